@@ -1,0 +1,152 @@
+"""The allocator's contract: state in, state out; it sees contexts, never the world.
+
+A user's allocator needs one method:
+
+    class Favourite(Allocator):
+        def select(self, state, context):
+            return context.requirement == context.requirement.max()
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.candidates import candidate_set
+from readsim.offline import Pool
+from readsim.reward import RewardConfig
+from readsim.streams import generator
+from readsim.worlds.task import Task
+from readsim.worlds.world import World
+
+State = Any  # a tree of dict / list / tuple / numbers / text / arrays, so that a run can be resumed
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What is known before the first decision.
+
+    `requirement` (V,) is over visible capabilities; `prior` (S,) is the same read as shares of the
+    sources: equal names match, the rest of the mass is spread over the sources without a match.
+
+    `trial(allocation, tokens, charge)`, `transitions(n)` and `world` / `task` are None unless the
+    allocator's `needs` names "trial", "transitions" or "world".
+    """
+
+    sources: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    requirement: Array
+    prior: Array
+    budget: int
+    steps: int
+    reward: RewardConfig
+    seed: int
+    trial: Callable[[Array, int, bool], Array] | None = None
+    transitions: Callable[[int], Pool] | None = None
+    world: World | None = None
+    task: Task | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What is known at step t, Eq. (8): requirement, probed profile, budget left, history.
+
+    `history` (H, S+V+2) as in the observation; `previous` (S,) is the last allocation, before the
+    first one the prior (alpha_0 = r).
+    """
+
+    setup: Setup
+    step: int
+    profile: Array
+    budget_left: float
+    history: Array
+    previous: Array
+
+    @property
+    def requirement(self) -> Array:
+        """r (V,)."""
+        return self.setup.requirement
+
+    @cached_property
+    def candidates(self) -> Array:
+        """The candidate set (A, S) of decision D7 around `previous`."""
+        return candidate_set(self.setup.prior, self.previous)
+
+    @cached_property
+    def rng(self) -> np.random.Generator:
+        """A generator of this run's allocator stream, a new one for each step."""
+        return generator(self.setup.seed, "allocator", self.step)
+
+
+class Transition(NamedTuple):
+    """What a decision brought. `dev_profile` (V,) comes at coarse checkpoints only."""
+
+    context: Context
+    allocation: Array
+    reward: float
+    change: Array
+    profile: Array
+    tokens: int
+    dev_profile: Array | None
+
+
+class Allocator:
+    """Base class: override `select`, and `init` / `update` where there is something to remember.
+
+    Instances hold configuration only. `needs` names what `Setup` must carry beyond names and r:
+    "trial" (short trainings that are undone), "transitions" (an offline pool), "world" (oracles).
+    """
+
+    needs: frozenset[str] = frozenset()
+
+    def init(self, setup: Setup) -> State:
+        """The state before the first decision."""
+        return {}
+
+    def select(self, state: State, context: Context) -> Array:
+        """Token shares (S,); anything `as_allocation` can read."""
+        raise NotImplementedError(f"{type(self).__name__} must define select(state, context)")
+
+    def update(self, state: State, transition: Transition) -> State:
+        """The state after the outcome of a decision."""
+        return state
+
+    def report(self, state: State) -> Mapping[str, Any]:
+        """Numbers of the last decision for the run log."""
+        return {}
+
+    # Many runs at once: an allocator that can batch its arithmetic over runs overrides these.
+
+    def init_many(self, setups: Sequence[Setup]) -> list[State]:
+        """`init` for each run."""
+        return [self.init(setup) for setup in setups]
+
+    def select_many(self, states: Sequence[State], contexts: Sequence[Context]) -> list[Array]:
+        """`select` for each run."""
+        return [self.select(s, c) for s, c in zip(states, contexts, strict=True)]
+
+    def update_many(
+        self, states: Sequence[State], transitions: Sequence[Transition]
+    ) -> list[State]:
+        """`update` for each run."""
+        return [self.update(s, t) for s, t in zip(states, transitions, strict=True)]
+
+
+def source_prior(
+    requirement: Array, capabilities: tuple[str, ...], sources: tuple[str, ...]
+) -> Array:
+    """The requirement (V,) read as shares of the sources (S,); see `Setup.prior`."""
+    prior = np.zeros(len(sources))
+    for name, weight in zip(capabilities, requirement, strict=True):
+        if name in sources:
+            prior[sources.index(name)] = weight
+    alone = np.array([name not in capabilities for name in sources])
+    missing = float(requirement.sum() - prior.sum())
+    if missing > 0:
+        spread = alone if alone.any() else np.ones(len(sources), dtype=np.bool_)
+        prior = prior + spread * (missing / spread.sum())
+    total: Array = prior / prior.sum()
+    return total

@@ -1,0 +1,95 @@
+"""Find an allocator by name: built in, `module:Class`, or an installed entry point."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from inspect import cleandoc, signature
+from typing import Any
+
+from readsim.allocators.base import Allocator
+from readsim.errors import ConfigError, ReadsimError, UnknownNameError, unknown
+
+GROUP = "readsim.allocators"
+
+# name -> (module:Class, settings); imported when asked for
+BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
+    "uniform": ("readsim.allocators.static:Uniform", {}),
+    "one-hot": ("readsim.allocators.static:OneHot", {}),
+    "task-static": ("readsim.allocators.static:TaskStatic", {}),
+    "random": ("readsim.allocators.static:Random", {}),
+    "greedy": ("readsim.allocators.read:ReAD", {"variant": "greedy"}),
+    "greedy-last": ("readsim.allocators.greedy_last:GreedyLast", {}),
+    "grid": ("readsim.allocators.grid:GridSearched", {}),
+    "grid-charged": ("readsim.allocators.grid:GridSearched", {"charge": True}),
+    "oracle-static": ("readsim.allocators.oracle:OracleStatic", {}),
+    "read": ("readsim.allocators.read:ReAD", {}),
+    "read-no-identification": ("readsim.allocators.read:ReAD", {"variant": "no-identification"}),
+    "read-no-adaptation": ("readsim.allocators.read:ReAD", {"variant": "no-adaptation"}),
+    "read-no-interaction": ("readsim.allocators.read:ReAD", {"variant": "no-interaction"}),
+    "read-no-history": ("readsim.allocators.read:ReAD", {"variant": "no-history"}),
+}
+
+
+def allocator_names() -> tuple[str, ...]:
+    """Built-in names, then those of installed entry points (group `readsim.allocators`)."""
+    installed = [e.name for e in entry_points(group=GROUP) if e.name not in BUILT_IN]
+    return (*BUILT_IN, *installed)
+
+
+def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allocator:
+    """The allocator called `name`, or the class at `module:Class`.
+
+    `settings` are passed to the class. Raises UnknownNameError with the nearest name, or ConfigError
+    when the class cannot be built or has no `select`.
+    """
+    if ":" in name:
+        return _build(name, _import(name), settings or {})
+    if name in BUILT_IN:
+        target, fixed = BUILT_IN[name]
+        return _build(name, _import(target), {**fixed, **(settings or {})})
+    for entry in entry_points(group=GROUP):
+        if entry.name == name:
+            return _build(name, entry.load(), settings or {})
+    raise unknown("allocator", name, [*allocator_names(), "module:Class"])
+
+
+def describe(name: str) -> str:
+    """The docstring of an allocator's class."""
+    target = BUILT_IN[name][0] if name in BUILT_IN else name
+    cls = _import(target) if ":" in target else type(load_allocator(name))
+    return cleandoc(cls.__doc__ or "(no description)")
+
+
+def _import(target: str) -> Callable[..., Any]:
+    module_name, _, attribute = target.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UnknownNameError(f"allocator {target!r}: cannot import {module_name!r} ({error})") from error
+    if not hasattr(module, attribute):
+        raise unknown(f"class in {module_name}", attribute, [n for n in vars(module) if n[0].isupper()])
+    found: Callable[..., Any] = getattr(module, attribute)
+    return found
+
+
+def _build(name: str, cls: Callable[..., Any], settings: Mapping[str, Any]) -> Allocator:
+    try:
+        made = cls(**settings)
+    except ReadsimError:
+        raise
+    except TypeError as error:
+        raise ConfigError(
+            f"allocator {name!r} with {dict(settings)!r}: {error}; accepted: {_arguments(cls)}"
+        ) from error
+    if not isinstance(made, Allocator):
+        raise ConfigError(f"allocator {name!r} is not a readsim.Allocator (subclass it and define select)")
+    if type(made).select is Allocator.select:
+        raise ConfigError(f"allocator {name!r} defines no select(state, context)")
+    return made
+
+
+def _arguments(cls: Callable[..., Any]) -> str:
+    try:
+        return str(signature(cls))
+    except ValueError:
+        return "unknown"

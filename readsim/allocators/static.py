@@ -1,0 +1,56 @@
+"""Allocators that decide once, or by chance."""
+
+from typing import Any
+
+import numpy as np
+
+from readsim.allocators.base import Allocator, Context, Setup
+from readsim.arrays import Array
+from readsim.errors import unknown
+from readsim.offline import random_allocations
+
+
+class Uniform(Allocator):
+    """alpha = 1/S at every step (R74)."""
+
+    def select(self, state: Any, context: Context) -> Array:
+        return np.full(len(context.setup.sources), 1.0 / len(context.setup.sources))
+
+
+class TaskStatic(Allocator):
+    """alpha = r at every step (R75)."""
+
+    def select(self, state: Any, context: Context) -> Array:
+        return context.setup.prior
+
+
+class OneHot(Allocator):
+    """The whole budget on one source (R70): by default the one the task requires most.
+
+    `source`: a name, for specialists on another capability. Raises UnknownNameError.
+    """
+
+    def __init__(self, source: str | None = None) -> None:
+        self.source = source
+
+    def init(self, setup: Setup) -> Any:
+        if self.source is not None and self.source not in setup.sources:
+            raise unknown("source", self.source, setup.sources)
+        chosen = (
+            int(np.argmax(setup.prior))
+            if self.source is None
+            else setup.sources.index(self.source)
+        )
+        return {"allocation": np.eye(len(setup.sources))[chosen]}
+
+    def select(self, state: Any, context: Context) -> Array:
+        allocation: Array = state["allocation"]
+        return allocation
+
+
+class Random(Allocator):
+    """A new random allocation each step: Dirichlet(1) on a random support."""
+
+    def select(self, state: Any, context: Context) -> Array:
+        row: Array = random_allocations(context.rng, 1, len(context.setup.sources))[0]
+        return row

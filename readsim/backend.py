@@ -1,0 +1,68 @@
+"""The contract between the environment and whatever trains and measures: simulator or real models."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from readsim.arrays import Array
+
+
+class Outcome(NamedTuple):
+    """What one interval brought: the probed profile (visible capabilities) and tokens by kind."""
+
+    profile: Array
+    charges: Mapping[str, int]
+
+
+class Final(NamedTuple):
+    """The end of a run, over all K capabilities, hidden ones too.
+
+    `profile`: final scores (noise-free in the simulator). `change`: measured change since the start
+    on the test split. `change_sd`: standard error of that measurement.
+    """
+
+    profile: Array
+    change: Array
+    change_sd: Array
+
+
+class Backend(Protocol):
+    """Trains one student and measures it. Every method is deterministic given seed and calls."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of what can be trained on (S)."""
+        ...
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """Names of what is measured at the end (K)."""
+        ...
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Capabilities that no probe shows before the end."""
+        ...
+
+    def reset(self, seed: int | None) -> Array:
+        """A fresh student; its probed profile. None: the next run on the streams of the last seed."""
+        ...
+
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+        """Train `tokens` tokens at token shares `weights` (S,), then probe."""
+        ...
+
+    def dev_eval(self) -> Array:
+        """The profile measured on the dev split (visible capabilities)."""
+        ...
+
+    def final_eval(self) -> Final:
+        """Scores on the test split; the run is over."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything `restore` needs, as a tree of plain data and arrays."""
+        ...
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to a snapshot exactly."""
+        ...

@@ -1,0 +1,78 @@
+"""The finite set of allocations a bandit chooses from (R42, decision D7)."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class CandidateConfig:
+    """Sizes of the candidate set.
+
+    grid    weights of the first of two sources in a pair                    (code: .25 .5 .75)
+    top     sparse actions use the `top` sources of the prior                (code: 3)
+    delta   mass moved between two sources in a local perturbation           (inferred: 0.25)
+    """
+
+    grid: tuple[float, ...] = (0.25, 0.5, 0.75)
+    top: int = 3
+    delta: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not self.grid or not all(0 < w < 1 for w in self.grid):
+            raise ConfigError(f"grid = {self.grid!r}: weights between 0 and 1")
+        if self.top < 1:
+            raise ConfigError(f"top = {self.top!r}: at least 1")
+        if not 0 < self.delta <= 1:
+            raise ConfigError(f"delta = {self.delta!r}: a share in (0, 1]")
+
+
+def sparse_actions(prior: Array, config: CandidateConfig) -> Array:
+    """One-hots of the top sources, then pairs of them on the grid: (A, S)."""
+    top = np.sort(np.argsort(-prior, kind="stable")[: config.top])
+    rows = [np.eye(len(prior))[i] for i in top]
+    for i, j in combinations(top, 2):
+        for weight in config.grid:
+            row = np.zeros(len(prior))
+            row[i], row[j] = weight, 1.0 - weight
+            rows.append(row)
+    return np.array(rows)
+
+
+def local_moves(previous: Array, delta: float) -> Array:
+    """`previous` with up to `delta` moved from one source that has mass to another: (A, S)."""
+    s = len(previous)
+    givers = np.flatnonzero(previous > 1e-9)
+    moved = np.minimum(delta, previous[givers])
+    identity = np.eye(s)
+    steps = identity[None, :, :] - identity[givers][:, None, :]  # (G, S, S): giver -> receiver
+    rows = previous + moved[:, None, None] * steps
+    keep = np.arange(s)[None, :] != givers[:, None]
+    return np.maximum(rows[keep], 0.0)
+
+
+def candidate_set(
+    prior: Array, previous: Array, config: CandidateConfig | None = None
+) -> Array:
+    """Stay, uniform, sparse actions and local moves around `previous`; no doubles: (A, S).
+
+    The order is deterministic (stay first), each row sums to 1 within 1e-9.
+    """
+    chosen = config or CandidateConfig()
+    s = len(prior)
+    rows = np.concatenate(
+        [
+            previous[None],
+            np.full((1, s), 1.0 / s),
+            sparse_actions(prior, chosen),
+            local_moves(previous, chosen.delta),
+        ]
+    )
+    rows = rows / rows.sum(axis=1, keepdims=True)
+    _, first = np.unique(np.round(rows, 9), axis=0, return_index=True)
+    out: Array = rows[np.sort(first)]
+    return out

@@ -1,0 +1,156 @@
+"""The format of a run log: what its lines are, and the checks that reading and writing share.
+
+Line 1 is the header `{"kind": "header", "schema", "config", "seeds", "versions", "git",
+"created"}`; every other line is a row, an object with at least `kind` ("step" or "final") and an
+integer `seed`. A line counts once its newline is written. The text is strict JSON in ASCII, so
+every reader of JSON lines can read it.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from readsim.errors import RunLogError, SchemaError, nearest
+
+SCHEMA = 1
+ROW_KINDS = ("step", "final")
+
+Row = dict[str, Any]
+
+
+def plain(value: object, name: str) -> Any:
+    """`value` as JSON-able data: numpy scalars and arrays become numbers and lists, tuples lists.
+
+    Raises RunLogError for nan, infinities, keys that are not text and any other object, with the
+    place below `name` (`name.profile[3]`).
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        listed = value.tolist()
+        if value.dtype == np.float64 and np.isfinite(value).all():
+            return listed  # the usual case, without a look at each element
+        if not isinstance(listed, np.generic):  # a long double stays one, and is refused below
+            return plain(listed, name)
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise RunLogError(f"{name} is {value}: a log holds finite numbers (null if missing)")
+        return value
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise RunLogError(f"{name} has the key {key!r}: keys must be text")
+        return {key: plain(item, f"{name}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item, f"{name}[{i}]") for i, item in enumerate(value)]
+    raise RunLogError(
+        f"{name} is {value!r} of type {type(value).__qualname__}: accepted are text, numbers, "
+        "booleans, None, lists, mappings and numpy arrays of these"
+    )
+
+
+def encode_line(value: Row) -> bytes:
+    """One line of the file, with its newline. Floats are written so that they read back exactly."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+class Content(NamedTuple):
+    """What a log holds."""
+
+    header: Row
+    rows: list[Row]
+    complete_bytes: int  # up to and with the last newline
+    torn_bytes: int  # after it
+
+
+def read_content(path: Path) -> Content:
+    """Everything in a log, checked line by line. A last line without its newline is torn.
+
+    Raises SchemaError if a newer readsim wrote the log, RunLogError if the file is missing, has no
+    header or has a broken line (with its number).
+    """
+    if not path.is_file():
+        found = "is not a file" if path.exists() else "does not exist"
+        raise RunLogError(f"{path} {found}: a run log was expected")
+    header: Row | None = None
+    rows: list[Row] = []
+    complete = torn = 0
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    torn = len(line)
+                    break
+                where = f"{path}, line {number}"
+                if header is None:
+                    header = check_header(_parse(line, where), where)
+                else:
+                    rows.append(_check_row(_parse(line, where), where))
+                complete += len(line)
+    except OSError as error:
+        raise RunLogError(f"cannot read run log {path}: {error}") from error
+    if header is None:
+        raise RunLogError(
+            f"{path} has no complete header line, so it holds no rows: delete it to start again"
+        )
+    return Content(header, rows, complete, torn)
+
+
+def _parse(line: bytes, where: str) -> Row:
+    try:
+        value = json.loads(line.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise RunLogError(f"{where}: broken line {line[:80]!r} ({error})") from error
+    if not isinstance(value, dict):
+        raise RunLogError(f"{where}: {line[:80]!r} is not a JSON object")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def check_header(header: Row, where: str) -> Row:
+    """`header` itself. Raises SchemaError if it is of a newer schema, RunLogError if it is none."""
+    if header.get("kind") != "header":
+        raise RunLogError(f"{where}: kind is {header.get('kind')!r}, a log starts with its header")
+    schema = header.get("schema")
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise RunLogError(f"{where}: schema is {schema!r}, it must be an integer >= 1")
+    if schema > SCHEMA:
+        raise SchemaError(
+            f"{where}: the log has schema {schema}, this readsim reads up to {SCHEMA}: "
+            "use a newer readsim"
+        )
+    if not isinstance(header.get("config"), dict) or not isinstance(header.get("seeds"), list):
+        raise RunLogError(f"{where}: the header must have a config (object) and seeds (list)")
+    return header
+
+
+def _check_row(row: Row, where: str) -> Row:
+    kind = row.get("kind")
+    if kind not in ROW_KINDS:
+        raise RunLogError(
+            f"{where}: kind is {kind!r}, it must be one of {', '.join(ROW_KINDS)}"
+            f"{nearest(str(kind), ROW_KINDS)}"
+        )
+    checked_seed(row.get("seed"), f"{where}: seed")
+    return row
+
+
+def checked_row(row: object, name: str) -> Row:
+    """A row as plain data. Raises RunLogError, with the field below `name`, if it is not one."""
+    if not isinstance(row, Mapping):
+        raise RunLogError(f"{name} is {row!r}: a row is a mapping of fields")
+    return _check_row(plain(row, name), name)
+
+
+def checked_seed(value: object, name: str) -> int:
+    """A seed as a plain int. Raises RunLogError if it is no integer."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+        raise RunLogError(f"{name} is {value!r}: it must be an integer")
+    return int(value)

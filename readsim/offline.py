@@ -1,0 +1,71 @@
+"""An offline pool of one-step transitions from random allocations (decision D17)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.setting import Setting
+from readsim.streams import seed_sequence
+from readsim.worlds.world import World
+
+
+class Pool(NamedTuple):
+    """n transitions; `history` (n, H, S+V+2) as in the observation."""
+
+    profile: Array  # (n, V) before the step
+    budget_left: Array  # (n,) before the step
+    history: Array
+    allocation: Array  # (n, S)
+    change: Array  # (n, V)
+    tokens: Array  # (n,)
+
+
+def random_allocations(rng: np.random.Generator, n: int, sources: int) -> Array:
+    """Dirichlet(1) weights on a random support of 1, 2, 3 or all sources (R23): (n, S)."""
+    sizes = rng.choice(np.minimum([1, 2, 3, sources], sources), size=n)
+    ranks = np.argsort(rng.random((n, sources)), axis=1)
+    draws = rng.standard_exponential((n, sources)) * (ranks < sizes[:, None])
+    total: Array = draws / draws.sum(axis=1, keepdims=True)
+    return total
+
+
+def collect_pool(world: World, setting: Setting, size: int, seed: int) -> Pool:
+    """At least one and exactly `size` transitions of random-policy runs in `world`.
+
+    The runs use streams of their own, derived from `(seed, "data")`: what the pool sees is another
+    student with other luck than the run it is for.
+    """
+    from readsim.vector_env import DistillVectorEnv
+
+    runs = -(-size // setting.steps)
+    children = seed_sequence(seed, "data").generate_state(runs + 1)
+    rng = np.random.default_rng(int(children[-1]))
+    env = DistillVectorEnv(
+        runs,
+        world,
+        setting.task,
+        setting.budget,
+        steps=setting.steps,
+        history=setting.history,
+        reward=setting.reward,
+    )
+    observation, _ = env.reset(seed=[int(c) for c in children[:-1]])
+    parts: list[tuple[Array, ...]] = []
+    for _ in range(setting.steps):
+        action = random_allocations(rng, runs, len(setting.sources))
+        before = observation
+        observation, _, _, _, info = env.step(action)
+        parts.append(
+            (
+                before["profile"],
+                before["budget_left"][:, 0],
+                before["history"] if setting.history else np.zeros((runs, 0, setting.width)),
+                info["allocation"],
+                info["change"],
+                info["tokens"].astype(np.float64),
+            )
+        )
+    # (T, runs, ...) -> run by run, then cut to size
+    stacked = [np.stack([p[i] for p in parts], axis=1) for i in range(6)]
+    return Pool(*(a.reshape(-1, *a.shape[2:])[:size] for a in stacked))

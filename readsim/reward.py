@@ -1,0 +1,63 @@
+"""The proxy reward, Eq. (9), and what it charges as harmful spillover (R44, R45, R106)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError, unknown
+
+SPILL_WEIGHTS = ("requirement", "unit")
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """Weights of Eq. (9).
+
+    essential       size of the essential set E: the top of the requirement  (code: 3)
+    spill           lambda_s                                                 (code: 0.5)
+    spill_weights   "requirement" weights each drop in E by r (code), "unit" does not (with spill = 1,
+                    the reading of decision D20)
+    cost            lambda_c on tokens / budget                              (inferred: 0.01)
+    """
+
+    essential: int = 3
+    spill: float = 0.5
+    spill_weights: str = "requirement"
+    cost: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.essential < 1:
+            raise ConfigError(f"essential = {self.essential!r}: at least 1 capability")
+        for name in ("spill", "cost"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                raise ConfigError(f"{name} = {value!r}: a number >= 0")
+        if self.spill_weights not in SPILL_WEIGHTS:
+            raise unknown("spill_weights", self.spill_weights, SPILL_WEIGHTS)
+
+
+def essential_set(requirement: Array, size: int) -> Array:
+    """1.0 for the `size` capabilities with the largest requirement (ties: lower index), else 0: (K,)."""
+    mask = np.zeros(len(requirement))
+    mask[np.argsort(-requirement, kind="stable")[:size]] = 1.0
+    return mask
+
+
+def spill_prices(requirement: Array, config: RewardConfig) -> Array:
+    """Price (K,) of one unit of drop in each capability, on top of its requirement."""
+    essential = essential_set(requirement, config.essential)
+    return (
+        config.spill * essential * (requirement if config.spill_weights == "requirement" else 1.0)
+    )
+
+
+def proxy_reward(change: Array, requirement: Array, prices: Array, cost: Array | float) -> Array:
+    """R = r . Dp - sum_i prices_i [-Dp_i]_+ - cost, over any leading axes: (..., K) -> (...).
+
+    `prices` comes from `spill_prices`; `cost` is lambda_c * tokens / budget. A drop in an essential
+    capability is charged r_i + prices_i: the gain term loses it and the penalty charges it again.
+    """
+    out: Array = change @ requirement
+    out += np.minimum(change, 0.0) @ prices
+    return out - cost

@@ -1,0 +1,264 @@
+"""The one loop: command line, studies and tests all run allocators through it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from readsim.allocators.base import (
+    Allocator,
+    Context,
+    Setup,
+    State,
+    Transition,
+    source_prior,
+)
+from readsim.arrays import Array
+from readsim.checkpoint import load_tree, save_tree
+from readsim.env import DistillEnv, Observation
+from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.offline import Pool, collect_pool
+from readsim.runlog import RunLog
+from readsim.simulator import SimBackend
+
+DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Run:
+    """One run in flight: its environment, its allocator's state, and what it has logged."""
+
+    env: DistillEnv
+    setup: Setup
+    observation: Observation
+    state: State = None
+    previous: Array | None = None
+    step: int = 0
+    over: bool = False
+
+
+def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
+    """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs."""
+    setting = env.setting
+    world = env.backend.world if isinstance(env.backend, SimBackend) else None
+    extras: dict[str, Any] = {}
+    for need in sorted(allocator.needs):
+        if need == "trial":
+            extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
+        elif need not in ("transitions", "world"):
+            raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
+        elif world is None:
+            raise CapabilityMissingError(
+                f"{type(allocator).__name__} needs {need!r}, which this backend does not offer"
+            )
+        elif need == "transitions":
+            extras["transitions"] = _offline(env, seed)
+        else:
+            extras["world"], extras["task"] = world, setting.task
+    return Setup(
+        sources=setting.sources,
+        capabilities=setting.visible,
+        requirement=setting.task.requirement,
+        prior=source_prior(setting.task.requirement, setting.visible, setting.sources),
+        budget=setting.budget,
+        steps=setting.steps,
+        reward=setting.reward,
+        seed=seed,
+        **extras,
+    )
+
+
+def _offline(env: DistillEnv, seed: int) -> Callable[[int], Pool]:
+    def transitions(size: int) -> Pool:
+        assert isinstance(env.backend, SimBackend)
+        pool = collect_pool(env.backend.world, env.setting, size, seed)
+        env.ledger.charge({"offline": int(pool.tokens.sum())})
+        return pool
+
+    return transitions
+
+
+def rollout(
+    envs: Sequence[DistillEnv],
+    allocator: Allocator,
+    seeds: Sequence[int],
+    *,
+    log: RunLog | None = None,
+    checkpoint: Path | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> tuple[list[Row], float]:
+    """Run `allocator` on every env, in lockstep, to the end: all rows, and seconds in the allocator.
+
+    Rows: one `start` a run (probed profile), one `step` a decision, one `final` a run. With `log`
+    each round of rows is appended and synced; with `checkpoint` the state is saved before that, so
+    a killed process goes on where it was and ends with the same rows. `on_step` gets the number of
+    decisions just made.
+    """
+    rows: list[Row] = []
+    watch = _Watch()
+    runs = _resume(envs, allocator, seeds, log, checkpoint, rows)
+    if runs is None:
+        runs = []
+        for env, seed in zip(envs, seeds, strict=True):
+            observation, _ = env.reset(seed=seed)
+            runs.append(Run(env, setup_for(env, allocator, seed), observation))
+        with watch:
+            states = allocator.init_many([run.setup for run in runs])
+        for run, state in zip(runs, states, strict=True):
+            run.state = state
+        first = [{"kind": "start", "seed": r.setup.seed, "profile": r.env.profile} for r in runs]
+        _record(first, runs, rows, log, checkpoint)
+    while active := [run for run in runs if not run.over]:
+        new = _round(active, allocator, watch)
+        _record(new, runs, rows, log, checkpoint)
+        if on_step is not None:
+            on_step(len(active))
+    return rows, watch.seconds
+
+
+class _Watch:
+    """Wall time spent inside the allocator; never part of a row."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._since = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._since
+
+
+def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
+    """One decision of every active run."""
+    contexts = [
+        Context(
+            setup=run.setup,
+            step=run.step,
+            profile=run.observation["profile"],
+            budget_left=float(run.observation["budget_left"][0]),
+            history=run.observation.get("history", np.zeros((0, run.env.setting.width))),
+            previous=run.setup.prior if run.previous is None else run.previous,
+        )
+        for run in active
+    ]
+    with watch:
+        chosen = allocator.select_many([run.state for run in active], contexts)
+    transitions, rows = [], []
+    for run, context, allocation in zip(active, contexts, chosen, strict=True):
+        run.observation, reward, run.over, _, info = run.env.step(
+            np.asarray(allocation, dtype=np.float64)
+        )
+        run.step += 1
+        run.previous = info["allocation"]
+        every = max(1, run.env.setting.steps // DEV_CHECKPOINTS)
+        dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
+        transitions.append(
+            Transition(
+                context,
+                info["allocation"],
+                reward,
+                info["change"],
+                run.observation["profile"],
+                info["tokens"],
+                dev,
+            )
+        )
+        rows.append(_step_row(run, reward, info, dev))
+    with watch:
+        states = allocator.update_many([run.state for run in active], transitions)
+    for run, row, state in zip(active, rows, states, strict=True):
+        run.state = state
+        row["report"] = dict(allocator.report(state))
+    return rows + [_final_row(run, row) for run, row in zip(active, rows, strict=True) if run.over]
+
+
+def _step_row(run: Run, reward: float, info: dict[str, Any], dev: Array | None) -> Row:
+    return {
+        "kind": "step",
+        "seed": run.setup.seed,
+        "step": run.step,
+        "tokens": info["tokens"],
+        "spent": info["spent"],
+        "allocation": info["allocation"],
+        "profile": run.observation["profile"],
+        "change": info["change"],
+        "reward": reward,
+        "dev_profile": dev,
+        "_final": {k: info[k] for k in info if k == "utility" or k.startswith("final_")},
+    }
+
+
+def _final_row(run: Run, step_row: Row) -> Row:
+    return {
+        "kind": "final",
+        "seed": run.setup.seed,
+        "step": run.step,
+        "totals": run.env.ledger.totals,
+        **step_row["_final"],
+    }
+
+
+def _record(
+    new: list[Row], runs: list[Run], rows: list[Row], log: RunLog | None, checkpoint: Path | None
+) -> None:
+    """Save first, append second: what a kill in between leaves out of the log is in the checkpoint."""
+    clean = [{k: v for k, v in row.items() if k != "_final"} for row in new]
+    if checkpoint is not None:
+        save_tree(
+            checkpoint,
+            {
+                "rows": len(rows),
+                "last": clean,
+                "runs": [
+                    {
+                        "env": run.env.snapshot(),
+                        "state": run.state,
+                        "previous": run.previous,
+                        "step": run.step,
+                        "over": run.over,
+                    }
+                    for run in runs
+                ],
+            },
+        )
+    if log is not None:
+        log.append(clean)
+    rows.extend(clean)
+
+
+def _resume(
+    envs: Sequence[DistillEnv],
+    allocator: Allocator,
+    seeds: Sequence[int],
+    log: RunLog | None,
+    checkpoint: Path | None,
+    rows: list[Row],
+) -> list[Run] | None:
+    """The runs of an interrupted process, or None to start afresh; mends the log's last round."""
+    if checkpoint is None or not checkpoint.is_file():
+        if log is not None and log.rows:
+            raise RunLogError(f"{log.path}: has {len(log.rows)} rows but no checkpoint to go on from")
+        return None
+    saved = load_tree(checkpoint)
+    if log is not None:
+        done, last = saved["rows"], saved["last"]
+        if len(log.rows) < done or len(log.rows) > done + len(last):
+            raise RunLogError(
+                f"{log.path}: has {len(log.rows)} rows, its checkpoint is for {done} or "
+                f"{done + len(last)}"
+            )
+        log.append(last[len(log.rows) - done :])
+        rows.extend(log.rows)
+    runs = []
+    for env, seed, old in zip(envs, seeds, saved["runs"], strict=True):
+        env.reset(seed=seed)
+        setup = setup_for(env, allocator, seed)
+        run = Run(env, setup, env.restore(old["env"]), old["state"])
+        run.previous, run.step, run.over = old["previous"], int(old["step"]), bool(old["over"])
+        runs.append(run)
+    return runs

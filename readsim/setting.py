@@ -1,0 +1,105 @@
+"""What one episode is about: task, budget, steps, reward. Shared by the single and the vector env."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from gymnasium import spaces
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+from readsim.reward import RewardConfig, spill_prices
+from readsim.worlds.task import Task, build_task
+
+HISTORY = 3
+
+
+def as_task(
+    task: Task | str | Mapping[str, float], capabilities: tuple[str, ...], hidden: tuple[str, ...]
+) -> Task:
+    """A task from itself or from a table of requirement weights by capability."""
+    if isinstance(task, Task):
+        return task
+    if isinstance(task, str):
+        raise ConfigError(
+            f"task = {task!r}: this backend lists no tasks; give {{capability: weight}}"
+        )
+    return build_task("custom", {"requirement": dict(task)}, capabilities, hidden)
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Names, task and rules of an episode.
+
+    budget        student-trained tokens B
+    steps         decision steps T; step t trains floor((t+1) B / T) - floor(t B / T) tokens
+    history       past steps shown in the observation (Eq. (8)); 0 gives Eq. (16)
+    strict        refuse actions off the simplex instead of normalising them
+    allow_stop    one more action entry: >= 0.5 ends the run with the rest unspent (Lemma L5)
+
+    Raises ConfigError naming the field.
+    """
+
+    sources: tuple[str, ...]
+    visible: tuple[str, ...]
+    task: Task
+    budget: int
+    steps: int = 20
+    history: int = HISTORY
+    strict: bool = False
+    allow_stop: bool = False
+    scores: bool = True
+    reward: RewardConfig = field(default_factory=RewardConfig)
+
+    def __post_init__(self) -> None:
+        for name, least in (("budget", 1), ("steps", 1), ("history", 0)):
+            value = getattr(self, name)
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or value < least:
+                raise ConfigError(f"{name} = {value!r}: a whole number >= {least}")
+        if self.steps > self.budget:
+            raise ConfigError(f"steps = {self.steps}: more than the budget of {self.budget} tokens")
+        if len(self.task.requirement) != len(self.visible):
+            raise ConfigError(
+                f"task {self.task.name!r} has {len(self.task.requirement)} requirements "
+                f"for {len(self.visible)} visible capabilities"
+            )
+
+    @cached_property
+    def prices(self) -> Array:
+        """Spillover prices (V,) of Eq. (9)."""
+        return spill_prices(self.task.requirement, self.reward)
+
+    @cached_property
+    def schedule(self) -> list[int]:
+        """Tokens of each step; they sum to the budget."""
+        edges = [(t * int(self.budget)) // self.steps for t in range(self.steps + 1)]
+        return [b - a for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+    @cached_property
+    def width(self) -> int:
+        """Length of a history row: allocation (S), measured change (V), reward, mask."""
+        return len(self.sources) + len(self.visible) + 2
+
+    def observation_space(self) -> spaces.Dict:
+        """`Dict(requirement, profile, budget_left[, history])`, float64."""
+        v = len(self.visible)
+
+        def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:
+            return spaces.Box(low, high, shape, dtype=np.float64)
+
+        low, high = (0.0, 1.0) if self.scores else (-np.inf, np.inf)
+        entries: dict[str, spaces.Space[object]] = {
+            "requirement": box(0.0, 1.0, (v,)),
+            "profile": box(low, high, (v,)),
+            "budget_left": box(0.0, 1.0, (1,)),
+        }
+        if self.history:
+            entries["history"] = box(-np.inf, np.inf, (self.history, self.width))
+        return spaces.Dict(entries)
+
+    def action_space(self) -> spaces.Box:
+        """Token shares in [0, 1]^S, read by `as_allocation`; with `allow_stop` one entry more."""
+        size = len(self.sources) + int(self.allow_stop)
+        return spaces.Box(0.0, 1.0, (size,), dtype=np.float64)

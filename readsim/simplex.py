@@ -1,0 +1,53 @@
+"""Allocations: points of the simplex, and what is done with anything else."""
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import AllocationError
+
+TOLERANCE = 1e-6
+
+
+def as_allocation(weights: Array, *, strict: bool, names: tuple[str, ...] = ()) -> Array:
+    """Read weights (..., S) as token shares (..., S) that sum to 1.
+
+    Rule: negative weights count as 0, then each vector is divided by its sum; a vector whose sum
+    is 0 becomes uniform. With `strict` anything further than 1e-6 from the simplex is refused.
+
+    Raises AllocationError for NaN or infinite weights always, and with `strict` for negative
+    weights and for sums other than 1.
+    """
+    # a matrix-vector product sums short rows several times faster than a reduction over the axis
+    total = weights @ np.ones(weights.shape[-1])
+    lowest = weights.min()
+    if not (np.isfinite(lowest) and np.isfinite(total).all()):
+        raise AllocationError(f"allocation {_show(weights, names)} is not finite")
+    if strict:
+        if lowest < -TOLERANCE:
+            raise AllocationError(f"allocation {_show(weights, names)} has a negative weight")
+        if np.abs(total - 1.0).max() > TOLERANCE:
+            raise AllocationError(
+                f"allocation {_show(weights, names)} sums to {_show(total)}; "
+                f"strict=True accepts a sum of 1 within {TOLERANCE:g}"
+            )
+    if lowest < 0.0:
+        weights = np.maximum(weights, 0.0)
+        total = weights @ np.ones(weights.shape[-1])
+    if total.min() <= 0.0:
+        weights = np.where(total[..., None] > 0.0, weights, 1.0)
+        total = weights @ np.ones(weights.shape[-1])
+    out: Array = weights * (1.0 / total)[..., None]
+    return out
+
+
+def _show(values: Array, names: tuple[str, ...] = ()) -> str:
+    if values.ndim > 1:
+        bad = ~np.isfinite(values).all(axis=-1) | (values.min(axis=-1) < 0)
+        row = int(np.argmax(bad))
+        return f"in row {row}: {_show(values[row], names)}"
+    if values.ndim == 0:
+        return f"{float(values):.6g}"
+    shown = [f"{v:.6g}" for v in values.tolist()]
+    if names and len(names) == len(shown) <= 12:
+        shown = [f"{n}={v}" for n, v in zip(names, shown, strict=True)]
+    return "[" + ", ".join(shown) + "]"

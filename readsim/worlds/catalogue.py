@@ -1,0 +1,36 @@
+"""Find a world: a preset by name, a file by path, or a drawn one."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from readsim.errors import WorldError, unknown
+from readsim.worlds.files import load_world_file
+from readsim.worlds.random import random_world_from_text
+from readsim.worlds.world import World
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the worlds that come with readsim."""
+    folder = files("readsim.worlds") / "presets"
+    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir()))
+
+
+def load_world(world: World | str | Path) -> World:
+    """The world itself, the preset of that name, `random:...`, or the file at that path.
+
+    Raises UnknownNameError with the nearest preset, or WorldError for a file that cannot be read.
+    """
+    if isinstance(world, World):
+        return world
+    text = str(world)
+    names = preset_names()
+    if text in names:
+        return load_world_file(Path(str(files("readsim.worlds") / "presets" / f"{text}.toml")))
+    if text == "random" or text.startswith("random:"):
+        return random_world_from_text(text)
+    path = Path(text)
+    if path.suffix in (".toml", ".json", ".csv") or path.is_file():
+        return load_world_file(path)
+    if path.is_dir():
+        raise WorldError(f"{text}: a folder; expected a .toml, .json or .csv file")
+    raise unknown("world", text, [*names, "random"])

@@ -1,0 +1,98 @@
+"""State-dependent dynamics: forgetting, gateway skills, drift, process noise.
+
+One interval is cut into `substeps`; in each, with dx_i = efficiency_i * db_i / scale_i,
+
+    du_i = u_i(x_i + dx_i) - u_i(x_i)
+    z_j <- z_j exp(-unrehearsed_j / forgetting_tokens_j)
+           + gate_j(p) sum_i help_ij du_i - sum_i harm_ij (dx_i - du_i),      p = link(z)
+
+unrehearsed_j = sum_i (1 - help_ij / max_k help_kj) db_i: tokens that do not keep j in practice.
+gate_j = low + (1 - low) sigmoid((p_g - threshold) / width) for a capability that needs g first.
+After `drift_tokens` the matrix `help` is replaced by `help_after`. Without gates, forgetting, drift
+and noise the mode equals `potential` exactly, whatever the step size.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.worlds.gains import GainBank
+from readsim.worlds.links import Link
+from readsim.worlds.potential import State
+
+
+@dataclass(frozen=True, eq=False)
+class FlowTerms:
+    """What `flow` adds to `potential`; K-vectors unless said otherwise.
+
+    `gate_needs`: index of the capability that must come first, -1 for none.
+    """
+
+    forgetting_tokens: Array
+    gate_needs: Array
+    gate_threshold: Array
+    gate_width: Array
+    gate_low: Array
+    drift_tokens: float
+    help_after: Array | None
+    process_sd: Array
+    substeps: int
+
+
+class Flow:
+    """State: (x (..., S), rate (..., S), z (..., K), total tokens (..., 1))."""
+
+    def __init__(
+        self, gains: GainBank, link: Link, help_: Array, harm: Array, terms: FlowTerms
+    ) -> None:
+        self.gains, self.link, self.terms = gains, link, terms
+        self.help, self.harm = help_, harm
+        self.help_change = None if terms.help_after is None else terms.help_after - help_
+        self.harm_through_gain = harm * np.array(
+            [[not f.startswith("power")] for f in gains.families]
+        )
+        best = help_.max(axis=0)
+        self.unpractised = 1.0 - help_ / np.where(best > 0.0, best, 1.0)
+        self.forgets = bool(np.isfinite(terms.forgetting_tokens).any())
+        self.gated = terms.gate_needs >= 0
+        self.gate_from = np.where(self.gated, terms.gate_needs, 0).astype(np.int64)
+        self.process_width = len(terms.process_sd) if terms.process_sd.any() else 0
+
+    def initial(self, rate: Array) -> State:
+        shape = rate.shape[:-1]
+        k = self.terms.process_sd.shape[0]
+        return np.zeros_like(rate), rate, np.zeros((*shape, k)), np.zeros((*shape, 1))
+
+    def gates(self, profile: Array) -> Array:
+        """The factor on help, (..., K)."""
+        t = self.terms
+        ready = (profile[..., self.gate_from] - t.gate_threshold) / t.gate_width
+        factor = t.gate_low + (1.0 - t.gate_low) * 0.5 * (1.0 + np.tanh(0.5 * ready))
+        return np.where(self.gated, factor, 1.0)
+
+    def advance(self, state: State, tokens: Array, process: Array | None = None) -> State:
+        x, rate, z, total = state
+        t = self.terms
+        part = tokens / t.substeps
+        dx = part * rate
+        dtotal = part.sum(axis=-1, keepdims=True)
+        fade = np.exp(-(part @ self.unpractised) / t.forgetting_tokens) if self.forgets else 1.0
+        before = self.gains.value(x)
+        for _ in range(t.substeps):
+            x = x + dx
+            after = self.gains.value(x)
+            du, before = after - before, after
+            gain = du @ self.help
+            if self.help_change is not None:
+                gain += (total + 0.5 * dtotal >= t.drift_tokens) * (du @ self.help_change)
+            if self.gated.any():
+                gain *= self.gates(self.link.value(z))
+            z = z * fade + gain - (dx @ self.harm - du @ self.harm_through_gain)
+            total = total + dtotal
+        if process is not None and self.process_width:
+            z = z + process * t.process_sd * np.sqrt(tokens.sum(axis=-1, keepdims=True) / 1e6)
+        return x, rate, z, total
+
+    def profile(self, state: State) -> Array:
+        return self.link.value(state[2])

@@ -1,0 +1,60 @@
+"""Order-free dynamics: the profile is a function of cumulative tokens alone.
+
+Latent gain of capability j after tokens b (x_i = efficiency_i * b_i / scale_i):
+
+    z_j = sum_i help_ij u_i(x_i) - sum_i harm_ij (x_i - u_i(x_i)),      p = link(z)
+
+Help saturates with the source's gain curve u. Harm is fed by the tokens that the curve no longer
+turns into gain: x - u(x) is convex, starts with slope 0 and ends with slope 1 (accelerating harm,
+the paper's Observation 2), and needs no second transcendental function. For the power family,
+infinitely steep at 0, harm grows as x instead.
+
+`separable` worlds (Assumption 4.4) are the special case without harm, with the identity link, and
+with one source per capability or at least none that harms.
+"""
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.worlds.gains import GainBank
+from readsim.worlds.links import Link
+
+State = tuple[Array, ...]
+
+
+class Potential:
+    """State: (x, rate), both (..., S); `rate` is efficiency / scale of the run."""
+
+    process_width = 0
+
+    def __init__(self, gains: GainBank, link: Link, help_: Array, harm: Array) -> None:
+        self.gains = gains
+        self.link = link
+        self.harm = harm
+        # z = u @ (help + harm) - x @ harm, with u left out of harm for the power family
+        linear = np.array([f.startswith("power") for f in gains.families])
+        self.through_gain = help_ + np.where(linear[:, None], 0.0, harm)
+        self.harmful = bool(harm.any())
+
+    def initial(self, rate: Array) -> State:
+        return np.zeros_like(rate), rate
+
+    def advance(self, state: State, tokens: Array, process: Array | None = None) -> State:
+        x, rate = state
+        step: Array = tokens * rate
+        step += x
+        return step, rate
+
+    def latent(self, x: Array) -> Array:
+        """z (..., K) of scaled cumulative tokens x (..., S)."""
+        z: Array = self.gains.value(x) @ self.through_gain
+        if self.harmful:
+            z -= x @ self.harm
+        return z
+
+    def latent_slope(self, x: Array) -> Array:
+        """dz_j / dx_i, (..., S, K)."""
+        return self.gains.slope(x)[..., None] * self.through_gain - self.harm
+
+    def profile(self, state: State) -> Array:
+        return self.link.value(self.latent(state[0]))

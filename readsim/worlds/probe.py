@@ -1,0 +1,58 @@
+"""What a benchmark shows of a profile: a biased, noisy, item-sampled measurement (R41, D33)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from readsim.arrays import Array
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Measurement of K capabilities: slope * p + bias + item noise, kept in the score range.
+
+    `items`: number of benchmark items, 0 for an exact measurement. `pairing`: correlation between
+    two measurements of the same student skill on the same items (deterministic decoding makes most
+    answers repeat). On the score scale the noise of n items has variance p (1 - p) / n; on the
+    negated-loss scale an item has standard deviation 1 nat.
+    """
+
+    items: Array
+    bias: Array
+    slope: Array
+    pairing: float
+    scores: bool = True
+
+    def __post_init__(self) -> None:
+        with np.errstate(divide="ignore"):
+            unit = np.where(self.items > 0, self.items, np.inf) ** -0.5
+        object.__setattr__(self, "_unit", unit)
+        object.__setattr__(self, "_plain", not (self.bias.any() or (self.slope != 1.0).any()))
+
+    def deviation(self, profile: Array) -> Array:
+        """Standard deviation of one measurement of `profile` (..., K)."""
+        unit: Array = self.__dict__["_unit"]
+        if not self.scores:
+            return np.broadcast_to(unit, profile.shape)
+        variance = profile - profile * profile
+        np.maximum(variance, 0.0, out=variance)
+        out: Array = np.sqrt(variance, out=variance)
+        out *= unit
+        return out
+
+    def difference_deviation(self, first: Array, last: Array) -> Array:
+        """Standard deviation of `measure(last) - measure(first)` on the same items (..., K)."""
+        a, b = self.deviation(first), self.deviation(last)
+        return np.sqrt(self.pairing * (b - a) ** 2 + (1.0 - self.pairing) * (a * a + b * b))
+
+    def measure(self, profile: Array, items: Array, fresh: Array) -> Array:
+        """The measured profile (..., K).
+
+        `items` (..., K) is the luck of the item sample, fixed over a run; `fresh` (..., K) that of
+        this measurement. Both are standardised deviates.
+        """
+        noise: Array = fresh * np.sqrt(1.0 - self.pairing)
+        noise += items * np.sqrt(self.pairing)
+        noise *= self.deviation(profile)
+        noise += profile if self.__dict__["_plain"] else self.slope * profile + self.bias
+        return np.clip(noise, 0.0, 1.0, out=noise) if self.scores else noise

@@ -1,0 +1,114 @@
+"""A seeded family of worlds, for property tests and for averages over many worlds."""
+
+import numpy as np
+
+from readsim.errors import ConfigError, unknown
+from readsim.worlds.world import World
+
+FIELDS: dict[str, type] = {
+    "seed": int,
+    "sources": int,
+    "capabilities": int,
+    "coupling": float,
+    "negative": float,
+    "curvature": float,
+    "noise": float,
+    "dynamics": str,
+}
+
+
+def random_world(
+    seed: int = 0,
+    *,
+    sources: int | None = None,
+    capabilities: int = 8,
+    coupling: float = 0.1,
+    negative: float = 0.3,
+    curvature: float = 1.0,
+    noise: float = 1.0,
+    dynamics: str = "potential",
+) -> World:
+    """A world drawn from a stated family; all numbers are ours.
+
+    seed          the draw
+    sources       S; K by default
+    coupling      mean size of a cross effect, as a share of the mean own effect
+    negative      share of cross effects that harm (0 with `separable`, which has no harm)
+    curvature     budget of 60M tokens over the gain scale: 0.1 nearly straight, 10 saturates early
+    noise         1: probes of 64 items; 0: exact; items = 64 / noise^2
+    dynamics      `separable`, `potential` or `flow` (with forgetting and process noise)
+
+    Own effects are uniform in [0.1, 0.4] of the range between start (uniform in [0.2, 0.5]) and
+    ceiling (0.9); cross effects are exponentially distributed around `coupling` times the mean own
+    effect. Source i is capability i's own source for i < min(S, K).
+    """
+    k = capabilities
+    s = k if sources is None else sources
+    for name, value, least in (("sources", s, 1), ("capabilities", k, 1)):
+        if value < least:
+            raise ConfigError(f"{name} = {value!r}: at least {least}")
+    for name, number in (("coupling", coupling), ("noise", noise)):
+        if not (np.isfinite(number) and number >= 0):
+            raise ConfigError(f"{name} = {number!r}: a number >= 0")
+    if not 0 <= negative <= 1:
+        raise ConfigError(f"negative = {negative!r}: a share between 0 and 1")
+    if not (np.isfinite(curvature) and curvature > 0):
+        raise ConfigError(f"curvature = {curvature!r}: a number > 0")
+    if dynamics not in ("separable", "potential", "flow"):
+        raise unknown("dynamics", dynamics, ("separable", "potential", "flow"))
+    rng = np.random.default_rng(seed)
+    start = rng.uniform(0.2, 0.5, k)
+    ceiling = np.full(k, 0.9)
+    own = rng.uniform(0.1, 0.4, k) * (ceiling - start)
+    size = rng.exponential(coupling * own.mean(), (s, k))
+    harmful = rng.random((s, k)) < (0.0 if dynamics == "separable" else negative)
+    scale = 60e6 / curvature * np.exp(rng.uniform(-0.5, 0.5, s))
+    diagonal = np.eye(s, k, dtype=np.bool_)
+    help_ = np.where(diagonal, own, np.where(harmful, 0.0, size))
+    if (
+        dynamics == "separable"
+    ):  # the identity link needs the sum of all help to fit below the ceiling
+        help_ *= np.minimum(1.0, (ceiling - start) / help_.sum(axis=0))
+    named = [f"skill_{j}" for j in range(max(s, k))]
+    flow = dynamics == "flow"
+    return World(
+        name=f"random-{seed}",
+        description=f"drawn: {s} sources, {k} capabilities, {dynamics}",
+        sources=tuple(named[:s]),
+        capabilities=tuple(named[:k]),
+        dynamics=dynamics,
+        link="identity" if dynamics == "separable" else "saturating",
+        start=start,
+        floor=np.zeros(k),
+        ceiling=ceiling,
+        gain=("exponential",) * s,
+        scale_tokens=scale,
+        help=help_,
+        harm=np.where(diagonal | ~harmful, 0.0, size),
+        forgetting_tokens=rng.uniform(2e8, 1e9, k) if flow else np.full(k, np.inf),
+        process_sd=np.full(k, 0.001 * noise) if flow else np.zeros(k),
+        items=np.full(k, np.round(64 / noise**2) if noise > 0 else 0.0),
+        provenance={
+            "family": f"readsim random family, seed {seed}, coupling {coupling:g}, negative "
+            f"{negative:g}, curvature {curvature:g}, noise {noise:g}"
+        },
+    )
+
+
+def random_world_from_text(text: str) -> World:
+    """`random` or `random:seed=3,capabilities=5,...`."""
+    _, _, rest = text.partition(":")
+    settings: dict[str, object] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if key not in FIELDS:
+            raise unknown("field of the random family", key, FIELDS)
+        try:
+            settings[key] = FIELDS[key](value)
+        except ValueError as error:
+            raise ConfigError(
+                f"{key} = {value!r} in {text!r}: expected {FIELDS[key].__name__}"
+            ) from error
+        if not equals:
+            raise ConfigError(f"{part!r} in {text!r}: expected {key}=VALUE")
+    return random_world(**settings)  # type: ignore[arg-type]  # converted by FIELDS

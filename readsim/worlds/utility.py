@@ -1,0 +1,55 @@
+"""Task utilities U(p) with their exact gradients (R10).
+
+`linear`      sum_j w_j p_j
+`ces:R`       (sum_j w_j p_j^R)^(1/R), R < 1 and not 0; R -> -inf is the weakest capability (a bottleneck)
+`capped:C`    sum_j w_j min(p_j, C): enough is enough; not differentiable at p_j = C
+"""
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError, unknown
+
+KINDS = ("linear", "ces:R", "capped:C")
+
+
+def parse(kind: str) -> tuple[str, float]:
+    """`"ces:-2"` -> `("ces", -2.0)`. Raises for anything that is not one of `KINDS`."""
+    name, _, argument = kind.partition(":")
+    if name == "linear" and not argument:
+        return "linear", 1.0
+    if name not in ("ces", "capped"):
+        raise unknown("utility", kind, KINDS)
+    try:
+        number = float(argument)
+    except ValueError as error:
+        raise ConfigError(f"utility {kind!r}: expected a number after '{name}:'") from error
+    if name == "ces" and (number >= 1.0 or number == 0.0):
+        raise ConfigError(f"utility {kind!r}: the exponent must be below 1 and not 0")
+    return name, number
+
+
+def utility(kind: str, weights: Array, profile: Array) -> Array:
+    """U(p) over (..., K) profiles: (...)."""
+    name, number = parse(kind)
+    if name == "linear":
+        return profile @ weights
+    if name == "ces":
+        with np.errstate(divide="ignore"):  # p = 0 with R < 0: utility 0
+            total: Array = np.maximum(profile, 0.0) ** number @ weights
+            out: Array = total ** (1.0 / number)
+        return out
+    capped: Array = np.minimum(profile, number) @ weights
+    return capped
+
+
+def gradient(kind: str, weights: Array, profile: Array) -> Array:
+    """dU/dp over (..., K): (..., K); at the kink of `capped`, the left derivative."""
+    name, number = parse(kind)
+    if name == "linear":
+        return np.broadcast_to(weights, profile.shape)
+    if name == "ces":
+        value = utility(kind, weights, profile)
+        out: Array = weights * (profile / value[..., None]) ** (number - 1.0)
+        return out
+    return np.where(profile <= number, weights, 0.0)

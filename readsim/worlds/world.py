@@ -1,0 +1,239 @@
+"""A world: the data that says how training on S sources moves K capabilities."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError, unknown
+from readsim.worlds import links
+from readsim.worlds.artifact import Artifact
+from readsim.worlds.checks import check_world
+from readsim.worlds.flow import Flow, FlowTerms
+from readsim.worlds.gains import GainBank
+from readsim.worlds.potential import Potential, State
+from readsim.worlds.probe import Probe
+from readsim.worlds.task import Task, build_task, focus_task
+
+STEPS = 20  # decision steps of the paper's runs; only `flow` and `artifact` results depend on it
+
+
+class Dynamics(Protocol):
+    """State in, state out, over any leading axes. `process_width` deviates a step, 0 or K."""
+
+    process_width: int
+
+    def initial(self, rate: Array) -> State:
+        """The state before training; `rate` (..., S) is efficiency / scale_tokens of each run."""
+        ...
+
+    def advance(self, state: State, tokens: Array, process: Array | None = None) -> State:
+        """The state after one interval with `tokens` (..., S)."""
+        ...
+
+    def profile(self, state: State) -> Array:
+        """The true profile (..., K)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class World:
+    """See `docs` in README, section Worlds. Vectors are (S,) or (K,), matrices (S, K), tokens are counts.
+
+    `help` and `harm` are in score units: what source i would bring to (take from) capability j at
+    u = 1 (at x - u = 1). `start`, `floor` (chance) and `ceiling` (teacher) are on the score scale
+    [0, 1]; with the `exponential` link they are negated losses and `floor` is -inf.
+
+    Raises WorldError when the numbers contradict each other, naming the field.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    dynamics: str
+    link: str
+    start: Array
+    floor: Array
+    ceiling: Array
+    gain: tuple[str, ...]
+    scale_tokens: Array
+    help: Array
+    harm: Array
+    horizon: float = np.inf
+    efficiency_sd: Array = field(default_factory=lambda: np.zeros(0))
+    process_sd: Array = field(default_factory=lambda: np.zeros(0))
+    forgetting_tokens: Array = field(default_factory=lambda: np.zeros(0))
+    gates: tuple[dict[str, object], ...] = ()
+    drift: dict[str, object] = field(default_factory=dict)
+    substeps: int = 8
+    items: Array = field(default_factory=lambda: np.zeros(0))
+    test_items: Array = field(default_factory=lambda: np.zeros(0))
+    probe_bias: Array = field(default_factory=lambda: np.zeros(0))
+    probe_slope: Array = field(default_factory=lambda: np.zeros(0))
+    pairing: float = 0.85
+    hidden: tuple[str, ...] = ()
+    tasks: dict[str, dict[str, object]] = field(default_factory=dict)
+    description: str = ""
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, default, axis in OPTIONAL_VECTORS:
+            if getattr(self, name).size == 0:
+                length = len(self.sources) if axis == "S" else len(self.capabilities)
+                object.__setattr__(self, name, np.full(length, default))
+        check_world(self)
+        for name in self.task_names:
+            self.task(name)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(S, K)."""
+        return len(self.sources), len(self.capabilities)
+
+    @cached_property
+    def visible(self) -> tuple[str, ...]:
+        """The capabilities that a probe may show."""
+        return tuple(c for c in self.capabilities if c not in self.hidden)
+
+    @cached_property
+    def visible_columns(self) -> list[int]:
+        """Their places among the capabilities."""
+        return [self.capabilities.index(c) for c in self.visible]
+
+    @property
+    def is_score(self) -> bool:
+        """Whether profiles are scores in [0, 1] (else negated losses)."""
+        return self.link != "exponential"
+
+    @property
+    def order_free(self) -> bool:
+        """Whether the profile depends on cumulative tokens only."""
+        return self.dynamics in ("separable", "potential")
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """Listed tasks, or one focus task for each visible capability."""
+        return tuple(self.tasks) or self.visible
+
+    def task(self, name: str) -> Task:
+        """The task called `name`. Raises UnknownNameError."""
+        if name not in self.task_names:
+            raise unknown("task", name, self.task_names)
+        if self.tasks:
+            return build_task(name, self.tasks[name], self.capabilities, self.hidden)
+        return focus_task(name, self.capabilities, self.hidden)
+
+    @cached_property
+    def gains(self) -> GainBank:
+        """The gain curves of the sources."""
+        return GainBank(self.gain)
+
+    @cached_property
+    def link_function(self) -> links.Link:
+        """From latent sums to profiles."""
+        return links.link(self.link, self.start, self.floor, self.ceiling)
+
+    @cached_property
+    def model(self) -> Dynamics:
+        """The equations of this world's dynamics mode."""
+        if self.order_free:
+            return self.potential
+        if self.dynamics == "flow":
+            return Flow(self.gains, self.link_function, self.help, self.harm, self._flow_terms())
+        return Artifact(self.start, self.help - self.harm, self.process_sd)
+
+    @cached_property
+    def potential(self) -> Potential:
+        """The order-free equations with this world's gains, link, help and harm."""
+        return Potential(self.gains, self.link_function, self.help, self.harm)
+
+    def _flow_terms(self) -> FlowTerms:
+        k = len(self.capabilities)
+        terms = {
+            "needs": np.full(k, -1.0),
+            "threshold": np.zeros(k),
+            "width": np.ones(k),
+            "low": np.zeros(k),
+        }
+        for gate in self.gates:
+            j = self.capabilities.index(str(gate["capability"]))
+            terms["needs"][j] = self.capabilities.index(str(gate["needs"]))
+            for key in ("threshold", "width", "low"):
+                terms[key][j] = float(str(gate.get(key, {"width": 0.02, "low": 0.0}.get(key))))
+        return FlowTerms(
+            forgetting_tokens=self.forgetting_tokens,
+            gate_needs=terms["needs"],
+            gate_threshold=terms["threshold"],
+            gate_width=terms["width"],
+            gate_low=terms["low"],
+            drift_tokens=float(str(self.drift["after_tokens"])) if self.drift else np.inf,
+            help_after=np.asarray(self.drift["help"], dtype=np.float64) if self.drift else None,
+            process_sd=self.process_sd,
+            substeps=self.substeps,
+        )
+
+    def probe(self, split: str) -> Probe:
+        """The measurement model of a split: `probe` and `dev` use `items`, `test` has `test_items`.
+
+        Bias and slope belong to the probe suite; the test benchmark is what utility is defined on.
+        """
+        if split == "test":
+            k = len(self.capabilities)
+            return Probe(self.test_items, np.zeros(k), np.ones(k), self.pairing, self.is_score)
+        return Probe(self.items, self.probe_bias, self.probe_slope, self.pairing, self.is_score)
+
+    def rate(self, efficiency: Array | float = 1.0) -> Array:
+        """efficiency / scale_tokens, (..., S)."""
+        return np.asarray(efficiency / self.scale_tokens)
+
+    def profile_after(self, schedule: Iterable[Array]) -> Array:
+        """The noise-free profile (..., K) after intervals of `tokens` (..., S) each."""
+        state: State | None = None
+        for tokens in schedule:
+            amounts = np.asarray(tokens, dtype=np.float64)
+            if state is None:
+                state = self.model.initial(np.broadcast_to(self.rate(), amounts.shape))
+            state = self.model.advance(state, amounts)
+        if state is None:
+            return self.start.copy()
+        return self.model.profile(state)
+
+    def static_profile(self, allocation: Array, budget: float, steps: int = STEPS) -> Array:
+        """The noise-free profile (..., K) after `budget` tokens at one constant allocation (..., S)."""
+        shares = np.asarray(allocation, dtype=np.float64)
+        if self.order_free:
+            return self.profile_after([shares * budget])
+        return self.profile_after([shares * (budget / steps)] * steps)
+
+    def transfer_matrix(self, budget: float, steps: int = STEPS) -> Array:
+        """M (S, K): change of capability j after `budget` tokens on source i alone (Definition 2.2)."""
+        if not (np.isfinite(budget) and budget >= 0):
+            raise ConfigError(f"budget = {budget!r}: expected a number of tokens >= 0")
+        return self.static_profile(np.eye(len(self.sources)), budget, steps) - self.start
+
+    def knees(self, fraction: float = 0.1) -> Array:
+        """Tokens (S,) after which each gain curve's slope has fallen to `fraction` of its first (R11)."""
+        from readsim.worlds.gains import gain
+
+        return np.array([gain(f).knee(fraction) for f in self.gain]) * self.scale_tokens
+
+    def replace(self, **changes: object) -> "World":
+        """A copy with some fields changed, checked again."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return World(**{**fields, **changes})  # type: ignore[arg-type]  # checked in __post_init__
+
+
+OPTIONAL_VECTORS: tuple[tuple[str, float, str], ...] = (
+    ("efficiency_sd", 0.0, "S"),
+    ("process_sd", 0.0, "K"),
+    ("forgetting_tokens", np.inf, "K"),
+    ("items", 64.0, "K"),
+    ("test_items", 1000.0, "K"),
+    ("probe_bias", 0.0, "K"),
+    ("probe_slope", 1.0, "K"),
+)
+
+WorldFields = Mapping[str, object]

@@ -1,0 +1,62 @@
+"""What all tests share: how those that need more than the core are skipped, the rules on chance."""
+
+import os
+import random
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+# No test may need a screen. Set before anything imports matplotlib.
+os.environ["MPLBACKEND"] = "Agg"
+
+# Nothing may depend on the machine's speed; an unattended run draws the same examples every time.
+settings.register_profile(
+    "readsim",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("readsim")
+
+# The modules that a test may ask for with `@pytest.mark.extra(...)`, and the extra with each.
+EXTRA_OF = {
+    "build": "dev",
+    "hatchling": "dev",
+    "mypy": "dev",
+    "ruff": "dev",
+    "stable_baselines3": "rl",
+    "torch": "rl",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, each test marked `extra` whose modules are not all installed."""
+    for item in items:
+        for name in (name for mark in item.iter_markers("extra") for name in mark.args):
+            # A misspelt name would be a test that is skipped everywhere.
+            if name not in EXTRA_OF:
+                known = ", ".join(EXTRA_OF)
+                raise pytest.UsageError(f"{item.nodeid}: extra({name!r}) is not one of {known}")
+            if find_spec(name) is None:
+                reason = f"needs {name}: pip install 'readsim[{EXTRA_OF[name]}]'"
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def _global_generators_are_untouched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every draw comes from a generator that was passed in: the global ones stay as they were."""
+    before = _global_state()
+    yield
+    # Libraries that only an extra brings seed the global generators themselves.
+    if request.node.get_closest_marker("extra") is None:
+        untouched = _global_state() == before
+        assert untouched, "a global random generator was used"
+
+
+def _global_state() -> tuple[object, ...]:
+    state = np.random.get_state(legacy=False)
+    inner = state["state"]
+    return random.getstate(), inner["key"].tobytes(), inner["pos"], state["has_gauss"]
