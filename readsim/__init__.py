@@ -2,11 +2,23 @@
 
 import gymnasium as _gymnasium
 
+from readsim.allocators.base import Allocator, Context, Setup, Transition
+from readsim.errors import ReadsimError
 from readsim.worlds import World, load_world, optimum, save_world
 
 __version__ = "0.1.0"
 
-__all__ = ["World", "load_world", "optimum", "save_world"]
+__all__ = [
+    "Allocator",
+    "Context",
+    "ReadsimError",
+    "Setup",
+    "Transition",
+    "World",
+    "load_world",
+    "optimum",
+    "save_world",
+]
 
 ENV_ID = "readsim/Distill-v0"
 

@@ -52,27 +52,28 @@ def local_moves(previous: Array, delta: float) -> Array:
     steps = identity[None, :, :] - identity[givers][:, None, :]  # (G, S, S): giver -> receiver
     rows = previous + moved[:, None, None] * steps
     keep = np.arange(s)[None, :] != givers[:, None]
-    return np.maximum(rows[keep], 0.0)
+    out: Array = np.maximum(rows[keep], 0.0)
+    return out
 
 
-def candidate_set(
-    prior: Array, previous: Array, config: CandidateConfig | None = None
-) -> Array:
+def sparse_set(prior: Array, config: CandidateConfig | None = None) -> Array:
+    """Uniform and the sparse actions, no doubles: what does not depend on the last step (A, S)."""
+    uniform = np.full((1, len(prior)), 1.0 / len(prior))
+    return _distinct(np.concatenate([uniform, sparse_actions(prior, config or CandidateConfig())]))
+
+
+def _distinct(rows: Array) -> Array:
+    rows = rows / rows.sum(axis=1, keepdims=True)
+    _, first = np.unique(np.round(rows, 9), axis=0, return_index=True)
+    out: Array = rows[np.sort(first)]
+    return out
+
+
+def candidate_set(prior: Array, previous: Array, config: CandidateConfig | None = None) -> Array:
     """Stay, uniform, sparse actions and local moves around `previous`; no doubles: (A, S).
 
     The order is deterministic (stay first), each row sums to 1 within 1e-9.
     """
     chosen = config or CandidateConfig()
-    s = len(prior)
-    rows = np.concatenate(
-        [
-            previous[None],
-            np.full((1, s), 1.0 / s),
-            sparse_actions(prior, chosen),
-            local_moves(previous, chosen.delta),
-        ]
-    )
-    rows = rows / rows.sum(axis=1, keepdims=True)
-    _, first = np.unique(np.round(rows, 9), axis=0, return_index=True)
-    out: Array = rows[np.sort(first)]
-    return out
+    moves = local_moves(previous, chosen.delta)
+    return _distinct(np.concatenate([previous[None], sparse_set(prior, chosen), moves]))

@@ -5,6 +5,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from readsim.arrays import Array
@@ -38,7 +39,7 @@ def make_setting(
     return Setting(world.sources, world.visible, chosen, budget, scores=world.is_score, **rest)
 
 
-class DistillEnv(gym.Env[Observation, Array]):
+class DistillEnv(gym.Env[Any, Any]):
     """Allocate a token budget over S sources, T times; see what probes show of K capabilities.
 
     Observation  `Dict(requirement (V,), profile (V,), budget_left (1,), history (H, S+V+2))` (Eq. (8));
@@ -96,8 +97,8 @@ class DistillEnv(gym.Env[Observation, Array]):
             chosen = as_task(task, backend.capabilities, backend.hidden)
             visible = tuple(c for c in backend.capabilities if c not in backend.hidden)
             self.setting = Setting(backend.sources, visible, chosen, budget, **rest)
-        self.observation_space = self.setting.observation_space()
-        self.action_space = self.setting.action_space()
+        self.observation_space: spaces.Dict = self.setting.observation_space()
+        self.action_space: spaces.Box = self.setting.action_space()
         self._requirement = self.setting.task.requirement
         self._prices = self.setting.prices
         self._cost = self.setting.reward.cost / self.setting.budget
@@ -140,7 +141,7 @@ class DistillEnv(gym.Env[Observation, Array]):
         outcome = self.backend.run_interval(self._step, weights, tokens)
         change = outcome.profile - self._profile
         if not np.isfinite(change.dot(change)):
-            bad = [n for n, v in zip(setting.visible, outcome.profile, strict=True) if v != v]
+            bad = [n for n, v in zip(setting.visible, outcome.profile, strict=True) if np.isnan(v)]
             raise CapabilityMissingError(
                 f"probe of {', '.join(bad) or 'a capability'} is not finite"
             )

@@ -1,7 +1,7 @@
 """The format of a run log: what its lines are, and the checks that reading and writing share.
 
 Line 1 is the header `{"kind": "header", "schema", "config", "seeds", "versions", "git",
-"created"}`; every other line is a row, an object with at least `kind` ("step" or "final") and an
+"created"}`; every other line is a row, an object with at least `kind` (one of `ROW_KINDS`) and an
 integer `seed`. A line counts once its newline is written. The text is strict JSON in ASCII, so
 every reader of JSON lines can read it.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from readsim.errors import RunLogError, SchemaError, nearest
 
 SCHEMA = 1
-ROW_KINDS = ("step", "final")
+ROW_KINDS = ("start", "step", "final")
 
 Row = dict[str, Any]
 

@@ -14,7 +14,6 @@ from readsim.allocators.base import (
     Setup,
     State,
     Transition,
-    source_prior,
 )
 from readsim.arrays import Array
 from readsim.checkpoint import load_tree, save_tree
@@ -22,8 +21,10 @@ from readsim.env import DistillEnv, Observation
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.offline import Pool, collect_pool
 from readsim.runlog import RunLog
+from readsim.setting import source_prior
 from readsim.simulator import SimBackend
 
+FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
 
 Row = dict[str, Any]
@@ -148,7 +149,9 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
     ]
     with watch:
         chosen = allocator.select_many([run.state for run in active], contexts)
-    transitions, rows = [], []
+    transitions: list[Transition] = []
+    rows: list[Row] = []
+    finals: list[Row] = []
     for run, context, allocation in zip(active, contexts, chosen, strict=True):
         run.observation, reward, run.over, _, info = run.env.step(
             np.asarray(allocation, dtype=np.float64)
@@ -157,63 +160,37 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
         run.previous = info["allocation"]
         every = max(1, run.env.setting.steps // DEV_CHECKPOINTS)
         dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
+        after = run.observation["profile"]
         transitions.append(
             Transition(
-                context,
-                info["allocation"],
-                reward,
-                info["change"],
-                run.observation["profile"],
-                info["tokens"],
-                dev,
+                context, info["allocation"], reward, info["change"], after, info["tokens"], dev
             )
         )
-        rows.append(_step_row(run, reward, info, dev))
+        where = {"seed": run.setup.seed, "step": run.step}
+        shown = {key: info[key] for key in ("tokens", "spent", "allocation", "change")}
+        measured = {"profile": after, "reward": reward, "dev_profile": dev}
+        rows.append({"kind": "step", **where, **shown, **measured})
+        if run.over:
+            ending = {key: info[key] for key in FINAL_FIELDS}
+            finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})
     with watch:
         states = allocator.update_many([run.state for run in active], transitions)
     for run, row, state in zip(active, rows, states, strict=True):
         run.state = state
         row["report"] = dict(allocator.report(state))
-    return rows + [_final_row(run, row) for run, row in zip(active, rows, strict=True) if run.over]
-
-
-def _step_row(run: Run, reward: float, info: dict[str, Any], dev: Array | None) -> Row:
-    return {
-        "kind": "step",
-        "seed": run.setup.seed,
-        "step": run.step,
-        "tokens": info["tokens"],
-        "spent": info["spent"],
-        "allocation": info["allocation"],
-        "profile": run.observation["profile"],
-        "change": info["change"],
-        "reward": reward,
-        "dev_profile": dev,
-        "_final": {k: info[k] for k in info if k == "utility" or k.startswith("final_")},
-    }
-
-
-def _final_row(run: Run, step_row: Row) -> Row:
-    return {
-        "kind": "final",
-        "seed": run.setup.seed,
-        "step": run.step,
-        "totals": run.env.ledger.totals,
-        **step_row["_final"],
-    }
+    return rows + finals
 
 
 def _record(
     new: list[Row], runs: list[Run], rows: list[Row], log: RunLog | None, checkpoint: Path | None
 ) -> None:
     """Save first, append second: what a kill in between leaves out of the log is in the checkpoint."""
-    clean = [{k: v for k, v in row.items() if k != "_final"} for row in new]
     if checkpoint is not None:
         save_tree(
             checkpoint,
             {
                 "rows": len(rows),
-                "last": clean,
+                "last": new,
                 "runs": [
                     {
                         "env": run.env.snapshot(),
@@ -227,8 +204,8 @@ def _record(
             },
         )
     if log is not None:
-        log.append(clean)
-    rows.extend(clean)
+        log.append(new)
+    rows.extend(new)
 
 
 def _resume(
@@ -242,7 +219,9 @@ def _resume(
     """The runs of an interrupted process, or None to start afresh; mends the log's last round."""
     if checkpoint is None or not checkpoint.is_file():
         if log is not None and log.rows:
-            raise RunLogError(f"{log.path}: has {len(log.rows)} rows but no checkpoint to go on from")
+            raise RunLogError(
+                f"{log.path}: has {len(log.rows)} rows but no checkpoint to go on from"
+            )
         return None
     saved = load_tree(checkpoint)
     if log is not None:

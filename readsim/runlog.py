@@ -73,11 +73,11 @@ class RunLog:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("xb", buffering=0)
-        except FileExistsError as error:
-            raise RunLogError(
-                f"{path} exists and is not overwritten: RunLog.open continues it"
-            ) from error
         except OSError as error:
+            if path.exists():
+                raise RunLogError(
+                    f"{path} exists and is not overwritten: RunLog.open continues it"
+                ) from error
             raise RunLogError(f"cannot create run log {path}: {error}") from error
         try:
             with file:

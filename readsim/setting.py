@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from gymnasium import spaces
@@ -75,7 +76,7 @@ class Setting:
     def schedule(self) -> list[int]:
         """Tokens of each step; they sum to the budget."""
         edges = [(t * int(self.budget)) // self.steps for t in range(self.steps + 1)]
-        return [b - a for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [b - a for a, b in pairwise(edges)]
 
     @cached_property
     def width(self) -> int:
@@ -96,10 +97,38 @@ class Setting:
             "budget_left": box(0.0, 1.0, (1,)),
         }
         if self.history:
-            entries["history"] = box(-np.inf, np.inf, (self.history, self.width))
+            low_row, high_row = self._history_bounds()
+            rows = (np.tile(row, (self.history, 1)) for row in (low_row, high_row))
+            entries["history"] = spaces.Box(*rows, dtype=np.float64)
         return spaces.Dict(entries)
+
+    def _history_bounds(self) -> tuple[Array, Array]:
+        """Least and largest values of a history row, (W,) each."""
+        s, v = len(self.sources), len(self.visible)
+        change = np.full(v, 1.0 if self.scores else np.inf)
+        best = 1.0 if self.scores else np.inf
+        worst = best * (1.0 + float(self.prices.sum())) + self.reward.cost
+        low = np.concatenate([np.zeros(s), -change, [-worst, 0.0]])
+        return low, np.concatenate([np.ones(s), change, [best, 1.0]])
 
     def action_space(self) -> spaces.Box:
         """Token shares in [0, 1]^S, read by `as_allocation`; with `allow_stop` one entry more."""
         size = len(self.sources) + int(self.allow_stop)
         return spaces.Box(0.0, 1.0, (size,), dtype=np.float64)
+
+
+def source_prior(
+    requirement: Array, capabilities: tuple[str, ...], sources: tuple[str, ...]
+) -> Array:
+    """The requirement (V,) read as shares of the sources (S,); see `Setup.prior`."""
+    prior = np.zeros(len(sources))
+    for name, weight in zip(capabilities, requirement, strict=True):
+        if name in sources:
+            prior[sources.index(name)] = weight
+    alone = np.array([name not in capabilities for name in sources])
+    missing = float(requirement.sum() - prior.sum())
+    if missing > 0:
+        spread = alone if alone.any() else np.ones(len(sources), dtype=np.bool_)
+        prior = prior + spread * (missing / spread.sum())
+    total: Array = prior / prior.sum()
+    return total

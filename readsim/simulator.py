@@ -11,7 +11,7 @@ from readsim.backend import Final, Outcome
 from readsim.streams import BlockStream
 from readsim.worlds.world import World
 
-BLOCK = 32  # rows drawn at a time from each run's stream
+BLOCK = 64  # rows drawn at a time from each run's stream
 
 
 class Simulator:

@@ -118,6 +118,10 @@ class Allocator:
         """Numbers of the last decision for the run log."""
         return {}
 
+    def settings(self) -> list[tuple[str, str, str]]:
+        """(name, value, provenance) of the settings, for `readsim allocators NAME`."""
+        return []
+
     # Many runs at once: an allocator that can batch its arithmetic over runs overrides these.
 
     def init_many(self, setups: Sequence[Setup]) -> list[State]:
@@ -133,20 +137,3 @@ class Allocator:
     ) -> list[State]:
         """`update` for each run."""
         return [self.update(s, t) for s, t in zip(states, transitions, strict=True)]
-
-
-def source_prior(
-    requirement: Array, capabilities: tuple[str, ...], sources: tuple[str, ...]
-) -> Array:
-    """The requirement (V,) read as shares of the sources (S,); see `Setup.prior`."""
-    prior = np.zeros(len(sources))
-    for name, weight in zip(capabilities, requirement, strict=True):
-        if name in sources:
-            prior[sources.index(name)] = weight
-    alone = np.array([name not in capabilities for name in sources])
-    missing = float(requirement.sum() - prior.sum())
-    if missing > 0:
-        spread = alone if alone.any() else np.ones(len(sources), dtype=np.bool_)
-        prior = prior + spread * (missing / spread.sum())
-    total: Array = prior / prior.sum()
-    return total

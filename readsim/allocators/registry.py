@@ -65,9 +65,13 @@ def _import(target: str) -> Callable[..., Any]:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise UnknownNameError(f"allocator {target!r}: cannot import {module_name!r} ({error})") from error
+        raise UnknownNameError(
+            f"allocator {target!r}: cannot import {module_name!r} ({error})"
+        ) from error
     if not hasattr(module, attribute):
-        raise unknown(f"class in {module_name}", attribute, [n for n in vars(module) if n[0].isupper()])
+        raise unknown(
+            f"class in {module_name}", attribute, [n for n in vars(module) if n[0].isupper()]
+        )
     found: Callable[..., Any] = getattr(module, attribute)
     return found
 
@@ -82,7 +86,9 @@ def _build(name: str, cls: Callable[..., Any], settings: Mapping[str, Any]) -> A
             f"allocator {name!r} with {dict(settings)!r}: {error}; accepted: {_arguments(cls)}"
         ) from error
     if not isinstance(made, Allocator):
-        raise ConfigError(f"allocator {name!r} is not a readsim.Allocator (subclass it and define select)")
+        raise ConfigError(
+            f"allocator {name!r} is not a readsim.Allocator (subclass it and define select)"
+        )
     if type(made).select is Allocator.select:
         raise ConfigError(f"allocator {name!r} defines no select(state, context)")
     return made

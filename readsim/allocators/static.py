@@ -37,9 +37,7 @@ class OneHot(Allocator):
         if self.source is not None and self.source not in setup.sources:
             raise unknown("source", self.source, setup.sources)
         chosen = (
-            int(np.argmax(setup.prior))
-            if self.source is None
-            else setup.sources.index(self.source)
+            int(np.argmax(setup.prior)) if self.source is None else setup.sources.index(self.source)
         )
         return {"allocation": np.eye(len(setup.sources))[chosen]}
 

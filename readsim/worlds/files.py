@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ _MATRICES = ("help", "harm")
 _VECTORS = {"start": "K", "floor": "K", "ceiling": "K", "scale_tokens": "S"} | {
     name: axis for name, _, axis in OPTIONAL_VECTORS
 }
+_NUMBERS = ("horizon", "pairing")
 _NAMES = ("sources", "capabilities", "hidden")
 
 
@@ -52,6 +54,35 @@ def world_from_dict(data: Mapping[str, object]) -> World:
 
     Raises WorldError naming the field; for a newer schema it says so.
     """
+    _check_keys(data)
+    names: dict[str, tuple[str, ...]] = {k: _names(k, data[k]) for k in _NAMES if k in data}
+    sources = names.setdefault("sources", names["capabilities"])
+    size = {"S": len(sources), "K": len(names["capabilities"])}
+    out: dict[str, Any] = {**{k: v for k, v in data.items() if k != "schema"}, **names}
+    for key in ("name", "dynamics", "link", "description"):
+        if not isinstance(out.get(key, ""), str):
+            raise WorldError(f"{key} = {out[key]!r}: expected text")
+    bounded = out["dynamics"] in ("potential", "flow")
+    out.setdefault("link", "saturating" if bounded else "identity")
+    out.setdefault("floor", -np.inf if out["link"] == "exponential" else 0.0)
+    out.setdefault("harm", 0.0)
+    shapes: dict[str, tuple[int, ...]] = {key: (size[axis],) for key, axis in _VECTORS.items()}
+    shapes |= dict.fromkeys(_MATRICES, (size["S"], size["K"])) | dict.fromkeys(_NUMBERS, ())
+    for key, shape in shapes.items():
+        if key in out:
+            out[key] = _array(key, out[key], shape)
+    out |= {key: float(out[key]) for key in _NUMBERS if key in out}
+    gain = out.get("gain", "exponential")
+    out["gain"] = (gain,) * size["S"] if isinstance(gain, str) else _names("gain", gain)
+    out["gates"] = tuple(_tables("gates", out.get("gates", [])))
+    for key in ("drift", "provenance", "tasks"):
+        out[key] = _table(key, out.get(key, {}))
+    for name, spec in out["tasks"].items():
+        _table(f"tasks.{name}", spec)
+    return World(**out)
+
+
+def _check_keys(data: Mapping[str, object]) -> None:
     known = [f.name for f in fields(World)]
     schema = data.get("schema", SCHEMA)
     if not isinstance(schema, int) or schema > SCHEMA:
@@ -62,40 +93,12 @@ def world_from_dict(data: Mapping[str, object]) -> World:
     for key in ("name", "capabilities", "dynamics", "start", "ceiling", "help", "scale_tokens"):
         if key not in data:
             raise WorldError(f"{key}: missing; a world needs it")
-    names: dict[str, object] = {key: _names(key, data[key]) for key in _NAMES if key in data}
-    capabilities = names["capabilities"]
-    sources = names.setdefault("sources", capabilities)
-    assert isinstance(capabilities, tuple) and isinstance(sources, tuple)
-    out: dict[str, object] = {**{k: v for k, v in data.items() if k != "schema"}, **names}
-    size = {"K": len(capabilities), "S": len(sources)}
-    out.setdefault(
-        "link", "saturating" if data["dynamics"] in ("potential", "flow") else "identity"
-    )
-    out.setdefault("floor", -np.inf if out["link"] == "exponential" else 0.0)
-    out.setdefault("harm", 0.0)
-    for key, axis in _VECTORS.items():
-        if key in out:
-            out[key] = _array(key, out[key], (size[axis],))
-    for key in _MATRICES:
-        out[key] = _array(key, out[key], (size["S"], size["K"]))
-    gain = out.get("gain", "exponential")
-    out["gain"] = (gain,) * size["S"] if isinstance(gain, str) else _names("gain", gain)
-    out["gates"] = tuple(_tables("gates", out.get("gates", [])))
-    for key in ("drift", "provenance", "tasks"):
-        if not isinstance(out.setdefault(key, {}), dict):
-            raise WorldError(f"{key} = {out[key]!r}: expected a table")
-    tasks = out["tasks"]
-    assert isinstance(tasks, dict)
-    for name, spec in tasks.items():
-        if not isinstance(spec, dict):
-            raise WorldError(f"tasks.{name} = {spec!r}: expected a table with `requirement`")
-    for key in ("horizon", "pairing"):
-        if key in out:
-            out[key] = float(_array(key, out[key], ()))
-    for key in ("name", "dynamics", "link", "description"):
-        if not isinstance(out.get(key, ""), str):
-            raise WorldError(f"{key} = {out[key]!r}: expected text")
-    return World(**out)  # type: ignore[arg-type]  # every field was converted above
+
+
+def _table(key: str, value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise WorldError(f"{key} = {value!r}: expected a table")
+    return value
 
 
 def _names(key: str, value: object) -> tuple[str, ...]:
@@ -113,7 +116,7 @@ def _tables(key: str, value: object) -> list[dict[str, object]]:
 def _array(key: str, value: object, shape: tuple[int, ...]) -> Array:
     if isinstance(value, list) and "never" in value:
         value = [np.inf if v == "never" else v for v in value]
-    if isinstance(value, bool) or isinstance(value, str):
+    if isinstance(value, bool | str):
         raise WorldError(f"{key} = {value!r}: expected numbers")
     try:
         array = np.array(value, dtype=np.float64)

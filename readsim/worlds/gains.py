@@ -16,7 +16,10 @@ from readsim.errors import ConfigError, unknown
 class Gain(Protocol):
     """One family. All methods are elementwise."""
 
-    bounded: bool
+    @property
+    def bounded(self) -> bool:
+        """Whether u has an asymptote."""
+        ...
 
     def value(self, x: Array) -> Array:
         """u(x)."""
@@ -139,7 +142,12 @@ class Broken:
 def gain(name: str) -> Gain:
     """The family called `exponential`, `log`, `hill`, `power`, `power:Q` or `broken`."""
     family, _, argument = name.partition(":")
-    families = {"exponential": Exponential, "log": Log, "hill": Hill, "broken": Broken}
+    families: dict[str, type[Exponential | Log | Hill | Broken]] = {
+        "exponential": Exponential,
+        "log": Log,
+        "hill": Hill,
+        "broken": Broken,
+    }
     if family == "power":
         try:
             return Power(float(argument)) if argument else Power()

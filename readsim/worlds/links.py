@@ -96,7 +96,8 @@ class Logistic:
         return 0.5 * (1.0 + np.tanh(half))
 
     def value(self, z: Array) -> Array:
-        return self.floor + self.span * self._sigmoid(z)
+        out: Array = self.floor + self.span * self._sigmoid(z)
+        return out
 
     def slope(self, z: Array) -> Array:
         s = self._sigmoid(z)
@@ -104,7 +105,8 @@ class Logistic:
 
     def inverse(self, p: Array) -> Array:
         q = (p - self.floor) / self.span
-        return (np.log(q) - np.log1p(-q) - self.offset) / self.gain
+        out: Array = (np.log(q) - np.log1p(-q) - self.offset) / self.gain
+        return out
 
 
 class ExponentialLoss:
@@ -115,7 +117,8 @@ class ExponentialLoss:
         self.gap = np.maximum(ceiling - start, TINY)
 
     def value(self, z: Array) -> Array:
-        return self.ceiling - self.gap * np.exp(-z / self.gap)
+        out: Array = self.ceiling - self.gap * np.exp(-z / self.gap)
+        return out
 
     def slope(self, z: Array) -> Array:
         return np.exp(-z / self.gap)

@@ -64,10 +64,7 @@ def water_fill(gains: GainBank, weight: Array, scale: Array, budget: float) -> t
     few, many = tokens(np.exp(high)), tokens(np.exp(low))
     gap = float(many.sum() - few.sum())
     missing = budget - float(few.sum())
-    if gap > 0.0:
-        b = few + (many - few) * min(missing / gap, 1.0)
-    else:
-        b = few
+    b = few + (many - few) * min(missing / gap, 1.0) if gap > 0.0 else few
     left = budget - float(b.sum())
     if left > 1e-9 * budget:  # every useful source is flat: lambda = 0, the rest is worth nothing
         return b + left * weight / weight.sum(), 0.0
@@ -131,7 +128,7 @@ def _simulated_value(world: World, task: Task, budget: float, steps: int) -> Obj
 
 def _search(objective: Objective, s: int, spend_all: bool, budget: float) -> Optimum:
     """Best of sequential quadratic programmes from several starts, every vertex, and (if allowed) 0."""
-    from scipy.optimize import minimize
+    from scipy.optimize import LinearConstraint, minimize
 
     vertices = list(np.maximum(np.eye(s), LEAST_SHARE) / (1.0 + (s - 1) * LEAST_SHARE))
     vertices.sort(key=lambda a: -objective(a)[0])
@@ -148,11 +145,7 @@ def _search(objective: Objective, s: int, spend_all: bool, budget: float) -> Opt
             jac=True,
             method="SLSQP",
             bounds=[(LEAST_SHARE, 1.0)] * s,
-            constraints={
-                "type": "eq" if spend_all else "ineq",
-                "fun": lambda a: 1.0 - a.sum(),
-                "jac": lambda a: -np.ones_like(a),
-            },
+            constraints=LinearConstraint(np.ones((1, s)), 1.0 if spend_all else 0.0, 1.0),
             options={"maxiter": 300, "ftol": 1e-14},
         )
         a = np.clip(result.x, 0.0, 1.0)

@@ -44,7 +44,8 @@ def simplex_from_names(weights: dict[str, float], names: tuple[str, ...], where:
         out[names.index(name)] = weight
     if out.sum() <= 0:
         raise WorldError(f"{where}: at least one weight must be above 0")
-    return out / out.sum()
+    shares: Array = out / out.sum()
+    return shares
 
 
 def build_task(

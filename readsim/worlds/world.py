@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -223,7 +223,8 @@ class World:
     def replace(self, **changes: object) -> "World":
         """A copy with some fields changed, checked again."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return World(**{**fields, **changes})  # type: ignore[arg-type]  # checked in __post_init__
+        merged: dict[str, Any] = {**fields, **changes}
+        return World(**merged)
 
 
 OPTIONAL_VECTORS: tuple[tuple[str, float, str], ...] = (

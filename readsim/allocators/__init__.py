@@ -1,0 +1,1 @@
+"""Allocators: who gets the next tokens."""

@@ -1,0 +1,301 @@
+"""The reward ensemble of ReAD, Eq. (10): M small networks, their mean mu and standard deviation sigma.
+
+What makes it cheap beside "200 Adam steps a member after every decision":
+
+1. The hidden layers are trained once, on the offline pool; the output layer is solved exactly, by
+   ridge regression on all of a member's rows. A decision adds one row: a rank-one update and a solve.
+2. Every member sees about 63 % of the rows. The rest, its out-of-bag rows (Breiman 1996), choose the
+   ridge penalty and say when more training stops helping, so noisy rewards do not get fitted.
+
+Runs are independent and are not stacked: that was measured and is not faster (see `mlp`), and so the
+numbers of a run cannot depend on the other runs.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from readsim.allocators.mlp import Floats, hidden_features, initial, train
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+from readsim.streams import generator, seed_sequence
+
+# P(count <= k) of Poisson(1) for k = 0..19; beyond that the tail is below 1e-18.
+_POISSON = np.exp(-1.0) * np.cumsum(1.0 / np.cumprod([1.0, *range(1, 20)]))
+_CONSTANT = 1e-9  # a column whose deviation is this small beside its size carries nothing
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """Members and training; the defaults give M = 5 and two hidden layers of 64.
+
+    Training has up to `stages` stages of `steps` Adam steps. The first has rate `learning_rate`,
+    each next one `decay` times the rate before; the first that does not lower the out-of-bag error
+    is dropped and is the last. `ridge` are the penalties tried, as multiples of the mean squared
+    feature. sigma is at least `sigma_floor` reward standard deviations.
+
+    Raises ConfigError, which names the field, for a value outside its range.
+    """
+
+    members: int = 5
+    hidden: int = 64
+    stages: int = 5
+    steps: int = 200
+    batch: int = 64
+    learning_rate: float = 0.01
+    decay: float = 0.4
+    weight_decay: float = 1.0
+    ridge: tuple[float, ...] = (10.0, 1.0, 0.1, 0.01, 0.001)
+    sigma_floor: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("members", 2),
+            ("hidden", 1),
+            ("stages", 0),
+            ("steps", 1),
+            ("batch", 1),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ConfigError(f"{name} = {value!r}: a whole number >= {least} is accepted")
+        for name in ("learning_rate", "decay", "weight_decay", "sigma_floor"):
+            _check_number(name, getattr(self, name), zero=name in ("weight_decay", "sigma_floor"))
+        if not self.ridge:
+            raise ConfigError("ridge = (): at least one penalty is needed")
+        for value in self.ridge:
+            _check_number("ridge", value, zero=False)
+
+
+def _check_number(name: str, value: object, zero: bool) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (0 <= value < float("inf")) or not (zero or value > 0):
+        raise ConfigError(
+            f"{name} = {value!r}: a finite number {'>=' if zero else '>'} 0 is accepted"
+        )
+
+
+class EnsembleState(TypedDict):
+    """One run's ensemble: a plain dict of numbers and arrays, so that it can be saved.
+
+    Members M, inputs d, D = d + 1, features H; k = rows kept because there was no pool to train on.
+    """
+
+    seed: int
+    rows: int  # rows seen, pool and history
+    x_mean: Array  # (d,)
+    x_scale: Array  # (d,) one over the deviation; 0 for a constant input
+    y_mean: float
+    y_scale: float  # reward units
+    floor: float  # reward units
+    hidden: Floats  # (M, P) flat weights, see mlp.unflatten; their output layer is not used
+    gram: Array  # (M, H+1, H+1) weighted sum of z z', z = (features, 1)
+    moment: Array  # (M, H+1) weighted sum of z y
+    penalty: Array  # (H+1,) ridge
+    output: Array  # (M, H+1) solves (gram + diag(penalty)) output = moment
+    kept_x: Array  # (k, d)
+    kept_y: Array  # (k,)
+
+
+class Readout(NamedTuple):
+    """Output layers of all members and the out-of-bag error that chose their penalty."""
+
+    gram: Array
+    moment: Array
+    penalty: Array
+    output: Array
+    error: float
+
+
+def bootstrap_counts(seed: int, start: int, rows: int, members: int) -> Array:
+    """How often each member uses rows start, start + 1, ...: Poisson(1) draws (members, rows).
+
+    The online bootstrap (Oza & Russell 2001): a bootstrap that need not know how many rows will
+    come. Row number and seed alone fix a row's counts.
+    """
+    bits = np.random.PCG64(seed_sequence(seed, "bootstrap")).advance(start * members)
+    uniform = np.random.Generator(bits).random((rows, members))
+    return np.searchsorted(_POISSON, uniform, side="right").T.astype(np.float64)
+
+
+def solve_output(gram: Array, moment: Array, penalty: Array) -> Array:
+    """Ridge regression (M, H+1) from weighted sums: (gram + diag(penalty))^-1 moment."""
+    system = gram + np.diag(penalty)
+    solution: Array = np.linalg.solve(system, moment[..., None])[..., 0]
+    return solution
+
+
+def fit_readout(config: EnsembleConfig, z: Floats, y: Array, counts: Array) -> Readout:
+    """Output layers from features z (M, n, H), targets y (n,) and bootstrap counts (M, n).
+
+    The penalty is the one with the least out-of-bag error: each row is predicted by the mean of the
+    members that did not see it. The intercept is, but for 1e-6 of a row, not penalised.
+    """
+    sums = [_weighted_sums(*each) for each in zip(z, [y] * len(z), counts, strict=True)]
+    gram, moment = (np.stack(part) for part in zip(*sums, strict=True))
+    unit = float(np.diagonal(gram, axis1=1, axis2=2)[:, :-1].mean()) or 1.0
+    outside = counts == 0
+    votes = outside.sum(axis=0)
+    fits = []
+    for ridge in config.ridge:
+        penalty = np.append(np.full(z.shape[2], ridge * unit), 1e-6)
+        output = solve_output(gram, moment, penalty)
+        guess = np.matmul(z, output[:, :-1, None].astype(np.float32))[..., 0] + output[:, -1:]
+        mean = (guess * outside).sum(axis=0) / np.maximum(votes, 1)
+        error = float(np.sum((mean - y) ** 2 * (votes > 0)) / max(1, np.count_nonzero(votes)))
+        fits.append(Readout(gram, moment, penalty, output, error))
+    return min(fits, key=lambda fit: fit.error)
+
+
+def _weighted_sums(z: Floats, y: Array, counts: Array) -> tuple[Array, Array]:
+    """One member's gram and moment. A product with its own transpose costs half a product."""
+    used = np.flatnonzero(counts)
+    root = np.sqrt(counts[used])
+    rows = np.ones((len(used), z.shape[1] + 1))
+    rows[:, :-1] = z[used]
+    rows *= root[:, None]
+    return rows.T @ rows, rows.T @ (root * y[used])
+
+
+def fit(config: EnsembleConfig, x: ArrayLike, y: ArrayLike, seed: int) -> EnsembleState:
+    """The ensemble after rows x (n, d), rewards y (n,); n = 0 gives the prior.
+
+    With n = 0 there is no pool: rows that come later are kept, and the hidden layers are trained
+    anew each time their number has doubled. Below `batch` rows they stay as they were drawn: then
+    the exact output layer is all that can be learnt.
+
+    Raises ConfigError if the shapes do not fit together or a value is not finite.
+    """
+    rows, rewards = _checked(x, y)
+    state = _fit(config, rows, rewards, seed)
+    if len(rewards):
+        state["kept_x"], state["kept_y"] = rows[:0], rewards[:0]
+    return state
+
+
+def add_row(config: EnsembleConfig, state: EnsembleState, x: ArrayLike, y: float) -> EnsembleState:
+    """The ensemble after one more row x (d,) with reward y; `state` is not changed."""
+    rows, rewards = _checked(np.asarray(x, dtype=np.float64)[None], [y], len(state["x_mean"]))
+    seen = state["rows"]
+    kept_x, kept_y = state["kept_x"], state["kept_y"]
+    if seen == len(kept_y):  # no pool
+        kept_x, kept_y = np.concatenate([kept_x, rows]), np.concatenate([kept_y, rewards])
+        if (seen + 1).bit_count() == 1:
+            return _fit(config, kept_x, kept_y, state["seed"])
+    z = _features(state, rows)[:, 0]
+    count = bootstrap_counts(state["seed"], seen, 1, len(z))
+    target = (float(rewards[0]) - state["y_mean"]) / state["y_scale"]
+    gram = state["gram"] + (count * z)[:, :, None] * z[:, None, :]
+    moment = state["moment"] + count * z * target
+    return {
+        **state,
+        "rows": seen + 1,
+        "gram": gram,
+        "moment": moment,
+        "output": solve_output(gram, moment, state["penalty"]),
+        "kept_x": kept_x,
+        "kept_y": kept_y,
+    }
+
+
+def predict(state: EnsembleState, x: ArrayLike) -> tuple[Array, Array]:
+    """mu and sigma (A,) of candidates x (A, d), Eq. (10), in reward units.
+
+    mu is the mean of the members, sigma their standard deviation (M - 1 in the denominator), at
+    least the floor. Before the first row mu is 0 and sigma is 1.
+    """
+    rows, _ = _checked(x, np.zeros(len(np.asarray(x))), len(state["x_mean"]))
+    if not state["rows"]:
+        return np.zeros(len(rows)), np.ones(len(rows))
+    guess = np.matmul(_features(state, rows), state["output"][..., None])[..., 0]
+    mu: Array = guess.mean(axis=0) * state["y_scale"] + state["y_mean"]
+    sigma: Array = np.maximum(guess.std(axis=0, ddof=1) * state["y_scale"], state["floor"])
+    return mu, sigma
+
+
+def _fit(config: EnsembleConfig, x: Array, y: Array, seed: int) -> EnsembleState:
+    x_mean, x_sd = _mean_and_deviation(x)
+    y_mean, y_sd = _mean_and_deviation(y)
+    x_scale = np.divide(1.0, x_sd, out=np.zeros_like(x_sd), where=x_sd > 0)
+    y_scale = float(y_sd) or 1.0
+    inputs = _inputs(x, x_mean, x_scale)
+    counts = bootstrap_counts(seed, 0, len(y), config.members)
+    hidden, readout = fit_network(
+        config, inputs, (y - y_mean) / y_scale, counts, generator(seed, "bootstrap", 1)
+    )
+    return {
+        "seed": seed,
+        "rows": len(y),
+        "x_mean": x_mean,
+        "x_scale": x_scale,
+        "y_mean": float(y_mean),
+        "y_scale": y_scale,
+        "floor": config.sigma_floor * y_scale,
+        "hidden": hidden,
+        "gram": readout.gram,
+        "moment": readout.moment,
+        "penalty": readout.penalty,
+        "output": readout.output,
+        "kept_x": x,
+        "kept_y": y,
+    }
+
+
+def fit_network(
+    config: EnsembleConfig, x: Floats, y: Array, counts: Array, rng: np.random.Generator
+) -> tuple[Floats, Readout]:
+    """Hidden layers (M, P) and output layers from standardised rows x (n, d+1), y (n,)."""
+    hidden = initial(config.members, x.shape[1], config.hidden, rng)
+    best = fit_readout(config, hidden_features(hidden, x, config.hidden), y, counts)
+    if len(y) < config.batch:
+        return hidden, best
+    own = [np.repeat(np.arange(len(y)), c.astype(np.intp)) for c in counts]
+    target = y.astype(np.float32)
+    for stage in range(config.stages):
+        shape = (config.steps, config.batch)
+        draws = np.stack([rows[rng.integers(0, len(rows), shape)] for rows in own], axis=1)
+        rate = config.learning_rate * config.decay**stage
+        trained = train(hidden, x, target, draws, config.hidden, rate, config.weight_decay)
+        readout = fit_readout(config, hidden_features(trained, x, config.hidden), y, counts)
+        if readout.error >= best.error:
+            break
+        hidden, best = trained, readout
+    return hidden, best
+
+
+def _inputs(x: Array, mean: Array, scale: Array) -> Floats:
+    """Standardised inputs and a constant 1: (n, d+1)."""
+    out = np.ones((len(x), x.shape[1] + 1), np.float32)
+    out[:, :-1] = (x - mean) * scale
+    return out
+
+
+def _features(state: EnsembleState, x: Array) -> Array:
+    """(features, 1) of rows x (A, d), in double precision: (M, A, H+1)."""
+    inputs = _inputs(x, state["x_mean"], state["x_scale"])
+    z = hidden_features(state["hidden"], inputs, len(state["penalty"]) - 1)
+    return np.concatenate([z, np.ones((*z.shape[:2], 1))], axis=2)
+
+
+def _mean_and_deviation(a: Array) -> tuple[Array, Array]:
+    """Over the rows; the deviation of a column that is constant but for rounding is 0."""
+    if not len(a):
+        return np.zeros(a.shape[1:]), np.zeros(a.shape[1:])
+    mean, deviation = a.mean(axis=0), a.std(axis=0)
+    return mean, np.where(deviation > _CONSTANT * np.abs(a).max(axis=0), deviation, 0.0)
+
+
+def _checked(x: ArrayLike, y: ArrayLike, width: int | None = None) -> tuple[Array, Array]:
+    rows, rewards = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if rows.ndim != 2 or rewards.shape != rows.shape[:1] or width not in (None, rows.shape[1]):
+        raise ConfigError(
+            f"x has shape {rows.shape} and y {rewards.shape}: "
+            f"(n, {'d' if width is None else width}) and (n,) are accepted"
+        )
+    for name, values in (("x", rows), ("y", rewards)):
+        if not np.isfinite(values).all():
+            bad = float(values[~np.isfinite(values)][0])
+            raise ConfigError(f"{name} holds {bad}: finite numbers are accepted")
+    return rows, rewards

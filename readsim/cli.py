@@ -1,0 +1,106 @@
+"""The command `readsim`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from readsim import commands
+from readsim.errors import ReadsimError
+
+app = typer.Typer(
+    help="Which capability gets the next training tokens? Simulate it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+World = Annotated[
+    str, typer.Option(help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...")
+]
+Steps = Annotated[int, typer.Option(help="Decision steps T.")]
+Budgets = Annotated[str, typer.Option(help="Token budgets, separated by commas.")]
+Seeds = Annotated[
+    str, typer.Option(help="Number of seeds (8 means 0..7), or seeds separated by commas (3,5).")
+]
+
+
+@app.command()
+def compare(
+    world: World = "read8-llama",
+    tasks: Annotated[str | None, typer.Option(help="Tasks, separated by commas; all.")] = None,
+    budgets: Budgets = "20M,150M",
+    steps: Steps = 20,
+    seeds: Seeds = "8",
+    allocators: Annotated[
+        str, typer.Option(help="Names or module:Class, separated by commas.")
+    ] = ",".join(commands.PAPER_ALLOCATORS),
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Parallel processes; as many as cores. Results do not change."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for logs, tables and figures.")] = Path(
+        "results/compare"
+    ),
+) -> None:
+    """Run allocators on the same seeds and compare them: table, results.csv, figures."""
+    commands.compare(world, tasks, budgets, steps, seeds, allocators, jobs, out)
+
+
+@app.command()
+def run(
+    world: World = "read8-llama",
+    task: Annotated[str | None, typer.Option(help="Task; the world's first.")] = None,
+    budget: Annotated[str, typer.Option(help="Token budget.")] = "20M",
+    steps: Steps = 20,
+    seeds: Seeds = "1",
+    allocator: Annotated[str, typer.Option(help="Name or module:Class.")] = "read",
+    out: Annotated[Path, typer.Option(help="The run log to write.")] = Path("results/run.jsonl"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
+) -> None:
+    """Run one allocator with every decision on disk; `--resume` goes on after a kill."""
+    commands.run(world, task, budget, steps, seeds, allocator, out, resume)
+
+
+@app.command()
+def worlds(
+    name: Annotated[str | None, typer.Argument(help="Preset, file or random:...")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the world to this .toml or .json file.")
+    ] = None,
+) -> None:
+    """List the preset worlds, or show one: names, transfer matrices, optimum, provenance."""
+    commands.worlds(name, save)
+
+
+@app.command()
+def allocators(
+    name: Annotated[str | None, typer.Argument(help="Name or module:Class.")] = None,
+) -> None:
+    """List the allocators, or show one: its rule and its settings."""
+    commands.allocators(name)
+
+
+@app.command()
+def plot(
+    folder: Annotated[Path, typer.Argument(help="A folder that `compare` wrote.")],
+) -> None:
+    """Draw the figures of a comparison again from its run logs."""
+    commands.plot(folder)
+
+
+def main() -> None:
+    """Entry point: errors of ours are one line on stderr and exit code 2, ctrl-C is 130."""
+    try:
+        app()
+    except ReadsimError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted: the same command goes on where it was")
+        sys.exit(130)

@@ -1,0 +1,230 @@
+"""A grid of runs: allocators x tasks x budgets, the same seeds for all, in parallel, resumable."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from readsim.allocators.registry import load_allocator
+from readsim.env import DistillEnv
+from readsim.errors import ConfigError, RunLogError
+from readsim.rollout import rollout
+from readsim.runlog import RunLog, read_runlog
+from readsim.worlds import World, load_world, world_to_dict
+from readsim.worlds.checks import check_budget
+
+PAPER_ALLOCATORS = ("one-hot", "uniform", "task-static", "greedy", "grid", "read", "oracle-static")
+PAPER_BUDGETS = (20_000_000, 150_000_000)
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Runs that share everything but the seed. `settings` are passed to the allocator."""
+
+    world: str
+    task: str
+    budget: int
+    steps: int
+    allocator: str
+    seeds: tuple[int, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """Name of the run log: `ALLOCATOR.TASK.BUDGET.jsonl`, with anything odd replaced."""
+        text = f"{self.allocator}.{self.task}.{self.budget}"
+        safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in text)
+        if safe == text:
+            return f"{safe}.jsonl"
+        return f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.jsonl"
+
+
+def world_digest(world: World) -> str:
+    """First 16 hex digits of the SHA-256 of the world's data."""
+    text = json.dumps(world_to_dict(world), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def cell_config(cell: Cell, world: World) -> dict[str, Any]:
+    """The header of a cell's log: what must be equal for a log to be continued."""
+    config = asdict(cell)
+    config.pop("seeds")
+    return {
+        **config,
+        "world": world.name,
+        "world_digest": world_digest(world),
+        "sources": list(world.sources),
+        "capabilities": list(world.capabilities),
+        "hidden": list(world.hidden),
+        "requirement": world.task(cell.task).requirement.tolist(),
+        "seeds": list(cell.seeds),
+    }
+
+
+def run_cell(
+    cell: Cell, path: Path, *, on_step: Callable[[int], None] | None = None
+) -> tuple[Path, float]:
+    """Run one cell, or leave it as it is if its log is complete: path, seconds in the allocator.
+
+    The log appears when all runs are over: simulated runs are cheap to repeat. BLAS is held to one
+    thread, so that the numbers do not depend on how many jobs share the machine.
+    """
+    world = load_world(cell.world)
+    config = cell_config(cell, world)
+    if path.exists():
+        with RunLog.open(path, config=config) as log:
+            check_complete(log, cell)
+        return path, 0.0
+    rows, seconds = _roll(cell, world, None, None, on_step)
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with RunLog.create(part, config=config, seeds=cell.seeds) as log:
+        log.append(rows)
+    part.replace(path)
+    return path, seconds
+
+
+def run_cell_durably(
+    cell: Cell, path: Path, *, resume: bool, on_step: Callable[[int], None] | None = None
+) -> tuple[Path, float]:
+    """Run one cell with every decision on disk before the next: what a costly backend needs.
+
+    Beside the log lies `PATH.state` until the runs are over. With `resume` an interrupted run goes on
+    and ends with the same rows; a complete one is left as it is.
+
+    Raises RunLogError if the log exists and `resume` is off, or its checkpoint is gone.
+    """
+    world = load_world(cell.world)
+    config = cell_config(cell, world)
+    checkpoint = path.with_suffix(".state")
+    if resume and path.exists():
+        log = RunLog.open(path, config=config)
+        if log.rows and not checkpoint.is_file():
+            check_complete(log, cell)
+            return path, 0.0
+    else:
+        log = RunLog.create(path, config=config, seeds=cell.seeds)
+        checkpoint.unlink(missing_ok=True)
+    with log:
+        _, seconds = _roll(cell, world, log, checkpoint, on_step)
+    checkpoint.unlink(missing_ok=True)
+    return path, seconds
+
+
+def check_complete(log: RunLog, cell: Cell) -> None:
+    """Raise RunLogError unless every seed of the cell has its `final` row."""
+    finals = {row["seed"] for row in log.rows if row["kind"] == "final"}
+    missing = [seed for seed in cell.seeds if seed not in finals]
+    if missing:
+        raise RunLogError(
+            f"{log.path} is unfinished (no final row for seeds {missing}) and nothing is left to "
+            "go on from: move it away to start this run again"
+        )
+
+
+def _roll(
+    cell: Cell,
+    world: World,
+    log: RunLog | None,
+    checkpoint: Path | None,
+    on_step: Callable[[int], None] | None,
+) -> tuple[list[dict[str, Any]], float]:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        return rollout(
+            [DistillEnv(world, cell.task, cell.budget, steps=cell.steps) for _ in cell.seeds],
+            load_allocator(cell.allocator, cell.settings),
+            cell.seeds,
+            log=log,
+            checkpoint=checkpoint,
+            on_step=on_step,
+        )
+
+
+def make_cells(
+    world: str,
+    *,
+    tasks: Sequence[str] | None = None,
+    budgets: Sequence[int] = PAPER_BUDGETS,
+    steps: int = 20,
+    allocators: Sequence[str] = PAPER_ALLOCATORS,
+    seeds: Sequence[int] = (0, 1, 2),
+) -> list[Cell]:
+    """The grid, checked: unknown names and impossible budgets are refused before anything runs."""
+    loaded = load_world(world)
+    chosen = loaded.task_names if tasks is None else tuple(tasks)
+    for name, values in (
+        ("tasks", chosen),
+        ("budgets", budgets),
+        ("allocators", allocators),
+        ("seeds", seeds),
+    ):
+        if not values:
+            raise ConfigError(f"{name}: at least one is needed")
+        if len(set(values)) != len(values):
+            raise ConfigError(f"{name} = {list(values)!r}: each may appear once")
+    for task in chosen:
+        loaded.task(task)
+    for allocator in allocators:
+        load_allocator(allocator)
+    for budget in budgets:
+        check_budget(loaded, budget)
+        DistillEnv(loaded, chosen[0], budget, steps=steps)
+    return [
+        Cell(str(world), task, budget, steps, allocator, tuple(seeds))
+        for budget in budgets
+        for task in chosen
+        for allocator in allocators
+    ]
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    jobs: int = 1,
+    on_cell: Callable[[Cell, float], None] | None = None,
+) -> dict[Cell, float]:
+    """Run all cells into `folder`/runs; seconds in the allocator by cell (0 for finished ones).
+
+    The rows do not depend on `jobs`.
+    """
+    if jobs < 1:
+        raise ConfigError(f"jobs = {jobs!r}: at least 1")
+    paths = [folder / "runs" / cell.file_name for cell in cells]
+    if len(set(paths)) != len(paths):
+        raise ConfigError("two cells would share one run log")
+    spent: dict[Cell, float] = {}
+    for cell, (_, seconds) in zip(cells, _results(cells, paths, jobs), strict=True):
+        spent[cell] = seconds
+        if on_cell is not None:
+            on_cell(cell, seconds)
+    return spent
+
+
+def _results(
+    cells: Sequence[Cell], paths: Sequence[Path], jobs: int
+) -> Iterator[tuple[Path, float]]:
+    if jobs == 1:
+        yield from (run_cell(c, p) for c, p in zip(cells, paths, strict=True))
+        return
+    from joblib import Parallel, delayed
+
+    yield from Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(run_cell)(c, p) for c, p in zip(cells, paths, strict=True)
+    )
+
+
+def read_cells(folder: Path) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """(config, rows) of every run log under `folder`/runs, sorted by file name."""
+    paths = sorted((folder / "runs").glob("*.jsonl"))
+    if not paths:
+        raise RunLogError(f"{folder}: no run logs under {folder / 'runs'}")
+    out = []
+    for path in paths:
+        header, rows = read_runlog(path)
+        out.append((header["config"], rows))
+    return out

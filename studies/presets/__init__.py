@@ -1,0 +1,1 @@
+"""Makes every world file that ships with readsim: `python -m studies.presets`."""

@@ -1,0 +1,118 @@
+"""Worlds in which the order of training matters: `gateway`, `drift`, `forgetting`. All numbers ours."""
+
+import numpy as np
+
+from readsim.worlds import World
+
+NUMBERS = "ours: designed, round numbers; no measurement behind them"
+
+
+def gateway() -> World:
+    """Three skills that can hardly be learned before reasoning has come some way."""
+    names = ("general", "reasoning", "math", "code", "tool_use")
+    gated = ("math", "code", "tool_use")
+    k = len(names)
+    help_ = np.diag([0.30, 0.40, 0.50, 0.45, 0.40])
+    help_[0, 1] = 0.03  # general text teaches a little reasoning
+    help_[2, 1] = help_[3, 1] = 0.05
+    return World(
+        name="gateway",
+        description=(
+            "Reasoning opens the slopes of math, code and tool use; most tasks give it no weight of "
+            "its own. For: step-wise regret (Proposition 4.7) is not final utility: a choice that "
+            "is best for each single step ends far from a plan."
+        ),
+        sources=names,
+        capabilities=names,
+        dynamics="flow",
+        link="saturating",
+        start=np.array([0.40, 0.30, 0.20, 0.25, 0.20]),
+        floor=np.zeros(k),
+        ceiling=np.array([0.70, 0.70, 0.80, 0.80, 0.75]),
+        gain=("exponential",) * k,
+        scale_tokens=np.array([40e6, 20e6, 25e6, 25e6, 25e6]),
+        help=help_,
+        harm=np.zeros((k, k)),
+        gates=tuple(
+            {"capability": c, "needs": "reasoning", "threshold": 0.38, "width": 0.02, "low": 0.05}
+            for c in gated
+        ),
+        tasks={
+            "math": {"requirement": {"math": 0.6, "code": 0.2, "tool_use": 0.2}},
+            "agent": {"requirement": {"tool_use": 0.5, "code": 0.3, "general": 0.2}},
+            "balanced": {"requirement": dict.fromkeys(names, 0.2)},
+        },
+        provenance={"all": NUMBERS},
+    )
+
+
+def drift() -> World:
+    """The same pools, but from a moment on they teach something else."""
+    names = ("general", "math", "code", "multilingual")
+    k = len(names)
+    before = 0.02 + np.diag([0.28, 0.38, 0.33, 0.28])
+    after = before[[1, 2, 3, 0]]  # source i now teaches what source i + 1 taught
+    return World(
+        name="drift",
+        description=(
+            "After 10M tokens each source teaches what the next one taught before. For: future work "
+            "on distribution shift (R97); knowledge from before the shift misleads, and schedules "
+            "that do not change waste one of the two phases."
+        ),
+        sources=names,
+        capabilities=names,
+        dynamics="flow",
+        link="saturating",
+        start=np.array([0.40, 0.25, 0.35, 0.40]),
+        floor=np.zeros(k),
+        ceiling=np.array([0.75, 0.80, 0.80, 0.75]),
+        gain=("exponential",) * k,
+        scale_tokens=np.full(k, 40e6),
+        help=before,
+        harm=np.zeros((k, k)),
+        drift={"after_tokens": 10e6, "help": after.tolist()},
+        tasks={
+            "math": {"requirement": {"math": 0.7, "code": 0.3}},
+            "code": {"requirement": {"code": 0.7, "general": 0.3}},
+            "multilingual": {"requirement": {"multilingual": 0.6, "general": 0.4}},
+        },
+        provenance={
+            "all": NUMBERS,
+            "drift": "ours: half-way of 20M tokens, and early in 150M; a shift at a fixed number of "
+            "tokens must come before 20M to be seen at both budgets",
+        },
+    )
+
+
+def forgetting() -> World:
+    """Capabilities fade while other things are trained, some fast and some slowly."""
+    names = ("general", "math", "code", "multilingual")
+    k = len(names)
+    help_ = np.diag([0.30, 0.50, 0.40, 0.30])
+    help_[1, 2] = help_[2, 1] = 0.10  # math and code keep each other in practice
+    help_[0, 3] = 0.05
+    return World(
+        name="forgetting",
+        description=(
+            "What is not practised fades, multilingual in 10M tokens, general in 100M. For: order "
+            "effects (Lemma L9); finishing with what fades fastest beats any constant mixture."
+        ),
+        sources=names,
+        capabilities=names,
+        dynamics="flow",
+        link="saturating",
+        start=np.array([0.40, 0.25, 0.35, 0.40]),
+        floor=np.zeros(k),
+        ceiling=np.array([0.75, 0.80, 0.80, 0.75]),
+        gain=("exponential",) * k,
+        scale_tokens=np.full(k, 40e6),
+        help=help_,
+        harm=np.zeros((k, k)),
+        forgetting_tokens=np.array([200e6, 80e6, 80e6, 30e6]),
+        tasks={
+            "balanced": {"requirement": dict.fromkeys(names, 0.25)},
+            "tutor": {"requirement": {"math": 0.4, "multilingual": 0.4, "general": 0.2}},
+            "analyst": {"requirement": {"general": 0.5, "code": 0.3, "math": 0.2}},
+        },
+        provenance={"all": NUMBERS},
+    )
