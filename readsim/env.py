@@ -42,8 +42,8 @@ def make_setting(
 class DistillEnv(gym.Env[Any, Any]):
     """Allocate a token budget over S sources, T times; see what probes show of K capabilities.
 
-    Observation  `Dict(requirement (V,), profile (V,), budget_left (1,), history (H, S+V+2))` (Eq. (8));
-                 a history row is [allocation, measured change, reward, 1], newest first, zeros before.
+    Observation  `Dict(requirement (V,), profile (V,), budget_left (1,), history (H (S+V+2),))` (Eq. (8));
+                 history is H rows [allocation, measured change, reward, 1], newest first, zeros before.
     Action       token shares (S,): negatives count as 0, then divided by the sum, all zeros is uniform;
                  `strict=True` refuses what is off the simplex. With `allow_stop` a last entry >= 0.5
                  ends the run.
@@ -200,7 +200,7 @@ class DistillEnv(gym.Env[Any, Any]):
             "budget_left": np.array([self.ledger.remaining / self.setting.budget]),
         }
         if self.setting.history:
-            observation["history"] = self._history.copy()
+            observation["history"] = self._history.flatten()
         return observation
 
     @property

@@ -100,14 +100,14 @@ def run_cell_durably(
     config = cell_config(cell, world)
     checkpoint = path.with_suffix(".state")
     if resume and path.exists():
-        log = RunLog.open(path, config=config)
+        opened = RunLog.open(path, config=config)
+    else:
+        opened = RunLog.create(path, config=config, seeds=cell.seeds)
+        checkpoint.unlink(missing_ok=True)
+    with opened as log:
         if log.rows and not checkpoint.is_file():
             check_complete(log, cell)
             return path, 0.0
-    else:
-        log = RunLog.create(path, config=config, seeds=cell.seeds)
-        checkpoint.unlink(missing_ok=True)
-    with log:
         _, seconds = _roll(cell, world, log, checkpoint, on_step)
     checkpoint.unlink(missing_ok=True)
     return path, seconds

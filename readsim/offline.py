@@ -11,11 +11,11 @@ from readsim.worlds.world import World
 
 
 class Pool(NamedTuple):
-    """n transitions; `history` (n, H, S+V+2) as in the observation."""
+    """n transitions."""
 
     profile: Array  # (n, V) before the step
     budget_left: Array  # (n,) before the step
-    history: Array
+    history: Array  # (n, H (S+V+2)) as in the observation
     allocation: Array  # (n, S)
     change: Array  # (n, V)
     tokens: Array  # (n,)
@@ -60,7 +60,7 @@ def collect_pool(world: World, setting: Setting, size: int, seed: int) -> Pool:
             (
                 before["profile"],
                 before["budget_left"][:, 0],
-                before["history"] if setting.history else np.zeros((runs, 0, setting.width)),
+                before["history"] if setting.history else np.zeros((runs, 0)),
                 info["allocation"],
                 info["change"],
                 info["tokens"].astype(np.float64),

@@ -69,6 +69,7 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
         budget=setting.budget,
         steps=setting.steps,
         reward=setting.reward,
+        history=setting.history,
         seed=seed,
         **extras,
     )
@@ -142,7 +143,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             step=run.step,
             profile=run.observation["profile"],
             budget_left=float(run.observation["budget_left"][0]),
-            history=run.observation.get("history", np.zeros((0, run.env.setting.width))),
+            history=run.observation.get("history", np.zeros(0)),
             previous=run.setup.prior if run.previous is None else run.previous,
         )
         for run in active

@@ -98,7 +98,7 @@ class Setting:
         }
         if self.history:
             low_row, high_row = self._history_bounds()
-            rows = (np.tile(row, (self.history, 1)) for row in (low_row, high_row))
+            rows = (np.tile(row, self.history) for row in (low_row, high_row))
             entries["history"] = spaces.Box(*rows, dtype=np.float64)
         return spaces.Dict(entries)
 
@@ -112,9 +112,12 @@ class Setting:
         return low, np.concatenate([np.ones(s), change, [best, 1.0]])
 
     def action_space(self) -> spaces.Box:
-        """Token shares in [0, 1]^S, read by `as_allocation`; with `allow_stop` one entry more."""
+        """Token shares in [0, 1]^S, read by `as_allocation`; with `allow_stop` one entry more.
+
+        Declared float32, as learning libraries expect; float64 arrays are taken as they are.
+        """
         size = len(self.sources) + int(self.allow_stop)
-        return spaces.Box(0.0, 1.0, (size,), dtype=np.float64)
+        return spaces.Box(0.0, 1.0, (size,), dtype=np.float32)
 
 
 def source_prior(

@@ -1,5 +1,7 @@
 """Allocations: points of the simplex, and what is done with anything else."""
 
+from functools import cache
+
 import numpy as np
 
 from readsim.arrays import Array
@@ -17,27 +19,32 @@ def as_allocation(weights: Array, *, strict: bool, names: tuple[str, ...] = ()) 
     Raises AllocationError for NaN or infinite weights always, and with `strict` for negative
     weights and for sums other than 1.
     """
-    # a matrix-vector product sums short rows several times faster than a reduction over the axis
-    total = weights @ np.ones(weights.shape[-1])
-    lowest = weights.min()
-    if not (np.isfinite(lowest) and np.isfinite(total).all()):
+    # the sums, one copy for each weight: a small matrix product is faster than a reduction over rows
+    # of a few numbers, and a division by a whole array faster than one by a column
+    total = weights @ _ones(weights.shape[-1])
+    lowest, most = weights.min(), total.max()
+    if not (np.isfinite(lowest) and np.isfinite(most)):
         raise AllocationError(f"allocation {_show(weights, names)} is not finite")
     if strict:
         if lowest < -TOLERANCE:
             raise AllocationError(f"allocation {_show(weights, names)} has a negative weight")
         if np.abs(total - 1.0).max() > TOLERANCE:
             raise AllocationError(
-                f"allocation {_show(weights, names)} sums to {_show(total)}; "
+                f"allocation {_show(weights, names)} sums to {_show(total[..., 0])}; "
                 f"strict=True accepts a sum of 1 within {TOLERANCE:g}"
             )
     if lowest < 0.0:
         weights = np.maximum(weights, 0.0)
-        total = weights @ np.ones(weights.shape[-1])
+        total = weights @ _ones(weights.shape[-1])
     if total.min() <= 0.0:
-        weights = np.where(total[..., None] > 0.0, weights, 1.0)
-        total = weights @ np.ones(weights.shape[-1])
-    out: Array = weights * (1.0 / total)[..., None]
-    return out
+        weights = np.where(total > 0.0, weights, 1.0)
+        total = weights @ _ones(weights.shape[-1])
+    return weights / total
+
+
+@cache
+def _ones(size: int) -> Array:
+    return np.ones((size, size))
 
 
 def _show(values: Array, names: tuple[str, ...] = ()) -> str:

@@ -11,7 +11,7 @@ from readsim.backend import Final, Outcome
 from readsim.streams import BlockStream
 from readsim.worlds.world import World
 
-BLOCK = 64  # rows drawn at a time from each run's stream
+STEP_BLOCK, EPISODE_BLOCK = 256, 16  # rows drawn at a time from each run's stream
 
 
 class Simulator:
@@ -19,13 +19,10 @@ class Simulator:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.model = world.model
         self._k = len(world.capabilities)
-        self._visible: slice | list[int] = world.visible_columns if world.hidden else slice(None)
-        self._probe = world.probe("probe")
-        self._dev = world.probe("dev")
-        self._test = world.probe("test")
+        self._visible = world.visible_columns if world.hidden else None
         self._varied = bool(world.efficiency_sd.any())
+        self._probes = {split: world.probe(split) for split in ("probe", "dev", "test")}
         self._state: tuple[Array, ...] = ()
 
     def seed(self, seeds: Sequence[int]) -> None:
@@ -33,18 +30,20 @@ class Simulator:
         s, k = self.world.shape
         n = len(seeds)
         self._streams = {
-            "world": BlockStream(seeds, "world", s, BLOCK if self._varied else 1),
-            "items": BlockStream(seeds, "items", 2 * k, BLOCK),
-            "probe": BlockStream(seeds, "probe", k, BLOCK),
-            "dev": BlockStream(seeds, "dev", k, BLOCK),
-            "test": BlockStream(seeds, "test", 3 * k, 4),
+            "world": BlockStream(seeds, "world", s, EPISODE_BLOCK),
+            "items": BlockStream(seeds, "items", 2 * k, EPISODE_BLOCK),
+            "probe": BlockStream(seeds, "probe", k, STEP_BLOCK),
+            "dev": BlockStream(seeds, "dev", k, EPISODE_BLOCK),
+            "test": BlockStream(seeds, "test", 3 * k, EPISODE_BLOCK),
         }
-        if self.model.process_width:
-            self._streams["process"] = BlockStream(
-                seeds, "process", self.model.process_width, BLOCK
-            )
+        self._model = self.world.model_of_runs(n)
+        self._probe = self._probes["probe"].of_runs(n)
+        if self._model.process_width:
+            width = self._model.process_width
+            self._streams["process"] = BlockStream(seeds, "process", width, STEP_BLOCK)
         self._n = n
-        self._items = np.zeros((n, 2 * k))  # item luck on the probe split, then on the dev split
+        self._items = np.zeros((n, k))  # luck of the item sample on the probe split
+        self._dev_items = np.zeros((n, k))
         self.profile = np.zeros((n, k))
         self._everyone = np.arange(n)
 
@@ -55,62 +54,65 @@ class Simulator:
             luck = self._streams["world"].take_some(rows)
             rate = self.world.rate(np.exp(self.world.efficiency_sd * luck))
         else:
-            rate = np.broadcast_to(self.world.rate(), (len(rows), self.world.shape[0]))
-        fresh = self.model.initial(np.array(rate))
-        items = self._streams["items"].take_some(rows)
+            rate = np.tile(self.world.rate(), (len(rows), 1))
+        fresh = self.world.model.initial(rate)
+        items, dev_items = np.split(self._streams["items"].take_some(rows), 2, axis=1)
+        profile = self.world.model.profile(fresh)
         if len(rows) == self._n:
-            self._state, self._items = fresh, items
-            self.profile = self.model.profile(fresh)
+            self._state, self.profile = fresh, profile
+            self._items, self._dev_items = items.copy(), dev_items.copy()
         else:
-            for part, new in zip(self._state, fresh, strict=True):
-                part[rows] = new
-            self._items[rows] = items
-            self.profile[rows] = self.model.profile(fresh)
-        shown = self._probe.measure(
-            self.profile[rows], items[:, : self._k], self._streams["probe"].take_some(rows)
-        )
-        return shown[:, self._visible]
+            self._put(rows, fresh, profile)
+            self._items[rows], self._dev_items[rows] = items, dev_items
+        luck = self._streams["probe"].take_some(rows)
+        return self._show(self._probes["probe"].measure(profile, items, luck))
 
     def advance(self, tokens: Array, runs: NDArray[np.int64] | None = None) -> Array:
         """Train with tokens (N, S), then probe: (N, V). With `runs`, only those rows move."""
-        if runs is not None and len(runs) < self._n:
-            return self._advance_some(tokens, runs)
-        process = self._streams["process"].take() if self.model.process_width else None
-        self._state = self.model.advance(self._state, tokens, process)
-        self.profile = self.model.profile(self._state)
-        items = self._items[:, : self._k]
-        shown = self._probe.measure(self.profile, items, self._streams["probe"].take())
-        return shown if isinstance(self._visible, slice) else shown[:, self._visible]
+        process = self._streams.get("process")
+        if runs is None or len(runs) == self._n:
+            noise = process.take() if process else None
+            self._state = self._model.advance(self._state, tokens, noise)
+            self.profile = self._model.profile(self._state)
+            fresh = self._streams["probe"].take()
+            return self._show(self._probe.measure(self.profile, self._items, fresh))
+        noise = process.take_some(runs) if process else None
+        state = self.world.model.advance(tuple(p[runs] for p in self._state), tokens, noise)
+        profile = self.world.model.profile(state)
+        self._put(runs, state, profile)
+        fresh = self._streams["probe"].take_some(runs)
+        return self._show(self._probes["probe"].measure(profile, self._items[runs], fresh))
 
-    def _advance_some(self, tokens: Array, runs: NDArray[np.int64]) -> Array:
-        process = self._streams["process"].take_some(runs) if self.model.process_width else None
-        moved = self.model.advance(tuple(p[runs] for p in self._state), tokens, process)
-        self._state = tuple(p.copy() for p in self._state)
-        for part, new in zip(self._state, moved, strict=True):
+    def _put(self, runs: NDArray[np.int64], state: tuple[Array, ...], profile: Array) -> None:
+        """Replace the named rows, in copies: what was handed out keeps its numbers."""
+        self._state = tuple(part.copy() for part in self._state)
+        for part, new in zip(self._state, state, strict=True):
             part[runs] = new
-        now = self.model.profile(moved)
         self.profile = self.profile.copy()
-        self.profile[runs] = now
-        items, fresh = self._items[runs, : self._k], self._streams["probe"].take_some(runs)
-        return self._probe.measure(now, items, fresh)[:, self._visible]
+        self.profile[runs] = profile
+
+    def _show(self, measured: Array) -> Array:
+        return measured if self._visible is None else measured[:, self._visible]
 
     def dev(self) -> Array:
         """The profile measured on the dev split, which has items of its own: (N, V)."""
-        items, fresh = self._items[:, self._k :], self._streams["dev"].take()
-        return self._dev.measure(self.profile, items, fresh)[:, self._visible]
+        fresh = self._streams["dev"].take()
+        return self._show(self._probes["dev"].measure(self.profile, self._dev_items, fresh))
 
     def final(self, runs: NDArray[np.int64]) -> Final:
-        """Noise-free profile, measured change on the test split and its standard error, (len(runs), K)."""
+        """Noise-free profile, measured change on the test split, its standard error: (len(runs), K)."""
+        test = self._probes["test"]
         items, before, after = np.split(self._streams["test"].take_some(runs), 3, axis=1)
         first = np.broadcast_to(self.world.start, items.shape)
         last = self.profile[runs]
-        change = self._test.measure(last, items, after) - self._test.measure(first, items, before)
-        return Final(last.copy(), change, self._test.difference_deviation(first, last))
+        change = test.measure(last, items, after) - test.measure(first, items, before)
+        return Final(last.copy(), change, test.difference_deviation(first, last))
 
     def snapshot(self) -> dict[str, Any]:
         return {
             "state": [p.copy() for p in self._state],
             "items": self._items.copy(),
+            "dev_items": self._dev_items.copy(),
             "profile": self.profile.copy(),
             "streams": {cause: s.state() for cause, s in self._streams.items()},
         }
@@ -118,6 +120,7 @@ class Simulator:
     def restore(self, saved: dict[str, Any]) -> None:
         self._state = tuple(np.array(p) for p in saved["state"])
         self._items = np.array(saved["items"])
+        self._dev_items = np.array(saved["dev_items"])
         self.profile = np.array(saved["profile"])
         for cause, stream in self._streams.items():
             stream.restore(saved["streams"][cause])

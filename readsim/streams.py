@@ -67,7 +67,8 @@ class BlockStream:
         for row, n in enumerate(runs.tolist()):
             raw[row] = self._bits[n].random_raw(size)
         counts = np.bitwise_count(raw.view(np.uint32)).reshape(len(runs), self._rows, -1)
-        self._block[:, runs, :] = counts[:, :, : self._width].transpose(1, 0, 2)
+        by_row = counts[:, :, : self._width].transpose(1, 0, 2)
+        self._block[:, slice(None) if len(runs) == len(self._seeds) else runs] = by_row
 
     def take(self) -> Array:
         """The next row of every run: (N, width)."""

@@ -81,7 +81,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self.metadata = {"autoreset_mode": self.mode}
         self._limit = max_episode_steps or steps + 1
         self._sim = Simulator(loaded)
-        self._edges = np.concatenate([[0], np.cumsum(self.setting.schedule)])
+        self._schedule = np.array(self.setting.schedule)
         self._cost = self.setting.reward.cost / self.setting.budget
         self._everyone = np.arange(num_envs)
         self._all = np.ones(num_envs, dtype=np.bool_)
@@ -203,7 +203,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             shares = np.where(stop[:, None], 1.0, shares)[:, :-1]
         weights = as_allocation(shares, strict=setting.strict, names=setting.sources)
         count = self._count if everyone else self._count[runs]
-        tokens = self._edges[count + 1] - self._edges[count]
+        tokens = self._schedule[count]
         if stop is not None and stop.any():
             return self._train_unless_stopped(weights, tokens, stop, runs)
         before = self._profile if everyone else self._profile[runs]

@@ -102,7 +102,7 @@ def test_history_is_newest_first_and_padded():
     for action in np.eye(3)[[0, 1, 2, 0]]:
         observation, reward, _, _, info = env.step(action)
         rows.insert(0, np.concatenate([action, info["change"], [reward, 1.0]]))
-        shown = observation["history"]
+        shown = observation["history"].reshape(3, -1)
         expected = np.zeros_like(shown)
         expected[: min(3, len(rows))] = rows[:3]
         assert np.array_equal(shown, expected)

@@ -32,6 +32,8 @@ class Setup:
     `requirement` (V,) is over visible capabilities; `prior` (S,) is the same read as shares of the
     sources: equal names match, the rest of the mass is spread over the sources without a match.
 
+    `history` is the number H of past steps that a context shows.
+
     `trial(allocation, tokens, charge)`, `transitions(n)` and `world` / `task` are None unless the
     allocator's `needs` names "trial", "transitions" or "world".
     """
@@ -43,6 +45,7 @@ class Setup:
     budget: int
     steps: int
     reward: RewardConfig
+    history: int
     seed: int
     trial: Callable[[Array, int, bool], Array] | None = None
     transitions: Callable[[int], Pool] | None = None
@@ -54,7 +57,7 @@ class Setup:
 class Context:
     """What is known at step t, Eq. (8): requirement, probed profile, budget left, history.
 
-    `history` (H, S+V+2) as in the observation; `previous` (S,) is the last allocation, before the
+    `history` (H (S+V+2),) as in the observation; `previous` (S,) is the last allocation, before the
     first one the prior (alpha_0 = r).
     """
 

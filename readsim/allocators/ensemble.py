@@ -1,21 +1,22 @@
-"""The reward ensemble of ReAD, Eq. (10): M small networks, their mean mu and standard deviation sigma.
+"""The reward ensemble of ReAD, Eq. (10): M small networks, their mean mu and deviation sigma.
 
 What makes it cheap beside "200 Adam steps a member after every decision":
 
 1. The hidden layers are trained once, on the offline pool; the output layer is solved exactly, by
-   ridge regression on all of a member's rows. A decision adds one row: a rank-one update and a solve.
-2. Every member sees about 63 % of the rows. The rest, its out-of-bag rows (Breiman 1996), choose the
-   ridge penalty and say when more training stops helping, so noisy rewards do not get fitted.
+   ridge regression on all of a member's rows. A decision is a rank-one update and a solve.
+2. A member sees about 63 % of the rows. The others, its out-of-bag rows (Breiman 1996), choose the
+   ridge penalty and say when more training stops helping, so noise in the rewards is not fitted.
 
-Runs are independent and are not stacked: that was measured and is not faster (see `mlp`), and so the
-numbers of a run cannot depend on the other runs.
+Runs are independent and are not stacked (measured: not faster, see `mlp`), and so the numbers of a
+run cannot depend on other runs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from readsim.allocators.mlp import Floats, hidden_features, initial, train
 from readsim.arrays import Array
@@ -25,28 +26,29 @@ from readsim.streams import generator, seed_sequence
 # P(count <= k) of Poisson(1) for k = 0..19; beyond that the tail is below 1e-18.
 _POISSON = np.exp(-1.0) * np.cumsum(1.0 / np.cumprod([1.0, *range(1, 20)]))
 _CONSTANT = 1e-9  # a column whose deviation is this small beside its size carries nothing
+_FARTHEST = 5.0
 
 
 @dataclass(frozen=True)
 class EnsembleConfig:
     """Members and training; the defaults give M = 5 and two hidden layers of 64.
 
-    Training has up to `stages` stages of `steps` Adam steps. The first has rate `learning_rate`,
-    each next one `decay` times the rate before; the first that does not lower the out-of-bag error
-    is dropped and is the last. `ridge` are the penalties tried, as multiples of the mean squared
-    feature. sigma is at least `sigma_floor` reward standard deviations.
+    Training has up to `stages` stages of `steps` Adam steps with batches of `batch` rows of the
+    member's bootstrap. The first has rate `learning_rate` and decay `weight_decay`, each next one
+    half of both; the first that does not lower the out-of-bag error is undone. One of half length
+    on all rows ends it. `ridge` are the penalties tried, as multiples of the mean squared feature;
+    between equals the first is taken. sigma is at least `sigma_floor` reward standard deviations.
 
     Raises ConfigError, which names the field, for a value outside its range.
     """
 
     members: int = 5
     hidden: int = 64
-    stages: int = 5
+    stages: int = 6
     steps: int = 200
     batch: int = 64
     learning_rate: float = 0.01
-    decay: float = 0.4
-    weight_decay: float = 1.0
+    weight_decay: float = 2.0
     ridge: tuple[float, ...] = (10.0, 1.0, 0.1, 0.01, 0.001)
     sigma_floor: float = 0.05
 
@@ -54,14 +56,14 @@ class EnsembleConfig:
         for name, least in (
             ("members", 2),
             ("hidden", 1),
-            ("stages", 0),
+            ("stages", 1),
             ("steps", 1),
             ("batch", 1),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} = {value!r}: a whole number >= {least} is accepted")
-        for name in ("learning_rate", "decay", "weight_decay", "sigma_floor"):
+        for name in ("learning_rate", "weight_decay", "sigma_floor"):
             _check_number(name, getattr(self, name), zero=name in ("weight_decay", "sigma_floor"))
         if not self.ridge:
             raise ConfigError("ridge = (): at least one penalty is needed")
@@ -70,11 +72,10 @@ class EnsembleConfig:
 
 
 def _check_number(name: str, value: object, zero: bool) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (0 <= value < float("inf")) or not (zero or value > 0):
-        raise ConfigError(
-            f"{name} = {value!r}: a finite number {'>=' if zero else '>'} 0 is accepted"
-        )
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1
+    if not (0 < number < np.inf or (zero and number == 0)):
+        accepted = "a finite number >= 0" if zero else "a finite number > 0"
+        raise ConfigError(f"{name} = {value!r}: {accepted} is accepted")
 
 
 class EnsembleState(TypedDict):
@@ -100,12 +101,13 @@ class EnsembleState(TypedDict):
 
 
 class Readout(NamedTuple):
-    """Output layers of all members and the out-of-bag error that chose their penalty."""
+    """Output layers of all members, and the penalty they have with its out-of-bag error."""
 
     gram: Array
     moment: Array
     penalty: Array
     output: Array
+    ridge: float
     error: float
 
 
@@ -123,15 +125,15 @@ def bootstrap_counts(seed: int, start: int, rows: int, members: int) -> Array:
 def solve_output(gram: Array, moment: Array, penalty: Array) -> Array:
     """Ridge regression (M, H+1) from weighted sums: (gram + diag(penalty))^-1 moment."""
     system = gram + np.diag(penalty)
-    solution: Array = np.linalg.solve(system, moment[..., None])[..., 0]
-    return solution
+    return np.asarray(np.linalg.solve(system, moment[..., None])[..., 0], dtype=np.float64)
 
 
-def fit_readout(config: EnsembleConfig, z: Floats, y: Array, counts: Array) -> Readout:
+def fit_readout(ridges: Sequence[float], z: Floats, y: Array, counts: Array) -> Readout:
     """Output layers from features z (M, n, H), targets y (n,) and bootstrap counts (M, n).
 
-    The penalty is the one with the least out-of-bag error: each row is predicted by the mean of the
-    members that did not see it. The intercept is, but for 1e-6 of a row, not penalised.
+    Of the penalties `ridges` (multiples of the mean squared feature) the one with the least
+    out-of-bag error is taken: a row is predicted by the mean of the members that did not see it.
+    The intercept is, but for 1e-6 of a row, not penalised.
     """
     sums = [_weighted_sums(*each) for each in zip(z, [y] * len(z), counts, strict=True)]
     gram, moment = (np.stack(part) for part in zip(*sums, strict=True))
@@ -139,13 +141,13 @@ def fit_readout(config: EnsembleConfig, z: Floats, y: Array, counts: Array) -> R
     outside = counts == 0
     votes = outside.sum(axis=0)
     fits = []
-    for ridge in config.ridge:
+    for ridge in ridges:
         penalty = np.append(np.full(z.shape[2], ridge * unit), 1e-6)
         output = solve_output(gram, moment, penalty)
         guess = np.matmul(z, output[:, :-1, None].astype(np.float32))[..., 0] + output[:, -1:]
         mean = (guess * outside).sum(axis=0) / np.maximum(votes, 1)
         error = float(np.sum((mean - y) ** 2 * (votes > 0)) / max(1, np.count_nonzero(votes)))
-        fits.append(Readout(gram, moment, penalty, output, error))
+        fits.append(Readout(gram, moment, penalty, output, ridge, error))
     return min(fits, key=lambda fit: fit.error)
 
 
@@ -246,29 +248,51 @@ def _fit(config: EnsembleConfig, x: Array, y: Array, seed: int) -> EnsembleState
 def fit_network(
     config: EnsembleConfig, x: Floats, y: Array, counts: Array, rng: np.random.Generator
 ) -> tuple[Floats, Readout]:
-    """Hidden layers (M, P) and output layers from standardised rows x (n, d+1), y (n,)."""
-    hidden = initial(config.members, x.shape[1], config.hidden, rng)
-    best = fit_readout(config, hidden_features(hidden, x, config.hidden), y, counts)
-    if len(y) < config.batch:
-        return hidden, best
-    own = [np.repeat(np.arange(len(y)), c.astype(np.intp)) for c in counts]
+    """Hidden layers (M, P) and output layers from standardised rows x (n, d+1), y (n,).
+
+    Stages go on while the out-of-bag error falls. As after any choice by held-out rows, the last
+    stage then uses all rows; the output layers keep to the bootstrap and to the penalty chosen.
+    """
+    n, width = len(y), config.hidden
     target = y.astype(np.float32)
-    for stage in range(config.stages):
-        shape = (config.steps, config.batch)
-        draws = np.stack([rows[rng.integers(0, len(rows), shape)] for rows in own], axis=1)
-        rate = config.learning_rate * config.decay**stage
-        trained = train(hidden, x, target, draws, config.hidden, rate, config.weight_decay)
-        readout = fit_readout(config, hidden_features(trained, x, config.hidden), y, counts)
-        if readout.error >= best.error:
+    bags = [np.repeat(np.arange(n), c.astype(np.intp)) for c in counts]
+    hidden = initial(config.members, x.shape[1], width, rng)
+    if n < config.batch:
+        return hidden, fit_readout(config.ridge, hidden_features(hidden, x, width), y, counts)
+
+    def trained(halvings: int, steps: int, bags: Sequence[NDArray[np.intp]]) -> Floats:
+        shape = (steps, config.batch)
+        return train(
+            hidden,
+            x,
+            target,
+            np.stack([rows[rng.integers(0, len(rows), shape)] for rows in bags], axis=1),
+            hidden=width,
+            learning_rate=config.learning_rate * 0.5**halvings,
+            weight_decay=config.weight_decay * 0.5**halvings,
+        )
+
+    best: Readout | None = None
+    done = 0
+    while done < config.stages:
+        longer = trained(done, config.steps, bags)
+        readout = fit_readout(config.ridge, hidden_features(longer, x, width), y, counts)
+        if best is not None and readout.error >= best.error:
             break
-        hidden, best = trained, readout
-    return hidden, best
+        hidden, best = longer, readout
+        done += 1
+    hidden = trained(done, -(-config.steps // 2), [np.arange(n)] * config.members)
+    ridges = config.ridge if best is None else (best.ridge,)
+    return hidden, fit_readout(ridges, hidden_features(hidden, x, width), y, counts)
 
 
 def _inputs(x: Array, mean: Array, scale: Array) -> Floats:
-    """Standardised inputs and a constant 1: (n, d+1)."""
+    """Standardised inputs, kept within 5 deviations, and a constant 1: (n, d+1).
+
+    Two rows can have a tiny deviation in some input; unbounded, the next row would be far outside.
+    """
     out = np.ones((len(x), x.shape[1] + 1), np.float32)
-    out[:, :-1] = (x - mean) * scale
+    np.clip((x - mean) * scale, -_FARTHEST, _FARTHEST, out=out[:, :-1], casting="same_kind")
     return out
 
 

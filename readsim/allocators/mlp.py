@@ -1,8 +1,8 @@
 """Two-hidden-layer ReLU regressors, M of them side by side, trained by Adam with averaged weights.
 
-All members are one stack: every array has a leading axis M and every product is one `np.matmul` over
-it, which is about 3.5 times as fast as one member after the other. Stacking more (several runs) was
-measured and does not help: the weights then no longer fit the cache.
+All members are one stack: every array has a leading axis M and every product is one `np.matmul`
+over it. Stacking several runs as well was measured and does not help: the weights then no longer
+fit the cache.
 """
 
 from typing import NamedTuple
@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 MOMENT_DECAY = 0.9
-SQUARE_DECAY = 0.99  # shorter than Adam's usual 0.999: a stage has a few hundred steps
+SQUARE_DECAY = 0.99  # shorter than Adam's usual 0.999, as a stage is short
 WARM_UP_STEPS = 20
 AVERAGE_EVERY = 10
 AVERAGE_POWER = 4  # later iterates weigh more, as (k / n)^4
+CHUNK = 256  # rows that fit the cache together
 
 
 class Net(NamedTuple):
-    """Weights of M members, float32. The inputs carry a constant 1, so layer one has no bias of its own.
+    """Weights of M members: `z = relu(relu(x w1) w2 + b2)`, prediction `z w3 + b3`.
 
-    `z = relu(relu(x w1) w2 + b2)` are the features, `z w3 + b3` is the prediction.
+    The inputs x carry a constant 1, so layer one has no bias of its own.
     """
 
     w1: Floats  # (M, D, H), D = inputs + 1
@@ -33,7 +34,7 @@ class Net(NamedTuple):
 
 
 class _Work(NamedTuple):
-    """Scratch of one training step, allocated once: a fresh array costs more than the arithmetic."""
+    """Scratch of a training step, allocated once: a fresh array costs more than the sums in it."""
 
     z1: Floats  # (M, B, H)
     z2: Floats
@@ -73,12 +74,15 @@ def initial(members: int, inputs: int, hidden: int, rng: np.random.Generator) ->
 def hidden_features(flat: Floats, x: Floats, hidden: int) -> Floats:
     """Last hidden layer (M, n, H) of inputs x (n, D) that end with the constant 1."""
     net = unflatten(flat, x.shape[1], hidden)
-    z: Floats = np.matmul(x, net.w1)
-    np.maximum(z, 0, out=z)
-    z = np.matmul(z, net.w2)
-    np.add(z, net.b2, out=z)
-    np.maximum(z, 0, out=z)
-    return z
+    out = np.empty((len(flat), len(x), hidden), np.float32)
+    for start in range(0, len(x), CHUNK):
+        z1 = np.matmul(x[start : start + CHUNK], net.w1)
+        np.maximum(z1, 0, out=z1)
+        z2 = out[:, start : start + CHUNK]
+        np.matmul(z1, net.w2, out=z2)
+        np.add(z2, net.b2, out=z2)
+        np.maximum(z2, 0, out=z2)
+    return out
 
 
 def work_for(net: Net, batch: int) -> _Work:
@@ -98,7 +102,10 @@ def work_for(net: Net, batch: int) -> _Work:
 
 
 def gradient(net: Net, x: Floats, y: Floats, grad: Net, work: _Work) -> None:
-    """Write into `grad` the gradient of half the mean squared error over x (M, B, D), y (M, B, 1)."""
+    """Write into `grad` the gradient of half the mean squared error.
+
+    x (M, B, D) inputs ending with the constant 1, y (M, B, 1) targets: every member its own rows.
+    """
     z1, z2, d1, d2, active, w2t, residual, ones = work
     np.matmul(x, net.w1, out=z1)
     np.maximum(z1, 0, out=z1)
@@ -128,27 +135,28 @@ def train(
     x: Floats,
     y: Floats,
     draws: NDArray[np.intp],
+    *,
     hidden: int,
     learning_rate: float,
     weight_decay: float,
 ) -> Floats:
     """Averaged weights (M, P) after one stage of Adam from `flat` (M, P); the input is not changed.
 
-    Adam (Kingma & Ba 2015) at a constant rate after a short warm-up, decoupled weight decay
-    (Loshchilov & Hutter 2019), and a running polynomial average of the iterates (Shamir & Zhang
-    2013), which takes the place of a decaying rate and is good at any time.
+    Adam (Kingma & Ba 2015) at a constant rate after a short warm-up, with decoupled weight decay
+    (Loshchilov & Hutter 2019). A running polynomial average of the iterates (Shamir & Zhang 2013)
+    takes the place of a decaying rate and is good at any time.
 
     :param x: (n, D) standardised inputs ending with the constant 1; `y` (n,) standardised targets.
     :param draws: (steps, M, B) row numbers of each member's batches.
     """
     inputs = x.shape[1]
+    steps, members, batch = draws.shape
     now, average = flat.copy(), flat.copy()
     net = unflatten(now, inputs, hidden)
     slope = np.empty_like(now)
     grad = unflatten(slope, inputs, hidden)
     moment = np.zeros_like(now)
     square = np.full_like(now, 1e-12)  # in place of Adam's epsilon: no division by zero
-    steps, members, batch = draws.shape
     work = work_for(net, batch)
     targets = y[draws][..., None]
     rows = np.empty((members, batch, inputs), np.float32)
@@ -164,13 +172,12 @@ def train(
         rate = learning_rate * min(1.0, t / WARM_UP_STEPS)
         first = (1 - MOMENT_DECAY) / (1 - MOMENT_DECAY**t)
         second = (1 - SQUARE_DECAY) / (1 - SQUARE_DECAY**t)
-        size = rate * first / np.sqrt(second)
         np.sqrt(square, out=slope)
         np.divide(moment, slope, out=slope)
-        np.multiply(slope, np.float32(size), out=slope)
+        np.multiply(slope, np.float32(rate * first / np.sqrt(second)), out=slope)
         np.subtract(now, slope, out=now)
-        np.multiply(now, np.float32(1 - rate * weight_decay), out=now)
         if t % AVERAGE_EVERY == 0:
+            np.multiply(now, np.float32((1 - rate * weight_decay) ** AVERAGE_EVERY), out=now)
             share = (AVERAGE_POWER + 1) / (t // AVERAGE_EVERY + AVERAGE_POWER)
             np.subtract(now, average, out=slope)
             np.multiply(slope, np.float32(share), out=slope)

@@ -25,14 +25,14 @@ def context_features(
 ) -> Array:
     """Rows [r ; p_hat ; rho ; h ; alpha] of Eq. (8) and the action: (n, d).
 
-    profile (n, V), budget_left (n,), history (n, H, W), allocation (n, S).
+    profile (n, V), budget_left (n,), history (n, H W), allocation (n, S).
     """
     n = len(allocation)
     parts = [np.broadcast_to(requirement, (n, len(requirement))), profile]
     if config.budget:
         parts.append(budget_left[:, None])
     if config.history:
-        parts.append(history.reshape(n, -1))
+        parts.append(history)
     return np.concatenate([*parts, allocation], axis=1)
 
 
@@ -79,7 +79,6 @@ class ReAD(Allocator):
 
     def init(self, setup: Setup) -> Any:
         config = self.config
-        width = len(setup.sources) + len(setup.capabilities) + 2
         if config.pool:
             if setup.transitions is None:
                 raise CapabilityMissingError(
@@ -87,10 +86,10 @@ class ReAD(Allocator):
                 )
             x, y = self._pool_rows(setup, setup.transitions(config.pool))
         else:
-            empty = np.zeros((0, len(setup.capabilities)))
-            history = np.zeros((0, 3, width))
-            shares = np.zeros((0, len(setup.sources)))
-            x = self._features(setup, empty, np.zeros(0), history, shares)
+            v, s = len(setup.capabilities), len(setup.sources)
+            none = (np.zeros((0, n)) for n in (v, setup.history * (s + v + 2), s))
+            profile, history, shares = none
+            x = self._features(setup, profile, np.zeros(0), history, shares)
             y = np.zeros(0)
         return {
             "ensemble": ensemble.fit(config.ensemble, x, y, setup.seed),
@@ -166,9 +165,18 @@ class ReAD(Allocator):
     def _features(
         self, setup: Setup, profile: Array, left: Array, history: Array, allocation: Array
     ) -> Array:
+        rows = self._rescore(setup, history)
         return context_features(
-            self.config, self._requirement(setup), profile, left, history, allocation
+            self.config, self._requirement(setup), profile, left, rows, allocation
         )
+
+    def _rescore(self, setup: Setup, history: Array) -> Array:
+        """History (n, H W) with its rewards by this variant's own Eq. (9): r stays out of an ablation."""
+        s, v = len(setup.sources), len(setup.capabilities)
+        rows = np.array(history).reshape(len(history), setup.history, s + v + 2)
+        tokens = np.array(setup.budget / setup.steps)
+        rows[..., -2] = self._rewards(setup, rows[..., s:-2], tokens) * rows[..., -1]
+        return rows.reshape(history.shape)
 
     def _rows(self, context: Context, allocations: Array) -> Array:
         n = len(allocations)

@@ -96,3 +96,30 @@ class Flow:
 
     def profile(self, state: State) -> Array:
         return self.link.value(state[2])
+
+    def constant(self, rate: Array, tokens: Array, steps: int) -> Array:
+        """The noise-free profile (..., K) after `steps` intervals with the same tokens (..., S) each.
+
+        Equal to `advance` up to rounding, and many times faster: the gains of all substeps are one
+        array operation, and without gates so is the recursion in z.
+        """
+        t = self.terms
+        n = steps * t.substeps
+        part = tokens / t.substeps
+        dx = part * rate
+        count = np.arange(n + 1.0).reshape(-1, *[1] * tokens.ndim)
+        du = np.diff(self.gains.value(count * dx), axis=0)
+        gain = du @ self.help
+        if self.help_change is not None:
+            middle = (count[1:] - 0.5) * part.sum(axis=-1, keepdims=True)
+            gain += (middle >= t.drift_tokens) * (du @ self.help_change)
+        loss = dx @ self.harm - du @ self.harm_through_gain
+        rest = part @ self.unpractised / t.forgetting_tokens
+        if not self.gated.any():
+            kept = np.exp(-count[n - 1 :: -1] * rest) if self.forgets else 1.0
+            return self.link.value((kept * (gain - loss)).sum(axis=0))
+        z = np.zeros_like(rest)
+        fade = np.exp(-rest)
+        for step in range(n):
+            z = z * fade + gain[step] * self.gates(self.link.value(z)) - loss[step]
+        return self.link.value(z)

@@ -58,14 +58,15 @@ class Saturating:
         self.ceiling = np.maximum(ceiling, start + TINY)
         self.floor = np.minimum(floor, start - TINY)
         self.start = start
+        self._up, self._down = start - self.ceiling, start - self.floor
 
     def value(self, z: Array) -> Array:
-        bound = np.where(z > 0.0, self.ceiling, self.floor)
-        gap = self.start - bound
+        gap = np.where(z > 0.0, self._up, self._down)  # start - bound
         out = z / gap
         np.exp(out, out=out)
+        out -= 1.0
         out *= gap
-        out += bound
+        out += self.start
         return out
 
     def slope(self, z: Array) -> Array:

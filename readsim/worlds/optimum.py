@@ -3,7 +3,6 @@
 In order-free worlds no policy, adaptive or not, can end higher (Lemma L1).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +10,13 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.worlds.checks import check_budget
-from readsim.worlds.gains import GainBank
+from readsim.worlds.flow import Flow
+from readsim.worlds.search import LEAST, Problem, best_shares
 from readsim.worlds.task import Task
+from readsim.worlds.waterfill import water_fill
 from readsim.worlds.world import STEPS, World
 
-BISECTIONS = 200
-DIFFERENCE = 1e-5  # step of central differences in allocation units
-LEAST_SHARE = 1e-9  # keeps numeric search off the infinite slope of the power family
-STARTS = 8
+DIFFERENCE = 1e-5  # step of central differences in shares of the budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,38 +37,6 @@ class Optimum:
         return float(self.allocation.sum())
 
 
-def water_fill(gains: GainBank, weight: Array, scale: Array, budget: float) -> tuple[Array, float]:
-    """argmax sum_i weight_i u_i(b_i / scale_i) with b >= 0, sum b = budget: (b (S,), lambda).
-
-    Proposition 4.5: weight_i u_i'(b_i / scale_i) / scale_i = lambda where b_i > 0, <= lambda elsewhere.
-    b_i(lambda) comes from the inverse slopes, lambda from bisection; on a flat or straight piece any
-    split is optimal and the one between the two ends of the last bracket is taken.
-    """
-    if not (weight > 0).any():
-        return np.full(len(weight), budget / len(weight)), 0.0
-
-    def tokens(multiplier: float) -> Array:
-        with np.errstate(divide="ignore", over="ignore"):
-            b: Array = scale * gains.inverse_slope(multiplier * scale / weight)
-        return np.where(weight > 0, b, 0.0)
-
-    low, high = -400.0, 50.0 + float(np.log((weight / scale).max()))
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        if tokens(np.exp(middle)).sum() > budget:
-            low = middle
-        else:
-            high = middle
-    few, many = tokens(np.exp(high)), tokens(np.exp(low))
-    gap = float(many.sum() - few.sum())
-    missing = budget - float(few.sum())
-    b = few + (many - few) * min(missing / gap, 1.0) if gap > 0.0 else few
-    left = budget - float(b.sum())
-    if left > 1e-9 * budget:  # every useful source is flat: lambda = 0, the rest is worth nothing
-        return b + left * weight / weight.sum(), 0.0
-    return b * (budget / b.sum()), float(np.exp(high))
-
-
 def optimum(
     world: World, task: Task, budget: float, *, steps: int = STEPS, spend_all: bool = True
 ) -> Optimum:
@@ -84,81 +50,69 @@ def optimum(
     if not (np.isfinite(budget) and budget > 0):
         raise ConfigError(f"budget = {budget!r}: expected a number of tokens > 0")
     check_budget(world, budget)
-    additive = world.order_free and world.link == "identity" and not world.harm.any()
-    if additive and task.kind == "linear":
-        b, multiplier = water_fill(
-            world.gains, world.help @ task.weights, world.scale_tokens, budget
-        )
-        profile = world.start + world.gains.value(b / world.scale_tokens) @ world.help
-        return Optimum(b / budget, float(task.utility(profile)), multiplier, "water-filling")
-    value = _potential_value if world.order_free else _simulated_value
-    return _search(value(world, task, budget, steps), len(world.sources), spend_all, budget)
+    if world.order_free and world.link == "identity" and task.kind == "linear":
+        return _closed_form(world, task, budget, spend_all)
+    problem: Problem = (
+        OrderFree(world, budget) if world.order_free else Simulated(world, budget, steps)
+    )
+    concave = world.order_free and (
+        world.link in ("identity", "exponential")
+        or (world.link == "saturating" and not world.harm.any())
+    )
+    shares = best_shares(problem, task, len(world.sources), spend_all=spend_all, concave=concave)
+    profile, slopes = problem.jacobian(np.maximum(shares, LEAST))
+    used = float(shares.sum())
+    value = float(task.utility(problem.profiles(shares[None])[0]))
+    marginal = float(shares @ (slopes @ task.gradient(profile)))
+    return Optimum(shares, value, marginal / used / budget if used > 0 else 0.0, "numeric")
 
 
-Objective = Callable[[Array], tuple[float, Array]]
+def _closed_form(world: World, task: Task, budget: float, spend_all: bool) -> Optimum:
+    """Additive worlds: U = U_0 + sum_i h_i(b_i) with concave h_i (Assumption 4.4, Lemma L5)."""
+    weight = world.potential.through_gain @ task.weights
+    cost = world.harm @ task.weights
+    b, multiplier = water_fill(
+        world.gains, weight, cost, world.scale_tokens, budget, spend_all=spend_all
+    )
+    profile = world.start + world.potential.latent(b / world.scale_tokens)
+    return Optimum(b / budget, float(task.utility(profile)), multiplier, "water-filling")
 
 
-def _potential_value(world: World, task: Task, budget: float, steps: int) -> Objective:
-    rate = budget / world.scale_tokens
+class OrderFree:
+    """`Problem` of a potential world, with exact derivatives."""
 
-    def objective(allocation: Array) -> tuple[float, Array]:
-        x = allocation * rate
-        z = world.potential.latent(x)
-        profile = world.link_function.value(z)
-        per_capability = task.gradient(profile) * world.link_function.slope(z)
-        slope: Array = rate * (world.potential.latent_slope(x) @ per_capability)
-        return float(task.utility(profile)), slope
+    def __init__(self, world: World, budget: float) -> None:
+        self.rate = budget / world.scale_tokens
+        self.model = world.potential
 
-    return objective
+    def profiles(self, shares: Array) -> Array:
+        return self.model.link.value(self.model.latent(shares * self.rate))
 
-
-def _simulated_value(world: World, task: Task, budget: float, steps: int) -> Objective:
-    moves = DIFFERENCE * np.eye(len(world.sources))
-
-    def objective(allocation: Array) -> tuple[float, Array]:
-        batch = np.concatenate([allocation[None], allocation + moves, allocation - moves])
-        values = task.utility(world.static_profile(np.maximum(batch, 0.0), budget, steps))
-        s = len(allocation)
-        # at the edge of the simplex the backward move was cut to 0: divide by the real distance
-        width = DIFFERENCE + np.minimum(allocation, DIFFERENCE)
-        return float(values[0]), (values[1 : s + 1] - values[s + 1 :]) / width
-
-    return objective
+    def jacobian(self, shares: Array) -> tuple[Array, Array]:
+        x = shares * self.rate
+        z = self.model.latent(x)
+        slopes = self.model.latent_slope(x) * self.model.link.slope(z) * self.rate[:, None]
+        return self.model.link.value(z), slopes
 
 
-def _search(objective: Objective, s: int, spend_all: bool, budget: float) -> Optimum:
-    """Best of sequential quadratic programmes from several starts, every vertex, and (if allowed) 0."""
-    from scipy.optimize import LinearConstraint, minimize
+class Simulated:
+    """`Problem` of any world, with central differences."""
 
-    vertices = list(np.maximum(np.eye(s), LEAST_SHARE) / (1.0 + (s - 1) * LEAST_SHARE))
-    vertices.sort(key=lambda a: -objective(a)[0])
-    top = np.mean(vertices[: max(2, s // 4)], axis=0)
-    starts = [np.full(s, 1.0 / s), top, *[0.5 / s + 0.5 * v for v in vertices[:STARTS]]]
-    found = list(vertices)
-    if not spend_all:
-        found.append(np.full(s, LEAST_SHARE))
-    scale = max(abs(objective(starts[0])[0]), 1e-3)
-    for start in starts:
-        result = minimize(
-            lambda a: (-objective(a)[0] / scale, -objective(a)[1] / scale),
-            start,
-            jac=True,
-            method="SLSQP",
-            bounds=[(LEAST_SHARE, 1.0)] * s,
-            constraints=LinearConstraint(np.ones((1, s)), 1.0 if spend_all else 0.0, 1.0),
-            options={"maxiter": 300, "ftol": 1e-14},
-        )
-        a = np.clip(result.x, 0.0, 1.0)
-        a[a <= 10 * LEAST_SHARE] = 0.0
-        total = a.sum()
-        found.append(a / total if spend_all or total > 1.0 else a)
-    best = max(found, key=lambda a: objective(a)[0])
-    best = np.where(best <= 10 * LEAST_SHARE, 0.0, best)
-    if spend_all:
-        best = best / best.sum()
-    value, slope = objective(np.maximum(best, LEAST_SHARE))
-    # every coordinate is at least LEAST_SHARE inside the search; report the value at the answer
-    value = objective(best)[0]
-    used = float(best.sum())
-    multiplier = float(best @ slope / used / budget) if used > 0 else 0.0
-    return Optimum(best, value, multiplier, "numeric")
+    def __init__(self, world: World, budget: float, steps: int) -> None:
+        self.world, self.budget, self.steps = world, budget, steps
+
+    def profiles(self, shares: Array) -> Array:
+        model = self.world.model
+        if isinstance(model, Flow):
+            tokens = shares * (self.budget / self.steps)
+            return model.constant(self.world.rate(), tokens, self.steps)
+        return self.world.static_profile(shares, self.budget, self.steps)
+
+    def jacobian(self, shares: Array) -> tuple[Array, Array]:
+        s = len(shares)
+        moves = DIFFERENCE * np.eye(s)
+        # at the edge of the simplex the backward move is cut to 0: divide by the real distance
+        width = DIFFERENCE + np.minimum(shares, DIFFERENCE)
+        batch = np.concatenate([shares[None], shares + moves, np.maximum(shares - moves, 0.0)])
+        profiles = self.profiles(batch)
+        return profiles[0], (profiles[1 : s + 1] - profiles[s + 1 :]) / width[:, None]

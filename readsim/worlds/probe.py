@@ -29,13 +29,19 @@ class Probe:
         object.__setattr__(self, "_unit", unit)
         object.__setattr__(self, "_plain", not (self.bias.any() or (self.slope != 1.0).any()))
 
+    def of_runs(self, runs: int) -> "Probe":
+        """The same for exactly (runs, K) profiles, with its constants tiled (see `World`)."""
+        tiled = (np.tile(v, (runs, 1)) for v in (self.items, self.bias, self.slope))
+        return Probe(*tiled, self.pairing, self.scores)
+
     def deviation(self, profile: Array) -> Array:
         """Standard deviation of one measurement of `profile` (..., K)."""
         unit: Array = self.__dict__["_unit"]
         if not self.scores:
             return np.broadcast_to(unit, profile.shape)
-        variance = profile - profile * profile
-        np.maximum(variance, 0.0, out=variance)
+        variance = profile * profile
+        np.subtract(profile, variance, out=variance)
+        np.maximum(variance, 0.0, out=variance)  # rounding may put a profile a hair outside
         out: Array = np.sqrt(variance, out=variance)
         out *= unit
         return out
@@ -51,8 +57,8 @@ class Probe:
         `items` (..., K) is the luck of the item sample, fixed over a run; `fresh` (..., K) that of
         this measurement. Both are standardised deviates.
         """
-        noise: Array = fresh * np.sqrt(1.0 - self.pairing)
-        noise += items * np.sqrt(self.pairing)
+        noise: Array = fresh * (1.0 - self.pairing) ** 0.5
+        noise += items * self.pairing**0.5
         noise *= self.deviation(profile)
         noise += profile if self.__dict__["_plain"] else self.slope * profile + self.bias
         return np.clip(noise, 0.0, 1.0, out=noise) if self.scores else noise

@@ -138,11 +138,22 @@ class World:
 
     @cached_property
     def model(self) -> Dynamics:
-        """The equations of this world's dynamics mode."""
+        """The equations of this world's dynamics mode, for any leading axes."""
+        return self._model(self.link_function)
+
+    def model_of_runs(self, runs: int) -> Dynamics:
+        """`model` for exactly (runs, K) profiles: its link constants are tiled.
+
+        The same numbers; numpy is about three times as fast on whole arrays as on short rows.
+        """
+        bounds = (np.tile(v, (runs, 1)) for v in (self.start, self.floor, self.ceiling))
+        return self._model(links.link(self.link, *bounds))
+
+    def _model(self, link: links.Link) -> Dynamics:
         if self.order_free:
-            return self.potential
+            return Potential(self.gains, link, self.help, self.harm)
         if self.dynamics == "flow":
-            return Flow(self.gains, self.link_function, self.help, self.harm, self._flow_terms())
+            return Flow(self.gains, link, self.help, self.harm, self._flow_terms())
         return Artifact(self.start, self.help - self.harm, self.process_sd)
 
     @cached_property

@@ -12,6 +12,7 @@ from studies.presets.published import (
     SKILL_IT_MIRROR,
     SKILL_IT_NEGATIVE,
 )
+from studies.presets.tables import average_and_focus
 
 SEED = 2
 SKILLS = 8
@@ -37,14 +38,15 @@ def two_sided(latent: Array) -> Array:
 
     def tail(n: int, mean: float) -> Array:
         quantiles = -np.log1p(-(np.arange(n) + 0.5) / n)
-        return quantiles * (mean / quantiles.mean())
+        out: Array = quantiles * (mean / quantiles.mean())
+        return out
 
     values = np.concatenate(
         [-tail(negative, SKILL_IT_HARM)[::-1], tail(count - negative, SKILL_IT_HELP)]
     )
-    out = np.eye(len(latent))
-    out[off] = values[np.argsort(np.argsort(latent[off], kind="stable"), kind="stable")]
-    return out
+    table = np.eye(len(latent))
+    table[off] = values[np.argsort(np.argsort(latent[off], kind="stable"), kind="stable")]
+    return table
 
 
 def draw_table(seed: int = SEED, k: int = SKILLS) -> Array:
@@ -70,6 +72,7 @@ def conflict() -> World:
         names,
         names,
         name="conflict",
+        reference_tokens=30e6,
         provenance={
             "effects": f"ours: drawn, seed {SEED}; share below 0, mean help, mean harm, correlation "
             f"of T with its transpose and dominance of the source follow the {SKILL_IT}"
@@ -77,7 +80,8 @@ def conflict() -> World:
     )
     return world.replace(
         description=(
-            "Eight skills, of which most sources harm most others. For: negative transfer, the "
-            "spillover penalty (Lemma L3) and stopping early (Lemma L5)."
-        )
+            "Eight skills, of which most sources harm most others. For: negative transfer and the "
+            "spillover penalty of the reward (Lemma L3)."
+        ),
+        tasks=average_and_focus(names),
     )

@@ -13,7 +13,9 @@ from readsim.arrays import Array
 from readsim.worlds.links import Saturating
 from studies.presets.fit import bisect
 
-HELP_SHARE = 0.06  # ours: about a tenth of an own effect, as in AutoScale's table of related domains
+HELP_SHARE = (
+    0.06  # ours: about a tenth of an own effect, as in AutoScale's table of related domains
+)
 SIZE_SIGMA = 0.5  # ours: most sizes lie within a factor of 2.6 of each other
 
 

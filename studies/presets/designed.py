@@ -50,7 +50,7 @@ def drift() -> World:
     """The same pools, but from a moment on they teach something else."""
     names = ("general", "math", "code", "multilingual")
     k = len(names)
-    before = 0.02 + np.diag([0.28, 0.38, 0.33, 0.28])
+    before = np.where(np.eye(k) > 0, np.array([0.30, 0.40, 0.35, 0.30]), 0.02)
     after = before[[1, 2, 3, 0]]  # source i now teaches what source i + 1 taught
     return World(
         name="drift",
@@ -88,31 +88,32 @@ def forgetting() -> World:
     """Capabilities fade while other things are trained, some fast and some slowly."""
     names = ("general", "math", "code", "multilingual")
     k = len(names)
-    help_ = np.diag([0.30, 0.50, 0.40, 0.30])
-    help_[1, 2] = help_[2, 1] = 0.10  # math and code keep each other in practice
-    help_[0, 3] = 0.05
+    help_ = np.diag([0.30, 0.35, 0.35, 0.35])
+    help_[1, 2] = help_[2, 1] = 0.08  # math and code keep each other in practice
+    help_[0, 3] = 0.04
     return World(
         name="forgetting",
         description=(
-            "What is not practised fades, multilingual in 10M tokens, general in 100M. For: order "
-            "effects (Lemma L9); finishing with what fades fastest beats any constant mixture."
+            "What is not practised fades: multilingual in 10M tokens, general in 200M. For: order "
+            "effects (Lemma L9); finishing with what fades fastest beats any constant mixture. And "
+            "Lemma L5: of 150M tokens a constant mixture had better leave some unspent."
         ),
         sources=names,
         capabilities=names,
         dynamics="flow",
         link="saturating",
-        start=np.array([0.40, 0.25, 0.35, 0.40]),
+        start=np.array([0.40, 0.30, 0.35, 0.35]),
         floor=np.zeros(k),
-        ceiling=np.array([0.75, 0.80, 0.80, 0.75]),
+        ceiling=np.full(k, 0.75),
         gain=("exponential",) * k,
-        scale_tokens=np.full(k, 40e6),
+        scale_tokens=np.full(k, 15e6),
         help=help_,
         harm=np.zeros((k, k)),
-        forgetting_tokens=np.array([200e6, 80e6, 80e6, 30e6]),
+        forgetting_tokens=np.array([200e6, 100e6, 100e6, 10e6]),
         tasks={
+            "analyst": {"requirement": {"general": 0.4, "code": 0.3, "multilingual": 0.3}},
+            "tutor": {"requirement": {"math": 0.5, "multilingual": 0.5}},
             "balanced": {"requirement": dict.fromkeys(names, 0.25)},
-            "tutor": {"requirement": {"math": 0.4, "multilingual": 0.4, "general": 0.2}},
-            "analyst": {"requirement": {"general": 0.5, "code": 0.3, "math": 0.2}},
         },
         provenance={"all": NUMBERS},
     )

@@ -47,20 +47,20 @@ def own_curve(small: float, large: float, room: float) -> tuple[float, float]:
     return latent(large, room) / -float(np.expm1(-LARGE / scale)), scale
 
 
-def efficiency_sd(help_: Array, scale: Array, room: Array, budget: float, wanted: float) -> float:
-    """The common sd of ln(efficiency) with which own scores vary by `wanted` from run to run.
+def own_spread(help_: Array, scale: Array, room: Array, budget: float, sd: float) -> float:
+    """Standard deviation of M_ii(budget) over runs, averaged over i, in score units.
 
-    `help_`, `scale`, `room` (S,) describe the own curves; `wanted` is the standard deviation of
-    M_ii(budget), averaged over i, in score units. Expectations by Gauss-Hermite quadrature.
+    `help_`, `scale`, `room` (S,) describe the own curves, `sd` is that of ln(efficiency), common to
+    all sources. Expectations by Gauss-Hermite quadrature.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(40)
     weights = weights / weights.sum()
+    x = budget / scale[:, None] * np.exp(sd * nodes)
+    gain = -room[:, None] * np.expm1(help_[:, None] * np.expm1(-x) / room[:, None])
+    variance = np.maximum(gain**2 @ weights - (gain @ weights) ** 2, 0.0)
+    return float(np.sqrt(variance).mean())
 
-    def spread_above(sd: float) -> float:
-        x = budget / scale[:, None] * np.exp(sd * nodes)
-        gain = -room[:, None] * np.expm1(help_[:, None] * np.expm1(-x) / room[:, None])
-        mean = gain @ weights
-        deviation = np.sqrt(np.maximum(gain**2 @ weights - mean**2, 0.0))
-        return float(deviation.mean()) - wanted
 
-    return bisect(spread_above, 0.0, 1.0)
+def efficiency_sd(help_: Array, scale: Array, room: Array, budget: float, wanted: float) -> float:
+    """The sd of ln(efficiency) at which `own_spread` equals `wanted`."""
+    return bisect(lambda sd: own_spread(help_, scale, room, budget, sd) - wanted, 0.0, 1.0)

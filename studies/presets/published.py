@@ -65,4 +65,5 @@ DEMO_NOISE_SD = 0.0015
 
 def aioli_mean() -> Array:
     """The graph averaged over seeds, (3, 3)."""
-    return np.array(AIOLI_GRAPHS).mean(axis=0)
+    mean: Array = np.array(AIOLI_GRAPHS).mean(axis=0)
+    return mean

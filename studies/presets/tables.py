@@ -19,6 +19,17 @@ from studies.presets.published import (
     aioli_mean,
 )
 
+FOCUS = 0.6  # ours: share of a task's own capability
+
+
+def average_and_focus(names: tuple[str, ...]) -> dict[str, dict[str, object]]:
+    """The task `average`, as in the tables' sources, and one task a capability."""
+    rest = (1.0 - FOCUS) / (len(names) - 1)
+    tasks: dict[str, dict[str, object]] = {"average": {"requirement": dict.fromkeys(names, 1.0)}}
+    for own in names:
+        tasks[own] = {"requirement": dict.fromkeys(names, round(rest, 6)) | {own: FOCUS}}
+    return tasks
+
 
 def related_web() -> World:
     """Seven web domains, weakly related."""
@@ -27,16 +38,18 @@ def related_web() -> World:
         AUTOSCALE_DOMAINS,
         AUTOSCALE_DOMAINS,
         name="related-web",
+        reference_tokens=30e6,
         provenance={
             "effects": f"code: log-loss drop of the column domain when the row's tokens are tripled, "
-            f"{AUTOSCALE}. Read as score units at the reference tokens: ours"
+            f"{AUTOSCALE}. Read as score units: ours"
         },
     )
     return world.replace(
         description=(
             "Seven web domains with AutoScale's measured effects (pre-training, not distillation). "
             "For: weak, mostly positive, nearly symmetric transfer; where static weights do well."
-        )
+        ),
+        tasks=average_and_focus(world.capabilities),
     )
 
 
@@ -56,7 +69,8 @@ def from_scratch() -> World:
         description=(
             "Three slices with Aioli's measured effects (pre-training from scratch, not "
             "distillation). For: strong transfer without any harm, where mixing costs little."
-        )
+        ),
+        tasks=average_and_focus(world.capabilities),
     )
 
 

@@ -1,0 +1,29 @@
+"""Figures of a comparison, from its run logs alone."""
+
+from pathlib import Path
+
+from readsim.plots.allocation import draw_allocation
+from readsim.plots.spillover import draw_spillover
+from readsim.plots.style import save, sober
+from readsim.plots.utility import draw_utility
+from readsim.summary.intervals import make_grid
+from readsim.summary.runs import read_logs, results_of
+
+__all__ = ["draw_all", "draw_allocation", "draw_spillover", "draw_utility"]
+
+
+def draw_all(folder: Path) -> list[Path]:
+    """Draw `utility`, `allocation` and `spillover` (.pdf and .png) into `folder`: the files.
+
+    Without a capability beside the target there is no spillover, so no such figure. The same logs
+    give the same files. Raises RunLogError for logs that are not one complete comparison.
+    """
+    logs = read_logs(folder)
+    grid = make_grid(results_of(logs))
+    paths: list[Path] = []
+    with sober():
+        paths += save(draw_utility(logs, grid), folder / "utility")
+        paths += save(draw_allocation(logs, grid), folder / "allocation")
+        if grid.frame["negative"].notna().all():
+            paths += save(draw_spillover(grid), folder / "spillover")
+    return paths

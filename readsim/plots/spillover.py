@@ -1,0 +1,63 @@
+"""Figure: what a task gains against what everything else loses (R87)."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from readsim.amounts import show_tokens
+from readsim.plots.labels import label_points
+from readsim.plots.style import FAINT, Box, footnote, looks, panels
+from readsim.summary.intervals import Grid, half_width
+from readsim.summary.runs import is_loss
+
+
+def draw_spillover(grid: Grid) -> Figure:
+    """One panel a budget, one point an allocator: negative spillover across, gain of the target up.
+
+    Bars are 95 % intervals over seeds. The dotted line is the noise floor of the spillover: what it
+    shows when nothing changes but the measurement. Needs capabilities beside the target.
+    """
+    scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
+    across, up, floor = (
+        scale * grid.by_seed(name) for name in ("negative", "on_target", "negative_floor")
+    )
+    look = looks(grid.allocators)
+    colours = [look[name].colour for name in grid.allocators]
+    box = Box(2.9, 2.5, left=0.55, right=0.1, top=0.25, bottom=0.45)
+    margins = Box(0, 0, left=0, right=0, top=0, bottom=0.15)
+    figure, panel = panels(len(grid.budgets), box, margins=margins)
+    for axes, budget, x, y, line in zip(
+        panel, grid.budgets, across, up, floor.mean(axis=(-1, -2)), strict=True
+    ):
+        centres = np.stack([x.mean(axis=-1), y.mean(axis=-1)], axis=-1)
+        halves = np.nan_to_num(np.stack([half_width(x), half_width(y)], axis=-1))
+        low, high = centres - halves, centres + halves
+        for n, name in enumerate(grid.allocators):
+            (cx, cy), (hx, hy), colour = centres[n], halves[n], colours[n]
+            axes.errorbar(cx, cy, yerr=hy, xerr=hx, fmt="none", ecolor=colour, alpha=0.6, lw=0.8)
+            axes.plot(cx, cy, look[name].marker, color=colour, ms=6, mec="white", mew=0.5, zorder=3)
+        axes.axvline(line, color=FAINT, lw=0.8, ls=(0, (1, 2)), zorder=0)
+        right = max(1.1 * high[:, 0].max(), 1.3 * line)
+        axes.set_xlim(min(low[:, 0].min(), 0.0) - 0.03 * right, right)
+        space = 0.1 * (high[:, 1].max() - low[:, 1].min()) or 1.0
+        bottom, top = low[:, 1].min() - space, high[:, 1].max() + 2.0 * space
+        axes.set_ylim(bottom, top)
+        axes.set_title(f"budget {show_tokens(budget)}")
+        axes.set_xlabel(f"Neg: mean drop beside the target ({unit})")
+        axes.text(line, top, " noise floor", va="top", fontsize=6, color=FAINT)
+        bars = [
+            Bbox([[a, cy], [c, cy]])
+            for (a, _), (c, _), (_, cy) in zip(low, high, centres, strict=True)
+        ]
+        bars += [
+            Bbox([[cx, b], [cx, d]])
+            for (_, b), (_, d), (cx, _) in zip(low, high, centres, strict=True)
+        ]
+        floor_label = Bbox([[line, top - space], [line + 0.2 * right, top]])
+        label_points(axes, centres, grid.allocators, colours, [*bars, floor_label])
+    panel[0].set_ylabel(f"On: gain of the target ({unit})")
+    note = "Means over tasks and seeds, test split. Noise floor: Neg if nothing changed but the measurement."
+    if len(grid.seeds) > 1:
+        note += f" Bars: 95 % intervals over {len(grid.seeds)} seeds."
+    footnote(figure, note)
+    return figure

@@ -1,0 +1,158 @@
+"""How figures look: colours that colour-blind readers can tell apart, small type, few lines."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe and Ito (2008); the yellow is for areas only
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILION, PURPLE, YELLOW = "#0072B2", "#D55E00", "#CC79A7", "#F0E442"
+GREY, PALE, FAINT = "#777777", "#D0D0D0", "#555555"
+
+RC: dict[Any, Any] = {
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 8,
+    "figure.dpi": 100,
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure everywhere
+    "font.size": 8,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.5,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+    "xtick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.labelsize": 7,
+    "ytick.major.width": 0.6,
+}
+
+
+class Look(NamedTuple):
+    """How an allocator is drawn in every figure."""
+
+    colour: str
+    dash: str
+    marker: str
+    width: float = 1.2
+
+
+KNOWN = {
+    "read": Look(VERMILION, "-", "o", 2.0),
+    "task-static": Look(BLUE, "-", "s"),
+    "greedy": Look(GREEN, "-", "^"),
+    "grid": Look(PURPLE, "-", "D"),
+    "one-hot": Look(ORANGE, "-", "v"),
+    "uniform": Look(GREY, "-", "P"),
+    "oracle-static": Look(BLACK, "--", "*"),
+}
+OTHERS = (SKY, GREY, BLACK)
+DASHES = ("--", ":", "-.")
+MARKERS = ("X", "<", ">", "h", "p", "d", "8")
+
+
+def looks(allocators: Iterable[str]) -> dict[str, Look]:
+    """A look for each allocator: fixed for the paper's, the same colour for variants of these.
+
+    Variants (`grid-charged` of `grid`) and all others take dashes and markers by order of name.
+    """
+    out = {name: KNOWN[name] for name in allocators if name in KNOWN}
+    free = 0
+    for n, name in enumerate(sorted(set(allocators) - set(out))):
+        family = KNOWN.get(name.split("-", maxsplit=1)[0])
+        colour = family.colour if family else OTHERS[free % len(OTHERS)]
+        free += family is None
+        out[name] = Look(colour, DASHES[n % len(DASHES)], MARKERS[n % len(MARKERS)])
+    return out
+
+
+@contextmanager
+def sober() -> Iterator[None]:
+    """The settings above, and matplotlib's defaults instead of the user's, within the block."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
+
+
+class Box(NamedTuple):
+    """Size of a panel and of the space around it, in inches."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    @property
+    def across(self) -> float:
+        return self.left + self.width + self.right
+
+    @property
+    def down(self) -> float:
+        return self.top + self.height + self.bottom
+
+
+NO_MARGINS = Box(0, 0, 0, 0, 0, 0)
+
+
+def panels(
+    count: int, box: Box, *, columns: int = 2, margins: Box = NO_MARGINS
+) -> tuple[Figure, list[Axes]]:
+    """`count` panels of exactly this size, row by row, with the space of `margins` around them all.
+
+    What is written beside a panel does not move it. The figure needs no screen, and nothing global
+    holds on to it.
+    """
+    columns = min(count, columns)
+    rows = -(-count // columns)
+    width, height = margins.across + columns * box.across, margins.down + rows * box.down
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    axes = []
+    for n in range(count):
+        row, column = divmod(n, columns)
+        x = margins.left + column * box.across + box.left
+        y = margins.bottom + (rows - 1 - row) * box.down + box.bottom
+        axes.append(
+            figure.add_axes((x / width, y / height, box.width / width, box.height / height))
+        )
+    return figure, axes
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """Small print at the lower left corner."""
+    figure.text(
+        0.06 / figure.get_figwidth(), 0.05 / figure.get_figheight(), text, fontsize=6, color=FAINT
+    )
+
+
+def short(name: str, most: int = 26) -> str:
+    """A name of at most `most` letters: its end, which is what tells `module:Class` names apart."""
+    return name if len(name) <= most else f"...{name[3 - most :]}"
+
+
+def room_for(names: Iterable[str], size: float = 7.0) -> float:
+    """Inches that the longest of the names takes, at most; `size` in points."""
+    return max(len(short(name)) for name in names) * 0.62 * size / 72.0
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write PDF and PNG, without dates."""
+    paths = [stem.with_suffix(".pdf"), stem.with_suffix(".png")]
+    figure.savefig(paths[0], metadata={"CreationDate": None})
+    figure.savefig(paths[1])
+    return paths

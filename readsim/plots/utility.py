@@ -1,0 +1,75 @@
+"""Figure: measured utility against the tokens spent (R86)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from readsim.amounts import show_tokens
+from readsim.arrays import Array
+from readsim.plots.curves import utility_curves
+from readsim.plots.labels import label_right
+from readsim.plots.style import Box, footnote, looks, panels, room_for
+from readsim.summary.intervals import Grid, half_width
+from readsim.summary.runs import Log, is_loss
+from readsim.summary.table import REFERENCE
+
+
+def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:
+    """Above, the gain since the start; below, its paired difference to task-static: a column a budget.
+
+    Lines are on the probe split, marks at the right on the test split, both means over tasks and
+    seeds. Bands and bars are 95 % intervals over seeds. The gains of one seed share the luck of its
+    measurements, so their bands would overlap whatever the differences are: they are drawn for the
+    differences, and for the gains where nothing can be paired.
+    """
+    curves = utility_curves(logs, grid)
+    scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
+    x = curves.tokens / 1e6
+    gain, final = scale * curves.gain, scale * curves.final
+    paired = REFERENCE in grid.allocators and len(grid.allocators) > 1
+    height = max(2.2, 0.13 * len(grid.allocators))
+    box = Box(2.5, height, left=0.55, right=room_for(grid.allocators) + 0.25, top=0.25, bottom=0.25)
+    n = len(grid.budgets)
+    margins = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
+    figure, panel = panels(n * (1 + paired), box, columns=n, margins=margins)
+    for b, (axes, budget) in enumerate(zip(panel[:n], grid.budgets, strict=True)):
+        axes.set_title(f"budget {show_tokens(budget)}")
+        _draw(axes, grid.allocators, x[b], gain[b], final[b], bands=not paired)
+    panel[0].set_ylabel(f"gain in measured utility ({unit})")
+    if paired:
+        r = grid.allocators.index(REFERENCE)
+        for b, axes in enumerate(panel[n:]):
+            lines, ends = gain[b] - gain[b, r], final[b] - final[b, r]
+            _draw(axes, grid.allocators, x[b], lines, ends, bands=True)
+        panel[n].set_ylabel(f"the same, minus {REFERENCE} ({unit})")
+    for axes in panel[-n:]:
+        axes.set_xlabel("tokens trained on (millions)")
+    note = "Means over tasks and seeds. Lines: probe split. Marks: test split."
+    if len(grid.seeds) > 1:
+        note += f" Bands and bars: 95 % intervals over {len(grid.seeds)} seeds."
+    footnote(figure, note)
+    return figure
+
+
+def _draw(
+    axes: Axes, names: Sequence[str], x: Array, lines: Array, ends: Array, *, bands: bool
+) -> None:
+    """Lines (A, R, T + 1) over x (T + 1,), and beyond their ends the test split's values (A, R)."""
+    look = looks(names)
+    for n, name in enumerate(names):
+        colour, dash, marker, width = look[name]
+        mean = lines[n].mean(axis=0)
+        axes.plot(x, mean, dash, color=colour, lw=width, label=name, zorder=2 + (width > 1.5))
+        if bands:
+            half = np.nan_to_num(half_width(lines[n].T))
+            axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.15, lw=0)
+        bar = float(np.nan_to_num(half_width(ends[n])))
+        end = 1.05 * x[-1]
+        axes.errorbar(end, ends[n].mean(), bar, fmt="none", ecolor=colour, lw=0.8)
+        axes.plot(end, ends[n].mean(), marker, color=colour, ms=5, mec="white", mew=0.4, zorder=3)
+    axes.set_xlim(0.0, 1.1 * x[-1])
+    axes.set_ylim(*axes.get_ylim())
+    height = axes.get_window_extent().height / axes.figure.dpi
+    label_right(axes, ends.mean(axis=-1), names, [look[name].colour for name in names], height)

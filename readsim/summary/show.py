@@ -1,0 +1,140 @@
+"""The table of a comparison as text: on a terminal, or as Markdown."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from readsim.amounts import show_tokens
+from readsim.summary.runs import is_oracle
+from readsim.summary.table import REFERENCE
+
+BLANK = "-"
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Column:
+    """A shown column: its header, its text from a row, and its rank (the highest is dropped first)."""
+
+    header: str
+    text: Callable[[pd.Series], str]
+    rank: int
+
+
+def _decimals(row: pd.Series) -> int:
+    return 4 if row["unit"] == "loss" else 2
+
+
+def number(value: float, decimals: int, sign: str = "") -> str:
+    """Fixed decimals, never a negative zero; a dash if missing."""
+    if np.isnan(value):
+        return BLANK
+    rounded = round(float(value), decimals) + 0.0
+    return f"{rounded:{sign if rounded else ''}.{decimals}f}"
+
+
+def _with_interval(row: pd.Series, name: str, sign: str = "") -> str:
+    text, half = number(row[name], _decimals(row), sign), row[f"{name}_half_width"]
+    return text if np.isnan(half) else f"{text} ± {number(half, _decimals(row))}"
+
+
+def _plain(name: str, sign: str = "") -> Callable[[pd.Series], str]:
+    return lambda row: number(row[name], _decimals(row), sign)
+
+
+def _short(value: float) -> str:
+    """Two or three significant digits, for numbers of any size."""
+    return number(value, 0 if value >= 100 else 1 if value >= 10 else 2)
+
+
+COLUMNS = (
+    Column("utility", lambda row: _with_interval(row, "utility"), 0),
+    Column(f"vs {REFERENCE}", lambda row: _with_interval(row, "difference", "+"), 1),
+    Column("gap %", lambda row: number(100.0 * row["gap_closed"], 0), 2),
+    Column("On", _plain("on_target", "+"), 3),
+    Column("Off", _plain("off_target", "+"), 4),
+    Column("Neg", _plain("negative"), 5),
+    Column("floor", _plain("negative_floor"), 6),
+    Column("tokens\nbeside", lambda row: _short(row["beside_budget"]), 7),
+    Column("ms a\ndecision", lambda row: _short(1000.0 * row["seconds_per_decision"]), 8),
+)
+
+
+def shown_columns(table: pd.DataFrame) -> list[Column]:
+    """The columns that have a value in at least one row."""
+    texts = {column.header: [column.text(row) for _, row in table.iterrows()] for column in COLUMNS}
+    return [column for column in COLUMNS if set(texts[column.header]) != {BLANK}]
+
+
+def best(rows: pd.DataFrame) -> str | None:
+    """The allocator to point out: highest mean but for oracles, if surely above the reference."""
+    fair = rows[[not is_oracle(name) for name in rows["allocator"]]]
+    if fair.empty:
+        return None
+    top = fair.iloc[int(fair["utility"].to_numpy().argmax())]
+    sure = top["difference"] - top["difference_half_width"] > ROUNDING  # False if missing
+    return str(top["allocator"]) if sure else None
+
+
+def print_table(console: Console, table: pd.DataFrame, notes: Iterable[str]) -> None:
+    """One table a budget, then the notes. Columns that do not fit are left out, the least needed first."""
+    columns = shown_columns(table)
+    dropped: list[str] = []
+    roomy = console.options.update(max_width=10_000)  # a measure is never above the width allowed
+    while True:
+        parts = [_part(rows, columns) for _, rows in table.groupby("budget")]
+        wanted = max(console.measure(part, options=roomy).maximum for part in parts)
+        last = max(columns, key=lambda column: column.rank)
+        if wanted <= console.width or last.rank == 0:
+            break
+        columns.remove(last)
+        dropped.insert(0, last.header.replace("\n", " "))
+    for part in parts:
+        console.print(part)
+    for note in notes:
+        console.print(note, markup=False, highlight=False)
+    if dropped:
+        console.print(
+            f"Left out, the terminal is {console.width} columns wide: {', '.join(dropped)}.",
+            markup=False,
+            highlight=False,
+        )
+
+
+def _part(rows: pd.DataFrame, columns: list[Column]) -> Table:
+    part = Table(
+        title=f"budget {show_tokens(int(rows['budget'].iloc[0]))} tokens",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    part.add_column("allocator", overflow="fold")
+    for column in columns:
+        part.add_column(column.header, justify="right", overflow="fold")
+    top = best(rows)
+    for _, row in rows.iterrows():
+        name = escape(str(row["allocator"]))
+        texts = [column.text(row) for column in columns]
+        part.add_row(name, *texts, style="bold" if row["allocator"] == top else None)
+    return part
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """All columns as one Markdown table; what `print_table` points out is bold here as well."""
+    columns = shown_columns(table)
+    headers = ["budget", "allocator", *(c.header.replace("\n", " ") for c in columns)]
+    lines = [headers, ["---", "---", *["---:"] * len(columns)]]
+    for _, rows in table.groupby("budget"):
+        budget, top = int(rows["budget"].iloc[0]), best(rows)
+        for _, row in rows.iterrows():
+            name = str(row["allocator"]).replace("|", "\\|")
+            shown = f"**{name}**" if row["allocator"] == top else name
+            lines.append([show_tokens(budget), shown, *(c.text(row) for c in columns)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

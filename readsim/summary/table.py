@@ -1,0 +1,158 @@
+"""The table of a comparison: one row a budget and allocator, and the notes that explain it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from readsim.amounts import show_tokens
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+from readsim.metrics import gap_closed
+from readsim.summary.intervals import Grid, half_width, make_grid
+from readsim.summary.runs import is_loss
+
+REFERENCE = "task-static"
+GAP = ("uniform", "oracle-static")
+CHANGES = ("on_target", "off_target", "negative", "negative_floor", "harmful")
+FEW_SEEDS = 10
+ROUNDING = 1e-9
+
+
+def summarise(frame: pd.DataFrame, timings: Path | None = None) -> tuple[pd.DataFrame, list[str]]:
+    """One row a (budget, allocator) from `readsim.summary.results`, and the notes of the table.
+
+    Every quantity is averaged over the tasks within a seed, then over seeds. Utilities, changes and
+    their half widths (95 %, Student t over seeds) are in `unit`: points (100 x score), or the loss
+    itself in a world of negated losses. `difference` is to task-static on the same seeds and tasks.
+    `gap_closed` is a share of the gap from uniform to oracle-static. `beside_budget` is what search
+    and offline pools used, as a multiple of the budget. What cannot be computed is missing, and a
+    note says why. `timings` is a table of allocator, task, budget, seconds, decisions.
+
+    Raises RunLogError if runs are missing, naming them; ConfigError for an unreadable `timings`.
+    """
+    grid = make_grid(frame)
+    scale = 1.0 if is_loss(frame) else 100.0
+    utility = scale * grid.by_seed("utility")
+    shape = utility.shape[:2]
+    columns: dict[str, Array] = {
+        "utility": utility.mean(axis=-1),
+        "utility_half_width": half_width(utility),
+        **dict.fromkeys(("difference", "difference_half_width"), np.full(shape, np.nan)),
+        "gap_closed": np.full(shape, np.nan),
+    }
+    if REFERENCE in grid.allocators:
+        reference = grid.allocators.index(REFERENCE)
+        difference = utility - utility[:, [reference]]
+        columns["difference"] = difference.mean(axis=-1)
+        columns["difference_half_width"] = half_width(difference)
+    if set(GAP) <= set(grid.allocators):
+        low, high = (columns["utility"][:, [grid.allocators.index(name)]] for name in GAP)
+        share = gap_closed(columns["utility"], low, high)
+        columns["gap_closed"] = np.where(high > low, share, np.nan)
+    columns |= {name: scale * grid.by_seed(name).mean(axis=-1) for name in CHANGES}
+    columns["significant_drops"] = grid.by_seed("significant_drops").mean(axis=-1)
+    columns["seconds_per_decision"] = _seconds(grid, timings)
+    extra = grid.by_seed("search_tokens") + grid.by_seed("offline_tokens")
+    columns["beside_budget"] = extra.mean(axis=-1) / np.array(grid.budgets)[:, None]
+    table = pd.DataFrame(
+        {
+            "budget": np.repeat(grid.budgets, shape[1]),
+            "allocator": grid.allocators * shape[0],
+            "unit": "loss" if scale == 1.0 else "points",
+            "tasks": len(grid.tasks),
+            "seeds": len(grid.seeds),
+            **{name: values.ravel() for name, values in columns.items()},
+        }
+    )
+    return table, _notes(grid, table, utility)
+
+
+def _seconds(grid: Grid, timings: Path | None) -> Array:
+    """Seconds in the allocator a decision, over the tasks whose time is known (not 0)."""
+    out = np.full((len(grid.budgets), len(grid.allocators)), np.nan)
+    if timings is None:
+        return out
+    try:
+        table = pd.read_csv(timings)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"timings {timings}: cannot be read ({error})") from error
+    needed = ("allocator", "task", "budget", "seconds", "decisions")
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        raise ConfigError(f"timings {timings}: no column {', '.join(missing)}")
+    known = table[(table["seconds"] > 0) & (table["decisions"] > 0)]
+    sums = known.groupby(["budget", "allocator"])[["seconds", "decisions"]].sum()
+    wanted = pd.MultiIndex.from_product([grid.budgets, grid.allocators])
+    each = (sums["seconds"] / sums["decisions"]).reindex(wanted)
+    return each.to_numpy(dtype=np.float64).reshape(out.shape)
+
+
+def _notes(grid: Grid, table: pd.DataFrame, utility: Array) -> list[str]:
+    """What each column is, and why anything is missing."""
+    loss = table["unit"].iloc[0] == "loss"
+    unit = "in units of the (negated) loss" if loss else "in points (100 x score)"
+    n, names = len(grid.seeds), grid.allocators
+    task = grid.tasks[0] if len(grid.tasks) == 1 else f"{len(grid.tasks)} tasks"
+    seeds = "1 seed" if n == 1 else f"{n} seeds"
+    world, steps = (grid.frame[key].iloc[0] for key in ("world", "steps"))
+    about = (
+        f"World {world}, {task}, {seeds}, {steps} steps. Utilities and changes are {unit}; a "
+        "simulated world's final utility is free of measurement noise."
+    )
+    some_zero = bool((table["utility_half_width"] <= ROUNDING).any())
+    notes = [about, _about_intervals(n, some_zero)]
+    if REFERENCE in names:
+        notes.append(
+            f"vs {REFERENCE}: difference in final utility, paired by seed and task. Bold: the highest "
+            "mean of all but oracles, if its difference's interval is above 0; picking the highest "
+            "of several is not corrected for."
+        )
+    else:
+        notes.append(f"No paired difference: {REFERENCE} is not among the allocators.")
+    notes.append(_about_gap(grid, table, utility))
+    if table["off_target"].isna().all():
+        notes.append("On: change of the target. There is nothing beside it, so no Off and no Neg.")
+    else:
+        notes.append(
+            "On, Off, Neg: measured change of the most required capability; mean change, and mean "
+            "drop (>= 0, lower is better), of the other visible ones. Floor: what Neg shows if "
+            "nothing changes but the measurement."
+        )
+    notes.append(
+        "Tokens beside: of searches and offline pools, beside the budget and as a multiple of it. "
+        + (
+            "No decision times are known."
+            if table["seconds_per_decision"].isna().all()
+            else "Decision: wall time in the allocator, its runs in lockstep, other jobs beside it."
+        )
+    )
+    return notes
+
+
+def _about_intervals(n: int, some_zero: bool) -> str:
+    fixed = "tasks are fixed, not sampled"
+    if n == 1:
+        return f"No intervals: they are over seeds, and there is one. The {fixed}."
+    text = f"±: 95 % Student t interval over {n} seeds, each first averaged over the tasks; the {fixed}."
+    if n < FEW_SEEDS:
+        text += " With so few it leans on normality and is itself uncertain."
+    if some_zero:
+        text += " Zero width: every seed ended with the same utility."
+    return text
+
+
+def _about_gap(grid: Grid, table: pd.DataFrame, utility: Array) -> str:
+    absent = [name for name in GAP if name not in grid.allocators]
+    if absent:
+        return f"No share of the gap: there is no {' or '.join(absent)} among the allocators."
+    low, high = (utility[:, grid.allocators.index(name)] for name in GAP)
+    gap = high - low
+    least = gap.mean(axis=-1) - np.nan_to_num(half_width(gap))
+    text = f"Gap: share of the way from {GAP[0]} to {GAP[1]}, from mean utilities."
+    for budget, mean, bound in zip(grid.budgets, gap.mean(axis=-1), least, strict=True):
+        if mean <= 0:
+            text += f" At {show_tokens(budget)} there is none: {GAP[1]} ends no higher."
+        elif bound <= 0:
+            text += f" At {show_tokens(budget)} it is not resolved: its own interval reaches 0."
+    return text

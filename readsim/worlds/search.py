@@ -1,0 +1,142 @@
+"""Numeric search for the best point of a simplex: for worlds without a closed form.
+
+Screen a fixed set of points, climb from the best few by sequential quadratic programming, and
+polish by moving mass between pairs. The last step is what makes kinks (broken lines) and infinite
+slopes (power laws) exact: for separable kinks a point that no pair improves is a local optimum.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.worlds.task import Task
+from readsim.worlds.utility import parse
+
+LEAST = 1e-9  # share that keeps derivatives off the infinite slope of the power family
+RANDOM_POINTS = 192
+TOP = 8  # single sources of which all pairs are screened
+STARTS = 3  # climbs where the objective is not concave
+CLIMB = 40  # iterations of a climb; on kinks more bring nothing, the polish does
+APART = 0.3  # least L1 distance between two starts
+WIDEST, NARROWEST = 0.01, 1e-9  # masses moved by the polish
+PAIRS = 24  # the polish tries this many givers with this many receivers
+
+
+class Problem(Protocol):
+    """The noise-free profile of a constant allocation."""
+
+    def profiles(self, shares: Array) -> Array:
+        """(R, S) -> (R, K)."""
+        ...
+
+    def jacobian(self, shares: Array) -> tuple[Array, Array]:
+        """Profile (K,) and its derivatives (S, K) at shares (S,)."""
+        ...
+
+
+def best_shares(problem: Problem, task: Task, s: int, *, spend_all: bool, concave: bool) -> Array:
+    """argmax of the task's utility over shares (S,) with sum 1, or at most 1 without `spend_all`.
+
+    Leaving tokens unspent is one more source that does nothing, so both cases are a simplex.
+    """
+    m = s if spend_all else s + 1
+
+    def value(points: Array) -> Array:
+        return task.utility(problem.profiles(points[..., :s]))
+
+    points = _screen(value, m)
+    values = value(points)
+    order = np.argsort(-values, kind="stable")
+    spread = max(float(values.max() - values.min()), 1e-12)
+    starts = _apart(points[order], 1 if concave else STARTS)
+    found = list(points[order[:1]])
+    for start in starts:
+        climbed = _climb(problem, task, start, s, spread)
+        found += [climbed, _without_dust(climbed)]
+    best = found[int(np.argmax(value(np.array(found))))]
+    return _without_dust(_polish(value, best))[:s]
+
+
+def _screen(value: Callable[[Array], Array], m: int) -> Array:
+    """Vertices, uniform, halves and quarters of good pairs, and fixed random points: (R, m)."""
+    corners = np.eye(m)
+    top = np.argsort(-value(corners), kind="stable")[:TOP]
+    pairs = [
+        w * corners[i] + (1.0 - w) * corners[j]
+        for i in top
+        for j in top
+        if i != j
+        for w in (0.5, 0.75)
+    ]
+    draws = np.random.default_rng(0).standard_exponential((RANDOM_POINTS, m))
+    draws[::2] **= 4  # every second point is nearly sparse
+    blocks = [
+        corners,
+        np.full((1, m), 1.0 / m),
+        *([pairs] if pairs else []),
+        draws / draws.sum(axis=1, keepdims=True),
+    ]
+    return np.concatenate(blocks)
+
+
+def _apart(points: Array, count: int) -> list[Array]:
+    """The first `count` points that are not close to an earlier one."""
+    kept: list[Array] = []
+    for point in points:
+        if all(np.abs(point - other).sum() > APART for other in kept):
+            kept.append(point)
+        if len(kept) == count:
+            break
+    return kept
+
+
+def _without_dust(point: Array) -> Array:
+    cleaned = np.where(point <= 10 * LEAST, 0.0, point)
+    out: Array = cleaned / cleaned.sum()
+    return out
+
+
+def _climb(problem: Problem, task: Task, start: Array, s: int, spread: float) -> Array:
+    """Sequential quadratic programming from near `start`: (m,)."""
+    from scipy.optimize import LinearConstraint, minimize
+
+    m = len(start)
+
+    def objective(point: Array) -> tuple[float, Array]:
+        profile, slopes = problem.jacobian(np.maximum(point[:s], LEAST))
+        out = np.zeros(m)
+        out[:s] = slopes @ task.gradient(profile)
+        return -float(task.utility(profile)) / spread, -out / spread
+
+    result = minimize(
+        objective,
+        0.9 * start + 0.1 / m,
+        jac=True,
+        method="SLSQP",
+        bounds=[(LEAST, 1.0)] * m,
+        constraints=LinearConstraint(np.ones((1, m)), 1.0, 1.0),
+        options={"maxiter": CLIMB, "ftol": 1e-13},
+    )
+    point = np.clip(result.x, 0.0, 1.0)
+    out: Array = point / point.sum()
+    return out
+
+
+def _polish(value: Callable[[Array], Array], point: Array) -> Array:
+    m = len(point)
+    if m == 1:
+        return point
+    moves = (np.eye(m)[None, :, :] - np.eye(m)[:, None, :])[~np.eye(m, dtype=bool)]
+    best, step = float(value(point[None])[0]), WIDEST
+    while step > NARROWEST:
+        tried = point + step * moves
+        tried = tried[(tried >= 0.0).all(axis=1)]
+        values = value(tried) if len(tried) else np.array([-np.inf])
+        if values.max() > best:
+            best, point = float(values.max()), tried[int(np.argmax(values))]
+            step = min(2.0 * step, WIDEST)
+        else:
+            step *= 0.25
+    return point

@@ -1,0 +1,53 @@
+"""The equations of one vector step, written out in numpy with no environment around them.
+
+Order-free dynamics, saturating link, item noise, Eq. (9), for N runs of a world with S = K. One
+generator serves all runs, there is no ledger, no history, no reset, no check of the action.
+"""
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.reward import spill_prices
+from readsim.setting import Setting
+from readsim.worlds import World
+
+
+class Equations:
+    """State and constants of N runs."""
+
+    def __init__(self, world: World, setting: Setting, runs: int, seed: int) -> None:
+        k = len(world.capabilities)
+        self.bits = np.random.PCG64(seed)
+        self.scale, self.help, self.harm = world.scale_tokens, world.help, world.harm
+        self.start, self.floor, self.ceiling = world.start, world.floor, world.ceiling
+        self.noise = (1.0 / world.items) ** 0.5
+        self.old, self.new = world.pairing**0.5, (1.0 - world.pairing) ** 0.5
+        self.r = setting.task.requirement
+        self.prices = spill_prices(self.r, setting.reward)
+        self.tokens = setting.budget / setting.steps
+        self.cost = setting.reward.cost / setting.steps
+        self.x = np.zeros((runs, k))
+        self.luck = self.deviates((runs, k))
+        self.seen = np.tile(world.start, (runs, 1))
+
+    def deviates(self, shape: tuple[int, int]) -> Array:
+        """Standardised Binomial(32, 1/2), as in readsim."""
+        words = self.bits.random_raw(shape[0] * shape[1] // 2).view(np.uint32)
+        return (np.bitwise_count(words).reshape(shape) - 16.0) * 0.125**0.5
+
+    def step(self, actions: Array) -> Array:
+        """Rewards (N,) of one interval."""
+        weights = actions / actions.sum(axis=1, keepdims=True)
+        self.x = self.x + weights * self.tokens / self.scale
+        u = 1.0 - np.exp(-self.x)
+        z = u @ self.help - (self.x - u) @ self.harm
+        bound = np.where(z > 0.0, self.ceiling, self.floor)
+        gap = self.start - bound
+        p = bound + gap * np.exp(z / gap)
+        sd = np.sqrt(p * (1.0 - p)) * self.noise
+        seen = p + sd * (self.old * self.luck + self.new * self.deviates(p.shape))
+        seen = np.clip(seen, 0.0, 1.0)
+        change = seen - self.seen
+        self.seen = seen
+        reward: Array = change @ self.r + np.minimum(change, 0.0) @ self.prices - self.cost
+        return reward
