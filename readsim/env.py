@@ -1,6 +1,7 @@
 """`readsim/Distill-v0`: one decision problem of budgeted capability distillation."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import gymnasium as gym
@@ -117,7 +118,7 @@ class DistillEnv(gym.Env[Any, Any]):
         self._profile = self.backend.reset(seed)
         self.ledger = Ledger(self.setting.budget)
         self._step = 0
-        self._history = np.zeros((self.setting.history, self.setting.width))
+        self._history = np.zeros(self.setting.history * self.setting.width)
         self._over = False
         return self._observe(), {}
 
@@ -140,13 +141,13 @@ class DistillEnv(gym.Env[Any, Any]):
         tokens = min(setting.schedule[self._step], self.ledger.remaining)
         outcome = self.backend.run_interval(self._step, weights, tokens)
         change = outcome.profile - self._profile
-        if not np.isfinite(change.dot(change)):
+        reward = float(proxy_reward(change, self._requirement, self._prices, self._cost * tokens))
+        if not isfinite(reward):  # also where the requirement is 0: 0 * NaN is NaN
             bad = [n for n, v in zip(setting.visible, outcome.profile, strict=True) if np.isnan(v)]
             raise CapabilityMissingError(
                 f"probe of {', '.join(bad) or 'a capability'} is not finite"
             )
         self.ledger.charge(outcome.charges)
-        reward = float(proxy_reward(change, self._requirement, self._prices, self._cost * tokens))
         self._profile = outcome.profile
         self._step += 1
         self._remember(weights, change, reward)
@@ -181,17 +182,9 @@ class DistillEnv(gym.Env[Any, Any]):
         }
 
     def _remember(self, weights: Array, change: Array, reward: float) -> None:
-        if not self.setting.history:
-            return
-        s = len(weights)
-        history = np.empty_like(self._history)
-        history[1:] = self._history[:-1]
-        newest = history[0]
-        newest[:s] = weights
-        newest[s:-2] = change
-        newest[-2] = reward
-        newest[-1] = 1.0
-        self._history = history
+        if self.setting.history:
+            older = self._history[: -self.setting.width]
+            self._history = np.concatenate([weights, change, [reward, 1.0], older])
 
     def _observe(self) -> Observation:
         observation = {
@@ -200,7 +193,7 @@ class DistillEnv(gym.Env[Any, Any]):
             "budget_left": np.array([self.ledger.remaining / self.setting.budget]),
         }
         if self.setting.history:
-            observation["history"] = self._history.flatten()
+            observation["history"] = self._history.copy()
         return observation
 
     @property

@@ -58,6 +58,6 @@ def proxy_reward(change: Array, requirement: Array, prices: Array, cost: Array |
     `prices` comes from `spill_prices`; `cost` is lambda_c * tokens / budget. A drop in an essential
     capability is charged r_i + prices_i: the gain term loses it and the penalty charges it again.
     """
-    out: Array = change @ requirement
-    out += np.minimum(change, 0.0) @ prices
-    return out - cost
+    # `dot` has half the overhead of `@` on one profile
+    out: Array = change.dot(requirement) + np.minimum(change, 0.0).dot(prices) - cost
+    return out

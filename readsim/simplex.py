@@ -1,6 +1,7 @@
 """Allocations: points of the simplex, and what is done with anything else."""
 
 from functools import cache
+from math import isfinite
 
 import numpy as np
 
@@ -21,9 +22,9 @@ def as_allocation(weights: Array, *, strict: bool, names: tuple[str, ...] = ()) 
     """
     # the sums, one copy for each weight: a small matrix product is faster than a reduction over rows
     # of a few numbers, and a division by a whole array faster than one by a column
-    total = weights @ _ones(weights.shape[-1])
-    lowest, most = weights.min(), total.max()
-    if not (np.isfinite(lowest) and np.isfinite(most)):
+    total = weights.dot(_ones(weights.shape[-1]))
+    lowest = np.minimum.reduce(weights, axis=None)
+    if not isfinite(np.vdot(total, total)):
         raise AllocationError(f"allocation {_show(weights, names)} is not finite")
     if strict:
         if lowest < -TOLERANCE:
@@ -36,7 +37,7 @@ def as_allocation(weights: Array, *, strict: bool, names: tuple[str, ...] = ()) 
     if lowest < 0.0:
         weights = np.maximum(weights, 0.0)
         total = weights @ _ones(weights.shape[-1])
-    if total.min() <= 0.0:
+    if np.minimum.reduce(total, axis=None) <= 0.0:
         weights = np.where(total > 0.0, weights, 1.0)
         total = weights @ _ones(weights.shape[-1])
     return weights / total

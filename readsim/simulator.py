@@ -42,7 +42,7 @@ class Simulator:
             width = self._model.process_width
             self._streams["process"] = BlockStream(seeds, "process", width, STEP_BLOCK)
         self._n = n
-        self._items = np.zeros((n, k))  # luck of the item sample on the probe split
+        self._items = np.zeros((n, k))  # luck of the item sample, see Probe
         self._dev_items = np.zeros((n, k))
         self.profile = np.zeros((n, k))
         self._everyone = np.arange(n)
@@ -51,12 +51,13 @@ class Simulator:
         """Fresh students for all runs, or for the named ones: their probed profile (len(runs), V)."""
         rows = self._everyone if runs is None else runs
         if self._varied:
-            luck = self._streams["world"].take_some(rows)
-            rate = self.world.rate(np.exp(self.world.efficiency_sd * luck))
+            draw = self._streams["world"].take_some(rows)
+            rate = self.world.rate(np.exp(self.world.efficiency_sd * draw))
         else:
-            rate = np.tile(self.world.rate(), (len(rows), 1))
+            rate = self.world.rate() + np.zeros((len(rows), 1))
         fresh = self.world.model.initial(rate)
-        items, dev_items = np.split(self._streams["items"].take_some(rows), 2, axis=1)
+        luck = self._probe.luck(self._streams["items"].take_some(rows))
+        items, dev_items = luck[:, : self._k], luck[:, self._k :]
         profile = self.world.model.profile(fresh)
         if len(rows) == self._n:
             self._state, self.profile = fresh, profile
@@ -64,8 +65,8 @@ class Simulator:
         else:
             self._put(rows, fresh, profile)
             self._items[rows], self._dev_items[rows] = items, dev_items
-        luck = self._streams["probe"].take_some(rows)
-        return self._show(self._probes["probe"].measure(profile, items, luck))
+        fresh_luck = self._streams["probe"].take_some(rows)
+        return self._show(self._probes["probe"].measure(profile, items, fresh_luck))
 
     def advance(self, tokens: Array, runs: NDArray[np.int64] | None = None) -> Array:
         """Train with tokens (N, S), then probe: (N, V). With `runs`, only those rows move."""
@@ -102,11 +103,11 @@ class Simulator:
     def final(self, runs: NDArray[np.int64]) -> Final:
         """Noise-free profile, measured change on the test split, its standard error: (len(runs), K)."""
         test = self._probes["test"]
-        items, before, after = np.split(self._streams["test"].take_some(runs), 3, axis=1)
-        first = np.broadcast_to(self.world.start, items.shape)
-        last = self.profile[runs]
-        change = test.measure(last, items, after) - test.measure(first, items, before)
-        return Final(last.copy(), change, test.difference_deviation(first, last))
+        draws, k = self._streams["test"].take_some(runs), self._k
+        luck, before, after = test.luck(draws[:, :k]), draws[:, k : 2 * k], draws[:, 2 * k :]
+        first, last = self.world.start, self.profile[runs]
+        change = test.measure(last, luck, after) - test.measure(first, luck, before)
+        return Final(last, change, test.difference_deviation(first, last))
 
     def snapshot(self) -> dict[str, Any]:
         return {

@@ -47,13 +47,14 @@ class BlockStream:
     def _start(self, taken: NDArray[np.int64]) -> None:
         """Stand where each run has taken that many rows already."""
         self._taken = taken.copy()
+        self._level = int(taken[0])  # rows taken by every run, while they are together
         self._bits: list[np.random.PCG64] = []  # made at the first draw: some streams are not used
         self._together = bool((taken == taken[0]).all())
         self._draw(np.flatnonzero(taken % self._rows))
 
     def _make_bits(self) -> None:
         self._bits = [np.random.PCG64(seed_sequence(s, self._cause)) for s in self._seeds]
-        for bits, rows in zip(self._bits, self._taken.tolist(), strict=True):
+        for bits, rows in zip(self._bits, self._rows_taken().tolist(), strict=True):
             bits.advance((rows - rows % self._rows) * self._words)
 
     def _draw(self, runs: NDArray[np.int64]) -> None:
@@ -74,25 +75,30 @@ class BlockStream:
         """The next row of every run: (N, width)."""
         if not self._together:
             return self.take_some(np.arange(len(self._seeds)))
-        row = int(self._taken[0]) % self._rows
+        row = self._level % self._rows
         if row == 0:
             self._draw(np.arange(len(self._seeds)))
-        self._taken += 1
+        self._level += 1
         return _standard(self._block[row])
 
     def take_some(self, runs: NDArray[np.int64]) -> Array:
         """The next row of the named runs only: (len(runs), width)."""
         if self._together and len(runs) == len(self._seeds):
             return self.take()
-        rows = self._taken[runs] % self._rows
+        taken = self._rows_taken()
+        rows = taken[runs] % self._rows
         self._draw(runs[rows == 0])
-        self._taken[runs] += 1
-        self._together = bool((self._taken == self._taken[0]).all())
+        taken[runs] += 1
+        self._taken, self._level = taken, int(taken[0])
+        self._together = bool((taken == taken[0]).all())
         return _standard(self._block[rows, runs])
+
+    def _rows_taken(self) -> NDArray[np.int64]:
+        return np.full(len(self._seeds), self._level) if self._together else self._taken.copy()
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs: seeds and rows taken."""
-        return {"seeds": list(self._seeds), "taken": self._taken.copy()}
+        return {"seeds": list(self._seeds), "taken": self._rows_taken()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to a `state()` of a stream of the same cause and width."""

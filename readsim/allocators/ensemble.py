@@ -18,7 +18,7 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from readsim.allocators.mlp import Floats, hidden_features, initial, train
+from readsim.allocators.mlp import Floats, features, initial, train
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.streams import generator, seed_sequence
@@ -129,7 +129,7 @@ def solve_output(gram: Array, moment: Array, penalty: Array) -> Array:
 
 
 def fit_readout(ridges: Sequence[float], z: Floats, y: Array, counts: Array) -> Readout:
-    """Output layers from features z (M, n, H), targets y (n,) and bootstrap counts (M, n).
+    """Output layers from features z (M, n, H+1), targets y (n,) and bootstrap counts (M, n).
 
     Of the penalties `ridges` (multiples of the mean squared feature) the one with the least
     out-of-bag error is taken: a row is predicted by the mean of the members that did not see it.
@@ -138,26 +138,23 @@ def fit_readout(ridges: Sequence[float], z: Floats, y: Array, counts: Array) -> 
     sums = [_weighted_sums(*each) for each in zip(z, [y] * len(z), counts, strict=True)]
     gram, moment = (np.stack(part) for part in zip(*sums, strict=True))
     unit = float(np.diagonal(gram, axis1=1, axis2=2)[:, :-1].mean()) or 1.0
+    penalties = [np.append(np.full(z.shape[2] - 1, ridge * unit), 1e-6) for ridge in ridges]
+    outputs = [solve_output(gram, moment, penalty) for penalty in penalties]
+    guess: Array = np.matmul(z, np.stack(outputs, axis=2).astype(np.float32))  # (M, n, ridges)
     outside = counts == 0
     votes = outside.sum(axis=0)
-    fits = []
-    for ridge in ridges:
-        penalty = np.append(np.full(z.shape[2], ridge * unit), 1e-6)
-        output = solve_output(gram, moment, penalty)
-        guess = np.matmul(z, output[:, :-1, None].astype(np.float32))[..., 0] + output[:, -1:]
-        mean = (guess * outside).sum(axis=0) / np.maximum(votes, 1)
-        error = float(np.sum((mean - y) ** 2 * (votes > 0)) / max(1, np.count_nonzero(votes)))
-        fits.append(Readout(gram, moment, penalty, output, ridge, error))
-    return min(fits, key=lambda fit: fit.error)
+    mean = np.einsum("mnr,mn->nr", guess, outside) / np.maximum(votes, 1)[:, None]
+    misses = np.square(mean - y[:, None])[votes > 0]
+    errors = misses.sum(axis=0) / max(1, len(misses))
+    best = int(np.argmin(errors))
+    return Readout(gram, moment, penalties[best], outputs[best], ridges[best], float(errors[best]))
 
 
 def _weighted_sums(z: Floats, y: Array, counts: Array) -> tuple[Array, Array]:
     """One member's gram and moment. A product with its own transpose costs half a product."""
     used = np.flatnonzero(counts)
     root = np.sqrt(counts[used])
-    rows = np.ones((len(used), z.shape[1] + 1))
-    rows[:, :-1] = z[used]
-    rows *= root[:, None]
+    rows = z[used] * root[:, None]
     return rows.T @ rows, rows.T @ (root * y[used])
 
 
@@ -258,7 +255,7 @@ def fit_network(
     bags = [np.repeat(np.arange(n), c.astype(np.intp)) for c in counts]
     hidden = initial(config.members, x.shape[1], width, rng)
     if n < config.batch:
-        return hidden, fit_readout(config.ridge, hidden_features(hidden, x, width), y, counts)
+        return hidden, fit_readout(config.ridge, features(hidden, x, width), y, counts)
 
     def trained(halvings: int, steps: int, bags: Sequence[NDArray[np.intp]]) -> Floats:
         shape = (steps, config.batch)
@@ -276,14 +273,14 @@ def fit_network(
     done = 0
     while done < config.stages:
         longer = trained(done, config.steps, bags)
-        readout = fit_readout(config.ridge, hidden_features(longer, x, width), y, counts)
+        readout = fit_readout(config.ridge, features(longer, x, width), y, counts)
         if best is not None and readout.error >= best.error:
             break
         hidden, best = longer, readout
         done += 1
     hidden = trained(done, -(-config.steps // 2), [np.arange(n)] * config.members)
     ridges = config.ridge if best is None else (best.ridge,)
-    return hidden, fit_readout(ridges, hidden_features(hidden, x, width), y, counts)
+    return hidden, fit_readout(ridges, features(hidden, x, width), y, counts)
 
 
 def _inputs(x: Array, mean: Array, scale: Array) -> Floats:
@@ -299,8 +296,7 @@ def _inputs(x: Array, mean: Array, scale: Array) -> Floats:
 def _features(state: EnsembleState, x: Array) -> Array:
     """(features, 1) of rows x (A, d), in double precision: (M, A, H+1)."""
     inputs = _inputs(x, state["x_mean"], state["x_scale"])
-    z = hidden_features(state["hidden"], inputs, len(state["penalty"]) - 1)
-    return np.concatenate([z, np.ones((*z.shape[:2], 1))], axis=2)
+    return features(state["hidden"], inputs, len(state["penalty"]) - 1).astype(np.float64)
 
 
 def _mean_and_deviation(a: Array) -> tuple[Array, Array]:

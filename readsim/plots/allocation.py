@@ -31,6 +31,7 @@ from readsim.summary.runs import Log
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)
 TASKS = 4
+GAP = 0.14  # between rows, in inches
 
 
 def shown_sources(shares: Array, most: int = len(COLOURS)) -> list[int]:
@@ -60,9 +61,11 @@ def draw_allocation(logs: Sequence[Log], grid: Grid) -> Figure:
     rest = len(logs[0].config["sources"]) - len(sources)
     legend = [*sources, f"{rest} others"] if rest else sources
     colours = [*COLOURS[: len(sources)], PALE]
+    rows = len(grid.allocators)
+    height = max(0.5, 0.17 * (len(legend) + 4) / rows - GAP)  # the legend fits beside the rows
     figure, panel = panels(
-        len(grid.allocators) * len(tasks),
-        Box(1.25, 0.5, left=0.2, right=0.0, top=0.14, bottom=0.0),
+        rows * len(tasks),
+        Box(1.25, height, left=0.2, right=0.0, top=GAP, bottom=0.0),
         columns=len(tasks),
         margins=Box(
             0, 0, room_for(grid.allocators), room_for([*legend, 13 * "m"]) + 0.35, 0.15, 0.4
@@ -79,10 +82,10 @@ def draw_allocation(logs: Sequence[Log], grid: Grid) -> Figure:
         if name == grid.allocators[-1]:
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("step")
-    about = (
-        f"share of tokens\nbudget {show_tokens(budget)}\n"
-        f"{len(tasks)} of {len(grid.tasks)} tasks\nmean of {len(grid.seeds)} seeds"
-    )
+    n, r = len(grid.tasks), len(grid.seeds)
+    some = f"{len(tasks)} of {n} tasks\n" if len(tasks) < n else ""
+    mean = f"mean of {r} seeds" if r > 1 else f"seed {grid.seeds[0]}"
+    about = f"share of tokens\nbudget {show_tokens(budget)}\n{some}{mean}"
     _legend(panel[len(tasks) - 1], about, legend, colours)
     return figure
 

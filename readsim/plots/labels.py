@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from readsim.arrays import Array
@@ -15,6 +16,7 @@ LINE = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 0, "shrinkB": 0}
 
 # Where a name may stand around its point: distances in points, directions, nearest first.
 DISTANCES = (6.0, 12.0, 20.0, 30.0, 44.0, 60.0)
+FAR = 1.0  # what a point of distance costs, in covered square points
 DIRECTIONS = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
 
 
@@ -58,19 +60,19 @@ def label_right(
 
 
 def label_points(
-    axes: Axes, points: Array, names: Sequence[str], colours: Sequence[str], taken: Sequence[Bbox]
+    axes: Axes, points: Array, names: Sequence[str], colours: Sequence[str], lines: Sequence[Bbox]
 ) -> None:
-    """A name beside each point (n, 2), clear of the other names, of the points and of `taken`.
+    """A name beside each point (n, 2), clear of other names and points and, less strictly, of `lines`.
 
-    Points and boxes are in data units. Names are placed one after the other, each where it covers
-    least; one that stands far off gets a line to its point. Limits must be final.
+    Points, and lines as boxes without width or height, are in data units. Names are placed one
+    after the other, each where it costs least by what it covers and how far it is; one that stands
+    far off gets a line to its point. Limits must be final.
     """
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    pixel = figure.dpi / 72.0
+    assert isinstance(axes.figure, Figure)  # and not a part of one
+    pixel = axes.figure.dpi / 72.0
     at = axes.transData.transform(points)
-    used = [_thick(box.transformed(axes.transData), 1.5 * pixel) for box in taken]
-    used += [_thick(Bbox([point, point]), 4.0 * pixel) for point in at]
+    thin = [_thick(line.transformed(axes.transData), pixel) for line in lines]
+    used = [_thick(Bbox([point, point]), 4.0 * pixel) for point in at]
     inside = axes.get_window_extent()
     for (px, py), point, name, colour in zip(at, points, names, colours, strict=True):
         text = axes.annotate(
@@ -85,19 +87,19 @@ def label_points(
             x = dx * step + (dx - 1) / 2 * size.width
             y = dy * step + (dy - 1) / 2 * size.height
             box = Bbox.from_bounds(px + x, py + y, size.width, size.height)
-            cost = overlap(box, used) + 10.0 * outside(box, inside)
+            covered = overlap(box, used) + 0.1 * overlap(box, thin) + 3.0 * outside(box, inside)
+            cost = covered / pixel**2 + FAR * distance
             if cost < least:
                 least, shift, line, chosen = cost, (x, y), distance > DISTANCES[1], box
-            if cost == 0.0:
-                break
         used.append(chosen)
         text.set_position((shift[0] / pixel, shift[1] / pixel))
         if line:
+            near = np.clip((px, py), chosen.min, chosen.max)
             axes.annotate(
                 "",
                 xy=point,
-                xytext=(np.clip(px, chosen.x0, chosen.x1), np.clip(py, chosen.y0, chosen.y1)),
-                textcoords="figure pixels",
+                xytext=((near[0] - px) / pixel, (near[1] - py) / pixel),
+                textcoords="offset points",
                 arrowprops={**LINE, "color": colour, "shrinkB": 3},
             )
 

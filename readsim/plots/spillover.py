@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from readsim.amounts import show_tokens
@@ -24,7 +25,7 @@ def draw_spillover(grid: Grid) -> Figure:
     look = looks(grid.allocators)
     colours = [look[name].colour for name in grid.allocators]
     box = Box(2.9, 2.5, left=0.55, right=0.1, top=0.25, bottom=0.45)
-    margins = Box(0, 0, left=0, right=0, top=0, bottom=0.15)
+    margins = Box(0, 0, left=0, right=0, top=0, bottom=0.2)
     figure, panel = panels(len(grid.budgets), box, margins=margins)
     for axes, budget, x, y, line in zip(
         panel, grid.budgets, across, up, floor.mean(axis=(-1, -2)), strict=True
@@ -38,7 +39,8 @@ def draw_spillover(grid: Grid) -> Figure:
             axes.plot(cx, cy, look[name].marker, color=colour, ms=6, mec="white", mew=0.5, zorder=3)
         axes.axvline(line, color=FAINT, lw=0.8, ls=(0, (1, 2)), zorder=0)
         right = max(1.1 * high[:, 0].max(), 1.3 * line)
-        axes.set_xlim(min(low[:, 0].min(), 0.0) - 0.03 * right, right)
+        axes.set_xlim(-0.04 * right, right)  # a drop is never negative, though its interval may be
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         space = 0.1 * (high[:, 1].max() - low[:, 1].min()) or 1.0
         bottom, top = low[:, 1].min() - space, high[:, 1].max() + 2.0 * space
         axes.set_ylim(bottom, top)
@@ -53,8 +55,8 @@ def draw_spillover(grid: Grid) -> Figure:
             Bbox([[cx, b], [cx, d]])
             for (_, b), (_, d), (cx, _) in zip(low, high, centres, strict=True)
         ]
-        floor_label = Bbox([[line, top - space], [line + 0.2 * right, top]])
-        label_points(axes, centres, grid.allocators, colours, [*bars, floor_label])
+        bars.append(Bbox([[line, bottom], [line, top]]))
+        label_points(axes, centres, grid.allocators, colours, bars)
     panel[0].set_ylabel(f"On: gain of the target ({unit})")
     note = "Means over tasks and seeds, test split. Noise floor: Neg if nothing changed but the measurement."
     if len(grid.seeds) > 1:

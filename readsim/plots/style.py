@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -134,10 +135,10 @@ def panels(
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """Small print at the lower left corner."""
-    figure.text(
-        0.06 / figure.get_figwidth(), 0.05 / figure.get_figheight(), text, fontsize=6, color=FAINT
-    )
+    """Small print at the lower left corner, as wide as the figure."""
+    width, height = figure.get_size_inches()
+    lines = fill(text, int(width * 72.0 / (0.55 * 6)))
+    figure.text(0.06 / width, 0.05 / height, lines, fontsize=6, color=FAINT)
 
 
 def short(name: str, most: int = 26) -> str:

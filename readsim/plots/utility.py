@@ -17,34 +17,34 @@ from readsim.summary.table import REFERENCE
 
 
 def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:
-    """Above, the gain since the start; below, its paired difference to task-static: a column a budget.
+    """A row a budget: left the gain since the start, right its paired difference to task-static.
 
-    Lines are on the probe split, marks at the right on the test split, both means over tasks and
-    seeds. Bands and bars are 95 % intervals over seeds. The gains of one seed share the luck of its
-    measurements, so their bands would overlap whatever the differences are: they are drawn for the
-    differences, and for the gains where nothing can be paired.
+    Lines are on the probe split, marks beyond their ends on the test split, both means over tasks
+    and seeds. Bands and bars are 95 % intervals over seeds. The gains of one seed share the luck of
+    its measurements, so their bands would overlap whatever the differences are: they are drawn for
+    the differences, and for the gains where nothing can be paired.
     """
     curves = utility_curves(logs, grid)
     scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
-    x = curves.tokens / 1e6
     gain, final = scale * curves.gain, scale * curves.final
-    paired = REFERENCE in grid.allocators and len(grid.allocators) > 1
-    height = max(2.2, 0.13 * len(grid.allocators))
-    box = Box(2.5, height, left=0.55, right=room_for(grid.allocators) + 0.25, top=0.25, bottom=0.25)
-    n = len(grid.budgets)
-    margins = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
-    figure, panel = panels(n * (1 + paired), box, columns=n, margins=margins)
-    for b, (axes, budget) in enumerate(zip(panel[:n], grid.budgets, strict=True)):
-        axes.set_title(f"budget {show_tokens(budget)}")
-        _draw(axes, grid.allocators, x[b], gain[b], final[b], bands=not paired)
-    panel[0].set_ylabel(f"gain in measured utility ({unit})")
-    if paired:
-        r = grid.allocators.index(REFERENCE)
-        for b, axes in enumerate(panel[n:]):
-            lines, ends = gain[b] - gain[b, r], final[b] - final[b, r]
-            _draw(axes, grid.allocators, x[b], lines, ends, bands=True)
-        panel[n].set_ylabel(f"the same, minus {REFERENCE} ({unit})")
-    for axes in panel[-n:]:
+    names = grid.allocators
+    paired = REFERENCE in names and len(names) > 1
+    height = max(2.2, 0.13 * len(names))
+    box = Box(2.5, height, left=0.55, right=room_for(names) + 0.25, top=0.3, bottom=0.25)
+    margins = Box(0, 0, left=0, right=0, top=0, bottom=0.4)
+    columns = 1 + paired
+    figure, panel = panels(columns * len(grid.budgets), box, columns=columns, margins=margins)
+    for b, budget in enumerate(grid.budgets):
+        row, x = panel[columns * b : columns * (b + 1)], curves.tokens[b] / 1e6
+        _draw(row[0], names, x, gain[b], final[b], bands=not paired)
+        row[0].set_title(f"budget {show_tokens(budget)}")
+        row[0].set_ylabel(f"gain in measured utility ({unit})")
+        if paired:
+            r = names.index(REFERENCE)
+            _draw(row[1], names, x, gain[b] - gain[b, r], final[b] - final[b, r], bands=True)
+            row[1].set_title(f"budget {show_tokens(budget)}, minus {REFERENCE}")
+            row[1].set_ylabel(f"difference in gain ({unit})")
+    for axes in panel[-columns:]:
         axes.set_xlabel("tokens trained on (millions)")
     note = "Means over tasks and seeds. Lines: probe split. Marks: test split."
     if len(grid.seeds) > 1:

@@ -81,6 +81,8 @@ def _seconds(grid: Grid, timings: Path | None) -> Array:
     missing = [name for name in needed if name not in table.columns]
     if missing:
         raise ConfigError(f"timings {timings}: no column {', '.join(missing)}")
+    for name in ("seconds", "decisions"):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
     known = table[(table["seconds"] > 0) & (table["decisions"] > 0)]
     sums = known.groupby(["budget", "allocator"])[["seconds", "decisions"]].sum()
     wanted = pd.MultiIndex.from_product([grid.budgets, grid.allocators])

@@ -8,8 +8,9 @@ One interval is cut into `substeps`; in each, with dx_i = efficiency_i * db_i / 
 
 unrehearsed_j = sum_i (1 - help_ij / max_k help_kj) db_i: tokens that do not keep j in practice.
 gate_j = low + (1 - low) sigmoid((p_g - threshold) / width) for a capability that needs g first.
-After `drift_tokens` the matrix `help` is replaced by `help_after`. Without gates, forgetting, drift
-and noise the mode equals `potential` exactly, whatever the step size.
+After `drift_tokens` the matrix `help` is replaced by `help_after`; a substep that the drift falls into
+is shared between the two. Without gates, forgetting, drift and noise the mode equals `potential`
+exactly, whatever the step size.
 """
 
 from dataclasses import dataclass
@@ -55,8 +56,8 @@ class Flow:
         best = help_.max(axis=0)
         self.unpractised = 1.0 - help_ / np.where(best > 0.0, best, 1.0)
         self.forgets = bool(np.isfinite(terms.forgetting_tokens).any())
-        self.gated = terms.gate_needs >= 0
-        self.gate_from = np.where(self.gated, terms.gate_needs, 0).astype(np.int64)
+        self.gated = bool((terms.gate_needs >= 0).any())
+        self._set_gates(terms)
         self.process_width = len(terms.process_sd) if terms.process_sd.any() else 0
 
     def initial(self, rate: Array) -> State:
@@ -64,12 +65,27 @@ class Flow:
         k = self.terms.process_sd.shape[0]
         return np.zeros_like(rate), rate, np.zeros((*shape, k)), np.zeros((*shape, 1))
 
+    def _set_gates(self, t: FlowTerms) -> None:
+        """sigmoid(y) = (1 + tanh(y / 2)) / 2; a capability without gate has height 0 and middle 1."""
+        gated = t.gate_needs >= 0
+        self.gate_from = np.where(gated, t.gate_needs, 0).astype(np.int64)
+        self.gate_height = np.where(gated, 0.5 * (1.0 - t.gate_low), 0.0)
+        self.gate_middle = np.where(gated, 0.5 * (1.0 + t.gate_low), 1.0)
+        self.gate_steepness = 0.5 / t.gate_width
+
     def gates(self, profile: Array) -> Array:
         """The factor on help, (..., K)."""
-        t = self.terms
-        ready = (profile[..., self.gate_from] - t.gate_threshold) / t.gate_width
-        factor = t.gate_low + (1.0 - t.gate_low) * 0.5 * (1.0 + np.tanh(0.5 * ready))
-        return np.where(self.gated, factor, 1.0)
+        ready = np.take(profile, self.gate_from, axis=-1) - self.terms.gate_threshold
+        ready *= self.gate_steepness
+        out = np.tanh(ready, out=ready)
+        out *= self.gate_height
+        out += self.gate_middle
+        return out
+
+    def _drifted(self, total: Array, tokens: Array) -> Array:
+        """The part of the `tokens` (..., 1) trained after `total` that lies behind the drift."""
+        behind = (total + tokens - self.terms.drift_tokens) / np.maximum(tokens, 1e-300)
+        return np.clip(behind, 0.0, 1.0)
 
     def advance(self, state: State, tokens: Array, process: Array | None = None) -> State:
         x, rate, z, total = state
@@ -78,15 +94,15 @@ class Flow:
         dx = part * rate
         dtotal = part.sum(axis=-1, keepdims=True)
         fade = np.exp(-(part @ self.unpractised) / t.forgetting_tokens) if self.forgets else 1.0
-        before = self.gains.value(x)
+        before = self.gains.curves.value(x)
         for _ in range(t.substeps):
             x = x + dx
-            after = self.gains.value(x)
+            after = self.gains.curves.value(x)
             du, before = after - before, after
             gain = du @ self.help
             if self.help_change is not None:
-                gain += (total + 0.5 * dtotal >= t.drift_tokens) * (du @ self.help_change)
-            if self.gated.any():
+                gain += self._drifted(total, dtotal) * (du @ self.help_change)
+            if self.gated:
                 gain *= self.gates(self.link.value(z))
             z = z * fade + gain - (dx @ self.harm - du @ self.harm_through_gain)
             total = total + dtotal
@@ -111,11 +127,11 @@ class Flow:
         du = np.diff(self.gains.value(count * dx), axis=0)
         gain = du @ self.help
         if self.help_change is not None:
-            middle = (count[1:] - 0.5) * part.sum(axis=-1, keepdims=True)
-            gain += (middle >= t.drift_tokens) * (du @ self.help_change)
+            each = part.sum(axis=-1, keepdims=True)
+            gain += self._drifted(count[:-1] * each, each) * (du @ self.help_change)
         loss = dx @ self.harm - du @ self.harm_through_gain
         rest = part @ self.unpractised / t.forgetting_tokens
-        if not self.gated.any():
+        if not self.gated:
             kept = np.exp(-count[n - 1 :: -1] * rest) if self.forgets else 1.0
             return self.link.value((kept * (gain - loss)).sum(axis=0))
         z = np.zeros_like(rest)

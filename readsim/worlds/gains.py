@@ -5,6 +5,7 @@ Bounded families have asymptote 1, so a world's `help` is what endless training 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -164,22 +165,20 @@ class GainBank:
 
     families: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        distinct = list(dict.fromkeys(self.families))
-        groups: list[tuple[Gain, slice | list[int]]] = [
-            (gain(f), [i for i, other in enumerate(self.families) if other == f]) for f in distinct
-        ]
-        if len(groups) == 1:
-            groups = [(groups[0][0], slice(None))]
-        object.__setattr__(self, "_groups", groups)
+    @cached_property
+    def groups(self) -> list[tuple[Gain, list[int]]]:
+        """Each distinct family with the columns of its sources."""
+        distinct = dict.fromkeys(self.families)
+        return [(gain(f), [i for i, g in enumerate(self.families) if g == f]) for f in distinct]
+
+    @cached_property
+    def curves(self) -> "Gain | GainBank":
+        """The family itself where all sources share one, else this bank."""
+        return self.groups[0][0] if len(self.groups) == 1 else self
 
     def _apply(self, method: str, x: Array) -> Array:
-        groups: list[tuple[Gain, slice | list[int]]] = self.__dict__["_groups"]
-        if len(groups) == 1:
-            whole: Array = getattr(groups[0][0], method)(x)
-            return whole
         out = np.empty_like(x)
-        for family, columns in groups:
+        for family, columns in self.groups:
             out[..., columns] = getattr(family, method)(x[..., columns])
         return out
 

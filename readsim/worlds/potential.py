@@ -29,6 +29,7 @@ class Potential:
 
     def __init__(self, gains: GainBank, link: Link, help_: Array, harm: Array) -> None:
         self.gains = gains
+        self._value = gains.curves.value
         self.link = link
         self.harm = harm
         # z = u @ (help + harm) - x @ harm, with u left out of harm for the power family
@@ -47,9 +48,11 @@ class Potential:
 
     def latent(self, x: Array) -> Array:
         """z (..., K) of scaled cumulative tokens x (..., S)."""
-        z: Array = self.gains.value(x) @ self.through_gain
+        z: Array = self._value(x).dot(
+            self.through_gain
+        )  # `dot`: half the overhead of `@` on one run
         if self.harmful:
-            z -= x @ self.harm
+            z -= x.dot(self.harm)
         return z
 
     def latent_slope(self, x: Array) -> Array:

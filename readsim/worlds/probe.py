@@ -51,14 +51,21 @@ class Probe:
         a, b = self.deviation(first), self.deviation(last)
         return np.sqrt(self.pairing * (b - a) ** 2 + (1.0 - self.pairing) * (a * a + b * b))
 
-    def measure(self, profile: Array, items: Array, fresh: Array) -> Array:
+    def luck(self, items: Array) -> Array:
+        """The part of the noise that comes from the item sample (..., K) and stays over a run."""
+        return items * self.pairing**0.5
+
+    def measure(self, profile: Array, luck: Array, fresh: Array) -> Array:
         """The measured profile (..., K).
 
-        `items` (..., K) is the luck of the item sample, fixed over a run; `fresh` (..., K) that of
-        this measurement. Both are standardised deviates.
+        `luck` (..., K) is `luck(items)` of standardised deviates, fixed over a run; `fresh` (..., K)
+        are those of this measurement.
         """
         noise: Array = fresh * (1.0 - self.pairing) ** 0.5
-        noise += items * self.pairing**0.5
+        noise += luck
         noise *= self.deviation(profile)
         noise += profile if self.__dict__["_plain"] else self.slope * profile + self.bias
-        return np.clip(noise, 0.0, 1.0, out=noise) if self.scores else noise
+        if self.scores:
+            np.maximum(noise, 0.0, out=noise)
+            np.minimum(noise, 1.0, out=noise)
+        return noise

@@ -6,19 +6,19 @@ slopes (power laws) exact: for separable kinks a point that no pair improves is 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.worlds.task import Task
-from readsim.worlds.utility import parse
 
 LEAST = 1e-9  # share that keeps derivatives off the infinite slope of the power family
 RANDOM_POINTS = 192
 TOP = 8  # single sources of which all pairs are screened
 STARTS = 3  # climbs where the objective is not concave
-CLIMB = 40  # iterations of a climb; on kinks more bring nothing, the polish does
+CALLS = 100  # evaluations of a climb; on kinks more bring nothing, the polish does
 APART = 0.3  # least L1 distance between two starts
 WIDEST, NARROWEST = 0.01, 1e-9  # masses moved by the polish
 PAIRS = 24  # the polish tries this many givers with this many receivers
@@ -98,29 +98,42 @@ def _without_dust(point: Array) -> Array:
     return out
 
 
+class _Enough(Exception):
+    """Stops a climb whose line search gets nowhere, as on a kink."""
+
+
 def _climb(problem: Problem, task: Task, start: Array, s: int, spread: float) -> Array:
-    """Sequential quadratic programming from near `start`: (m,)."""
+    """Sequential quadratic programming from near `start`; the best point that it saw: (m,)."""
     from scipy.optimize import LinearConstraint, minimize
 
     m = len(start)
+    best, highest, calls = start, -np.inf, 0
 
     def objective(point: Array) -> tuple[float, Array]:
+        nonlocal best, highest, calls
         profile, slopes = problem.jacobian(np.maximum(point[:s], LEAST))
-        out = np.zeros(m)
-        out[:s] = slopes @ task.gradient(profile)
-        return -float(task.utility(profile)) / spread, -out / spread
+        value = float(task.utility(profile)) / spread
+        if value > highest and abs(point.sum() - 1.0) < 1e-9:
+            best, highest = point.copy(), value
+        calls += 1
+        if calls > CALLS:
+            raise _Enough
+        gradient = np.zeros(m)
+        gradient[:s] = slopes @ task.gradient(profile)
+        return -value, -gradient / spread
 
-    result = minimize(
-        objective,
-        0.9 * start + 0.1 / m,
-        jac=True,
-        method="SLSQP",
-        bounds=[(LEAST, 1.0)] * m,
-        constraints=LinearConstraint(np.ones((1, m)), 1.0, 1.0),
-        options={"maxiter": CLIMB, "ftol": 1e-13},
-    )
-    point = np.clip(result.x, 0.0, 1.0)
-    out: Array = point / point.sum()
+    with suppress(_Enough):
+        minimize(
+            objective,
+            0.9 * start + 0.1 / m,
+            jac=True,
+            method="SLSQP",
+            bounds=[(LEAST, 1.0)] * m,
+            constraints=LinearConstraint(np.ones((1, m)), 1.0, 1.0),
+            options={"maxiter": CALLS, "ftol": 1e-13},
+        )
+    best = np.clip(best, 0.0, 1.0)
+    out: Array = best / best.sum()
     return out
 
 
