@@ -13,12 +13,13 @@ run cannot depend on other runs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from readsim.allocators.mlp import Floats, features, initial, train
+from readsim.allocators.readout import Readout, fit_readout, solve_output
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.streams import generator, seed_sequence
@@ -45,7 +46,7 @@ class EnsembleConfig:
     members: int = 5
     hidden: int = 64
     stages: int = 6
-    steps: int = 200
+    steps: int = 150
     batch: int = 64
     learning_rate: float = 0.01
     weight_decay: float = 2.0
@@ -53,14 +54,8 @@ class EnsembleConfig:
     sigma_floor: float = 0.05
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("members", 2),
-            ("hidden", 1),
-            ("stages", 1),
-            ("steps", 1),
-            ("batch", 1),
-        ):
-            value = getattr(self, name)
+        for name in ("members", "hidden", "stages", "steps", "batch"):
+            value, least = getattr(self, name), 2 if name == "members" else 1
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} = {value!r}: a whole number >= {least} is accepted")
         for name in ("learning_rate", "weight_decay", "sigma_floor"):
@@ -81,7 +76,7 @@ def _check_number(name: str, value: object, zero: bool) -> None:
 class EnsembleState(TypedDict):
     """One run's ensemble: a plain dict of numbers and arrays, so that it can be saved.
 
-    Members M, inputs d, D = d + 1, features H; k = rows kept because there was no pool to train on.
+    M members, d inputs, H features; k rows are kept, see `fit`.
     """
 
     seed: int
@@ -100,17 +95,6 @@ class EnsembleState(TypedDict):
     kept_y: Array  # (k,)
 
 
-class Readout(NamedTuple):
-    """Output layers of all members, and the penalty they have with its out-of-bag error."""
-
-    gram: Array
-    moment: Array
-    penalty: Array
-    output: Array
-    ridge: float
-    error: float
-
-
 def bootstrap_counts(seed: int, start: int, rows: int, members: int) -> Array:
     """How often each member uses rows start, start + 1, ...: Poisson(1) draws (members, rows).
 
@@ -122,64 +106,31 @@ def bootstrap_counts(seed: int, start: int, rows: int, members: int) -> Array:
     return np.searchsorted(_POISSON, uniform, side="right").T.astype(np.float64)
 
 
-def solve_output(gram: Array, moment: Array, penalty: Array) -> Array:
-    """Ridge regression (M, H+1) from weighted sums: (gram + diag(penalty))^-1 moment."""
-    system = gram + np.diag(penalty)
-    return np.asarray(np.linalg.solve(system, moment[..., None])[..., 0], dtype=np.float64)
-
-
-def fit_readout(ridges: Sequence[float], z: Floats, y: Array, counts: Array) -> Readout:
-    """Output layers from features z (M, n, H+1), targets y (n,) and bootstrap counts (M, n).
-
-    Of the penalties `ridges` (multiples of the mean squared feature) the one with the least
-    out-of-bag error is taken: a row is predicted by the mean of the members that did not see it.
-    The intercept is, but for 1e-6 of a row, not penalised.
-    """
-    sums = [_weighted_sums(*each) for each in zip(z, [y] * len(z), counts, strict=True)]
-    gram, moment = (np.stack(part) for part in zip(*sums, strict=True))
-    unit = float(np.diagonal(gram, axis1=1, axis2=2)[:, :-1].mean()) or 1.0
-    penalties = [np.append(np.full(z.shape[2] - 1, ridge * unit), 1e-6) for ridge in ridges]
-    outputs = [solve_output(gram, moment, penalty) for penalty in penalties]
-    guess: Array = np.matmul(z, np.stack(outputs, axis=2).astype(np.float32))  # (M, n, ridges)
-    outside = counts == 0
-    votes = outside.sum(axis=0)
-    mean = np.einsum("mnr,mn->nr", guess, outside) / np.maximum(votes, 1)[:, None]
-    misses = np.square(mean - y[:, None])[votes > 0]
-    errors = misses.sum(axis=0) / max(1, len(misses))
-    best = int(np.argmin(errors))
-    return Readout(gram, moment, penalties[best], outputs[best], ridges[best], float(errors[best]))
-
-
-def _weighted_sums(z: Floats, y: Array, counts: Array) -> tuple[Array, Array]:
-    """One member's gram and moment. A product with its own transpose costs half a product."""
-    used = np.flatnonzero(counts)
-    root = np.sqrt(counts[used])
-    rows = z[used] * root[:, None]
-    return rows.T @ rows, rows.T @ (root * y[used])
-
-
 def fit(config: EnsembleConfig, x: ArrayLike, y: ArrayLike, seed: int) -> EnsembleState:
     """The ensemble after rows x (n, d), rewards y (n,); n = 0 gives the prior.
 
-    With n = 0 there is no pool: rows that come later are kept, and the hidden layers are trained
-    anew each time their number has doubled. Below `batch` rows they stay as they were drawn: then
-    the exact output layer is all that can be learnt.
+    With fewer than `batch` rows the hidden layers stay as they were drawn: the exact output layer
+    is all that can be learnt. Then the rows are kept, and everything is fitted anew whenever the
+    number of rows reaches a power of two.
 
     Raises ConfigError if the shapes do not fit together or a value is not finite.
     """
-    rows, rewards = _checked(x, y)
+    rows, rewards = _checked(x), _checked(y, ndim=1)
+    if len(rows) != len(rewards):
+        raise ConfigError(f"y has {len(rewards)} rewards for {len(rows)} rows of x")
     state = _fit(config, rows, rewards, seed)
-    if len(rewards):
-        state["kept_x"], state["kept_y"] = rows[:0], rewards[:0]
-    return state
+    kept = slice(None if len(rows) < config.batch else 0)
+    # Copies: the state must not change with the caller's arrays, nor keep a pool in memory.
+    return {**state, "kept_x": rows[kept].copy(), "kept_y": rewards[kept].copy()}
 
 
 def add_row(config: EnsembleConfig, state: EnsembleState, x: ArrayLike, y: float) -> EnsembleState:
     """The ensemble after one more row x (d,) with reward y; `state` is not changed."""
-    rows, rewards = _checked(np.asarray(x, dtype=np.float64)[None], [y], len(state["x_mean"]))
+    rows = _checked(np.asarray(x)[None], width=len(state["x_mean"]))
+    rewards = _checked([y], ndim=1)
     seen = state["rows"]
     kept_x, kept_y = state["kept_x"], state["kept_y"]
-    if seen == len(kept_y):  # no pool
+    if seen == len(kept_y):
         kept_x, kept_y = np.concatenate([kept_x, rows]), np.concatenate([kept_y, rewards])
         if (seen + 1).bit_count() == 1:
             return _fit(config, kept_x, kept_y, state["seed"])
@@ -205,7 +156,7 @@ def predict(state: EnsembleState, x: ArrayLike) -> tuple[Array, Array]:
     mu is the mean of the members, sigma their standard deviation (M - 1 in the denominator), at
     least the floor. Before the first row mu is 0 and sigma is 1.
     """
-    rows, _ = _checked(x, np.zeros(len(np.asarray(x))), len(state["x_mean"]))
+    rows = _checked(x, width=len(state["x_mean"]))
     if not state["rows"]:
         return np.zeros(len(rows)), np.ones(len(rows))
     guess = np.matmul(_features(state, rows), state["output"][..., None])[..., 0]
@@ -252,12 +203,13 @@ def fit_network(
     """
     n, width = len(y), config.hidden
     target = y.astype(np.float32)
-    bags = [np.repeat(np.arange(n), c.astype(np.intp)) for c in counts]
+    everything = np.arange(n)
+    bags = [np.repeat(everything, c.astype(np.intp)) if c.any() else everything for c in counts]
     hidden = initial(config.members, x.shape[1], width, rng)
     if n < config.batch:
         return hidden, fit_readout(config.ridge, features(hidden, x, width), y, counts)
 
-    def trained(halvings: int, steps: int, bags: Sequence[NDArray[np.intp]]) -> Floats:
+    def stage(number: int, steps: int, bags: Sequence[NDArray[np.intp]]) -> Floats:
         shape = (steps, config.batch)
         return train(
             hidden,
@@ -265,22 +217,21 @@ def fit_network(
             target,
             np.stack([rows[rng.integers(0, len(rows), shape)] for rows in bags], axis=1),
             hidden=width,
-            learning_rate=config.learning_rate * 0.5**halvings,
-            weight_decay=config.weight_decay * 0.5**halvings,
+            learning_rate=config.learning_rate * 0.5**number,
+            weight_decay=config.weight_decay * 0.5**number,
         )
 
-    best: Readout | None = None
-    done = 0
+    hidden = stage(0, config.steps, bags)
+    readout = fit_readout(config.ridge, features(hidden, x, width), y, counts)
+    done = 1
     while done < config.stages:
-        longer = trained(done, config.steps, bags)
-        readout = fit_readout(config.ridge, features(longer, x, width), y, counts)
-        if best is not None and readout.error >= best.error:
+        longer = stage(done, config.steps, bags)
+        further = fit_readout(config.ridge, features(longer, x, width), y, counts)
+        if further.error >= readout.error:
             break
-        hidden, best = longer, readout
-        done += 1
-    hidden = trained(done, -(-config.steps // 2), [np.arange(n)] * config.members)
-    ridges = config.ridge if best is None else (best.ridge,)
-    return hidden, fit_readout(ridges, features(hidden, x, width), y, counts)
+        hidden, readout, done = longer, further, done + 1
+    hidden = stage(done, -(-config.steps // 2), [everything] * config.members)
+    return hidden, fit_readout((readout.ridge,), features(hidden, x, width), y, counts)
 
 
 def _inputs(x: Array, mean: Array, scale: Array) -> Floats:
@@ -307,15 +258,12 @@ def _mean_and_deviation(a: Array) -> tuple[Array, Array]:
     return mean, np.where(deviation > _CONSTANT * np.abs(a).max(axis=0), deviation, 0.0)
 
 
-def _checked(x: ArrayLike, y: ArrayLike, width: int | None = None) -> tuple[Array, Array]:
-    rows, rewards = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if rows.ndim != 2 or rewards.shape != rows.shape[:1] or width not in (None, rows.shape[1]):
-        raise ConfigError(
-            f"x has shape {rows.shape} and y {rewards.shape}: "
-            f"(n, {'d' if width is None else width}) and (n,) are accepted"
-        )
-    for name, values in (("x", rows), ("y", rewards)):
-        if not np.isfinite(values).all():
-            bad = float(values[~np.isfinite(values)][0])
-            raise ConfigError(f"{name} holds {bad}: finite numbers are accepted")
-    return rows, rewards
+def _checked(values: ArrayLike, ndim: int = 2, width: int | None = None) -> Array:
+    out = np.asarray(values, dtype=np.float64)
+    if out.ndim != ndim or width not in (None, out.shape[-1]):
+        accepted = "(n,)" if ndim == 1 else f"(n, {'inputs' if width is None else width})"
+        raise ConfigError(f"shape {out.shape} of {'rewards' if ndim == 1 else 'rows'}: {accepted}")
+    if not np.isfinite(out).all():
+        bad = float(out[~np.isfinite(out)][0])
+        raise ConfigError(f"{bad} among {'rewards' if ndim == 1 else 'rows'}: finite numbers only")
+    return out

@@ -68,7 +68,7 @@ def features(flat: Floats, x: Floats, hidden: int) -> Floats:
     """z2 (M, n, H+1) of inputs x (n, D) that end with the constant 1."""
     net = unflatten(flat, x.shape[1], hidden)
     out = np.ones((len(flat), len(x), hidden + 1), np.float32)
-    z1 = np.ones((len(flat), CHUNK, hidden + 1), np.float32)
+    z1 = np.ones((len(flat), min(CHUNK, len(x)), hidden + 1), np.float32)
     for start in range(0, len(x), CHUNK):
         rows = x[start : start + CHUNK]
         lower, upper = z1[:, : len(rows)], out[:, start : start + CHUNK]

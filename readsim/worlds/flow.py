@@ -124,7 +124,7 @@ class Flow:
         part = tokens / t.substeps
         dx = part * rate
         count = np.arange(n + 1.0).reshape(-1, *[1] * tokens.ndim)
-        du = np.diff(self.gains.value(count * dx), axis=0)
+        du = np.diff(self.gains.curves.value(count * dx), axis=0)
         gain = du @ self.help
         if self.help_change is not None:
             each = part.sum(axis=-1, keepdims=True)

@@ -56,6 +56,9 @@ def best_shares(problem: Problem, task: Task, s: int, *, spend_all: bool, concav
         climbed = _climb(problem, task, start, s, spread)
         found += [climbed, _without_dust(climbed)]
     best = found[int(np.argmax(value(np.array(found))))]
+    if parse(task.kind)[0] == "capped":
+        smooth = _climb_capped(problem, task, best, s, spread)
+        best = max(best, smooth, _without_dust(smooth), key=lambda p: float(value(p[None])[0]))
     return _without_dust(_polish(value, best))[:s]
 
 
@@ -134,6 +137,45 @@ def _climb(problem: Problem, task: Task, start: Array, s: int, spread: float) ->
         )
     best = np.clip(best, 0.0, 1.0)
     out: Array = best / best.sum()
+    return out
+
+
+def _climb_capped(problem: Problem, task: Task, start: Array, s: int, spread: float) -> Array:
+    """`_climb` for utilities sum_j w_j min(p_j, C), smooth as max w.t with t_j <= p_j, t_j <= C: (m,)."""
+    from scipy.optimize import LinearConstraint, NonlinearConstraint, minimize
+
+    m = len(start)
+    wanted = np.flatnonzero(task.weights > 0.0)
+    weights = np.concatenate([np.zeros(m), task.weights[wanted] / spread])
+    cap = parse(task.kind)[1]
+
+    def room(point: Array) -> Array:
+        profile: Array = problem.profiles(np.maximum(point[None, :s], LEAST))[0, wanted]
+        return profile - point[m:]
+
+    def slopes(point: Array) -> Array:
+        out = np.zeros((len(wanted), len(point)))
+        out[:, :s] = problem.jacobian(np.maximum(point[:s], LEAST))[1][:, wanted].T
+        out[:, m:] = -np.eye(len(wanted))
+        return out
+
+    first = np.concatenate([start, np.zeros(len(wanted))])
+    first[m:] = np.minimum(room(first), cap)
+    total = np.concatenate([np.ones(m), np.zeros(len(wanted))])
+    result = minimize(
+        lambda point: (-float(weights @ point), -weights),
+        first,
+        jac=True,
+        method="SLSQP",
+        bounds=[(LEAST, 1.0)] * m + [(None, cap)] * len(wanted),
+        constraints=[
+            LinearConstraint(total[None], 1.0, 1.0),
+            NonlinearConstraint(room, 0.0, np.inf, jac=slopes),
+        ],
+        options={"maxiter": CALLS, "ftol": 1e-13},
+    )
+    point = np.clip(result.x[:m], 0.0, 1.0)
+    out: Array = point / point.sum()
     return out
 
 
