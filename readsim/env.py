@@ -183,8 +183,14 @@ class DistillEnv(gym.Env[Any, Any]):
 
     def _remember(self, weights: Array, change: Array, reward: float) -> None:
         if self.setting.history:
-            older = self._history[: -self.setting.width]
-            self._history = np.concatenate([weights, change, [reward, 1.0], older])
+            w, s = self.setting.width, len(weights)
+            history = np.empty_like(self._history)
+            history[:s] = weights
+            history[s : w - 2] = change
+            history[w - 2] = reward
+            history[w - 1] = 1.0
+            history[w:] = self._history[:-w]
+            self._history = history
 
     def _observe(self) -> Observation:
         observation = {

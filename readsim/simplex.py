@@ -1,7 +1,7 @@
 """Allocations: points of the simplex, and what is done with anything else."""
 
 from functools import cache
-from math import isfinite
+from math import inf
 
 import numpy as np
 
@@ -20,11 +20,16 @@ def as_allocation(weights: Array, *, strict: bool, names: tuple[str, ...] = ()) 
     Raises AllocationError for NaN or infinite weights always, and with `strict` for negative
     weights and for sums other than 1.
     """
+    if weights.ndim == 1:  # one short row is several times quicker in plain Python
+        values = weights.tolist()
+        whole, lowest = sum(values), min(values)
+        if lowest >= 0.0 and 0.0 < whole < inf and not strict:
+            return weights / whole
     # the sums, one copy for each weight: a small matrix product is faster than a reduction over rows
     # of a few numbers, and a division by a whole array faster than one by a column
-    total = weights.dot(_ones(weights.shape[-1]))
-    lowest = np.minimum.reduce(weights, axis=None)
-    if not isfinite(np.vdot(total, total)):
+    total = weights @ _ones(weights.shape[-1])
+    lowest = weights.min()
+    if not (np.isfinite(lowest) and np.isfinite(total.max())):
         raise AllocationError(f"allocation {_show(weights, names)} is not finite")
     if strict:
         if lowest < -TOLERANCE:
@@ -37,7 +42,7 @@ def as_allocation(weights: Array, *, strict: bool, names: tuple[str, ...] = ()) 
     if lowest < 0.0:
         weights = np.maximum(weights, 0.0)
         total = weights @ _ones(weights.shape[-1])
-    if np.minimum.reduce(total, axis=None) <= 0.0:
+    if total.min() <= 0.0:
         weights = np.where(total > 0.0, weights, 1.0)
         total = weights @ _ones(weights.shape[-1])
     return weights / total

@@ -29,7 +29,7 @@ from readsim.summary.runs import Log, read_logs, results_of
 from tests.made_logs import NAMES, final_row, write_comparison, write_log
 
 FEW = ("uniform", "task-static", "read", "oracle-static")
-MANY = (*FEW, "one-hot", "greedy", "greedy-last", "grid", "grid-charged", "a$_b$:C^2", *"abcdef")
+MANY = (*FEW, "one-hot", "greedy", "greedy-last", "grid", "grid-charged", "a$_b$:C^2", "random", "mine")
 FIGURES = ("utility", "allocation", "spillover")
 
 
@@ -66,7 +66,7 @@ def box_of(text: Text) -> Bbox:
 
 
 def y_of(line: Line2D) -> Array:
-    return np.asarray(y_of(line), dtype=np.float64)
+    return np.asarray(line.get_ydata(), dtype=np.float64)
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,8 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
 def many(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
     folder = tmp_path_factory.mktemp("many")
     names = [f"skill-{n}" for n in range(23)]
-    tasks = names[:6]
-    return Drawn(write_comparison(folder, MANY, budgets=[1000], tasks=tasks, names=names))
+    tasks = names[:5]
+    return Drawn(write_comparison(folder, MANY, budgets=[150_000_000], tasks=tasks, names=names))
 
 
 # -- files -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ SIZE = 7.0  # of the type, in points
 LINE = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 0, "shrinkB": 0}
 
 # Where a name may stand around its point: distances in points, directions, nearest first.
-DISTANCES = (6.0, 12.0, 20.0, 30.0, 44.0, 60.0)
+DISTANCES = (6.0, 12.0, 20.0, 30.0, 44.0, 60.0, 80.0)
 FAR = 1.0  # what a point of distance costs, in covered square points
 DIRECTIONS = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
 
@@ -72,7 +72,8 @@ def label_points(
     pixel = axes.figure.dpi / 72.0
     at = axes.transData.transform(points)
     thin = [_thick(line.transformed(axes.transData), pixel) for line in lines]
-    used = [_thick(Bbox([point, point]), 4.0 * pixel) for point in at]
+    dots = [_thick(Bbox([point, point]), 4.0 * pixel) for point in at]
+    placed: list[Bbox] = []
     inside = axes.get_window_extent()
     for (px, py), point, name, colour in zip(at, points, names, colours, strict=True):
         text = axes.annotate(
@@ -87,11 +88,12 @@ def label_points(
             x = dx * step + (dx - 1) / 2 * size.width
             y = dy * step + (dy - 1) / 2 * size.height
             box = Bbox.from_bounds(px + x, py + y, size.width, size.height)
-            covered = overlap(box, used) + 0.1 * overlap(box, thin) + 3.0 * outside(box, inside)
+            hidden = overlap(box, placed) + outside(box, inside)
+            covered = 10.0 * hidden + overlap(box, dots) + 0.1 * overlap(box, thin)
             cost = covered / pixel**2 + FAR * distance
             if cost < least:
                 least, shift, line, chosen = cost, (x, y), distance > DISTANCES[1], box
-        used.append(chosen)
+        placed.append(chosen)
         text.set_position((shift[0] / pixel, shift[1] / pixel))
         if line:
             near = np.clip((px, py), chosen.min, chosen.max)

@@ -24,7 +24,7 @@ def draw_spillover(grid: Grid) -> Figure:
     )
     look = looks(grid.allocators)
     colours = [look[name].colour for name in grid.allocators]
-    box = Box(2.9, 2.5, left=0.55, right=0.1, top=0.25, bottom=0.45)
+    box = Box(2.9, 2.5, left=0.62, right=0.1, top=0.25, bottom=0.45)
     margins = Box(0, 0, left=0, right=0, top=0, bottom=0.2)
     figure, panel = panels(len(grid.budgets), box, margins=margins)
     for axes, budget, x, y, line in zip(

@@ -30,12 +30,12 @@ def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:
     names = grid.allocators
     paired = REFERENCE in names and len(names) > 1
     height = max(2.2, 0.13 * len(names))
-    box = Box(2.5, height, left=0.55, right=room_for(names) + 0.25, top=0.3, bottom=0.25)
+    box = Box(2.5, height, left=0.62, right=room_for(names) + 0.25, top=0.3, bottom=0.25)
     margins = Box(0, 0, left=0, right=0, top=0, bottom=0.4)
     columns = 1 + paired
     figure, panel = panels(columns * len(grid.budgets), box, columns=columns, margins=margins)
     for b, budget in enumerate(grid.budgets):
-        row, x = panel[columns * b : columns * (b + 1)], curves.tokens[b] / 1e6
+        row, x = panel[columns * b : columns * (b + 1)], curves.tokens[b]
         _draw(row[0], names, x, gain[b], final[b], bands=not paired)
         row[0].set_title(f"budget {show_tokens(budget)}")
         row[0].set_ylabel(f"gain in measured utility ({unit})")
@@ -45,7 +45,7 @@ def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:
             row[1].set_title(f"budget {show_tokens(budget)}, minus {REFERENCE}")
             row[1].set_ylabel(f"difference in gain ({unit})")
     for axes in panel[-columns:]:
-        axes.set_xlabel("tokens trained on (millions)")
+        axes.set_xlabel("tokens trained on")
     note = "Means over tasks and seeds. Lines: probe split. Marks: test split."
     if len(grid.seeds) > 1:
         note += f" Bands and bars: 95 % intervals over {len(grid.seeds)} seeds."
@@ -70,6 +70,7 @@ def _draw(
         axes.errorbar(end, ends[n].mean(), bar, fmt="none", ecolor=colour, lw=0.8)
         axes.plot(end, ends[n].mean(), marker, color=colour, ms=5, mec="white", mew=0.4, zorder=3)
     axes.set_xlim(0.0, 1.1 * x[-1])
+    axes.xaxis.set_major_formatter(lambda tokens, _: show_tokens(tokens))
     axes.set_ylim(*axes.get_ylim())
     height = axes.get_window_extent().height / axes.figure.dpi
     label_right(axes, ends.mean(axis=-1), names, [look[name].colour for name in names], height)

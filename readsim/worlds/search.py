@@ -13,15 +13,15 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.worlds.task import Task
+from readsim.worlds.utility import parse
 
 LEAST = 1e-9  # share that keeps derivatives off the infinite slope of the power family
-RANDOM_POINTS = 192
+RANDOM_POINTS = 256
 TOP = 8  # single sources of which all pairs are screened
-STARTS = 3  # climbs where the objective is not concave
+STARTS = 4  # climbs where the objective is not concave
 CALLS = 100  # evaluations of a climb; on kinks more bring nothing, the polish does
 APART = 0.3  # least L1 distance between two starts
 WIDEST, NARROWEST = 0.01, 1e-9  # masses moved by the polish
-PAIRS = 24  # the polish tries this many givers with this many receivers
 
 
 class Problem(Protocol):

@@ -10,6 +10,8 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 
+LEAST = 1e-9  # a capability at 0 has the gradient that it has here
+
 KINDS = ("linear", "ces:R", "capped:C")
 
 
@@ -24,6 +26,8 @@ def parse(kind: str) -> tuple[str, float]:
         number = float(argument)
     except ValueError as error:
         raise ConfigError(f"utility {kind!r}: expected a number after '{name}:'") from error
+    if not np.isfinite(number):
+        raise ConfigError(f"utility {kind!r}: expected a finite number after '{name}:'")
     if name == "ces" and (number >= 1.0 or number == 0.0):
         raise ConfigError(f"utility {kind!r}: the exponent must be below 1 and not 0")
     return name, number
@@ -35,10 +39,7 @@ def utility(kind: str, weights: Array, profile: Array) -> Array:
     if name == "linear":
         return profile @ weights
     if name == "ces":
-        with np.errstate(divide="ignore"):  # p = 0 with R < 0: utility 0
-            total: Array = np.maximum(profile, 0.0) ** number @ weights
-            out: Array = total ** (1.0 / number)
-        return out
+        return _ces(number, weights, np.maximum(profile, 0.0))
     capped: Array = np.minimum(profile, number) @ weights
     return capped
 
@@ -49,7 +50,20 @@ def gradient(kind: str, weights: Array, profile: Array) -> Array:
     if name == "linear":
         return np.broadcast_to(weights, profile.shape)
     if name == "ces":
-        value = utility(kind, weights, profile)
-        out: Array = weights * (profile / value[..., None]) ** (number - 1.0)
+        used = weights > 0.0
+        above = np.maximum(profile, LEAST)
+        value = _ces(number, weights, above)
+        out = np.zeros(profile.shape)
+        out[..., used] = weights[used] * (above[..., used] / value[..., None]) ** (number - 1.0)
         return out
     return np.where(profile <= number, weights, 0.0)
+
+
+def _ces(exponent: float, weights: Array, profile: Array) -> Array:
+    """Only capabilities with weight count; dividing by the leading one keeps powers in range."""
+    used = profile[..., weights > 0.0]
+    leading = used.min(axis=-1) if exponent < 0.0 else used.max(axis=-1)
+    ratio = used / np.where(leading > 0.0, leading, 1.0)[..., None]
+    ratio = np.where(leading[..., None] > 0.0, ratio, 1.0)
+    out: Array = leading * (ratio**exponent @ weights[weights > 0.0]) ** (1.0 / exponent)
+    return out

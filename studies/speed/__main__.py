@@ -23,8 +23,18 @@ def environment_rows() -> list[Row]:
     noise = environment.in_turn(*environment.noise())
     rate = f"{1e-6 / demo.ours:.1f}M env-steps/s"
     return [
-        ("vector step, beside the demo's transition", rate, f"{demo.ratio:.1f} x as fast", ">= 25 x"),
-        ("vector step, beside the bare equations", rate, f"{bare.ratio:.2f} of their speed", ">= 0.5"),
+        (
+            "vector step, beside the demo's transition",
+            rate,
+            f"{demo.ratio:.1f} x as fast",
+            ">= 25 x",
+        ),
+        (
+            "vector step, beside the bare equations",
+            rate,
+            f"{bare.ratio:.2f} of their speed",
+            ">= 0.5",
+        ),
         (
             "single env step, beside CartPole-v1",
             f"{1e6 * single.ours:.0f} us",

@@ -37,19 +37,10 @@ class NumpyFitter:
 
     def __init__(self, inputs: int, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self._shapes = (
-            *((inputs, HIDDEN), (HIDDEN,)),
-            *((HIDDEN, HIDDEN), (HIDDEN,)),
-            *((HIDDEN, 1), (1,)),
-        )
+        self._layers = ((inputs, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 1))
         self._flat = [
             np.concatenate(
-                [
-                    self._rng.uniform(-1, 1, int(np.prod(shape))) * fan_in**-0.5
-                    for shape, fan_in in zip(
-                        self._shapes, np.repeat([inputs, HIDDEN, HIDDEN], 2), strict=True
-                    )
-                ]
+                [self._rng.uniform(-1, 1, (i + 1) * o) * i**-0.5 for i, o in self._layers]
             ).astype(np.float32)
             for _ in range(MEMBERS)
         ]
@@ -58,8 +49,9 @@ class NumpyFitter:
         self._steps = 0
 
     def _parts(self, flat: Floats) -> list[Floats]:
-        ends = np.cumsum([int(np.prod(shape)) for shape in self._shapes])[:-1]
-        return [part.reshape(s) for part, s in zip(np.split(flat, ends), self._shapes, strict=True)]
+        shapes = [shape for i, o in self._layers for shape in ((i, o), (o,))]
+        ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
+        return [part.reshape(s) for part, s in zip(np.split(flat, ends), shapes, strict=True)]
 
     def fit(self, x: Floats, y: Floats) -> None:
         n, batch = len(y), min(BATCH, len(y))
