@@ -97,7 +97,7 @@ def plot(
 def main() -> None:
     """Entry point: errors of ours are one line on stderr and exit code 2, ctrl-C is 130."""
     try:
-        app()
+        app(prog_name="readsim")
     except ReadsimError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False)
         sys.exit(2)

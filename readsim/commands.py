@@ -18,6 +18,7 @@ from readsim.experiment import (
     make_cells,
     run_cell_durably,
     run_cells,
+    world_digest,
 )
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 
@@ -83,10 +84,11 @@ def compare(
         allocators=parse_list(allocators, "allocators") or [],
         seeds=parse_seeds(seeds),
     )
-    out.mkdir(parents=True, exist_ok=True)
+    workers = jobs if jobs is not None else min(len(cells), os.cpu_count() or 1)
+    if workers < 1:
+        raise ConfigError(f"jobs = {workers!r}: at least 1")
     refuse_other_runs(out, cells)
     save_world(load_world(world), out / "world.toml")
-    workers = jobs if jobs is not None else min(len(cells), os.cpu_count() or 1)
     with progress(Console(stderr=True)) as bar:
         job = bar.add_task("runs", total=sum(len(c.seeds) for c in cells))
         seconds = run_cells(
@@ -111,6 +113,13 @@ def refuse_other_runs(out: Path, cells: Sequence[Cell]) -> None:
             f"--out {str(out)!r} holds {len(others)} run logs of another comparison "
             f"(such as {others[0]}): choose another folder"
         )
+    if (out / "world.toml").is_file():
+        here, asked = load_world(out / "world.toml"), load_world(cells[0].world)
+        if world_digest(here) != world_digest(asked):
+            raise ConfigError(
+                f"--out {str(out)!r} holds runs in another world ({here.name}, not {asked.name}): "
+                "choose another folder"
+            )
 
 
 def write_timings(path: Path, seconds: dict[Cell, float]) -> None:

@@ -98,8 +98,8 @@ class Setting:
         }
         if self.history:
             low_row, high_row = self._history_bounds()
-            rows = (np.tile(row, self.history) for row in (low_row, high_row))
-            entries["history"] = spaces.Box(*rows, dtype=np.float64)
+            low_rows, high_rows = (np.tile(row, self.history) for row in (low_row, high_row))
+            entries["history"] = spaces.Box(low_rows, high_rows, dtype=np.float64)
         return spaces.Dict(entries)
 
     def _history_bounds(self) -> tuple[Array, Array]:

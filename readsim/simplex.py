@@ -5,7 +5,7 @@ from math import inf
 
 import numpy as np
 
-from readsim.arrays import Array
+from readsim.arrays import Array, Mask
 from readsim.errors import AllocationError
 
 TOLERANCE = 1e-6
@@ -24,19 +24,24 @@ def as_allocation(weights: Array, *, strict: bool, names: tuple[str, ...] = ()) 
         values = weights.tolist()
         whole, lowest = sum(values), min(values)
         if lowest >= 0.0 and 0.0 < whole < inf and not strict:
-            return weights / whole
+            shares: Array = weights / whole
+            return shares
     # the sums, one copy for each weight: a small matrix product is faster than a reduction over rows
     # of a few numbers, and a division by a whole array faster than one by a column
-    total = weights @ _ones(weights.shape[-1])
+    with np.errstate(invalid="ignore", over="ignore"):  # such sums are refused below
+        total = weights @ _ones(weights.shape[-1])
     lowest = weights.min()
     if not (np.isfinite(lowest) and np.isfinite(total.max())):
-        raise AllocationError(f"allocation {_show(weights, names)} is not finite")
+        where = _first(weights, ~np.isfinite(total), names)
+        raise AllocationError(f"allocation {where} is not finite, or its sum is not")
     if strict:
         if lowest < -TOLERANCE:
-            raise AllocationError(f"allocation {_show(weights, names)} has a negative weight")
-        if np.abs(total - 1.0).max() > TOLERANCE:
+            where = _first(weights, weights < -TOLERANCE, names)
+            raise AllocationError(f"allocation {where} has a negative weight")
+        off = np.abs(total - 1.0) > TOLERANCE
+        if off.any():
             raise AllocationError(
-                f"allocation {_show(weights, names)} sums to {_show(total[..., 0])}; "
+                f"allocation {_first(weights, off, names)} sums to {total[off][0]:.6g}; "
                 f"strict=True accepts a sum of 1 within {TOLERANCE:g}"
             )
     if lowest < 0.0:
@@ -53,14 +58,12 @@ def _ones(size: int) -> Array:
     return np.ones((size, size))
 
 
-def _show(values: Array, names: tuple[str, ...] = ()) -> str:
-    if values.ndim > 1:
-        bad = ~np.isfinite(values).all(axis=-1) | (values.min(axis=-1) < 0)
-        row = int(np.argmax(bad))
-        return f"in row {row}: {_show(values[row], names)}"
-    if values.ndim == 0:
-        return f"{float(values):.6g}"
-    shown = [f"{v:.6g}" for v in values.tolist()]
-    if names and len(names) == len(shown) <= 12:
+def _first(weights: Array, bad: Mask, names: tuple[str, ...]) -> str:
+    """The first vector (S,) of `weights` in which something is `bad` (..., S), as text."""
+    vectors = weights.reshape(-1, weights.shape[-1])
+    row = int(np.argmax(bad.reshape(vectors.shape).any(axis=1)))
+    shown = [f"{v:.6g}" for v in vectors[row].tolist()]
+    if len(names) == len(shown) <= 12:
         shown = [f"{n}={v}" for n, v in zip(names, shown, strict=True)]
-    return "[" + ", ".join(shown) + "]"
+    text = "[" + ", ".join(shown) + "]"
+    return text if weights.ndim == 1 else f"in row {row}: {text}"

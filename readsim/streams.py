@@ -84,10 +84,11 @@ class BlockStream:
         if row == 0:
             self._draw(np.arange(len(self._seeds)))
         self._level += 1
-        return self._block[row] * UNIT
+        out: Array = np.multiply(self._block[row], UNIT, dtype=np.float64)
+        return out
 
     def take_some(self, runs: NDArray[np.int64]) -> Array:
-        """The next row of the named runs only: (len(runs), width)."""
+        """The next row of the named runs only, which are in ascending order: (len(runs), width)."""
         if self._together and len(runs) == len(self._seeds):
             return self.take()
         taken = self._rows_taken()
@@ -96,7 +97,7 @@ class BlockStream:
         taken[runs] += 1
         self._taken, self._level = taken, int(taken[0])
         self._together = bool((taken == taken[0]).all())
-        return self._block[rows, runs] * UNIT
+        return np.multiply(self._block[rows, runs], UNIT, dtype=np.float64)
 
     def _rows_taken(self) -> NDArray[np.int64]:
         return np.full(len(self._seeds), self._level) if self._together else self._taken.copy()

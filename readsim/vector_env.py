@@ -17,6 +17,7 @@ from readsim.reward import RewardConfig, proxy_reward
 from readsim.setting import HISTORY
 from readsim.simplex import as_allocation
 from readsim.simulator import Simulator
+from readsim.vector_info import split_ended, spread, with_masks
 from readsim.worlds.catalogue import load_world
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
@@ -172,7 +173,8 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         if ended:
             self._add_final(info, terminated)
         if ended and self.mode is AutoresetMode.SAME_STEP:
-            info = self._reset_at_once(info)
+            info = split_ended(info, self._done, self._observe())
+            self._restart(np.flatnonzero(self._done))
         return self._observe(), reward, terminated, truncated, info
 
     def _step_after_end(
@@ -216,17 +218,20 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             self._spent = self._spent + tokens
             self._ring.push(weights, change, reward)
             info = {"allocation": weights, "tokens": tokens, "spent": self._spent, "change": change}
-            return reward, self._count == setting.steps, self._with_masks(info, self._all)
+            return reward, self._count == setting.steps, with_masks(info, self._all)
         self._profile = self._profile.copy()
         self._profile[runs] = profile
         self._count[runs] += 1
         self._spent = self._spent.copy()
         self._spent[runs] += tokens
         self._ring.push_some(runs, weights, change, reward)
-        info = self._spread(
-            {"allocation": weights, "tokens": tokens, "spent": self._spent[runs], "change": change},
-            runs,
-        )
+        moved = {
+            "allocation": weights,
+            "tokens": tokens,
+            "spent": self._spent[runs],
+            "change": change,
+        }
+        info = spread(moved, runs, self.num_envs)
         return reward, self._count[runs] == setting.steps, info
 
     def _train_unless_stopped(
@@ -237,7 +242,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         n = len(runs)
         reward, terminated = np.zeros(n), stop.copy()
         self._count[runs[stop]] += 1  # Gymnasium's limit counts the stopping step too
-        info = self._spread(
+        info = spread(
             {
                 "allocation": np.zeros((n, s)),
                 "tokens": np.zeros(n, dtype=np.int64),
@@ -245,6 +250,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
                 "change": np.zeros((n, v)),
             },
             runs,
+            self.num_envs,
         )
         on = np.flatnonzero(~stop)
         if len(on):
@@ -255,27 +261,12 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
                     info[key][runs[on]] = value[runs[on]]
         return reward, terminated, info
 
-    # ----------------------------------------------------------------- info
-
-    def _with_masks(self, info: dict[str, Any], mask: Bools) -> dict[str, Any]:
-        return info | {f"_{key}": mask for key in info}
-
-    def _spread(self, info: dict[str, Any], runs: Ints) -> dict[str, Any]:
-        """Rows of some runs into arrays of all N, zeros elsewhere, with Gymnasium's masks."""
-        mask = np.zeros(self.num_envs, dtype=np.bool_)
-        mask[runs] = True
-        out = {}
-        for key, value in info.items():
-            out[key] = np.zeros((self.num_envs, *value.shape[1:]), dtype=value.dtype)
-            out[key][runs] = value
-        return self._with_masks(out, mask)
-
     def _add_final(self, info: dict[str, Any], terminated: Bools) -> None:
         runs = np.flatnonzero(terminated)
         if not len(runs):
             return
         final = self._sim.final(runs)
-        info |= self._spread(
+        info |= spread(
             {
                 "utility": np.asarray(self.setting.task.utility(final.profile)),
                 "final_profile": final.profile,
@@ -283,28 +274,8 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
                 "final_change_sd": final.change_sd,
             },
             runs,
+            self.num_envs,
         )
-
-    def _reset_at_once(self, info: dict[str, Any]) -> dict[str, Any]:
-        """SAME_STEP: what belongs to the ended runs moves to `final_obs` and `final_info`."""
-        ended = self._done
-        runs = np.flatnonzero(ended)
-        last = self._observe()
-        final_obs = np.full(self.num_envs, None, dtype=object)
-        for n in runs:
-            final_obs[n] = {key: value[n] for key, value in last.items()}
-        out: dict[str, Any] = {"final_obs": final_obs, "_final_obs": ended.copy()}
-        final_info: dict[str, Any] = {}
-        for key in [k for k in info if not k.startswith("_")]:
-            mask, value = info[f"_{key}"], info[key]
-            for target, chosen in ((final_info, mask & ended), (out, mask & ~ended)):
-                if chosen.any():
-                    kept = value.copy()
-                    kept[~chosen] = 0
-                    target[key], target[f"_{key}"] = kept, chosen
-        out["final_info"], out["_final_info"] = final_info, ended.copy()
-        self._restart(runs)
-        return out
 
     def _observe(self) -> BatchObservation:
         left = 1.0 - self._spent / self.setting.budget

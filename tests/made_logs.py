@@ -10,6 +10,7 @@ from readsim.runlog import RunLog
 
 Rows = list[dict[str, Any]]
 
+FULL = ("one-hot", "uniform", "task-static", "read", "oracle-static")
 NAMES = ("math", "code", "safety")
 SHARED: dict[str, Any] = {
     "world": "made",

@@ -20,7 +20,7 @@ LAYERS = (
     ("worlds",),
     ("backend", "simulator"),
     ("metrics", "reward"),
-    ("candidates", "history", "setting"),
+    ("candidates", "history", "setting", "vector_info"),
     ("env", "vector_env", "wrappers"),
     ("offline",),
     ("allocators",),

@@ -64,7 +64,9 @@ def test_rows_tell_the_whole_run():
         assert np.allclose(profile, row["profile"])
     assert final["totals"]["student"] == 1000
     world = load_world(WORLD)
-    assert final["utility"] == pytest.approx(float(world.task("skill_0").utility(final["final_profile"])))
+    assert final["utility"] == pytest.approx(
+        float(world.task("skill_0").utility(final["final_profile"]))
+    )
     assert {row["seed"] for row in rows} == {3}
 
 
@@ -237,7 +239,8 @@ def test_same_seeds_are_common_random_numbers():
     """Two allocators that do the same thing get the same numbers: noise belongs to the seed."""
     world = load_world("random:capabilities=1")
     first, second = (
-        rollout([DistillEnv(world)], load_allocator(name), [5])[0] for name in ("uniform", "one-hot")
+        rollout([DistillEnv(world)], load_allocator(name), [5])[0]
+        for name in ("uniform", "one-hot")
     )
     for a, b in zip(first, second, strict=True):
         assert repr(a) == repr(b)
@@ -297,4 +300,6 @@ def test_the_final_profile_is_noise_free_and_the_change_is_measured():
     exact = world.static_profile(np.full(4, 0.25), 1_000_000, 4)
     assert np.allclose(final["final_profile"], exact, atol=1e-12)
     assert not np.allclose(final["final_change"], exact - world.start, atol=1e-6)
-    assert (np.abs(final["final_change"] - (exact - world.start)) < 6 * final["final_change_sd"]).all()
+    assert (
+        np.abs(final["final_change"] - (exact - world.start)) < 6 * final["final_change_sd"]
+    ).all()

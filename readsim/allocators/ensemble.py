@@ -36,16 +36,17 @@ class EnsembleConfig:
 
     Training has up to `stages` stages of `steps` Adam steps with batches of `batch` rows of the
     member's bootstrap. The first has rate `learning_rate` and decay `weight_decay`, each next one
-    half of both; the first that does not lower the out-of-bag error is undone. One of half length
-    on all rows ends it. `ridge` are the penalties tried, as multiples of the mean squared feature;
-    between equals the first is taken. sigma is at least `sigma_floor` reward standard deviations.
+    half of both; the first that does not lower the out-of-bag error is undone. Three of half length
+    on all rows end it, at the last two rates and half the last. `ridge` are the penalties tried, as
+    multiples of the mean squared feature; between equals the first is taken. sigma is at least
+    `sigma_floor` reward standard deviations.
 
     Raises ConfigError, which names the field, for a value outside its range.
     """
 
     members: int = 5
     hidden: int = 64
-    stages: int = 6
+    stages: int = 4
     steps: int = 150
     batch: int = 64
     learning_rate: float = 0.01
@@ -198,8 +199,8 @@ def fit_network(
 ) -> tuple[Floats, Readout]:
     """Hidden layers (M, P) and output layers from standardised rows x (n, d+1), y (n,).
 
-    Stages go on while the out-of-bag error falls. As after any choice by held-out rows, the last
-    stage then uses all rows; the output layers keep to the bootstrap and to the penalty chosen.
+    Stages go on while the out-of-bag error falls. As after any choice by held-out rows, training
+    then ends on all rows; the output layers keep to the bootstrap and to the penalty chosen.
     """
     n, width = len(y), config.hidden
     target = y.astype(np.float32)
@@ -230,7 +231,8 @@ def fit_network(
         if further.error >= readout.error:
             break
         hidden, readout, done = longer, further, done + 1
-    hidden = stage(done, -(-config.steps // 2), [everything] * config.members)
+    for number in range(done - 2, done + 1):
+        hidden = stage(max(number, 0), -(-config.steps // 2), [everything] * config.members)
     return hidden, fit_readout((readout.ridge,), features(hidden, x, width), y, counts)
 
 

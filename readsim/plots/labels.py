@@ -1,12 +1,10 @@
 """Names beside what they name, none on top of another."""
 
-from collections.abc import Iterable, Sequence
-from itertools import product
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 from readsim.arrays import Array
 from readsim.plots.style import short
@@ -14,10 +12,15 @@ from readsim.plots.style import short
 SIZE = 7.0  # of the type, in points
 LINE = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 0, "shrinkB": 0}
 
-# Where a name may stand around its point: distances in points, directions, nearest first.
+# Where a name may stand around its point, nearest first: its distance in points, the way (x, y) that
+# it lies in, and where the nearest point of the name is then.
 DISTANCES = (6.0, 12.0, 20.0, 30.0, 44.0, 60.0, 80.0)
-FAR = 1.0  # what a point of distance costs, in covered square points
 DIRECTIONS = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))
+FROM = np.repeat(DISTANCES, len(DIRECTIONS))
+WAYS = np.tile(DIRECTIONS, (len(DISTANCES), 1))
+PLACES = WAYS * (FROM / np.hypot(*WAYS.T))[:, None]
+NEAR = 12.0  # up to here a name needs no line to its point
+FAR = 1.0  # what a point of distance costs, in covered square points
 
 
 def spread(wanted: Array, gap: float) -> Array:
@@ -60,62 +63,54 @@ def label_right(
 
 
 def label_points(
-    axes: Axes, points: Array, names: Sequence[str], colours: Sequence[str], lines: Sequence[Bbox]
+    axes: Axes, points: Array, names: Sequence[str], colours: Sequence[str], lines: Array
 ) -> None:
     """A name beside each point (n, 2), clear of other names and points and, less strictly, of `lines`.
 
-    Points, and lines as boxes without width or height, are in data units. Names are placed one
-    after the other, each where it costs least by what it covers and how far it is; one that stands
-    far off gets a line to its point. Limits must be final.
+    Lines (m, 4) are boxes [x0, y0, x1, y1] without width or height, in data units as the points
+    are. Names are placed one after the other, each where it costs least by what it covers and how
+    far it is; one that stands far off gets a line to its point. Limits must be final.
     """
     assert isinstance(axes.figure, Figure)  # and not a part of one
     pixel = axes.figure.dpi / 72.0
     at = axes.transData.transform(points)
-    thin = [_thick(line.transformed(axes.transData), pixel) for line in lines]
-    dots = [_thick(Bbox([point, point]), 4.0 * pixel) for point in at]
-    placed: list[Bbox] = []
-    inside = axes.get_window_extent()
-    for (px, py), point, name, colour in zip(at, points, names, colours, strict=True):
+    ends = axes.transData.transform(lines.reshape(-1, 2)).reshape(-1, 4)
+    thin, dots = _thick(ends, pixel), _thick(np.tile(at, 2), 4.0 * pixel)
+    frame = np.array(axes.get_window_extent().extents)
+    placed = np.zeros((0, 4))
+    for here, point, name, colour in zip(at, points, names, colours, strict=True):
         text = axes.annotate(
             short(name), xy=point, xytext=(0, 0), textcoords="offset points", color=colour
         )
         text.set_fontsize(SIZE)
-        size = text.get_window_extent()
-        least, shift, line = np.inf, (0.0, 0.0), False
-        for distance, (dx, dy) in product(DISTANCES, DIRECTIONS):
-            step = distance * pixel / np.hypot(dx, dy)
-            # the side of the box that faces the point is `step` from it
-            x = dx * step + (dx - 1) / 2 * size.width
-            y = dy * step + (dy - 1) / 2 * size.height
-            box = Bbox.from_bounds(px + x, py + y, size.width, size.height)
-            hidden = overlap(box, placed) + outside(box, inside)
-            covered = 10.0 * hidden + overlap(box, dots) + 0.1 * overlap(box, thin)
-            cost = covered / pixel**2 + FAR * distance
-            if cost < least:
-                least, shift, line, chosen = cost, (x, y), distance > DISTANCES[1], box
-        placed.append(chosen)
-        text.set_position((shift[0] / pixel, shift[1] / pixel))
-        if line:
-            near = np.clip((px, py), chosen.min, chosen.max)
+        size = np.array(text.get_window_extent().size)
+        shifts = PLACES * pixel + (WAYS - 1) / 2 * size
+        boxes = np.hstack([here + shifts, here + shifts + size])
+        hidden = overlap(boxes, placed) + size.prod() - overlap(boxes, frame[None])
+        covered = 10.0 * hidden + overlap(boxes, dots) + 0.1 * overlap(boxes, thin)
+        best = int(np.argmin(covered / pixel**2 + FAR * FROM))
+        text.set_position(shifts[best] / pixel)
+        box = boxes[best]
+        placed = np.vstack([placed, _thick(box[None], 1.5 * pixel)])
+        if FROM[best] > NEAR:
             axes.annotate(
                 "",
                 xy=point,
-                xytext=((near[0] - px) / pixel, (near[1] - py) / pixel),
+                xytext=(np.clip(here, box[:2], box[2:]) - here) / pixel,
                 textcoords="offset points",
                 arrowprops={**LINE, "color": colour, "shrinkB": 3},
             )
 
 
-def _thick(box: Bbox, by: float) -> Bbox:
-    return Bbox([[box.xmin - by, box.ymin - by], [box.xmax + by, box.ymax + by]])
+def _thick(boxes: Array, by: float) -> Array:
+    """Boxes (n, 4) with their corners in order and moved outwards."""
+    low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
+    return np.hstack([low - by, high + by])
 
 
-def overlap(box: Bbox, others: Iterable[Bbox]) -> float:
-    """Area that `box` shares with the others."""
-    shared = (Bbox.intersection(box, other) for other in others)
-    return sum((both.width * both.height for both in shared if both is not None), 0.0)
-
-
-def outside(box: Bbox, frame: Bbox) -> float:
-    """Area of `box` beyond `frame`."""
-    return box.width * box.height - overlap(box, [frame])
+def overlap(boxes: Array, others: Array) -> Array:
+    """Area that each of `boxes` (n, 4) shares with `others` (m, 4), counted for each of them: (n,)."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    area: Array = np.maximum(high - low, 0.0).prod(axis=-1).sum(axis=-1)
+    return area

@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import Bbox
 
 from readsim.amounts import show_tokens
 from readsim.plots.labels import label_points
@@ -47,16 +46,10 @@ def draw_spillover(grid: Grid) -> Figure:
         axes.set_title(f"budget {show_tokens(budget)}")
         axes.set_xlabel(f"Neg: mean drop beside the target ({unit})")
         axes.text(line, top, " noise floor", va="top", fontsize=6, color=FAINT)
-        bars = [
-            Bbox([[a, cy], [c, cy]])
-            for (a, _), (c, _), (_, cy) in zip(low, high, centres, strict=True)
-        ]
-        bars += [
-            Bbox([[cx, b], [cx, d]])
-            for (_, b), (_, d), (cx, _) in zip(low, high, centres, strict=True)
-        ]
-        bars.append(Bbox([[line, bottom], [line, top]]))
-        label_points(axes, centres, grid.allocators, colours, bars)
+        across_bars = np.column_stack([low[:, 0], centres[:, 1], high[:, 0], centres[:, 1]])
+        up_bars = np.column_stack([centres[:, 0], low[:, 1], centres[:, 0], high[:, 1]])
+        lines = np.vstack([across_bars, up_bars, [line, bottom, line, top]])
+        label_points(axes, centres, grid.allocators, colours, lines)
     panel[0].set_ylabel(f"On: gain of the target ({unit})")
     note = "Means over tasks and seeds, test split. Noise floor: Neg if nothing changed but the measurement."
     if len(grid.seeds) > 1:

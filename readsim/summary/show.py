@@ -60,8 +60,8 @@ COLUMNS = (
     Column("On", _plain("on_target", "+"), 3),
     Column("Off", _plain("off_target", "+"), 4),
     Column("Neg", _plain("negative"), 5),
-    Column("floor", _plain("negative_floor"), 6),
-    Column("tokens\nbeside", lambda row: _short(row["beside_budget"]), 7),
+    Column("floor", _plain("negative_floor"), 7),
+    Column("tokens\nbeside", lambda row: _short(row["beside_budget"]), 6),
     Column("ms a\ndecision", lambda row: _short(1000.0 * row["seconds_per_decision"]), 8),
 )
 

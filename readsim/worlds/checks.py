@@ -103,6 +103,10 @@ def _bounds(world: "World") -> None:
             _fail(f"start of {name}", start, f"must lie between floor {low:g} and ceiling {high:g}")
         if world.is_score and (low < 0 or high > 1):
             _fail(f"floor and ceiling of {name}", (low, high), "scores lie in [0, 1]")
+        if world.dynamics == "artifact" and (low, high) != (0.0, 1.0):
+            _fail(f"floor and ceiling of {name}", (low, high), "the artifact mode has 0 and 1")
+        if world.link == "exponential" and start == high:
+            _fail(f"start of {name}", start, "the exponential link needs start < ceiling")
         if world.link == "logistic" and not low < start < high:
             _fail(f"start of {name}", start, "the logistic link needs floor < start < ceiling")
         if world.link == "exponential" and low != -np.inf:
@@ -177,7 +181,7 @@ def _drift(world: "World") -> None:
         if key not in DRIFT_FIELDS:
             raise WorldError(f"drift: {unknown('field', key, DRIFT_FIELDS)}")
     after = world.drift.get("after_tokens")
-    if not isinstance(after, int | float) or not after >= 0:
+    if not isinstance(after, int | float) or not 0 <= after < np.inf:
         _fail("drift.after_tokens", after, "a number of tokens >= 0")
     try:
         matrix = np.asarray(world.drift.get("help"), dtype=np.float64)

@@ -85,7 +85,11 @@ def world_from_effects(
 def world_from_csv(path: Path) -> World:
     """Read `source,<capability>,...` rows; square or rectangular. Messages carry line numbers."""
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [(n, row) for n, row in enumerate(csv.reader(file), start=1) if any(row)]
+        reader = csv.reader(file)
+        try:
+            rows = [(reader.line_num, row) for row in reader if any(row)]
+        except csv.Error as error:
+            raise WorldError(f"line {reader.line_num}: {error}") from error
     if not rows:
         raise WorldError("the file is empty; expected a header `source,<capability>,...`")
     header = [cell.strip() for cell in rows[0][1]]

@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def world_to_dict(world: World) -> dict[str, object]:
             continue
         elif value or not isinstance(value, dict | tuple):
             out[f.name] = list(value) if isinstance(value, tuple) else value
+    if world.drift:
+        out["drift"] = {**world.drift, "help": np.asarray(world.drift["help"]).tolist()}
     if "forgetting_tokens" in out:
         out["forgetting_tokens"] = [
             v if np.isfinite(v) else "never" for v in world.forgetting_tokens.tolist()
@@ -116,11 +119,11 @@ def _tables(key: str, value: object) -> list[dict[str, object]]:
 def _array(key: str, value: object, shape: tuple[int, ...]) -> Array:
     if isinstance(value, list) and "never" in value:
         value = [np.inf if v == "never" else v for v in value]
-    if isinstance(value, bool | str):
+    if not _numeric(value):
         raise WorldError(f"{key} = {value!r}: expected numbers")
     try:
         array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, ValueError) as error:
         raise WorldError(
             f"{key}: expected numbers in rows of equal length, got {value!r}"
         ) from error
@@ -131,6 +134,13 @@ def _array(key: str, value: object, shape: tuple[int, ...]) -> Array:
             f"{key}: shape {array.shape} where {shape} is needed (sources, capabilities)"
         )
     return array
+
+
+def _numeric(value: object) -> bool:
+    """Whether it is a number, or a list of such: no texts that look like one, no truth values."""
+    if isinstance(value, list | tuple):
+        return all(map(_numeric, value))
+    return isinstance(value, Real | np.ndarray) and not isinstance(value, bool)
 
 
 def save_world(world: World, path: str | Path) -> None:
@@ -153,7 +163,8 @@ def load_world_file(path: str | Path) -> World:
     """Read a `.toml` or `.json` world, or a `.csv` of effects. Every message starts with the path."""
     source = Path(path)
     if not source.is_file():
-        raise WorldError(f"{source}: no such file")
+        what = "a folder, not a file" if source.is_dir() else "no such file"
+        raise WorldError(f"{source}: {what}")
     try:
         if source.suffix == ".csv":
             from readsim.worlds.effects import world_from_csv
@@ -171,5 +182,5 @@ def load_world_file(path: str | Path) -> World:
         return world_from_dict(data)
     except WorldError as error:
         raise WorldError(f"{source}: {error}") from error
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise WorldError(f"{source}: not a readable {source.suffix[1:]} file ({error})") from error

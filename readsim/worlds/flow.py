@@ -113,15 +113,14 @@ class Flow:
     def profile(self, state: State) -> Array:
         return self.link.value(state[2])
 
-    def constant(self, rate: Array, tokens: Array, steps: int) -> Array:
-        """The noise-free profile (..., K) after `steps` intervals with the same tokens (..., S) each.
+    def constant(self, rate: Array, tokens: Array, n: int) -> Array:
+        """The noise-free profile (..., K) after `tokens` (..., S) in `n` equal substeps.
 
         Equal to `advance` up to rounding, and many times faster: the gains of all substeps are one
         array operation, and without gates so is the recursion in z.
         """
         t = self.terms
-        n = steps * t.substeps
-        part = tokens / t.substeps
+        part = tokens / n
         dx = part * rate
         count = np.arange(n + 1.0).reshape(-1, *[1] * tokens.ndim)
         du = np.diff(self.gains.curves.value(count * dx), axis=0)

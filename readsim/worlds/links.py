@@ -13,6 +13,7 @@ from readsim.arrays import Array
 from readsim.errors import unknown
 
 TINY = 1e-12  # a capability that starts on a bound has no room; this keeps the formulas finite
+LARGEST = 600.0  # exponent of a number that is still far from overflow
 
 
 class Link(Protocol):
@@ -111,18 +112,21 @@ class Logistic:
 
 
 class ExponentialLoss:
-    """p = ceiling - (ceiling - start) exp(-z / (ceiling - start)): for negated losses, no floor."""
+    """p = ceiling - (ceiling - start) exp(-z / (ceiling - start)): for negated losses, no floor.
+
+    Where the exponential would leave the range of doubles it stays at the largest that fits.
+    """
 
     def __init__(self, start: Array, ceiling: Array) -> None:
         self.ceiling = ceiling
         self.gap = np.maximum(ceiling - start, TINY)
 
     def value(self, z: Array) -> Array:
-        out: Array = self.ceiling - self.gap * np.exp(-z / self.gap)
+        out: Array = self.ceiling - self.gap * np.exp(np.minimum(-z / self.gap, LARGEST))
         return out
 
     def slope(self, z: Array) -> Array:
-        return np.exp(-z / self.gap)
+        return np.exp(np.minimum(-z / self.gap, LARGEST))
 
     def inverse(self, p: Array) -> Array:
         return -self.gap * np.log((self.ceiling - p) / self.gap)

@@ -55,11 +55,15 @@ def optimum(
     problem: Problem = (
         OrderFree(world, budget) if world.order_free else Simulated(world, budget, steps)
     )
+    # the recursion behind gates has to be stepped through: a coarse one is good enough to start
+    rough = Simulated(world.replace(substeps=1), budget, steps) if world.gates else problem
     concave = world.order_free and (
         world.link in ("identity", "exponential")
         or (world.link == "saturating" and not world.harm.any())
     )
-    shares = best_shares(problem, task, len(world.sources), spend_all=spend_all, concave=concave)
+    shares = best_shares(
+        problem, rough, task, len(world.sources), spend_all=spend_all, concave=concave
+    )
     profile, slopes = problem.jacobian(np.maximum(shares, LEAST))
     used = float(shares.sum())
     value = float(task.utility(problem.profiles(shares[None])[0]))
@@ -104,8 +108,8 @@ class Simulated:
     def profiles(self, shares: Array) -> Array:
         model = self.world.model
         if isinstance(model, Flow):
-            tokens = shares * (self.budget / self.steps)
-            return model.constant(self.world.rate(), tokens, self.steps)
+            substeps = self.steps * self.world.substeps
+            return model.constant(self.world.rate(), shares * self.budget, substeps)
         return self.world.static_profile(shares, self.budget, self.steps)
 
     def jacobian(self, shares: Array) -> tuple[Array, Array]:

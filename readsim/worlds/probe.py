@@ -31,8 +31,8 @@ class Probe:
 
     def of_runs(self, runs: int) -> "Probe":
         """The same for exactly (runs, K) profiles, with its constants tiled (see `World`)."""
-        tiled = (np.tile(v, (runs, 1)) for v in (self.items, self.bias, self.slope))
-        return Probe(*tiled, self.pairing, self.scores)
+        items, bias, slope = (np.tile(v, (runs, 1)) for v in (self.items, self.bias, self.slope))
+        return Probe(items, bias, slope, self.pairing, self.scores)
 
     def deviation(self, profile: Array) -> Array:
         """Standard deviation of one measurement of `profile` (..., K)."""
@@ -49,11 +49,13 @@ class Probe:
     def difference_deviation(self, first: Array, last: Array) -> Array:
         """Standard deviation of `measure(last) - measure(first)` on the same items (..., K)."""
         a, b = self.deviation(first), self.deviation(last)
-        return np.sqrt(self.pairing * (b - a) ** 2 + (1.0 - self.pairing) * (a * a + b * b))
+        variance: Array = self.pairing * (b - a) ** 2 + (1.0 - self.pairing) * (a * a + b * b)
+        return np.sqrt(variance)
 
     def luck(self, items: Array) -> Array:
         """The part of the noise that comes from the item sample (..., K) and stays over a run."""
-        return items * self.pairing**0.5
+        out: Array = items * self.pairing**0.5
+        return out
 
     def measure(self, profile: Array, luck: Array, fresh: Array) -> Array:
         """The measured profile (..., K).

@@ -35,7 +35,7 @@ def random_world(
     coupling      mean size of a cross effect, as a share of the mean own effect
     negative      share of cross effects that harm (0 with `separable`, which has no harm)
     curvature     budget of 60M tokens over the gain scale: 0.1 nearly straight, 10 saturates early
-    noise         1: probes of 64 items; 0: exact; items = 64 / noise^2
+    noise         1: probes of 64 items; 0: exact; items = 64 / noise^2, at least 1
     dynamics      `separable`, `potential` or `flow` (with forgetting and process noise)
 
     Own effects are uniform in [0.1, 0.4] of the range between start (uniform in [0.2, 0.5]) and
@@ -44,7 +44,7 @@ def random_world(
     """
     k = capabilities
     s = k if sources is None else sources
-    for name, value, least in (("sources", s, 1), ("capabilities", k, 1)):
+    for name, value, least in (("sources", s, 1), ("capabilities", k, 1), ("seed", seed, 0)):
         if value < least:
             raise ConfigError(f"{name} = {value!r}: at least {least}")
     for name, number in (("coupling", coupling), ("noise", noise)):
@@ -65,10 +65,8 @@ def random_world(
     scale = 60e6 / curvature * np.exp(rng.uniform(-0.5, 0.5, s))
     diagonal = np.eye(s, k, dtype=np.bool_)
     help_ = np.where(diagonal, own, np.where(harmful, 0.0, size))
-    if (
-        dynamics == "separable"
-    ):  # the identity link needs the sum of all help to fit below the ceiling
-        help_ *= np.minimum(1.0, (ceiling - start) / help_.sum(axis=0))
+    if dynamics == "separable":  # under the identity link all help must fit below the ceiling
+        help_ /= np.maximum(1.0, help_.sum(axis=0) / (ceiling - start))
     named = [f"skill_{j}" for j in range(max(s, k))]
     flow = dynamics == "flow"
     return World(
@@ -87,7 +85,7 @@ def random_world(
         harm=np.where(diagonal | ~harmful, 0.0, size),
         forgetting_tokens=rng.uniform(2e8, 1e9, k) if flow else np.full(k, np.inf),
         process_sd=np.full(k, 0.001 * noise) if flow else np.zeros(k),
-        items=np.full(k, np.round(64 / noise**2) if noise > 0 else 0.0),
+        items=np.full(k, max(np.round(64 / noise**2), 1.0) if noise > 0 else 0.0),
         provenance={
             "family": f"readsim random family, seed {seed}, coupling {coupling:g}, negative "
             f"{negative:g}, curvature {curvature:g}, noise {noise:g}"

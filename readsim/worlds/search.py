@@ -36,52 +36,47 @@ class Problem(Protocol):
         ...
 
 
-def best_shares(problem: Problem, task: Task, s: int, *, spend_all: bool, concave: bool) -> Array:
+def best_shares(
+    problem: Problem, rough: Problem, task: Task, s: int, *, spend_all: bool, concave: bool
+) -> Array:
     """argmax of the task's utility over shares (S,) with sum 1, or at most 1 without `spend_all`.
 
-    Leaving tokens unspent is one more source that does nothing, so both cases are a simplex.
+    Leaving tokens unspent is one more source that does nothing, so both cases are a simplex. `rough`
+    is a cheap likeness of `problem` (or `problem` itself) for the screen and the first climbs.
     """
     m = s if spend_all else s + 1
 
     def value(points: Array) -> Array:
         return task.utility(problem.profiles(points[..., :s]))
 
-    points = _screen(value, m)
-    values = value(points)
+    def best(points: list[Array]) -> Array:
+        both = [p for point in points for p in (_without_dust(point), point)]
+        return both[int(np.argmax(value(np.array(both))))]
+
+    points, values = _screen(lambda p: task.utility(rough.profiles(p[..., :s])), m)
     order = np.argsort(-values, kind="stable")
     spread = max(float(values.max() - values.min()), 1e-12)
     starts = _apart(points[order], 1 if concave else STARTS)
-    found = list(points[order[:1]])
-    for start in starts:
-        climbed = _climb(problem, task, start, s, spread)
-        found += [climbed, _without_dust(climbed)]
-    best = found[int(np.argmax(value(np.array(found))))]
+    found = best([points[order[0]], *(_climb(rough, task, start, s, spread) for start in starts)])
+    if rough is not problem:
+        found = best([found, _climb(problem, task, found, s, spread)])
     if parse(task.kind)[0] == "capped":
-        smooth = _climb_capped(problem, task, best, s, spread)
-        best = max(best, smooth, _without_dust(smooth), key=lambda p: float(value(p[None])[0]))
-    return _without_dust(_polish(value, best))[:s]
+        found = best([found, _climb_capped(problem, task, found, s, spread)])
+    return best([_polish(value, found)])[:s]
 
 
-def _screen(value: Callable[[Array], Array], m: int) -> Array:
-    """Vertices, uniform, halves and quarters of good pairs, and fixed random points: (R, m)."""
+def _screen(value: Callable[[Array], Array], m: int) -> tuple[Array, Array]:
+    """Corners, uniform, mixtures of two good corners, fixed random points: (R, m), and their values."""
     corners = np.eye(m)
-    top = np.argsort(-value(corners), kind="stable")[:TOP]
-    pairs = [
-        w * corners[i] + (1.0 - w) * corners[j]
-        for i in top
-        for j in top
-        if i != j
-        for w in (0.5, 0.75)
-    ]
+    worth = value(corners)
+    top = np.argsort(-worth, kind="stable")[:TOP]
+    shares = [(i, j, w) for i in top for j in top if i != j for w in (0.5, 0.75)]
+    pairs = [w * corners[i] + (1.0 - w) * corners[j] for i, j, w in shares]
     draws = np.random.default_rng(0).standard_exponential((RANDOM_POINTS, m))
     draws[::2] **= 4  # every second point is nearly sparse
-    blocks = [
-        corners,
-        np.full((1, m), 1.0 / m),
-        *([pairs] if pairs else []),
-        draws / draws.sum(axis=1, keepdims=True),
-    ]
-    return np.concatenate(blocks)
+    draws /= draws.sum(axis=1, keepdims=True)
+    others = np.array([np.full(m, 1.0 / m), *pairs, *draws])
+    return np.concatenate([corners, others]), np.concatenate([worth, value(others)])
 
 
 def _apart(points: Array, count: int) -> list[Array]:
@@ -149,6 +144,9 @@ def _climb_capped(problem: Problem, task: Task, start: Array, s: int, spread: fl
     weights = np.concatenate([np.zeros(m), task.weights[wanted] / spread])
     cap = parse(task.kind)[1]
 
+    def objective(point: Array) -> tuple[float, Array]:
+        return -float(weights @ point), -weights
+
     def room(point: Array) -> Array:
         profile: Array = problem.profiles(np.maximum(point[None, :s], LEAST))[0, wanted]
         return profile - point[m:]
@@ -163,11 +161,11 @@ def _climb_capped(problem: Problem, task: Task, start: Array, s: int, spread: fl
     first[m:] = np.minimum(room(first), cap)
     total = np.concatenate([np.ones(m), np.zeros(len(wanted))])
     result = minimize(
-        lambda point: (-float(weights @ point), -weights),
+        objective,
         first,
         jac=True,
         method="SLSQP",
-        bounds=[(LEAST, 1.0)] * m + [(None, cap)] * len(wanted),
+        bounds=[(LEAST, 1.0)] * m + [(-np.inf, cap)] * len(wanted),
         constraints=[
             LinearConstraint(total[None], 1.0, 1.0),
             NonlinearConstraint(room, 0.0, np.inf, jac=slopes),

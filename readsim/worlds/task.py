@@ -1,6 +1,7 @@
 """A task: which capabilities it requires, and what its utility is."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -39,7 +40,8 @@ def simplex_from_names(weights: dict[str, float], names: tuple[str, ...], where:
     for name, weight in weights.items():
         if name not in names:
             raise WorldError(f"{where}: {unknown('capability', name, names)}")
-        if not (np.isfinite(weight) and weight >= 0):
+        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
+        if not (is_number and 0.0 <= weight < np.inf):
             raise WorldError(f"{where}: weight {name} = {weight!r} must be a number >= 0")
         out[names.index(name)] = weight
     if out.sum() <= 0:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError, WorldError, unknown
 from readsim.worlds import links
 from readsim.worlds.artifact import Artifact
 from readsim.worlds.checks import check_world
@@ -86,7 +86,9 @@ class World:
                 object.__setattr__(self, name, np.full(length, default))
         check_world(self)
         for name in self.task_names:
-            self.task(name)
+            kind = self.task(name).kind
+            if kind.startswith("ces") and not self.is_score:
+                raise WorldError(f"tasks.{name}.utility = {kind!r}: negated losses are below 0")
 
     @property
     def shape(self) -> tuple[int, int]:

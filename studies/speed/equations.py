@@ -33,7 +33,8 @@ class Equations:
     def deviates(self, shape: tuple[int, int]) -> Array:
         """Standardised Binomial(32, 1/2), as in readsim."""
         words = self.bits.random_raw(shape[0] * shape[1] // 2).view(np.uint32)
-        return (np.bitwise_count(words).reshape(shape) - 16.0) * 0.125**0.5
+        out: Array = (np.bitwise_count(words).reshape(shape) - 16.0) * 0.125**0.5
+        return out
 
     def step(self, actions: Array) -> Array:
         """Rewards (N,) of one interval."""

@@ -1,0 +1,73 @@
+"""Allocators by name, by path and by entry point; what cannot be built is said."""
+
+import numpy as np
+import pytest
+
+from readsim.allocators.base import Allocator
+from readsim.allocators.registry import allocator_names, describe, load_allocator
+from readsim.env import DistillEnv
+from readsim.errors import ConfigError, UnknownNameError
+from readsim.rollout import rollout
+
+WORLD = "random:seed=5,capabilities=4"
+
+
+class Favourite(Allocator):
+    """Everything on the capability that is required most."""
+
+    def select(self, state, context):
+        return context.requirement == context.requirement.max()
+
+
+class Silent(Allocator):
+    """Defines nothing."""
+
+
+class NotOne:
+    """Not an allocator."""
+
+
+def test_a_users_class_works_by_path():
+    rows, _ = rollout([DistillEnv(WORLD)], load_allocator("tests.test_registry:Favourite"), [0])
+    assert np.array_equal(rows[1]["allocation"], np.eye(4)[0])
+    assert describe("tests.test_registry:Favourite").startswith("Everything")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "error", "fragment"),
+    [
+        ("raed", {}, UnknownNameError, "did you mean 'read'"),
+        ("nowhere.at.all:Thing", {}, UnknownNameError, "cannot import 'nowhere.at.all'"),
+        ("tests.test_registry:Favorite", {}, UnknownNameError, "did you mean 'Favourite'"),
+        ("tests.test_registry:NotOne", {}, ConfigError, "not a readsim.Allocator"),
+        ("tests.test_registry:Silent", {}, ConfigError, "defines no select"),
+        ("uniform", {"speed": 3}, ConfigError, "speed"),
+        ("read", {"kapa": 3}, UnknownNameError, "did you mean 'kappa'"),
+        ("read", {"kappa": -1.0}, ConfigError, "kappa = -1.0"),
+        ("read", {"kappa_decay": 2.0}, ConfigError, "kappa_decay = 2.0"),
+        ("read", {"pool": 1.5}, ConfigError, "pool = 1.5"),
+        ("read", {"variant": "no-adaption"}, UnknownNameError, "did you mean 'no-adaptation'"),
+        ("grid", {"top": 0}, ConfigError, "top = 0"),
+        ("grid", {"trial_share": 1.0}, ConfigError, "trial_share = 1.0"),
+    ],
+)
+def test_what_cannot_be_built_is_said(name, settings, error, fragment):
+    with pytest.raises(error, match=fragment):
+        load_allocator(name, settings)
+
+
+def test_a_one_hot_source_must_exist():
+    with pytest.raises(UnknownNameError, match="unknown source 'skill_7'"):
+        rollout([DistillEnv(WORLD)], load_allocator("one-hot", {"source": "skill_7"}), [0])
+
+
+def test_entry_points_are_found(monkeypatch):
+    from importlib.metadata import EntryPoint
+
+    entry = EntryPoint("favourite", "tests.test_registry:Favourite", "readsim.allocators")
+    monkeypatch.setattr(
+        "readsim.allocators.registry.entry_points",
+        lambda group: [entry] if "readsim" in group else [],
+    )
+    assert "favourite" in allocator_names()
+    assert isinstance(load_allocator("favourite"), Allocator)
