@@ -36,7 +36,9 @@ def fixed_candidates(setting: Setting, candidates: Array | None) -> Array:
     return rows
 
 
-class DiscreteCandidates(gym.ActionWrapper[Any, np.int64, Array], gym.utils.RecordConstructorArgs):
+class DiscreteCandidates(
+    gym.ActionWrapper[Any, int | np.int64, Array], gym.utils.RecordConstructorArgs
+):
     """Actions 0..A-1 are fixed allocations; with `allow_stop` a last one stops.
 
     `candidates` (A, S): by default uniform, then one-hots and pairs on the grid of the top sources.
@@ -49,7 +51,7 @@ class DiscreteCandidates(gym.ActionWrapper[Any, np.int64, Array], gym.utils.Reco
         self.candidates = fixed_candidates(_setting(env.unwrapped), candidates)
         self.action_space = gym.spaces.Discrete(len(self.candidates))
 
-    def action(self, action: np.int64) -> Array:
+    def action(self, action: int | np.int64) -> Array:
         if not 0 <= int(action) < len(self.candidates):
             raise AllocationError(f"action = {action!r}: 0 to {len(self.candidates) - 1}")
         row: Array = self.candidates[int(action)]

@@ -1,6 +1,7 @@
-"""The single environment: Gymnasium's contract, ours, and what bad input gets."""
+"""The single environment: Gymnasium's contract and ours."""
 
 import pickle
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import readsim
+from readsim.arrays import Array
 from readsim.checkpoint import load_tree, save_tree
 from readsim.env import DistillEnv
+from tests.helpers import ENV, play, same
 
 WORLDS = [
     "random:seed=1",
@@ -23,17 +26,17 @@ WORLDS = [
 
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("stop", [False, True])
-def test_gymnasium_checker(world, stop):
+def test_gymnasium_checker(world: str, stop: bool) -> None:
     check_env(DistillEnv(world, allow_stop=stop), skip_render_check=True)
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_two_envs_with_one_seed_agree_exactly(world):
+def test_two_envs_with_one_seed_agree_exactly(world: str) -> None:
     first, second = (play(gym.make(ENV, world=world), 7, np.random.default_rng(0)) for _ in "ab")
     assert same(first, second)
 
 
-def test_a_second_episode_differs_but_is_reproducible():
+def test_a_second_episode_differs_but_is_reproducible() -> None:
     runs = []
     for _ in range(2):
         env = gym.make(ENV, world="random")
@@ -45,7 +48,7 @@ def test_a_second_episode_differs_but_is_reproducible():
     assert not np.array_equal(runs[0], fresh["profile"])
 
 
-def test_an_unseeded_reset_records_its_seed():
+def test_an_unseeded_reset_records_its_seed() -> None:
     env = DistillEnv("random")
     observation, _ = env.reset()
     again, _ = DistillEnv("random").reset(seed=None)
@@ -54,7 +57,7 @@ def test_an_unseeded_reset_records_its_seed():
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_observations_stay_in_their_space_and_tokens_add_up(world):
+def test_observations_stay_in_their_space_and_tokens_add_up(world: str) -> None:
     env = DistillEnv(world, budget=1_000_003, steps=7)
     episode = play(env, 0, np.random.default_rng(1))
     assert all(env.observation_space.contains(o) for o, *_ in episode)
@@ -64,11 +67,11 @@ def test_observations_stay_in_their_space_and_tokens_add_up(world):
     assert episode[-1][0]["budget_left"][0] == 0.0
 
 
-def test_history_is_newest_first_and_padded():
+def test_history_is_newest_first_and_padded() -> None:
     env = DistillEnv("random:capabilities=3", history=3)
     observation, _ = env.reset(seed=0)
     assert not observation["history"].any()
-    rows = []
+    rows: list[Array] = []
     for action in np.eye(3)[[0, 1, 2, 0]]:
         observation, reward, _, _, info = env.step(action)
         rows.insert(0, np.concatenate([action, info["change"], [reward, 1.0]]))
@@ -78,20 +81,20 @@ def test_history_is_newest_first_and_padded():
         assert np.array_equal(shown, expected)
 
 
-def test_without_history_the_context_is_equation_16():
+def test_without_history_the_context_is_equation_16() -> None:
     env = DistillEnv("random", history=0)
     assert set(env.observation_space) == {"requirement", "profile", "budget_left"}
     assert env.observation_space.contains(env.reset(seed=0)[0])
 
 
 @given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 10**9))
-def test_the_schedule_spends_the_budget_exactly(seed, steps, extra):
+def test_the_schedule_spends_the_budget_exactly(seed: int, steps: int, extra: int) -> None:
     env = DistillEnv("random:capabilities=2,noise=0", budget=steps + extra, steps=steps)
     assert sum(env.setting.schedule) == steps + extra
     assert max(env.setting.schedule) - min(env.setting.schedule) <= 1
 
 
-def test_what_is_handed_out_can_be_changed_without_harm():
+def test_what_is_handed_out_can_be_changed_without_harm() -> None:
     clean, abused = (DistillEnv("random") for _ in "ab")
     for env in (clean, abused):
         env.reset(seed=1)
@@ -100,10 +103,10 @@ def test_what_is_handed_out_can_be_changed_without_harm():
         b, _, _, _, info = abused.step(np.ones(8))
         assert same(a, b)
         for value in (*b.values(), *(v for v in info.values() if isinstance(v, np.ndarray))):
-            value *= 0.0
+            value.fill(0.0)
 
 
-def test_stopping_leaves_tokens_unspent():
+def test_stopping_leaves_tokens_unspent() -> None:
     env = DistillEnv("random", allow_stop=True, budget=1000)
     env.reset(seed=0)
     env.step(np.r_[np.ones(8), 0.0])
@@ -114,14 +117,14 @@ def test_stopping_leaves_tokens_unspent():
     assert "utility" in info
 
 
-def test_an_outer_limit_truncates():
+def test_an_outer_limit_truncates() -> None:
     env = gym.make(ENV, world="random", max_episode_steps=3)
     env.reset(seed=0)
     ends = [env.step(np.ones(8))[2:4] for _ in range(3)]
     assert ends == [(False, False), (False, False), (False, True)]
 
 
-def test_hidden_capabilities_show_only_at_the_end():
+def test_hidden_capabilities_show_only_at_the_end() -> None:
     world = readsim.load_world("random:capabilities=4,noise=0").replace(
         hidden=("skill_3",), sources=("skill_0", "skill_1", "skill_2", "skill_x")
     )
@@ -136,7 +139,7 @@ def test_hidden_capabilities_show_only_at_the_end():
     assert episode[-1][3]["final_profile"].shape == (4,)
 
 
-def test_pickle_in_the_middle_of_an_episode():
+def test_pickle_in_the_middle_of_an_episode() -> None:
     env = gym.make(ENV, world="random:dynamics=flow")
     env.reset(seed=5)
     env.step(np.ones(8))
@@ -146,7 +149,7 @@ def test_pickle_in_the_middle_of_an_episode():
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_snapshot_through_a_file_continues_exactly(world, tmp_path):
+def test_snapshot_through_a_file_continues_exactly(world: str, tmp_path: Path) -> None:
     env = DistillEnv(world, steps=6)
     env.reset(seed=2)
     s = len(env.setting.sources)
@@ -158,7 +161,7 @@ def test_snapshot_through_a_file_continues_exactly(world, tmp_path):
     assert same(rest, [other.step(np.eye(s)[t % s]) for t in range(5)])
 
 
-def test_a_trial_is_undone_and_charged():
+def test_a_trial_is_undone_and_charged() -> None:
     env = DistillEnv("random", budget=1000)
     env.reset(seed=0)
     reference = DistillEnv("random", budget=1000)

@@ -1,9 +1,12 @@
 """What bad input gets from the environment: a named error, and nothing trained."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
+from readsim.arrays import Array
 from readsim.env import DistillEnv
 from readsim.errors import AllocationError, CapabilityMissingError, ConfigError, UnknownNameError
 from readsim.reward import RewardConfig
@@ -26,7 +29,9 @@ from tests.helpers import FakeBackend, same
         ({"task": {"skill_0": -1.0}}, ConfigError, ["skill_0 = -1.0"]),
     ],
 )
-def test_bad_arguments(arguments, error, fragments):
+def test_bad_arguments(
+    arguments: dict[str, Any], error: type[Exception], fragments: list[str]
+) -> None:
     with pytest.raises(error) as caught:
         DistillEnv(**{"world": "random", **arguments})
     for fragment in fragments:
@@ -42,7 +47,7 @@ def test_bad_arguments(arguments, error, fragments):
         ({"spill_weights": "requirment"}, "did you mean 'requirement'"),
     ],
 )
-def test_bad_reward_settings(arguments, fragment):
+def test_bad_reward_settings(arguments: dict[str, Any], fragment: str) -> None:
     with pytest.raises((ConfigError, UnknownNameError), match=fragment):
         RewardConfig(**arguments)
 
@@ -55,7 +60,7 @@ def test_bad_reward_settings(arguments, fragment):
         (np.ones(7), r"shape \(7,\): expected \(8,\)"),
     ],
 )
-def test_allocations_that_cannot_be_read(action, fragment):
+def test_allocations_that_cannot_be_read(action: Array, fragment: str) -> None:
     env = DistillEnv("random")
     env.reset(seed=0)
     before = env.snapshot()
@@ -69,7 +74,7 @@ def test_allocations_that_cannot_be_read(action, fragment):
     ("action", "fragment"),
     [(np.r_[-0.5, 1.5, np.zeros(6)], "skill_0=-0.5.*negative"), (np.ones(8), "sums to 8")],
 )
-def test_strict_refuses_what_the_default_normalises(action, fragment):
+def test_strict_refuses_what_the_default_normalises(action: Array, fragment: str) -> None:
     strict, lenient = DistillEnv("random", strict=True), DistillEnv("random")
     strict.reset(seed=0)
     lenient.reset(seed=0)
@@ -80,7 +85,7 @@ def test_strict_refuses_what_the_default_normalises(action, fragment):
     assert (weights >= 0).all()
 
 
-def test_steps_out_of_turn():
+def test_steps_out_of_turn() -> None:
     env = DistillEnv("random", steps=1)
     with pytest.raises(ResetNeeded, match="reset"):
         env.step(np.ones(8))
@@ -90,12 +95,12 @@ def test_steps_out_of_turn():
         env.step(np.ones(8))
 
 
-def test_unknown_reset_options():
+def test_unknown_reset_options() -> None:
     with pytest.raises(ConfigError, match="options"):
         DistillEnv("random").reset(options={"task": "skill_1"})
 
 
-def test_a_probe_that_is_not_a_number_is_named_and_not_scored():
+def test_a_probe_that_is_not_a_number_is_named_and_not_scored() -> None:
     env = DistillEnv(backend=FakeBackend(), task={"a": 1.0}, budget=100, steps=4)
     env.reset(seed=0)
     assert env.step(np.ones(2))[-1]["spent"] == 25
@@ -105,7 +110,7 @@ def test_a_probe_that_is_not_a_number_is_named_and_not_scored():
     assert env.ledger.spent == 25
 
 
-def test_a_backend_needs_a_task():
+def test_a_backend_needs_a_task() -> None:
     with pytest.raises(ConfigError, match="needs a `task`"):
         DistillEnv(backend=FakeBackend())
     with pytest.raises(ConfigError, match="lists no tasks"):

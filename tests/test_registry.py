@@ -1,21 +1,23 @@
 """Allocators by name, by path and by entry point; what cannot be built is said."""
 
+from importlib.metadata import EntryPoint
+from typing import Any
+
 import numpy as np
 import pytest
 
-from readsim.allocators.base import Allocator
+from readsim.allocators.base import Allocator, Context, State
 from readsim.allocators.registry import allocator_names, describe, load_allocator
 from readsim.env import DistillEnv
 from readsim.errors import ConfigError, UnknownNameError
 from readsim.rollout import rollout
-
-WORLD = "random:seed=5,capabilities=4"
+from tests.helpers import WORLD
 
 
 class Favourite(Allocator):
     """Everything on the capability that is required most."""
 
-    def select(self, state, context):
+    def select(self, state: State, context: Context) -> Any:
         return context.requirement == context.requirement.max()
 
 
@@ -27,7 +29,7 @@ class NotOne:
     """Not an allocator."""
 
 
-def test_a_users_class_works_by_path():
+def test_a_users_class_works_by_path() -> None:
     rows, _ = rollout([DistillEnv(WORLD)], load_allocator("tests.test_registry:Favourite"), [0])
     assert np.array_equal(rows[1]["allocation"], np.eye(4)[0])
     assert describe("tests.test_registry:Favourite").startswith("Everything")
@@ -51,19 +53,19 @@ def test_a_users_class_works_by_path():
         ("grid", {"trial_share": 1.0}, ConfigError, "trial_share = 1.0"),
     ],
 )
-def test_what_cannot_be_built_is_said(name, settings, error, fragment):
+def test_what_cannot_be_built_is_said(
+    name: str, settings: dict[str, Any], error: type[Exception], fragment: str
+) -> None:
     with pytest.raises(error, match=fragment):
         load_allocator(name, settings)
 
 
-def test_a_one_hot_source_must_exist():
+def test_a_one_hot_source_must_exist() -> None:
     with pytest.raises(UnknownNameError, match="unknown source 'skill_7'"):
         rollout([DistillEnv(WORLD)], load_allocator("one-hot", {"source": "skill_7"}), [0])
 
 
-def test_entry_points_are_found(monkeypatch):
-    from importlib.metadata import EntryPoint
-
+def test_entry_points_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("favourite", "tests.test_registry:Favourite", "readsim.allocators")
     monkeypatch.setattr(
         "readsim.allocators.registry.entry_points",

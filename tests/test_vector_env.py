@@ -1,6 +1,7 @@
 """The vector environment against Gymnasium's own vectorisation of the single one."""
 
 import pickle
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -12,12 +13,12 @@ from gymnasium.wrappers.vector import FlattenObservation, RecordEpisodeStatistic
 from readsim.errors import AllocationError, ConfigError
 from readsim.vector_env import DistillVectorEnv
 from readsim.wrappers import VectorDiscreteCandidates
+from tests.helpers import ENV
 
-ENV = "readsim/Distill-v0"
 TOLERANCE = 1e-9
 
 
-def assert_close(a: object, b: object, place: str) -> None:
+def assert_close(a: Any, b: Any, place: str) -> None:
     if isinstance(a, dict):
         assert a.keys() == b.keys(), place
         for key in a:
@@ -36,7 +37,7 @@ def assert_close(a: object, b: object, place: str) -> None:
         assert np.allclose(a, b, rtol=0, atol=TOLERANCE), place
 
 
-CASES = [
+CASES: list[dict[str, Any]] = [
     {"world": "random:seed=1"},
     {"world": "random:seed=2,dynamics=flow,sources=3,capabilities=5", "history": 0},
     {"world": "random:seed=3,capabilities=4,dynamics=separable", "history": 5, "steps": 4},
@@ -48,7 +49,9 @@ CASES = [
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("stop", [False, True])
 @pytest.mark.parametrize("limit", [None, 3])
-def test_equals_gymnasiums_sync_vector_env(mode, case, stop, limit):
+def test_equals_gymnasiums_sync_vector_env(
+    mode: AutoresetMode, case: dict[str, Any], stop: bool, limit: int | None
+) -> None:
     settings = {**case, "allow_stop": stop, "budget": 1_000_003}
     ours = gym.make_vec(
         ENV,
@@ -58,7 +61,7 @@ def test_equals_gymnasiums_sync_vector_env(mode, case, stop, limit):
         max_episode_steps=limit,
         **settings,
     )
-    single = {} if limit is None else {"max_episode_steps": limit}
+    single: dict[str, Any] = {} if limit is None else {"max_episode_steps": limit}
     reference = SyncVectorEnv(
         [lambda: gym.make(ENV, **single, **settings) for _ in range(5)], autoreset_mode=mode
     )
@@ -73,8 +76,8 @@ def test_equals_gymnasiums_sync_vector_env(mode, case, stop, limit):
         assert_close(ours.step(actions), reference.step(actions), f"step {step}")
 
 
-def test_disabled_mode_resets_what_the_mask_says():
-    settings = {"world": "random:capabilities=3", "steps": 4, "allow_stop": True}
+def test_disabled_mode_resets_what_the_mask_says() -> None:
+    settings: dict[str, Any] = {"world": "random:capabilities=3", "steps": 4, "allow_stop": True}
     mode = AutoresetMode.DISABLED
     ours = DistillVectorEnv(4, autoreset_mode=mode, **settings)
     reference = SyncVectorEnv(
@@ -90,11 +93,13 @@ def test_disabled_mode_resets_what_the_mask_says():
         if ended.any():
             with pytest.raises(ResetNeeded, match="are over"):
                 ours.step(actions)
-            a, b = (env.reset(options={"reset_mask": ended.copy()}) for env in (ours, reference))
-            assert_close(a, b, f"reset after step {step}")
+            first, second = (
+                env.reset(options={"reset_mask": ended.copy()}) for env in (ours, reference)
+            )
+            assert_close(first, second, f"reset after step {step}")
 
 
-def test_a_list_of_seeds_is_one_seed_each():
+def test_a_list_of_seeds_is_one_seed_each() -> None:
     env = DistillVectorEnv(3, "random")
     first, _ = env.reset(seed=[5, 9, 5])
     assert np.array_equal(first["profile"][0], first["profile"][2])
@@ -102,7 +107,7 @@ def test_a_list_of_seeds_is_one_seed_each():
     assert np.allclose(first["profile"][1], alone["profile"], rtol=0, atol=TOLERANCE)
 
 
-def test_runs_do_not_depend_on_their_company():
+def test_runs_do_not_depend_on_their_company() -> None:
     small, large = DistillVectorEnv(2, "random"), DistillVectorEnv(9, "random")
     for env in (small, large):
         env.reset(seed=0)
@@ -111,7 +116,7 @@ def test_runs_do_not_depend_on_their_company():
         assert np.allclose(a[0]["profile"], b[0]["profile"][:2], rtol=0, atol=TOLERANCE)
 
 
-def test_earlier_observations_keep_their_numbers():
+def test_earlier_observations_keep_their_numbers() -> None:
     env = DistillVectorEnv(3, "random", steps=7)
     kept = [env.reset(seed=0)[0]]
     copies = [{k: v.copy() for k, v in kept[0].items()}]
@@ -125,7 +130,7 @@ def test_earlier_observations_keep_their_numbers():
         kept[-1]["history"][:] = 0.0
 
 
-def test_gymnasiums_vector_wrappers_and_discrete_actions():
+def test_gymnasiums_vector_wrappers_and_discrete_actions() -> None:
     env = gym.make_vec(ENV, num_envs=3, world="random", vectorization_mode="vector_entry_point")
     wrapped = FlattenObservation(RecordEpisodeStatistics(VectorDiscreteCandidates(env)))
     flat, _ = wrapped.reset(seed=0)
@@ -137,7 +142,7 @@ def test_gymnasiums_vector_wrappers_and_discrete_actions():
         wrapped.step(np.array([0, 1, 99]))
 
 
-def test_pickle():
+def test_pickle() -> None:
     env = DistillVectorEnv(3, "random", steps=4)
     env.reset(seed=0)
     env.step(np.ones((3, 8)))
@@ -154,19 +159,19 @@ def test_pickle():
         ({"budget": -5}, "budget = -5"),
     ],
 )
-def test_bad_arguments(arguments, fragment):
+def test_bad_arguments(arguments: dict[str, Any], fragment: str) -> None:
     with pytest.raises(ConfigError, match=fragment):
         DistillVectorEnv(**{"num_envs": 2, "world": "random", **arguments})
 
 
-def test_bad_calls():
+def test_bad_calls() -> None:
     env = DistillVectorEnv(2, "random", strict=True)
     with pytest.raises(ResetNeeded):
         env.step(np.ones((2, 8)))
     env.reset(seed=0)
     with pytest.raises(AllocationError, match=r"\(8,\): expected \(2, 8\)"):
         env.step(np.ones(8))
-    with pytest.raises(AllocationError, match="row 1.*skill_3=nan"):
+    with pytest.raises(AllocationError, match=r"row 1.*skill_3=nan"):
         env.step(np.where(np.arange(16).reshape(2, 8) == 11, np.nan, 1 / 8))
     with pytest.raises(AllocationError, match="sums to"):
         env.step(np.ones((2, 8)))

@@ -11,7 +11,7 @@ from readsim.wrappers import DiscreteCandidates, FlatObservation
 from tests.helpers import ENV
 
 
-def test_discrete_candidates_are_allocations():
+def test_discrete_candidates_are_allocations() -> None:
     env = DiscreteCandidates(gym.make(ENV, world="random", allow_stop=True))
     check_env(env.unwrapped, skip_render_check=True)
     rows = env.candidates
@@ -28,7 +28,7 @@ def test_discrete_candidates_are_allocations():
         DiscreteCandidates(gym.make("CartPole-v1"))
 
 
-def test_flat_observation_holds_everything():
+def test_flat_observation_holds_everything() -> None:
     env = FlatObservation(gym.make(ENV, world="random"))
     flat, _ = env.reset(seed=0)
     parts, _ = DistillEnv("random").reset(seed=0)
@@ -41,7 +41,7 @@ def test_flat_observation_holds_everything():
 @pytest.mark.extra("stable_baselines3")
 @pytest.mark.filterwarnings("ignore:We recommend you to use a symmetric:UserWarning")
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_stable_baselines3_checker_and_ppo(wrapped):
+def test_stable_baselines3_checker_and_ppo(wrapped: bool) -> None:
     import torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_checker import check_env as check_sb3

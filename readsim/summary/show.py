@@ -61,7 +61,7 @@ COLUMNS = (
     Column("Off", _plain("off_target", "+"), 4),
     Column("Neg", _plain("negative"), 5),
     Column("floor", _plain("negative_floor"), 7),
-    Column("tokens\nbeside", lambda row: _short(row["beside_budget"]), 6),
+    Column("extra", lambda row: _short(row["beside_budget"]), 6),
     Column("ms a\ndecision", lambda row: _short(1000.0 * row["seconds_per_decision"]), 8),
 )
 

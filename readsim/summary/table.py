@@ -122,7 +122,7 @@ def _notes(grid: Grid, table: pd.DataFrame, utility: Array) -> list[str]:
             "nothing changes but the measurement."
         )
     notes.append(
-        "Tokens beside: of searches and offline pools, beside the budget and as a multiple of it. "
+        "Extra: tokens of searches and offline pools beside the budget, as a multiple of it. "
         + (
             "No decision times are known."
             if table["seconds_per_decision"].isna().all()

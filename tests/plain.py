@@ -1,0 +1,142 @@
+"""The equations of the worlds in plain Python, one number at a time: what the arrays must equal."""
+
+from collections.abc import Callable, Sequence
+from math import exp, inf, log, sqrt
+
+from readsim.worlds import World
+
+Numbers = Sequence[float]
+
+
+def gain(name: str, x: float) -> float:
+    """u(x) of Proposition 4.5's table."""
+    family, _, q = name.partition(":")
+    if family == "exponential":
+        return 1.0 - exp(-x)
+    if family == "log":
+        return log(1.0 + x)
+    if family == "hill":
+        return x / (1.0 + x)
+    return min(x, 1.0) if family == "broken" else float(x ** float(q or 0.5))
+
+
+def link(world: World, j: int, z: float) -> float:
+    """The profile of capability j at latent sum z."""
+    low, start, high = float(world.floor[j]), float(world.start[j]), float(world.ceiling[j])
+    if world.link == "identity":
+        return start + z
+    if world.link == "exponential":
+        return high - (high - start) * exp(-z / (high - start))
+    if world.link == "saturating":
+        room = high - start if z > 0 else start - low
+        moved = room * (1.0 - exp(-abs(z) / room)) if room > 0 else 0.0
+        return start + moved if z > 0 else start - moved
+    # logistic: the curve through (0, start) with slope 1 that solves p' = c (p - low) (high - p)
+    c = 1.0 / ((start - low) * (high - start))
+    odds = (start - low) / (high - start) * exp(min(c * (high - low) * z, 700.0))
+    return low + (high - low) * odds / (1.0 + odds)
+
+
+def potential(world: World, tokens: Numbers) -> list[float]:
+    """Profile after cumulative `tokens` (S) in a separable or potential world."""
+    out = []
+    for j in range(len(world.capabilities)):
+        z = 0.0
+        for i, family in enumerate(world.gain):
+            x = tokens[i] / float(world.scale_tokens[i])
+            u = gain(family, x)
+            unused = x if family.startswith("power") else x - u
+            z += float(world.help[i, j]) * u - float(world.harm[i, j]) * unused
+        out.append(link(world, j, z))
+    return out
+
+
+def flow(world: World, schedule: Sequence[Numbers]) -> list[float]:
+    """Profile after the intervals of `schedule` (T, S) in a flow world, without noise."""
+    sources, skills = range(len(world.sources)), range(len(world.capabilities))
+    b, z, total = [0.0 for _ in sources], [0.0 for _ in skills], 0.0
+    for tokens in schedule:
+        for _ in range(world.substeps):
+            part = [t / world.substeps for t in tokens]
+            p = [link(world, j, z[j]) for j in skills]
+            late = _late(world, total, sum(part))
+            total += sum(part)
+            moved = [_moves(world, i, b[i], part[i]) for i in sources]
+            b = [b[i] + part[i] for i in sources]
+            z = [
+                z[j] * _fade(world, j, part)
+                + _gate(world, j, p) * sum(_help(world, i, j, late) * moved[i][0] for i in sources)
+                - sum(float(world.harm[i, j]) * moved[i][1] for i in sources)
+                for j in skills
+            ]
+    return [link(world, j, z[j]) for j in skills]
+
+
+def _moves(world: World, i: int, before: float, part: float) -> tuple[float, float]:
+    """What one substep adds to the gain curve, and what it adds to harm."""
+    scale, family = float(world.scale_tokens[i]), world.gain[i]
+    du = gain(family, (before + part) / scale) - gain(family, before / scale)
+    return du, part / scale - (0.0 if family.startswith("power") else du)
+
+
+def _late(world: World, total: float, part: float) -> float:
+    """The share of a substep that lies behind the drift."""
+    if not world.drift or part == 0.0:
+        return 0.0
+    return min(max((total + part - float(str(world.drift["after_tokens"]))) / part, 0.0), 1.0)
+
+
+def _help(world: World, i: int, j: int, late: float) -> float:
+    before = float(world.help[i, j])
+    rows = world.drift.get("help")
+    return before if not isinstance(rows, list) else before + late * (rows[i][j] - before)
+
+
+def _fade(world: World, j: int, part: Numbers) -> float:
+    column = [float(v) for v in world.help[:, j]]
+    best = max(column)
+    idle = sum(
+        t * (1.0 - (h / best if best > 0 else 0.0)) for t, h in zip(part, column, strict=True)
+    )
+    tokens = float(world.forgetting_tokens[j])
+    return 1.0 if tokens == inf else exp(-idle / tokens)
+
+
+def _gate(world: World, j: int, p: Numbers) -> float:
+    for gate in world.gates:
+        if gate["capability"] == world.capabilities[j]:
+            needed = p[world.capabilities.index(str(gate["needs"]))]
+            y = (needed - float(str(gate["threshold"]))) / float(str(gate.get("width", 0.02)))
+            low = float(str(gate.get("low", 0.0)))
+            return low + (1.0 - low) / (1.0 + exp(min(-y, 700.0)))
+    return 1.0
+
+
+def artifact(world: World, schedule: Sequence[Numbers]) -> list[float]:
+    """Profile after the intervals of `schedule` (T, S) by the public demo's formula, without noise."""
+    p = [float(v) for v in world.start]
+    for tokens in schedule:
+        w = [t / float(c) for t, c in zip(tokens, world.scale_tokens, strict=True)]
+        net = [
+            sum(w[i] * float(world.help[i, j] - world.harm[i, j]) for i in range(len(w)))
+            for j in range(len(p))
+        ]
+        p = [min(max(v + n * max(0.05, 1.0 - v), 0.0), 1.0) for v, n in zip(p, net, strict=True)]
+    return p
+
+
+PROFILES: dict[str, Callable[[World, Sequence[Numbers]], list[float]]] = {
+    "separable": lambda world, schedule: potential(
+        world, [sum(c) for c in zip(*schedule, strict=True)]
+    ),
+    "potential": lambda world, schedule: potential(
+        world, [sum(c) for c in zip(*schedule, strict=True)]
+    ),
+    "flow": flow,
+    "artifact": artifact,
+}
+
+
+def binomial_sd(p: float, items: float) -> float:
+    """Standard deviation of a score p over `items` items; 0 items measure exactly."""
+    return sqrt(max(p * (1.0 - p), 0.0) / items) if items else 0.0

@@ -1,0 +1,86 @@
+"""What the README says is so: its example runs, its tree exists, its commands parse."""
+
+import re
+import shlex
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from readsim import Allocator
+from readsim.allocators.registry import load_allocator
+from readsim.cli import app
+from readsim.env import DistillEnv
+from readsim.rollout import rollout
+from readsim.worlds import preset_names
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def code(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+def test_the_allocator_example_runs_and_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = TEXT.split("<!-- allocator-example -->")[1].split("```python\n")[1].split("```")[0]
+    body = source[source.index("class ") :].strip().splitlines()
+    assert len(body) <= 15
+    (tmp_path / "mine_of_the_readme.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    allocator = load_allocator("mine_of_the_readme:Follow")
+    assert isinstance(allocator, Allocator)
+    for world in ("random:sources=3,capabilities=5", "read8-llama"):
+        rows, _ = rollout([DistillEnv(world, steps=5)], allocator, [0])
+        chosen = np.array([row["allocation"] for row in rows if row["kind"] == "step"])
+        assert np.allclose(chosen.sum(axis=1), 1.0)
+    assert len(np.unique(chosen.round(9), axis=0)) > 1
+
+
+def test_the_environment_example_runs() -> None:
+    [example] = [text for text in code("python") if "gym.make(" in text]
+    names: dict[str, object] = {}
+    exec(example, names)
+    assert isinstance(names["env"], gym.Env)
+    assert np.isfinite(float(str(names["reward"])))
+
+
+def test_the_tree_names_what_exists() -> None:
+    [tree] = [text for text in code("") if "readsim/ " in text]
+    found = 0
+    folder = ROOT
+    for line in tree.splitlines():
+        words = re.split(r" {2,}", line.strip())[0].split()
+        if not line.startswith(" "):
+            folder = ROOT / words[0]
+            paths = [folder]
+        else:
+            paths = [folder / word for word in words]
+        for path in paths:
+            assert path.exists(), path
+            found += 1
+    assert found > 15
+
+
+def test_every_command_and_option_exists() -> None:
+    from typer.main import get_command
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]  # a group has them
+    used = 0
+    for block in code("sh"):
+        for line in block.splitlines():
+            for call in re.findall(r"(?:^|/)readsim (\w+[^#&]*)", line):
+                name, *rest = shlex.split(call)
+                options = {o for p in commands[name].params for o in p.opts}
+                assert {word for word in rest if word.startswith("--")} <= options, line
+                used += 1
+    assert used >= 5
+
+
+def test_the_presets_are_listed() -> None:
+    for name in preset_names():
+        assert f"`{name}`" in TEXT
