@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from math import exp, inf, log, sqrt
 
+import numpy as np
+
+from readsim.arrays import Array
 from readsim.worlds import World
 
 Numbers = Sequence[float]
@@ -135,6 +138,11 @@ PROFILES: dict[str, Callable[[World, Sequence[Numbers]], list[float]]] = {
     "flow": flow,
     "artifact": artifact,
 }
+
+
+def close(a: Array | Numbers, b: Array | Numbers, tolerance: float = 1e-12) -> bool:
+    """Equal up to rounding; negated losses can be large numbers."""
+    return bool(np.allclose(np.asarray(a), np.asarray(b), rtol=tolerance, atol=tolerance))
 
 
 def binomial_sd(p: float, items: float) -> float:
