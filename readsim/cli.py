@@ -95,12 +95,9 @@ def plot(
 
 
 def main() -> None:
-    """Entry point: errors of ours are one line on stderr and exit code 2, ctrl-C is 130."""
+    """Entry point: errors of ours are one message on stderr and exit code 2; ctrl-C is 130."""
     try:
         app(prog_name="readsim")
     except ReadsimError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted: the same command goes on where it was")
-        sys.exit(130)

@@ -1,7 +1,8 @@
 """What the subcommands do, without the option parsing."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -61,6 +62,16 @@ def progress(console: Console) -> Progress:
     )
 
 
+@contextmanager
+def interruptible(advice: str) -> Iterator[None]:
+    """On ctrl-C say how to go on; the exit code 130 is the command line's own."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        Console(stderr=True).print(f"interrupted: {advice}", markup=False)
+        raise
+
+
 def compare(
     world: str,
     tasks: str | None,
@@ -89,7 +100,8 @@ def compare(
         raise ConfigError(f"jobs = {workers!r}: at least 1")
     refuse_other_runs(out, cells)
     save_world(load_world(world), out / "world.toml")
-    with progress(Console(stderr=True)) as bar:
+    kept = f"what is finished is kept in {out}, the same command goes on"
+    with interruptible(kept), progress(Console(stderr=True)) as bar:
         job = bar.add_task("runs", total=sum(len(c.seeds) for c in cells))
         seconds = run_cells(
             cells, out, jobs=workers, on_cell=lambda c, _: bar.advance(job, len(c.seeds))
@@ -166,7 +178,8 @@ def run(
         allocators=[allocator],
         seeds=parse_seeds(seeds),
     )
-    with progress(Console(stderr=True)) as bar:
+    kept = f"every decision is in {out}, the same command with --resume goes on"
+    with interruptible(kept), progress(Console(stderr=True)) as bar:
         job = bar.add_task("decisions", total=steps * len(cell.seeds))
         run_cell_durably(cell, out, resume=resume, on_step=lambda n: bar.advance(job, n))
     from readsim.runlog import read_runlog

@@ -6,9 +6,10 @@ from math import exp, inf, log, sqrt
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.worlds import World
+from readsim.worlds import Task, World
 
 Numbers = Sequence[float]
+Returns = Callable[[float], float]
 
 
 def gain(name: str, x: float) -> float:
@@ -52,6 +53,23 @@ def potential(world: World, tokens: Numbers) -> list[float]:
             z += float(world.help[i, j]) * u - float(world.harm[i, j]) * unused
         out.append(link(world, j, z))
     return out
+
+
+def returns(world: World, task: Task) -> list[Returns]:
+    """h_i of U(b) - U_0 = sum_i h_i(b_i) for a linear task in an additive world (Lemma L5)."""
+
+    def of(i: int) -> Returns:
+        family, scale = world.gain[i], float(world.scale_tokens[i])
+        helped, harmed = (float(m[i] @ task.weights) for m in (world.help, world.harm))
+
+        def h(tokens: float) -> float:
+            x = tokens / scale
+            u = gain(family, x)
+            return helped * u - harmed * (x if family.startswith("power") else x - u)
+
+        return h
+
+    return [of(i) for i in range(len(world.sources))]
 
 
 def flow(world: World, schedule: Sequence[Numbers]) -> list[float]:

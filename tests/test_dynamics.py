@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from readsim.arrays import Array
@@ -159,12 +159,10 @@ def test_harm_accelerates_from_slope_0() -> None:
         help=np.zeros((1, 1)),
         harm=np.full((1, 1), 1e-3),  # small: the link is straight there
     )
-    drops = 0.5 - world.static_profile(
-        np.ones((50, 1)), BUDGET * np.linspace(0.0, 5.0, 50)[:, None]
-    )
-    assert (np.diff(drops[:, 0], 2) > 0).all()
-    assert drops[1, 0] < 0.06 * drops[-1, 0] / 49
-    assert drops[-1, 0] == pytest.approx(1e-3 * (5 - (1 - np.exp(-5))), rel=0.01)
+    drops = 0.5 - world.profile_after([BUDGET * np.linspace(0.0, 5.0, 50)[:, None]])[:, 0]
+    assert (np.diff(drops, 2) > 0).all()
+    assert drops[1] < 0.1 * drops[-1] / 49
+    assert drops[-1] == pytest.approx(1e-3 * (5 - (1 - np.exp(-5))), rel=0.01)
 
 
 @given(worlds(("potential",), BOUNDED_LINKS))
@@ -203,11 +201,11 @@ def test_no_tokens_no_change(world: World) -> None:
 @given(worlds(("potential",), families=("exponential", "log", "hill", "broken")))
 def test_small_budgets_show_the_local_slope(world: World) -> None:
     """PT2: M(h) / h -> G, here help / scale because harm starts with slope 0; the error is O(h)."""
+    assume(((world.ceiling > world.start) & (world.start > world.floor)).all())  # there is room
     local = world.help / world.scale_tokens[:, None]
     errors = [np.abs(world.transfer_matrix(h) / h - local).max() * BUDGET for h in (2e3, 1e3)]
-    curvature = 1e3 / BUDGET
-    assert errors[0] <= 2e4 * curvature  # second derivatives of links and gains at most 1e4 here
-    assert errors[1] <= 0.55 * errors[0] + 1e-7  # half of it, and what subtraction loses
+    assert errors[0] <= 2e4 * (2e3 / BUDGET)  # second derivatives are at most 1e4 here
+    assert errors[1] <= 0.51 * errors[0] + 1e-8  # half of it, and what subtraction loses
 
 
 def test_a_matrix_that_is_not_square_and_a_large_one() -> None:

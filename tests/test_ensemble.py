@@ -1,4 +1,4 @@
-"""The reward ensemble: what a user may rely on, and the study that compares it."""
+"""The reward ensemble: what a user may rely on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from readsim.allocators.ensemble import (
 from readsim.arrays import Array
 from readsim.checkpoint import load_tree, save_tree
 from readsim.errors import ConfigError
-from studies.speed import artifact_fit
 
 SMALL = EnsembleConfig(members=3, hidden=8, stages=2, steps=20, batch=16)
 
@@ -283,33 +282,3 @@ def test_rows_of_another_width_are_refused() -> None:
         add_row(SMALL, state, np.zeros(4), float("nan"))
     with pytest.raises(ConfigError, match=r"shape \(4,\) of rows"):
         predict(state, np.zeros(4))
-
-
-# The study that compares with the artifact's way.
-
-
-def test_comparison_with_the_artifact_measures_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifact_fit, "find_spec", lambda name: None)  # torch: the test below
-    result = artifact_fit.measure(1.0, 0, pool=128, decisions=2)
-    assert result.torch is None
-    for trace in (result.ensemble, result.numpy):
-        assert trace.error.shape == (3,)
-        assert (trace.error > 0).all()
-        assert trace.decision_seconds.shape == (2,)
-    assert result.ratio() > 0
-
-
-def check_that_it_learns(fitter: artifact_fit.Fitter) -> None:
-    x, y = (a.astype(np.float32) for a in rows(200, d=6))
-    before = np.mean((fitter.predict(x).mean(axis=0) - y) ** 2)
-    fitter.fit(x, y)
-    assert np.mean((fitter.predict(x).mean(axis=0) - y) ** 2) < 0.1 * before
-
-
-def test_the_artifacts_fit_learns() -> None:
-    check_that_it_learns(artifact_fit.NumpyFitter(6, 0))
-
-
-@pytest.mark.extra("torch")
-def test_the_artifacts_fit_in_torch_learns() -> None:
-    check_that_it_learns(artifact_fit.TorchFitter(6, 0))

@@ -1,4 +1,9 @@
-"""The networks of the reward ensemble, against formulas written out in double precision."""
+"""The networks of the reward ensemble, against formulas written out in double precision.
+
+And the course of their training: which stages, on which rows, from which weights.
+"""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from readsim.allocators import mlp
-from readsim.allocators.readout import fit_readout
+from readsim.allocators import ensemble, mlp
+from readsim.allocators.readout import Readout, fit_readout
 from readsim.arrays import Array
 
 
@@ -128,3 +133,49 @@ def test_penalty_has_the_least_out_of_bag_error() -> None:
         assert one.error == pytest.approx(errors[-1], rel=1e-3)
     chosen = fit_readout(ridges, z, y, counts)
     assert chosen.ridge == ridges[int(np.argmin(errors))] == 1.0  # noise: shrink
+
+
+@pytest.mark.parametrize(
+    ("errors", "rates"),
+    [
+        ([5.0, 6.0], [1, 1 / 2, 1, 1, 1 / 2]),
+        ([5.0, 4.0, 4.0], [1, 1 / 2, 1 / 4, 1, 1 / 2, 1 / 4]),
+        ([5.0, 4.0, 3.0], [1, 1 / 2, 1 / 4, 1 / 2, 1 / 4, 1 / 8]),
+    ],
+)
+def test_training_goes_on_while_the_out_of_bag_error_falls(
+    errors: list[float], rates: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ensemble.EnsembleConfig(
+        members=2, hidden=3, stages=3, steps=5, batch=4, learning_rate=1.0
+    )
+    n = 12
+    counts = np.zeros((2, n))
+    counts[:, :6] = 1
+    calls: list[tuple[Any, ...]] = []
+    results: list[NDArray[np.float32]] = []
+    scripted = iter([*errors, 0.0])
+
+    def train(flat: NDArray[np.float32], *data: Any, **named: Any) -> NDArray[np.float32]:
+        calls.append((flat, data[-1], named["learning_rate"], named["weight_decay"]))
+        results.append(mlp.train(flat, *data, **named))
+        return results[-1]
+
+    def readout(*arguments: Any) -> Readout:
+        return fit_readout(*arguments)._replace(error=next(scripted))
+
+    monkeypatch.setattr(ensemble, "train", train)
+    monkeypatch.setattr(ensemble, "fit_readout", readout)
+    rng = np.random.default_rng(0)
+    x, y = with_one(rng.standard_normal((n, 2))), rng.standard_normal(n)
+    hidden, last = ensemble.fit_network(config, x, y, counts, rng)
+    assert [rate for _, _, rate, _ in calls] == rates
+    assert [decay for *_, decay in calls] == [2 * rate for rate in rates]
+    trials, ends = calls[: len(errors)], calls[len(errors) :]
+    assert all(draws.shape == (5, 2, 4) and draws.max() < 6 for _, draws, *_ in trials)
+    assert all(draws.shape == (3, 2, 4) for _, draws, *_ in ends)
+    assert max(draws.max() for _, draws, *_ in ends) >= 6  # rows that no member's bootstrap has
+    undone = errors[-1] >= errors[-2]
+    assert ends[0][0] is results[len(errors) - 1 - undone]
+    assert hidden is results[-1]
+    assert last.error == 0.0

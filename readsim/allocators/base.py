@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from readsim.arrays import Array
 from readsim.candidates import candidate_set
@@ -109,7 +110,7 @@ class Allocator:
         """The state before the first decision."""
         return {}
 
-    def select(self, state: State, context: Context) -> Array:
+    def select(self, state: State, context: Context) -> ArrayLike:
         """Token shares (S,); anything `as_allocation` can read."""
         raise NotImplementedError(f"{type(self).__name__} must define select(state, context)")
 
@@ -131,7 +132,7 @@ class Allocator:
         """`init` for each run."""
         return [self.init(setup) for setup in setups]
 
-    def select_many(self, states: Sequence[State], contexts: Sequence[Context]) -> list[Array]:
+    def select_many(self, states: Sequence[State], contexts: Sequence[Context]) -> list[ArrayLike]:
         """`select` for each run."""
         return [self.select(s, c) for s, c in zip(states, contexts, strict=True)]
 

@@ -29,13 +29,14 @@ def water_fill(
     Without `spend_all` the rest stays unspent where lambda would be negative.
     """
     useful = weight > 0.0
+    most = 2.0 * budget  # stands for endless tokens
 
     def tokens(multiplier: float) -> Array:
         needed = multiplier * scale + cost  # what weight_i u_i' must reach
         with np.errstate(over="ignore"):
             slope = np.where(useful & (needed > 0.0), needed / np.where(useful, weight, 1.0), 1.0)
             b = np.where(useful, scale * gains.inverse_slope(slope), 0.0)
-        return np.minimum(np.where(needed > 0.0, b, budget), budget)
+        return np.minimum(np.where(needed > 0.0, b, most), most)
 
     few = tokens(np.exp(LEAST_LOG))
     if few.sum() > budget:
@@ -44,7 +45,7 @@ def water_fill(
         multiplier = float(np.exp(-at))
     elif (cost == 0.0).any():  # all that is useful is flat by then: the rest is worth nothing
         free = (cost == 0.0) & useful if ((cost == 0.0) & useful).any() else cost == 0.0
-        many, multiplier = few + np.where(free, budget, 0.0), 0.0
+        many, multiplier = few + np.where(free, most, 0.0), 0.0
     elif spend_all:
         least_harm = float(np.log((cost / scale).min())) + 1e-9
         few, many, at = _bracket(lambda t: tokens(-np.exp(t)), LEAST_LOG, least_harm, budget)
