@@ -68,4 +68,4 @@ def collect_pool(world: World, setting: Setting, size: int, seed: int) -> Pool:
         )
     # (T, runs, ...) -> run by run, then cut to size
     stacked = [np.stack([p[i] for p in parts], axis=1) for i in range(6)]
-    return Pool(*(a.reshape(-1, *a.shape[2:])[:size] for a in stacked))
+    return Pool(*(a.reshape(runs * setting.steps, *a.shape[2:])[:size] for a in stacked))

@@ -1,6 +1,7 @@
 """The candidate set of R42: finite, on the simplex, without doubles, stay first."""
 
 from math import comb
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_every_reachable_local_move(case: tuple[Array, Array, CandidateConfig]) 
 
 @given(cases(), st.randoms(use_true_random=False))
 def test_renaming_sources_renames_candidates(
-    case: tuple[Array, Array, CandidateConfig], random: Any
+    case: tuple[Array, Array, CandidateConfig], random: Random
 ) -> None:
     """Up to the order, and to ties in the prior, which the index breaks; `top` of all has none."""
     prior, previous, config = case

@@ -188,7 +188,8 @@ def best_by_linear_program(local: Array, requirement: Array, prices: Array) -> t
         A_eq=np.concatenate([np.ones(s), np.zeros(k)])[None],
         b_eq=[1.0],
     )
-    assert solved.success, solved.message
+    assert solved.x is not None, solved.message
+    assert solved.fun is not None
     return np.asarray(solved.x[:s]), -float(solved.fun)
 
 

@@ -37,9 +37,9 @@ class EnsembleConfig:
     Training has up to `stages` stages of `steps` Adam steps with batches of `batch` rows of the
     member's bootstrap. The first has rate `learning_rate` and decay `weight_decay`, each next one
     half of both; the first that does not lower the out-of-bag error is undone. Three of half length
-    on all rows end it, at the last two rates and half the last. `ridge` are the penalties tried, as
-    multiples of the mean squared feature; between equals the first is taken. sigma is at least
-    `sigma_floor` reward standard deviations.
+    end it, the last at half the last rate kept. `ridge` are the penalties tried, as multiples of
+    the mean squared feature; between equals the first is taken. sigma is at least `sigma_floor`
+    reward standard deviations.
 
     Raises ConfigError, which names the field, for a value outside its range.
     """
@@ -50,7 +50,7 @@ class EnsembleConfig:
     steps: int = 150
     batch: int = 64
     learning_rate: float = 0.01
-    weight_decay: float = 2.0
+    weight_decay: float = 3.0
     ridge: tuple[float, ...] = (10.0, 1.0, 0.1, 0.01, 0.001)
     sigma_floor: float = 0.05
 
@@ -199,8 +199,9 @@ def fit_network(
 ) -> tuple[Floats, Readout]:
     """Hidden layers (M, P) and output layers from standardised rows x (n, d+1), y (n,).
 
-    Stages go on while the out-of-bag error falls. As after any choice by held-out rows, training
-    then ends on all rows; the output layers keep to the bootstrap and to the penalty chosen.
+    Stages go on while the out-of-bag error falls, then three shorter ones end the training. They
+    keep to the bootstrap, because all rows would halve sigma; only if the error never stopped
+    falling, so that there is little noise to disagree about, do they use all rows.
     """
     n, width = len(y), config.hidden
     target = y.astype(np.float32)
@@ -231,8 +232,10 @@ def fit_network(
         if further.error >= readout.error:
             break
         hidden, readout, done = longer, further, done + 1
+    if done == config.stages:
+        bags = [everything] * config.members
     for number in range(done - 2, done + 1):
-        hidden = stage(max(number, 0), -(-config.steps // 2), [everything] * config.members)
+        hidden = stage(max(number, 0), -(-config.steps // 2), bags)
     return hidden, fit_readout((readout.ridge,), features(hidden, x, width), y, counts)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, ReadsimError, WorldError, unknown
-from readsim.worlds.gains import GainBank
+from readsim.worlds.gains import gain
 from readsim.worlds.links import LINKS
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ def check_world(world: "World") -> None:
     if world.link not in LINKS:
         raise WorldError(f"link: {unknown('link', world.link, LINKS)}")
     try:
-        GainBank(world.gain)
+        for family in world.gain:
+            gain(family)
     except ReadsimError as error:
         raise WorldError(f"gain: {error}") from error
     _bounds(world)
@@ -44,7 +45,7 @@ def _fail(field: str, value: object, accepted: str) -> None:
 def _names(world: "World") -> None:
     if not world.name:
         _fail("name", world.name, "a world needs a name")
-    for field in ("sources", "capabilities"):
+    for field in ("capabilities", "sources"):
         names = getattr(world, field)
         if not names:
             _fail(field, names, "at least one name is needed")

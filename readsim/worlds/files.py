@@ -61,6 +61,9 @@ def world_from_dict(data: Mapping[str, object]) -> World:
     names: dict[str, tuple[str, ...]] = {k: _names(k, data[k]) for k in _NAMES if k in data}
     sources = names.setdefault("sources", names["capabilities"])
     size = {"S": len(sources), "K": len(names["capabilities"])}
+    if not all(size.values()):
+        empty = "capabilities" if not size["K"] else "sources"
+        raise WorldError(f"{empty} = []: at least one name is needed")
     out: dict[str, Any] = {**{k: v for k, v in data.items() if k != "schema"}, **names}
     for key in ("name", "dynamics", "link", "description"):
         if not isinstance(out.get(key, ""), str):
