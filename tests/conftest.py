@@ -3,11 +3,13 @@
 import os
 import random
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from threadpoolctl import threadpool_limits
 
 # No test may need a screen. Set before anything imports matplotlib.
 os.environ["MPLBACKEND"] = "Agg"
@@ -30,6 +32,12 @@ EXTRA_OF = {
     "stable_baselines3": "rl",
     "torch": "rl",
 }
+
+
+def pytest_configure() -> None:
+    """One BLAS thread: products of small matrices in two threads stall on a busy machine."""
+    import_module("scipy.linalg")  # its BLAS is another library than numpy's: load both first
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

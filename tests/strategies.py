@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from readsim.worlds import Task, World
 from readsim.worlds.gains import GainBank
 
 BUDGET = 10_000_000.0
+few = settings(max_examples=25)  # for tests in which an example is a whole world
 FAMILIES = ("exponential", "log", "hill", "power", "power:0.25", "power:0.9", "broken")
 LINKS = ("identity", "saturating", "logistic", "exponential")
 BOUNDED_LINKS = LINKS[1:]

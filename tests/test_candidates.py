@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from readsim.arrays import Array
 from readsim.candidates import CandidateConfig, candidate_set, local_moves, sparse_set
 from readsim.errors import ConfigError
-from tests.strategies import shares
+from tests.strategies import few, shares
 
 CONFIGS = st.builds(
     CandidateConfig,
@@ -32,6 +32,7 @@ def holds(rows: Array, row: Array) -> bool:
     return bool((np.abs(rows - row).max(axis=1) < 1e-9).any())
 
 
+@few
 @given(cases())
 def test_what_is_in_it(case: tuple[Array, Array, CandidateConfig]) -> None:
     prior, previous, config = case
@@ -52,6 +53,7 @@ def test_what_is_in_it(case: tuple[Array, Array, CandidateConfig]) -> None:
     assert len(rows) <= most
 
 
+@few
 @given(cases())
 def test_no_doubles_and_always_the_same(case: tuple[Array, Array, CandidateConfig]) -> None:
     prior, previous, config = case
@@ -63,6 +65,7 @@ def test_no_doubles_and_always_the_same(case: tuple[Array, Array, CandidateConfi
     assert all(holds(rows, row) for row in fixed)
 
 
+@few
 @given(cases())
 def test_every_reachable_local_move(case: tuple[Array, Array, CandidateConfig]) -> None:
     _, previous, config = case
@@ -81,6 +84,7 @@ def test_every_reachable_local_move(case: tuple[Array, Array, CandidateConfig]) 
     assert all(holds(rows, row) for row in expected)
 
 
+@few
 @given(cases(), st.randoms(use_true_random=False))
 def test_renaming_sources_renames_candidates(
     case: tuple[Array, Array, CandidateConfig], random: Random

@@ -13,7 +13,7 @@ from readsim.errors import ConfigError
 from readsim.worlds import World, random_world
 from tests import plain
 from tests.plain import close
-from tests.strategies import BOUNDED_LINKS, BUDGET, grids, schedules, shares, worlds
+from tests.strategies import BOUNDED_LINKS, BUDGET, few, grids, schedules, shares, worlds
 
 ALL = ("separable", "potential", "flow", "artifact")
 ORDER_FREE = ("separable", "potential")
@@ -40,6 +40,7 @@ def runs(
     return world, draw(schedules(world.shape[0]))
 
 
+@few
 @given(runs())
 def test_equations_in_plain_python(run: tuple[World, Array]) -> None:
     world, schedule = run
@@ -47,6 +48,7 @@ def test_equations_in_plain_python(run: tuple[World, Array]) -> None:
     assert close(world.profile_after(schedule), expected, 2e-12)
 
 
+@few
 @given(runs())
 def test_profiles_stay_inside(run: tuple[World, Array]) -> None:
     world, schedule = run
@@ -54,6 +56,7 @@ def test_profiles_stay_inside(run: tuple[World, Array]) -> None:
         assert inside(world, world.profile_after(schedule[:length]))
 
 
+@few
 @given(runs(("flow", "artifact")), st.integers(0, 2**32 - 1))
 def test_noise_does_not_leave_the_bounds(run: tuple[World, Array], seed: int) -> None:
     world, schedule = run
@@ -65,6 +68,7 @@ def test_noise_does_not_leave_the_bounds(run: tuple[World, Array], seed: int) ->
         assert inside(world, world.model.profile(state))
 
 
+@few
 @given(runs(), st.integers(0, 2**32 - 1))
 def test_a_batch_is_its_runs(run: tuple[World, Array], seed: int) -> None:
     world, schedule = run
@@ -76,6 +80,7 @@ def test_a_batch_is_its_runs(run: tuple[World, Array], seed: int) -> None:
         assert close(whole[n], world.profile_after(batch[:, n]), 1e-14)
 
 
+@few
 @given(runs(), st.randoms(use_true_random=False))
 def test_permutation_equivariance(run: tuple[World, Array], random: Random) -> None:
     world, schedule = run
@@ -106,6 +111,7 @@ def permuted(world: World, rows: list[int], columns: list[int]) -> World:
 # ----------------------------------------------------------------- order-free worlds (L9, PT4)
 
 
+@few
 @given(runs(ORDER_FREE), st.randoms(use_true_random=False))
 def test_order_does_not_matter(run: tuple[World, Array], random: Random) -> None:
     world, schedule = run
@@ -113,6 +119,7 @@ def test_order_does_not_matter(run: tuple[World, Array], random: Random) -> None
     assert close(world.profile_after(swapped), world.profile_after(schedule))
 
 
+@few
 @given(runs(ORDER_FREE), st.integers(1, 7))
 def test_any_partition_gives_the_same(run: tuple[World, Array], pieces: int) -> None:
     world, schedule = run
@@ -123,6 +130,7 @@ def test_any_partition_gives_the_same(run: tuple[World, Array], pieces: int) -> 
     assert close(world.profile_after(by_source), once)
 
 
+@few
 @given(runs(ORDER_FREE), st.floats(0.1, 3.0))
 def test_efficiency_scales_tokens(run: tuple[World, Array], efficiency: float) -> None:
     world, schedule = run
@@ -132,6 +140,7 @@ def test_efficiency_scales_tokens(run: tuple[World, Array], efficiency: float) -
     assert close(world.model.profile(state), world.profile_after(schedule * efficiency))
 
 
+@few
 @given(worlds(("separable",)), st.data())
 def test_separable_worlds_are_additive(world: World, data: st.DataObject) -> None:
     b, c = (data.draw(grids(world.shape[0], 0, 60)) * BUDGET / 3 for _ in "bc")
@@ -165,6 +174,7 @@ def test_harm_accelerates_from_slope_0() -> None:
     assert drops[-1] == pytest.approx(1e-3 * (5 - (1 - np.exp(-5))), rel=0.01)
 
 
+@few
 @given(worlds(("potential",), BOUNDED_LINKS))
 def test_negative_spillover_grows_with_the_budget(world: World) -> None:
     """R15: without help across capabilities nothing starts positive, so drops only grow."""
@@ -181,6 +191,7 @@ def test_negative_spillover_grows_with_the_budget(world: World) -> None:
 # ----------------------------------------------------------------- the transfer matrix (R7)
 
 
+@few
 @given(worlds())
 def test_rows_are_one_hot_runs(world: World) -> None:
     s, k = world.shape
@@ -192,12 +203,14 @@ def test_rows_are_one_hot_runs(world: World) -> None:
         assert close(matrix[i], np.array(expected) - world.start, 2e-12)
 
 
+@few
 @given(worlds())
 def test_no_tokens_no_change(world: World) -> None:
     assert np.abs(world.transfer_matrix(0.0)).max() <= 4e-16 * max(1.0, np.abs(world.start).max())
     assert np.array_equal(world.profile_after([]), world.start)
 
 
+@few
 @given(worlds(("potential",), families=("exponential", "log", "hill", "broken")))
 def test_small_budgets_show_the_local_slope(world: World) -> None:
     """PT2: M(h) / h -> G, here help / scale because harm starts with slope 0; the error is O(h)."""
@@ -225,6 +238,7 @@ def test_bad_budgets(budget: float) -> None:
         random_world(0, capabilities=2).transfer_matrix(budget)
 
 
+@few
 @given(worlds(("separable", "potential", "artifact")), st.data())
 def test_a_static_profile_is_a_constant_schedule(world: World, data: st.DataObject) -> None:
     share = data.draw(shares(world.shape[0]))

@@ -9,7 +9,7 @@ from readsim.arrays import Array
 from readsim.worlds import World
 from readsim.worlds.flow import Flow
 from tests.plain import close
-from tests.strategies import BOUNDED_LINKS, BUDGET, schedules, shares, worlds
+from tests.strategies import BOUNDED_LINKS, BUDGET, few, schedules, shares, worlds
 
 GATE = {"capability": "b", "needs": "a", "threshold": 0.35, "width": 0.05}
 FEATURES: dict[str, dict[str, object]] = {
@@ -43,6 +43,7 @@ def end(world: World, *tokens: tuple[float, float]) -> Array:
     return world.profile_after([np.array(t) * BUDGET for t in tokens])
 
 
+@few
 @given(worlds(("potential",), BOUNDED_LINKS), st.data(), st.integers(1, 6))
 def test_without_features_it_is_potential(world: World, data: st.DataObject, substeps: int) -> None:
     schedule = data.draw(schedules(world.shape[0]))
@@ -70,6 +71,7 @@ def test_order_gaps_are_of_second_order(feature: str, substeps: int) -> None:
     assert ((orders > 1.7) & (orders < 2.3)).all()
 
 
+@few
 @given(worlds(("flow",)), st.data())
 def test_a_constant_run_in_one_go(world: World, data: st.DataObject) -> None:
     share = data.draw(st.lists(shares(world.shape[0]), min_size=1, max_size=3).map(np.array))
@@ -105,6 +107,7 @@ def test_what_is_rehearsed_is_not_forgotten() -> None:
     assert z == pytest.approx([1e-4, 0.5e-4, 0.0], abs=1e-7)
 
 
+@few
 @given(worlds(("flow",), ("saturating", "logistic"), harm=False), st.data())
 def test_forgetting_never_helps_and_never_passes_the_start(
     world: World, data: st.DataObject
@@ -120,6 +123,7 @@ def test_forgetting_never_helps_and_never_passes_the_start(
 # ----------------------------------------------------------------- gates
 
 
+@few
 @given(worlds(("flow",), least=2), st.data())
 def test_gates_are_monotone_between_low_and_1(world: World, data: st.DataObject) -> None:
     assert isinstance(world.model, Flow)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -12,10 +12,8 @@ from readsim.arrays import Array
 from readsim.candidates import candidate_set
 from readsim.reward import RewardConfig, proxy_reward, spill_prices
 from readsim.worlds import Task, World, optimum
-from tests.strategies import BUDGET, KINDS, grids, schedules, shares, tasks, worlds
+from tests.strategies import BUDGET, KINDS, few, grids, schedules, shares, tasks, worlds
 from tests.test_flow import end, flow_world
-
-few = settings(max_examples=50)
 
 
 @st.composite
@@ -86,6 +84,7 @@ def test_with_state_a_schedule_can_beat_every_constant_allocation() -> None:
 # ----------------------------------------------------------------- L2 (PT7)
 
 
+@few
 @given(worlds(("separable", "potential")), st.data())
 def test_the_specialist_bounds_its_own_capability(world: World, data: st.DataObject) -> None:
     s, k = world.shape
@@ -137,6 +136,7 @@ def local_problems(draw: st.DrawFn) -> tuple[Array, Array, Array]:
 UNIT = RewardConfig(spill=1.0, spill_weights="unit")
 
 
+@few
 @given(local_problems(), st.integers(0, 2**32 - 1))
 def test_without_a_spillover_price_a_corner_is_best(
     problem: tuple[Array, Array, Array], seed: int
@@ -150,6 +150,7 @@ def test_without_a_spillover_price_a_corner_is_best(
     assert value == pytest.approx(corners.max(), abs=1e-9)
 
 
+@few
 @given(local_problems(), st.sampled_from([0.1, 1.0, 5.0]), st.integers(0, 2**32 - 1))
 def test_with_a_price_the_linear_programme_is_the_bound(
     problem: tuple[Array, Array, Array], price: float, seed: int
@@ -199,6 +200,7 @@ def test_a_cost_matters_between_steps_of_different_size() -> None:
     assert int(np.argmax(rewards)) == 0
 
 
+@few
 @given(worlds(("separable",)), st.data())
 def test_rewards_fall_along_a_one_hot_run(world: World, data: st.DataObject) -> None:
     """R100: separable, noise-free, equal steps."""

@@ -10,7 +10,7 @@ from readsim.errors import UnknownNameError
 from readsim.worlds import World
 from readsim.worlds.links import LINKS, Link, link
 from tests import plain
-from tests.strategies import BOUNDED_LINKS, worlds
+from tests.strategies import BOUNDED_LINKS, few, worlds
 
 PLACES = st.tuples(*[st.integers(0, 20).map(lambda n: n / 60)] * 3)
 sums = st.floats(-3.0, 3.0)
@@ -96,6 +96,7 @@ def test_inverse(name: str, places: tuple[float, float, float], z: float) -> Non
         assert curve.inverse(p)[0] == pytest.approx(z, abs=1e-9)
 
 
+@few
 @given(worlds(("potential",)), st.integers(0, 2**32 - 1))
 def test_against_plain_python(world: World, seed: int) -> None:
     z = np.random.default_rng(seed).normal(0.0, 0.3, (2, 3, world.shape[1]))

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from readsim.arrays import Array
@@ -13,7 +13,7 @@ from readsim.errors import ConfigError
 from readsim.worlds import Optimum, Task, World, optimum
 from tests import plain
 from tests.plain import Returns, returns
-from tests.strategies import BUDGET, FAMILIES, grids, tasks, worlds
+from tests.strategies import BUDGET, FAMILIES, few, grids, tasks, worlds
 
 SMOOTH = ("exponential", "log", "hill")
 
@@ -54,6 +54,7 @@ def first_utility(world: World, task: Task) -> float:
     return float(world.start @ task.weights)
 
 
+@few
 @given(cases(), st.sampled_from([1.0, 0.3, 1e-3]))
 def test_interval_conditions(case: tuple[World, Task], share: float) -> None:
     """Prop. 4.5 with one-sided difference quotients, which concavity puts on the safe side."""
@@ -71,6 +72,7 @@ def test_interval_conditions(case: tuple[World, Task], share: float) -> None:
                 assert h(b) - h(b - step) >= best.multiplier * step - 1e-9 * share**0.25
 
 
+@few
 @given(cases(), st.integers(0, 2**32 - 1), st.booleans())
 def test_beats_random_points_blocks_and_shifts(
     case: tuple[World, Task], seed: int, spend_all: bool
@@ -95,6 +97,7 @@ def test_beats_random_points_blocks_and_shifts(
             assert total(curves, moved * BUDGET) <= value + 1e-12
 
 
+@few
 @given(cases(), st.integers(1, 30))
 def test_greedy_on_equal_blocks_is_the_dynamic_programme(
     case: tuple[World, Task], blocks: int
@@ -111,6 +114,7 @@ def test_greedy_fails_on_a_gain_with_a_slow_start() -> None:
     assert greedy(curves, 1.0, 30) < 0.5 * best_of_blocks(curves, 1.0, 30)
 
 
+@few
 @given(cases(), grids(1, 1, 240))
 def test_scaling_the_weights_scales_the_multiplier(case: tuple[World, Task], factor: Array) -> None:
     world, task = case
@@ -122,7 +126,7 @@ def test_scaling_the_weights_scales_the_multiplier(case: tuple[World, Task], fac
     )
 
 
-@settings(max_examples=30)
+@few
 @given(cases())
 def test_more_budget_is_worth_less_and_less(case: tuple[World, Task]) -> None:
     world, task = case
@@ -168,6 +172,7 @@ def test_closed_form_of_each_family(family: str, data: st.DataObject) -> None:
         assert best.allocation * BUDGET == pytest.approx(expected, rel=1e-6, abs=1e-6 * BUDGET)
 
 
+@few
 @given(worlds(("separable",), families=("power", "power:0.25"), least=2), st.data())
 def test_an_infinite_first_slope_is_always_worth_some_tokens(
     world: World, data: st.DataObject
@@ -180,6 +185,7 @@ def test_an_infinite_first_slope_is_always_worth_some_tokens(
         assert best.max() < 1.0
 
 
+@few
 @given(cases(("separable",), least=2))
 def test_one_hot_is_best_exactly_when_no_first_slope_beats_its_last(
     case: tuple[World, Task],
@@ -241,6 +247,7 @@ def test_edge_cases() -> None:
     assert alone.multiplier * BUDGET == pytest.approx(0.2 * 4 / 25)
 
 
+@few
 @given(worlds(("potential",), ("identity",)), st.data())
 def test_stopping_early_pays_exactly_when_the_multiplier_is_negative(
     world: World, data: st.DataObject

@@ -2,18 +2,17 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from readsim.allocators.grid import simplex_grid
 from readsim.arrays import Array
 from readsim.worlds import Optimum, Task, World, optimum, random_world
 from tests.plain import close
-from tests.strategies import BOUNDED_LINKS, BUDGET, KINDS, tasks, worlds
+from tests.strategies import BOUNDED_LINKS, BUDGET, KINDS, few, tasks, worlds
 
 STEPS = 3
 DIVISIONS = {1: 60, 2: 60, 3: 24, 4: 12}
-few = settings(max_examples=30)
 
 
 @st.composite
@@ -41,7 +40,7 @@ def lattice(s: int, spend_all: bool) -> Array:
     return simplex_grid(m, DIVISIONS[m])[:, :s]
 
 
-@settings(max_examples=60)
+@few
 @given(cases(), st.booleans())
 def test_no_point_of_a_lattice_is_better(case: tuple[World, Task], spend_all: bool) -> None:
     world, task = case

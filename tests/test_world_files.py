@@ -20,7 +20,7 @@ from readsim.worlds import (
 )
 from tests.helpers import same
 from tests.made_worlds import made
-from tests.strategies import worlds
+from tests.strategies import few, worlds
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 POSITIVE = st.floats(1e-300, 1e300)
@@ -68,6 +68,7 @@ def full_worlds(draw: st.DrawFn) -> World:
 
 
 @pytest.mark.parametrize("suffix", [".toml", ".json"])
+@few
 @given(world=full_worlds())
 def test_exact_both_ways(
     suffix: str, world: World, tmp_path_factory: pytest.TempPathFactory

@@ -17,6 +17,7 @@ from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from readsim.allocators.mlp import Floats, features, initial, train
 from readsim.allocators.readout import Readout, fit_readout, solve_output
@@ -119,7 +120,8 @@ def fit(config: EnsembleConfig, x: ArrayLike, y: ArrayLike, seed: int) -> Ensemb
     rows, rewards = _checked(x), _checked(y, ndim=1)
     if len(rows) != len(rewards):
         raise ConfigError(f"y has {len(rewards)} rewards for {len(rows)} rows of x")
-    state = _fit(config, rows, rewards, seed)
+    with threadpool_limits(limits=1, user_api="blas"):  # two threads stall on matrices this small
+        state = _fit(config, rows, rewards, seed)
     kept = slice(None if len(rows) < config.batch else 0)
     # Copies: the state must not change with the caller's arrays, nor keep a pool in memory.
     return {**state, "kept_x": rows[kept].copy(), "kept_y": rewards[kept].copy()}

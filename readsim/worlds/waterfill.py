@@ -39,7 +39,7 @@ def water_fill(
         return np.minimum(np.where(needed > 0.0, b, most), most)
 
     few = tokens(np.exp(LEAST_LOG))
-    if few.sum() > budget:
+    if few.sum() >= budget:
         steepest = 50.0 + float(np.log((weight / scale).max()))
         few, many, at = _bracket(lambda t: tokens(np.exp(-t)), -steepest, -LEAST_LOG, budget)
         multiplier = float(np.exp(-at))
