@@ -72,6 +72,15 @@ def returns(world: World, task: Task) -> list[Returns]:
     return [of(i) for i in range(len(world.sources))]
 
 
+def best_of_blocks(curves: list[Returns], budget: float, blocks: int) -> float:
+    """Dynamic programme: the best value of `blocks` equal blocks, all of them spent."""
+    worth = [0.0] + [-inf] * blocks
+    for h in curves:
+        alone = [h(n * budget / blocks) for n in range(blocks + 1)]
+        worth = [max(worth[n - k] + alone[k] for k in range(n + 1)) for n in range(blocks + 1)]
+    return worth[blocks]
+
+
 def flow(world: World, schedule: Sequence[Numbers]) -> list[float]:
     """Profile after the intervals of `schedule` (T, S) in a flow world, without noise."""
     sources, skills = range(len(world.sources)), range(len(world.capabilities))

@@ -1,4 +1,4 @@
-"""The lemmas of the theory as exact tests; L4, L5 and L9 stand with the optimum and the dynamics."""
+"""The lemmas of the theory as exact tests; L5 and L9 stand with the optimum and the dynamics."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,7 @@ from readsim.arrays import Array
 from readsim.candidates import candidate_set
 from readsim.reward import RewardConfig, proxy_reward, spill_prices
 from readsim.worlds import Task, World, optimum
+from tests.plain import Returns, best_of_blocks, returns
 from tests.strategies import BUDGET, KINDS, few, grids, schedules, shares, tasks, worlds
 from tests.test_flow import end, flow_world
 
@@ -174,6 +175,36 @@ def test_with_a_price_a_mixture_can_be_best() -> None:
     value, alpha = linear_programme(local, requirement, np.ones(2))
     assert value > reward_of(np.eye(2), local, requirement, np.ones(2)).max() + 0.1
     assert alpha.min() > 0.3
+
+
+# ----------------------------------------------------------------- L4
+
+
+def greedy(curves: list[Returns], budget: float, blocks: int) -> float:
+    """Each next block to the source with the largest marginal return."""
+    given_ = [0] * len(curves)
+    unit = budget / blocks
+    for _ in range(blocks):
+        gains = [h((n + 1) * unit) - h(n * unit) for h, n in zip(curves, given_, strict=True)]
+        given_[int(np.argmax(gains))] += 1
+    return sum(h(n * unit) for h, n in zip(curves, given_, strict=True))
+
+
+@few
+@given(worlds(("separable", "potential"), ("identity",)), st.data(), st.integers(1, 30))
+def test_greedy_on_equal_blocks_is_the_dynamic_programme(
+    world: World, data: st.DataObject, blocks: int
+) -> None:
+    """L4."""
+    curves = returns(world, data.draw(tasks(world)))
+    expected = best_of_blocks(curves, BUDGET, blocks)
+    assert greedy(curves, BUDGET, blocks) == pytest.approx(expected, abs=1e-12)
+
+
+def test_greedy_fails_on_a_gain_with_a_slow_start() -> None:
+    """L4 needs concavity: the documented failure."""
+    curves: list[Returns] = [lambda b: 0.3 * b, lambda b: 1.0 / (1.0 + np.exp(-20 * (b - 0.6)))]
+    assert greedy(curves, 1.0, 30) < 0.5 * best_of_blocks(curves, 1.0, 30)
 
 
 # ----------------------------------------------------------------- L7, L8, R99, R100

@@ -1,4 +1,4 @@
-"""Additive worlds: water-filling meets Proposition 4.5 and Lemmas L4, L5 (PT5, PT17)."""
+"""Additive worlds: water-filling meets Proposition 4.5 and Lemma L5 (PT5, PT17)."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -12,7 +12,7 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.worlds import Optimum, Task, World, optimum
 from tests import plain
-from tests.plain import Returns, returns
+from tests.plain import Returns, best_of_blocks, returns
 from tests.strategies import BUDGET, FAMILIES, few, grids, tasks, worlds
 
 SMOOTH = ("exponential", "log", "hill")
@@ -29,25 +29,6 @@ def cases(
 
 def total(curves: list[Returns], b: Array) -> float:
     return sum(h(v) for h, v in zip(curves, b.tolist(), strict=True))
-
-
-def best_of_blocks(curves: list[Returns], budget: float, blocks: int) -> float:
-    """Dynamic programme: the best value of `blocks` equal blocks, all of them spent."""
-    worth = [0.0] + [-np.inf] * blocks
-    for h in curves:
-        alone = [h(n * budget / blocks) for n in range(blocks + 1)]
-        worth = [max(worth[n - k] + alone[k] for k in range(n + 1)) for n in range(blocks + 1)]
-    return worth[blocks]
-
-
-def greedy(curves: list[Returns], budget: float, blocks: int) -> float:
-    """Each next block to the source with the largest marginal return."""
-    given_ = [0] * len(curves)
-    unit = budget / blocks
-    for _ in range(blocks):
-        gains = [h((n + 1) * unit) - h(n * unit) for h, n in zip(curves, given_, strict=True)]
-        given_[int(np.argmax(gains))] += 1
-    return sum(h(n * unit) for h, n in zip(curves, given_, strict=True))
 
 
 def first_utility(world: World, task: Task) -> float:
@@ -95,23 +76,6 @@ def test_beats_random_points_blocks_and_shifts(
             moved[i] -= mass
             moved[j] += mass
             assert total(curves, moved * BUDGET) <= value + 1e-12
-
-
-@few
-@given(cases(), st.integers(1, 30))
-def test_greedy_on_equal_blocks_is_the_dynamic_programme(
-    case: tuple[World, Task], blocks: int
-) -> None:
-    """L4."""
-    curves = returns(*case)
-    expected = best_of_blocks(curves, BUDGET, blocks)
-    assert greedy(curves, BUDGET, blocks) == pytest.approx(expected, abs=1e-12)
-
-
-def test_greedy_fails_on_a_gain_with_a_slow_start() -> None:
-    """L4 needs concavity: the documented failure."""
-    curves: list[Returns] = [lambda b: 0.3 * b, lambda b: 1.0 / (1.0 + np.exp(-20 * (b - 0.6)))]
-    assert greedy(curves, 1.0, 30) < 0.5 * best_of_blocks(curves, 1.0, 30)
 
 
 @few
@@ -202,7 +166,7 @@ def test_one_hot_is_best_exactly_when_no_first_slope_beats_its_last(
         gain = (np.delete(first, i) - last[i]).max() * BUDGET
         if gain <= 0.0:
             assert value == pytest.approx(best, abs=1e-12)
-        elif gain > 1e-3:
+        elif 1e-3 < gain < np.inf:  # under an infinite slope a share too small to be seen may do
             assert value < best
 
 

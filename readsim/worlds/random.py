@@ -1,5 +1,7 @@
 """A seeded family of worlds, for property tests and for averages over many worlds."""
 
+from typing import Any
+
 import numpy as np
 
 from readsim.errors import ConfigError, unknown
@@ -96,7 +98,7 @@ def random_world(
 def random_world_from_text(text: str) -> World:
     """`random` or `random:seed=3,capabilities=5,...`."""
     _, _, rest = text.partition(":")
-    settings: dict[str, object] = {}
+    settings: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
         key, equals, value = part.partition("=")
         if key not in FIELDS:
@@ -109,4 +111,4 @@ def random_world_from_text(text: str) -> World:
             ) from error
         if not equals:
             raise ConfigError(f"{part!r} in {text!r}: expected {key}=VALUE")
-    return random_world(**settings)  # type: ignore[arg-type]  # converted by FIELDS
+    return random_world(**settings)

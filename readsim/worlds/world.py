@@ -41,7 +41,7 @@ class Dynamics(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class World:
-    """See `docs` in README, section Worlds. Vectors are (S,) or (K,), matrices (S, K), tokens are counts.
+    """All numbers of a world. Vectors are (S,) or (K,), matrices (S, K); tokens are counts.
 
     `help` and `harm` are in score units: what source i would bring to (take from) capability j at
     u = 1 (at x - u = 1). `start`, `floor` (chance) and `ceiling` (teacher) are on the score scale
