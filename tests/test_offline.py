@@ -76,9 +76,14 @@ def test_size_shapes_and_seed(name: str, size: int, history: int, seed: int) -> 
         (size,),
     ]
     assert same(list(pool), list(collect_pool(world, setting, size, seed)))
-    other = collect_pool(world, setting, size, seed + 1)
-    assert not np.array_equal(pool.change, other.change)
-    assert not np.array_equal(pool.allocation, other.allocation)
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_another_seed_is_another_pool(name: str) -> None:
+    world = WORLDS[name]
+    first, other = (collect_pool(world, setting_of(world), 12, seed) for seed in (1, 2))
+    assert not np.array_equal(first.allocation, other.allocation)
+    assert not np.array_equal(first.profile, other.profile)
 
 
 def replay(world: World, setting: Setting, pool: Pool, seed: int) -> Pool:

@@ -19,6 +19,7 @@ from tests.strategies import BUDGET, shares, worlds
 SEEDS = st.integers(0, 2**32)
 FLOW = random_world(2, capabilities=3, dynamics="flow")  # forgets, and has process noise
 MANY = 4000
+few = settings(max_examples=40)
 
 
 @st.composite
@@ -54,6 +55,7 @@ def go_on(backend: Backend, plan: list[Array]) -> list[Any]:
 # ------------------------------------------------------- the Backend protocol
 
 
+@few
 @given(any_world(), SEEDS, st.data())
 def test_honours_the_protocol(world: World, seed: int, data: DataObject) -> None:
     backend: Backend = SimBackend(world)
@@ -77,7 +79,7 @@ def test_honours_the_protocol(world: World, seed: int, data: DataObject) -> None
     assert same(go_on(other, plan), go_on(backend, plan))
 
 
-@settings(max_examples=50)
+@few
 @given(st.one_of(any_world(), st.just(FLOW)), SEEDS, st.integers(0, 3), st.data())
 def test_a_saved_run_goes_on_to_the_last_bit(
     tmp_path_factory: pytest.TempPathFactory,
@@ -121,7 +123,7 @@ def test_a_snapshot_shares_nothing_with_the_run() -> None:
 # ------------------------------------------------------------------ many runs
 
 
-@settings(max_examples=50)
+@few
 @given(st.one_of(any_world(), st.just(FLOW)), st.lists(SEEDS, min_size=1, max_size=4), st.data())
 def test_many_runs_are_many_single_ones(world: World, seeds: list[int], data: DataObject) -> None:
     """Also where only some of the runs move or start anew."""
@@ -154,6 +156,7 @@ def test_many_runs_are_many_single_ones(world: World, seeds: list[int], data: Da
     assert shown == pytest.approx(np.stack(finals, axis=1), abs=1e-12)
 
 
+@few
 @given(any_world(), st.integers(1, 5), SEEDS)
 def test_tiled_constants_change_no_number(world: World, runs: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -169,9 +172,6 @@ def test_tiled_constants_change_no_number(world: World, runs: int, seed: int) ->
     assert same(
         probe.measure(profile, luck, fresh), probe.of_runs(runs).measure(profile, luck, fresh)
     )
-
-
-# --------------------------------------------------------------- measurements
 
 
 def simulate(world: World, seed: int = 0) -> Simulator:
@@ -191,8 +191,10 @@ def test_a_split_has_items_of_its_own() -> None:
     idle = np.zeros((MANY, 3))
     probes = [simulator.reset(), simulator.advance(idle), simulator.advance(idle)]
     devs = [simulator.dev(), simulator.dev()]
-    error = 5 / np.sqrt(MANY)
-    pairing = simulator.world.pairing
+    error, pairing = 5 / np.sqrt(MANY), simulator.world.pairing
+    size = simulator.world.probe("probe").deviation(simulator.world.start)
+    for shown in (*probes, *devs):
+        assert shown.std(axis=0) == pytest.approx(size, rel=error)
     assert correlations(probes[0], probes[2]) == pytest.approx(pairing, abs=error)
     assert correlations(*devs) == pytest.approx(pairing, abs=error)
     for i, j in np.ndindex(3, 2):
@@ -200,6 +202,7 @@ def test_a_split_has_items_of_its_own() -> None:
     assert correlations(probes[2], simulator.reset()) == pytest.approx(0.0, abs=error)  # new items
 
 
+@few
 @given(any_world(), SEEDS, st.data())
 def test_final_profile_is_exact_and_its_measured_change_near(
     world: World, seed: int, data: DataObject
@@ -231,9 +234,6 @@ def test_paired_items_make_a_change_more_precise() -> None:
     assert (spread[0.85] < 0.5 * spread[0.0]).all()
 
 
-# ------------------------------ what differs from run to run, what is hidden
-
-
 def rates(simulator: Simulator) -> Array:
     """Efficiency / scale of each run and source, (N, S)."""
     rate: Array = simulator.snapshot()["state"][1]
@@ -256,6 +256,7 @@ def test_efficiency_differs_between_runs_and_stays_within_one() -> None:
     assert correlations(luck, again) == pytest.approx(0.0, abs=5 / np.sqrt(MANY))
 
 
+@few
 @given(SEEDS, st.data())
 def test_two_policies_meet_the_same_luck(seed: int, data: DataObject) -> None:
     """Common random numbers: efficiencies, items and noise do not depend on the allocations."""
@@ -280,6 +281,7 @@ def test_two_policies_meet_the_same_luck(seed: int, data: DataObject) -> None:
     assert both.mean() > 0.5
 
 
+@few
 @given(SEEDS, st.sampled_from(["potential", "flow"]), st.integers(0, 2))
 def test_a_probe_never_shows_what_is_hidden(seed: int, dynamics: str, column: int) -> None:
     """Hiding a capability takes its column out and changes no other number."""

@@ -21,7 +21,7 @@ TOP = 8  # single sources of which all pairs are screened
 STARTS = 4  # climbs where the objective is not concave
 CALLS = 100  # evaluations of a climb; on kinks more bring nothing, the polish does
 APART = 0.3  # least L1 distance between two starts
-WIDEST, NARROWEST = 0.01, 1e-9  # masses moved by the polish
+WIDEST, NARROWEST = 0.01, 1e-10  # masses moved by the polish
 
 
 class Problem(Protocol):
@@ -178,15 +178,16 @@ def _climb_capped(problem: Problem, task: Task, start: Array, s: int, spread: fl
 
 
 def _polish(value: Callable[[Array], Array], point: Array) -> Array:
+    """Move mass from one entry to another while that helps, in smaller and smaller amounts: (m,)."""
     m = len(point)
     if m == 1:
         return point
-    moves = (np.eye(m)[None, :, :] - np.eye(m)[:, None, :])[~np.eye(m, dtype=bool)]
+    giver, receiver = np.nonzero(~np.eye(m, dtype=np.bool_))
+    moves = np.eye(m)[receiver] - np.eye(m)[giver]
     best, step = float(value(point[None])[0]), WIDEST
     while step > NARROWEST:
-        tried = point + step * moves
-        tried = tried[(tried >= 0.0).all(axis=1)]
-        values = value(tried) if len(tried) else np.array([-np.inf])
+        tried = np.maximum(point + np.minimum(step, point)[giver, None] * moves, 0.0)
+        values = value(tried)
         if values.max() > best:
             best, point = float(values.max()), tried[int(np.argmax(values))]
             step = min(2.0 * step, WIDEST)
