@@ -25,8 +25,8 @@ class CandidateConfig:
     def __post_init__(self) -> None:
         if not self.grid or not all(0 < w < 1 for w in self.grid):
             raise ConfigError(f"grid = {self.grid!r}: weights between 0 and 1")
-        if self.top < 1:
-            raise ConfigError(f"top = {self.top!r}: at least 1")
+        if type(self.top) is not int or self.top < 1:
+            raise ConfigError(f"top = {self.top!r}: a whole number, at least 1")
         if not 0 < self.delta <= 1:
             raise ConfigError(f"delta = {self.delta!r}: a share in (0, 1]")
 

@@ -27,8 +27,10 @@ class RewardConfig:
     cost: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.essential < 1:
-            raise ConfigError(f"essential = {self.essential!r}: at least 1 capability")
+        if type(self.essential) is not int or self.essential < 1:
+            raise ConfigError(
+                f"essential = {self.essential!r}: a whole number, at least 1 capability"
+            )
         for name in ("spill", "cost"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value >= 0):

@@ -26,13 +26,14 @@ def as_allocation(weights: Array, *, strict: bool, names: tuple[str, ...] = ()) 
         if lowest >= 0.0 and 0.0 < whole < inf and not strict:
             shares: Array = weights / whole
             return shares
+    lowest = weights.min()
+    kept = np.maximum(weights, 0.0) if lowest < 0.0 else weights
     # the sums, one copy for each weight: a small matrix product is faster than a reduction over rows
     # of a few numbers, and a division by a whole array faster than one by a column
     with np.errstate(invalid="ignore", over="ignore"):  # such sums are refused below
-        total = weights @ _ones(weights.shape[-1])
-    lowest = weights.min()
+        total = kept @ _ones(weights.shape[-1])
     if not (np.isfinite(lowest) and np.isfinite(total.max())):
-        where = _first(weights, ~np.isfinite(total), names)
+        where = _first(weights, ~np.isfinite(weights) | ~np.isfinite(total), names)
         raise AllocationError(f"allocation {where} is not finite, or its sum is not")
     if strict:
         if lowest < -TOLERANCE:
@@ -44,13 +45,10 @@ def as_allocation(weights: Array, *, strict: bool, names: tuple[str, ...] = ()) 
                 f"allocation {_first(weights, off, names)} sums to {total[off][0]:.6g}; "
                 f"strict=True accepts a sum of 1 within {TOLERANCE:g}"
             )
-    if lowest < 0.0:
-        weights = np.maximum(weights, 0.0)
-        total = weights @ _ones(weights.shape[-1])
     if total.min() <= 0.0:
-        weights = np.where(total > 0.0, weights, 1.0)
-        total = weights @ _ones(weights.shape[-1])
-    return weights / total
+        kept = np.where(total > 0.0, kept, 1.0)
+        total = kept @ _ones(weights.shape[-1])
+    return kept / total
 
 
 @cache

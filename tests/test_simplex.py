@@ -81,6 +81,23 @@ def test_strict_takes_what_lies_on_the_simplex(values: Array, seed: int) -> None
     assert (shown >= 0.0).all()
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([-1e308, 1e308, 1.0], [0.0, 1.0, 0.0]), ([-1e308, -1e308, 1.0], [0.0, 0.0, 1.0])],
+)
+def test_huge_negative_weights_count_as_0(values: list[float], expected: list[float]) -> None:
+    assert as_allocation(np.array(values), strict=False) == pytest.approx(expected)
+    batch = as_allocation(np.array([[1.0, 1.0, 1.0], values]), strict=False)
+    assert batch[1] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("values", [[-1e308, 1e308, 1e308], [1e308, 1e308, -1e308]])
+def test_sums_that_overflow_are_refused_whatever_the_order(values: list[float]) -> None:
+    for shown in (values, [[1.0, 1.0, 1.0], values]):
+        with pytest.raises(AllocationError, match="its sum is not"):
+            as_allocation(np.array(shown), strict=False)
+
+
 NOT_FINITE = [[np.nan, 1.0], [1.0, np.inf], [np.inf, -np.inf], [-np.inf, 0.0], [1e308, 1e308]]
 
 
