@@ -1,7 +1,8 @@
 """The contract between the environment and whatever trains and measures: simulator or real models."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from readsim.arrays import Array
 
@@ -55,6 +56,10 @@ class Backend(Protocol):
         """The profile measured on the dev split (visible capabilities)."""
         ...
 
+    def drain(self) -> Mapping[str, int]:
+        """Tokens by kind that `reset`, `dev_eval` and `final_eval` used since this was last asked."""
+        ...
+
     def final_eval(self) -> Final:
         """Scores on the test split; the run is over."""
         ...
@@ -65,4 +70,17 @@ class Backend(Protocol):
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Go back to a snapshot exactly."""
+        ...
+
+
+@runtime_checkable
+class DurableBackend(Backend, Protocol):
+    """A backend whose state is too large for a tree in memory: it writes itself to a folder."""
+
+    def save(self, folder: Path) -> None:
+        """Write what `load` needs into an empty folder; every file is on disk when this returns."""
+        ...
+
+    def load(self, folder: Path) -> None:
+        """Go back to a saved state exactly. Raises RunLogError if a file is missing or damaged."""
         ...

@@ -40,6 +40,15 @@ def make_setting(
     return Setting(world.sources, world.visible, chosen, budget, scores=world.is_score, **rest)
 
 
+def _budget_of(backend: Backend, budget: int | None) -> int:
+    """The budget asked for; a backend whose training schedule has one must have the same."""
+    planned: int | None = getattr(backend, "budget", None)
+    if budget is not None and planned is not None and budget != planned:
+        raise ConfigError(f"budget = {budget!r}: the backend's schedule is for {planned} tokens")
+    chosen = budget if budget is not None else planned
+    return DEFAULT_BUDGET if chosen is None else chosen
+
+
 class DistillEnv(gym.Env[Any, Any]):
     """Allocate a token budget over S sources, T times; see what probes show of K capabilities.
 
@@ -65,7 +74,7 @@ class DistillEnv(gym.Env[Any, Any]):
         self,
         world: World | str | None = None,
         task: Task | str | Mapping[str, float] | None = None,
-        budget: int = DEFAULT_BUDGET,
+        budget: int | None = None,
         *,
         backend: Backend | None = None,
         steps: int = 20,
@@ -88,7 +97,9 @@ class DistillEnv(gym.Env[Any, Any]):
         if backend is None:
             loaded = load_world(world if world is not None else DEFAULT_WORLD)
             self.backend = SimBackend(loaded)
-            self.setting = make_setting(loaded, task, budget, **rest)
+            self.setting = make_setting(
+                loaded, task, DEFAULT_BUDGET if budget is None else budget, **rest
+            )
         else:
             if world is not None:
                 raise ConfigError("give either `world` or `backend`, not both")
@@ -97,7 +108,8 @@ class DistillEnv(gym.Env[Any, Any]):
             self.backend = backend
             chosen = as_task(task, backend.capabilities, backend.hidden)
             visible = tuple(c for c in backend.capabilities if c not in backend.hidden)
-            self.setting = Setting(backend.sources, visible, chosen, budget, **rest)
+            tokens = _budget_of(backend, budget)
+            self.setting = Setting(backend.sources, visible, chosen, tokens, **rest)
         self.observation_space: spaces.Dict = self.setting.observation_space()
         self.action_space: spaces.Box = self.setting.action_space()
         self._requirement = self.setting.task.requirement
@@ -117,6 +129,7 @@ class DistillEnv(gym.Env[Any, Any]):
             seed = int(self.np_random.integers(2**31))  # recorded by Gymnasium's np_random_seed
         self._profile = self.backend.reset(seed)
         self.ledger = Ledger(self.setting.budget)
+        self._settle()
         self._step = 0
         self._history = np.zeros(self.setting.history * self.setting.width)
         self._over = False
@@ -174,6 +187,7 @@ class DistillEnv(gym.Env[Any, Any]):
 
     def _final(self) -> dict[str, Any]:
         final: Final = self.backend.final_eval()
+        self._settle()
         return {
             "utility": float(self.setting.task.utility(final.profile)),
             "final_profile": final.profile,
@@ -209,26 +223,43 @@ class DistillEnv(gym.Env[Any, Any]):
 
     def dev_profile(self) -> Array:
         """The profile measured on the dev split (V,), for coarse checkpoints (R50)."""
-        return self.backend.dev_eval()
+        profile = self.backend.dev_eval()
+        self._settle()
+        return profile
+
+    def _settle(self) -> None:
+        """Charge what measurements used."""
+        if used := self.backend.drain():
+            self.ledger.charge(used)
 
     def trial(self, weights: Array, tokens: int, *, charge: bool) -> Array:
         """The dev-split change (V,) that a short training from here would bring; then undone.
 
-        The tokens go to the ledger as `search`, or with `charge` as `student`, out of the budget.
+        Its tokens go to the ledger as `search`, or with `charge` as `student`, out of the budget;
+        what the teacher and the probes used is charged as such.
         """
         before = self.backend.dev_eval()
         saved = self.backend.snapshot()
         shares = as_allocation(np.asarray(weights, dtype=np.float64), strict=True)
-        self.backend.run_interval(self._step, shares, tokens)
+        used = dict(self.backend.run_interval(self._step, shares, tokens).charges)
         change = self.backend.dev_eval() - before
         self.backend.restore(saved)
-        self.ledger.charge({"student" if charge else "search": tokens})
+        self.ledger.charge({"student" if charge else "search": used.pop("student", 0)} | used)
+        self._settle()
         return change
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state of the run as a tree of plain data and arrays."""
+        return {"backend": self.backend.snapshot(), **self.account()}
+
+    def restore(self, saved: dict[str, Any]) -> Observation:
+        """Go back to a snapshot; the observation that belongs to it."""
+        self.backend.restore(saved["backend"])
+        return self.reinstate(saved)
+
+    def account(self) -> dict[str, Any]:
+        """The state of the run without the backend's: ledger, last profile, history, step."""
         return {
-            "backend": self.backend.snapshot(),
             "ledger": self.ledger.state(),
             "profile": self._profile.copy(),
             "history": self._history.copy(),
@@ -236,9 +267,8 @@ class DistillEnv(gym.Env[Any, Any]):
             "over": self._over,
         }
 
-    def restore(self, saved: dict[str, Any]) -> Observation:
-        """Go back to a snapshot; the observation that belongs to it."""
-        self.backend.restore(saved["backend"])
+    def reinstate(self, saved: dict[str, Any]) -> Observation:
+        """Go back to an `account()` when the backend is already there; the observation."""
         self.ledger = Ledger.from_state(saved["ledger"])
         self._profile = np.array(saved["profile"])
         self._history = np.array(saved["history"])

@@ -44,6 +44,10 @@ class CapabilityMissingError(ReadsimError, RuntimeError):
     """Something was asked of a backend or an environment that it cannot do."""
 
 
+class TrainingError(ReadsimError, RuntimeError):
+    """A training step that cannot be taken: a loss that is not finite, memory that ran out."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` for the closest of `known`, or an empty string."""
     by_lower = {k.lower(): k for k in known}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from readsim.allocators.registry import load_allocator
+from readsim.durable import forget, has_checkpoint
 from readsim.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
 from readsim.rollout import rollout
@@ -103,13 +104,13 @@ def run_cell_durably(
         opened = RunLog.open(path, config=config)
     else:
         opened = RunLog.create(path, config=config, seeds=cell.seeds)
-        checkpoint.unlink(missing_ok=True)
+        forget(checkpoint)
     with opened as log:
-        if log.rows and not checkpoint.is_file():
+        if log.rows and not has_checkpoint(checkpoint):
             check_complete(log, cell)
             return path, 0.0
         _, seconds = _roll(cell, world, log, checkpoint, on_step)
-    checkpoint.unlink(missing_ok=True)
+    forget(checkpoint)
     return path, seconds
 
 

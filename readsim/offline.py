@@ -1,6 +1,7 @@
 """An offline pool of one-step transitions from random allocations (decision D17)."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,6 +20,15 @@ class Pool(NamedTuple):
     allocation: Array  # (n, S)
     change: Array  # (n, V)
     tokens: Array  # (n,)
+
+
+@runtime_checkable
+class OffersTransitions(Protocol):
+    """A backend that can collect a pool itself, by short trainings that it undoes."""
+
+    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, Mapping[str, int]]:
+        """Exactly `size` transitions, and the tokens that they took, by kind."""
+        ...
 
 
 def random_allocations(rng: np.random.Generator, n: int, sources: int) -> Array:

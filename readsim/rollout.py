@@ -16,10 +16,11 @@ from readsim.allocators.base import (
     Transition,
 )
 from readsim.arrays import Array
-from readsim.checkpoint import load_tree, save_tree
+from readsim.backend import DurableBackend
+from readsim.durable import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.env import DistillEnv, Observation
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
-from readsim.offline import Pool, collect_pool
+from readsim.offline import OffersTransitions, Pool, collect_pool
 from readsim.runlog import RunLog
 from readsim.setting import source_prior
 from readsim.simulator import SimBackend
@@ -53,14 +54,14 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
             extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
         elif need not in ("transitions", "world"):
             raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
-        elif world is None:
+        elif need == "transitions" and isinstance(env.backend, SimBackend | OffersTransitions):
+            extras["transitions"] = _offline(env, seed)
+        elif need == "world" and world is not None:
+            extras["world"], extras["task"] = world, setting.task
+        else:
             raise CapabilityMissingError(
                 f"{type(allocator).__name__} needs {need!r}, which this backend does not offer"
             )
-        elif need == "transitions":
-            extras["transitions"] = _offline(env, seed)
-        else:
-            extras["world"], extras["task"] = world, setting.task
     return Setup(
         sources=setting.sources,
         capabilities=setting.visible,
@@ -77,9 +78,13 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
 
 def _offline(env: DistillEnv, seed: int) -> Callable[[int], Pool]:
     def transitions(size: int) -> Pool:
-        assert isinstance(env.backend, SimBackend)
-        pool = collect_pool(env.backend.world, env.setting, size, seed)
-        env.ledger.charge({"offline": int(pool.tokens.sum())})
+        if isinstance(env.backend, OffersTransitions):
+            pool, charges = env.backend.transitions(env.setting, size, seed)
+        else:
+            assert isinstance(env.backend, SimBackend)
+            pool = collect_pool(env.backend.world, env.setting, size, seed)
+            charges = {"offline": int(pool.tokens.sum())}
+        env.ledger.charge(charges)
         return pool
 
     return transitions
@@ -187,26 +192,29 @@ def _record(
 ) -> None:
     """Save first, append second: what a kill in between leaves out of the log is in the checkpoint."""
     if checkpoint is not None:
-        save_tree(
-            checkpoint,
-            {
-                "rows": len(rows),
-                "last": new,
-                "runs": [
-                    {
-                        "env": run.env.snapshot(),
-                        "state": run.state,
-                        "previous": run.previous,
-                        "step": run.step,
-                        "over": run.over,
-                    }
-                    for run in runs
-                ],
-            },
-        )
+        tree = {
+            "rows": len(rows),
+            "last": new,
+            "runs": [
+                {
+                    "env": _tree_of(run.env),
+                    "state": run.state,
+                    "previous": run.previous,
+                    "step": run.step,
+                    "over": run.over,
+                }
+                for run in runs
+            ],
+        }
+        save_checkpoint(checkpoint, len(rows), tree, [run.env.backend for run in runs])
     if log is not None:
         log.append(new)
     rows.extend(new)
+
+
+def _tree_of(env: DistillEnv) -> dict[str, Any]:
+    """The environment's state, without what its backend writes to a folder of its own."""
+    return env.account() if isinstance(env.backend, DurableBackend) else env.snapshot()
 
 
 def _resume(
@@ -217,16 +225,24 @@ def _resume(
     checkpoint: Path | None,
     rows: list[Row],
 ) -> list[Run] | None:
-    """The runs of an interrupted process, or None to start afresh; mends the log's last round."""
-    if checkpoint is None or not checkpoint.is_file():
+    """The runs of an interrupted process, or None to start afresh; mends the log's last round.
+
+    Where the newest checkpoint is damaged the one before it is used; the log's rows after it are made
+    again, and the old ones kept beside the log.
+    """
+    if checkpoint is None or not has_checkpoint(checkpoint):
         if log is not None and log.rows:
             raise RunLogError(
                 f"{log.path}: has {len(log.rows)} rows but no checkpoint to go on from"
             )
         return None
-    saved = load_tree(checkpoint)
+    for env, seed in zip(envs, seeds, strict=True):
+        env.reset(seed=seed)
+    saved, problems = load_checkpoint(checkpoint, [env.backend for env in envs])
     if log is not None:
         done, last = saved["rows"], saved["last"]
+        if problems:
+            log.rewind(done + len(last))
         if len(log.rows) < done or len(log.rows) > done + len(last):
             raise RunLogError(
                 f"{log.path}: has {len(log.rows)} rows, its checkpoint is for {done} or "
@@ -236,9 +252,9 @@ def _resume(
         rows.extend(log.rows)
     runs = []
     for env, seed, old in zip(envs, seeds, saved["runs"], strict=True):
-        env.reset(seed=seed)
-        setup = setup_for(env, allocator, seed)
-        run = Run(env, setup, env.restore(old["env"]), old["state"])
+        durable = isinstance(env.backend, DurableBackend)
+        observation = env.reinstate(old["env"]) if durable else env.restore(old["env"])
+        run = Run(env, setup_for(env, allocator, seed), observation, old["state"])
         run.previous, run.step, run.over = old["previous"], int(old["step"]), bool(old["over"])
         runs.append(run)
     return runs

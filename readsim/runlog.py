@@ -152,6 +152,26 @@ class RunLog:
             raise
         self._length += len(data)
 
+    def rewind(self, keep: int) -> None:
+        """Cut the rows after the first `keep`; they are kept in `PATH.cut`, which grows.
+
+        Raises RunLogError if the log has fewer rows or the file cannot be written.
+        """
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        if len(lines) < keep + 1:
+            raise RunLogError(f"{self.path}: has {len(lines) - 1} rows, {keep} were to be kept")
+        rest = b"".join(lines[keep + 1 :])
+        if not rest:
+            return
+        try:
+            with self.path.with_name(self.path.name + ".cut").open("ab", buffering=0) as aside:
+                _write(aside, rest)
+            os.ftruncate(self._file.fileno(), self._length - len(rest))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise RunLogError(f"cannot rewind run log {self.path}: {error}") from error
+        self._length -= len(rest)
+
     def close(self) -> None:
         """Refuse further appends. Nothing is pending: each append is on disk when it returns."""
         self._file.close()

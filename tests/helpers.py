@@ -64,6 +64,9 @@ class FakeBackend:
     def dev_eval(self) -> Array:
         return np.zeros(2)
 
+    def drain(self) -> dict[str, int]:
+        return {}
+
     def final_eval(self) -> Final:
         return Final(np.zeros(2), np.zeros(2), np.zeros(2))
 

@@ -19,6 +19,7 @@ LAYERS = (
     ("checkpoint", "ledger", "logformat", "runlog"),
     ("worlds",),
     ("backend", "simulator"),
+    ("durable",),
     ("metrics", "reward"),
     ("candidates", "history", "setting", "vector_info"),
     ("env", "vector_env", "wrappers"),

@@ -1,6 +1,7 @@
 """The one loop: its rows, its resume, and what it refuses."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -189,7 +190,7 @@ def test_a_run_of_another_setting_is_not_continued(tmp_path: Path) -> None:
 def test_a_lost_checkpoint_is_said(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     interrupted(path, 1)
-    path.with_suffix(".state").unlink()
+    shutil.rmtree(path.with_suffix(".state"))
     with pytest.raises(RunLogError, match="no final row for seeds"):
         run_cell_durably(cell(), path, resume=True)
 
