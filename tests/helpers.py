@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.backend import Final, Outcome
+from readsim.backend import Backend, Final, Outcome
 from readsim.rollout import Row
 
 ENV = "readsim/Distill-v0"
@@ -43,6 +43,16 @@ def decisions(rows: list[Row]) -> list[Row]:
 def allocations(rows: list[Row]) -> Array:
     """What was chosen at each step, (T, S)."""
     return np.array([row["allocation"] for row in decisions(rows)])
+
+
+def go_on(backend: Backend, plan: list[Array]) -> list[Any]:
+    """All that a run shows from here to its end, and at the start of the next one."""
+    out: list[Any] = [backend.dev_eval()]
+    for step, tokens in enumerate(plan):
+        amount = int(tokens.sum())
+        out.append(backend.run_interval(step, tokens / tokens.sum(), amount))
+        out.append(backend.dev_eval())
+    return [*out, backend.final_eval(), backend.reset(None), backend.dev_eval()]
 
 
 class FakeBackend:

@@ -13,7 +13,7 @@ from readsim.backend import Backend, Final
 from readsim.checkpoint import load_tree, save_tree
 from readsim.simulator import SimBackend, Simulator
 from readsim.worlds import World, load_world, random_world
-from tests.helpers import same
+from tests.helpers import go_on, same
 from tests.strategies import BUDGET, shares, worlds
 
 SEEDS = st.integers(0, 2**32)
@@ -40,16 +40,6 @@ def any_world(draw: st.DrawFn) -> World:
 def tokens_of(data: DataObject, world: World, steps: int) -> list[Array]:
     """What `steps` intervals train, (S,) each; together at most BUDGET."""
     return [data.draw(shares(world.shape[0])) * (BUDGET / 8) for _ in range(steps)]
-
-
-def go_on(backend: Backend, plan: list[Array]) -> list[Any]:
-    """All that a run shows from here to its end, and at the start of the next one."""
-    out: list[Any] = [backend.dev_eval()]
-    for step, tokens in enumerate(plan):
-        amount = int(tokens.sum())
-        out.append(backend.run_interval(step, tokens / tokens.sum(), amount))
-        out.append(backend.dev_eval())
-    return [*out, backend.final_eval(), backend.reset(None), backend.dev_eval()]
 
 
 # ------------------------------------------------------- the Backend protocol

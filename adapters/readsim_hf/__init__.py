@@ -1,7 +1,9 @@
 """The real-run adapter: real teachers, students and benchmarks behind readsim's backend contract.
 
-Only the dependency check is here so far. The backend itself (transformers for training, lm-eval for
-probes) is not written yet; until it is, readsim trains simulated worlds only.
+    from readsim_hf.backend import HFBackend        # behind gymnasium.make("readsim/Distill-v0", ...)
+    from readsim_hf.parts import build_parts        # from a RunConfig and a Pair
+
+`import readsim_hf` itself loads nothing heavy; `readsim distill` is the command line.
 """
 
 from importlib.util import find_spec
@@ -9,7 +11,18 @@ from importlib.util import find_spec
 __all__ = ["missing_dependencies"]
 
 # What `pip install 'readsim[hf]'` brings, by import name.
-_MODULES = ("accelerate", "datasets", "lm_eval", "peft", "safetensors", "torch", "transformers")
+_MODULES = (
+    "accelerate",
+    "datasets",
+    "filelock",
+    "gguf",
+    "lm_eval",
+    "peft",
+    "pydantic",
+    "safetensors",
+    "torch",
+    "transformers",
+)
 
 
 def missing_dependencies() -> tuple[str, ...]:

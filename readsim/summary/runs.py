@@ -49,19 +49,30 @@ def read_logs(folder: Path) -> list[Log]:
             raise RunLogError(f"{log.path}: its config lacks {', '.join(missing)}")
         for key in SHARED:
             _check_shared(key, logs[0], log)
-    seen: dict[tuple[Any, ...], Path] = {}
     for log in logs:
-        cell = tuple(log.config[key] for key in ("allocator", "task", "budget"))
-        if cell in seen:
-            raise RunLogError(f"{seen[cell]} and {log.path} both hold {cell}")
-        seen[cell] = log.path
         ended = [row["seed"] for row in log.rows if row["kind"] == "final"]
         if sorted(ended) != sorted(log.config["seeds"]):
             raise RunLogError(
                 f"{log.path} is unfinished: final rows of seeds {sorted(ended)}, expected one "
                 f"each of {sorted(log.config['seeds'])}"
             )
-    return logs
+    return _joined(logs)
+
+
+def _joined(logs: Sequence[Log]) -> list[Log]:
+    """Logs of one cell as one: real runs have a log a seed. Raises RunLogError for a seed in two."""
+    cells: dict[tuple[Any, ...], Log] = {}
+    for log in logs:
+        cell = tuple(log.config[key] for key in ("allocator", "task", "budget"))
+        if cell not in cells:
+            cells[cell] = log
+            continue
+        first = cells[cell]
+        if twice := set(first.config["seeds"]) & set(log.config["seeds"]):
+            raise RunLogError(f"{first.path} and {log.path} both hold {cell}, seeds {twice}")
+        seeds = [*first.config["seeds"], *log.config["seeds"]]
+        cells[cell] = Log(first.path, {**first.config, "seeds": seeds}, [*first.rows, *log.rows])
+    return list(cells.values())
 
 
 def _check_shared(key: str, first: Log, log: Log) -> None:

@@ -1,0 +1,196 @@
+"""Real distillation behind readsim's `Backend`: a teacher, a student in training, probes."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from readsim.arrays import Array
+from readsim.backend import Final, Outcome
+from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.offline import Pool
+from readsim.setting import Setting
+from readsim.streams import seed_sequence
+from readsim_hf.interventions import collect
+from readsim_hf.parts import Parts
+from readsim_hf.probes.splits import Split
+from readsim_hf.probes.suite import Measurement
+from readsim_hf.training.feed import Feed
+from readsim_hf.training.saved import load_student, save_student
+from readsim_hf.training.student import Student
+
+Watch = Callable[[str, Mapping[str, Any]], None]
+
+
+class HFBackend:
+    """One distillation run at a time.
+
+    parts    pair, prompts, teacher, objective, probes: what does not change during a run
+    budget   supervised tokens B that the learning-rate schedule and the curriculum are over
+    watch    called with ("window" | "interval" | "pool" | "restored", numbers) as the run goes on
+
+    The student starts each run from the pair's own weights; the seed decides which prompts it sees.
+    Errors leave the run where its last snapshot was: nothing is charged for an interval that failed.
+    """
+
+    def __init__(self, parts: Parts, budget: int, watch: Watch | None = None) -> None:
+        if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
+            raise ConfigError(f"budget = {budget!r}: a whole number of tokens >= 1")
+        self.parts, self.budget = parts, budget
+        self.watch: Watch = watch or (lambda kind, numbers: None)
+        self._seed, self._episode = -1, 0
+        self._spent = 0
+        self._waiting: dict[str, int] = {}
+        self._student: Student | None = None
+        self._measured: Measurement | None = None
+        self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self.parts.library.capabilities
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        return self.parts.suite.capabilities
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def student(self) -> Student:
+        """The student in training. Raises CapabilityMissingError before the first reset."""
+        if self._student is None:
+            raise CapabilityMissingError("no run was started: call reset(seed) first")
+        return self._student
+
+    def reset(self, seed: int | None) -> Array:
+        if seed is not None:
+            self._seed, self._episode = int(seed), 0
+        elif self._seed < 0:
+            raise ConfigError("reset(None) before any seed: the first run needs one")
+        else:
+            self._episode += 1
+        self.parts.suite.seal()
+        self._feed = self._new_feed()
+        self._student = self.parts.fresh_student()
+        self._spent = 0
+        return self.measure("probe").profile
+
+    def _new_feed(self) -> Feed:
+        """The examples of (seed, episode), from their first."""
+        child = seed_sequence(self._seed, "data", self._episode).generate_state(1, np.uint64)
+        return self.parts.feed(int(child[0]) >> 1, lambda: self.student.model)
+
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+        before = self._feed.tokens
+        trained = np.zeros(len(self.sources))
+        started, mark = time.perf_counter(), dict(self.seconds)
+        while (done := int(trained.sum())) < tokens:
+            spent = min((self._spent + done) / self.budget, 1.0)
+            clock = time.perf_counter()
+            examples = self._feed.window(weights, trained, tokens, self.parts.recipe.batch, spent)
+            asked = time.perf_counter()
+            if examples:
+                window = self.student.train_window(examples, spent)
+                self.watch("window", {**window._asdict(), "spent": spent})
+            self.seconds["teacher"] += asked - clock
+            self.seconds["train"] += time.perf_counter() - asked
+        self._spent += tokens
+        self._measured = self._scores("probe")
+        used = self._feed.tokens
+        charges = {k: used[k] - before[k] for k in used}
+        charges |= {"student": tokens, "probe": self._measured.tokens}
+        spans = {k: v - mark[k] for k, v in self.seconds.items()}
+        seconds = {**spans, "seconds": time.perf_counter() - started}
+        self.watch("interval", {**seconds, "step": step, "profile": self._measured.profile})
+        return Outcome(self._measured.profile, charges)
+
+    def _scores(self, split: Split) -> Measurement:
+        clock = time.perf_counter()
+        measured = self.parts.measure(self.student.model, split)
+        self.seconds["probe"] += time.perf_counter() - clock
+        return measured
+
+    def measure(self, split: Split) -> Measurement:
+        """Scores item by item; what it used waits to be drained."""
+        measured = self._scores(split)
+        self._waiting["probe"] = self._waiting.get("probe", 0) + measured.tokens
+        return measured
+
+    def dev_eval(self) -> Array:
+        return self.measure("dev").profile
+
+    def drain(self) -> dict[str, int]:
+        used, self._waiting = self._waiting, {}
+        return used
+
+    def final_eval(self) -> Final:
+        """Scores of the student on the test split, which nothing reads before, and of its start."""
+        self.parts.suite.open_test()
+        last = self.measure("test")
+        trained, self._student = self._student, self.parts.fresh_student()
+        first = self.measure("test")
+        self._student = trained
+        change, sd = self.parts.suite.paired_change(first, last)
+        return Final(last.profile, change, sd)
+
+    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
+        """A pool from short trainings with random allocations, each undone (decision D17)."""
+        return collect(self, setting, size, seed)
+
+    @property
+    def last(self) -> Measurement:
+        """The measurement that ended the last interval. Raises CapabilityMissingError before one."""
+        if self._measured is None:
+            raise CapabilityMissingError("no interval was run yet")
+        return self._measured
+
+    def _tree(self) -> dict[str, Any]:
+        return {
+            "seed": self._seed,
+            "episode": self._episode,
+            "spent": self._spent,
+            "feed": self._feed.state(),
+        }
+
+    def _put_tree(self, tree: Mapping[str, Any]) -> None:
+        self._seed, self._episode = int(tree["seed"]), int(tree["episode"])
+        if self._student is None:
+            self._student = self.parts.fresh_student()
+        self._feed = self._new_feed()
+        self._feed.restore(tree["feed"])
+        self._spent = int(tree["spent"])
+        self.watch("restored", {"spent": self._spent / self.budget})
+
+    def snapshot(self) -> dict[str, Any]:
+        student = self.student
+        copies = (
+            {k: t.detach().cpu().numpy().copy() for k, t in part.items()}
+            for part in (student.weights(), student.moments())
+        )
+        weights, moments = copies
+        return {"weights": weights, "moments": moments, **self._tree()}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        self._put_tree(saved)
+        weights, moments = (
+            {k: torch.from_numpy(np.array(a)) for k, a in saved[part].items()}
+            for part in ("weights", "moments")
+        )
+        self.student.put(weights, moments)
+
+    def save(self, folder: Path) -> None:
+        student = self.student
+        tree = {**self._tree(), "identity": self.parts.identity}
+        save_student(folder, student.weights(), student.moments(), tree)
+
+    def load(self, folder: Path) -> None:
+        weights, moments, tree = load_student(folder)
+        if tree["identity"] != self.parts.identity:
+            raise RunLogError(f"{folder} belongs to a run with another pair, recipe or probes")
+        self._put_tree(tree)
+        self.student.put(weights, moments)

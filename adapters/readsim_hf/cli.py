@@ -1,0 +1,176 @@
+"""`readsim distill` and `readsim models`: options only; loads nothing heavy until a command runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from readsim.errors import ConfigError
+from readsim_hf import missing_dependencies
+
+Text = str | None
+models = typer.Typer(help="Models and benchmarks for real distillation.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to readsim's own; called through the entry-point group `readsim.commands`."""
+    app.command()(distill)
+    app.add_typer(models, name="models")
+
+
+def _need_extra() -> None:
+    if missing := missing_dependencies():
+        raise ConfigError(
+            f"real distillation needs {', '.join(missing)}: pip install 'readsim[hf]'"
+        )
+
+
+def distill(
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file; options go over what it says.")
+    ] = None,
+    pair: Annotated[Text, typer.Option(help="nano (default) or smollm2.")] = None,
+    teacher: Annotated[Text, typer.Option(help="Hugging Face id, folder or GGUF file.")] = None,
+    student: Annotated[Text, typer.Option(help="Hugging Face id, folder or GGUF file.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Layers of the smollm2 student.")] = None,
+    method: Annotated[
+        Text, typer.Option(help="resp-sft, cot-sft, logit-sft, resp-kd, cot-kd or logit-kd.")
+    ] = None,
+    signal: Annotated[Text, typer.Option(help="resp, cot or logit, with --objective.")] = None,
+    objective: Annotated[
+        Text, typer.Option(help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl.")
+    ] = None,
+    on_policy: Annotated[
+        float | None, typer.Option(help="Share of prompts the student answers itself.")
+    ] = None,
+    task: Annotated[
+        Text, typer.Option(help="average, a capability, or shares: math=0.7,code=0.3.")
+    ] = None,
+    budget: Annotated[Text, typer.Option(help="Supervised student tokens, such as 120k.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Decision steps T.")] = None,
+    allocator: Annotated[Text, typer.Option(help="Name or module:Class.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Which prompts the student sees.")] = None,
+    probe_items: Annotated[
+        int | None, typer.Option(help="Items a capability in the probe and dev splits.")
+    ] = None,
+    precision: Annotated[Text, typer.Option(help="fp32 or bf16 (autocast).")] = None,
+    lora: Annotated[int | None, typer.Option(help="LoRA rank; 0 trains all weights.")] = None,
+    gradient_checkpointing: Annotated[
+        bool | None, typer.Option("--gradient-checkpointing/--no-gradient-checkpointing")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Examples an optimiser step.")] = None,
+    micro_batch: Annotated[int | None, typer.Option(help="Examples a forward pass.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    device: Annotated[Text, typer.Option(help="cpu, cuda, cuda:N or auto.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of an operation.")] = None,
+    cache: Annotated[Text, typer.Option(help="File of teacher replies; '' for none.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for logs, checkpoints and results.")] = Path(
+        "results/distill"
+    ),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write TensorBoard event files.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be spent, and stop.")
+    ] = False,
+) -> None:
+    """Distil a real teacher into a real student, an allocator deciding; curves, table, run log."""
+    _need_extra()
+    from readsim_hf.distill import distill as run
+
+    training = {
+        "precision": precision,
+        "lora": lora,
+        "gradient_checkpointing": gradient_checkpointing,
+        "batch": batch,
+        "micro_batch": micro_batch,
+        "learning_rate": learning_rate,
+    }
+    options: dict[str, Any] = {
+        "pair": {
+            "name": pair,
+            "teacher": teacher,
+            "student": student,
+            "layers": layers,
+            "device": device,
+        },
+        "method": "" if method is None and (signal or objective) else method,
+        "signal": signal,
+        "objective": objective,
+        "on_policy": on_policy,
+        "task": _task(task),
+        "budget": budget,
+        "steps": steps,
+        "allocator": allocator,
+        "seed": seed,
+        "threads": threads,
+        "training": training,
+        "data": {"cache": cache},
+        "probes": {"probe": probe_items, "dev": probe_items},
+    }
+    run(config, _given(options), out, resume=resume, tensorboard=tensorboard, dry_run=dry_run)
+
+
+def _given(table: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    nested = {k: _given(v) if isinstance(v, dict) and k != "task" else v for k, v in table.items()}
+    return {k: v for k, v in nested.items() if v is not None and v != {}}
+
+
+def _task(text: str | None) -> str | dict[str, float] | None:
+    """`"math=0.7,code=0.3"` -> a table; anything else is a name."""
+    if text is None or "=" not in text:
+        return text
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.partition("=")
+        try:
+            shares[name.strip()] = float(share)
+        except ValueError as error:
+            raise ConfigError(f"--task {text!r}: {part!r} is not CAPABILITY=SHARE") from error
+    return shares
+
+
+@models.command()
+def prepare(
+    name: Annotated[str, typer.Argument(help="Such as smollm2-135m.")],
+    layers: Annotated[int, typer.Option(help="Layers of the pruned student.")] = 10,
+) -> None:
+    """Fetch a small real model once, check it, convert it, and prune a student from it."""
+    _need_extra()
+    from readsim_hf.models.prepare import prepare as make
+
+    typer.echo(str(make(name, layers, typer.echo)))
+
+
+@models.command("list")
+def list_() -> None:
+    """The models that have a name here, and whether they are prepared."""
+    _need_extra()
+    from readsim_hf.show import show_models
+
+    show_models()
+
+
+@models.command()
+def benchmarks() -> None:
+    """The paper's benchmarks: metric, range, chance, and how to get the data."""
+    _need_extra()
+    from readsim_hf.show import show_benchmarks
+
+    show_benchmarks()
+
+
+@models.command()
+def templates(
+    library: Annotated[str, typer.Argument(help="nano or text.")] = "text",
+    capability: Annotated[Text, typer.Option(help="Only this capability, with examples.")] = None,
+) -> None:
+    """The prompt templates of a library."""
+    _need_extra()
+    from readsim_hf.show import show_templates
+
+    show_templates(library, capability)

@@ -1,0 +1,227 @@
+"""One run of `readsim distill` as data: TOML tables, checked field by field."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from readsim.amounts import parse_tokens
+from readsim.errors import ConfigError, nearest
+from readsim_hf.generation.curriculum import Curriculum
+from readsim_hf.generation.difficulty import Method
+from readsim_hf.training.recipe import Recipe
+
+_STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
+PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """`name` alone (nano, smollm2), or `teacher` and `student`: Hugging Face ids, folders, GGUF files.
+
+    `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
+    fp32, bf16 or fp16 (nano: fp32, others: bf16).
+    """
+
+    __pydantic_config__ = _STRICT
+    name: str | None = None
+    teacher: str | None = None
+    student: str | None = None
+    layers: int = 10
+    device: str = "cpu"
+    teacher_precision: str | None = None
+
+
+@dataclass(frozen=True)
+class SoftConfig:
+    """What is kept of the teacher's distributions: full, topk (with a tail bucket) or sampled."""
+
+    __pydantic_config__ = _STRICT
+    kind: Literal["full", "topk", "sampled"] = "topk"
+    k: int = 64
+
+
+@dataclass(frozen=True)
+class DecodingConfig:
+    """How the teacher's replies are generated (D35); `batch_size` changes the speed only."""
+
+    __pydantic_config__ = _STRICT
+    max_new_tokens: int = 128
+    temperature: float = 0.7
+    batch_size: int = 16
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which prompts: `templates` are JSONL files of yours, added to the pair's library.
+
+    `cap` None is max(0.2, 1.5 / templates) of every 256 prompts (D15); `group` prompts are asked for
+    together for each source; `cache` is the file of teacher replies, "" for none.
+    """
+
+    __pydantic_config__ = _STRICT
+    templates: tuple[str, ...] = ()
+    curriculum: Curriculum = "on"
+    difficulty: Method = "rank"
+    cap: float | None = None
+    group: int = 64
+    cache: str = ""
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig:
+    """A benchmark of `readsim models benchmarks` on a file of yours.
+
+    See `readsim_hf.probes.registry.from_local` for the fields.
+    """
+
+    __pydantic_config__ = _STRICT
+    name: str
+    path: str
+    task: str | None = None
+    shots: int = 0
+    shots_from: str | None = None
+    chance_corrected: bool = False
+    max_new_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class ProbeConfig:
+    """Items of each split a capability; `seed` draws them, the same for all runs that are compared.
+
+    A capability with `benchmarks` is measured by these, the others by generated items. `allow_code`
+    lets benchmarks run model-written code in a limited subprocess.
+    """
+
+    __pydantic_config__ = _STRICT
+    probe: int = 64
+    dev: int = 64
+    test: int = 256
+    seed: int = 0
+    max_new_tokens: int = 64
+    batch_size: int = 128
+    benchmarks: tuple[BenchmarkConfig, ...] = ()
+    allow_code: bool = False
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that `readsim distill` needs to know.
+
+    method      one of the six baselines: {resp, cot, logit}-{sft, kd} (D22), or "" with
+    signal, objective, objective_settings   any compatible combination
+    on_policy   share of prompts that the student answers itself
+    task        "average", a capability (0.6 for it), or {capability: weight}
+    pool_runs   short trainings for an allocator that wants an offline pool
+    """
+
+    __pydantic_config__ = _STRICT
+    pair: PairConfig = PairConfig()
+    method: str = "logit-kd"
+    signal: str = ""
+    objective: str = ""
+    objective_settings: dict[str, float] = field(default_factory=dict)
+    on_policy: float = 0.0
+    soft: SoftConfig = SoftConfig()
+    decoding: DecodingConfig = DecodingConfig()
+    training: Recipe = field(default_factory=Recipe)
+    data: DataConfig = DataConfig()
+    probes: ProbeConfig = ProbeConfig()
+    task: str | dict[str, float] = "average"
+    budget: int = 1_000_000
+    steps: int = 20
+    allocator: str = "task-static"
+    allocator_settings: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    pool_runs: int = 8
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        by_hand = bool(self.signal), bool(self.objective)
+        if by_hand != (not self.method, not self.method):
+            raise ConfigError(
+                f"method = {self.method!r}, signal = {self.signal!r}, objective = {self.objective!r}: "
+                "give either a method, or signal and objective with method = ''"
+            )
+        for name, least in (("pool_runs", 1), ("threads", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+        if not 0.0 <= self.on_policy <= 1.0:
+            raise ConfigError(f"on_policy = {self.on_policy!r}: a share between 0 and 1")
+
+    @classmethod
+    def of(cls, *tables: Mapping[str, Any]) -> Self:
+        """From tables, the later ones over the earlier ones, key by key.
+
+        `budget` may be text such as "200k". Raises ConfigError naming the field, the value and what is
+        accepted; an unknown field is an error.
+        """
+        merged: dict[str, Any] = {}
+        for table in tables:
+            merged = _merge(merged, table)
+        if isinstance(merged.get("budget"), str):
+            merged["budget"] = parse_tokens(merged["budget"])
+        try:
+            return TypeAdapter(cls).validate_json(json.dumps(merged, default=str))
+        except ValidationError as error:
+            raise ConfigError("; ".join(_explain(cls, e) for e in error.errors())) from error
+
+    def table(self) -> dict[str, Any]:
+        """As TOML-able data: what is None is left out."""
+        table: dict[str, Any] = _without_none(asdict(self))
+        return table
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises ConfigError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def preset_table(pair: str | None) -> dict[str, Any]:
+    """The settings that suit a named pair; none for other models."""
+    path = PRESETS / f"{pair}.toml"
+    return read_table(path) if path.is_file() else {}
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(below)
+    for key, value in above.items():
+        old = out.get(key)
+        whole = key in ("task", "objective_settings", "allocator_settings")
+        both = isinstance(old, Mapping) and isinstance(value, Mapping) and not whole
+        out[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return out
+
+
+def _without_none(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {key: _without_none(value) for key, value in node.items() if value is not None}
+    return list(node) if isinstance(node, tuple) else node
+
+
+def _explain(cls: type, error: Any) -> str:
+    """One line for one of pydantic's errors."""
+    place = [str(part) for part in error["loc"] if part not in ("str", "dict[str,float]")]
+    name = ".".join(place)
+    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _fields(cls, place[:-1])
+        return f"unknown field {name}{nearest(place[-1], known)} (known: {', '.join(known)})"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{name} = {error['input']!r}: {message}" if name else message
+
+
+def _fields(cls: type, path: list[str]) -> list[str]:
+    for part in path:
+        inner = get_type_hints(cls).get(part)
+        if not (isinstance(inner, type) and is_dataclass(inner)):
+            return []
+        cls = inner
+    return [f.name for f in fields(cls)]

@@ -1,0 +1,155 @@
+"""`readsim distill`: one real run, from settings to tables, with every decision on disk."""
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+from rich.console import Console
+
+from readsim.allocators.registry import load_allocator
+from readsim.checkpoint import write_atomic
+from readsim.commands import interruptible
+from readsim.durable import forget, has_checkpoint
+from readsim.env import DistillEnv
+from readsim.errors import unknown
+from readsim.experiment import Cell, check_complete
+from readsim.rollout import rollout
+from readsim.runlog import RunLog, read_runlog
+from readsim.worlds.task import FOCUS
+from readsim_hf.backend import HFBackend
+from readsim_hf.config import RunConfig, preset_table, read_table
+from readsim_hf.models.pairs import load_pair
+from readsim_hf.outlay import show_outlay
+from readsim_hf.parts import Parts, build_parts
+from readsim_hf.results import save_results, show_results
+from readsim_hf.training.agreement import agreement
+from readsim_hf.watching import Watching
+
+
+def resolve(file: Path | None, options: Mapping[str, Any]) -> RunConfig:
+    """The preset of the pair, then the file, then the options."""
+    table = read_table(file) if file is not None else {}
+    pair = {**table.get("pair", {}), **options.get("pair", {})}
+    named: dict[str, Any] = {}
+    if pair.get("teacher") is None and pair.get("student") is None:
+        named = preset_table(str(pair.setdefault("name", "nano")))
+        named["pair"] = {"name": pair["name"]}
+    return RunConfig.of(named, table, options)
+
+
+def task_table(task: str | Mapping[str, float], capabilities: tuple[str, ...]) -> dict[str, float]:
+    """Requirement weights: equal ones, FOCUS on one capability, or those given."""
+    if not isinstance(task, str):
+        return dict(task)
+    if task == "average":
+        return dict.fromkeys(capabilities, 1.0 / len(capabilities))
+    if task not in capabilities:
+        raise unknown("task", task, ("average", *capabilities))
+    rest = (1.0 - FOCUS) / max(len(capabilities) - 1, 1)
+    return {c: FOCUS if c == task else rest for c in capabilities}
+
+
+def log_config(config: RunConfig, env: DistillEnv, parts: Parts) -> dict[str, Any]:
+    """The header of the run log: the fields that every backend's has, and the manifest."""
+    task = config.task if isinstance(config.task, str) else json.dumps(config.task)
+    return {
+        "world": f"hf:{parts.pair.name}",
+        "world_digest": parts.identity[:16],
+        "task": task,
+        "budget": config.budget,
+        "steps": config.steps,
+        "allocator": config.allocator,
+        "settings": dict(config.allocator_settings),
+        "sources": list(env.backend.sources),
+        "capabilities": list(env.backend.capabilities),
+        "hidden": [],
+        "requirement": env.setting.task.requirement.tolist(),
+        "seeds": [config.seed],
+        "manifest": dict(parts.manifest),
+    }
+
+
+def distill(
+    file: Path | None,
+    options: Mapping[str, Any],
+    out: Path,
+    *,
+    resume: bool = False,
+    tensorboard: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Run, or with `resume` go on with, the run that the settings describe; results are in `out`."""
+    config = resolve(file, options)
+    torch.set_num_threads(config.threads)
+    console = Console()
+    allocator = load_allocator(config.allocator, dict(config.allocator_settings))
+    pair = load_pair(
+        config.pair.name,
+        teacher=config.pair.teacher,
+        student=config.pair.student,
+        layers=config.pair.layers,
+        device=config.pair.device,
+        teacher_precision=config.pair.teacher_precision,
+    )
+    if not config.data.cache and "cache" not in dict(options).get("data", {}):
+        config = RunConfig.of(config.table(), {"data": {"cache": str(out / "teacher.sqlite")}})
+    out.mkdir(parents=True, exist_ok=True)
+    parts = build_parts(config, pair)
+    backend = HFBackend(parts, config.budget)
+    task = task_table(config.task, backend.capabilities)
+    env = DistillEnv(backend=backend, task=task, steps=config.steps)
+    show_outlay(console, config, env, parts)
+    if dry_run:
+        return
+    header = log_config(config, env, parts)
+    name = Cell("", header["task"], config.budget, config.steps, config.allocator, ()).file_name
+    name = f"{Path(name).stem}.seed{config.seed}"
+    path, state = out / "runs" / f"{name}.jsonl", out / "runs" / f"{name}.state"
+    with ExitStack() as stack:
+        opened = RunLog.open if resume and path.exists() else RunLog.create
+        extra = {} if resume and path.exists() else {"seeds": [config.seed]}
+        log: RunLog = stack.enter_context(opened(path, config=header, **extra))
+        if not (resume and has_checkpoint(state)):
+            if log.rows:
+                check_complete(log, Cell("", "", 0, 0, "", (config.seed,)))
+                console.print(f"{path} is complete: nothing left to do")
+                return
+            forget(state)
+        write_atomic(out / "runs" / f"{name}.toml", tomli_w.dumps(config.table()).encode())
+        watching = stack.enter_context(Watching(out / "runs" / name, config, env, tensorboard))
+        backend.watch = watching
+        stack.enter_context(
+            interruptible(f"every decision is in {path}, the same command with --resume goes on")
+        )
+        with torch.random.fork_rng():
+            held_out = _agreement(parts, backend, start=True)
+            rollout([env], allocator, [config.seed], log=log, checkpoint=state)
+            last = _agreement(parts, backend, start=False)
+    forget(state)
+    if held_out is not None and last is not None:
+        console.print(
+            f"held-out prompts: top-1 agreement with the teacher {held_out['top1']:.3f} -> "
+            f"{last['top1']:.3f}, KL {held_out['kl']:.3f} -> {last['kl']:.3f} "
+            f"({last['positions']} tokens)"
+        )
+    save_results(out, name, backend, {"before": held_out, "after": last})
+    rows = read_runlog(path)[1]
+    show_results(console, rows, header)
+    console.print(f"run log, curves, training record and the student are in {out / 'runs'}")
+
+
+def _agreement(parts: Parts, backend: HFBackend, *, start: bool) -> dict[str, Any] | None:
+    """Agreement on prompts of the dev split, for which the teacher is asked outside the budget."""
+    soft = parts.teacher.soft
+    if soft is None or soft.kind == "sampled" or parts.pair.vocabulary is None:
+        return None
+    prompts = parts.suite.splits.prompts("dev")[:64]
+    records = [r for r in parts.teacher.ask(prompts) if r is not None]
+    if not records:
+        return None
+    model = parts.pair.fresh_student() if start else backend.student.model
+    return agreement(model, records, parts.pair.vocabulary)._asdict()

@@ -1,0 +1,1 @@
+"""Which prompt comes next: difficulty, curriculum, share cap, leak filter, token shares."""

@@ -1,0 +1,1 @@
+"""Teachers and students: loading, pruning, the pairs that run anywhere."""

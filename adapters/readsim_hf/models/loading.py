@@ -1,0 +1,188 @@
+"""Models and tokenizers from a Hugging Face id, a folder, a GGUF file or a prepared name.
+
+Code that comes with weights is never run, and pickled weights are never read.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from readsim.errors import ConfigError, unknown
+from readsim_hf.models import catalogue
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+def torch_dtype(precision: str) -> torch.dtype:
+    """The type of `fp32`, `bf16` or `fp16`."""
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
+    return PRECISIONS[precision]
+
+
+def resolve_device(device: str) -> torch.device:
+    """`cpu`, `cuda`, `cuda:N`, or `auto` (CUDA where there is one); ConfigError for what is not here."""
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        return torch.device("cuda" if found else "cpu")
+    if device == "cpu":
+        return torch.device("cpu")
+    match = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if match is None:
+        raise ConfigError(f"device is {device!r}; accepted: 'cpu', 'cuda', 'cuda:N', 'auto'")
+    if int(match[1] or 0) >= found:
+        raise ConfigError(
+            f"device is {device!r}, but PyTorch {torch.__version__} sees {found} CUDA device(s); "
+            "use device 'cpu' or 'auto', or install a CUDA build of PyTorch"
+        )
+    return torch.device(device)
+
+
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """Transformers draws no bars inside the block."""
+    log: Any = transformers.utils.logging
+    shown = log.is_progress_bar_enabled()
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            log.enable_progress_bar()
+
+
+def locate(source: str) -> Path | str:
+    """A GGUF file or a folder as a path that exists; a Hugging Face id as it is.
+
+    A prepared name comes before a folder of that name (write `./name` for the folder). ConfigError for
+    a path that is not there.
+    """
+    named = catalogue.named_folder(source)
+    path = named or Path(source).expanduser()
+    if path.is_dir() or (path.is_file() and path.suffix == ".gguf"):
+        return path.resolve()
+    if path.exists():
+        raise ConfigError(f"model source {source!r} is a file, but no .gguf file")
+    if not _HUB_ID.fullmatch(source) or source.endswith(".gguf"):
+        raise ConfigError(
+            f"model source {source!r} does not exist; accepted: a folder with config.json and "
+            ".safetensors weights, a .gguf file, a Hugging Face id, or a name of `readsim models`"
+        )
+    return source
+
+
+def load_model(source: str, *, precision: str = "fp32", device: str = "cpu") -> PreTrainedModel:
+    """A causal language model in evaluation mode on one device.
+
+    source      Hugging Face id, folder, GGUF file, or prepared name; see `locate`
+    precision   `fp32`, `bf16` or `fp16`: the type of the weights
+    device      see `resolve_device`
+
+    Weights are read from safetensors or GGUF only. ConfigError where they are missing, incomplete,
+    pickled, need code of their own, or cannot be reached.
+    """
+    dtype, place = torch_dtype(precision), resolve_device(device)
+    at = locate(source)
+    if isinstance(at, Path) and at.is_dir():
+        _check_folder(at)
+    options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
+    if isinstance(at, Path) and at.is_file():
+        options |= _gguf_options(at.name)
+        # Packed weights train and save in no way: newer versions keep them unless told otherwise.
+        if hasattr(transformers, "GgufConfig"):
+            options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    else:
+        options["use_safetensors"] = True
+    model, info = _call(AutoModelForCausalLM.from_pretrained, source, at, options)
+    if info["missing_keys"]:
+        raise ConfigError(
+            f"the weights of {source!r} are incomplete: {len(info['missing_keys'])} tensors are "
+            f"missing, the first is {min(info['missing_keys'])!r}"
+        )
+    model.train(False)
+    return moved(_plain(model), place)
+
+
+def moved(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    """The same model, its weights on that device."""
+    module: nn.Module = model
+    module.to(device)
+    return model
+
+
+def load_tokenizer(source: str) -> Tokenizer:
+    """The tokenizer of a source. It pads on the left, as generation needs, with the end token where
+    it has no padding token: mask by position, never by the padding id."""
+    at = locate(source)
+    if isinstance(at, Path) and at.parent == catalogue.NANO.resolve():
+        from readsim_hf.models.chars import char_tokenizer
+
+        return char_tokenizer()
+    options = _gguf_options(at.name) if isinstance(at, Path) and at.is_file() else {}
+    tokenizer: Tokenizer = _call(AutoTokenizer.from_pretrained, source, at, options)
+    if tokenizer.eos_token is None:
+        raise ConfigError(f"the tokenizer of {source!r} has no end token (eos_token)")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def _gguf_options(name: str) -> dict[str, Any]:
+    return {"gguf_file": name}
+
+
+def _call(load: Any, source: str, at: Path | str, options: dict[str, Any]) -> Any:
+    """`load` with code execution off, and its errors as ConfigError."""
+    origin = str(at.parent if isinstance(at, Path) and at.is_file() else at)
+    try:
+        with no_progress_bars():
+            return load(origin, trust_remote_code=False, **options)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        # What follows in such a message tells to allow code from the repository.
+        reason = lines[0]
+        advice = ""
+        if isinstance(at, str):
+            advice = (
+                "; only safetensors weights and models that transformers knows are loaded. Without a "
+                f"network, fetch it first elsewhere (`hf download {source}`) and give the folder, "
+                "or use a name of `readsim models`"
+            )
+        raise ConfigError(f"cannot load {source!r}: {reason}{advice}") from error
+
+
+def _check_folder(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise ConfigError(f"{folder} is no model folder: it has no config.json")
+    if not any(folder.glob("*.safetensors")):
+        pickled = sorted(path.name for path in folder.glob("*.bin"))
+        found = f" (it has {', '.join(pickled)}: pickled weights are never read)" if pickled else ""
+        raise ConfigError(
+            f"{folder} has no .safetensors weights{found}; "
+            "save the model again with `save_pretrained`, which writes safetensors"
+        )
+
+
+def _plain(model: PreTrainedModel) -> PreTrainedModel:
+    """Clear what marks a model from a GGUF file as quantised: its weights are unpacked by now.
+
+    With the marks, transformers neither saves nor trains it.
+    """
+    if getattr(model, "quantization_method", None) != "gguf":
+        return model
+    vars(model)["hf_quantizer"] = None
+    for mark in ("is_quantized", "quantization_method"):
+        vars(model).pop(mark, None)
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    return model

@@ -1,0 +1,1 @@
+"""What the student minimises: divergences, the six baselines, which signal each can use."""

@@ -1,0 +1,83 @@
+"""The output layer and the loss, a few positions at a time."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from readsim.errors import ConfigError
+from readsim_hf.objectives.objective import Objective, SoftTargets, Targets
+
+
+def chunked_loss(
+    hidden: Tensor, head: nn.Module, objective: Objective, targets: Targets, chunk: int
+) -> tuple[Tensor, int]:
+    """Sum of the losses of N positions, a float32 scalar, and N.
+
+    hidden   (N, D) states whose next token is supervised
+    head     (n, D) -> logits (n, V); it must give each position the same whatever else is in the
+             chunk (no dropout)
+    targets  of the N positions
+    chunk    positions whose logits exist at a time, at least 1
+
+    The gradient of each chunk is taken at once, so the memory is that of `chunk` positions instead of
+    N, and nothing is computed twice. It can be differentiated once. Raises ConfigError.
+    """
+    if not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1:
+        raise ConfigError(f"chunk is {chunk!r}: it must be an integer of at least 1")
+    n = len(hidden)
+    if len(targets.tokens) != n:
+        raise ConfigError(f"there are {n} hidden states and {len(targets.tokens)} targets")
+    parameters = [p for p in head.parameters() if p.requires_grad]
+    total: Tensor = _Chunked.apply(hidden, head, objective, targets, chunk, *parameters)  # type: ignore[no-untyped-call]
+    return total, n
+
+
+class _Chunked(torch.autograd.Function):
+    """The sum and, where somebody may ask for it, its gradient for hidden states and head."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        head: nn.Module,
+        objective: Objective,
+        targets: Targets,
+        chunk: int,
+        *parameters: Tensor,
+    ) -> Tensor:
+        wanted = any(ctx.needs_input_grad)
+        of_hidden = torch.zeros_like(hidden) if wanted else None
+        of_head = [torch.zeros_like(p) for p in parameters] if wanted else []
+        total = hidden.new_zeros((), dtype=torch.float32)
+        for start in range(0, len(hidden), chunk):
+            rows = slice(start, start + chunk)
+            states = hidden[rows].detach()
+            if of_hidden is None:
+                total += objective(head(states), _rows(targets, rows)).sum()
+                continue
+            with torch.enable_grad():
+                states.requires_grad_()
+                loss = objective(head(states), _rows(targets, rows)).sum()
+            first, *rest = torch.autograd.grad(loss, [states, *parameters])
+            of_hidden[rows] = first
+            for place, part in enumerate(rest):
+                of_head[place] += part
+            total += loss.detach()
+        if of_hidden is not None:
+            ctx.save_for_backward(of_hidden, *of_head)
+        return total
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        of_hidden, *of_head = ctx.saved_tensors
+        scaled = (g * grad.to(g.dtype) for g in of_head)
+        return of_hidden * grad.to(of_hidden.dtype), None, None, None, None, *scaled
+
+
+def _rows(targets: Targets, rows: slice) -> Targets:
+    soft = targets.soft
+    if soft is not None:
+        soft = SoftTargets(soft.kind, soft.ids[rows], soft.logp[rows])
+    return Targets(targets.tokens[rows], soft)

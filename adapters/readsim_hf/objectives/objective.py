@@ -1,0 +1,35 @@
+"""The contract of a training objective: logits and targets in, one loss a position out."""
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from readsim_hf.teachers.record import SoftKind
+
+
+class SoftTargets(NamedTuple):
+    """The teacher's distributions at N positions as tensors; see `teachers.record.Soft`."""
+
+    kind: SoftKind
+    ids: Tensor  # (N, k) int64; (N, 0) when full
+    logp: Tensor  # (N, k) or (N, V) float32
+
+
+class Targets(NamedTuple):
+    """What the student should say at N supervised positions."""
+
+    tokens: Tensor  # (N,) int64, the teacher's (or, on-policy, the student's) own tokens
+    soft: SoftTargets | None
+
+
+class Objective(Protocol):
+    """A loss. The trainer sums it over positions and divides by the supervised tokens of the window."""
+
+    @property
+    def needs_soft(self) -> bool:
+        """Whether the teacher's distributions are needed."""
+        ...
+
+    def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
+        """Student logits (N, V) -> losses (N,), float32."""
+        ...

@@ -1,0 +1,221 @@
+"""What does not change during a run: models, prompts, teacher, objective, probes; and its identity."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from readsim.errors import ConfigError, unknown
+from readsim_hf.config import DataConfig, ProbeConfig, RunConfig
+from readsim_hf.generation.calibration import Calibration, calibrate
+from readsim_hf.generation.leaks import LeakFilter
+from readsim_hf.generation.stream import PromptStream
+from readsim_hf.models.pairs import Pair
+from readsim_hf.objectives.objective import Objective
+from readsim_hf.objectives.table import BASELINES, check_compatible, make_objective
+from readsim_hf.objectives.vocabulary import Cut
+from readsim_hf.probes.benchmark import Benchmark, prompt_benchmark
+from readsim_hf.probes.registry import from_local
+from readsim_hf.probes.splits import Parts as ItemParts
+from readsim_hf.probes.splits import Sizes, Split, Splits, draw_items, split_items
+from readsim_hf.probes.suite import Measurement, ProbeSuite
+from readsim_hf.prompts.checkers import check, format_ok
+from readsim_hf.prompts.library import Library
+from readsim_hf.prompts.nano.library import nano_library
+from readsim_hf.prompts.text import text_library
+from readsim_hf.prompts.user import add_templates, load_templates
+from readsim_hf.teachers.cache import SignalCache
+from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.fingerprint import fingerprint
+from readsim_hf.teachers.scoring import SoftSettings
+from readsim_hf.teachers.signals import TeacherSignal, signal_named
+from readsim_hf.teachers.teacher import Teacher
+from readsim_hf.training.feed import Feed
+from readsim_hf.training.logits import bare
+from readsim_hf.training.recipe import Recipe
+from readsim_hf.training.replies import Replies
+from readsim_hf.training.student import Student
+
+VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """See `build_parts`. `manifest` is plain data; `identity` its SHA-256 without the versions."""
+
+    pair: Pair
+    library: Library
+    teacher: Teacher
+    objective: Objective
+    recipe: Recipe
+    suite: ProbeSuite
+    leaks: LeakFilter
+    calibrations: Mapping[str, Calibration]
+    data: DataConfig
+    on_policy: float
+    pool_runs: int
+    manifest: Mapping[str, Any]
+    identity: str
+
+    def fresh_student(self) -> Student:
+        """The pair's starting student with a new optimiser."""
+        return Student(self.pair.fresh_student(), self.recipe, self.objective)
+
+    def feed(self, seed: int, student: Callable[[], nn.Module]) -> Feed:
+        """A run's examples; `student` gives the student that answers on-policy prompts."""
+        streams = [
+            PromptStream(
+                self.library,
+                capability,
+                seed,
+                self.leaks,
+                self.data.curriculum,
+                self.calibrations[capability],
+                self.data.cap,
+            )
+            for capability in self.library.capabilities
+        ]
+        replies = Replies(
+            self.teacher,
+            student,
+            self.pair.tokenizer if self.pair.vocabulary is None else None,
+            weight=self.on_policy,
+            rollout=self.teacher.decoding,
+            seed=seed,
+        )
+        return Feed(streams, replies, self.data.group)
+
+    def measure(self, model: nn.Module, split: Split) -> Measurement:
+        """Scores of a model on one split."""
+        return self.suite.measure(bare(model), self.pair.tokenizer, split)
+
+
+def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -> Parts:
+    """Everything of a run, checked together before anything is trained or asked.
+
+    `library` None is the pair's own with the templates of `config.data`. Raises ConfigError for a
+    combination that is not defined, tokenizers that differ where distributions are needed, a
+    capability without templates or probe, a leak between the splits.
+    """
+    library = _library(config.data, pair) if library is None else library
+    signal, objective = _supervision(config)
+    soft = SoftSettings(config.soft.kind, config.soft.k)
+    wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
+    kept = soft if wanted else None
+    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
+    vocabulary = pair.shared_vocabulary() if wanted else pair.vocabulary
+    decoding = Decoding(**asdict(config.decoding))
+    teacher = Teacher(
+        pair.teacher,
+        pair.teacher_tokenizer,
+        library.style,
+        signal,
+        decoding=decoding,
+        format_ok=format_ok,
+        soft=kept,
+        vocab=vocabulary,
+        cache=SignalCache(config.data.cache) if config.data.cache else None,
+    )
+    benchmarks, splits = _benchmarks(config.probes, library)
+    suite = ProbeSuite(
+        benchmarks, splits, library.capabilities, batch_size=config.probes.batch_size
+    )
+    manifest = _manifest(config, pair, library, teacher, splits)
+    return Parts(
+        pair=pair,
+        library=library,
+        teacher=teacher,
+        objective=objective if vocabulary is None else Cut(objective, vocabulary),
+        recipe=config.training,
+        suite=suite,
+        leaks=LeakFilter(splits.questions()),
+        calibrations={
+            c: calibrate(library.templates[c], method=config.data.difficulty)
+            for c in library.capabilities
+        },
+        data=config.data,
+        on_policy=config.on_policy,
+        pool_runs=config.pool_runs,
+        manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
+        identity=digest_of(manifest),
+    )
+
+
+def digest_of(data: object) -> str:
+    """SHA-256 of plain data."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def _library(data: DataConfig, pair: Pair) -> Library:
+    library = nano_library() if pair.library_name == "nano" else text_library()
+    for path in data.templates:
+        library = add_templates(library, load_templates(Path(path), library))
+    return library
+
+
+def _supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+    """Signal and objective of a method, or of the two names."""
+    if config.method:
+        if config.method not in BASELINES:
+            raise unknown("method", config.method, BASELINES)
+        name, objective = BASELINES[config.method]
+        return signal_named(name), objective
+    return signal_named(config.signal), make_objective(
+        config.objective, **config.objective_settings
+    )
+
+
+def _benchmarks(config: ProbeConfig, library: Library) -> tuple[list[Benchmark], Splits]:
+    """The benchmarks of every capability: local files where given, generated items elsewhere."""
+    benchmarks: list[Benchmark] = []
+    items: dict[str, ItemParts] = {}
+    sizes = Sizes(config.probe, config.dev, config.test)
+    for chosen in config.benchmarks:
+        benchmark, rows = from_local(**asdict(chosen), allow_code=config.allow_code)
+        if benchmark.capability not in library.templates:
+            raise ConfigError(
+                f"probes.benchmarks {chosen.name!r} measures {benchmark.capability!r}, which is not "
+                f"among {', '.join(library.capabilities)}"
+            )
+        benchmarks.append(benchmark)
+        items[benchmark.name] = split_items(rows, size=config.probe)
+    measured = {b.capability for b in benchmarks}
+    for place, capability in enumerate(library.capabilities):
+        if capability in measured:
+            continue
+        made = prompt_benchmark(
+            f"{capability}-generated", capability, library.style, check, config.max_new_tokens
+        )
+        benchmarks.append(made)
+        items[made.name] = draw_items(
+            made.name, library.templates[capability], config.seed, place, sizes=sizes
+        )
+    return benchmarks, Splits(items)
+
+
+def _manifest(
+    config: RunConfig, pair: Pair, library: Library, teacher: Teacher, splits: Splits
+) -> dict[str, Any]:
+    """What must be equal in runs that are compared (R65): all but task, allocator, seed and device."""
+    table = config.table()
+    shared = ("method", "signal", "objective", "objective_settings", "on_policy", "soft")
+    data = {k: v for k, v in table["data"].items() if k not in ("cache", "templates")}
+    return {
+        "pair": pair.name,
+        "teacher": teacher.fingerprint,
+        "student": fingerprint(pair.fresh_student(), pair.tokenizer),
+        **{key: table[key] for key in shared},
+        "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
+        "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},
+        "data": data,
+        "library": library.name,
+        "templates": digest_of(
+            [[t.id for t in library.templates[c]] for c in library.capabilities]
+        ),
+        "probes": {"seed": config.probes.seed, **splits.digest()},
+    }

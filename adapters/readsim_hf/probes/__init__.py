@@ -1,0 +1,1 @@
+"""Measuring a student: items, splits, lm-eval, benchmarks, running model-written code."""

@@ -1,0 +1,111 @@
+"""What a benchmark is to the suite; benchmarks whose replies are judged by a function of ours."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from readsim.errors import ConfigError
+from readsim_hf.probes.items import Item
+from readsim_hf.prompts.library import Style
+from readsim_hf.prompts.prompt import Prompt
+
+if TYPE_CHECKING:
+    from lm_eval.api.task import Task
+
+Check = Callable[[Prompt, str], bool]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a raw score becomes one in [0, 1]: `(raw - low) / (high - low)`.
+
+    With `chance` c it is then corrected, `(s - c) / (1 - c)` (D9): 0 is guessing, below 0 is worse.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+    chance: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ConfigError(f"scale: low {self.low!r} must be below high {self.high!r}")
+        if not 0.0 <= self.chance < 1.0:
+            raise ConfigError(f"scale: chance {self.chance!r} is not in [0, 1)")
+
+    def __call__(self, raw: float) -> float:
+        score = (raw - self.low) / (self.high - self.low)
+        return (score - self.chance) / (1.0 - self.chance)
+
+
+class Benchmark(Protocol):
+    """A measure of one capability.
+
+    `family`: benchmarks of one family (the languages of XCOPA) are averaged first and count as one.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def capability(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def scale(self) -> Scale: ...
+
+    def task(self, items: Sequence[Item]) -> "Task":
+        """The lm-eval task that asks these items, in this order."""
+        ...
+
+    def raw(self, sample: Mapping[str, Any]) -> float | None:
+        """Raw score in a row of lm-eval's sample log; None if the row is of another filter."""
+        ...
+
+
+@dataclass(frozen=True)
+class TextBenchmark:
+    """Asks for text and judges the reply itself.
+
+    ask        the item's data -> the text to send
+    score      the item's data, the reply -> raw score
+    stop       a reply ends before the first of these
+    """
+
+    name: str
+    capability: str
+    ask: Callable[[Mapping[str, Any]], str]
+    score: Callable[[Mapping[str, Any], str], float]
+    max_new_tokens: int
+    stop: tuple[str, ...] = ()
+    scale: Scale = Scale()
+    group: str = ""
+
+    @property
+    def family(self) -> str:
+        return self.group or self.name
+
+    def task(self, items: Sequence[Item]) -> "Task":
+        from readsim_hf.probes.tasks import TextTask
+
+        return TextTask(self, items)
+
+    def raw(self, sample: Mapping[str, Any]) -> float | None:
+        return float(sample["score"])
+
+
+def prompt_benchmark(
+    name: str,
+    capability: str,
+    style: Style,
+    check: Check,
+    max_new_tokens: int,
+    stop: tuple[str, ...] = (),
+) -> TextBenchmark:
+    """Generated prompts: asks for the final answer only, `check(prompt, answer)` judges it."""
+
+    def ask(data: Mapping[str, Any]) -> str:
+        return style.ask(Prompt(**data), "answer")
+
+    def score(data: Mapping[str, Any], reply: str) -> float:
+        return float(check(Prompt(**data), style.final_answer(reply)))
+
+    return TextBenchmark(name, capability, ask, score, max_new_tokens, stop)

@@ -1,0 +1,76 @@
+"""Berkeley Function Calling Leaderboard, single turn: calls compared with the accepted ones."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from readsim.errors import ConfigError
+from readsim_hf.probes.benchmark import TextBenchmark
+from readsim_hf.probes.calls import matches, parse_calls
+from readsim_hf.probes.items import Item, row_item
+from readsim_hf.probes.local_files import read_rows
+from readsim_hf.probes.table import Entry
+
+_ASK = """You can call these functions, described in JSON:
+{functions}
+
+{question}
+
+Reply with the calls only, as [name(parameter=value, ...), ...]. If none of the functions fits, reply
+with one sentence that says so."""
+
+
+def load_bfcl(
+    entry: Entry, path: str | Path, max_new_tokens: int = 256
+) -> tuple[TextBenchmark, tuple[Item, ...]]:
+    """One category of BFCL, such as `BFCL_v4_simple_python.json`; each is a benchmark of its own.
+
+    Columns: `id`, `question` (turns, each a list of messages), `function` (a list). The accepted
+    calls are in the column `ground_truth`, or in the file of the same name in `possible_answer/`
+    beside it; a file with `irrelevance` in its name needs none, and is right where nothing is called.
+    Raises ConfigError for rows of several turns.
+    """
+    path = Path(path)
+    rows = read_rows(path, entry.columns)
+    for number, row in enumerate(rows, 1):
+        turns = row["question"]
+        if not isinstance(turns, list) or len(turns) != 1 or not isinstance(turns[0], list):
+            raise ConfigError(f"{path}, row {number}: only questions of one turn can be asked")
+    answers = {} if "irrelevance" in path.stem else _answers(path, rows)
+    items = []
+    name = f"{entry.name}/{path.stem.removeprefix('BFCL_v4_')}"
+    for number, row in enumerate(rows, 1):
+        if answers and row.get("id") not in answers:
+            raise ConfigError(f"{path}, row {number}: no accepted calls for id {row.get('id')!r}")
+        accepted = answers.get(row.get("id"), [])
+        data = {"messages": row["question"][0], "function": row["function"], "accepted": accepted}
+        items.append(row_item(name, data, ("messages", "function")))
+
+    return (
+        TextBenchmark(name, entry.capability, _ask, _score, max_new_tokens, group=entry.name),
+        tuple(items),
+    )
+
+
+def _answers(path: Path, rows: list[dict[str, Any]]) -> dict[Any, Any]:
+    if all("ground_truth" in row for row in rows):
+        return {row.get("id"): row["ground_truth"] for row in rows}
+    beside = path.parent / "possible_answer" / path.name
+    if not beside.is_file():
+        raise ConfigError(
+            f"{path}: rows have no 'ground_truth' and there is no file {str(beside)!r}"
+        )
+    return {row["id"]: row["ground_truth"] for row in read_rows(beside, ("id", "ground_truth"))}
+
+
+def _ask(data: Mapping[str, Any]) -> str:
+    said = "\n\n".join(str(message["content"]) for message in data["messages"])
+    return _ASK.format(functions=json.dumps(data["function"], indent=1), question=said)
+
+
+def _score(data: Mapping[str, Any], reply: str) -> float:
+    calls = parse_calls(reply)
+    if not data["accepted"]:
+        return float(not calls)
+    return float(calls is not None and matches(calls, data["accepted"]))

@@ -1,0 +1,169 @@
+"""The student as lm-eval's model: counts tokens, ends each reply on its own, refuses to cut prompts."""
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from lm_eval.models.huggingface import HFLM
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
+
+from readsim.errors import ConfigError
+
+
+class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
+    """A model in memory. `tokens`: prompt and generated or scored tokens so far.
+
+    A token count belongs to the item: it is the same in every batch. With `truncate` a prompt that
+    is too long loses its left end, as lm-eval does; otherwise it is a ConfigError.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        batch_size: int,
+        truncate: bool = False,
+    ) -> None:
+        super().__init__(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
+        self.tokens = 0
+        self._truncate = truncate
+        self._endings: dict[str, Tensor] = {}
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = True) -> list[str]:
+        for request in requests:
+            new = int(request.args[1].get("max_gen_toks", self.max_gen_toks))
+            if new >= self.max_length:
+                raise ConfigError(
+                    f"max_new_tokens: {request.task_name!r} asks for {new} new tokens, but the model "
+                    f"can read {self.max_length} in all; set fewer"
+                )
+        replies: list[str] = super().generate_until(requests, disable_tqdm=True)
+        return replies
+
+    def loglikelihood(
+        self, requests: list[Any], disable_tqdm: bool = True
+    ) -> list[tuple[float, bool]]:
+        answers: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
+        return answers
+
+    def tok_batch_encode(
+        self, strings: list[str], left_truncate_len: int | None = None, **kwargs: Any
+    ) -> tuple[Tensor, Tensor]:
+        ids, mask = super().tok_batch_encode(strings, **kwargs)
+        if left_truncate_len is not None and ids.shape[1] > left_truncate_len:
+            self._too_long(int(mask.sum(dim=1).max()), left_truncate_len)
+            ids, mask = ids[:, -left_truncate_len:], mask[:, -left_truncate_len:]
+        return ids, mask
+
+    def _loglikelihood_tokens(
+        self, requests: list[tuple[Any, list[int], list[int]]], *args: Any, **kwargs: Any
+    ) -> list[tuple[float, bool]]:
+        lengths = [len(context) + len(scored) for _, context, scored in requests]
+        if max(lengths, default=0) > self.max_length + 1:
+            self._too_long(max(lengths), self.max_length + 1)
+        self.tokens += sum(min(n, self.max_length + 1) for n in lengths)
+        answers: list[tuple[float, bool]] = super()._loglikelihood_tokens(requests, *args, **kwargs)
+        return answers
+
+    def _model_generate(
+        self, context: Tensor, max_length: int, stop: list[str], **kwargs: Any
+    ) -> Tensor:
+        """Greedy replies (B, prompt + new). A reply that has ended is padded from there on (R67)."""
+        ends = self._end_tokens()
+        rows = _Rows(self, context.shape[1], [text for text in stop if text], ends)
+        replies: Tensor = self.model.generate(
+            input_ids=context,
+            attention_mask=kwargs["attention_mask"],
+            max_new_tokens=max_length - context.shape[1],
+            do_sample=False,
+            stopping_criteria=StoppingCriteriaList([rows]),
+            eos_token_id=ends,
+            pad_token_id=self.tokenizer.pad_token_id,
+            use_cache=True,
+        )
+        self.tokens += int(kwargs["attention_mask"].sum()) + int(rows.lengths.sum())
+        return replies
+
+    def _end_tokens(self) -> list[int]:
+        """The tokenizer's end token and those that the model's own settings name."""
+        named = self.model.generation_config.eos_token_id
+        ends = named if isinstance(named, list) else [named]
+        return sorted({int(e) for e in [*ends, self.tokenizer.eos_token_id] if e is not None})
+
+    def ending(self, stop: str) -> Tensor:
+        """(V,) whether a token may be the last of a text that contains `stop`."""
+        if stop not in self._endings:
+            size = max(len(self.tokenizer), self.model.config.vocab_size)
+            last = stop[-1]
+            if last.isascii() and last != " ":
+                texts = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
+                may = [last in text for text in texts]
+                may += [False] * (size - len(may))
+            else:  # such a character can be spread over tokens, or dropped where it is alone
+                may = [True] * size
+            self._endings[stop] = torch.tensor(may, device=self.device)
+        return self._endings[stop]
+
+    def _too_long(self, length: int, room: int) -> None:
+        if not self._truncate:
+            raise ConfigError(
+                f"a probe prompt has {length} tokens, the model has room for {room} of the "
+                f"{self.max_length} it can read; use shorter items, fewer new tokens, or truncate=True"
+            )
+
+
+class _Rows:
+    """Stopping criterion: which replies of a batch have ended, and the length of each."""
+
+    def __init__(self, lm: ProbeLM, start: int, stop: list[str], ends: list[int]) -> None:
+        self._lm = lm
+        self._start = start
+        self._stop = stop
+        self._ends = torch.tensor(ends, device=lm.device)
+        self.lengths = torch.zeros(0)
+
+    def __call__(self, ids: Tensor, scores: Tensor, **_: Any) -> Tensor:
+        if ids.shape[1] == self._start + 1:
+            self.lengths = torch.zeros(len(ids), dtype=torch.long, device=ids.device)
+            self._done = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+        self.lengths += ~self._done
+        self._done |= torch.isin(ids[:, -1], self._ends)
+        for stop in self._stop:
+            near = self._lm.ending(stop)[ids[:, -1]] & ~self._done
+            for row in near.nonzero().flatten().tolist():
+                text = self._lm.tok_decode(ids[row, self._start :], skip_special_tokens=False)
+                self._done[row] = stop in text
+        return self._done.clone()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bar and no log line below an error from the libraries while this lasts."""
+    loggers = [logging.getLogger(name) for name in ("lm_eval", "transformers", "datasets")]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def as_it_was(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Iterator[None]:
+    """Restores the mode of every module, and the tokenizer's padding."""
+    modes = [(module, module.training) for module in model.modules()]
+    side, pad = tokenizer.padding_side, tokenizer.pad_token
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        tokenizer.padding_side, tokenizer.pad_token = side, pad

@@ -1,0 +1,165 @@
+"""Measures a student on a fixed set of benchmarks: profile, item scores, tokens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from lm_eval.api.task import Task
+from lm_eval.evaluator import evaluate
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from readsim.arrays import Array
+from readsim.errors import CapabilityMissingError, ConfigError, unknown
+from readsim_hf.probes.benchmark import Benchmark
+from readsim_hf.probes.lm import ProbeLM, as_it_was, quiet
+from readsim_hf.probes.splits import Split, Splits
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """One measurement of one student.
+
+    profile   (K,) score of each capability, in the suite's order
+    scores    for each benchmark the normalised score of each item (n,)
+    ids       for each benchmark the ids of the items, in the order of its scores
+    tokens    tokens read and generated or scored, for the ledger
+    """
+
+    profile: Array
+    scores: Mapping[str, Array]
+    ids: Mapping[str, tuple[str, ...]]
+    tokens: int
+
+
+class ProbeSuite:
+    """Benchmarks with their splits, measured in one lm-eval call (R41, R80).
+
+    A capability's score is the plain mean over its benchmark families of the plain mean over their
+    benchmarks (R81). `capabilities` fixes the order of the profile; the default is the order in
+    which the benchmarks name them. `batch_size` in sequences; `truncate` cuts prompts that do not
+    fit on the left, which is otherwise a ConfigError at the measurement.
+
+    Raises ConfigError for a capability without benchmark, a benchmark without items, a name that
+    occurs twice.
+    """
+
+    def __init__(
+        self,
+        benchmarks: Sequence[Benchmark],
+        splits: Splits,
+        capabilities: Sequence[str] | None = None,
+        *,
+        batch_size: int = 128,
+        truncate: bool = False,
+    ) -> None:
+        named = tuple(dict.fromkeys(b.capability for b in benchmarks))
+        self.capabilities = named if capabilities is None else tuple(capabilities)
+        self.benchmarks = tuple(benchmarks)
+        self.splits = splits
+        self._batch_size = batch_size
+        self._truncate = truncate
+        self._check()
+        self._tasks: dict[Split, dict[str, Task]] = {}
+        # (K, B) weights of the benchmarks in each capability
+        self._weights = np.array([self._row(c) for c in self.capabilities])
+
+    def _check(self) -> None:
+        names = [b.name for b in self.benchmarks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"benchmark {name!r} is named twice in the suite")
+            if name not in self.splits.benchmarks:
+                raise ConfigError(
+                    f"benchmark {name!r} has no items (there are items for: "
+                    f"{', '.join(self.splits.benchmarks) or 'none'})"
+                )
+        have = {b.capability for b in self.benchmarks}
+        for capability in self.capabilities:
+            if capability not in have:
+                raise ConfigError(
+                    f"capability {capability!r} has no benchmark in the suite (measured: "
+                    f"{', '.join(sorted(have)) or 'none'})"
+                )
+        for b in self.benchmarks:
+            if b.capability not in self.capabilities:
+                raise unknown("capability", b.capability, self.capabilities)
+
+    def _row(self, capability: str) -> list[float]:
+        families = [b.family for b in self.benchmarks if b.capability == capability]
+        count = len(set(families))
+        return [
+            1.0 / (count * families.count(b.family)) if b.capability == capability else 0.0
+            for b in self.benchmarks
+        ]
+
+    def open_test(self) -> None:
+        """Let `measure(..., "test")` work: for the final evaluation only."""
+        self.splits.open_test()
+
+    def seal(self) -> None:
+        """Shut the test split again, for the next run."""
+        self._tasks.pop("test", None)
+        self.splits.seal()
+
+    def measure(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, split: Split
+    ) -> Measurement:
+        """Greedy decoding, no randomness: the same weights give the same numbers exactly (R67).
+
+        The chat template is applied where the tokenizer has one. The model's modes and the
+        tokenizer's padding are left as they were.
+
+        Raises CapabilityMissingError for the test split before `open_test`, and where a score is not
+        a number.
+        """
+        items = {b.name: self.splits.items(b.name, split) for b in self.benchmarks}
+        with quiet(), as_it_was(model, tokenizer):
+            if split not in self._tasks:
+                self._tasks[split] = {b.name: b.task(items[b.name]) for b in self.benchmarks}
+            lm = ProbeLM(model, tokenizer, self._batch_size, self._truncate)
+            result = evaluate(
+                lm,
+                {"tasks": self._tasks[split]},
+                bootstrap_iters=0,
+                log_samples=True,
+                apply_chat_template=bool(getattr(tokenizer, "chat_template", None)),
+            )
+        scores = {
+            b.name: _scores(b, result["samples"][b.name], len(items[b.name]))
+            for b in self.benchmarks
+        }
+        ids = {name: tuple(item.id for item in own) for name, own in items.items()}
+        return Measurement(self.profile_of(scores), scores, ids, lm.tokens)
+
+    def profile_of(self, scores: Mapping[str, Array]) -> Array:
+        """Item scores by benchmark -> capability scores (K,)."""
+        means = np.array([scores[b.name].mean() for b in self.benchmarks])
+        return np.asarray(self._weights @ means)
+
+    def paired_change(self, before: Measurement, after: Measurement) -> tuple[Array, Array]:
+        """Change of the profile (K,) and its standard error (K,), from differences item by item.
+
+        The error is that of drawing other items of the same benchmarks. Raises ConfigError where the
+        two measurements are not of the same items.
+        """
+        if before.ids != after.ids:
+            raise ConfigError("the two measurements are not of the same items: use one split")
+        moved = [after.scores[b.name] - before.scores[b.name] for b in self.benchmarks]
+        change = self._weights @ np.array([d.mean() for d in moved])
+        variance = np.array([d.var(ddof=1) / len(d) for d in moved])
+        return change, np.sqrt(self._weights**2 @ variance)
+
+
+def _scores(benchmark: Benchmark, samples: Sequence[Mapping[str, object]], n: int) -> Array:
+    """Normalised scores (n,), in the order of the items."""
+    out = np.full(n, np.nan)
+    for sample in samples:
+        raw = benchmark.raw(sample)
+        if raw is not None:
+            out[int(str(sample["doc_id"]))] = benchmark.scale(raw)
+    lacking = int((~np.isfinite(out)).sum())
+    if lacking:
+        raise CapabilityMissingError(
+            f"benchmark {benchmark.name!r}: {lacking} of {n} scores are not a number"
+        )
+    return out

@@ -1,0 +1,73 @@
+"""Items as an lm-eval task of ours: no dataset, no template language, no metric registry."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lm_eval.api.instance import Instance
+from lm_eval.api.metrics import mean
+from lm_eval.api.task import Task
+
+from readsim_hf.probes.benchmark import TextBenchmark
+from readsim_hf.probes.items import Item
+
+Doc = dict[str, int]
+
+
+class TextTask(Task):  # type: ignore[misc]  # lm-eval gives no types
+    """A document is the number of an item; its score is the benchmark's own."""
+
+    OUTPUT_TYPE = "generate_until"
+
+    def __init__(self, benchmark: TextBenchmark, items: Sequence[Item]) -> None:
+        self._benchmark = benchmark
+        self._items = items
+        self._asked = [benchmark.ask(item.data) for item in items]
+        super().__init__(config={"task": benchmark.name, "num_fewshot": 0})
+
+    def download(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing to fetch."""
+
+    def has_training_docs(self) -> bool:
+        return False
+
+    def has_validation_docs(self) -> bool:
+        return False
+
+    def has_test_docs(self) -> bool:
+        return True
+
+    def test_docs(self) -> list[Doc]:
+        return [{"item": n} for n in range(len(self._items))]
+
+    def doc_to_text(self, doc: Doc) -> str:
+        return self._asked[doc["item"]]
+
+    def doc_to_target(self, doc: Doc) -> str:
+        return ""
+
+    def fewshot_context(
+        self, doc: Doc, *, chat_template: Callable[..., str] | None = None, **_: Any
+    ) -> str:
+        """What is sent: the text, inside the model's chat template where it has one."""
+        text = self.doc_to_text(doc)
+        return chat_template([{"role": "user", "content": text}]) if chat_template else text
+
+    def construct_requests(
+        self, doc: Doc, ctx: str, metadata: tuple[str, int, int], **_: Any
+    ) -> Instance:
+        settings = {
+            "until": list(self._benchmark.stop),
+            "max_gen_toks": self._benchmark.max_new_tokens,
+            "do_sample": False,
+        }
+        return Instance("generate_until", doc, (ctx, settings), 0, metadata=metadata)
+
+    def process_results(self, doc: Doc, results: list[str]) -> dict[str, float]:
+        data = self._items[doc["item"]].data
+        return {"score": float(self._benchmark.score(data, results[0]))}
+
+    def aggregation(self) -> dict[str, Callable[..., float]]:
+        return {"score": mean}
+
+    def higher_is_better(self) -> dict[str, bool]:
+        return {"score": True}

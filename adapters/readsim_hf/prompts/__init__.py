@@ -1,0 +1,1 @@
+"""What is asked: prompts, their templates, and how a reply is checked."""

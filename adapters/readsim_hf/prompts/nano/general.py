@@ -1,0 +1,42 @@
+"""General knowledge: `gcapital japan:oslo,tokyo,lima` asks which option belongs to japan."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from readsim_hf.prompts.nano.draws import between, pick, several, shuffled
+from readsim_hf.prompts.nano.facts import TOPICS
+from readsim_hf.prompts.nano.template import Filled, NanoTemplate
+
+TIERS = 3
+
+
+def _fact(topic: str) -> Callable[[np.random.Generator], Filled]:
+    """Options are values of the same topic. The rationale recalls the fact.
+
+    Factors (D13): options, breadth of the topic (facts in it), rarity tier.
+    """
+    table = TOPICS[topic]
+
+    def fill(rng: np.random.Generator) -> Filled:
+        row = between(rng, 0, len(table) - 1)
+        thing, value = table[row]
+        others = several(rng, [v for _, v in table if v != value], pick(rng, (2, 3)))
+        options = shuffled(rng, [value, *others])
+        return Filled(
+            text=f"g{topic} {thing}:{','.join(options)}",
+            answer=value,
+            rationale=f"{thing} {value}",
+            factors={
+                "options": len(options),
+                "breadth": len(table),
+                "rarity": row * TIERS // len(table),
+            },
+        )
+
+    return fill
+
+
+TEMPLATES = tuple(
+    NanoTemplate(f"nano/general/{topic}", "general", _fact(topic)) for topic in TOPICS
+)

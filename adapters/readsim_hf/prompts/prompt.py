@@ -1,0 +1,62 @@
+"""A prompt: what is asked, the gold answer where one exists, and what makes it hard."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+CAPABILITIES = (
+    "general",
+    "steerability",
+    "reasoning",
+    "math",
+    "code",
+    "tool_use",
+    "long_context",
+    "multilingual",
+)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One instance of a template (R28). Plain data: every field can be written to JSON.
+
+    answer      the gold final answer, where one can be computed
+    rationale   a worked solution that leads to it, where one can be computed
+    checker     name of the rule in `prompts.checkers` that judges a reply
+    expect      what the checker needs beyond the answer
+    factors     control factors of Eq. (7), read from the slots, never from the text (R32)
+    """
+
+    capability: str
+    template: str
+    text: str
+    answer: str | None = None
+    rationale: str | None = None
+    checker: str = "exact"
+    expect: Mapping[str, Any] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
+    language: str = "en"
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the text with case and spacing folded: equal keys are the same question."""
+        return hashlib.sha256(" ".join(self.text.casefold().split()).encode()).hexdigest()
+
+
+class Template(Protocol):
+    """An instruction scaffold with typed slots (R28)."""
+
+    @property
+    def id(self) -> str:
+        """Unique in its library, such as `math/sum`."""
+        ...
+
+    @property
+    def capability(self) -> str: ...
+
+    def make(self, rng: np.random.Generator) -> Prompt:
+        """Fill the slots; the same generator state gives the same prompt (R29)."""
+        ...

@@ -1,0 +1,120 @@
+"""Reading a reply: the number, letter, label, list or JSON value in it, None where there is none."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+_NUMBER = re.compile(
+    r"""(?<![\w.])[-+]?                              # a sign, where nothing stands before it
+        (?:(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+)?|\.\d+)
+        (?:[eE][-+]?\d{1,2}(?!\d)|/\d+)?             # exponent, or denominator""",
+    re.VERBOSE,
+)
+_FENCE = re.compile(r"```(?:[\w+-]*[ \t]*\n|json\b|python\b)?(.*?)```", re.DOTALL)
+_BULLET = re.compile(r"^\s*(?:[-*\u2022]\s+|\d{1,3}[.)]\s+)")
+_QUOTES = " \t\r\n\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+_MARKS = _QUOTES + ".!?,;:*_\u3002\uff01\u00bf\u00a1"
+
+
+def fold(text: str) -> str:
+    """Case and spacing folded; quotes around the text and punctuation at its ends dropped.
+
+    Text that is nothing but punctuation (an operator) loses its quotes only.
+    """
+    folded = " ".join(text.casefold().split())
+    return folded.strip(_MARKS) or folded.strip(_QUOTES)
+
+
+def read_number(text: str) -> Fraction | None:
+    """The last number: `1,250.5`, `-3`, `3/4`, `2e3`; units and currency signs are passed over."""
+    found = _NUMBER.findall(text.replace("\u2212", "-").replace("\\,", ""))
+    try:
+        return Fraction(found[-1].replace(",", "")) if found else None
+    except (ValueError, ZeroDivisionError):  # too many digits; a denominator of zero
+        return None
+
+
+def read_choice(text: str, letters: str, options: Sequence[str] = ()) -> str | None:
+    """The letter of a choice: `B`, `(b)`, `B. Rome`, `The answer is B`, or one option word by word."""
+    bare = text.strip(_MARKS + "()[]")
+    if len(bare) == 1 and bare.upper() in letters:
+        return bare.upper()
+    named = set(
+        re.findall(rf"(?i:\b(?:answer|option|choice)(?:\s+is)?)[\s:*(]*([{letters}])\b", text)
+    )
+    inside = set(re.findall(rf"\(([{letters}])\)", text))
+    start = re.findall(rf"\A[\s(\[*]*([{letters}])(?:[).:,\]*]|\s*\n)", text)
+    found = {*(named or inside), *start}
+    if found:
+        return found.pop() if len(found) == 1 else None
+    same = [
+        letter
+        for letter, option in zip(letters, options, strict=False)
+        if fold(option) == fold(text)
+    ]
+    return same[0] if len(same) == 1 else None
+
+
+def read_label(text: str, labels: Sequence[str]) -> str | None:
+    """The one label that the text names as a whole word, None where it names none or several."""
+    folded = fold(text)
+    named = [label for label in labels if _names(folded, label.casefold())]
+    # A label inside a longer one that is named ("true" in "not true") does not count.
+    longest = [
+        label
+        for label in named
+        if not any(label != other and label.casefold() in other.casefold() for other in named)
+    ]
+    return longest[0] if len(longest) == 1 else None
+
+
+def _names(text: str, label: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text) is not None
+
+
+def unfence(text: str) -> str:
+    """The content of the first code fence, else the whole text."""
+    found = _FENCE.search(text)
+    return (found[1] if found else text).strip()
+
+
+class NotJson:
+    """What `read_json` returns for text that is no JSON (None is a JSON value)."""
+
+
+def read_json(text: str) -> Any:
+    """The JSON value that the text is, in a code fence or without one; else `NotJson`."""
+    try:
+        return json.loads(unfence(text), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return NotJson
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def same_json(left: Any, right: Any) -> bool:
+    """Equality of JSON values; unlike Python's, true is not 1. The order of keys is free."""
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(same_json(left[k], right[k]) for k in left)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(same_json, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
+def read_list(text: str) -> list[str] | None:
+    """The items of a list, folded: a JSON array, one a line with or without bullets, or commas."""
+    body = unfence(text)
+    value = read_json(body.replace("'", '"'))
+    if isinstance(value, list):
+        return [fold(str(item)) for item in value]
+    lines = [_BULLET.sub("", line) for line in body.splitlines() if line.strip()]
+    if len(lines) == 1:
+        parts = re.split(r"\s*[,;>]\s*(?:and\s+)?|\s+and\s+", lines[0].strip(" .[]"))
+    else:
+        parts = lines
+    items = [fold(part) for part in parts]
+    return items if items and all(items) else None

@@ -1,0 +1,5 @@
+"""Code that can be judged without running it (factors: functions, tests; R32)."""
+
+from readsim_hf.prompts.text.code import complete, loops, predict
+
+TEMPLATES = (*predict.TEMPLATES, *complete.TEMPLATES, *loops.TEMPLATES)

@@ -1,0 +1,5 @@
+"""General knowledge: questions over a table of facts (factors: options, breadth, rarity; D13)."""
+
+from readsim_hf.prompts.text.general import mixed, ordered, single
+
+TEMPLATES = (*single.TEMPLATES, *mixed.TEMPLATES, *ordered.TEMPLATES)

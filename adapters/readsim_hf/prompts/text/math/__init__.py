@@ -1,0 +1,5 @@
+"""Mathematics (factors: operations, operand_size in digits, steps; D13)."""
+
+from readsim_hf.prompts.text.math import algebra, arithmetic, stories
+
+TEMPLATES = (*arithmetic.TEMPLATES, *stories.TEMPLATES, *algebra.TEMPLATES)

@@ -1,0 +1,5 @@
+"""Reasoning without knowledge (factors: constraints, hops, symbols; R32)."""
+
+from readsim_hf.prompts.text.reasoning import logic, order, relations, state
+
+TEMPLATES = (*order.TEMPLATES, *logic.TEMPLATES, *state.TEMPLATES, *relations.TEMPLATES)

@@ -1,0 +1,61 @@
+"""What a finished run leaves: a table on the terminal, curves, the student's weights."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from readsim.amounts import show_tokens
+from readsim.checkpoint import write_atomic
+from readsim.plots.profile import draw_profile
+from readsim.plots.style import save, sober
+from readsim.runlog import read_runlog
+from readsim_hf.backend import HFBackend
+from readsim_hf.models.loading import no_progress_bars
+from readsim_hf.training.logits import bare
+
+
+def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[str, Any]) -> None:
+    """Curves (.png, .pdf), the trained student with its tokenizer, seconds and agreement (.json)."""
+    header, rows = read_runlog(out / "runs" / f"{name}.jsonl")
+    with sober():
+        save(draw_profile(rows, header["config"]), out / "runs" / f"{name}.png")
+    model: Any = backend.student.model
+    folder = out / "runs" / f"{name}.student"
+    with no_progress_bars():
+        # with LoRA its adapters alone
+        (model if hasattr(model, "peft_config") else bare(model)).save_pretrained(folder)
+    backend.parts.pair.tokenizer.save_pretrained(folder)
+    facts = {"seconds": backend.seconds, "agreement": dict(agreement)}
+    write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
+
+
+def show_results(
+    console: Console, rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
+) -> None:
+    """Each capability on the test split, before and after; utility; tokens by kind."""
+    final = rows[-1]
+    spent = dict.fromkeys(config["sources"], 0.0)
+    for row in rows:
+        if row["kind"] == "step":
+            for name, share in zip(config["sources"], row["allocation"], strict=True):
+                spent[name] += share * row["tokens"]
+    table = Table("capability", "start", "end", "change", "tokens", title="test split, points")
+    each = (config["capabilities"], final["final_profile"], final["final_change"])
+    for name, score, change, sd in zip(*each, final["final_change_sd"], strict=True):
+        tokens = show_tokens(round(spent[name])) if name in spent else "-"
+        table.add_row(
+            name,
+            f"{100 * (score - change):.1f}",
+            f"{100 * score:.1f}",
+            f"{100 * change:+.1f} ± {196 * sd:.1f}",
+            tokens,
+        )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    console.print(table)
+    totals = ", ".join(f"{k} {show_tokens(v)}" for k, v in final["totals"].items() if v)
+    console.print(f"utility {100 * final['utility']:.2f} points; tokens: {totals}")

@@ -1,0 +1,49 @@
+"""What the teacher said to one prompt, in tokens of the student's vocabulary."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SoftKind = Literal["full", "topk", "sampled"]
+
+
+class Soft(NamedTuple):
+    """The teacher's next-token distributions at L positions.
+
+    full     `logp` (L, V) log-probabilities, `ids` (L, 0)
+    topk     `ids` (L, k) and their log-probabilities; the rest of the mass is a tail bucket
+    sampled  `ids` (L, n) drawn with replacement from the distribution, `logp` (L, n) its
+             log-probabilities of them; each draw weighs 1 / n (unbiased)
+    """
+
+    kind: SoftKind
+    ids: NDArray[np.int32]
+    logp: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherRecord:
+    """One supervised example.
+
+    prompt_ids, completion_ids   what the student reads; the completion ends with the end token
+                                 unless it was cut at the length limit
+    span                         half-open range of the supervised completion tokens
+    soft                         the teacher's distributions at the span's positions, or None
+    prompt_tokens, generated_tokens   what was asked of the teacher for this record, rejected
+                                 attempts included; both 0 when it came from the cache
+    """
+
+    source: str
+    prompt_ids: NDArray[np.int32]
+    completion_ids: NDArray[np.int32]
+    span: tuple[int, int]
+    soft: Soft | None
+    prompt_tokens: int
+    generated_tokens: int
+
+    @property
+    def supervised(self) -> int:
+        """Tokens that count against the budget when this record is trained on."""
+        return self.span[1] - self.span[0]

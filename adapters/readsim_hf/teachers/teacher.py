@@ -1,0 +1,249 @@
+"""A teacher: prompts in, supervised examples out, each reply asked for once and kept."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from readsim.errors import ConfigError
+from readsim_hf.prompts.library import Style
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.cache import SignalCache, content_key
+from readsim_hf.teachers.decoding import Decoding, generate
+from readsim_hf.teachers.encoding import decoder, encode, end_ids
+from readsim_hf.teachers.fingerprint import fingerprint
+from readsim_hf.teachers.ids import Ids, as_ids
+from readsim_hf.teachers.record import Soft, TeacherRecord
+from readsim_hf.teachers.scoring import Passage, SoftSettings, score
+from readsim_hf.teachers.signals import TeacherSignal
+
+# Whether the final answer of a reply has the form that the prompt asks for.
+FormatCheck = Callable[[Prompt, str], bool]
+
+
+@dataclass
+class TeacherCounts:
+    """What a teacher did since it was made, rejected and dropped replies included (D24).
+
+    prompts            prompts asked
+    cached             replies that came from the cache or from the same prompt in one call
+    generated          replies generated, of which the two token counts are
+    rejected           replies, cached ones included, that failed the format check
+    dropped            prompts given up after the last attempt
+    scored_tokens      positions whose distributions were computed
+    """
+
+    prompts: int = 0
+    cached: int = 0
+    generated: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    rejected: int = 0
+    dropped: int = 0
+    scored_tokens: int = 0
+
+
+class _Asked(NamedTuple):
+    """A prompt and the tokens that were asked of the teacher for it so far."""
+
+    prompt: Prompt
+    ids: NDArray[np.int32]
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+
+
+class Teacher:
+    """Replies of one model under one signal, in records that the student trains on (R34).
+
+    model, tokenizer   a causal language model, and the tokenizer that it shares with the student
+    format_ok          the format check (D35): a reply that fails it, or has no final answer, is
+                       rejected and asked for once more (not at temperature 0, where the reply would
+                       be the same); a prompt whose replies are all rejected is dropped
+    soft               which distributions to store; None for none
+    vocab              ids that student and teacher share, `config.vocab_size` by default: only
+                       those are generated, and distributions are over those
+    cache              where records are looked up and kept, rejected ones too; the format check is
+                       made again on what comes from it. What it refuses to keep is in its `problem`
+
+    ConfigError if the signal needs distributions and `soft` is None, `vocab` is not in 1 to
+    `config.vocab_size`, k is above `vocab`, or nothing ends a reply.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        style: Style,
+        signal: TeacherSignal,
+        *,
+        decoding: Decoding,
+        format_ok: FormatCheck,
+        soft: SoftSettings | None = None,
+        vocab: int | None = None,
+        cache: SignalCache | None = None,
+    ) -> None:
+        config = model.config.get_text_config(decoder=True)
+        self._context = getattr(config, "max_position_embeddings", None)
+        size = int(config.vocab_size)
+        self.vocab = size if vocab is None else vocab
+        if not 1 <= self.vocab <= size:
+            raise ConfigError(
+                f"vocab is {vocab}: it must be in 1 to {size}, the model's vocab_size"
+            )
+        if signal.needs_soft and soft is None:
+            raise ConfigError(f"soft is None: the signal {signal.name!r} needs distributions")
+        if soft is not None and (soft.entries or 0) > self.vocab:
+            raise ConfigError(f"k is {soft.k}: it must be at most the vocabulary, {self.vocab}")
+        self.ends = tuple(end for end in end_ids(model, tokenizer) if end < self.vocab)
+        if not self.ends:
+            raise ConfigError(f"vocab is {self.vocab}: no end token has an id below that")
+        self.model = model
+        self.tokenizer = tokenizer
+        self.style = style
+        self.signal = signal
+        self.decoding = decoding
+        self.soft = soft
+        self.cache = cache
+        self.counts = TeacherCounts()
+        self._format_ok = format_ok
+        self._decode = decoder(tokenizer, self.ends)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of model and tokenizer, computed once: the weights are taken not to change."""
+        return fingerprint(self.model, self.tokenizer)
+
+    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+        """One record a prompt, in order; None where it was dropped.
+
+        A record's token counts are what was generated for it now, rejected attempts included: 0 if
+        it came from the cache or if the same prompt stands earlier in `prompts`. ConfigError if a
+        prompt with `max_new_tokens` does not fit the model, before anything is generated.
+        """
+        asked = [_Asked(p, self.encode(p)) for p in prompts]
+        self.counts.prompts += len(prompts)
+        records: list[TeacherRecord | None] = [None] * len(prompts)
+        open_rows = list(range(len(prompts)))
+        for attempt in range(2 if self.decoding.temperature > 0 else 1):
+            if not open_rows:
+                break
+            replies = self._replies([asked[row] for row in open_rows], attempt)
+            still_open = []
+            for row, (now, reply) in zip(open_rows, replies, strict=True):
+                asked[row] = now
+                if self._accepts(now.prompt, reply.completion_ids):
+                    records[row] = replace(
+                        reply,
+                        source=now.prompt.capability,
+                        prompt_tokens=now.prompt_tokens,
+                        generated_tokens=now.generated_tokens,
+                    )
+                else:
+                    still_open.append(row)
+            self.counts.rejected += len(still_open)
+            open_rows = still_open
+        self.counts.dropped += len(open_rows)
+        return records
+
+    def score(self, prompt_ids: Ids, completion_ids: Ids, span: tuple[int, int]) -> Soft:
+        """The teacher's distributions on any text, such as the student's own; not cached.
+
+        ConfigError without `soft` settings or with a span outside the completion.
+        """
+        return self.score_many([Passage(prompt_ids, completion_ids, span)])[0]
+
+    def score_many(self, passages: Sequence[Passage]) -> list[Soft]:
+        """`score` of several texts, in batches."""
+        if self.soft is None:
+            raise ConfigError("soft is None: name the distributions that scoring is to return")
+        self.counts.scored_tokens += sum(end - first for _, _, (first, end) in passages)
+        size = self.decoding.batch_size
+        return score(self.model, passages, self.soft, vocab=self.vocab, batch_size=size)
+
+    def encode(self, prompt: Prompt) -> NDArray[np.int32]:
+        """Token ids of what the teacher is sent. ConfigError if there are none or too many."""
+        ids = as_ids(encode(self.tokenizer, self.style.ask(prompt, self.signal.form)))
+        new = self.decoding.max_new_tokens
+        if not len(ids):
+            raise ConfigError(f"a prompt of {prompt.template!r} has no tokens: it must have text")
+        if self._context is not None and len(ids) + new > self._context:
+            raise ConfigError(
+                f"a prompt of {prompt.template!r} has {len(ids)} tokens: with max_new_tokens {new} "
+                f"it must fit the teacher's context of {self._context}"
+            )
+        return ids
+
+    def text(self, completion: Ids) -> str:
+        """A reply as text, without its end token."""
+        return self._decode(as_ids(completion).tolist())
+
+    def span(self, completion: Ids) -> tuple[int, int]:
+        """Which tokens of a reply the signal supervises."""
+        return self.signal.span(self.style, as_ids(completion).tolist(), self._decode)
+
+    def _accepts(self, prompt: Prompt, completion: NDArray[np.int32]) -> bool:
+        answer = self.style.final_answer(self._decode(completion.tolist()))
+        return bool(answer) and self._format_ok(prompt, answer)
+
+    def _replies(self, asked: Sequence[_Asked], attempt: int) -> list[tuple[_Asked, TeacherRecord]]:
+        """The reply of this attempt to each prompt, and the prompt with what the reply cost."""
+        settings = self._settings(attempt)
+        keys = [content_key(settings, a.ids) for a in asked]
+        known = self.cache.get_many(keys) if self.cache is not None else {}
+        first = {key: row for row, key in reversed(list(enumerate(keys)))}
+        new = sorted(row for key, row in first.items() if key not in known)
+        made = self._generate([asked[row].ids for row in new], attempt) if new else []
+        fresh = dict(zip([keys[row] for row in new], made, strict=True))
+        if self.cache is not None and fresh:
+            self.cache.put_many(fresh)
+        self.counts.cached += len(asked) - len(new)
+        known |= fresh
+        asked_now = set(new)
+        return [
+            (self._charged(a, known[key]) if row in asked_now else a, known[key])
+            for row, (a, key) in enumerate(zip(asked, keys, strict=True))
+        ]
+
+    def _generate(self, prompts: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
+        """New records, with distributions, before the format check: it may be another next time."""
+        replies = generate(
+            self.model, prompts, self.decoding, ends=self.ends, vocab=self.vocab, attempt=attempt
+        )
+        spans = [self.span(reply) for reply in replies]
+        self.counts.generated += len(prompts)
+        self.counts.prompt_tokens += sum(map(len, prompts))
+        self.counts.generated_tokens += sum(map(len, replies))
+        texts = [Passage(*text) for text in zip(prompts, replies, spans, strict=True)]
+        softs = [None] * len(texts) if self.soft is None else self.score_many(texts)
+        return [
+            TeacherRecord("", as_ids(prompt), as_ids(reply), span, soft, 0, 0)
+            for (prompt, reply, span), soft in zip(texts, softs, strict=True)
+        ]
+
+    @staticmethod
+    def _charged(asked: _Asked, record: TeacherRecord) -> _Asked:
+        return asked._replace(
+            prompt_tokens=asked.prompt_tokens + len(record.prompt_ids),
+            generated_tokens=asked.generated_tokens + len(record.completion_ids),
+        )
+
+    def _settings(self, attempt: int) -> Mapping[str, Any]:
+        """All that a record depends on beside the prompt's tokens."""
+        if self.cache is None:
+            return {}  # keys only tell equal prompts apart from others
+        soft = None if self.soft is None else (self.soft.kind, self.soft.entries)
+        return {
+            "teacher": self.fingerprint,
+            "vocab": self.vocab,
+            "ends": self.ends,
+            "signal": self.signal.name,
+            "mark": self.style.mark,
+            "max_new_tokens": self.decoding.max_new_tokens,
+            "temperature": float(self.decoding.temperature),
+            "attempt": attempt,
+            "soft": soft,
+        }

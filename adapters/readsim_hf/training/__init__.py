@@ -1,0 +1,1 @@
+"""Training the student: batches, the optimiser over the whole budget, its saved state."""

@@ -1,0 +1,88 @@
+"""Records to tensors: sequences that end together, and the positions that are supervised."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from readsim.errors import ConfigError
+from readsim_hf.objectives.objective import SoftTargets, Targets
+from readsim_hf.teachers.record import TeacherRecord
+
+
+class Example(NamedTuple):
+    """A record and how many of its supervised tokens count (fewer when the budget ends inside it)."""
+
+    record: TeacherRecord
+    tokens: int
+
+
+class Batch(NamedTuple):
+    """B sequences of at most T tokens, padded on the left, so that they end in one column.
+
+    `rows`, `columns` (N,) are the positions whose next token is supervised; padding is known by
+    position, never by its id, which may be the end token's.
+    """
+
+    input_ids: Tensor  # (B, T)
+    attention_mask: Tensor  # (B, T)
+    position_ids: Tensor  # (B, T)
+    rows: Tensor  # (N,)
+    columns: Tensor  # (N,)
+    targets: Targets  # N positions
+
+
+def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> Batch:
+    """Stack examples. What lies behind the last supervised token is not read by the model.
+
+    Raises ConfigError for an empty prompt (nothing predicts the first token) or no supervised token.
+    """
+    sequences, spans = [], []
+    for record, tokens in examples:
+        first, end = record.span[0], record.span[0] + tokens
+        if not 0 < tokens <= record.supervised:
+            raise ConfigError(f"{tokens} supervised tokens of a record with {record.supervised}")
+        if len(record.prompt_ids) + first == 0:
+            raise ConfigError("an empty prompt: nothing predicts the first token")
+        ids = np.concatenate([record.prompt_ids, record.completion_ids[:end]])
+        sequences.append(ids[:-1])  # the last one is predicted, not read
+        spans.append((len(record.prompt_ids) + first, len(ids)))
+    width = max(map(len, sequences))
+    ids = np.zeros((len(sequences), width), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    rows, columns = [], []
+    for n, (sequence, (first, end)) in enumerate(zip(sequences, spans, strict=True)):
+        pad = width - len(sequence)
+        ids[n, pad:], mask[n, pad:] = sequence, 1
+        rows.append(np.full(end - first, n))
+        columns.append(np.arange(first, end) - 1 + pad)
+    tokens_of = [r.completion_ids[r.span[0] : r.span[0] + t] for r, t in examples]
+
+    def tensor(parts: Sequence[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.concatenate(parts).astype(np.int64)).to(device)
+
+    return Batch(
+        torch.from_numpy(ids).to(device),
+        torch.from_numpy(mask).to(device),
+        torch.from_numpy(np.maximum(mask.cumsum(1) - 1, 0)).to(device),
+        tensor(rows),
+        tensor(columns),
+        Targets(tensor(tokens_of), _soft(examples, device)),
+    )
+
+
+def _soft(examples: Sequence[Example], device: torch.device | str) -> SoftTargets | None:
+    """The teacher's distributions at the supervised positions, if every record has them."""
+    kept = [(e.record.soft, e.tokens) for e in examples if e.record.soft is not None]
+    if not kept:
+        return None
+    kinds = {soft.kind for soft, _ in kept}
+    if len(kept) != len(examples) or len(kinds) != 1:
+        raise ConfigError("a batch mixes records with and without the same kind of distributions")
+    ids = np.concatenate([soft.ids[:n] for soft, n in kept]).astype(np.int64)
+    logp = np.concatenate([soft.logp[:n] for soft, n in kept])
+    return SoftTargets(
+        kinds.pop(), torch.from_numpy(ids).to(device), torch.from_numpy(logp).to(device)
+    )

@@ -1,0 +1,62 @@
+"""The training recipe: everything that must be equal for compared runs (R65), but pair and data."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from readsim.errors import ConfigError, unknown
+from readsim_hf.training.schedule import SCHEDULES, Schedule
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the student is trained. Steps are optimiser steps of `batch` examples.
+
+    learning_rate   peak of AdamW's rate; `schedule` is over the whole budget (D21)
+    warmup          share of the budget over which the rate rises
+    batch           examples an optimiser step
+    micro_batch     examples a forward pass; results do not depend on it
+    clip            largest gradient norm; 0 does not clip
+    precision       fp32, or bf16: fp32 weights, autocast to bfloat16
+    lora            rank of LoRA adapters on all linear layers; 0 trains every weight
+    gradient_checkpointing   recompute activations in the backward pass: less memory, slower
+
+    Raises ConfigError naming the field.
+    """
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012  # pydantic's own name
+
+    learning_rate: float = 5e-4
+    schedule: Schedule = "cosine"
+    warmup: float = 0.03
+    batch: int = 32
+    micro_batch: int = 32
+    weight_decay: float = 0.0
+    beta2: float = 0.999
+    clip: float = 1.0
+    precision: Precision = "fp32"
+    lora: int = 0
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("learning_rate", 0.0, float("inf")),
+            ("warmup", 0.0, 0.99),
+            ("weight_decay", 0.0, float("inf")),
+            ("beta2", 0.0, 0.9999999),
+            ("clip", 0.0, float("inf")),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(f"{name} = {value!r}: a number")
+            if not low <= value <= high:
+                raise ConfigError(f"{name} = {value!r}: between {low:g} and {high:g}")
+        for name, least in (("batch", 1), ("micro_batch", 1), ("lora", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ConfigError(f"{name} = {value!r}: a whole number >= {least}")
+        if self.schedule not in SCHEDULES:
+            raise unknown("schedule", self.schedule, SCHEDULES)
+        if self.precision not in ("fp32", "bf16"):
+            raise unknown("precision", self.precision, ("fp32", "bf16"))

@@ -1,0 +1,119 @@
+"""Whose words the student trains on: the teacher's, or for a share of prompts its own (GKD)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from readsim.errors import ConfigError
+from readsim_hf.generation.calibration import tie_of
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.decoding import Decoding, generate
+from readsim_hf.teachers.encoding import decoder, encode
+from readsim_hf.teachers.record import TeacherRecord
+from readsim_hf.teachers.scoring import Passage
+from readsim_hf.teachers.teacher import Teacher
+from readsim_hf.training.logits import bare
+
+
+class Replies:
+    """Records for prompts, and the tokens they took by ledger kind.
+
+    weight   share of the prompts that the student answers itself, in [0, 1]; the teacher then only
+             gives its distributions on that text (on-policy, arXiv 2306.13649)
+    rollout  how the student's replies are generated
+    tokenizer   the student's, where it differs from the teacher's: replies pass as text
+    seed     decides which prompts those are: a prompt's fate does not depend on its neighbours
+
+    The student answers when the reply is asked for, so its text may be older than the weights by as
+    many prompts as are waiting.
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        student: Callable[[], nn.Module],
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        *,
+        weight: float = 0.0,
+        rollout: Decoding | None = None,
+        seed: int = 0,
+    ) -> None:
+        if not 0.0 <= weight <= 1.0:
+            raise ConfigError(f"on_policy = {weight!r}: a share between 0 and 1")
+        if weight and teacher.soft is None:
+            raise ConfigError("on_policy > 0 needs the teacher's distributions: set soft")
+        if weight and tokenizer is not None:
+            raise ConfigError("on_policy > 0 needs teacher and student to share a tokenizer")
+        self.teacher, self._student, self._tokenizer = teacher, student, tokenizer
+        self._weight, self._rollout, self._seed = weight, rollout or Decoding(), seed
+        self._read = self._rolled = 0
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """Tokens used so far by kind."""
+        counts = self.teacher.counts
+        return {
+            "teacher_prompt": counts.prompt_tokens + self._read,
+            "teacher_generated": counts.generated_tokens,
+            "student_rollout": self._rolled,
+        }
+
+    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+        """One record a prompt, in order; None where there is no usable reply."""
+        own = [n for n, p in enumerate(prompts) if self._is_own(p)]
+        others = [n for n in range(len(prompts)) if n not in set(own)]
+        out: list[TeacherRecord | None] = [None] * len(prompts)
+        for rows, answer in ((others, self._ask_teacher), (own, self._ask_student)):
+            for n, record in zip(rows, answer([prompts[n] for n in rows]), strict=True):
+                out[n] = record
+        return out
+
+    def _is_own(self, prompt: Prompt) -> bool:
+        number = int.from_bytes(bytes.fromhex(prompt.key[:16])) ^ (self._seed * 0x9E3779B97F4A7C15)
+        return tie_of(f"{number % 2**64:016x}") < self._weight
+
+    def _ask_teacher(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+        records = self.teacher.ask(prompts)
+        if self._tokenizer is None:
+            return records
+        return [
+            None if r is None else self._in_other_tokens(p, r)
+            for p, r in zip(prompts, records, strict=True)
+        ]
+
+    def _in_other_tokens(self, prompt: Prompt, record: TeacherRecord) -> TeacherRecord | None:
+        """The same text in the student's tokens, with its own end token where the reply had one."""
+        teacher, tokenizer = self.teacher, self._tokenizer
+        assert tokenizer is not None
+        text = teacher.text(record.completion_ids)
+        asked = encode(tokenizer, teacher.style.ask(prompt, teacher.signal.form))
+        reply = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+        if int(record.completion_ids[-1]) in teacher.ends:
+            reply.append(int(tokenizer.eos_token_id))
+        decode = decoder(tokenizer, [int(tokenizer.eos_token_id)])
+        span = teacher.signal.span(teacher.style, reply, decode)
+        if span[1] <= span[0]:
+            return None
+        ids, completion = (np.array(part, dtype=np.int32) for part in (asked, reply))
+        return replace(record, prompt_ids=ids, completion_ids=completion, span=span)
+
+    def _ask_student(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+        if not prompts:
+            return []
+        teacher = self.teacher
+        ids = [teacher.encode(p) for p in prompts]
+        model = bare(self._student())
+        replies = generate(model, ids, self._rollout, ends=teacher.ends, vocab=teacher.vocab)
+        self._rolled += sum(map(len, replies))
+        spans = [teacher.span(reply) for reply in replies]
+        kept = [n for n, (first, end) in enumerate(spans) if end > first]
+        passages = [Passage(ids[n], replies[n], spans[n]) for n in kept]
+        softs = teacher.score_many(passages)
+        self._read += sum(len(p.prompt_ids) + len(p.completion_ids) for p in passages)
+        out: list[TeacherRecord | None] = [None] * len(prompts)
+        for n, soft in zip(kept, softs, strict=True):
+            out[n] = TeacherRecord(prompts[n].capability, ids[n], replies[n], spans[n], soft, 0, 0)
+        return out

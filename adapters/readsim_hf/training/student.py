@@ -1,0 +1,173 @@
+"""The student in training: weights and optimiser, one window of examples at a time."""
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from readsim.errors import TrainingError
+from readsim_hf.objectives.objective import Objective
+from readsim_hf.training.batch import Example, collate
+from readsim_hf.training.logits import bare, loss_sum
+from readsim_hf.training.recipe import Recipe
+from readsim_hf.training.schedule import learning_rate
+
+OUT_OF_MEMORY = (
+    "out of memory with micro_batch = {micro}: lower micro_batch, or use precision = 'bf16', "
+    "gradient_checkpointing = true, lora = 16, or a top-k signal (soft = 'topk')"
+)
+
+
+class Window(NamedTuple):
+    """What one optimiser step did: mean loss a supervised token, tokens, gradient norm, rate."""
+
+    loss: float
+    tokens: int
+    gradient: float
+    rate: float
+
+
+class Student:
+    """A model with its AdamW optimiser, which lives as long as the budget (D21)."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, objective: Objective) -> None:
+        self.model = with_lora(model, recipe.lora) if recipe.lora else model
+        self.recipe, self.objective = recipe, objective
+        self.names = [n for n, p in self.model.named_parameters() if p.requires_grad]
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.device = self.parameters[0].device
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
+            lr=recipe.learning_rate,
+            betas=(0.9, recipe.beta2),
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+        self.model.eval()  # dropout off: the same weights give the same loss
+        if recipe.gradient_checkpointing:
+            _recompute_activations(bare(self.model))
+
+    def train_window(self, examples: Sequence[Example], spent: float) -> Window:
+        """One optimiser step on all examples; `spent` is the share of the budget spent before it.
+
+        The loss is the sum over supervised tokens divided by their number in the whole window, so it
+        does not depend on how the window is cut into micro-batches.
+
+        Raises TrainingError if the loss or a gradient is not finite (the weights stay as they were)
+        or memory runs out.
+        """
+        recipe = self.recipe
+        total = sum(example.tokens for example in examples)
+        by_length = sorted(examples, key=lambda e: len(e.record.prompt_ids) + e.record.span[1])
+        loss = torch.zeros((), device=self.device)
+        if recipe.gradient_checkpointing:
+            for layer in _layers(self.model):
+                layer.training = True  # the layer alone: only then does it recompute
+        try:
+            for start in range(0, total and len(by_length), recipe.micro_batch):
+                batch = collate(by_length[start : start + recipe.micro_batch], self.device)
+                with self._autocast():
+                    part = loss_sum(self.model, batch, self.objective) / total
+                part.backward()  # type: ignore[no-untyped-call]
+                loss += part.detach()
+            norm = self._gradient_norm()
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            self.optimizer.zero_grad(set_to_none=True)
+            if isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error):
+                message = OUT_OF_MEMORY.format(micro=recipe.micro_batch)
+                raise TrainingError(f"{message} ({error})") from error
+            raise
+        rate = learning_rate(recipe.learning_rate, spent, recipe.warmup, recipe.schedule)
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            self.optimizer.zero_grad(set_to_none=True)
+            raise TrainingError(
+                f"the loss is {float(loss)} (gradient norm {float(norm)}) at {100 * spent:.1f} % of "
+                f"the budget, learning rate {rate:g}: lower learning_rate, or use precision = 'fp32'"
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return Window(float(loss), total, float(norm), rate)
+
+    def _gradient_norm(self) -> Tensor:
+        limit = self.recipe.clip or float("inf")
+        return nn.utils.clip_grad_norm_(self.parameters, limit)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.recipe.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The trained tensors by name (all of them, or LoRA's), not copied."""
+        return {n: p.data for n, p in zip(self.names, self.parameters, strict=True)}
+
+    def moments(self) -> dict[str, Tensor]:
+        """The optimiser's tensors by `NAME/exp_avg`, `NAME/exp_avg_sq`, `NAME/step`; not copied."""
+        return {
+            f"{name}/{key}": value
+            for name, parameter in zip(self.names, self.parameters, strict=True)
+            for key, value in self.optimizer.state.get(parameter, {}).items()
+        }
+
+    def put(self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]) -> None:
+        """Go back to copies of `weights()` and `moments()`."""
+        with torch.no_grad():
+            for name, parameter in zip(self.names, self.parameters, strict=True):
+                parameter.copy_(weights[name])
+        self.optimizer.state.clear()
+        by_name = dict(zip(self.names, self.parameters, strict=True))
+        for key, value in moments.items():
+            name, _, part = key.rpartition("/")
+            self.optimizer.state[by_name[name]][part] = value.detach().clone().to(self.device)
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+def _layers(model: nn.Module) -> list[nn.Module]:
+    return [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+
+
+def _recompute_activations(model: Any) -> None:
+    """Turn activation checkpointing on, by its name in this version of transformers."""
+    options = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
+    else:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
+
+
+def with_lora(model: nn.Module, rank: int) -> nn.Module:
+    """The model with LoRA adapters on all linear layers but the head; only they are trained."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    with fixed_torch_seed(0), warnings.catch_warnings():
+        # peft asks newer transformers for a property under its old name
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        return get_peft_model(model, config)
+
+
+@contextmanager
+def fixed_torch_seed(seed: int) -> Iterator[None]:
+    """Torch's global generator at `seed` inside, as it was afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def checksum(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

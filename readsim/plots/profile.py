@@ -1,0 +1,60 @@
+"""Figure: the measured score of every capability against the tokens spent, of one run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from readsim.amounts import show_tokens
+from readsim.plots.style import BLUE, GREY, VERMILION, Box, footnote, panels
+
+
+def draw_profile(rows: Sequence[dict[str, Any]], config: dict[str, Any]) -> Figure:
+    """One small panel a capability: the probe's score over tokens, the share of tokens its source got,
+    and the change that the test split measured, with a 95 % interval.
+
+    `rows` are those of one seed, `config` the log's. Points are 100 x score.
+    """
+    names = [c for c in config["capabilities"] if c not in config["hidden"]]
+    shown = [row for row in rows if row["kind"] != "final"]
+    spent = np.array([row.get("spent", 0) for row in shown])
+    profile = 100.0 * np.array([row["profile"] for row in shown])
+    box = Box(1.7, 1.05, left=0.42, right=0.28, top=0.3, bottom=0.28)
+    margins = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
+    figure, axes = panels(len(names), box, columns=4, margins=margins)
+    low, high = float(profile.min()), float(profile.max())
+    room = max(0.08 * (high - low), 1.0)
+    for k, (name, panel) in enumerate(zip(names, axes, strict=True)):
+        if name in config["sources"] and len(shown) > 1:
+            at = config["sources"].index(name)
+            shares = [row["allocation"][at] for row in shown[1:]]
+            ground = low - room
+            panel.bar(
+                (spent[1:] + spent[:-1]) / 2,
+                np.array(shares) * (high - low + 2 * room),
+                np.diff(spent),
+                bottom=ground,
+                color=GREY,
+                alpha=0.25,
+                lw=0,
+            )
+        panel.axhline(profile[0, k], color=GREY, lw=0.6, ls=":")
+        panel.plot(spent, profile[:, k], color=BLUE, lw=1.4)
+        for row in rows:
+            if row["kind"] == "final":
+                j = config["capabilities"].index(name)
+                level = profile[0, k] + 100.0 * row["final_change"][j]
+                bar = 196.0 * row["final_change_sd"][j]
+                panel.errorbar(1.05 * spent[-1], level, bar, fmt="o", color=VERMILION, ms=3, lw=0.8)
+        panel.set_ylim(low - room, high + room)
+        panel.set_title(name)
+        panel.xaxis.set_major_formatter(lambda tokens, _: show_tokens(int(tokens)))
+        panel.locator_params(axis="x", nbins=4)
+    footnote(
+        figure,
+        "Line: score on the probe split, in points, over student tokens; dotted: its start. Grey: share "
+        "of the tokens that trained this capability's own source (full height: all). Mark: start "
+        "plus the change measured on the test split, 95 % interval over items.",
+    )
+    return figure

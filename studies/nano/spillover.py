@@ -1,0 +1,67 @@
+"""What a little training on one capability does to all eight: `python -m studies.nano.spillover`.
+
+From the shipped student, 150 AdamW steps (5e-4, batches of 32) on gold replies, answers only, of one
+capability or of all alike; prints the change of exact match on held-out questions.
+"""
+
+import argparse
+from copy import deepcopy
+from itertools import islice
+from pathlib import Path
+
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from readsim.streams import generator
+from readsim_hf.models.chars import char_tokenizer
+from readsim_hf.prompts.library import Library
+from readsim_hf.prompts.nano.library import nano_library
+from studies.nano.__main__ import OUT
+from studies.nano.data import Mix, pack
+from studies.nano.score import forced, questions
+from studies.nano.train import loss_of
+
+STEPS, BATCH, RATE = 150, 32, 5e-4
+ROWS = 20  # room for any batch of 32
+
+
+def trained(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, library: Library, mix: Mix
+) -> LlamaForCausalLM:
+    """A copy of the model after the steps."""
+    model = deepcopy(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
+    for step in range(STEPS):
+        examples = mix.examples(library, generator(0, "data", 2, step))
+        optimizer.zero_grad()
+        torch.autograd.backward(loss_of(model, pack(tokenizer, islice(examples, BATCH), ROWS)))
+        optimizer.step()
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m studies.nano.spillover", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=OUT)
+    parser.add_argument("--questions", type=int, default=200)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    tokenizer, library = char_tokenizer(), nano_library()
+    asked = questions(library, given.questions, 0)
+    start = LlamaForCausalLM.from_pretrained(given.folder / "student")
+
+    def profile(model: LlamaForCausalLM) -> list[float]:
+        right = (forced(model, tokenizer, library, asked[name], "answer") for name in asked)
+        return [sum(each) / len(each) for each in right]
+
+    before = profile(start)
+    print(f"{'start':14}", *(f"{rate:5.2f}" for rate in before))
+    mixes = {name: Mix({name: 1.0}, answers=1.0) for name in library.capabilities}
+    mixes["uniform"] = Mix(dict.fromkeys(library.capabilities, 1.0), answers=1.0)
+    for name, mix in mixes.items():
+        after = profile(trained(start, tokenizer, library, mix))
+        change = (f"{b - a:+5.2f}" for a, b in zip(before, after, strict=True))
+        print(f"{name:14}", *change, flush=True)
+
+
+if __name__ == "__main__":
+    main()

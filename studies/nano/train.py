@@ -1,0 +1,77 @@
+"""Training on gold replies: AdamW, one cycle of the learning rate, loss on the reply only."""
+
+from dataclasses import dataclass
+
+import torch
+from rich.progress import Progress
+from torch.nn import functional
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from readsim.streams import generator
+from readsim_hf.prompts.library import Library
+from studies.nano.data import Mix, Rows, pack
+from studies.nano.score import forced_table, questions
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One model's training. `path` names its stream of examples under the seed."""
+
+    name: str
+    path: int
+    layers: int
+    width: int
+    steps: int
+    rows: int
+    rate: float
+    mix: Mix
+
+
+def loss_of(model: LlamaForCausalLM, rows: Rows) -> torch.Tensor:
+    """Mean cross entropy over the reply tokens of the rows."""
+    hidden = model.model(
+        input_ids=rows.tokens,
+        attention_mask=rows.mask,
+        position_ids=rows.positions,
+        use_cache=False,
+    ).last_hidden_state
+    counted = rows.targets >= 0
+    logits = model.lm_head(hidden[counted])
+    return functional.cross_entropy(logits.float(), rows.targets[counted])
+
+
+def train(
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    library: Library,
+    stage: Stage,
+    seed: int,
+    progress: Progress,
+    every: int = 500,
+) -> None:
+    """Train in place; prints a table of forced exact matches now and then."""
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.05
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, stage.rate, total_steps=stage.steps + 1, pct_start=0.05
+    )
+    bar = progress.add_task(stage.name, total=stage.steps)
+    asked = questions(library, 32, seed)
+    model.train()
+    for step in range(stage.steps):
+        examples = stage.mix.examples(library, generator(seed, "data", stage.path, step))
+        rows = pack(tokenizer, examples, stage.rows)
+        loss = loss_of(model, rows)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        progress.update(bar, advance=1, description=f"{stage.name} loss {loss.item():.3f}")
+        if (step + 1) % every == 0:
+            model.train(False)
+            table = forced_table(model, tokenizer, library, asked)
+            progress.console.print(f"{stage.name} {step + 1} loss {loss.item():.3f} {table}")
+            model.train()
+    model.train(False)
