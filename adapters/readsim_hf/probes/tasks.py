@@ -22,7 +22,9 @@ class TextTask(Task):  # type: ignore[misc]  # lm-eval gives no types
         self._benchmark = benchmark
         self._items = items
         self._asked = [benchmark.ask(item.data) for item in items]
-        super().__init__(config={"task": benchmark.name, "num_fewshot": 0})
+        super().__init__()
+        self.set_config("task", benchmark.name)
+        self.set_config("num_fewshot", 0)
 
     def download(self, *args: Any, **kwargs: Any) -> None:
         """Nothing to fetch."""
