@@ -165,3 +165,24 @@ def test_boilerplate_is_counted_over_all_sets() -> None:
     check_disjoint(sets)
     with pytest.raises(ConfigError, match="13-gram"):
         check_disjoint({"probe": sets["probe"], "dev": sets["dev"]})
+
+
+def test_scaffolds_of_generated_items_do_not_count_but_their_content_does() -> None:
+    rule = "You can call these tools in any order that you like, one after the other, please:"
+    tail = "and then tell me in one short line what came out of it, without any other word"
+
+    def asked(n: int) -> str:
+        inside = " ".join(f"w{n}{chr(97 + at)}" for at in range(14))
+        return f"{rule} {inside} {tail}"
+
+    held = [asked(n) for n in range(4)]
+    background = [asked(n) for n in range(100, 140)]
+    new = asked(7)
+    assert LeakFilter(held).leaked(new) == "13-gram"
+    assert LeakFilter([], generated=held).leaked(new) == "13-gram"
+    filter_ = LeakFilter([], generated=held, background=background)
+    assert filter_.leaked(new) is None
+    assert filter_.leaked(held[2]) == "hash"
+    assert filter_.leaked(held[2].replace(rule, "Now:")) == "13-gram"
+    # somebody else's items are protected whole: a template must not repeat them
+    assert LeakFilter(held, background=background).leaked(new) == "13-gram"

@@ -7,6 +7,7 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+import typer
 
 from readsim import Allocator
 from readsim.allocators.registry import load_allocator
@@ -14,6 +15,7 @@ from readsim.cli import app
 from readsim.env import DistillEnv
 from readsim.rollout import rollout
 from readsim.worlds import preset_names
+from readsim_hf.cli import register
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -69,7 +71,10 @@ def test_the_tree_names_what_exists() -> None:
 def test_every_command_and_option_exists() -> None:
     from typer.main import get_command
 
-    commands = get_command(app).commands  # type: ignore[attr-defined]  # a group has them
+    both = typer.Typer()
+    both.registered_commands += app.registered_commands
+    register(both)
+    commands = get_command(both).commands  # type: ignore[attr-defined]  # a group has them
     used = 0
     for block in code("sh"):
         for line in block.splitlines():

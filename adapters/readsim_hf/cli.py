@@ -156,12 +156,14 @@ def list_() -> None:
 
 
 @models.command()
-def benchmarks() -> None:
+def benchmarks(
+    name: Annotated[Text, typer.Argument(help="One of them, with its data and licence.")] = None,
+) -> None:
     """The paper's benchmarks: metric, range, chance, and how to get the data."""
     _need_extra()
     from readsim_hf.show import show_benchmarks
 
-    show_benchmarks()
+    show_benchmarks(name)
 
 
 @models.command()

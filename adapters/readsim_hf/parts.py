@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from readsim.errors import ConfigError, unknown
+from readsim.streams import generator
 from readsim_hf.config import DataConfig, ProbeConfig, RunConfig
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
@@ -41,6 +42,7 @@ from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
 from readsim_hf.training.student import Student
 
+BACKGROUND = 400  # prompts a capability that tell scaffolds from what is filled in
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
 
@@ -133,7 +135,11 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         objective=objective if vocabulary is None else Cut(objective, vocabulary),
         recipe=config.training,
         suite=suite,
-        leaks=LeakFilter(splits.questions()),
+        leaks=LeakFilter(
+            splits.questions(generated=False),
+            generated=splits.questions(generated=True),
+            background=sample(library),
+        ),
         calibrations={
             c: calibrate(library.templates[c], method=config.data.difficulty)
             for c in library.capabilities
@@ -144,6 +150,14 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
     )
+
+
+def sample(library: Library) -> Iterator[str]:
+    """Texts of about BACKGROUND prompts of each capability, the templates in turn."""
+    for place, (_, templates) in enumerate(library.templates.items()):
+        for index in range(max(BACKGROUND, 4 * len(templates))):
+            rng = generator(0, "bootstrap", place, index)
+            yield templates[index % len(templates)].make(rng).text
 
 
 def digest_of(data: object) -> str:

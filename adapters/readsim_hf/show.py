@@ -1,5 +1,7 @@
 """What `readsim models ...` prints."""
 
+from dataclasses import asdict
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,24 +22,20 @@ def show_models() -> None:
     Console().print(table)
 
 
-def show_benchmarks() -> None:
-    """The registry, one row a benchmark."""
-    from readsim_hf.probes.table import ENTRIES
+def show_benchmarks(name: str | None) -> None:
+    """The registry, one row a benchmark; or all that is known of one."""
+    from readsim_hf.probes.registry import REGISTRY, benchmark
 
-    table = Table(
-        "benchmark", "capability", "task in lm-eval", "metric", "chance", "data", "licence"
-    )
-    for entry in ENTRIES:
-        table.add_row(
-            entry.name,
-            entry.capability,
-            entry.task or "own scoring",
-            entry.metric,
-            f"{entry.chance:g}",
-            escape(f"{entry.source}: {entry.get}"),
-            entry.licence,
-        )
-    Console().print(table)
+    console = Console()
+    if name is not None:
+        for key, value in asdict(benchmark(name)).items():
+            console.print(f"[bold]{key}[/] {escape(str(value))}", highlight=False)
+        return
+    table = Table("benchmark", "capability", "task in lm-eval", "metric", "chance")
+    for entry in REGISTRY.values():
+        task = entry.task or "own scoring"
+        table.add_row(entry.name, entry.capability, task, entry.metric, f"{entry.chance:g}")
+    console.print(table)
 
 
 def library_named(name: str) -> Library:

@@ -1,4 +1,4 @@
-"""Training on gold replies: AdamW, one cycle of the learning rate, loss on the reply only."""
+"""Training on gold replies: AdamW, a warm-up and a cosine, loss on the reply only."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,12 @@ from studies.nano.score import forced_table, questions
 
 @dataclass(frozen=True)
 class Stage:
-    """One model's training. `path` names its stream of examples under the seed."""
+    """One model's training.
+
+    path    names its stream of examples under the seed
+    rows    rows in a batch, each packed with examples
+    rate    highest learning rate; `last` is the share of it that training ends at
+    """
 
     name: str
     path: int
@@ -25,6 +30,7 @@ class Stage:
     rows: int
     rate: float
     mix: Mix
+    last: float = 4e-6
 
 
 def loss_of(model: LlamaForCausalLM, rows: Rows) -> torch.Tensor:
@@ -54,7 +60,12 @@ def train(
         model.parameters(), lr=stage.rate, betas=(0.9, 0.98), weight_decay=0.05
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, stage.rate, total_steps=stage.steps + 1, pct_start=0.05
+        optimizer,
+        stage.rate,
+        total_steps=stage.steps + 1,
+        pct_start=0.05,
+        div_factor=25,
+        final_div_factor=1 / (25 * stage.last),
     )
     bar = progress.add_task(stage.name, total=stage.steps)
     asked = questions(library, 32, seed)

@@ -102,11 +102,25 @@ class LeakFilter:
     a template, and does not count.
     """
 
-    def __init__(self, texts: Iterable[str], common: int = COMMON) -> None:
-        known = _by_hash(texts)
-        grams, counts = _counted(known.values())
-        self._texts = _ascending(known)
-        self._grams = grams[counts <= common]
+    def __init__(
+        self,
+        texts: Iterable[str],
+        common: int = COMMON,
+        *,
+        generated: Iterable[str] = (),
+        background: Iterable[str] = (),
+    ) -> None:
+        """`generated`: held-out texts from the same templates as the training prompts.
+
+        Of these a 13-gram does not count either if two prompts of `background`, a sample of what the
+        templates make, hold it: it is the scaffold's. In `texts`, which are somebody else's, it does.
+        """
+        known, made = _by_hash(texts), _by_hash(generated)
+        (grams, counts), (others, often) = _counted(known.values()), _counted(made.values())
+        scaffold, seen = _counted(_by_hash(background).values())
+        own = np.setdiff1d(others[often <= common], scaffold[seen > 1], assume_unique=True)
+        self._texts = _ascending(known | made)
+        self._grams = np.union1d(grams[counts <= common], own)
 
     def __len__(self) -> int:
         """Distinct held-out texts."""

@@ -158,11 +158,12 @@ class Splits:
         parts = self._parts.values()
         return frozenset(i.key for p in parts for i in (*p.probe, *p.dev, *p.test))
 
-    def questions(self) -> Iterator[str]:
-        """What is asked in every split, for the leak filter, which keeps hashes only (R16)."""
+    def questions(self, *, generated: bool) -> Iterator[str]:
+        """What is asked in every split by generated items, or by the others: for the leak filter,
+        which keeps hashes only (R16)."""
         for part in self._parts.values():
             for items in part[:3]:
-                yield from (item.asked for item in items)
+                yield from (item.asked for item in items if item.is_prompt == generated)
 
     def prompts(self, split: Split) -> list[Prompt]:
         """The generated prompts among the items of a split, the benchmarks in turn."""

@@ -1,0 +1,138 @@
+"""Makes the runs that are missing: one log a run, whole or absent."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from readsim.allocators.base import Allocator, Context
+from readsim.arrays import Array
+from readsim.checkpoint import write_atomic
+from readsim.env import DistillEnv
+from readsim.errors import RunLogError
+from readsim.rollout import rollout
+from readsim.runlog import RunLog, read_runlog
+from studies.transfer_matrix.lab import Lab, Reference
+from studies.transfer_matrix.plan import Job
+
+
+class Fixed(Allocator):
+    """The same shares (S,) at every step."""
+
+    def __init__(self, shares: Sequence[float]) -> None:
+        self.shares = np.array(shares)
+
+    def select(self, state: Any, context: Context) -> Array:
+        return self.shares
+
+
+def job_config(job: Job, lab: Lab) -> dict[str, Any]:
+    """The header of a run's log. A log with another one is not taken for this run's."""
+    k = len(lab.capabilities)
+    return {
+        "world": lab.name,
+        "world_digest": lab.digest,
+        "task": "average",
+        "budget": job.budget,
+        "steps": 1,
+        "allocator": job.name,
+        "settings": {"shares": list(job.shares)},
+        "sources": list(lab.sources),
+        "capabilities": list(lab.capabilities),
+        "hidden": [],
+        "requirement": [1.0 / k] * k,
+        "seeds": [job.seed],
+    }
+
+
+def log_path(job: Job, folder: Path) -> Path:
+    """Where the run's log is, or will be."""
+    return folder / "runs" / f"{job.stem}.jsonl"
+
+
+def missing(jobs: Sequence[Job], folder: Path) -> list[Job]:
+    """The jobs without a log."""
+    return [job for job in jobs if not log_path(job, folder).exists()]
+
+
+def run_job(job: Job, lab: Lab, folder: Path) -> None:
+    """Train in one step and measure; the log appears when the run is over.
+
+    Raises RunLogError if there is a log of another lab under this name.
+    """
+    path, config = log_path(job, folder), job_config(job, lab)
+    if path.exists():
+        RunLog.open(path, config=config).close()
+        return
+    task = dict.fromkeys(lab.capabilities, 1.0 / len(lab.capabilities))
+    env = DistillEnv(backend=lab.backend(job.budget), task=task, budget=job.budget, steps=1)
+    rows, _ = rollout([env], Fixed(job.shares), [job.seed])
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with RunLog.create(part, config=config, seeds=[job.seed]) as log:
+        log.append(rows)
+    part.replace(path)
+
+
+def run_jobs(
+    jobs: Sequence[Job], lab: Lab, folder: Path, on_job: Callable[[Job], None] | None = None
+) -> None:
+    """`run_job` for each; `on_job` is told after each."""
+    for job in jobs:
+        run_job(job, lab, folder)
+        if on_job is not None:
+            on_job(job)
+
+
+def collect(jobs: Sequence[Job], lab: Lab, folder: Path, command: str) -> dict[str, Any]:
+    """Everything measured, as plain data: see `studies.transfer_matrix.measured`.
+
+    Raises RunLogError while runs are missing.
+    """
+    if left := missing(jobs, folder):
+        raise RunLogError(f"{folder}: {len(left)} of {len(jobs)} runs are missing")
+    runs = []
+    for job in jobs:
+        RunLog.open(log_path(job, folder), config=job_config(job, lab)).close()
+        final = read_runlog(log_path(job, folder))[1][-1]
+        runs.append(
+            {
+                "name": job.name,
+                "shares": list(job.shares),
+                "budget": job.budget,
+                "seed": job.seed,
+                "change": _rounded(final["final_change"]),
+                "change_sd": _rounded(final["final_change_sd"]),
+            }
+        )
+    return {
+        "lab": lab.name,
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        **lab.facts,
+        "sources": list(lab.sources),
+        "capabilities": list(lab.capabilities),
+        **{k: _rounded(v) for k, v in _reference(lab, folder)._asdict().items()},
+        "runs": runs,
+    }
+
+
+def _reference(lab: Lab, folder: Path) -> Reference:
+    """Measured once and kept."""
+    path = folder / "reference.json"
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept.pop("digest") == lab.digest:
+            return Reference(**{k: np.array(v) for k, v in kept.items()})
+    new = lab.reference()
+    table = {"digest": lab.digest, **{k: v.tolist() for k, v in new._asdict().items()}}
+    write_atomic(path, json.dumps(table).encode())
+    return new
+
+
+def _rounded(values: Any) -> list[float]:
+    out: list[float] = np.round(np.asarray(values, dtype=np.float64), 6).tolist()
+    return out
