@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from readsim import commands
 from readsim.errors import ReadsimError
@@ -107,5 +108,7 @@ def main() -> None:
         extend(app)
         app(prog_name="readsim")
     except ReadsimError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False)
+        Console(stderr=True).print(
+            f"[bold red]error:[/] {escape(str(error))}", markup=True, highlight=False
+        )
         sys.exit(2)

@@ -232,11 +232,21 @@ def test_running_out_of_memory_names_the_knobs() -> None:
     class Greedy:
         needs_soft = False
 
-        def __call__(self, logits: Any, targets: Any) -> Any:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80 GiB")
+        def __init__(self, error: BaseException) -> None:
+            self.error = error
 
-    with pytest.raises(TrainingError, match=r"micro_batch = 7.*gradient_checkpointing.*80 GiB"):
-        student(objective=Greedy(), micro_batch=7).train_window(examples(), 0.5)
+        def __call__(self, logits: Any, targets: Any) -> Any:
+            raise self.error
+
+    for error in (
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 80 GiB"),
+    ):
+        one = student(objective=Greedy(error), micro_batch=7)
+        with pytest.raises(TrainingError, match=r"micro_batch = 7.*gradient_checkpointing.*80 GiB"):
+            one.train_window(examples(), 0.5)
+    with pytest.raises(RuntimeError, match=r"^something else$"):
+        student(objective=Greedy(RuntimeError("something else"))).train_window(examples(), 0.5)
 
 
 def test_examples_that_cannot_be_trained_on() -> None:

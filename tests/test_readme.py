@@ -2,7 +2,9 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -16,6 +18,7 @@ from readsim.env import DistillEnv
 from readsim.rollout import rollout
 from readsim.worlds import preset_names
 from readsim_hf.cli import register
+from tests.hf import NEEDS, one_thread
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,11 +47,29 @@ def test_the_allocator_example_runs_and_is_short(
 
 
 def test_the_environment_example_runs() -> None:
-    [example] = [text for text in code("python") if "gym.make(" in text]
+    [example] = [text for text in code("python") if "gym.make(" in text and "world=" in text]
     names: dict[str, object] = {}
     exec(example, names)
     assert isinstance(names["env"], gym.Env)
     assert np.isfinite(float(str(names["reward"])))
+
+
+@pytest.mark.extra(*NEEDS)
+def test_the_example_of_a_real_backend_runs() -> None:
+    one_thread()
+    [example] = [text for text in code("python") if "backend=backend" in text]
+    names: dict[str, Any] = {}
+    exec(example, names)
+    observation, _ = names["env"].reset(seed=0)
+    assert observation["profile"].max() > 0.3
+
+
+@pytest.mark.extra(*NEEDS)
+def test_the_settings_example_is_accepted() -> None:
+    from readsim_hf.config import RunConfig
+
+    [example] = code("toml")
+    assert RunConfig.of(tomllib.loads(example)).training.lora == 16
 
 
 def test_the_tree_names_what_exists() -> None:

@@ -134,6 +134,17 @@ def test_two_logs_of_one_cell_are_refused(tmp_path: Path) -> None:
         results(tmp_path)
 
 
+def test_logs_of_one_cell_with_other_seeds_are_one(tmp_path: Path) -> None:
+    """Real runs have a log a seed."""
+    for seed in (0, 1):
+        row = final_row(seed, 0.5 + seed, [0.5, 0.5, 0.5])
+        path = write_log(tmp_path, [row], **{**CELL, "seeds": [seed]}, allocator="a")
+        path.rename(path.with_name(f"a.{seed}.jsonl"))
+    frame = results(tmp_path)
+    assert frame["seed"].tolist() == [0, 1]
+    assert frame["utility"].tolist() == [0.5, 1.5]
+
+
 def test_fields_that_a_log_lacks_are_named(tmp_path: Path) -> None:
     row = final_row(0, 0.5, [0.5, 0.5, 0.5])
     del row["final_change_sd"]

@@ -20,7 +20,7 @@ from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import Measurement
 from readsim_hf.training.feed import Feed
 from readsim_hf.training.saved import load_student, save_student
-from readsim_hf.training.student import Student
+from readsim_hf.training.student import Student, memory_for
 
 Watch = Callable[[str, Mapping[str, Any]], None]
 
@@ -61,6 +61,13 @@ class HFBackend:
         return ()
 
     @property
+    def prompt_counts(self) -> dict[str, dict[str, int]]:
+        """What each source's prompt stream counted in this run: drawn, leaked, repeated, off_bucket."""
+        return {
+            s: stream.counts for s, stream in zip(self.sources, self._feed.streams, strict=True)
+        }
+
+    @property
     def student(self) -> Student:
         """The student in training. Raises CapabilityMissingError before the first reset."""
         if self._student is None:
@@ -92,7 +99,10 @@ class HFBackend:
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
             clock = time.perf_counter()
-            examples = self._feed.window(weights, trained, tokens, self.parts.recipe.batch, spent)
+            with memory_for("decoding.batch_size, or soft.kind = 'topk'"):
+                examples = self._feed.window(
+                    weights, trained, tokens, self.parts.recipe.batch, spent
+                )
             asked = time.perf_counter()
             if examples:
                 window = self.student.train_window(examples, spent)
@@ -111,7 +121,8 @@ class HFBackend:
 
     def _scores(self, split: Split) -> Measurement:
         clock = time.perf_counter()
-        measured = self.parts.measure(self.student.model, split)
+        with memory_for("probes.batch_size"):
+            measured = self.parts.measure(self.student.model, split)
         self.seconds["probe"] += time.perf_counter() - clock
         return measured
 

@@ -43,6 +43,12 @@ def distill(
     on_policy: Annotated[
         float | None, typer.Option(help="Share of prompts the student answers itself.")
     ] = None,
+    soft: Annotated[
+        Text, typer.Option(help="What is kept of the teacher's distributions: full, topk, sampled.")
+    ] = None,
+    templates: Annotated[
+        list[str] | None, typer.Option(help="JSONL file of prompt templates to add; repeatable.")
+    ] = None,
     task: Annotated[
         Text, typer.Option(help="average, a capability, or shares: math=0.7,code=0.3.")
     ] = None,
@@ -97,7 +103,7 @@ def distill(
             "layers": layers,
             "device": device,
         },
-        "method": "" if method is None and (signal or objective) else method,
+        "method": method,
         "signal": signal,
         "objective": objective,
         "on_policy": on_policy,
@@ -108,7 +114,8 @@ def distill(
         "seed": seed,
         "threads": threads,
         "training": training,
-        "data": {"cache": cache},
+        "soft": {"kind": soft},
+        "data": {"cache": cache, "templates": templates or None},
         "probes": {"probe": probe_items, "dev": probe_items},
     }
     run(config, _given(options), out, resume=resume, tensorboard=tensorboard, dry_run=dry_run)
@@ -127,6 +134,8 @@ def _task(text: str | None) -> str | dict[str, float] | None:
     shares: dict[str, float] = {}
     for part in text.split(","):
         name, _, share = part.partition("=")
+        if name.strip() in shares:
+            raise ConfigError(f"--task {text!r}: {name.strip()!r} is named twice")
         try:
             shares[name.strip()] = float(share)
         except ValueError as error:

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_type_hints
+from typing import Any, Literal, Self, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -71,6 +71,12 @@ class DataConfig:
     group: int = 64
     cache: str = ""
 
+    def __post_init__(self) -> None:
+        if self.group < 1:
+            raise ConfigError(f"group = {self.group!r}: at least 1")
+        if self.cap is not None and not 0 < self.cap <= 1:
+            raise ConfigError(f"cap = {self.cap!r}: above 0, at most 1")
+
 
 @dataclass(frozen=True)
 class BenchmarkConfig:
@@ -106,6 +112,14 @@ class ProbeConfig:
     batch_size: int = 128
     benchmarks: tuple[BenchmarkConfig, ...] = ()
     allow_code: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("probe", 2), ("dev", 2), ("test", 2), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+        for name in ("max_new_tokens", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least 1")
 
 
 @dataclass(frozen=True)
@@ -147,7 +161,12 @@ class RunConfig:
                 f"method = {self.method!r}, signal = {self.signal!r}, objective = {self.objective!r}: "
                 "give either a method, or signal and objective with method = ''"
             )
-        for name, least in (("pool_runs", 1), ("threads", 1), ("seed", 0)):
+        if self.method and self.objective_settings:
+            raise ConfigError(
+                f"objective_settings = {self.objective_settings!r}: settings of an objective, not of "
+                f"the method {self.method!r}; give signal and objective with method = ''"
+            )
+        for name, least in (("pool_runs", 1), ("threads", 1), ("seed", 0), ("budget", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
         if not 0.0 <= self.on_policy <= 1.0:
@@ -157,12 +176,13 @@ class RunConfig:
     def of(cls, *tables: Mapping[str, Any]) -> Self:
         """From tables, the later ones over the earlier ones, key by key.
 
-        `budget` may be text such as "200k". Raises ConfigError naming the field, the value and what is
-        accepted; an unknown field is an error.
+        A method replaces an earlier signal and objective, and these an earlier method. `budget` may be
+        text such as "200k". Raises ConfigError naming the field, the value and what is accepted; an
+        unknown field is an error.
         """
         merged: dict[str, Any] = {}
         for table in tables:
-            merged = _merge(merged, table)
+            merged = _merge(_without_replaced(merged, table), table)
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
         try:
@@ -181,7 +201,7 @@ def read_table(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
@@ -189,6 +209,16 @@ def preset_table(pair: str | None) -> dict[str, Any]:
     """The settings that suit a named pair; none for other models."""
     path = PRESETS / f"{pair}.toml"
     return read_table(path) if path.is_file() else {}
+
+
+def _without_replaced(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` without the choice between a method and a pair of names that `above` makes anew."""
+    pair = ("signal", "objective", "objective_settings")
+    if above.get("method") and not any(above.get(name) for name in pair):
+        return {key: value for key, value in below.items() if key not in pair}
+    if "method" not in above and (above.get("signal") or above.get("objective")):
+        return {**below, "method": ""}
+    return below
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,7 +234,7 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 def _without_none(node: Any) -> Any:
     if isinstance(node, Mapping):
         return {key: _without_none(value) for key, value in node.items() if value is not None}
-    return list(node) if isinstance(node, tuple) else node
+    return [_without_none(value) for value in node] if isinstance(node, tuple | list) else node
 
 
 def _explain(cls: type, error: Any) -> str:
@@ -220,7 +250,10 @@ def _explain(cls: type, error: Any) -> str:
 
 def _fields(cls: type, path: list[str]) -> list[str]:
     for part in path:
+        if part.isdigit():
+            continue  # a place in a list of tables
         inner = get_type_hints(cls).get(part)
+        inner = next(iter(get_args(inner)), inner)
         if not (isinstance(inner, type) and is_dataclass(inner)):
             return []
         cls = inner

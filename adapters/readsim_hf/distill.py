@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from readsim.checkpoint import write_atomic
 from readsim.commands import interruptible
 from readsim.durable import forget, has_checkpoint
 from readsim.env import DistillEnv
-from readsim.errors import unknown
+from readsim.errors import RunLogError, unknown
 from readsim.experiment import Cell, check_complete
-from readsim.rollout import rollout
+from readsim.rollout import rollout, setup_for
 from readsim.runlog import RunLog, read_runlog
 from readsim.worlds.task import FOCUS
 from readsim_hf.backend import HFBackend
@@ -26,19 +27,22 @@ from readsim_hf.models.pairs import load_pair
 from readsim_hf.outlay import show_outlay
 from readsim_hf.parts import Parts, build_parts
 from readsim_hf.results import save_results, show_results
+from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.training.agreement import agreement
 from readsim_hf.watching import Watching
 
 
-def resolve(file: Path | None, options: Mapping[str, Any]) -> RunConfig:
-    """The preset of the pair, then the file, then the options."""
+def resolve(file: Path | None, options: Mapping[str, Any], cache: Path | None = None) -> RunConfig:
+    """The preset of the pair, then the file, then the options; `cache` where these name none."""
     table = read_table(file) if file is not None else {}
-    pair = {**table.get("pair", {}), **options.get("pair", {})}
+    in_file = table.get("pair", {})
+    pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
     named: dict[str, Any] = {}
     if pair.get("teacher") is None and pair.get("student") is None:
         named = preset_table(str(pair.setdefault("name", "nano")))
         named["pair"] = {"name": pair["name"]}
-    return RunConfig.of(named, table, options)
+    below = {"data": {"cache": str(cache)}} if cache is not None else {}
+    return RunConfig.of(below, named, table, options)
 
 
 def task_table(task: str | Mapping[str, float], capabilities: tuple[str, ...]) -> dict[str, float]:
@@ -83,7 +87,7 @@ def distill(
     dry_run: bool = False,
 ) -> None:
     """Run, or with `resume` go on with, the run that the settings describe; results are in `out`."""
-    config = resolve(file, options)
+    config = resolve(file, options, out / "teacher.sqlite")
     torch.set_num_threads(config.threads)
     console = Console()
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
@@ -95,30 +99,25 @@ def distill(
         device=config.pair.device,
         teacher_precision=config.pair.teacher_precision,
     )
-    if not config.data.cache and "cache" not in dict(options).get("data", {}):
-        config = RunConfig.of(config.table(), {"data": {"cache": str(out / "teacher.sqlite")}})
-    out.mkdir(parents=True, exist_ok=True)
-    parts = build_parts(config, pair)
+    parts = build_parts(replace(config, data=replace(config.data, cache="")), pair)
     backend = HFBackend(parts, config.budget)
     task = task_table(config.task, backend.capabilities)
     env = DistillEnv(backend=backend, task=task, steps=config.steps)
+    setup_for(env, allocator, config.seed)  # what the allocator needs is there
     show_outlay(console, config, env, parts)
     if dry_run:
         return
+    if config.data.cache:
+        parts.teacher.cache = SignalCache(config.data.cache)
     header = log_config(config, env, parts)
     name = Cell("", header["task"], config.budget, config.steps, config.allocator, ()).file_name
     name = f"{Path(name).stem}.seed{config.seed}"
     path, state = out / "runs" / f"{name}.jsonl", out / "runs" / f"{name}.state"
     with ExitStack() as stack:
-        opened = RunLog.open if resume and path.exists() else RunLog.create
-        extra = {} if resume and path.exists() else {"seeds": [config.seed]}
-        log: RunLog = stack.enter_context(opened(path, config=header, **extra))
-        if not (resume and has_checkpoint(state)):
-            if log.rows:
-                check_complete(log, Cell("", "", 0, 0, "", (config.seed,)))
-                console.print(f"{path} is complete: nothing left to do")
-                return
-            forget(state)
+        log = stack.enter_context(_open_log(path, state, header, config.seed, resume))
+        if _is_over(log, state, path.with_name(f"{name}.json")):
+            console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
+            return
         write_atomic(out / "runs" / f"{name}.toml", tomli_w.dumps(config.table()).encode())
         watching = stack.enter_context(Watching(out / "runs" / name, config, env, tensorboard))
         backend.watch = watching
@@ -127,8 +126,16 @@ def distill(
         )
         with torch.random.fork_rng():
             held_out = _agreement(parts, backend, start=True)
-            rollout([env], allocator, [config.seed], log=log, checkpoint=state)
+            rollout(
+                [env],
+                allocator,
+                [config.seed],
+                log=log,
+                checkpoint=state,
+                on_step=watching.decided,
+            )
             last = _agreement(parts, backend, start=False)
+        save_results(out, name, backend, {"before": held_out, "after": last})
     forget(state)
     if held_out is not None and last is not None:
         console.print(
@@ -136,10 +143,43 @@ def distill(
             f"{last['top1']:.3f}, KL {held_out['kl']:.3f} -> {last['kl']:.3f} "
             f"({last['positions']} tokens)"
         )
-    save_results(out, name, backend, {"before": held_out, "after": last})
     rows = read_runlog(path)[1]
     show_results(console, rows, header)
-    console.print(f"run log, curves, training record and the student are in {out / 'runs'}")
+    where = f"run log, curves, training record and the student are in {out / 'runs'}"
+    console.print(where, markup=False)
+
+
+def _open_log(
+    path: Path, state: Path, header: Mapping[str, Any], seed: int, resume: bool
+) -> RunLog:
+    """The run's log: a new one, or with `resume` the one that is there.
+
+    A run that stopped before its first row left nothing to go on from: its log is replaced.
+    """
+    if path.exists() and not has_checkpoint(state) and not read_runlog(path)[1]:
+        path.unlink()
+    if not path.exists():
+        forget(state)
+        path.with_suffix(".json").unlink(missing_ok=True)
+        return RunLog.create(path, config=header, seeds=[seed])
+    if not resume:
+        raise RunLogError(
+            f"{path} exists and is not overwritten: --resume goes on with it; to start anew, give "
+            "another --out or move it away"
+        )
+    return RunLog.open(path, config=header)
+
+
+def _is_over(log: RunLog, state: Path, results: Path) -> bool:
+    """Whether nothing is left to do: the last row is there, and what is made of it too."""
+    rows = log.rows
+    if rows and not has_checkpoint(state):
+        check_complete(log, Cell("", "", 0, 0, "", (log.header["seeds"][0],)))
+        return True
+    if not (rows and rows[-1]["kind"] == "final" and results.exists()):
+        return False
+    forget(state)  # the process ended before it could
+    return True
 
 
 def _agreement(parts: Parts, backend: HFBackend, *, start: bool) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from readsim.amounts import show_tokens
@@ -63,7 +64,8 @@ def show_outlay(console: Console, config: RunConfig, env: DistillEnv, parts: Par
     for row in rows:
         table.add_row(*row)
     console.print(
-        f"{parts.pair.name}: {_size(parts.pair.teacher)} teacher, {_size(parts.pair.student)} student; "
+        f"{escape(parts.pair.name)}: {_size(parts.pair.teacher)} teacher, "
+        f"{_size(parts.pair.student)} student; "
         f"{config.method or f'{config.signal} x {config.objective}'}; allocator {config.allocator}; "
         f"about {examples / config.training.batch:.0f} optimiser steps"
     )

@@ -40,6 +40,7 @@ from readsim_hf.training.feed import Feed
 from readsim_hf.training.logits import bare
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
+from readsim_hf.training.saved import file_digest
 from readsim_hf.training.student import Student
 
 BACKGROUND = 400  # prompts a capability that tell scaffolds from what is filled in
@@ -89,6 +90,7 @@ class Parts:
             weight=self.on_policy,
             rollout=self.teacher.decoding,
             seed=seed,
+            context=self.pair.context,
         )
         return Feed(streams, replies, self.data.group)
 
@@ -128,7 +130,7 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         benchmarks, splits, library.capabilities, batch_size=config.probes.batch_size
     )
     manifest = _manifest(config, pair, library, teacher, splits)
-    return Parts(
+    made = Parts(
         pair=pair,
         library=library,
         teacher=teacher,
@@ -150,6 +152,8 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
     )
+    made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now
+    return made
 
 
 def sample(library: Library) -> Iterator[str]:
@@ -219,6 +223,11 @@ def _manifest(
     table = config.table()
     shared = ("method", "signal", "objective", "objective_settings", "on_policy", "soft")
     data = {k: v for k, v in table["data"].items() if k not in ("cache", "templates")}
+    probes = {k: v for k, v in table["probes"].items() if k != "batch_size"}
+    probes["benchmarks"] = [
+        {k: file_digest(Path(v)) if k == "shots_from" else v for k, v in b.items() if k != "path"}
+        for b in probes["benchmarks"]  # their items are in the splits' digests
+    ]
     return {
         "pair": pair.name,
         "teacher": teacher.fingerprint,
@@ -228,8 +237,10 @@ def _manifest(
         "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},
         "data": data,
         "library": library.name,
+        "pool_runs": config.pool_runs,
         "templates": digest_of(
             [[t.id for t in library.templates[c]] for c in library.capabilities]
+            + [file_digest(Path(path)) for path in config.data.templates]
         ),
-        "probes": {"seed": config.probes.seed, **splits.digest()},
+        "probes": {**probes, **splits.digest()},
     }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,30 @@ from readsim.runlog import read_runlog
 from readsim_hf.backend import HFBackend
 from readsim_hf.models.loading import no_progress_bars
 from readsim_hf.training.logits import bare
+from readsim_hf.training.saved import writing
 
 
 def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[str, Any]) -> None:
-    """Curves (.png, .pdf), the trained student with its tokenizer, seconds and agreement (.json)."""
+    """Curves (.png, .pdf), the trained student with its tokenizer, and (.json) seconds,
+    agreement, what teacher and prompt streams counted in this process.
+
+    The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.
+    """
     header, rows = read_runlog(out / "runs" / f"{name}.jsonl")
-    with sober():
+    with sober(), writing(out / "runs" / f"{name}.png"):
         save(draw_profile(rows, header["config"]), out / "runs" / f"{name}.png")
     model: Any = backend.student.model
     folder = out / "runs" / f"{name}.student"
-    with no_progress_bars():
+    with no_progress_bars(), writing(folder):
         # with LoRA its adapters alone
         (model if hasattr(model, "peft_config") else bare(model)).save_pretrained(folder)
-    backend.parts.pair.tokenizer.save_pretrained(folder)
-    facts = {"seconds": backend.seconds, "agreement": dict(agreement)}
+        backend.parts.pair.tokenizer.save_pretrained(folder)
+    facts = {
+        "seconds": backend.seconds,
+        "agreement": dict(agreement),
+        "teacher": asdict(backend.parts.teacher.counts),
+        "prompts": backend.prompt_counts,
+    }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
 
 

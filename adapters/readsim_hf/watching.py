@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -15,6 +14,7 @@ from readsim.amounts import show_tokens
 from readsim.env import DistillEnv
 from readsim.errors import ConfigError
 from readsim_hf.config import RunConfig
+from readsim_hf.training.saved import writing
 
 COLUMNS = ("spent", "tokens", "loss", "gradient", "rate")
 
@@ -27,12 +27,13 @@ class Watching:
 
     def __init__(self, stem: Path, config: RunConfig, env: DistillEnv, tensorboard: bool) -> None:
         self._path, self._budget, self._env = stem.with_name(stem.name + ".csv"), config.budget, env
-        self._writer: Any = _event_writer(stem) if tensorboard else None
+        self._events = stem.with_name(stem.name + ".tensorboard")
+        self._writer: Any = _event_writer(self._events) if tensorboard else None
         self._file: TextIO | None = None
         self._loss: float | None = None
         self._recent: list[tuple[float, float]] = []  # (time, tokens), of this interval
         self._steps, self._of, self._said = 0, config.steps, False
-        self._started = time.perf_counter()
+        self._interval: Mapping[str, Any] = {}
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -65,10 +66,19 @@ class Watching:
         elif kind == "pool":
             self._describe(f"offline pool {numbers['done']:.0f}/{numbers['runs']:.0f}")
         elif kind == "interval":
-            self._interval(numbers)
-        elif kind == "restored" and self._file is not None:
+            self._interval = numbers
+            self._recent.clear()
+        elif kind == "restored":
+            self._restored(numbers["spent"])
+
+    def _restored(self, spent: float) -> None:
+        """What is written next follows what still holds, in the table and for TensorBoard."""
+        if self._file is not None:
             self._file.close()
-            self._file = None  # the next row is written after those that still hold
+            self._file = None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = _event_writer(self._events, round(spent * self._budget) + 1)
 
     def _window(self, numbers: Mapping[str, Any]) -> None:
         spent, tokens = numbers["spent"], numbers["tokens"]
@@ -84,20 +94,23 @@ class Watching:
             for name in ("loss", "gradient", "rate"):
                 self._writer.add_scalar(f"train/{name}", numbers[name], round(done))
 
-    def _interval(self, numbers: Mapping[str, Any]) -> None:
+    def decided(self, decisions: int) -> None:
+        """After each decision of the allocator (not after what it only tried): the profile."""
+        env, numbers, console = self._env, self._interval, self._bar.console
         self._steps = int(numbers["step"]) + 1
-        self._recent.clear()
-        if not self._said:
-            self._said = True
+        names, profile = env.backend.capabilities, env.profile
+        shown = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(names, profile, strict=True))
+        console.print(f"{self._steps}/{self._of}  {shown}", markup=False, highlight=False)
+        if not self._said and self._steps < self._of:
             left = (self._of - self._steps) * numbers["seconds"]
-            self._bar.console.print(
-                f"first step: {numbers['seconds']:.0f} s (training {numbers['train']:.0f}, teacher "
+            console.print(
+                f"one decision: {numbers['seconds']:.0f} s (training {numbers['train']:.0f}, teacher "
                 f"{numbers['teacher']:.0f}, probe {numbers['probe']:.1f}); about {left / 60:.1f} min to go"
             )
+        self._said = True
         if self._writer is not None:
-            names = self._env.backend.capabilities
             done = round(self._budget * self._steps / self._of)
-            for name, value in zip(names, np.asarray(numbers["profile"]), strict=True):
+            for name, value in zip(names, profile, strict=True):
                 self._writer.add_scalar(f"probe/{name}", float(value), done)
 
     def _describe(self, text: str) -> None:
@@ -111,12 +124,14 @@ class Watching:
 
     def _write(self, row: list[float]) -> None:
         """Append to the table; the first row after going back cuts what is about to be repeated."""
-        if self._file is None:
-            kept = _rows_before(self._path, row[0])
-            self._file = self._path.open("w", newline="", encoding="utf-8")
-            csv.writer(self._file).writerows([COLUMNS, *kept])
-        csv.writer(self._file).writerow(f"{v:.6g}" for v in row)
-        self._file.flush()
+        texts = [f"{row[0]:.12g}", *(f"{v:.6g}" for v in row[1:])]
+        with writing(self._path):
+            if self._file is None:
+                kept = _rows_before(self._path, float(texts[0]))
+                self._file = self._path.open("w", newline="", encoding="utf-8")
+                csv.writer(self._file).writerows([COLUMNS, *kept])
+            csv.writer(self._file).writerow(texts)
+            self._file.flush()
 
 
 def _rows_before(path: Path, spent: float) -> list[list[str]]:
@@ -124,12 +139,14 @@ def _rows_before(path: Path, spent: float) -> list[list[str]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))[1:]
-    return [row for row in rows if len(row) == len(COLUMNS) and float(row[0]) < spent - 1e-9]
+    return [row for row in rows if len(row) == len(COLUMNS) and float(row[0]) < spent]
 
 
-def _event_writer(stem: Path) -> Any:
+def _event_writer(folder: Path, from_step: int | None = None) -> Any:
+    """A writer of event files; earlier events at `from_step` and later no longer count."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ConfigError("--tensorboard needs the package tensorboard: pip install it") from error
-    return SummaryWriter(str(stem.with_name(stem.name + ".tensorboard")))
+    with writing(folder):
+        return SummaryWriter(str(folder), purge_step=from_step)

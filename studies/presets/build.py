@@ -8,6 +8,7 @@ from studies.presets.derived import biased_probe, capacity_gap, hidden_safety, m
 from studies.presets.designed import drift, forgetting, gateway
 from studies.presets.read8 import read8_worlds
 from studies.presets.tables import artifact_toy, from_scratch, related_web
+from studies.transfer_matrix.shipped import nano_measured
 
 
 def build_presets() -> list[World]:
@@ -27,6 +28,7 @@ def build_presets() -> list[World]:
         capacity_gap(llama),
         misaligned_r(llama),
         biased_probe(llama),
+        nano_measured(),
     ]
 
 

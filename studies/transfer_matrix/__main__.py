@@ -20,9 +20,7 @@ from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.plan import make_plan, shard_of
 from studies.transfer_matrix.report import show, write_files
 from studies.transfer_matrix.run import collect, missing, run_jobs
-from studies.transfer_matrix.world import world_of
-
-PURPOSE = "For: allocators on transfer that a real pair shows, at its own budgets."
+from studies.transfer_matrix.world import PURPOSE, world_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--backend", choices=("hf", "sim"), default="hf")
     out.add_argument("--pair", default="nano", help="of --backend hf")
     out.add_argument("--world", default="read8-llama", help="of --backend sim")
-    out.add_argument("--budgets", default="10k,30k,90k", help="tokens, separated by commas")
+    out.add_argument("--budgets", default="3k,10k,30k,90k", help="tokens, separated by commas")
     out.add_argument("--seeds", default="3", help="how many, or which, separated by commas")
     out.add_argument("--mixtures", type=int, default=2, help="held-out runs a budget")
     out.add_argument("--shard", default="0/1", help="I/N: every N-th run, from the I-th on")

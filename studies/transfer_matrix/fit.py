@@ -11,11 +11,14 @@ from readsim.worlds.links import Saturating
 from studies.transfer_matrix.measured import Measured
 
 FAMILIES = ("exponential", "hill", "log", "power:0.5")
-PRIOR = 0.5  # sd of what help, and harm, bring at the largest budget: keeps them from cancelling out
+PRIOR = (
+    1.0  # sd of what help, and harm, bring at the largest budget: keeps them from cancelling out
+)
 MARGIN = 0.02  # between the best mean score and a ceiling that the teacher does not give
 INSIDE = 0.003  # a score on a bound is fitted as this far from it
-ROUNDS, STEP = 40, 0.7  # Gauss-Newton
+ROUNDS, STEP, CLOSE = 60, 0.7, 1e-10  # Gauss-Newton
 SCALES = 13  # first looked at, from a third of the smallest budget to ten times the largest
+DIGITS = 3  # of a scale: the coefficients are those of the rounded one, on every machine
 
 
 class Bounds(NamedTuple):
@@ -87,10 +90,11 @@ class _Row:
             lambda at: self.cells(at)[2],
             bounds=(grid[max(best - 1, 0)], grid[min(best + 1, SCALES - 1)]),
             method="bounded",
-            options={"xatol": 1e-7},
+            options={"xatol": 1e-4},
         )
-        at = float(found.x) if found.fun < values[best] else float(grid[best])
-        return float(np.exp(at)), *self.cells(at)
+        at = found.x if found.fun < values[best] else grid[best]
+        scale = float(f"{np.exp(at):.{DIGITS}g}")
+        return scale, *self.cells(np.log(scale))
 
     def cells(self, log_scale: float) -> tuple[Array, Array, float]:
         """help (K,), harm (K,), both >= 0, and the loss with the prior's part, for one scale."""
@@ -105,13 +109,16 @@ class _Row:
             slope = np.maximum(self.link.slope(z), 1e-6)
             weight = (slope / self.error) ** 2  # (B, K)
             target = z + (self.score - self.link.value(z)) / slope
-            at = at + STEP * (_non_negative(part, ridge, weight, target) - at)
+            move = STEP * (non_negative(part, ridge, weight, target) - at)
+            at = at + move
+            if np.abs(move).max() < CLOSE:
+                break
         off = (self.link.value(part.T @ at) - self.score) / self.error
         loss = float((off**2).sum() + ((ridge[:, None] * at) ** 2).sum())
         return at[0], at[1], loss
 
 
-def _non_negative(part: Array, ridge: Array, weight: Array, target: Array) -> Array:
+def non_negative(part: Array, ridge: Array, weight: Array, target: Array) -> Array:
     """argmin over a >= 0 (2, K) of sum_B weight (a . part - target)^2 + (ridge a)^2, column by column.
 
     With two unknowns the minimum is the free one or lies on one of the axes.

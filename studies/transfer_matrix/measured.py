@@ -14,6 +14,7 @@ from readsim.checkpoint import write_atomic
 from readsim.errors import RunLogError
 
 FALSE_DISCOVERIES = 0.1  # decision D32
+EXACT = 1e-4  # standard error of a score that is measured without any, so that weights are finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +94,12 @@ class Measured:
     def item_variance(self) -> Array:
         """Variance of a change by the choice of test items, mean over seeds: (B, S, K).
 
-        At least that of one item in the whole split.
+        At least that of one item in the whole split; where the split has no noise, of EXACT.
         """
-        return np.maximum((self.change_sd**2).mean(axis=2), self.vector("test_items") ** -2.0)
+        items = self.vector("test_items")
+        least = np.where(items > 0, np.maximum(items, 1.0) ** -2.0, EXACT**2)
+        out: Array = np.maximum((self.change_sd**2).mean(axis=2), least)
+        return out
 
     @property
     def seed_variance(self) -> Array:

@@ -39,7 +39,7 @@ def pairing(measured: Measured) -> float:
     """
     start = measured.vector("start")
     last = np.clip(start + measured.change, 0.0, 1.0)
-    items = measured.vector("test_items")
+    items = np.where(measured.vector("test_items") > 0, measured.vector("test_items"), np.inf)
     a, b = np.sqrt(start * (1 - start) / items), np.sqrt(last * (1 - last) / items)
     both = 2.0 * a * b
     if not both.any():

@@ -14,6 +14,7 @@ from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.noise import efficiency_sd, pairing
 
 DIGITS = 4
+PURPOSE = "For: allocators on transfer that a real pair shows, at its own budgets."
 REACH = 1.5  # the world is said to hold up to this many times the largest budget
 
 
@@ -52,7 +53,7 @@ def world_of(measured: Measured, name: str, purpose: str) -> World:
         floor=np.minimum(bounds.floor, bounds.start),
         ceiling=np.maximum(bounds.ceiling, bounds.start),
         gain=(found.family,) * s,
-        scale_tokens=significant(found.scale, DIGITS),
+        scale_tokens=found.scale,
         help=help_,
         harm=harm,
         horizon=REACH * measured.budgets[-1],
@@ -98,6 +99,16 @@ def _rms(values: Array) -> float:
     return float(100.0 * np.sqrt(np.mean(values**2)))
 
 
+def _largest(measured: Measured, world: World) -> str:
+    """Where the world is furthest from the runs."""
+    off = np.array([world.transfer_matrix(b) for b in measured.budgets]) - measured.matrix
+    b, i, j = (int(n) for n in np.unravel_index(int(np.abs(off).argmax()), off.shape))
+    where = (
+        f"{measured.sources[i]} on {measured.capabilities[j]} at {show_tokens(measured.budgets[b])}"
+    )
+    return f"largest {100 * off[b, i, j]:+.1f}, {where}"
+
+
 def _provenance(measured: Measured, world: World, found: Fit) -> dict[str, str]:
     info = measured.info
     own, mixed = matrix_errors(measured, world), mixture_errors(measured, world)
@@ -111,7 +122,8 @@ def _provenance(measured: Measured, world: World, found: Fit) -> dict[str, str]:
         f"the test split" + (f"; {versions}" if versions else ""),
         "fit": f"inferred: least squares weighted by standard errors; {found.family} was best of the "
         f"gain families. Root mean square error {own.fitted:.2f} points over {cells} entries, whose "
-        f"standard error is {own.noise:.2f} and whose size is {own.change:.2f}",
+        f"standard error is {own.noise:.2f} and whose size is {own.change:.2f}; "
+        f"{_largest(measured, world)}",
         "check": "inferred: "
         + (
             f"mixtures that the fit did not see are predicted to {mixed.fitted:.2f} points (root "

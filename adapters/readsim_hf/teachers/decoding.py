@@ -1,19 +1,31 @@
 """Generation: a prompt's reply does not depend on its neighbours, on the run or on the batch size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers import (
+    DynamicCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from readsim.errors import ConfigError
 from readsim_hf.teachers.ids import Ids, as_ids, content_generator
 from readsim_hf.teachers.inference import batches, evaluating, require_finite
+from readsim_hf.teachers.spoken import Spoken
+
+_FEW = 8  # rows of a batch that are not worth thinning out
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,8 @@ class _Perturb(LogitsProcessor):
 
     Gumbel-max: argmax(logits / temperature - log E) with E standard exponential, in float64 because
     a float32 E is 0 once in 2^23 draws, which would pick a token however improbable it is. Each row
-    draws from its own generator. Rows that have ended draw nothing.
+    draws from its own generator. Rows that have ended draw nothing. `hear` is called with the rows
+    that have not and their logits.
     """
 
     def __init__(
@@ -51,8 +64,10 @@ class _Perturb(LogitsProcessor):
         temperature: float,
         ends: Sequence[int],
         vocab: int,
+        hear: Callable[[NDArray[np.intp], Tensor], None] | None = None,
     ) -> None:
         self._generators = generators
+        self._hear = hear
         self._temperature = temperature
         self._ends = list(ends)
         self._vocab = vocab
@@ -66,6 +81,8 @@ class _Perturb(LogitsProcessor):
         rows = np.flatnonzero(self._open)
         chosen = scores[torch.from_numpy(rows).to(scores.device), : self._vocab].float()
         require_finite(chosen)
+        if self._hear is not None:
+            self._hear(rows, chosen)
         if self._temperature > 0:
             noise = np.empty(chosen.shape)
             for at, row in enumerate(rows.tolist()):
@@ -78,6 +95,19 @@ class _Perturb(LogitsProcessor):
         return out
 
 
+class _Thinned(StoppingCriteria):
+    """Stops a batch of more than a few rows when half of them have ended."""
+
+    def __init__(self, ends: Sequence[int]) -> None:
+        self._ends = list(ends)
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **rest: Any) -> Tensor:
+        # A row that has ended goes on with padding, which is an end token.
+        ended = int(np.isin(input_ids[:, -1].cpu().numpy(), self._ends).sum())
+        stop = len(input_ids) > _FEW and 2 * ended >= len(input_ids)
+        return torch.full((len(input_ids),), stop, device=input_ids.device)
+
+
 def generate(
     model: PreTrainedModel,
     prompts: Sequence[Ids],
@@ -86,6 +116,7 @@ def generate(
     ends: Sequence[int],
     vocab: int,
     attempt: int = 0,
+    spoken: Spoken | None = None,
 ) -> list[NDArray[np.int32]]:
     """The reply to each prompt, in the order given, up to its first end token inclusive.
 
@@ -93,36 +124,85 @@ def generate(
     the same alone or in any batch, up to ties within float rounding: none seen in float32, but in
     bfloat16 rounding is coarse, and about half of the replies of 20 tokens change with the batch.
     Ids from `vocab` on are never chosen. The model's own generation settings (penalties, warpers)
-    are not used. Model and torch's global generator stay as they were. ConfigError if a logit is
-    NaN or infinite.
+    are not used. `spoken` is given the distributions, by row of `prompts`. Model and torch's global
+    generator stay as they were. ConfigError if a logit is NaN or infinite.
     """
     replies: dict[int, NDArray[np.int32]] = {}
-    settings = cast(Any, GenerationConfig)(
+    with evaluating(model):
+        for rows in batches([len(p) for p in prompts], decoding.batch_size):
+            some = [as_ids(prompts[row]) for row in rows]
+            drawn = [content_generator(p, float(decoding.temperature), int(attempt)) for p in some]
+            made = _generate_batch(model, some, rows, drawn, decoding, ends, vocab, spoken)
+            replies |= dict(zip(rows, made, strict=True))
+    return [replies[row] for row in range(len(prompts))]
+
+
+def _generate_batch(
+    model: PreTrainedModel,
+    prompts: Sequence[NDArray[np.int32]],
+    names: Sequence[int],
+    generators: Sequence[np.random.Generator],
+    decoding: Decoding,
+    ends: Sequence[int],
+    vocab: int,
+    spoken: Spoken | None,
+) -> list[NDArray[np.int32]]:
+    """The replies of one batch. Rows that have ended are taken out each time they are half of it."""
+    ids, mask = (part.to(model.device) for part in _left_padded(prompts, ends[0]))
+    width, cache = ids.shape[1], None
+    open_rows = np.arange(len(prompts))
+    replies = [as_ids([])] * len(prompts)
+    while len(open_rows):
+        perturb = _Perturb(
+            [generators[row] for row in open_rows.tolist()],
+            decoding.temperature,
+            ends,
+            vocab,
+            None if spoken is None else partial(_tell, spoken, np.array(names)[open_rows]),
+        )
+        left = decoding.max_new_tokens - (ids.shape[1] - width)
+        with _only(model, _settings(left, ends)):
+            out = cast(Any, model).generate(
+                ids,
+                attention_mask=mask,
+                logits_processor=LogitsProcessorList([perturb]),
+                stopping_criteria=StoppingCriteriaList([_Thinned(ends)]),
+                **({} if cache is None else {"past_key_values": cache}),
+            )
+        said = out.sequences[:, width:].cpu().numpy()
+        for row, reply in zip(open_rows, said, strict=True):
+            replies[row] = until_end(reply, ends)
+        if said.shape[1] == decoding.max_new_tokens:
+            break
+        kept = np.flatnonzero(~np.isin(said, ends).any(axis=1))
+        at = torch.from_numpy(kept).to(model.device)
+        ids, mask = out.sequences[at], mask[at]
+        mask = torch.nn.functional.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=1)
+        open_rows, cache = open_rows[kept], out.past_key_values
+        if type(cache) is DynamicCache:
+            cache.batch_select_indices(at)
+        else:
+            cache = None  # another kind of state: what was said is read again
+    return replies
+
+
+def _settings(new: int, ends: Sequence[int]) -> GenerationConfig:
+    """Greedy choice of at most `new` tokens."""
+    config: GenerationConfig = cast(Any, GenerationConfig)(
         do_sample=False,
         num_beams=1,
-        max_new_tokens=decoding.max_new_tokens,
+        max_new_tokens=new,
         eos_token_id=list(ends),
         pad_token_id=ends[0],
         use_cache=True,
+        return_dict_in_generate=True,
     )
-    with evaluating(model), _only(model, settings):
-        for rows in batches([len(p) for p in prompts], decoding.batch_size):
-            some = [as_ids(prompts[row]) for row in rows]
-            ids, mask = _left_padded(some, ends[0])
-            perturb = _Perturb(
-                [content_generator(p, float(decoding.temperature), int(attempt)) for p in some],
-                decoding.temperature,
-                ends,
-                vocab,
-            )
-            out = cast(Any, model).generate(
-                ids.to(model.device),
-                attention_mask=mask.to(model.device),
-                logits_processor=LogitsProcessorList([perturb]),
-            )
-            for row, reply in zip(rows, out[:, ids.shape[1] :].cpu().numpy(), strict=True):
-                replies[row] = until_end(reply, ends)
-    return [replies[row] for row in range(len(prompts))]
+    return config
+
+
+def _tell(spoken: Spoken, names: NDArray[np.intp], at: NDArray[np.intp], logits: Tensor) -> None:
+    """The rows at these places of the batch said one more token."""
+    spoken.add(names[at], logits)
 
 
 def until_end(reply: Ids, ends: Sequence[int]) -> NDArray[np.int32]:

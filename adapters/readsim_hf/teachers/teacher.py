@@ -20,6 +20,7 @@ from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.teachers.signals import TeacherSignal
+from readsim_hf.teachers.spoken import Spoken
 
 # Whether the final answer of a reply has the form that the prompt asks for.
 FormatCheck = Callable[[Prompt, str], bool]
@@ -210,19 +211,35 @@ class Teacher:
 
     def _generate(self, prompts: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
         """New records, with distributions, before the format check: it may be another next time."""
+        spoken = None if self.soft is None else Spoken(self.soft)
         replies = generate(
-            self.model, prompts, self.decoding, ends=self.ends, vocab=self.vocab, attempt=attempt
+            self.model,
+            prompts,
+            self.decoding,
+            ends=self.ends,
+            vocab=self.vocab,
+            attempt=attempt,
+            spoken=spoken,
         )
         spans = [self.span(reply) for reply in replies]
         self.counts.generated += len(prompts)
         self.counts.prompt_tokens += sum(map(len, prompts))
         self.counts.generated_tokens += sum(map(len, replies))
         texts = [Passage(*text) for text in zip(prompts, replies, spans, strict=True)]
-        softs = [None] * len(texts) if self.soft is None else self.score_many(texts)
+        softs = [None] * len(texts) if spoken is None else self._softs(texts, spoken)
         return [
             TeacherRecord("", as_ids(prompt), as_ids(reply), span, soft, 0, 0)
             for (prompt, reply, span), soft in zip(texts, softs, strict=True)
         ]
+
+    def _softs(self, texts: Sequence[Passage], spoken: Spoken) -> Sequence[Soft]:
+        """What was kept while the texts were generated; a scoring pass where nothing was."""
+        heard = spoken.softs([text.span for text in texts])
+        kept = [soft for soft in heard if soft is not None]
+        if len(kept) < len(texts):
+            return self.score_many(texts)
+        self.counts.scored_tokens += sum(len(soft.logp) for soft in kept)
+        return kept
 
     @staticmethod
     def _charged(asked: _Asked, record: TeacherRecord) -> _Asked:

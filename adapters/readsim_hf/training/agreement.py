@@ -43,6 +43,7 @@ def agreement(
                 input_ids=tensors.input_ids,
                 attention_mask=tensors.attention_mask,
                 position_ids=tensors.position_ids,
+                use_cache=False,
             ).logits[tensors.rows, tensors.columns]
             logits = cut_logits(logits.float(), vocabulary)
             best = soft.logp.argmax(-1, keepdim=True)

@@ -31,7 +31,7 @@ class Asks(Protocol):
 class Feed:
     """Examples for a run: deterministic given the streams' seed and the sequence of calls.
 
-    Replies are asked for in groups of at most `group` prompts a source, and wait in a queue until the
+    Replies are asked for in groups, at most `group` prompts of a source, and wait in a queue until the
     deficit round robin (D34) takes them; what an interval leaves over is used by the next one.
     """
 
@@ -68,18 +68,23 @@ class Feed:
         return out
 
     def _refill(self, weights: Array, trained: Array, total: int, spent: float) -> None:
-        """Ask for replies of every source that has none waiting and is still owed tokens."""
-        owed = np.maximum(weights * total - trained, 0.0) * (weights > 0)
+        """Ask for replies until no source has none waiting.
+
+        Sources with less than half of what they are owed are filled up with them: a teacher's large
+        batches are faster than its small ones.
+        """
+        owed = np.maximum(weights * total - trained, 0.0)
+        wanted = np.clip(np.ceil(owed / self._lengths), 1, self.group).astype(int)
         for _ in range(PATIENCE):
+            waiting = np.array([len(queue) for queue in self._queues])
+            if not (waiting[weights > 0] == 0).any():
+                return
             prompts: list[Prompt] = []
             sources: list[int] = []
-            for s, queue in enumerate(self._queues):
-                if weights[s] > 0 and not queue:
-                    n = int(np.clip(np.ceil(owed[s] / self._lengths[s]), 1, self.group))
-                    prompts += self.streams[s].take(n, spent)
-                    sources += [s] * n
-            if not prompts:
-                return
+            for s in np.flatnonzero((weights > 0) & (2 * waiting < wanted)).tolist():
+                n = int(wanted[s] - waiting[s])
+                prompts += self.streams[s].take(n, spent)
+                sources += [s] * n
             for s, record in zip(sources, self.teacher.ask(prompts), strict=True):
                 if record is not None:
                     self._queues[s].append(record)

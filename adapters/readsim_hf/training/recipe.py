@@ -1,6 +1,7 @@
 """The training recipe: everything that must be equal for compared runs (R65), but pair and data."""
 
 from dataclasses import dataclass
+from sys import float_info
 from typing import Literal
 
 from readsim.errors import ConfigError, unknown
@@ -41,11 +42,11 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("learning_rate", 0.0, float("inf")),
+            ("learning_rate", 0.0, float_info.max),
             ("warmup", 0.0, 0.99),
-            ("weight_decay", 0.0, float("inf")),
+            ("weight_decay", 0.0, float_info.max),
             ("beta2", 0.0, 0.9999999),
-            ("clip", 0.0, float("inf")),
+            ("clip", 0.0, float_info.max),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float):

@@ -26,6 +26,7 @@ class Replies:
     rollout  how the student's replies are generated
     tokenizer   the student's, where it differs from the teacher's: replies pass as text
     seed     decides which prompts those are: a prompt's fate does not depend on its neighbours
+    context  tokens that the student reads at most; the teacher's own limit is the teacher's matter
 
     The student answers when the reply is asked for, so its text may be older than the weights by as
     many prompts as are waiting.
@@ -40,6 +41,7 @@ class Replies:
         weight: float = 0.0,
         rollout: Decoding | None = None,
         seed: int = 0,
+        context: int | None = None,
     ) -> None:
         if not 0.0 <= weight <= 1.0:
             raise ConfigError(f"on_policy = {weight!r}: a share between 0 and 1")
@@ -49,6 +51,7 @@ class Replies:
             raise ConfigError("on_policy > 0 needs teacher and student to share a tokenizer")
         self.teacher, self._student, self._tokenizer = teacher, student, tokenizer
         self._weight, self._rollout, self._seed = weight, rollout or Decoding(), seed
+        self._context = context
         self._read = self._rolled = 0
 
     @property
@@ -62,7 +65,10 @@ class Replies:
         }
 
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
-        """One record a prompt, in order; None where there is no usable reply."""
+        """One record a prompt, in order; None where there is no usable reply.
+
+        Raises ConfigError for a prompt that leaves a reply no room in the student's context.
+        """
         own = [n for n, p in enumerate(prompts) if self._is_own(p)]
         others = [n for n in range(len(prompts)) if n not in set(own)]
         out: list[TeacherRecord | None] = [None] * len(prompts)
@@ -78,11 +84,22 @@ class Replies:
     def _ask_teacher(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         records = self.teacher.ask(prompts)
         if self._tokenizer is None:
+            for prompt, record in zip(prompts, records, strict=True):
+                if record is not None:
+                    self._require_room(prompt, len(record.prompt_ids))
             return records
         return [
             None if r is None else self._in_other_tokens(p, r)
             for p, r in zip(prompts, records, strict=True)
         ]
+
+    def _require_room(self, prompt: Prompt, tokens: int) -> None:
+        new = self.teacher.decoding.max_new_tokens
+        if self._context is not None and tokens + new > self._context:
+            raise ConfigError(
+                f"a prompt of {prompt.template!r} has {tokens} tokens: with max_new_tokens {new} it "
+                f"must fit the student's context of {self._context}"
+            )
 
     def _in_other_tokens(self, prompt: Prompt, record: TeacherRecord) -> TeacherRecord | None:
         """The same text in the student's tokens, with its own end token where the reply had one."""
@@ -95,7 +112,9 @@ class Replies:
             reply.append(int(tokenizer.eos_token_id))
         decode = decoder(tokenizer, [int(tokenizer.eos_token_id)])
         span = teacher.signal.span(teacher.style, reply, decode)
-        if span[1] <= span[0]:
+        self._require_room(prompt, len(asked))
+        too_long = self._context is not None and len(asked) + len(reply) > self._context
+        if span[1] <= span[0] or too_long:
             return None
         ids, completion = (np.array(part, dtype=np.int32) for part in (asked, reply))
         return replace(record, prompt_ids=ids, completion_ids=completion, span=span)
@@ -105,6 +124,8 @@ class Replies:
             return []
         teacher = self.teacher
         ids = [teacher.encode(p) for p in prompts]
+        for prompt, one in zip(prompts, ids, strict=True):
+            self._require_room(prompt, len(one))
         model = bare(self._student())
         replies = generate(model, ids, self._rollout, ends=teacher.ends, vocab=teacher.vocab)
         self._rolled += sum(map(len, replies))

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -13,6 +16,15 @@ from readsim.checkpoint import load_tree, save_tree, write_atomic
 from readsim.errors import RunLogError
 
 FILES = ("weights.safetensors", "moments.safetensors", "state.npz")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """RunLogError, naming the path, for what cannot be written inside (a full disk)."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise RunLogError(f"cannot write {path}: {error}") from error
 
 
 def save_student(
@@ -23,14 +35,8 @@ def save_student(
     Raises RunLogError, naming the file, if one cannot be written (a full disk).
     """
     for name, tensors in zip(FILES, (weights, moments), strict=False):
-        try:
+        with writing(folder / name):
             save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, folder / name)
-        except (OSError, RuntimeError) as error:  # safetensors raises its own for a full disk
-            raise RunLogError(f"cannot write {folder / name}: {error}") from error
-        except Exception as error:
-            if type(error).__name__ != "SafetensorError":
-                raise
-            raise RunLogError(f"cannot write {folder / name}: {error}") from error
     save_tree(folder / FILES[2], tree)
     digests = {name: file_digest(folder / name) for name in FILES}
     write_atomic(folder / "digests.json", json.dumps(digests, indent=1).encode())

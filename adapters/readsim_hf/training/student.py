@@ -17,10 +17,23 @@ from readsim_hf.training.logits import bare, loss_sum
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.schedule import learning_rate
 
-OUT_OF_MEMORY = (
-    "out of memory with micro_batch = {micro}: lower micro_batch, or use precision = 'bf16', "
-    "gradient_checkpointing = true, lora = 16, or a top-k signal (soft = 'topk')"
+KNOBS = (
+    "micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
+    "top-k signal (soft.kind = 'topk')"
 )
+
+
+@contextmanager
+def memory_for(knobs: str) -> Iterator[None]:
+    """TrainingError that names what to lower, where memory runs out inside."""
+    try:
+        yield
+    except RuntimeError as error:  # PyTorch's own for CUDA is one; for the CPU it has no other
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise TrainingError(f"out of memory: lower {knobs} ({error})") from error
+        raise
+    except MemoryError as error:
+        raise TrainingError(f"out of memory: lower {knobs} ({error})") from error
 
 
 class Window(NamedTuple):
@@ -65,22 +78,17 @@ class Student:
         total = sum(example.tokens for example in examples)
         by_length = sorted(examples, key=lambda e: len(e.record.prompt_ids) + e.record.span[1])
         loss = torch.zeros((), device=self.device)
-        if recipe.gradient_checkpointing:
-            for layer in _layers(self.model):
-                layer.training = True  # the layer alone: only then does it recompute
         try:
-            for start in range(0, total and len(by_length), recipe.micro_batch):
-                batch = collate(by_length[start : start + recipe.micro_batch], self.device)
-                with self._autocast():
-                    part = loss_sum(self.model, batch, self.objective) / total
-                part.backward()  # type: ignore[no-untyped-call]
-                loss += part.detach()
-            norm = self._gradient_norm()
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+            with memory_for(KNOBS.format(micro=recipe.micro_batch)):
+                for start in range(0, total and len(by_length), recipe.micro_batch):
+                    batch = collate(by_length[start : start + recipe.micro_batch], self.device)
+                    with self._recomputing(), self._autocast():
+                        part = loss_sum(self.model, batch, self.objective) / total
+                    part.backward()  # type: ignore[no-untyped-call]
+                    loss += part.detach()
+                norm = self._gradient_norm()
+        except BaseException:
             self.optimizer.zero_grad(set_to_none=True)
-            if isinstance(error, torch.OutOfMemoryError) or "alloc" in str(error):
-                message = OUT_OF_MEMORY.format(micro=recipe.micro_batch)
-                raise TrainingError(f"{message} ({error})") from error
             raise
         rate = learning_rate(recipe.learning_rate, spent, recipe.warmup, recipe.schedule)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
@@ -98,6 +106,18 @@ class Student:
     def _gradient_norm(self) -> Tensor:
         limit = self.recipe.clip or float("inf")
         return nn.utils.clip_grad_norm_(self.parameters, limit)
+
+    @contextmanager
+    def _recomputing(self) -> Iterator[None]:
+        """With gradient checkpointing, its layers alone in training mode: only then do they recompute."""
+        layers = _layers(self.model) if self.recipe.gradient_checkpointing else []
+        for layer in layers:
+            layer.training = True
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.training = False
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.recipe.precision == "fp32":

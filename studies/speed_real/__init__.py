@@ -1,0 +1,1 @@
+"""What real distillation costs beside bare loops and TRL, as ratios measured in one process."""
