@@ -65,7 +65,7 @@ def rotary_order(weight: Any, heads: int) -> Any:
 def write_gguf(path: Path) -> Path:
     """The tiny model, exact (F32), with a byte-level tokenizer of 256 bytes and one merge."""
     import gguf
-    from transformers import convert_slow_tokenizer
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_context_length(CONTEXT)
@@ -77,8 +77,7 @@ def write_gguf(path: Path) -> Path:
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_freq_base(10000.0)
     writer.add_rope_dimension_count(WIDTH // HEADS)
-    slow: Any = convert_slow_tokenizer
-    tokens = [*SPECIAL, *slow.bytes_to_unicode().values(), "he"]
+    tokens = [*SPECIAL, *bytes_to_unicode().values(), "he"]
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(tokens)

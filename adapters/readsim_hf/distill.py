@@ -68,6 +68,7 @@ def log_config(config: RunConfig, env: DistillEnv, parts: Parts) -> dict[str, An
         "steps": config.steps,
         "allocator": config.allocator,
         "settings": dict(config.allocator_settings),
+        "pool_runs": config.pool_runs,
         "sources": list(env.backend.sources),
         "capabilities": list(env.backend.capabilities),
         "hidden": [],

@@ -237,7 +237,6 @@ def _manifest(
         "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},
         "data": data,
         "library": library.name,
-        "pool_runs": config.pool_runs,
         "templates": digest_of(
             [[t.id for t in library.templates[c]] for c in library.capabilities]
             + [file_digest(Path(path)) for path in config.data.templates]
