@@ -77,7 +77,8 @@ def write_gguf(path: Path) -> Path:
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_rope_freq_base(10000.0)
     writer.add_rope_dimension_count(WIDTH // HEADS)
-    tokens = [*SPECIAL, *bytes_to_unicode().values(), "he"]
+    letters: Any = bytes_to_unicode
+    tokens = [*SPECIAL, *letters().values(), "he"]
     writer.add_vocab_size(len(tokens))
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(tokens)
