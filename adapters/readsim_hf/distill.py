@@ -1,6 +1,5 @@
 """`readsim distill`: one real run, from settings to tables, with every decision on disk."""
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,7 +24,7 @@ from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig, preset_table, read_table
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.outlay import show_outlay
-from readsim_hf.parts import Parts, build_parts
+from readsim_hf.parts import Parts, build_parts, digest_of
 from readsim_hf.results import save_results, show_results
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.training.agreement import agreement
@@ -59,7 +58,9 @@ def task_table(task: str | Mapping[str, float], capabilities: tuple[str, ...]) -
 
 def log_config(config: RunConfig, env: DistillEnv, parts: Parts) -> dict[str, Any]:
     """The header of the run log: the fields that every backend's has, and the manifest."""
-    task = config.task if isinstance(config.task, str) else json.dumps(config.task)
+    task = config.task
+    if not isinstance(task, str):
+        task = f"custom-{digest_of(task)[:8]}"
     return {
         "world": f"hf:{parts.pair.name}",
         "world_digest": parts.identity[:16],
