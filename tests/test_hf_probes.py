@@ -10,7 +10,7 @@ import pytest
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim_hf.probes.benchmark import Scale, TextBenchmark, prompt_benchmark
 from readsim_hf.probes.splits import Sizes, Splits, draw_items
-from readsim_hf.prompts.library import NANO
+from readsim_hf.prompts.library import NANO, Form
 from readsim_hf.prompts.prompt import Prompt
 from tests.probe_models import Sums, by_hand, characters, drawn, tiny_model
 
@@ -55,13 +55,14 @@ def test_a_measurement_equals_the_model_run_by_hand(kind: str, batch_size: int) 
     splits = drawn(["a", "b"])
     made = [
         prompt_benchmark("a", "x", NANO, listen, 12, ("\n", "e")),
-        prompt_benchmark("b", "y", NANO, listen, 5, ("99",)),
+        prompt_benchmark("b", "y", NANO, listen, 5, ("99",), form="rationale"),
     ]
     found = ProbeSuite(made, splits, batch_size=batch_size).measure(model, tokenizer, "probe")
     replies, tokens, scores = [], 0, []
+    forms: dict[str, Form] = {"a": "answer", "b": "rationale"}
     for name, most, stop in (("a", 12, ("\n", "e")), ("b", 5, ("99",))):
         for item in splits.items(name, "probe"):
-            text = NANO.ask(item.prompt, "answer")
+            text = NANO.ask(item.prompt, forms[name])
             reply, used = by_hand(model, tokenizer, text, most, stop)
             replies.append(NANO.final_answer(reply))
             tokens += used

@@ -59,6 +59,9 @@ def distill(
     probe_items: Annotated[
         int | None, typer.Option(help="Items a capability in the probe and dev splits.")
     ] = None,
+    probe_form: Annotated[
+        Text, typer.Option(help="What probes ask for: answer, or rationale and answer.")
+    ] = None,
     precision: Annotated[Text, typer.Option(help="fp32 or bf16 (autocast).")] = None,
     lora: Annotated[int | None, typer.Option(help="LoRA rank; 0 trains all weights.")] = None,
     gradient_checkpointing: Annotated[
@@ -116,7 +119,7 @@ def distill(
         "training": training,
         "soft": {"kind": soft},
         "data": {"cache": cache, "templates": templates or None},
-        "probes": {"probe": probe_items, "dev": probe_items},
+        "probes": {"probe": probe_items, "dev": probe_items, "form": probe_form},
     }
     run(config, _given(options), out, resume=resume, tensorboard=tensorboard, dry_run=dry_run)
 

@@ -13,6 +13,7 @@ from readsim.amounts import parse_tokens
 from readsim.errors import ConfigError, nearest
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
+from readsim_hf.prompts.library import Form
 from readsim_hf.training.recipe import Recipe
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
@@ -99,7 +100,9 @@ class BenchmarkConfig:
 class ProbeConfig:
     """Items of each split a capability; `seed` draws them, the same for all runs that are compared.
 
-    A capability with `benchmarks` is measured by these, the others by generated items. `allow_code`
+    A capability with `benchmarks` is measured by these, the others by generated items, which ask for
+    the final answer only or, with `form = "rationale"`, for the steps before it: the same for all runs
+    that are compared (R67), whatever signal they train on. `allow_code`
     lets benchmarks run model-written code in a limited subprocess.
     """
 
@@ -108,6 +111,7 @@ class ProbeConfig:
     dev: int = 64
     test: int = 256
     seed: int = 0
+    form: Form = "answer"
     max_new_tokens: int = 64
     batch_size: int = 128
     benchmarks: tuple[BenchmarkConfig, ...] = ()

@@ -207,7 +207,12 @@ def _benchmarks(config: ProbeConfig, library: Library) -> tuple[list[Benchmark],
         if capability in measured:
             continue
         made = prompt_benchmark(
-            f"{capability}-generated", capability, library.style, check, config.max_new_tokens
+            f"{capability}-generated",
+            capability,
+            library.style,
+            check,
+            config.max_new_tokens,
+            form=config.form,
         )
         benchmarks.append(made)
         items[made.name] = draw_items(

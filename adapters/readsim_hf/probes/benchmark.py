@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from readsim.errors import ConfigError
 from readsim_hf.probes.items import Item
-from readsim_hf.prompts.library import Style
+from readsim_hf.prompts.library import Form, Style
 from readsim_hf.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -99,11 +99,15 @@ def prompt_benchmark(
     check: Check,
     max_new_tokens: int,
     stop: tuple[str, ...] = (),
+    form: Form = "answer",
 ) -> TextBenchmark:
-    """Generated prompts: asks for the final answer only, `check(prompt, answer)` judges it."""
+    """Generated prompts: `check(prompt, answer)` judges the final answer.
+
+    `form` is what is asked for: the final answer only, or a rationale before it.
+    """
 
     def ask(data: Mapping[str, Any]) -> str:
-        return style.ask(Prompt(**data), "answer")
+        return style.ask(Prompt(**data), form)
 
     def score(data: Mapping[str, Any], reply: str) -> float:
         return float(check(Prompt(**data), style.final_answer(reply)))
