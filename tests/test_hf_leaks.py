@@ -1,6 +1,5 @@
 """Leaks: a planted one is found, whatever its disguise; what is not one passes (R16)."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readsim.errors import ConfigError
-from readsim_hf.generation.leaks import GRAM, LeakFilter, check_disjoint, words
+from readsim_hf.generation.leaks import GRAM, LeakFilter, words
 
 ITEM = (
     "A train leaves the old station at nine, and a second train follows it forty minutes later. "
@@ -132,39 +130,6 @@ def test_hashes_are_the_same_in_every_process() -> None:
     ]
     assert shown[0] == shown[1]
     assert len(shown[0]) > 100
-
-
-def test_disjoint_sets_pass() -> None:
-    rng = np.random.default_rng(3)
-    check_disjoint({name: [sentence(rng, 20) for _ in range(20)] for name in ("probe", "dev")})
-    check_disjoint({"probe": [ITEM, ITEM], "dev": [CHINESE], "test": []})
-
-
-@pytest.mark.parametrize("first", ["probe", "dev"])
-@pytest.mark.parametrize(
-    ("planted", "reason"), [(ITEM, "hash"), ("Solve this. " + ITEM + " In minutes.", "13-gram")]
-)
-def test_an_item_in_two_sets_is_named(first: str, planted: str, reason: str) -> None:
-    rng = np.random.default_rng(4)
-    sets = {name: [sentence(rng, 20) for _ in range(5)] for name in ("probe", "dev", "test")}
-    sets[first].append(ITEM)
-    sets["test"].insert(2, planted)
-    with pytest.raises(
-        ConfigError, match=re.escape(f"test[2] {planted[:80]!r} is also in {first}")
-    ) as e:
-        check_disjoint(sets)
-    assert f"({reason})" in str(e.value)
-
-
-def test_boilerplate_is_counted_over_all_sets() -> None:
-    rule = (
-        "Answer the question about the passage, and give no reason for the answer that you give: "
-    )
-    rng = np.random.default_rng(5)
-    sets = {name: [rule + sentence(rng, 14) for _ in range(4)] for name in ("probe", "dev", "test")}
-    check_disjoint(sets)
-    with pytest.raises(ConfigError, match="13-gram"):
-        check_disjoint({"probe": sets["probe"], "dev": sets["dev"]})
 
 
 def test_scaffolds_of_generated_items_do_not_count_but_their_content_does() -> None:

@@ -23,6 +23,7 @@ from readsim.worlds.task import FOCUS
 from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig, preset_table, read_table
 from readsim_hf.models.pairs import load_pair
+from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.outlay import show_outlay
 from readsim_hf.parts import Parts, build_parts, digest_of
 from readsim_hf.results import save_results, show_results
@@ -143,7 +144,8 @@ def distill(
         console.print(
             f"held-out prompts: top-1 agreement with the teacher {held_out['top1']:.3f} -> "
             f"{last['top1']:.3f}, KL {held_out['kl']:.3f} -> {last['kl']:.3f} "
-            f"({last['positions']} tokens)"
+            f"({last['positions']} tokens; at most {100 * last['teacher_mass_not_stored']:.2g} % of the "
+            "teacher's mass is not stored)"
         )
     rows = read_runlog(path)[1]
     show_results(console, rows, header)
@@ -194,4 +196,8 @@ def _agreement(parts: Parts, backend: HFBackend, *, start: bool) -> dict[str, An
     if not records:
         return None
     model = parts.pair.fresh_student() if start else backend.student.model
-    return agreement(model, records, parts.pair.vocabulary)._asdict()
+    outside = [truncation_report(r.soft) for r in records if r.soft is not None]
+    return {
+        **agreement(model, records, parts.pair.vocabulary)._asdict(),
+        "teacher_mass_not_stored": max(report.max for report in outside),
+    }

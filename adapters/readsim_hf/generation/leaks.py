@@ -2,16 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import combinations
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-
-from readsim.errors import ConfigError
 
 Reason = Literal["hash", "13-gram"]
 Hashes = NDArray[np.uint64]
@@ -129,27 +126,3 @@ class LeakFilter:
     def leaked(self, text: str) -> Reason | None:
         """Why a text must not be trained on, or None."""
         return _overlap(text, self._texts, self._grams)
-
-
-def check_disjoint(sets: Mapping[str, Iterable[str]], common: int = COMMON) -> None:
-    """Raise ConfigError if a text of one set equals or overlaps with a text of another.
-
-    `sets`: held-out and training texts by name, such as probe, dev and test. The rules are those of
-    `LeakFilter`; boilerplate is counted over all sets together.
-    """
-    texts = {name: list(members) for name, members in sets.items()}
-    known = {name: _by_hash(members) for name, members in texts.items()}
-    distinct = {digest: grams for members in known.values() for digest, grams in members.items()}
-    grams, counts = _counted(distinct.values())
-    rare = grams[counts <= common]
-    for first, second in combinations(texts, 2):
-        hashes = _ascending(known[first])
-        own, _ = _counted(known[first].values())
-        own = np.intersect1d(own, rare, assume_unique=True)
-        for index, text in enumerate(texts[second]):
-            reason = _overlap(text, hashes, own)
-            if reason is not None:
-                raise ConfigError(
-                    f"{second}[{index}] {text[:80]!r} is also in {first} ({reason}): "
-                    "sets of items must be disjoint"
-                )
