@@ -141,11 +141,12 @@ def distill(
         save_results(out, name, backend, {"before": held_out, "after": last})
     forget(state)
     if held_out is not None and last is not None:
+        missing = last["teacher_mass_not_stored"]
         console.print(
             f"held-out prompts: top-1 agreement with the teacher {held_out['top1']:.3f} -> "
             f"{last['top1']:.3f}, KL {held_out['kl']:.3f} -> {last['kl']:.3f} "
-            f"({last['positions']} tokens; at most {100 * last['teacher_mass_not_stored']:.2g} % of the "
-            "teacher's mass is not stored)"
+            f"({last['positions']} tokens)"
+            + (f"; at most {100 * missing:.2g} % of the teacher is not stored" if missing else "")
         )
     rows = read_runlog(path)[1]
     show_results(console, rows, header)
