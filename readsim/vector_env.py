@@ -31,7 +31,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
     """`gymnasium.make_vec("readsim/Distill-v0", num_envs=N, ...)`: see `DistillEnv` for the contract.
 
     Run n with `reset(seed=s)` is the single env with seed s + n: same numbers to 1e-9, in each of
-    Gymnasium's autoreset modes. Takes `DistillEnv`'s arguments (no `backend`), and
+    Gymnasium's autoreset modes. Takes `DistillEnv`'s arguments (`backend` is refused), and
 
     max_episode_steps   outer limit: `truncated` after that many steps of an episode
     autoreset_mode      Gymnasium's; NEXT_STEP by default
@@ -47,6 +47,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         task: Task | str | Mapping[str, float] | None = None,
         budget: int = DEFAULT_BUDGET,
         *,
+        backend: object = None,
         steps: int = 20,
         history: int = HISTORY,
         strict: bool = False,
@@ -56,6 +57,8 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
+        if backend is not None:
+            raise ConfigError("backend: one run at a time, with gymnasium.make instead of make_vec")
         if num_envs < 1:
             raise ConfigError(f"num_envs = {num_envs!r}: at least 1")
         if max_episode_steps is not None and max_episode_steps < 1:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
@@ -113,5 +114,11 @@ def test_a_probe_that_is_not_a_number_is_named_and_not_scored() -> None:
 def test_a_backend_needs_a_task() -> None:
     with pytest.raises(ConfigError, match="needs a `task`"):
         DistillEnv(backend=FakeBackend())
-    with pytest.raises(ConfigError, match="lists no tasks"):
-        DistillEnv(backend=FakeBackend(), task="a")
+    with pytest.raises(UnknownNameError, match="unknown task"):
+        DistillEnv(backend=FakeBackend(), task="c")
+    named = DistillEnv(backend=FakeBackend(), task="a").setting.task
+    assert named.name == "a"
+    assert named.requirement.tolist() == [0.6, 0.4]
+    assert DistillEnv(backend=FakeBackend(), task="average").setting.task.requirement[0] == 0.5
+    with pytest.raises(ConfigError, match="one run at a time"):
+        gym.make_vec("readsim/Distill-v0", num_envs=2, backend=FakeBackend(), task="a")

@@ -216,9 +216,10 @@ def test_a_second_run_asks_the_cache_alone(tmp_path: Path, seen: Seen) -> None:
         env = DistillEnv(backend=backend, task={"general": 0.5, "math": 0.5}, steps=2)
         ends.append(rollout([env], load_allocator(allocator), [1])[0])
     first, second, third = (rows[-1] for rows in ends)
-    assert first["totals"]["teacher_generated"] > 0
-    for later in (second, third):
-        assert later["totals"]["teacher_generated"] == later["totals"]["teacher_prompt"] == 0
+    made = first["totals"]["teacher_generated"]
+    assert made > 0
+    for later in (second, third):  # the account is as if each had asked; the teacher was not
+        assert later["totals"] == first["totals"]
     assert np.array_equal(first["final_profile"], second["final_profile"])
     assert np.array_equal(first["final_change_sd"], second["final_change_sd"])
     assert seen.tokens["teacher_generated"] == first["totals"]["teacher_generated"]

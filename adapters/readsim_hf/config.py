@@ -103,7 +103,8 @@ class ProbeConfig:
     A capability with `benchmarks` is measured by these, the others by generated items, which ask for
     the final answer only or, with `form = "rationale"`, for the steps before it: the same for all runs
     that are compared (R67), whatever signal they train on. `allow_code`
-    lets benchmarks run model-written code in a limited subprocess.
+    lets benchmarks run model-written code in a limited subprocess. `truncate` cuts items that are too
+    long for the model on the left; without it they are an error.
     """
 
     __pydantic_config__ = _STRICT
@@ -114,6 +115,7 @@ class ProbeConfig:
     form: Form = "answer"
     max_new_tokens: int = 64
     batch_size: int = 128
+    truncate: bool = False
     benchmarks: tuple[BenchmarkConfig, ...] = ()
     allow_code: bool = False
 
@@ -249,6 +251,8 @@ def _explain(cls: type, error: Any) -> str:
         known = _fields(cls, place[:-1])
         return f"unknown field {name}{nearest(place[-1], known)} (known: {', '.join(known)})"
     message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{name}: {message}" if name else message  # ours: it shows the value
     return f"{name} = {error['input']!r}: {message}" if name else message
 
 

@@ -15,11 +15,10 @@ from readsim.checkpoint import write_atomic
 from readsim.commands import interruptible
 from readsim.durable import forget, has_checkpoint
 from readsim.env import DistillEnv
-from readsim.errors import RunLogError, unknown
+from readsim.errors import RunLogError
 from readsim.experiment import Cell, check_complete
 from readsim.rollout import rollout, setup_for
 from readsim.runlog import RunLog, read_runlog
-from readsim.worlds.task import FOCUS
 from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig, preset_table, read_table
 from readsim_hf.models.pairs import load_pair
@@ -43,18 +42,6 @@ def resolve(file: Path | None, options: Mapping[str, Any], cache: Path | None = 
         named["pair"] = {"name": pair["name"]}
     below = {"data": {"cache": str(cache)}} if cache is not None else {}
     return RunConfig.of(below, named, table, options)
-
-
-def task_table(task: str | Mapping[str, float], capabilities: tuple[str, ...]) -> dict[str, float]:
-    """Requirement weights: equal ones, FOCUS on one capability, or those given."""
-    if not isinstance(task, str):
-        return dict(task)
-    if task == "average":
-        return dict.fromkeys(capabilities, 1.0 / len(capabilities))
-    if task not in capabilities:
-        raise unknown("task", task, ("average", *capabilities))
-    rest = (1.0 - FOCUS) / max(len(capabilities) - 1, 1)
-    return {c: FOCUS if c == task else rest for c in capabilities}
 
 
 def log_config(config: RunConfig, env: DistillEnv, parts: Parts) -> dict[str, Any]:
@@ -104,8 +91,7 @@ def distill(
     )
     parts = build_parts(replace(config, data=replace(config.data, cache="")), pair)
     backend = HFBackend(parts, config.budget)
-    task = task_table(config.task, backend.capabilities)
-    env = DistillEnv(backend=backend, task=task, steps=config.steps)
+    env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)  # what the allocator needs is there
     show_outlay(console, config, env, parts)
     if dry_run:

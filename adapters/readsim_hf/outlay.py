@@ -70,6 +70,11 @@ def show_outlay(console: Console, config: RunConfig, env: DistillEnv, parts: Par
         f"about {examples / config.training.batch:.0f} optimiser steps"
     )
     console.print(table)
+    if parts.left_out:
+        console.print(
+            f"left out, their prompts do not fit {parts.pair.context} tokens: {', '.join(parts.left_out)}",
+            markup=False,
+        )
 
 
 def _needs(config: RunConfig) -> frozenset[str]:

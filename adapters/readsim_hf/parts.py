@@ -4,11 +4,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch import nn
+from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, unknown
 from readsim.streams import generator
@@ -26,12 +28,15 @@ from readsim_hf.probes.splits import Parts as ItemParts
 from readsim_hf.probes.splits import Sizes, Split, Splits, draw_items, split_items
 from readsim_hf.probes.suite import Measurement, ProbeSuite
 from readsim_hf.prompts.checkers import check, format_ok
-from readsim_hf.prompts.library import Library
+from readsim_hf.prompts.fitting import fitting
+from readsim_hf.prompts.library import Form, Library, Style
 from readsim_hf.prompts.nano.library import nano_library
+from readsim_hf.prompts.prompt import Prompt, Template
 from readsim_hf.prompts.text import text_library
 from readsim_hf.prompts.user import add_templates, load_templates
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.encoding import encode
 from readsim_hf.teachers.fingerprint import fingerprint
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal, signal_named
@@ -43,13 +48,18 @@ from readsim_hf.training.replies import Replies
 from readsim_hf.training.saved import file_digest
 from readsim_hf.training.student import Student
 
+WRAPPING = 256  # tokens that a chat template adds at most
 BACKGROUND = 400  # prompts a capability that tell scaffolds from what is filled in
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """See `build_parts`. `manifest` is plain data; `identity` its SHA-256 without the versions."""
+    """See `build_parts`.
+
+    `left_out` names templates whose prompts are too long; `manifest` is plain data, `identity` its
+    SHA-256 without the versions.
+    """
 
     pair: Pair
     library: Library
@@ -62,6 +72,7 @@ class Parts:
     data: DataConfig
     on_policy: float
     pool_runs: int
+    left_out: tuple[str, ...]
     manifest: Mapping[str, Any]
     identity: str
 
@@ -107,6 +118,7 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     capability without templates or probe, a leak between the splits.
     """
     library = _library(config.data, pair) if library is None else library
+    library, left_out = fitting(library, partial(_fits, config, pair, library.style))
     signal, objective = _supervision(config)
     soft = SoftSettings(config.soft.kind, config.soft.k)
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
@@ -127,7 +139,11 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     )
     benchmarks, splits = _benchmarks(config.probes, library)
     suite = ProbeSuite(
-        benchmarks, splits, library.capabilities, batch_size=config.probes.batch_size
+        benchmarks,
+        splits,
+        library.capabilities,
+        batch_size=config.probes.batch_size,
+        truncate=config.probes.truncate,
     )
     manifest = _manifest(config, pair, library, teacher, splits)
     made = Parts(
@@ -149,6 +165,7 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         data=config.data,
         on_policy=config.on_policy,
         pool_runs=config.pool_runs,
+        left_out=tuple(left_out),
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
     )
@@ -172,8 +189,34 @@ def digest_of(data: object) -> str:
 def _library(data: DataConfig, pair: Pair) -> Library:
     library = nano_library() if pair.library_name == "nano" else text_library()
     for path in data.templates:
-        library = add_templates(library, load_templates(Path(path), library))
+        added = load_templates(Path(path), library)
+        for template in added:
+            _check_letters(template, library.style, pair.teacher_tokenizer)
+        library = add_templates(library, added)
     return library
+
+
+def _check_letters(template: Template, style: Style, tokenizer: Tokenizer) -> None:
+    """ConfigError if the teacher cannot read a template's prompts letter by letter."""
+    text = style.ask(template.make(generator(0, "items")), "answer")
+    unknown_id = tokenizer.unk_token_id
+    if unknown_id is not None and unknown_id in encode(tokenizer, text):
+        raise ConfigError(
+            f"template {template.id!r}: the teacher's tokenizer has no tokens for parts of {text!r}"
+        )
+
+
+def _fits(config: RunConfig, pair: Pair, style: Style, prompt: Prompt) -> bool:
+    """Whether a prompt, however it is asked, leaves room for a reply in both models' contexts."""
+    room = pair.context - max(config.decoding.max_new_tokens, config.probes.max_new_tokens)
+    texts = [style.ask(prompt, form) for form in get_args(Form)]
+    if max(len(text.encode()) for text in texts) + WRAPPING <= room:
+        return True  # no token is shorter than a byte
+    return all(
+        len(encode(tokenizer, text)) <= room
+        for text in texts
+        for tokenizer in (pair.teacher_tokenizer, pair.tokenizer)
+    )
 
 
 def _supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:

@@ -62,7 +62,7 @@ def show_results(
             name,
             f"{100 * (score - change):.1f}",
             f"{100 * score:.1f}",
-            f"{100 * change:+.1f} ± {196 * sd:.1f}",
+            f"{100 * change:+.1f}" + (f" ± {196 * sd:.1f}" if sd else ""),  # 0: no item changed
             tokens,
         )
     for column in table.columns[1:]:

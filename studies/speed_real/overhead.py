@@ -24,7 +24,7 @@ from readsim.rollout import rollout
 from readsim.runlog import RunLog
 from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig, preset_table
-from readsim_hf.distill import log_config, task_table
+from readsim_hf.distill import log_config
 from readsim_hf.models.pairs import Pair, load_pair
 from readsim_hf.parts import build_parts
 from studies.speed_real.timing import Row
@@ -66,8 +66,7 @@ def run(models: Pair, settings: dict[str, Any]) -> Spent:
         trained += numbers["tokens"] if kind == "window" else 0
 
     backend.watch = watch
-    task = task_table(config.task, backend.capabilities)
-    env = DistillEnv(backend=backend, task=task, steps=config.steps)
+    env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
         header = log_config(config, env, parts)

@@ -112,7 +112,8 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
         if not self._truncate:
             raise ConfigError(
                 f"a probe prompt has {length} tokens, the model has room for {room} of the "
-                f"{self.max_length} it can read; use shorter items, fewer new tokens, or truncate=True"
+                f"{self.max_length} it can read; use shorter items, fewer new tokens, or "
+                "probes.truncate = true"
             )
 
 

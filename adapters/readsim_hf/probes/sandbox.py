@@ -66,7 +66,7 @@ def need_permission(allow_code: bool) -> None:
     """Raises CapabilityMissingError unless running model-written code was allowed."""
     if not allow_code:
         raise CapabilityMissingError(
-            "this would run code that a model wrote; allow it with allow_code=True"
+            "this would run code that a model wrote; allow it with allow_code = true"
         )
 
 

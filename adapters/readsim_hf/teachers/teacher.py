@@ -36,6 +36,9 @@ class TeacherCounts:
     rejected           replies, cached ones included, that failed the format check
     dropped            prompts given up after the last attempt
     scored_tokens      positions whose distributions were computed
+    asked_prompt_tokens, asked_generated_tokens   the same token counts with cached replies in: what
+                       the prompts would have taken without a cache, so that a run's account does
+                       not depend on what ran before it
     """
 
     prompts: int = 0
@@ -46,6 +49,8 @@ class TeacherCounts:
     rejected: int = 0
     dropped: int = 0
     scored_tokens: int = 0
+    asked_prompt_tokens: int = 0
+    asked_generated_tokens: int = 0
 
 
 class _Asked(NamedTuple):
@@ -203,6 +208,9 @@ class Teacher:
             self.cache.put_many(fresh)
         self.counts.cached += len(asked) - len(new)
         known |= fresh
+        for key, row in first.items():
+            self.counts.asked_prompt_tokens += len(asked[row].ids)
+            self.counts.asked_generated_tokens += len(known[key].completion_ids)
         asked_now = set(new)
         return [
             (self._charged(a, known[key]) if row in asked_now else a, known[key])

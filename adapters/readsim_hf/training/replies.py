@@ -56,11 +56,11 @@ class Replies:
 
     @property
     def tokens(self) -> dict[str, int]:
-        """Tokens used so far by kind."""
+        """Tokens used so far by kind; those of cached replies too, see `TeacherCounts`."""
         counts = self.teacher.counts
         return {
-            "teacher_prompt": counts.prompt_tokens + self._read,
-            "teacher_generated": counts.generated_tokens,
+            "teacher_prompt": counts.asked_prompt_tokens + self._read,
+            "teacher_generated": counts.asked_generated_tokens,
             "student_rollout": self._rolled,
         }
 
