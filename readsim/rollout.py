@@ -236,8 +236,6 @@ def _resume(
                 f"{log.path}: has {len(log.rows)} rows but no checkpoint to go on from"
             )
         return None
-    for env, seed in zip(envs, seeds, strict=True):
-        env.reset(seed=seed)
     saved, problems = load_checkpoint(checkpoint, [env.backend for env in envs])
     if log is not None:
         done, last = saved["rows"], saved["last"]

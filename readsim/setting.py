@@ -11,7 +11,7 @@ from gymnasium import spaces
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 from readsim.reward import RewardConfig, spill_prices
-from readsim.worlds.task import FOCUS, Task, build_task
+from readsim.worlds.task import Task, build_task, focus_task
 
 HISTORY = 3
 
@@ -19,24 +19,17 @@ HISTORY = 3
 def as_task(
     task: Task | str | Mapping[str, float], capabilities: tuple[str, ...], hidden: tuple[str, ...]
 ) -> Task:
-    """A task from itself, a name of `task_table`, or a table of requirement weights by capability."""
+    """A task from itself, a table of requirement weights, a capability to focus on, or `average`."""
     if isinstance(task, Task):
         return task
+    visible = tuple(c for c in capabilities if c not in hidden)
+    if isinstance(task, str) and task in visible:
+        return focus_task(task, capabilities, hidden)
+    if isinstance(task, str) and task != "average":
+        raise unknown("task", task, ("average", *visible))
+    table = dict.fromkeys(visible, 1.0) if isinstance(task, str) else dict(task)
     name = task if isinstance(task, str) else "custom"
-    if isinstance(task, str):
-        visible = tuple(c for c in capabilities if c not in hidden)
-        task = task_table(task, visible)
-    return build_task(name, {"requirement": dict(task)}, capabilities, hidden)
-
-
-def task_table(task: str, capabilities: tuple[str, ...]) -> dict[str, float]:
-    """Requirement weights of a name: `average`, or a capability, which then has FOCUS of them."""
-    if task == "average":
-        return dict.fromkeys(capabilities, 1.0 / len(capabilities))
-    if task not in capabilities:
-        raise unknown("task", task, ("average", *capabilities))
-    rest = (1.0 - FOCUS) / max(len(capabilities) - 1, 1)
-    return {c: FOCUS if c == task else rest for c in capabilities}
+    return build_task(name, {"requirement": table}, capabilities, hidden)
 
 
 @dataclass(frozen=True, eq=False)

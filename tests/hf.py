@@ -61,7 +61,7 @@ def record(
     from readsim_hf.teachers.record import TeacherRecord
 
     ids = [np.array(part, dtype=np.int32) for part in (prompt, completion)]
-    return TeacherRecord("math", ids[0], ids[1], span or (0, len(completion)), soft, 0, 0)
+    return TeacherRecord("math", ids[0], ids[1], span or (0, len(completion)), soft)
 
 
 def full_soft(length: int, vocabulary: int, seed: int = 0) -> "Soft":

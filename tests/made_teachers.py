@@ -139,7 +139,7 @@ def record(seed: int = 0, kind: str | None = "topk", top: int = 60_000) -> Teach
         ids = rng.integers(0, top, shape).astype(np.int32)
         logp = -rng.exponential(size=(7, 11 if kind == "full" else 4)).astype(np.float32)
         soft = Soft(kind, ids, logp)  # type: ignore[arg-type]
-    return TeacherRecord("", prompt, completion, (2, 9), soft, 0, 0)
+    return TeacherRecord("", prompt, completion, (2, 9), soft)
 
 
 def equal(a: TeacherRecord, b: TeacherRecord) -> bool:

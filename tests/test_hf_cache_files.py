@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
 
 from readsim.errors import ConfigError, RunLogError, SchemaError
@@ -46,7 +47,9 @@ def test_a_corrupt_value_is_a_miss_and_is_replaced(path: Path, statement: str) -
     mended = teacher(path)
     again = mended.ask(PROMPTS)
     assert mended.counts.generated == mended.cache.corrupt == 4 - whole
-    assert all(equal(a, b) for a, b in zip(good, again, strict=True))
+    for a, b in zip(good, again, strict=True):  # other batches round differently
+        assert np.array_equal(a.completion_ids, b.completion_ids)
+        assert np.allclose(a.soft.logp, b.soft.logp, rtol=0, atol=1e-5)
     after = teacher(path)
     after.ask(PROMPTS)
     assert after.counts.generated == after.cache.corrupt == 0
@@ -108,7 +111,9 @@ def test_a_full_disk_stops_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert small.cache.refused == small.counts.generated >= 40
     assert "full" in small.cache.problem
     assert len(small.cache) == 1  # all or none
-    assert teacher(path).ask(PROMPTS[:1])[0].generated_tokens == 0  # what was there can be read
+    again = teacher(path)
+    again.ask(PROMPTS[:1])
+    assert again.counts.generated == 0  # what was there can be read
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN])
@@ -127,7 +132,8 @@ def test_a_folder_that_cannot_be_written_to(
     monkeypatch.setattr(SignalCache, "_create", refuse)
     reader = teacher(path)
     records = reader.ask(PROMPTS)
-    assert [r.generated_tokens > 0 for r in records] == [False, False, True, True]
+    assert None not in records
+    assert (reader.counts.cached, reader.counts.generated) == (2, 2)
     assert (reader.cache.refused, len(reader.cache)) == (2, 2)
     assert "readonly" in reader.cache.problem
     assert sorted(p.name for p in path.parent.iterdir()) == [path.name]

@@ -11,7 +11,7 @@ from readsim.errors import CapabilityMissingError, UnknownNameError
 from readsim_hf.prompts import expression
 from readsim_hf.prompts.checkers import check, checker_names, format_ok
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.prompts.replies import fold, read_label, read_list, read_number
+from readsim_hf.prompts.reading import fold, read_label, read_list, read_number
 
 
 def asked(checker: str, **options: object) -> Prompt:

@@ -12,7 +12,7 @@ import pytest
 
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim_hf.probes.registry import REGISTRY, benchmark, from_local, of_capability
-from readsim_hf.probes.splits import Parts, Splits, split_items
+from readsim_hf.probes.splits import ItemSplits, Splits, split_items
 from readsim_hf.prompts.prompt import CAPABILITIES
 from tests.probe_models import by_hand, characters, tiny_model
 
@@ -48,7 +48,7 @@ def measure(
 
 def all_in_probe(made: Any, items: Sequence[Any]) -> Splits:
     """Every item but the last four in the probe split."""
-    parts = Parts(tuple(items[:-4]), tuple(items[-4:-2]), tuple(items[-2:]), "")
+    parts = ItemSplits(tuple(items[:-4]), tuple(items[-4:-2]), tuple(items[-2:]), "")
     return Splits({made.name: parts})
 
 

@@ -10,7 +10,7 @@ import pytest
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim.streams import generator
 from readsim_hf.probes.items import Item, prompt_item, row_item
-from readsim_hf.probes.splits import Parts, Sizes, Splits, draw_items, split_items
+from readsim_hf.probes.splits import ItemSplits, Sizes, Splits, draw_items, split_items
 from tests.probe_models import Sums, drawn
 
 
@@ -78,13 +78,13 @@ def test_a_question_counts_once() -> None:
 
 def test_splits_that_share_an_item_are_refused() -> None:
     a, b, c = rows(2), rows(2, 10), rows(2, 20)
-    Splits({"b": Parts(tuple(a), tuple(b), tuple(c), "")})
+    Splits({"b": ItemSplits(tuple(a), tuple(b), tuple(c), "")})
     other = replace(c[0], id="0" * 16)  # another id, the same question
     for probe, dev, test in ((a, b, [a[0], c[0]]), (a, [*b, other], c), ([a[0], a[0]], b, c)):
         with pytest.raises(ConfigError, match="splits are disjoint"):
-            Splits({"b": Parts(tuple(probe), tuple(dev), tuple(test), "")})
+            Splits({"b": ItemSplits(tuple(probe), tuple(dev), tuple(test), "")})
     with pytest.raises(ConfigError, match="'b': 1 dev items; at least 2"):
-        Splits({"b": Parts(tuple(a), tuple(b[:1]), tuple(c), "")})
+        Splits({"b": ItemSplits(tuple(a), tuple(b[:1]), tuple(c), "")})
 
 
 def test_drawn_items_differ_and_each_split_has_its_own_stream() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from readsim.arrays import Array
 from readsim.backend import Final, Outcome
@@ -22,7 +23,7 @@ from readsim_hf.training.feed import Feed
 from readsim_hf.training.saved import load_student, save_student
 from readsim_hf.training.student import Student, memory_for
 
-Watch = Callable[[str, Mapping[str, Any]], None]
+Watch = Callable[[str, Mapping[str, float]], None]
 
 
 class HFBackend:
@@ -89,6 +90,7 @@ class HFBackend:
 
     def _new_feed(self) -> Feed:
         """The examples of (seed, episode), from their first."""
+        self.parts.open_cache()
         child = seed_sequence(self._seed, "data", self._episode).generate_state(1, np.uint64)
         return self.parts.feed(int(child[0]) >> 1, lambda: self.student.model)
 
@@ -110,25 +112,25 @@ class HFBackend:
             self.seconds["teacher"] += asked - clock
             self.seconds["train"] += time.perf_counter() - asked
         self._spent += tokens
-        self._measured = self._scores("probe")
+        self._measured = self._scores("probe", self.student.model)
         used = self._feed.tokens
         charges = {k: used[k] - before[k] for k in used}
         charges |= {"student": tokens, "probe": self._measured.tokens}
         spans = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds = {**spans, "seconds": time.perf_counter() - started}
-        self.watch("interval", {**seconds, "step": step, "profile": self._measured.profile})
+        self.watch("interval", {**seconds, "step": step})
         return Outcome(self._measured.profile, charges)
 
-    def _scores(self, split: Split) -> Measurement:
+    def _scores(self, split: Split, model: nn.Module) -> Measurement:
         clock = time.perf_counter()
         with memory_for("probes.batch_size"):
-            measured = self.parts.measure(self.student.model, split)
+            measured = self.parts.measure(model, split)
         self.seconds["probe"] += time.perf_counter() - clock
         return measured
 
-    def measure(self, split: Split) -> Measurement:
-        """Scores item by item; what it used waits to be drained."""
-        measured = self._scores(split)
+    def measure(self, split: Split, model: nn.Module | None = None) -> Measurement:
+        """Scores of the student, or of another model, item by item; what it used is to be drained."""
+        measured = self._scores(split, self.student.model if model is None else model)
         self._waiting["probe"] = self._waiting.get("probe", 0) + measured.tokens
         return measured
 
@@ -143,9 +145,7 @@ class HFBackend:
         """Scores of the student on the test split, which nothing reads before, and of its start."""
         self.parts.suite.open_test()
         last = self.measure("test")
-        trained, self._student = self._student, self.parts.fresh_student()
-        first = self.measure("test")
-        self._student = trained
+        first = self.measure("test", self.parts.pair.fresh_student())
         change, sd = self.parts.suite.paired_change(first, last)
         return Final(last.profile, change, sd)
 

@@ -232,8 +232,10 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     for key, value in above.items():
         old = out.get(key)
         whole = key in ("task", "objective_settings", "allocator_settings")
-        both = isinstance(old, Mapping) and isinstance(value, Mapping) and not whole
-        out[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not whole:
+            out[key] = _merge(old, value)
+        else:
+            out[key] = value
     return out
 
 

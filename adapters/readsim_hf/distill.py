@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 import torch
 from rich.console import Console
+from torch import nn
 
 from readsim.allocators.registry import load_allocator
 from readsim.checkpoint import write_atomic
@@ -26,9 +26,11 @@ from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.outlay import show_outlay
 from readsim_hf.parts import Parts, build_parts, digest_of
 from readsim_hf.results import save_results, show_results
-from readsim_hf.teachers.cache import SignalCache
+from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.agreement import agreement
 from readsim_hf.watching import Watching
+
+HELD_OUT = 64  # prompts on which student and teacher are compared
 
 
 def resolve(file: Path | None, options: Mapping[str, Any], cache: Path | None = None) -> RunConfig:
@@ -89,15 +91,13 @@ def distill(
         device=config.pair.device,
         teacher_precision=config.pair.teacher_precision,
     )
-    parts = build_parts(replace(config, data=replace(config.data, cache="")), pair)
+    parts = build_parts(config, pair)
     backend = HFBackend(parts, config.budget)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)  # what the allocator needs is there
-    show_outlay(console, config, env, parts)
+    show_outlay(console, config, parts, allocator)
     if dry_run:
         return
-    if config.data.cache:
-        parts.teacher.cache = SignalCache(config.data.cache)
     header = log_config(config, env, parts)
     name = Cell("", header["task"], config.budget, config.steps, config.allocator, ()).file_name
     name = f"{Path(name).stem}.seed{config.seed}"
@@ -114,7 +114,8 @@ def distill(
             interruptible(f"every decision is in {path}, the same command with --resume goes on")
         )
         with torch.random.fork_rng():
-            held_out = _agreement(parts, backend, start=True)
+            parts.open_cache()
+            held_out = _held_out(parts)
             rollout(
                 [env],
                 allocator,
@@ -123,15 +124,17 @@ def distill(
                 checkpoint=state,
                 on_step=watching.decided,
             )
-            last = _agreement(parts, backend, start=False)
-        save_results(out, name, backend, {"before": held_out, "after": last})
+            ends = {"before": pair.fresh_student(), "after": backend.student.model}
+            agreed = {k: _agreement(m, held_out, parts) for k, m in ends.items() if held_out}
+        save_results(out, name, backend, agreed)
     forget(state)
-    if held_out is not None and last is not None:
-        missing = last["teacher_mass_not_stored"]
+    if agreed:
+        before, after = agreed["before"], agreed["after"]
+        missing = after["teacher_mass_not_stored"]
         console.print(
-            f"held-out prompts: top-1 agreement with the teacher {held_out['top1']:.3f} -> "
-            f"{last['top1']:.3f}, KL {held_out['kl']:.3f} -> {last['kl']:.3f} "
-            f"({last['positions']} tokens)"
+            f"held-out prompts: top-1 agreement with the teacher {before['top1']:.3f} -> "
+            f"{after['top1']:.3f}, KL {before['kl']:.3f} -> {after['kl']:.3f} "
+            f"({after['positions']} tokens)"
             + (f"; at most {100 * missing:.2g} % of the teacher is not stored" if missing else "")
         )
     rows = read_runlog(path)[1]
@@ -150,9 +153,10 @@ def _open_log(
     if path.exists() and not has_checkpoint(state) and not read_runlog(path)[1]:
         path.unlink()
     if not path.exists():
+        log = RunLog.create(path, config=header, seeds=[seed])
         forget(state)
         path.with_suffix(".json").unlink(missing_ok=True)
-        return RunLog.create(path, config=header, seeds=[seed])
+        return log
     if not resume:
         raise RunLogError(
             f"{path} exists and is not overwritten: --resume goes on with it; to start anew, give "
@@ -173,18 +177,19 @@ def _is_over(log: RunLog, state: Path, results: Path) -> bool:
     return True
 
 
-def _agreement(parts: Parts, backend: HFBackend, *, start: bool) -> dict[str, Any] | None:
-    """Agreement on prompts of the dev split, for which the teacher is asked outside the budget."""
+def _held_out(parts: Parts) -> list[TeacherRecord]:
+    """The teacher's replies to prompts of the dev split, asked outside the budget; none where the
+    distributions that agreement needs are not stored."""
     soft = parts.teacher.soft
-    if soft is None or soft.kind == "sampled" or parts.pair.vocabulary is None:
-        return None
-    prompts = parts.suite.splits.prompts("dev")[:64]
-    records = [r for r in parts.teacher.ask(prompts) if r is not None]
-    if not records:
-        return None
-    model = parts.pair.fresh_student() if start else backend.student.model
-    outside = [truncation_report(r.soft) for r in records if r.soft is not None]
+    if soft is None or soft.kind == "sampled":
+        return []
+    prompts = parts.suite.splits.prompts("dev")[:HELD_OUT]
+    return [r for r in parts.teacher.ask(prompts) if r is not None]
+
+
+def _agreement(model: nn.Module, held_out: list[TeacherRecord], parts: Parts) -> dict[str, Any]:
+    outside = [truncation_report(r.soft) for r in held_out if r.soft is not None]
     return {
-        **agreement(model, records, parts.pair.vocabulary)._asdict(),
+        **agreement(model, held_out, parts.pair.shared_vocabulary())._asdict(),
         "teacher_mass_not_stored": max(report.max for report in outside),
     }

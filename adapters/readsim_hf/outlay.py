@@ -4,9 +4,10 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from transformers import PreTrainedModel
 
+from readsim.allocators.base import Allocator
 from readsim.amounts import show_tokens
-from readsim.env import DistillEnv
 from readsim.rollout import DEV_CHECKPOINTS
 from readsim.streams import generator
 from readsim_hf.config import RunConfig
@@ -35,7 +36,7 @@ def lengths(parts: Parts) -> tuple[float, float]:
     return float(np.mean(prompts)), mean
 
 
-def show_outlay(console: Console, config: RunConfig, env: DistillEnv, parts: Parts) -> None:
+def show_outlay(console: Console, config: RunConfig, parts: Parts, allocator: Allocator) -> None:
     """A table of tokens by kind: exact for the student, estimated for the others."""
     prompt, reply = lengths(parts)
     supervised = reply if parts.teacher.signal.name != "resp" else min(reply, 8.0)
@@ -58,7 +59,7 @@ def show_outlay(console: Console, config: RunConfig, env: DistillEnv, parts: Par
             f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items",
         ),
     ]
-    if "transitions" in _needs(config):
+    if "transitions" in allocator.needs:
         pool = config.pool_runs * config.budget // config.steps
         rows.append(("offline", show_tokens(pool), f"{config.pool_runs} short trainings, undone"))
     for row in rows:
@@ -77,16 +78,10 @@ def show_outlay(console: Console, config: RunConfig, env: DistillEnv, parts: Par
         )
 
 
-def _needs(config: RunConfig) -> frozenset[str]:
-    from readsim.allocators.registry import load_allocator
-
-    return load_allocator(config.allocator, dict(config.allocator_settings)).needs
-
-
 def _round(tokens: float) -> str:
     return show_tokens(int(float(f"{tokens:.2g}")))
 
 
-def _size(model: object) -> str:
-    count = sum(p.numel() for p in model.parameters())  # type: ignore[attr-defined]
+def _size(model: PreTrainedModel) -> str:
+    count = model.num_parameters()
     return f"{count / 1e6:.3g}M" if count < 1e9 else f"{count / 1e9:.3g}B"

@@ -24,8 +24,7 @@ from readsim_hf.objectives.table import BASELINES, check_compatible, make_object
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.probes.benchmark import Benchmark, prompt_benchmark
 from readsim_hf.probes.registry import from_local
-from readsim_hf.probes.splits import Parts as ItemParts
-from readsim_hf.probes.splits import Sizes, Split, Splits, draw_items, split_items
+from readsim_hf.probes.splits import ItemSplits, Sizes, Split, Splits, draw_items, split_items
 from readsim_hf.probes.suite import Measurement, ProbeSuite
 from readsim_hf.prompts.checkers import check, format_ok
 from readsim_hf.prompts.fitting import fitting
@@ -105,6 +104,12 @@ class Parts:
         )
         return Feed(streams, replies, self.data.group)
 
+    def open_cache(self) -> None:
+        """Open or make the file of teacher replies, if there is to be one: only when a run begins, so
+        that settings which are refused leave no file."""
+        if self.data.cache and self.teacher.cache is None:
+            self.teacher.cache = SignalCache(self.data.cache)
+
     def measure(self, model: nn.Module, split: Split) -> Measurement:
         """Scores of a model on one split."""
         return self.suite.measure(bare(model), self.pair.tokenizer, split)
@@ -135,7 +140,6 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         format_ok=format_ok,
         soft=kept,
         vocab=vocabulary,
-        cache=SignalCache(config.data.cache) if config.data.cache else None,
     )
     benchmarks, splits = _benchmarks(config.probes, library)
     suite = ProbeSuite(
@@ -234,7 +238,7 @@ def _supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
 def _benchmarks(config: ProbeConfig, library: Library) -> tuple[list[Benchmark], Splits]:
     """The benchmarks of every capability: local files where given, generated items elsewhere."""
     benchmarks: list[Benchmark] = []
-    items: dict[str, ItemParts] = {}
+    items: dict[str, ItemSplits] = {}
     sizes = Sizes(config.probe, config.dev, config.test)
     for chosen in config.benchmarks:
         benchmark, rows = from_local(**asdict(chosen), allow_code=config.allow_code)

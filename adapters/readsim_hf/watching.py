@@ -33,7 +33,7 @@ class Watching:
         self._loss: float | None = None
         self._recent: list[tuple[float, float]] = []  # (time, tokens), of this interval
         self._steps, self._of, self._said = 0, config.steps, False
-        self._interval: Mapping[str, Any] = {}
+        self._interval: Mapping[str, float] = {}
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -60,7 +60,7 @@ class Watching:
         if self._writer is not None:
             self._writer.close()
 
-    def __call__(self, kind: str, numbers: Mapping[str, Any]) -> None:
+    def __call__(self, kind: str, numbers: Mapping[str, float]) -> None:
         if kind == "window":
             self._window(numbers)
         elif kind == "pool":
@@ -80,7 +80,7 @@ class Watching:
             self._writer.close()
             self._writer = _event_writer(self._events, round(spent * self._budget) + 1)
 
-    def _window(self, numbers: Mapping[str, Any]) -> None:
+    def _window(self, numbers: Mapping[str, float]) -> None:
         spent, tokens = numbers["spent"], numbers["tokens"]
         old = self._loss
         self._loss = numbers["loss"] if old is None else 0.9 * old + 0.1 * numbers["loss"]

@@ -76,7 +76,7 @@ def records(size: Size, kind: SoftKind, seed: int) -> list[TeacherRecord]:
 def record(size: Size, ids: np.ndarray, soft: Soft | None) -> TeacherRecord:
     """A text whose second half is supervised."""
     prompt, reply = ids[: size.half], ids[size.half :]
-    return TeacherRecord("math", prompt, reply, (0, len(reply)), soft, 0, 0)
+    return TeacherRecord("math", prompt, reply, (0, len(reply)), soft)
 
 
 def examples(some: Sequence[TeacherRecord]) -> list[Example]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.prompts.prompt import Prompt, question_key
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Item:
 
     @property
     def key(self) -> str:
-        """Folded text of what is asked, hashed: equal keys are the same question (R66)."""
-        return fold(self.asked)
+        """See `question_key`."""
+        return question_key(self.asked)
 
     @property
     def is_prompt(self) -> bool:
@@ -38,11 +38,6 @@ class Item:
     def prompt(self) -> Prompt:
         """The prompt that a generated item was made from."""
         return Prompt(**self.data)
-
-
-def fold(text: str) -> str:
-    """SHA-256 of a text with case and spacing folded."""
-    return hashlib.sha256(" ".join(text.casefold().split()).encode()).hexdigest()
 
 
 def content_id(data: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ TRIES = 200  # draws of a new prompt before a template counts as exhausted
 _STREAM = {"probe": "items", "dev": "dev", "test": "test"}
 
 
-class Parts(NamedTuple):
+class ItemSplits(NamedTuple):
     """The splits of one benchmark, and how they were made. `pool` may be trained on."""
 
     probe: tuple[Item, ...]
@@ -38,7 +38,7 @@ class Sizes(NamedTuple):
 
 def split_items(
     items: Sequence[Item], train: Sequence[Item] = (), *, size: int = SIZE, floor: int = FLOOR
-) -> Parts:
+) -> ItemSplits:
     """Splits of a benchmark that is a set of items (D2).
 
     With `train` (training or validation data), a stable hash sends 10 % of it to probe and 10 % to
@@ -53,13 +53,15 @@ def split_items(
     dev = [item for item in order if 0.1 <= _rank(item) < 0.2]
     rest = [item for item in order if _rank(item) >= 0.2]
     if not train:
-        return Parts(tuple(probe[:size]), tuple(dev[:size]), tuple(rest), "hash split of one set")
+        return ItemSplits(
+            tuple(probe[:size]), tuple(dev[:size]), tuple(rest), "hash split of one set"
+        )
     more_probe, more_dev = max(0, floor - len(probe)), max(0, floor - len(dev))
     probe += rest[:more_probe]
     dev += rest[more_probe : more_probe + more_dev]
     pool = rest[more_probe + more_dev :]
     rule = "hash split of the non-test data"
-    return Parts(tuple(probe[:size]), tuple(dev[:size]), tuple(test), rule, tuple(pool))
+    return ItemSplits(tuple(probe[:size]), tuple(dev[:size]), tuple(test), rule, tuple(pool))
 
 
 def draw_items(
@@ -69,7 +71,7 @@ def draw_items(
     *path: int,
     sizes: Sizes | None = None,
     avoid: Iterable[str] = (),
-) -> Parts:
+) -> ItemSplits:
     """Splits of a generated benchmark, each drawn on its own stream; the templates take turns.
 
     `path` tells the streams of benchmarks apart. No two items ask the same, and none has a key in
@@ -96,7 +98,7 @@ def draw_items(
                 f"{len(items)} more prompts that differ; ask for fewer or add templates"
             )
         drawn[split] = tuple(items)
-    return Parts(drawn["probe"], drawn["dev"], drawn["test"], "drawn separately")
+    return ItemSplits(drawn["probe"], drawn["dev"], drawn["test"], "drawn separately")
 
 
 class Splits:
@@ -106,7 +108,7 @@ class Splits:
     split has fewer than two items (no standard error could be given).
     """
 
-    def __init__(self, parts: Mapping[str, Parts]) -> None:
+    def __init__(self, parts: Mapping[str, ItemSplits]) -> None:
         self._parts = dict(parts)
         self._opened = False
         for name, part in self._parts.items():
@@ -184,7 +186,7 @@ class Splits:
         }
 
 
-def _of(part: Parts, split: Split) -> tuple[Item, ...]:
+def _of(part: ItemSplits, split: Split) -> tuple[Item, ...]:
     return {"probe": part.probe, "dev": part.dev, "test": part.test}[split]
 
 
@@ -204,7 +206,7 @@ def _distinct(items: Iterable[Item], seen: set[str]) -> list[Item]:
     return kept
 
 
-def _check(name: str, part: Parts) -> None:
+def _check(name: str, part: ItemSplits) -> None:
     owner: dict[str, str] = {}
     for split in SPLITS:
         items = _of(part, split)

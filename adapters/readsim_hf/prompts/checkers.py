@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from readsim.errors import CapabilityMissingError, unknown
 from readsim_hf.prompts import expression
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.prompts.replies import (
+from readsim_hf.prompts.reading import (
     NotJson,
     fold,
     read_choice,

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from readsim_hf.prompts.replies import unfence
+from readsim_hf.prompts.reading import unfence
 
 LONGEST = 300  # characters of an expression
 LARGEST = 10**60  # absolute value of anything on the way

@@ -19,6 +19,11 @@ CAPABILITIES = (
 )
 
 
+def question_key(text: str) -> str:
+    """SHA-256 of a text with case and spacing folded: equal keys are the same question (R66)."""
+    return hashlib.sha256(" ".join(text.casefold().split()).encode()).hexdigest()
+
+
 @dataclass(frozen=True)
 class Prompt:
     """One instance of a template (R28). Plain data: every field can be written to JSON.
@@ -42,8 +47,8 @@ class Prompt:
 
     @property
     def key(self) -> str:
-        """SHA-256 of the text with case and spacing folded: equal keys are the same question."""
-        return hashlib.sha256(" ".join(self.text.casefold().split()).encode()).hexdigest()
+        """See `question_key`."""
+        return question_key(self.text)
 
 
 class Template(Protocol):

@@ -33,7 +33,7 @@ def to_bytes(record: TeacherRecord) -> bytes:
 
 
 def from_bytes(data: bytes) -> TeacherRecord:
-    """What `to_bytes` was given, with source "" and no tokens asked. Arrays can be written to."""
+    """What `to_bytes` was given, with source "". Arrays can be written to."""
     tensors = load(data)
     soft = None
     if "soft_kind" in tensors:
@@ -47,8 +47,6 @@ def from_bytes(data: bytes) -> TeacherRecord:
         completion_ids=np.array(tensors["completion_ids"], dtype=np.int32),
         span=(first, end),
         soft=soft,
-        prompt_tokens=0,
-        generated_tokens=0,
     )
 
 

@@ -31,8 +31,6 @@ class TeacherRecord:
                                  unless it was cut at the length limit
     span                         half-open range of the supervised completion tokens
     soft                         the teacher's distributions at the span's positions, or None
-    prompt_tokens, generated_tokens   what was asked of the teacher for this record, rejected
-                                 attempts included; both 0 when it came from the cache
     """
 
     source: str
@@ -40,8 +38,6 @@ class TeacherRecord:
     completion_ids: NDArray[np.int32]
     span: tuple[int, int]
     soft: Soft | None
-    prompt_tokens: int
-    generated_tokens: int
 
     @property
     def supervised(self) -> int:

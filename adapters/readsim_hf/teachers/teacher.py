@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,15 +51,6 @@ class TeacherCounts:
     scored_tokens: int = 0
     asked_prompt_tokens: int = 0
     asked_generated_tokens: int = 0
-
-
-class _Asked(NamedTuple):
-    """A prompt and the tokens that were asked of the teacher for it so far."""
-
-    prompt: Prompt
-    ids: NDArray[np.int32]
-    prompt_tokens: int = 0
-    generated_tokens: int = 0
 
 
 class Teacher:
@@ -126,28 +117,21 @@ class Teacher:
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         """One record a prompt, in order; None where it was dropped.
 
-        A record's token counts are what was generated for it now, rejected attempts included: 0 if
-        it came from the cache or if the same prompt stands earlier in `prompts`. ConfigError if a
-        prompt with `max_new_tokens` does not fit the model, before anything is generated.
+        ConfigError if a prompt with `max_new_tokens` does not fit the model, before anything is
+        generated.
         """
-        asked = [_Asked(p, self.encode(p)) for p in prompts]
+        ids = [self.encode(p) for p in prompts]
         self.counts.prompts += len(prompts)
         records: list[TeacherRecord | None] = [None] * len(prompts)
         open_rows = list(range(len(prompts)))
         for attempt in range(2 if self.decoding.temperature > 0 else 1):
             if not open_rows:
                 break
-            replies = self._replies([asked[row] for row in open_rows], attempt)
+            replies = self._replies([ids[row] for row in open_rows], attempt)
             still_open = []
-            for row, (now, reply) in zip(open_rows, replies, strict=True):
-                asked[row] = now
-                if self._accepts(now.prompt, reply.completion_ids):
-                    records[row] = replace(
-                        reply,
-                        source=now.prompt.capability,
-                        prompt_tokens=now.prompt_tokens,
-                        generated_tokens=now.generated_tokens,
-                    )
+            for row, reply in zip(open_rows, replies, strict=True):
+                if self._accepts(prompts[row], reply.completion_ids):
+                    records[row] = replace(reply, source=prompts[row].capability)
                 else:
                     still_open.append(row)
             self.counts.rejected += len(still_open)
@@ -195,27 +179,23 @@ class Teacher:
         answer = self.style.final_answer(self._decode(completion.tolist()))
         return bool(answer) and self._format_ok(prompt, answer)
 
-    def _replies(self, asked: Sequence[_Asked], attempt: int) -> list[tuple[_Asked, TeacherRecord]]:
-        """The reply of this attempt to each prompt, and the prompt with what the reply cost."""
+    def _replies(self, asked: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
+        """The reply of this attempt to each prompt; equal prompts are asked and counted once."""
         settings = self._settings(attempt)
-        keys = [content_key(settings, a.ids) for a in asked]
+        keys = [content_key(settings, ids) for ids in asked]
         known = self.cache.get_many(keys) if self.cache is not None else {}
-        first = {key: row for row, key in reversed(list(enumerate(keys)))}
-        new = sorted(row for key, row in first.items() if key not in known)
-        made = self._generate([asked[row].ids for row in new], attempt) if new else []
-        fresh = dict(zip([keys[row] for row in new], made, strict=True))
+        distinct = dict(zip(keys, asked, strict=True))
+        new = [key for key in distinct if key not in known]
+        made = self._generate([distinct[key] for key in new], attempt) if new else []
+        fresh = dict(zip(new, made, strict=True))
         if self.cache is not None and fresh:
             self.cache.put_many(fresh)
         self.counts.cached += len(asked) - len(new)
         known |= fresh
-        for key, row in first.items():
-            self.counts.asked_prompt_tokens += len(asked[row].ids)
+        for key, ids in distinct.items():
+            self.counts.asked_prompt_tokens += len(ids)
             self.counts.asked_generated_tokens += len(known[key].completion_ids)
-        asked_now = set(new)
-        return [
-            (self._charged(a, known[key]) if row in asked_now else a, known[key])
-            for row, (a, key) in enumerate(zip(asked, keys, strict=True))
-        ]
+        return [known[key] for key in keys]
 
     def _generate(self, prompts: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
         """New records, with distributions, before the format check: it may be another next time."""
@@ -236,7 +216,7 @@ class Teacher:
         texts = [Passage(*text) for text in zip(prompts, replies, spans, strict=True)]
         softs = [None] * len(texts) if spoken is None else self._softs(texts, spoken)
         return [
-            TeacherRecord("", as_ids(prompt), as_ids(reply), span, soft, 0, 0)
+            TeacherRecord("", as_ids(prompt), as_ids(reply), span, soft)
             for (prompt, reply, span), soft in zip(texts, softs, strict=True)
         ]
 
@@ -248,13 +228,6 @@ class Teacher:
             return self.score_many(texts)
         self.counts.scored_tokens += sum(len(soft.logp) for soft in kept)
         return kept
-
-    @staticmethod
-    def _charged(asked: _Asked, record: TeacherRecord) -> _Asked:
-        return asked._replace(
-            prompt_tokens=asked.prompt_tokens + len(record.prompt_ids),
-            generated_tokens=asked.generated_tokens + len(record.completion_ids),
-        )
 
     def _settings(self, attempt: int) -> Mapping[str, Any]:
         """All that a record depends on beside the prompt's tokens."""

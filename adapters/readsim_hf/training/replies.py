@@ -136,5 +136,5 @@ class Replies:
         self._read += sum(len(p.prompt_ids) + len(p.completion_ids) for p in passages)
         out: list[TeacherRecord | None] = [None] * len(prompts)
         for n, soft in zip(kept, softs, strict=True):
-            out[n] = TeacherRecord(prompts[n].capability, ids[n], replies[n], spans[n], soft, 0, 0)
+            out[n] = TeacherRecord(prompts[n].capability, ids[n], replies[n], spans[n], soft)
         return out
