@@ -84,3 +84,24 @@ class DurableBackend(Backend, Protocol):
     def load(self, folder: Path) -> None:
         """Go back to a saved state exactly. Raises RunLogError if a file is missing or damaged."""
         ...
+
+
+@runtime_checkable
+class OffersTeacher(Protocol):
+    """A backend that knows how well its teacher does, which is what reference losses come from."""
+
+    def teacher_profile(self) -> Array:
+        """The teacher's profile (V,) on the scale of the probes."""
+        ...
+
+
+@runtime_checkable
+class OffersAlignment(Protocol):
+    """A backend that can say what training on each source would do now: gradient alignment."""
+
+    def alignment(self) -> Array:
+        """(S, V): change of visible capability j per token of source i, from the present student.
+
+        To first order this is the inner product of the sources' and the capabilities' gradients.
+        """
+        ...

@@ -16,7 +16,7 @@ from readsim.allocators.base import (
     Transition,
 )
 from readsim.arrays import Array
-from readsim.backend import DurableBackend
+from readsim.backend import DurableBackend, OffersAlignment, OffersTeacher
 from readsim.durable import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.env import DistillEnv, Observation
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
@@ -52,8 +52,12 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
     for need in sorted(allocator.needs):
         if need == "trial":
             extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
-        elif need not in ("transitions", "world"):
+        elif need not in ("transitions", "world", "teacher", "alignment"):
             raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
+        elif need == "teacher" and isinstance(env.backend, OffersTeacher):
+            extras["teacher"] = env.backend.teacher_profile()
+        elif need == "alignment" and isinstance(env.backend, OffersAlignment):
+            extras["alignment"] = env.backend.alignment
         elif need == "transitions" and isinstance(env.backend, SimBackend | OffersTransitions):
             extras["transitions"] = _offline(env, seed)
         elif need == "world" and world is not None:
@@ -72,6 +76,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
         reward=setting.reward,
         history=setting.history,
         seed=seed,
+        scores=setting.scores,
+        pools=np.full(len(setting.sources), np.inf) if world is None else world.pool_tokens,
         **extras,
     )
 

@@ -109,6 +109,15 @@ class Simulator:
         change = test.measure(last, luck, after) - test.measure(first, luck, before)
         return Final(last, change, test.difference_deviation(first, last))
 
+    def alignment(self, tokens: float) -> Array:
+        """Noise-free change (N, S, V) per token that `tokens` more of each source alone would bring."""
+        s = self.world.shape[0]
+        model = self.world.model
+        state = tuple(np.repeat(part[:, None], s, axis=1) for part in self._state)
+        after = model.advance(state, np.broadcast_to(np.eye(s) * tokens, (self._n, s, s)))
+        change = model.profile(after) - self.profile[:, None]
+        return change[..., self.world.visible_columns] / tokens
+
     def snapshot(self) -> dict[str, Any]:
         return {
             "state": [p.copy() for p in self._state],
@@ -165,6 +174,15 @@ class SimBackend:
 
     def final_eval(self) -> Final:
         return Final(*(part[0] for part in self._sim.final(self._first)))
+
+    def teacher_profile(self) -> Array:
+        """The ceiling, without measurement noise."""
+        return self.world.ceiling[self.world.visible_columns]
+
+    def alignment(self) -> Array:
+        """Noise-free: what gradient methods could know at best (a step of 1000 tokens)."""
+        slopes: Array = self._sim.alignment(1000.0)[0]
+        return slopes
 
     def snapshot(self) -> dict[str, Any]:
         return self._sim.snapshot()

@@ -35,7 +35,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"dynamics": 3}, "dynamics = 3: expected text"),
     ({"link": "logistics"}, "link: .*did you mean 'logistic'"),
     ({"gain": "hil"}, "gain: .*did you mean 'hill'"),
-    ({"gain": ["hill"]}, "gain = .*one for each of the 2 sources"),
+    ({"gain": ["hill"]}, "gain = .*one for each of the 2 gain curves"),
     ({"gain": 2}, "gain = 2: expected a list of names"),
     ({"start": [0.1, 0.2, 0.3]}, r"start: shape \(3,\) where \(2,\) is needed"),
     ({"start": "low"}, "start = 'low': expected numbers"),

@@ -149,6 +149,17 @@ class HFBackend:
         change, sd = self.parts.suite.paired_change(first, last)
         return Final(last.profile, change, sd)
 
+    def teacher_profile(self) -> Array:
+        """The teacher's scores on the probe items, charged as probe tokens.
+
+        Raises CapabilityMissingError where teacher and student read text differently.
+        """
+        if self.parts.pair.vocabulary is None:
+            raise CapabilityMissingError(
+                "the teacher's scores: its tokenizer differs from the student's, which the probes use"
+            )
+        return self.measure("probe", self.parts.pair.teacher).profile
+
     def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
         """A pool from short trainings with random allocations, each undone (decision D17)."""
         return collect(self, setting, size, seed)

@@ -35,8 +35,16 @@ class Setup:
 
     `history` is the number H of past steps that a context shows.
 
-    `trial(allocation, tokens, charge)`, `transitions(n)` and `world` / `task` are None unless the
-    allocator's `needs` names "trial", "transitions" or "world".
+    `scores` tells profiles in [0, 1] from negated losses. `pools` (S,) is how many distinct tokens
+    each source has; infinity where more can always be generated.
+
+    None unless the allocator's `needs` names them:
+    "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
+                   that is undone
+    "transitions"  `transitions(n)`: a pool of one-step transitions
+    "teacher"      `teacher` (V,): the teacher's profile, where reference losses come from
+    "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
+    "world"        `world` and `task`: for oracles
     """
 
     sources: tuple[str, ...]
@@ -48,6 +56,10 @@ class Setup:
     reward: RewardConfig
     history: int
     seed: int
+    scores: bool
+    pools: Array
+    teacher: Array | None = None
+    alignment: Callable[[], Array] | None = None
     trial: Callable[[Array, int, bool], Array] | None = None
     transitions: Callable[[int], Pool] | None = None
     world: World | None = None
@@ -100,8 +112,8 @@ class Transition(NamedTuple):
 class Allocator:
     """Base class: override `select`, and `init` / `update` where there is something to remember.
 
-    Instances hold configuration only. `needs` names what `Setup` must carry beyond names and r:
-    "trial" (short trainings that are undone), "transitions" (an offline pool), "world" (oracles).
+    Instances hold configuration only. `needs` names what `Setup` must carry beyond names and r: see
+    there. A backend that lacks it is refused before the run.
     """
 
     needs: frozenset[str] = frozenset()

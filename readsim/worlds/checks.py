@@ -68,9 +68,12 @@ def _shapes(world: "World") -> None:
         ("start", "floor", "ceiling", "process_sd", "forgetting_tokens"), (k,)
     )
     wanted |= dict.fromkeys(("items", "test_items", "probe_bias", "probe_slope"), (k,))
-    wanted |= dict.fromkeys(("scale_tokens", "efficiency_sd"), (s,))
-    wanted |= {"help": (s, k), "harm": (s, k)}
-    may_be_infinite = ("floor", "forgetting_tokens")
+    m = world.curves
+    wanted |= dict.fromkeys(("pool_tokens", "efficiency_sd"), (s,))
+    wanted |= {"scale_tokens": (m,), "help": (m, k), "harm": (m, k)}
+    if world.feeds.size:
+        wanted["feeds"] = (s, m)
+    may_be_infinite = ("floor", "forgetting_tokens", "pool_tokens")
     for field, shape in wanted.items():
         value: Array = getattr(world, field)
         if value.shape != shape:
@@ -81,8 +84,8 @@ def _shapes(world: "World") -> None:
             )
         if np.isnan(value).any() or (field not in may_be_infinite and not np.isfinite(value).all()):
             _fail(field, _first_bad(value), "numbers must be finite")
-    if len(world.gain) != s:
-        _fail("gain", world.gain, f"one family for all, or one for each of the {s} sources")
+    if len(world.gain) != m:
+        _fail("gain", world.gain, f"one family for all, or one for each of the {m} gain curves")
 
 
 def _first_bad(value: Array) -> float:
@@ -90,10 +93,10 @@ def _first_bad(value: Array) -> float:
 
 
 def _bounds(world: "World") -> None:
-    for field in ("help", "harm", "efficiency_sd", "process_sd"):
-        if (getattr(world, field) < 0).any():
+    for field in ("help", "harm", "feeds", "efficiency_sd", "process_sd"):
+        if getattr(world, field).size and (getattr(world, field) < 0).any():
             _fail(field, float(getattr(world, field).min()), "values must be >= 0")
-    for field in ("scale_tokens", "forgetting_tokens"):
+    for field in ("scale_tokens", "forgetting_tokens", "pool_tokens"):
         if (getattr(world, field) <= 0).any():
             _fail(field, float(getattr(world, field).min()), "values must be > 0")
     if not world.horizon > 0:
@@ -134,6 +137,11 @@ def _mode(world: "World") -> None:
     for field, used in flow_only.items():
         if used and world.dynamics != "flow":
             _fail(field, "given", f"only dynamics = 'flow' has it, not {world.dynamics!r}")
+    if world.feeds.size and (world.dynamics != "potential" or world.link == "identity"):
+        here = (world.dynamics, world.link)
+        _fail("feeds", here, "shared gain curves need dynamics 'potential' and a link that bounds")
+    if np.isfinite(world.pool_tokens).any() and world.dynamics == "artifact":
+        _fail("pool_tokens", world.pool_tokens.tolist(), "the artifact mode has none")
     if world.process_sd.any() and world.order_free:
         _fail("process_sd", world.process_sd.tolist(), "only 'flow' and 'artifact' have it")
     if world.dynamics == "separable":

@@ -16,10 +16,11 @@ from readsim.worlds.world import OPTIONAL_VECTORS, World
 
 SCHEMA = 1
 _MATRICES = ("help", "harm")
-_VECTORS = {"start": "K", "floor": "K", "ceiling": "K", "scale_tokens": "S"} | {
+_VECTORS = {"start": "K", "floor": "K", "ceiling": "K", "scale_tokens": "M"} | {
     name: axis for name, _, axis in OPTIONAL_VECTORS
 }
 _NUMBERS = ("horizon", "pairing")
+_ENDLESS = {"forgetting_tokens": "never", "pool_tokens": "unlimited"}  # how infinity is written
 _NAMES = ("sources", "capabilities", "hidden")
 
 
@@ -34,7 +35,7 @@ def world_to_dict(world: World) -> dict[str, object]:
                 continue
             if f.name == "floor" and not world.is_score:
                 continue
-            if f.name == "harm" and not value.any():
+            if f.name in ("harm", "feeds") and not value.any():
                 continue
             out[f.name] = value.tolist()
         elif f.name == "gain":
@@ -45,10 +46,9 @@ def world_to_dict(world: World) -> dict[str, object]:
             out[f.name] = list(value) if isinstance(value, tuple) else value
     if world.drift:
         out["drift"] = {**world.drift, "help": np.asarray(world.drift["help"]).tolist()}
-    if "forgetting_tokens" in out:
-        out["forgetting_tokens"] = [
-            v if np.isfinite(v) else "never" for v in world.forgetting_tokens.tolist()
-        ]
+    for key, word in _ENDLESS.items():
+        if key in out:
+            out[key] = [v if np.isfinite(v) else word for v in getattr(world, key).tolist()]
     return out
 
 
@@ -61,8 +61,11 @@ def world_from_dict(data: Mapping[str, object]) -> World:
     names: dict[str, tuple[str, ...]] = {k: _names(k, data[k]) for k in _NAMES if k in data}
     sources = names.setdefault("sources", names["capabilities"])
     size = {"S": len(sources), "K": len(names["capabilities"])}
+    size["M"] = _curves(data["feeds"]) if "feeds" in data else size["S"]
     if not all(size.values()):
-        empty = "capabilities" if not size["K"] else "sources"
+        empty = next(
+            n for k, n in (("K", "capabilities"), ("S", "sources"), ("M", "feeds")) if not size[k]
+        )
         raise WorldError(f"{empty} = []: at least one name is needed")
     out: dict[str, Any] = {**{k: v for k, v in data.items() if k != "schema"}, **names}
     for key in ("name", "dynamics", "link", "description"):
@@ -73,13 +76,14 @@ def world_from_dict(data: Mapping[str, object]) -> World:
     out.setdefault("floor", -np.inf if out["link"] == "exponential" else 0.0)
     out.setdefault("harm", 0.0)
     shapes: dict[str, tuple[int, ...]] = {key: (size[axis],) for key, axis in _VECTORS.items()}
-    shapes |= dict.fromkeys(_MATRICES, (size["S"], size["K"])) | dict.fromkeys(_NUMBERS, ())
+    shapes |= dict.fromkeys(_MATRICES, (size["M"], size["K"])) | dict.fromkeys(_NUMBERS, ())
+    shapes["feeds"] = (size["S"], size["M"])
     for key, shape in shapes.items():
         if key in out:
             out[key] = _array(key, out[key], shape)
     out |= {key: float(out[key]) for key in _NUMBERS if key in out}
     gain = out.get("gain", "exponential")
-    out["gain"] = (gain,) * size["S"] if isinstance(gain, str) else _names("gain", gain)
+    out["gain"] = (gain,) * size["M"] if isinstance(gain, str) else _names("gain", gain)
     out["gates"] = tuple(_tables("gates", out.get("gates", [])))
     for key in ("drift", "provenance", "tasks"):
         out[key] = _table(key, out.get(key, {}))
@@ -119,9 +123,16 @@ def _tables(key: str, value: object) -> list[dict[str, object]]:
     return list(value)
 
 
+def _curves(feeds: object) -> int:
+    """M, the length of the rows of `feeds`."""
+    if not isinstance(feeds, list | tuple) or not feeds or not isinstance(feeds[0], list | tuple):
+        raise WorldError("feeds: expected a matrix, a row for each source")
+    return len(feeds[0])
+
+
 def _array(key: str, value: object, shape: tuple[int, ...]) -> Array:
-    if isinstance(value, list) and "never" in value:
-        value = [np.inf if v == "never" else v for v in value]
+    if isinstance(value, list) and key in _ENDLESS:
+        value = [np.inf if v == _ENDLESS[key] else v for v in value]
     if not _numeric(value):
         raise WorldError(f"{key} = {value!r}: expected numbers")
     try:

@@ -19,6 +19,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.worlds.gains import GainBank
+from readsim.worlds.intake import Intake
 from readsim.worlds.links import Link
 from readsim.worlds.potential import State
 
@@ -45,9 +46,16 @@ class Flow:
     """State: (x (..., S), rate (..., S), z (..., K), total tokens (..., 1))."""
 
     def __init__(
-        self, gains: GainBank, link: Link, help_: Array, harm: Array, terms: FlowTerms
+        self,
+        gains: GainBank,
+        link: Link,
+        help_: Array,
+        harm: Array,
+        terms: FlowTerms,
+        intake: Intake | None = None,
     ) -> None:
         self.gains, self.link, self.terms = gains, link, terms
+        self.intake = intake
         self.help, self.harm = help_, harm
         self.help_change = None if terms.help_after is None else terms.help_after - help_
         self.harm_through_gain = harm * np.array(
@@ -59,6 +67,10 @@ class Flow:
         self.gated = bool((terms.gate_needs >= 0).any())
         self._set_gates(terms)
         self.process_width = len(terms.process_sd) if terms.process_sd.any() else 0
+
+    def _gained(self, x: Array) -> Array:
+        """u of what x (..., S) is worth."""
+        return self.gains.curves.value(x if self.intake is None else self.intake.worth(x))
 
     def initial(self, rate: Array) -> State:
         shape = rate.shape[:-1]
@@ -94,10 +106,10 @@ class Flow:
         dx = part * rate
         dtotal = part.sum(axis=-1, keepdims=True)
         fade = np.exp(-(part @ self.unpractised) / t.forgetting_tokens) if self.forgets else 1.0
-        before = self.gains.curves.value(x)
+        before = self._gained(x)
         for _ in range(t.substeps):
             x = x + dx
-            after = self.gains.curves.value(x)
+            after = self._gained(x)
             du, before = after - before, after
             gain = du @ self.help
             if self.help_change is not None:
@@ -123,7 +135,7 @@ class Flow:
         part = tokens / n
         dx = part * rate
         count = np.arange(n + 1.0).reshape(-1, *[1] * tokens.ndim)
-        du = np.diff(self.gains.curves.value(count * dx), axis=0)
+        du = np.diff(self._gained(count * dx), axis=0)
         gain = du @ self.help
         if self.help_change is not None:
             each = part.sum(axis=-1, keepdims=True)

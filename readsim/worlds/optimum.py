@@ -50,7 +50,8 @@ def optimum(
     if not (np.isfinite(budget) and budget > 0):
         raise ConfigError(f"budget = {budget!r}: expected a number of tokens > 0")
     check_budget(world, budget)
-    if world.order_free and world.link == "identity" and task.kind == "linear":
+    additive = world.order_free and world.link == "identity" and world.intake is None
+    if additive and task.kind == "linear":
         return _closed_form(world, task, budget, spend_all)
     problem: Problem = (
         OrderFree(world, budget) if world.order_free else Simulated(world, budget, steps)
@@ -86,7 +87,7 @@ class OrderFree:
     """`Problem` of a potential world, with exact derivatives."""
 
     def __init__(self, world: World, budget: float) -> None:
-        self.rate = budget / world.scale_tokens
+        self.rate = budget * world.rate()
         self.model = world.potential
 
     def profiles(self, shares: Array) -> Array:

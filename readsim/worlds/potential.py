@@ -9,6 +9,9 @@ turns into gain: x - u(x) is convex, starts with slope 0 and ends with slope 1 (
 the paper's Observation 2), and needs no second transcendental function. For the power family,
 infinitely steep at 0, harm grows as x instead.
 
+With finite pools or shared gain curves (`readsim.worlds.intake`) x - u(x) becomes x - u(e): harm counts
+every token, gain what the token is still worth.
+
 `separable` worlds (Assumption 4.4) are the special case without harm, with the identity link, and
 with one source per capability or at least none that harms.
 """
@@ -17,18 +20,21 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.worlds.gains import GainBank
+from readsim.worlds.intake import Intake
 from readsim.worlds.links import Link
 
 State = tuple[Array, ...]
 
 
 class Potential:
-    """State: (x, rate), both (..., S); `rate` is efficiency / scale of the run."""
+    """State: (x, rate), both (..., S); `rate` is efficiency / scale of the run (see `World.rate`)."""
 
     process_width = 0
 
-    def __init__(self, gains: GainBank, link: Link, help_: Array, harm: Array) -> None:
-        self.gains = gains
+    def __init__(
+        self, gains: GainBank, link: Link, help_: Array, harm: Array, intake: Intake | None = None
+    ) -> None:
+        self.gains, self.intake = gains, intake
         self._value = gains.curves.value
         self.link = link
         self.harm = harm
@@ -48,16 +54,20 @@ class Potential:
 
     def latent(self, x: Array) -> Array:
         """z (..., K) of scaled cumulative tokens x (..., S)."""
-        z: Array = self._value(x).dot(
+        worth = x if self.intake is None else self.intake.worth(x)
+        z: Array = self._value(worth).dot(
             self.through_gain
         )  # `dot`: half the overhead of `@` on one run
         if self.harmful:
-            z -= x.dot(self.harm)
+            z -= (x if self.intake is None else self.intake.spent(x)).dot(self.harm)
         return z
 
     def latent_slope(self, x: Array) -> Array:
         """dz_j / dx_i, (..., S, K)."""
-        return self.gains.slope(x)[..., None] * self.through_gain - self.harm
+        if self.intake is None:
+            return self.gains.slope(x)[..., None] * self.through_gain - self.harm
+        by_worth = self.gains.slope(self.intake.worth(x))[..., None] * self.through_gain
+        return self.intake.slopes(x, by_worth, -self.harm)
 
     def profile(self, state: State) -> Array:
         return self.link.value(self.latent(state[0]))

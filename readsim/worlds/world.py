@@ -14,6 +14,7 @@ from readsim.worlds.artifact import Artifact
 from readsim.worlds.checks import check_world
 from readsim.worlds.flow import Flow, FlowTerms
 from readsim.worlds.gains import GainBank
+from readsim.worlds.intake import Intake
 from readsim.worlds.potential import Potential, State
 from readsim.worlds.probe import Probe
 from readsim.worlds.task import Task, build_task, focus_task
@@ -43,6 +44,11 @@ class Dynamics(Protocol):
 class World:
     """All numbers of a world. Vectors are (S,) or (K,), matrices (S, K); tokens are counts.
 
+    `pool_tokens` (S,): distinct tokens of a source; beyond them it repeats (see `intake`). `feeds`
+    (S, M), only with `potential`: what a token of source i counts for on gain curve m; `gain`,
+    `scale_tokens`, `help` and `harm` then have an entry or row for each of the M curves. Without
+    it every source has a curve of its own, M = S.
+
     `help` and `harm` are in score units: what source i would bring to (take from) capability j at
     u = 1 (at x - u = 1). `start`, `floor` (chance) and `ceiling` (teacher) are on the score scale
     [0, 1]; with the `exponential` link they are negated losses and `floor` is -inf.
@@ -62,6 +68,8 @@ class World:
     scale_tokens: Array
     help: Array
     harm: Array
+    feeds: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    pool_tokens: Array = field(default_factory=lambda: np.zeros(0))
     horizon: float = np.inf
     efficiency_sd: Array = field(default_factory=lambda: np.zeros(0))
     process_sd: Array = field(default_factory=lambda: np.zeros(0))
@@ -128,9 +136,23 @@ class World:
             return build_task(name, self.tasks[name], self.capabilities, self.hidden)
         return focus_task(name, self.capabilities, self.hidden)
 
+    @property
+    def curves(self) -> int:
+        """M, the number of gain curves."""
+        return self.feeds.shape[1] if self.feeds.size else len(self.sources)
+
+    @cached_property
+    def intake(self) -> Intake | None:
+        """What lies between tokens and gain curves; None if every source has its own, endless one."""
+        finite = bool(np.isfinite(self.pool_tokens).any())
+        if not finite and not self.feeds.size:
+            return None
+        pool = self.pool_tokens * self.rate() if finite else None
+        return Intake(pool, self.feeds / self.scale_tokens if self.feeds.size else None)
+
     @cached_property
     def gains(self) -> GainBank:
-        """The gain curves of the sources."""
+        """The gain curves."""
         return GainBank(self.gain)
 
     @cached_property
@@ -153,15 +175,16 @@ class World:
 
     def _model(self, link: links.Link) -> Dynamics:
         if self.order_free:
-            return Potential(self.gains, link, self.help, self.harm)
+            return Potential(self.gains, link, self.help, self.harm, self.intake)
         if self.dynamics == "flow":
-            return Flow(self.gains, link, self.help, self.harm, self._flow_terms())
+            terms = self._flow_terms()
+            return Flow(self.gains, link, self.help, self.harm, terms, self.intake)
         return Artifact(self.start, self.help - self.harm, self.process_sd)
 
     @cached_property
     def potential(self) -> Potential:
         """The order-free equations with this world's gains, link, help and harm."""
-        return Potential(self.gains, self.link_function, self.help, self.harm)
+        return Potential(self.gains, self.link_function, self.help, self.harm, self.intake)
 
     def _flow_terms(self) -> FlowTerms:
         k = len(self.capabilities)
@@ -199,8 +222,9 @@ class World:
         return Probe(self.items, self.probe_bias, self.probe_slope, self.pairing, self.is_score)
 
     def rate(self, efficiency: Array | float = 1.0) -> Array:
-        """efficiency / scale_tokens, (..., S)."""
-        return np.asarray(efficiency / self.scale_tokens)
+        """Scaled tokens per token, (..., S): efficiency / scale_tokens; with `feeds` the efficiency."""
+        scale = np.ones(len(self.sources)) if self.feeds.size else self.scale_tokens
+        return np.asarray(efficiency / scale)
 
     def profile_after(self, schedule: Iterable[Array]) -> Array:
         """The noise-free profile (..., K) after intervals of `tokens` (..., S) each."""
@@ -228,8 +252,14 @@ class World:
         return self.static_profile(np.eye(len(self.sources)), budget, steps) - self.start
 
     def knees(self, fraction: float = 0.1) -> Array:
-        """Tokens (S,) after which each gain curve's slope has fallen to `fraction` of its first (R11)."""
+        """Tokens (S,) after which each gain curve's slope has fallen to `fraction` of its first (R11).
+
+        Raises ConfigError with `feeds`: no curve belongs to one source.
+        """
         from readsim.worlds.gains import gain
+
+        if self.feeds.size:
+            raise ConfigError("knees: this world's sources share gain curves (feeds)")
 
         return np.array([gain(f).knee(fraction) for f in self.gain]) * self.scale_tokens
 
@@ -242,6 +272,7 @@ class World:
 
 OPTIONAL_VECTORS: tuple[tuple[str, float, str], ...] = (
     ("efficiency_sd", 0.0, "S"),
+    ("pool_tokens", np.inf, "S"),
     ("process_sd", 0.0, "K"),
     ("forgetting_tokens", np.inf, "K"),
     ("items", 64.0, "K"),
