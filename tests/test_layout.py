@@ -39,7 +39,7 @@ NEVER = {
 }
 
 # What a bare `import readsim` must not load: it costs more than everything else together.
-HEAVY = NEVER | {"joblib", "matplotlib", "pandas", "rich", "scipy", "typer"}
+HEAVY = NEVER | {"joblib", "matplotlib", "pandas", "rich", "scipy", "sklearn", "typer"}
 
 
 def _name(path: Path) -> str:
