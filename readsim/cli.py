@@ -38,7 +38,8 @@ def compare(
     steps: Steps = 20,
     seeds: Seeds = "8",
     allocators: Annotated[
-        str, typer.Option(help="Names or module:Class, separated by commas.")
+        str,
+        typer.Option(help="NAME or module:Class, with +key=value settings; separated by commas."),
     ] = ",".join(commands.PAPER_ALLOCATORS),
     jobs: Annotated[
         int | None,
@@ -59,7 +60,9 @@ def run(
     budget: Annotated[str, typer.Option(help="Token budget.")] = "20M",
     steps: Steps = 20,
     seeds: Seeds = "1",
-    allocator: Annotated[str, typer.Option(help="Name or module:Class.")] = "read",
+    allocator: Annotated[
+        str, typer.Option(help="Name or module:Class; read+guard=0.02 sets one of its settings.")
+    ] = "read",
     out: Annotated[Path, typer.Option(help="The run log to write.")] = Path("results/run.jsonl"),
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from readsim.allocators.registry import allocator_names, describe, load_allocator
+from readsim.allocators.shaping import Shaped
 from readsim.amounts import parse_tokens, show_tokens
 from readsim.errors import ConfigError
 from readsim.experiment import (
@@ -256,9 +257,8 @@ def allocators(name: str | None) -> None:
         console.print(table)
         return
     allocator = load_allocator(name)
-    console.print(
-        f"[bold]{escape(name)}[/] ({type(allocator).__module__}:{type(allocator).__name__})"
-    )
+    rule = allocator.inner if isinstance(allocator, Shaped) else allocator
+    console.print(f"[bold]{escape(name)}[/] ({type(rule).__module__}:{type(rule).__name__})")
     console.print(escape(describe(name)))
     if allocator.needs:
         console.print(f"needs: {', '.join(sorted(allocator.needs))}")

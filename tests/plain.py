@@ -41,16 +41,31 @@ def link(world: World, j: int, z: float) -> float:
     return low + (high - low) * odds / (1.0 + odds)
 
 
+def worth(tokens: float, pool: float) -> float:
+    """Tokens that a source's tokens are worth when it has `pool` distinct ones (arXiv 2305.16264, Eq. 5)."""
+    if tokens <= pool:
+        return tokens
+    repeats = tokens / pool - 1.0
+    return pool + pool * 15.387756 * (1.0 - exp(-repeats / 15.387756))
+
+
 def potential(world: World, tokens: Numbers) -> list[float]:
     """Profile after cumulative `tokens` (S) in a separable or potential world."""
     out = []
+    s = len(tokens)
     for j in range(len(world.capabilities)):
         z = 0.0
-        for i, family in enumerate(world.gain):
-            x = tokens[i] / float(world.scale_tokens[i])
-            u = gain(family, x)
+        for m, family in enumerate(world.gain):
+            share = [
+                float(world.feeds[i, m]) if world.feeds.size else float(i == m) for i in range(s)
+            ]
+            scale = float(world.scale_tokens[m])
+            x = sum(c * b for c, b in zip(share, tokens, strict=True)) / scale
+            pools = [float(p) for p in world.pool_tokens]
+            e = sum(c * worth(b, p) for c, b, p in zip(share, tokens, pools, strict=True)) / scale
+            u = gain(family, e)
             unused = x if family.startswith("power") else x - u
-            z += float(world.help[i, j]) * u - float(world.harm[i, j]) * unused
+            z += float(world.help[m, j]) * u - float(world.harm[m, j]) * unused
         out.append(link(world, j, z))
     return out
 

@@ -224,6 +224,7 @@ def test_each_variant_changes_one_thing() -> None:
         "capacity-gap": {"help"},
         "misaligned-r": {"tasks"},
         "biased-probe": {"probe_bias", "probe_slope"},
+        "finite-pools": {"pool_tokens"},
     }
     for name, fields in changed.items():
         data = world_to_dict(preset(name))

@@ -1,4 +1,7 @@
-"""Find an allocator by name: built in, `module:Class`, or an installed entry point."""
+"""Find an allocator by name: built in, `module:Class`, or an installed entry point.
+
+A name may carry settings, its own and those of `Shape`: `NAME+key=value+key=value`.
+"""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -7,6 +10,7 @@ from inspect import cleandoc, signature
 from typing import Any
 
 from readsim.allocators.base import Allocator
+from readsim.allocators.shaping import OPTIONS, Shape, Shaped
 from readsim.errors import ConfigError, ReadsimError, UnknownNameError, unknown
 
 GROUP = "readsim.allocators"
@@ -39,22 +43,56 @@ def allocator_names() -> tuple[str, ...]:
 def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allocator:
     """The allocator called `name`, or the class at `module:Class`.
 
-    `settings` are passed to the class. Raises UnknownNameError with the nearest name, or ConfigError
+    `settings`, and those in the name, are passed to the class; those of `Shape` (anchor, average,
+    floor, ...) shape its allocations. Raises UnknownNameError with the nearest name, or ConfigError
     when the class cannot be built or has no `select`.
     """
+    name, written = split_name(name)
+    both = {**written, **(settings or {})}
+    shape = {key: both.pop(key) for key in OPTIONS if key in both}
+    made = _find(name, both)
+    return Shaped(made, Shape(**shape)) if shape else made
+
+
+def split_name(text: str) -> tuple[str, dict[str, Any]]:
+    """`"exp3+floor=0.02"` -> `("exp3", {"floor": 0.02})`; values are numbers, true, false or text."""
+    name, *parts = text.split("+")
+    settings: dict[str, Any] = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not (key and equals and value) or key in settings:
+            raise ConfigError(f"allocator {text!r}: expected NAME+key=value, each key once")
+        settings[key] = _value(value)
+    return name, settings
+
+
+def _value(text: str) -> Any:
+    """A whole number, a number, a truth value, or the text itself."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _find(name: str, settings: Mapping[str, Any]) -> Allocator:
     if ":" in name:
-        return _build(name, _import(name), settings or {})
+        return _build(name, _import(name), settings)
     if name in BUILT_IN:
         target, fixed = BUILT_IN[name]
-        return _build(name, _import(target), {**fixed, **(settings or {})})
+        return _build(name, _import(target), {**fixed, **settings})
     for entry in entry_points(group=GROUP):
         if entry.name == name:
-            return _build(name, entry.load(), settings or {})
+            return _build(name, entry.load(), settings)
     raise unknown("allocator", name, [*allocator_names(), "module:Class"])
 
 
 def describe(name: str) -> str:
     """The docstring of an allocator's class."""
+    name, _ = split_name(name)
     target = BUILT_IN[name][0] if name in BUILT_IN else name
     cls = _import(target) if ":" in target else type(load_allocator(name))
     return cleandoc(cls.__doc__ or "(no description)")

@@ -4,7 +4,13 @@ import re
 
 from readsim.worlds import World
 from studies.presets.conflict import conflict
-from studies.presets.derived import biased_probe, capacity_gap, hidden_safety, misaligned_r
+from studies.presets.derived import (
+    biased_probe,
+    capacity_gap,
+    finite_pools,
+    hidden_safety,
+    misaligned_r,
+)
 from studies.presets.designed import drift, forgetting, gateway
 from studies.presets.read8 import read8_worlds
 from studies.presets.tables import artifact_toy, from_scratch, related_web
@@ -28,6 +34,7 @@ def build_presets() -> list[World]:
         capacity_gap(llama),
         misaligned_r(llama),
         biased_probe(llama),
+        finite_pools(llama),
         nano_measured(),
     ]
 

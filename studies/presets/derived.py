@@ -31,6 +31,19 @@ PROBE_SLOPE = {"general": 0.6, "math": 1.6, "code": 0.5, "tool_use": 1.5, "multi
 PROBE_BIAS = {"general": 0.08, "math": -0.06, "code": 0.20, "long_context": 0.10}
 
 
+# Ours: distinct tokens of each source, in millions. Prose is plentiful, checked problems are not.
+POOL_MILLIONS = {
+    "general": 60,
+    "steerability": 15,
+    "reasoning": 4,
+    "math": 6,
+    "code": 10,
+    "tool_use": 3,
+    "long_context": 3,
+    "multilingual": 20,
+}
+
+
 def _with_provenance(world: World, **notes: str) -> dict[str, str]:
     return {"base": "read8-llama, see there"} | world.provenance | notes
 
@@ -127,4 +140,21 @@ def biased_probe(base: World) -> World:
         probe_slope=np.array([PROBE_SLOPE.get(n, 1.0) for n in base.capabilities]),
         probe_bias=np.array([PROBE_BIAS.get(n, 0.0) for n in base.capabilities]),
         provenance=_with_provenance(base, probe_bias="ours: slopes .5 to 1.6, biases -.06 to .20"),
+    )
+
+
+def finite_pools(base: World) -> World:
+    """Sources that run out."""
+    return base.replace(
+        name="finite-pools",
+        description=(
+            "read8-llama with 3M to 60M distinct tokens a source: what is trained beyond them repeats, "
+            "and a repeat is worth less. For: finite data and repetition caps (the option `epochs` of any allocator)."
+        ),
+        pool_tokens=np.array([1e6 * POOL_MILLIONS[n] for n in base.sources]),
+        provenance=_with_provenance(
+            base,
+            pool_tokens="ours: sizes; the worth of repeats is the fit of arXiv 2305.16264 (R* = 15.39), "
+            "which is for pre-training",
+        ),
     )
