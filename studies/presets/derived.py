@@ -149,7 +149,7 @@ def finite_pools(base: World) -> World:
         name="finite-pools",
         description=(
             "read8-llama with 3M to 60M distinct tokens a source: what is trained beyond them repeats, "
-            "and a repeat is worth less. For: finite data and repetition caps (the option `epochs` of any allocator)."
+            "and a repeat is worth less. For: finite data and repetition caps (the option `epochs`)."
         ),
         pool_tokens=np.array([1e6 * POOL_MILLIONS[n] for n in base.sources]),
         provenance=_with_provenance(
