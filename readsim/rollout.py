@@ -55,7 +55,7 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
         elif need not in ("transitions", "world", "teacher", "alignment"):
             raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
         elif need == "teacher" and isinstance(env.backend, OffersTeacher):
-            extras["teacher"] = env.backend.teacher_profile()
+            extras["teacher"] = env.backend.teacher_profile
         elif need == "alignment" and isinstance(env.backend, OffersAlignment):
             extras["alignment"] = env.backend.alignment
         elif need == "transitions" and isinstance(env.backend, SimBackend | OffersTransitions):

@@ -3,13 +3,15 @@
 from itertools import pairwise, product
 from math import comb
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from readsim.allocators.base import Allocator
+from readsim.allocators.base import Allocator, Context, Setup
 from readsim.allocators.grid import GridSearched, simplex_grid
 from readsim.allocators.registry import BUILT_IN, describe, load_allocator
+from readsim.arrays import Array
 from readsim.checkpoint import load_tree, save_tree
 from readsim.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError
@@ -66,6 +68,49 @@ def test_only_declared_needs_are_met() -> None:
     oracle = setup_for(env, load_allocator("oracle-static"), 0)
     assert isinstance(env.backend, SimBackend)
     assert oracle.world is env.backend.world
+
+
+class Asks(Allocator):
+    """Keeps what it was told."""
+
+    needs = frozenset({"teacher", "alignment"})
+
+    def init(self, setup: Setup) -> Any:
+        assert setup.teacher is not None
+        assert setup.alignment is not None
+        return {"teacher": setup.teacher(), "first": setup.alignment(), "setup": setup}
+
+    def select(self, state: Any, context: Context) -> Array:
+        return np.ones(len(context.setup.sources))
+
+
+@pytest.mark.parametrize("name", ["read8-llama", "hidden-safety", "gateway", "from-scratch"])
+def test_the_simulator_offers_its_teacher_and_exact_alignment(name: str) -> None:
+    world = load_world(name)
+    env = DistillEnv(world, budget=20_000_000)
+    env.reset(seed=0)
+    asked = setup_for(env, Asks(), 0)
+    assert asked.teacher is not None
+    assert asked.alignment is not None
+    assert np.array_equal(asked.teacher(), world.ceiling[world.visible_columns])
+    if not world.efficiency_sd.any():  # so that the run is the nominal one
+        moved = world.profile_after([np.eye(len(world.sources)) * 1000.0]) - world.start
+        expected = moved[:, world.visible_columns] / 1000.0
+        assert asked.alignment() == pytest.approx(expected, rel=1e-9, abs=1e-18)
+    first = asked.alignment()
+    env.step(np.ones(len(world.sources)))
+    before = env.backend.snapshot()
+    later = asked.alignment()
+    assert later.shape == (len(world.sources), len(world.visible))
+    assert not np.array_equal(first, later)  # it is about the present student
+    assert same(before, env.backend.snapshot())  # and asking trains nobody
+
+
+def test_what_a_backend_does_not_offer_is_said_by_name() -> None:
+    env = DistillEnv(backend=FakeBackend(), task={"a": 1.0}, budget=100, steps=4)
+    env.reset(seed=0)
+    with pytest.raises(CapabilityMissingError, match="Asks needs 'alignment'"):
+        setup_for(env, Asks(), 0)
 
 
 def test_a_backend_without_a_world_is_said_by_name() -> None:

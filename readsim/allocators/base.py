@@ -42,7 +42,7 @@ class Setup:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
                    that is undone
     "transitions"  `transitions(n)`: a pool of one-step transitions
-    "teacher"      `teacher` (V,): the teacher's profile, where reference losses come from
+    "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
     "world"        `world` and `task`: for oracles
     """
@@ -58,7 +58,7 @@ class Setup:
     seed: int
     scores: bool
     pools: Array
-    teacher: Array | None = None
+    teacher: Callable[[], Array] | None = None
     alignment: Callable[[], Array] | None = None
     trial: Callable[[Array, int, bool], Array] | None = None
     transitions: Callable[[int], Pool] | None = None
