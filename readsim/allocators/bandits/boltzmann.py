@@ -7,8 +7,8 @@ import numpy as np
 from readsim.allocators.base import Setup, State, Transition
 from readsim.allocators.configured import number
 from readsim.allocators.exponentiated.core import exponentiated, smoothed
-from readsim.allocators.reweighted import Reweighted, is_last
 from readsim.allocators.losses import losses, of_sources
+from readsim.allocators.reweighted import Reweighted, is_last
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError
 

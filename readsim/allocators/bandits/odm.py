@@ -8,8 +8,8 @@ import numpy as np
 from readsim.allocators.base import Setup, State, Transition
 from readsim.allocators.configured import number, whole
 from readsim.allocators.exponentiated.core import bounded_exp, softmax
-from readsim.allocators.reweighted import Reweighted
 from readsim.allocators.losses import losses, of_sources, required
+from readsim.allocators.reweighted import Reweighted
 from readsim.arrays import Array
 
 
@@ -18,8 +18,8 @@ class ODMPaper(Reweighted):
     """R_i += L_i / (10 pi_i); pi = (1 - S eps_t) softmax(eps_{t-1} R) + eps_t (ODM, arXiv 2312.02406).
 
     Pinned: `Exp3WeightUpdater` of the authors' code (commit edbfdad), the paper's Exp3. eps_t =
-    min(1/S, sqrt(ln S / (S t))), eps_0 = 1/S: shares stay uniform for the first S ln S decisions,
-    16 of 20 with S = 8.
+    min(1/S, sqrt(ln S / (S t))), eps_0 = 1/S: shares are uniform until t > S ln S, which is 17 of 20
+    decisions with S = 8 and 4 with S = 3.
 
     reward_scale   factor on the losses; theirs divides by 10
 
@@ -47,7 +47,7 @@ class ODMSmoothed(Reweighted):
 
     Pinned: `SmoothedMeanWeightUpdater.group_update` of the authors' code (commit edbfdad), which
     their README says the paper's runs used: a moving mean, no importance weights, linear in R, so
-    that eps_{t-1} cancels. The same eps_t, and the rest, as odm-paper.
+    that eps_{t-1} cancels. eps_t and the rest as in odm-paper.
 
     smoothing      share of the older mean
     reward_scale   factor on the losses before exp
@@ -73,7 +73,7 @@ class ODMDataFlex(Reweighted):
 
     Pinned: `ODMMixer` of DataFlex (arXiv 2603.26164, commit 3c13e37), an implementation of ODM
     (arXiv 2312.02406): a moving mean of importance-weighted losses, eps_t >= .03, R clipped at
-    10,000, and softmax_5 lets no exponent lie more than 5 below the largest. The rest as odm-paper.
+    10,000, and softmax_5 lets no exponent lie more than 5 below the largest. The rest as in odm-paper.
 
     alpha             share of the older mean
     reward_scale      factor on the losses

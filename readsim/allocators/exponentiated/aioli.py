@@ -8,8 +8,8 @@ import numpy as np
 from readsim.allocators.base import Context, Setup, State, Transition
 from readsim.allocators.configured import number, whole
 from readsim.allocators.exponentiated.core import exponentiated
-from readsim.allocators.reweighted import Reweighted
 from readsim.allocators.losses import losses, required
+from readsim.allocators.reweighted import Reweighted
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.streams import generator

@@ -11,8 +11,8 @@ from readsim.allocators.exponentiated.core import (
     smoothed,
     softmax,
 )
-from readsim.allocators.reweighted import Reweighted
 from readsim.allocators.losses import of_sources, required
+from readsim.allocators.reweighted import Reweighted
 from readsim.arrays import Array
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from readsim.allocators.base import Setup, State, Transition
 from readsim.allocators.configured import number
 from readsim.allocators.exponentiated.core import exponentiated, smoothed
-from readsim.allocators.reweighted import Reweighted, is_last
 from readsim.allocators.losses import required
+from readsim.allocators.reweighted import Reweighted, is_last
 from readsim.arrays import Array
-from readsim.errors import CapabilityMissingError
+from readsim.errors import CapabilityMissingError, ConfigError
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class DoGE(Reweighted):
     least: float = number(0.0, "code: dw_min")
     most: float = number(5.0, "code: dw_max")
     eps: float = number(0.0, "code: reweight_eps", low=0.0, high=1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.least > self.most:
+            raise ConfigError(f"least = {self.least!r}, most = {self.most!r}: least is above most")
 
     def init(self, setup: Setup) -> State:
         return self._moved(setup, super().init(setup)["weights"])

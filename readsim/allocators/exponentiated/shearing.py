@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from readsim.allocators.base import State, Transition
 from readsim.allocators.configured import choice, number
 from readsim.allocators.exponentiated.core import excess_loss, exponentiated, smoothed, softmax
-from readsim.allocators.reweighted import Reweighted
 from readsim.allocators.losses import of_sources, required
+from readsim.allocators.reweighted import Reweighted
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import numpy as np
 from readsim.allocators.base import Context, Setup, State, Transition
 from readsim.allocators.configured import number, switch, whole
 from readsim.allocators.exponentiated.core import softmax
-from readsim.allocators.reweighted import Reweighted
 from readsim.allocators.losses import losses, required
+from readsim.allocators.reweighted import Reweighted
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError
 
@@ -41,7 +41,7 @@ class SkillIt(Reweighted):
     eta: float = number(0.2, "paper, C.3: Natural Instructions", above=0.0)
     window: int = whole(3, "paper, C.3; code: mw_window", low=1)
     eta_schedule: bool = switch(False, "code: off unless asked for")
-    trial_share: float = number(0.1, "ours; paper: 100 to 600 of 600 to 6,000 steps", above=0.0)
+    trial_share: float = number(0.1, "ours; paper: 100 to 600 steps", above=0.0, high=1.0)
     online: bool = switch(True, "paper, Alg. 1")
 
     def init(self, setup: Setup) -> State:

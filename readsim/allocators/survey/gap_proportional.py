@@ -7,8 +7,8 @@ import numpy as np
 from readsim.allocators.base import State, Transition
 from readsim.allocators.configured import number
 from readsim.allocators.exponentiated.core import excess_loss
-from readsim.allocators.reweighted import Reweighted
 from readsim.allocators.losses import of_sources, required
+from readsim.allocators.reweighted import Reweighted
 
 
 @dataclass(frozen=True)

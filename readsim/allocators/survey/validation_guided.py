@@ -6,8 +6,8 @@ import numpy as np
 
 from readsim.allocators.base import Setup, State, Transition
 from readsim.allocators.configured import number
-from readsim.allocators.reweighted import Reweighted
 from readsim.allocators.losses import of_sources, required
+from readsim.allocators.reweighted import Reweighted
 
 
 @dataclass(frozen=True)
