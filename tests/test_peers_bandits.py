@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readsim.allocators.bandits.boltzmann import Boltzmann, look_ahead
-from readsim.allocators.bandits.exp3 import Exp3
+from readsim.allocators.bandits.exp3 import Exp3, tuned_gamma
 from readsim.allocators.bandits.odm import ODMDataFlex, ODMPaper, ODMSmoothed, exploration
+from readsim.allocators.base import Context
 from readsim.allocators.registry import load_allocator
 from readsim.allocators.static import Uniform
 from readsim.env import DistillEnv
@@ -59,23 +60,16 @@ def test_exp3_draws_with_its_probabilities() -> None:
     for seed in range(3000):
         chosen = setup(seed=seed)
         state = {**allocator.init(chosen), "log_weights": np.log([4.0, 1.0, 1.0])}
-        arm, p = allocator._drawn(state, _context(chosen))
-        counts[arm] += 1
-    assert np.allclose(p, [0.6 * 4 / 6 + 0.4 / 3, 0.6 / 6 + 0.4 / 3, 0.6 / 6 + 0.4 / 3])
+        context = Context(chosen, 0, np.zeros(3), 1.0, np.zeros(0), chosen.prior)
+        counts += allocator.select(state, context)
+    p = [0.6 * 4 / 6 + 0.4 / 3, 0.6 / 6 + 0.4 / 3, 0.6 / 6 + 0.4 / 3]
     assert np.allclose(counts / 3000, p, atol=0.035)  # 4 standard deviations
 
 
-def _context(chosen: Any) -> Any:
-    from readsim.allocators.base import Context
-
-    return Context(chosen, 0, np.zeros(3), 1.0, np.zeros(0), chosen.prior)
-
-
 def test_exp3_gamma_of_the_corollary() -> None:
-    chosen = setup(steps=50)
-    assert Exp3()._gamma(chosen) == pytest.approx(sqrt(3 * log(3) / ((e - 1) * 50)))
-    assert Exp3()._gamma(setup(steps=1)) == 1.0
-    assert Exp3(gamma=0.2)._gamma(chosen) == 0.2
+    assert tuned_gamma(3, 50) == pytest.approx(sqrt(3 * log(3) / ((e - 1) * 50)))
+    assert tuned_gamma(8, 20) == pytest.approx(0.696, abs=1e-3)
+    assert tuned_gamma(3, 1) == 1.0
     played, _ = drive(Exp3(), setup((1.0,)), [(0.1,)] * 4, rewards=[1.0, 2.0, 3.0])
     assert np.allclose(played, 1.0)
 

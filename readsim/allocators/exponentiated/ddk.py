@@ -21,8 +21,8 @@ class DDK(Reweighted):
     """r <- alpha psi / sum psi + (1-alpha)/S, psi = r exp(ppl_student / ppl_teacher) (DDK-like).
 
     DDK, arXiv 2407.16154: Eq. (1) gives the first factor, softmax of the ratios before training,
-    Eq. (2) this update, Algorithm 1 the order (the first interval is drawn without the factor). The
-    authors published no code.
+    Eq. (2) this update, Algorithm 1 the order (the first interval is drawn without the factor). No
+    code of the authors was found.
 
     alpha   smoothing coefficient; 1 is no smoothing
 

@@ -27,9 +27,9 @@ class DoGE(Reweighted):
     eps             share of uniform weights mixed in
 
     "Like": the inner products are `alignment()`, the first-order change of capability j by one
-    interval of source i; |g_i| is the length of row i of these. The rule steers the run itself,
-    where the paper trains a proxy and averages. The sum cannot move weights where it is clipped at
-    0: a source that harms is treated as one that does nothing.
+    interval of source i, which in the simulator has no noise; |g_i| is the length of row i of
+    these. The rule steers the run itself, where the paper trains a proxy and averages. Where the
+    sum is clipped at 0, a source that harms is treated as one that does nothing.
     """
 
     needs = frozenset({"alignment"})

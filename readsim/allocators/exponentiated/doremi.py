@@ -23,8 +23,9 @@ class DoReMi(Reweighted):
     Differs: the reference is the teacher, since a distilled student is compared with it; excess is
     clipped per domain, on probed losses, not per token; the rule steers the run itself, where the
     paper runs a proxy and trains with the time average of its weights. A source stands for the
-    capability of its name (`of_sources`), whose excess is weighted by the task (`required`); first
-    weights uniform.
+    capability of its name (`of_sources`; sources without one move alike), whose excess is weighted
+    by the task (`required`); first weights uniform. Where profiles are scores the excess is one of
+    error rates, below 1, so a step is smaller than with losses in nats.
     """
 
     needs = frozenset({"teacher"})

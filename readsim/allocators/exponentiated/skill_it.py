@@ -34,6 +34,8 @@ class SkillIt(Reweighted):
     Pinned: `mw_trainer.py` of the authors' code (commit 807b3bf). Differs: the graph is divided by
     the losses at the start (the authors did this for two of theirs; Aioli's code does it for all);
     the columns are weighted by the task (`required`), where the authors drop all but the target's.
+    Noise in a trial makes edges, since drops count and rises do not. Where profiles are scores the
+    losses are error rates, below 1, so that the published step sizes, for nats, move little.
     """
 
     needs = frozenset({"trial"})
