@@ -31,6 +31,28 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "read-no-adaptation": ("readsim.allocators.read:ReAD", {"variant": "no-adaptation"}),
     "read-no-interaction": ("readsim.allocators.read:ReAD", {"variant": "no-interaction"}),
     "read-no-history": ("readsim.allocators.read:ReAD", {"variant": "no-history"}),
+    # online peers: exponentiated weights, bandits, ideas of a survey
+    "aioli": ("readsim.allocators.exponentiated.aioli:Aioli", {}),
+    "aioli-ema": ("readsim.allocators.exponentiated.aioli:Aioli", {"ema": 0.1}),
+    "ddk": ("readsim.allocators.exponentiated.ddk:DDK", {}),
+    "doge": ("readsim.allocators.exponentiated.doge:DoGE", {}),
+    "doremi": ("readsim.allocators.exponentiated.doremi:DoReMi", {}),
+    "shearing": ("readsim.allocators.exponentiated.shearing:Shearing", {}),
+    "shearing-bandit": (
+        "readsim.allocators.exponentiated.shearing:Shearing",
+        {"update_type": "bandit"},
+    ),
+    "skill-it": ("readsim.allocators.exponentiated.skill_it:SkillIt", {}),
+    "skill-it-static": ("readsim.allocators.exponentiated.skill_it:SkillIt", {"online": False}),
+    "boltzmann": ("readsim.allocators.bandits.boltzmann:Boltzmann", {}),
+    "exp3": ("readsim.allocators.bandits.exp3:Exp3", {}),
+    "odm-dataflex": ("readsim.allocators.bandits.odm:ODMDataFlex", {}),
+    "odm-paper": ("readsim.allocators.bandits.odm:ODMPaper", {}),
+    "odm-smoothed": ("readsim.allocators.bandits.odm:ODMSmoothed", {}),
+    "branch-merge": ("readsim.allocators.survey.branch_merge:BranchMerge", {}),
+    "error-mass": ("readsim.allocators.survey.error_mass:ErrorMass", {}),
+    "gap-proportional": ("readsim.allocators.survey.gap_proportional:GapProportional", {}),
+    "validation-guided": ("readsim.allocators.survey.validation_guided:ValidationGuided", {}),
 }
 
 

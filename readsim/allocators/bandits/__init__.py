@@ -1,0 +1,1 @@
+"""Rules that treat each source as an arm of a bandit."""
