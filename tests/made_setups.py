@@ -23,6 +23,7 @@ def setup(
     sources: Sequence[str] | None = None,
     *,
     scores: bool = True,
+    teacher: Array | None = None,
     **fields: Any,
 ) -> Setup:
     """Capabilities a, b, c, ... with this requirement; sources of the same names unless given."""
@@ -40,6 +41,7 @@ def setup(
         "history": 3,
         "seed": 0,
         "scores": scores,
+        "teacher": None if teacher is None else lambda: teacher,
         "pools": np.full(len(named), np.inf),
     }
     return Setup(**{**base, **fields})

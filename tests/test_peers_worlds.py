@@ -73,3 +73,32 @@ def test_a_graph_that_goes_stale_misleads(name: str) -> None:
     worst, mean = ends(world, load_allocator(name, {"eta": 1.0}))
     assert mean.argmax() == 0
     assert worst < ends(world, Uniform())[0]
+
+
+def test_aioli_is_misled_by_a_sweep_before_a_drift() -> None:
+    table: dict[str, Any] = {
+        "dynamics": "flow",
+        "start": [0.3, 0.3, 0.3],
+        "help": HUB,
+        "drift": {"after_tokens": 6e6, "help": [[0, 0, 0], [0, 0.3, 0], [0, 0, 0.3]]},
+    }
+    rule = load_allocator("aioli", {"eta": 5.0, "hold": 100})
+    worst, mean = ends(clean_world(**table), rule)
+    assert mean.argmax() == 0
+    assert worst < ends(clean_world(**table), Uniform())[0]
+
+
+def mean_utility(name: str, help_: list[list[float]], steps: int) -> float:
+    """Over 8 seeds of a world whose sources help by `help_`."""
+    world = clean_world(start=[0.3, 0.3, 0.3], help=help_)
+    envs = [DistillEnv(world, {"a": 1, "b": 1, "c": 1}, 20_000_000, steps=steps) for _ in range(8)]
+    rows, _ = rollout(envs, load_allocator(name), range(8))
+    return float(np.mean([row["utility"] for row in rows if row["kind"] == "final"]))
+
+
+def test_exp3_finds_the_one_source_that_pays_and_wastes_a_short_run() -> None:
+    """One arm pays: with many decisions it is found. All pay alike: one at a time is no better."""
+    one_pays = [[0.3, 0.3, 0.3], [0.0] * 3, [0.0] * 3]
+    assert mean_utility("exp3", one_pays, 400) > mean_utility("uniform", one_pays, 400) + 0.01
+    all_pay = np.diag([0.3, 0.3, 0.3]).tolist()
+    assert mean_utility("exp3", all_pay, 4) < mean_utility("uniform", all_pay, 4) - 0.005

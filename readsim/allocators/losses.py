@@ -23,8 +23,8 @@ def required(setup: Setup, values: Array) -> Array:
 def of_sources(setup: Setup, values: Array) -> Array:
     """(S,) from (V,): a source has the value of the capability of its name.
 
-    A source without one has the mean of all, weighted by the requirement.
+    A source without one has the mean of all (of `required` values: the mean over the task).
     """
-    mean = float(values @ setup.requirement)
+    mean = float(values.mean())
     named = dict(zip(setup.capabilities, values.tolist(), strict=True))
     return np.array([named.get(name, mean) for name in setup.sources])

@@ -30,8 +30,8 @@ class Boltzmann(Reweighted):
     where theirs comes every 50 steps: with alpha .95, Q goes .62 of its way in the 19 updates of a
     run of 20 decisions. Probabilities are played as shares. The prior is the task read as shares,
     where theirs is the sizes of the data sets: it is how the task counts here, so losses are not
-    weighted by it again. A source without a capability of its name has the mean drop and loss over
-    the task. SEC (arXiv 2505.14970) updates Q so too, without a prior.
+    weighted by it again. A source without a capability of its name has the mean drop and loss of
+    all. SEC (arXiv 2505.14970) updates Q so too, without a prior.
     """
 
     needs = frozenset({"alignment"})

@@ -1,9 +1,12 @@
 """The exponentiated-gradient update and its parts, as pure functions."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from readsim.allocators.base import Setup
+from readsim.allocators.base import Setup, State
 from readsim.allocators.losses import losses
+from readsim.allocators.reweighted import Reweighted
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError
 
@@ -35,12 +38,19 @@ def bounded_exp(values: Array) -> Array:
     return powers
 
 
-def excess_loss(setup: Setup, profile: Array) -> Array:
-    """(V,) loss of the student minus loss of the teacher, which is the reference model here.
+@dataclass(frozen=True)
+class Referenced(Reweighted):
+    """A rule with reference losses: the teacher's, measured once before the run (state `teacher`)."""
 
-    Raises CapabilityMissingError without a teacher's profile.
-    """
-    if setup.teacher is None:
-        raise CapabilityMissingError("reference losses need a backend that knows its teacher")
-    excess: Array = losses(setup, profile) - losses(setup, setup.teacher)
+    needs = frozenset({"teacher"})
+
+    def init(self, setup: Setup) -> State:
+        if setup.teacher is None:
+            raise CapabilityMissingError("reference losses need a backend that knows its teacher")
+        return super().init(setup) | {"teacher": setup.teacher()}
+
+
+def excess_loss(setup: Setup, profile: Array, teacher: Array) -> Array:
+    """(V,) loss of the student minus loss of the teacher, which is the reference model here."""
+    excess: Array = losses(setup, profile) - losses(setup, teacher)
     return excess

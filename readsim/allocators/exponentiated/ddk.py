@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from readsim.allocators.base import Setup, State, Transition
 from readsim.allocators.configured import number
 from readsim.allocators.exponentiated.core import (
+    Referenced,
     bounded_exp,
     excess_loss,
     exponentiated,
@@ -12,12 +13,11 @@ from readsim.allocators.exponentiated.core import (
     softmax,
 )
 from readsim.allocators.losses import of_sources, required
-from readsim.allocators.reweighted import Reweighted
 from readsim.arrays import Array
 
 
 @dataclass(frozen=True)
-class DDK(Reweighted):
+class DDK(Referenced):
     """r <- alpha psi / sum psi + (1-alpha)/S, psi = r exp(ppl_student / ppl_teacher) (DDK-like).
 
     DDK, arXiv 2407.16154: Eq. (1) gives the first factor, softmax of the ratios before training,
@@ -32,18 +32,19 @@ class DDK(Reweighted):
     uniform.
     """
 
-    needs = frozenset({"teacher"})
-
     alpha: float = number(0.5, "paper, S3.3", above=0.0, high=1.0)
 
     def update(self, state: State, transition: Transition) -> State:
-        context, setup = transition.context, transition.context.setup
-        factor = state["weights"] if context.step else softmax(_ratio(setup, context.profile))
-        score = _ratio(setup, transition.profile)
-        return {"weights": smoothed(exponentiated(factor, score), 1.0 - self.alpha), "score": score}
+        context, setup, teacher = transition.context, transition.context.setup, state["teacher"]
+        factor = state["weights"]
+        if context.step == 0:
+            factor = softmax(_ratio(setup, context.profile, teacher))
+        score = _ratio(setup, transition.profile, teacher)
+        weights = smoothed(exponentiated(factor, score), 1.0 - self.alpha)
+        return {**state, "weights": weights, "score": score}
 
 
-def _ratio(setup: Setup, profile: Array) -> Array:
+def _ratio(setup: Setup, profile: Array, teacher: Array) -> Array:
     """(S,): perplexity of the student over perplexity of the teacher, weighted by the task."""
-    ratio = bounded_exp(excess_loss(setup, profile))
+    ratio = bounded_exp(excess_loss(setup, profile, teacher))
     return of_sources(setup, required(setup, ratio))

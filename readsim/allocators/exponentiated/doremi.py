@@ -6,13 +6,12 @@ import numpy as np
 
 from readsim.allocators.base import State, Transition
 from readsim.allocators.configured import number
-from readsim.allocators.exponentiated.core import excess_loss, exponentiated, smoothed
+from readsim.allocators.exponentiated.core import Referenced, excess_loss, exponentiated, smoothed
 from readsim.allocators.losses import of_sources, required
-from readsim.allocators.reweighted import Reweighted
 
 
 @dataclass(frozen=True)
-class DoReMi(Reweighted):
+class DoReMi(Referenced):
     """w <- (1-c) softmax(log w + eta [L - L_ref]_+) + c/S (DoReMi, arXiv 2305.10429).
 
     Pinned: `update_domain_weights` of the authors' code (commit 7cde52d), optimiser doremiv1.
@@ -28,14 +27,12 @@ class DoReMi(Reweighted):
     error rates, below 1, so a step is smaller than with losses in nats.
     """
 
-    needs = frozenset({"teacher"})
-
     eta: float = number(1.0, "code: reweight_eta", above=0.0)
     c: float = number(1e-4, "code: reweight_eps", low=0.0, high=1.0)
 
     def update(self, state: State, transition: Transition) -> State:
         setup = transition.context.setup
-        excess = np.maximum(excess_loss(setup, transition.profile), 0.0)
+        excess = np.maximum(excess_loss(setup, transition.profile, state["teacher"]), 0.0)
         score = self.eta * of_sources(setup, required(setup, excess))
         weights = smoothed(exponentiated(state["weights"], score), self.c)
-        return {"weights": weights, "score": score}
+        return {**state, "weights": weights, "score": score}

@@ -4,13 +4,18 @@ from dataclasses import dataclass
 
 from readsim.allocators.base import State, Transition
 from readsim.allocators.configured import choice, number
-from readsim.allocators.exponentiated.core import excess_loss, exponentiated, smoothed, softmax
+from readsim.allocators.exponentiated.core import (
+    Referenced,
+    excess_loss,
+    exponentiated,
+    smoothed,
+    softmax,
+)
 from readsim.allocators.losses import of_sources, required
-from readsim.allocators.reweighted import Reweighted
 
 
 @dataclass(frozen=True)
-class Shearing(Reweighted):
+class Shearing(Referenced):
     """w <- (1-c) softmax(log w + eta (L - L_ref)) + c/S (LLM-Shearing, arXiv 2310.06694).
 
     Pinned: `DynamicLoadingCallback.update_proportion` of the authors' code (commit b87218b). Unlike
@@ -24,18 +29,16 @@ class Shearing(Reweighted):
     decision, theirs every 50 batches; differences weighted by the task (`required`).
     """
 
-    needs = frozenset({"teacher"})
-
     update_type: str = choice("doremi", "code", ("doremi", "bandit"))
     eta: float = number(1.0, "code", above=0.0)
     c: float = number(1e-4, "code, after DoReMi", low=0.0, high=1.0)
 
     def update(self, state: State, transition: Transition) -> State:
         setup = transition.context.setup
-        difference = required(setup, excess_loss(setup, transition.profile))
+        difference = required(setup, excess_loss(setup, transition.profile, state["teacher"]))
         score = self.eta * of_sources(setup, difference)
         if self.update_type == "bandit":
             moved = softmax(state["weights"] + score)
         else:
             moved = exponentiated(state["weights"], score)
-        return {"weights": smoothed(moved, self.c), "score": score}
+        return {**state, "weights": smoothed(moved, self.c), "score": score}

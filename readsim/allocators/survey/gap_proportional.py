@@ -6,13 +6,12 @@ import numpy as np
 
 from readsim.allocators.base import State, Transition
 from readsim.allocators.configured import number
-from readsim.allocators.exponentiated.core import excess_loss
+from readsim.allocators.exponentiated.core import Referenced, excess_loss
 from readsim.allocators.losses import of_sources, required
-from readsim.allocators.reweighted import Reweighted
 
 
 @dataclass(frozen=True)
-class GapProportional(Reweighted):
+class GapProportional(Referenced):
     """w <- smoothing w + (1 - smoothing) gap / sum gap, gap = r [L - L_teacher]_+ of a source.
 
     The plain reading of "shift the composition smoothly by the gap of teacher and student per
@@ -23,15 +22,13 @@ class GapProportional(Reweighted):
     smoothing   share of the weights before
     """
 
-    needs = frozenset({"teacher"})
-
     smoothing: float = number(0.5, "ours", low=0.0, high=1.0)
 
     def update(self, state: State, transition: Transition) -> State:
         setup = transition.context.setup
-        excess = np.maximum(excess_loss(setup, transition.profile), 0.0)
+        excess = np.maximum(excess_loss(setup, transition.profile, state["teacher"]), 0.0)
         gap = of_sources(setup, required(setup, excess))
         total = float(gap.sum())
         target = gap / total if total > 0.0 else np.full(len(gap), 1.0 / len(gap))
         weights = self.smoothing * state["weights"] + (1.0 - self.smoothing) * target
-        return {"weights": weights, "score": gap}
+        return {**state, "weights": weights, "score": gap}
