@@ -118,9 +118,12 @@ def test_the_environment_on_top_passes_gymnasiums_checker(make: Make) -> None:
 
 
 @every
-@pytest.mark.parametrize("allocator", ["task-static", "greedy-last", "grid", "read"])
+@pytest.mark.parametrize(
+    "allocator", ["task-static", "greedy-last", "grid", "read", "doremi+guard=0.05", "skill-it"]
+)
 def test_allocators_of_the_simulator_run_unchanged(make: Make, allocator: str) -> None:
-    settings = {"read": {"pool": 12}, "grid": {"top": 2, "divisions": 2}}.get(allocator, {})
+    more: dict[str, dict[str, int]] = {"read": {"pool": 12}, "grid": {"top": 2, "divisions": 2}}
+    settings = more.get(allocator, {})
     backend = make()
     task = {backend.capabilities[0]: 0.7, backend.capabilities[1]: 0.3}
     env = DistillEnv(backend=backend, task=task, budget=BUDGET, steps=3)
@@ -128,7 +131,7 @@ def test_allocators_of_the_simulator_run_unchanged(make: Make, allocator: str) -
     assert [row["kind"] for row in rows] == ["start", *["step"] * 3, "final"]
     totals = rows[-1]["totals"]
     assert totals["student"] == BUDGET
-    assert (totals["search"] > 0) == (allocator == "grid")
+    assert (totals["search"] > 0) == (allocator in ("grid", "skill-it"))
     assert (totals["offline"] > 0) == (allocator == "read")
 
 
