@@ -20,7 +20,7 @@ LAYERS = (
     ("worlds",),
     ("backend", "simulator"),
     ("durable",),
-    ("metrics", "reward"),
+    ("metrics", "reward", "stats"),
     ("candidates", "history", "setting", "vector_info"),
     ("env", "vector_env", "wrappers"),
     ("offline",),

@@ -9,7 +9,8 @@ from readsim.amounts import show_tokens
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.metrics import gap_closed
-from readsim.summary.intervals import Grid, half_width, make_grid
+from readsim.stats.intervals import half_width
+from readsim.summary.intervals import Grid, make_grid
 from readsim.summary.runs import is_loss
 
 REFERENCE = "task-static"
