@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from readsim.amounts import show_tokens
+from readsim.summary.evidence import SURE
 from readsim.summary.runs import is_oracle
 from readsim.summary.table import REFERENCE
 
 BLANK = "-"
-ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ def _with_interval(row: pd.Series, name: str, sign: str = "") -> str:
     return text if np.isnan(half) else f"{text} ± {number(half, _decimals(row))}"
 
 
+def _difference(row: pd.Series) -> str:
+    """The paired difference, behind a star if it is not zero."""
+    text = _with_interval(row, "difference", "+")
+    return f"* {text}" if row["p_holm"] < SURE else text  # False if missing
+
+
 def _plain(name: str, sign: str = "") -> Callable[[pd.Series], str]:
     return lambda row: number(row[name], _decimals(row), sign)
 
@@ -55,7 +61,7 @@ def _short(value: float) -> str:
 
 COLUMNS = (
     Column("utility", lambda row: _with_interval(row, "utility"), 0),
-    Column(f"vs {REFERENCE}", lambda row: _with_interval(row, "difference", "+"), 1),
+    Column(f"vs {REFERENCE}", _difference, 1),
     Column("gap %", lambda row: number(100.0 * row["gap_closed"], 0), 2),
     Column("On", _plain("on_target", "+"), 3),
     Column("Off", _plain("off_target", "+"), 4),
@@ -73,12 +79,12 @@ def shown_columns(table: pd.DataFrame) -> list[Column]:
 
 
 def best(rows: pd.DataFrame) -> str | None:
-    """The allocator to point out: highest mean but for oracles, if surely above the reference."""
+    """The allocator to point out: highest mean but for oracles, if above the reference and not by chance."""
     fair = rows[[not is_oracle(name) for name in rows["allocator"]]]
     if fair.empty:
         return None
     top = fair.iloc[int(fair["utility"].to_numpy().argmax())]
-    sure = top["difference"] - top["difference_half_width"] > ROUNDING  # False if missing
+    sure = top["difference"] > 0 and top["p_holm"] < SURE  # False if missing
     return str(top["allocator"]) if sure else None
 
 
