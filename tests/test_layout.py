@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # later one. An entry is the module of that name (under `readsim.`) and everything inside it.
 LAYERS = (
     ("errors",),
-    ("amounts", "arrays", "simplex", "streams"),
+    ("amounts", "arrays", "parallel", "simplex", "streams"),
     ("checkpoint", "ledger", "logformat", "runlog"),
     ("worlds",),
     ("backend", "simulator"),
@@ -28,6 +28,7 @@ LAYERS = (
     ("rollout",),
     ("experiment", "plots", "summary"),
     ("commands",),
+    ("suite",),
     ("cli", "__main__"),
 )
 

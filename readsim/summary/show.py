@@ -1,6 +1,6 @@
 """The table of a comparison as text: on a terminal, or as Markdown."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,11 +90,27 @@ def best(rows: pd.DataFrame) -> str | None:
 
 def print_table(console: Console, table: pd.DataFrame, notes: Iterable[str]) -> None:
     """One table a budget, then the notes. Columns that do not fit are left out, the least needed first."""
-    columns = shown_columns(table)
+    budgets = [rows for _, rows in table.groupby("budget")]
+    print_fitting(
+        console,
+        shown_columns(table),
+        lambda columns: [_part(rows, columns) for rows in budgets],
+        notes,
+    )
+
+
+def print_fitting(
+    console: Console,
+    columns: Sequence[Column],
+    make: Callable[[Sequence[Column]], list[Table]],
+    notes: Iterable[str],
+) -> None:
+    """The tables that `make` makes of as many columns as fit, the notes, and what was left out."""
+    columns = list(columns)
     dropped: list[str] = []
     roomy = console.options.update(max_width=10_000)  # a measure is never above the width allowed
     while True:
-        parts = [_part(rows, columns) for _, rows in table.groupby("budget")]
+        parts = make(columns)
         wanted = max(console.measure(part, options=roomy).maximum for part in parts)
         last = max(columns, key=lambda column: column.rank)
         if wanted <= console.width or last.rank == 0:
@@ -113,34 +129,54 @@ def print_table(console: Console, table: pd.DataFrame, notes: Iterable[str]) -> 
         )
 
 
-def _part(rows: pd.DataFrame, columns: list[Column]) -> Table:
-    part = Table(
-        title=f"budget {show_tokens(int(rows['budget'].iloc[0]))} tokens",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    part.add_column("allocator", overflow="fold")
-    for column in columns:
-        part.add_column(column.header, justify="right", overflow="fold")
+def _part(rows: pd.DataFrame, columns: Sequence[Column]) -> Table:
     top = best(rows)
+    return text_table(
+        rows, columns, top, f"budget {show_tokens(int(rows['budget'].iloc[0]))} tokens"
+    )
+
+
+def text_table(
+    rows: pd.DataFrame, columns: Sequence[Column], top: str | None, title: str | None
+) -> Table:
+    """A row an allocator, `top` in bold."""
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    table.add_column("allocator", overflow="fold")
+    for column in columns:
+        table.add_column(column.header, justify="right", overflow="fold")
     for _, row in rows.iterrows():
         name = escape(str(row["allocator"]))
         texts = [column.text(row) for column in columns]
-        part.add_row(name, *texts, style="bold" if row["allocator"] == top else None)
-    return part
+        table.add_row(name, *texts, style="bold" if row["allocator"] == top else None)
+    return table
 
 
 def to_markdown(table: pd.DataFrame) -> str:
     """All columns as one Markdown table; what `print_table` points out is bold here as well."""
     columns = shown_columns(table)
-    headers = ["budget", "allocator", *(c.header.replace("\n", " ") for c in columns)]
-    lines = [headers, ["---", "---", *["---:"] * len(columns)]]
+    lines = []
     for _, rows in table.groupby("budget"):
         budget, top = int(rows["budget"].iloc[0]), best(rows)
-        for _, row in rows.iterrows():
-            name = str(row["allocator"]).replace("|", "\\|")
-            shown = f"**{name}**" if row["allocator"] == top else name
-            lines.append([show_tokens(budget), shown, *(c.text(row) for c in columns)])
+        lines += [[show_tokens(budget), *cells] for cells in markdown_rows(rows, columns, top)]
+    return markdown(["budget", "allocator", *(c.header for c in columns)], lines, text=2)
+
+
+def markdown_rows(
+    rows: pd.DataFrame, columns: Sequence[Column], top: str | None
+) -> list[list[str]]:
+    """The name, bold if it is `top`, and the columns of each row."""
+    out = []
+    for _, row in rows.iterrows():
+        name = str(row["allocator"]).replace("|", "\\|")
+        shown = f"**{name}**" if row["allocator"] == top else name
+        out.append([shown, *(column.text(row) for column in columns)])
+    return out
+
+
+def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], text: int) -> str:
+    """A Markdown table; the first `text` columns are left-aligned, the others right."""
+    marks = ["---" if n < text else "---:" for n in range(len(headers))]
+    lines = [[header.replace("\n", " ") for header in headers], marks, *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
