@@ -65,7 +65,7 @@ def test_columns_of_one_world_share_their_seeds() -> None:
     scores = np.arange(5.0)[:, None] + np.array([0.0, 10.0, 20.0])
 
     def spread(drawn: Array) -> Array:
-        return np.asarray(np.abs(drawn[:, 1] - drawn[:, 0] - 10.0).max())
+        return np.abs(drawn[..., 1] - drawn[..., 0] - 10.0).max(axis=-1)
 
     _, high = stratified_bootstrap(scores, spread, worlds=["a", "a", "b"], resamples=50)
     assert high.max() == 0.0
@@ -82,7 +82,7 @@ def test_methods_stay_together_by_seed() -> None:
     base = rng.normal(size=(6, 4))
     both = np.stack([base + 0.5, base])
     low, high = stratified_bootstrap(
-        both, lambda s: np.asarray((s[0] - s[1]).mean()), resamples=200
+        both, lambda s: (s[0] - s[1]).mean(axis=(-2, -1)), resamples=200
     )
     np.testing.assert_allclose([low, high], 0.5)
 

@@ -13,6 +13,7 @@ from readsim.errors import ConfigError
 from readsim.stats.intervals import LEVEL
 
 RESAMPLES = 2_000
+BLOCK = 100  # resamples at a time: what bounds the memory
 
 
 def interquartile_mean(scores: Array) -> Array:
@@ -74,9 +75,11 @@ def stratified_bootstrap(
     `scores` are (..., R, W): methods before the last two axes stay together, so that what they share
     by seed still cancels in their differences. `worlds` names the stratum of each of the W columns:
     columns of one world (its tasks and budgets) get the same seeds, because they share their luck.
-    Without it each column is a stratum of its own, as in rliable. `statistic` gets an array of the
-    same shape. Worlds are fixed: the interval says nothing about other worlds, and with a few seeds
-    it is too short (it covers as if the spread were sqrt((R - 1) / R) of what it is).
+    Without it each column is a stratum of its own, as in rliable. `statistic` gets resamples as one
+    more axis before the last two, (..., n, R, W), and gives (..., n).
+
+    Worlds are fixed: the interval says nothing about other worlds. With a few seeds it is too short:
+    the spread that it sees is sqrt((R - 1) / R) of what it is.
     """
     runs, columns = scores.shape[-2:]
     names = list(range(columns)) if worlds is None else list(worlds)
@@ -86,8 +89,10 @@ def stratified_bootstrap(
     stratum = np.array([known.index(name) for name in names])
     rng = np.random.default_rng(seed)
     values = []
-    for _ in range(resamples):
-        drawn = rng.integers(0, runs, (runs, len(known)))[:, stratum]
+    for start in range(0, resamples, BLOCK):
+        count = min(BLOCK, resamples - start)
+        drawn = rng.integers(0, runs, (count, runs, len(known)))[..., stratum]
         values.append(statistic(scores[..., drawn, np.arange(columns)]))
-    low, high = np.quantile(np.array(values), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    both = np.concatenate(values, axis=-1)
+    low, high = np.quantile(both, [(1 - level) / 2, (1 + level) / 2], axis=-1)
     return low, high

@@ -13,7 +13,7 @@ from readsim.commands import interruptible, parse_list, parse_seeds, progress
 from readsim.errors import ConfigError
 from readsim.experiment import Cell
 from readsim.parallel import use_backend
-from readsim.suite.plan import Comparison, make_plan
+from readsim.suite.plan import SEEDS, Comparison, make_plan
 from readsim.suite.run import Trouble, run_suite
 from readsim.suite.scores import read_scores
 from readsim.suite.table import COLUMNS, suite_notes, suite_table
@@ -25,8 +25,8 @@ def compare_suite(
 ) -> None:
     """All allocators on all worlds: `summary.csv`, `summary.md`, `problems.csv` and a figure in `out`."""
     console = Console()
-    chosen = None if seeds is None else {"seeds": parse_seeds(seeds)}
-    plan = make_plan(parse_list(allocators, "allocators"), **(chosen or {}))
+    numbers = SEEDS if seeds is None else parse_seeds(seeds)
+    plan = make_plan(parse_list(allocators, "allocators"), seeds=numbers)
     workers = jobs if jobs is not None else os.cpu_count() or 1
     if workers < 1:
         raise ConfigError(f"jobs = {workers!r}: at least 1")

@@ -27,17 +27,17 @@ def draw_suite(scores: Scores, table: pd.DataFrame) -> Figure:
     table = table[table["iqm"].notna()]
     names = table["allocator"].tolist()
     height = max(2.4, LINE * len(names))
-    room = room_for(names) + 0.3
-    box = Box(2.9, height, left=room, right=0.3, top=0.3, bottom=0.4)
-    figure, [left, right] = panels(2, box, columns=2, margins=Box(0, 0, 0, 0.75, 0, 0.3))
+    room = room_for(names)
+    box = Box(2.8, height, left=0.55, right=0.25, top=0.3, bottom=0.4)
+    margins = Box(0, 0, left=max(0.0, room - 0.45), right=room, top=0, bottom=0.3)
+    figure, [left, right] = panels(2, box, columns=2, margins=margins)
     _draw_means(left, table)
     _draw_profiles(right, scores, names)
     seeds, cases = scores.score.shape[1], int(scores.scored.sum())
     footnote(
         figure,
         f"0: uniform, 1: the best static mixture known for the case. {cases} cases, {seeds} seeds. Bars: "
-        "95 % bootstrap intervals over seeds, the worlds are fixed. Left out of the right panel: nothing; "
-        "grey lines are the allocators that it does not name.",
+        "95 % bootstrap intervals over seeds, the worlds are fixed. Grey: the other allocators.",
     )
     return figure
 
@@ -48,7 +48,7 @@ def _draw_means(axes: Axes, table: pd.DataFrame) -> None:
     for y, (_, row) in enumerate(table.iterrows()):
         colour, _, marker, _ = look[row["allocator"]]
         axes.plot([row["iqm_low"], row["iqm_high"]], [y, y], color=colour, lw=1.5)
-        axes.plot(row["iqm"], y, marker, color=colour, ms=4.5, mec="white", mew=0.4)
+        axes.plot(row["iqm"], y, marker, color=colour, ms=5, mec="white", mew=0.3)
     for level in (0.0, 1.0):
         axes.axvline(level, color=FAINT, lw=0.7, zorder=1)
     axes.set_yticks(range(len(names)), [short(name) for name in names])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from readsim.arrays import Array
+from readsim.arrays import Array, Mask
 from readsim.errors import RunLogError
 from readsim.suite.plan import Comparison
 from readsim.summary.runs import display_order
@@ -36,9 +36,9 @@ class Scores(NamedTuple):
     gap: Array
 
     @property
-    def scored(self) -> Array:
+    def scored(self) -> Mask:
         """Which cases have a gap that scores can be a share of, (C,)."""
-        out: Array = self.gap >= LEAST_GAP
+        out: Mask = self.gap >= LEAST_GAP
         return out
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from readsim.arrays import Array
+from readsim.arrays import Array, Mask
 from readsim.stats import (
     interquartile_mean,
     optimality_gap,
@@ -60,7 +60,7 @@ def _over(column: str, scores: Scores, a: int, other: str) -> dict[str, object]:
     if other not in scores.allocators or scores.allocators[a] == other:
         return dict.fromkeys((column, f"{column}_low", f"{column}_high"), np.nan)
     pair = scores.score[[a, scores.allocators.index(other)]]
-    shared = ~np.isnan(pair).any(axis=(0, 1))
+    shared = np.asarray(~np.isnan(pair).any(axis=(0, 1)))
     return _with_ends(
         column,
         pair[:, :, shared],
@@ -71,7 +71,7 @@ def _over(column: str, scores: Scores, a: int, other: str) -> dict[str, object]:
 
 
 def _with_ends(
-    column: str, values: Array, scores: Scores, own: Array, statistic: Callable[[Array], Array]
+    column: str, values: Array, scores: Scores, own: Mask, statistic: Callable[[Array], Array]
 ) -> dict[str, object]:
     """A statistic of scores (..., R, own cases) and its interval, missing without a case."""
     names = (column, f"{column}_low", f"{column}_high")
@@ -94,7 +94,7 @@ def _iqm(row: pd.Series) -> str:
 
 COLUMNS = (
     Column("IQM [95 %]", _iqm, 0),
-    Column("P > task-\nstatic, %", _percent("over_task_static"), 1),
+    Column("P > task-static,\n%", _percent("over_task_static"), 1),
     Column("P >\nread, %", _percent("over_read"), 3),
     Column("worst,\npoints", lambda row: number(row["worst"], 1, "+"), 2),
     Column("where", lambda row: str(row["worst_case"]).split(" ", maxsplit=1)[0], 6),
