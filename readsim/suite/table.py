@@ -45,10 +45,9 @@ def _row(scores: Scores, a: int) -> dict[str, object]:
         row |= _over(column, scores, a, other)
     mean = scores.difference[a][:, ran].mean(axis=0)
     worst = int(mean.argmin())
-    row["worst"] = float(mean[worst])
-    row["worst_case"] = [case for case, there in zip(scores.cases, ran, strict=True) if there][
-        worst
-    ]
+    against_itself = name == REFERENCE
+    row["worst"] = np.nan if against_itself else float(mean[worst])
+    row["worst_case"] = "-" if against_itself else str(np.array(scores.cases)[ran][worst])
     row["negative"] = float(np.nanmean(scores.negative[a][ran]))
     row["seconds_per_decision"] = float(scores.seconds[a])
     row["scored"], row["cases"] = int(own.sum()), int(ran.sum())
