@@ -15,10 +15,10 @@ from readsim.commands import interruptible, progress
 from readsim.errors import ConfigError, ReadsimError, RunLogError
 from readsim.plots.style import save, sober
 from readsim.suite.run import run_suite
-from studies.features.explain import explain
+from studies.features.explain import RESPONSES, explain
 from studies.features.figure import draw_features
 from studies.features.report import report
-from studies.features.sweep import AGAINST, plan_sweep, world_table
+from studies.features.sweep import plan_sweep, world_table
 
 LEAST = 20
 
@@ -51,13 +51,13 @@ def study(given: argparse.Namespace, console: Console) -> None:
         raise RunLogError(f"{first.cell.allocator} failed in {first.folder}: {first.problem.text}")
     table = world_table(plan, given.out / "worlds")
     table.attrs["seeds"] = given.seeds
-    explained = {f"read - {other}": explain(table, f"read - {other}") for other in AGAINST}
+    explained = {response: explain(table, response) for response in RESPONSES}
     text = report(table, explained)
     table.to_csv(given.out / "worlds.csv", index=False)
     (given.out / "report.md").write_text(text, encoding="utf-8")
     with sober():
         save(draw_features(table, explained), given.out / "features")
-    console.print(text, markup=False, highlight=False)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
     console.print(f"worlds.csv, report.md and features.png are in {given.out}", markup=False)
 
 

@@ -9,6 +9,11 @@ import pandas as pd
 from readsim.arrays import Array
 from studies.features.measure import FEATURES
 
+# what explains each response: task-static - uniform is a part of the second one itself
+RESPONSES = {
+    "read - task-static": tuple(FEATURES),
+    "read - uniform": tuple(name for name in FEATURES if name != "task mix"),
+}
 RESAMPLES = 2_000
 FOLDS, REPEATS = 5, 10
 SHUFFLES = 100
@@ -16,7 +21,7 @@ SHUFFLES = 100
 
 @dataclass(frozen=True)
 class Explanation:
-    """What F features say of a response over N worlds.
+    """What F `features` say of a response over N worlds.
 
     `slopes` (F,): points per standard deviation of a feature, the others held; `low`, `high` (F,): 95 %
     bootstrap intervals over worlds. `linear`, `tree`: R^2 on worlds that were left out (1: all
@@ -25,6 +30,7 @@ class Explanation:
     out-of-fold predictions of the linear model. `rules`: the tree on all worlds, as text.
     """
 
+    features: tuple[str, ...]
     slopes: Array
     low: Array
     high: Array
@@ -36,19 +42,19 @@ class Explanation:
     rules: str
 
     @property
-    def holds(self) -> bool:
-        """Whether it predicts left-out worlds better than chance does."""
-        return max(self.linear, self.tree) > max(self.chance, 0.0)
+    def share(self) -> float:
+        """Share of what can be explained that the better model explains; 0 if chance does as well."""
+        best = max(self.linear, self.tree)
+        return best / self.ceiling if best > max(self.chance, 0.0) else 0.0
 
 
 def explain(table: pd.DataFrame, response: str, *, seed: int = 0) -> Explanation:
-    """Fit `response` of a world table on `FEATURES`."""
+    """Fit one of `RESPONSES` of a world table on its features."""
     from sklearn.tree import export_text
 
-    x, y = (
-        standardised(table[list(FEATURES)].to_numpy(dtype=np.float64)),
-        table[response].to_numpy(),
-    )
+    features = RESPONSES[response]
+    raw = table[list(features)].to_numpy(dtype=np.float64)
+    x, y = standardised(raw), table[response].to_numpy(dtype=np.float64)
     rng = np.random.default_rng(seed)
     draws = rng.integers(0, len(y), (RESAMPLES, len(y)))
     resampled = np.array([slopes_of(x[rows], y[rows]) for rows in draws])
@@ -58,8 +64,9 @@ def explain(table: pd.DataFrame, response: str, *, seed: int = 0) -> Explanation
     best = linear_model() if linear >= tree else tree_model()
     shuffled = [cross_validated(best, x, rng.permutation(y), 1)[0] for _ in range(SHUFFLES)]
     half = table[f"{response} half width"].to_numpy(dtype=np.float64)
-    fitted = tree_model().fit(table[list(FEATURES)], y)
+    fitted = tree_model().fit(raw, y)
     return Explanation(
+        features,
         slopes_of(x, y),
         low,
         high,
@@ -68,22 +75,20 @@ def explain(table: pd.DataFrame, response: str, *, seed: int = 0) -> Explanation
         float(np.quantile(shuffled, 0.95)),
         ceiling_of(y, half, table.attrs["seeds"]),
         predicted,
-        str(export_text(fitted, feature_names=list(FEATURES), decimals=2)),
+        str(export_text(fitted, feature_names=list(features), decimals=2)),
     )
 
 
 def standardised(x: Array) -> Array:
     """Columns (N, F) with mean 0 and standard deviation 1; constant ones are 0."""
     spread = x.std(axis=0)
-    out: Array = (x - x.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf)
-    return out
+    return np.asarray((x - x.mean(axis=0)) / np.where(spread > 1e-12, spread, np.inf))
 
 
 def slopes_of(x: Array, y: Array) -> Array:
     """Least-squares slopes (F,) of y (N,) on x (N, F) with an intercept; the shortest if not unique."""
     design = np.column_stack([np.ones(len(x)), x])
-    out: Array = np.linalg.lstsq(design, y, rcond=None)[0][1:]
-    return out
+    return np.asarray(np.linalg.lstsq(design, y, rcond=None)[0][1:])
 
 
 def linear_model() -> Any:

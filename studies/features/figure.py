@@ -45,7 +45,8 @@ def draw_features(table: pd.DataFrame, explained: Mapping[str, Explanation]) -> 
 def _draw_slopes(axes: Axes, explained: Mapping[str, Explanation]) -> None:
     places = np.arange(len(FEATURES), dtype=np.float64)
     for n, (name, each) in enumerate(explained.items()):
-        y = places + 0.24 * (n - (len(explained) - 1) / 2)
+        y = places[[list(FEATURES).index(feature) for feature in each.features]]
+        y = y + 0.24 * (n - (len(explained) - 1) / 2)
         axes.hlines(y, each.low, each.high, color=COLOURS[n], lw=1.5)
         axes.plot(each.slopes, y, "os"[n], color=COLOURS[n], ms=4.5, label=name)
     axes.axvline(0.0, color=FAINT, lw=0.7, zorder=1)

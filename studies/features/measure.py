@@ -9,13 +9,13 @@ from readsim.worlds.task import Task
 
 # name: what it is, for the table
 FEATURES = {
-    "spillover": "mean |off-diagonal effect| / mean own effect, one-hot runs of the budget",
+    "spillover": "mean size of an off-diagonal effect / mean own effect, one-hot runs of the budget",
     "harm": "share of off-diagonal effects below 0",
     "saturation": "1 - second half's gain / first half's, own effect (0: straight)",
     "signal": "log10 of one step's gain / its measurement noise, task-static's first step",
-    "order": "|change of utility| if the first half of the sources comes last, points",
+    "order": "what swapping the first and second half of task-static's sources moves, points",
     "headroom": "oracle-static - task-static, points",
-    "bias to task": "task-static - uniform, points",
+    "task mix": "task-static - uniform, points",
 }
 
 
@@ -37,7 +37,7 @@ def features_of(world: World, task: Task, budget: int, steps: int) -> dict[str, 
         "signal": _signal(world, task, prior, budget / steps),
         "order": 100.0 * _order(world, task, prior, budget, steps),
         "headroom": 100.0 * (best - value(prior)),
-        "bias to task": 100.0 * (value(prior) - value(uniform)),
+        "task mix": 100.0 * (value(prior) - value(uniform)),
     }
 
 

@@ -22,12 +22,12 @@ def report(table: pd.DataFrame, explained: Mapping[str, Explanation]) -> str:
     head = ["worlds", "n", *(f"{name}, points" for name in explained), "ahead of task-static, %"]
     text = [markdown(head, lines, text=1)]
     rows = []
-    for f, name in enumerate(FEATURES):
+    for name in FEATURES:
         values = table[name].to_numpy(dtype=np.float64)
         edges = np.quantile(values, np.linspace(0.0, 1.0, PARTS + 1)[1:-1])
-        part = np.searchsorted(edges, values, side="right")
+        part = np.searchsorted(edges, values, side="left")
         cells = [_mean(table[MAIN].to_numpy()[part == p]) for p in range(PARTS)]
-        slopes = [_slope(e, f) for e in explained.values()]
+        slopes = [_slope(e, name) for e in explained.values()]
         rows.append([f"{name}: {FEATURES[name]}", *cells, *slopes])
     head = ["feature", "lowest third", "middle", "highest third"]
     text.append(markdown([*head, *(f"slope, {name}" for name in explained)], rows, text=1))
@@ -56,15 +56,18 @@ def _mean(values: Array) -> str:
     return text if np.isnan(half) else f"{text} ± {number(half, 2)}"
 
 
-def _slope(explained: Explanation, f: int) -> str:
+def _slope(explained: Explanation, feature: str) -> str:
+    if feature not in explained.features:
+        return "-"
+    f = explained.features.index(feature)
     low, high = number(explained.low[f], 2, "+"), number(explained.high[f], 2, "+")
     return f"{number(explained.slopes[f], 2, '+')} [{low}, {high}]"
 
 
 def _judgement(name: str, explained: Explanation) -> str:
-    verdict = "explains" if explained.holds else "does not explain"
     return (
-        f"{name}: R2 on left-out worlds {number(explained.linear, 2)} (linear), "
-        f"{number(explained.tree, 2)} (tree); chance stays below {number(explained.chance, 2)}, the luck of "
-        f"the seeds leaves {number(explained.ceiling, 2)} to explain. This {verdict} where ReAD wins.\n"
+        f"{name}: R2 on left-out worlds {number(explained.linear, 2)} (linear) and "
+        f"{number(explained.tree, 2)} (tree), by chance under {number(explained.chance, 2)}; the luck of the "
+        f"seeds leaves {number(explained.ceiling, 2)} to explain. So these features explain "
+        f"{number(100.0 * explained.share, 0)} % of what could be explained.\n"
     )
