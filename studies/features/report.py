@@ -13,6 +13,7 @@ from studies.features.measure import FEATURES
 
 MAIN = "read - task-static"
 PARTS = 3
+ONE_HOT = 0.95  # of a step's tokens, on average
 
 
 def report(table: pd.DataFrame, explained: Mapping[str, Explanation]) -> str:
@@ -31,6 +32,7 @@ def report(table: pd.DataFrame, explained: Mapping[str, Explanation]) -> str:
         rows.append([f"{name}: {FEATURES[name]}", *cells, *slopes])
     head = ["feature", "lowest third", "middle", "highest third"]
     text.append(markdown([*head, *(f"slope, {name}" for name in explained)], rows, text=1))
+    text.append(_concentration(table))
     text += [_judgement(name, e) for name, e in explained.items()]
     text.append(f"The tree of {next(iter(explained))} (points):\n\n```\n{first.rules}```\n")
     return "\n".join(text)
@@ -45,6 +47,15 @@ def by_dynamics(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
         won = 100.0 * float((part[MAIN] > 0).mean())
         out.append((name, [str(len(part)), *means, number(won, 0)]))
     return out
+
+
+def _concentration(table: pd.DataFrame) -> str:
+    share = table["largest share"]
+    return (
+        f"ReAD gives {number(100.0 * float(share.mean()), 0)} % of a step's tokens to one source on "
+        f"average; in {int((share > ONE_HOT).sum())} of {len(table)} worlds more than "
+        f"{number(100.0 * ONE_HOT, 0)} %.\n"
+    )
 
 
 def _mean(values: Array) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from readsim.errors import RunLogError
+from readsim.runlog import read_runlog
 from readsim.stats import half_width
 from readsim.suite.family import draw_family
 from readsim.suite.plan import Comparison, make_plan
@@ -49,5 +51,16 @@ def _row(comparison: Comparison, folder: Path) -> dict[str, object]:
         difference = (utility["read"] - utility[other]).to_numpy(dtype=float)
         row[f"read - {other}"] = float(difference.mean())
         row[f"read - {other} half width"] = float(half_width(difference))
+    row["largest share"] = largest_share(folder / "runs" / _log_of(comparison, "read"))
     row["greedy - task-static"] = float((utility["greedy"] - utility["task-static"]).mean())
     return row
+
+
+def _log_of(comparison: Comparison, allocator: str) -> str:
+    return next(cell.file_name for cell in comparison.cells if cell.allocator == allocator)
+
+
+def largest_share(log: Path) -> float:
+    """Mean over decisions of the largest source's share of the tokens: 1 is one-hot all along."""
+    steps = [row for row in read_runlog(log)[1] if row["kind"] == "step"]
+    return float(np.mean([max(row["allocation"]) for row in steps]))
