@@ -101,13 +101,13 @@ def compare(
     if workers < 1:
         raise ConfigError(f"jobs = {workers!r}: at least 1")
     refuse_other_runs(out, cells)
-    save_world(load_world(world), out / "world.toml")
     kept = f"what is finished is kept in {out}, the same command goes on"
     with (
         interruptible(kept),
         use_backend(backend, workers),
         progress(Console(stderr=True)) as bar,
     ):
+        save_world(load_world(world), out / "world.toml")
         job = bar.add_task("runs", total=sum(len(c.seeds) for c in cells))
         seconds = run_cells(
             cells, out, jobs=workers, on_cell=lambda c, _: bar.advance(job, len(c.seeds))

@@ -12,6 +12,7 @@ from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim.experiment import Cell, make_cells, run_cells
 from readsim.parallel import in_order, use_backend
 from readsim.runlog import read_runlog
+from tests.test_cli import call
 
 
 def grid() -> list[Cell]:
@@ -132,3 +133,14 @@ def test_backends_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
     with use_backend("loky", 2):
         pass
+
+
+def test_the_command_knows_backends(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ("compare", "--world", "random", "--allocators", "uniform,one-hot", "--jobs", "1")
+    code, _, err = call(capsys, *command, "--backend", "rai")
+    assert code == 2
+    assert "did you mean 'ray'" in err
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,6 @@
 """`readsim compare --suite`."""
 
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,7 +60,6 @@ class Clock:
         self.jobs, self.bar = jobs, bar
         self.job = bar.add_task("cells", total=len(self.left))
         self.took: dict[str, list[float]] = {}
-        self.since = time.monotonic()
 
     def cell(self, cell: Cell, seconds: float) -> None:
         """A cell is over; `seconds` is 0 if it was before."""
