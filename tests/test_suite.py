@@ -113,6 +113,18 @@ def test_what_an_allocator_raises_stops_only_that_allocator(tmp_path: Path) -> N
     assert not suite_notes(scores)[0].startswith("0 worlds")
 
 
+def test_a_known_allocator_that_cannot_be_loaded_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_module, "allocator_names", lambda: ("random", "gone"))
+    monkeypatch.setitem(BUILT_IN, "gone", ("no.such.module:Gone", {}))
+    [trouble] = run_suite(make_plan(worlds=WORLDS[1:], seeds=(0,), steps=2), tmp_path)
+    assert trouble.cell.allocator == "gone"
+    assert "cannot import 'no.such.module'" in trouble.problem.text
+    with pytest.raises(UnknownNameError, match="cannot import"):
+        make_plan(["gone"], worlds=WORLDS[1:])
+
+
 def test_logs_of_an_allocator_that_failed_elsewhere_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
