@@ -65,7 +65,7 @@ def test_columns_of_one_world_share_their_seeds() -> None:
     scores = np.arange(5.0)[:, None] + np.array([0.0, 10.0, 20.0])
 
     def spread(drawn: Array) -> Array:
-        return np.abs(drawn[..., 1] - drawn[..., 0] - 10.0).max(axis=-1)
+        return np.asarray(np.abs(drawn[..., 1] - drawn[..., 0] - 10.0).max(axis=-1))
 
     _, high = stratified_bootstrap(scores, spread, worlds=["a", "a", "b"], resamples=50)
     assert high.max() == 0.0
