@@ -51,10 +51,10 @@ def _draw_slopes(axes: Axes, explained: Mapping[str, Explanation]) -> None:
         axes.plot(each.slopes, y, "os"[n], color=COLOURS[n], ms=4.5, label=name)
     axes.axvline(0.0, color=FAINT, lw=0.7, zorder=1)
     axes.set_yticks(places, list(FEATURES))
-    axes.set_ylim(len(FEATURES) - 0.4, -0.6)
+    axes.set_ylim(len(FEATURES) + 1.0, -0.6)  # the legend gets the room below
     axes.set_xlabel("points per standard deviation")
     axes.set_title("what moves the difference")
-    axes.legend(loc="best")
+    axes.legend(loc="lower left")
 
 
 def _draw_predictions(axes: Axes, table: pd.DataFrame, name: str, explained: Explanation) -> None:
