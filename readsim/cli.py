@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from readsim import commands
-from readsim.errors import ReadsimError
+from readsim.errors import ConfigError, ReadsimError
 
 app = typer.Typer(
     help="Which capability gets the next training tokens? Simulate it.",
@@ -32,6 +32,7 @@ Seeds = Annotated[
 
 @app.command()
 def compare(
+    context: typer.Context,
     world: World = "read8-llama",
     tasks: Annotated[str | None, typer.Option(help="Tasks, separated by commas; all.")] = None,
     budgets: Budgets = "20M,150M",
@@ -45,12 +46,39 @@ def compare(
         int | None,
         typer.Option(help="Parallel processes; as many as cores. Results do not change."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for logs, tables and figures.")] = Path(
-        "results/compare"
-    ),
+    backend: Annotated[
+        str, typer.Option(help="What runs the jobs: loky (processes), ray or dask.")
+    ] = "loky",
+    out: Annotated[
+        Path, typer.Option(help="Folder for logs, tables, figures; results/suite with --suite.")
+    ] = Path("results/compare"),
+    suite: Annotated[
+        bool,
+        typer.Option("--suite", help="All allocators on all presets and on drawn worlds."),
+    ] = False,
 ) -> None:
     """Run allocators on the same seeds and compare them: table, results.csv, figures."""
-    commands.compare(world, tasks, budgets, steps, seeds, allocators, jobs, out)
+    if not suite:
+        commands.compare(world, tasks, budgets, steps, seeds, allocators, jobs, backend, out)
+        return
+    given = {name for name in context.params if _is_given(context, name)}
+    if fixed := sorted(given & {"world", "tasks", "budgets", "steps"}):
+        raise ConfigError(f"--{fixed[0]}: --suite chooses its worlds, tasks, budgets and steps")
+    from readsim.suite.command import compare_suite
+
+    compare_suite(
+        allocators if "allocators" in given else None,
+        seeds if "seeds" in given else None,
+        jobs,
+        backend,
+        out if "out" in given else Path("results/suite"),
+    )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option was written on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 @app.command()

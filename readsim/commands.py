@@ -22,6 +22,7 @@ from readsim.experiment import (
     run_cells,
     world_digest,
 )
+from readsim.parallel import use_backend
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 
 __all__ = ["PAPER_ALLOCATORS", "allocators", "compare", "plot", "run", "worlds"]
@@ -81,6 +82,7 @@ def compare(
     seeds: str,
     allocators: str,
     jobs: int | None,
+    backend: str,
     out: Path,
 ) -> None:
     """`readsim compare`."""
@@ -100,9 +102,13 @@ def compare(
     if workers < 1:
         raise ConfigError(f"jobs = {workers!r}: at least 1")
     refuse_other_runs(out, cells)
-    save_world(load_world(world), out / "world.toml")
     kept = f"what is finished is kept in {out}, the same command goes on"
-    with interruptible(kept), progress(Console(stderr=True)) as bar:
+    with (
+        interruptible(kept),
+        use_backend(backend, workers),
+        progress(Console(stderr=True)) as bar,
+    ):
+        save_world(load_world(world), out / "world.toml")
         job = bar.add_task("runs", total=sum(len(c.seeds) for c in cells))
         seconds = run_cells(
             cells, out, jobs=workers, on_cell=lambda c, _: bar.advance(job, len(c.seeds))

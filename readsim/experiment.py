@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, NamedTuple
 
 from readsim.allocators.registry import load_allocator
 from readsim.durable import forget, has_checkpoint
 from readsim.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
+from readsim.parallel import in_order
 from readsim.rollout import rollout
 from readsim.runlog import RunLog, read_runlog
 from readsim.worlds import World, load_world, world_to_dict
@@ -74,17 +76,72 @@ def run_cell(
     """
     world = load_world(cell.world)
     config = cell_config(cell, world)
+    if _is_done(cell, path, config):
+        return path, 0.0
+    rows, seconds = _roll(cell, world, None, None, on_step)
+    _write(cell, path, config, rows)
+    return path, seconds
+
+
+class Problem(NamedTuple):
+    """What an allocator raised: the error's class and its message."""
+
+    kind: str
+    text: str
+
+
+def try_cell(cell: Cell, path: Path) -> tuple[float, Problem | None]:
+    """`run_cell`, but what the allocator raises is a result: seconds, problem. Then there is no log.
+
+    Errors of files stay errors: they are not the allocator's.
+    """
+    world = load_world(cell.world)
+    config = cell_config(cell, world)
+    if _is_done(cell, path, config):
+        return 0.0, None
+    rows: list[dict[str, Any]] = []
+    seconds = 0.0
+    with _Caught() as caught:
+        rows, seconds = _roll(cell, world, None, None, None)
+    if caught.problem is None:
+        _write(cell, path, config, rows)
+    return seconds, caught.problem
+
+
+class _Caught:
+    """Holds back any ordinary error of its block."""
+
+    problem: Problem | None = None
+
+    def __enter__(self) -> "_Caught":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if isinstance(error, Exception):
+            self.problem = Problem(type(error).__name__, str(error))
+        return self.problem is not None
+
+
+def _is_done(cell: Cell, path: Path, config: dict[str, Any]) -> bool:
+    """Whether the log is there; then it is complete and of this cell, or RunLogError is raised."""
     if path.exists():
         with RunLog.open(path, config=config) as log:
             check_complete(log, cell)
-        return path, 0.0
-    rows, seconds = _roll(cell, world, None, None, on_step)
+        return True
+    return False
+
+
+def _write(cell: Cell, path: Path, config: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     with RunLog.create(part, config=config, seeds=cell.seeds) as log:
         log.append(rows)
     part.replace(path)
-    return path, seconds
 
 
 def run_cell_durably(
@@ -188,35 +245,30 @@ def run_cells(
     *,
     jobs: int = 1,
     on_cell: Callable[[Cell, float], None] | None = None,
+    problems: dict[Cell, Problem] | None = None,
 ) -> dict[Cell, float]:
     """Run all cells into `folder`/runs; seconds in the allocator by cell (0 for finished ones).
 
-    The rows do not depend on `jobs`.
+    The rows depend neither on `jobs` nor on the joblib backend that is active (Ray's and Dask's
+    work). With `problems` what an allocator raises is put there, and the other cells are run.
     """
-    if jobs < 1:
-        raise ConfigError(f"jobs = {jobs!r}: at least 1")
     paths = [folder / "runs" / cell.file_name for cell in cells]
     if len(set(paths)) != len(paths):
         raise ConfigError("two cells would share one run log")
     spent: dict[Cell, float] = {}
-    for cell, (_, seconds) in zip(cells, _results(cells, paths, jobs), strict=True):
+    work = _outright if problems is None else try_cell
+    done = in_order(work, list(zip(cells, paths, strict=True)), jobs)
+    for cell, (seconds, problem) in zip(cells, done, strict=True):
         spent[cell] = seconds
+        if problems is not None and problem is not None:
+            problems[cell] = problem
         if on_cell is not None:
             on_cell(cell, seconds)
     return spent
 
 
-def _results(
-    cells: Sequence[Cell], paths: Sequence[Path], jobs: int
-) -> Iterator[tuple[Path, float]]:
-    if jobs == 1:
-        yield from (run_cell(c, p) for c, p in zip(cells, paths, strict=True))
-        return
-    from joblib import Parallel, delayed
-
-    yield from Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(run_cell)(c, p) for c, p in zip(cells, paths, strict=True)
-    )
+def _outright(cell: Cell, path: Path) -> tuple[float, Problem | None]:
+    return run_cell(cell, path)[1], None
 
 
 def read_cells(folder: Path) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:

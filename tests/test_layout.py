@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[1]
 # later one. An entry is the module of that name (under `readsim.`) and everything inside it.
 LAYERS = (
     ("errors",),
-    ("amounts", "arrays", "simplex", "streams"),
+    ("amounts", "arrays", "parallel", "simplex", "streams"),
     ("checkpoint", "ledger", "logformat", "runlog"),
     ("worlds",),
     ("backend", "simulator"),
     ("durable",),
-    ("metrics", "reward"),
+    ("metrics", "reward", "stats"),
     ("candidates", "history", "setting", "vector_info"),
     ("env", "vector_env", "wrappers"),
     ("offline",),
@@ -28,6 +28,7 @@ LAYERS = (
     ("rollout",),
     ("experiment", "plots", "summary"),
     ("commands",),
+    ("suite",),
     ("cli", "__main__"),
 )
 

@@ -15,8 +15,9 @@ from scipy import stats
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
+from readsim.stats import half_width
 from readsim.summary import print_table, results, summarise, to_markdown
-from readsim.summary.intervals import half_width, make_grid
+from readsim.summary.intervals import make_grid
 from readsim.summary.show import BLANK, COLUMNS, best, number
 from tests.made_logs import FULL, write_comparison
 

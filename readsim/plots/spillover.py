@@ -7,7 +7,8 @@ from matplotlib.ticker import MaxNLocator
 from readsim.amounts import show_tokens
 from readsim.plots.labels import label_points
 from readsim.plots.style import FAINT, Box, footnote, looks, panels
-from readsim.summary.intervals import Grid, half_width
+from readsim.stats.intervals import half_width
+from readsim.summary.intervals import Grid
 from readsim.summary.runs import is_loss
 
 

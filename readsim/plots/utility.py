@@ -11,7 +11,8 @@ from readsim.arrays import Array
 from readsim.plots.curves import utility_curves
 from readsim.plots.labels import label_right
 from readsim.plots.style import Box, footnote, looks, panels, room_for
-from readsim.summary.intervals import Grid, half_width
+from readsim.stats.intervals import half_width
+from readsim.summary.intervals import Grid
 from readsim.summary.runs import Log, is_loss
 from readsim.summary.table import REFERENCE
 

@@ -1,4 +1,4 @@
-"""Intervals over seeds. A seed is the unit: its runs on the different tasks are averaged first."""
+"""A complete comparison as arrays. A seed is the unit: its runs on different tasks are averaged first."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,23 +10,7 @@ from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.summary.runs import display_order
 
-LEVEL = 0.95
 AXES = ["budget", "allocator", "seed", "task"]
-
-
-def half_width(values: Array, level: float = LEVEL) -> Array:
-    """Half of the Student t interval of a mean over the last axis: t_{n-1} s / sqrt(n), (..., n) -> (...).
-
-    s has n - 1 in its denominator. NaN for n = 1: one value says nothing about its spread.
-    """
-    from scipy.special import stdtrit  # scipy.stats takes a second to import
-
-    n = values.shape[-1]
-    if n < 2:
-        return np.full(values.shape[:-1], np.nan)
-    quantile = float(stdtrit(n - 1, 0.5 + level / 2.0))
-    out: Array = quantile * values.std(axis=-1, ddof=1) / np.sqrt(n)
-    return out
 
 
 class Grid(NamedTuple):

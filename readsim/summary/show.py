@@ -1,6 +1,6 @@
 """The table of a comparison as text: on a terminal, or as Markdown."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from readsim.amounts import show_tokens
+from readsim.summary.evidence import SURE
 from readsim.summary.runs import is_oracle
 from readsim.summary.table import REFERENCE
 
 BLANK = "-"
-ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,12 @@ def _with_interval(row: pd.Series, name: str, sign: str = "") -> str:
     return text if np.isnan(half) else f"{text} ± {number(half, _decimals(row))}"
 
 
+def _difference(row: pd.Series) -> str:
+    """The paired difference, behind a star if it is not zero."""
+    text = _with_interval(row, "difference", "+")
+    return f"* {text}" if row["p_holm"] < SURE else text  # False if missing
+
+
 def _plain(name: str, sign: str = "") -> Callable[[pd.Series], str]:
     return lambda row: number(row[name], _decimals(row), sign)
 
@@ -55,7 +61,7 @@ def _short(value: float) -> str:
 
 COLUMNS = (
     Column("utility", lambda row: _with_interval(row, "utility"), 0),
-    Column(f"vs {REFERENCE}", lambda row: _with_interval(row, "difference", "+"), 1),
+    Column(f"vs {REFERENCE}", _difference, 1),
     Column("gap %", lambda row: number(100.0 * row["gap_closed"], 0), 2),
     Column("On", _plain("on_target", "+"), 3),
     Column("Off", _plain("off_target", "+"), 4),
@@ -73,22 +79,38 @@ def shown_columns(table: pd.DataFrame) -> list[Column]:
 
 
 def best(rows: pd.DataFrame) -> str | None:
-    """The allocator to point out: highest mean but for oracles, if surely above the reference."""
+    """The allocator to point out: highest mean but for oracles, if above the reference and not by chance."""
     fair = rows[[not is_oracle(name) for name in rows["allocator"]]]
     if fair.empty:
         return None
     top = fair.iloc[int(fair["utility"].to_numpy().argmax())]
-    sure = top["difference"] - top["difference_half_width"] > ROUNDING  # False if missing
+    sure = top["difference"] > 0 and top["p_holm"] < SURE  # False if missing
     return str(top["allocator"]) if sure else None
 
 
 def print_table(console: Console, table: pd.DataFrame, notes: Iterable[str]) -> None:
     """One table a budget, then the notes. Columns that do not fit are left out, the least needed first."""
-    columns = shown_columns(table)
+    budgets = [rows for _, rows in table.groupby("budget")]
+    print_fitting(
+        console,
+        shown_columns(table),
+        lambda columns: [_part(rows, columns) for rows in budgets],
+        notes,
+    )
+
+
+def print_fitting(
+    console: Console,
+    columns: Sequence[Column],
+    make: Callable[[Sequence[Column]], list[Table]],
+    notes: Iterable[str],
+) -> None:
+    """The tables that `make` makes of as many columns as fit, the notes, and what was left out."""
+    columns = list(columns)
     dropped: list[str] = []
     roomy = console.options.update(max_width=10_000)  # a measure is never above the width allowed
     while True:
-        parts = [_part(rows, columns) for _, rows in table.groupby("budget")]
+        parts = make(columns)
         wanted = max(console.measure(part, options=roomy).maximum for part in parts)
         last = max(columns, key=lambda column: column.rank)
         if wanted <= console.width or last.rank == 0:
@@ -107,34 +129,54 @@ def print_table(console: Console, table: pd.DataFrame, notes: Iterable[str]) -> 
         )
 
 
-def _part(rows: pd.DataFrame, columns: list[Column]) -> Table:
-    part = Table(
-        title=f"budget {show_tokens(int(rows['budget'].iloc[0]))} tokens",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    part.add_column("allocator", overflow="fold")
-    for column in columns:
-        part.add_column(column.header, justify="right", overflow="fold")
+def _part(rows: pd.DataFrame, columns: Sequence[Column]) -> Table:
     top = best(rows)
+    return text_table(
+        rows, columns, top, f"budget {show_tokens(int(rows['budget'].iloc[0]))} tokens"
+    )
+
+
+def text_table(
+    rows: pd.DataFrame, columns: Sequence[Column], top: str | None, title: str | None
+) -> Table:
+    """A row an allocator, `top` in bold."""
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    table.add_column("allocator", overflow="fold")
+    for column in columns:
+        table.add_column(column.header, justify="right", overflow="fold")
     for _, row in rows.iterrows():
         name = escape(str(row["allocator"]))
         texts = [column.text(row) for column in columns]
-        part.add_row(name, *texts, style="bold" if row["allocator"] == top else None)
-    return part
+        table.add_row(name, *texts, style="bold" if row["allocator"] == top else None)
+    return table
 
 
 def to_markdown(table: pd.DataFrame) -> str:
     """All columns as one Markdown table; what `print_table` points out is bold here as well."""
     columns = shown_columns(table)
-    headers = ["budget", "allocator", *(c.header.replace("\n", " ") for c in columns)]
-    lines = [headers, ["---", "---", *["---:"] * len(columns)]]
+    lines = []
     for _, rows in table.groupby("budget"):
         budget, top = int(rows["budget"].iloc[0]), best(rows)
-        for _, row in rows.iterrows():
-            name = str(row["allocator"]).replace("|", "\\|")
-            shown = f"**{name}**" if row["allocator"] == top else name
-            lines.append([show_tokens(budget), shown, *(c.text(row) for c in columns)])
+        lines += [[show_tokens(budget), *cells] for cells in markdown_rows(rows, columns, top)]
+    return markdown(["budget", "allocator", *(c.header for c in columns)], lines, text=2)
+
+
+def markdown_rows(
+    rows: pd.DataFrame, columns: Sequence[Column], top: str | None
+) -> list[list[str]]:
+    """The name, bold if it is `top`, and the columns of each row."""
+    out = []
+    for _, row in rows.iterrows():
+        name = str(row["allocator"]).replace("|", "\\|")
+        shown = f"**{name}**" if row["allocator"] == top else name
+        out.append([shown, *(column.text(row) for column in columns)])
+    return out
+
+
+def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], text: int) -> str:
+    """A Markdown table; the first `text` columns are left-aligned, the others right."""
+    marks = ["---" if n < text else "---:" for n in range(len(headers))]
+    lines = [[header.replace("\n", " ") for header in headers], marks, *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -9,7 +9,9 @@ from readsim.amounts import show_tokens
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.metrics import gap_closed
-from readsim.summary.intervals import Grid, half_width, make_grid
+from readsim.stats.intervals import half_width
+from readsim.summary.evidence import advice, evidence
+from readsim.summary.intervals import Grid, make_grid
 from readsim.summary.runs import is_loss
 
 REFERENCE = "task-static"
@@ -41,11 +43,12 @@ def summarise(frame: pd.DataFrame, timings: Path | None = None) -> tuple[pd.Data
         **dict.fromkeys(("difference", "difference_half_width"), np.full(shape, np.nan)),
         "gap_closed": np.full(shape, np.nan),
     }
-    if REFERENCE in grid.allocators:
-        reference = grid.allocators.index(REFERENCE)
+    reference = grid.allocators.index(REFERENCE) if REFERENCE in grid.allocators else None
+    if reference is not None:
         difference = utility - utility[:, [reference]]
         columns["difference"] = difference.mean(axis=-1)
         columns["difference_half_width"] = half_width(difference)
+    columns |= evidence(utility, reference)
     if set(GAP) <= set(grid.allocators):
         low, high = (columns["utility"][:, [grid.allocators.index(name)]] for name in GAP)
         share = gap_closed(columns["utility"], low, high)
@@ -65,7 +68,9 @@ def summarise(frame: pd.DataFrame, timings: Path | None = None) -> tuple[pd.Data
             **{name: values.ravel() for name, values in columns.items()},
         }
     )
-    return table, _notes(grid, table, utility)
+    unit = "in loss" if scale == 1.0 else "points"
+    line = advice(columns, grid.budgets, len(grid.seeds), unit, REFERENCE)
+    return table, [*_notes(grid, table, utility), *filter(None, [line])]
 
 
 def _seconds(grid: Grid, timings: Path | None) -> Array:
@@ -105,11 +110,7 @@ def _notes(grid: Grid, table: pd.DataFrame, utility: Array) -> list[str]:
     some_zero = bool((table["utility_half_width"] <= ROUNDING).any())
     notes = [about, _about_intervals(n, some_zero)]
     if REFERENCE in names:
-        notes.append(
-            f"vs {REFERENCE}: difference in final utility, paired by seed and task. Bold: the highest "
-            "mean of all but oracles, if its difference's interval is above 0; picking the highest "
-            "of several is not corrected for."
-        )
+        notes.append(_about_difference(n, len(grid.budgets) * (len(names) - 1)))
     else:
         notes.append(f"No paired difference: {REFERENCE} is not among the allocators.")
     notes.append(_about_gap(grid, table, utility))
@@ -130,6 +131,16 @@ def _notes(grid: Grid, table: pd.DataFrame, utility: Array) -> list[str]:
         )
     )
     return notes
+
+
+def _about_difference(n: int, tests: int) -> str:
+    text = f"vs {REFERENCE}: difference in final utility, paired by seed and task."
+    if n == 1 or tests == 0:
+        return text
+    return (
+        f"{text} *: not zero, p < .05 by a paired t test after Holm's correction for the {tests} of "
+        "this table. Bold: the highest mean of all but oracles, if above with a star."
+    )
 
 
 def _about_intervals(n: int, some_zero: bool) -> str:

@@ -1,0 +1,85 @@
+"""What the suite runs: a list of comparisons, one a world."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from readsim.allocators.registry import BUILT_IN, allocator_names
+from readsim.experiment import PAPER_BUDGETS, Cell, make_cells
+from readsim.suite.family import BUDGET, draw_family
+from readsim.worlds import World, load_world, preset_names
+
+STEPS = 20
+SEEDS = (0, 1, 2)
+DRAWN = 16  # worlds of the random family
+SCALE = ("uniform", "task-static", "oracle-static")  # what scores are measured against
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The cells of one world and the sub-folder they go to."""
+
+    folder: str
+    world: str
+    cells: tuple[Cell, ...]
+
+
+def default_allocators() -> list[str]:
+    """All known allocators but names for the same rule and settings; the first of them stands."""
+    seen: set[str] = set()
+    out = []
+    for name in allocator_names():
+        key = repr(BUILT_IN.get(name, name))
+        if key not in seen:
+            seen.add(key)
+            out.append(name)
+    return out
+
+
+def make_plan(
+    allocators: Sequence[str] | None = None,
+    *,
+    worlds: Sequence[str] | None = None,
+    seeds: Sequence[int] = SEEDS,
+    steps: int = STEPS,
+) -> list[Comparison]:
+    """Every allocator on every preset and on worlds of the random family, the same seeds for all.
+
+    A world is run on one of its tasks at the paper's two budgets, or at two in the same proportion
+    up to its horizon; a drawn one at 60M tokens. Which task is the next in turn, `average` aside:
+    nobody chose it by its outcome. `SCALE` is added where it is missing.
+
+    Raises as `make_cells` for names that are not known.
+    """
+    names = default_allocators() if allocators is None else list(allocators)
+    names += [name for name in SCALE if name not in names]
+    # what was asked for must load; of the others, one that does not is reported with the runs
+    checked = SCALE if allocators is None else names
+    chosen = [*preset_names(), *draw_family(DRAWN)] if worlds is None else worlds
+    plan = []
+    for n, text in enumerate(chosen):
+        world = load_world(text)
+        drawn = text.startswith("random:")
+        cells = make_cells(
+            text,
+            tasks=[task_of(world, n)],
+            budgets=[BUDGET] if drawn else budgets_of(world),
+            steps=steps,
+            allocators=checked,
+            seeds=seeds,
+        )
+        cases = [cell for cell in cells if cell.allocator == SCALE[0]]
+        everyone = tuple(replace(case, allocator=name) for case in cases for name in names)
+        plan.append(Comparison(world.name, text, everyone))
+    return plan
+
+
+def task_of(world: World, turn: int) -> str:
+    """One of the world's tasks, in turn; `average` only if there is no other."""
+    names = [name for name in world.task_names if name != "average"] or list(world.task_names)
+    return names[turn % len(names)]
+
+
+def budgets_of(world: World) -> list[int]:
+    """The paper's budgets, or as large as the horizon allows in the same proportion."""
+    scale = min(1.0, world.horizon / max(PAPER_BUDGETS))
+    return [int(budget * scale) for budget in PAPER_BUDGETS]

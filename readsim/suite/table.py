@@ -1,0 +1,126 @@
+"""The one table of the suite: a row an allocator, best first."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from readsim.arrays import Array, Mask
+from readsim.stats import (
+    interquartile_mean,
+    optimality_gap,
+    probability_of_improvement,
+    stratified_bootstrap,
+)
+from readsim.suite.scores import REFERENCE, Scores
+from readsim.summary.show import Column, number
+
+READ = "read"
+
+
+def suite_table(scores: Scores) -> pd.DataFrame:
+    """One row an allocator, by falling IQM.
+
+    iqm, iqm_low, iqm_high          interquartile mean of the scores; 95 % interval over seeds, worlds fixed
+    optimality_gap                  mean shortfall of the scores to 1
+    over_task_static, over_read     probability of improvement (with _low and _high), on shared cases
+    worst, worst_case               lowest mean difference to task-static over all cases, in points; where
+    negative                        mean drop beside the target, in points
+    seconds_per_decision
+    scored, cases                   cases behind the scores, and all that it ran on
+    """
+    rows = [_row(scores, a) for a in range(len(scores.allocators))]
+    return pd.DataFrame(rows).sort_values("iqm", ascending=False, ignore_index=True, kind="stable")
+
+
+def _row(scores: Scores, a: int) -> dict[str, object]:
+    name = scores.allocators[a]
+    own = ~np.isnan(scores.score[a]).any(axis=0)
+    ran = ~np.isnan(scores.difference[a]).any(axis=0)
+    values = scores.score[a][:, own]
+    row: dict[str, object] = {"allocator": name}
+    row |= _with_ends("iqm", values, scores, own, interquartile_mean)
+    row["optimality_gap"] = float(optimality_gap(values)) if own.any() else np.nan
+    for column, other in (("over_task_static", REFERENCE), ("over_read", READ)):
+        row |= _over(column, scores, a, other)
+    mean = scores.difference[a][:, ran].mean(axis=0)
+    worst = int(mean.argmin())
+    against_itself = name == REFERENCE
+    row["worst"] = np.nan if against_itself else float(mean[worst])
+    row["worst_case"] = "-" if against_itself else str(np.array(scores.cases)[ran][worst])
+    row["negative"] = float(np.nanmean(scores.negative[a][ran]))
+    row["seconds_per_decision"] = float(scores.seconds[a])
+    row["scored"], row["cases"] = int(own.sum()), int(ran.sum())
+    return row
+
+
+def _over(column: str, scores: Scores, a: int, other: str) -> dict[str, object]:
+    """Probability of improvement over another allocator, missing against itself or without it."""
+    if other not in scores.allocators or scores.allocators[a] == other:
+        return dict.fromkeys((column, f"{column}_low", f"{column}_high"), np.nan)
+    pair = scores.score[[a, scores.allocators.index(other)]]
+    shared = np.asarray(~np.isnan(pair).any(axis=(0, 1)))
+    return _with_ends(
+        column,
+        pair[:, :, shared],
+        scores,
+        shared,
+        lambda s: probability_of_improvement(s[0], s[1]),
+    )
+
+
+def _with_ends(
+    column: str, values: Array, scores: Scores, own: Mask, statistic: Callable[[Array], Array]
+) -> dict[str, object]:
+    """A statistic of scores (..., R, own cases) and its interval, missing without a case."""
+    names = (column, f"{column}_low", f"{column}_high")
+    if not own.any():
+        return dict.fromkeys(names, np.nan)
+    worlds = [world for world, there in zip(scores.worlds, own, strict=True) if there]
+    low, high = stratified_bootstrap(values, statistic, worlds=worlds)
+    return dict(zip(names, (float(statistic(values)), float(low), float(high)), strict=True))
+
+
+def _percent(name: str) -> Callable[[pd.Series], str]:
+    return lambda row: number(100.0 * row[name], 0)
+
+
+def _iqm(row: pd.Series) -> str:
+    if np.isnan(row["iqm"]):
+        return "-"
+    return f"{number(row['iqm'], 2)} [{number(row['iqm_low'], 2)}, {number(row['iqm_high'], 2)}]"
+
+
+COLUMNS = (
+    Column("IQM [95 %]", _iqm, 0),
+    Column("P > task-static,\n%", _percent("over_task_static"), 1),
+    Column("P >\nread, %", _percent("over_read"), 3),
+    Column("worst,\npoints", lambda row: number(row["worst"], 1, "+"), 2),
+    Column("where", lambda row: str(row["worst_case"]).split(" ", maxsplit=1)[0], 6),
+    Column("Neg", lambda row: number(row["negative"], 2), 4),
+    Column("ms a\ndecision", lambda row: number(1000.0 * row["seconds_per_decision"], 1), 5),
+    Column("cases", lambda row: str(row["cases"]), 7),
+)
+
+
+def suite_notes(scores: Scores) -> list[str]:
+    """What the columns are, and what was left out."""
+    seeds, cases = scores.score.shape[1:]
+    worlds = len(dict.fromkeys(scores.worlds))
+    flat = [case for case, there in zip(scores.cases, scores.scored, strict=True) if not there]
+    left = (
+        f", all but {len(flat)} with less than a quarter of a point between the two" if flat else ""
+    )
+    about = (
+        f"{worlds} worlds, {cases} cases (world, task, budget), {seeds} seeds. Score: share of the way "
+        "from uniform (0) to the best static mixture known for the case (1), which knows the world."
+    )
+    middle = (
+        f"IQM: mean of the middle half of the scores of all cases and seeds{left}. Intervals: "
+        "bootstrap over seeds, the worlds are fixed; with few seeds they are somewhat short."
+    )
+    others = (
+        "P: chance that a run ends above one of the other allocator, ties half, averaged over cases. "
+        "Worst: lowest mean difference to task-static. Neg: mean drop beside the target, points."
+    )
+    return [about, middle, others]

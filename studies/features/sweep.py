@@ -1,0 +1,66 @@
+"""Worlds of the random family, five allocators on the same seeds, one row a world."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from readsim.errors import RunLogError
+from readsim.runlog import read_runlog
+from readsim.stats import half_width
+from readsim.suite.family import draw_family
+from readsim.suite.plan import Comparison, make_plan
+from readsim.worlds import load_world
+from studies.features.measure import features_of
+
+ALLOCATORS = ("read", "task-static", "greedy", "uniform", "oracle-static")
+AGAINST = ("task-static", "uniform")
+FAMILY_SEED = 1  # not the suite's worlds
+
+
+def plan_sweep(worlds: int, seeds: int, steps: int) -> list[Comparison]:
+    """A comparison a world, at 60M tokens, on one of its tasks in turn."""
+    drawn = draw_family(worlds, FAMILY_SEED)
+    return make_plan(ALLOCATORS, worlds=drawn, seeds=range(seeds), steps=steps)
+
+
+def world_table(plan: Sequence[Comparison], out: Path) -> pd.DataFrame:
+    """One row a world: its features, and ReAD's paired differences in points, with half widths.
+
+    Raises RunLogError where a world's runs are not there.
+    """
+    return pd.DataFrame([_row(comparison, out / comparison.folder) for comparison in plan])
+
+
+def _row(comparison: Comparison, folder: Path) -> dict[str, object]:
+    cell = comparison.cells[0]
+    world = load_world(comparison.world)
+    try:
+        runs = pd.read_csv(folder / "results.csv")
+    except OSError as error:
+        raise RunLogError(f"{folder}: this world has not been run ({error})") from error
+    utility = 100.0 * runs.pivot_table("utility", "seed", "allocator")
+    row: dict[str, object] = {
+        "world": comparison.world,
+        "task": cell.task,
+        "dynamics": world.dynamics,
+        **features_of(world, world.task(cell.task), cell.budget, cell.steps),
+    }
+    for other in AGAINST:
+        difference = (utility["read"] - utility[other]).to_numpy(dtype=float)
+        row[f"read - {other}"] = float(difference.mean())
+        row[f"read - {other} half width"] = float(half_width(difference))
+    row["largest share"] = largest_share(folder / "runs" / _log_of(comparison, "read"))
+    row["greedy - task-static"] = float((utility["greedy"] - utility["task-static"]).mean())
+    return row
+
+
+def _log_of(comparison: Comparison, allocator: str) -> str:
+    return next(cell.file_name for cell in comparison.cells if cell.allocator == allocator)
+
+
+def largest_share(log: Path) -> float:
+    """Mean over decisions of the largest source's share of the tokens: 1 is one-hot all along."""
+    steps = [row for row in read_runlog(log)[1] if row["kind"] == "step"]
+    return float(np.mean([max(row["allocation"]) for row in steps]))
