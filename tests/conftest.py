@@ -54,6 +54,7 @@ EXTRA_OF = {
 def pytest_configure() -> None:
     """One BLAS thread: products of small matrices in two threads stall on a busy machine."""
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load both first
+    import_module("sklearn.ensemble")  # loading it draws from the global generator
     threadpool_limits(limits=1, user_api="blas")
 
 

@@ -49,6 +49,12 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "odm-dataflex": ("readsim.allocators.bandits.odm:ODMDataFlex", {}),
     "odm-paper": ("readsim.allocators.bandits.odm:ODMPaper", {}),
     "odm-smoothed": ("readsim.allocators.bandits.odm:ODMSmoothed", {}),
+    # a law fitted to short runs, or while training, then its optimum
+    "ado": ("readsim.allocators.lawfit.ado:ADO", {}),
+    "autoscale": ("readsim.allocators.lawfit.autoscale:AutoScale", {}),
+    "log-linear": ("readsim.allocators.lawfit.log_linear:LogLinear", {}),
+    "mixing-laws": ("readsim.allocators.lawfit.mixing_laws:MixingLaws", {}),
+    "regmix": ("readsim.allocators.lawfit.regmix:RegMix", {}),
     "branch-merge": ("readsim.allocators.survey.branch_merge:BranchMerge", {}),
     "error-mass": ("readsim.allocators.survey.error_mass:ErrorMass", {}),
     "gap-proportional": ("readsim.allocators.survey.gap_proportional:GapProportional", {}),
