@@ -85,11 +85,11 @@ def fitted(rows: Rows, ridge: float, *, standardise: bool) -> Posterior:
     rows are fewer than d, V is as near to singular as `ridge` is small beside them.
     """
     v = rows["gram"] + ridge * np.eye(len(rows["total"]))
-    factor: Array = np.linalg.cholesky(v)
+    factor = np.asarray(np.linalg.cholesky(v), dtype=np.float64)
     moment, level, scale = rows["moment"], rows["mean"], 1.0
     if not standardise:
         moment, level = moment + level * rows["total"], 0.0
     elif (deviation := (rows["spread"] / max(rows["count"], 1)) ** 0.5) > _CONSTANT * abs(level):
         scale = deviation
-    theta: Array = np.linalg.solve(factor.T, np.linalg.solve(factor, moment))
+    theta = np.linalg.solve(factor.T, np.linalg.solve(factor, moment))
     return Posterior(theta, factor, level, scale)

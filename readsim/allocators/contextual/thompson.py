@@ -19,8 +19,8 @@ class Thompson(LinearBandit):
     `curvature`, `standardise` and `pool` are those of `linucb`; theirs has ridge = 1.
 
     v   width of the draws. Standardised, v = 1 is the posterior under noise as large as the rewards'
-        deviation and a prior N(0, 1 / ridge) on coefficients. Their bound has R sqrt(9 d ln(T/delta)),
-        R the noise: 25 R for S = 8, T = 20, delta .05, which never stops exploring in such a run
+        deviation and a prior N(0, 1 / ridge) on coefficients. Their bound has R sqrt(9 d ln(t/delta)),
+        R the noise: 25 R for S = 8, t = 20, delta .05, which never stops exploring in such a run
 
     The log's `bonus` is x . (draw - theta), of either sign.
     """
