@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from readsim.allocators.base import Context
 from readsim.allocators.contextual.features import error_shares, linear_features
 from readsim.allocators.contextual.linucb import LinUCB
-from readsim.allocators.contextual.ridge import Posterior, Rows, fitted, no_rows, with_rows
+from readsim.allocators.contextual.ridge import fitted, no_rows, with_rows
 from readsim.allocators.contextual.thompson import Thompson
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
@@ -76,10 +76,10 @@ def test_rows_come_in_any_parts_and_order(seed: int, parts: list[int]) -> None:
     for start, stop in pairwise(np.cumsum([0, *parts])):
         some = order[start:stop]
         by_part = with_rows(by_part, x[some], y[some])
-    whole: Rows = with_rows(no_rows(4), x, y)
+    whole = with_rows(no_rows(4), x, y)
     assert by_part["count"] == whole["count"] == sum(parts)
-    for key, value in whole.items():
-        assert np.allclose(by_part[key], value, rtol=1e-9, atol=1e-12), key  # type: ignore[literal-required]
+    for ours, expected in zip(by_part.values(), whole.values(), strict=True):
+        assert np.allclose(np.asarray(ours), np.asarray(expected), rtol=1e-9, atol=1e-12)
 
 
 def test_equal_rewards_are_no_evidence_however_they_round() -> None:
@@ -173,7 +173,7 @@ def test_linucb_by_hand() -> None:
 
 def bonus_of(seed: int, step: int, v: float = 1.0) -> Array:
     x, y = drawn(3, 12, 3)
-    model: Posterior = fitted(with_rows(no_rows(3), x, y), 1.0, standardise=True)
+    model = fitted(with_rows(no_rows(3), x, y), 1.0, standardise=True)
     chosen = setup(seed=seed)
     context, again = (
         Context(chosen, step, np.full(3, 0.5), 1.0, np.zeros(0), chosen.prior) for _ in range(2)

@@ -15,18 +15,10 @@ from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.rollout import Row, rollout
 from readsim.worlds import World, load_world
 from tests.helpers import allocations, decisions, same
-from tests.made_setups import clean_world, setup
+from tests.made_setups import LINEAR, clean_world, linear_world, setup
 
 NAMES = ("linucb", "thompson")
 WANTED = {"a": 1.0, "b": 1.0, "c": 1.0}
-# one step of all tokens on b brings .4 / 3 of utility, a .05, c .2 / 3; nothing saturates
-LINEAR = [[0.1, 0.05, 0.0], [0.2, 0.1, 0.1], [0.0, 0.1, 0.1]]
-
-
-def linear(**changes: Any) -> World:
-    """Rewards are exactly linear in the allocation, whatever was trained before."""
-    fields = {"dynamics": "separable", "gain": "broken", "scale_tokens": 2e7, "help": LINEAR}
-    return clean_world(**{**fields, "start": [0.2, 0.2, 0.2], **changes})
 
 
 def played(
@@ -48,7 +40,7 @@ def utility(*args: Any, **kwargs: Any) -> float:
 def test_regret_shrinks_where_the_reward_is_linear(name: str) -> None:
     per_share = np.array(LINEAR).sum(axis=1) / 3 / 60
     regret = np.zeros(60)
-    for rows in played(linear(), name, seeds=6):
+    for rows in played(linear_world(), name, seeds=6):
         regret += per_share.max() - allocations(rows) @ per_share
     thirds = regret.reshape(3, 20).sum(axis=1)
     assert thirds[0] > 0.0
@@ -59,7 +51,7 @@ def test_regret_shrinks_where_the_reward_is_linear(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_they_beat_uniform_and_random_where_the_reward_is_linear(name: str) -> None:
     """With probes of 400 items the noise of a step's reward is twice the gain there is to choose."""
-    for world, margin in ((linear(), 0.03), (linear(items=400), 0.004)):
+    for world, margin in ((linear_world(), 0.03), (linear_world(items=400), 0.004)):
         best = utility(world, name, seeds=24, steps=20)
         assert best > utility(world, "uniform", seeds=24, steps=20) + margin
         assert best > utility(world, "random", seeds=24, steps=20) + margin
@@ -68,7 +60,7 @@ def test_they_beat_uniform_and_random_where_the_reward_is_linear(name: str) -> N
 @pytest.mark.parametrize("name", NAMES)
 def test_what_they_expect_comes_true_where_the_reward_is_linear(name: str) -> None:
     """Proxy validation (R90) from the log alone."""
-    rows = decisions(played(linear(), name)[0])
+    rows = decisions(played(linear_world(), name)[0])
     mu, bonus, reward = (
         np.array([r["report"][k] for r in rows]) for k in ("mu", "bonus", "reward")
     )
@@ -95,7 +87,7 @@ def test_a_few_large_steps_on_steep_curves_are_wasted(name: str) -> None:
 
 def test_without_curvature_only_corners_win() -> None:
     """Three sources: the corners of the candidates' hull are the one-hots, which are all there."""
-    world = linear(items=40)
+    world = linear_world(items=40)
     flat = np.concatenate([allocations(r) for r in played(world, LinUCB(curvature=False), 4)])
     assert np.isin(flat, [0.0, 1.0]).all()
     assert len(np.unique(flat, axis=0)) == 3
@@ -108,10 +100,10 @@ def test_a_pool_is_a_warm_start_that_is_charged_beside_the_budget() -> None:
         warm = cls(pool=400)
         assert warm.needs == {"transitions"}
         assert cls().needs == frozenset()
-        rows = played(linear(), warm, steps=20)[0]
+        rows = played(linear_world(), warm, steps=20)[0]
         assert allocations(rows).argmax(axis=1).tolist() == [1] * 20  # b at once
         assert rows[-1]["totals"]["offline"] == 400 * 1_000_000
-        assert played(linear(), cls(), steps=20)[0][-1]["totals"]["offline"] == 0
+        assert played(linear_world(), cls(), steps=20)[0][-1]["totals"]["offline"] == 0
         with pytest.raises(CapabilityMissingError, match="needs an offline pool"):
             warm.init(setup())
 
@@ -130,7 +122,8 @@ def test_many_runs_together_are_the_same_as_one_alone(rule: LinearBandit) -> Non
 def first_choice(rule: LinearBandit, requirement: Array) -> Array:
     task = {f"skill_{i}": float(r) for i, r in enumerate(requirement)}
     env = DistillEnv("random:seed=5,capabilities=4", task, 2_000_000, steps=2)
-    return allocations(rollout([env], rule, [0])[0])[0]
+    first: Array = allocations(rollout([env], rule, [0])[0])[0]
+    return first
 
 
 def test_the_first_choice_is_what_is_required_most() -> None:
