@@ -31,7 +31,7 @@ def dense(x: Array, y: Array, ridge: float, query: Array) -> tuple[Array, Array]
     d = x.shape[1]
     long, target = np.vstack([x, ridge**0.5 * np.eye(d)]), np.append(y, np.zeros(d))
     theta = np.linalg.lstsq(long, target, rcond=None)[0]
-    _, s, axes = np.linalg.svd(x, full_matrices=True)
+    _, s, axes = np.linalg.svd(x, full_matrices=len(x) < d)
     precision = np.append(s**2, np.zeros(d - len(s))) + ridge
     return theta, np.sqrt(np.square(query @ axes.T) @ (1.0 / precision))
 
@@ -66,6 +66,20 @@ def test_what_was_never_tried_has_the_bonus_of_its_prior(ridge: float) -> None:
         assert np.allclose(model.mean(query), 0.0)
         x, y = drawn(1, 9, 4)
         rows = with_rows(no_rows(4), x * [1, 1, 0, 0], y)
+
+
+@pytest.mark.parametrize("ridge", RIDGES)
+def test_a_large_pool_of_collinear_features_is_solved_too(ridge: float) -> None:
+    """alpha . prior is a sum of alphas, so that sum x x' is singular and only the ridge is not."""
+    rng = np.random.default_rng(4)
+    chosen, n = setup((0.5, 0.3, 0.2)), 5000
+    profile, shares = rng.random((n, 3)), rng.dirichlet(np.ones(3), n)
+    x = linear_features(chosen, profile, rng.random(n), shares, curvature=True)
+    y = 0.005 * x[:, 1] + 0.003 * rng.standard_normal(n)
+    model = fitted(with_rows(no_rows(7), x, y), ridge, standardise=True)
+    theta, width = dense(x, y - y.mean(), ridge, x[:9])
+    assert np.allclose(model.mean(x[:9]), y.mean() + x[:9] @ theta, rtol=0, atol=1e-6 * y.std())
+    assert np.allclose(model.width(x[:9]), y.std() * width, rtol=1e-4)
 
 
 @given(st.integers(0, 99), st.lists(st.integers(1, 5), min_size=1, max_size=6))

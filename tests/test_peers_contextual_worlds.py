@@ -12,9 +12,9 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError
-from readsim.rollout import Row, rollout
+from readsim.rollout import Row, rollout, setup_for
 from readsim.worlds import World, load_world
-from tests.helpers import allocations, decisions, same
+from tests.helpers import FakeBackend, allocations, decisions, same
 from tests.made_setups import LINEAR, clean_world, linear_world, setup
 
 NAMES = ("linucb", "thompson")
@@ -106,6 +106,11 @@ def test_a_pool_is_a_warm_start_that_is_charged_beside_the_budget() -> None:
         assert played(linear_world(), cls(), steps=20)[0][-1]["totals"]["offline"] == 0
         with pytest.raises(CapabilityMissingError, match="needs an offline pool"):
             warm.init(setup())
+        env = DistillEnv(backend=FakeBackend(), task={"a": 1.0}, budget=100, steps=4)
+        env.reset(seed=0)
+        with pytest.raises(CapabilityMissingError, match="needs 'transitions'"):
+            setup_for(env, warm, 0)
+        assert setup_for(env, cls(), 0).transitions is None
 
 
 @pytest.mark.parametrize("rule", [LinUCB(), Thompson(), Thompson(pool=40)])
@@ -117,6 +122,16 @@ def test_many_runs_together_are_the_same_as_one_alone(rule: LinearBandit) -> Non
         alone, _ = rollout([env], rule, [seed])
         assert same(alone, rows)
     assert not same(together[0][1]["report"], together[1][1]["report"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_they_learn_from_what_was_trained_not_from_what_they_asked_for(name: str) -> None:
+    world = linear_world(items=400)
+    floored = decisions(played(world, f"{name}+floor=0.1+average=time", steps=12)[0])
+    assert allocations(floored).min() >= 0.1 - 1e-12
+    again = decisions(played(world, f"{name}+floor=0.1+average=time", steps=12)[0])
+    assert same(floored, again)
+    assert [r["report"]["reward"] for r in floored] == [r["reward"] for r in floored]
 
 
 def first_choice(rule: LinearBandit, requirement: Array) -> Array:

@@ -30,7 +30,8 @@ def linear_features(
 
     alpha            what a token of each source brings; it holds the constant, for its sum is 1
     alpha . prior    one coefficient for all sources: what is required pays more (or less), which says
-                     something about a source before it was tried
+                     something about a source before it was tried. A sum of the alphas, so it is the
+                     ridge that divides the credit between it and them
     alpha . errors   the same of what is required and still wrong (`error_shares`): returns that move
                      with the profile
     rho              the budget left. It is the same for all candidates and decides nothing, but

@@ -25,7 +25,7 @@ class LinearBandit(Configured):
     """
 
     ridge: float = number(1.0, "paper: A = I at first", low=1e-6, high=1e6)
-    curvature: bool = switch(True, "ours: see linear_features")
+    curvature: bool = switch(True, "ours: gains are concave within a step")
     standardise: bool = switch(True, "ours: rewards are about 0.005; papers: bounded by 1")
     pool: int = whole(0, "paper: starts cold; ours: an offline pool like ReAD's", low=0)
 

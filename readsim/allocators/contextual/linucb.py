@@ -16,19 +16,22 @@ class LinUCB(LinearBandit):
     Li, Chu, Langford, Schapire, arXiv 1003.0146, Algorithm 1, with parameters shared by all arms, for
     an arm here is an allocation and new ones come with every step: so it is the linear bandit of
     Abbasi-Yadkori, Pal, Szepesvari (OFUL, "Improved Algorithms for Linear Stochastic Bandits",
-    NeurIPS 2011) with a constant alpha, where OFUL's radius grows with ln det V. The features x are
-    those of `linear_features`, the reward that of Eq. (9). Among equals the first candidate, "stay".
+    NeurIPS 2011) with a constant alpha, where OFUL's radius grows with ln det V. The reward is that
+    of Eq. (9); x = [allocation w; w . prior; w . shares of the required loss; budget left; |w|^2], all
+    in [0, 1] (`linear_features` says why). Among equals the first candidate, "stay", is taken.
 
     alpha        width of the bonus. Standardised, 1 is one standard deviation of the rewards so far
                  at |x|_V^-1 = 1
     ridge        lambda, 1e-6 to 1e6. A direction x never tried has the bonus alpha |x| / sqrt(ridge)
-    curvature    whether x has |allocation|^2, without which only corners of the candidates win
+    curvature    whether x has |w|^2, without which only corners of the candidates win
     standardise  regress (reward - mean) / deviation, of the rewards so far. False: rewards as they
                  are, as published; then alpha is in reward units, and 1 explores for ever
     pool         transitions of an offline pool to start from, reported as offline tokens
 
     The mean is as good as a linear model is: what it cannot say, state dependence beyond the
-    features for one, is averaged, and with decisions the width shrinks all the same.
+    features for one, is averaged, and with decisions the width shrinks all the same. The width is
+    longest at the corners of the simplex, so exploring is training on one source at a time, which
+    is dear where steps are large and gains are concave (studies/LOG.md).
     """
 
     alpha: float = number(
