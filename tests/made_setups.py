@@ -101,6 +101,16 @@ def clean_world(**changes: Any) -> World:
     return made(**{**fields, **changes})
 
 
+# what all tokens of a run bring on one source: .05, .4 / 3 and .2 / 3 of utility
+LINEAR = [[0.1, 0.05, 0.0], [0.2, 0.1, 0.1], [0.0, 0.1, 0.1]]
+
+
+def linear_world(**changes: Any) -> World:
+    """Up to 20M tokens rewards are linear in the allocation, whatever was trained; no noise."""
+    fields = {"dynamics": "separable", "gain": "broken", "scale_tokens": 2e7, "help": LINEAR}
+    return clean_world(**{**fields, "start": [0.2, 0.2, 0.2], **changes})
+
+
 def ends(
     world: World, allocator: Allocator, task: dict[str, float] | None = None, **env: Any
 ) -> tuple[float, Array]:

@@ -59,6 +59,9 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "error-mass": ("readsim.allocators.survey.error_mass:ErrorMass", {}),
     "gap-proportional": ("readsim.allocators.survey.gap_proportional:GapProportional", {}),
     "validation-guided": ("readsim.allocators.survey.validation_guided:ValidationGuided", {}),
+    # contextual bandits with a linear model
+    "linucb": ("readsim.allocators.contextual.linucb:LinUCB", {}),
+    "thompson": ("readsim.allocators.contextual.thompson:Thompson", {}),
 }
 
 

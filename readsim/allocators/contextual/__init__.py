@@ -1,0 +1,1 @@
+"""Bandits that share one linear model over contexts and allocations."""
