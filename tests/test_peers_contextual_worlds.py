@@ -70,6 +70,24 @@ def test_what_they_expect_comes_true_where_the_reward_is_linear(name: str) -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_noise_of_probes_turns_the_sign_of_what_they_expect(name: str) -> None:
+    """Each probe's noise is in two rewards, with opposite signs: not noise of mean 0 given the past."""
+
+    def lagged(rows: list[Row]) -> float:
+        rewards = [r["reward"] for r in decisions(rows)]
+        return float(np.corrcoef(rewards[1:], rewards[:-1])[0, 1])
+
+    def foretold(rows: list[Row]) -> float:
+        told = [(r["report"]["mu"], r["report"]["reward"]) for r in decisions(rows)[5:]]
+        return float(np.corrcoef(np.array(told).T)[0, 1])
+
+    noisy = linear_world(items=40)
+    even = [lagged(rows) for rows in played(noisy, "uniform", 12)]
+    assert np.mean(even) == pytest.approx(-0.5, abs=0.1)
+    assert np.mean([foretold(rows) for rows in played(noisy, name, 12)]) < -0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_best_step_is_not_the_best_plan(name: str) -> None:
     """A gateway skill pays later, and a reward of one step does not show that."""
     world = load_world("gateway")

@@ -22,6 +22,12 @@ class LinearBandit(Configured):
 
     The log's `report` has mu, bonus and reward of the last allocation that was trained, in reward
     units, mu and bonus as they were before its reward (proxy validation, R90).
+
+    Both rules assume noise with mean 0 given the past. Noise of probes is not that: Eq. (9) takes a
+    difference of two of them, and what the last one showed too high raises one reward and lowers the
+    next. Rewards of noisy probes have autocorrelation near -1/2, and mu, which follows the last ones,
+    then predicts the next with the wrong sign. The last reward as one more feature, the same for all
+    candidates, mends the sign but, measured, not the utility: it was left out.
     """
 
     ridge: float = number(1.0, "paper: A = I at first", low=1e-6, high=1e6)
