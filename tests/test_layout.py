@@ -29,6 +29,7 @@ LAYERS = (
     ("rollout",),
     ("experiment", "plots", "summary"),
     ("commands",),
+    ("fit_commands",),
     ("cli", "__main__"),
 )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -80,7 +80,7 @@ def fit_law(
     capabilities: Sequence[str],
     scores: bool,
     start: Array | None = None,
-    groups: Array | None = None,
+    groups: ArrayLike | None = None,
     choice: Choice | None = None,
     members: int = MEMBERS,
     folds: int = FOLDS,
@@ -92,7 +92,8 @@ def fit_law(
 
     targets       profiles: scores in [0, 1] (`scores`), or negated losses, all below 0; nan: missing
     start         (K,) profile before training, where it is known; else it is fitted
-    groups        (n,) rows with equal entries are held out together; default: equal tokens
+    groups        (n,) rows with equal entries are held out together; default: equal tokens. Where all
+                  are equal, each row is on its own
     choice        gain family and so on; default: chosen by cross-validation over `folds`
     members       restarts that are averaged
     folds         0: no cross-validation, for a quick fit; then `choice` defaults to the first guess
@@ -106,8 +107,7 @@ def fit_law(
     _check(tokens, targets, len(sources), len(capabilities), scores, first)
     if members < 1 or folds < 0:
         raise ConfigError(f"members = {members!r}, folds = {folds!r}: at least 1, at least 0")
-    named = np.zeros(len(tokens)) if groups is None else np.asarray(groups, dtype=np.float64)
-    order = _order(tokens, targets, named, sources, capabilities)
+    order = _order(tokens, targets, sources, capabilities)
     amounts = np.ascontiguousarray(tokens[order.rows][:, order.sources])
     unit = float(amounts.sum(axis=1).max())
     x = amounts / unit
@@ -118,9 +118,11 @@ def fit_law(
         None if first is None else zero + sign * first[order.capabilities],
         logs=not scores,
     )
-    group = _groups(x if groups is None else named[order.rows][:, None])
-    many = len(np.unique(group))
-    folds = min(folds, many)
+    given = x if groups is None else np.asarray(groups, dtype=np.float64)[order.rows, None]
+    group = _numbered(given)
+    if len(np.unique(group)) == 1:  # a single run: its rows are all there is to hold out
+        group = np.arange(len(x))
+    folds = min(folds, len(np.unique(group)))
     fold = fold_of_rows(group, folds, seed) if folds > 1 else np.zeros(len(x), dtype=np.int64)
     if choice is None and folds > 1:
         choice = choose(data, fold, seed=seed, tick=tick)
@@ -150,20 +152,17 @@ def fit_law(
 
 
 def _order(
-    tokens: Array,
-    targets: Array,
-    groups: Array,
-    sources: Sequence[str],
-    capabilities: Sequence[str],
+    tokens: Array, targets: Array, sources: Sequence[str], capabilities: Sequence[str]
 ) -> Order:
     s, k = (np.array(sorted(range(len(n)), key=n.__getitem__)) for n in (sources, capabilities))
-    return Order(np.lexsort((*targets[:, k].T, *tokens[:, s].T, groups)), s, k)
+    return Order(np.lexsort((*targets[:, k].T, *tokens[:, s].T)), s, k)
 
 
-def _groups(rows: Array) -> NDArray[np.int64]:
-    """A number (n,) for each distinct row."""
-    _, number = np.unique(np.round(rows, 12), axis=0, return_inverse=True)
-    return np.asarray(number, dtype=np.int64).reshape(len(rows))
+def _numbered(rows: Array) -> NDArray[np.int64]:
+    """A number (n,) for each distinct row, in the order in which they come."""
+    _, first, which = np.unique(np.round(rows, 12), axis=0, return_index=True, return_inverse=True)
+    rank: NDArray[np.int64] = np.argsort(np.argsort(first))
+    return rank[which.reshape(-1)]
 
 
 def _check(

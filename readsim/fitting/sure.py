@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.fitting.build import world_of
@@ -28,9 +29,10 @@ class Interval(NamedTuple):
     high: Array
 
     @property
-    def spans_zero(self) -> Array:
+    def spans_zero(self) -> NDArray[np.bool_]:
         """Whether 0 is inside."""
-        return (self.low <= 0.0) & (self.high >= 0.0)
+        out: NDArray[np.bool_] = (self.low <= 0.0) & (self.high >= 0.0)
+        return out
 
 
 @dataclass(frozen=True, eq=False)

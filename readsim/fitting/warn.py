@@ -12,21 +12,23 @@ LITTLE, TOGETHER, WEAK, LOOSE = 0.05, 0.98, 0.5, 0.25
 SHOWN = 4
 
 
-def warnings_of(fitted: Fitted, sure: Sure) -> list[str]:
-    """One sentence for each thing that the runs leave open."""
-    return [*_rows(fitted), *_sources(fitted), *_bounds(fitted, sure), *_capabilities(fitted)]
+def warnings_of(fitted: Fitted, sure: Sure, runs: int) -> list[str]:
+    """One sentence for each thing that `runs` different runs or mixtures leave open."""
+    return [*_rows(fitted, runs), *_sources(fitted), *_bounds(fitted, sure), *_capabilities(fitted)]
 
 
-def _rows(fitted: Fitted) -> Iterator[str]:
+def _rows(fitted: Fitted, runs: int) -> Iterator[str]:
     n, s = fitted.tokens.shape
-    groups = len(np.unique(fitted.groups))
-    if groups < 2 * s:
+    if runs < 2 * s:
         yield (
-            f"{n} rows of {groups} different runs for {s} sources: few; at least {2 * s} runs tell "
-            "the effects of sources apart"
+            f"{n} rows of {runs} different runs for {s} sources: few; at least {2 * s} runs tell the "
+            "effects of sources apart"
         )
-    if groups < 2:
-        yield "all rows are of one run: nothing was held out, and no interval is worth anything"
+    if runs == 1:
+        yield (
+            "all rows are of one run: its held-out rows have neighbours in the fit, so errors and "
+            "intervals are too small"
+        )
     if fitted.choice.harm:
         yield "the fit has harm, which accelerates: do not go far beyond the tokens of the runs"
 
