@@ -73,8 +73,10 @@ def fit(
 
 
 def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, Sure]:
+    import scipy.optimize  # its BLAS must be there to be limited
     from threadpoolctl import threadpool_limits
 
+    assert scipy.optimize
     scores = table.scale.unit != "losses"
     most = sum(len(values) for _, values in candidates(len(table.sources), scores))
     with (
@@ -129,7 +131,7 @@ def _show(console: Console, fitted: Fitted, sure: Sure, table: Runs) -> None:
         shown.add_column(column, justify="left" if column == "capability" else "right")
     rows = list(capability_rows(fitted, sure, table.scale))
     for name, count, rmse, rank, r2, *ends in rows:
-        bounds = [f"{a:.4g} ({b:.4g}..{c:.4g})" for a, b, c in (ends[:3], ends[3:])]
+        bounds = [f"{a:.4g} ± {(c - b) / 2:.2g}" for a, b, c in (ends[:3], ends[3:])]
         shown.add_row(
             escape(str(name)), str(count), f"{rmse:.4g}", f"{rank:.4f}", f"{r2:.4f}", *bounds
         )

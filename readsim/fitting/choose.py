@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.fitting.network import Choice, Data
-from readsim.fitting.solve import average, predict, solve
+from readsim.fitting.solve import ITERATIONS, SEARCH, average, predict, solve
 from readsim.streams import generator
 
 FOLDS = 5
@@ -37,6 +37,7 @@ def held_out(
     *,
     members: int,
     seed: int,
+    iterations: int = ITERATIONS,
     stop_at: float = np.inf,
     tick: Tick | None = None,
 ) -> tuple[Array, float]:
@@ -52,7 +53,7 @@ def held_out(
         kept = replace(data, x=data.x[inside], bad=data.bad[inside])
         if not np.isfinite(kept.bad).any(axis=0).all():
             continue  # a capability measured in this fold only: nothing to learn it from
-        parts = average(solve(kept, choice, members=members, seed=seed))
+        parts = average(solve(kept, choice, members=members, seed=seed, iterations=iterations))
         out[outside] = predict(parts, choice, data.x[outside])
         if tick is not None:
             tick()
@@ -97,14 +98,16 @@ def candidates(sources: int, scores: bool) -> Iterator[tuple[str, tuple[Any, ...
 def choose(data: Data, fold: NDArray[np.int64], *, seed: int, tick: Tick | None = None) -> Choice:
     """Each field in turn gets the value with the least held-out error, if that is worth it."""
     best = first_choice(data.x.shape[1], not data.logs)
-    _, least = held_out(data, best, fold, members=1, seed=seed, tick=tick)
+    _, least = held_out(data, best, fold, members=1, seed=seed, iterations=SEARCH, tick=tick)
     for name, values in candidates(data.x.shape[1], not data.logs):
         worth = WORTH_OF_HARM if name == "harm" else WORTH
         for value in values:
             changed: dict[str, Any] = {name: value}
             other = replace(best, **changed)
             limit = least * (1.0 - worth)
-            _, error = held_out(data, other, fold, members=1, seed=seed, stop_at=limit, tick=tick)
+            _, error = held_out(
+                data, other, fold, members=1, seed=seed, iterations=SEARCH, stop_at=limit, tick=tick
+            )
             if error < limit:
                 best, least = other, error
     return best

@@ -16,7 +16,7 @@ from readsim.fitting.network import FARTHEST, Choice, Data, Network, Parts
 from readsim.streams import generator
 from readsim.worlds.gains import gain
 
-ITERATIONS, POLISH = 800, 100
+ITERATIONS, SEARCH, POLISH = 800, 300, 100  # of L-BFGS: a member, one while searching, one tied
 OTHERS, SHARED = 6.0, 3.0  # ln of how much less other sources feed an own curve, all a shared one
 SPREAD = (0.7, 0.3)  # of the first ln F and ln A
 FIRST_HELP, FIRST_HARM = 0.5, 1e-3  # of all curves together; of each
@@ -77,12 +77,13 @@ def solve(
     *,
     members: int,
     seed: int,
+    iterations: int = ITERATIONS,
     tick: Callable[[], None] | None = None,
 ) -> list[Solution]:
     """`members` restarts; with more than one all share their mean start and E."""
     out = []
     for r in range(members):
-        out.append(minimise(*_first(data, choice, generator(seed, "data", r)), ITERATIONS))
+        out.append(minimise(*_first(data, choice, generator(seed, "data", r)), iterations))
         if tick is not None:
             tick()
     if members == 1:
