@@ -1,5 +1,6 @@
 """What `readsim fit` and `readsim predict` do, without the option parsing."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -73,10 +74,9 @@ def fit(
 
 
 def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, Sure]:
-    import scipy.optimize  # its BLAS must be there to be limited
     from threadpoolctl import threadpool_limits
 
-    assert scipy.optimize
+    import_module("scipy.linalg")  # its BLAS is another library than numpy's: load it to limit it
     scores = table.scale.unit != "losses"
     most = sum(len(values) for _, values in candidates(len(table.sources), scores))
     with (

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from readsim.checkpoint import write_atomic
 from readsim.fitting.law import Fitted
@@ -24,7 +25,7 @@ def write_table(path: Path, header: Cells, rows: Iterable[Cells]) -> None:
     write_atomic(path, text.getvalue().encode())
 
 
-def capability_rows(fitted: Fitted, sure: Sure, scale: Scale) -> Iterable[list[object]]:
+def capability_rows(fitted: Fitted, sure: Sure, scale: Scale) -> Iterable[list[Any]]:
     """Held-out error, start and bound of each capability in the file's unit, with intervals."""
     for j, q in enumerate(quality(fitted)):
         bounds = []

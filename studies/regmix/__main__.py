@@ -9,6 +9,7 @@ distillation. LightGBM is left out where it is not installed.
 import argparse
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
@@ -26,10 +27,9 @@ TASKS = ("average", "arxiv", "github", "pile_cc", "wikipedia_en", "stackexchange
 
 def main() -> int:
     """Exit codes: 0, 1 where the data are not there."""
-    import scipy.optimize
     from threadpoolctl import threadpool_limits
 
-    assert scipy.optimize  # loaded, so that its BLAS is limited too
+    import_module("scipy.linalg")  # its BLAS is another library than numpy's: load it to limit it
     parser = argparse.ArgumentParser(prog="python -m studies.regmix", description=__doc__)
     parser.add_argument("--data", type=Path, default=FOLDER)
     parser.add_argument("--out", type=Path, default=OUT)

@@ -14,9 +14,9 @@ def load(folder: Path = FOLDER) -> dict[str, Runs]:
     out = {}
     for name in SETS:
         part, size = name.split("_")
-        files = [folder / f"{part}_{what}_{size}.csv" for what in ("mixture", "pile_loss")]
-        for file in files:
+        shares, losses = (folder / f"{part}_{what}_{size}.csv" for what in ("mixture", "pile_loss"))
+        for file in (shares, losses):
             if not file.is_file():
                 raise ConfigError(f"{file}: not there; it is in sail-sg/regmix on GitHub")
-        out[name] = read_runs(*files, Options(budget=1e9))
+        out[name] = read_runs(shares, losses, Options(budget=1e9))
     return out

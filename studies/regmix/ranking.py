@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from readsim.allocators.registry import BUILT_IN, load_allocator
-from readsim.arrays import Array
 from readsim.env import DistillEnv
 from readsim.fitting.choose import first_choice
 from readsim.fitting.law import fit_law
@@ -22,7 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {"read": {"pool": 64}}
 BUDGET, STEPS, SEEDS, TOP = 1_000_000_000, 10, (0, 1, 2), 10
 
 
-def halves(train: Runs) -> list[tuple[World, Array]]:
+def halves(train: Runs) -> list[tuple[World, NDArray[np.int64]]]:
     """(world, rows) of two disjoint random halves, fitted with the same settings."""
     order = generator(0, "data").permutation(len(train.tokens))
     out = []
@@ -59,29 +59,25 @@ def agreement(worlds: list[World], tasks: list[str]) -> dict[str, Any]:
     from scipy.stats import kendalltau
 
     names = [n for n in ALLOCATORS if n in BUILT_IN]
-    rows = []
+    taus, best = [], 0
     for task in tasks:
         a, b = (utilities(world, task, names) for world in worlds)
-        tau = float(kendalltau(a, b).statistic)
-        rows.append(
-            {"task": task, "tau": round(tau, 4), "same_best": int(np.argmax(a) == np.argmax(b))}
-        )
-    tau = np.array([row["tau"] for row in rows])
+        taus.append(float(kendalltau(a, b).statistic))
+        best += int(np.argmax(a) == np.argmax(b))
+    tau = np.array(taus)
     draws = generator(0, "bootstrap").integers(0, len(tau), (2000, len(tau)))
     low, high = np.quantile(tau[draws].mean(axis=1), [0.025, 0.975])
     ends = [round(float(low), 4), round(float(high), 4)]
-    best = sum(row["same_best"] for row in rows)
-    mean = round(float(tau.mean()), 4)
     return {
         "allocators": names,
-        "tasks": rows,
-        "mean_tau": mean,
+        "tau": dict(zip(tasks, np.round(tau, 4).tolist(), strict=True)),
+        "mean_tau": round(float(tau.mean()), 4),
         "interval": ends,
         "same_best": best,
     }
 
 
-def picks(world: World, train: Runs, rows: Array) -> list[dict[str, Any]]:
+def picks(world: World, train: Runs, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
     """The measured runs of `rows` ranked by a world that has not seen them.
 
     hits     how many of the predicted best TOP are among the measured best TOP

@@ -47,5 +47,5 @@ def lightgbm(shares: Array, losses: Array, wanted: Array, eval_losses: Array) ->
         stop = lightgbm.early_stopping(3, verbose=False)
         unseen = known.create_valid(wanted, eval_losses[:, j])
         model = lightgbm.train(settings, known, 1000, valid_sets=[unseen], callbacks=[stop])
-        out[:, j] = model.predict(wanted)
+        out[:, j] = np.asarray(model.predict(wanted))
     return out
