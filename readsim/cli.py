@@ -29,6 +29,11 @@ Seeds = Annotated[
     str, typer.Option(help="Number of seeds (8 means 0..7), or seeds separated by commas (3,5).")
 ]
 
+Tokens = Annotated[
+    str | None, typer.Option(help="Tokens of each run, where no column `tokens` says it.")
+]
+Tolerance = Annotated[float, typer.Option(help="How far shares may sum from 1.")]
+
 
 @app.command()
 def compare(
@@ -125,6 +130,65 @@ def plot(
 ) -> None:
     """Draw the figures of a comparison again from its run logs."""
     commands.plot(folder)
+
+
+@app.command()
+def fit(
+    runs: Annotated[Path, typer.Argument(help="CSV of shares or token counts, or run logs.")],
+    measured: Annotated[
+        Path | None, typer.Argument(help="CSV of scores or losses, joined by key.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The world to write.")] = Path(
+        "world.toml"
+    ),
+    sources: Annotated[str | None, typer.Option(help="Source columns: a,b,share_*.")] = None,
+    targets: Annotated[str | None, typer.Option(help="Measured columns: c,d,*_loss.")] = None,
+    key: Annotated[str | None, typer.Option(help="Column that names the runs.")] = None,
+    lower_is_better: Annotated[
+        str | None, typer.Option(help="all, none or columns; by default those named loss.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Model size, if the file has several.")] = None,
+    tokens: Tokens = None,
+    tolerance: Tolerance = 0.01,
+    seed: Annotated[int, typer.Option(help="Of restarts, folds and resamples.")] = 0,
+) -> None:
+    """Fit a world to measured runs: held-out errors, intervals, figures, and what is not known."""
+    from readsim import fit_commands
+
+    fit_commands.fit(
+        runs,
+        measured,
+        out,
+        sources=sources,
+        target_columns=targets,
+        key=key,
+        lower=lower_is_better,
+        size=size,
+        tokens=tokens,
+        tolerance=tolerance,
+        seed=seed,
+    )
+
+
+@app.command()
+def predict(
+    world: Annotated[str, typer.Argument(help="A world that `fit` wrote.")],
+    mixtures: Annotated[Path, typer.Argument(help="CSV of shares or token counts.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write.")] = Path(
+        "predictions.csv"
+    ),
+    tokens: Tokens = None,
+    tolerance: Tolerance = 0.01,
+    measured: Annotated[
+        Path | None, typer.Option(help="CSV of what was measured: prints the errors.")
+    ] = None,
+) -> None:
+    """Predict runs from their mixtures, in the units of the fitted measurements."""
+    from readsim import fit_commands
+
+    fit_commands.predict(
+        world, mixtures, out, tokens=tokens, tolerance=tolerance, measured=measured
+    )
 
 
 def extend(to: typer.Typer) -> None:

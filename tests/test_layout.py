@@ -18,6 +18,7 @@ LAYERS = (
     ("amounts", "arrays", "parallel", "simplex", "streams"),
     ("checkpoint", "ledger", "logformat", "runlog"),
     ("worlds",),
+    ("fitting",),
     ("backend", "simulator"),
     ("durable",),
     ("metrics", "reward", "stats"),
@@ -28,7 +29,7 @@ LAYERS = (
     ("rollout",),
     ("experiment", "plots", "summary"),
     ("commands",),
-    ("suite",),
+    ("fit_commands", "suite"),
     ("cli", "__main__"),
 )
 

@@ -1,0 +1,1 @@
+"""Aioli's one-source graphs: does the fitted world give them back within the noise of its seeds?"""
