@@ -1,5 +1,6 @@
 """Law-fitting peers: laws recovered, optima against independent solvers, worlds they win and lose."""
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -91,8 +92,7 @@ def test_losses_that_do_not_vary_have_no_slope() -> None:
 @pytest.mark.extra("cvxpy")
 @pytest.mark.parametrize("seed", range(6))
 def test_the_optimum_is_a_cone_solvers(seed: int) -> None:
-    import cvxpy
-
+    cvxpy: Any = import_module("cvxpy")
     true, rng = law(seed, 3, 5), np.random.default_rng(seed)
     weights, prior = rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(5)) * 0.9 + 0.02
     kl = [0.0, 0.05, 1.0][seed % 3]
@@ -223,9 +223,10 @@ def test_ado_wins_and_loses() -> None:
     assert best > ends(world, load_allocator("uniform"), dict.fromkeys(world.visible, 1.0))[0]
 
 
-@pytest.mark.parametrize("regressor", ["sklearn", pytest.param("lightgbm", marks=[])])
+@pytest.mark.parametrize(
+    "regressor", ["sklearn", pytest.param("lightgbm", marks=pytest.mark.extra("lightgbm"))]
+)
 def test_regmix_ranks_mixtures(regressor: str) -> None:
-    pytest.importorskip(regressor if regressor != "sklearn" else "sklearn")
     rng = np.random.default_rng(0)
     mixtures = draw_mixtures(rng, np.full(3, 1 / 3), 128)
     rows = np.exp(-3 * mixtures[:, [0]]) + 0.2 * mixtures[:, [1]]
