@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from readsim.cli import app
 from readsim.env import DistillEnv
 from readsim.errors import ConfigError, ReadsimError
 from readsim.experiment import make_cells, run_cell
-from readsim.fitting import law, sure
+from readsim.fitting import law
 from readsim.fitting.choose import first_choice
 from readsim.fitting.law import fit_law
 from readsim.fitting.logs import read_logs
@@ -25,15 +26,26 @@ from tests.made_fits import SHARED, known_world, mixtures, write_csv
 CLI = CliRunner()
 
 
+def quick(patch: pytest.MonkeyPatch) -> None:
+    """One candidate, few resamples: what is chosen is tested in test_fit_law."""
+    patch.setattr(law, "choose", lambda data, _, **__: first_choice(data.x.shape[1], not data.logs))
+    patch.setattr(fit_commands, "RESAMPLES", 6)
+    patch.setattr(fit_commands, "MEMBERS", 2)
+
+
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One candidate, few resamples: what is chosen is tested in test_fit_law."""
-    monkeypatch.setattr(
-        law, "choose", lambda data, _, **__: first_choice(data.x.shape[1], not data.logs)
-    )
-    monkeypatch.setattr(
-        sure.how_sure, "__kwdefaults__", {**sure.how_sure.__kwdefaults__, "count": 6}
-    )
+    quick(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """(runs, world, what was said) of one fit, for all tests of this file."""
+    folder = tmp_path_factory.mktemp("fit")
+    runs, world = scores_file(folder), folder / "out" / "mine.toml"
+    with pytest.MonkeyPatch.context() as patch:
+        quick(patch)
+        return runs, world, run("fit", runs, "-o", world, "--tokens", "1M")
 
 
 def scores_file(tmp_path: Path, n: int = 24, key: bool = True) -> Path:
@@ -62,17 +74,16 @@ def table_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_fit_then_predict(tmp_path: Path) -> None:
-    runs, world = scores_file(tmp_path), tmp_path / "out" / "mine.toml"
-    said = run("fit", runs, "-o", world, "--tokens", "1M")
+def test_fit_then_predict(tmp_path: Path, fitted: tuple[Path, Path, str]) -> None:
+    runs, path, said = fitted
     assert "held out" in said
     assert "extrapolated" in said
-    fitted = load_world(world)
-    assert fitted.sources == ("alpha", "beta", "gamma")
-    assert fitted.horizon == 1e6
-    assert fitted.provenance["unit"] == "points"
-    assert "runs.csv: 24 rows" in fitted.provenance["data"]
-    made = sorted(p.name for p in world.parent.iterdir())
+    world = load_world(path)
+    assert world.sources == ("alpha", "beta", "gamma")
+    assert world.horizon == 1e6
+    assert world.provenance["unit"] == "points"
+    assert "runs.csv: 24 rows" in world.provenance["data"]
+    made = sorted(p.name for p in path.parent.iterdir())
     assert made == [
         "mine-predicted.pdf",
         "mine-predicted.png",
@@ -82,13 +93,13 @@ def test_fit_then_predict(tmp_path: Path) -> None:
         "mine.fit.csv",
         "mine.toml",
     ]
-    rows = table_of(world.parent / "mine.fit.csv")
+    rows = table_of(path.parent / "mine.fit.csv")
     assert all(float(r["held_out_r2"]) > 0.9 for r in rows)
     assert all(float(r["start_low"]) <= float(r["start"]) <= float(r["start_high"]) for r in rows)
-    assert len(table_of(world.parent / "mine.effects.csv")) == 6
+    assert len(table_of(path.parent / "mine.effects.csv")) == 6
 
     out = tmp_path / "predictions.csv"
-    said = run("predict", world, runs, "-o", out, "--measured", runs)
+    said = run("predict", path, runs, "-o", out, "--measured", runs)
     assert "mean Spearman" in said
     predicted, measured = table_of(out), table_of(runs)
     assert list(predicted[0]) == ["run", "score:alpha", "score:other"]
@@ -97,9 +108,8 @@ def test_fit_then_predict(tmp_path: Path) -> None:
         assert float(p["score:other"]) == pytest.approx(float(m["score:other"]), abs=2.5)
 
 
-def test_predict_goes_by_names(tmp_path: Path) -> None:
-    runs, world = scores_file(tmp_path), tmp_path / "w.toml"
-    run("fit", runs, "-o", world, "--tokens", "1M")
+def test_predict_goes_by_names(tmp_path: Path, fitted: tuple[Path, Path, str]) -> None:
+    world = fitted[1]
     one = write_csv(tmp_path / "a.csv", ("alpha", "beta", "gamma"), [(0.2, 0.3, 0.5)])
     two = write_csv(
         tmp_path / "b.csv", ("share:gamma", "share:alpha", "share:beta"), [(0.5, 0.2, 0.3)]
@@ -138,7 +148,10 @@ def test_mixtures_that_cannot_be_read(
         forecast(load_world(tmp_path / "w.toml"), path, 1e6)
 
 
-def test_a_handful_of_rows_is_fitted_with_a_warning(tmp_path: Path) -> None:
+def test_a_handful_of_rows_is_fitted_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit_commands, "_draw", lambda *_: [])
     said = run("fit", scores_file(tmp_path, n=5, key=False), "-o", tmp_path / "w.toml")
     assert "few" in said
     assert np.isfinite(load_world(tmp_path / "w.toml").start).all()
@@ -146,7 +159,9 @@ def test_a_handful_of_rows_is_fitted_with_a_warning(tmp_path: Path) -> None:
 
 def test_settings_that_contradict(tmp_path: Path) -> None:
     runs = scores_file(tmp_path)
-    none = dict.fromkeys(("sources", "target_columns", "key", "lower", "size", "tokens"))
+    none: dict[str, Any] = dict.fromkeys(
+        ("sources", "target_columns", "key", "lower", "size", "tokens")
+    )
     for path, out, more, message in (
         (runs, "w.txt", {}, "world file ends"),
         (runs, "w.toml", {"tokens": "lots"}, "number of tokens"),
@@ -154,7 +169,7 @@ def test_settings_that_contradict(tmp_path: Path) -> None:
         (tmp_path, "w.toml", {"key": "run"}, "run logs say it all"),
         (tmp_path, "w.toml", {}, "no run logs"),
     ):
-        settings = {**none, "tolerance": 0.01, "seed": 0, **more}
+        settings: dict[str, Any] = {**none, "tolerance": 0.01, "seed": 0, **more}
         with pytest.raises(ConfigError, match=message):
             fit_commands.fit(path, None, tmp_path / out, **settings)
 
@@ -174,7 +189,7 @@ def test_a_world_fitted_to_its_own_logs(tmp_path: Path) -> None:
     assert len(runs.tokens) == len(cells) * 3 * (8 + 2)
     assert len(set(runs.groups)) == len(cells) * 3
     assert not runs.tokens[0].any()
-    fitted = fit_law(
+    made = fit_law(
         runs.tokens,
         runs.profiles,
         sources=runs.sources,
@@ -186,16 +201,15 @@ def test_a_world_fitted_to_its_own_logs(tmp_path: Path) -> None:
     )
     truth = load_world(world)
     tokens = mixtures(30, 4, truth.shape[0]) * 2e7
-    error = fitted.predict(tokens) - truth.profile_after([tokens])
+    error = made.predict(tokens) - truth.profile_after([tokens])
     assert np.sqrt((error**2).mean()) < 0.04
     log = sorted((tmp_path / "runs").glob("*.jsonl"))[0]
     said = run("fit", log, "-o", tmp_path / "w.toml")
     assert "WARNING" in said
 
 
-def test_a_rectangular_fit_goes_through_the_environment(tmp_path: Path) -> None:
-    run("fit", scores_file(tmp_path), "-o", tmp_path / "w.toml", "--tokens", "1M")
-    world = load_world(tmp_path / "w.toml")
+def test_a_rectangular_fit_goes_through_the_environment(fitted: tuple[Path, Path, str]) -> None:
+    world = load_world(fitted[1])
     envs = [DistillEnv(world, "other", 1_000_000, steps=5) for _ in range(2)]
     rows, _ = rollout(envs, load_allocator("oracle-static"), [0, 1])
     best = max(r["utility"] for r in rows if r["kind"] == "final")

@@ -51,7 +51,14 @@ def test_gradient_is_that_of_finite_differences(
     link: str, family: str, harm: bool, start: bool
 ) -> None:
     network, flat = made(link, family, harm, start)
-    error = check_grad(lambda f: network.value(f)[0], lambda f: network.value(f)[1], flat)
+
+    def value(at: Array) -> float:
+        return network.value(at)[0]
+
+    def slope(at: Array) -> Array:
+        return network.value(at)[1]
+
+    error = float(check_grad(value, slope, flat))
     assert error < 2e-5 * max(1.0, float(np.abs(network.value(flat)[1]).max()))
 
 

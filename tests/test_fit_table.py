@@ -1,5 +1,6 @@
 """Tables of runs: the layouts that are read, the names that are stripped, everything that is refused."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def two_files(tmp_path: Path, options: Options | None = None, **swap: Any) -> Ru
 
 
 def one_file(
-    tmp_path: Path, header: str, rows: list[tuple[object, ...]], options: Options | None = None
+    tmp_path: Path, header: str, rows: Sequence[Sequence[object]], options: Options | None = None
 ) -> Runs:
     """All in one."""
     return read_runs(
@@ -87,9 +88,7 @@ def test_token_counts_and_a_row_before_training(tmp_path: Path) -> None:
 
 
 def test_missing_targets_are_nan(tmp_path: Path) -> None:
-    losses = [(i, *row) for i, row in enumerate(LOSSES)]
-    losses[2] = (2, "", 1.9)
-    runs = two_files(tmp_path, losses=losses)
+    runs = two_files(tmp_path, losses=losses_with(2, (2, "", 1.9)))
     assert np.argwhere(np.isnan(runs.profiles)).tolist() == [[2, 0]]
 
 
@@ -140,7 +139,7 @@ def losses_with(i: int, row: tuple[object, ...]) -> list[tuple[object, ...]]:
         ),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, swap: dict[str, object], message: str) -> None:
+def test_what_is_wrong_is_named(tmp_path: Path, swap: dict[str, Any], message: str) -> None:
     with pytest.raises(ReadsimError, match=message):
         two_files(tmp_path, **swap)
 
