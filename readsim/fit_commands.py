@@ -93,13 +93,14 @@ def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, Sure]:
             capabilities=table.capabilities,
             scores=scores,
             groups=table.groups,
+            members=MEMBERS,
             seed=seed,
             name=name,
             tick=lambda: bar.advance(job),
         )
         bar.update(job, completed=bar.tasks[job].total)
         job = bar.add_task("intervals", total=RESAMPLES)
-        return fitted, how_sure(fitted, seed=seed, tick=lambda: bar.advance(job))
+        return fitted, how_sure(fitted, count=RESAMPLES, seed=seed, tick=lambda: bar.advance(job))
 
 
 def _draw(fitted: Fitted, table: Runs, stem: Path) -> list[Path]:

@@ -33,7 +33,7 @@ class Trained:
     @classmethod
     def of_runs(cls, runs: Runs) -> Self:
         """From the runs of a fit."""
-        total = runs.tokens.sum(axis=1)
+        total = np.round(runs.tokens.sum(axis=1))  # counts, without what adding shares left over
         trained = total > 0.0
         shares = runs.tokens[trained] / total[trained, None]
         return cls(

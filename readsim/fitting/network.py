@@ -6,7 +6,7 @@ x_i are tokens in units of the largest run; `readsim.fitting.heads` says how t b
 score. This is a `potential` world with `feeds` F (see `readsim.worlds.world`). What is minimised:
 
     sum_j mean_n ((T(bad_nj) - T(measured_nj)) / spread_j)^2
-        + l1 sum_mj (A_mj + H_mj) + ridge K mean_im (ln F_im - first ln F_im)^2 + tie mean_j e_j^2
+        + l1 sum_mj (A_mj + H_mj) + ridge K mean_im (ln F_im - first ln F_im)^2 + 0.1 l1 mean_j e_j^2
 
 with T = ln for losses and T = 1 for scores, spread the standard deviation of T(measured), and
 E_j = (least measured bad) sigmoid(e_j).
@@ -22,7 +22,7 @@ from readsim.arrays import Array
 from readsim.fitting.heads import head, offset_of_start, sigmoid
 from readsim.worlds.gains import Gain, gain
 
-TIE = 1e-3  # keeps E in the middle of its range where nothing says where it is
+TIE = 0.1  # of l1: keeps E in the middle of its range where nothing says where it is
 FARTHEST = 14.0  # of the logarithms: L-BFGS-B's bounds
 TINY = 1e-12
 
@@ -164,14 +164,14 @@ class Network:
         _, e, f, _, _ = self.split(flat)
         c = self.choice
         moved = f - self.first.ravel()
-        loss += TIE * float((e**2).mean())
+        loss += TIE * c.l1 * float((e**2).mean())
         loss += c.l1 * float(parts.help.sum() + parts.harm.sum())
         loss += c.ridge * self.k * float((moved**2).mean())
         share = sigmoid(e)
         by_e = 0.0 if data.rest is not None else by_rest * data.least * share * (1.0 - share)
         gradient = [
             by_offset,
-            by_e + 2.0 * TIE * e / self.k,
+            by_e + 2.0 * TIE * c.l1 * e / self.k,
             (by_feeds * parts.feeds).ravel() + 2.0 * c.ridge * self.k * moved / moved.size,
             ((by_help + c.l1) * parts.help).ravel(),
         ]

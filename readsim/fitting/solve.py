@@ -66,7 +66,7 @@ def minimise(network: Network, flat: Array, iterations: int) -> Solution:
         jac=True,
         method="L-BFGS-B",
         bounds=[(-FARTHEST, FARTHEST)] * len(flat),
-        options={"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20},
+        options={"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-13},
     )
     return Solution(network, np.asarray(found.x))
 

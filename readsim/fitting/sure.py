@@ -106,7 +106,11 @@ def how_sure(
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
 ) -> Sure:
-    """Intervals: the estimate plus or minus 1.96 bootstrap standard deviations."""
+    """Intervals: the estimate plus or minus 1.96 bootstrap standard deviations.
+
+    They hold for the chosen law: another gain family or penalty may put a bound that no run came near
+    (start, ceiling) elsewhere, while predictions and effects between the runs hardly change.
+    """
     total = fitted.tokens.sum(axis=1)
     trained = total > 0.0
     mixture = (fitted.tokens[trained] / total[trained, None]).mean(axis=0)

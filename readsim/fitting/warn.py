@@ -55,7 +55,8 @@ def _bounds(fitted: Fitted, sure: Sure) -> Iterator[str]:
     total = fitted.tokens.sum(axis=1)
     if fitted.data.start is None and total.min() > 0.1 * total.max():
         yield (
-            f"no run is shorter than {show_tokens(float(total.min()))} tokens: the start is extrapolated"
+            f"no run is shorter than {show_tokens(round(float(total.min())))} tokens: the start is "
+            "extrapolated, and its interval holds for this law only"
         )
     span = np.abs(sure.ceiling.value - sure.start.value)
     for word, interval in (("start", sure.start), ("ceiling", sure.ceiling)):
