@@ -13,6 +13,7 @@ KEYS = ("index", "id", "key", "name", "run", "run_id", "run_name", "mixture")
 SOURCE_PREFIXES = ("share:", "weight:", "tokens:")
 TARGET_PREFIXES = ("score:", "loss:", "metric:")
 BOUNDARIES = "_/:-. "
+MOST = 2 / 3  # share of the rows that must read as shares for columns to be taken as sources
 
 
 def pick(sheet: Sheet, patterns: Sequence[str], option: str) -> list[str]:
@@ -56,7 +57,7 @@ def split_columns(
         if not found and wanted is not None:
             found, how = left, "all that are not --targets"
         if not found:
-            found, how = _block(sheet, left, tolerance), "the columns that sum to 1 in every row"
+            found, how = _block(sheet, left, tolerance), "the columns that sum to 1"
     if wanted is None:
         left = [c for c in free if c not in found]
         wanted = [c for c in left if c.startswith(TARGET_PREFIXES)] or left
@@ -70,31 +71,37 @@ def split_columns(
 
 
 def _block(sheet: Sheet, columns: Sequence[str], tolerance: float) -> list[str]:
-    """The one run of neighbouring columns whose cells sum to 1 (or 100) in every row."""
-    numeric = [sheet.is_numeric(c) and "" not in sheet.cells(c) for c in columns]
-    table = np.full((len(sheet.rows), len(columns)), -1.0)
-    for j, fine in enumerate(numeric):
-        if fine:
-            table[:, j] = sheet.numbers([columns[j]], missing=True)[:, 0]
-    table[~np.isfinite(table)] = -1.0
-    found: list[tuple[int, int]] = []
+    """The one run of neighbouring columns whose cells sum to 1 (or 100) in most rows.
+
+    In most, not in all: what is wrong with the others is then said with their line. Of runs that
+    overlap the one that sums up best is meant, the longest among equals.
+    """
+    table = sheet.loose_numbers(columns)
+    found: list[tuple[float, int, int, int]] = []
     for i in range(len(columns)):
         for j in range(i + 2, len(columns) + 1):
             part = table[:, i:j]
+            usual = (part >= 0.0).mean(axis=0) > MOST
             total = part.sum(axis=1)
-            whole = any((np.abs(total / unit - 1.0) <= tolerance).all() for unit in (1.0, 100.0))
-            if (part >= 0).all() and whole:
-                found.append((i, j))
-    largest = [b for b in found if not any(o != b and o[0] <= b[0] and b[1] <= o[1] for o in found)]
-    if len(largest) == 1:
-        return list(columns[slice(*largest[0])])
-    if largest:
-        blocks = " or ".join(f"{columns[i]}..{columns[j - 1]}" for i, j in largest)
+            total[~np.isfinite(total)] = np.inf
+            off = min(float(np.median(np.abs(total / unit - 1.0))) for unit in (1.0, 100.0))
+            if usual.all() and off <= tolerance:
+                found.append((round(off, 9), i - j, i, j))
+    found.sort()
+    best = [f for n, f in enumerate(found) if not any(_overlap(f, o) for o in found[:n])]
+    if len(best) == 1:
+        return list(columns[slice(*best[0][2:])])
+    if best:
+        blocks = " or ".join(f"{columns[i]}..{columns[j - 1]}" for *_, i, j in best)
         raise ConfigError(f"{sheet.path}: sources may be {blocks}: give --sources")
     raise ConfigError(
-        f"{sheet.path}: no neighbouring columns sum to 1 in every row, none starts with "
+        f"{sheet.path}: no neighbouring columns sum to 1 in most rows, none starts with "
         f"{', '.join(SOURCE_PREFIXES)}: give --sources"
     )
+
+
+def _overlap(a: tuple[float, int, int, int], b: tuple[float, int, int, int]) -> bool:
+    return a[2] < b[3] and b[2] < a[3]
 
 
 def pattern_of(columns: Sequence[str]) -> str:

@@ -58,6 +58,18 @@ class Sheet:
         cells = [[self.number(i, c, missing=missing) for c in columns] for i in rows]
         return np.array(cells, dtype=np.float64).reshape(len(self.rows), len(columns))
 
+    def loose_numbers(self, columns: Sequence[str]) -> Array:
+        """(n, C) of the named columns, nan for whatever is no number."""
+
+        def value(text: str) -> float:
+            try:
+                return float(text)
+            except ValueError:
+                return float("nan")
+
+        each = [[value(text) for text in self.cells(column)] for column in columns]
+        return np.array(each, dtype=np.float64).reshape(len(columns), len(self.rows)).T
+
     def is_numeric(self, column: str) -> bool:
         """Whether every cell is a number or missing, and at least one is a number."""
         texts = [t for t in self.cells(column) if t.lower() not in MISSING]

@@ -168,6 +168,10 @@ def _score_unit(sheet: Sheet, columns: Sequence[str], cells: Array, lower: Seque
     most, middle = np.nanmax(cells, axis=0), np.nanmedian(cells, axis=0)
     if (most <= 1.0).all():
         return "scores"
+    if (middle <= 1.0).all():
+        i, j = np.argwhere(cells > 1.0)[0]
+        what = f"{cells[i, j]:g} among fractions ({middle[j]:g} is the median): mixed units"
+        raise sheet.fail(int(i), columns[j], what)
     for j, column in enumerate(columns):
         if most[j] <= 1.0 and most[j] > 0.0:
             other = columns[int(np.argmax(most))]
