@@ -18,6 +18,7 @@ LAYERS = (
     ("amounts", "arrays", "simplex", "streams"),
     ("checkpoint", "ledger", "logformat", "runlog"),
     ("worlds",),
+    ("fitting",),
     ("backend", "simulator"),
     ("durable",),
     ("metrics", "reward"),

@@ -1,0 +1,147 @@
+"""Which columns of a table are sources, which are measured, and what they are called."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from readsim.errors import ConfigError, unknown
+from readsim.fitting.sheet import Sheet
+
+RESERVED = ("tokens", "step", "size", "seed")
+KEYS = ("index", "id", "key", "name", "run", "run_id", "run_name", "mixture")
+SOURCE_PREFIXES = ("share:", "weight:", "tokens:")
+TARGET_PREFIXES = ("score:", "loss:", "metric:")
+BOUNDARIES = "_/:-. "
+
+
+def pick(sheet: Sheet, patterns: Sequence[str], option: str) -> list[str]:
+    """The columns that `--sources a,b,train_*` names, in the file's order. Raises UnknownNameError."""
+    for pattern in patterns:
+        if not any(fnmatchcase(c, pattern) for c in sheet.header):
+            raise unknown(f"column (--{option})", pattern, sheet.header)
+    return [c for c in sheet.header if any(fnmatchcase(c, p) for p in patterns)]
+
+
+def key_of(sheet: Sheet, given: str | None) -> str | None:
+    """The column of a single file that names its rows: `given`, a usual name, or a text column."""
+    if given is not None:
+        sheet.cells(given)
+        return given
+    usual = [c for c in sheet.header if c.lower() in KEYS]
+    if usual:
+        return usual[0]
+    return None if sheet.is_numeric(sheet.header[0]) else sheet.header[0]
+
+
+def split_columns(
+    sheet: Sheet,
+    key: str | None,
+    sources: Sequence[str] | None,
+    targets: Sequence[str] | None,
+    tolerance: float,
+) -> tuple[list[str], list[str], str]:
+    """(sources, targets, how they were found) of a single file.
+
+    Raises ConfigError that says what to give where the file leaves a choice.
+    """
+    free = [c for c in sheet.header if c != key and c.lower() not in RESERVED]
+    found = pick(sheet, sources, "sources") if sources else None
+    wanted = pick(sheet, targets, "targets") if targets else None
+    how = "as given"
+    if found is None:
+        left = [c for c in free if c not in (wanted or [])]
+        found = [c for c in left if c.startswith(SOURCE_PREFIXES)]
+        how = "by their prefix"
+        if not found and wanted is not None:
+            found, how = left, "all that are not --targets"
+        if not found:
+            found, how = _block(sheet, left, tolerance), "the columns that sum to 1 in every row"
+    if wanted is None:
+        left = [c for c in free if c not in found]
+        wanted = [c for c in left if c.startswith(TARGET_PREFIXES)] or left
+    both = [c for c in found if c in wanted]
+    if both:
+        raise ConfigError(f"column {both[0]!r} is both a source and a target")
+    if not found or not wanted:
+        lacks = "targets" if found else "sources"
+        raise ConfigError(f"{sheet.path}: no {lacks} among {', '.join(free)}: give --{lacks}")
+    return found, wanted, how
+
+
+def _block(sheet: Sheet, columns: Sequence[str], tolerance: float) -> list[str]:
+    """The one run of neighbouring columns whose cells sum to 1 (or 100) in every row."""
+    numeric = [sheet.is_numeric(c) and "" not in sheet.cells(c) for c in columns]
+    table = np.full((len(sheet.rows), len(columns)), -1.0)
+    for j, fine in enumerate(numeric):
+        if fine:
+            table[:, j] = sheet.numbers([columns[j]], missing=True)[:, 0]
+    table[~np.isfinite(table)] = -1.0
+    found: list[tuple[int, int]] = []
+    for i in range(len(columns)):
+        for j in range(i + 2, len(columns) + 1):
+            part = table[:, i:j]
+            total = part.sum(axis=1)
+            whole = any((np.abs(total / unit - 1.0) <= tolerance).all() for unit in (1.0, 100.0))
+            if (part >= 0).all() and whole:
+                found.append((i, j))
+    largest = [b for b in found if not any(o != b and o[0] <= b[0] and b[1] <= o[1] for o in found)]
+    if len(largest) == 1:
+        return list(columns[slice(*largest[0])])
+    if largest:
+        blocks = " or ".join(f"{columns[i]}..{columns[j - 1]}" for i, j in largest)
+        raise ConfigError(f"{sheet.path}: sources may be {blocks}: give --sources")
+    raise ConfigError(
+        f"{sheet.path}: no neighbouring columns sum to 1 in every row, none starts with "
+        f"{', '.join(SOURCE_PREFIXES)}: give --sources"
+    )
+
+
+def pattern_of(columns: Sequence[str]) -> str:
+    """`train_*` where all names start with it: the longest that ends at a boundary such as `_`."""
+    if len(columns) < 2:
+        return "*"
+    head = _common_start(columns)
+    tail = _common_start([c[len(head) :][::-1] for c in columns])[::-1]
+    head = head[: 1 + max((head.rfind(b) for b in BOUNDARIES), default=-1)]
+    starts = [tail.find(b) for b in BOUNDARIES if b in tail]
+    tail = tail[min(starts) :] if starts else ""
+    short = [c[len(head) : len(c) - len(tail)] for c in columns]
+    return "*" if "*" in head + tail or not all(short) else f"{head}*{tail}"
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """The letters that all names start with."""
+    first, last = min(names), max(names)
+    same = (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(same, min(len(first), len(last)))]
+
+
+def strip(columns: Sequence[str], pattern: str) -> tuple[str, ...]:
+    """The part of each name that the `*` of `pattern` stands for."""
+    head, _, tail = pattern.partition("*")
+    return tuple(c[len(head) : len(c) - len(tail)] for c in columns)
+
+
+def patterns(sources: Sequence[str], targets: Sequence[str]) -> tuple[str, str]:
+    """The patterns that give sources and targets of the same thing one name; `*` where none do."""
+    best = ("*", "*")
+    most = len(set(sources) & set(targets))
+    options = [
+        (s, t)
+        for s in (pattern_of(sources), _known(sources, SOURCE_PREFIXES), "*")
+        for t in (pattern_of(targets), _known(targets, TARGET_PREFIXES), "*")
+    ]
+    for s, t in options:
+        names = strip(sources, s), strip(targets, t)
+        same = len(set(names[0]) & set(names[1]))
+        if same > most and all(len(set(n)) == len(n) for n in names):
+            best, most = (s, t), same
+    if best == ("*", "*"):
+        best = _known(sources, SOURCE_PREFIXES), _known(targets, TARGET_PREFIXES)
+    return best
+
+
+def _known(columns: Sequence[str], prefixes: Sequence[str]) -> str:
+    """`share:*` where all columns have that prefix of ours."""
+    return next((f"{p}*" for p in prefixes if all(c.startswith(p) for c in columns)), "*")

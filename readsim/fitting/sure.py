@@ -1,0 +1,125 @@
+"""How sure a fit is: bootstrap intervals of what can be read off it, and what the data cannot tell."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.fitting.build import world_of
+from readsim.fitting.law import Fitted
+from readsim.fitting.network import Network
+from readsim.fitting.solve import Solution, minimise
+from readsim.streams import generator
+from readsim.worlds.world import World
+
+RESAMPLES, REFIT = 40, 200
+STEP = 0.01  # of the share that an effect is stated for
+Z95 = 1.959964
+EDGE = 1e-9
+
+
+class Interval(NamedTuple):
+    """An estimate and its 95 % interval, arrays of one shape."""
+
+    value: Array
+    low: Array
+    high: Array
+
+    @property
+    def spans_zero(self) -> Array:
+        """Whether 0 is inside."""
+        return (self.low <= 0.0) & (self.high >= 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Sure:
+    """In profile units. effect (S, K): of one more percent of the source, see `effects`.
+
+    start and ceiling (K,) are the fitted bounds; `mixture` (S,) and `budget` are where effects hold.
+    """
+
+    effect: Interval
+    start: Interval
+    ceiling: Interval
+    mixture: Array
+    budget: float
+
+
+def effects(world: World, mixture: Array, budget: float) -> Array:
+    """(S, K): change of the profile when a source's share rises by STEP and the others shrink in
+    proportion, at shares `mixture` (S,) of `budget` tokens. A source with all tokens has none: 0."""
+    s = len(mixture)
+    left = 1.0 - mixture
+    more = np.minimum(STEP, left)
+    shrink = np.where(left > EDGE, (left - more) / np.maximum(left, EDGE), 1.0)
+    moved = mixture * shrink[:, None]
+    moved[range(s), range(s)] = mixture + more
+    after, before = world.profile_after([moved * budget]), world.profile_after([mixture * budget])
+    out: Array = after - before
+    return out
+
+
+def resampled(fitted: Fitted, count: int, seed: int, tick: Callable[[], None]) -> Iterator[World]:
+    """Worlds fitted to groups of rows drawn with replacement, each from another member's solution."""
+    groups = fitted.groups[fitted.order.rows]
+    names = np.unique(groups)
+    for b in range(count):
+        drawn = generator(seed, "bootstrap", b).integers(0, len(names), len(names))
+        weight = np.bincount(drawn, minlength=len(names)).astype(np.float64)
+        data = replace(fitted.data, weight=weight[np.searchsorted(names, groups)])
+        tick()
+        if not (data.known.sum(axis=0) > 0.5).all():
+            continue  # a capability whose only measurements were not drawn
+        world = _refit(fitted, fitted.solutions[b % len(fitted.solutions)], data.weight)
+        yield world
+
+
+def _refit(fitted: Fitted, solution: Solution, weight: Array | None) -> World:
+    """The world of one member with start and E free again, on weighted rows."""
+    data, parts = replace(fitted.data, weight=weight), solution.parts
+    share = np.clip(parts.rest / np.maximum(data.least, EDGE), EDGE, 1.0 - EDGE)
+    flat = solution.flat[-(parts.feeds.size + parts.help.size * (1 + fitted.choice.harm)) :]
+    free = [np.log(share) - np.log1p(-share), flat]
+    if data.start is None:
+        free.insert(0, parts.offset)
+    network = Network(data, fitted.choice, solution.network.first)
+    found = minimise(network, np.concatenate(free), REFIT)
+    world = fitted.world
+    return world_of(
+        fitted.order.given(found.parts),
+        fitted.choice,
+        world.sources,
+        world.capabilities,
+        fitted.unit,
+        "resampled",
+    )
+
+
+def how_sure(
+    fitted: Fitted,
+    *,
+    count: int = RESAMPLES,
+    seed: int = 0,
+    tick: Callable[[], None] = lambda: None,
+) -> Sure:
+    """Intervals: the estimate plus or minus 1.96 bootstrap standard deviations."""
+    total = fitted.tokens.sum(axis=1)
+    trained = total > 0.0
+    mixture = (fitted.tokens[trained] / total[trained, None]).mean(axis=0)
+    budget = float(np.median(total[trained]))
+    worlds = list(resampled(fitted, count, seed, tick))
+
+    def interval(of: Callable[[World], Array]) -> Interval:
+        value = of(fitted.world)
+        half = Z95 * np.std([of(w) for w in worlds], axis=0, ddof=1)
+        return Interval(value, value - half, value + half)
+
+    return Sure(
+        interval(lambda w: effects(w, mixture, budget)),
+        interval(lambda w: w.start),
+        interval(lambda w: w.ceiling),
+        mixture,
+        budget,
+    )

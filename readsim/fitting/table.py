@@ -1,0 +1,217 @@
+"""One or two CSV files of runs to the arrays of a fit: names, tokens, profiles, groups."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError, unknown
+from readsim.fitting.columns import (
+    RESERVED,
+    key_of,
+    patterns,
+    pick,
+    split_columns,
+    strip,
+)
+from readsim.fitting.sheet import Sheet, common_key, join, read_sheet
+from readsim.fitting.units import Scale, read_targets, read_tokens
+
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to read a table; None: found in the file.
+
+    lower    columns (or short names, or `all`) where less is better
+    size     the model size to take where a column `size` has several
+    budget   tokens of each run, where no column says it
+    """
+
+    sources: Sequence[str] | None = None
+    targets: Sequence[str] | None = None
+    key: str | None = None
+    lower: Sequence[str] | None = None
+    size: str | None = None
+    budget: float | None = None
+    tolerance: float = TOLERANCE
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.tolerance < 0.5:
+            raise ConfigError(f"tolerance = {self.tolerance!r}: at least 0 and below 0.5")
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Measured runs. n rows, S sources, K capabilities; profiles as in `readsim.worlds`.
+
+    label (n,)                 names a row in messages and outputs: its key, or file and line
+    groups (n,)                equal for rows that must be held out together
+    source_pattern, target_pattern   `train_*`: what was stripped from the column names
+    notes                      what was done to the numbers, to be shown
+    """
+
+    label: tuple[str, ...]
+    sources: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    tokens: Array
+    profiles: Array
+    groups: NDArray[np.int64]
+    scale: Scale
+    source_pattern: str = "*"
+    target_pattern: str = "*"
+    key: str = ""
+    files: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+
+def read_runs(runs: Path, targets: Path | None, options: Options) -> Runs:
+    """Read `runs`, joined with `targets` where given. Raises ConfigError for anything in doubt."""
+    sheet = read_sheet(runs)
+    if targets is None:
+        key = key_of(sheet, options.key)
+        sheet, notes = one_size(sheet, options.size)
+        names, wanted, how = split_columns(
+            sheet, key, options.sources, options.targets, options.tolerance
+        )
+        notes.append(f"sources: {how}; targets: {', '.join(wanted)}")
+        measured = sheet
+    else:
+        sheet, notes = one_size(sheet, options.size)
+        other, more = one_size(read_sheet(targets), options.size)
+        key = common_key(sheet, other, options.key)
+        measured = join(sheet, other, key)
+        names = _columns(sheet, key, options.sources, "sources")
+        wanted = _columns(measured, key, options.targets, "targets")
+        notes += [*more, f"files joined on {key!r}"]
+    _one_step(sheet)
+    lower = lower_of(wanted, options.lower, notes)
+    try:
+        tokens, told = read_tokens(sheet, names, options.tolerance, options.budget)
+    except ConfigError as error:
+        if targets is not None and _look_swapped(sheet, measured, names, wanted, options):
+            raise ConfigError(
+                f"{error}. The columns of {targets} do sum to 1: the file of shares comes first, the "
+                "file of measurements second"
+            ) from error
+        raise
+    profiles, scale = read_targets(measured, wanted, lower)
+    _used(sheet, names, tokens)
+    patterns_ = patterns(names, wanted)
+    sources, capabilities = strip(names, patterns_[0]), strip(wanted, patterns_[1])
+    notes += told + [f"names: {p!r} stands for *" for p in patterns_ if p != "*"]
+    label = sheet.cells(key) if key else [f"line {n}" for n in sheet.lines]
+    return Runs(
+        tuple(label),
+        sources,
+        capabilities,
+        tokens,
+        profiles,
+        groups_of(tokens, label if key else None),
+        scale,
+        *patterns_,
+        key or "",
+        tuple(p.name for p in (runs, targets) if p is not None),
+        notes,
+    )
+
+
+def _columns(sheet: Sheet, key: str, given: Sequence[str] | None, option: str) -> list[str]:
+    """The columns of one file of two: those given, or all that are neither key nor reserved."""
+    if given:
+        return pick(sheet, given, option)
+    out = [c for c in sheet.header if c != key and c.lower() not in RESERVED]
+    if not out:
+        raise ConfigError(f"{sheet.path}: no column beside {key!r}: no {option}")
+    return out
+
+
+def one_size(sheet: Sheet, size: str | None) -> tuple[Sheet, list[str]]:
+    """The rows of one model size. Raises ConfigError where the file has several and none is chosen."""
+    column = next((c for c in sheet.header if c.lower() == "size"), None)
+    if column is None:
+        return sheet, []
+    cells = sheet.cells(column)
+    there = list(dict.fromkeys(cells))
+    if size is None and len(there) > 1:
+        raise ConfigError(
+            f"{sheet.path}: column {column!r} has {', '.join(there)}: choose one with --size"
+        )
+    if size is not None and size not in there:
+        raise unknown(f"size in {sheet.path}", size, there)
+    chosen = there[0] if size is None else size
+    kept = sheet.take(i for i, cell in enumerate(cells) if cell == chosen)
+    return kept, [f"{len(kept.rows)} of {len(cells)} rows are of size {chosen}"]
+
+
+def _one_step(sheet: Sheet) -> None:
+    """Rows of several steps need to say how many tokens each was after."""
+    step = next((c for c in sheet.header if c.lower() == "step"), None)
+    has_tokens = any(c.lower() == "tokens" for c in sheet.header)
+    if step is not None and len(set(sheet.cells(step))) > 1 and not has_tokens:
+        raise ConfigError(
+            f"{sheet.path}: column {step!r} varies, but no column `tokens` says how much each row was "
+            "trained on"
+        )
+
+
+def lower_of(columns: Sequence[str], given: Sequence[str] | None, notes: list[str]) -> list[str]:
+    """The columns where less is better: those given, or those whose name has the word `loss`."""
+    if given is None:
+        found = [c for c in columns if "loss" in c.lower()]
+        if found:
+            which = "all targets" if len(found) == len(columns) else ", ".join(found)
+            notes.append(f"lower is better, by their names: {which}")
+        return found
+    if list(given) == ["all"]:
+        return list(columns)
+    if list(given) == ["none"]:
+        return []
+    out = []
+    for name in given:
+        hits = [c for c in columns if name in (c, *strip([c], patterns(columns, columns)[1]))]
+        hits = hits or [c for c in columns if c.endswith(name)]
+        if len(hits) != 1:
+            raise unknown("target (--lower-is-better)", name, columns)
+        out += hits
+    return out
+
+
+def _used(sheet: Sheet, names: Sequence[str], tokens: Array) -> None:
+    """Refuse what says nothing: a source that no run trained on, runs that are all alike."""
+    for j, name in enumerate(names):
+        if not tokens[:, j].any():
+            raise ConfigError(
+                f"{sheet.path}: column {name!r} is 0 in every row: nothing can be said of it; leave it "
+                "out of --sources"
+            )
+    if len(np.unique(tokens, axis=0)) < 2:
+        raise ConfigError(f"{sheet.path}: every row has the same tokens: nothing varies")
+
+
+def groups_of(tokens: Array, names: Sequence[str] | None) -> NDArray[np.int64]:
+    """A number (n,) for rows of the same mixture or, joined with these, of the same name."""
+    total = tokens.sum(axis=1, keepdims=True)
+    shares = np.round(tokens / np.where(total > 0.0, total, 1.0), 9)
+    _, out = np.unique(shares, axis=0, return_inverse=True)
+    out = np.asarray(out, dtype=np.int64).reshape(len(tokens))
+    if names is not None:
+        for name in set(names):
+            same = np.flatnonzero([n == name for n in names])
+            out[np.isin(out, out[same])] = out[same].min()
+    return out
+
+
+def _look_swapped(
+    sheet: Sheet, measured: Sheet, names: Sequence[str], wanted: Sequence[str], options: Options
+) -> bool:
+    """Whether the second file reads as shares."""
+    try:
+        read_tokens(measured, wanted, options.tolerance, options.budget)
+    except ConfigError:
+        return False
+    return True

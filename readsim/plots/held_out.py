@@ -1,0 +1,50 @@
+"""Figures of a fit: held-out predictions against measurements, and what is left over."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from readsim.arrays import Array
+from readsim.plots.style import BLUE, GREY, Box, footnote, panels, short
+
+COLUMNS = 5
+BOX = Box(1.25, 1.05, left=0.45, right=0.12, top=0.25, bottom=0.3)
+MARGINS = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
+
+
+def draw_predicted(predicted: Array, measured: Array, names: Sequence[str], unit: str) -> Figure:
+    """Measured over predicted, (n, K) each in `unit`, a panel a capability; grey: equal."""
+    figure, axes = panels(len(names), BOX, columns=COLUMNS, margins=MARGINS)
+    for j, (name, panel) in enumerate(zip(names, axes, strict=True)):
+        p, m = predicted[:, j], measured[:, j]
+        there = np.isfinite(p) & np.isfinite(m)
+        if there.any():
+            low, high = min(p[there].min(), m[there].min()), max(p[there].max(), m[there].max())
+            panel.plot([low, high], [low, high], color=GREY, lw=0.8)
+        panel.plot(p[there], m[there], ".", color=BLUE, ms=2.0)
+        panel.set_title(short(name, 20))
+        panel.locator_params(nbins=4)
+    text = (
+        f"Across: prediction of a fit that has not seen the run, in {unit}. Up: what was measured."
+    )
+    footnote(figure, text)
+    return figure
+
+
+def draw_residuals(predicted: Array, measured: Array, names: Sequence[str], unit: str) -> Figure:
+    """Measured minus predicted over predicted, (n, K) each in `unit`, a panel a capability."""
+    figure, axes = panels(len(names), BOX, columns=COLUMNS, margins=MARGINS)
+    for j, (name, panel) in enumerate(zip(names, axes, strict=True)):
+        there = np.isfinite(predicted[:, j]) & np.isfinite(measured[:, j])
+        panel.axhline(0.0, color=GREY, lw=0.8)
+        left = measured[there, j] - predicted[there, j]
+        panel.plot(predicted[there, j], left, ".", color=BLUE, ms=2.0)
+        panel.set_title(short(name, 20))
+        panel.locator_params(nbins=4)
+    footnote(
+        figure,
+        f"Across: prediction of a fit that has not seen the run, in {unit}. Up: measured minus predicted; "
+        "a bend would be something that the law misses.",
+    )
+    return figure
