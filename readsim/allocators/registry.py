@@ -53,6 +53,9 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "error-mass": ("readsim.allocators.survey.error_mass:ErrorMass", {}),
     "gap-proportional": ("readsim.allocators.survey.gap_proportional:GapProportional", {}),
     "validation-guided": ("readsim.allocators.survey.validation_guided:ValidationGuided", {}),
+    # planning ahead: on a world fitted to trial runs, and on the true one
+    "mpc": ("readsim.allocators.planning.mpc:MPC", {}),
+    "oracle-planning": ("readsim.allocators.planning.oracle:OraclePlanning", {}),
 }
 
 
