@@ -62,6 +62,9 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     # contextual bandits with a linear model
     "linucb": ("readsim.allocators.contextual.linucb:LinUCB", {}),
     "thompson": ("readsim.allocators.contextual.thompson:Thompson", {}),
+    # planning ahead: on a world fitted to trial runs, and on the true one
+    "mpc": ("readsim.allocators.planning.mpc:MPC", {}),
+    "oracle-planning": ("readsim.allocators.planning.oracle:OraclePlanning", {}),
 }
 
 

@@ -84,17 +84,18 @@ def _closed_form(world: World, task: Task, budget: float, spend_all: bool) -> Op
 
 
 class OrderFree:
-    """`Problem` of a potential world, with exact derivatives."""
+    """`Problem` of a potential world, with exact derivatives; tokens `spent` (S,) come before."""
 
-    def __init__(self, world: World, budget: float) -> None:
+    def __init__(self, world: World, budget: float, spent: Array | float = 0.0) -> None:
         self.rate = budget * world.rate()
+        self.spent = spent * world.rate()
         self.model = world.potential
 
     def profiles(self, shares: Array) -> Array:
-        return self.model.link.value(self.model.latent(shares * self.rate))
+        return self.model.link.value(self.model.latent(self.spent + shares * self.rate))
 
     def jacobian(self, shares: Array) -> tuple[Array, Array]:
-        x = shares * self.rate
+        x = self.spent + shares * self.rate
         z = self.model.latent(x)
         slopes = self.model.latent_slope(x) * self.model.link.slope(z) * self.rate[:, None]
         return self.model.link.value(z), slopes

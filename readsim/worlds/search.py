@@ -3,10 +3,13 @@
 Screen a fixed set of points, climb from the best few by sequential quadratic programming, and
 polish by moving mass between pairs. The last step is what makes kinks (broken lines) and infinite
 slopes (power laws) exact: for separable kinks a point that no pair improves is a local optimum.
+
+`climb` and `polish` also take several simplices side by side, the `phases` of a schedule.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -56,13 +59,13 @@ def best_shares(
     points, values = _screen(lambda p: task.utility(rough.profiles(p[..., :s])), m)
     order = np.argsort(-values, kind="stable")
     spread = max(float(values.max() - values.min()), 1e-12)
-    starts = _apart(points[order], 1 if concave else STARTS)
-    found = best([points[order[0]], *(_climb(rough, task, start, s, spread) for start in starts)])
+    starts = apart(points[order], 1 if concave else STARTS)
+    found = best([points[order[0]], *(climb(rough, task, start, s, spread) for start in starts)])
     if rough is not problem:
-        found = best([found, _climb(problem, task, found, s, spread)])
+        found = best([found, climb(problem, task, found, s, spread)])
     if parse(task.kind)[0] == "capped":
         found = best([found, _climb_capped(problem, task, found, s, spread)])
-    return best([_polish(value, found)])[:s]
+    return best([polish(value, found)])[:s]
 
 
 def _screen(value: Callable[[Array], Array], m: int) -> tuple[Array, Array]:
@@ -79,7 +82,7 @@ def _screen(value: Callable[[Array], Array], m: int) -> tuple[Array, Array]:
     return np.concatenate([corners, others]), np.concatenate([worth, value(others)])
 
 
-def _apart(points: Array, count: int) -> list[Array]:
+def apart(points: Array, count: int) -> list[Array]:
     """The first `count` points that are not close to an earlier one."""
     kept: list[Array] = []
     for point in points:
@@ -100,8 +103,13 @@ class _Enough(Exception):
     """Stops a climb whose line search gets nowhere, as on a kink."""
 
 
-def _climb(problem: Problem, task: Task, start: Array, s: int, spread: float) -> Array:
-    """Sequential quadratic programming from near `start`; the best point that it saw: (m,)."""
+def climb(
+    problem: Problem, task: Task, start: Array, s: int, spread: float, phases: int = 1
+) -> Array:
+    """Sequential quadratic programming from near `start`; the best point that it saw: (m,).
+
+    The problem has `s` of the m entries; each of `phases` equal parts of the point sums to 1.
+    """
     from scipy.optimize import LinearConstraint, minimize
 
     m = len(start)
@@ -111,7 +119,8 @@ def _climb(problem: Problem, task: Task, start: Array, s: int, spread: float) ->
         nonlocal best, highest, calls
         profile, slopes = problem.jacobian(np.maximum(point[:s], LEAST))
         value = float(task.utility(profile)) / spread
-        if value > highest and abs(point.sum() - 1.0) < 1e-9:
+        off = np.abs(point.reshape(phases, -1).sum(axis=1) - 1.0)
+        if value > highest and off.max() < 1e-9:
             best, highest = point.copy(), value
         calls += 1
         if calls > CALLS:
@@ -123,20 +132,22 @@ def _climb(problem: Problem, task: Task, start: Array, s: int, spread: float) ->
     with suppress(_Enough):
         minimize(
             objective,
-            0.9 * start + 0.1 / m,
+            0.9 * start + 0.1 * phases / m,
             jac=True,
             method="SLSQP",
             bounds=[(LEAST, 1.0)] * m,
-            constraints=LinearConstraint(np.ones((1, m)), 1.0, 1.0),
+            constraints=LinearConstraint(
+                np.kron(np.eye(phases), np.ones((1, m // phases))), 1.0, 1.0
+            ),
             options={"maxiter": CALLS, "ftol": 1e-13},
         )
-    best = np.clip(best, 0.0, 1.0)
-    out: Array = best / best.sum()
+    parts = np.clip(best, 0.0, 1.0).reshape(phases, -1)
+    out: Array = (parts / parts.sum(axis=1, keepdims=True)).ravel()
     return out
 
 
 def _climb_capped(problem: Problem, task: Task, start: Array, s: int, spread: float) -> Array:
-    """`_climb` for utilities sum_j w_j min(p_j, C), smooth as max w.t with t_j <= p_j, t_j <= C: (m,)."""
+    """`climb` for utilities sum_j w_j min(p_j, C), smooth as max w.t with t_j <= p_j, t_j <= C: (m,)."""
     from scipy.optimize import LinearConstraint, NonlinearConstraint, minimize
 
     m = len(start)
@@ -177,15 +188,23 @@ def _climb_capped(problem: Problem, task: Task, start: Array, s: int, spread: fl
     return out
 
 
-def _polish(value: Callable[[Array], Array], point: Array) -> Array:
-    """Move mass from one entry to another while that helps, in smaller and smaller amounts: (m,)."""
+def polish(
+    value: Callable[[Array], Array], point: Array, phases: int = 1, rounds: float = inf
+) -> Array:
+    """Move mass from one entry to another while that helps, in smaller and smaller amounts: (m,).
+
+    Mass stays within its one of `phases` equal parts of the point. It ends when nothing helps, or
+    after `rounds`.
+    """
     m = len(point)
-    if m == 1:
+    if m == phases:
         return point
-    giver, receiver = np.nonzero(~np.eye(m, dtype=np.bool_))
+    part = np.arange(m) // (m // phases)
+    giver, receiver = np.nonzero((part[:, None] == part) & ~np.eye(m, dtype=np.bool_))
     moves = np.eye(m)[receiver] - np.eye(m)[giver]
     best, step = float(value(point[None])[0]), WIDEST
-    while step > NARROWEST:
+    while step > NARROWEST and rounds > 0:
+        rounds -= 1
         tried = np.maximum(point + np.minimum(step, point)[giver, None] * moves, 0.0)
         values = value(tried)
         if values.max() > best:
