@@ -181,6 +181,8 @@ def test_with_exact_trials_they_approach_the_static_oracle(name: str) -> None:
     settings = {"second": 0.9, "first": 0.3} if name == "autoscale" else {"trial_share": 0.999}
     if name != "autoscale":
         settings["trials"] = 192
+    if name == "log-linear":
+        settings["kl"] = 0.0
     value, _ = run(name, world, budget, **settings)
     best = optimum(world, world.task(world.task_names[0]), budget).utility
     floor = run("uniform", world, budget)[0]
@@ -189,7 +191,16 @@ def test_with_exact_trials_they_approach_the_static_oracle(name: str) -> None:
     assert value > floor + share * (best - floor)
 
 
-@pytest.mark.parametrize("name", FITTED)
+def test_the_anchor_holds_where_trials_are_tiny() -> None:
+    world = load_world("read8-llama")
+    _, played = run("log-linear", world, 20_000_000, trial_share=0.001)
+    prior = allocations(rollout([DistillEnv(world)], load_allocator("task-static"), [0])[0])[0]
+    assert np.abs(played - prior).sum() < 0.6
+    _, free = run("log-linear", world, 20_000_000, trial_share=0.001, kl=0.0)
+    assert np.abs(free - prior).sum() > np.abs(played - prior).sum()
+
+
+@pytest.mark.parametrize("name", ["mixing-laws", "regmix", "autoscale"])
 def test_noise_decides_where_trials_are_tiny(name: str) -> None:
     """Trials of a thousandth of the budget, probes of 64 items: seeds disagree on the mixture."""
     world = load_world("read8-llama")

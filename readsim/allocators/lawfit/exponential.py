@@ -34,7 +34,7 @@ def huber(error: Array, delta: float) -> tuple[Array, Array]:
 def fit_law(mixtures: Array, losses: Array, delta: float) -> Law:
     """Huber fit of each column of losses (n, V), the best of several starts.
 
-    `delta` is in units of the column's standard deviation. A column that does not vary gets t = 0.
+    `delta` is in the losses' own unit. A column that does not vary gets t = 0.
     """
     fitted = [_fit_one(mixtures, y, delta) for y in losses.T]
     c, k, t = zip(*fitted, strict=True)
@@ -51,7 +51,7 @@ def _fit_one(mixtures: Array, y: Array, delta: float) -> tuple[float, float, Arr
 
     def objective(flat: Array) -> tuple[float, Array]:
         power = np.exp(np.clip(flat[1] + mixtures @ flat[2:], -STEEPEST, STEEPEST))
-        value, slope = huber(flat[0] + power - z, delta)
+        value, slope = huber(flat[0] + power - z, delta / sd)
         pull = slope * power
         return float(value.sum()), np.concatenate([[slope.sum(), pull.sum()], mixtures.T @ pull])
 

@@ -21,10 +21,10 @@ class LogLinear(LawFit):
     here they weigh r.
 
     trials, trial_share   short trainings on drawn mixtures, undone, counted as search
-    kl                    strength of the anchor, in units of the objective's spread over the trials;
-                          theirs is in bits per byte
+    kl                    strength of the anchor in units of the loss: theirs is in bits per byte, so
+                          that on error rates, which move less, the same number holds tighter
     repetition            most times that the distinct tokens of a source are used
-    delta                 Huber's, in units of a loss's spread; theirs in bits per byte
+    delta                 Huber's, in units of the loss
     anchor_floor          share of uniform in the anchor, which must not be 0 anywhere
 
     Differs: 32 trials, theirs grow with the number of domains; scipy's SLSQP instead of a cone
@@ -41,9 +41,8 @@ class LogLinear(LawFit):
         law = fit_law(mixtures, rows, self.delta)
         s, r = len(setup.sources), setup.requirement
         prior = (1.0 - self.anchor_floor) * setup.prior + self.anchor_floor / s
-        unit = float((rows @ r).std())
         caps = caps_of(setup, self.repetition)
-        w = best_mixture(law, r, prior, self.kl * unit, caps)
+        w = best_mixture(law, r, prior, self.kl, caps)
         predicted = float(law.losses(w[None])[0] @ r)
         return w, {"predicted": predicted, "fit_error": error_of(law.losses(mixtures), rows, r)}
 

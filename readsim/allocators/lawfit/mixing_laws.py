@@ -19,13 +19,13 @@ class MixingLaws(LawFit):
     for their small runs.
 
     trials, trial_share   short trainings on drawn mixtures, undone, counted as search
-    delta                 Huber's, in units of a loss's spread
+    delta                 Huber's, in units of the loss
 
     Differs: no nested laws of steps and sizes, so a trial's optimum is taken for the run's; the
     minimum is found by a convex solve where theirs searches a grid; nothing holds it near a prior.
     """
 
-    delta: float = number(0.02, "code; theirs in nats", above=0.0)
+    delta: float = number(0.02, "code", above=0.0)
 
     def fit(self, setup: Setup, mixtures: Array, rows: Array) -> tuple[Array, dict[str, Any]]:
         law = fit_law(mixtures, rows, self.delta)
