@@ -1,4 +1,4 @@
-"""What every online peer does in every kind of world, through the one loop."""
+"""What every peer does in every kind of world, through the one loop."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from readsim.worlds import World, load_world
 from tests.helpers import FakeBackend, allocations
 from tests.made_setups import setup
 
-FAMILIES = ("exponentiated", "bandits", "survey", "contextual")
+FAMILIES = ("exponentiated", "bandits", "survey", "lawfit", "contextual")
 PEERS = [name for name, (target, _) in BUILT_IN.items() if target.split(".")[2] in FAMILIES]
 
 
@@ -44,7 +44,7 @@ WORLDS: dict[str, Any] = {
 
 
 def test_every_family_is_here() -> None:
-    assert len(PEERS) == 20
+    assert len(PEERS) == 25
 
 
 @pytest.mark.parametrize("world", WORLDS)
@@ -129,7 +129,7 @@ def test_what_a_backend_lacks_is_said(name: str, need: str) -> None:
         setup_for(env, load_allocator(name), 0)
 
 
-@pytest.mark.parametrize("name", ["doge", "skill-it"])
+@pytest.mark.parametrize("name", ["doge", "skill-it", "regmix", "log-linear", "autoscale"])
 def test_a_setup_without_what_is_needed_is_refused(name: str) -> None:
     with pytest.raises(CapabilityMissingError, match="needs a backend"):
         load_allocator(name).init(setup())

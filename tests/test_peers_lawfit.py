@@ -1,6 +1,6 @@
-"""Law-fitting peers: laws recovered, optima against independent solvers, worlds they win and lose."""
+"""Allocators that fit a law: the fits and the optimisers, against hand-worked numbers and others."""
 
-from importlib import import_module
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,285 +8,179 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readsim.allocators.lawfit.ado import ADO, fit_scaling, preference
-from readsim.allocators.lawfit.autoscale import AutoScale, extrapolated, fit_power, power_optimum
-from readsim.allocators.lawfit.exponential import Law, best_mixture, fit_law, huber
-from readsim.allocators.lawfit.log_linear import LogLinear
-from readsim.allocators.lawfit.regmix import RegMix
-from readsim.allocators.lawfit.trials import caps_of, draw_mixtures
-from readsim.allocators.registry import load_allocator
+from readsim.allocators.grid import simplex_grid
+from readsim.allocators.lawfit.core import STRENGTHS, blended, drawn_mixtures
+from readsim.allocators.lawfit.fitting import fit_law, huber, law
+from readsim.allocators.lawfit.log_linear import best_mixture, fit_mixtures
 from readsim.arrays import Array
-from readsim.env import DistillEnv
-from readsim.errors import ConfigError
-from readsim.rollout import rollout
-from readsim.worlds import World, load_world, optimum
-from tests.helpers import allocations
-from tests.made_setups import drive, ends, setup
+from tests.made_setups import setup
 
-FITTED = ("log-linear", "mixing-laws", "regmix", "autoscale")
-SKLEARN = {"regmix": {"regressor": "sklearn"}}
+SEEDS = st.integers(0, 2**32 - 1)
+NO_CAPS = np.full(10, np.inf)
 
 
-def law(seed: int, v: int, s: int) -> Law:
+def test_mixtures_are_drawn_around_a_blend_of_the_task_and_uniform() -> None:
+    chosen = setup((0.5, 0.5, 0.0), ("a", "b", "c", "d"))
+    assert blended(chosen, 0.5) == pytest.approx([0.375, 0.375, 0.125, 0.125])
+    prior = np.array([0.6, 0.3, 0.1])
+    mixtures = drawn_mixtures(np.random.default_rng(0), prior, 20_000)
+    assert np.allclose(mixtures.sum(axis=1), 1.0)
+    assert mixtures.min() >= 0.0
+    assert mixtures.mean(axis=0) == pytest.approx(prior, abs=0.01)
+    # a Dirichlet of strength s has variance p (1 - p) / (s + 1); here s is any of 15 at random
+    expected = prior * (1 - prior) * np.mean(1.0 / (STRENGTHS + 1.0))
+    assert mixtures.var(axis=0) == pytest.approx(expected, rel=0.05)
+
+
+def test_a_draw_that_underflows_is_the_prior() -> None:
+    mixtures = drawn_mixtures(np.random.default_rng(1), np.array([1e-4, 2e-4]), 50)
+    assert np.isfinite(mixtures).all()
+    assert np.allclose(mixtures.sum(axis=1)[mixtures.max(axis=1) > 0.5], 1.0)
+
+
+def test_huber_by_hand() -> None:
+    assert huber(np.array([0.5, -1.0, 3.0, -3.0]), 1.0) == pytest.approx([0.125, 0.5, 2.5, 2.5])
+
+
+@given(seed=SEEDS)
+def test_a_law_without_noise_is_recovered(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    return Law(rng.normal(size=v), rng.normal(-1, 0.5, v), rng.normal(-1, 2, (v, s)))
+    s, v = int(rng.integers(2, 6)), int(rng.integers(1, 4))
+    mixtures = rng.dirichlet(np.ones(s), size=40)
+    true = np.concatenate([rng.uniform(0, 1, (v, 1)), rng.normal(-1.0, 1.0, (v, s))], axis=1)
+    floors, slopes = fit_mixtures(mixtures, law(true, mixtures).T, 0.02)
+    found = np.concatenate([floors[:, None], slopes], axis=1)
+    new = rng.dirichlet(np.ones(s), size=20)
+    assert law(found, new) == pytest.approx(law(true, new), abs=1e-3)
 
 
-def quiet(name: str) -> World:
-    world = load_world(name)
-    return world.replace(
-        items=np.zeros(len(world.capabilities)), efficiency_sd=np.zeros(len(world.sources))
-    )
+def test_a_wild_row_moves_a_huber_fit_little() -> None:
+    rng = np.random.default_rng(3)
+    mixtures = rng.dirichlet(np.ones(3), size=30)
+    true = np.array([[0.2, -1.0, 0.3, 0.5]])
+    losses = law(true, mixtures).T
+    losses[4] += 5.0
+    robust = fit_mixtures(mixtures, losses, 0.001)
+    square = fit_mixtures(mixtures, losses, 1e3)
+    new = rng.dirichlet(np.ones(3), size=50)
+    off = [
+        float(np.abs(f[:, None] + np.exp(t @ new.T) - law(true, new)).max())
+        for f, t in (robust, square)
+    ]
+    assert off[0] < 0.02 < off[1]
 
 
-def run(name: str, world: World, budget: int, **settings: Any) -> tuple[float, Array]:
-    env = DistillEnv(world, world.task_names[0], budget)
-    rows, _ = rollout([env], load_allocator(name, SKLEARN.get(name, {}) | settings), [0])
-    return float(rows[-1]["utility"]), allocations(rows)[-1]
+@given(seed=SEEDS, logs=st.booleans())
+def test_no_start_of_scipy_finds_a_lower_loss(seed: int, logs: bool) -> None:
+    """The same objective handed to L-BFGS-B, from where our fit ends and from its starts."""
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(seed)
+    x = np.stack([np.ones(12), -np.log(np.arange(1.0, 13.0))], axis=1)
+    y = 0.3 + 0.5 * np.arange(1.0, 13.0) ** -0.4 * np.exp(rng.normal(0.0, 0.05, 12))
+    starts = np.array([[[0.0, -0.5, 0.3], [0.2, -0.5, 0.1], [0.1, -1.0, 0.6]]])
+    low, high = np.array([0.0, -np.inf, 0.0]), np.array([np.inf, np.inf, 0.8])
+    params, loss = fit_law(x, y[None], starts, delta=0.01, low=low, high=high, logs=logs)
+    assert (params[0] >= low).all()
+    assert (params[0] <= high).all()
+
+    def objective(p: Array) -> float:
+        value = law(p, x)
+        residual = np.log(np.maximum(value, 1e-9)) - np.log(y) if logs else value - y
+        return float(huber(residual, 0.01).sum())
+
+    assert objective(params[0]) == pytest.approx(float(loss[0]))
+    box = [(0.0, None), (None, None), (0.0, 0.8)]
+    for start in [params[0], *starts[0]]:
+        other = minimize(objective, start, method="L-BFGS-B", bounds=box)
+        assert loss[0] <= other.fun * 1.001 + 1e-6
 
 
-def test_mixtures_are_regmixs() -> None:
-    drawn = draw_mixtures(np.random.default_rng(0), np.array([0.5, 0.5, 0.0]), 3000)
-    assert np.allclose(drawn.sum(axis=1), 1.0)
-    assert (drawn > 0).all()
-    assert drawn.mean(axis=0)[2] < drawn.mean(axis=0)[0]
-    strong, weak = drawn[14::15], drawn[0::15]  # the strengths take turns
-    assert weak.max(axis=1).mean() > strong.max(axis=1).mean() + 0.1
+def objective_of(
+    weights: Array, slopes: Array, anchor: Array, kl: float, x: Array
+) -> float | Array:
+    """The published objective at mixtures x (..., S)."""
+    ratio = np.log(np.maximum(x, 1e-300) / np.maximum(anchor, 1e-12))
+    out: Array = np.exp(x @ slopes.T) @ weights + kl * (x * ratio).sum(axis=-1)
+    return out
 
 
-@given(st.floats(-5, 5), st.floats(0.01, 2))
-def test_huber(error: float, delta: float) -> None:
-    value, slope = huber(np.array([error]), delta)
-    by_hand = error**2 / 2 if abs(error) <= delta else delta * (abs(error) - delta / 2)
-    assert value[0] == pytest.approx(by_hand)
-    assert slope[0] == pytest.approx(max(-delta, min(delta, error)))
-
-
-def test_a_law_is_recovered_from_exact_rows() -> None:
-    true, rng = law(1, 2, 3), np.random.default_rng(2)
-    mixtures = rng.dirichlet(np.ones(3), 60)
-    found = fit_law(mixtures, true.losses(mixtures), 0.02)
-    fresh = rng.dirichlet(np.ones(3), 200)
-    assert found.losses(fresh) == pytest.approx(true.losses(fresh), abs=5e-3)
-
-
-def test_one_outlier_does_not_move_a_huber_fit_far() -> None:
-    true, rng = law(3, 1, 3), np.random.default_rng(4)
-    mixtures = rng.dirichlet(np.ones(3), 80)
-    rows = true.losses(mixtures)
-    spoilt = rows.copy()
-    spoilt[7] += 20.0 * rows.std()
-    fresh = rng.dirichlet(np.ones(3), 100)
-    wanted = true.losses(fresh)
-    robust = np.abs(fit_law(mixtures, spoilt, 0.02).losses(fresh) - wanted).mean()
-    square = np.abs(fit_law(mixtures, spoilt, 1e6).losses(fresh) - wanted).mean()
-    assert robust < 0.3 * square
-
-
-def test_losses_that_do_not_vary_have_no_slope() -> None:
-    found = fit_law(np.eye(3), np.full((3, 2), 0.25), 0.02)
-    assert not found.t.any()
-    assert found.losses(np.eye(3)) == pytest.approx(np.full((3, 2), 0.25))
+@pytest.mark.parametrize(("kl", "capped"), list(product([0.0, 0.05, 1.0], [False, True])))
+def test_no_point_of_a_fine_grid_is_better(kl: float, capped: bool) -> None:
+    rng = np.random.default_rng(7)
+    grid = simplex_grid(3, 100)
+    for _ in range(10):
+        weights, anchor = rng.dirichlet(np.ones(2)), rng.dirichlet(np.ones(3))
+        slopes = rng.normal(0.0, 1.5, (2, 3))
+        caps = rng.uniform(0.34, 0.8, 3) if capped else np.full(3, np.inf)
+        x = best_mixture(weights, slopes, anchor, kl, caps)
+        assert x.sum() == pytest.approx(1.0)
+        assert (x >= 0.0).all()
+        assert (x <= caps + 1e-9).all()
+        allowed = grid[(grid <= caps).all(axis=1)]
+        best = np.min(objective_of(weights, slopes, anchor, kl, allowed))
+        assert objective_of(weights, slopes, anchor, kl, x) <= best + 1e-6
 
 
 @pytest.mark.extra("cvxpy")
-@pytest.mark.parametrize("seed", range(6))
-def test_the_optimum_is_a_cone_solvers(seed: int) -> None:
-    cvxpy: Any = import_module("cvxpy")
-    true, rng = law(seed, 3, 5), np.random.default_rng(seed)
-    weights, prior = rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(5)) * 0.9 + 0.02
-    kl = [0.0, 0.05, 1.0][seed % 3]
-    caps = np.array([0.15, 0.3, 1.0, 0.4, 0.25]) if seed % 2 else np.ones(5)
-    w = cvxpy.Variable(5, nonneg=True)
-    cost = weights @ cvxpy.exp(true.k + true.t @ w)
-    cost += kl * cvxpy.sum(cvxpy.rel_entr(w, prior))
-    problem = cvxpy.Problem(cvxpy.Minimize(cost), [cvxpy.sum(w) == 1, w <= caps])
-    problem.solve(solver=cvxpy.CLARABEL)
-    ours = best_mixture(true, weights, prior, kl, caps)
-    assert (ours <= caps + 1e-9).all()
-    assert ours.sum() == pytest.approx(1.0)
-    reached = float(weights @ np.exp(true.k + true.t @ ours))
-    reached += kl * float(np.sum(ours * np.log(np.maximum(ours, 1e-12) / prior)))
-    assert reached == pytest.approx(float(problem.value), abs=1e-5)
+@pytest.mark.parametrize("kl", [0.0, 0.05, 1.0])
+def test_the_optimum_is_that_of_a_conic_solver(kl: float) -> None:
+    import cvxpy as cp
+
+    rng = np.random.default_rng(11)
+    touched = 0
+    for capped in (True, False) * 6:
+        s, v = int(rng.integers(2, 10)), int(rng.integers(1, 9))
+        weights, anchor = rng.dirichlet(np.ones(v)), rng.dirichlet(np.full(s, 0.5))
+        anchor[0] *= rng.integers(0, 2)  # a source that the anchor leaves out
+        slopes = rng.normal(size=(v, s)) * rng.choice([0.1, 1.0, 3.0])
+        caps = rng.uniform(1.05, 3.0, s) / s if capped else np.full(s, np.inf)
+        x = cp.Variable(s)
+        loss = cp.sum(cp.multiply(weights, cp.exp(slopes @ x)))
+        if kl:
+            loss += kl * cp.sum(cp.rel_entr(x, np.maximum(anchor, 1e-12)))
+        limits = [x <= caps] if capped else []
+        problem = cp.Problem(cp.Minimize(loss), [x >= 0, cp.sum(x) == 1, *limits])
+        problem.solve(solver="CLARABEL")
+        found = best_mixture(weights, slopes, anchor, kl, caps)
+        touched += bool(capped and np.isclose(found, caps, atol=1e-6).any())
+        assert objective_of(weights, slopes, anchor, kl, found) <= problem.value + 2e-6
+        if kl:
+            assert found == pytest.approx(x.value, abs=1e-3)
+    assert touched > 2
 
 
-def test_a_strong_anchor_is_the_prior() -> None:
-    prior = np.array([0.2, 0.3, 0.5])
-    w = best_mixture(law(0, 2, 3), np.array([0.5, 0.5]), prior, 1e6, np.ones(3))
-    assert w == pytest.approx(prior, abs=1e-4)
+def test_without_effects_the_best_mixture_is_the_anchor_within_its_caps() -> None:
+    anchor, nothing = np.array([0.6, 0.3, 0.1]), np.zeros((1, 3))
+    one = np.ones(1)
+    assert best_mixture(one, nothing, anchor, 0.05, NO_CAPS[:3]) == pytest.approx(anchor, abs=1e-4)
+    caps = np.array([0.36, np.inf, np.inf])  # the rest keeps its proportions: 3 to 1
+    found = best_mixture(one, nothing, anchor, 0.05, caps)
+    assert found == pytest.approx([0.36, 0.48, 0.16], abs=1e-4)
 
 
-def test_caps_come_from_pools() -> None:
-    chosen = setup(pools=np.array([1000.0, np.inf, 8000.0]), budget=20_000)
-    assert caps_of(chosen, 4.0) == pytest.approx([0.2, 1.0, 1.0])
-    with pytest.raises(ConfigError, match=r"last for 0\.15 of the budget"):
-        caps_of(setup(pools=np.full(3, 1000.0), budget=20_000), 1.0)
-    world = load_world("finite-pools")
-    _, played = run("log-linear", world, 150_000_000)
-    assert (played * 150e6 <= 4 * world.pool_tokens * (1 + 1e-6)).all()
-
-
-def test_power_curves_and_their_optimum() -> None:
-    n = np.array([1 / 3, 1.0, 3.0])
-    a, b = fit_power(n, (n + 0.7) ** -0.4 + 2.0)
-    assert (n + a) ** -b - (1 + a) ** -b == pytest.approx((n + 0.7) ** -0.4 - 1.7**-0.4, abs=1e-6)
-    assert fit_power(n, n)[1] == 0.0  # a loss that rises
-    curves = np.array([[0.5, 0.3], [0.1, 0.6], [2.0, 0.2], [1.0, 0.0]])
-    best = power_optimum(curves, 4.0)
-    assert best.sum() == pytest.approx(4.0)
-    assert best[3] == 0.0
-    draws = np.random.default_rng(0).dirichlet(np.ones(3), 20_000) * 4.0
-    cost = ((draws + curves[:3, 0]) ** -curves[:3, 1]).sum(axis=1)
-    assert float(((best[:3] + curves[:3, 0]) ** -curves[:3, 1]).sum()) <= cost.min() + 1e-9
-
-
-def test_extrapolation_by_hand() -> None:
-    # N1 = (1, 1), N2 = (2, 1): ratio (2, 1); 4 + 1, 8 + 1, then 16 + 1 >= 10
-    assert extrapolated(np.array([1.0, 1.0]), np.array([2.0, 1.0]), 9.5) == pytest.approx(
-        [16 / 17, 1 / 17]
-    )
-    even = extrapolated(np.array([0.1, 0.2]), np.array([0.2, 0.4]), 1.0)
-    assert even == pytest.approx([1 / 3, 2 / 3])  # the same shares at both scales stay
-
-
-def test_scaling_laws_of_ado() -> None:
-    d = np.arange(1.0, 21.0)
-    alpha, error, now = fit_scaling(d, 0.4 + 0.3 * d**-0.5, 0.05, 0.46, 0.8)
-    assert (alpha, error) == pytest.approx((0.5, 0.4), abs=1e-3)
-    assert now == pytest.approx(0.4 + 0.3 * 20**-0.5, abs=1e-3)
-
-
-def test_ados_preference_by_hand() -> None:
-    prior, slope, h = np.array([0.5, 0.25, 0.25]), np.array([0.1, 0.2, 0.0]), np.full(3, 0.25)
-    raw = [0.5 * 0.1 * 0.5, 0.25 * 0.2 * 0.5, 0.0]
-    shares = [raw[0] / sum(raw), raw[1] / sum(raw), 0.01]
-    expected = np.array(shares) / sum(shares)
-    assert preference(prior, slope, h, 0.5, 0.01) == pytest.approx(expected)
-    assert preference(prior, np.zeros(3), h, 0.5, 0.01) == pytest.approx(prior)
-
-
-def test_ado_follows_what_still_learns() -> None:
-    """a falls as a power law, b has stopped: after the warm-up a gets more."""
-    profiles = [(1 - 0.9 * t**-0.5, 0.5) for t in range(1, 13)]
-    played, _ = drive(ADO(), setup((0.5, 0.5)), profiles)
-    assert np.allclose(played[:4], 0.5)
-    assert (np.diff(played[4:, 0]) > -1e-9).all()
-    assert played[-1, 0] > 0.7
-
-
-@pytest.mark.parametrize("name", FITTED)
-def test_with_exact_trials_they_approach_the_static_oracle(name: str) -> None:
-    """R52, L1: order-free, no noise, trials as long as the run."""
-    world, budget = quiet("related-web"), 20_000_000
-    settings = {"second": 0.9, "first": 0.3} if name == "autoscale" else {"trial_share": 0.999}
-    if name != "autoscale":
-        settings["trials"] = 192
-    if name == "log-linear":
-        settings["kl"] = 0.0
-    value, _ = run(name, world, budget, **settings)
-    best = optimum(world, world.task(world.task_names[0]), budget).utility
-    floor = run("uniform", world, budget)[0]
-    assert value <= best + 1e-9
-    share = 0.9 if name in ("log-linear", "mixing-laws") else 0.3  # trees and DDO are coarse
-    assert value > floor + share * (best - floor)
-
-
-def test_the_anchor_holds_where_trials_are_tiny() -> None:
-    world = load_world("read8-llama")
-    _, played = run("log-linear", world, 20_000_000, trial_share=0.001)
-    prior = allocations(rollout([DistillEnv(world)], load_allocator("task-static"), [0])[0])[0]
-    assert np.abs(played - prior).sum() < 0.6
-    _, free = run("log-linear", world, 20_000_000, trial_share=0.001, kl=0.0)
-    assert np.abs(free - prior).sum() > np.abs(played - prior).sum()
-
-
-@pytest.mark.parametrize("name", ["mixing-laws", "regmix", "autoscale"])
-def test_noise_decides_where_trials_are_tiny(name: str) -> None:
-    """Trials of a thousandth of the budget, probes of 64 items: seeds disagree on the mixture."""
-    world = load_world("read8-llama")
-    settings = {"first": 0.0005, "second": 0.001} if name == "autoscale" else {"trial_share": 0.001}
-    envs = [DistillEnv(world, "math", 20_000_000) for _ in range(4)]
-    rows, _ = rollout(envs, load_allocator(name, SKLEARN.get(name, {}) | settings), range(4))
-    utility = [row["utility"] for row in rows if row["kind"] == "final"]
-    exact = [DistillEnv(world, "math", 20_000_000) for _ in range(4)]
-    known, _ = rollout(exact, load_allocator("oracle-static"), range(4))
-    bound = [row["utility"] for row in known if row["kind"] == "final"]
-    assert np.mean(utility) < np.mean(bound) - 0.003
-
-
-@pytest.mark.parametrize("name", ["log-linear", "mixing-laws", "autoscale"])
-def test_a_law_of_short_trials_misses_a_gate(name: str) -> None:
-    """In `gateway` what opens the other skills shows nothing in a tenth of the budget."""
-    world = quiet("gateway")
-    value, _ = run(name, world, 150_000_000)
-    best = optimum(world, world.task(world.task_names[0]), 150e6).utility
-    assert value < best - 0.01
-
-
-def test_ado_wins_and_loses() -> None:
-    """It feeds the source that still teaches; an unlearnable loss that only falls by chance misleads."""
-    help_ = [[0.5, 0, 0], [0, 0.001, 0], [0, 0, 0.001]]
-    world = load_world("random:seed=1,capabilities=3").replace(
-        help=np.array(help_), harm=np.zeros((3, 3)), items=np.zeros(3)
-    )
-    best, mean = ends(world, ADO(), dict.fromkeys(world.visible, 1.0))
-    assert mean.argmax() == 0
-    assert best > ends(world, load_allocator("uniform"), dict.fromkeys(world.visible, 1.0))[0]
+def test_two_sources_by_hand() -> None:
+    """exp(-2 x) + kl KL((x, 1 - x) || (.5, .5)): 2 exp(-2 x) = kl log(x / (1 - x)) at the optimum."""
+    kl = 2.0 * np.exp(-1.6) / np.log(4.0)  # so that x = .8
+    slopes, anchor = np.array([[-2.0, 0.0]]), np.array([0.5, 0.5])
+    x = best_mixture(np.ones(1), slopes, anchor, float(kl), NO_CAPS[:2])
+    assert x == pytest.approx([0.8, 0.2], abs=1e-5)
 
 
 @pytest.mark.parametrize(
-    "regressor", ["sklearn", pytest.param("lightgbm", marks=pytest.mark.extra("lightgbm"))]
-)
-def test_regmix_ranks_mixtures(regressor: str) -> None:
-    rng = np.random.default_rng(0)
-    mixtures = draw_mixtures(rng, np.full(3, 1 / 3), 128)
-    rows = np.exp(-3 * mixtures[:, [0]]) + 0.2 * mixtures[:, [1]]
-    chosen = setup((1.0,), ("a", "b", "c"))
-    w, report = RegMix(regressor=regressor, trials=128).fit(chosen, mixtures, rows)
-    assert w.argmax() == 0
-    assert w[0] > 0.7
-    assert report["regressor"] == regressor
-
-
-@pytest.mark.extra("lightgbm")
-def test_regmix_is_lightgbm_with_its_settings() -> None:
-    import lightgbm
-
-    rng = np.random.default_rng(1)
-    mixtures = draw_mixtures(rng, np.full(3, 1 / 3), 64)
-    y = np.exp(-3 * mixtures[:, 0])
-    ours = RegMix(trees=50, patience=50)._lightgbm(mixtures, y, 7)
-    model = lightgbm.LGBMRegressor(
-        n_estimators=50,
-        learning_rate=0.01,
-        min_child_samples=3,
-        min_data_in_bin=1,
-        random_state=7,
-        n_jobs=1,
-        deterministic=True,
-        force_row_wise=True,
-        verbosity=-1,
-    )
-    model.fit(mixtures[:48], y[:48])
-    assert ours(mixtures[48:]) == pytest.approx(model.booster_.predict(mixtures[48:]), rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "message"),
+    ("caps", "expected"),
     [
-        ("regmix", {"trials": 1}, "trials = 1"),
-        ("regmix", {"regressor": "xgboost"}, "unknown regressor 'xgboost'"),
-        ("log-linear", {"kl": -1.0}, "kl = -1.0"),
-        ("mixing-laws", {"trial_share": 0.0}, "trial_share = 0.0"),
-        ("autoscale", {"first": 0.2}, "first < second"),
-        ("ado", {"warmup": 0}, "warmup = 0"),
+        ([0.1, 0.3], [0.25, 0.75]),  # no mixture respects them
+        ([0.0, 0.0], [0.5, 0.5]),
+        ([0.0, np.inf], [0.0, 1.0]),
+        ([0.4, 0.6], [0.4, 0.6]),
     ],
 )
-def test_bad_settings(name: str, settings: dict[str, Any], message: str) -> None:
-    with pytest.raises((ConfigError, KeyError), match=message):
-        load_allocator(name, settings)
+def test_caps_at_the_edge(caps: Any, expected: list[float]) -> None:
+    slopes, anchor = np.array([[-3.0, 1.0]]), np.array([0.5, 0.5])
+    x = best_mixture(np.ones(1), slopes, anchor, 0.05, np.array(caps))
+    assert x == pytest.approx(expected)
 
 
-def test_one_source_needs_no_trial() -> None:
-    for rule in (LogLinear(), AutoScale()):
-        assert rule.init(setup((1.0,)))["allocation"] == pytest.approx([1.0])
+def test_one_source_has_one_mixture() -> None:
+    assert best_mixture(np.ones(1), np.zeros((1, 1)), np.ones(1), 0.05, NO_CAPS[:1]) == [1.0]

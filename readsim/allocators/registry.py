@@ -57,7 +57,7 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "ado": ("readsim.allocators.lawfit.ado:ADO", {}),
     "autoscale": ("readsim.allocators.lawfit.autoscale:AutoScale", {}),
     "log-linear": ("readsim.allocators.lawfit.log_linear:LogLinear", {}),
-    "mixing-laws": ("readsim.allocators.lawfit.mixing_laws:MixingLaws", {}),
+    "mixing-laws": ("readsim.allocators.lawfit.log_linear:MixingLaws", {}),
     "regmix": ("readsim.allocators.lawfit.regmix:RegMix", {}),
     # contextual bandits with a linear model
     "linucb": ("readsim.allocators.contextual.linucb:LinUCB", {}),

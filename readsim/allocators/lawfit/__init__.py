@@ -1,1 +1,1 @@
-"""Rules that fit a law of losses over mixtures, then play its optimum."""
+"""Allocators that fit a law to measured losses, and play what it says is best."""

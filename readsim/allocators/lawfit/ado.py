@@ -1,119 +1,121 @@
-"""ADO: a scaling law for each source, fitted while training, says which still learns."""
+"""ADO: a power law of each domain's loss, fitted as the run goes; steeper domains get more."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from readsim.allocators.base import Setup, State, Transition
-from readsim.allocators.configured import number, whole
-from readsim.allocators.losses import losses, of_sources, required
-from readsim.allocators.reweighted import Reweighted
+from readsim.allocators.base import Context, Setup, State, Transition
+from readsim.allocators.configured import Configured, number, switch, whole
+from readsim.allocators.lawfit.fitting import fit_law
+from readsim.allocators.losses import losses, of_sources
 from readsim.arrays import Array
+
+STEEPEST, FLATTEST = 0.8, 0.05  # code: alpha <= .8 in the fit, >= .05 in the slope
+LEAST_LOSS = 1e-6  # losses are fitted by their logarithm
+ALPHAS = np.array([0.05, 0.2, 0.5])  # starts of alpha
+FLOORS = np.array([0.0, 0.5, 0.9])  # and of E, as a share of the least loss
+
+
+def fit_power_laws(tokens: Array, loss: Array, delta: float) -> tuple[Array, Array, Array]:
+    """E, A and alpha (S,) of L = E + A D^-alpha from D (S, n) > 0 and L (S, n) > 0.
+
+    Least Huber loss of log L, 0 <= alpha <= .8, E >= 0, from several starts.
+    """
+    x = np.stack([np.ones_like(tokens), -np.log(tokens)], axis=-1)  # (S, n, 2)
+    share, alpha = (g.ravel() for g in np.meshgrid(FLOORS, ALPHAS))
+    floor = share * loss.min(axis=1, keepdims=True)  # (S, G)
+    rest = np.log(loss[:, None] - floor[..., None])
+    level = (rest + alpha[:, None] * np.log(tokens)[:, None]).mean(axis=-1)
+    starts = np.stack([floor, level, np.broadcast_to(alpha, floor.shape)], axis=-1)
+    low, high = np.array([0.0, -np.inf, 0.0]), np.array([np.inf, np.inf, STEEPEST])
+    found, _ = fit_law(x, loss, starts, delta=delta, low=low, high=high, logs=True)
+    return found[:, 0], np.exp(found[:, 1]), found[:, 2]
+
+
+def with_least(shares: Array, least: float) -> Array:
+    """Shares below `least` raised to it, then all divided by their sum (so they may end below it)."""
+    raised = np.maximum(shares, least)
+    out: Array = raised / raised.sum()
+    return out
 
 
 @dataclass(frozen=True)
-class ADO(Reweighted):
-    """p = .9 mean of d so far + .1 d, d_i in proportion to prior_i slope_i h_i^s (arXiv 2410.11820).
+class ADO(Configured):
+    """w = (1 - gamma) mean d + gamma d, d ~ prior h^s slope (adaptive data optimization, 2410.11820).
 
-    slope_i = max(alpha_i, .05) (L_i(D_i) - E_i) / D_i from L_i(D) = E_i + exp(a_i) D^-alpha_i, fitted to
-    the losses of source i over its cumulative tokens D_i; h is a moving average of the shares
-    played. Pinned: `ado.py` of the authors' code (commit bc3d8d0).
+    slope_i = max(alpha_i, .05) (L_i - E_i) / D_i is the fall of loss per token of the law L_i = E_i +
+    A_i D_i^-alpha_i, fitted to all probes so far; h is a moving average of the shares played. d is
+    normalised, raised to `least`, normalised again; mean d is over the decisions so far, the prior
+    standing for those before the first fit. No trial is needed.
 
-    warmup      decisions with the prior before the first fit
-    credit      exponent s           smoothing   share of the mean of d
-    memory      of h                 floor       least share of d, before it is scaled to sum 1
-    steepest    largest alpha        least_error least E as a share of the least loss seen
+    gamma          weight of the newest d
+    credit         s, the power of h
+    memory         what h keeps of itself at each decision
+    least          least share in d, before it is normalised for the last time
+    first_fit      probes after training that there must be before the first fit
+    delta          where Huber's loss turns linear, in log loss
+    same_counts    D_i counts the tokens of all sources, as theirs; False: those of source i
 
-    Differs: the losses are probed ones, of the capability of the source's name, weighted by the task
-    (`required`); a fit has at most 20 points, theirs hundreds; D is in intervals; E is bounded below
-    by a share of the least loss, where theirs is .5 nats; the prior is half the task's shares and
-    half uniform, where theirs is the domains' sizes.
+    Pinned: `ado.py` of the authors' code (commit bc3d8d0), but for h, where that snapshot has
+    (h (1 - h))^.5 and the paper h^.5. Differs: the prior is the task's, theirs the natural shares; a
+    source's loss is that of the capability of its name (`of_sources`), measured by probes, not in
+    training; tokens count in mean decisions, which moves A_i only; E >= 0 where they have E >= e^.5
+    nats; a fit each decision, theirs every 1000 steps of 60,000, from the 1000th on.
     """
 
-    warmup: int = whole(4, "ours; code: 500 to 1,000 steps", low=1)
-    credit: float = number(0.5, "paper: s", low=0.0)
-    smoothing: float = number(0.9, "paper: gamma_1", low=0.0, high=1.0)
-    memory: float = number(0.9, "paper: gamma_2", low=0.0, high=1.0)
-    floor: float = number(0.01, "paper: delta_min", low=0.0, high=1.0)
-    least_slope: float = number(0.05, "code", low=0.0)
-    steepest: float = number(0.8, "code", above=0.0)
-    least_error: float = number(0.2, "ours; code: .5 nats", low=0.0, high=0.999)
+    gamma: float = number(0.1, "paper; code", above=0.0, high=1.0)
+    credit: float = number(0.5, "paper", low=0.0)
+    memory: float = number(0.9, "paper; code", low=0.0, high=1.0)
+    least: float = number(0.01, "paper; code", low=0.0, high=1.0)
+    first_fit: int = whole(4, "ours: one more than the law has parameters", low=3)
+    delta: float = number(1e-3, "code", above=0.0)
+    same_counts: bool = switch(True, "code: use_same_step_size")
 
     def init(self, setup: Setup) -> State:
         s = len(setup.sources)
-        prior = 0.5 * setup.prior + 0.5 / s
-        return super().init(setup) | {
-            "weights": prior,
-            "history": prior,
-            "mean": np.zeros(s),
-            "count": 0,
-            "seen": np.zeros((0, s)),
+        return {
+            "weights": setup.prior,
+            "mean": setup.prior,
+            "played": setup.prior,
+            "tokens": np.zeros((0, s)),
             "loss": np.zeros((0, s)),
+            "score": np.zeros(s),
         }
+
+    def select(self, state: State, context: Context) -> Array:
+        weights: Array = state["weights"]
+        return weights
+
+    def report(self, state: State) -> Mapping[str, Any]:
+        return {"score": state["score"]}
 
     def update(self, state: State, transition: Transition) -> State:
         context, setup = transition.context, transition.context.setup
-        played = transition.allocation
-        before = state["seen"][-1] if len(state["seen"]) else np.zeros(len(played))
-        spent = played * transition.tokens * setup.steps / setup.budget
-        loss = of_sources(setup, required(setup, losses(setup, transition.profile)))
-        new = {
+        shares = np.ones(len(setup.sources)) if self.same_counts else transition.allocation
+        used = state["tokens"][-1:].sum(axis=0) + shares * transition.tokens
+        loss = of_sources(setup, losses(setup, transition.profile))
+        state = {
             **state,
-            "seen": np.vstack([state["seen"], before + spent]),
-            "loss": np.vstack([state["loss"], loss]),
-            "history": self.memory * state["history"] + (1.0 - self.memory) * played,
+            "played": self.memory * state["played"] + (1.0 - self.memory) * transition.allocation,
+            "tokens": np.vstack([state["tokens"], used]),
+            "loss": np.vstack([state["loss"], np.maximum(loss, LEAST_LOSS)]),
         }
-        if context.step + 1 < self.warmup:
-            return new
-        prior = 0.5 * setup.prior + 0.5 / len(played)
-        slope = np.array(
-            [self._slope(d, y) for d, y in zip(new["seen"].T, new["loss"].T, strict=True)]
-        )
-        d = preference(prior, slope, new["history"], self.credit, self.floor)
-        count = state["count"] + 1
-        mean = state["mean"] + (d - state["mean"]) / count
-        # the first preference has no mean before it
-        weights = d if count == 1 else self.smoothing * state["mean"] + (1.0 - self.smoothing) * d
-        return {**new, "weights": weights, "score": slope, "mean": mean, "count": count}
+        return self._moved(setup, state, context.step + 1)
 
-    def _slope(self, seen: Array, loss: Array) -> float:
-        """Loss a source would still lose by an interval's tokens, (max alpha) (L - E) / D; >= 0."""
-        if seen[-1] <= 0.0 or not (loss > 0.0).any():
-            return 0.0
-        least = float(loss[loss > 0.0].min())
-        low = self.least_error * least
-        alpha, error, now = fit_scaling(seen, loss, low, least, self.steepest)
-        return max(alpha, self.least_slope) * max(now - error, 0.0) / float(seen[-1])
-
-
-def fit_scaling(
-    seen: Array, loss: Array, low: float, high: float, steepest: float
-) -> tuple[float, float, float]:
-    """(alpha, E, L(now)) of the least-squares E + exp(a) D^-alpha, E in [low, high], 0 <= alpha <= steepest.
-
-    For a given alpha the law is linear in (exp(a), E): alpha is taken from a grid of 33.
-    """
-    known = seen > 0.0
-    d, y = seen[known], loss[known]
-    best = (np.inf, 0.0, high, float(y[-1]))
-    for alpha in np.linspace(steepest / 32.0, steepest, 32):
-        x = d**-alpha
-        spread = float(((x - x.mean()) ** 2).sum())
-        slope = max(float(((x - x.mean()) * (y - y.mean())).sum()) / spread, 0.0) if spread else 0.0
-        error = min(max(float(y.mean() - slope * x.mean()), low), high)
-        slope = max(float(x @ (y - error)) / float(x @ x), 0.0)
-        miss = float(((error + slope * x - y) ** 2).sum())
-        if miss < best[0] - 1e-15:
-            best = (miss, float(alpha), error, error + slope * float(x[-1]))
-    return best[1:]
-
-
-def preference(prior: Array, slope: Array, history: Array, credit: float, floor: float) -> Array:
-    """d (S,) in proportion to prior slope history^credit, at least `floor`; the prior if all are 0."""
-    raw = prior * slope * history**credit
-    total = float(raw.sum())
-    if total <= 0.0:
-        return prior
-    raised = np.maximum(raw / total, floor)
-    out: Array = raised / raised.sum()
-    return out
+    def _moved(self, setup: Setup, state: dict[str, Any], step: int) -> State:
+        """The state with the weights of decision `step`."""
+        if len(state["loss"]) < self.first_fit:
+            return state
+        counts = np.maximum(state["tokens"].T * (setup.steps / setup.budget), 1e-6)
+        _, level, alpha = fit_power_laws(counts, state["loss"].T, self.delta)
+        now = counts[:, -1]
+        slope = np.maximum(alpha, FLATTEST) * level * now**-alpha / now  # (L - E) / D times alpha
+        score = setup.prior * state["played"] ** self.credit * slope
+        total = float(score.sum())
+        instant = score / total if total > 0.0 else setup.prior
+        instant = with_least(instant, self.least)
+        weights = (1.0 - self.gamma) * state["mean"] + self.gamma * instant
+        mean = state["mean"] + (instant - state["mean"]) / (step + 1)
+        return {**state, "weights": weights, "mean": mean, "score": score}

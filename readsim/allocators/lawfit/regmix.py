@@ -1,6 +1,6 @@
-"""RegMix: trees fitted to small runs rank a great many mixtures; the best few are averaged."""
+"""RegMix: boosted trees from mixtures to loss; the mean of the mixtures that they like best."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -9,106 +9,110 @@ import numpy as np
 
 from readsim.allocators.base import Setup
 from readsim.allocators.configured import choice, number, whole
-from readsim.allocators.lawfit.trials import LawFit, draw_mixtures
+from readsim.allocators.lawfit.core import FromTrials, blended
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError
-from readsim.streams import generator
+
+REGRESSORS = ("auto", "lightgbm", "sklearn")
+TREES, PATIENCE, RATE = 1000, 3, 0.01  # code: regression.ipynb, cell 13
+HELD_OUT = 0.25  # of the trials, for early stopping
 
 Predict = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
-class RegMix(LawFit):
-    """Boosted trees w -> loss; of drawn mixtures the mean of those predicted best (arXiv 2407.01492).
+class RegMix(FromTrials):
+    """Mean of the `top` of `candidates` drawn mixtures by predicted loss (RegMix, arXiv 2407.01492).
 
-    Pinned: `regression_fitting/regression.ipynb` of the authors' code (commit b004d3a): LightGBM,
-    1000 trees at a rate of .01, stopped after 3 without progress on held-out runs. One model a
-    capability, weighted by r; the paper has one target loss.
+    Trees are boosted from the shares of trial mixtures to the task's loss r . L, at rate .01, up to
+    1000, until 3 of them have not helped on held-out trials; candidates are Dirichlet(p).
 
-    trials, trial_share   short trainings on drawn mixtures, undone, counted as search
-    regressor             "lightgbm" (extra `lightgbm`), "sklearn" (its histogram gradient
-                          boosting), "auto": the first that is installed. They do not give the same
-    held_out              share of the trials that decides when to stop
-    leaf                  least trials in a leaf
-    simulate, top         mixtures drawn, mixtures averaged
+    regressor     "lightgbm", as published, "sklearn" (histogram boosting), or "auto": the first where
+                  the extra `lightgbm` is installed. The log's report says which one was used
+    temperature   trials are drawn around p^temperature / sum
+    task_share    p = task_share prior + (1 - task_share) / S: their p is the natural shares
 
-    Differs: 32 trials, the paper 512, so that leaves hold 3 and not 20 of them; 10,000 draws and 13
-    kept, the paper 100,000 and 128, the same share.
+    Pinned: `synthesize_mixture.py` and `regression.ipynb` of the authors' code (commit b004d3a).
+    Differs: 32 trials of a tenth of the budget each, where they train 512 small models for 1B tokens,
+    so a leaf may hold a tenth of the trained rows (theirs: 20 rows, which would not split 32 at all;
+    20 from 200 rows on); a quarter of the trials is held out, they had 256 runs more; 10,000
+    candidates of which the top 13, where they have 100,000 and 128; shares below 2e-4 are kept, and
+    no source is capped at 15 epochs (the option `epochs` does that for any allocator).
     """
 
-    regressor: str = choice("auto", "paper: LightGBM", ("auto", "lightgbm", "sklearn"))
-    trees: int = whole(1000, "code", low=1)
-    learning_rate: float = number(0.01, "code", above=0.0)
-    patience: int = whole(3, "code: early stopping", low=1)
-    held_out: float = number(0.25, "ours; paper: other runs", above=0.0, high=0.9)
-    leaf: int = whole(3, "ours; code: LightGBM's 20", low=1)
-    simulate: int = whole(10_000, "ours; paper: 100,000", low=1)
-    top: int = whole(13, "ours; paper: 128", low=1)
+    trials: int = whole(32, "ours; paper: 512", low=4)
+    candidates: int = whole(10_000, "ours; paper: 100,000", low=1)
+    top: int = whole(13, "ours, the paper's share of candidates; paper: 128", low=1)
+    temperature: float = number(0.5, "code", above=0.0, high=1.0)
+    regressor: str = choice("auto", "ours", REGRESSORS)
 
-    def fit(self, setup: Setup, mixtures: Array, rows: Array) -> tuple[Array, dict[str, Any]]:
+    def around(self, setup: Setup) -> Array:
+        flat = blended(setup, self.task_share) ** self.temperature
+        out: Array = flat / flat.sum()
+        return out
+
+    def propose(
+        self, setup: Setup, mixtures: Array, losses: Array, rng: np.random.Generator
+    ) -> tuple[Array, Mapping[str, Any]]:
         name = self.regressor
         if name == "auto":
-            name = "lightgbm" if find_spec("lightgbm") else "sklearn"
-        fit_one = {"lightgbm": self._lightgbm, "sklearn": self._sklearn}[name]
-        seed = int(generator(setup.seed, "allocator", 1).integers(2**31 - 1))
-        drawn = draw_mixtures(generator(setup.seed, "allocator", 2), setup.prior, self.simulate)
-        score = np.zeros(len(drawn))
-        for weight, y in zip(setup.requirement, rows.T, strict=True):
-            if weight > 0.0:
-                score += weight * fit_one(mixtures, y, seed)(drawn)
-        kept = np.argsort(score, kind="stable")[: self.top]
-        return drawn[kept].mean(axis=0), {"predicted": float(score[kept].mean()), "regressor": name}
+            name = "sklearn" if find_spec("lightgbm") is None else "lightgbm"
+        fit = _lightgbm if name == "lightgbm" else _sklearn
+        predict = fit(mixtures, losses @ setup.requirement, int(rng.integers(2**31)))
+        drawn = rng.dirichlet(np.maximum(blended(setup, self.task_share), 1e-3), self.candidates)
+        best = np.argsort(predict(drawn), kind="stable")[: self.top]
+        return drawn[best].mean(axis=0), {"regressor": name}
 
-    def _split(self, n: int) -> int:
-        """How many of the first trials train; at least one, and one held out."""
-        return min(max(n - round(self.held_out * n), 1), n - 1)
 
-    def _lightgbm(self, x: Array, y: Array, seed: int) -> Predict:
-        if find_spec("lightgbm") is None:
-            raise CapabilityMissingError("regressor = 'lightgbm': pip install 'readsim[lightgbm]'")
+def leaf_size(rows: int) -> int:
+    """Least rows in a leaf: LightGBM's 20, or a tenth of the trained rows where that is less."""
+    return min(20, max(1, rows // 10))
+
+
+def _lightgbm(x: Array, y: Array, seed: int) -> Predict:
+    try:
         import lightgbm
+    except ImportError as error:
+        raise CapabilityMissingError(
+            "regressor = 'lightgbm': pip install 'readsim[lightgbm]', or take 'sklearn'"
+        ) from error
+    kept = len(x) - max(1, int(HELD_OUT * len(x)))  # drawn mixtures have no order
+    settings = {
+        "objective": "regression",
+        "metric": "l2",
+        "learning_rate": RATE,
+        "seed": seed,
+        "min_data_in_leaf": leaf_size(kept),
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+    train = lightgbm.Dataset(x[:kept], y[:kept])
+    held = lightgbm.Dataset(x[kept:], y[kept:], reference=train)
+    stop = lightgbm.early_stopping(PATIENCE, verbose=False)
+    model = lightgbm.train(settings, train, TREES, valid_sets=[held], callbacks=[stop])
+    return lambda mixtures: np.asarray(model.predict(mixtures, num_threads=1), dtype=np.float64)
 
-        at = self._split(len(y))
-        train = lightgbm.Dataset(x[:at], y[:at])
-        parameters = {
-            "objective": "regression",
-            "metric": "l2",
-            "learning_rate": self.learning_rate,
-            "min_data_in_leaf": self.leaf,
-            "min_data_in_bin": 1,
-            "seed": seed,
-            "num_threads": 1,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
-        }
-        model = lightgbm.train(
-            parameters,
-            train,
-            num_boost_round=self.trees,
-            valid_sets=[lightgbm.Dataset(x[at:], y[at:], reference=train)],
-            callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
-        )
-        return lambda rows: np.asarray(model.predict(rows), dtype=np.float64)
 
-    def _sklearn(self, x: Array, y: Array, seed: int) -> Predict:
-        from sklearn.ensemble import HistGradientBoostingRegressor
-        from threadpoolctl import threadpool_limits
+def _sklearn(x: Array, y: Array, seed: int) -> Predict:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
-        at = self._split(len(y))
-        model = HistGradientBoostingRegressor(
-            learning_rate=self.learning_rate,
-            max_iter=self.trees,
-            min_samples_leaf=self.leaf,
-            early_stopping=True,
-            n_iter_no_change=self.patience,
-            random_state=seed,
-        )
-        with threadpool_limits(limits=1):
-            model.fit(x[:at], y[:at], X_val=x[at:], y_val=y[at:])
+    model = HistGradientBoostingRegressor(
+        learning_rate=RATE,
+        max_iter=TREES,
+        early_stopping=True,
+        n_iter_no_change=PATIENCE,
+        validation_fraction=HELD_OUT,
+        min_samples_leaf=leaf_size(len(x) - int(HELD_OUT * len(x))),
+        random_state=seed,
+    )
 
-        def predict(rows: Array) -> Array:
-            with threadpool_limits(limits=1):
-                return np.asarray(model.predict(rows), dtype=np.float64)
+    def predict(mixtures: Array) -> Array:
+        with threadpool_limits(limits=1, user_api="openmp"):
+            return np.asarray(model.predict(mixtures), dtype=np.float64)
 
-        return predict
+    with threadpool_limits(limits=1, user_api="openmp"):  # threads stall on trees this small
+        model.fit(x, y)
+    return predict
