@@ -48,7 +48,7 @@ class MPC(Configured):
     mixtures: int = whole(16, "ours", low=2)
     trial_share: float = number(0.1, "ours: that of `grid`", above=0.0, high=1.0)
     refits: int = whole(4, "ours", low=0)
-    harm: bool = switch(True, "ours")
+    harm: bool = switch(False, "ours: with noise harm is found where there is none")
 
     def init(self, setup: Setup) -> State:
         if setup.trial is None:
