@@ -1,5 +1,6 @@
 """Allocators that fit a law: the fits and the optimisers, against hand-worked numbers and others."""
 
+from importlib import import_module
 from itertools import product
 from typing import Any
 
@@ -125,8 +126,7 @@ def test_no_point_of_a_fine_grid_is_better(kl: float, capped: bool) -> None:
 @pytest.mark.extra("cvxpy")
 @pytest.mark.parametrize("kl", [0.0, 0.05, 1.0])
 def test_the_optimum_is_that_of_a_conic_solver(kl: float) -> None:
-    import cvxpy as cp
-
+    cp: Any = import_module("cvxpy")
     rng = np.random.default_rng(11)
     touched = 0
     for capped in (True, False) * 6:

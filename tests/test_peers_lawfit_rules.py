@@ -86,7 +86,8 @@ def test_a_run_of_autoscale_is_ddo_at_two_scales() -> None:
     strength, power = np.array([0.4, 0.1]), np.array([0.5, 0.5])
 
     def loss(tokens: Array) -> Array:
-        return 0.2 + strength * (tokens / 1000.0 + 1.0) ** -power
+        out: Array = 0.2 + strength * (tokens / 1000.0 + 1.0) ** -power
+        return out
 
     start = loss(np.zeros(2))
 
@@ -97,7 +98,7 @@ def test_a_run_of_autoscale_is_ddo_at_two_scales() -> None:
 
     chosen = setup((0.5, 0.5), budget=50_000, trial=trial)
     rule = AutoScale(scale=0.04, ratio=4.0)
-    played, _ = drive(rule, chosen, [1.0 - start] * 3)
+    played, _ = drive(rule, chosen, [(1.0 - start).tolist()] * 3)
     expected = [
         [[1, 1], [0.2, 1], [1, 0.2], [3, 1], [1, 3]],  # of 1000 tokens each, then of 4000
         [[4, 4], [0.8, 4], [4, 0.8], [12, 4], [4, 12]],
@@ -230,7 +231,7 @@ def test_regmix_is_lightgbm_with_the_published_settings() -> None:
     losses: list[float] = []
 
     def trial(allocation: Array, tokens: int, charge: bool) -> Array:
-        change = np.sqrt(allocation) * np.array([0.3, 0.2, 0.1])
+        change: Array = np.sqrt(allocation) * np.array([0.3, 0.2, 0.1])
         rows.append(allocation)
         losses.append(-float(change.mean()))
         return change
@@ -247,7 +248,7 @@ def test_regmix_is_lightgbm_with_the_published_settings() -> None:
         callbacks=[lightgbm.early_stopping(3, verbose=False)],
     )
     drawn = np.random.default_rng(1).dirichlet(np.full(3, 1 / 3), 20_000)
-    best = drawn[np.argsort(model.predict(drawn, num_threads=1))[:26]].mean(axis=0)
+    best = drawn[np.argsort(np.asarray(model.predict(drawn, num_threads=1)))[:26]].mean(axis=0)
     assert played[0] == pytest.approx(best, abs=0.03)
 
 

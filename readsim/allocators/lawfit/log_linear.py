@@ -74,8 +74,9 @@ def best_mixture(weights: Array, slopes: Array, anchor: Array, kl: float, caps: 
         constraints=LinearConstraint(np.ones((1, s)), 1.0, 1.0),
         options={"maxiter": 500, "ftol": 1e-13},
     )
-    out = np.clip(np.asarray(found.x), 0.0, room)
-    return out / out.sum()
+    inside = np.clip(np.asarray(found.x), 0.0, room)
+    out: Array = inside / inside.sum()
+    return out
 
 
 @dataclass(frozen=True)
