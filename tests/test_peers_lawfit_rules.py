@@ -242,9 +242,9 @@ def test_regmix_is_lightgbm_with_the_published_settings() -> None:
     published = {"objective": "regression", "learning_rate": 0.01, "seed": 42, "verbosity": -1}
     model = lightgbm.train(
         {**published, "num_threads": 1},
-        lightgbm.Dataset(x[:192], y[:192]),
+        lightgbm.Dataset(x[:171], y[:171]),
         1000,
-        valid_sets=[lightgbm.Dataset(x[192:], y[192:])],
+        valid_sets=[lightgbm.Dataset(x[171:], y[171:])],
         callbacks=[lightgbm.early_stopping(3, verbose=False)],
     )
     drawn = np.random.default_rng(1).dirichlet(np.full(3, 1 / 3), 20_000)

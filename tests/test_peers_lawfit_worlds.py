@@ -91,6 +91,16 @@ def test_ado_pays_the_domain_that_learns_not_the_source_that_teaches() -> None:
     assert ends(world, load_allocator("mixing-laws"), steps=40)[1].argmax() == 0
 
 
+@pytest.mark.parametrize("name", SEARCHERS)
+def test_a_gate_that_short_trials_do_not_open_is_missed(name: str) -> None:
+    """The preset `gateway`: what pays is taught only once another skill has been learnt."""
+    envs = [DistillEnv("gateway", "agent", 150_000_000) for _ in range(8)]
+    rows, _ = rollout(envs, load_allocator(name), range(8))
+    found = np.mean([row["utility"] for row in rows if row["kind"] == "final"])
+    even, _ = rollout([DistillEnv("gateway", "agent", 150_000_000)], Uniform(), [0])
+    assert found < even[-1]["utility"] - 0.005
+
+
 def mean_utility(world: World, name: str, **settings: Any) -> float:
     envs = [DistillEnv(world, budget=20_000_000, steps=4) for _ in range(12)]
     rows, _ = rollout(envs, load_allocator(name, settings), range(12))

@@ -39,7 +39,7 @@ def power_law(sizes: Array, y: Array) -> Array:
         )
 
     box = ([0.0, 0.0, -np.inf], [LARGEST, LARGEST, np.inf])
-    tight = 1e-12
+    tight = 1e-10
     start = np.array([1.0, 1.0, 1.0])
     found = least_squares(errors, start, slopes, box, xtol=tight, ftol=tight, gtol=tight)
     return np.asarray(found.x, dtype=np.float64)
@@ -109,8 +109,9 @@ class AutoScale(Held):
     Pinned: the notebooks of the authors' code (commit f3cae22), whose published optima these functions
     reproduce. Differs: between two repetitions the exponent is interpolated, so that the budget is met
     exactly; b is kept >= 0, so that a source whose tokens do harm gets `least`. The 2 (2 S + 1) trials
-    are undone and not charged: with the defaults and S = 8, 3.6 budgets of search tokens in all. The
-    law of one source assumes that the others' tokens neither help nor replace it.
+    are undone and not charged: with the defaults and S = 8, 3.6 budgets of search tokens in all.
+    Noise in N^(2) / N^(1) is raised to the power k, about 1.3 by default; and the law of one source
+    assumes that the others' tokens neither help nor replace it.
     """
 
     scale: float = number(0.04, "ours; code: .3B tokens, for up to 412B", above=0.0, high=1.0)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from readsim.arrays import Array
+from readsim.arrays import Array, Mask
 
 STEPS = 100  # damped Gauss-Newton steps of a fit; most end sooner
 LARGEST = 50.0  # exponents are cut here, so that a wild trial step gives a large loss, not infinity
+TINY = 1e-300
 
 
 def law(params: Array, x: Array) -> Array:
@@ -48,36 +49,21 @@ def fit_law(
     re-weighted squares of its residuals within the box [low, high]; the best end is kept. With
     `logs` residuals are those of the logarithms, for positive laws and targets.
     """
-    at = np.clip(starts, low, high)
-    target = y[:, None, :]
-    rows = x if x.ndim == 2 else x[:, None]
+    at, target = np.clip(starts, low, high), np.log(y) if logs else y
 
     def errors(params: Array) -> Array:
         value = law(params, x)
-        out: Array = np.log(np.maximum(value, 1e-300)) - target if logs else value - target
+        shown = np.log(np.maximum(value, TINY)) if logs else value
+        out: Array = shown - target[:, None]
         return out
 
-    if logs:
-        target = np.log(target)
     residual = errors(at)
     loss = huber(residual, delta).sum(axis=-1)
     damping = np.full(loss.shape, 1e-3)
-    width = at.shape[-1]
     for _ in range(STEPS):
-        value = _power(at, x)[..., None]
-        slopes = np.concatenate([np.ones_like(value), value * rows], axis=-1)  # (J, G, N, 1 + P)
-        if logs:
-            slopes /= np.maximum(at[..., :1] + value[..., 0], 1e-300)[..., None]
-        weight = np.minimum(1.0, delta / np.maximum(np.abs(residual), 1e-300))
-        gradient = np.einsum("jgnp,jgn->jgp", slopes, weight * residual)
+        gradient, square = _normal_equations(at, x, residual, delta, logs)
         stuck = ((at <= low) & (gradient > 0.0)) | ((at >= high) & (gradient < 0.0))
-        free = np.where(stuck, 0.0, 1.0)
-        slopes *= free[..., None, :]
-        square = np.einsum("jgnp,jgnq->jgpq", slopes * weight[..., None], slopes)
-        scale = np.maximum(np.einsum("jgpp->jgp", square), 1e-12) * damping[..., None]
-        square[..., np.arange(width), np.arange(width)] += scale
-        step = np.linalg.solve(square, (gradient * free)[..., None])[..., 0]
-        trial = np.clip(at - step, low, high)
+        trial = np.clip(at - _damped(gradient, square, stuck, damping), low, high)
         found = errors(trial)
         better = huber(found, delta).sum(axis=-1)
         accept = better < loss
@@ -85,9 +71,34 @@ def fit_law(
         at = np.where(accept[..., None], trial, at)
         residual = np.where(accept[..., None], found, residual)
         loss = np.where(accept, better, loss)
-        damping = np.clip(np.where(accept, damping * 0.2, damping * 5.0), 1e-15, 1e12)
+        damping = np.clip(np.where(accept, damping * 0.2, damping * 5.0), 1e-10, 1e12)
         if (gained <= 1e-13 * loss).all() and (accept | (damping > 1e8)).all():
             break
-    best = loss.argmin(axis=1)
-    each = np.arange(len(loss))
+    best, each = loss.argmin(axis=1), np.arange(len(loss))
     return at[each, best], loss[each, best]
+
+
+def _normal_equations(
+    at: Array, x: Array, residual: Array, delta: float, logs: bool
+) -> tuple[Array, Array]:
+    """Gradient (J, G, 1 + P) of the Huber loss, and J' w J (J, G, 1 + P, 1 + P) of its squares."""
+    power = _power(at, x)[..., None]
+    rows = x if x.ndim == 2 else x[:, None]
+    slopes = np.concatenate([np.ones_like(power), power * rows], axis=-1)  # (J, G, N, 1 + P)
+    if logs:
+        slopes /= np.maximum(at[..., None, :1] + power, TINY)
+    weight = np.minimum(1.0, delta / np.maximum(np.abs(residual), TINY))
+    gradient = np.einsum("jgnp,jgn->jgp", slopes, weight * residual)
+    return gradient, np.einsum("jgnp,jgnq->jgpq", slopes * weight[..., None], slopes)
+
+
+def _damped(gradient: Array, square: Array, stuck: Mask, damping: Array) -> Array:
+    """The step (J, G, 1 + P) of Levenberg and Marquardt; none in what is `stuck` at its bound."""
+    free = np.where(stuck, 0.0, 1.0)
+    square = square * free[..., None, :] * free[..., None]
+    size = np.einsum("jgpp->jgp", square)
+    size = np.maximum(size, 1e-10 * size.max(axis=-1, keepdims=True) + 1e-30)
+    diagonal = np.arange(size.shape[-1])
+    square[..., diagonal, diagonal] += np.where(stuck, 1.0, size * damping[..., None])
+    step = np.linalg.solve(square, (gradient * free)[..., None])
+    return np.asarray(step[..., 0], dtype=np.float64)
