@@ -16,7 +16,7 @@ from readsim.worlds import World, load_world
 from tests.helpers import FakeBackend, allocations
 from tests.made_setups import setup
 
-FAMILIES = ("exponentiated", "bandits", "survey")
+FAMILIES = ("exponentiated", "bandits", "survey", "planning")
 PEERS = [name for name, (target, _) in BUILT_IN.items() if target.split(".")[2] in FAMILIES]
 
 
@@ -44,7 +44,7 @@ WORLDS: dict[str, Any] = {
 
 
 def test_every_family_is_here() -> None:
-    assert len(PEERS) == 18
+    assert len(PEERS) == 20
 
 
 @pytest.mark.parametrize("world", WORLDS)
