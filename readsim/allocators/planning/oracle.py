@@ -47,5 +47,5 @@ class OraclePlanning(Configured):
         return states
 
     def select(self, state: State, context: Context) -> Array:
-        plan: Array = state["plan"]
-        return plan[context.step]
+        allocation: Array = state["plan"][context.step]
+        return allocation
