@@ -16,7 +16,7 @@ from readsim.worlds import World, load_world
 from tests.helpers import FakeBackend, allocations
 from tests.made_setups import setup
 
-FAMILIES = ("exponentiated", "bandits", "survey", "lawfit", "contextual")
+FAMILIES = ("exponentiated", "bandits", "survey", "lawfit", "contextual", "planning")
 PEERS = [name for name, (target, _) in BUILT_IN.items() if target.split(".")[2] in FAMILIES]
 
 
@@ -44,7 +44,7 @@ WORLDS: dict[str, Any] = {
 
 
 def test_every_family_is_here() -> None:
-    assert len(PEERS) == 25
+    assert len(PEERS) == 27
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -98,7 +98,7 @@ def drifting() -> World:
 
 
 def test_the_known_optimum_of_a_drift() -> None:
-    """x = 1/2 of each: z = 2 * 0.3 (1 - e^-1/2), p = 0.9 - 0.6 exp(-z / 0.6); static has x = 1/4."""
+    """x = 1/2 of each: z = 2 * 0.3 (1 - e^-1/2), p = 0.9 - 0.6 exp(-z / 0.6)."""
     world = drifting()
     found = best_schedule(world, world.task("skill"), 1e7, 4, 2)
     assert np.allclose(found.allocations, [[1, 0], [0, 1]], rtol=0, atol=1e-6)

@@ -40,6 +40,8 @@ class MPC(Configured):
     noise that is large beside a trial's gains the plan follows the noise.
 
     trial_share   tokens of one trial as a share of the budget
+    reach         share of the largest training on one source after which gains are taken to fade,
+                  until the measurements say otherwise
     harm          whether the law may have tokens that do harm
     """
 
@@ -48,7 +50,8 @@ class MPC(Configured):
     mixtures: int = whole(16, "ours", low=2)
     trial_share: float = number(0.1, "ours: that of `grid`", above=0.0, high=1.0)
     refits: int = whole(4, "ours", low=0)
-    harm: bool = switch(False, "ours: with noise harm is found where there is none")
+    reach: float = number(1.0, "ours: 0.02 as in the fit's first guess saturates early", above=0.0)
+    harm: bool = switch(True, "ours")
 
     def init(self, setup: Setup) -> State:
         if setup.trial is None:
@@ -107,6 +110,7 @@ class MPC(Configured):
         profiles = np.concatenate([state["start"] + state["change"], state["seen"]])
         top = 1.0 if setup.scores else 0.0
         profiles = np.clip(profiles, 0.0 if setup.scores else None, top - NEAREST)
+        first = first_choice(s, setup.scores)
         fitted = fit_law(
             unique_worth(tokens, setup.pools),
             profiles,
@@ -114,7 +118,7 @@ class MPC(Configured):
             capabilities=setup.capabilities,
             scores=setup.scores,
             start=np.minimum(state["start"], top - NEAREST),
-            choice=replace(first_choice(s, setup.scores), harm=self.harm),
+            choice=replace(first, reach=self.reach, harm=self.harm),
             members=1,
             folds=0,
         )

@@ -47,5 +47,5 @@ class OraclePlanning(Configured):
         return states
 
     def select(self, state: State, context: Context) -> Array:
-        row: Array = state["plan"][context.step]
-        return row
+        allocation: Array = state["plan"][context.step]
+        return allocation
