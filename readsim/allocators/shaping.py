@@ -54,8 +54,9 @@ OPTIONS = tuple(f.name for f in fields(Shape))
 
 
 def _number(value: object, least: float, most: float) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and least <= value <= most  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return least <= value <= most
 
 
 def with_floor(shares: Array, floor: float) -> Array:

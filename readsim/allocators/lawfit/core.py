@@ -97,4 +97,6 @@ class FromTrials(Held):
         self, setup: Setup, mixtures: Array, losses: Array, rng: np.random.Generator
     ) -> tuple[Array, Mapping[str, Any]]:
         """Shares (S,) and a report from mixtures (N, S) and losses (N, V), less the start's."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must define propose(setup, mixtures, losses, rng)"
+        )
