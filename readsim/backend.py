@@ -105,3 +105,32 @@ class OffersAlignment(Protocol):
         To first order this is the inner product of the sources' and the capabilities' gradients.
         """
         ...
+
+
+@runtime_checkable
+class OffersParameters(Protocol):
+    """A backend whose student is a known point theta (d,): where statements about parameters live.
+
+    Everything here is of the present student and changes nothing.
+    """
+
+    def parameters(self) -> Array:
+        """theta (d,), in an order that stays."""
+        ...
+
+    def directions(self) -> Array:
+        """v_i = -grad L_i(theta), (S, d): the expected descent direction of each source."""
+        ...
+
+    def readouts(self, parameters: Array) -> Array:
+        """The noise-free smooth profile (K,) of a student with these parameters."""
+        ...
+
+    def readout_gradients(self) -> Array:
+        """grad p_j(theta), (K, d)."""
+        ...
+
+    def expected_update(self, weights: Array, rate: float, updates: int = 1) -> Array:
+        """E[Delta theta] (d,) of `updates` optimiser updates at learning rate `rate` on the mixture
+        `weights` (S,), with the optimiser state that the student has now."""
+        ...

@@ -19,7 +19,7 @@ LAYERS = (
     ("checkpoint", "ledger", "logformat", "runlog"),
     ("worlds",),
     ("fitting",),
-    ("backend", "simulator"),
+    ("backend", "simulator", "toy"),
     ("durable",),
     ("metrics", "reward", "stats"),
     ("candidates", "history", "setting", "vector_info"),
@@ -28,8 +28,10 @@ LAYERS = (
     ("allocators",),
     ("rollout",),
     ("experiment", "plots", "summary"),
+    ("theory",),
+    ("testing",),
     ("commands",),
-    ("fit_commands", "suite"),
+    ("fit_commands", "suite", "theory_commands"),
     ("cli", "__main__"),
 )
 

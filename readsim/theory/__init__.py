@@ -1,0 +1,9 @@
+"""The paper's assumptions, propositions and lemmas as measurements that can fail.
+
+One module a statement: its formula as pure functions, and a `check` that measures it on a world, on a
+backend or on run logs and returns a `Result`.
+"""
+
+from readsim.theory.result import Result, Verdict, needs
+
+__all__ = ["Result", "Verdict", "needs"]

@@ -1,0 +1,55 @@
+"""Observed orders of convergence: the exponent p of |residual| ~ c h^p, with an interval."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from readsim.errors import ConfigError
+
+ROUNDING = 1e-13  # residuals below this, in units of what was subtracted, are rounding
+
+
+class Order(NamedTuple):
+    """`value` with its 95 % interval. Residuals that are all rounding have infinite order."""
+
+    value: float
+    low: float
+    high: float
+
+
+def observed_order(steps: ArrayLike, residuals: ArrayLike, scale: float = 1.0) -> Order:
+    """Least-squares slope of log residual on log step, replicates beside each other.
+
+    steps (H,) > 0 of at least two sizes; residuals (H,) or (H, n) >= 0 for n random draws of whatever
+    else varies. Each draw gives one slope; the interval is Student's over draws, for one draw that of
+    the regression (at least three steps). `scale` is the size of the numbers that were subtracted:
+    residuals below 1e-13 of it are rounding, and where a draw has fewer than two others it is left
+    out; if all are, the order is infinite: the residual is zero.
+
+    Raises ConfigError where shapes or signs do not fit.
+    """
+    from scipy.stats import linregress, t
+
+    h = np.asarray(steps, dtype=np.float64)
+    r = np.asarray(residuals, dtype=np.float64)
+    r = r[:, None] if r.ndim == 1 else r
+    if h.ndim != 1 or r.ndim != 2 or len(h) != len(r) or len(np.unique(h)) < 2 or (h <= 0).any():
+        raise ConfigError(f"steps {h.shape} and residuals {r.shape}: (H,) > 0 and (H,) or (H, n)")
+    if not np.isfinite(r).all() or (r < 0).any():
+        raise ConfigError("residuals: finite numbers >= 0")
+    slopes, error = [], np.nan
+    for column in r.T:
+        real = column > ROUNDING * scale
+        if real.sum() < 2:
+            continue
+        line = linregress(np.log(h[real]), np.log(column[real]))
+        slopes.append(float(line.slope))
+        if real.sum() > 2:
+            error = float(line.stderr) * float(t.ppf(0.975, real.sum() - 2))
+    if not slopes:
+        return Order(np.inf, np.inf, np.inf)
+    mean = float(np.mean(slopes))
+    if len(slopes) > 1:
+        error = float(np.std(slopes, ddof=1) / np.sqrt(len(slopes)) * t.ppf(0.975, len(slopes) - 1))
+    return Order(mean, mean - error, mean + error)

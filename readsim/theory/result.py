@@ -1,0 +1,78 @@
+"""What a check of a statement returns: a statistic beside its bound, and what follows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from readsim.errors import CapabilityMissingError
+
+
+class Verdict(StrEnum):
+    """`UNDECIDED`: the interval of the statistic has the bound inside."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """One statement on one subject.
+
+    statement   "A4.1", "P4.3", "L9", ...
+    subject     what it was measured on: a preset's name, "toy, adam", a folder of run logs
+    measure     what the statistic is, in words, with its unit
+    statistic   the number, and `interval`, its 95 % interval where it is an estimate
+    bound       what the statement needs it to be: `sense` "<=" (at most) or ">=" (at least)
+    advice      what to do where it fails, or what the verdict allows
+    detail      whatever else was measured: arrays for figures, counts
+    """
+
+    statement: str
+    subject: str
+    measure: str
+    statistic: float
+    bound: float
+    sense: Literal["<=", ">="]
+    interval: tuple[float, float] | None = None
+    advice: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """By the interval where there is one: the whole of it must lie on one side of the bound.
+
+        A statistic that is not a number decides nothing.
+        """
+        low, high = self.interval or (self.statistic, self.statistic)
+        if self.sense == ">=":
+            low, high = -high, -low
+        bound = self.bound if self.sense == "<=" else -self.bound
+        if high <= bound:
+            return Verdict.HOLDS
+        return Verdict.FAILS if low > bound else Verdict.UNDECIDED
+
+    def row(self) -> dict[str, Any]:
+        """One row of a table, without `detail`."""
+        low, high = self.interval or (None, None)
+        return {
+            "statement": self.statement,
+            "subject": self.subject,
+            "verdict": str(self.verdict),
+            "measure": self.measure,
+            "statistic": self.statistic,
+            "low": low,
+            "high": high,
+            "sense": self.sense,
+            "bound": self.bound,
+            "advice": self.advice,
+        }
+
+
+def needs(statement: str, subject: object, what: str, kind: type | None = None) -> None:
+    """Raise CapabilityMissingError, naming both, unless `subject` is a `kind` (a runtime protocol)."""
+    if kind is None or not isinstance(subject, kind):
+        raise CapabilityMissingError(
+            f"{statement} needs {what}, which {type(subject).__name__} does not offer"
+        )
