@@ -134,3 +134,12 @@ class OffersParameters(Protocol):
         """E[Delta theta] (d,) of `updates` optimiser updates at learning rate `rate` on the mixture
         `weights` (S,), with the optimiser state that the student has now."""
         ...
+
+
+@runtime_checkable
+class OffersOutlook(Protocol):
+    """A backend that knows what the next interval would bring, without noise: q(x_t, alpha)."""
+
+    def outlook(self, weights: Array, tokens: float) -> Array:
+        """(A, V): change of the true visible profile after `tokens` at each allocation (A, S)."""
+        ...

@@ -109,14 +109,13 @@ class Simulator:
         change = test.measure(last, luck, after) - test.measure(first, luck, before)
         return Final(last, change, test.difference_deviation(first, last))
 
-    def alignment(self, tokens: float) -> Array:
-        """Noise-free change (N, S, V) per token that `tokens` more of each source alone would bring."""
-        s = self.world.shape[0]
-        model = self.world.model
-        state = tuple(np.repeat(part[:, None], s, axis=1) for part in self._state)
-        after = model.advance(state, np.broadcast_to(np.eye(s) * tokens, (self._n, s, s)))
+    def outlook(self, weights: Array, tokens: float) -> Array:
+        """Noise-free change (N, A, V) that `tokens` more at each allocation (A, S) would bring."""
+        model, a = self.world.model, len(weights)
+        state = tuple(np.repeat(part[:, None], a, axis=1) for part in self._state)
+        after = model.advance(state, np.broadcast_to(weights * tokens, (self._n, *weights.shape)))
         change = model.profile(after) - self.profile[:, None]
-        return change[..., self.world.visible_columns] / tokens
+        return change[..., self.world.visible_columns]
 
     def snapshot(self) -> dict[str, Any]:
         return {
@@ -181,8 +180,12 @@ class SimBackend:
 
     def alignment(self) -> Array:
         """Noise-free: what gradient methods could know at best (a step of 1000 tokens)."""
-        slopes: Array = self._sim.alignment(1000.0)[0]
-        return slopes
+        return self.outlook(np.eye(len(self.sources)), 1000.0) / 1000.0
+
+    def outlook(self, weights: Array, tokens: float) -> Array:
+        """From the true state, without noise; process noise counts as 0."""
+        change: Array = self._sim.outlook(weights, tokens)[0]
+        return change
 
     def snapshot(self) -> dict[str, Any]:
         return self._sim.snapshot()

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from readsim.allocators import ensemble
+from readsim.allocators import calibration, ensemble
 from readsim.allocators.base import Allocator, Context, Setup, Transition
 from readsim.allocators.read_config import ReADConfig, provenance_table, read_config
 from readsim.arrays import Array
@@ -91,9 +91,20 @@ class ReAD(Allocator):
             profile, history, shares = none
             x = self._features(setup, profile, np.zeros(0), history, shares)
             y = np.zeros(0)
+        held = 0 if config.repair == "none" else max(1, int(calibration.HELD_OUT * len(y)))
+        fitted = ensemble.fit(config.ensemble, x[held:], y[held:], setup.seed)
+        kappa, lacking = config.kappa, 0.0
+        if held:
+            mu, sigma = ensemble.predict(fitted, x[:held])
+            if config.repair == "residual":
+                lacking = calibration.residual_variance(y[:held] - mu, sigma)
+            else:
+                covering = calibration.conformal_kappa(y[:held] - mu, sigma, config.delta)
+                kappa = covering if np.isfinite(covering) else kappa  # too few rows to know
         return {
-            "ensemble": ensemble.fit(config.ensemble, x, y, setup.seed),
-            "kappa": config.kappa,
+            "ensemble": fitted,
+            "kappa": kappa,
+            "lacking": lacking,
             "kept": None,
             "proxy": 0.0,
             "checkpoints": [],
@@ -104,15 +115,24 @@ class ReAD(Allocator):
         if state["kept"] is not None:
             kept: Array = state["kept"]
             return kept
-        candidates = self._candidates(context)
-        mu, sigma = ensemble.predict(state["ensemble"], self._rows(context, candidates))
+        candidates, mu, sigma = self.outlook(state, context)
         chosen: Array = candidates[int(np.argmax(upper_confidence(mu, sigma, state["kappa"])))]
         return chosen
+
+    def outlook(self, state: Any, context: Context) -> tuple[Array, Array, Array]:
+        """The candidates (A, S), and mu (A,) and sigma (A,) that are predicted for them, Eq. (10)."""
+        candidates = self._candidates(context)
+        return candidates, *self._predict(state, self._rows(context, candidates))
+
+    def _predict(self, state: Any, rows: Array) -> tuple[Array, Array]:
+        mu, sigma = ensemble.predict(state["ensemble"], rows)
+        lacking = state["lacking"]
+        return mu, calibration.with_residual(sigma, lacking) if lacking else sigma
 
     def update(self, state: Any, transition: Transition) -> Any:
         context, setup = transition.context, transition.context.setup
         x = self._rows(context, transition.allocation[None])
-        mu, sigma = ensemble.predict(state["ensemble"], x)
+        mu, sigma = self._predict(state, x)
         reward = float(self._rewards(setup, transition.change, np.array(float(transition.tokens))))
         new = {
             **state,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from readsim.allocators.calibration import REPAIRS
 from readsim.allocators.ensemble import EnsembleConfig
 from readsim.candidates import CandidateConfig
 from readsim.errors import ConfigError, unknown
@@ -26,6 +27,9 @@ class ReADConfig:
     identification   False: the requirement is 1/V everywhere, for candidates, context and reward (D19)
     adaptation       False: the first choice is kept
     interaction      False: no spillover penalty in the reward (lambda_s = 0)
+    repair           of the uncertainty, from a tenth of the pool that the ensemble does not see:
+                     "residual" adds the variance that sigma lacks there; "conformal" starts with the
+                     kappa that covers 1 - `delta` of it (Assumption C.1); "none" is the paper's
 
     Raises ConfigError naming the field.
     """
@@ -38,6 +42,8 @@ class ReADConfig:
     identification: bool = _setting(True, "paper")
     adaptation: bool = _setting(True, "paper")
     interaction: bool = _setting(True, "paper")
+    repair: str = _setting("none", "paper; ours (residual, conformal)")
+    delta: float = _setting(0.1, "ours")
     candidates: CandidateConfig = field(
         default_factory=CandidateConfig,
         metadata={"provenance": "code (grid, top 3); paper (local moves); ours (stay, uniform)"},
@@ -54,6 +60,12 @@ class ReADConfig:
             raise ConfigError(f"kappa_decay = {self.kappa_decay!r}: a factor between 0 and 1")
         if isinstance(self.pool, bool) or not isinstance(self.pool, int) or self.pool < 0:
             raise ConfigError(f"pool = {self.pool!r}: a whole number >= 0")
+        if self.repair not in REPAIRS:
+            raise unknown("repair", self.repair, REPAIRS)
+        if self.repair != "none" and self.pool < 2:
+            raise ConfigError(f"repair = {self.repair!r} needs a pool of at least 2 transitions")
+        if not 0 < self.delta < 1:
+            raise ConfigError(f"delta = {self.delta!r}: a probability between 0 and 1")
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
