@@ -42,7 +42,7 @@ class ReADConfig:
     identification: bool = _setting(True, "paper")
     adaptation: bool = _setting(True, "paper")
     interaction: bool = _setting(True, "paper")
-    repair: str = _setting("none", "paper; ours (residual, conformal)")
+    repair: str = _setting("none", "paper (none); ours (the repairs)")
     delta: float = _setting(0.1, "ours")
     candidates: CandidateConfig = field(
         default_factory=CandidateConfig,

@@ -20,7 +20,9 @@ Utility = Callable[[Sequence[Array]], float]  # of a schedule: intervals of toke
 TOLERANCE = 1e-9  # score units
 
 
-def interaction(value: Callable[[Array], float], b: Array, i: int, s: float, j: int, t: float) -> float:
+def interaction(
+    value: Callable[[Array], float], b: Array, i: int, s: float, j: int, t: float
+) -> float:
     """U(b + s e_i + t e_j) - U(b + s e_i) - U(b + t e_j) + U(b): 0 where U adds up (i != j)."""
     e = np.eye(len(b))
     both, one, other = b + s * e[i] + t * e[j], b + s * e[i], b + t * e[j]

@@ -46,8 +46,10 @@ def marginals(world: World, task: Task, tokens: Array) -> tuple[Array, Array]:
     if not world.order_free:
         needs("P4.5", world, f"gains of cumulative tokens alone (dynamics {world.dynamics!r})")
 
+    least = 1e-12 * max(float(tokens.sum()), 1.0)  # beside 0, where a slope may be infinite
+
     def slopes(b: Array) -> Array:
-        profile, jacobian = OrderFree(world, 1.0).jacobian(b)
+        profile, jacobian = OrderFree(world, 1.0).jacobian(np.maximum(b, least))
         out: Array = jacobian @ task.gradient(profile)
         return out
 

@@ -34,7 +34,9 @@ def regret_bound(
 
     Raises ConfigError for a negative argument.
     """
-    k, b, s, best = (np.asarray(v, dtype=np.float64) for v in (kappa, beta, sigma_chosen, sigma_best))
+    k, b, s, best = (
+        np.asarray(v, dtype=np.float64) for v in (kappa, beta, sigma_chosen, sigma_best)
+    )
     if min(v.min() for v in (k, b, s, best)) < 0:
         raise ConfigError("regret bound: kappa, beta and sigma are >= 0")
     out: Array = (k + b) * s + np.maximum(b - k, 0.0) * best

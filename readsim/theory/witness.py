@@ -4,8 +4,8 @@ The belief is mu and sigma of every candidate before the step; the truth q(x_t, 
 of Eq. (9) of the noise-free change that the candidate would bring from the true state.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,6 +65,9 @@ class Witness(Allocator):
 
     def update(self, state: State, transition: Transition) -> State:
         return self.inner.update(state, transition)
+
+    def report(self, state: State) -> Mapping[str, Any]:
+        return self.inner.report(state)
 
 
 def watch(

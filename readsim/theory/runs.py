@@ -1,0 +1,246 @@
+"""The statements on anyone's run logs, simulated or real: what can be said from measured rows.
+
+Logs hold noisy profiles at the tokens a run happened to have, and rewards of the choices it made. So
+A4.4 becomes two tests of nested fits; C.1 is seen at played choices only, with the noise of the
+reward in it; of P4.7 only the half of the proof that concerns the played choice can be broken in sight.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError, RunLogError
+from readsim.logformat import Row
+from readsim.runlog import read_runlog
+from readsim.stats.intervals import t_interval
+from readsim.theory.calibration import coverage, mean_interval
+from readsim.theory.result import Result, needs
+
+LEAST_RUNS = 5
+DRAWS = 199
+ALPHA = 0.05
+
+
+class Run(NamedTuple):
+    """One run. T decisions: tokens (T, S) cumulative, utility (T,) = r . p_hat, rows as logged."""
+
+    task: str
+    tokens: Array
+    utility: Array
+    rows: list[Row]
+    requirement: Array
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """Every run of a log, or of all logs in a folder (or its `runs`). Raises ConfigError, RunLogError."""
+    files = [folder]
+    if folder.is_dir():
+        files = sorted(folder.glob("*.jsonl")) or sorted((folder / "runs").glob("*.jsonl"))
+    if not files:
+        raise ConfigError(f"{folder}: no run logs (*.jsonl) in it or in {folder / 'runs'}")
+    runs = [run for file in files for run in _runs_of(file)]
+    if not runs:
+        raise RunLogError(f"{folder}: the logs hold no decisions yet")
+    if len({run.tokens.shape[1] for run in runs}) > 1:
+        raise ConfigError(f"{folder}: the logs have different sources: one set at a time")
+    return runs
+
+
+def _runs_of(file: Path) -> Iterator[Run]:
+    header, rows = read_runlog(file)
+    config = header["config"]
+    for key in ("requirement", "sources"):
+        if not isinstance(config.get(key), list):
+            raise RunLogError(f"{file}: its header has no list of {key}")
+    requirement = np.array(config["requirement"], dtype=np.float64)
+    for seed in dict.fromkeys(row["seed"] for row in rows):
+        steps = [row for row in rows if row["seed"] == seed and row["kind"] == "step"]
+        if not steps:
+            continue
+        profiles = np.array([row["profile"] for row in steps], dtype=np.float64)
+        if profiles.shape[1] != len(requirement):
+            raise RunLogError(
+                f"{file}: profiles of {profiles.shape[1]}, requirement of {len(requirement)}"
+            )
+        fed = np.array([np.array(row["allocation"]) * row["tokens"] for row in steps])
+        task = str(config.get("task", "task"))
+        yield Run(task, fed.cumsum(axis=0), profiles @ requirement, steps, requirement)
+
+
+def hinges(tokens: Array, knots: int = 3) -> Array:
+    """min(b_i, k) at `knots` quantiles k of each source's positive tokens, scaled to 1: (n, <= knots S).
+
+    Every concave nondecreasing piecewise linear function with these knots, flat beyond the last, is a
+    nonnegative combination of them. Columns that repeat another or are 0 are left out.
+    """
+    columns: list[Array] = []
+    for b in tokens.T:
+        positive = b[b > 0]
+        if not len(positive):
+            continue
+        places = np.unique(np.quantile(positive, np.linspace(0, 1, knots + 1)[1:]))
+        columns.extend(np.minimum(b, k) / k for k in places)
+    if not columns:
+        raise ConfigError("tokens are all 0: nothing to fit")
+    return np.unique(np.stack(columns, axis=1), axis=1)
+
+
+def products(tokens: Array) -> Array:
+    """b_i b_j of all pairs i < j, scaled to 1; pairs that never meet are left out: (n, P)."""
+    s = tokens.shape[1]
+    scale = np.where(tokens.max(axis=0) > 0, tokens.max(axis=0), 1.0)
+    x = tokens / scale
+    both = [x[:, i] * x[:, j] for i in range(s) for j in range(i + 1, s)]
+    return np.stack([c for c in both if c.any()] or [np.zeros(len(tokens))], axis=1)
+
+
+def _fit(x: Array, y: Array, nonnegative: bool) -> Array:
+    """Fitted values of least squares with an intercept, coefficients free or >= 0."""
+    from scipy.optimize import nnls
+
+    design = np.column_stack([np.ones(len(y)), x])
+    if not nonnegative:
+        out: Array = design @ np.linalg.lstsq(design, y, rcond=None)[0]
+        return out
+    # a free intercept: centred columns keep nonnegative slopes apart from it
+    centred = x - x.mean(axis=0)
+    slopes, _ = nnls(centred, y - y.mean())
+    fitted: Array = y.mean() + centred @ slopes
+    return fitted
+
+
+def nested_test(
+    null: tuple[Array, bool], wider: tuple[Array, bool], y: Array, run: Array, seed: int = 0
+) -> float:
+    """p of the null fit against the wider one that contains it; each is (columns, nonnegative).
+
+    The statistic is the relative fall of the residual sum of squares; its law under the null comes
+    from a wild bootstrap by run (Cameron, Gelbach & Miller 2008): residuals of whole runs change
+    sign together, so rows of a run need not be independent. `run` (n,) numbers the runs.
+
+    Raises ConfigError with fewer than 5 runs, or as many columns as rows.
+    """
+    runs = np.unique(run)
+    if len(runs) < LEAST_RUNS:
+        raise ConfigError(f"{len(runs)} runs: at least {LEAST_RUNS} are needed for this test")
+    if wider[0].shape[1] + 2 > len(y):
+        raise ConfigError(
+            f"{len(y)} rows for {wider[0].shape[1] + 1} coefficients: more are needed"
+        )
+    fitted = _fit(null[0], y, null[1])
+    residual, rng = y - fitted, np.random.default_rng(seed)
+
+    def statistic(values: Array) -> float:
+        small = np.sum((values - _fit(null[0], values, null[1])) ** 2)
+        large = np.sum((values - _fit(wider[0], values, wider[1])) ** 2)
+        return float((small - large) / max(large, 1e-300))
+
+    seen = statistic(y)
+    if np.sum(residual**2) <= 1e-20 * max(float(np.sum((y - y.mean()) ** 2)), 1e-300):
+        return 1.0  # the null is exact
+    place = np.searchsorted(runs, run)
+    signs = rng.choice([-1.0, 1.0], size=(DRAWS, len(runs)))[:, place]
+    more = sum(statistic(fitted + residual * sign) >= seen for sign in signs)
+    return (1 + more) / (1 + DRAWS)
+
+
+def check_gains(runs: list[Run], subject: str) -> list[Result]:
+    """A4.4 of each task: does U add up over sources, and are its parts concave and nondecreasing?
+
+    A small p refutes; a large one says that these runs cannot.
+    """
+    out = []
+    for task in dict.fromkeys(run.task for run in runs):
+        chosen = [run for run in runs if run.task == task]
+        tokens = np.concatenate([run.tokens for run in chosen])
+        y = np.concatenate([run.utility for run in chosen])
+        number = np.concatenate([np.full(len(r.utility), n) for n, r in enumerate(chosen)])
+        x = hinges(tokens)
+        tests = {"adds up": ((x, False), (np.column_stack([x, products(tokens)]), False))}
+        tests["concave"] = ((x, True), (x, False))
+        for part, (null, wider) in tests.items():
+            out.append(
+                Result(
+                    statement=f"A4.4 {part}",
+                    subject=f"{subject}, {task}",
+                    measure=f"p of a test over {len(chosen)} runs (wild bootstrap by run)",
+                    statistic=nested_test(null, wider, y, number),
+                    bound=ALPHA,
+                    sense=">=",
+                    advice="refuted where p is small; otherwise these runs cannot refute it",
+                )
+            )
+    return out
+
+
+def check_proxy(runs: list[Run], subject: str) -> Result:
+    """R50: the slope a of dev utility on the summed proxy reward of a run, over runs; a > 0 is needed.
+
+    Raises CapabilityMissingError if no run has two dev checkpoints.
+    """
+    slopes = []
+    for run in runs:
+        total = np.cumsum([row["reward"] for row in run.rows])
+        at = [n for n, row in enumerate(run.rows) if row.get("dev_profile") is not None]
+        dev = np.array([run.rows[n]["dev_profile"] for n in at], dtype=np.float64)
+        if len(at) > 1 and np.ptp(total[at]) > 0:
+            slopes.append(float(np.polyfit(total[at], dev @ run.requirement, 1)[0]))
+    if not slopes:
+        needs("Proxy", runs, "two dev checkpoints in a run (dev_profile)")
+    mean, (low, high) = float(np.mean(slopes)), t_interval(np.array(slopes))
+    return Result(
+        statement="Proxy",
+        subject=subject,
+        measure="slope of dev utility on summed reward, mean over runs",
+        statistic=mean,
+        interval=(low, high) if len(slopes) > 1 else (-np.inf, np.inf),
+        bound=0.0,
+        sense=">=",
+        advice="a slope of 0 or below: the probes pay for what the dev split does not show (L7)",
+    )
+
+
+def check_beliefs(runs: list[Run], subject: str, delta: float = 0.1) -> list[Result]:
+    """C.1 and the played half of P4.7 from logged mu, sigma, kappa and reward of each choice.
+
+    Raises CapabilityMissingError if no run's report has them (only model-based allocators do).
+    """
+    inside, above = [], []
+    error, sigma = [], []
+    for run in runs:
+        reports = [row.get("report") or {} for row in run.rows]
+        said = [r for r in reports if {"mu", "sigma", "reward", "kappa"} <= set(r)]
+        if not said:
+            continue
+        gap = np.array([r["reward"] - r["mu"] for r in said])
+        width = np.array([r["kappa"] * r["sigma"] for r in said])
+        inside.append(coverage(gap, width, 1.0))
+        above.append(float(np.mean(gap >= -width)))
+        error.append(gap)
+        sigma.append(np.array([r["sigma"] for r in said]))
+    if not inside:
+        needs("C.1", runs, "mu, sigma, kappa and reward in its reports")
+    rows = (
+        ("C.1 played", "coverage of the reward by mu +- kappa sigma, played choices", inside),
+        ("P4.7 played", "share of steps with reward >= mu - kappa sigma", above),
+    )
+    out = []
+    for statement, measure, values in rows:
+        mean, low, high = mean_interval(np.array(values))
+        out.append(
+            Result(
+                statement=statement,
+                subject=subject,
+                measure=measure,
+                statistic=mean,
+                interval=(low, high),
+                bound=1.0 - delta,
+                sense=">=",
+                advice="the noise of the reward counts as error: repair=residual includes it",
+                detail={"error": np.concatenate(error), "sigma": np.concatenate(sigma)},
+            )
+        )
+    return out
