@@ -19,6 +19,7 @@ from readsim.ledger import KINDS
 from readsim.rollout import Row, rollout
 from readsim.runlog import RunLog, read_runlog
 from readsim.simulator import SimBackend
+from readsim.toy import ToyBackend
 from readsim.worlds import load_world
 from tests.helpers import go_on, same
 from tests.hf import NEEDS, tiny_run
@@ -32,6 +33,7 @@ def simulated() -> Backend:
 
 BACKENDS = [
     pytest.param(simulated, id="simulated"),
+    pytest.param(ToyBackend, id="toy"),
     pytest.param(tiny_run, id="hf", marks=pytest.mark.extra(*NEEDS)),
 ]
 every = pytest.mark.parametrize("make", BACKENDS)

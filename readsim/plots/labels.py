@@ -44,8 +44,8 @@ def label_right(
 
     Changes no limits, and needs them to be final.
     """
-    low, high = axes.get_ylim()
-    level = (heights - low) / (high - low)
+    ends = np.column_stack([np.full(len(heights), axes.get_xlim()[0]), heights])
+    level = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
     places = spread(level, 1.3 * SIZE / 72.0 / inches)
     for name, colour, start, end in zip(names, colours, level, places, strict=True):
         axes.annotate(

@@ -1,0 +1,87 @@
+"""Lemma L9 (order effects): doing i for h then k for h, minus the reverse, is h^2 [v_i, v_k] + O(h^3).
+
+[v_i, v_k] = Dv_k v_i - Dv_i v_k; common terms cancel. Assumption 4.4 needs these brackets to be invisible
+to p. In order-free worlds the gap is 0; where state matters (`flow`, real training) it has order 2, or
+lower where an update rule has memory or kinks (sign, clip).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.theory.mixture import HALVINGS
+from readsim.theory.orders import observed_order
+from readsim.theory.result import Result
+from readsim.toy import ToyBackend
+from readsim.worlds.world import World
+
+Profile = Callable[[list[Array]], Array]  # intervals of tokens (S,) -> profile (K,)
+
+
+def order_gap(profile: Profile, first: Array, second: Array) -> float:
+    """max_j |p_j(first, then second) - p_j(second, then first)|."""
+    return float(np.abs(profile([first, second]) - profile([second, first])).max())
+
+
+def of_toy(backend: ToyBackend, updates: int = 2) -> Profile:
+    """Profiles by expected updates from the present student: an interval of b tokens is `updates`
+    updates at a rate of b / batch / `updates` learning rates; the student goes back afterwards."""
+    c = backend.config
+
+    def profile(schedule: list[Array]) -> Array:
+        saved = backend.snapshot()
+        for tokens in schedule:
+            total = float(tokens.sum())
+            rate = c.learning_rate * total / c.batch / updates
+            backend.expected_train(tokens / total, rate, updates)
+        found = backend.readouts(backend.parameters())
+        backend.restore(saved)
+        return found
+
+    return profile
+
+
+def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[Result]:
+    """The largest gap over pairs of sources at `tokens` each, and its order as both are halved.
+
+    With one source there is no order: the gap is 0.
+    """
+    steps = tokens * 0.5 ** np.arange(HALVINGS)
+    e = np.eye(sources)
+    pairs = [(i, k) for i in range(sources) for k in range(i + 1, sources)]
+    found = np.array([[order_gap(profile, h * e[i], h * e[k]) for i, k in pairs] for h in steps])
+    largest = float(found[0].max()) if pairs else 0.0
+    results = [
+        Result(
+            statement="L9 order-free",
+            subject=subject,
+            measure="largest gap of scores between two orders",
+            statistic=largest,
+            bound=1e-12,
+            sense="<=",
+            advice="the order of training matters: A4.4 does not hold, adaptivity can pay (L1)",
+            detail={"steps": steps, "residuals": found},
+        )
+    ]
+    if largest > 1e-12:
+        order = observed_order(steps, found)
+        results.append(
+            Result(
+                statement="L9",
+                subject=subject,
+                measure="order of the gap between two orders in their size",
+                statistic=order.value,
+                interval=(order.low, order.high),
+                bound=1.7,
+                sense=">=",
+                advice="below 2: thresholds, clipping or memory between the two steps",
+                detail={"steps": steps, "residuals": found},
+            )
+        )
+    return results
+
+
+def of_world(world: World) -> Profile:
+    """The noise-free profile of a schedule."""
+    return world.profile_after

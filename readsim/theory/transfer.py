@@ -1,0 +1,131 @@
+"""Proposition 4.3 (local transfer decomposition), Eq. (13): E[Dp_j] ~ sum_i alpha_i G[i, j].
+
+Under A4.1 and A4.2, with G[i, j] = eta grad p_j . v_i,
+
+    |E[Dp_j] - sum_i alpha_i G[i, j]| <= ||grad p_j|| eps_mix + (L_j / 2) E||Delta theta||^2.
+
+G is what M(h) / h tends to (Definition 2.2); M(B) is not B G for finite B. Off the diagonal G vanishes
+only where v_i is orthogonal to grad p_j: with disjoint parameters it is exactly 0. One capability has a
+diagonal only, a one-hot allocation is a row of G, a step of no tokens changes nothing.
+"""
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.backend import OffersParameters
+from readsim.theory.mixture import ORDER, random_mixtures, residual_order
+from readsim.theory.orders import observed_order
+from readsim.theory.result import Result, needs
+
+
+def local_matrix(gradients: Array, directions: Array, rate: float) -> Array:
+    """G (S, K) = eta v grad p^T of directions v (S, d) and readout gradients (K, d)."""
+    out: Array = rate * directions @ gradients.T
+    return out
+
+
+def error_bound(slope: Array, mix: float, curvature: Array, square: float) -> Array:
+    """||grad p_j|| eps_mix + L_j / 2 E||Delta theta||^2 of each capability: (K,)."""
+    out: Array = slope * mix + 0.5 * curvature * square
+    return out
+
+
+def curvature(backend: OffersParameters, move: Array, points: int = 5) -> Array:
+    """The largest |u^T Hess p_j u| on the way from theta to theta + move, u = move / |move|: (K,).
+
+    By central second differences of the scores; this is the L_j that the proof uses.
+    """
+    length = float(np.linalg.norm(move))
+    if not length:
+        return np.zeros(len(backend.readout_gradients()))
+    theta, h = backend.parameters(), 1e-3
+    u = move / length
+    along = []
+    for t in np.linspace(0, 1, points):
+        at = theta + t * move
+        ends = backend.readouts(at + h * u) + backend.readouts(at - h * u)
+        along.append(np.abs(ends - 2 * backend.readouts(at)) / h**2)
+    out: Array = np.max(along, axis=0)
+    return out
+
+
+def bound_ratio(backend: OffersParameters, alpha: Array, rate: float, updates: int) -> float:
+    """max_j |Dp_j - (alpha^T G)_j| over its bound, for `updates` expected updates; <= 1 if it holds.
+
+    The curvature's own estimate leaves 10 % of slack.
+    """
+    gradients, directions = backend.readout_gradients(), backend.directions()
+    eta = rate * updates
+    move = backend.expected_update(alpha, rate, updates)
+    here = backend.readouts(backend.parameters())
+    change = backend.readouts(backend.parameters() + move) - here
+    mix = float(np.linalg.norm(move - eta * alpha @ directions))
+    slope = np.linalg.norm(gradients, axis=1)
+    bound = error_bound(slope, mix, 1.1 * curvature(backend, move), float(move @ move))
+    error = np.abs(change - alpha @ local_matrix(gradients, directions, eta))
+    return float(np.max(error / np.maximum(bound, 1e-15)))
+
+
+def check(
+    backend: OffersParameters, subject: str, *, rate: float = 0.05, updates: int = 4, draws: int = 8
+) -> list[Result]:
+    """Superposition of Dp (order 2), M(h) / h -> G (order 1), and the error beside its bound.
+
+    G is of plain gradient descent: for other rules M(h) / h need not tend to it.
+    """
+    needs("P4.3", backend, "parameters (OffersParameters)", OffersParameters)
+    sources, theta = len(backend.directions()), backend.parameters()
+    here = backend.readouts(theta)
+
+    def gain(alpha: Array, h: float) -> Array:
+        return backend.readouts(theta + backend.expected_update(alpha, h, updates)) - here
+
+    rates, found, order = residual_order(
+        lambda h: lambda alpha: gain(alpha, h), rate, sources, draws=draws
+    )
+    local = local_matrix(backend.readout_gradients(), backend.directions(), 1.0)
+    apart = np.array(
+        [
+            [
+                float(np.abs(gain(e, h) / (h * updates) - local[i]).max())
+                for i, e in enumerate(np.eye(sources))
+            ]
+            for h in rates
+        ]
+    )
+    slope = observed_order(rates, apart, scale=float(np.abs(local).max()))
+    ratios = [
+        bound_ratio(backend, a, rate, updates) for a, _, _ in random_mixtures(sources, draws, 1)
+    ]
+    shared = {"subject": subject, "sense": ">="}
+    return [
+        Result(
+            statement="P4.3",
+            measure="order of the superposition residual of the score changes",
+            statistic=order.value,
+            interval=(order.low, order.high),
+            bound=ORDER,
+            advice="order 1: effects of sources do not add up even in the smallest step",
+            detail={"steps": rates, "residuals": found},
+            **shared,
+        ),
+        Result(
+            statement="P4.3 M(h)/h",
+            measure="order of M(h)/h - G in h",
+            statistic=slope.value,
+            interval=(slope.low, slope.high),
+            bound=0.85,
+            advice="the one-hot effects do not tend to gradient alignment under this rule",
+            detail={"steps": rates, "residuals": apart},
+            **shared,
+        ),
+        Result(
+            statement="P4.3 bound",
+            subject=subject,
+            sense="<=",
+            measure="error over its bound, largest of the capabilities and mixtures",
+            statistic=max(ratios),
+            bound=1.0,
+            advice="above 1 would be an error of this program",
+        ),
+    ]
