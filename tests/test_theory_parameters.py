@@ -96,7 +96,7 @@ def test_pt2_small_one_hot_runs_tend_to_g() -> None:
     for h, tolerance in ((1e-2, 3e-3), (1e-4, 3e-5)):
         small = [made.readouts(theta + made.expected_update(e, h)) - here for e in np.eye(4)]
         np.testing.assert_allclose(np.array(small) / h, local, atol=tolerance)
-    assert np.abs(local - local.T).max() > 1e-2  # so that an index swap would show
+    assert np.abs(local - local.T).max() > 5e-3  # so that an index swap would show
 
 
 def test_pt2_in_the_simulator() -> None:

@@ -1,0 +1,42 @@
+"""Property tests for other people's allocators, backends and worlds. Needs Hypothesis.
+
+    from readsim.testing import check_allocator
+    check_allocator(MyAllocator)
+
+in the manner of Gymnasium's `check_env` and scikit-learn's `check_estimator`: many named properties,
+each failure with the smallest example that Hypothesis found.
+"""
+
+from importlib.util import find_spec
+
+if find_spec("hypothesis") is None:
+    raise ImportError("readsim.testing needs Hypothesis: pip install 'readsim[test]'")
+
+from readsim.testing.allocators import check_allocator
+from readsim.testing.backends import check_backend
+from readsim.testing.checks import CheckError, Outcome
+from readsim.testing.strategies import (
+    allocations,
+    gain_curves,
+    profiles,
+    requirements,
+    run_logs,
+    tasks,
+    worlds,
+)
+from readsim.testing.worlds import check_world
+
+__all__ = [
+    "CheckError",
+    "Outcome",
+    "allocations",
+    "check_allocator",
+    "check_backend",
+    "check_world",
+    "gain_curves",
+    "profiles",
+    "requirements",
+    "run_logs",
+    "tasks",
+    "worlds",
+]

@@ -1,0 +1,216 @@
+"""`check_world` and `check_backend`: presets, drawn worlds and backends pass; broken ones are caught."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from readsim.arrays import Array
+from readsim.backend import Outcome
+from readsim.simulator import SimBackend
+from readsim.testing import (
+    CheckError,
+    check_backend,
+    check_world,
+    gain_curves,
+    profiles,
+    requirements,
+    run_logs,
+    worlds,
+)
+from readsim.testing.playing import Case, small_world
+from readsim.theory import runs
+from readsim.toy import ToyBackend, ToyConfig
+from readsim.worlds import World, load_world, preset_names
+from readsim.worlds.gains import Gain
+
+few = settings(max_examples=15)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_pass(name: str) -> None:
+    assert {o.status for o in check_world(name, examples=3)} <= {"passed", "skipped"}
+
+
+@settings(max_examples=8)
+@given(worlds())
+def test_drawn_worlds_pass(world: World) -> None:
+    check_world(world, examples=2)
+
+
+class Broken:
+    """A model with one thing wrong; everything else is the real one's."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self.process_width = real, real.process_width
+
+    def initial(self, rate: Array) -> Any:
+        return self.real.initial(rate)
+
+    def advance(self, state: Any, tokens: Array, process: Array | None = None) -> Any:
+        return self.real.advance(state, tokens, process)
+
+    def profile(self, state: Any) -> Array:
+        out: Array = self.real.profile(state)
+        return out
+
+
+class Shifted(Broken):
+    def profile(self, state: Any) -> Array:
+        return super().profile(state) + 0.001
+
+
+class Drifting(Broken):
+    """Time passes without tokens too."""
+
+    def advance(self, state: Any, tokens: Array, process: Array | None = None) -> Any:
+        return super().advance(state, tokens + 1000.0, process)
+
+
+class Unbounded(Broken):
+    def profile(self, state: Any) -> Array:
+        x = state[0].sum(axis=-1, keepdims=True)
+        return super().profile(state) + 2.0 * np.minimum(x, 1.0) ** 2
+
+
+class Restless(Broken):
+    rng = np.random.default_rng(0)
+
+    def advance(self, state: Any, tokens: Array, process: Array | None = None) -> Any:
+        return super().advance(state, tokens * self.rng.uniform(0.9, 1.1), process)
+
+
+class LaterIsBetter(Broken):
+    """Claims to be order-free, and is not."""
+
+    def advance(self, state: Any, tokens: Array, process: Array | None = None) -> Any:
+        more = 1.0 + 0.2 * (state[0].sum(axis=-1, keepdims=True) > 0)
+        return super().advance(state, tokens * more, process)
+
+
+class FirstIsSpecial(Broken):
+    def advance(self, state: Any, tokens: Array, process: Array | None = None) -> Any:
+        half = np.ones(tokens.shape[-1])
+        half[0] = 0.5
+        return super().advance(state, tokens * half, process)
+
+
+def with_model(model: type[Broken]) -> World:
+    @dataclass(frozen=True, kw_only=True, eq=False)
+    class Odd(World):
+        @property
+        def model(self) -> Any:  # type: ignore[override]
+            return model(World._model(self, self.link_function))
+
+    base = small_world(Case(3, 3, 2))
+    return Odd(**{name: getattr(base, name) for name in base.__dataclass_fields__})
+
+
+BROKEN: list[tuple[type[Broken], str, str]] = [
+    (Shifted, "starts at start", "`start`"),
+    (Drifting, "zero tokens", "with empty intervals"),
+    (Unbounded, "bounds", "above the ceiling"),
+    (Restless, "determinism", "two runs"),
+    (LaterIsBetter, "order free", "its reverse"),
+    (FirstIsSpecial, "permutation equivariance", "in another order"),
+]
+
+
+@pytest.mark.parametrize(("model", "name", "said"), BROKEN)
+def test_broken_worlds_are_caught(model: type[Broken], name: str, said: str) -> None:
+    found = check_world(with_model(model), examples=6, on_fail=None)
+    failed = {o.name: o.message for o in found if o.status == "failed"}
+    assert name in failed
+    assert said in failed[name]
+    with pytest.raises(CheckError, match=name):
+        check_world(with_model(model), examples=6)
+
+
+def test_the_wrapper_itself_breaks_nothing() -> None:
+    found = check_world(with_model(Broken), examples=3, expected_failures=None, on_fail=None)
+    assert [o.name for o in found if o.status == "failed"] == []
+
+
+# ----------------------------------------------------------------- backends
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        ToyBackend,
+        lambda: ToyBackend(ToyConfig(optimiser="adam", sampled=False, learning_rate=0.01)),
+        lambda: SimBackend(load_world("gateway")),
+        lambda: SimBackend(load_world("hidden-safety")),
+    ],
+)
+def test_built_in_backends_pass(make: Callable[[], Any]) -> None:
+    assert {o.status for o in check_backend(make)} == {"passed", "skipped"}
+
+
+class Miscounts(ToyBackend):
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+        outcome = super().run_interval(step, weights, tokens)
+        return outcome._replace(charges={"student": tokens - tokens % 2})
+
+
+class KeepsThePast(ToyBackend):
+    """A new run starts from the student of the last one."""
+
+    def _begin(self) -> None:
+        if not hasattr(self, "theta"):
+            super()._begin()
+
+
+class HalfSaved(ToyBackend):
+    def restore(self, saved: dict[str, Any]) -> None:
+        momentum = self.optimiser
+        super().restore(saved)
+        self.optimiser = momentum
+
+    def __init__(self) -> None:
+        super().__init__(ToyConfig(optimiser="momentum", learning_rate=0.02))
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [(Miscounts, "charges"), (KeepsThePast, "fresh students"), (HalfSaved, "snapshots")],
+)
+def test_broken_backends_are_caught(make: Callable[[], Any], name: str) -> None:
+    found = check_backend(make, on_fail=None)
+    assert name in {o.name for o in found if o.status == "failed"}
+
+
+# ----------------------------------------------------------------- strategies
+
+
+@few
+@given(gain_curves(), st.floats(0, 20), st.floats(0, 20))
+def test_gain_curves_are_concave(curve: Gain, x: float, y: float) -> None:
+    a, b, m = (float(curve.value(np.array([v]))[0]) for v in (x, y, (x + y) / 2))
+    assert m >= (a + b) / 2 - 1e-12
+    assert float(curve.value(np.zeros(1))[0]) == 0
+
+
+@few
+@given(worlds(), st.data())
+def test_profiles_and_requirements_are_in_range(world: World, data: st.DataObject) -> None:
+    profile = data.draw(profiles(world))
+    assert (profile <= world.ceiling + 1e-12).all()
+    assert (profile >= world.floor - 1e-12).all()
+    assert data.draw(requirements(3)).sum() == pytest.approx(1.0)
+
+
+@few
+@given(run_logs())
+def test_run_logs_are_what_theory_reads(log: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
+    config, rows = log
+    assert [r["kind"] for r in rows] == ["start", "step", "step", "step", "final"]
+    tokens = np.cumsum(
+        [np.array(r["allocation"]) * r["tokens"] for r in rows if r["kind"] == "step"], axis=0
+    )
+    assert runs.hinges(tokens).shape[0] == 3
+    assert len(config["requirement"]) == len(rows[0]["profile"])
