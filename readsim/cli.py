@@ -133,6 +133,25 @@ def plot(
 
 
 @app.command()
+def theory(
+    worlds: Annotated[
+        str | None, typer.Option(help="Worlds, with commas; all presets if not given.")
+    ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Also measure the run logs in this folder.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Runs of ReAD a world: 4 or 3,7.")] = "4",
+    out: Annotated[Path, typer.Option(help="Folder for theory.csv and figures.")] = Path(
+        "results/theory"
+    ),
+) -> None:
+    """Test the paper's statements: where each holds, where it fails, by how much."""
+    from readsim import theory_commands
+
+    theory_commands.theory(worlds, runs, seeds, out)
+
+
+@app.command()
 def fit(
     runs: Annotated[Path, typer.Argument(help="CSV of shares or token counts, or run logs.")],
     measured: Annotated[

@@ -13,17 +13,20 @@ from readsim.allocators.static import TaskStatic
 from readsim.arrays import Array
 from readsim.errors import ConfigError, UnknownNameError
 from readsim.testing import CheckError, check_allocator
-from readsim.testing.allocators import MONOTONE, PROPERTIES
+from readsim.testing.allocator_checks import MONOTONE, PROPERTIES
 from readsim.testing.playing import Case
 
-DRAWS = "it draws its choice, its trials or its members at random, by index"
+DRAWS = "it draws its choice, its trials or its members' weights at random, by index"
 UNEQUAL = dict.fromkeys(
     (
-        *("branch-merge", "exp3", "log-linear", "mpc", "random", "regmix", "thompson"),
-        "read-no-identification",
+        *("branch-merge", "exp3", "greedy", "log-linear", "random", "read", "thompson"),
+        *(f"read-no-{part}" for part in ("identification", "adaptation", "interaction", "history")),
     ),
     DRAWS,
 )
+UNEQUAL |= dict.fromkeys(("aioli", "aioli-ema"), "its sweep tries the sources in their order")
+# few cases are drawn, and in some of them the order makes no difference
+MAY_PASS = {name for name in UNEQUAL if name.startswith(("greedy", "read"))}
 COSTLY = ("regmix", "mpc", "autoscale")
 
 
@@ -40,7 +43,7 @@ def test_every_built_in_passes(name: str) -> None:
     assert [o.name for o in found] == [p.name for p in PROPERTIES]
     for outcome in found:
         assert outcome.status in ("passed", "skipped", "expected")
-        assert "was expected" not in outcome.message
+        assert "was expected" not in outcome.message or name in MAY_PASS
         if outcome.status == "skipped":
             assert outcome.name in ("hidden capabilities", "causality")
 
@@ -174,6 +177,7 @@ def test_broken_ones_are_caught_by_the_property_meant_for_them(
     failed = {o.name: o.message for o in found if o.status == "failed"}
     also = {"Leaky": {"determinism", "resume equality", "permutation equivariance"}}
     also["OffSimplex"] = {"permutation equivariance", "degenerate setups", MONOTONE}
+    also["Forgets"] = {"degenerate setups"}
     also["Peeks"] = {"permutation equivariance", "degenerate setups"}
     assert set(failed) - also.get(broken.__name__, set()) == {name}
     assert said in failed[name]
@@ -182,7 +186,7 @@ def test_broken_ones_are_caught_by_the_property_meant_for_them(
 
 
 def test_all_failures_are_in_the_error() -> None:
-    with pytest.raises(CheckError, match=r"(?s)simplex: .*permutation equivariance: "):
+    with pytest.raises(CheckError, match=r"(?s)simplex: .*degenerate setups: "):
         check_allocator(OffSimplex, examples=1)
 
 

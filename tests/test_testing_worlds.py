@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from readsim.arrays import Array
@@ -36,7 +36,7 @@ def test_presets_pass(name: str) -> None:
     assert {o.status for o in check_world(name, examples=3)} <= {"passed", "skipped"}
 
 
-@settings(max_examples=8)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.nested_given])
 @given(worlds())
 def test_drawn_worlds_pass(world: World) -> None:
     check_world(world, examples=2)

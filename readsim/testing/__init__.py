@@ -12,8 +12,8 @@ from importlib.util import find_spec
 if find_spec("hypothesis") is None:
     raise ImportError("readsim.testing needs Hypothesis: pip install 'readsim[test]'")
 
-from readsim.testing.allocators import check_allocator
-from readsim.testing.backends import check_backend
+from readsim.testing.allocator_checks import check_allocator
+from readsim.testing.backend_checks import check_backend
 from readsim.testing.checks import CheckError, Outcome
 from readsim.testing.strategies import (
     allocations,
@@ -24,7 +24,7 @@ from readsim.testing.strategies import (
     tasks,
     worlds,
 )
-from readsim.testing.worlds import check_world
+from readsim.testing.world_checks import check_world
 
 __all__ = [
     "CheckError",

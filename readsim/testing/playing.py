@@ -14,7 +14,7 @@ from readsim.arrays import Array
 from readsim.checkpoint import load_tree, save_tree
 from readsim.env import DistillEnv
 from readsim.rollout import rollout
-from readsim.testing.backends import same
+from readsim.testing.backend_checks import same
 from readsim.worlds import Task, World
 
 BUDGET = 4_000_000

@@ -180,6 +180,6 @@ def check_backend(
 ) -> list[Outcome]:
     """Test what a backend promises; `make` gives a new one each time. Runs take up to 150 tokens.
 
-    What is tested: `[p.name for p in readsim.testing.backends.PROPERTIES]`. Raises CheckError.
+    What is tested: `[p.name for p in readsim.testing.backend_checks.PROPERTIES]`. Raises CheckError.
     """
     return run(PROPERTIES, make, examples=1, expected_failures=expected_failures, on_fail=on_fail)

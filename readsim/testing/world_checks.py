@@ -163,7 +163,7 @@ def check_world(
 ) -> list[Outcome]:
     """Test what a world promises: a World, also of a subclass with a `model` of its own, or a name.
 
-    What is tested: `[p.name for p in readsim.testing.worlds.PROPERTIES]`. `expected_failures` maps a
+    What is tested: `[p.name for p in readsim.testing.world_checks.PROPERTIES]`. `expected_failures` maps a
     property to the reason for which it does not hold. Raises CheckError.
     """
     loaded = world if isinstance(world, World) else load_world(world)

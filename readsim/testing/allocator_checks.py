@@ -11,7 +11,7 @@ from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
-from readsim.testing.backends import same
+from readsim.testing.backend_checks import same
 from readsim.testing.checks import Outcome, Property, Skip, run
 from readsim.testing.playing import (
     BUDGET,
@@ -235,7 +235,7 @@ def check_allocator(
 ) -> list[Outcome]:
     """Test what an allocator promises: its class, an instance, a factory, or a name with settings.
 
-    What is tested: `[p.name for p in readsim.testing.allocators.PROPERTIES]`; what a rule may promise
+    What is tested: `[p.name for p in readsim.testing.allocator_checks.PROPERTIES]`; what a rule may promise
     on top: `PROMISES`. `expected_failures` maps a property to the reason for which a rule does not have
     it (one that draws at random has no permutation equivariance). `examples`: cases a property.
     Raises CheckError, UnknownNameError, ConfigError.
