@@ -38,7 +38,7 @@ def theory(worlds: str | None, runs: Path | None, seeds: str, out: Path) -> None
         if runs is not None:
             results += survey.of_runs(runs, lacking.append)
             bar.advance(job)
-        results += survey.of_toy(lacking.append)
+        results += survey.of_toy()
         bar.advance(job)
         for name in names:
             results += survey.of_world(name, chosen, lacking.append)

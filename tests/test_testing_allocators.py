@@ -66,10 +66,10 @@ class ThirdParty(Allocator):
     def init(self, setup: Setup) -> Array:
         return setup.prior
 
-    def select(self, state: Array, context: Context) -> Array:
+    def select(self, state: Any, context: Context) -> Any:
         return state
 
-    def update(self, state: Array, transition: Transition) -> Array:
+    def update(self, state: Any, transition: Transition) -> Any:
         return state * np.exp(20 * transition.context.requirement * transition.change.clip(-1, 1))
 
 
@@ -85,12 +85,12 @@ def test_a_third_party_s_passes_where_it_can() -> None:
 
 
 class OffSimplex(TaskStatic):
-    def select(self, state: Any, context: Context) -> Array:
+    def select(self, state: Any, context: Context) -> Any:
         return np.asarray(context.setup.prior) - 0.5
 
 
 class GlobalDraws(Allocator):
-    def select(self, state: Any, context: Context) -> Array:
+    def select(self, state: Any, context: Context) -> Any:
         random.random()
         return context.setup.prior
 
@@ -101,7 +101,7 @@ class Leaky(Allocator):
     def __init__(self) -> None:
         self.seen = 0
 
-    def select(self, state: Any, context: Context) -> Array:
+    def select(self, state: Any, context: Context) -> Any:
         self.seen += 1
         return context.setup.prior + 0.01 * self.seen * np.arange(len(context.setup.prior)) ** 2
 
@@ -109,7 +109,7 @@ class Leaky(Allocator):
 class Mutates(Allocator):
     """Writes into the profile that it is shown."""
 
-    def select(self, state: Any, context: Context) -> Array:
+    def select(self, state: Any, context: Context) -> Any:
         context.profile[:] = 0.0
         return context.setup.prior
 
@@ -120,7 +120,7 @@ class Forgets(Allocator):
     def __init__(self) -> None:
         self.last: dict[int, float] = {}
 
-    def select(self, state: Any, context: Context) -> Array:
+    def select(self, state: Any, context: Context) -> Any:
         seed = context.setup.seed
         if context.step == 0:
             self.last[seed] = 0.0
@@ -143,17 +143,17 @@ class Peeks(Allocator):
             frame = frame.f_back
         return {"tilt": 0.0}
 
-    def select(self, state: Any, context: Context) -> Array:
+    def select(self, state: Any, context: Context) -> Any:
         return context.setup.prior + state["tilt"] * context.requirement
 
 
 class FavoursFirst(Allocator):
-    def select(self, state: Any, context: Context) -> Array:
+    def select(self, state: Any, context: Context) -> Any:
         return context.setup.prior + np.eye(len(context.setup.prior))[0]
 
 
 class AgainstRequirement(Allocator):
-    def select(self, state: Any, context: Context) -> Array:
+    def select(self, state: Any, context: Context) -> Any:
         return 1.0 - 0.9 * context.setup.prior
 
 

@@ -61,7 +61,8 @@ class Broken:
 
 class Shifted(Broken):
     def profile(self, state: Any) -> Array:
-        return super().profile(state) + 0.001
+        shifted: Array = super().profile(state) + 0.001
+        return shifted
 
 
 class Drifting(Broken):
@@ -74,7 +75,8 @@ class Drifting(Broken):
 class Unbounded(Broken):
     def profile(self, state: Any) -> Array:
         x = state[0].sum(axis=-1, keepdims=True)
-        return super().profile(state) + 2.0 * np.minimum(x, 1.0) ** 2
+        out: Array = super().profile(state) + 2.0 * np.minimum(x, 1.0) ** 2
+        return out
 
 
 class Restless(Broken):
@@ -103,7 +105,7 @@ def with_model(model: type[Broken]) -> World:
     @dataclass(frozen=True, kw_only=True, eq=False)
     class Odd(World):
         @property
-        def model(self) -> Any:  # type: ignore[override]
+        def model(self) -> Any:
             return model(World._model(self, self.link_function))
 
     base = small_world(Case(3, 3, 2))

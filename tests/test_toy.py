@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
+from readsim.arrays import Array
 from readsim.backend import OffersAlignment, OffersOutlook, OffersParameters, OffersTeacher
 from readsim.errors import ConfigError, UnknownNameError
 from readsim.toy import ToyBackend, ToyConfig
@@ -34,11 +35,18 @@ def test_it_offers_what_theory_asks_for() -> None:
 def test_gradients_are_those_of_finite_differences(trunks: tuple[int, ...], i: int) -> None:
     made = backend(trunks=trunks)
     theta, shape, d = made.theta, made.shape, made._data[i]["pool"]
-    expected = approx_fprime(theta, lambda t: loss(shape, t, i, d.x, d.soft), 1e-7)
+
+    def of_theta(t: Array) -> float:
+        return loss(shape, t, i, d.x, d.soft)
+
+    def score(t: Array) -> float:
+        return float(made.readouts(t)[i])
+
+    expected = approx_fprime(theta, of_theta, 1e-7)
     np.testing.assert_allclose(loss_gradient(shape, theta, i, d.x, d.soft), expected, atol=1e-6)
     np.testing.assert_allclose(made.directions()[i], -expected, atol=1e-6)
     p = made._data[i]["probe"]
-    slope = approx_fprime(theta, lambda t: made.readouts(t)[i], 1e-7)
+    slope = approx_fprime(theta, score, 1e-7)
     np.testing.assert_allclose(score_gradient(shape, theta, i, p.x, p.label), slope, atol=1e-6)
     np.testing.assert_allclose(made.readout_gradients()[i], slope, atol=1e-6)
 

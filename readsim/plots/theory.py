@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from readsim.arrays import Array
 from readsim.plots.labels import label_right
@@ -51,11 +52,14 @@ def _curves(axes: Axes, curves: Mapping[str, tuple[Array, Array]], inches: float
 def draw_ladders(panels_of: Mapping[str, Mapping[str, Ladder]], note: str) -> Figure:
     """One panel a title: residual against step, both logarithmic, each line with its order."""
     names = [f"{n}: {c.order}" for curves in panels_of.values() for n, c in curves.items()]
-    box = Box(2.4, 2.2, left=0.62, right=room_for(names) + 0.3, top=0.3, bottom=0.45)
+    box = Box(2.4, 2.2, left=0.75, right=room_for(names) + 0.3, top=0.3, bottom=0.45)
     figure, axes = panels(len(panels_of), box, margins=Box(0, 0, 0, 0, 0, 0.3))
     for place, (title, curves) in zip(axes, panels_of.items(), strict=True):
         place.set_xscale("log")
         place.set_yscale("log")
+        for axis in (place.xaxis, place.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+            axis.set_minor_formatter(NullFormatter())
         shown = {}
         for name, c in curves.items():
             up, real = np.argsort(c.steps), c.residuals[np.argsort(c.steps)] > 0
@@ -69,18 +73,21 @@ def draw_ladders(panels_of: Mapping[str, Mapping[str, Ladder]], note: str) -> Fi
 
 
 def draw_coverage(curves: Mapping[str, Array], kappas: Array, delta: float) -> Figure:
-    """Share of candidates with |q - mu| <= kappa sigma against kappa: a line a subject."""
+    """Share of candidates with |q - mu| <= kappa sigma against kappa; names in the order at a quarter."""
     from scipy.stats import norm
 
-    height = max(2.6, 0.15 * (len(curves) + 1))
-    names = [*curves, "normal errors"]
-    box = Box(3.4, height, left=0.55, right=room_for(names) + 0.3, top=0.2, bottom=0.45)
+    every = {**curves, "normal errors": 2 * norm.cdf(kappas) - 1}
+    height = max(2.6, 0.17 * len(every))
+    box = Box(3.4, height, left=0.55, right=room_for(every) + 0.5, top=0.2, bottom=0.45)
     figure, (axes,) = panels(1, box, margins=Box(0, 0, 0, 0, 0, 0.25))
     axes.axhline(1.0 - delta, color=FAINT, linewidth=0.8, linestyle=":")
     axes.set_ylim(0, 1.02)
-    every = {name: (kappas, curve) for name, curve in curves.items()}
-    every["normal errors"] = (kappas, 2 * norm.cdf(kappas) - 1)
-    _curves(axes, every, box.height)
+    middle = len(kappas) // 4
+    for n, name in enumerate(sorted(every, key=lambda c: -float(every[c][middle]))):
+        dash = DASHES[n // len(COLOURS) % len(DASHES)]
+        colour = COLOURS[n % len(COLOURS)]
+        axes.plot(kappas, every[name], color=colour, linestyle=dash, linewidth=1.2, label=name)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.02), borderaxespad=0)
     axes.set_xlabel("kappa")
     axes.set_ylabel("coverage of q, share of candidates")
     footnote(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from readsim.allocators.base import Allocator, Context, Setup, State, Transition
 from readsim.arrays import Array
@@ -131,7 +132,7 @@ def play(
     return recorder.picks
 
 
-def reordered(world: World, task: Task, order: Array) -> tuple[World, Task]:
+def reordered(world: World, task: Task, order: NDArray[np.int64]) -> tuple[World, Task]:
     """The same world and task with sources and capabilities in another order, names with them."""
     changes: dict[str, Any] = {"gain": tuple(world.gain[i] for i in order)}
     for name in ("sources", "capabilities"):

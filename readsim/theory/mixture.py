@@ -53,8 +53,8 @@ def residual_order(
 ) -> tuple[Array, Array, Order]:
     """Rates (H,), superposition residuals (H, n), observed order; `update_at(eta)` is D at rate eta."""
     mixtures = random_mixtures(sources, draws)
-    rates = rate * 0.5 ** np.arange(HALVINGS)
-    found = np.array(
+    rates: Array = rate * 0.5 ** np.arange(HALVINGS, dtype=np.float64)
+    found: Array = np.array(
         [
             [norm(superposition_residual(update_at(h), a, b, s)) for a, b, s in mixtures]
             for h in rates

@@ -69,19 +69,16 @@ def _beliefs(world: World, budget: int, seeds: Sequence[int]) -> list[Result]:
     ]
 
 
-def of_toy(lacking: Said) -> Iterator[Result]:
+def of_toy() -> Iterator[Result]:
     """A4.1, A4.2, P4.3, L9 and A4.4 of the toy pair under each update rule."""
     for rule in RULES:
         rate = RATES.get(rule, 0.05)
         toy = ToyBackend(ToyConfig(optimiser=rule, sampled=False, learning_rate=4 * rate))
         toy.reset(0)
         subject = f"toy, {rule}"
-        parts = [
-            lambda toy=toy, s=subject, h=rate: mixture.check(toy, s, rate=h),
-            lambda toy=toy, s=subject, h=rate: transfer.check(toy, s, rate=h),
-            lambda toy=toy, s=subject: order_effects.check(order_effects.of_toy(toy), 4, 20, s),
-        ]
-        yield from _each(parts, lacking)
+        yield mixture.check(toy, subject, rate=rate)
+        yield from transfer.check(toy, subject, rate=rate)
+        yield from order_effects.check(order_effects.of_toy(toy), 4, 20, subject)
     toy = ToyBackend(ToyConfig(sampled=False))
     toy.reset(0)
     after = order_effects.of_toy(toy)

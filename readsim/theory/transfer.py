@@ -97,7 +97,6 @@ def check(
     ratios = [
         bound_ratio(backend, a, rate, updates) for a, _, _ in random_mixtures(sources, draws, 1)
     ]
-    shared = {"subject": subject, "sense": ">="}
     return [
         Result(
             statement="P4.3",
@@ -107,7 +106,8 @@ def check(
             bound=ORDER,
             advice="order 1: effects of sources do not add up even in the smallest step",
             detail={"steps": rates, "residuals": found},
-            **shared,
+            subject=subject,
+            sense=">=",
         ),
         Result(
             statement="P4.3 M(h)/h",
@@ -117,7 +117,8 @@ def check(
             bound=0.85,
             advice="the one-hot effects do not tend to gradient alignment under this rule",
             detail={"steps": rates, "residuals": apart},
-            **shared,
+            subject=subject,
+            sense=">=",
         ),
         Result(
             statement="P4.3 bound",

@@ -189,7 +189,7 @@ class ToyBackend:
         rng = generator(self._seed, "data", self._run, self._updates)
         counts = rng.multinomial(size, np.asarray(weights) / np.sum(weights))
         out = np.zeros(self.shape.size)
-        for i in np.flatnonzero(counts):
+        for i in np.flatnonzero(counts).tolist():
             pool: Split = self._data[i]["pool"]
             rows = rng.integers(0, len(pool.x), counts[i])
             part = network.loss_gradient(self.shape, self.theta, i, pool.x[rows], pool.soft[rows])

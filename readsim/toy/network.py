@@ -88,7 +88,8 @@ def item_scores(shape: Shape, theta: Array, i: int, x: Array, label: Array) -> A
 
 def item_hits(shape: Shape, theta: Array, i: int, x: Array, label: Array) -> Array:
     """1.0 where the student's best class is the label: greedy accuracy, a step function of theta."""
-    return (forward(shape, theta, i, x)[1].argmax(axis=1) == label).astype(np.float64)
+    hits: Array = (forward(shape, theta, i, x)[1].argmax(axis=1) == label).astype(np.float64)
+    return hits
 
 
 def score_gradient(shape: Shape, theta: Array, i: int, x: Array, label: Array) -> Array:
