@@ -20,6 +20,7 @@ from readsim.theory import (
     runs,
     transfer,
 )
+from readsim.theory.lemmas import one_hot_bound, spillover, static_dominance
 from readsim.theory.result import Result
 from readsim.theory.witness import watch
 from readsim.toy import ToyBackend, ToyConfig
@@ -44,7 +45,7 @@ def _each(parts: Sequence[Callable[[], Any]], lacking: Said) -> Iterator[Result]
 
 
 def of_world(name: str, seeds: Sequence[int], lacking: Said) -> Iterator[Result]:
-    """A4.4, P4.5, L9, C.1 and P4.7 of the first task of a world, at 20M tokens or its horizon."""
+    """A4.4, P4.5, L1, L2, L5, L9, C.1 and P4.7 of the first task of a world, at 20M tokens or its horizon."""
     world = load_world(name)
     task = world.task(world.task_names[0])
     budget = int(min(BUDGET, world.horizon))
@@ -53,6 +54,9 @@ def of_world(name: str, seeds: Sequence[int], lacking: Said) -> Iterator[Result]
         [
             lambda: gains.check_world(world, task, budget),
             lambda: marginals.check(world, task, budget),
+            lambda: static_dominance.check(world, task, budget),
+            lambda: one_hot_bound.check(world, budget),
+            lambda: spillover.check(world, task, budget),
             lambda: order_effects.check(profile, len(world.sources), budget / 5, world.name),
             lambda: _beliefs(world, budget, seeds),
         ],

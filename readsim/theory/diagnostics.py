@@ -1,0 +1,38 @@
+"""Observation 2's two diagnostics, as the paper states them and without their bias (R14, R15, D43).
+
+Diminishing returns: gain of the target from B1 to B2 beside B2 to B3. Choosing "the strongest-improving
+targets" by the first window makes linear gains look saturating (regression to the mean), and windows of
+unequal length (20-80, 80-150) compare 60M with 70M. Negative spillover: E[drop]_+ of noise alone is
+0.4 standard deviations, whatever the truth.
+"""
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+from readsim.metrics import NOISE_DROP
+
+
+def diminishing_share(
+    scores: Array, budgets: Array, *, strongest: int | None = None, per_token: bool = True
+) -> float:
+    """Share of targets whose second window gains less than the first: scores (n, 3), budgets (3,).
+
+    `strongest` keeps the targets with the largest first gain, as the paper does; None keeps all.
+    `per_token=False` compares raw gains of unequal windows. Linear gains with noise give one half for
+    (None, True). Raises ConfigError where shapes do not fit or budgets do not increase.
+    """
+    b = np.asarray(budgets, dtype=np.float64)
+    if scores.ndim != 2 or scores.shape[1] != 3 or b.shape != (3,) or (np.diff(b) <= 0).any():
+        raise ConfigError(f"scores {scores.shape}, budgets {b}: (n, 3) at three rising budgets")
+    gains = np.diff(scores, axis=1)
+    if strongest is not None:
+        gains = gains[np.argsort(-gains[:, 0], kind="stable")[:strongest]]
+    rates = gains / np.diff(b) if per_token else gains
+    return float(np.mean(rates[:, 1] < rates[:, 0]))
+
+
+def mean_drop(change: Array, change_sd: Array | float, *, floor: bool = True) -> float:
+    """Mean of [-change]_+, with `floor` less what noise alone would give: sd / sqrt(2 pi)."""
+    drop = float(np.mean(np.maximum(-change, 0.0)))
+    return drop - float(np.mean(NOISE_DROP * np.asarray(change_sd))) if floor else drop

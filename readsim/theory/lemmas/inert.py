@@ -1,0 +1,23 @@
+"""Lemmas L7 and L8: what cannot change a choice.
+
+L7  For a > 0 the argmax of a mu + b + kappa a sigma is that of mu + kappa sigma. If mu alone is
+    rescaled the effective kappa is kappa / a. a <= 0: the proxy points the wrong way.
+L8  If all actions of a step cost the same, -lambda_c c_t / B is a constant of that step.
+"""
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+
+
+def effective_kappa(kappa: float, slope: float) -> float:
+    """kappa / a. Raises ConfigError for a <= 0."""
+    if slope <= 0:
+        raise ConfigError(f"calibration slope {slope}: the proxy is not aligned with the utility")
+    return kappa / slope
+
+
+def choice(mu: Array, sigma: Array, kappa: float, slope: float = 1.0, shift: float = 0.0) -> int:
+    """argmax of the calibrated upper confidence bound, mu and sigma both in utility units."""
+    return int(np.argmax(slope * mu + shift + kappa * slope * sigma))

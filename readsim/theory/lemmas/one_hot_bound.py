@@ -1,0 +1,41 @@
+"""Lemma L2: without positive transfer nothing beats the specialist on its own capability.
+
+If g_i is nondecreasing and all cross effects x_ji <= 0, then p_i(b) <= p_i(B e_i) for every b with
+sum b <= B. Beating it needs sum_j x_ji(b_j) > g_i(B) - g_i(b_i), order effects, or better data.
+"""
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.theory.result import Result
+from readsim.worlds.world import World
+
+
+def own_capability(world: World) -> list[tuple[int, int]]:
+    """(source, capability) pairs of one name."""
+    names = world.capabilities
+    return [(i, names.index(n)) for i, n in enumerate(world.sources) if n in names]
+
+
+def lead(world: World, split: Array, budget: float) -> Array:
+    """p_i(b) - p_i(B e_i) of each capability that has a source of its name."""
+    mixed = world.static_profile(split, budget)
+    specialists = world.static_profile(np.eye(len(world.sources)), budget)
+    return np.array([mixed[j] - specialists[i, j] for i, j in own_capability(world)])
+
+
+def check(world: World, budget: float, *, draws: int = 100, seed: int = 0) -> Result:
+    """The largest lead of a mixture over a specialist; the lemma needs worlds without positive transfer."""
+    rng, s = np.random.default_rng(seed), len(world.sources)
+    splits = rng.dirichlet(np.full(s, 0.5), draws)
+    leads = [lead(world, split, budget) for split in splits]
+    largest = float(np.max(leads)) if own_capability(world) else 0.0
+    return Result(
+        statement="L2",
+        subject=world.name,
+        measure="largest lead of a mixture over a specialist, score units",
+        statistic=largest,
+        bound=1e-12,
+        sense="<=",
+        advice="positive transfer: a mixture can beat the specialist on its own capability",
+    )

@@ -1,0 +1,26 @@
+"""Lemma L5: with spillover Proposition 4.5 holds for h_i = w_i g_i + sum_j w_j x_ij, lambda of any sign.
+
+With "at most B" the optimum stops where max_i h_i' reaches 0: less than B is spent exactly when the
+multiplier of the problem that must spend B is negative. What is lost by spending all is budget waste.
+"""
+
+from readsim.theory.result import Result
+from readsim.worlds.optimum import optimum
+from readsim.worlds.task import Task
+from readsim.worlds.world import World
+
+
+def check(world: World, task: Task, budget: float) -> Result:
+    """Utility lost by having to spend all of the budget; 0 where lambda >= 0."""
+    forced = optimum(world, task, budget)
+    free = optimum(world, task, budget, spend_all=False)
+    return Result(
+        statement="L5",
+        subject=world.name,
+        measure="utility lost by spending the whole budget, score units",
+        statistic=free.utility - forced.utility,
+        bound=1e-9,
+        sense="<=",
+        advice=f"stop at {free.spent:.0%} of the budget: later tokens harm more than they help",
+        detail={"lambda": forced.multiplier, "spent": free.spent},
+    )
