@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.theory import Verdict, gains, marginals
+from readsim.theory.lemmas import static_dominance
 from readsim.worlds import Task, World, load_world, optimum
 from tests.strategies import BUDGET, few, shares, tasks, worlds
 from tests.test_flow import flow_world
@@ -157,6 +158,14 @@ def test_a_world_with_state_has_no_marginal_gains() -> None:
     world = load_world("gateway")
     with pytest.raises(CapabilityMissingError, match=r"P4\.5 needs gains of cumulative tokens"):
         marginals.check(world, world.task(world.task_names[0]), 1e6)
+
+
+def test_the_demo_counts_steps_and_not_tokens() -> None:
+    world = load_world("artifact-toy")
+    task = world.task(world.task_names[0])
+    for check in (gains.check_world, static_dominance.check):
+        with pytest.raises(CapabilityMissingError, match="a response to tokens, not to steps"):
+            check(world, task, 1e6)
 
 
 @few

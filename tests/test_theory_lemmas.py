@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import minimize
+from scipy.optimize import LinearConstraint, minimize
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -156,12 +156,15 @@ def test_projections_are_the_minima(seed: int, k: int) -> None:
     assert found.sum() == pytest.approx(1.0)
     assert found.min() >= -1e-9
     reached = float(requirement.objective(found, g, sigma, 0.0))
+
+    def distance(r: Array) -> float:
+        return float((r - g) @ sigma @ (r - g))
+
     reference = minimize(
-        lambda r: float((r - g) @ sigma @ (r - g)),
+        distance,
         np.full(k, 1.0 / k),
-        jac=lambda r: 2 * sigma @ (r - g),
         bounds=[(0, 1)] * k,
-        constraints={"type": "eq", "fun": lambda r: r.sum() - 1},
+        constraints=LinearConstraint(np.ones((1, k)), 1, 1),
         method="SLSQP",
     )
     assert reached <= float(reference.fun) + 1e-6

@@ -12,7 +12,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result
+from readsim.theory.result import Result, needs
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
 
@@ -106,6 +106,11 @@ def of_world(world: World, task: Task) -> Utility:
 
 
 def check_world(world: World, task: Task, budget: float, *, draws: int = 64) -> list[Result]:
-    """`check` on a world, within its horizon."""
+    """`check` on a world, within its horizon.
+
+    Raises CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.
+    """
+    if world.dynamics == "artifact":
+        needs("A4.4", world, "a response to tokens, not to steps (dynamics 'artifact')")
     within = min(budget, world.horizon)
     return check(of_world(world, task), len(world.sources), within, world.name, draws=draws)

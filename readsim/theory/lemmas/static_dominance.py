@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.theory.result import Result
+from readsim.theory.result import Result, needs
 from readsim.worlds.optimum import optimum
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
@@ -47,7 +47,12 @@ def excess(world: World, task: Task, budget: float, schedules: Sequence[Sequence
 
 
 def check(world: World, task: Task, budget: float, *, draws: int = 20, seed: int = 0) -> Result:
-    """Greedy, two-block and random schedules against the best constant split, score units."""
+    """Greedy, two-block and random schedules against the best constant split, score units.
+
+    Raises CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.
+    """
+    if world.dynamics == "artifact":
+        needs("L1", world, "a response to tokens, not to steps (dynamics 'artifact')")
     rng, s = np.random.default_rng(seed), len(world.sources)
     schedules = [greedy_schedule(world, task, budget), *block_schedules(s, budget)]
     for _ in range(draws):
