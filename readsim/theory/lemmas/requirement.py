@@ -33,7 +33,8 @@ def sigma_projection(g: Array, sigma: Array) -> Array:
     k = len(g)
     if k > 12:
         raise ConfigError(f"K = {k}: supports are enumerated up to 12")
-    best, value = np.eye(k)[0], np.inf
+    best: Array = np.eye(k)[0]
+    value = np.inf
     for size in range(1, k + 1):
         for support in map(list, combinations(range(k), size)):
             a = np.zeros((size + 1, size + 1))
