@@ -20,6 +20,7 @@ from readsim.theory.lemmas import (
     tokens,
     vertex,
 )
+from readsim.theory.witness import Decision
 from readsim.worlds import Task, World, load_world, optimum
 from tests.plain import best_of_blocks, returns
 from tests.strategies import BUDGET, few, tasks, worlds
@@ -229,6 +230,27 @@ def test_l10_shares_of_drawn_labels() -> None:
     np.testing.assert_allclose(spent / spent.sum(), wanted, atol=0.03)
     equal = tokens.token_shares(np.full(3, 1 / 3), lengths)
     np.testing.assert_allclose(equal, [0.04, 0.16, 0.8])
+
+
+def test_checks_of_l6_l7_l10() -> None:
+    g, sigma = np.array([0.5, 0.3, 0.2]), 1e-4 * np.eye(3)
+    raw = requirement.check(g, sigma, 0.01, "raw")
+    assert raw.verdict is Verdict.FAILS
+    assert raw.detail["corner_entropy"] == pytest.approx(2.0)
+    np.testing.assert_allclose(raw.detail["requirement"], g)
+    assert requirement.check(g, sigma / 1e-4, 0.01, "standardised").verdict is Verdict.HOLDS
+    lengths = np.array([50.0, 200.0, 1000.0])
+    found = tokens.check(np.full(3, 1 / 3), lengths, "lengths")
+    assert found.statistic == pytest.approx(0.8 - 1 / 3)
+    assert found.verdict is Verdict.FAILS
+    assert tokens.check(np.full(3, 1 / 3), np.full(3, 70.0), "equal").verdict is Verdict.HOLDS
+    rng = np.random.default_rng(0)
+    decisions = [
+        Decision(0, t, rng.normal(size=5), rng.exponential(size=5), np.zeros(5), 0, 1.0)
+        for t in range(20)
+    ]
+    assert inert.check(decisions, "drawn").verdict is Verdict.HOLDS
+    assert inert.check(decisions, "reversed", slopes=(-1.0,)).verdict is Verdict.FAILS
 
 
 # ----------------------------------------------------------------- diagnostics (PT18)

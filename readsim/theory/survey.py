@@ -20,7 +20,7 @@ from readsim.theory import (
     runs,
     transfer,
 )
-from readsim.theory.lemmas import one_hot_bound, spillover, static_dominance
+from readsim.theory.lemmas import inert, one_hot_bound, spillover, static_dominance
 from readsim.theory.result import Result
 from readsim.theory.witness import watch
 from readsim.toy import ToyBackend, ToyConfig
@@ -70,6 +70,7 @@ def _beliefs(world: World, budget: int, seeds: Sequence[int]) -> list[Result]:
     return [
         calibration.check(decisions, world.name),
         *regret.check(decisions, world.name),
+        inert.check(decisions, world.name),
     ]
 
 

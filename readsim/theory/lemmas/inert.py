@@ -5,10 +5,14 @@ L7  For a > 0 the argmax of a mu + b + kappa a sigma is that of mu + kappa sigma
 L8  If all actions of a step cost the same, -lambda_c c_t / B is a constant of that step.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
+from readsim.theory.result import Result
+from readsim.theory.witness import Decision
 
 
 def effective_kappa(kappa: float, slope: float) -> float:
@@ -21,3 +25,23 @@ def effective_kappa(kappa: float, slope: float) -> float:
 def choice(mu: Array, sigma: Array, kappa: float, slope: float = 1.0, shift: float = 0.0) -> int:
     """argmax of the calibrated upper confidence bound, mu and sigma both in utility units."""
     return int(np.argmax(slope * mu + shift + kappa * slope * sigma))
+
+
+def check(
+    decisions: Sequence[Decision], subject: str, slopes: Sequence[float] = (0.1, 10.0)
+) -> Result:
+    """Share of decisions that a positive calibration slope, or a cost all pay, would change: 0."""
+    changed = [
+        choice(d.mu, d.sigma, d.kappa, slope, shift) != choice(d.mu, d.sigma, d.kappa)
+        for d in decisions
+        for slope, shift in [(slope, 0.0) for slope in slopes] + [(1.0, -0.01)]
+    ]
+    return Result(
+        statement="L7, L8",
+        subject=subject,
+        measure="share of choices that a calibration a > 0 or a common cost changes",
+        statistic=float(np.mean(changed)),
+        bound=0.0,
+        sense="<=",
+        advice="calibration matters through stopping, kappa or a <= 0 only",
+    )

@@ -14,6 +14,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
+from readsim.theory.result import Result
 
 
 def simplex_projection(g: Array) -> Array:
@@ -61,3 +62,25 @@ def objective(r: Array, g: Array, sigma: Array, entropy: float) -> Array:
 def corner_entropy(sigma: Array) -> float:
     """2 lambda_max(Sigma): above this lambda_H every local minimum is one-hot."""
     return 2.0 * float(np.linalg.eigvalsh(sigma)[-1])
+
+
+def check(g: Array, sigma: Array, entropy: float, subject: str) -> Result:
+    """lambda_H beside the value from which Eq. (6) can only learn one-hot requirements.
+
+    `detail["requirement"]` is the optimum without entropy, on Sigma and standardised by its mean
+    variance (D11), `detail["corner_entropy"]` the value after standardising.
+    """
+    scale = float(np.trace(sigma)) / len(g)
+    return Result(
+        statement="L6",
+        subject=subject,
+        measure="entropy weight lambda_H",
+        statistic=entropy,
+        bound=corner_entropy(sigma),
+        sense="<=",
+        advice="standardise Dp and DU per task: this entropy forces a one-hot requirement",
+        detail={
+            "requirement": sigma_projection(g, sigma),
+            "corner_entropy": corner_entropy(sigma / scale),
+        },
+    )
