@@ -19,26 +19,36 @@ from readsim.testing.playing import Case
 DRAWS = "it draws its choice, its trials or its members' weights at random, by index"
 UNEQUAL = dict.fromkeys(
     (
-        *("branch-merge", "exp3", "greedy", "log-linear", "random", "read", "thompson"),
+        *(
+            "branch-merge",
+            "exp3",
+            "greedy",
+            "log-linear",
+            "mpc",
+            "random",
+            "read",
+            "regmix",
+            "thompson",
+        ),
         *(f"read-no-{part}" for part in ("identification", "adaptation", "interaction", "history")),
     ),
     DRAWS,
 )
 UNEQUAL |= dict.fromkeys(("aioli", "aioli-ema"), "its sweep tries the sources in their order")
 # few cases are drawn, and in some of them the order makes no difference
-MAY_PASS = {name for name in UNEQUAL if name.startswith(("greedy", "read"))}
+MAY_PASS = {name for name in UNEQUAL if name.startswith(("greedy", "mpc", "read", "regmix"))}
 COSTLY = ("regmix", "mpc", "autoscale")
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_built_in_passes(name: str) -> None:
-    if name in COSTLY:
-        pytest.skip("minutes of law fits: tests/test_peers*.py run it; run by hand with examples=1")
     small = name.startswith(("read", "greedy")) and name != "greedy-last"
     settings: dict[str, Any] = {"pool": 12} if small else {}
     expected = {"permutation equivariance": UNEQUAL[name]} if name in UNEQUAL else {}
     found = check_allocator(
-        lambda: load_allocator(name, settings), examples=2, expected_failures=expected
+        lambda: load_allocator(name, settings),
+        examples=1 if name in COSTLY else 2,
+        expected_failures=expected,
     )
     assert [o.name for o in found] == [p.name for p in PROPERTIES]
     for outcome in found:
