@@ -157,6 +157,21 @@ class Peeks(Allocator):
         return context.setup.prior + state["tilt"] * context.requirement
 
 
+class Foresees(Peeks):
+    """Was handed what the world becomes after its drift."""
+
+    def init(self, setup: Setup) -> Any:
+        import inspect
+
+        frame = inspect.currentframe()
+        while frame is not None:
+            env = frame.f_locals.get("envs")
+            if env and env[0].backend.world.drift:
+                return {"tilt": float(env[0].backend.world.drift["help"][0][0])}
+            frame = frame.f_back
+        return {"tilt": 0.0}
+
+
 class FavoursFirst(Allocator):
     def select(self, state: Any, context: Context) -> Any:
         return context.setup.prior + np.eye(len(context.setup.prior))[0]
@@ -174,6 +189,7 @@ BROKEN: list[tuple[type[Allocator], str, str]] = [
     (Mutates, "inputs untouched", "select changed its context"),
     (Forgets, "resume equality", "reloads its state"),
     (Peeks, "hidden capabilities", "no probe shows"),
+    (Foresees, "causality", "what happens later"),
     (FavoursFirst, "permutation equivariance", "in the order"),
     (AgainstRequirement, MONOTONE, "its share falls"),
 ]
@@ -188,6 +204,7 @@ def test_broken_ones_are_caught_by_the_property_meant_for_them(
     also = {"Leaky": {"determinism", "resume equality", "permutation equivariance"}}
     also["OffSimplex"] = {"permutation equivariance", "degenerate setups", MONOTONE}
     also["Forgets"] = {"degenerate setups"}
+    also["Foresees"] = {"degenerate setups"}
     also["Peeks"] = {"permutation equivariance", "degenerate setups"}
     assert set(failed) - also.get(broken.__name__, set()) == {name}
     assert said in failed[name]

@@ -173,6 +173,16 @@ def degenerate(make: Make, case: Case) -> None:
         efficiency_sd=np.zeros(k - 1),
         pool_tokens=np.full(k - 1, np.inf),
     )
+    fewer_skills = {n: getattr(world, n)[1:] for n in ("start", "floor", "ceiling", "items")}
+    fewer_skills |= {n: np.zeros(k - 1) for n in ("process_sd", "probe_bias")}
+    fewer_skills |= {"test_items": np.full(k - 1, 1000.0), "probe_slope": np.ones(k - 1)}
+    more = world.replace(
+        capabilities=world.capabilities[1:],
+        help=world.help[:, 1:],
+        harm=world.harm[:, 1:],
+        forgetting_tokens=np.full(k - 1, np.inf),
+        **fewer_skills,
+    )
     losses = world.replace(
         link="exponential",
         start=np.full(k, -3.0),
@@ -184,6 +194,7 @@ def degenerate(make: Make, case: Case) -> None:
     runs: tuple[tuple[str, World, Task, int], ...] = (
         ("one capability", one, Task("t", np.ones(1), np.ones(1)), 2),
         ("fewer sources than capabilities", fewer, usual, 2),
+        ("more sources than capabilities", more, generic_task(case, k - 1), 2),
         ("negated losses", losses, usual, 2),
         ("nothing ever changes", flat, usual, 3),
         ("a requirement of one capability", world, Task("t", first, first), 2),

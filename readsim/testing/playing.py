@@ -109,7 +109,8 @@ class Recorder(Allocator):
 def _arrays(given: Any) -> list[Array]:
     """The arrays of a Setup, Context or Transition."""
     if isinstance(given, Transition):
-        return [given.allocation, given.change, given.profile, *_arrays(given.context)]
+        dev = [] if given.dev_profile is None else [given.dev_profile]
+        return [given.allocation, given.change, given.profile, *dev, *_arrays(given.context)]
     if isinstance(given, Context):
         return [given.profile, given.history, given.previous, *_arrays(given.setup)]
     return [given.requirement, given.prior, given.pools]
