@@ -279,3 +279,11 @@ def test_pt18_real_saturation_is_seen() -> None:
     curve = 1 - np.exp(-budgets / 5e7)
     assert diagnostics.diminishing_share(np.tile(curve, (3, 1)), budgets) == 1.0
     assert Task("t", np.ones(1), np.ones(1)).name == "t"
+
+
+def test_l2_with_names_in_another_order() -> None:
+    world = flow_world(dynamics="potential", capabilities=("b", "a"))
+    assert one_hot_bound.own_capability(world) == [(0, 1), (1, 0)]
+    lead = one_hot_bound.lead(world, np.array([1.0, 0.0]), BUDGET)
+    alone = world.static_profile(np.eye(2), BUDGET)
+    np.testing.assert_allclose(lead, [0.0, alone[0, 0] - alone[1, 0]])
