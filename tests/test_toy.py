@@ -72,14 +72,57 @@ def test_update_rules_by_hand() -> None:
 
 @given(st.permutations(range(3)), st.sampled_from(["sgd", "momentum", "adam", "sign", "clip"]))
 def test_pt3_capabilities_in_another_order(order: list[int], rule: str) -> None:
-    trunks = (0, 1, 0)
-    one = backend(optimiser=rule, learning_rate=0.02)
-    other = backend(optimiser=rule, learning_rate=0.02, names=tuple(NAMES[i] for i in order))
-    weights = np.array([0.5, 0.3, 0.2])
-    left = one.run_interval(0, weights, 100).profile
-    right = other.run_interval(0, weights[order], 100).profile
-    np.testing.assert_allclose(right, left[order], atol=1e-9)
-    assert backend(trunks=trunks).shape.size > one.shape.size
+    changes: dict[str, Any] = {"optimiser": rule, "learning_rate": 0.02}
+    names, weights = tuple(NAMES[i] for i in order), np.array([0.5, 0.3, 0.2])
+    trunks = np.array([0, 1, 0])
+    moved = tuple(trunks[order].tolist())
+    for more, others in (
+        ({}, {}),
+        ({"trunks": (0, 1, 0)}, {"trunks": moved}),
+        ({"sampled": True}, {"sampled": True}),
+    ):
+        one = backend(**changes, **more)
+        other = backend(**changes, **others, names=names)
+        left = one.run_interval(0, weights, 100).profile
+        right = other.run_interval(0, weights[order], 100).profile
+        np.testing.assert_allclose(right, left[order], atol=1e-9)
+
+
+def test_trunks_begin_apart() -> None:
+    made = backend(trunks=(0, 1, 0))
+    assert made.shape.size == backend().shape.size + made.shape.trunk_size
+    first, second = (made.theta[made.shape.places(i)[0]] for i in (0, 1))
+    assert not np.isclose(first, second).any()
+
+
+def test_each_update_draws_a_batch_of_its_own() -> None:
+    made, weights = backend(sampled=True, learning_rate=1e-6), np.ones(3) / 3
+    at = [made.theta]
+    for step in range(2):
+        made.run_interval(step, weights, 10)
+        at.append(made.theta)
+    one, two = np.diff(at, axis=0)
+    assert np.linalg.norm(one - two) > 0.1 * np.linalg.norm(one)
+
+
+@pytest.mark.parametrize("rule", ["sgd", "momentum", "adam", "sign", "clip"])
+def test_a_snapshot_holds_the_state_of_every_rule(rule: str) -> None:
+    made, weights = backend(optimiser=rule, sampled=True), np.array([0.5, 0.3, 0.2])
+    made.run_interval(0, weights, 40)
+    saved = made.snapshot()
+    ends = []
+    for student in (made, made, backend(optimiser=rule, sampled=True)):
+        student.restore(saved)
+        student.run_interval(1, weights[::-1], 35)
+        ends.append((student.theta, *student.final_eval()))
+    for parts in zip(*ends, strict=True):
+        assert all(np.array_equal(parts[0], part) for part in parts)
+
+
+def test_a_checkpoint_before_the_first_reset() -> None:
+    made = ToyBackend()
+    assert np.array_equal(made.final_eval().change, np.zeros(4))
+    made.restore(made.snapshot())
 
 
 def test_a_seed_changes_the_batches_and_nothing_else() -> None:
@@ -164,6 +207,14 @@ def test_outlook_is_what_happens() -> None:
         ("clip", np.inf),
         ("momentum", 1.0),
         ("beta2", -0.1),
+        ("learning_rate", "fast"),
+        ("clip", True),
+        ("momentum", np.nan),
+        ("seed", -1),
+        ("seed", 1.5),
+        ("sampled", "no"),
+        ("names", "abcd"),
+        ("trunks", (0.0, 1, 0, 1)),
     ],
 )
 def test_bad_settings_are_named(field: str, value: object) -> None:

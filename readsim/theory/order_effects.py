@@ -12,7 +12,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.theory.mixture import HALVINGS
 from readsim.theory.orders import observed_order
-from readsim.theory.result import Result
+from readsim.theory.result import Result, needs
 from readsim.toy import ToyBackend
 from readsim.worlds.world import World
 
@@ -26,13 +26,19 @@ def order_gap(profile: Profile, first: Array, second: Array) -> float:
 
 def of_toy(backend: ToyBackend, updates: int = 2) -> Profile:
     """Profiles by expected updates from the present student: an interval of b tokens is `updates`
-    updates at a rate of b / batch / `updates` learning rates; the student goes back afterwards."""
+    updates at a rate of b / batch / `updates` learning rates; the student goes back afterwards.
+
+    An interval of no tokens changes nothing. Raises CapabilityMissingError for another backend.
+    """
+    needs("L9", backend, "a toy student's expected training (ToyBackend)", ToyBackend)
     c = backend.config
 
     def profile(schedule: list[Array]) -> Array:
         saved = backend.snapshot()
         for tokens in schedule:
             total = float(tokens.sum())
+            if not total:
+                continue
             rate = c.learning_rate * total / c.batch / updates
             backend.expected_train(tokens / total, rate, updates)
         found = backend.readouts(backend.parameters())
@@ -45,7 +51,7 @@ def of_toy(backend: ToyBackend, updates: int = 2) -> Profile:
 def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[Result]:
     """The largest gap over pairs of sources at `tokens` each, and its order as both are halved.
 
-    With one source there is no order: the gap is 0.
+    With one source or no tokens there is no order: the gap is 0.
     """
     steps = tokens * 0.5 ** np.arange(HALVINGS)
     e = np.eye(sources)

@@ -14,7 +14,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.backend import OffersParameters
 from readsim.theory.mixture import ORDER, random_mixtures, residual_order
-from readsim.theory.orders import observed_order
+from readsim.theory.orders import Order, observed_order
 from readsim.theory.result import Result, needs
 
 
@@ -71,7 +71,8 @@ def check(
 ) -> list[Result]:
     """Superposition of Dp (order 2), M(h) / h -> G (order 1), and the error beside its bound.
 
-    G is of plain gradient descent: for other rules M(h) / h need not tend to it.
+    G is of plain gradient descent: for other rules M(h) / h need not tend to it. Its distance is the
+    Frobenius norm: one entry alone may cross zero on the way. With no updates M is 0, M / h nothing.
     """
     needs("P4.3", backend, "parameters (OffersParameters)", OffersParameters)
     sources, theta = len(backend.directions()), backend.parameters()
@@ -84,16 +85,17 @@ def check(
         lambda h: lambda alpha: gain(alpha, h), rate, sources, draws=draws
     )
     local = local_matrix(backend.readout_gradients(), backend.directions(), 1.0)
-    apart = np.array(
-        [
+    if updates:
+        matrices = [np.array([gain(e, h) for e in np.eye(sources)]) for h in rates]
+        apart = np.array(
             [
-                float(np.abs(gain(e, h) / (h * updates) - local[i]).max())
-                for i, e in enumerate(np.eye(sources))
+                [float(np.linalg.norm(m / (h * updates) - local))]
+                for h, m in zip(rates, matrices, strict=True)
             ]
-            for h in rates
-        ]
-    )
-    slope = observed_order(rates, apart, scale=float(np.abs(local).max()))
+        )
+        slope = observed_order(rates, apart, scale=float(np.abs(local).max()))
+    else:
+        apart, slope = np.zeros((len(rates), 1)), Order(np.nan, np.nan, np.nan)
     ratios = [
         bound_ratio(backend, a, rate, updates) for a, _, _ in random_mixtures(sources, draws, 1)
     ]

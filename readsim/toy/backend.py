@@ -32,6 +32,7 @@ class ToyBackend:
         self.shape = network.Shape(c.inputs, c.hidden, c.classes, c.trunk_of)
         self.sources = self.capabilities = c.names
         self._data = [splits(c, name) for name in c.names]
+        self._by_name = np.argsort(np.array(c.names))
         self._begin()
         self._seed, self._run, self._updates = 0, -1, 0
 
@@ -46,6 +47,7 @@ class ToyBackend:
             own = generator(c.seed, "world", 2, crc32(name.encode()))
             self.theta[head] = 0.5 * own.normal(size=shape.head_size) / np.sqrt(c.hidden)
         self.optimiser = optimisers.fresh(shape.size)
+        self._first = self._items("test")
 
     # ------------------------------------------------------------- Backend
 
@@ -53,7 +55,6 @@ class ToyBackend:
         self._seed, self._run = (self._seed, self._run + 1) if seed is None else (seed, 0)
         self._updates = 0
         self._begin()
-        self._first = self._items("test")
         return self._profile("probe")
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
@@ -185,11 +186,16 @@ class ToyBackend:
         return network.loss_gradient(self.shape, theta, i, pool.x, pool.soft)
 
     def _sample(self, weights: Array, size: int) -> Array:
-        """The gradient of `size` examples drawn from the mixture: unbiased for `gradient(weights)`."""
+        """The gradient of `size` examples drawn from the mixture: unbiased for `gradient(weights)`.
+
+        Capabilities draw in the order of their names, so the order of the columns changes nothing.
+        """
         rng = generator(self._seed, "data", self._run, self._updates)
-        counts = rng.multinomial(size, np.asarray(weights) / np.sum(weights))
+        shares = np.asarray(weights)[self._by_name]
+        counts = np.zeros(len(shares), dtype=np.int64)
+        counts[self._by_name] = rng.multinomial(size, shares / shares.sum())
         out = np.zeros(self.shape.size)
-        for i in np.flatnonzero(counts).tolist():
+        for i in [i for i in self._by_name.tolist() if counts[i]]:
             pool: Split = self._data[i]["pool"]
             rows = rng.integers(0, len(pool.x), counts[i])
             part = network.loss_gradient(self.shape, self.theta, i, pool.x[rows], pool.soft[rows])
