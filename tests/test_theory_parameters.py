@@ -211,9 +211,9 @@ def test_noise_averages_out_down_to_the_second_order_floor() -> None:
 
     one, some, _ = far(0.02)
     assert one / some == pytest.approx(4.0, rel=0.15)
-    floors = [far(rate)[2] for rate in (4.0, 2.0)]
-    assert floors[0] > 5 * far(4.0)[0] / np.sqrt(n)  # no noise: it stays for any n
-    assert floors[0] / floors[1] == pytest.approx(4.0, rel=0.4)
+    large, half = far(4.0), far(2.0)
+    assert large[2] > 5 * large[0] / np.sqrt(n)  # what is left is no noise: it stays for any n
+    assert large[2] / half[2] == pytest.approx(4.0, rel=0.4)
 
 
 def test_one_capability() -> None:
