@@ -17,7 +17,7 @@ from readsim.theory.witness import Decision
 
 def effective_kappa(kappa: float, slope: float) -> float:
     """kappa / a. Raises ConfigError for a <= 0."""
-    if slope <= 0:
+    if not slope > 0:
         raise ConfigError(f"calibration slope {slope}: the proxy is not aligned with the utility")
     return kappa / slope
 

@@ -20,14 +20,19 @@ def linear_programme(local: Array, requirement: Array, prices: Array) -> tuple[f
     from scipy.optimize import linprog
 
     s, k = local.shape
+    # the solver's tolerances are absolute: changes of 1e-7 would be 0 to it
+    size = max(float(np.abs(local).max()), np.finfo(np.float64).tiny)
+    unit = local / size
     done = linprog(
-        np.concatenate([-(local @ requirement), prices]),
-        A_ub=np.hstack([-local.T, -np.eye(k)]),
+        np.concatenate([-(unit @ requirement), prices]),
+        A_ub=np.hstack([-unit.T, -np.eye(k)]),
         b_ub=np.zeros(k),
         A_eq=np.concatenate([np.ones(s), np.zeros(k)])[None],
         b_eq=np.ones(1),
     )
-    return -float(done.fun or 0.0), np.asarray(done.x, dtype=np.float64)[:s]
+    if done.fun is None:
+        raise ArithmeticError(f"linear programme of L3: {done.message}")
+    return -float(done.fun) * size, np.asarray(done.x, dtype=np.float64)[:s]
 
 
 def check(local: Array, requirement: Array, prices: Array, subject: str) -> Result:
@@ -38,7 +43,7 @@ def check(local: Array, requirement: Array, prices: Array, subject: str) -> Resu
         subject=subject,
         measure="best mixture minus best one-hot allocation, reward units",
         statistic=value - best_vertex(local, requirement, prices),
-        bound=1e-9,
+        bound=1e-9 * float(np.abs(local).max()),
         sense="<=",
         advice="the spillover price pays for a mixture",
         detail={"mixture": mixture},
