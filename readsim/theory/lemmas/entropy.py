@@ -62,7 +62,8 @@ def scaled_minimum(g: Array, sigma: Array, entropy: float) -> tuple[Array, float
 
     s = [r^T Sigma g]_+ / r^T Sigma r. Descends from the best w = s r >= 0 without entropy (convex,
     non-negative least squares); uniform and s = 0 where that is 0. For lambda_H = 0, Sigma = I it
-    is [g]_+ normalised. In the standardised problem r follows g_j sd_j: with unequal spreads it ranks contributions, not slopes.
+    is [g]_+ normalised. In the standardised problem r follows g_j sd_j: with unequal
+    spreads it ranks contributions, not slopes.
     """
     from scipy.optimize import minimize, nnls
 
