@@ -192,6 +192,20 @@ def test_eq_6_collapses_below_the_sufficient_bound() -> None:
     assert entropy.check(EVEN, SMALL, 0.0, "no entropy").verdict is Verdict.HOLDS
 
 
+@pytest.mark.parametrize("weight", [0.003, 0.03])
+def test_interior_minima_are_stationary(weight: float) -> None:
+    """All derivatives along the simplex are equal: 2 Sigma (r - g) - lambda_H (ln r + 1) is constant."""
+    sigma = np.eye(4) + 0.2
+    r = entropy.descend(EVEN, sigma, weight, np.zeros(4))
+    assert r.min() > 0.01
+    slope = 2 * sigma @ (r - EVEN) - weight * (np.log(r) + 1)
+    assert np.ptp(slope) < 1e-5
+    r, s = entropy.scaled_minimum(3 * EVEN, sigma, weight)
+    assert s == pytest.approx(r @ sigma @ (3 * EVEN) / (r @ sigma @ r))
+    slope = 2 * s * sigma @ (s * r - 3 * EVEN) - weight * (np.log(r) + 1)
+    assert np.ptp(slope) < 1e-4
+
+
 def test_the_standardised_problem_returns_the_gradient() -> None:
     r, scale = entropy.scaled_minimum(*entropy.standardise(EVEN, SMALL), 0.01)
     assert r == pytest.approx(EVEN, abs=0.002)
