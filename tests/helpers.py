@@ -26,15 +26,6 @@ def play(env: gym.Env[Any, Any], seed: int, actions: np.random.Generator) -> lis
     return out
 
 
-def same(a: Any, b: Any) -> bool:
-    """Equal numbers, to the last bit, in trees of dicts, lists, tuples and arrays."""
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return bool(np.array_equal(a, b))
-
-
 def decisions(rows: list[Row]) -> list[Row]:
     """The `step` rows among the rows of a rollout."""
     return [row for row in rows if row["kind"] == "step"]
@@ -43,16 +34,6 @@ def decisions(rows: list[Row]) -> list[Row]:
 def allocations(rows: list[Row]) -> Array:
     """What was chosen at each step, (T, S)."""
     return np.array([row["allocation"] for row in decisions(rows)])
-
-
-def go_on(backend: Backend, plan: list[Array]) -> list[Any]:
-    """All that a run shows from here to its end, and at the start of the next one."""
-    out: list[Any] = [backend.dev_eval()]
-    for step, tokens in enumerate(plan):
-        amount = int(tokens.sum())
-        out.append(backend.run_interval(step, tokens / tokens.sum(), amount))
-        out.append(backend.dev_eval())
-    return [*out, backend.final_eval(), backend.reset(None), backend.dev_eval()]
 
 
 class FakeBackend:
@@ -85,3 +66,13 @@ class FakeBackend:
 
     def restore(self, saved: dict[str, Any]) -> None:
         self.calls = saved["calls"]
+
+
+def go_on(backend: Backend, plan: list[Array]) -> list[Any]:
+    """All that a run shows from here to its end, and at the start of the next one."""
+    out: list[Any] = [backend.dev_eval()]
+    for step, tokens in enumerate(plan):
+        amount = int(tokens.sum())
+        out.append(backend.run_interval(step, tokens / tokens.sum(), amount))
+        out.append(backend.dev_eval())
+    return [*out, backend.final_eval(), backend.reset(None), backend.dev_eval()]

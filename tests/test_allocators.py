@@ -18,8 +18,9 @@ from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.rollout import rollout, setup_for
 from readsim.setting import source_prior
 from readsim.simulator import SimBackend
+from readsim.testing.backend_checks import same
 from readsim.worlds import load_world, optimum, random_world
-from tests.helpers import SMALL, WORLD, FakeBackend, allocations, decisions, same
+from tests.helpers import SMALL, WORLD, FakeBackend, allocations, decisions
 
 
 def build(name: str) -> Allocator:

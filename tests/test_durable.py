@@ -16,8 +16,9 @@ from readsim.offline import OffersTransitions
 from readsim.rollout import Row, rollout
 from readsim.runlog import RunLog, read_runlog
 from readsim.simulator import SimBackend
+from readsim.testing.backend_checks import same
 from readsim.worlds import load_world
-from tests.helpers import FakeBackend, same
+from tests.helpers import FakeBackend
 
 WORLD = "random:seed=5,capabilities=4,dynamics=flow"
 

@@ -14,7 +14,8 @@ import readsim
 from readsim.arrays import Array
 from readsim.checkpoint import load_tree, save_tree
 from readsim.env import DistillEnv
-from tests.helpers import ENV, play, same
+from readsim.testing.backend_checks import same
+from tests.helpers import ENV, play
 
 WORLDS = [
     "random:seed=1",

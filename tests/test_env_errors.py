@@ -11,7 +11,8 @@ from readsim.arrays import Array
 from readsim.env import DistillEnv
 from readsim.errors import AllocationError, CapabilityMissingError, ConfigError, UnknownNameError
 from readsim.reward import RewardConfig
-from tests.helpers import FakeBackend, same
+from readsim.testing.backend_checks import same
+from tests.helpers import FakeBackend
 
 
 @pytest.mark.parametrize(

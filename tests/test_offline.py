@@ -12,8 +12,8 @@ from readsim.env import DistillEnv, make_setting
 from readsim.offline import Pool, collect_pool, random_allocations
 from readsim.setting import Setting
 from readsim.streams import seed_sequence
+from readsim.testing.backend_checks import same
 from readsim.worlds import World, random_world
-from tests.helpers import same
 
 WORLDS = {
     "potential": random_world(1, sources=2, capabilities=3),

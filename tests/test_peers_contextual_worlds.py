@@ -13,8 +13,9 @@ from readsim.arrays import Array
 from readsim.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.rollout import Row, rollout, setup_for
+from readsim.testing.backend_checks import same
 from readsim.worlds import World, load_world
-from tests.helpers import FakeBackend, allocations, decisions, same
+from tests.helpers import FakeBackend, allocations, decisions
 from tests.made_setups import LINEAR, clean_world, linear_world, setup
 
 NAMES = ("linucb", "thompson")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readsim.errors import ReadsimError
+from readsim.testing.backend_checks import same
 from readsim.worlds import World, load_world, random_world, world_from_dict, world_to_dict
-from tests.helpers import same
 
 ARGUMENTS = st.fixed_dictionaries(
     {

@@ -10,8 +10,9 @@ from readsim.allocators.registry import load_allocator
 from readsim.env import DistillEnv
 from readsim.reward import RewardConfig
 from readsim.rollout import Row, rollout, setup_for
+from readsim.testing.backend_checks import same
 from readsim.worlds import World, load_world, random_world
-from tests.helpers import SMALL, WORLD, allocations, decisions, same
+from tests.helpers import SMALL, WORLD, allocations, decisions
 
 
 def final_utility(world: World, allocator: Allocator, seed: int) -> float:

@@ -30,8 +30,9 @@ from readsim.metrics import on_target
 from readsim.rollout import rollout
 from readsim.runlog import read_runlog
 from readsim.simulator import SimBackend
+from readsim.testing.backend_checks import same
 from readsim.worlds import load_world
-from tests.helpers import decisions, same
+from tests.helpers import decisions
 
 WORLD = "random:seed=5,capabilities=4,dynamics=flow"
 

@@ -23,8 +23,9 @@ from readsim.env import DistillEnv
 from readsim.errors import ConfigError, UnknownNameError
 from readsim.rollout import rollout
 from readsim.runlog import RunLog
+from readsim.testing.backend_checks import same
 from readsim.worlds import World, load_world
-from tests.helpers import allocations, same
+from tests.helpers import allocations
 
 SHARES = st.lists(st.floats(0, 1), min_size=2, max_size=6).filter(lambda v: sum(v) > 1e-3)
 

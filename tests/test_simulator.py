@@ -12,8 +12,9 @@ from readsim.arrays import Array
 from readsim.backend import Backend, Final
 from readsim.checkpoint import load_tree, save_tree
 from readsim.simulator import SimBackend, Simulator
+from readsim.testing.backend_checks import same
 from readsim.worlds import World, load_world, random_world
-from tests.helpers import go_on, same
+from tests.helpers import go_on
 from tests.strategies import BUDGET, shares, worlds
 
 SEEDS = st.integers(0, 2**32)

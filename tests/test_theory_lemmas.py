@@ -232,13 +232,7 @@ def test_l10_shares_of_drawn_labels() -> None:
     np.testing.assert_allclose(equal, [0.04, 0.16, 0.8])
 
 
-def test_checks_of_l6_l7_l10() -> None:
-    g, sigma = np.array([0.5, 0.3, 0.2]), 1e-4 * np.eye(3)
-    raw = requirement.check(g, sigma, 0.01, "raw")
-    assert raw.verdict is Verdict.FAILS
-    assert raw.detail["corner_entropy"] == pytest.approx(2.0)
-    np.testing.assert_allclose(raw.detail["requirement"], g)
-    assert requirement.check(g, sigma / 1e-4, 0.01, "standardised").verdict is Verdict.HOLDS
+def test_checks_of_l7_and_l10() -> None:
     lengths = np.array([50.0, 200.0, 1000.0])
     found = tokens.check(np.full(3, 1 / 3), lengths, "lengths")
     assert found.statistic == pytest.approx(0.8 - 1 / 3)

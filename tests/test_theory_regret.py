@@ -18,10 +18,10 @@ from readsim.arrays import Array
 from readsim.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.reward import proxy_reward
+from readsim.testing.backend_checks import same
 from readsim.theory import Verdict, calibration, regret
 from readsim.theory.witness import Decision, true_rewards, watch
 from readsim.worlds import load_world
-from tests.helpers import same
 from tests.test_backend_contract import simulated
 
 

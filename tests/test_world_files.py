@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readsim.errors import WorldError
+from readsim.testing.backend_checks import same
 from readsim.worlds import (
     World,
     load_world,
@@ -18,7 +19,6 @@ from readsim.worlds import (
     world_from_dict,
     world_to_dict,
 )
-from tests.helpers import same
 from tests.made_worlds import made
 from tests.strategies import few, worlds
 

@@ -24,12 +24,12 @@ def _plan(backend: Backend, steps: int = 2) -> list[Array]:
 
 
 def _go_on(backend: Backend) -> list[Any]:
-    """Everything that a run shows from here."""
+    """Everything that a run shows from here, and the start of the next one."""
     shown: list[Any] = []
     for step, weights in enumerate(_plan(backend)):
         outcome = backend.run_interval(step, weights, TOKENS)
         shown += [outcome.profile, dict(outcome.charges), backend.dev_eval()]
-    return [*shown, *backend.final_eval()]
+    return [*shown, *backend.final_eval(), backend.reset(None), backend.dev_eval()]
 
 
 def same(a: Any, b: Any) -> bool:
@@ -126,7 +126,9 @@ def folders(make: Make) -> None:
 def _env(make: Make) -> DistillEnv:
     backend = make()
     visible = [c for c in backend.capabilities if c not in backend.hidden]
-    return DistillEnv(backend=backend, task=dict.fromkeys(visible, 1.0), budget=150, steps=3)
+    planned: int | None = getattr(backend, "budget", None)  # as `DistillEnv` asks for it
+    budget = 150 if planned is None else planned
+    return DistillEnv(backend=backend, task=dict.fromkeys(visible, 1.0), budget=budget, steps=3)
 
 
 def conservation(make: Make) -> None:
@@ -138,7 +140,8 @@ def conservation(make: Make) -> None:
         _, _, over, _, info = env.step(weights)
         assert info["spent"] == spent + info["tokens"], "tokens spent do not add up"
         spent = info["spent"]
-    assert spent == env.ledger.totals["student"] == 150, f"spent {spent} of a budget of 150"
+    budget = env.setting.budget
+    assert spent == env.ledger.totals["student"] == budget, f"spent {spent} of {budget}"
 
 
 def hidden_stay_hidden(make: Make) -> None:
@@ -178,7 +181,9 @@ def check_backend(
     expected_failures: Mapping[str, str] | None = None,
     on_fail: Literal["raise"] | None = "raise",
 ) -> list[Outcome]:
-    """Test what a backend promises; `make` gives a new one each time. Runs take up to 150 tokens.
+    """Test what a backend promises; `make` gives a new one each time.
+
+    Runs take 150 tokens, or the budget that the backend has planned.
 
     What is tested: `[p.name for p in readsim.testing.backend_checks.PROPERTIES]`. Raises CheckError.
     """

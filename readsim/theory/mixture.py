@@ -65,7 +65,12 @@ def residual_order(
 
 
 def check(
-    backend: OffersParameters, subject: str, *, rate: float = 0.05, updates: int = 4, draws: int = 8
+    backend: OffersParameters,
+    subject: str,
+    *,
+    rate: float = 0.05,
+    updates: int = 4,
+    draws: int = 32,
 ) -> Result:
     """The order of the superposition residual of E[Delta theta] in the rate, at the present student.
 

@@ -67,7 +67,12 @@ def bound_ratio(backend: OffersParameters, alpha: Array, rate: float, updates: i
 
 
 def check(
-    backend: OffersParameters, subject: str, *, rate: float = 0.05, updates: int = 4, draws: int = 8
+    backend: OffersParameters,
+    subject: str,
+    *,
+    rate: float = 0.05,
+    updates: int = 4,
+    draws: int = 32,
 ) -> list[Result]:
     """Superposition of Dp (order 2), M(h) / h -> G (order 1), and the error beside its bound.
 

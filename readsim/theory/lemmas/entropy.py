@@ -95,7 +95,7 @@ def check(g: Array, sigma: Array, entropy: float, subject: str) -> Result:
     meant, learnt = beneficial(g), descend(g, sigma, entropy, np.zeros(len(g)))
     repaired = scaled_minimum(*standardise(g, sigma), entropy)[0] if g.any() else meant
     return Result(
-        statement="L6, learnt",
+        statement="L6",
         subject=subject,
         measure="total variation between the learnt requirement and the beneficial gradient",
         statistic=0.5 * float(np.abs(learnt - meant).sum()),

@@ -5,7 +5,8 @@
 so without entropy the requirement is the Sigma-norm projection of g on the simplex: for Sigma = s^2 I
 it is [g - theta]_+, not [g]_+ / sum. The entropy term of Eq. (6), added as a penalty lambda_H H(r),
 pulls to corners: beyond lambda_H = 2 lambda_max(Sigma) every local minimum is one-hot, on small Sigma
-sometimes the wrong one. Standardising Dp and DU (decision D11) makes lambda_H comparable over tasks.
+sometimes the wrong one. That is
+sufficient, not necessary: `entropy` minimises. Standardising Dp and DU (decision D11) makes lambda_H comparable over tasks.
 """
 
 from itertools import combinations
@@ -14,7 +15,6 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result
 
 
 def simplex_projection(g: Array) -> Array:
@@ -62,25 +62,3 @@ def objective(r: Array, g: Array, sigma: Array, entropy: float) -> Array:
 def corner_entropy(sigma: Array) -> float:
     """2 lambda_max(Sigma): above this lambda_H every local minimum is one-hot."""
     return 2.0 * float(np.linalg.eigvalsh(sigma)[-1])
-
-
-def check(g: Array, sigma: Array, entropy: float, subject: str) -> Result:
-    """lambda_H beside the value from which Eq. (6) can only learn one-hot requirements.
-
-    `detail["requirement"]` is the optimum without entropy, on Sigma and standardised by its mean
-    variance (D11), `detail["corner_entropy"]` the value after standardising.
-    """
-    scale = float(np.trace(sigma)) / len(g)
-    return Result(
-        statement="L6",
-        subject=subject,
-        measure="entropy weight lambda_H",
-        statistic=entropy,
-        bound=corner_entropy(sigma),
-        sense="<=",
-        advice="standardise Dp and DU per task: this entropy forces a one-hot requirement",
-        detail={
-            "requirement": sigma_projection(g, sigma),
-            "corner_entropy": corner_entropy(sigma / scale),
-        },
-    )

@@ -1,7 +1,9 @@
 """Lemma L5: with spillover Proposition 4.5 holds for h_i = w_i g_i + sum_j w_j x_ij, lambda of any sign.
 
 With "at most B" the optimum stops where max_i h_i' reaches 0: less than B is spent exactly when the
-multiplier of the problem that must spend B is negative. What is lost by spending all is budget waste.
+multiplier of the problem that must spend B is negative, if all h_i are concave (identity link). Behind
+a saturating link the worst is over at some point: lambda may be positive though stopping early wins.
+What is lost by spending all is budget waste.
 """
 
 from readsim.theory.result import Result
