@@ -5,8 +5,8 @@
 so without entropy the requirement is the Sigma-norm projection of g on the simplex: for Sigma = s^2 I
 it is [g - theta]_+, not [g]_+ / sum. The entropy term of Eq. (6), added as a penalty lambda_H H(r),
 pulls to corners: beyond lambda_H = 2 lambda_max(Sigma) every local minimum is one-hot, on small Sigma
-sometimes the wrong one. That is
-sufficient, not necessary: `entropy` minimises. Standardising Dp and DU (decision D11) makes lambda_H comparable over tasks.
+sometimes the wrong one. That is sufficient, not necessary: `entropy` minimises. Standardising Dp and
+DU (decision D11) makes lambda_H comparable over tasks.
 """
 
 from itertools import combinations
