@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.optimize import linprog
 
 from readsim.arrays import Array
 from readsim.candidates import candidate_set
 from readsim.reward import RewardConfig, proxy_reward, spill_prices
+from readsim.theory.lemmas.greedy_blocks import greedy
+from readsim.theory.lemmas.static_dominance import greedy_schedule
+from readsim.theory.lemmas.vertex import linear_programme
 from readsim.worlds import Task, World, optimum
 from tests.plain import Returns, best_of_blocks, returns
 from tests.strategies import BUDGET, KINDS, few, grids, schedules, shares, tasks, worlds
@@ -22,16 +24,6 @@ def order_free(draw: st.DrawFn) -> tuple[World, Task]:
     world = draw(worlds(("separable", "potential")))
     kinds = KINDS if world.is_score else ("linear", "capped:-1")
     return world, draw(tasks(world, kinds))
-
-
-def best_next_interval(world: World, task: Task, steps: int) -> list[Array]:
-    """An adaptive policy that knows the world: each interval goes where utility rises most."""
-    done: list[Array] = []
-    for _ in range(steps):
-        tries = np.eye(world.shape[0]) * BUDGET / steps
-        worth = [float(task.utility(world.profile_after([*done, t]))) for t in tries]
-        done.append(tries[int(np.argmax(worth))])
-    return done
 
 
 # ----------------------------------------------------------------- L1 (PT6)
@@ -47,8 +39,8 @@ def test_no_policy_beats_the_best_constant_allocation(
     free = optimum(world, task, BUDGET, spend_all=False)
     policies: list[Sequence[Array]] = [
         list(data.draw(schedules(world.shape[0]))),
-        best_next_interval(world, task, 8),
-        best_next_interval(world, task, 8)[:5],
+        greedy_schedule(world, task, BUDGET, 8),
+        greedy_schedule(world, task, BUDGET, 8)[:5],
     ]
     for schedule in policies:
         assert np.sum(schedule) <= BUDGET * (1 + 1e-9)
@@ -112,20 +104,6 @@ def reward_of(alpha: Array, local: Array, requirement: Array, prices: Array) -> 
     return proxy_reward(alpha @ local, requirement, prices, 0.0)
 
 
-def linear_programme(local: Array, requirement: Array, prices: Array) -> tuple[float, Array]:
-    """max r.(G^T a) - prices.d with d >= -G^T a, d >= 0, a on the simplex."""
-    s, k = local.shape
-    done = linprog(
-        np.concatenate([-(local @ requirement), prices]),
-        A_ub=np.hstack([-local.T, -np.eye(k)]),
-        b_ub=np.zeros(k),
-        A_eq=np.concatenate([np.ones(s), np.zeros(k)])[None],
-        b_eq=np.ones(1),
-    )
-    assert done.fun is not None
-    return -float(done.fun), np.asarray(done.x)[:s]
-
-
 @st.composite
 def local_problems(draw: st.DrawFn) -> tuple[Array, Array, Array]:
     """A local matrix G (S, K), a requirement, and the essential mask of its top 3."""
@@ -178,16 +156,6 @@ def test_with_a_price_a_mixture_can_be_best() -> None:
 
 
 # ----------------------------------------------------------------- L4
-
-
-def greedy(curves: list[Returns], budget: float, blocks: int) -> float:
-    """Each next block to the source with the largest marginal return."""
-    given_ = [0] * len(curves)
-    unit = budget / blocks
-    for _ in range(blocks):
-        gains = [h((n + 1) * unit) - h(n * unit) for h, n in zip(curves, given_, strict=True)]
-        given_[int(np.argmax(gains))] += 1
-    return sum(h(n * unit) for h, n in zip(curves, given_, strict=True))
 
 
 @few

@@ -25,7 +25,6 @@ from readsim.worlds import Task, World, load_world, optimum
 from tests.plain import best_of_blocks, returns
 from tests.strategies import BUDGET, few, tasks, worlds
 from tests.test_flow import flow_world
-from tests.test_lemmas import linear_programme
 
 ORDER_FREE = ("read8-llama", "conflict", "from-scratch", "hidden-safety", "nano-measured")
 
@@ -112,7 +111,8 @@ def test_pt8_the_programme_and_the_corners(seed: int, k: int, price: float) -> N
     local, r = rng.normal(size=(k + 1, k)), rng.dirichlet(np.ones(k))
     prices = spill_prices(r, RewardConfig(spill=price, spill_weights="unit"))
     value, mixture = vertex.linear_programme(local, r, prices)
-    assert value == pytest.approx(linear_programme(local, r, prices)[0])
+    tried = rng.dirichlet(np.ones(k + 1), 50) @ local
+    assert (tried @ r + np.minimum(tried, 0.0) @ prices).max() <= value + 1e-9
     result = vertex.check(local, r, prices, "drawn")
     assert result.statistic >= -1e-9
     if not price:
