@@ -21,10 +21,11 @@ from readsim.rollout import rollout, setup_for
 from readsim.runlog import RunLog, read_runlog
 from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig, preset_table, read_table
+from readsim_hf.manifest import digest_of
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.outlay import show_outlay
-from readsim_hf.parts import Parts, build_parts, digest_of
+from readsim_hf.parts import Parts, build_parts
 from readsim_hf.results import save_results, show_results
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.agreement import agreement

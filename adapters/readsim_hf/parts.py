@@ -1,7 +1,5 @@
 """What does not change during a run: models, prompts, teacher, objective, probes; and its identity."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,19 +12,19 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, unknown
 from readsim.streams import generator
-from readsim_hf.config import DataConfig, ProbeConfig, RunConfig
+from readsim_hf.config import DataConfig, RunConfig
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.generation.stream import PromptStream
+from readsim_hf.manifest import digest_of, manifest_of
 from readsim_hf.models.pairs import Pair
 from readsim_hf.objectives.objective import Objective
 from readsim_hf.objectives.table import BASELINES, check_compatible, make_objective
 from readsim_hf.objectives.vocabulary import Cut
-from readsim_hf.probes.benchmark import Benchmark, prompt_benchmark
-from readsim_hf.probes.registry import from_local
-from readsim_hf.probes.splits import ItemSplits, Sizes, Split, Splits, draw_items, split_items
+from readsim_hf.probes.chosen import benchmarks_of
+from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import Measurement, ProbeSuite
-from readsim_hf.prompts.checkers import check, format_ok
+from readsim_hf.prompts.checkers import format_ok
 from readsim_hf.prompts.fitting import fitting
 from readsim_hf.prompts.library import Form, Library, Style
 from readsim_hf.prompts.nano.library import nano_library
@@ -36,7 +34,6 @@ from readsim_hf.prompts.user import add_templates, load_templates
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import encode
-from readsim_hf.teachers.fingerprint import fingerprint
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal, signal_named
 from readsim_hf.teachers.teacher import Teacher
@@ -44,7 +41,6 @@ from readsim_hf.training.feed import Feed
 from readsim_hf.training.logits import bare
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
-from readsim_hf.training.saved import file_digest
 from readsim_hf.training.student import Student
 
 WRAPPING = 256  # tokens that a chat template adds at most
@@ -141,7 +137,7 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         soft=kept,
         vocab=vocabulary,
     )
-    benchmarks, splits = _benchmarks(config.probes, library)
+    benchmarks, splits = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
         benchmarks,
         splits,
@@ -149,7 +145,7 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         batch_size=config.probes.batch_size,
         truncate=config.probes.truncate,
     )
-    manifest = _manifest(config, pair, library, teacher, splits)
+    manifest = manifest_of(config, pair, library, teacher, splits)
     made = Parts(
         pair=pair,
         library=library,
@@ -183,11 +179,6 @@ def sample(library: Library) -> Iterator[str]:
         for index in range(max(BACKGROUND, 4 * len(templates))):
             rng = generator(0, "bootstrap", place, index)
             yield templates[index % len(templates)].make(rng).text
-
-
-def digest_of(data: object) -> str:
-    """SHA-256 of plain data."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def _library(data: DataConfig, pair: Pair) -> Library:
@@ -233,65 +224,3 @@ def _supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
     return signal_named(config.signal), make_objective(
         config.objective, **config.objective_settings
     )
-
-
-def _benchmarks(config: ProbeConfig, library: Library) -> tuple[list[Benchmark], Splits]:
-    """The benchmarks of every capability: local files where given, generated items elsewhere."""
-    benchmarks: list[Benchmark] = []
-    items: dict[str, ItemSplits] = {}
-    sizes = Sizes(config.probe, config.dev, config.test)
-    for chosen in config.benchmarks:
-        benchmark, rows = from_local(**asdict(chosen), allow_code=config.allow_code)
-        if benchmark.capability not in library.templates:
-            raise ConfigError(
-                f"probes.benchmarks {chosen.name!r} measures {benchmark.capability!r}, which is not "
-                f"among {', '.join(library.capabilities)}"
-            )
-        benchmarks.append(benchmark)
-        items[benchmark.name] = split_items(rows, size=config.probe)
-    measured = {b.capability for b in benchmarks}
-    for place, capability in enumerate(library.capabilities):
-        if capability in measured:
-            continue
-        made = prompt_benchmark(
-            f"{capability}-generated",
-            capability,
-            library.style,
-            check,
-            config.max_new_tokens,
-            form=config.form,
-        )
-        benchmarks.append(made)
-        items[made.name] = draw_items(
-            made.name, library.templates[capability], config.seed, place, sizes=sizes
-        )
-    return benchmarks, Splits(items)
-
-
-def _manifest(
-    config: RunConfig, pair: Pair, library: Library, teacher: Teacher, splits: Splits
-) -> dict[str, Any]:
-    """What must be equal in runs that are compared (R65): all but task, allocator, seed and device."""
-    table = config.table()
-    shared = ("method", "signal", "objective", "objective_settings", "on_policy", "soft")
-    data = {k: v for k, v in table["data"].items() if k not in ("cache", "templates")}
-    probes = {k: v for k, v in table["probes"].items() if k != "batch_size"}
-    probes["benchmarks"] = [
-        {k: file_digest(Path(v)) if k == "shots_from" else v for k, v in b.items() if k != "path"}
-        for b in probes["benchmarks"]  # their items are in the splits' digests
-    ]
-    return {
-        "pair": pair.name,
-        "teacher": teacher.fingerprint,
-        "student": fingerprint(pair.fresh_student(), pair.tokenizer),
-        **{key: table[key] for key in shared},
-        "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
-        "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},
-        "data": data,
-        "library": library.name,
-        "templates": digest_of(
-            [[t.id for t in library.templates[c]] for c in library.capabilities]
-            + [file_digest(Path(path)) for path in config.data.templates]
-        ),
-        "probes": {**probes, **splits.digest()},
-    }

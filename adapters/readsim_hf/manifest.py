@@ -1,0 +1,48 @@
+"""What must be equal in runs that are compared (R65), as plain data."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from readsim_hf.config import RunConfig
+from readsim_hf.models.pairs import Pair
+from readsim_hf.probes.splits import Splits
+from readsim_hf.prompts.library import Library
+from readsim_hf.teachers.fingerprint import fingerprint
+from readsim_hf.teachers.teacher import Teacher
+from readsim_hf.training.saved import file_digest
+
+
+def digest_of(data: object) -> str:
+    """SHA-256 of plain data."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def manifest_of(
+    config: RunConfig, pair: Pair, library: Library, teacher: Teacher, splits: Splits
+) -> dict[str, Any]:
+    """What must be equal in runs that are compared (R65): all but task, allocator, seed and device."""
+    table = config.table()
+    shared = ("method", "signal", "objective", "objective_settings", "on_policy", "soft")
+    data = {k: v for k, v in table["data"].items() if k not in ("cache", "templates")}
+    probes = {k: v for k, v in table["probes"].items() if k != "batch_size"}
+    probes["benchmarks"] = [
+        {k: file_digest(Path(v)) if k == "shots_from" else v for k, v in b.items() if k != "path"}
+        for b in probes["benchmarks"]  # their items are in the splits' digests
+    ]
+    return {
+        "pair": pair.name,
+        "teacher": teacher.fingerprint,
+        "student": fingerprint(pair.fresh_student(), pair.tokenizer),
+        **{key: table[key] for key in shared},
+        "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
+        "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},
+        "data": data,
+        "library": library.name,
+        "templates": digest_of(
+            [[t.id for t in library.templates[c]] for c in library.capabilities]
+            + [file_digest(Path(path)) for path in config.data.templates]
+        ),
+        "probes": {**probes, **splits.digest()},
+    }
