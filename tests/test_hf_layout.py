@@ -22,6 +22,7 @@ LAYERS = (
     ("probes",),
     ("training",),
     ("config",),
+    ("benchmarks", "manifest"),
     ("parts",),
     ("backend", "interventions"),
     ("outlay", "results", "watching"),

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, unknown
 from readsim.streams import generator
+from readsim_hf.benchmarks import benchmarks_of
 from readsim_hf.config import DataConfig, RunConfig
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
@@ -21,7 +22,6 @@ from readsim_hf.models.pairs import Pair
 from readsim_hf.objectives.objective import Objective
 from readsim_hf.objectives.table import BASELINES, check_compatible, make_objective
 from readsim_hf.objectives.vocabulary import Cut
-from readsim_hf.probes.chosen import benchmarks_of
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import Measurement, ProbeSuite
 from readsim_hf.prompts.checkers import format_ok
