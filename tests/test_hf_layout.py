@@ -21,11 +21,12 @@ LAYERS = (
     ("teachers", "models"),
     ("probes",),
     ("training",),
+    ("requirement",),
     ("config",),
     ("benchmarks", "manifest"),
     ("parts",),
     ("backend", "interventions"),
-    ("outlay", "results", "watching"),
+    ("identify", "outlay", "results", "watching"),
     ("distill", "show"),
     ("cli",),
 )

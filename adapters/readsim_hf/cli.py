@@ -55,6 +55,13 @@ def distill(
     budget: Annotated[Text, typer.Option(help="Supervised student tokens, such as 120k.")] = None,
     steps: Annotated[int | None, typer.Option(help="Decision steps T.")] = None,
     allocator: Annotated[Text, typer.Option(help="Name or module:Class.")] = None,
+    identify: Annotated[
+        bool, typer.Option("--identify", help="Learn what the task requires from its card.")
+    ] = False,
+    card: Annotated[Text, typer.Option(help="The task's card: a .toml or .yaml file.")] = None,
+    pool_runs: Annotated[
+        int | None, typer.Option(help="Short trainings, undone: for identifier and offline pool.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Which prompts the student sees.")] = None,
     probe_items: Annotated[
         int | None, typer.Option(help="Items a capability in the probe and dev splits.")
@@ -114,6 +121,9 @@ def distill(
         "budget": budget,
         "steps": steps,
         "allocator": allocator,
+        "identify": identify or None,
+        "identifier": {"card": card},
+        "pool_runs": pool_runs,
         "seed": seed,
         "threads": threads,
         "training": training,
