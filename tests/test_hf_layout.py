@@ -26,7 +26,8 @@ LAYERS = (
     ("benchmarks", "manifest"),
     ("parts",),
     ("backend", "interventions"),
-    ("identify", "outlay", "results", "watching"),
+    ("compared", "identify", "outlay", "results", "watching"),
+    ("show_compared",),
     ("distill", "show"),
     ("cli",),
 )

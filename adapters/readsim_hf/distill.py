@@ -30,6 +30,7 @@ from readsim_hf.outlay import show_outlay
 from readsim_hf.parts import Parts, build_parts
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import save_results, show_identified, show_results
+from readsim_hf.show_compared import show_beside
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.agreement import agreement
 from readsim_hf.watching import Watching
@@ -122,20 +123,8 @@ def distill(
     path, state = out / "runs" / f"{name}.jsonl", out / "runs" / f"{name}.state"
     with ExitStack() as stack:
         _refuse_overwriting(path, state, resume)
+        env, found = _told(config, env, out, console) if config.identify else (env, None)
         watching = Watching(out / "runs" / name, config, env, tensorboard)
-        found = None
-        if config.identify:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with (
-                watching,
-                interruptible(f"what was done is kept in {out}, the same command goes on"),
-                torch.random.fork_rng(),
-            ):
-                backend.watch = watching
-                task, found = identify(config, env, out / "interventions")
-            env = DistillEnv(backend=backend, task=task, steps=config.steps)
-            show_identified(console, env, found)
-            watching = Watching(out / "runs" / name, config, env, tensorboard)
         header = log_config(config, env, parts, found)
         log = stack.enter_context(_open_log(path, state, header, config.seed, resume))
         if _is_over(log, state, path.with_name(f"{name}.json")):
@@ -175,6 +164,26 @@ def distill(
     show_results(console, rows, header)
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)
+    show_beside(console, out, path)
+
+
+def _told(
+    config: RunConfig, env: DistillEnv, out: Path, console: Console
+) -> tuple[DistillEnv, Identified]:
+    """The environment with the requirement that is identified, its interventions in `out`."""
+    backend = env.backend
+    assert isinstance(backend, HFBackend)
+    advice = f"what was done is kept in {out}, the same command goes on"
+    with (
+        Watching(out / "interventions" / run_name(config), config, env, False) as watching,
+        interruptible(advice),
+        torch.random.fork_rng(),
+    ):
+        backend.watch = watching
+        task, found = identify(config, env, out / "interventions")
+    told = DistillEnv(backend=backend, task=task, steps=config.steps)
+    show_identified(console, told, found)
+    return told, found
 
 
 def _open_log(

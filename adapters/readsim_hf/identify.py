@@ -44,6 +44,7 @@ def identify(config: RunConfig, env: DistillEnv, folder: Path) -> tuple[Task, Id
     """
     backend, task = env.backend, env.setting.task
     assert isinstance(backend, HFBackend)
+    folder.mkdir(parents=True, exist_ok=True)
     backend.workbench, backend.identified = folder, None
     backend.reset(config.seed)
     backend.drain()

@@ -19,7 +19,7 @@ class IdentifierConfig:
     entropy    lambda_H of Eq. (6)
     mixtures   auxiliary tasks beside the one of each capability: random mixtures of two or three
     wordings   cards of each auxiliary task
-    epochs     full-batch AdamW steps
+    steps      AdamW steps of 32 cards
     members    identifiers trained from different initialisations; r is their mean, their spread is R27
     """
 
@@ -29,13 +29,13 @@ class IdentifierConfig:
     encoder: str = ""
     loss: Literal["standardised", "raw"] = "standardised"
     entropy: float = 0.01
-    mixtures: int = 12
-    wordings: int = 2
-    epochs: int = 120
+    mixtures: int = 48
+    wordings: int = 4
+    steps: int = 300
     members: int = 3
 
     def __post_init__(self) -> None:
-        for name, least in (("mixtures", 0), ("wordings", 1), ("epochs", 1), ("members", 1)):
+        for name, least in (("mixtures", 0), ("wordings", 1), ("steps", 1), ("members", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
         if not 0 <= self.entropy < np.inf:

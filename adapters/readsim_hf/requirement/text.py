@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from readsim.arrays import Array
 
 BUCKETS = 4096  # of which bucket 0 is padding
-LENGTH = 192  # words of a card that are read
+LENGTH = 128  # words of a card that are read
 _WORD = re.compile(r"[^\W\d_]+|\d|[^\w\s]")  # words, single digits, single signs
 
 

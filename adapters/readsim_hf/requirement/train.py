@@ -14,6 +14,8 @@ from readsim_hf.requirement.network import CardEncoder, Identifier, SentenceFeat
 from readsim_hf.training.student import fixed_torch_seed
 
 NULLS = 200  # permutations
+RATE = 2e-3  # of AdamW, falling to 0 over the second half
+BATCH = 32  # cards a step
 
 
 def train(
@@ -42,10 +44,13 @@ def train(
         cards = made.encoder.read(texts)
         steps = [p for p in made.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(steps, lr=2e-3, weight_decay=1e-4)
-        for epoch in range(config.epochs):
-            optimizer.param_groups[0]["lr"] = 2e-3 * min(1.0, 2.0 * (1 - epoch / config.epochs))
+        rng = generator(seed, "bootstrap", 4, member)
+        for step in range(config.steps):
+            optimizer.param_groups[0]["lr"] = RATE * min(1.0, 2.0 * (1 - step / config.steps))
             optimizer.zero_grad(set_to_none=True)
-            value = loss(made(cards), evidence, config.entropy)
+            some = torch.from_numpy(rng.permutation(m)[:BATCH])
+            part = Evidence(evidence.change, evidence.utility[some])
+            value = loss(made(cards[some]), part, config.entropy)
             if not torch.isfinite(value):
                 raise TrainingError(f"the identifier's loss is {float(value)}: look at the changes")
             value.backward()  # type: ignore[no-untyped-call]
