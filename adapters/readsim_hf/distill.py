@@ -124,14 +124,13 @@ def distill(
     with ExitStack() as stack:
         _refuse_overwriting(path, state, resume)
         env, found = _told(config, env, out, console) if config.identify else (env, None)
-        watching = Watching(out / "runs" / name, config, env, tensorboard)
         header = log_config(config, env, parts, found)
         log = stack.enter_context(_open_log(path, state, header, config.seed, resume))
         if _is_over(log, state, path.with_name(f"{name}.json")):
             console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
             return
         write_atomic(out / "runs" / f"{name}.toml", tomli_w.dumps(config.table()).encode())
-        stack.enter_context(watching)
+        watching = stack.enter_context(Watching(out / "runs" / name, config, env, tensorboard))
         backend.watch = watching
         stack.enter_context(
             interruptible(f"every decision is in {path}, the same command with --resume goes on")
