@@ -16,8 +16,8 @@ CARDS = Path(__file__).parent / "cards"
 FIELDS = ("description", "format", "evaluation")
 SAFETY = "safety"
 LEAST = 0.1  # weight from which a capability has a say in the card of a mixture
-EXEMPLARS = 4
-SHOWN = 240  # characters of an exemplar's input: the rest of a long text says nothing new
+EXEMPLARS = 3
+SHOWN = 100  # characters of an exemplar's input: the rest of a long text says little more
 TRIES = 50
 
 

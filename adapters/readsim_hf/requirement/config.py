@@ -19,7 +19,7 @@ class IdentifierConfig:
     entropy    lambda_H of Eq. (6)
     mixtures   auxiliary tasks beside the one of each capability: random mixtures of two or three
     wordings   cards of each auxiliary task
-    steps      AdamW steps of 32 cards
+    steps      AdamW steps of 16 cards
     members    identifiers trained from different initialisations; r is their mean, their spread is R27
     """
 
@@ -31,7 +31,7 @@ class IdentifierConfig:
     entropy: float = 0.01
     mixtures: int = 48
     wordings: int = 4
-    steps: int = 300
+    steps: int = 500
     members: int = 3
 
     def __post_init__(self) -> None:

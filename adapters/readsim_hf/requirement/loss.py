@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+LEAST_SCALE = 0.05  # of standardised changes
+
 
 class Evidence(NamedTuple):
     """What N interventions did to M tasks: changes of the profile, Eq. (5), and of the utilities.
@@ -38,13 +40,14 @@ def standardised(evidence: Evidence) -> Evidence:
 def standardised_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tensor:
     """mean over tasks of mean over n of (DU - s r . Dp)^2, + lambda_H H(r); evidence standardised (D11).
 
-    The positive scale s of a task is what minimises its loss, [sum DU (r . Dp)]_+ / sum (r . Dp)^2; by
-    the envelope theorem no gradient flows through it.
+    The positive scale s of a task is what minimises its loss, sum DU (r . Dp) / sum (r . Dp)^2, at least
+    LEAST_SCALE: at 0 no r would be better than another. By the envelope theorem no gradient flows
+    through it.
     """
     predicted = log_r.exp() @ evidence.change.T
     top = (predicted * evidence.utility).sum(-1, keepdim=True)
     below = predicted.square().sum(-1, keepdim=True).clamp(min=torch.finfo(predicted.dtype).tiny)
-    scale = (top / below).clamp(min=0.0).detach()
+    scale = (top / below).clamp(min=LEAST_SCALE).detach()
     wrong = (evidence.utility - scale * predicted).square().mean(-1)
     return (wrong + weight * entropy(log_r)).mean()
 

@@ -15,7 +15,7 @@ from readsim_hf.training.student import fixed_torch_seed
 
 NULLS = 200  # permutations
 RATE = 2e-3  # of AdamW, falling to 0 over the second half
-BATCH = 32  # cards a step
+BATCH = 16  # cards a step
 
 
 def train(
