@@ -77,7 +77,7 @@ def test_an_exemplar_of_the_test_split_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("library", ["nano", "text"])
 def test_there_is_a_card_for_every_capability_and_for_safety(library: str) -> None:
     from readsim_hf.prompts.prompt import question_key
-    from readsim_hf.requirement.builtin import card_names, draw_card
+    from readsim_hf.requirement.builtin import SHOWN, card_names, draw_card
     from readsim_hf.show import library_named
 
     made = library_named(library)
@@ -89,7 +89,8 @@ def test_there_is_a_card_for_every_capability_and_for_safety(library: str) -> No
         assert len(card.exemplars) == 3
         first = question_key(card.exemplars[0].input)
         other = draw_card({name: 1.0}, made, generator(1, "requirement"), {first})
-        assert first not in {question_key(e.input) for e in other.exemplars}
+        if len(card.exemplars[0].input) < SHOWN:  # else it was cut, and is nobody's question
+            assert first not in {question_key(e.input) for e in other.exemplars}
     safety = draw_card({"safety": 1.0}, made, generator(1, "requirement"))
     assert not safety.exemplars
     assert "refus" in safety.text.lower()
