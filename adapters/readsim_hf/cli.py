@@ -34,9 +34,19 @@ def distill(
     student: Annotated[Text, typer.Option(help="Hugging Face id, folder or GGUF file.")] = None,
     layers: Annotated[int | None, typer.Option(help="Layers of the smollm2 student.")] = None,
     method: Annotated[
-        Text, typer.Option(help="resp-sft, cot-sft, logit-sft, resp-kd, cot-kd or logit-kd.")
+        Text,
+        typer.Option(
+            help="resp-sft, cot-sft, logit-sft, resp-kd, cot-kd or logit-kd; step-by-step, "
+            "equation-of-thought or plan-then-code."
+        ),
     ] = None,
-    signal: Annotated[Text, typer.Option(help="resp, cot or logit, with --objective.")] = None,
+    signal: Annotated[
+        Text,
+        typer.Option(
+            help="resp, cot, logit, step-by-step, equation-of-thought or plan-then-code, with "
+            "--objective."
+        ),
+    ] = None,
     objective: Annotated[
         Text, typer.Option(help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl.")
     ] = None,
@@ -60,7 +70,8 @@ def distill(
         int | None, typer.Option(help="Items a capability in the probe and dev splits.")
     ] = None,
     probe_form: Annotated[
-        Text, typer.Option(help="What probes ask for: answer, or rationale and answer.")
+        Text,
+        typer.Option(help="What probes ask for: answer; rationale, equations or plan and answer."),
     ] = None,
     precision: Annotated[Text, typer.Option(help="fp32 or bf16 (autocast).")] = None,
     lora: Annotated[int | None, typer.Option(help="LoRA rank; 0 trains all weights.")] = None,
