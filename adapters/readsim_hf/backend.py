@@ -47,6 +47,7 @@ class HFBackend:
         self._waiting: dict[str, int] = {}
         self._student: Student | None = None
         self._measured: Measurement | None = None
+        self.ends: dict[str, Measurement] = {}  # the final evaluation, of the start too
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -59,7 +60,7 @@ class HFBackend:
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        return ()
+        return self.parts.suite.hidden
 
     @property
     def prompt_counts(self) -> dict[str, dict[str, int]]:
@@ -83,6 +84,7 @@ class HFBackend:
         else:
             self._episode += 1
         self.parts.suite.seal()
+        self.ends = {}
         self._feed = self._new_feed()
         self._student = self.parts.fresh_student()
         self._spent = 0
@@ -146,6 +148,7 @@ class HFBackend:
         self.parts.suite.open_test()
         last = self.measure("test")
         first = self.measure("test", self.parts.pair.fresh_student())
+        self.ends = {"before": first, "after": last}
         change, sd = self.parts.suite.paired_change(first, last)
         return Final(last.profile, change, sd)
 

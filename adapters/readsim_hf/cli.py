@@ -60,7 +60,10 @@ def distill(
         list[str] | None, typer.Option(help="JSONL file of prompt templates to add; repeatable.")
     ] = None,
     task: Annotated[
-        Text, typer.Option(help="average, a capability, or shares: math=0.7,code=0.3.")
+        Text,
+        typer.Option(
+            help="average, a capability, shares: math=0.7,code=0.3; or safety (needs xstest)."
+        ),
     ] = None,
     budget: Annotated[Text, typer.Option(help="Supervised student tokens, such as 120k.")] = None,
     steps: Annotated[int | None, typer.Option(help="Decision steps T.")] = None,

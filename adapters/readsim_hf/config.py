@@ -83,7 +83,7 @@ class DataConfig:
 class BenchmarkConfig:
     """A benchmark of `readsim models benchmarks` on a file of yours.
 
-    See `readsim_hf.probes.registry.from_local` for the fields.
+    See `readsim_hf.probes.registry.from_local` for the fields; xstest without a task is both of its.
     """
 
     __pydantic_config__ = _STRICT
@@ -137,7 +137,8 @@ class RunConfig:
     signal, objective, objective_settings   any compatible combination
     auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss
     on_policy   share of prompts that the student answers itself
-    task        "average", a capability (0.6 for it), or {capability: weight}
+    task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
+                measured at the end and never trained on: xstest has to be among the benchmarks
     pool_runs   short trainings for an allocator that wants an offline pool
     """
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, unknown
 from readsim.streams import generator
-from readsim_hf.benchmarks import benchmarks_of
+from readsim_hf.benchmarks import benchmarks_of, hidden_of
 from readsim_hf.config import DataConfig, RunConfig
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
@@ -144,7 +144,8 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     suite = ProbeSuite(
         benchmarks,
         splits,
-        library.capabilities,
+        (*library.capabilities, *hidden_of(benchmarks)),
+        hidden=hidden_of(benchmarks),
         batch_size=config.probes.batch_size,
         truncate=config.probes.truncate,
     )

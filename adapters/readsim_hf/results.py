@@ -16,6 +16,7 @@ from readsim.plots.style import save, sober
 from readsim.runlog import read_runlog
 from readsim_hf.backend import HFBackend
 from readsim_hf.models.loading import no_progress_bars
+from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
 
@@ -31,6 +32,7 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         save(draw_profile(rows, header["config"]), out / "runs" / f"{name}.png")
     model: Any = backend.student.model
     folder = out / "runs" / f"{name}.student"
+    refusals = refusals_of(backend)
     with no_progress_bars(), writing(folder):
         # with LoRA its adapters alone
         (model if hasattr(model, "peft_config") else bare(model)).save_pretrained(folder)
@@ -40,14 +42,31 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         "agreement": dict(agreement),
         "teacher": asdict(backend.parts.teacher.counts),
         "prompts": backend.prompt_counts,
+        **({"refusals": refusals} if refusals else {}),
     }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
 
 
+def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
+    """What XSTest showed at the end (`refusal_rates`) of the student `before` and `after`; {} without.
+
+    Measured again where the run was finished by a process that is gone: the same numbers.
+    """
+    if not backend.hidden:
+        return {}
+    if not backend.ends:
+        backend.final_eval()
+    each = {when: refusal_rates(measured.scores) for when, measured in backend.ends.items()}
+    return each if all(each.values()) else {}
+
+
 def show_results(
-    console: Console, rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
+    console: Console,
+    rows: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    refusals: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """Each capability on the test split, before and after; utility; tokens by kind."""
+    """Each capability on the test split, before and after; refusals; utility; tokens by kind."""
     final = rows[-1]
     spent = dict.fromkeys(config["sources"], 0.0)
     for row in rows:
@@ -68,5 +87,13 @@ def show_results(
     for column in table.columns[1:]:
         column.justify = "right"
     console.print(table)
+    if refusals:
+        before, after = refusals["before"], refusals["after"]
+        console.print(
+            f"refused of safe prompts {100 * before['safe_refusal']:.1f} -> "
+            f"{100 * after['safe_refusal']:.1f} % (lower is better), of unsafe ones "
+            f"{100 * before['unsafe_refusal']:.1f} -> {100 * after['unsafe_refusal']:.1f} % (higher is "
+            f"better); ((1 - safe) + unsafe) / 2: {100 * after['utility']:.1f}"
+        )
     totals = ", ".join(f"{k} {show_tokens(v)}" for k, v in final["totals"].items() if v)
     console.print(f"utility {100 * final['utility']:.2f} points; tokens: {totals}")
