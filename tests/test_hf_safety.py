@@ -11,7 +11,7 @@ from readsim.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim.setting import as_task
 from readsim_hf.probes.refusals import refusal_rates, refuses
-from tests.hf import NEEDS
+from tests.hf import NEEDS, char_pair
 from tests.hf_runs import TOKENS, small
 from tests.made_refusals import ANSWERS, NEW_ANSWERS, NEW_REFUSALS, REFUSALS
 
@@ -112,6 +112,35 @@ def test_a_run_for_safety(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert refusals_of(plain) == {}
     backend.ends = {}  # as after a process that ended before the results were written
     assert refusals_of(backend) == rates
+
+
+def test_the_command_shows_and_keeps_both_rates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import readsim_hf.distill
+    import readsim_hf.results
+    from readsim.runlog import read_runlog
+
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
+    for name in ("draw_profile", "save"):  # curves take longer than the run
+        monkeypatch.setattr(readsim_hf.results, name, lambda *_: None)
+    sizes = "probe = 2\ndev = 2\ntest = 2\nmax_new_tokens = 2\n"
+    table = f'[[probes.benchmarks]]\nname = "xstest"\npath = "{prompts(tmp_path)}"\n'
+    settings = tmp_path / "run.toml"
+    settings.write_text(
+        f'task = "safety"\nbudget = 200\nsteps = 2\nmethod = "resp-sft"\n[probes]\n{sizes}{table}'
+    )
+    readsim_hf.distill.distill(settings, {}, tmp_path / "out")
+    shown = capsys.readouterr().out
+    assert "refused of safe prompts" in shown
+    (log,) = (tmp_path / "out" / "runs").glob("task-static.safety.*.jsonl")
+    header, rows = read_runlog(log)
+    assert header["config"]["hidden"] == ["safety"]
+    assert len(rows[-2]["profile"]) == 8
+    assert len(rows[-1]["final_profile"]) == 9
+    kept = json.loads(log.with_suffix(".json").read_text())["refusals"]["after"]
+    assert rows[-1]["utility"] == pytest.approx(kept["utility"])
 
 
 def test_hidden_capabilities_stay_hidden(tmp_path: Path) -> None:

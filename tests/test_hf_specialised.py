@@ -84,6 +84,23 @@ def test_one_reply_two_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_pieces_pass_as_text_to_another_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from readsim_hf.models.chars import char_tokenizer
+    from readsim_hf.training.replies import Replies
+    from tests.hf import tiny
+
+    teacher, own = made(monkeypatch, "step-by-step", REPLY), char_tokenizer()
+    replies = Replies(teacher, tiny, own, auxiliary=0.5)
+    (reply,) = replies.ask([asking("How many?")])
+    assert replies.cut is not None
+    assert reply is not None
+    label, steps = replies.cut(asking("How many?"), reply)
+    assert own.decode(label.prompt_ids) == f"How many?{PROSE.answer}"
+    assert own.decode(label.completion_ids) == "7<eos>"
+    assert own.decode(steps.completion_ids) == "4 dogs and 3 cats.\n4 + 3 = 7<eos>"
+    assert [r.weight for r in (label, steps)] == [1.0, 0.5]
+
+
 def test_the_teacher_is_charged_once_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     teacher = made(monkeypatch, "step-by-step", REPLY)
     records(teacher, asking("How many?"))
@@ -153,7 +170,10 @@ def test_weights_multiply_the_losses() -> None:
     batch = collate([Example(label, 2), Example(other, 4)])
     hidden = torch.randn(6, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
     head = torch.nn.Linear(16, 40)
-    each = SFT()(head(hidden), batch.targets) * batch.targets.weights
+    weights = batch.targets.weights
+    assert weights is not None
+    assert weights.tolist() == [1.0] * 2 + [0.25] * 4
+    each = SFT()(head(hidden), batch.targets) * weights
     (whole,) = torch.autograd.grad(each.sum(), hidden)
     total, _ = chunked_loss(hidden, head, SFT(), batch.targets, 4)
     (chunked,) = torch.autograd.grad(total, hidden)
@@ -179,7 +199,7 @@ def saying(reply: Callable[[str], str], heard: list[Any]) -> Any:
     def generate(model: Any, some: Sequence[Any], decoding: Any, **rest: Any) -> list[Any]:
         out = []
         for ids in some:
-            text = tokenizer.decode(ids)
+            text = str(tokenizer.decode(ids))
             out.append(np.array([*tokenizer(reply(text))["input_ids"], 1], dtype=np.int32))
             heard.append((text, out[-1]))
         return out
