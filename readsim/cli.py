@@ -24,6 +24,12 @@ World = Annotated[
     str, typer.Option(help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...")
 ]
 Steps = Annotated[int, typer.Option(help="Decision steps T.")]
+Requirement = Annotated[
+    str | None,
+    typer.Option(
+        help="What runs are told of it: oracle, stale, noisy:20, permuted, uniform; the task's."
+    ),
+]
 Budgets = Annotated[str, typer.Option(help="Token budgets, separated by commas.")]
 Seeds = Annotated[
     str, typer.Option(help="Number of seeds (8 means 0..7), or seeds separated by commas (3,5).")
@@ -57,6 +63,7 @@ def compare(
     out: Annotated[
         Path, typer.Option(help="Folder for logs, tables, figures; results/suite with --suite.")
     ] = Path("results/compare"),
+    requirement: Requirement = None,
     suite: Annotated[
         bool,
         typer.Option("--suite", help="All allocators on all presets and on drawn worlds."),
@@ -64,11 +71,15 @@ def compare(
 ) -> None:
     """Run allocators on the same seeds and compare them: table, results.csv, figures."""
     if not suite:
-        commands.compare(world, tasks, budgets, steps, seeds, allocators, jobs, backend, out)
+        commands.compare(
+            world, tasks, budgets, steps, seeds, allocators, jobs, backend, out, requirement
+        )
         return
     given = {name for name in context.params if _is_given(context, name)}
-    if fixed := sorted(given & {"world", "tasks", "budgets", "steps"}):
-        raise ConfigError(f"--{fixed[0]}: --suite chooses its worlds, tasks, budgets and steps")
+    if fixed := sorted(given & {"world", "tasks", "budgets", "steps", "requirement"}):
+        raise ConfigError(
+            f"--{fixed[0]}: --suite chooses its worlds, tasks, budgets, steps and requirements"
+        )
     from readsim.suite.command import compare_suite
 
     compare_suite(
@@ -100,9 +111,10 @@ def run(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
     ] = False,
+    requirement: Requirement = None,
 ) -> None:
     """Run one allocator with every decision on disk; `--resume` goes on after a kill."""
-    commands.run(world, task, budget, steps, seeds, allocator, out, resume)
+    commands.run(world, task, budget, steps, seeds, allocator, out, resume, requirement)
 
 
 @app.command()

@@ -84,6 +84,7 @@ def compare(
     jobs: int | None,
     backend: str,
     out: Path,
+    requirement: str | None = None,
 ) -> None:
     """`readsim compare`."""
     from readsim.plots import draw_all
@@ -97,6 +98,7 @@ def compare(
         steps=steps,
         allocators=parse_list(allocators, "allocators") or [],
         seeds=parse_seeds(seeds),
+        requirement=requirement,
     )
     workers = jobs if jobs is not None else min(len(cells), os.cpu_count() or 1)
     if workers < 1:
@@ -173,6 +175,7 @@ def run(
     allocator: str,
     out: Path,
     resume: bool,
+    requirement: str | None = None,
 ) -> None:
     """`readsim run`."""
     console = Console()
@@ -184,6 +187,7 @@ def run(
         steps=steps,
         allocators=[allocator],
         seeds=parse_seeds(seeds),
+        requirement=requirement,
     )
     kept = f"every decision is in {out}, the same command with --resume goes on"
     with interruptible(kept), progress(Console(stderr=True)) as bar:

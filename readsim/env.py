@@ -13,10 +13,12 @@ from readsim.arrays import Array
 from readsim.backend import Backend, Final
 from readsim.errors import AllocationError, CapabilityMissingError, ConfigError
 from readsim.ledger import Ledger
-from readsim.reward import RewardConfig, proxy_reward
+from readsim.requirement import Telling
+from readsim.reward import RewardConfig, proxy_reward, spill_prices
 from readsim.setting import HISTORY, Setting, as_task
 from readsim.simplex import as_allocation
 from readsim.simulator import SimBackend
+from readsim.streams import generator
 from readsim.worlds.catalogue import load_world
 from readsim.worlds.checks import check_budget
 from readsim.worlds.task import Task
@@ -58,6 +60,7 @@ class DistillEnv(gym.Env[Any, Any]):
                  `strict=True` refuses what is off the simplex. With `allow_stop` a last entry >= 0.5
                  ends the run.
     Reward       Eq. (9) on measured changes.
+    Requirement  the task's, or with `requirement` what `readsim.requirement` makes of the utility.
     End          `terminated` when the budget is spent or the run is stopped. A limit on the number of
                  steps is Gymnasium's own: `make(..., max_episode_steps=N)` gives `truncated`.
     info         `allocation`, `tokens`, `spent`, `change`; at termination also `utility`,
@@ -82,15 +85,11 @@ class DistillEnv(gym.Env[Any, Any]):
         strict: bool = False,
         allow_stop: bool = False,
         reward: RewardConfig | None = None,
+        requirement: str | None = None,
         render_mode: str | None = None,
     ) -> None:
-        rest: dict[str, Any] = {
-            "steps": steps,
-            "history": history,
-            "strict": strict,
-            "allow_stop": allow_stop,
-            "reward": reward or RewardConfig(),
-        }
+        rest: dict[str, Any] = {"steps": steps, "history": history, "strict": strict}
+        rest |= {"allow_stop": allow_stop, "reward": reward or RewardConfig()}
         if render_mode is not None:
             raise ConfigError(f"render_mode = {render_mode!r}: there is nothing to render")
         self.backend: Backend
@@ -112,8 +111,9 @@ class DistillEnv(gym.Env[Any, Any]):
             self.setting = Setting(backend.sources, visible, chosen, tokens, **rest)
         self.observation_space: spaces.Dict = self.setting.observation_space()
         self.action_space: spaces.Box = self.setting.action_space()
-        self._requirement = self.setting.task.requirement
-        self._prices = self.setting.prices
+        self._telling = Telling.of(requirement, self.setting.task, self.backend)
+        self._require(self.setting.task.requirement)
+        self._runs = -1  # on the streams of the last seed, for what is drawn about the requirement
         self._cost = self.setting.reward.cost / self.setting.budget
         self._over = True
 
@@ -128,6 +128,10 @@ class DistillEnv(gym.Env[Any, Any]):
         if seed is None and not started:
             seed = int(self.np_random.integers(2**31))  # recorded by Gymnasium's np_random_seed
         self._profile = self.backend.reset(seed)
+        self._runs = 0 if seed is not None else self._runs + 1
+        if self._telling is not None:
+            rng = generator(self.np_random_seed, "requirement", self._runs)
+            self._require(self._telling.first(self._truth(), rng))
         self.ledger = Ledger(self.setting.budget)
         self._settle()
         self._step = 0
@@ -170,6 +174,8 @@ class DistillEnv(gym.Env[Any, Any]):
             "spent": self.ledger.spent,
             "change": change,
         }
+        if self._telling is not None:
+            self._require(self._telling.next(self._truth(), self._requirement))
         self._over = self.ledger.remaining == 0 or self._step == setting.steps
         if self._over:
             info |= self._final()
@@ -194,6 +200,15 @@ class DistillEnv(gym.Env[Any, Any]):
             "final_change": final.change,
             "final_change_sd": final.change_sd,
         }
+
+    def _require(self, requirement: Array) -> None:
+        self._requirement = requirement
+        self._prices = spill_prices(requirement, self.setting.reward)
+
+    def _truth(self) -> Array:
+        """The true profile where the backend knows it, else the probed one."""
+        backend = self.backend
+        return backend.true_profile if isinstance(backend, SimBackend) else self._profile
 
     def _remember(self, weights: Array, change: Array, reward: float) -> None:
         if self.setting.history:
@@ -220,6 +235,11 @@ class DistillEnv(gym.Env[Any, Any]):
     def profile(self) -> Array:
         """The last probed profile (V,)."""
         return self._profile.copy()
+
+    @property
+    def requirement(self) -> Array:
+        """What the run is told now that its task requires (V,)."""
+        return self._requirement.copy()
 
     def dev_profile(self) -> Array:
         """The profile measured on the dev split (V,), for coarse checkpoints (R50)."""
@@ -263,6 +283,7 @@ class DistillEnv(gym.Env[Any, Any]):
             "ledger": self.ledger.state(),
             "profile": self._profile.copy(),
             "history": self._history.copy(),
+            "requirement": self._requirement.copy(),
             "step": self._step,
             "over": self._over,
         }
@@ -272,6 +293,7 @@ class DistillEnv(gym.Env[Any, Any]):
         self.ledger = Ledger.from_state(saved["ledger"])
         self._profile = np.array(saved["profile"])
         self._history = np.array(saved["history"])
+        self._require(np.array(saved["requirement"]))
         self._step = int(saved["step"])
         self._over = bool(saved["over"])
         return self._observe()

@@ -24,7 +24,11 @@ PAPER_BUDGETS = (20_000_000, 150_000_000)
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Runs that share everything but the seed. `settings` are passed to the allocator."""
+    """Runs that share everything but the seed.
+
+    `settings` are passed to the allocator; `requirement` is a mode of `readsim.requirement`, or None for
+    the task's own.
+    """
 
     world: str
     task: str
@@ -33,6 +37,7 @@ class Cell:
     allocator: str
     seeds: tuple[int, ...]
     settings: dict[str, Any] = field(default_factory=dict)
+    requirement: str | None = None
 
     @property
     def file_name(self) -> str:
@@ -54,6 +59,7 @@ def cell_config(cell: Cell, world: World) -> dict[str, Any]:
     """The header of a cell's log: what must be equal for a log to be continued."""
     config = asdict(cell)
     config.pop("seeds")
+    said = config.pop("requirement")
     return {
         **config,
         "world": world.name,
@@ -63,6 +69,7 @@ def cell_config(cell: Cell, world: World) -> dict[str, Any]:
         "hidden": list(world.hidden),
         "requirement": world.task(cell.task).requirement.tolist(),
         "seeds": list(cell.seeds),
+        **({} if said is None else {"told": said}),
     }
 
 
@@ -193,7 +200,12 @@ def _roll(
 
     with threadpool_limits(limits=1, user_api="blas"):
         return rollout(
-            [DistillEnv(world, cell.task, cell.budget, steps=cell.steps) for _ in cell.seeds],
+            [
+                DistillEnv(
+                    world, cell.task, cell.budget, steps=cell.steps, requirement=cell.requirement
+                )
+                for _ in cell.seeds
+            ],
             load_allocator(cell.allocator, cell.settings),
             cell.seeds,
             log=log,
@@ -210,6 +222,7 @@ def make_cells(
     steps: int = 20,
     allocators: Sequence[str] = PAPER_ALLOCATORS,
     seeds: Sequence[int] = (0, 1, 2),
+    requirement: str | None = None,
 ) -> list[Cell]:
     """The grid, checked: unknown names and impossible budgets are refused before anything runs."""
     loaded = load_world(world)
@@ -230,9 +243,9 @@ def make_cells(
         load_allocator(allocator)
     for budget in budgets:
         check_budget(loaded, budget)
-        DistillEnv(loaded, chosen[0], budget, steps=steps)
+        DistillEnv(loaded, chosen[0], budget, steps=steps, requirement=requirement)
     return [
-        Cell(str(world), task, budget, steps, allocator, tuple(seeds))
+        Cell(str(world), task, budget, steps, allocator, tuple(seeds), requirement=requirement)
         for budget in budgets
         for task in chosen
         for allocator in allocators

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.setting import Setting
@@ -12,7 +13,11 @@ from readsim.worlds.world import World
 
 
 class Pool(NamedTuple):
-    """n transitions."""
+    """n transitions.
+
+    Rows with the same `parent` are one training measured again with other items (D17): what is learned
+    from them is bootstrapped and held out by parent. None: every row is a training of its own.
+    """
 
     profile: Array  # (n, V) before the step
     budget_left: Array  # (n,) before the step
@@ -20,6 +25,7 @@ class Pool(NamedTuple):
     allocation: Array  # (n, S)
     change: Array  # (n, V)
     tokens: Array  # (n,)
+    parent: NDArray[np.int64] | None = None  # (n,)
 
 
 @runtime_checkable
@@ -78,4 +84,5 @@ def collect_pool(world: World, setting: Setting, size: int, seed: int) -> Pool:
         )
     # (T, runs, ...) -> run by run, then cut to size
     stacked = [np.stack([p[i] for p in parts], axis=1) for i in range(6)]
-    return Pool(*(a.reshape(runs * setting.steps, *a.shape[2:])[:size] for a in stacked))
+    a, b, c, d, e, f = (a.reshape(runs * setting.steps, *a.shape[2:])[:size] for a in stacked)
+    return Pool(a, b, c, d, e, f)

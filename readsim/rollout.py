@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
     return Setup(
         sources=setting.sources,
         capabilities=setting.visible,
-        requirement=setting.task.requirement,
-        prior=source_prior(setting.task.requirement, setting.visible, setting.sources),
+        requirement=env.requirement,
+        prior=source_prior(env.requirement, setting.visible, setting.sources),
         budget=setting.budget,
         steps=setting.steps,
         reward=setting.reward,
@@ -124,7 +124,7 @@ def rollout(
             states = allocator.init_many([run.setup for run in runs])
         for run, state in zip(runs, states, strict=True):
             run.state = state
-        first = [{"kind": "start", "seed": r.setup.seed, "profile": r.env.profile} for r in runs]
+        first = [_start(run) for run in runs]
         _record(first, runs, rows, log, checkpoint)
     while active := [run for run in runs if not run.over]:
         new = _round(active, allocator, watch)
@@ -132,6 +132,22 @@ def rollout(
         if on_step is not None:
             on_step(len(active))
     return rows, watch.seconds
+
+
+def _start(run: Run) -> Row:
+    row = {"kind": "start", "seed": run.setup.seed, "profile": run.env.profile}
+    if not np.array_equal(run.setup.requirement, run.env.setting.task.requirement):
+        row["requirement"] = run.setup.requirement
+    return row
+
+
+def _told(run: Run) -> Setup:
+    """The setup, with what the task is now said to require."""
+    requirement, setting = run.observation["requirement"], run.env.setting
+    if np.array_equal(requirement, run.setup.requirement):
+        return run.setup
+    prior = source_prior(requirement, setting.visible, setting.sources)
+    return replace(run.setup, requirement=requirement, prior=prior)
 
 
 class _Watch:
@@ -148,6 +164,8 @@ class _Watch:
 
 def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
     """One decision of every active run."""
+    for run in active:
+        run.setup = _told(run)
     contexts = [
         Context(
             setup=run.setup,

@@ -178,6 +178,12 @@ class SimBackend:
         """The ceiling, without measurement noise."""
         return self.world.ceiling[self.world.visible_columns]
 
+    @property
+    def true_profile(self) -> Array:
+        """Where the student really is, hidden capabilities too (K,)."""
+        profile: Array = self._sim.profile[0]
+        return profile.copy()
+
     def alignment(self) -> Array:
         """Noise-free: what gradient methods could know at best (a step of 1000 tokens)."""
         return self.outlook(np.eye(len(self.sources)), 1000.0) / 1000.0

@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 
-CAUSES = ("world", "probe", "items", "dev", "test", "allocator", "bootstrap", "data", "process")
+CAUSES = (
+    "world",
+    "probe",
+    "items",
+    "dev",
+    "test",
+    "allocator",
+    "bootstrap",
+    "data",
+    "process",
+    "requirement",
+)
 
 
 def seed_sequence(seed: int, cause: str, *path: int) -> np.random.SeedSequence:

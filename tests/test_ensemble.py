@@ -14,7 +14,6 @@ from readsim.allocators.ensemble import (
     EnsembleConfig,
     EnsembleState,
     add_row,
-    bootstrap_counts,
     fit,
     predict,
 )

@@ -22,7 +22,7 @@ LAYERS = (
     ("backend", "simulator"),
     ("durable",),
     ("metrics", "reward", "stats"),
-    ("candidates", "history", "setting", "vector_info"),
+    ("candidates", "history", "requirement", "setting", "vector_info"),
     ("env", "vector_env", "wrappers"),
     ("offline",),
     ("toy",),

@@ -66,7 +66,8 @@ def test_size_shapes_and_seed(name: str, size: int, history: int, seed: int) -> 
     setting = setting_of(world, history=history)
     pool = collect_pool(world, setting, size, seed)
     s, v = len(world.sources), len(world.visible)
-    shapes = [part.shape for part in pool]
+    shapes = [part.shape for part in pool[:6]]
+    assert pool.parent is None
     assert shapes == [
         (size, v),
         (size,),
@@ -75,7 +76,7 @@ def test_size_shapes_and_seed(name: str, size: int, history: int, seed: int) -> 
         (size, v),
         (size,),
     ]
-    assert same(list(pool), list(collect_pool(world, setting, size, seed)))
+    assert same(list(pool[:6]), list(collect_pool(world, setting, size, seed)[:6]))
 
 
 @pytest.mark.parametrize("name", WORLDS)

@@ -15,7 +15,7 @@ from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.offline import Pool
 from readsim.setting import Setting
 from readsim.streams import seed_sequence
-from readsim_hf.interventions import collect
+from readsim_hf.interventions import Interventions, intervene, pool_of
 from readsim_hf.parts import Parts
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import Measurement
@@ -32,6 +32,9 @@ class HFBackend:
     parts    pair, prompts, teacher, objective, probes: what does not change during a run
     budget   supervised tokens B that the learning-rate schedule and the curriculum are over
     watch    called with ("window" | "interval" | "pool" | "restored", numbers) as the run goes on
+    workbench   a folder where interventions are kept (`intervene`); None keeps none
+    identified  the interventions that the task's requirement was identified with: what they took is
+                charged to each run
 
     The student starts each run from the pair's own weights; the seed decides which prompts it sees.
     Errors leave the run where its last snapshot was: nothing is charged for an interval that failed.
@@ -43,11 +46,13 @@ class HFBackend:
         self.parts, self.budget = parts, budget
         self.watch: Watch = watch or (lambda kind, numbers: None)
         self._seed, self._episode = -1, 0
+        self.workbench: Path | None = None
+        self.identified: Interventions | None = None
+        self.tested: tuple[Measurement, Measurement] | None = None  # test scores, before and after
         self._spent = 0
         self._waiting: dict[str, int] = {}
         self._student: Student | None = None
         self._measured: Measurement | None = None
-        self.ends: dict[str, Measurement] = {}  # the final evaluation, of the start too
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -84,10 +89,13 @@ class HFBackend:
         else:
             self._episode += 1
         self.parts.suite.seal()
-        self.ends = {}
         self._feed = self._new_feed()
         self._student = self.parts.fresh_student()
         self._spent = 0
+        self.tested = None
+        if self.identified is not None:
+            for kind, amount in self.identified.charges.items():
+                self._waiting[kind] = self._waiting.get(kind, 0) + amount
         return self.measure("probe").profile
 
     def _new_feed(self) -> Feed:
@@ -148,7 +156,7 @@ class HFBackend:
         self.parts.suite.open_test()
         last = self.measure("test")
         first = self.measure("test", self.parts.pair.fresh_student())
-        self.ends = {"before": first, "after": last}
+        self.tested = first, last
         change, sd = self.parts.suite.paired_change(first, last)
         return Final(last.profile, change, sd)
 
@@ -164,8 +172,16 @@ class HFBackend:
         return self.measure("probe", self.parts.pair.teacher).profile
 
     def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
-        """A pool from short trainings with random allocations, each undone (decision D17)."""
-        return collect(self, setting, size, seed)
+        """A pool from short trainings with random allocations, each undone (decision D17).
+
+        Those that the requirement was identified with are used again, and charged once.
+        """
+        done, charges = self.identified, dict[str, int]()
+        if done is None:
+            tokens, runs = setting.schedule[0], min(self.parts.pool_runs, size)
+            done = intervene(self, tokens, runs, seed)
+            charges = done.charges
+        return pool_of(done, self.parts.suite, setting, size, seed), charges
 
     @property
     def last(self) -> Measurement:

@@ -15,6 +15,7 @@ models = typer.Typer(help="Models and benchmarks for real distillation.", no_arg
 def register(app: typer.Typer) -> None:
     """Add the commands to readsim's own; called through the entry-point group `readsim.commands`."""
     app.command()(distill)
+    app.command()(scores)
     app.add_typer(models, name="models")
 
 
@@ -68,6 +69,13 @@ def distill(
     budget: Annotated[Text, typer.Option(help="Supervised student tokens, such as 120k.")] = None,
     steps: Annotated[int | None, typer.Option(help="Decision steps T.")] = None,
     allocator: Annotated[Text, typer.Option(help="Name or module:Class.")] = None,
+    identify: Annotated[
+        bool, typer.Option("--identify", help="Learn what the task requires from its card.")
+    ] = False,
+    card: Annotated[Text, typer.Option(help="The task's card: a .toml or .yaml file.")] = None,
+    pool_runs: Annotated[
+        int | None, typer.Option(help="Short trainings, undone: for identifier and offline pool.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Which prompts the student sees.")] = None,
     probe_items: Annotated[
         int | None, typer.Option(help="Items a capability in the probe and dev splits.")
@@ -128,6 +136,9 @@ def distill(
         "budget": budget,
         "steps": steps,
         "allocator": allocator,
+        "identify": identify or None,
+        "identifier": {"card": card},
+        "pool_runs": pool_runs,
         "seed": seed,
         "threads": threads,
         "training": training,
@@ -136,6 +147,19 @@ def distill(
         "probes": {"probe": probe_items, "dev": probe_items, "form": probe_form},
     }
     run(config, _given(options), out, resume=resume, tensorboard=tensorboard, dry_run=dry_run)
+
+
+def scores(
+    folder: Annotated[Path, typer.Argument(help="A folder that `distill` wrote runs to.")],
+    reference: Annotated[
+        Text, typer.Option(help="The run that others are compared with, as the table names it.")
+    ] = None,
+) -> None:
+    """Finished real runs side by side on the test split, with paired intervals; scores.csv."""
+    _need_extra()
+    from readsim_hf.show_compared import show_scores
+
+    show_scores(folder, reference)
 
 
 def _given(table: dict[str, Any]) -> dict[str, Any]:

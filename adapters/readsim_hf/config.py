@@ -14,6 +14,7 @@ from readsim.errors import ConfigError, nearest
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.prompts.library import Form
+from readsim_hf.requirement.config import IdentifierConfig
 from readsim_hf.training.recipe import Recipe
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
@@ -139,7 +140,8 @@ class RunConfig:
     on_policy   share of prompts that the student answers itself
     task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
                 measured at the end and never trained on: xstest has to be among the benchmarks
-    pool_runs   short trainings for an allocator that wants an offline pool
+    pool_runs   short trainings for an allocator that wants an offline pool, and for the identifier
+    identify    learn what the task requires from its card (`identifier`), instead of being told
     """
 
     __pydantic_config__ = _STRICT
@@ -162,6 +164,8 @@ class RunConfig:
     allocator_settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     pool_runs: int = 8
+    identify: bool = False
+    identifier: IdentifierConfig = field(default_factory=IdentifierConfig)
     threads: int = 1
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from readsim.rollout import rollout, setup_for
 from readsim.runlog import RunLog, read_runlog
 from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig, preset_table, read_table
+from readsim_hf.identify import identify
 from readsim_hf.manifest import digest_of
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.outlay import show_outlay
 from readsim_hf.parts import Parts, build_parts
-from readsim_hf.results import refusals_of, save_results, show_results
+from readsim_hf.requirement.identified import Identified
+from readsim_hf.results import refusals_of, save_results, show_identified, show_results
+from readsim_hf.show_compared import show_beside
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.agreement import agreement
 from readsim_hf.watching import Watching
@@ -47,15 +51,14 @@ def resolve(file: Path | None, options: Mapping[str, Any], cache: Path | None = 
     return RunConfig.of(below, named, table, options)
 
 
-def log_config(config: RunConfig, env: DistillEnv, parts: Parts) -> dict[str, Any]:
+def log_config(
+    config: RunConfig, env: DistillEnv, parts: Parts, found: Identified | None = None
+) -> dict[str, Any]:
     """The header of the run log: the fields that every backend's has, and the manifest."""
-    task = config.task
-    if not isinstance(task, str):
-        task = f"custom-{digest_of(task)[:8]}"
     return {
         "world": f"hf:{parts.pair.name}",
         "world_digest": parts.identity[:16],
-        "task": task,
+        "task": task_name(config),
         "budget": config.budget,
         "steps": config.steps,
         "allocator": config.allocator,
@@ -65,9 +68,26 @@ def log_config(config: RunConfig, env: DistillEnv, parts: Parts) -> dict[str, An
         "capabilities": list(env.backend.capabilities),
         "hidden": list(env.backend.hidden),
         "requirement": env.setting.task.requirement.tolist(),
+        "weights": env.setting.task.weights.tolist(),
+        **({} if found is None else {"identified": asdict(found)}),
         "seeds": [config.seed],
         "manifest": dict(parts.manifest),
     }
+
+
+def task_name(config: RunConfig) -> str:
+    """The task's name, or a digest of its weights."""
+    task = config.task
+    return task if isinstance(task, str) else f"custom-{digest_of(task)[:8]}"
+
+
+def run_name(config: RunConfig) -> str:
+    """Of the run's files: what tells runs in one folder apart."""
+    cell = Cell("", task_name(config), config.budget, config.steps, config.allocator, ())
+    name = Path(cell.file_name).stem
+    signal = config.method or f"{config.signal}.{config.objective}"
+    name += "" if signal == RunConfig().method else f".{signal}"
+    return f"{name}{'.identified' if config.identify else ''}.seed{config.seed}"
 
 
 def distill(
@@ -99,11 +119,12 @@ def distill(
     show_outlay(console, config, parts, allocator)
     if dry_run:
         return
-    header = log_config(config, env, parts)
-    name = Cell("", header["task"], config.budget, config.steps, config.allocator, ()).file_name
-    name = f"{Path(name).stem}.seed{config.seed}"
+    name = run_name(config)
     path, state = out / "runs" / f"{name}.jsonl", out / "runs" / f"{name}.state"
     with ExitStack() as stack:
+        _refuse_overwriting(path, state, resume)
+        env, found = _told(config, env, out, console) if config.identify else (env, None)
+        header = log_config(config, env, parts, found)
         log = stack.enter_context(_open_log(path, state, header, config.seed, resume))
         if _is_over(log, state, path.with_name(f"{name}.json")):
             console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
@@ -142,6 +163,26 @@ def distill(
     show_results(console, rows, header, refusals_of(backend))
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)
+    show_beside(console, out, path)
+
+
+def _told(
+    config: RunConfig, env: DistillEnv, out: Path, console: Console
+) -> tuple[DistillEnv, Identified]:
+    """The environment with the requirement that is identified, its interventions in `out`."""
+    backend = env.backend
+    assert isinstance(backend, HFBackend)
+    advice = f"what was done is kept in {out}, the same command goes on"
+    with (
+        Watching(out / "interventions" / run_name(config), config, env, False) as watching,
+        interruptible(advice),
+        torch.random.fork_rng(),
+    ):
+        backend.watch = watching
+        task, found = identify(config, env, out / "interventions")
+    told = DistillEnv(backend=backend, task=task, steps=config.steps)
+    show_identified(console, told, found)
+    return told, found
 
 
 def _open_log(
@@ -151,19 +192,24 @@ def _open_log(
 
     A run that stopped before its first row left nothing to go on from: its log is replaced.
     """
-    if path.exists() and not has_checkpoint(state) and not read_runlog(path)[1]:
-        path.unlink()
+    _refuse_overwriting(path, state, resume)
     if not path.exists():
         log = RunLog.create(path, config=header, seeds=[seed])
         forget(state)
         path.with_suffix(".json").unlink(missing_ok=True)
         return log
-    if not resume:
+    return RunLog.open(path, config=header)
+
+
+def _refuse_overwriting(path: Path, state: Path, resume: bool) -> None:
+    """RunLogError where a log with rows is there and is not to be gone on with."""
+    if path.exists() and not has_checkpoint(state) and not read_runlog(path)[1]:
+        path.unlink()
+    if path.exists() and not resume:
         raise RunLogError(
             f"{path} exists and is not overwritten: --resume goes on with it; to start anew, give "
             "another --out or move it away"
         )
-    return RunLog.open(path, config=header)
 
 
 def _is_over(log: RunLog, state: Path, results: Path) -> bool:

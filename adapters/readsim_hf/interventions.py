@@ -1,73 +1,176 @@
-"""An offline pool for allocators that want one: short real trainings, undone, and item bootstraps."""
+"""Short trainings with random allocations, each undone: what they did, kept on disk as they end (R23)."""
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from readsim.arrays import Array
+from readsim.checkpoint import write_atomic
+from readsim.errors import RunLogError
 from readsim.offline import Pool, random_allocations
 from readsim.setting import Setting
 from readsim.streams import generator
-from readsim_hf.probes.suite import Measurement, ProbeSuite
+from readsim_hf.manifest import digest_of
+from readsim_hf.probes.suite import ProbeSuite
 
 if TYPE_CHECKING:
     from readsim_hf.backend import HFBackend
 
+Scores = Mapping[str, Array]  # of each benchmark, item by item
 
-def collect(
-    backend: "HFBackend", setting: Setting, size: int, seed: int
-) -> tuple[Pool, dict[str, int]]:
-    """`size` transitions from the start of the run, and the tokens they took (decision D17).
 
-    `pool_runs` interventions each train one decision step's tokens with a random sparse allocation
-    (R23), measure, and are undone. Each is then repeated with its probe items resampled, the same
-    resample before and after, until there are `size` rows: rows of one intervention differ by
-    measurement noise alone.
+@dataclass(frozen=True, eq=False)
+class Intervention:
+    """One short training from the start: token shares (S,), tokens used by kind, scores afterwards."""
+
+    weights: Array
+    charges: Mapping[str, int]
+    probe: Scores
+    dev: Scores
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        scores = {
+            split: {name: values.tolist() for name, values in getattr(self, split).items()}
+            for split in ("probe", "dev")
+        }
+        return {"weights": self.weights.tolist(), "charges": dict(self.charges), **scores}
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> "Intervention":
+        probe, dev = (
+            {name: np.array(values) for name, values in table[split].items()}
+            for split in ("probe", "dev")
+        )
+        return cls(np.array(table["weights"]), table["charges"], probe, dev)
+
+
+@dataclass(frozen=True, eq=False)
+class Interventions:
+    """`tokens` a training; `rows[0]` is the untrained student, with no shares."""
+
+    tokens: int
+    rows: tuple[Intervention, ...]
+
+    @property
+    def charges(self) -> dict[str, int]:
+        """What all of them took, by ledger kind: student tokens count as offline."""
+        out: dict[str, int] = {}
+        for row in self.rows:
+            for kind, amount in row.charges.items():
+                out[kind] = out.get(kind, 0) + amount
+        return out
+
+    def changes(self, suite: ProbeSuite) -> tuple[Array, Array]:
+        """Changes of the profile on the probe split and on the dev split, Eq. (5): (N, V) each."""
+        first, rest = self.rows[0], self.rows[1:]
+        probe, dev = (
+            np.array([suite.profile_of(getattr(row, split)) for row in rest])
+            - suite.profile_of(getattr(first, split))
+            for split in ("probe", "dev")
+        )
+        return probe, dev
+
+
+def intervene(backend: "HFBackend", tokens: int, runs: int, seed: int) -> Interventions:
+    """`runs` trainings of `tokens` with random sparse allocations (R23) from where the backend is.
+
+    Each is undone (R24). In `backend.workbench`, if that is a folder, they are kept as they end, and
+    what is there already is not trained again: a killed process goes on, and runs of other allocators
+    with the same settings and seed share them. What they took is charged to each all the same.
     """
-    runs = min(backend.parts.pool_runs, size)
-    allocations = random_allocations(generator(seed, "bootstrap", 0), runs, len(setting.sources))
-    tokens = setting.schedule[0]
-    before = backend.measure("probe")
-    charges: dict[str, int] = dict(backend.drain())
-    pairs: list[tuple[Measurement, Measurement]] = []
-    for n, weights in enumerate(allocations):
+    allocations = random_allocations(generator(seed, "bootstrap", 0), runs, len(backend.sources))
+    about = {
+        "identity": backend.parts.identity,
+        "budget": backend.budget,
+        "seed": seed,
+        "tokens": tokens,
+        "runs": runs,
+    }
+    path = backend.workbench and backend.workbench / f"interventions-{digest_of(about)[:16]}.json"
+    rows = _kept(path, about) if path else []
+    for n in range(len(rows), runs + 1):
+        rows.append(_measured(backend, None if n == 0 else allocations[n - 1], tokens))
+        if path:
+            kept = {"about": about, "rows": [row.plain() for row in rows]}
+            write_atomic(path, json.dumps(kept).encode())
+        backend.watch("pool", {"done": n, "runs": runs})
+    return Interventions(tokens, tuple(rows))
+
+
+def _kept(path: Path, about: Mapping[str, Any]) -> list[Intervention]:
+    """What was done before. Raises RunLogError for a file that is not of these interventions."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return []
+    try:
+        table = json.loads(path.read_text())
+        if table["about"] != about:
+            raise ValueError(f"it is about {table['about']}")
+        return [Intervention.of(row) for row in table["rows"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunLogError(
+            f"{path} does not hold this run's interventions ({error}): move it away"
+        ) from error
+
+
+def _measured(backend: "HFBackend", weights: Array | None, tokens: int) -> Intervention:
+    """Train, measure on both splits, go back."""
+    if weights is None:
+        used: dict[str, int] = {}
+        probe, dev = backend.measure("probe"), backend.measure("dev")
+    else:
         saved = backend.snapshot()
         used = dict(backend.run_interval(0, weights, tokens).charges)
-        pairs.append((before, backend.last))
+        probe, dev = backend.last, backend.measure("dev")
         backend.restore(saved)
         used["offline"] = used.pop("student")
-        for kind, amount in used.items():
-            charges[kind] = charges.get(kind, 0) + amount
-        backend.watch("pool", {"done": n + 1, "runs": runs})
+    for kind, amount in backend.drain().items():
+        used[kind] = used.get(kind, 0) + amount
+    shares = np.zeros(len(backend.sources)) if weights is None else weights
+    return Intervention(shares, used, probe.scores, dev.scores)
+
+
+def pool_of(done: Interventions, suite: ProbeSuite, setting: Setting, size: int, seed: int) -> Pool:
+    """`size` transitions from the start of a run (decision D17).
+
+    Each intervention is a row; then each is repeated with its probe items resampled, the same resample
+    before and after, until there are `size` rows: rows of one intervention, its parent, differ by
+    measurement noise alone.
+    """
+    first, rest = done.rows[0], done.rows[1 : size + 1]
     rng = generator(seed, "bootstrap", 1)
-    suite = backend.parts.suite
+    parents = np.arange(size) % len(rest)
     rows = [
-        profile_and_change(suite, *pairs[row % runs], rng if row >= runs else None)
-        for row in range(size)
+        profile_and_change(suite, first.probe, rest[parent].probe, rng if n >= len(rest) else None)
+        for n, parent in enumerate(parents.tolist())
     ]
     profiles, changes = zip(*rows, strict=True)
-    width = setting.history * setting.width
-    pool = Pool(
+    return Pool(
         profile=np.array(profiles),
         budget_left=np.ones(size),
-        history=np.zeros((size, width)),
-        allocation=allocations[np.arange(size) % runs],
+        history=np.zeros((size, setting.history * setting.width)),
+        allocation=np.array([rest[parent].weights for parent in parents.tolist()]),
         change=np.array(changes),
-        tokens=np.full(size, float(tokens)),
+        tokens=np.full(size, float(done.tokens)),
+        parent=parents,
     )
-    return pool, charges
 
 
 def profile_and_change(
-    suite: ProbeSuite, before: Measurement, after: Measurement, rng: np.random.Generator | None
+    suite: ProbeSuite, before: Scores, after: Scores, rng: np.random.Generator | None
 ) -> tuple[Array, Array]:
     """Profile before (V,) and change (V,), with `rng` on items drawn with replacement."""
     chosen = {
         name: slice(None) if rng is None else rng.integers(len(scores), size=len(scores))
-        for name, scores in before.scores.items()
+        for name, scores in before.items()
     }
     first, last = (
-        suite.profile_of({name: m.scores[name][at] for name, at in chosen.items()})
-        for m in (before, after)
+        suite.profile_of({name: scores[name][at] for name, at in chosen.items()})
+        for scores in (before, after)
     )
     return first, last - first

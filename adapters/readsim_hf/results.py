@@ -11,12 +11,15 @@ from rich.table import Table
 
 from readsim.amounts import show_tokens
 from readsim.checkpoint import write_atomic
+from readsim.env import DistillEnv
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
 from readsim.runlog import read_runlog
 from readsim_hf.backend import HFBackend
+from readsim_hf.manifest import digest_of
 from readsim_hf.models.loading import no_progress_bars
 from readsim_hf.probes.refusals import refusal_rates
+from readsim_hf.requirement.identified import Identified
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
 
@@ -32,12 +35,23 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         save(draw_profile(rows, header["config"]), out / "runs" / f"{name}.png")
     model: Any = backend.student.model
     folder = out / "runs" / f"{name}.student"
-    refusals = refusals_of(backend)
     with no_progress_bars(), writing(folder):
         # with LoRA its adapters alone
         (model if hasattr(model, "peft_config") else bare(model)).save_pretrained(folder)
         backend.parts.pair.tokenizer.save_pretrained(folder)
+    suite = backend.parts.suite
+    if backend.tested is None:  # the process that measured it ended before it could write
+        suite.open_test()
+        before = backend.measure("test", backend.parts.pair.fresh_student())
+        backend.tested = before, backend.measure("test")
+    refusals = refusals_of(backend)
     facts = {
+        "test": {
+            "benchmarks": {b.name: [b.capability, b.family] for b in suite.benchmarks},
+            "ids": {n: digest_of(list(ids)) for n, ids in backend.tested[1].ids.items()},
+            "before": {n: scores.tolist() for n, scores in backend.tested[0].scores.items()},
+            "after": {n: scores.tolist() for n, scores in backend.tested[1].scores.items()},
+        },
         "seconds": backend.seconds,
         "agreement": dict(agreement),
         "teacher": asdict(backend.parts.teacher.counts),
@@ -48,16 +62,30 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
 
 
 def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
-    """What XSTest showed at the end (`refusal_rates`) of the student `before` and `after`; {} without.
-
-    Measured again where the run was finished by a process that is gone: the same numbers.
-    """
-    if not backend.hidden:
+    """What XSTest showed at the end (`refusal_rates`) of the student `before` and `after`; {} without."""
+    if backend.tested is None:
         return {}
-    if not backend.ends:
-        backend.final_eval()
-    each = {when: refusal_rates(measured.scores) for when, measured in backend.ends.items()}
-    return each if all(each.values()) else {}
+    before, after = (refusal_rates(measured.scores) for measured in backend.tested)
+    return {"before": before, "after": after} if before and after else {}
+
+
+def show_identified(console: Console, env: DistillEnv, found: Identified) -> None:
+    """What the task is found to require, how sure that is, and a warning where it is not known."""
+    names = env.setting.visible
+    shown = "  ".join(f"{n} {r:.2f}" for n, r in zip(names, found.requirement, strict=True))
+    console.print(f"requirement: {shown}", markup=False, highlight=False)
+    console.print(
+        f"identifier: R2 of utility changes {found.fit['r2']:.2f} (permuted {found.fit['null']:.2f}), "
+        f"on held-out cards {found.held_out['r2']:.2f}, where it is {found.held_out_tv:.2f} off in total "
+        f"variation; members agree to a cosine of {found.cosine:.3f}, top 3 to {found.top3:.2f}",
+        highlight=False,
+    )
+    if found.source == "uniform":
+        console.print(
+            f"[bold]the card is like none that the identifier was trained on[/] (cosine of words "
+            f"{found.likeness:.2f}, training cards have {found.least:.2f}): the requirement is uniform",
+            highlight=False,
+        )
 
 
 def show_results(

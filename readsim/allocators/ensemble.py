@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from readsim.allocators.bootstrap import bootstrap_counts, grouped_counts
 from readsim.allocators.mlp import Floats, features, initial, train
 from readsim.allocators.readout import Readout, fit_readout, solve_output
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.streams import generator, seed_sequence
+from readsim.streams import generator
 
-# P(count <= k) of Poisson(1) for k = 0..19; beyond that the tail is below 1e-18.
-_POISSON = np.exp(-1.0) * np.cumsum(1.0 / np.cumprod([1.0, *range(1, 20)]))
 _CONSTANT = 1e-9  # a column whose deviation is this small beside its size carries nothing
 _FARTHEST = 5.0
 
@@ -97,19 +96,17 @@ class EnsembleState(TypedDict):
     kept_y: Array  # (k,)
 
 
-def bootstrap_counts(seed: int, start: int, rows: int, members: int) -> Array:
-    """How often each member uses rows start, start + 1, ...: Poisson(1) draws (members, rows).
-
-    The online bootstrap (Oza & Russell 2001): a bootstrap that need not know how many rows will
-    come. Row number and seed alone fix a row's counts.
-    """
-    bits = np.random.PCG64(seed_sequence(seed, "bootstrap")).advance(start * members)
-    uniform = np.random.Generator(bits).random((rows, members))
-    return np.searchsorted(_POISSON, uniform, side="right").T.astype(np.float64)
-
-
-def fit(config: EnsembleConfig, x: ArrayLike, y: ArrayLike, seed: int) -> EnsembleState:
+def fit(
+    config: EnsembleConfig,
+    x: ArrayLike,
+    y: ArrayLike,
+    seed: int,
+    groups: NDArray[np.int64] | None = None,
+) -> EnsembleState:
     """The ensemble after rows x (n, d), rewards y (n,); n = 0 gives the prior.
+
+    Rows with one number in `groups` (n,) are measurements of the same thing: the bootstrap takes all
+    or none of them, so that what is out of the bag was not seen in another copy.
 
     With fewer than `batch` rows the hidden layers stay as they were drawn: the exact output layer
     is all that can be learnt. Then the rows are kept, and everything is fitted anew whenever the
@@ -121,7 +118,7 @@ def fit(config: EnsembleConfig, x: ArrayLike, y: ArrayLike, seed: int) -> Ensemb
     if len(rows) != len(rewards):
         raise ConfigError(f"y has {len(rewards)} rewards for {len(rows)} rows of x")
     with threadpool_limits(limits=1, user_api="blas"):  # two threads stall on matrices this small
-        state = _fit(config, rows, rewards, seed)
+        state = _fit(config, rows, rewards, seed, groups)
     kept = slice(None if len(rows) < config.batch else 0)
     # Copies: the state must not change with the caller's arrays, nor keep a pool in memory.
     return {**state, "kept_x": rows[kept].copy(), "kept_y": rewards[kept].copy()}
@@ -168,13 +165,22 @@ def predict(state: EnsembleState, x: ArrayLike) -> tuple[Array, Array]:
     return mu, sigma
 
 
-def _fit(config: EnsembleConfig, x: Array, y: Array, seed: int) -> EnsembleState:
+def _fit(
+    config: EnsembleConfig,
+    x: Array,
+    y: Array,
+    seed: int,
+    groups: NDArray[np.int64] | None = None,
+) -> EnsembleState:
     x_mean, x_sd = _mean_and_deviation(x)
     y_mean, y_sd = _mean_and_deviation(y)
     x_scale = np.divide(1.0, x_sd, out=np.zeros_like(x_sd), where=x_sd > 0)
     y_scale = float(y_sd) or 1.0
     inputs = _inputs(x, x_mean, x_scale)
-    counts = bootstrap_counts(seed, 0, len(y), config.members)
+    if groups is None:
+        counts = bootstrap_counts(seed, 0, len(y), config.members)
+    else:
+        counts = grouped_counts(seed, groups, config.members)
     hidden, readout = fit_network(
         config, inputs, (y - y_mean) / y_scale, counts, generator(seed, "bootstrap", 1)
     )

@@ -84,22 +84,29 @@ class ReAD(Allocator):
                 raise CapabilityMissingError(
                     "ReAD with pool > 0 needs an offline pool of transitions"
                 )
-            x, y = self._pool_rows(setup, setup.transitions(config.pool))
+            pool = setup.transitions(config.pool)
+            x, y = self._pool_rows(setup, pool)
+            parent = np.arange(len(y)) if pool.parent is None else pool.parent
         else:
             v, s = len(setup.capabilities), len(setup.sources)
             none = (np.zeros((0, n)) for n in (v, setup.history * (s + v + 2), s))
             profile, history, shares = none
             x = self._features(setup, profile, np.zeros(0), history, shares)
             y = np.zeros(0)
-        held = 0 if config.repair == "none" else max(1, int(calibration.HELD_OUT * len(y)))
-        fitted = ensemble.fit(config.ensemble, x[held:], y[held:], setup.seed)
+            pool, parent = None, np.arange(0)
+        first = 0  # parents that the ensemble does not see
+        if config.repair != "none":
+            first = max(1, int(calibration.HELD_OUT * (int(parent.max()) + 1)))
+        held = parent < first
+        groups = None if pool is None or pool.parent is None else parent[~held] - first
+        fitted = ensemble.fit(config.ensemble, x[~held], y[~held], setup.seed, groups)
         kappa, lacking = config.kappa, 0.0
-        if held:
-            mu, sigma = ensemble.predict(fitted, x[:held])
+        if first:
+            mu, sigma = ensemble.predict(fitted, x[held])
             if config.repair == "residual":
-                lacking = calibration.residual_variance(y[:held] - mu, sigma)
+                lacking = calibration.residual_variance(y[held] - mu, sigma)
             else:
-                covering = calibration.conformal_kappa(y[:held] - mu, sigma, config.delta)
+                covering = calibration.conformal_kappa(y[held] - mu, sigma, config.delta)
                 kappa = covering if np.isfinite(covering) else kappa  # too few rows to know
         return {
             "ensemble": fitted,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import transformers
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, unknown
@@ -110,6 +110,21 @@ def load_model(source: str, *, precision: str = "fp32", device: str = "cpu") -> 
         )
     model.train(False)
     return moved(_plain(model), place)
+
+
+def load_encoder(source: str) -> tuple[PreTrainedModel, Tokenizer]:
+    """An encoder of sentences and its tokenizer, on the CPU, frozen. ConfigError as `load_model`."""
+    at = locate(source)
+    if isinstance(at, Path):
+        _check_folder(at)
+    options = {"dtype": torch.float32, "use_safetensors": True}
+    model: PreTrainedModel = _call(AutoModel.from_pretrained, source, at, options)
+    model.train(False)
+    model.requires_grad_(False)
+    tokenizer: Tokenizer = _call(AutoTokenizer.from_pretrained, source, at, {})
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
 
 
 def moved(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:

@@ -167,6 +167,10 @@ class Splits:
         parts = self._parts.values()
         return frozenset(i.key for p in parts for i in (*p.probe, *p.dev, *p.test))
 
+    def keys(self, split: Split) -> frozenset[str]:
+        """Keys (`Prompt.key`) of the items of one split; of the test split too: they reveal nothing."""
+        return frozenset(i.key for p in self._parts.values() for i in _of(p, split))
+
     def questions(self, *, generated: bool) -> Iterator[str]:
         """What is asked in every split by generated items, or by the others: for the leak filter,
         which keeps hashes only (R16)."""

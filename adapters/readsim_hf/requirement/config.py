@@ -1,0 +1,42 @@
+"""Settings of the identifier."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from readsim.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class IdentifierConfig:
+    """How the identifier is made and trained.
+
+    card       file of the task's card (.toml, .yaml); "" makes one from the task's capabilities
+    encoder    "" is the small Transformer that is trained with the head; otherwise a pretrained encoder
+               of sentences (Hugging Face id or folder), frozen
+    loss       "standardised" (D11) or "raw", Eq. (6) as printed
+    entropy    lambda_H of Eq. (6)
+    mixtures   auxiliary tasks beside the one of each capability: random mixtures of two or three
+    wordings   cards of each auxiliary task
+    steps      AdamW steps of 32 cards
+    members    identifiers trained from different initialisations; r is their mean, their spread is R27
+    """
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012  # pydantic's own name
+
+    card: str = ""
+    encoder: str = ""
+    loss: Literal["standardised", "raw"] = "standardised"
+    entropy: float = 0.01
+    mixtures: int = 48
+    wordings: int = 4
+    steps: int = 300
+    members: int = 3
+
+    def __post_init__(self) -> None:
+        for name, least in (("mixtures", 0), ("wordings", 1), ("steps", 1), ("members", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+        if not 0 <= self.entropy < np.inf:
+            raise ConfigError(f"entropy = {self.entropy!r}: a number >= 0")

@@ -1,0 +1,85 @@
+"""Training the identifier on interventions, and what is known of it afterwards."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError, TrainingError
+from readsim.streams import generator
+from readsim_hf.requirement.config import IdentifierConfig
+from readsim_hf.requirement.loss import Evidence, raw_loss, standardised, standardised_loss
+from readsim_hf.requirement.network import CardEncoder, Identifier, SentenceFeatures
+from readsim_hf.training.student import fixed_torch_seed
+
+NULLS = 200  # permutations
+RATE = 2e-3  # of AdamW, falling to 0 over the second half
+BATCH = 32  # cards a step
+
+
+def train(
+    config: IdentifierConfig, texts: Sequence[str], change: Array, utility: Array, seed: int
+) -> list[Identifier]:
+    """Identifiers fitted to cards `texts` (M), `change` (N, K) and `utility` (M, N): `members` of them.
+
+    Deterministic given the seed. Raises ConfigError for shapes that do not fit, TrainingError where the
+    loss is not finite.
+    """
+    m, (n, k) = len(texts), change.shape
+    if utility.shape != (m, n) or n < 2:
+        raise ConfigError(
+            f"utility of shape {utility.shape}: expected ({m} cards, {n} interventions), at least 2 of each"
+        )
+    both = (torch.from_numpy(np.asarray(a, dtype=np.float32)) for a in (change, utility))
+    evidence, loss = Evidence(*both), raw_loss
+    if config.loss == "standardised":
+        evidence, loss = standardised(evidence), standardised_loss
+    members = []
+    for member in range(config.members):
+        with fixed_torch_seed(int(generator(seed, "bootstrap", 2, member).integers(2**31))):
+            made = Identifier(
+                SentenceFeatures(config.encoder) if config.encoder else CardEncoder(), k
+            )
+        cards = made.encoder.read(texts)
+        steps = [p for p in made.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(steps, lr=2e-3, weight_decay=1e-4)
+        rng = generator(seed, "bootstrap", 4, member)
+        for step in range(config.steps):
+            optimizer.param_groups[0]["lr"] = RATE * min(1.0, 2.0 * (1 - step / config.steps))
+            optimizer.zero_grad(set_to_none=True)
+            some = torch.from_numpy(rng.permutation(m)[:BATCH])
+            part = Evidence(evidence.change, evidence.utility[some])
+            value = loss(made(cards[some]), part, config.entropy)
+            if not torch.isfinite(value):
+                raise TrainingError(f"the identifier's loss is {float(value)}: look at the changes")
+            value.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(steps, 1.0)
+            optimizer.step()
+        made.eval()
+        members.append(made)
+    return members
+
+
+def explained(requirements: Array, change: Array, utility: Array) -> float:
+    """Share of the tasks' variance of DU (M, N) that s r . Dp explains, best s >= 0 a task, over zero."""
+    predicted = requirements @ change.T
+    below = np.maximum((predicted**2).sum(-1), np.finfo(float).tiny)
+    scale = np.maximum((predicted * utility).sum(-1) / below, 0.0)
+    wrong = ((utility - scale[:, None] * predicted) ** 2).sum(-1)
+    total = np.maximum((utility**2).sum(-1), np.finfo(float).tiny)
+    return float(np.mean(1.0 - wrong / total))
+
+
+def explained_and_null(
+    requirements: Array, change: Array, utility: Array, seed: int
+) -> Mapping[str, float]:
+    """`explained`, its mean where interventions are permuted, and the permutation p-value (R21)."""
+    rng = generator(seed, "bootstrap", 3)
+    found = explained(requirements, change, utility)
+    nulls = [
+        explained(requirements, change, utility[:, rng.permutation(utility.shape[1])])
+        for _ in range(NULLS)
+    ]
+    above = sum(null >= found for null in nulls)
+    return {"r2": found, "null": float(np.mean(nulls)), "p": (1 + above) / (1 + NULLS)}
