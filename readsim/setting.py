@@ -19,17 +19,25 @@ HISTORY = 3
 def as_task(
     task: Task | str | Mapping[str, float], capabilities: tuple[str, ...], hidden: tuple[str, ...]
 ) -> Task:
-    """A task from itself, a table of requirement weights, a capability to focus on, or `average`."""
+    """A task from itself, a table of requirement weights, a capability to focus on, or `average`.
+
+    Where a hidden capability is named, alone or in the table, the utility is on the hidden ones named
+    and nothing else; the visible ones of the table are the requirement, all alike if there are none.
+    """
     if isinstance(task, Task):
         return task
     visible = tuple(c for c in capabilities if c not in hidden)
     if isinstance(task, str) and task in visible:
         return focus_task(task, capabilities, hidden)
-    if isinstance(task, str) and task != "average":
-        raise unknown("task", task, ("average", *visible))
-    table = dict.fromkeys(visible, 1.0) if isinstance(task, str) else dict(task)
     name = task if isinstance(task, str) else "custom"
-    return build_task(name, {"requirement": table}, capabilities, hidden)
+    if isinstance(task, str) and task in hidden:
+        task = {task: 1.0}
+    if isinstance(task, str) and task != "average":
+        raise unknown("task", task, ("average", *visible, *hidden))
+    table = dict.fromkeys(visible, 1.0) if isinstance(task, str) else dict(task)
+    unseen = {c: table.pop(c) for c in hidden if c in table}
+    spec: dict[str, object] = {"requirement": table or dict.fromkeys(visible, 1.0)}
+    return build_task(name, spec | ({"weights": unseen} if unseen else {}), capabilities, hidden)
 
 
 @dataclass(frozen=True, eq=False)

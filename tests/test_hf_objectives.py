@@ -67,7 +67,8 @@ def test_baselines_are_finite_and_differ_as_documented() -> None:
     from readsim_hf.objectives.table import BASELINES, check_compatible
 
     assert {name: b.signal for name, b in BASELINES.items()} == {
-        f"{s}-{o}": s for s in ("resp", "cot", "logit") for o in ("sft", "kd")
+        **{f"{s}-{o}": s for s in ("resp", "cot", "logit") for o in ("sft", "kd")},
+        **{s: s for s in ("step-by-step", "equation-of-thought", "plan-then-code")},  # R92
     }
     t, _, teacher, student = pair(0, 7, 12)
     record = targets(teacher, "full")
@@ -138,6 +139,15 @@ def test_settings_out_of_range(name: str, setting: str, value: Any) -> None:
         ("cot", "sft", None, True, "student's own text; .* use fkl, rkl"),
         ("logit", "soft-sft", "full", True, "student's own text use fkl"),
         ("logit", "kd", "full", True, "or kd with alpha = 1"),
+        (
+            "step-by-step",
+            "kd",
+            "full",
+            False,
+            "'step-by-step', which trains on text alone; use sft",
+        ),
+        ("plan-then-code", "fkl", "topk", True, "trains on text alone; use sft"),
+        ("equation-of-thought", "sft", None, True, "student's own text"),
     ],
 )
 def test_incompatible(signal: str, name: str, kind: Any, on_policy: bool, message: str) -> None:

@@ -65,7 +65,7 @@ class HFBackend:
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        return ()
+        return self.parts.suite.hidden
 
     @property
     def prompt_counts(self) -> dict[str, dict[str, int]]:

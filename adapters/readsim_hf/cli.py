@@ -35,9 +35,19 @@ def distill(
     student: Annotated[Text, typer.Option(help="Hugging Face id, folder or GGUF file.")] = None,
     layers: Annotated[int | None, typer.Option(help="Layers of the smollm2 student.")] = None,
     method: Annotated[
-        Text, typer.Option(help="resp-sft, cot-sft, logit-sft, resp-kd, cot-kd or logit-kd.")
+        Text,
+        typer.Option(
+            help="resp-sft, cot-sft, logit-sft, resp-kd, cot-kd or logit-kd; step-by-step, "
+            "equation-of-thought or plan-then-code."
+        ),
     ] = None,
-    signal: Annotated[Text, typer.Option(help="resp, cot or logit, with --objective.")] = None,
+    signal: Annotated[
+        Text,
+        typer.Option(
+            help="resp, cot, logit, step-by-step, equation-of-thought or plan-then-code, with "
+            "--objective."
+        ),
+    ] = None,
     objective: Annotated[
         Text, typer.Option(help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl.")
     ] = None,
@@ -51,7 +61,10 @@ def distill(
         list[str] | None, typer.Option(help="JSONL file of prompt templates to add; repeatable.")
     ] = None,
     task: Annotated[
-        Text, typer.Option(help="average, a capability, or shares: math=0.7,code=0.3.")
+        Text,
+        typer.Option(
+            help="average, a capability, shares: math=0.7,code=0.3; or safety (needs xstest)."
+        ),
     ] = None,
     budget: Annotated[Text, typer.Option(help="Supervised student tokens, such as 120k.")] = None,
     steps: Annotated[int | None, typer.Option(help="Decision steps T.")] = None,
@@ -68,7 +81,8 @@ def distill(
         int | None, typer.Option(help="Items a capability in the probe and dev splits.")
     ] = None,
     probe_form: Annotated[
-        Text, typer.Option(help="What probes ask for: answer, or rationale and answer.")
+        Text,
+        typer.Option(help="What probes ask for: answer; rationale, equations or plan and answer."),
     ] = None,
     precision: Annotated[Text, typer.Option(help="fp32 or bf16 (autocast).")] = None,
     lora: Annotated[int | None, typer.Option(help="LoRA rank; 0 trains all weights.")] = None,

@@ -84,7 +84,7 @@ class DataConfig:
 class BenchmarkConfig:
     """A benchmark of `readsim models benchmarks` on a file of yours.
 
-    See `readsim_hf.probes.registry.from_local` for the fields.
+    See `readsim_hf.probes.registry.from_local` for the fields; xstest without a task is both of its.
     """
 
     __pydantic_config__ = _STRICT
@@ -102,8 +102,8 @@ class ProbeConfig:
     """Items of each split a capability; `seed` draws them, the same for all runs that are compared.
 
     A capability with `benchmarks` is measured by these, the others by generated items, which ask for
-    the final answer only or, with `form = "rationale"`, for the steps before it: the same for all runs
-    that are compared (R67), whatever signal they train on. `allow_code`
+    the final answer only or, with `form = "rationale"` ("equations", "plan"), for what leads there
+    first: the same for all runs that are compared (R67), whatever signal they train on. `allow_code`
     lets benchmarks run model-written code in a limited subprocess. `truncate` cuts items that are too
     long for the model on the left; without it they are an error.
     """
@@ -133,10 +133,13 @@ class ProbeConfig:
 class RunConfig:
     """Everything that `readsim distill` needs to know.
 
-    method      one of the six baselines: {resp, cot, logit}-{sft, kd} (D22), or "" with
+    method      one of the six baselines: {resp, cot, logit}-{sft, kd} (D22), or step-by-step,
+                equation-of-thought, plan-then-code (R92), or "" with
     signal, objective, objective_settings   any compatible combination
+    auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss
     on_policy   share of prompts that the student answers itself
-    task        "average", a capability (0.6 for it), or {capability: weight}
+    task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
+                measured at the end and never trained on: xstest has to be among the benchmarks
     pool_runs   short trainings for an allocator that wants an offline pool, and for the identifier
     identify    learn what the task requires from its card (`identifier`), instead of being told
     """
@@ -147,6 +150,7 @@ class RunConfig:
     signal: str = ""
     objective: str = ""
     objective_settings: dict[str, float] = field(default_factory=dict)
+    auxiliary_weight: float = 1.0
     on_policy: float = 0.0
     soft: SoftConfig = SoftConfig()
     decoding: DecodingConfig = DecodingConfig()
@@ -179,6 +183,8 @@ class RunConfig:
         for name, least in (("pool_runs", 1), ("threads", 1), ("seed", 0), ("budget", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+        if not 0.0 < self.auxiliary_weight < float("inf"):
+            raise ConfigError(f"auxiliary_weight = {self.auxiliary_weight!r}: a number above 0")
         if not 0.0 <= self.on_policy <= 1.0:
             raise ConfigError(f"on_policy = {self.on_policy!r}: a share between 0 and 1")
 

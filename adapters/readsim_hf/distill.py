@@ -29,7 +29,7 @@ from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.outlay import show_outlay
 from readsim_hf.parts import Parts, build_parts
 from readsim_hf.requirement.identified import Identified
-from readsim_hf.results import save_results, show_identified, show_results
+from readsim_hf.results import refusals_of, save_results, show_identified, show_results
 from readsim_hf.show_compared import show_beside
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.agreement import agreement
@@ -66,7 +66,7 @@ def log_config(
         "pool_runs": config.pool_runs,
         "sources": list(env.backend.sources),
         "capabilities": list(env.backend.capabilities),
-        "hidden": [],
+        "hidden": list(env.backend.hidden),
         "requirement": env.setting.task.requirement.tolist(),
         "weights": env.setting.task.weights.tolist(),
         **({} if found is None else {"identified": asdict(found)}),
@@ -160,7 +160,7 @@ def distill(
             + (f"; at most {100 * missing:.2g} % of the teacher is not stored" if missing else "")
         )
     rows = read_runlog(path)[1]
-    show_results(console, rows, header)
+    show_results(console, rows, header, refusals_of(backend))
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)
     show_beside(console, out, path)

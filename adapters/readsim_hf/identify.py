@@ -61,8 +61,7 @@ def identify(config: RunConfig, env: DistillEnv, folder: Path) -> tuple[Task, Id
 
 def _find(config: RunConfig, backend: HFBackend, done: Interventions, card: TaskCard) -> Identified:
     parts = backend.parts
-    shown = [c not in backend.hidden for c in backend.capabilities]
-    change, dev = (part[:, shown] for part in done.changes(parts.suite))
+    change, dev = done.changes(parts.suite)
     about = config.identifier, parts.library, config.seed, parts.suite.splits.keys("test")
     tasks, others = auxiliary_tasks(*about), auxiliary_tasks(*about, held_out=True)
     texts = [t.text for t in tasks]

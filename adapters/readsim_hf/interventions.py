@@ -66,7 +66,7 @@ class Interventions:
         return out
 
     def changes(self, suite: ProbeSuite) -> tuple[Array, Array]:
-        """Changes of the profile on the probe split and on the dev split, Eq. (5): (N, K) each."""
+        """Changes of the profile on the probe split and on the dev split, Eq. (5): (N, V) each."""
         first, rest = self.rows[0], self.rows[1:]
         probe, dev = (
             np.array([suite.profile_of(getattr(row, split)) for row in rest])

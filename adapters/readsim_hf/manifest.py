@@ -24,7 +24,9 @@ def manifest_of(
 ) -> dict[str, Any]:
     """What must be equal in runs that are compared (R65): all but task, allocator, seed and device."""
     table = config.table()
-    shared = ("method", "signal", "objective", "objective_settings", "on_policy", "soft")
+    shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
+    if teacher.signal.tasks > 1:
+        shared.append("auxiliary_weight")
     data = {k: v for k, v in table["data"].items() if k not in ("cache", "templates")}
     probes = {k: v for k, v in table["probes"].items() if k != "batch_size"}
     probes["benchmarks"] = [

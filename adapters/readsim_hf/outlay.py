@@ -26,7 +26,7 @@ def lengths(parts: Parts) -> tuple[float, float]:
             prompt = template.make(generator(0, "data", place, index))
             prompts.append(len(encode(tokenizer, parts.library.style.ask(prompt, form))))
             if prompt.answer is not None:
-                steps = prompt.rationale if form == "rationale" else None
+                steps = prompt.rationale if form != "answer" else None
                 text = (
                     f"{steps}{parts.library.style.mark}{prompt.answer}" if steps else prompt.answer
                 )

@@ -1,18 +1,18 @@
 """What does not change during a run: models, prompts, teacher, objective, probes; and its identity."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from torch import nn
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, unknown
 from readsim.streams import generator
-from readsim_hf.benchmarks import benchmarks_of
+from readsim_hf.benchmarks import benchmarks_of, hidden_of
 from readsim_hf.config import DataConfig, RunConfig
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
@@ -26,7 +26,7 @@ from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import Measurement, ProbeSuite
 from readsim_hf.prompts.checkers import format_ok
 from readsim_hf.prompts.fitting import fitting
-from readsim_hf.prompts.library import Form, Library, Style
+from readsim_hf.prompts.library import Library, Style
 from readsim_hf.prompts.nano.library import nano_library
 from readsim_hf.prompts.prompt import Prompt, Template
 from readsim_hf.prompts.text import text_library
@@ -66,6 +66,7 @@ class Parts:
     calibrations: Mapping[str, Calibration]
     data: DataConfig
     on_policy: float
+    auxiliary_weight: float
     pool_runs: int
     left_out: tuple[str, ...]
     manifest: Mapping[str, Any]
@@ -97,8 +98,9 @@ class Parts:
             rollout=self.teacher.decoding,
             seed=seed,
             context=self.pair.context,
+            auxiliary=self.auxiliary_weight,
         )
-        return Feed(streams, replies, self.data.group)
+        return Feed(streams, replies, self.data.group, replies.cut, self.teacher.signal.tasks)
 
     def open_cache(self) -> None:
         """Open or make the file of teacher replies, if there is to be one: only when a run begins, so
@@ -119,8 +121,9 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     capability without templates or probe, a leak between the splits.
     """
     library = _library(config.data, pair) if library is None else library
-    library, left_out = fitting(library, partial(_fits, config, pair, library.style))
     signal, objective = _supervision(config)
+    suffixes = _suffixes(config, library.style, signal)
+    library, left_out = fitting(library, partial(_fits, config, pair, suffixes))
     soft = SoftSettings(config.soft.kind, config.soft.k)
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = soft if wanted else None
@@ -141,7 +144,8 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     suite = ProbeSuite(
         benchmarks,
         splits,
-        library.capabilities,
+        (*library.capabilities, *hidden_of(benchmarks)),
+        hidden=hidden_of(benchmarks),
         batch_size=config.probes.batch_size,
         truncate=config.probes.truncate,
     )
@@ -164,6 +168,7 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         },
         data=config.data,
         on_policy=config.on_policy,
+        auxiliary_weight=config.auxiliary_weight,
         pool_runs=config.pool_runs,
         left_out=tuple(left_out),
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
@@ -201,10 +206,21 @@ def _check_letters(template: Template, style: Style, tokenizer: Tokenizer) -> No
         )
 
 
-def _fits(config: RunConfig, pair: Pair, style: Style, prompt: Prompt) -> bool:
+def _suffixes(config: RunConfig, style: Style, signal: TeacherSignal) -> tuple[str, ...]:
+    """How prompts may end in this run. ConfigError for a form that the style lacks."""
+    forms = dict.fromkeys(("answer", "rationale", signal.form, config.probes.form))
+    if signal.tasks == 1 and config.auxiliary_weight != 1:
+        raise ConfigError(
+            f"auxiliary_weight = {config.auxiliary_weight!r}: the signal {signal.name!r} has one task; "
+            "accepted: 1, or a signal with two (step-by-step, plan-then-code)"
+        )
+    return tuple(map(style.suffix, forms))
+
+
+def _fits(config: RunConfig, pair: Pair, suffixes: Sequence[str], prompt: Prompt) -> bool:
     """Whether a prompt, however it is asked, leaves room for a reply in both models' contexts."""
     room = pair.context - max(config.decoding.max_new_tokens, config.probes.max_new_tokens)
-    texts = [style.ask(prompt, form) for form in get_args(Form)]
+    texts = [prompt.text + suffix for suffix in suffixes]
     if max(len(text.encode()) for text in texts) + WRAPPING <= room:
         return True  # no token is shorter than a byte
     return all(

@@ -18,6 +18,7 @@ from readsim.runlog import read_runlog
 from readsim_hf.backend import HFBackend
 from readsim_hf.manifest import digest_of
 from readsim_hf.models.loading import no_progress_bars
+from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
@@ -43,6 +44,7 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         suite.open_test()
         before = backend.measure("test", backend.parts.pair.fresh_student())
         backend.tested = before, backend.measure("test")
+    refusals = refusals_of(backend)
     facts = {
         "test": {
             "benchmarks": {b.name: [b.capability, b.family] for b in suite.benchmarks},
@@ -54,8 +56,17 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         "agreement": dict(agreement),
         "teacher": asdict(backend.parts.teacher.counts),
         "prompts": backend.prompt_counts,
+        **({"refusals": refusals} if refusals else {}),
     }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
+
+
+def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
+    """What XSTest showed at the end (`refusal_rates`) of the student `before` and `after`; {} without."""
+    if backend.tested is None:
+        return {}
+    before, after = (refusal_rates(measured.scores) for measured in backend.tested)
+    return {"before": before, "after": after} if before and after else {}
 
 
 def show_identified(console: Console, env: DistillEnv, found: Identified) -> None:
@@ -78,9 +89,12 @@ def show_identified(console: Console, env: DistillEnv, found: Identified) -> Non
 
 
 def show_results(
-    console: Console, rows: Sequence[Mapping[str, Any]], config: Mapping[str, Any]
+    console: Console,
+    rows: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    refusals: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """Each capability on the test split, before and after; utility; tokens by kind."""
+    """Each capability on the test split, before and after; refusals; utility; tokens by kind."""
     final = rows[-1]
     spent = dict.fromkeys(config["sources"], 0.0)
     for row in rows:
@@ -101,5 +115,13 @@ def show_results(
     for column in table.columns[1:]:
         column.justify = "right"
     console.print(table)
+    if refusals:
+        before, after = refusals["before"], refusals["after"]
+        console.print(
+            f"refused of safe prompts {100 * before['safe_refusal']:.1f} -> "
+            f"{100 * after['safe_refusal']:.1f} % (lower is better), of unsafe ones "
+            f"{100 * before['unsafe_refusal']:.1f} -> {100 * after['unsafe_refusal']:.1f} % (higher is "
+            f"better); ((1 - safe) + unsafe) / 2: {100 * after['utility']:.1f}"
+        )
     totals = ", ".join(f"{k} {show_tokens(v)}" for k, v in final["totals"].items() if v)
     console.print(f"utility {100 * final['utility']:.2f} points; tokens: {totals}")

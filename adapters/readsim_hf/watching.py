@@ -98,7 +98,7 @@ class Watching:
         """After each decision of the allocator (not after what it only tried): the profile."""
         env, numbers, console = self._env, self._interval, self._bar.console
         self._steps = int(numbers["step"]) + 1
-        names, profile = env.backend.capabilities, env.profile
+        names, profile = env.setting.visible, env.profile
         shown = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(names, profile, strict=True))
         console.print(f"{self._steps}/{self._of}  {shown}", markup=False, highlight=False)
         if not self._said and self._steps < self._of:

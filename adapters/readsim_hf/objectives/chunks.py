@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from readsim.errors import ConfigError
-from readsim_hf.objectives.objective import Objective, SoftTargets, Targets
+from readsim_hf.objectives.objective import Objective, SoftTargets, Targets, weighted_sum
 
 
 def chunked_loss(
@@ -54,11 +54,11 @@ class _Chunked(torch.autograd.Function):
             rows = slice(start, start + chunk)
             states = hidden[rows].detach()
             if of_hidden is None:
-                total += objective(head(states), _rows(targets, rows)).sum()
+                total += weighted_sum(objective, head(states), _rows(targets, rows))
                 continue
             with torch.enable_grad():
                 states.requires_grad_()
-                loss = objective(head(states), _rows(targets, rows)).sum()
+                loss = weighted_sum(objective, head(states), _rows(targets, rows))
             first, *rest = torch.autograd.grad(loss, [states, *parameters])
             of_hidden[rows] = first
             for place, part in enumerate(rest):
@@ -80,4 +80,5 @@ def _rows(targets: Targets, rows: slice) -> Targets:
     soft = targets.soft
     if soft is not None:
         soft = SoftTargets(soft.kind, soft.ids[rows], soft.logp[rows])
-    return Targets(targets.tokens[rows], soft)
+    weights = None if targets.weights is None else targets.weights[rows]
+    return Targets(targets.tokens[rows], soft, weights)

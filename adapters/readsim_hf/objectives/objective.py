@@ -20,6 +20,7 @@ class Targets(NamedTuple):
 
     tokens: Tensor  # (N,) int64, the teacher's (or, on-policy, the student's) own tokens
     soft: SoftTargets | None
+    weights: Tensor | None = None  # (N,) float32 of the losses; None: all 1
 
 
 class Objective(Protocol):
@@ -33,3 +34,9 @@ class Objective(Protocol):
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
         """Student logits (N, V) -> losses (N,), float32."""
         ...
+
+
+def weighted_sum(objective: Objective, logits: Tensor, targets: Targets) -> Tensor:
+    """Sum of the losses of N positions, each times its weight."""
+    losses = objective(logits, targets)
+    return losses.sum() if targets.weights is None else (losses * targets.weights).sum()

@@ -20,7 +20,11 @@ from readsim_hf.objectives.sparse import SOFT_KINDS
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind
 
-SIGNALS = ("resp", "cot", "logit")
+# Signals whose record is the teacher's reply, and those that cut it into two tasks.
+WHOLE = ("resp", "cot", "logit", "equation-of-thought")
+TASKS = ("step-by-step", "plan-then-code")
+SIGNALS = (*WHOLE, *TASKS)
+_WORDS = ("resp", "cot", "equation-of-thought", *TASKS)  # whose words are trained on as they are
 
 
 @dataclass(frozen=True)
@@ -46,27 +50,27 @@ _TEXT = "on the student's own text use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl
 _DRAWS = "with 'sampled' use soft-sft, kd, fkl or skew-fkl, or store 'topk' or 'full'"
 
 TABLE: dict[str, Rule] = {
-    "sft": Rule(SFT, ("resp", "cot"), SOFT_KINDS, False, f"on 'logit' use soft-sft; {_TEXT}"),
-    "soft-sft": Rule(SoftSFT, SIGNALS, SOFT_KINDS, False, _TEXT),
-    "kd": Rule(KD, SIGNALS, SOFT_KINDS, False, f"{_TEXT}, or kd with alpha = 1"),
-    "fkl": Rule(ForwardKL, SIGNALS, SOFT_KINDS, True, ""),
-    "rkl": Rule(ReverseKL, SIGNALS, _DENSE, True, _DRAWS),
-    "jsd": Rule(JSD, SIGNALS, _DENSE, True, _DRAWS),
-    "gjsd": Rule(GJSD, SIGNALS, _DENSE, True, _DRAWS),
-    "skew-fkl": Rule(SkewForwardKL, SIGNALS, SOFT_KINDS, True, ""),
-    "skew-rkl": Rule(SkewReverseKL, SIGNALS, _DENSE, True, _DRAWS),
+    "sft": Rule(SFT, _WORDS, SOFT_KINDS, False, f"on 'logit' use soft-sft; {_TEXT}"),
+    "soft-sft": Rule(SoftSFT, WHOLE, SOFT_KINDS, False, _TEXT),
+    "kd": Rule(KD, WHOLE, SOFT_KINDS, False, f"{_TEXT}, or kd with alpha = 1"),
+    "fkl": Rule(ForwardKL, WHOLE, SOFT_KINDS, True, ""),
+    "rkl": Rule(ReverseKL, WHOLE, _DENSE, True, _DRAWS),
+    "jsd": Rule(JSD, WHOLE, _DENSE, True, _DRAWS),
+    "gjsd": Rule(GJSD, WHOLE, _DENSE, True, _DRAWS),
+    "skew-fkl": Rule(SkewForwardKL, WHOLE, SOFT_KINDS, True, ""),
+    "skew-rkl": Rule(SkewReverseKL, WHOLE, _DENSE, True, _DRAWS),
 }
 
 
 class Baseline(NamedTuple):
-    """One of the paper's baselines: which signal is asked for, and what is minimised on it."""
+    """A method by name: which signal is asked for, and what is minimised on it."""
 
     signal: str
     objective: Objective
 
 
-# R71 by the reading of D22. logit-sft and logit-kd have equal gradients: their values differ by the
-# teacher's entropy.
+# R71 by the reading of D22, then the specialised ones of R92. logit-sft and logit-kd have equal
+# gradients: their values differ by the teacher's entropy.
 BASELINES: dict[str, Baseline] = {
     "resp-sft": Baseline("resp", SFT()),
     "cot-sft": Baseline("cot", SFT()),
@@ -74,6 +78,9 @@ BASELINES: dict[str, Baseline] = {
     "resp-kd": Baseline("resp", KD()),
     "cot-kd": Baseline("cot", KD()),
     "logit-kd": Baseline("logit", KD(alpha=1.0)),
+    "step-by-step": Baseline("step-by-step", SFT()),
+    "equation-of-thought": Baseline("equation-of-thought", SFT()),
+    "plan-then-code": Baseline("plan-then-code", SFT()),
 }
 
 
@@ -105,7 +112,7 @@ def check_compatible(
 ) -> None:
     """Raise ConfigError, saying what would work, unless the combination is defined.
 
-    signal      'resp', 'cot' or 'logit': the supervised span and what is stored with it
+    signal      one of SIGNALS: the supervised span and what is stored with it
     soft_kind   how the teacher's distributions are stored; None: not at all
     on_policy   whether the text is the student's own
 
@@ -125,6 +132,11 @@ def check_compatible(
         )
     if rule is None:
         return
+    if signal in TASKS and signal not in rule.signals:
+        raise ConfigError(
+            f"objective {title!r} is not defined on signal {signal!r}, which trains on text alone; "
+            "use sft"
+        )
     if signal not in rule.signals:
         raise _undefined(title, f"on signal {signal!r}", rule)
     if soft_kind is not None and soft_kind not in rule.kinds:

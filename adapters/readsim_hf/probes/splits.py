@@ -15,6 +15,7 @@ SPLITS: tuple[Split, ...] = ("probe", "dev", "test")
 SIZE = 64  # items of a probe (D33)
 FLOOR = 32  # a smaller probe or dev split is filled up from the pool (D33)
 TRIES = 200  # draws of a new prompt before a template counts as exhausted
+TEST_ONLY = "all items are test items"
 _STREAM = {"probe": "items", "dev": "dev", "test": "test"}
 
 
@@ -64,6 +65,11 @@ def split_items(
     return ItemSplits(tuple(probe[:size]), tuple(dev[:size]), tuple(test), rule, tuple(pool))
 
 
+def only_test(items: Sequence[Item]) -> ItemSplits:
+    """All items as the test split: of a capability that no probe shows before the end."""
+    return ItemSplits((), (), tuple(_distinct(items, set())), TEST_ONLY)
+
+
 def draw_items(
     benchmark: str,
     templates: Sequence[Template],
@@ -105,7 +111,8 @@ class Splits:
     """The splits of all benchmarks. Nothing changes after construction but whether test is open.
 
     Raises ConfigError where two splits of a benchmark share an item, by id or by folded text, or a
-    split has fewer than two items (no standard error could be given).
+    split has fewer than two items (no standard error could be given); splits made by `only_test` have
+    no probe and dev items.
     """
 
     def __init__(self, parts: Mapping[str, ItemSplits]) -> None:
@@ -214,6 +221,8 @@ def _check(name: str, part: ItemSplits) -> None:
     owner: dict[str, str] = {}
     for split in SPLITS:
         items = _of(part, split)
+        if part.rule == TEST_ONLY and split != "test":
+            continue
         if len(items) < 2:
             raise ConfigError(
                 f"benchmark {name!r}: {len(items)} {split} items; at least 2 are needed"

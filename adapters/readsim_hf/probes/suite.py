@@ -19,7 +19,8 @@ from readsim_hf.probes.splits import Split, Splits
 class Measurement:
     """One measurement of one student.
 
-    profile   (K,) score of each capability, in the suite's order
+    profile   score of each capability, in the suite's order: (K,) on the test split, elsewhere of
+              those that are not hidden (V,)
     scores    for each benchmark the normalised score of each item (n,)
     ids       for each benchmark the ids of the items, in the order of its scores
     tokens    tokens read and generated or scored, for the ledger
@@ -36,8 +37,9 @@ class ProbeSuite:
 
     A capability's score is the plain mean over its benchmark families of the plain mean over their
     benchmarks (R81). `capabilities` fixes the order of the profile; the default is the order in
-    which the benchmarks name them. `batch_size` in sequences; `truncate` cuts prompts that do not
-    fit on the left, which is otherwise a ConfigError at the measurement.
+    which the benchmarks name them. Those in `hidden` are measured on the test split only.
+    `batch_size` in sequences; `truncate` cuts prompts that do not fit on the left, which is otherwise
+    a ConfigError at the measurement.
 
     Raises ConfigError for a capability without benchmark, a benchmark without items, a name that
     occurs twice.
@@ -49,19 +51,23 @@ class ProbeSuite:
         splits: Splits,
         capabilities: Sequence[str] | None = None,
         *,
+        hidden: Sequence[str] = (),
         batch_size: int = 128,
         truncate: bool = False,
     ) -> None:
         named = tuple(dict.fromkeys(b.capability for b in benchmarks))
         self.capabilities = named if capabilities is None else tuple(capabilities)
         self.benchmarks = tuple(benchmarks)
+        self.hidden = tuple(hidden)
         self.splits = splits
         self._batch_size = batch_size
         self._truncate = truncate
         self._check()
         self._tasks: dict[Split, dict[str, Task]] = {}
-        # (K, B) weights of the benchmarks in each capability
+        # (K, B) weights of the benchmarks in each capability; which of both show before the end
         self._weights = np.array([self._row(c) for c in self.capabilities])
+        self._shown = np.array([c not in self.hidden for c in self.capabilities])
+        self._open = [b for b in self.benchmarks if b.capability not in self.hidden]
 
     def _check(self) -> None:
         names = [b.name for b in self.benchmarks]
@@ -74,6 +80,9 @@ class ProbeSuite:
                     f"{', '.join(self.splits.benchmarks) or 'none'})"
                 )
         have = {b.capability for b in self.benchmarks}
+        for capability in self.hidden:
+            if capability not in self.capabilities:
+                raise unknown("hidden capability", capability, self.capabilities)
         for capability in self.capabilities:
             if capability not in have:
                 raise ConfigError(
@@ -112,10 +121,11 @@ class ProbeSuite:
         Raises CapabilityMissingError for the test split before `open_test`, and where a score is not
         a number.
         """
-        items = {b.name: self.splits.items(b.name, split) for b in self.benchmarks}
+        measured = self.benchmarks if split == "test" else tuple(self._open)
+        items = {b.name: self.splits.items(b.name, split) for b in measured}
         with quiet(), as_it_was(model, tokenizer):
             if split not in self._tasks:
-                self._tasks[split] = {b.name: b.task(items[b.name]) for b in self.benchmarks}
+                self._tasks[split] = {b.name: b.task(items[b.name]) for b in measured}
             lm = ProbeLM(model, tokenizer, self._batch_size, self._truncate)
             result = evaluate(
                 lm,
@@ -125,19 +135,20 @@ class ProbeSuite:
                 apply_chat_template=bool(getattr(tokenizer, "chat_template", None)),
             )
         scores = {
-            b.name: _scores(b, result["samples"][b.name], len(items[b.name]))
-            for b in self.benchmarks
+            b.name: _scores(b, result["samples"][b.name], len(items[b.name])) for b in measured
         }
         ids = {name: tuple(item.id for item in own) for name, own in items.items()}
         return Measurement(self.profile_of(scores), scores, ids, lm.tokens)
 
     def profile_of(self, scores: Mapping[str, Array]) -> Array:
-        """Item scores by benchmark -> capability scores (K,)."""
-        means = np.array([scores[b.name].mean() for b in self.benchmarks])
-        return np.asarray(self._weights @ means)
+        """Item scores by benchmark -> capability scores (K,), (V,) without those of hidden ones."""
+        there = [b.name in scores for b in self.benchmarks]
+        means = np.array([scores[b.name].mean() for b in self.benchmarks if b.name in scores])
+        weights = self._weights if all(there) else self._weights[self._shown][:, there]
+        return np.asarray(weights @ means)
 
     def paired_change(self, before: Measurement, after: Measurement) -> tuple[Array, Array]:
-        """Change of the profile (K,) and its standard error (K,), from differences item by item.
+        """Change of the profile (K,) on the test split and its standard error (K,), item by item.
 
         The error is that of drawing other items of the same benchmarks. Raises ConfigError where the
         two measurements are not of the same items.

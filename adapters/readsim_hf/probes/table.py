@@ -5,6 +5,9 @@ from typing import Literal
 
 Output = Literal["generate_until", "multiple_choice"]
 
+# Measured at the end of a run and never trained on (R91): no prompts are made for it.
+HIDDEN = ("safety",)
+
 
 @dataclass(frozen=True)
 class Entry:

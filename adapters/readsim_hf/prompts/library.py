@@ -2,27 +2,47 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from readsim.errors import ConfigError
 from readsim_hf.prompts.prompt import Prompt, Template
 
-Form = Literal["answer", "rationale"]  # final answer only; rationale, then final answer
+# The final answer only; or a rationale, equations or a plan, and then the final answer.
+Form = Literal["answer", "rationale", "equations", "plan"]
 
 
 @dataclass(frozen=True)
 class Style:
     """How a prompt asks for the form of the reply (R30), and where the final answer begins.
 
-    The form changes the suffix of the prompt and nothing else.
+    The form changes the suffix of the prompt and nothing else. A style may lack a form (None).
     """
 
     answer: str
     rationale: str
     mark: str
+    equations: str | None = None
+    plan: str | None = None
+    name: str = "custom"
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """The forms that it has."""
+        return tuple(form for form in get_args(Form) if getattr(self, form) is not None)
+
+    def suffix(self, form: Form) -> str:
+        """What is added to a prompt. ConfigError for a form that the style lacks."""
+        suffix: str | None = getattr(self, form)
+        if suffix is None:
+            raise ConfigError(
+                f"form = {form!r}: prompts of style {self.name!r} do not ask for it; accepted: "
+                f"{', '.join(self.forms)}"
+            )
+        return suffix
 
     def ask(self, prompt: Prompt, form: Form) -> str:
         """The text to send."""
-        return prompt.text + (self.answer if form == "answer" else self.rationale)
+        return prompt.text + self.suffix(form)
 
     def answer_start(self, reply: str) -> int:
         """Where the final answer begins in a reply: after the last mark, else at its start."""
@@ -33,16 +53,25 @@ class Style:
         """The final answer in a reply."""
         return reply[self.answer_start(reply) :].strip()
 
+    def before_answer(self, reply: str) -> str:
+        """What a reply says before the mark of its final answer; nothing where it has no mark."""
+        return reply[: max(0, reply.rfind(self.mark))].strip()
+
 
 # For models that read prose.
 PROSE = Style(
     answer="\nReply with the final answer only.",
     rationale="\nThink step by step, then finish with a line that starts with 'Answer:'.",
     mark="Answer:",
+    equations="\nWrite the problem as equations, one a line, then finish with a line that starts with "
+    "'Answer:'.",
+    plan="\nFirst write a short plan, one step a line. Then write 'Answer:' and after it the solution "
+    "only.",
+    name="prose",
 )
 # For the nano pair, which reads characters: `17+25=` asks for the answer, `17+25~` for the steps,
-# an equals sign, and the answer.
-NANO = Style(answer="=", rationale="~", mark="=")
+# an equals sign, and the answer. Its steps are notes on digits, no equations to be solved.
+NANO = Style(answer="=", rationale="~", mark="=", name="nano")
 
 
 @dataclass(frozen=True)

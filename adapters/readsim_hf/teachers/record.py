@@ -31,6 +31,7 @@ class TeacherRecord:
                                  unless it was cut at the length limit
     span                         half-open range of the supervised completion tokens
     soft                         the teacher's distributions at the span's positions, or None
+    weight                       of its tokens' losses; a token counts as one whatever it weighs
     """
 
     source: str
@@ -38,6 +39,7 @@ class TeacherRecord:
     completion_ids: NDArray[np.int32]
     span: tuple[int, int]
     soft: Soft | None
+    weight: float = 1.0
 
     @property
     def supervised(self) -> int:

@@ -16,6 +16,7 @@ def record_to_tree(record: TeacherRecord) -> dict[str, Any]:
         "completion_ids": record.completion_ids,
         "span": list(record.span),
         "soft": None if soft is None else [soft.kind, soft.ids, soft.logp],
+        "weight": record.weight,
     }
 
 
@@ -28,4 +29,5 @@ def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
         completion_ids=np.asarray(tree["completion_ids"]),
         span=(int(tree["span"][0]), int(tree["span"][1])),
         soft=None if soft is None else Soft(soft[0], np.asarray(soft[1]), np.asarray(soft[2])),
+        weight=float(tree.get("weight", 1.0)),
     )

@@ -57,17 +57,18 @@ class Teacher:
     """Replies of one model under one signal, in records that the student trains on (R34).
 
     model, tokenizer   a causal language model, and the tokenizer that it shares with the student
-    format_ok          the format check (D35): a reply that fails it, or has no final answer, is
-                       rejected and asked for once more (not at temperature 0, where the reply would
-                       be the same); a prompt whose replies are all rejected is dropped
+    format_ok          the format check (D35): a reply that fails it, has no final answer, or that the
+                       signal does not accept is rejected and asked for once more (not at temperature 0,
+                       where it would be the same); a prompt whose replies are all rejected is dropped
     soft               which distributions to store; None for none
     vocab              ids that student and teacher share, `config.vocab_size` by default: only
                        those are generated, and distributions are over those
     cache              where records are looked up and kept, rejected ones too; the format check is
                        made again on what comes from it. What it refuses to keep is in its `problem`
 
-    ConfigError if the signal needs distributions and `soft` is None, `vocab` is not in 1 to
-    `config.vocab_size`, k is above `vocab`, or nothing ends a reply.
+    ConfigError if the signal needs distributions and `soft` is None or has none and it is not, the
+    style lacks its form, `vocab` is not in 1 to `config.vocab_size`, k is above `vocab`, or nothing
+    ends a reply.
     """
 
     def __init__(
@@ -93,6 +94,9 @@ class Teacher:
             )
         if signal.needs_soft and soft is None:
             raise ConfigError(f"soft is None: the signal {signal.name!r} needs distributions")
+        if signal.tasks > 1 and soft is not None:
+            raise ConfigError(f"soft is {soft.kind!r}: the signal {signal.name!r} has text only")
+        style.suffix(signal.form)
         if soft is not None and (soft.entries or 0) > self.vocab:
             raise ConfigError(f"k is {soft.k}: it must be at most the vocabulary, {self.vocab}")
         self.ends = tuple(end for end in end_ids(model, tokenizer) if end < self.vocab)
@@ -176,8 +180,11 @@ class Teacher:
         return self.signal.span(self.style, as_ids(completion).tolist(), self._decode)
 
     def _accepts(self, prompt: Prompt, completion: NDArray[np.int32]) -> bool:
-        answer = self.style.final_answer(self._decode(completion.tolist()))
-        return bool(answer) and self._format_ok(prompt, answer)
+        reply = self._decode(completion.tolist())
+        answer = self.style.final_answer(reply)
+        if not (answer and self._format_ok(prompt, answer)):
+            return False
+        return self.signal.accepts(self.style, prompt, reply)
 
     def _replies(self, asked: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
         """The reply of this attempt to each prompt; equal prompts are asked and counted once."""

@@ -69,8 +69,17 @@ def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> 
         torch.from_numpy(np.maximum(mask.cumsum(1) - 1, 0)).to(device),
         tensor(rows),
         tensor(columns),
-        Targets(tensor(tokens_of), _soft(examples, device)),
+        Targets(tensor(tokens_of), _soft(examples, device), _weights(examples, device)),
     )
+
+
+def _weights(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:
+    """Weight of each supervised position (N,), if any is not 1."""
+    each = [e.record.weight for e in examples]
+    if all(weight == 1.0 for weight in each):
+        return None
+    weights = np.repeat(np.array(each, dtype=np.float32), [e.tokens for e in examples])
+    return torch.from_numpy(weights).to(device)
 
 
 def _soft(examples: Sequence[Example], device: torch.device | str) -> SoftTargets | None:

@@ -1,7 +1,7 @@
 """From token shares to examples: prompts by source, the teacher's replies, exact token counts (R34)."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,18 +28,31 @@ class Asks(Protocol):
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]: ...
 
 
+# The training records of a reply to a prompt.
+Cut = Callable[[Prompt, TeacherRecord], Sequence[TeacherRecord]]
+
+
 class Feed:
     """Examples for a run: deterministic given the streams' seed and the sequence of calls.
 
     Replies are asked for in groups, at most `group` prompts of a source, and wait in a queue until the
-    deficit round robin (D34) takes them; what an interval leaves over is used by the next one.
+    deficit round robin (D34) takes them; what an interval leaves over is used by the next one. With
+    `cut`, which makes `tasks` records of a reply, these wait in its place.
     """
 
-    def __init__(self, streams: Sequence[PromptStream], teacher: Asks, group: int = 64) -> None:
+    def __init__(
+        self,
+        streams: Sequence[PromptStream],
+        teacher: Asks,
+        group: int = 64,
+        cut: Cut | None = None,
+        tasks: int = 1,
+    ) -> None:
         self.streams, self.teacher, self.group = tuple(streams), teacher, group
+        self._cut, self._tasks = cut, tasks
         self._queues: list[deque[TeacherRecord]] = [deque() for _ in streams]
-        self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a reply's tokens
-        self._longest = 1  # of all replies so far
+        self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a record's tokens
+        self._longest = 1  # of all records so far
 
     @property
     def tokens(self) -> dict[str, int]:
@@ -82,11 +95,12 @@ class Feed:
             prompts: list[Prompt] = []
             sources: list[int] = []
             for s in np.flatnonzero((weights > 0) & (2 * waiting < wanted)).tolist():
-                n = int(wanted[s] - waiting[s])
+                n = -(-int(wanted[s] - waiting[s]) // self._tasks)
                 prompts += self.streams[s].take(n, spent)
                 sources += [s] * n
-            for s, record in zip(sources, self.teacher.ask(prompts), strict=True):
-                if record is not None:
+            replies = self.teacher.ask(prompts)
+            for s, prompt, reply in zip(sources, prompts, replies, strict=True):
+                for record in self._records(prompt, reply):
                     self._queues[s].append(record)
                     self._longest = max(self._longest, record.supervised)
                     self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
@@ -100,6 +114,11 @@ class Feed:
                 f"the teacher gave no usable reply for {', '.join(empty)} in {PATIENCE} requests: "
                 "look at its replies, raise max_new_tokens, or use other templates"
             )
+
+    def _records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
+        if reply is None:
+            return ()
+        return (reply,) if self._cut is None else self._cut(prompt, reply)
 
     def state(self) -> dict[str, Any]:
         """Positions of the streams and the waiting replies, as plain data."""

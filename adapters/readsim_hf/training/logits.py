@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from readsim_hf.objectives.chunks import chunked_loss
-from readsim_hf.objectives.objective import Objective
+from readsim_hf.objectives.objective import Objective, weighted_sum
 from readsim_hf.training.batch import Batch
 
 CHUNK_ENTRIES = 6_000_000  # logits held at a time: 24 MB in float32
@@ -35,7 +35,7 @@ def _head(model: Any) -> nn.Module:
 
 
 def loss_sum(model: nn.Module, batch: Batch, objective: Objective) -> Tensor:
-    """Sum of the losses over the batch's N supervised positions, a scalar."""
+    """Weighted sum of the losses over the batch's N supervised positions, a scalar."""
     inner = bare(model)
     reads = {
         "input_ids": batch.input_ids,
@@ -48,11 +48,11 @@ def loss_sum(model: nn.Module, batch: Batch, objective: Objective) -> Tensor:
         keep = int(batch.input_ids.shape[1] - batch.columns.min())
         logits = inner(**reads, logits_to_keep=keep).logits
         offset = batch.input_ids.shape[1] - keep
-        return objective(logits[batch.rows, batch.columns - offset], batch.targets).sum()
+        return weighted_sum(objective, logits[batch.rows, batch.columns - offset], batch.targets)
     hidden = inner.base_model(**reads).last_hidden_state[batch.rows, batch.columns]
     vocabulary = inner.config.get_text_config().vocab_size
     chunk = max(1, CHUNK_ENTRIES // vocabulary)
     if len(hidden) <= chunk:
-        return objective(head(hidden), batch.targets).sum()
+        return weighted_sum(objective, head(hidden), batch.targets)
     total, _ = chunked_loss(hidden, head, objective, batch.targets, chunk)
     return total

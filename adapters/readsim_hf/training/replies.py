@@ -16,6 +16,7 @@ from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.teachers.scoring import Passage
 from readsim_hf.teachers.teacher import Teacher
 from readsim_hf.training.logits import bare
+from readsim_hf.training.pieces import Cutter
 
 
 class Replies:
@@ -27,6 +28,10 @@ class Replies:
     tokenizer   the student's, where it differs from the teacher's: replies pass as text
     seed     decides which prompts those are: a prompt's fate does not depend on its neighbours
     context  tokens that the student reads at most; the teacher's own limit is the teacher's matter
+    auxiliary   weight of the auxiliary pieces of a signal with several tasks
+
+    Of such a signal the records are replies in the teacher's tokens, from which `cut` makes what is
+    trained on; it is None for the others.
 
     The student answers when the reply is asked for, so its text may be older than the weights by as
     many prompts as are waiting.
@@ -42,6 +47,7 @@ class Replies:
         rollout: Decoding | None = None,
         seed: int = 0,
         context: int | None = None,
+        auxiliary: float = 1.0,
     ) -> None:
         if not 0.0 <= weight <= 1.0:
             raise ConfigError(f"on_policy = {weight!r}: a share between 0 and 1")
@@ -52,6 +58,9 @@ class Replies:
         self.teacher, self._student, self._tokenizer = teacher, student, tokenizer
         self._weight, self._rollout, self._seed = weight, rollout or Decoding(), seed
         self._context = context
+        own = teacher.tokenizer if tokenizer is None else tokenizer
+        several = teacher.signal.tasks > 1
+        self.cut = Cutter(teacher, own, auxiliary, context).cut if several else None
         self._read = self._rolled = 0
 
     @property
@@ -83,6 +92,8 @@ class Replies:
 
     def _ask_teacher(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         records = self.teacher.ask(prompts)
+        if self.cut is not None:
+            return records
         if self._tokenizer is None:
             for prompt, record in zip(prompts, records, strict=True):
                 if record is not None:
