@@ -156,8 +156,10 @@ def test_stability_is_one_for_equal_requirements_and_lower_for_permuted_ones() -
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The mode is in the log's header: a folder holds one of them."""
     out = tmp_path / "out"
-    words = ("compare", "--world", "gateway", "--budgets", "5M", "--steps", "2", "--seeds", "2")
-    words += ("--allocators", "task-static,uniform", "--jobs", "1", "--out", str(out))
+    words = (
+        *("compare", "--world", "gateway", "--budgets", "5M", "--steps", "2", "--seeds", "2"),
+        *("--allocators", "task-static,uniform", "--jobs", "1", "--out", str(out)),
+    )
     assert call(capsys, *words, "--requirement", "noisy:4")[0] == 0
     header, rows = read_runlog(next((out / "runs").glob("task-static*")))
     assert header["config"]["told"] == "noisy:4"
