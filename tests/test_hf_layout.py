@@ -25,7 +25,7 @@ LAYERS = (
     ("benchmarks", "manifest"),
     ("parts",),
     ("backend", "interventions"),
-    ("outlay", "results", "watching"),
+    ("outlay", "results", "watching", "workers"),
     ("distill", "show"),
     ("cli",),
 )

@@ -137,6 +137,7 @@ class RunConfig:
     on_policy   share of prompts that the student answers itself
     task        "average", a capability (0.6 for it), or {capability: weight}
     pool_runs   short trainings for an allocator that wants an offline pool
+    timeout     minutes that one of several processes waits for another's part of a step
     """
 
     __pydantic_config__ = _STRICT
@@ -159,6 +160,7 @@ class RunConfig:
     seed: int = 0
     pool_runs: int = 8
     threads: int = 1
+    timeout: float = 30.0
 
     def __post_init__(self) -> None:
         by_hand = bool(self.signal), bool(self.objective)
@@ -175,6 +177,8 @@ class RunConfig:
         for name, least in (("pool_runs", 1), ("threads", 1), ("seed", 0), ("budget", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+        if not 0.0 < self.timeout <= 10080.0:
+            raise ConfigError(f"timeout = {self.timeout!r}: minutes, above 0, at most 10080")
         if not 0.0 <= self.on_policy <= 1.0:
             raise ConfigError(f"on_policy = {self.on_policy!r}: a share between 0 and 1")
 
