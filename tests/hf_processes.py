@@ -76,7 +76,9 @@ def compare(processes: Processes, name: str, sharded: bool) -> dict[str, float]:
         one, two = (s.train_window(examples(count), 0.1 * n) for s in (alone, lead))
         assert (one.tokens, one.rate) == (two.tokens, two.rate)
         off["loss"] = max(off["loss"], abs(one.loss - two.loss))
-        off["gradient"] = max(off["gradient"], abs(one.gradient - two.gradient) / (one.gradient or 1))
+        off["gradient"] = max(
+            off["gradient"], abs(one.gradient - two.gradient) / (one.gradient or 1)
+        )
         with torch.no_grad():
             both = [s.model(**reads).logits for s in (alone, lead)]
         off["logits"] = max(off["logits"], float((both[0] - both[1]).abs().max()))
@@ -120,11 +122,14 @@ def main() -> None:
                 for way in ("ddp", "fsdp")
             }
             print(json.dumps({"off": found, "not finite": not_finite(processes)}))
+            processes.tell({"do": "stop"})
         try:
             processes.agree({"training": {"batch": 8 + processes.rank}})
         except ConfigError as error:
             if processes.rank == 0:
                 print(json.dumps(str(error)))
+        if processes.rank:
+            processes.hear()  # the last word
 
 
 if __name__ == "__main__":

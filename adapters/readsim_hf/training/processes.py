@@ -7,8 +7,10 @@ device and communication (NCCL on CUDA, gloo on CPU). What is said goes over glo
 
 import json
 import os
+import re
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,7 +25,7 @@ from torch import Tensor
 from readsim.errors import ConfigError, ReadsimError, TrainingError
 
 IDLE = timedelta(days=7)  # how long a process waits to be told something: teachers may be slow
-NOTE = timedelta(seconds=10)  # how long one that lost the others waits for process 0's word on it
+NOTE = 3.0  # seconds that one which lost the others waits for process 0's word on it
 RESUME = "the same command with --resume goes on"
 
 
@@ -181,7 +183,13 @@ class Processes:
             if isinstance(error, ReadsimError) or not _is_of_connection(error):
                 raise
             self._over = True
-            raise self._lost(_first_line(error)) from error
+            raise self._lost(self._short(error)) from error
+
+    def _short(self, error: RuntimeError) -> str:
+        text = re.sub(r"^\[\S+\] ", "", _first_line(error)).partition(". ")[0]
+        if "timed out" in text.lower():
+            return f"no answer within timeout = {self._timeout.total_seconds() / 60:g} minutes"
+        return text
 
     def _lost(self, why: str) -> TrainingError:
         for rank in range(self.world):
@@ -249,11 +257,10 @@ class Processes:
 
     def _has_spoken(self) -> bool:
         """Whether process 0 ends by itself and says why."""
-        try:
-            self._store.wait(["readsim/left/0"], NOTE)
-        except RuntimeError:
-            return False
-        return True
+        end = time.monotonic() + NOTE
+        while not (note := self._note(0)) and time.monotonic() < end:
+            time.sleep(0.1)
+        return bool(note)
 
 
 def _is_of_connection(error: RuntimeError) -> bool:
