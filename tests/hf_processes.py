@@ -109,6 +109,10 @@ def not_finite(processes: Processes) -> str:
     return said
 
 
+def other_student(facts: Mapping[str, Any]) -> Member:
+    raise ConfigError("the student is another")
+
+
 def main() -> None:
     torch.set_num_threads(1)
     with Processes("cpu", timedelta(minutes=5)) as processes:
@@ -129,7 +133,11 @@ def main() -> None:
             if processes.rank == 0:
                 print(json.dumps(str(error)))
         if processes.rank:
-            processes.hear()  # the last word
+            follow(processes, other_student)
+        try:
+            Lead(*setting("plain"), processes, {})
+        except TrainingError as error:
+            print(json.dumps(str(error)))
 
 
 if __name__ == "__main__":

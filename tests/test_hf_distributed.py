@@ -59,7 +59,7 @@ class Started:
     def wait_for(self, path: str, lines: int) -> None:
         """Until a log has so many lines."""
         end = time.monotonic() + PATIENCE
-        while not any(p.read_bytes().count(b"\n") == lines for p in Path().glob(path)):
+        while not any(p.read_bytes().count(b"\n") >= lines for p in Path().glob(path)):
             for one in self.all:
                 assert one.poll() is None, one.communicate()[1]
             assert time.monotonic() < end
@@ -110,9 +110,9 @@ def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_two_processes_take_the_steps_of_one(started: Any) -> None:
     """Full weights, LoRA, bf16, recomputed activations, logits in pieces; windows of 5, 1, 4 and 0."""
-    codes, out, err = started("tests.hf_processes").ended()
-    assert codes == [0], err
-    found, mismatch = map(json.loads, out.splitlines())
+    _, out, err = started("tests.hf_processes").ended()
+    assert "rank1" not in err  # what process 1 found wrong process 0 says
+    found, mismatch, reason = map(json.loads, out.splitlines())
     assert len(found["off"]) == 12
     for case, off in found["off"].items():
         assert off.pop("put") == off.pop("empty") == 0.0, case
@@ -120,6 +120,7 @@ def test_two_processes_take_the_steps_of_one(started: Any) -> None:
         assert max(off.values()) < within, (case, off)
     assert "the loss is nan" in found["not finite"]
     assert mismatch.startswith("training.batch is 8 for process 0 and 9 for process 1")
+    assert reason.startswith("process 1 of this run stopped: the student is another; the same")
 
 
 # ---------------------------------------------------------------- the command

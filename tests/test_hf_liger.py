@@ -16,6 +16,7 @@ pytestmark = pytest.mark.extra(*NEEDS)
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The package's stand-in, and what was asked of it; the student seems to be on CUDA."""
     from readsim_hf.training import liger
+    from readsim_hf.training.logits import bare
 
     made: list[dict[str, Any]] = []
     kernels: Any = ModuleType("liger_kernel.transformers.monkey_patch")
@@ -23,11 +24,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     kernels._apply_liger_kernel_to_instance = lambda **settings: made.append(settings)
     monkeypatch.setitem(sys.modules, kernels.__name__, kernels)
     monkeypatch.setattr(liger, "find_spec", lambda name: name)
-    real = liger.bare
 
     def on_cuda(model: Any) -> Any:
         return SimpleNamespace(
-            device=SimpleNamespace(type="cuda"), config=real(model).config, model=model
+            device=SimpleNamespace(type="cuda"), config=bare(model).config, model=model
         )
 
     monkeypatch.setattr(liger, "bare", on_cuda)

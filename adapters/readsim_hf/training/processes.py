@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -201,10 +201,11 @@ class Processes:
 
     def _note(self, rank: int) -> str:
         """What a process left on its way out; "" where none is known."""
+        key = f"readsim/left/{rank}"
         try:
-            key = f"readsim/left/{rank}"
-            return self._store.get(key).decode() if self._store.check([key]) else ""
+            return self._store.get(key).decode() if self._store and self._store.check([key]) else ""
         except RuntimeError:  # whoever kept the notes is gone too
+            self._store = None
             return ""
 
     def __enter__(self) -> Self:
@@ -250,15 +251,14 @@ class Processes:
         return False
 
     def _leave(self, note: str) -> None:
-        try:
-            self._store.set(f"readsim/left/{self.rank}", note)
-        except RuntimeError:
-            return  # nobody is left to read it
+        with suppress(RuntimeError):  # nobody is left to read it
+            if self._store:
+                self._store.set(f"readsim/left/{self.rank}", note)
 
     def _has_spoken(self) -> bool:
         """Whether process 0 ends by itself and says why."""
         end = time.monotonic() + NOTE
-        while not (note := self._note(0)) and time.monotonic() < end:
+        while not (note := self._note(0)) and self._store and time.monotonic() < end:
             time.sleep(0.1)
         return bool(note)
 

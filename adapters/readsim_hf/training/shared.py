@@ -67,10 +67,11 @@ class Member(Student):
         """As for one process; where nothing is left for this one, something that does not count."""
         weight = self.processes.world if part else 0  # the gradients of all are averaged
         batch = collate(part or self._spare, self.device)
-        alone = isinstance(self._losses, DistributedDataParallel) and not last
-        with self._losses.no_sync() if alone else nullcontext():
+        losses = self._losses
+        wait = isinstance(losses, DistributedDataParallel) and not last  # sum over processes once
+        with losses.no_sync() if wait else nullcontext():  # type: ignore[operator]
             with self._recomputing(), self._autocast():
-                value: Tensor = self._losses.__call__(batch) * (weight / total)
+                value: Tensor = losses(batch) * (weight / total)
             value.backward()  # type: ignore[no-untyped-call]
         return value.detach() / self.processes.world
 
