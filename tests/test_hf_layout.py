@@ -26,7 +26,7 @@ LAYERS = (
     ("benchmarks", "manifest"),
     ("parts",),
     ("backend", "interventions"),
-    ("compared", "identify", "outlay", "results", "watching"),
+    ("compared", "identify", "outlay", "results", "watching", "workers"),
     ("show_compared",),
     ("distill", "show"),
     ("cli",),

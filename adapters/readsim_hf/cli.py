@@ -89,6 +89,9 @@ def distill(
     gradient_checkpointing: Annotated[
         bool | None, typer.Option("--gradient-checkpointing/--no-gradient-checkpointing")
     ] = None,
+    liger: Annotated[
+        bool | None, typer.Option("--liger/--no-liger", help="Liger kernels in the student (CUDA).")
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Examples an optimiser step.")] = None,
     micro_batch: Annotated[int | None, typer.Option(help="Examples a forward pass.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
@@ -116,6 +119,7 @@ def distill(
         "precision": precision,
         "lora": lora,
         "gradient_checkpointing": gradient_checkpointing,
+        "liger": liger,
         "batch": batch,
         "micro_batch": micro_batch,
         "learning_rate": learning_rate,

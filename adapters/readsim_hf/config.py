@@ -142,6 +142,7 @@ class RunConfig:
                 measured at the end and never trained on: xstest has to be among the benchmarks
     pool_runs   short trainings for an allocator that wants an offline pool, and for the identifier
     identify    learn what the task requires from its card (`identifier`), instead of being told
+    timeout     minutes that one of several processes waits for another's part of a step
     """
 
     __pydantic_config__ = _STRICT
@@ -167,6 +168,7 @@ class RunConfig:
     identify: bool = False
     identifier: IdentifierConfig = field(default_factory=IdentifierConfig)
     threads: int = 1
+    timeout: float = 30.0
 
     def __post_init__(self) -> None:
         by_hand = bool(self.signal), bool(self.objective)
@@ -185,6 +187,8 @@ class RunConfig:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
         if not 0.0 < self.auxiliary_weight < float("inf"):
             raise ConfigError(f"auxiliary_weight = {self.auxiliary_weight!r}: a number above 0")
+        if not 0.0 < self.timeout <= 10080.0:
+            raise ConfigError(f"timeout = {self.timeout!r}: minutes, above 0, at most 10080")
         if not 0.0 <= self.on_policy <= 1.0:
             raise ConfigError(f"on_policy = {self.on_policy!r}: a share between 0 and 1")
 

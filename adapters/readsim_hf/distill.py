@@ -1,7 +1,7 @@
 """`readsim distill`: one real run, from settings to tables, with every decision on disk."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,10 @@ from readsim_hf.results import refusals_of, save_results, show_identified, show_
 from readsim_hf.show_compared import show_beside
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.agreement import agreement
+from readsim_hf.training.processes import Processes, said_once
+from readsim_hf.training.shared import is_sharded
 from readsim_hf.watching import Watching
+from readsim_hf.workers import join, led, work
 
 HELD_OUT = 64  # prompts on which student and teacher are compared
 
@@ -99,10 +102,36 @@ def distill(
     tensorboard: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Run, or with `resume` go on with, the run that the settings describe; results are in `out`."""
-    config = resolve(file, options, out / "teacher.sqlite")
-    torch.set_num_threads(config.threads)
+    """Run, or with `resume` go on with, the run that the settings describe; results are in `out`.
+
+    Started as one of several processes, this one drives them or follows.
+    """
+    with said_once():
+        config = resolve(file, options, out / "teacher.sqlite")
+        torch.set_num_threads(config.threads)
+        processes = join(config)
+    with processes or nullcontext():
+        if processes is not None and processes.rank:
+            work(processes, config)
+        else:
+            _drive(config, out, processes, resume, tensorboard, dry_run)
+
+
+def _drive(
+    config: RunConfig,
+    out: Path,
+    processes: Processes | None,
+    resume: bool,
+    tensorboard: bool,
+    dry_run: bool,
+) -> None:
+    """The run itself: of one process, or of the first of several."""
     console = Console()
+    if processes is not None:
+        processes.agree(config.table())
+        console.print(
+            f"{processes.world} processes train the student, {'FSDP' if is_sharded() else 'DDP'}"
+        )
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
     pair = load_pair(
         config.pair.name,
@@ -113,6 +142,8 @@ def distill(
         teacher_precision=config.pair.teacher_precision,
     )
     parts = build_parts(config, pair)
+    if processes is not None:
+        parts = led(parts, processes)
     backend = HFBackend(parts, config.budget)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)  # what the allocator needs is there

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import nn
+from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, unknown
@@ -38,6 +39,7 @@ from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal, signal_named
 from readsim_hf.teachers.teacher import Teacher
 from readsim_hf.training.feed import Feed
+from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
@@ -53,7 +55,7 @@ class Parts:
     """See `build_parts`.
 
     `left_out` names templates whose prompts are too long; `manifest` is plain data, `identity` its
-    SHA-256 without the versions.
+    SHA-256 without the versions; `make_student` is another where several processes train it.
     """
 
     pair: Pair
@@ -71,10 +73,11 @@ class Parts:
     left_out: tuple[str, ...]
     manifest: Mapping[str, Any]
     identity: str
+    make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
 
     def fresh_student(self) -> Student:
         """The pair's starting student with a new optimiser."""
-        return Student(self.pair.fresh_student(), self.recipe, self.objective)
+        return self.make_student(self.pair.fresh_student(), self.recipe, self.objective)
 
     def feed(self, seed: int, student: Callable[[], nn.Module]) -> Feed:
         """A run's examples; `student` gives the student that answers on-policy prompts."""
@@ -120,8 +123,10 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     combination that is not defined, tokenizers that differ where distributions are needed, a
     capability without templates or probe, a leak between the splits.
     """
+    if config.training.liger:
+        check_liger(pair.student)
     library = _library(config.data, pair) if library is None else library
-    signal, objective = _supervision(config)
+    signal, objective = supervision(config)
     suffixes = _suffixes(config, library.style, signal)
     library, left_out = fitting(library, partial(_fits, config, pair, suffixes))
     soft = SoftSettings(config.soft.kind, config.soft.k)
@@ -230,7 +235,7 @@ def _fits(config: RunConfig, pair: Pair, suffixes: Sequence[str], prompt: Prompt
     )
 
 
-def _supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
     """Signal and objective of a method, or of the two names."""
     if config.method:
         if config.method not in BASELINES:

@@ -90,6 +90,14 @@ def load_pair(
     )
 
 
+def load_student(
+    name: str | None, teacher: str | None, student: str | None, layers: int
+) -> tuple[PreTrainedModel, Tokenizer]:
+    """The starting student alone, on the CPU, with its tokenizer: as `load_pair` reads them."""
+    _, _, source = _sources(name, teacher, student, layers)
+    return load_model(source, precision="fp32"), load_tokenizer(source)
+
+
 def _sources(
     name: str | None, teacher: str | None, student: str | None, layers: int
 ) -> tuple[str, str, str]:

@@ -22,6 +22,7 @@ class Recipe:
     precision       fp32, or bf16: fp32 weights, autocast to bfloat16
     lora            rank of LoRA adapters on all linear layers; 0 trains every weight
     gradient_checkpointing   recompute activations in the backward pass: less memory, slower
+    liger           Liger kernels in the student's layers (CUDA, package liger-kernel)
 
     Raises ConfigError naming the field.
     """
@@ -39,6 +40,7 @@ class Recipe:
     precision: Precision = "fp32"
     lora: int = 0
     gradient_checkpointing: bool = False
+    liger: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -57,6 +59,9 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} = {value!r}: a whole number >= {least}")
+        for name in ("gradient_checkpointing", "liger"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} = {getattr(self, name)!r}: true or false")
         if self.schedule not in SCHEDULES:
             raise unknown("schedule", self.schedule, SCHEDULES)
         if self.precision not in ("fp32", "bf16"):

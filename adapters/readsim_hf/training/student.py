@@ -13,6 +13,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from readsim.errors import TrainingError
 from readsim_hf.objectives.objective import Objective
 from readsim_hf.training.batch import Example, collate
+from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, loss_sum
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.schedule import learning_rate
@@ -36,6 +37,10 @@ def memory_for(knobs: str) -> Iterator[None]:
         raise TrainingError(f"out of memory: lower {knobs} ({error})") from error
 
 
+class NotFiniteError(TrainingError):
+    """A loss or a gradient that is not finite: the same for all processes of a run."""
+
+
 class Window(NamedTuple):
     """What one optimiser step did: mean loss a supervised token, tokens, gradient norm, rate."""
 
@@ -49,10 +54,13 @@ class Student:
     """A model with its AdamW optimiser, which lives as long as the budget (D21)."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, objective: Objective) -> None:
-        self.model = with_lora(model, recipe.lora) if recipe.lora else model
+        if recipe.liger:
+            apply_liger(model)
+        self.trained = with_lora(model, recipe.lora) if recipe.lora else model
         self.recipe, self.objective = recipe, objective
-        self.names = [n for n, p in self.model.named_parameters() if p.requires_grad]
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self._share()
+        self.names = [n for n, p in self.trained.named_parameters() if p.requires_grad]
+        self.parameters = [p for p in self.trained.parameters() if p.requires_grad]
         self.device = self.parameters[0].device
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -61,9 +69,17 @@ class Student:
             weight_decay=recipe.weight_decay,
             fused=True,
         )
-        self.model.eval()  # dropout off: the same weights give the same loss
+        self.trained.eval()  # dropout off: the same weights give the same loss
         if recipe.gradient_checkpointing:
-            _recompute_activations(bare(self.model))
+            _recompute_activations(bare(self.trained))
+
+    @property
+    def model(self) -> nn.Module:
+        """The model with the trained weights, to read and to generate with."""
+        return self.trained
+
+    def _share(self) -> None:
+        """Where several processes train one student: hand the model to them."""
 
     def train_window(self, examples: Sequence[Example], spent: float) -> Window:
         """One optimiser step on all examples; `spent` is the share of the budget spent before it.
@@ -74,18 +90,20 @@ class Student:
         Raises TrainingError if the loss or a gradient is not finite (the weights stay as they were)
         or memory runs out.
         """
-        recipe = self.recipe
         total = sum(example.tokens for example in examples)
-        by_length = sorted(examples, key=lambda e: len(e.record.prompt_ids) + e.record.span[1])
+        ordered, micro = by_length(examples), self.recipe.micro_batch
+        starts = range(0, total and len(ordered), micro)
+        return self._step([ordered[start : start + micro] for start in starts], total, spent)
+
+    def _step(self, parts: Sequence[Sequence[Example]], total: int, spent: float) -> Window:
+        """One optimiser step on micro-batches of a window of `total` tokens."""
+        recipe = self.recipe
         loss = torch.zeros((), device=self.device)
         try:
             with memory_for(KNOBS.format(micro=recipe.micro_batch)):
-                for start in range(0, total and len(by_length), recipe.micro_batch):
-                    batch = collate(by_length[start : start + recipe.micro_batch], self.device)
-                    with self._recomputing(), self._autocast():
-                        part = loss_sum(self.model, batch, self.objective) / total
-                    part.backward()  # type: ignore[no-untyped-call]
-                    loss += part.detach()
+                for left, part in zip(reversed(range(len(parts))), parts, strict=True):
+                    loss += self._backward(part, total, last=left == 0)
+                loss = self._summed(loss)
                 norm = self._gradient_norm()
         except BaseException:
             self.optimizer.zero_grad(set_to_none=True)
@@ -93,7 +111,7 @@ class Student:
         rate = learning_rate(recipe.learning_rate, spent, recipe.warmup, recipe.schedule)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             self.optimizer.zero_grad(set_to_none=True)
-            raise TrainingError(
+            raise NotFiniteError(
                 f"the loss is {float(loss)} (gradient norm {float(norm)}) at {100 * spent:.1f} % of "
                 f"the budget, learning rate {rate:g}: lower learning_rate, or use precision = 'fp32'"
             )
@@ -103,6 +121,19 @@ class Student:
         self.optimizer.zero_grad(set_to_none=True)
         return Window(float(loss), total, float(norm), rate)
 
+    def _backward(self, part: Sequence[Example], total: int, *, last: bool) -> Tensor:
+        """Add a micro-batch's gradient; its share of the loss."""
+        del last  # it matters to several processes alone
+        batch = collate(part, self.device)
+        with self._recomputing(), self._autocast():
+            value = loss_sum(self.trained, batch, self.objective) / total
+        value.backward()  # type: ignore[no-untyped-call]
+        return value.detach()
+
+    def _summed(self, loss: Tensor) -> Tensor:
+        """The loss of all processes."""
+        return loss
+
     def _gradient_norm(self) -> Tensor:
         limit = self.recipe.clip or float("inf")
         return nn.utils.clip_grad_norm_(self.parameters, limit)
@@ -110,7 +141,7 @@ class Student:
     @contextmanager
     def _recomputing(self) -> Iterator[None]:
         """With gradient checkpointing, its layers alone in training mode: only then do they recompute."""
-        layers = _layers(self.model) if self.recipe.gradient_checkpointing else []
+        layers = layers_of(self.trained) if self.recipe.gradient_checkpointing else []
         for layer in layers:
             layer.training = True
         try:
@@ -149,7 +180,13 @@ class Student:
         self.optimizer.zero_grad(set_to_none=True)
 
 
-def _layers(model: nn.Module) -> list[nn.Module]:
+def by_length(examples: Sequence[Example]) -> list[Example]:
+    """Examples of similar length next to each other, the shortest first."""
+    return sorted(examples, key=lambda e: len(e.record.prompt_ids) + e.record.span[1])
+
+
+def layers_of(model: nn.Module) -> list[nn.Module]:
+    """A transformer's layers."""
     return [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
 
 
