@@ -22,7 +22,7 @@ LAYERS = (
     ("probes",),
     ("training",),
     ("config",),
-    ("benchmarks", "manifest"),
+    ("benchmarks", "manifest", "teaching"),
     ("parts",),
     ("backend", "interventions"),
     ("outlay", "results", "watching"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +85,7 @@ def distill(
     torch.set_num_threads(config.threads)
     console = Console()
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
-    pair = load_pair(
-        config.pair.name,
-        teacher=config.pair.teacher,
-        student=config.pair.student,
-        layers=config.pair.layers,
-        device=config.pair.device,
-        teacher_precision=config.pair.teacher_precision,
-    )
+    pair = load_pair(**asdict(config.pair), server=config.server)
     parts = build_parts(config, pair)
     backend = HFBackend(parts, config.budget)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
@@ -180,9 +174,10 @@ def _is_over(log: RunLog, state: Path, results: Path) -> bool:
 
 def _held_out(parts: Parts) -> list[TeacherRecord]:
     """The teacher's replies to prompts of the dev split, asked outside the budget; none where the
-    distributions that agreement needs are not stored."""
+    distributions that agreement needs are not stored, or a server would have to be paid."""
     soft = parts.teacher.soft
-    if soft is None or soft.kind == "sampled":
+    paid = any(voice.server is not None for voice in parts.pair.voices)
+    if soft is None or soft.kind == "sampled" or paid:
         return []
     prompts = parts.suite.splits.prompts("dev")[:HELD_OUT]
     return [r for r in parts.teacher.ask(prompts) if r is not None]
