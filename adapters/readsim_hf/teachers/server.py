@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -186,8 +187,9 @@ class ServerTeacher:
         """Ask, a few at a time. An error waits for what is under way, so that it is kept."""
         if not new:
             return {}
+        broken = Event()
         with ThreadPoolExecutor(self.server.settings.concurrency, "teacher") as pool:
-            futures = {key: pool.submit(self._one, key, one) for key, one in new.items()}
+            futures = {key: pool.submit(self._one, key, one, broken) for key, one in new.items()}
             try:
                 wait(futures.values(), return_when=FIRST_EXCEPTION)
             finally:
@@ -211,8 +213,10 @@ class ServerTeacher:
             raise TrainingError(f"{failed}; {self._kept()}") from failed
         return out
 
-    def _one(self, key: bytes, asked: Asked) -> tuple[Reply, int]:
-        """Ask one prompt; what comes back is on disk before this returns."""
+    def _one(self, key: bytes, asked: Asked, broken: Event) -> tuple[Reply | None, int]:
+        """Ask one prompt; what comes back is on disk before this returns. Not after another failed."""
+        if broken.is_set():
+            return None, 0
         text, ids = asked
         seed = int.from_bytes(key[:4]) >> 1  # of prompt and attempt: a second attempt differs
         if self._journal is not None:
@@ -226,6 +230,7 @@ class ServerTeacher:
                     ids, self.decoding, seed, self.soft.k, self.vocab
                 )
         except BaseException as error:
+            broken.set()
             if self._journal is not None:
                 self._journal.fail(key, error.lost if isinstance(error, NoReplyError) else lost)
             raise
@@ -280,7 +285,7 @@ class ServerTeacher:
 
 
 def _outcome(
-    future: Future[tuple[Reply, int]],
+    future: Future[tuple[Reply | None, int]],
 ) -> tuple[Reply | None, int, NoReplyError | None]:
     """What came of one request; errors that nobody foresaw are raised."""
     try:
