@@ -78,7 +78,7 @@ def handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
             with fake.lock:
                 number = len(fake.asked)
                 fake.asked.append(body)
-                fake.headers = dict(self.headers)
+                fake.headers = {k.lower(): v for k, v in self.headers.items()}
             fault = fake.plan(number, body)
             if fault == "dies":
                 self.close_connection = True
@@ -90,7 +90,11 @@ def handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
             elif fault:
                 self.reply(*FAULTS[fault])
             else:
-                answer = fake.answer(body)
+                try:
+                    answer = fake.answer(body)
+                except OSError:  # whom it asks is gone
+                    self.close_connection = True
+                    return
                 self.reply(200, {}, json.dumps(answer))
                 with fake.lock:
                     fake.sent.append(said(body))

@@ -109,7 +109,7 @@ def test_the_key_is_sent_and_shown_nowhere(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(TrainingError, match=r"bad key \*\*\*") as caught:
             teacher.ask(PROMPTS)
         assert all(teacher.ask(PROMPTS))
-        assert fake.headers["Authorization"] == "Bearer s3cret"
+        assert fake.headers["authorization"] == "Bearer s3cret"
     assert "s3cret" not in str(caught.value)
     for path in tmp_path.iterdir():
         assert b"s3cret" not in path.read_bytes()

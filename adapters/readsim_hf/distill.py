@@ -132,6 +132,8 @@ def distill(
             f"({after['positions']} tokens)"
             + (f"; at most {100 * missing:.2g} % of the teacher is not stored" if missing else "")
         )
+    if doubt := parts.teacher.counts.in_doubt:
+        console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
     rows = read_runlog(path)[1]
     show_results(console, rows, header)
     where = f"run log, curves, training record and the student are in {out / 'runs'}"

@@ -1,7 +1,5 @@
 """From a pair to what is asked: the teacher's model, a server, or one for each capability."""
 
-from collections.abc import Sequence
-
 from readsim.errors import ConfigError, unknown
 from readsim_hf.models.pairs import Pair
 from readsim_hf.models.tokens import vocabulary_size
@@ -41,15 +39,18 @@ def teacher_of(
             f"on_policy = {on_policy!r}: the student's own text is scored by one teacher that is loaded "
             "here, not by servers or several teachers; use on_policy = 0"
         )
-    distinct = list({id(voice): voice for voice in voices}.values())
-    made = {id(v): _one(v, pair, library, signal, decoding, soft, vocab) for v in distinct}
-    main = made[id(voices[0])]
+    distinct = {_who(voice): voice for voice in voices}
+    made = {
+        who: _one(voice, pair, library, signal, decoding, soft, vocab)
+        for who, voice in distinct.items()
+    }
+    main = made[_who(voices[0])]
     if not pair.others:
         return main
     return Router(
         main,
-        {capability: made[id(voice)] for capability, voice in pair.others.items()},
-        _same(distinct, [made[id(v)] for v in distinct]),
+        {capability: made[_who(voice)] for capability, voice in pair.others.items()},
+        [made[w] for w, v in distinct.items() if v.server is not None or v.vocabulary is not None],
         pair.tokenizer,
         ends=end_ids(pair.student, pair.tokenizer),
         vocab=vocab or vocabulary_size(pair.student.config),
@@ -93,7 +94,6 @@ def _one(
     )
 
 
-def _same(voices: Sequence[Voice], teachers: Sequence[AnyTeacher]) -> list[AnyTeacher]:
-    """The teachers whose records are in the student's tokens."""
-    each = zip(voices, teachers, strict=True)
-    return [t for v, t in each if v.server is not None or v.vocabulary is not None]
+def _who(voice: Voice) -> tuple[int, int]:
+    """Equal for the same teacher under two capabilities."""
+    return id(voice.model), id(voice.server)

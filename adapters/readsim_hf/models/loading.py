@@ -134,7 +134,23 @@ def load_model(
         )
     model.train(False)
     plain = _plain(model)
-    return plain if device_map is not None else moved(plain, place)
+    if device_map is None:
+        return moved(plain, place)
+    _check_covered(plain, device_map)
+    return plain
+
+
+def _check_covered(model: PreTrainedModel, device_map: DeviceMap) -> None:
+    """Raises for a table with a module that the model does not have, or with parts left out."""
+    if isinstance(device_map, str) or "" in device_map:
+        return
+    modules = [name for name, _ in model.named_modules() if name]
+    for name in device_map:
+        if name not in modules:
+            raise unknown("module in device_map", name, modules)
+    for name, _ in model.named_parameters():
+        if not any(name.startswith(f"{module}.") for module in device_map):
+            raise ConfigError(f"device_map is {device_map!r}: it has no device for {name}")
 
 
 def moved(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:

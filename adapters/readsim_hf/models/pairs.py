@@ -54,9 +54,8 @@ class Pair:
     @property
     def device(self) -> torch.device:
         """Where the student trains."""
-        if self.place is None:
-            return self.local_teacher().device
-        return self.place
+        beside = self._start if self.teacher is None else self.teacher
+        return beside.device if self.place is None else self.place
 
     @property
     def voices(self) -> tuple[Voice, ...]:
@@ -127,9 +126,11 @@ def load_pair(
     main = load(teacher)
     if main.server is not None:
         title = f"{main.source} -> {student}"  # the same model elsewhere is the same teacher
-    loaded = {source: load(source) for source in dict.fromkeys((teachers or {}).values())}
+    loaded = {teacher: main}
+    for source in (teachers or {}).values():
+        loaded[source] = loaded.get(source) or load(source)
     others = {capability: loaded[source] for capability, source in (teachers or {}).items()}
-    voices = (main, *loaded.values())
+    voices = tuple(loaded.values())
     _check_names(voices)
     models = [voice.model for voice in voices if voice.model is not None]
     limits = [v.server.context for v in voices if v.server is not None]

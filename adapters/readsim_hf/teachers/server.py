@@ -1,6 +1,5 @@
 """A teacher behind an OpenAI-compatible server: each reply is kept the moment it arrives."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from threading import Event
@@ -24,6 +23,7 @@ from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.reply import Reply
 from readsim_hf.teachers.scoring import Passage, SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal
+from readsim_hf.teachers.suspicions import Suspicions
 
 Asked = tuple[str, NDArray[np.int32]]  # what is asked, as text and in tokens
 
@@ -76,8 +76,7 @@ class ServerTeacher:
         self._decode = decoder(tokenizer, ends)
         self._cache: SignalCache | None = None
         self._journal: Journal | None = None
-        self._compared = False
-        self._named: str | None = None  # the model's name in its replies
+        self._suspicions = Suspicions(server.model, known)
 
     @property
     def cache(self) -> SignalCache | None:
@@ -173,14 +172,12 @@ class ServerTeacher:
         new = {key: one for key, one in distinct.items() if key not in known}
         self.counts.cached += len(asked) - len(new)
         fresh = self._fetch(new, attempt)
-        for key, reply in fresh.items():
-            self._compare(distinct[key], reply)
         known |= fresh
-        for key in distinct:
+        for key, (text, _) in distinct.items():
             reply = known[key]
             self.counts.asked_prompt_tokens += reply.prompt_tokens
             self.counts.asked_generated_tokens += reply.generated_tokens
-            self._same_model(reply)
+            self._suspicions.look(text, reply, self.ends)
         return [known[key] for key in keys]
 
     def _fetch(self, new: Mapping[bytes, Asked], attempt: int) -> dict[bytes, Reply]:
@@ -259,29 +256,6 @@ class ServerTeacher:
             f"what was paid for is kept in {self._cache.path}, and the same command with --resume "
             f"goes on; {doubt}"
         )
-
-    def _compare(self, asked: Asked, reply: Reply) -> None:
-        """Say so, once, where the server reads another prompt than the known tokenizer makes."""
-        if self.known is None or self._compared:
-            return
-        self._compared = True
-        ours = len(encode(self.known, asked[0]))
-        if ours != reply.prompt_tokens:
-            warnings.warn(
-                f"the server of {self.server.model!r} read {reply.prompt_tokens} tokens where "
-                f"teacher_tokenizer with its chat template makes {ours}: they disagree on the template",
-                stacklevel=2,
-            )
-
-    def _same_model(self, reply: Reply) -> None:
-        """Say so where the name in the replies changes: another model may answer now."""
-        if self._named is not None and reply.model != self._named:
-            warnings.warn(
-                f"replies of {self.server.model!r} name the model {self._named!r} and now "
-                f"{reply.model!r}: the teacher may have changed",
-                stacklevel=2,
-            )
-        self._named = reply.model
 
 
 def _outcome(
