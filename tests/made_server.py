@@ -151,6 +151,7 @@ def served(url: str, cache: Any = None, **changes: Any) -> Any:
     settings = ("concurrency", "timeout_s", "retries", "api_key_env")
     given = {name: changes.pop(name) for name in settings if name in changes}
     decoding = Decoding(changes.pop("max_new_tokens", 20), changes.pop("temperature", 0.7))
+    student: dict[str, Any] = {"ends": (1,), "vocab": 99, "context": 128}
     made = ServerTeacher(
         Server(url, changes.pop("model", None), ServerSettings(**given)),
         char_tokenizer(),
@@ -158,7 +159,7 @@ def served(url: str, cache: Any = None, **changes: Any) -> Any:
         signal_named(changes.pop("signal", "resp")),
         decoding=decoding,
         format_ok=changes.pop("format_ok", lambda prompt, answer: answer.isdigit()),
-        **({"ends": (1,), "vocab": 99, "context": 128} | changes),
+        **(student | changes),
     )
     made.cache = None if cache is None else SignalCache(cache)
     return made

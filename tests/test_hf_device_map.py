@@ -55,7 +55,7 @@ def test_a_wrong_map_is_named(folder: str) -> None:
         load_model(folder, device_map={"": "cuda:9"})
     with pytest.raises(ConfigError, match="accepted: 'cpu', 'cuda'"):
         load_model(folder, device_map={"": "auto"})
-    with pytest.raises(UnknownNameError, match="did you mean 'model.embed_tokens'"):
+    with pytest.raises(UnknownNameError, match=r"did you mean 'model.embed_tokens'"):
         load_model(folder, device_map={"model.embed": "cpu"})
     with pytest.raises(ConfigError, match=r"no device for model\.layers\.0"):
         load_model(folder, device_map={"model.embed_tokens": "cpu"})

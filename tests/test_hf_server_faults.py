@@ -1,6 +1,5 @@
 """A server that fails in every way that servers do: bounded attempts, nothing lost, a clear end."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ PROMPTS = [asking(f"{n}+{n}") for n in range(4)]
 
 
 @pytest.fixture(autouse=True)
-def naps(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Nobody sleeps between attempts; how long they would have."""
     import time
 
@@ -179,6 +178,14 @@ def test_the_one_served_model_is_found() -> None:
     for settings in ({"concurrency": 0}, {"retries": -1}, {"timeout_s": 0.0}):
         with pytest.raises(ConfigError, match=next(iter(settings))):
             served("http://h/v1", model="m", **settings)
+
+
+def test_without_the_sdk_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "openai", None)
+    with pytest.raises(ConfigError, match=r"pip install 'readsim\[server\]'"):
+        served("http://127.0.0.1:9/v1", model="m")
 
 
 def test_another_name_in_the_replies_is_said(tmp_path: Path) -> None:
