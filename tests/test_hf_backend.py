@@ -279,7 +279,7 @@ def test_a_prompt_that_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no template of 'general' makes prompts that fit"):
         small(pair=dataclasses.replace(char_pair(), context=20))
     pair = char_pair()
-    pair.teacher.config.max_position_embeddings = 20
+    pair.local_teacher().config.max_position_embeddings = 20
     with pytest.raises(
         ConfigError, match=r"prompt of '\w+/.* with max_new_tokens 8 .* teacher's context of 20"
     ):

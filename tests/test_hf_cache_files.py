@@ -95,7 +95,7 @@ def test_a_full_disk_stops_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) 
     from readsim_hf.teachers.cache import SignalCache
 
     teacher(path).ask(PROMPTS[:1])
-    connection_of = SignalCache._connection
+    connection_of = SignalCache.connection
 
     @contextmanager
     def full(self: SignalCache, mode: str | None = None) -> Iterator[sqlite3.Connection]:
@@ -103,7 +103,7 @@ def test_a_full_disk_stops_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) 
             connection.execute("PRAGMA max_page_count = 1")  # SQLite's own limit: "is full"
             yield connection
 
-    monkeypatch.setattr(SignalCache, "_connection", full)
+    monkeypatch.setattr(SignalCache, "connection", full)
     small = teacher(path, kind="full")
     many = [asking(f"{n}+{n}") for n in range(40)]
     records = small.ask(many)

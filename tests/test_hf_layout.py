@@ -23,7 +23,7 @@ LAYERS = (
     ("training",),
     ("requirement",),
     ("config",),
-    ("benchmarks", "manifest"),
+    ("benchmarks", "manifest", "teaching"),
     ("parts",),
     ("backend", "interventions"),
     ("compared", "identify", "outlay", "results", "watching", "workers"),

@@ -66,11 +66,11 @@ def test_a_pair_of_folders(tmp_path: Path) -> None:
     pair = load_pair(teacher=teacher, student=student)
     assert (pair.context, pair.vocabulary, pair.library_name) == (64, 12, "text")
     assert pair.shared_vocabulary() == 12
-    assert {p.dtype for p in pair.teacher.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in pair.local_teacher().parameters()} == {torch.bfloat16}
     assert {p.dtype for p in pair.student.parameters()} == {torch.float32}
-    assert not any(p.requires_grad for p in pair.teacher.parameters())
+    assert not any(p.requires_grad for p in pair.local_teacher().parameters())
     assert all(p.requires_grad for p in pair.student.parameters())
-    assert not pair.teacher.training
+    assert not pair.local_teacher().training
 
 
 def test_fresh_students_are_equal_to_the_last_bit(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_the_default_pair_comes_with_readsim() -> None:
     pair = load_pair()
     assert (pair.name, pair.library_name) == ("nano", "nano")
     assert pair.vocabulary is not None
-    assert pair.teacher.num_parameters() > pair.student.num_parameters()
-    assert {p.dtype for p in pair.teacher.parameters()} == {torch.float32}
+    assert pair.local_teacher().num_parameters() > pair.student.num_parameters()
+    assert {p.dtype for p in pair.local_teacher().parameters()} == {torch.float32}
     assert equal_weights(pair.student, pair.fresh_student())
     assert pair.tokenizer.decode(pair.tokenizer("17+25=42")["input_ids"]) == "17+25=42"

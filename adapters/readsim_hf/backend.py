@@ -163,13 +163,15 @@ class HFBackend:
     def teacher_profile(self) -> Array:
         """The teacher's scores on the probe items, charged as probe tokens.
 
-        Raises CapabilityMissingError where teacher and student read text differently.
+        Raises CapabilityMissingError where teacher and student read text differently, or the teacher
+        is a server or several teachers.
         """
+        model = self.parts.pair.local_teacher()
         if self.parts.pair.vocabulary is None:
             raise CapabilityMissingError(
                 "the teacher's scores: its tokenizer differs from the student's, which the probes use"
             )
-        return self.measure("probe", self.parts.pair.teacher).profile
+        return self.measure("probe", model).profile
 
     def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
         """A pool from short trainings with random allocations, each undone (decision D17).

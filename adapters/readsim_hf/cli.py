@@ -31,7 +31,13 @@ def distill(
         Path | None, typer.Option(help="A TOML file; options go over what it says.")
     ] = None,
     pair: Annotated[Text, typer.Option(help="nano (default) or smollm2.")] = None,
-    teacher: Annotated[Text, typer.Option(help="Hugging Face id, folder or GGUF file.")] = None,
+    teacher: Annotated[
+        Text, typer.Option(help="Hugging Face id, folder, GGUF file, or http://HOST:PORT/v1.")
+    ] = None,
+    teacher_model: Annotated[Text, typer.Option(help="Served model of such a server.")] = None,
+    teacher_tokenizer: Annotated[
+        Text, typer.Option(help="Source of that model's tokenizer, for distributions.")
+    ] = None,
     student: Annotated[Text, typer.Option(help="Hugging Face id, folder or GGUF file.")] = None,
     layers: Annotated[int | None, typer.Option(help="Layers of the smollm2 student.")] = None,
     method: Annotated[
@@ -128,6 +134,8 @@ def distill(
         "pair": {
             "name": pair,
             "teacher": teacher,
+            "teacher_model": teacher_model,
+            "teacher_tokenizer": teacher_tokenizer,
             "student": student,
             "layers": layers,
             "device": device,

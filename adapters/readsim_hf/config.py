@@ -13,8 +13,10 @@ from readsim.amounts import parse_tokens
 from readsim.errors import ConfigError, nearest
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
+from readsim_hf.models.loading import DeviceMap
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
+from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.training.recipe import Recipe
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
@@ -25,6 +27,10 @@ PRESETS = Path(__file__).parent / "presets"
 class PairConfig:
     """`name` alone (nano, smollm2), or `teacher` and `student`: Hugging Face ids, folders, GGUF files.
 
+    `teacher` may also be a server, http://HOST:PORT/v1; `teacher_model` is its served model (default:
+    the only one; #NAME behind an address goes before it), `teacher_tokenizer` a source of its
+    tokenizer, which distributions need. `teachers`: capability -> source, `teacher` for the rest.
+    `device_map` spreads teachers over devices: auto, balanced, ... or a table module -> device.
     `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
     fp32, bf16 or fp16 (nano: fp32, others: bf16).
     """
@@ -36,6 +42,10 @@ class PairConfig:
     layers: int = 10
     device: str = "cpu"
     teacher_precision: str | None = None
+    teacher_model: str | None = None
+    teacher_tokenizer: str | None = None
+    teachers: dict[str, str] = field(default_factory=dict)
+    device_map: DeviceMap | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,7 @@ class RunConfig:
     training: Recipe = field(default_factory=Recipe)
     data: DataConfig = DataConfig()
     probes: ProbeConfig = ProbeConfig()
+    server: ServerSettings = field(default_factory=ServerSettings)
     task: str | dict[str, float] = "average"
     budget: int = 1_000_000
     steps: int = 20

@@ -133,14 +133,7 @@ def _drive(
             f"{processes.world} processes train the student, {'FSDP' if is_sharded() else 'DDP'}"
         )
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
-    pair = load_pair(
-        config.pair.name,
-        teacher=config.pair.teacher,
-        student=config.pair.student,
-        layers=config.pair.layers,
-        device=config.pair.device,
-        teacher_precision=config.pair.teacher_precision,
-    )
+    pair = load_pair(**asdict(config.pair), server=config.server)
     parts = build_parts(config, pair)
     if processes is not None:
         parts = led(parts, processes)
@@ -190,6 +183,8 @@ def _drive(
             f"({after['positions']} tokens)"
             + (f"; at most {100 * missing:.2g} % of the teacher is not stored" if missing else "")
         )
+    if doubt := parts.teacher.counts.in_doubt:
+        console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
     rows = read_runlog(path)[1]
     show_results(console, rows, header, refusals_of(backend))
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
@@ -257,9 +252,10 @@ def _is_over(log: RunLog, state: Path, results: Path) -> bool:
 
 def _held_out(parts: Parts) -> list[TeacherRecord]:
     """The teacher's replies to prompts of the dev split, asked outside the budget; none where the
-    distributions that agreement needs are not stored."""
+    distributions that agreement needs are not stored, or a server would have to be paid."""
     soft = parts.teacher.soft
-    if soft is None or soft.kind == "sampled":
+    paid = any(voice.server is not None for voice in parts.pair.voices)
+    if soft is None or soft.kind == "sampled" or paid:
         return []
     prompts = parts.suite.splits.prompts("dev")[:HELD_OUT]
     return [r for r in parts.teacher.ask(prompts) if r is not None]

@@ -9,8 +9,8 @@ from readsim_hf.config import RunConfig
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import Splits
 from readsim_hf.prompts.library import Library
+from readsim_hf.teachers.contract import AnyTeacher
 from readsim_hf.teachers.fingerprint import fingerprint
-from readsim_hf.teachers.teacher import Teacher
 from readsim_hf.training.saved import file_digest
 
 
@@ -20,7 +20,7 @@ def digest_of(data: object) -> str:
 
 
 def manifest_of(
-    config: RunConfig, pair: Pair, library: Library, teacher: Teacher, splits: Splits
+    config: RunConfig, pair: Pair, library: Library, teacher: AnyTeacher, splits: Splits
 ) -> dict[str, Any]:
     """What must be equal in runs that are compared (R65): all but task, allocator, seed and device."""
     table = config.table()

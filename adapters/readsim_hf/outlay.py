@@ -11,6 +11,7 @@ from readsim.amounts import show_tokens
 from readsim.rollout import DEV_CHECKPOINTS
 from readsim.streams import generator
 from readsim_hf.config import RunConfig
+from readsim_hf.models.pairs import Pair
 from readsim_hf.parts import Parts
 from readsim_hf.teachers.encoding import encode
 
@@ -65,12 +66,17 @@ def show_outlay(console: Console, config: RunConfig, parts: Parts, allocator: Al
     for row in rows:
         table.add_row(*row)
     console.print(
-        f"{escape(parts.pair.name)}: {_size(parts.pair.teacher)} teacher, "
+        f"{escape(parts.pair.name)}: {escape(_teachers(parts.pair))}, "
         f"{_size(parts.pair.student)} student; "
         f"{config.method or f'{config.signal} x {config.objective}'}; allocator {config.allocator}; "
         f"about {examples / config.training.batch:.0f} optimiser steps"
     )
     console.print(table)
+    if not config.data.cache and any(voice.server for voice in parts.pair.voices):
+        console.print(
+            "warning: cache is '': replies of the server are not kept, and --resume pays for them again",
+            markup=False,
+        )
     if parts.left_out:
         console.print(
             f"left out, their prompts do not fit {parts.pair.context} tokens: {', '.join(parts.left_out)}",
@@ -80,6 +86,16 @@ def show_outlay(console: Console, config: RunConfig, parts: Parts, allocator: Al
 
 def _round(tokens: float) -> str:
     return show_tokens(int(float(f"{tokens:.2g}")))
+
+
+def _teachers(pair: Pair) -> str:
+    """Size of each teacher, or where it is served."""
+    said = []
+    for capability, voice in zip(("", *pair.others), pair.voices, strict=True):
+        where = f"{voice.server.model} at {voice.server.url}" if voice.server else ""
+        what = f"{_size(voice.model)} teacher" if voice.model is not None else f"teacher {where}"
+        said.append(f"{what} for {capability}" if capability else what)
+    return ", ".join(said)
 
 
 def _size(model: PreTrainedModel) -> str:

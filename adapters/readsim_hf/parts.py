@@ -25,7 +25,6 @@ from readsim_hf.objectives.table import BASELINES, check_compatible, make_object
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import Measurement, ProbeSuite
-from readsim_hf.prompts.checkers import format_ok
 from readsim_hf.prompts.fitting import fitting
 from readsim_hf.prompts.library import Library, Style
 from readsim_hf.prompts.nano.library import nano_library
@@ -33,11 +32,12 @@ from readsim_hf.prompts.prompt import Prompt, Template
 from readsim_hf.prompts.text import text_library
 from readsim_hf.prompts.user import add_templates, load_templates
 from readsim_hf.teachers.cache import SignalCache
+from readsim_hf.teachers.contract import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import encode
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal, signal_named
-from readsim_hf.teachers.teacher import Teacher
+from readsim_hf.teaching import teacher_of
 from readsim_hf.training.feed import Feed
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
@@ -60,7 +60,7 @@ class Parts:
 
     pair: Pair
     library: Library
-    teacher: Teacher
+    teacher: AnyTeacher
     objective: Objective
     recipe: Recipe
     suite: ProbeSuite
@@ -96,7 +96,7 @@ class Parts:
         replies = Replies(
             self.teacher,
             student,
-            self.pair.tokenizer if self.pair.vocabulary is None else None,
+            self.pair.tokenizer if self._translates else None,
             weight=self.on_policy,
             rollout=self.teacher.decoding,
             seed=seed,
@@ -104,6 +104,11 @@ class Parts:
             auxiliary=self.auxiliary_weight,
         )
         return Feed(streams, replies, self.data.group, replies.cut, self.teacher.signal.tasks)
+
+    @property
+    def _translates(self) -> bool:
+        """Whether records are in other tokens than the student's."""
+        return self.pair.vocabulary is None and self.teacher.tokenizer is not self.pair.tokenizer
 
     def open_cache(self) -> None:
         """Open or make the file of teacher replies, if there is to be one: only when a run begins, so
@@ -133,18 +138,9 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = soft if wanted else None
     check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
-    vocabulary = pair.shared_vocabulary() if wanted else pair.vocabulary
     decoding = Decoding(**asdict(config.decoding))
-    teacher = Teacher(
-        pair.teacher,
-        pair.teacher_tokenizer,
-        library.style,
-        signal,
-        decoding=decoding,
-        format_ok=format_ok,
-        soft=kept,
-        vocab=vocabulary,
-    )
+    teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy)
+    vocabulary = pair.shared_vocabulary() if wanted else pair.vocabulary
     benchmarks, splits = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
         benchmarks,
@@ -231,7 +227,7 @@ def _fits(config: RunConfig, pair: Pair, suffixes: Sequence[str], prompt: Prompt
     return all(
         len(encode(tokenizer, text)) <= room
         for text in texts
-        for tokenizer in (pair.teacher_tokenizer, pair.tokenizer)
+        for tokenizer in (*(voice.tokenizer for voice in pair.voices), pair.tokenizer)
     )
 
 

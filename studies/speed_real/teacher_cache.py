@@ -9,11 +9,11 @@ from readsim_hf.models.pairs import load_pair
 from readsim_hf.parts import build_parts
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.cache import SignalCache
-from readsim_hf.teachers.teacher import Teacher
+from readsim_hf.teachers.contract import AnyTeacher
 from studies.speed_real.timing import Pair, Row, in_turn, seconds
 
 
-def nano_teacher(models: Models, prompts: int) -> tuple[Teacher, list[Prompt]]:
+def nano_teacher(models: Models, prompts: int) -> tuple[AnyTeacher, list[Prompt]]:
     """The teacher of the nano preset without a cache, and prompts of all capabilities."""
     parts = build_parts(RunConfig.of(preset_table("nano")), models)
     streams = parts.feed(0, lambda: models.student).streams

@@ -50,7 +50,9 @@ def _reference(parts: Parts) -> Reference:
     suite = parts.suite
     suite.open_test()
     start = parts.measure(parts.fresh_student().model, "test").profile
-    teacher = suite.measure(bare(parts.pair.teacher), parts.pair.teacher_tokenizer, "test").profile
+    teacher = suite.measure(
+        bare(parts.pair.local_teacher()), parts.pair.teacher_tokenizer, "test"
+    ).profile
     items = {split: _items(parts, split) for split in ("probe", "test")}
     suite.seal()
     return Reference(start, np.zeros_like(start), teacher, items["probe"], items["test"])

@@ -19,6 +19,8 @@ from readsim.errors import ConfigError, unknown
 from readsim_hf.models import catalogue
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
+DeviceMap = str | dict[str, str]  # one of these, or module -> device; "" is the whole model
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -45,6 +47,18 @@ def resolve_device(device: str) -> torch.device:
             "use device 'cpu' or 'auto', or install a CUDA build of PyTorch"
         )
     return torch.device(device)
+
+
+def check_device_map(device_map: DeviceMap) -> None:
+    """ConfigError for a map that is none, or a device that is not here."""
+    if isinstance(device_map, str):
+        if device_map not in DEVICE_MAPS:
+            raise unknown("device_map", device_map, (*DEVICE_MAPS, "a table module -> device"))
+        return
+    for module, device in device_map.items():
+        if device == "auto":
+            raise ConfigError(f"device_map.{module} is 'auto'; accepted: 'cpu', 'cuda', 'cuda:N'")
+        resolve_device(device)
 
 
 @contextmanager
@@ -80,12 +94,19 @@ def locate(source: str) -> Path | str:
     return source
 
 
-def load_model(source: str, *, precision: str = "fp32", device: str = "cpu") -> PreTrainedModel:
-    """A causal language model in evaluation mode on one device.
+def load_model(
+    source: str,
+    *,
+    precision: str = "fp32",
+    device: str = "cpu",
+    device_map: DeviceMap | None = None,
+) -> PreTrainedModel:
+    """A causal language model in evaluation mode on one device, or by `device_map` on several.
 
     source      Hugging Face id, folder, GGUF file, or prepared name; see `locate`
     precision   `fp32`, `bf16` or `fp16`: the type of the weights
     device      see `resolve_device`
+    device_map  one of DEVICE_MAPS (accelerate decides), or a table; it goes before `device`
 
     Weights are read from safetensors or GGUF only. ConfigError where they are missing, incomplete,
     pickled, need code of their own, or cannot be reached.
@@ -102,6 +123,9 @@ def load_model(source: str, *, precision: str = "fp32", device: str = "cpu") -> 
             options["quantization_config"] = transformers.GgufConfig(dequantize=True)
     else:
         options["use_safetensors"] = True
+    if device_map is not None:
+        check_device_map(device_map)
+        options["device_map"] = device_map
     model, info = _call(AutoModelForCausalLM.from_pretrained, source, at, options)
     if info["missing_keys"]:
         raise ConfigError(
@@ -109,7 +133,24 @@ def load_model(source: str, *, precision: str = "fp32", device: str = "cpu") -> 
             f"missing, the first is {min(info['missing_keys'])!r}"
         )
     model.train(False)
-    return moved(_plain(model), place)
+    plain = _plain(model)
+    if device_map is None:
+        return moved(plain, place)
+    _check_covered(plain, device_map)
+    return plain
+
+
+def _check_covered(model: PreTrainedModel, device_map: DeviceMap) -> None:
+    """Raises for a table with a module that the model does not have, or with parts left out."""
+    if isinstance(device_map, str) or "" in device_map:
+        return
+    modules = [name for name, _ in model.named_modules() if name]
+    for name in device_map:
+        if name not in modules:
+            raise unknown("module in device_map", name, modules)
+    for name, _ in model.named_parameters():
+        if not any(name.startswith(f"{module}.") for module in device_map):
+            raise ConfigError(f"device_map is {device_map!r}: it has no device for {name}")
 
 
 def load_encoder(source: str) -> tuple[PreTrainedModel, Tokenizer]:

@@ -1,16 +1,20 @@
 """A teacher and a student that train together, from a name or from two sources."""
 
 import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
+import torch
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from readsim.errors import ConfigError, unknown
+from readsim.errors import CapabilityMissingError, ConfigError, unknown
 from readsim_hf.models import catalogue
-from readsim_hf.models.loading import load_model, load_tokenizer, moved, resolve_device
-from readsim_hf.models.tokens import check_same_tokenizer, same_tokenizer, shared_vocabulary
+from readsim_hf.models.loading import DeviceMap, load_model, load_tokenizer, moved, resolve_device
+from readsim_hf.models.voices import Voice, load_voice
+from readsim_hf.teachers.connection import Server, ServerSettings
 
 NAMES = ("nano", *catalogue.ALIASES, *catalogue.CATALOGUE)
 
@@ -19,17 +23,21 @@ NAMES = ("nano", *catalogue.ALIASES, *catalogue.CATALOGUE)
 class Pair:
     """Two models and how they read text.
 
-    teacher             in evaluation mode, without gradients
+    teacher             in evaluation mode, without gradients; None where `server` answers
+    teacher_tokenizer   the teacher's; the student's stands in for a server's that is not known
     student             the student to train; `fresh_student` gives another one
     tokenizer           the student's
     library_name        of the prompts that suit the pair
     context             T, the longest sequence that both read
     vocabulary          V, the columns that both logits share (cut to [..., :V]); None where the
                         tokenizers differ, so that only text can pass from teacher to student
+    known               whether `teacher_tokenizer` is the teacher's own
+    others              teachers of single capabilities; `teacher` is asked for the rest
+    place               the student's device; None: the teacher's
     """
 
     name: str
-    teacher: PreTrainedModel
+    teacher: PreTrainedModel | None
     student: PreTrainedModel
     teacher_tokenizer: Tokenizer
     tokenizer: Tokenizer
@@ -38,16 +46,38 @@ class Pair:
     vocabulary: int | None
     _start: PreTrainedModel = field(repr=False)  # the student as it was loaded, on the CPU
 
+    server: Server | None = None
+    known: bool = True
+    others: Mapping[str, Voice] = field(default_factory=dict)
+    place: torch.device | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the student trains."""
+        beside = self._start if self.teacher is None else self.teacher
+        return beside.device if self.place is None else self.place
+
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """The teacher, then those of `others`."""
+        tokenizer = self.teacher_tokenizer
+        main = Voice(self.name, self.teacher, self.server, tokenizer, self.known, self.vocabulary)
+        return main, *self.others.values()
+
+    def local_teacher(self) -> PreTrainedModel:
+        """The one teacher. CapabilityMissingError where it is a server, or one of several."""
+        if self.teacher is None or self.others:
+            why = "several teachers answer" if self.others else "its teacher is a server"
+            raise CapabilityMissingError(f"the pair {self.name!r} has no teacher model: {why}")
+        return self.teacher
+
     def fresh_student(self) -> PreTrainedModel:
         """The starting student again: equal to the last bit, whatever was done to `student` (R65)."""
-        return moved(copy.deepcopy(self._start), self.teacher.device)
+        return moved(copy.deepcopy(self._start), self.device)
 
     def shared_vocabulary(self) -> int:
-        """V, for objectives that need the teacher's distributions; ConfigError where it is None."""
-        if self.vocabulary is None:
-            check_same_tokenizer(self.teacher_tokenizer, self.tokenizer)
-            raise ConfigError(f"the pair {self.name!r} was loaded without a shared vocabulary")
-        return self.vocabulary
+        """V, for objectives that need the teachers' distributions; ConfigError where there is none."""
+        return min(voice.shared_vocabulary(self.tokenizer) for voice in self.voices)
 
 
 def load_pair(
@@ -59,34 +89,65 @@ def load_pair(
     device: str = "cpu",
     teacher_precision: str | None = None,
     student_precision: str = "fp32",
+    teacher_model: str | None = None,
+    teacher_tokenizer: str | None = None,
+    teachers: Mapping[str, str] | None = None,
+    device_map: DeviceMap | None = None,
+    server: ServerSettings | None = None,
 ) -> Pair:
     """Load a pair: `nano` (the default), `smollm2`, or any two sources that `load_model` accepts.
+
+    A teacher may also be the address of an OpenAI-compatible server.
 
     layers              of the `smollm2` student
     teacher_precision   fp32 for `nano`, otherwise bf16, unless given
     student_precision   of the weights that train
+    teacher_model, teacher_tokenizer   of servers: the served model, and where its tokenizer is known
+    teachers            capability -> source, for those that have a teacher of their own
+    device_map          of the teachers that are loaded here, over several devices
+    server              how servers are asked
     """
     title, teacher, student = _sources(name, teacher, student, layers)
     nano = title == "nano"
-    resolve_device(device)
-    student_model = load_model(student, precision=student_precision)
-    precision = teacher_precision or ("fp32" if nano else "bf16")
-    teacher_model = load_model(teacher, precision=precision, device=device)
-    teacher_model.requires_grad_(False)
+    place = resolve_device(device)
+    start = load_model(student, precision=student_precision)
     tokenizer = load_tokenizer(student)
-    of_teacher = load_tokenizer(teacher)
-    configs = teacher_model.config, student_model.config
-    same = same_tokenizer(of_teacher, tokenizer)
+    load = partial(
+        load_voice,
+        student=start,
+        tokenizer=tokenizer,
+        precision=teacher_precision or ("fp32" if nano else "bf16"),
+        device=device,
+        device_map=device_map,
+        served=teacher_model,
+        served_tokenizer=teacher_tokenizer,
+        settings=server,
+    )
+    main = load(teacher)
+    if main.server is not None:
+        title = f"{main.source} -> {student}"  # the same model elsewhere is the same teacher
+    loaded = {teacher: main}
+    for source in (teachers or {}).values():
+        loaded[source] = loaded.get(source) or load(source)
+    others = {capability: loaded[source] for capability, source in (teachers or {}).items()}
+    voices = tuple(loaded.values())
+    _check_names(voices)
+    models = [voice.model for voice in voices if voice.model is not None]
+    limits = [v.server.context for v in voices if v.server is not None]
     return Pair(
         name=title,
-        teacher=teacher_model,
-        student=moved(copy.deepcopy(student_model), teacher_model.device),
-        teacher_tokenizer=of_teacher,
+        teacher=main.model,
+        student=moved(copy.deepcopy(start), place),
+        teacher_tokenizer=main.tokenizer,
         tokenizer=tokenizer,
-        library_name="nano" if nano else "text",
-        context=min(_context(model) for model in (teacher_model, student_model)),
-        vocabulary=shared_vocabulary(*configs, tokenizer) if same else None,
-        _start=student_model,
+        library_name="nano" if nano or student == "nano/student" else "text",
+        context=min([*map(_context, (start, *models)), *(n for n in limits if n is not None)]),
+        vocabulary=main.vocabulary,
+        _start=start,
+        server=main.server,
+        known=main.known,
+        others=others,
+        place=place,
     )
 
 
@@ -96,6 +157,17 @@ def load_student(
     """The starting student alone, on the CPU, with its tokenizer: as `load_pair` reads them."""
     _, _, source = _sources(name, teacher, student, layers)
     return load_model(source, precision="fp32"), load_tokenizer(source)
+
+
+def _check_names(voices: Sequence[Voice]) -> None:
+    """ConfigError if two servers' models have one name: their replies would be taken for each other's."""
+    urls: dict[str, str] = {}
+    for server in (voice.server for voice in voices if voice.server is not None):
+        if urls.setdefault(server.model, server.url) != server.url:
+            raise ConfigError(
+                f"teachers at {urls[server.model]} and {server.url} both serve {server.model!r}: a "
+                "served model needs a name of its own (vLLM: --served-model-name)"
+            )
 
 
 def _sources(

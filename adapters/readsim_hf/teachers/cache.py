@@ -15,7 +15,7 @@ from readsim_hf.teachers.record import TeacherRecord
 
 _VERSION = 1
 _WAIT_S = 60.0  # for another process that is writing
-_KEYS = 500  # in one query
+KEYS = 500  # in one query
 # What SQLite says of a file or folder that cannot be written to.
 _NO_WRITING = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _TABLE = "CREATE TABLE records (key BLOB PRIMARY KEY, checksum BLOB NOT NULL, value BLOB NOT NULL)"
@@ -62,7 +62,7 @@ class SignalCache:
             self.problem = str(error)
             self._mode = "mode=ro&immutable=1"
         try:
-            with self._connection() as connection:
+            with self.connection() as connection:
                 self._check(connection)
         except sqlite3.OperationalError as error:
             raise ConfigError(f"the cache at {self.path} cannot be read: {error}") from error
@@ -71,15 +71,15 @@ class SignalCache:
         """The records of those keys that are there and whole."""
         found: dict[bytes, TeacherRecord] = {}
         try:
-            with self._connection() as connection:
-                for at in range(0, len(keys), _KEYS):
-                    some = keys[at : at + _KEYS]
+            with self.connection() as connection:
+                for at in range(0, len(keys), KEYS):
+                    some = keys[at : at + KEYS]
                     marks = ",".join("?" * len(some))
                     # A damaged value may have lost its type too.
                     what = "SELECT key, checksum, CAST(value AS BLOB) FROM records"
                     query = f"{what} WHERE key IN ({marks})"
-                    for key, checksum, value in connection.execute(query, some):
-                        if checksum == _checksum(key, value):
+                    for key, digest, value in connection.execute(query, some):
+                        if digest == checksum(key, value):
                             found[key] = from_bytes(value)
                         else:
                             self.corrupt += 1
@@ -91,11 +91,11 @@ class SignalCache:
         """Store all of them or, where the disk refuses, none; returns how many were stored."""
         rows = [(key, to_bytes(record)) for key, record in records.items()]
         try:
-            with self._connection() as connection:
+            with self.connection() as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(
                     "INSERT OR REPLACE INTO records VALUES (?, ?, ?)",
-                    [(key, _checksum(key, value), value) for key, value in rows],
+                    [(key, checksum(key, value), value) for key, value in rows],
                 )
                 connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
@@ -106,12 +106,12 @@ class SignalCache:
 
     def __len__(self) -> int:
         """Records in the file."""
-        with self._connection() as connection:
+        with self.connection() as connection:
             return int(connection.execute("SELECT count(*) FROM records").fetchone()[0])
 
     def _create(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connection("mode=rwc") as connection:
+        with self.connection("mode=rwc") as connection:
             if connection.execute("PRAGMA user_version").fetchone()[0]:
                 return
             connection.execute("BEGIN IMMEDIATE")  # another process may do the same now
@@ -134,7 +134,7 @@ class SignalCache:
             raise ConfigError(f"{self.path} is no cache of teacher records: name another file")
 
     @contextmanager
-    def _connection(self, mode: str | None = None) -> Iterator[sqlite3.Connection]:
+    def connection(self, mode: str | None = None) -> Iterator[sqlite3.Connection]:
         """A connection without implicit transactions; RunLogError if the file is damaged."""
         uri = f"{self.path.as_uri()}?{mode or self._mode}"
         try:
@@ -152,6 +152,6 @@ class SignalCache:
             ) from error
 
 
-def _checksum(key: bytes, value: bytes) -> bytes:
+def checksum(key: bytes, value: bytes) -> bytes:
     """Of value and key: a value under another's key is wrong too."""
     return hashlib.blake2b(value, key=key, digest_size=16).digest()

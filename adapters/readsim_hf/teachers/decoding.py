@@ -48,6 +48,11 @@ class Decoding:
         if not 0 <= self.temperature < np.inf:
             raise ConfigError(f"temperature is {self.temperature}: it must be 0 or more and finite")
 
+    @property
+    def attempts(self) -> int:
+        """How often a prompt is asked at most: once where the reply would be the same again (D35)."""
+        return 2 if self.temperature > 0 else 1
+
 
 class _Perturb(LogitsProcessor):
     """Makes the greedy choice a draw from softmax(logits / temperature) over the first `vocab` ids.

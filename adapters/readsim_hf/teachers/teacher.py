@@ -1,7 +1,6 @@
 """A teacher: prompts in, supervised examples out, each reply asked for once and kept."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ from readsim.errors import ConfigError
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.cache import SignalCache, content_key
+from readsim_hf.teachers.contract import FormatCheck, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.encoding import decoder, encode, end_ids
 from readsim_hf.teachers.fingerprint import fingerprint
@@ -21,36 +21,6 @@ from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.teachers.signals import TeacherSignal
 from readsim_hf.teachers.spoken import Spoken
-
-# Whether the final answer of a reply has the form that the prompt asks for.
-FormatCheck = Callable[[Prompt, str], bool]
-
-
-@dataclass
-class TeacherCounts:
-    """What a teacher did since it was made, rejected and dropped replies included (D24).
-
-    prompts            prompts asked
-    cached             replies that came from the cache or from the same prompt in one call
-    generated          replies generated, of which the two token counts are
-    rejected           replies, cached ones included, that failed the format check
-    dropped            prompts given up after the last attempt
-    scored_tokens      positions whose distributions were computed
-    asked_prompt_tokens, asked_generated_tokens   the same token counts with cached replies in: what
-                       the prompts would have taken without a cache, so that a run's account does
-                       not depend on what ran before it
-    """
-
-    prompts: int = 0
-    cached: int = 0
-    generated: int = 0
-    prompt_tokens: int = 0
-    generated_tokens: int = 0
-    rejected: int = 0
-    dropped: int = 0
-    scored_tokens: int = 0
-    asked_prompt_tokens: int = 0
-    asked_generated_tokens: int = 0
 
 
 class Teacher:
@@ -126,22 +96,15 @@ class Teacher:
         """
         ids = [self.encode(p) for p in prompts]
         self.counts.prompts += len(prompts)
-        records: list[TeacherRecord | None] = [None] * len(prompts)
-        open_rows = list(range(len(prompts)))
-        for attempt in range(2 if self.decoding.temperature > 0 else 1):
-            if not open_rows:
-                break
-            replies = self._replies([ids[row] for row in open_rows], attempt)
-            still_open = []
-            for row, reply in zip(open_rows, replies, strict=True):
-                if self._accepts(prompts[row], reply.completion_ids):
-                    records[row] = replace(reply, source=prompts[row].capability)
-                else:
-                    still_open.append(row)
-            self.counts.rejected += len(still_open)
-            open_rows = still_open
-        self.counts.dropped += len(open_rows)
-        return records
+
+        def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
+            made = self._replies([ids[row] for row in rows], attempt)
+            return [
+                reply if self._accepts(prompts[row], reply.completion_ids) else None
+                for row, reply in zip(rows, made, strict=True)
+            ]
+
+        return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
 
     def score(self, prompt_ids: Ids, completion_ids: Ids, span: tuple[int, int]) -> Soft:
         """The teacher's distributions on any text, such as the student's own; not cached.

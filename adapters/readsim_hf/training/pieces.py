@@ -8,9 +8,9 @@ from transformers import PreTrainedTokenizerBase
 
 from readsim.errors import ConfigError
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.contract import AnyTeacher
 from readsim_hf.teachers.encoding import encode
 from readsim_hf.teachers.record import TeacherRecord
-from readsim_hf.teachers.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Cutter:
     context     tokens that the student reads at most; None for no limit
     """
 
-    teacher: Teacher
+    teacher: AnyTeacher
     tokenizer: PreTrainedTokenizerBase
     weight: float = 1.0
     context: int | None = None

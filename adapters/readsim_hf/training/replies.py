@@ -1,20 +1,18 @@
 """Whose words the student trains on: the teacher's, or for a share of prompts its own (GKD)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
-import numpy as np
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from readsim.errors import ConfigError
 from readsim_hf.generation.calibration import tie_of
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.contract import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding, generate
-from readsim_hf.teachers.encoding import decoder, encode
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.teachers.scoring import Passage
-from readsim_hf.teachers.teacher import Teacher
+from readsim_hf.teachers.translated import in_other_tokens
 from readsim_hf.training.logits import bare
 from readsim_hf.training.pieces import Cutter
 
@@ -39,7 +37,7 @@ class Replies:
 
     def __init__(
         self,
-        teacher: Teacher,
+        teacher: AnyTeacher,
         student: Callable[[], nn.Module],
         tokenizer: PreTrainedTokenizerBase | None = None,
         *,
@@ -113,22 +111,13 @@ class Replies:
             )
 
     def _in_other_tokens(self, prompt: Prompt, record: TeacherRecord) -> TeacherRecord | None:
-        """The same text in the student's tokens, with its own end token where the reply had one."""
-        teacher, tokenizer = self.teacher, self._tokenizer
-        assert tokenizer is not None
-        text = teacher.text(record.completion_ids)
-        asked = encode(tokenizer, teacher.style.ask(prompt, teacher.signal.form))
-        reply = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
-        if int(record.completion_ids[-1]) in teacher.ends:
-            reply.append(int(tokenizer.eos_token_id))
-        decode = decoder(tokenizer, [int(tokenizer.eos_token_id)])
-        span = teacher.signal.span(teacher.style, reply, decode)
-        self._require_room(prompt, len(asked))
-        too_long = self._context is not None and len(asked) + len(reply) > self._context
-        if span[1] <= span[0] or too_long:
-            return None
-        ids, completion = (np.array(part, dtype=np.int32) for part in (asked, reply))
-        return replace(record, prompt_ids=ids, completion_ids=completion, span=span)
+        """The same text in the student's tokens; None where the answer is lost or it is too long."""
+        assert self._tokenizer is not None
+        made = in_other_tokens(self.teacher, prompt, record, self._tokenizer)
+        asked, reply = len(made.prompt_ids), len(made.completion_ids)
+        self._require_room(prompt, asked)
+        too_long = self._context is not None and asked + reply > self._context
+        return None if made.supervised <= 0 or too_long else made
 
     def _ask_student(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         if not prompts:

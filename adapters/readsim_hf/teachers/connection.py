@@ -1,0 +1,209 @@
+"""A connection to an OpenAI-compatible server: where it is, what it serves, one prompt at a time."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from readsim.errors import ConfigError, ReadsimError
+from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.ids import Ids, as_ids
+from readsim_hf.teachers.reply import BadReplyError, Reply, read_chat, read_completion
+
+_NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")  # the HTTP library's names
+_PAUSE_S = (0.5, 8.0)  # before an unreadable answer is asked for again: first, longest
+_SHOWN = 300  # characters of a server's words in an error
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How a server is asked; results do not depend on it.
+
+    concurrency   requests under way at a time
+    timeout_s     seconds without a byte until a request is given up
+    retries       further attempts after one that failed (no connection, time-out, 408, 409, 429, 5xx,
+                  an answer that cannot be read), after a growing pause or what Retry-After says
+    api_key_env   the environment variable with the key; the key itself is never written anywhere
+    """
+
+    __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012  # pydantic's own name
+
+    concurrency: int = 8
+    timeout_s: float = 300.0
+    retries: int = 5
+    api_key_env: str = "OPENAI_API_KEY"
+
+    def __post_init__(self) -> None:
+        for name, least in (("concurrency", 1), ("retries", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+        if not 0 < self.timeout_s < float("inf"):
+            raise ConfigError(f"timeout_s = {self.timeout_s!r}: a number of seconds above 0")
+
+
+class NoReplyError(ReadsimError):
+    """A prompt was given up. `lost` requests may have been paid for in vain."""
+
+    def __init__(self, message: str, lost: int) -> None:
+        super().__init__(message)
+        self.lost = lost
+
+
+def is_server(source: str | None) -> bool:
+    """Whether a teacher's source is the address of a server."""
+    return source is not None and source.lower().startswith(("http://", "https://"))
+
+
+class Server:
+    """One model of one server.
+
+    url       such as http://127.0.0.1:8000/v1
+    model     its name there; None: the only one that GET /models lists
+    context   tokens that it reads at most, where the server says so
+
+    Threads may share it. The SDK sends the requests, waits and tries again. ConfigError for an address
+    that is none, a server that cannot be reached or serves several models, and a missing SDK.
+    """
+
+    def __init__(self, source: str, model: str | None, settings: ServerSettings) -> None:
+        address, _, named = source.partition("#")
+        parts = urlsplit(address)
+        if not parts.hostname or parts.username is not None or parts.query:
+            raise ConfigError(
+                f"teacher is {parts._replace(netloc=parts.hostname or '', query='').geturl()!r}; "
+                "accepted: http://HOST:PORT/v1, without a user, a password or a query; "
+                "#NAME behind it names the served model, [server] api_key_env the key"
+            )
+        self.url, self.settings = address.rstrip("/"), settings
+        self._key = os.environ.get(settings.api_key_env, "")
+        self._local = threading.local()
+        self._limit = "max_tokens"
+        self._client = self._connect()
+        self.context: int | None = None
+        self.model = named or model or self._only_model()
+
+    def chat(self, text: str, decoding: Decoding, seed: int) -> tuple[Reply, int]:
+        """The reply to one user message, and how many requests may have been paid for in vain.
+
+        NoReplyError after the last attempt.
+        """
+        messages = [{"role": "user", "content": text}]
+        return self._ask("chat", {"messages": messages}, decoding, seed, read_chat)
+
+    def complete(
+        self, prompt: Ids, decoding: Decoding, seed: int, k: int, vocab: int
+    ) -> tuple[Reply, int]:
+        """`chat` for token ids, with the k likeliest tokens at each position (vLLM's extension)."""
+        extra = {"return_tokens_as_token_ids": True}
+        body = {"prompt": as_ids(prompt).tolist(), "logprobs": k, "extra_body": extra}
+        return self._ask("text", body, decoding, seed, lambda text: read_completion(text, k, vocab))
+
+    def _ask(
+        self,
+        kind: Literal["chat", "text"],
+        body: dict[str, Any],
+        decoding: Decoding,
+        seed: int,
+        read: Callable[[str], Reply],
+    ) -> tuple[Reply, int]:
+        import openai
+
+        self._local.sent = self._local.taken = 0
+        body |= {"model": self.model, "temperature": decoding.temperature}
+        if decoding.temperature > 0:
+            body["seed"] = seed
+        while True:
+            left = max(0, self.settings.retries - self._local.sent)
+            client = self._client.with_options(max_retries=left)
+            kinds = {"chat": client.chat.completions, "text": client.completions}
+            limit = {self._limit: decoding.max_new_tokens}
+            try:
+                answer = kinds[kind].with_raw_response.create(**body, **limit)
+                return read(str(answer.http_response.text)), self._local.taken - 1
+            except openai.BadRequestError as error:
+                if "max_tokens" not in limit or "max_completion_tokens" not in str(error):
+                    raise self._given_up(error) from error
+                self._limit = "max_completion_tokens"  # newer models of OpenAI's own want it so
+            except BadReplyError as error:
+                if self._local.sent > self.settings.retries:
+                    raise self._given_up(error) from error
+                first, longest = _PAUSE_S
+                time.sleep(min(first * 2 ** (self._local.sent - 1), longest))
+            except (openai.OpenAIError, ConfigError) as error:
+                raise self._given_up(error) from error
+
+    def _given_up(self, error: Exception) -> NoReplyError:
+        attempts = self._local.sent
+        return NoReplyError(
+            f"the teacher {self.model!r} at {self.url} gave no reply in {attempts} "
+            f"attempt{'s' * (attempts != 1)}; the last: {self._words(error)}",
+            self._local.taken,
+        )
+
+    def _words(self, error: Exception) -> str:
+        """What went wrong, on one line, without the key."""
+        status = getattr(error, "status_code", None)
+        cause = error.__cause__ if str(error) == "Connection error." else None
+        text = " ".join(str(cause or error).split()) or type(error).__name__
+        if status is None and cause is not None:
+            text = f"no connection ({text})"
+        text = text.replace(self._key, "***") if self._key else text
+        hint = ""
+        if "logprobs" in text:
+            hint = " (vLLM gives as many as --max-logprobs says; soft.k asks for that many)"
+        return (f"status {status}: " if status else "") + text[:_SHOWN] + hint
+
+    def _only_model(self) -> str:
+        """The model that the server lists, if it is the only one."""
+        import openai
+
+        self._local.sent = self._local.taken = 0
+        try:
+            listed = [dict(entry) for entry in self._client.models.list().data or []]
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
+            raise ConfigError(
+                f"the teacher's server at {self.url} does not say what it serves "
+                f"({self._words(error)}): start it, or name the model with teacher_model"
+            ) from error
+        names = [str(entry.get("id", "")) for entry in listed]
+        if len(names) != 1 or not names[0]:
+            raise ConfigError(
+                f"teacher_model is None and the server at {self.url} serves {len(names)} models: "
+                f"name one of them ({', '.join(names) or 'none listed'})"
+            )
+        length = listed[0].get("max_model_len")  # vLLM says so
+        self.context = length if isinstance(length, int) else None
+        return names[0]
+
+    def _connect(self) -> Any:
+        try:
+            import openai
+        except ImportError as error:
+            raise ConfigError(
+                f"a teacher behind a server ({self.url}) needs openai: pip install 'readsim[server]'"
+            ) from error
+        local = self._local
+
+        class Counting(openai.DefaultHttpxClient):
+            """Counts this thread's requests: those sent, and those that may be paid for."""
+
+            def send(self, request: Any, **options: Any) -> Any:
+                local.sent += 1
+                try:
+                    response = super().send(request, **options)
+                except Exception as error:
+                    local.taken += type(error).__name__ not in _NOT_SENT
+                    raise
+                local.taken += response.status_code < 400
+                return response
+
+        return openai.OpenAI(
+            base_url=self.url,
+            api_key=self._key or "none",
+            timeout=self.settings.timeout_s,
+            max_retries=self.settings.retries,
+            http_client=Counting(timeout=self.settings.timeout_s),
+        )

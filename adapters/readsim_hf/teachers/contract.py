@@ -1,0 +1,111 @@
+"""What a run needs of a teacher, whatever stands behind it: a model here, a server, several of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from readsim_hf.prompts.library import Style
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.cache import SignalCache
+from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.ids import Ids
+from readsim_hf.teachers.record import Soft, TeacherRecord
+from readsim_hf.teachers.scoring import Passage, SoftSettings
+from readsim_hf.teachers.signals import TeacherSignal
+
+# Whether the final answer of a reply has the form that the prompt asks for.
+FormatCheck = Callable[[Prompt, str], bool]
+
+
+@dataclass
+class TeacherCounts:
+    """What a teacher did since it was made, rejected and dropped replies included (D24).
+
+    prompts            prompts asked
+    cached             replies that came from the cache or from the same prompt in one call
+    generated          replies generated, of which the two token counts are
+    rejected           replies, cached ones included, that failed the format check
+    dropped            prompts given up after the last attempt
+    scored_tokens      positions whose distributions were computed
+    asked_prompt_tokens, asked_generated_tokens   the same token counts with cached replies in: what
+                       the prompts would have taken without a cache, so that a run's account does
+                       not depend on what ran before it
+    in_doubt           requests to a server that may have been paid for without a reply, those of
+                       earlier processes that the cache knows of included
+    """
+
+    prompts: int = 0
+    cached: int = 0
+    generated: int = 0
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    rejected: int = 0
+    dropped: int = 0
+    scored_tokens: int = 0
+    asked_prompt_tokens: int = 0
+    asked_generated_tokens: int = 0
+    in_doubt: int = 0
+
+
+class AnyTeacher(Protocol):
+    """See `Teacher`, which is the one with its model in this process.
+
+    tokenizer   of the ids in the records
+    vocab       ids that records and distributions are over
+    cache       set when a run begins; None for none
+    """
+
+    cache: SignalCache | None
+
+    @property
+    def style(self) -> Style: ...
+    @property
+    def signal(self) -> TeacherSignal: ...
+    @property
+    def decoding(self) -> Decoding: ...
+    @property
+    def soft(self) -> SoftSettings | None: ...
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase: ...
+    @property
+    def vocab(self) -> int: ...
+    @property
+    def ends(self) -> tuple[int, ...]: ...
+    @property
+    def counts(self) -> TeacherCounts: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]: ...
+    def encode(self, prompt: Prompt) -> NDArray[np.int32]: ...
+    def text(self, completion: Ids) -> str: ...
+    def span(self, completion: Ids) -> tuple[int, int]: ...
+    def score_many(self, passages: Sequence[Passage]) -> list[Soft]: ...
+
+
+def ask_in_rounds(
+    prompts: Sequence[Prompt],
+    attempts: int,
+    replies: Callable[[list[int], int], Sequence[TeacherRecord | None]],
+    counts: TeacherCounts,
+) -> list[TeacherRecord | None]:
+    """One record a prompt, in order; what is rejected is asked for again, `attempts` times in all.
+
+    replies   an attempt's replies to the prompts with those indices; None for what is rejected
+    """
+    records: list[TeacherRecord | None] = [None] * len(prompts)
+    open_rows = list(range(len(prompts)))
+    for attempt in range(attempts):
+        if not open_rows:
+            break
+        for row, reply in zip(open_rows, replies(open_rows, attempt), strict=True):
+            if reply is not None:
+                records[row] = replace(reply, source=prompts[row].capability)
+        open_rows = [row for row in open_rows if records[row] is None]
+        counts.rejected += len(open_rows)
+    counts.dropped += len(open_rows)
+    return records

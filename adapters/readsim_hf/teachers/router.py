@@ -1,0 +1,140 @@
+"""Several teachers as one: each capability's prompts go to its own."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from readsim.errors import ConfigError
+from readsim_hf.prompts.library import Style
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.cache import SignalCache
+from readsim_hf.teachers.contract import AnyTeacher, TeacherCounts
+from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.encoding import decoder
+from readsim_hf.teachers.ids import Ids, as_ids
+from readsim_hf.teachers.record import Soft, TeacherRecord
+from readsim_hf.teachers.scoring import Passage, SoftSettings
+from readsim_hf.teachers.signals import TeacherSignal
+from readsim_hf.teachers.translated import in_other_tokens
+
+
+class Router:
+    """Records in the student's tokens, whoever made them.
+
+    default     asked where `others` (capability -> teacher) names nobody; all have one signal
+    same        whose tokens are the student's: their records are passed on as they are
+    tokenizer, ends, vocab, context   the student's; a reply that is too long for it is dropped
+    """
+
+    def __init__(
+        self,
+        default: AnyTeacher,
+        others: Mapping[str, AnyTeacher],
+        same: Sequence[AnyTeacher],
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        ends: tuple[int, ...],
+        vocab: int,
+        context: int | None = None,
+    ) -> None:
+        self._default, self._others = default, dict(others)
+        self._same = {id(teacher) for teacher in same}
+        self.tokenizer, self.ends, self.vocab = tokenizer, ends, vocab
+        self._context = context
+        self._decode = decoder(tokenizer, ends)
+        self._lost = 0
+
+    @property
+    def teachers(self) -> tuple[AnyTeacher, ...]:
+        """All of them, once each."""
+        return tuple({id(t): t for t in (self._default, *self._others.values())}.values())
+
+    @property
+    def style(self) -> Style:
+        return self._default.style
+
+    @property
+    def signal(self) -> TeacherSignal:
+        return self._default.signal
+
+    @property
+    def decoding(self) -> Decoding:
+        return self._default.decoding
+
+    @property
+    def soft(self) -> SoftSettings | None:
+        return self._default.soft
+
+    @property
+    def cache(self) -> SignalCache | None:
+        """One for all: keys tell the teachers apart."""
+        return self._default.cache
+
+    @cache.setter
+    def cache(self, cache: SignalCache | None) -> None:
+        for teacher in self.teachers:
+            teacher.cache = cache
+
+    @property
+    def counts(self) -> TeacherCounts:
+        """The sums."""
+        each = [asdict(teacher.counts) for teacher in self.teachers]
+        made = TeacherCounts(**{name: sum(one[name] for one in each) for name in each[0]})
+        made.dropped += self._lost
+        return made
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all of them and who answers what."""
+        who = {name: teacher.fingerprint for name, teacher in self._others.items()}
+        text = json.dumps([self._default.fingerprint, sorted(who.items())])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+        """One record a prompt, in order; None where it was dropped."""
+        out: list[TeacherRecord | None] = [None] * len(prompts)
+        for teacher in self.teachers:
+            rows = [n for n, p in enumerate(prompts) if self._of(p) is teacher]
+            made = teacher.ask([prompts[n] for n in rows]) if rows else []
+            for n, record in zip(rows, made, strict=True):
+                out[n] = record if record is None else self._read(teacher, prompts[n], record)
+        return out
+
+    def encode(self, prompt: Prompt) -> NDArray[np.int32]:
+        """What the prompt's own teacher is sent."""
+        return self._of(prompt).encode(prompt)
+
+    def text(self, completion: Ids) -> str:
+        """A record's reply as text, without its end token."""
+        return self._decode(as_ids(completion).tolist())
+
+    def span(self, completion: Ids) -> tuple[int, int]:
+        """Which tokens of a record's reply the signal supervises."""
+        return self.signal.span(self.style, as_ids(completion).tolist(), self._decode)
+
+    def score_many(self, passages: Sequence[Passage]) -> list[Soft]:
+        """ConfigError: a text does not tell whose it is."""
+        raise ConfigError(
+            f"{len(passages)} texts to score: several teachers give distributions of their own replies "
+            "only; use on_policy = 0"
+        )
+
+    def _of(self, prompt: Prompt) -> AnyTeacher:
+        return self._others.get(prompt.capability, self._default)
+
+    def _read(
+        self, teacher: AnyTeacher, prompt: Prompt, record: TeacherRecord
+    ) -> TeacherRecord | None:
+        if id(teacher) in self._same:
+            return record
+        made = in_other_tokens(teacher, prompt, record, self.tokenizer)
+        length = len(made.prompt_ids) + len(made.completion_ids)
+        if made.supervised > 0 and (self._context is None or length <= self._context):
+            return made
+        self._lost += 1
+        return None

@@ -1,0 +1,269 @@
+"""A teacher behind an OpenAI-compatible server: each reply is kept the moment it arrives."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from threading import Event
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from readsim.errors import ConfigError, TrainingError
+from readsim_hf.prompts.library import Style
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.cache import SignalCache, content_key
+from readsim_hf.teachers.connection import NoReplyError, Server
+from readsim_hf.teachers.contract import FormatCheck, TeacherCounts, ask_in_rounds
+from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.encoding import decoder, encode
+from readsim_hf.teachers.ids import Ids, as_ids
+from readsim_hf.teachers.journal import Journal
+from readsim_hf.teachers.record import Soft, TeacherRecord
+from readsim_hf.teachers.reply import Reply
+from readsim_hf.teachers.scoring import Passage, SoftSettings
+from readsim_hf.teachers.signals import TeacherSignal
+from readsim_hf.teachers.suspicions import Suspicions
+
+Asked = tuple[str, NDArray[np.int32]]  # what is asked, as text and in tokens
+
+
+class ServerTeacher:
+    """Replies of a served model under one signal, in the student's tokens. See `Teacher`.
+
+    server      its chat template is the server's matter; token counts are its own `usage`
+    tokenizer   the student's
+    known       the teacher's tokenizer, where it is known: the server's prompt lengths are held to it
+    ends, vocab     what ends a reply of the student; ids that the student has
+    context     tokens that the student reads at most
+    soft        needs a server with vLLM's completions and a known tokenizer that is the student's
+
+    A reply is rejected and asked for once more where `Teacher` would; one that the student's tokenizer
+    cannot write, too. What goes wrong on the way is tried again and then a TrainingError: replies that
+    arrived are in the cache, and the same run goes on from there.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        tokenizer: PreTrainedTokenizerBase,
+        style: Style,
+        signal: TeacherSignal,
+        *,
+        decoding: Decoding,
+        format_ok: FormatCheck,
+        ends: tuple[int, ...],
+        vocab: int,
+        context: int | None = None,
+        known: PreTrainedTokenizerBase | None = None,
+        soft: SoftSettings | None = None,
+    ) -> None:
+        if soft is not None and known is None:
+            raise ConfigError(
+                f"teacher_tokenizer is None: distributions of {server.model!r} need the tokenizer that "
+                "it shares with the student (and a server with vLLM's completions); without them use "
+                "resp-sft or cot-sft"
+            )
+        if soft is not None and soft.kind != "topk":
+            raise ConfigError(f"soft.kind is {soft.kind!r}: a server gives 'topk' only")
+        if signal.needs_soft and soft is None:
+            raise ConfigError(f"soft is None: the signal {signal.name!r} needs distributions")
+        self.server, self.tokenizer, self.known = server, tokenizer, known
+        self.style, self.signal, self.decoding = style, signal, decoding
+        self.soft, self.ends, self.vocab = soft, ends, vocab
+        self.counts = TeacherCounts()
+        self._format_ok, self._context = format_ok, context
+        self._decode = decoder(tokenizer, ends)
+        self._cache: SignalCache | None = None
+        self._journal: Journal | None = None
+        self._suspicions = Suspicions(server.model, known)
+
+    @property
+    def cache(self) -> SignalCache | None:
+        """Where replies are kept; None: a run that goes on pays for them again."""
+        return self._cache
+
+    @cache.setter
+    def cache(self, cache: SignalCache | None) -> None:
+        self._cache = cache
+        self._journal = None if cache is None else Journal(cache, self.fingerprint)
+
+    @property
+    def fingerprint(self) -> str:
+        """The served model's name: weights are not shown. Where it is served is not part of it."""
+        return f"server:{self.server.model}"
+
+    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+        """One record a prompt, in order; None where it was dropped.
+
+        ConfigError if a prompt with `max_new_tokens` does not fit the student, before anything is
+        sent; TrainingError where the server gives no reply.
+        """
+        asked = [(self.style.ask(p, self.signal.form), self.encode(p)) for p in prompts]
+        self.counts.prompts += len(prompts)
+
+        def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
+            some = [asked[row] for row in rows]
+            made = self._replies(some, attempt)
+            return [
+                self._record(prompts[row], ids, reply)
+                for row, (_, ids), reply in zip(rows, some, made, strict=True)
+            ]
+
+        return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
+
+    def encode(self, prompt: Prompt) -> NDArray[np.int32]:
+        """What the student reads before the reply. ConfigError if there is none or too much."""
+        tokenizer = self.tokenizer if self.soft is None or self.known is None else self.known
+        ids = as_ids(encode(tokenizer, self.style.ask(prompt, self.signal.form)))
+        new = self.decoding.max_new_tokens
+        if not len(ids) or (self._context is not None and len(ids) + new > self._context):
+            raise ConfigError(
+                f"a prompt of {prompt.template!r} has {len(ids)} tokens: with max_new_tokens {new} it "
+                f"must have text and fit the context of {self._context}"
+            )
+        return ids
+
+    def text(self, completion: Ids) -> str:
+        """A reply as text, without its end token."""
+        return self._decode(as_ids(completion).tolist())
+
+    def span(self, completion: Ids) -> tuple[int, int]:
+        """Which tokens of a reply the signal supervises."""
+        return self.signal.span(self.style, as_ids(completion).tolist(), self._decode)
+
+    def score_many(self, passages: Sequence[Passage]) -> list[Soft]:
+        """ConfigError: distributions come with replies only."""
+        raise ConfigError(
+            f"{len(passages)} texts to score: the server of {self.server.model!r} gives distributions "
+            "of its own replies only; use on_policy = 0"
+        )
+
+    def _record(
+        self, prompt: Prompt, asked: NDArray[np.int32], reply: Reply
+    ) -> TeacherRecord | None:
+        """What the student trains on; None where it is rejected."""
+        if reply.ids is not None:
+            ids, text = reply.ids, self.text(reply.ids)
+        else:
+            text = reply.text
+            made = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            ends = [int(self.tokenizer.eos_token_id)] if reply.ended else []
+            ids = as_ids([*made, *ends])
+        answer = self.style.final_answer(text)
+        if not answer or not self._format_ok(prompt, answer):
+            return None
+        first, end = self.span(ids)
+        unknown = self.tokenizer.unk_token_id
+        too_long = self._context is not None and len(asked) + len(ids) > self._context
+        if end <= first or too_long or (unknown is not None and unknown in ids):
+            return None
+        soft = reply.top
+        if soft is not None:
+            self.counts.scored_tokens += end - first
+            soft = Soft(soft.kind, soft.ids[first:end].copy(), soft.logp[first:end].copy())
+        return TeacherRecord("", asked, ids, (first, end), soft)
+
+    def _replies(self, asked: Sequence[Asked], attempt: int) -> list[Reply]:
+        """The reply of this attempt to each prompt; equal prompts are asked and counted once."""
+        keys = [self._key(one, attempt) for one in asked]
+        distinct = dict(zip(keys, asked, strict=True))
+        known = self._journal.get_many(list(distinct)) if self._journal is not None else {}
+        new = {key: one for key, one in distinct.items() if key not in known}
+        self.counts.cached += len(asked) - len(new)
+        fresh = self._fetch(new, attempt)
+        known |= fresh
+        for key, (text, _) in distinct.items():
+            reply = known[key]
+            self.counts.asked_prompt_tokens += reply.prompt_tokens
+            self.counts.asked_generated_tokens += reply.generated_tokens
+            self._suspicions.look(text, reply, self.ends)
+        return [known[key] for key in keys]
+
+    def _fetch(self, new: Mapping[bytes, Asked], attempt: int) -> dict[bytes, Reply]:
+        """Ask, a few at a time. An error waits for what is under way, so that it is kept."""
+        if not new:
+            return {}
+        broken = Event()
+        with ThreadPoolExecutor(self.server.settings.concurrency, "teacher") as pool:
+            futures = {key: pool.submit(self._one, key, one, broken) for key, one in new.items()}
+            try:
+                wait(futures.values(), return_when=FIRST_EXCEPTION)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+        out: dict[bytes, Reply] = {}
+        failed: NoReplyError | None = None
+        for key, future in futures.items():
+            if future.cancelled():
+                continue
+            reply, lost, error = _outcome(future)
+            self.counts.in_doubt += lost
+            failed = failed or error
+            if reply is not None:
+                out[key] = reply
+                self.counts.generated += 1
+                self.counts.prompt_tokens += reply.prompt_tokens
+                self.counts.generated_tokens += reply.generated_tokens
+        if self._journal is not None:
+            self.counts.in_doubt = self._journal.in_doubt()
+        if failed is not None:
+            raise TrainingError(f"{failed}; {self._kept()}") from failed
+        return out
+
+    def _one(self, key: bytes, asked: Asked, broken: Event) -> tuple[Reply | None, int]:
+        """Ask one prompt; what comes back is on disk before this returns. Not after another failed."""
+        if broken.is_set():
+            return None, 0
+        text, ids = asked
+        seed = int.from_bytes(key[:4]) >> 1  # of prompt and attempt: a second attempt differs
+        if self._journal is not None:
+            self._journal.begin(key)
+        lost = 1  # for what nobody foresaw
+        try:
+            if self.soft is None:
+                reply, lost = self.server.chat(text, self.decoding, seed)
+            else:
+                reply, lost = self.server.complete(
+                    ids, self.decoding, seed, self.soft.k, self.vocab
+                )
+        except BaseException as error:
+            broken.set()
+            if self._journal is not None:
+                self._journal.fail(key, error.lost if isinstance(error, NoReplyError) else lost)
+            raise
+        if self._journal is not None:
+            self._journal.keep(key, reply, lost)
+        return reply, lost
+
+    def _key(self, asked: Asked, attempt: int) -> bytes:
+        """Of all that a reply depends on; neither the server's address nor the student is."""
+        text, ids = asked
+        settings: dict[str, Any] = {
+            "teacher": self.fingerprint,
+            "text": text,
+            "max_new_tokens": self.decoding.max_new_tokens,
+            "temperature": float(self.decoding.temperature),
+            "attempt": attempt,
+            "k": None if self.soft is None else self.soft.k,
+        }
+        return content_key(settings, ids if self.soft is not None else [])
+
+    def _kept(self) -> str:
+        doubt = f"{self.counts.in_doubt} requests may have been paid for without a reply"
+        if self._cache is None:
+            return f"there is no cache: what was paid for is lost; {doubt}"
+        return (
+            f"what was paid for is kept in {self._cache.path}, and the same command with --resume "
+            f"goes on; {doubt}"
+        )
+
+
+def _outcome(
+    future: Future[tuple[Reply | None, int]],
+) -> tuple[Reply | None, int, NoReplyError | None]:
+    """What came of one request; errors that nobody foresaw are raised."""
+    try:
+        reply, lost = future.result()
+    except NoReplyError as error:
+        return None, error.lost, error
+    return reply, lost, None
