@@ -153,6 +153,8 @@ class ServerTeacher:
         answer = self.style.final_answer(text)
         if not answer or not self._format_ok(prompt, answer):
             return None
+        if not self.signal.accepts(self.style, prompt, text):
+            return None
         first, end = self.span(ids)
         unknown = self.tokenizer.unk_token_id
         too_long = self._context is not None and len(asked) + len(ids) > self._context

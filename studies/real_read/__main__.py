@@ -1,0 +1,54 @@
+"""`python -m studies.real_read`: the whole loop of the paper on a real pair, and what it is worth.
+
+Each seed trains the same student, with the same recipe, budget and prompt streams (R65), by
+ReAD with the requirement identified from the task's card, the six one-hot baselines (R71), and the
+static splits. The table pairs all with ReAD. Finished runs are left as they are: the same command goes on.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from readsim.commands import parse_seeds
+from readsim_hf.compared import read_tested
+from readsim_hf.distill import distill
+from readsim_hf.objectives.table import BASELINES
+from readsim_hf.show_compared import show_scores
+
+READ = "read+guard=0.1"
+PAPERS = tuple(name for name in BASELINES if name.partition("-")[0] in ("resp", "cot", "logit"))
+
+
+def plan(pool_runs: int) -> list[dict[str, Any]]:
+    """The options of each run of a seed, beside what all share."""
+    read = {"allocator": READ, "identify": True, "pool_runs": pool_runs}
+    one_hot = [{"allocator": "one-hot", "method": method} for method in PAPERS]
+    return [read, *one_hot, {"allocator": "uniform"}, {"allocator": "task-static"}]
+
+
+def main(
+    pair: Annotated[str, typer.Option(help="nano or smollm2.")] = "nano",
+    task: Annotated[str, typer.Option(help="A capability: 0.6 of the utility.")] = "math",
+    budget: Annotated[str, typer.Option(help="Supervised student tokens of a run.")] = "120k",
+    steps: Annotated[int, typer.Option(help="Decisions of a run.")] = 10,
+    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "3",
+    pool_runs: Annotated[int, typer.Option(help="Interventions of ReAD.")] = 24,
+    out: Annotated[Path, typer.Option(help="Folder for runs and tables.")] = Path(
+        "results/real_read"
+    ),
+) -> None:
+    """Run what is missing, then print the table."""
+    console = Console()
+    runs = [(seed, options) for seed in parse_seeds(seeds) for options in plan(pool_runs)]
+    shared = {"pair": {"name": pair}, "task": task, "budget": budget, "steps": steps}
+    for number, (seed, options) in enumerate(runs, 1):
+        console.rule(f"{number}/{len(runs)}: seed {seed}, {options}")
+        distill(None, {**shared, **options, "seed": seed}, out, resume=True)
+    label = next(run.label for run in read_tested(out) if "identified" in run.label)
+    show_scores(out, label)
+
+
+if __name__ == "__main__":
+    typer.run(main)
