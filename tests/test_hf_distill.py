@@ -28,6 +28,7 @@ pytestmark = pytest.mark.extra(*NEEDS)
 HOLD = (
     "READSIM_TEST_HOLD"  # "wait 2": Watched never makes its third decision; "stop 2": ctrl-C there
 )
+ROOT = Path(__file__).parents[1]
 WATCHED = "tests.test_hf_distill:Watched"
 
 
@@ -98,7 +99,7 @@ def started(out: str, hold: str, *more: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), HOLD: hold},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/adapters", HOLD: hold},
     )
     wanted = 2 + int(hold.split()[1])  # with the header and the start
     while not any(p.read_bytes().count(b"\n") == wanted for p in Path(out).glob("runs/*.jsonl")):

@@ -110,3 +110,18 @@ def test_identified_interventions_are_charged_once_to_every_run() -> None:
         assert totals[name]["student"] == 2 * TOKENS
     assert totals["read"]["offline"] == totals["static"]["offline"] == 2 * TOKENS
     assert totals["read"]["probe"] == totals["static"]["probe"]
+
+
+def test_a_clock_that_jumps_changes_nothing_but_the_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import time
+
+    from readsim_hf.interventions import intervene
+
+    whole = intervene(started(), TOKENS, 1, 3)
+    jumps = iter(np.random.default_rng(0).normal(scale=1e9, size=100_000).tolist())
+    for name in ("time", "perf_counter", "monotonic"):
+        monkeypatch.setattr(time, name, lambda: next(jumps))
+    done = intervene(started(), TOKENS, 1, 3)
+    assert [r.plain() for r in done.rows] == [r.plain() for r in whole.rows]
