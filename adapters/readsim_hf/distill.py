@@ -91,6 +91,7 @@ def distill(
         layers=config.pair.layers,
         device=config.pair.device,
         teacher_precision=config.pair.teacher_precision,
+        context=config.pair.context,
     )
     parts = build_parts(config, pair)
     backend = HFBackend(parts, config.budget)

@@ -1,11 +1,11 @@
 """What does not change during a run: models, prompts, teacher, objective, probes; and its identity."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from torch import nn
 from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -118,14 +118,13 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     combination that is not defined, tokenizers that differ where distributions are needed, a
     capability without templates or probe, a leak between the splits.
     """
-    library = _library(config.data, pair) if library is None else library
-    library, left_out = fitting(library, partial(_fits, config, pair, library.style))
-    signal, objective = _supervision(config)
-    soft = SoftSettings(config.soft.kind, config.soft.k)
-    wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
-    kept = soft if wanted else None
-    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
-    vocabulary = pair.shared_vocabulary() if wanted else pair.vocabulary
+    if library is None:
+        library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
+    tokenizers = (pair.teacher_tokenizer, pair.tokenizer)
+    counts = [partial(_count, tokenizer) for tokenizer in tokenizers]
+    library, left_out = fitting(library, partial(fits, config, pair.context, counts, library.style))
+    signal, objective, kept = supervision(config)
+    vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
     decoding = Decoding(**asdict(config.decoding))
     teacher = Teacher(
         pair.teacher,
@@ -181,12 +180,13 @@ def sample(library: Library) -> Iterator[str]:
             yield templates[index % len(templates)].make(rng).text
 
 
-def _library(data: DataConfig, pair: Pair) -> Library:
-    library = nano_library() if pair.library_name == "nano" else text_library()
+def library_of(data: DataConfig, name: Literal["nano", "text"], teacher: Tokenizer | None) -> Library:
+    """The library of that name with the templates of `data`, which the teacher's tokenizer must know."""
+    library = nano_library() if name == "nano" else text_library()
     for path in data.templates:
         added = load_templates(Path(path), library)
-        for template in added:
-            _check_letters(template, library.style, pair.teacher_tokenizer)
+        for template in added if teacher is not None else ():
+            _check_letters(template, library.style, teacher)
         library = add_templates(library, added)
     return library
 
@@ -201,21 +201,41 @@ def _check_letters(template: Template, style: Style, tokenizer: Tokenizer) -> No
         )
 
 
-def _fits(config: RunConfig, pair: Pair, style: Style, prompt: Prompt) -> bool:
-    """Whether a prompt, however it is asked, leaves room for a reply in both models' contexts."""
-    room = pair.context - max(config.decoding.max_new_tokens, config.probes.max_new_tokens)
+def fits(
+    config: RunConfig,
+    context: int,
+    counts: Sequence[Callable[[str], int]],
+    style: Style,
+    prompt: Prompt,
+) -> bool:
+    """Whether a prompt, however it is asked, leaves room for a reply in `context` tokens.
+
+    `counts` give the tokens of a prompt's text, one for each model that reads it.
+    """
+    room = context - max(config.decoding.max_new_tokens, config.probes.max_new_tokens)
     texts = [style.ask(prompt, form) for form in get_args(Form)]
     if max(len(text.encode()) for text in texts) + WRAPPING <= room:
         return True  # no token is shorter than a byte
-    return all(
-        len(encode(tokenizer, text)) <= room
-        for text in texts
-        for tokenizer in (pair.teacher_tokenizer, pair.tokenizer)
-    )
+    return all(count(text) <= room for text in texts for count in counts)
 
 
-def _supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
-    """Signal and objective of a method, or of the two names."""
+def _count(tokenizer: Tokenizer, text: str) -> int:
+    return len(encode(tokenizer, text))
+
+
+def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettings | None]:
+    """Signal and objective of a method, or of the two names, and what is kept of distributions.
+
+    Raises ConfigError, saying what would work, for a combination that is not defined.
+    """
+    signal, objective = _named(config)
+    wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
+    kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
+    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
+    return signal, objective, kept
+
+
+def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
     if config.method:
         if config.method not in BASELINES:
             raise unknown("method", config.method, BASELINES)

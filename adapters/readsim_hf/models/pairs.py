@@ -4,7 +4,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Literal
 
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, unknown
@@ -59,14 +59,16 @@ def load_pair(
     device: str = "cpu",
     teacher_precision: str | None = None,
     student_precision: str = "fp32",
+    context: int | None = None,
 ) -> Pair:
     """Load a pair: `nano` (the default), `smollm2`, or any two sources that `load_model` accepts.
 
     layers              of the `smollm2` student
     teacher_precision   fp32 for `nano`, otherwise bf16, unless given
     student_precision   of the weights that train
+    context             tokens of the longest sequence, at most what both models read (None)
     """
-    title, teacher, student = _sources(name, teacher, student, layers)
+    title, teacher, student = sources(name, teacher, student, layers)
     nano = title == "nano"
     resolve_device(device)
     student_model = load_model(student, precision=student_precision)
@@ -84,16 +86,16 @@ def load_pair(
         teacher_tokenizer=of_teacher,
         tokenizer=tokenizer,
         library_name="nano" if nano else "text",
-        context=min(_context(model) for model in (teacher_model, student_model)),
+        context=common_context(teacher_model.config, student_model.config, context),
         vocabulary=shared_vocabulary(*configs, tokenizer) if same else None,
         _start=student_model,
     )
 
 
-def _sources(
+def sources(
     name: str | None, teacher: str | None, student: str | None, layers: int
 ) -> tuple[str, str, str]:
-    """Title, teacher source, student source."""
+    """Title, teacher source, student source. Raises ConfigError, UnknownNameError for a pair that is none."""
     if teacher is None and student is None:
         name = name or "nano"
         if name not in NAMES:
@@ -109,9 +111,19 @@ def _sources(
     return f"{teacher} -> {student}", teacher, student
 
 
-def _context(model: PreTrainedModel) -> int:
-    """Positions of a model: ConfigError where its configuration states none."""
-    length = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+def common_context(
+    teacher: PreTrainedConfig, student: PreTrainedConfig, wanted: int | None = None
+) -> int:
+    """Positions that both models read, `wanted` if given; ConfigError where that is more than they do."""
+    most = min(map(_positions, (teacher, student)))
+    if wanted is not None and wanted > most:
+        raise ConfigError(f"pair.context = {wanted!r}: at most {most}, which both models read")
+    return most if wanted is None else wanted
+
+
+def _positions(config: PreTrainedConfig) -> int:
+    """ConfigError where a configuration states no length."""
+    length = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
     if not isinstance(length, int):
-        raise ConfigError(f"the configuration of {type(model).__name__} states no context length")
+        raise ConfigError(f"the configuration {type(config).__name__} states no context length")
     return length
