@@ -45,23 +45,25 @@ def reader(tokenizer: Tokenizer) -> Reader:
 
 
 class Lengths(NamedTuple):
-    """Mean tokens by capability (K,) of a prompt, and of a reply with its end token."""
+    """Mean tokens by capability (K,) of a prompt, and of a reply with its end token; the longest prompt."""
 
     prompt: Array
     reply: Array
+    longest: int
 
 
 def lengths(library: Library, form: Form, read: Reader, longest: int) -> Lengths:
     """Of SAMPLE prompts a capability and their gold replies, which `longest` cuts."""
-    means = []
+    means, most = [], 0
     for place, templates in enumerate(library.templates.values()):
         prompts = _sample(templates, place)
         asked = [read.ask(library.style.ask(prompt, form)) for prompt in prompts]
         gold = [_reply(p, form, library.style.mark) for p in prompts if p.answer is not None]
         said = [min(read.say(text) + 1, longest) for text in gold]
         means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
+        most = max(most, *asked)
     prompt, reply = np.array(means, dtype=float).T
-    return Lengths(prompt, reply)
+    return Lengths(prompt, reply, most)
 
 
 def _sample(templates: Sequence[Template], place: int) -> list[Prompt]:
@@ -125,7 +127,7 @@ def outlay(
     by_source = trained * shares / student.reply
     examples, own = float(by_source.sum()), config.on_policy
     mixed = by_source / examples
-    read, said = (float(mixed @ part) for part in teacher)
+    read, said = (float(mixed @ part) for part in teacher[:2])
     every = max(1, config.steps // DEV_CHECKPOINTS)
     probes = config.steps + 1 + (pool + 1 if pool else 0) + ("teacher" in needs)
     measured = float(
@@ -139,7 +141,7 @@ def outlay(
         "probe": measured * sum(probe),
         "offline": float(pool * interval),
     }
-    prompt, reply = (float(mixed @ part) for part in student)
+    prompt, reply = (float(mixed @ part) for part in student[:2])
     return Outlay(
         kinds, examples, prompt, reply, read, said, own, trained, measured, *probe, "trial" in needs
     )
