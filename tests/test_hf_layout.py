@@ -21,12 +21,14 @@ LAYERS = (
     ("teachers", "models"),
     ("probes",),
     ("training",),
-    ("config",),
+    ("config", "costs"),
     ("benchmarks", "manifest"),
     ("parts",),
     ("backend", "interventions"),
     ("outlay", "results", "watching"),
     ("distill", "show"),
+    ("plan",),
+    ("options",),
     ("cli",),
 )
 
@@ -40,7 +42,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 LIGHT = [
     name
     for name in MODULES
-    if name.startswith(("readsim_hf.prompts", "readsim_hf.generation")) or name.endswith(".cli")
+    if name.startswith(("readsim_hf.prompts", "readsim_hf.generation")) or name.endswith((".cli", ".options"))
 ]
 
 

@@ -47,15 +47,24 @@ def resolve(file: Path | None, options: Mapping[str, Any], cache: Path | None = 
     return RunConfig.of(below, named, table, options)
 
 
+def task_name(config: RunConfig) -> str:
+    """The task's name in logs; of shares, one that follows from them."""
+    task = config.task
+    return task if isinstance(task, str) else f"custom-{digest_of(task)[:8]}"
+
+
+def run_name(config: RunConfig) -> str:
+    """Name of a run's files, without suffix: allocator, task, budget, seed."""
+    cell = Cell("", task_name(config), config.budget, config.steps, config.allocator, ())
+    return f"{Path(cell.file_name).stem}.seed{config.seed}"
+
+
 def log_config(config: RunConfig, env: DistillEnv, parts: Parts) -> dict[str, Any]:
     """The header of the run log: the fields that every backend's has, and the manifest."""
-    task = config.task
-    if not isinstance(task, str):
-        task = f"custom-{digest_of(task)[:8]}"
     return {
         "world": f"hf:{parts.pair.name}",
         "world_digest": parts.identity[:16],
-        "task": task,
+        "task": task_name(config),
         "budget": config.budget,
         "steps": config.steps,
         "allocator": config.allocator,
@@ -101,8 +110,7 @@ def distill(
     if dry_run:
         return
     header = log_config(config, env, parts)
-    name = Cell("", header["task"], config.budget, config.steps, config.allocator, ()).file_name
-    name = f"{Path(name).stem}.seed{config.seed}"
+    name = run_name(config)
     path, state = out / "runs" / f"{name}.jsonl", out / "runs" / f"{name}.state"
     with ExitStack() as stack:
         log = stack.enter_context(_open_log(path, state, header, config.seed, resume))

@@ -180,7 +180,9 @@ def sample(library: Library) -> Iterator[str]:
             yield templates[index % len(templates)].make(rng).text
 
 
-def library_of(data: DataConfig, name: Literal["nano", "text"], teacher: Tokenizer | None) -> Library:
+def library_of(
+    data: DataConfig, name: Literal["nano", "text"], teacher: Tokenizer | None
+) -> Library:
     """The library of that name with the templates of `data`, which the teacher's tokenizer must know."""
     library = nano_library() if name == "nano" else text_library()
     for path in data.templates:

@@ -34,7 +34,9 @@ DEVICES = (
     Device("H200", 989e12, 67e12, 141 * GB, 4.8e12, "NVIDIA H200 data sheet, SXM"),
     Device("A100-80G", 312e12, 19.5e12, 80 * GB, 2.039e12, "NVIDIA A100 80GB data sheet, SXM"),
     Device("L40S", 362e12, 91.6e12, 48 * GB, 0.864e12, "NVIDIA L40S data sheet"),
-    Device("RTX 4090", 165.2e12, 82.6e12, 24 * GB, 1.008e12, "NVIDIA Ada GPU architecture, table 2"),
+    Device(
+        "RTX 4090", 165.2e12, 82.6e12, 24 * GB, 1.008e12, "NVIDIA Ada GPU architecture, table 2"
+    ),
 )
 
 

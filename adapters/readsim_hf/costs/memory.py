@@ -10,7 +10,9 @@ from readsim_hf.training.logits import CHUNK_ENTRIES
 from readsim_hf.training.recipe import Recipe
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-LOSS_COPIES = 5  # of a chunk's logits in float32: themselves, log-softmax, its exponential, two gradients
+LOSS_COPIES = (
+    5  # of a chunk's logits in float32: themselves, log-softmax, its exponential, two gradients
+)
 LINEARS = 7  # of a layer: q, k, v, o, gate, up, down
 
 

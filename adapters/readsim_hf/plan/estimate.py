@@ -140,9 +140,7 @@ def memory_of(plan: Sketch) -> Memory:
         teacher_cache=cache_bytes(
             plan.teacher, config.decoding.batch_size, plan.longest, plan.precision
         ),
-        student_cache=cache_bytes(
-            plan.student, config.probes.batch_size, plan.longest, STUDENT
-        ),
+        student_cache=cache_bytes(plan.student, config.probes.batch_size, plan.longest, STUDENT),
     )
 
 

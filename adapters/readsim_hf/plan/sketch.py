@@ -1,6 +1,6 @@
 """A run on paper: every check that needs no weights, and the sizes that its costs follow from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Literal
@@ -26,7 +26,6 @@ from readsim_hf.models.tokens import (
     vocabulary_size,
 )
 from readsim_hf.outlay import (
-    Lengths,
     Outlay,
     Reader,
     item_counts,
@@ -38,6 +37,8 @@ from readsim_hf.outlay import (
 )
 from readsim_hf.parts import fits, library_of, supervision
 from readsim_hf.plan.paper import PaperBackend
+from readsim_hf.probes.benchmark import Benchmark
+from readsim_hf.probes.splits import SPLITS, Split, Splits
 from readsim_hf.prompts.fitting import fitting
 from readsim_hf.prompts.library import Library
 from readsim_hf.teachers.decoding import Decoding
@@ -51,6 +52,7 @@ class Sketch:
     """A checked run.
 
     precision   of the teacher's weights
+    items, each   questions of a split, all and by capability
     longest     tokens of the longest sequence that is trained on, by the templates
     assumed     whether token counts are from bytes, since no tokenizer is at hand
     columns     of the logits that both share; None where they have tokenizers of their own
@@ -66,6 +68,7 @@ class Sketch:
     context: int
     longest: int
     items: Mapping[str, int]
+    each: Mapping[Split, tuple[int, ...]]
     spent: Outlay
     assumed: bool
     columns: int | None
@@ -110,11 +113,11 @@ def sketch(config: RunConfig) -> Sketch:
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
     said = config.decoding.max_new_tokens
-    asked: list[Lengths] = [lengths(library, signal.form, read, said) for read in readers]
+    asked = [lengths(library, signal.form, read, said) for read in readers]
     items = item_counts(splits)
     probe = probe_lengths(library, benchmarks, splits, config, readers[1])
     shares = shares_of(config, library.capabilities)
-    spent = outlay(config, allocator.needs, *asked, shares, items, probe)
+    spent = outlay(config, allocator.needs, asked[0], asked[1], shares, items, probe)
     return Sketch(
         config=config,
         title=title,
@@ -126,10 +129,18 @@ def sketch(config: RunConfig) -> Sketch:
         context=context,
         longest=min(context, asked[1].longest + said),
         items=items,
+        each={s: _each(benchmarks, splits, s, library.capabilities) for s in SPLITS},
         spent=spent,
         assumed=None in tokenizers,
         columns=columns,
     )
+
+
+def _each(
+    benchmarks: Sequence[Benchmark], splits: Splits, split: Split, names: tuple[str, ...]
+) -> tuple[int, ...]:
+    sizes = splits.sizes(split)
+    return tuple(sum(sizes[b.name] for b in benchmarks if b.capability == n) for n in names)
 
 
 def _columns(
