@@ -42,7 +42,8 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 LIGHT = [
     name
     for name in MODULES
-    if name.startswith(("readsim_hf.prompts", "readsim_hf.generation")) or name.endswith((".cli", ".options"))
+    if name.startswith(("readsim_hf.prompts", "readsim_hf.generation"))
+    or name.endswith((".cli", ".options"))
 ]
 
 

@@ -39,8 +39,8 @@ def training_flops(
     back through, though no loss is taken there.
     With `lora` the frozen weights need the gradient of their input, not their own: 4 N, the adapters
     (N_r = r * ends) 6 N_r (Hu et al. 2021, arXiv 2106.09685). `recomputed` (gradient checkpointing)
-    repeats the layers' forward pass (Chen et al. 2016, arXiv 1604.06174). At most 2 % too much: the
-    first layer passes nothing back to frozen embeddings.
+    repeats the layers' forward pass (Chen et al. 2016, arXiv 1604.06174). A little too much: the first
+    layer passes nothing back to frozen embeddings, and PyTorch does not repeat a layer's last product.
     """
     attention = layer_flops(shape, tokens, length) - layer_flops(shape, tokens, 0.0)
     products = 2.0 * shape.body * tokens
