@@ -64,16 +64,13 @@ def _width(items: int, world_sd: float = 0.0) -> float:
     return float((told.high - told.low)[:-1].mean())
 
 
-def test_without_noise_it_is_a_point_and_negated_losses_are_not_cut() -> None:
+def test_without_noise_it_is_a_point() -> None:
     world = replace(load_world("nano-measured"), efficiency_sd=np.zeros(8))
     told = foretell(world, "average", BUDGET, STEPS, "uniform", seeds=3, test_items=0)
     assert np.allclose(told.low, told.high)
     assert told.names[-1] == "utility"
     table = told.table()
     assert list(table["scores"]) == list(told.names)
-    losses = load_world("from-scratch")
-    assert not losses.is_score
-    assert (foretell(losses, "average", BUDGET, STEPS, "uniform", seeds=3).mean < 0).all()
 
 
 def test_what_cannot_be_foretold_is_refused() -> None:
