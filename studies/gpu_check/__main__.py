@@ -27,8 +27,8 @@ def parts(device: torch.device) -> dict[str, Callable[[], list[Check]]]:
         "replies": lambda: running.replies(device),
         "training": lambda: running.training(device),
         "run": lambda: running.run(device),
-        "memory": lambda: [c for p in ("fp32", "bf16") for c in speed.memory(device, p)],  # type: ignore[arg-type]
-        "speed": lambda: [c for p in ("fp32", "bf16") for c in speed.throughput(device, p)],  # type: ignore[arg-type]
+        "memory": lambda: [c for p in ("fp32", "bf16") for c in speed.memory(device, p)],
+        "speed": lambda: [c for p in ("fp32", "bf16") for c in speed.throughput(device, p)],
     }
 
 

@@ -49,8 +49,8 @@ def errors(name: str, kind: SoftKind, device: torch.device, precision: str) -> t
         found = make_objective(name)(torch.nn.functional.linear(states, weights), there).mean()
     [ours] = torch.autograd.grad(found, states)
     off = (ours.detach().double().cpu() - slope).norm() / slope.norm()
-    value = float(found.detach().cpu())
-    return abs(value - float(expected)) / abs(float(expected)), float(off)
+    value, right = float(found.detach()), float(expected.detach())
+    return abs(value - right) / abs(right), float(off)
 
 
 def checks(device: torch.device) -> list[Check]:

@@ -81,7 +81,7 @@ def training(device: torch.device) -> list[Check]:
             ("LoRA 4", {"lora": 4}),
             ("checkpointing", {"gradient_checkpointing": True}),
         ):
-            plain = Recipe(learning_rate=1e-3, batch=8, micro_batch=4, **rest)  # type: ignore[arg-type]
+            plain = Recipe(learning_rate=1e-3, batch=8, micro_batch=4, **rest)
             exact = _student(SMALL, plain, torch.device("cpu"))
             student = _student(SMALL, replace(plain, precision=_precision(precision)), device)
             start = {k: t.clone() for k, t in student.weights().items()}
