@@ -187,8 +187,9 @@ def library_of(
     library = nano_library() if name == "nano" else text_library()
     for path in data.templates:
         added = load_templates(Path(path), library)
-        for template in added if teacher is not None else ():
-            _check_letters(template, library.style, teacher)
+        if teacher is not None:
+            for template in added:
+                _check_letters(template, library.style, teacher)
         library = add_templates(library, added)
     return library
 
