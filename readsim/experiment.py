@@ -265,7 +265,9 @@ def run_cells(
     The rows depend neither on `jobs` nor on the joblib backend that is active (Ray's and Dask's
     work). With `problems` what an allocator raises is put there, and the other cells are run.
     """
-    paths = [folder.absolute() / "runs" / cell.file_name for cell in cells]  # workers may be elsewhere
+    paths = [
+        folder.absolute() / "runs" / cell.file_name for cell in cells
+    ]  # workers may be elsewhere
     if len(set(paths)) != len(paths):
         raise ConfigError("two cells would share one run log")
     spent: dict[Cell, float] = {}

@@ -22,13 +22,15 @@ LAYERS = (
     ("probes",),
     ("training",),
     ("requirement",),
-    ("config",),
+    ("config", "costs"),
     ("benchmarks", "manifest", "teaching"),
     ("parts",),
     ("backend", "interventions"),
     ("compared", "identify", "outlay", "results", "watching", "workers"),
     ("show_compared",),
     ("distill", "show"),
+    ("plan",),
+    ("options",),
     ("cli",),
 )
 
@@ -42,7 +44,8 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 LIGHT = [
     name
     for name in MODULES
-    if name.startswith(("readsim_hf.prompts", "readsim_hf.generation")) or name.endswith(".cli")
+    if name.startswith(("readsim_hf.prompts", "readsim_hf.generation"))
+    or name.endswith((".cli", ".options"))
 ]
 
 

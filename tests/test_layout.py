@@ -28,7 +28,7 @@ LAYERS = (
     ("toy",),
     ("allocators",),
     ("rollout",),
-    ("experiment", "plots", "summary"),
+    ("experiment", "forecast", "plots", "summary"),
     ("theory",),
     ("testing",),
     ("commands",),

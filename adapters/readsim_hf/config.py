@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from readsim.amounts import parse_tokens
-from readsim.errors import ConfigError, nearest
+from readsim.errors import ConfigError, nearest, unknown
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.loading import DeviceMap
@@ -20,7 +20,8 @@ from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.training.recipe import Recipe
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
-PRESETS = Path(__file__).parent / "presets"
+PRESETS = Path(__file__).parent / "presets"  # of the pairs that have a name
+CONFIGS = Path(__file__).parent / "configs"  # whole runs that have one
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class PairConfig:
     tokenizer, which distributions need. `teachers`: capability -> source, `teacher` for the rest.
     `device_map` spreads teachers over devices: auto, balanced, ... or a table module -> device.
     `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
-    fp32, bf16 or fp16 (nano: fp32, others: bf16).
+    fp32, bf16 or fp16 (nano: fp32, others: bf16); `context` the longest sequence in tokens (None: what
+    both models read).
     """
 
     __pydantic_config__ = _STRICT
@@ -46,6 +48,11 @@ class PairConfig:
     teacher_tokenizer: str | None = None
     teachers: dict[str, str] = field(default_factory=dict)
     device_map: DeviceMap | None = None
+    context: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.context is not None and self.context < 1:
+            raise ConfigError(f"context = {self.context!r}: at least 1")
 
 
 @dataclass(frozen=True)
@@ -227,8 +234,18 @@ class RunConfig:
         return table
 
 
+def config_names() -> list[str]:
+    """Names of the runs whose settings come with readsim."""
+    return sorted(path.stem for path in CONFIGS.glob("*.toml"))
+
+
 def read_table(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. Raises ConfigError if it cannot be read."""
+    """The tables of a TOML file, or of the shipped run of that name (see `config_names`; a file of that
+    name comes first). Raises ConfigError if it cannot be read."""
+    if not path.exists() and path.suffix != ".toml" and path.name == str(path):
+        if path.name not in config_names():
+            raise unknown("config", path.name, config_names())
+        path = CONFIGS / f"{path.name}.toml"
     try:
         with path.open("rb") as file:
             return tomllib.load(file)

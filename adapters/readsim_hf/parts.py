@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -130,17 +130,16 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     """
     if config.training.liger:
         check_liger(pair.student)
-    library = _library(config.data, pair) if library is None else library
-    signal, objective = supervision(config)
-    suffixes = _suffixes(config, library.style, signal)
-    library, left_out = fitting(library, partial(_fits, config, pair, suffixes))
-    soft = SoftSettings(config.soft.kind, config.soft.k)
-    wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
-    kept = soft if wanted else None
-    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
+    if library is None:
+        library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
+    signal, objective, kept = supervision(config)
+    suffixes = suffixes_of(config, library.style, signal)
+    readers = (*(voice.tokenizer for voice in pair.voices), pair.tokenizer)
+    counts = [partial(_count, tokenizer) for tokenizer in readers]
+    library, left_out = fitting(library, partial(fits, config, pair.context, counts, suffixes))
     decoding = Decoding(**asdict(config.decoding))
     teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy)
-    vocabulary = pair.shared_vocabulary() if wanted else pair.vocabulary
+    vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
     benchmarks, splits = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
         benchmarks,
@@ -187,12 +186,16 @@ def sample(library: Library) -> Iterator[str]:
             yield templates[index % len(templates)].make(rng).text
 
 
-def _library(data: DataConfig, pair: Pair) -> Library:
-    library = nano_library() if pair.library_name == "nano" else text_library()
+def library_of(
+    data: DataConfig, name: Literal["nano", "text"], teacher: Tokenizer | None
+) -> Library:
+    """The library of that name with the templates of `data`, which the teacher's tokenizer must know."""
+    library = nano_library() if name == "nano" else text_library()
     for path in data.templates:
         added = load_templates(Path(path), library)
-        for template in added:
-            _check_letters(template, library.style, pair.teacher_tokenizer)
+        if teacher is not None:
+            for template in added:
+                _check_letters(template, library.style, teacher)
         library = add_templates(library, added)
     return library
 
@@ -207,7 +210,7 @@ def _check_letters(template: Template, style: Style, tokenizer: Tokenizer) -> No
         )
 
 
-def _suffixes(config: RunConfig, style: Style, signal: TeacherSignal) -> tuple[str, ...]:
+def suffixes_of(config: RunConfig, style: Style, signal: TeacherSignal) -> tuple[str, ...]:
     """How prompts may end in this run. ConfigError for a form that the style lacks."""
     forms = dict.fromkeys(("answer", "rationale", signal.form, config.probes.form))
     if signal.tasks == 1 and config.auxiliary_weight != 1:
@@ -218,21 +221,41 @@ def _suffixes(config: RunConfig, style: Style, signal: TeacherSignal) -> tuple[s
     return tuple(map(style.suffix, forms))
 
 
-def _fits(config: RunConfig, pair: Pair, suffixes: Sequence[str], prompt: Prompt) -> bool:
-    """Whether a prompt, however it is asked, leaves room for a reply in both models' contexts."""
-    room = pair.context - max(config.decoding.max_new_tokens, config.probes.max_new_tokens)
+def fits(
+    config: RunConfig,
+    context: int,
+    counts: Sequence[Callable[[str], int]],
+    suffixes: Sequence[str],
+    prompt: Prompt,
+) -> bool:
+    """Whether a prompt, however it is asked, leaves room for a reply in `context` tokens.
+
+    `counts` give the tokens of a prompt's text, one for each model that reads it.
+    """
+    room = context - max(config.decoding.max_new_tokens, config.probes.max_new_tokens)
     texts = [prompt.text + suffix for suffix in suffixes]
     if max(len(text.encode()) for text in texts) + WRAPPING <= room:
         return True  # no token is shorter than a byte
-    return all(
-        len(encode(tokenizer, text)) <= room
-        for text in texts
-        for tokenizer in (*(voice.tokenizer for voice in pair.voices), pair.tokenizer)
-    )
+    return all(count(text) <= room for text in texts for count in counts)
 
 
-def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
-    """Signal and objective of a method, or of the two names."""
+def _count(tokenizer: Tokenizer, text: str) -> int:
+    return len(encode(tokenizer, text))
+
+
+def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettings | None]:
+    """Signal and objective of a method, or of the two names, and what is kept of distributions.
+
+    Raises ConfigError, saying what would work, for a combination that is not defined.
+    """
+    signal, objective = _named(config)
+    wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
+    kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
+    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
+    return signal, objective, kept
+
+
+def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
     if config.method:
         if config.method not in BASELINES:
             raise unknown("method", config.method, BASELINES)

@@ -61,7 +61,7 @@ def work(processes: Processes, config: RunConfig) -> None:
     pair = config.pair
     start, tokenizer = load_student(pair.name, pair.teacher, pair.student, pair.layers)
     known = fingerprint(start, tokenizer)
-    _, objective = supervision(config)
+    _, objective, _ = supervision(config)
 
     def fresh(facts: Mapping[str, Any]) -> Member:
         if facts["student"] != known:

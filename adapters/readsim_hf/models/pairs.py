@@ -7,7 +7,7 @@ from functools import partial
 from typing import Literal
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
@@ -94,6 +94,7 @@ def load_pair(
     teachers: Mapping[str, str] | None = None,
     device_map: DeviceMap | None = None,
     server: ServerSettings | None = None,
+    context: int | None = None,
 ) -> Pair:
     """Load a pair: `nano` (the default), `smollm2`, or any two sources that `load_model` accepts.
 
@@ -106,8 +107,9 @@ def load_pair(
     teachers            capability -> source, for those that have a teacher of their own
     device_map          of the teachers that are loaded here, over several devices
     server              how servers are asked
+    context             tokens of the longest sequence, at most what both models read (None)
     """
-    title, teacher, student = _sources(name, teacher, student, layers)
+    title, teacher, student = sources(name, teacher, student, layers)
     nano = title == "nano"
     place = resolve_device(device)
     start = load_model(student, precision=student_precision)
@@ -141,7 +143,7 @@ def load_pair(
         teacher_tokenizer=main.tokenizer,
         tokenizer=tokenizer,
         library_name="nano" if nano or student == "nano/student" else "text",
-        context=min([*map(_context, (start, *models)), *(n for n in limits if n is not None)]),
+        context=common_context([m.config for m in (start, *models)], context, limits),
         vocabulary=main.vocabulary,
         _start=start,
         server=main.server,
@@ -155,7 +157,7 @@ def load_student(
     name: str | None, teacher: str | None, student: str | None, layers: int
 ) -> tuple[PreTrainedModel, Tokenizer]:
     """The starting student alone, on the CPU, with its tokenizer: as `load_pair` reads them."""
-    _, _, source = _sources(name, teacher, student, layers)
+    _, _, source = sources(name, teacher, student, layers)
     return load_model(source, precision="fp32"), load_tokenizer(source)
 
 
@@ -170,10 +172,10 @@ def _check_names(voices: Sequence[Voice]) -> None:
             )
 
 
-def _sources(
+def sources(
     name: str | None, teacher: str | None, student: str | None, layers: int
 ) -> tuple[str, str, str]:
-    """Title, teacher source, student source."""
+    """Title, teacher source, student source. Raises ConfigError, UnknownNameError for a pair that is none."""
     if teacher is None and student is None:
         name = name or "nano"
         if name not in NAMES:
@@ -189,9 +191,24 @@ def _sources(
     return f"{teacher} -> {student}", teacher, student
 
 
-def _context(model: PreTrainedModel) -> int:
-    """Positions of a model: ConfigError where its configuration states none."""
-    length = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+def common_context(
+    configs: Sequence[PreTrainedConfig],
+    wanted: int | None = None,
+    limits: Sequence[int | None] = (),
+) -> int:
+    """Positions that all models read, `wanted` if given; ConfigError where that is more than they do.
+
+    `limits` are those of servers, where they are known.
+    """
+    most = min([*map(_positions, configs), *(n for n in limits if n is not None)])
+    if wanted is not None and wanted > most:
+        raise ConfigError(f"pair.context = {wanted!r}: at most {most}, which all models read")
+    return most if wanted is None else wanted
+
+
+def _positions(config: PreTrainedConfig) -> int:
+    """ConfigError where a configuration states no length."""
+    length = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
     if not isinstance(length, int):
-        raise ConfigError(f"the configuration of {type(model).__name__} states no context length")
+        raise ConfigError(f"the configuration {type(config).__name__} states no context length")
     return length

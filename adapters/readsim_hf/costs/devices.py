@@ -1,0 +1,60 @@
+"""Accelerators as their data sheets state them, and the time that operations and bytes take on one."""
+
+from dataclasses import dataclass
+
+from readsim.errors import ConfigError
+
+GB = 1e9
+USABLE = 0.9  # of the memory: the rest is the allocator's and the driver's
+MFU = 0.4  # assumed share of the peak: training and reading; Chowdhery et al. 2022 report 0.46
+MFU_GENERATION = 0.2  # assumed: writing a token at a time
+
+
+@dataclass(frozen=True)
+class Device:
+    """One accelerator: FLOP/s dense (no sparsity), memory in bytes, its bandwidth in bytes/s.
+
+    `bf16` matrix products with float32 sums, `fp32` without TF32.
+    """
+
+    name: str
+    bf16: float
+    fp32: float
+    memory: float
+    bandwidth: float
+    source: str
+
+    def peak(self, precision: str) -> float:
+        """FLOP/s at a precision: fp32, or bf16 and fp16, which are equal on all of these."""
+        return self.fp32 if precision == "fp32" else self.bf16
+
+
+DEVICES = (
+    Device("H100", 989e12, 67e12, 80 * GB, 3.35e12, "NVIDIA H100 data sheet, SXM"),
+    Device("H200", 989e12, 67e12, 141 * GB, 4.8e12, "NVIDIA H200 data sheet, SXM"),
+    Device("A100-80G", 312e12, 19.5e12, 80 * GB, 2.039e12, "NVIDIA A100 80GB data sheet, SXM"),
+    Device("L40S", 362e12, 91.6e12, 48 * GB, 0.864e12, "NVIDIA L40S data sheet"),
+    Device(
+        "RTX 4090", 165.2e12, 82.6e12, 24 * GB, 1.008e12, "NVIDIA Ada GPU architecture, table 2"
+    ),
+)
+
+
+def compute_seconds(flops: float, device: Device, precision: str, mfu: float) -> float:
+    """FLOPs over the share `mfu` of the peak. Raises ConfigError unless 0 < mfu <= 1."""
+    if not 0.0 < mfu <= 1.0:
+        raise ConfigError(f"utilisation {mfu!r}: above 0, at most 1")
+    return flops / (mfu * device.peak(precision))
+
+
+def decoding_seconds(steps: float, moved: float, device: Device) -> float:
+    """At least: each of `steps` decode steps reads `moved` bytes (weights, cache) from memory once.
+
+    Pope et al. 2022 (arXiv 2211.05102, section 2): decoding of small batches is bound by that.
+    """
+    return steps * moved / device.bandwidth
+
+
+def devices_needed(total: float, device: Device) -> int:
+    """How many of them hold `total` bytes, USABLE of each, if it can be split evenly."""
+    return max(1, int(-(-total // (USABLE * device.memory))))

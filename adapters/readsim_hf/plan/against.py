@@ -1,0 +1,136 @@
+"""A finished run beside its plan: tokens by kind, seconds by part, and the forecast."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError, RunLogError
+from readsim.forecast import Outlook
+from readsim.plots.forecast import draw_forecast, inside
+from readsim.plots.style import save, sober
+from readsim.runlog import read_runlog
+from readsim_hf.config import RunConfig
+from readsim_hf.distill import run_name, task_name
+from readsim_hf.outlay import Outlay
+from readsim_hf.plan.estimate import Work
+
+SHARED = ("budget", "steps", "allocator", "task")
+
+
+class Finished(NamedTuple):
+    """A run that is over: its log's header and last row, and seconds by part (what its last process
+    took: after a --resume only since then)."""
+
+    path: Path
+    config: Mapping[str, Any]
+    final: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+
+def finished(folder: Path, config: RunConfig, title: str) -> Finished:
+    """The run of these settings in a folder that `readsim distill` wrote.
+
+    Raises RunLogError where it is not there or not over, ConfigError where its log is of other settings.
+    """
+    path = folder / "runs" / f"{run_name(config)}.jsonl"
+    if not path.is_file():
+        there = sorted(p.stem for p in path.parent.glob("*.jsonl"))
+        raise RunLogError(
+            f"no run log {path}; the folder holds {', '.join(there) or 'no run'}: give the run's own "
+            "settings (its .toml as --config) and its --out"
+        )
+    header, rows = read_runlog(path)
+    found = header["config"]
+    wanted: dict[str, Any] = {name: getattr(config, name) for name in SHARED}
+    wanted |= {"task": task_name(config), "world": f"hf:{title}"}
+    for name, value in wanted.items():
+        if found.get(name) != value:
+            raise ConfigError(f"{path}: {name} = {found.get(name)!r}, but the plan has {value!r}")
+    if not rows or rows[-1]["kind"] != "final":
+        raise RunLogError(f"{path} is unfinished: go on with it (readsim distill --resume) first")
+    facts = path.with_suffix(".json")
+    seconds = json.loads(facts.read_text(encoding="utf-8"))["seconds"] if facts.is_file() else {}
+    return Finished(path, found, rows[-1], seconds)
+
+
+class Compared(NamedTuple):
+    """One kind of tokens: planned, measured, measured / planned (NaN for 0 / 0)."""
+
+    kind: str
+    planned: float
+    measured: int
+    ratio: float
+
+
+def compare_tokens(spent: Outlay, totals: Mapping[str, int]) -> list[Compared]:
+    """Every kind that was planned or used."""
+    out = []
+    for kind, measured in totals.items():
+        planned = spent.kinds.get(kind, 0.0)
+        if planned or measured:
+            out.append(Compared(kind, planned, measured, measured / planned if planned else np.nan))
+    return out
+
+
+class Speed(NamedTuple):
+    """What this machine did in one part of a run: seconds, planned operations, operations a second."""
+
+    part: str
+    seconds: float
+    flops: float
+
+    @property
+    def rate(self) -> float:
+        return self.flops / self.seconds if self.seconds else float("nan")
+
+
+def speeds(work: Sequence[Work], seconds: Mapping[str, float]) -> list[Speed]:
+    """Of training, the teacher's part and the probes."""
+    return [
+        Speed(part, seconds[part], sum(w.flops for w in work if w.part == part))
+        for part in ("train", "teacher", "probe")
+        if part in seconds
+    ]
+
+
+class Checked(NamedTuple):
+    """A forecast beside what was measured, utility last: scores (K + 1,), their standard errors over
+    test items, and whether each is in its interval."""
+
+    names: tuple[str, ...]
+    measured: Array
+    error: Array
+    inside: NDArray[np.bool_]
+
+
+def check_forecast(
+    foretold: Outlook, run: Finished, weights: Array, test_items: Sequence[int]
+) -> Checked:
+    """The error of a score p of n items is sqrt(p (1 - p) / n), the utility's that of the weighted sum.
+
+    Raises ConfigError where the world's capabilities are not the run's.
+    """
+    names = tuple(run.config["capabilities"])
+    if foretold.names[:-1] != names:
+        raise ConfigError(
+            f"the world {foretold.world!r} is of {', '.join(foretold.names[:-1])}, the run of "
+            f"{', '.join(names)}"
+        )
+    scores = np.array(run.final["final_profile"], dtype=float)
+    own = np.sqrt(np.clip(scores * (1.0 - scores), 0.0, None) / np.array(test_items))
+    measured = np.append(scores, run.final["utility"])
+    error = np.append(own, float(np.sqrt(weights**2 @ own**2)))
+    return Checked(foretold.names, measured, error, inside(foretold.low, foretold.high, measured))
+
+
+def draw_checked(foretold: Outlook, checked: Checked, stem: Path) -> list[Path]:
+    """`STEM.pdf` and `STEM.png`."""
+    mean, low, high = (100.0 * a for a in (foretold.mean, foretold.low, foretold.high))
+    measured, error = 100.0 * checked.measured, 100.0 * checked.error
+    with sober():
+        return save(draw_forecast(checked.names, mean, low, high, measured, error), stem)

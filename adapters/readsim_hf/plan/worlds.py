@@ -1,0 +1,78 @@
+"""Which world foretells a run, and what its forecast leaves out."""
+
+from typing import NamedTuple
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+from readsim.forecast import Outlook, foretell
+from readsim.setting import as_task
+from readsim.worlds import World, load_world
+from readsim_hf.distill import resolve
+from readsim_hf.plan.sketch import Sketch
+
+MEASURED = {"nano": "nano-measured"}  # worlds that were fitted to runs of a named pair
+RECIPE = ("method", "signal", "objective", "objective_settings", "on_policy", "soft", "training")
+TOLD = ("fit", "check", "unit", "token_range")  # provenance that says how far to trust a world
+
+
+class Forecast(NamedTuple):
+    """The outlook, the weights (K,) of its utility, and in words what is not in its intervals."""
+
+    outlook: Outlook
+    weights: Array
+    doubts: tuple[str, ...]
+
+
+def forecast_of(made: Sketch, world: str | None, seeds: int, world_sd: float) -> Forecast | None:
+    """Of a sketched run in a world; None where no world is named and none belongs to the pair.
+
+    Raises ConfigError for a world of other sources or capabilities, or a budget past its horizon.
+    """
+    named = world if world is not None else MEASURED.get(made.title)
+    if named is None:
+        return None
+    loaded, config = load_world(named), made.config
+    ours = made.library.capabilities
+    for field in ("sources", "capabilities"):
+        theirs = getattr(loaded, field)
+        if theirs != ours:
+            raise ConfigError(
+                f"world {loaded.name!r} has the {field} {', '.join(theirs)}, the run has "
+                f"{', '.join(ours)}: a world fitted to runs of this pair is needed"
+            )
+    task = as_task(config.task, loaded.capabilities, loaded.hidden)
+    outlook = foretell(
+        loaded,
+        task,
+        config.budget,
+        config.steps,
+        config.allocator,
+        settings=config.allocator_settings,
+        seeds=seeds,
+        probe_items=made.each["probe"],
+        test_items=made.each["test"],
+        world_sd=world_sd,
+    )
+    return Forecast(outlook, task.weights, tuple(_doubts(made, loaded, world_sd)))
+
+
+def _doubts(made: Sketch, world: World, world_sd: float) -> list[str]:
+    """What the intervals leave out."""
+    held = "the spread between seeds and the noise of the test items"
+    lines = [
+        f"in the intervals: {held}; not in them: that the world itself is a fit (--world-error)"
+    ]
+    if world_sd:
+        lines = [
+            f"in the intervals: {held}, and {100 * world_sd:g} points for the world's own error"
+        ]
+    told = [f"{key}: {world.provenance[key]}" for key in TOLD if key in world.provenance]
+    lines += [f"the world says of itself: {text}" for text in told]
+    if MEASURED.get(made.title) == world.name:
+        usual, ours = resolve(None, {"pair": {"name": made.title}}).table(), made.config.table()
+        other = [key for key in RECIPE if ours[key] != usual[key]]
+        if other:
+            lines.append(
+                f"its runs had the pair's usual settings, this run has others: {', '.join(other)}"
+            )
+    return lines

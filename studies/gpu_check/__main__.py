@@ -1,0 +1,90 @@
+"""Check the adapter on one GPU: `python -m studies.gpu_check [--device cuda:0] [--json FILE]`."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from studies.gpu_check import losses, running, speed
+from studies.gpu_check.check import Check
+
+NO_GPU = 2  # exit code
+VERSIONS = ("torch", "transformers", "peft", "lm_eval")
+
+
+def parts(device: torch.device) -> dict[str, Callable[[], list[Check]]]:
+    """All checks, the quick ones first."""
+    return {
+        "losses": lambda: losses.checks(device),
+        "replies": lambda: running.replies(device),
+        "training": lambda: running.training(device),
+        "run": lambda: running.run(device),
+        "memory": lambda: [c for p in ("fp32", "bf16") for c in speed.memory(device, p)],
+        "speed": lambda: [c for p in ("fp32", "bf16") for c in speed.throughput(device, p)],
+    }
+
+
+def describe(device: torch.device) -> dict[str, str]:
+    """What was measured on."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    return {"device": name, **{package: metadata.version(package) for package in VERSIONS}}
+
+
+def report(console: Console, found: Sequence[Check], about: dict[str, str]) -> int:
+    """The table; the number of checks that failed."""
+    table = Table("check", "value", "accepted", "", "note", title=f"gpu_check on {about['device']}")
+    for check in found:
+        mark = "[green]ok[/]" if check.ok else "[bold red]FAILED[/]"
+        table.add_row(
+            escape(check.name), f"{check.value:.4g}", check.bound, mark, escape(check.note)
+        )
+    console.print(table)
+    failed = sum(not check.ok for check in found)
+    console.print(f"{len(found) - failed} of {len(found)} checks passed", highlight=False)
+    return failed
+
+
+def check_all(device: torch.device, path: Path, only: Sequence[str] | None = None) -> int:
+    """Run the parts, print the table, write JSON: the number of checks that failed."""
+    console, found = Console(), []
+    clock: dict[str, float] = {}
+    for name, work in parts(device).items():
+        if only is None or name in only:
+            start = time.perf_counter()
+            found += work()
+            clock[name] = round(time.perf_counter() - start, 1)
+    about = describe(device)
+    failed = report(console, found, about)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{**check._asdict(), "ok": check.ok} for check in found]
+    path.write_text(json.dumps({**about, "seconds": clock, "checks": rows}, indent=1))
+    console.print(f"{sum(clock.values()):.0f} s; written to {path}", markup=False, highlight=False)
+    return failed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0, 1 where a check failed, 2 where there is no GPU."""
+    parser = argparse.ArgumentParser(prog="python -m studies.gpu_check", description=__doc__)
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu to try the script")
+    parser.add_argument("--json", type=Path, default=Path("results/gpu_check.json"))
+    parser.add_argument("--only", nargs="+", choices=tuple(parts(torch.device("cpu"))))
+    given = parser.parse_args(arguments)
+    if given.device != "cpu" and not torch.cuda.is_available():
+        print(
+            f"no GPU: PyTorch {torch.__version__} sees no CUDA device; nothing was checked",
+            file=sys.stderr,
+        )
+        return NO_GPU
+    return int(check_all(torch.device(given.device), given.json, given.only) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
