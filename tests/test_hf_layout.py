@@ -22,6 +22,7 @@ LAYERS = (
     ("probes",),
     ("training",),
     ("requirement",),
+    ("tables",),
     ("config", "costs"),
     ("benchmarks", "manifest", "teaching"),
     ("parts",),

@@ -65,11 +65,15 @@ def test_the_example_of_a_real_backend_runs() -> None:
 
 
 @pytest.mark.extra(*NEEDS)
-def test_the_settings_example_is_accepted() -> None:
+def test_the_settings_examples_are_accepted(tmp_path: Path) -> None:
     from readsim_hf.config import RunConfig
+    from readsim_hf.requirement.card import load_card
 
-    [example] = code("toml")
-    assert RunConfig.of(tomllib.loads(example)).training.lora == 16
+    run, card = code("toml")
+    assert RunConfig.of(tomllib.loads(run)).training.lora == 16
+    path = tmp_path / "card.toml"
+    path.write_text(card)
+    assert load_card(path).exemplars[0].output == "42"
 
 
 def test_the_tree_names_what_exists() -> None:

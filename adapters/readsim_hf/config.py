@@ -3,19 +3,20 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_type_hints
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from readsim.amounts import parse_tokens
-from readsim.errors import ConfigError, nearest, unknown
+from readsim.errors import ConfigError, unknown
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
+from readsim_hf.tables import explain, merge, without_none, without_replaced
 from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.training.recipe import Recipe
 
@@ -220,17 +221,17 @@ class RunConfig:
         """
         merged: dict[str, Any] = {}
         for table in tables:
-            merged = _merge(_without_replaced(merged, table), table)
+            merged = merge(without_replaced(merged, table), table)
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
         try:
             return TypeAdapter(cls).validate_json(json.dumps(merged, default=str))
         except ValidationError as error:
-            raise ConfigError("; ".join(_explain(cls, e) for e in error.errors())) from error
+            raise ConfigError("; ".join(explain(cls, e) for e in error.errors())) from error
 
     def table(self) -> dict[str, Any]:
         """As TOML-able data: what is None is left out."""
-        table: dict[str, Any] = _without_none(asdict(self))
+        table: dict[str, Any] = without_none(asdict(self))
         return table
 
 
@@ -257,56 +258,3 @@ def preset_table(pair: str | None) -> dict[str, Any]:
     """The settings that suit a named pair; none for other models."""
     path = PRESETS / f"{pair}.toml"
     return read_table(path) if path.is_file() else {}
-
-
-def _without_replaced(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`below` without the choice between a method and a pair of names that `above` makes anew."""
-    pair = ("signal", "objective", "objective_settings")
-    if above.get("method") and not any(above.get(name) for name in pair):
-        return {key: value for key, value in below.items() if key not in pair}
-    if "method" not in above and (above.get("signal") or above.get("objective")):
-        return {**below, "method": ""}
-    return below
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    out = dict(below)
-    for key, value in above.items():
-        old = out.get(key)
-        whole = key in ("task", "objective_settings", "allocator_settings")
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and not whole:
-            out[key] = _merge(old, value)
-        else:
-            out[key] = value
-    return out
-
-
-def _without_none(node: Any) -> Any:
-    if isinstance(node, Mapping):
-        return {key: _without_none(value) for key, value in node.items() if value is not None}
-    return [_without_none(value) for value in node] if isinstance(node, tuple | list) else node
-
-
-def _explain(cls: type, error: Any) -> str:
-    """One line for one of pydantic's errors."""
-    place = [str(part) for part in error["loc"] if part not in ("str", "dict[str,float]")]
-    name = ".".join(place)
-    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = _fields(cls, place[:-1])
-        return f"unknown field {name}{nearest(place[-1], known)} (known: {', '.join(known)})"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return f"{name}: {message}" if name else message  # ours: it shows the value
-    return f"{name} = {error['input']!r}: {message}" if name else message
-
-
-def _fields(cls: type, path: list[str]) -> list[str]:
-    for part in path:
-        if part.isdigit():
-            continue  # a place in a list of tables
-        inner = get_type_hints(cls).get(part)
-        inner = next(iter(get_args(inner)), inner)
-        if not (isinstance(inner, type) and is_dataclass(inner)):
-            return []
-        cls = inner
-    return [f.name for f in fields(cls)]

@@ -1,0 +1,60 @@
+"""TOML tables laid over one another, and what is wrong with them in words."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args, get_type_hints
+
+from readsim.errors import nearest
+
+
+def without_replaced(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` without the choice between a method and a pair of names that `above` makes anew."""
+    pair = ("signal", "objective", "objective_settings")
+    if above.get("method") and not any(above.get(name) for name in pair):
+        return {key: value for key, value in below.items() if key not in pair}
+    if "method" not in above and (above.get("signal") or above.get("objective")):
+        return {**below, "method": ""}
+    return below
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(below)
+    for key, value in above.items():
+        old = out.get(key)
+        whole = key in ("task", "objective_settings", "allocator_settings")
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not whole:
+            out[key] = merge(old, value)
+        else:
+            out[key] = value
+    return out
+
+
+def without_none(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {key: without_none(value) for key, value in node.items() if value is not None}
+    return [without_none(value) for value in node] if isinstance(node, tuple | list) else node
+
+
+def explain(cls: type, error: Any) -> str:
+    """One line for one of pydantic's errors."""
+    place = [str(part) for part in error["loc"] if part not in ("str", "dict[str,float]")]
+    name = ".".join(place)
+    if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _fields(cls, place[:-1])
+        return f"unknown field {name}{nearest(place[-1], known)} (known: {', '.join(known)})"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"{name}: {message}" if name else message  # ours: it shows the value
+    return f"{name} = {error['input']!r}: {message}" if name else message
+
+
+def _fields(cls: type, path: list[str]) -> list[str]:
+    for part in path:
+        if part.isdigit():
+            continue  # a place in a list of tables
+        inner = get_type_hints(cls).get(part)
+        inner = next(iter(get_args(inner)), inner)
+        if not (isinstance(inner, type) and is_dataclass(inner)):
+            return []
+        cls = inner
+    return [f.name for f in fields(cls)]
