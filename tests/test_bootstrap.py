@@ -1,6 +1,7 @@
 """The online bootstrap of the reward ensemble: by row, and by group of rows."""
 
 import numpy as np
+from scipy import stats
 
 from readsim.allocators.bootstrap import bootstrap_counts, grouped_counts
 from readsim.allocators.ensemble import EnsembleConfig, fit, predict
