@@ -129,7 +129,7 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     capability without templates or probe, a leak between the splits.
     """
     if config.training.liger:
-        check_liger(pair.student)
+        check_liger(pair.student, pair.device)
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)

@@ -91,13 +91,11 @@ def cache_bytes(shape: Shape, sequences: int, length: float, precision: str) -> 
 class Memory:
     """Bytes by what holds them; the phases of a run do not overlap.
 
-    idle   the pair's own copy of the student, which stays on the device beside the one that trains;
-           the final test makes one more
+    At the final test the starting student is there beside the trained one.
     """
 
     teacher: float
     student: float
-    idle: float
     gradients: float
     moments: float
     activations: float
@@ -108,7 +106,7 @@ class Memory:
     @property
     def resident(self) -> float:
         """What is there all the time, from the first optimiser step on."""
-        return self.teacher + self.student + self.idle + self.moments
+        return self.teacher + self.student + self.moments
 
     @property
     def training(self) -> float:

@@ -25,7 +25,7 @@ class Pair:
 
     teacher             in evaluation mode, without gradients; None where `server` answers
     teacher_tokenizer   the teacher's; the student's stands in for a server's that is not known
-    student             the student to train; `fresh_student` gives another one
+    student             the student as it starts, on the CPU; `fresh_student` gives one to train
     tokenizer           the student's
     library_name        of the prompts that suit the pair
     context             T, the longest sequence that both read
@@ -139,7 +139,7 @@ def load_pair(
     return Pair(
         name=title,
         teacher=main.model,
-        student=moved(copy.deepcopy(start), place),
+        student=copy.deepcopy(start),
         teacher_tokenizer=main.tokenizer,
         tokenizer=tokenizer,
         library_name="nano" if nano or student == "nano/student" else "text",

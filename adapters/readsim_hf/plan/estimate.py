@@ -132,7 +132,6 @@ def memory_of(plan: Sketch) -> Memory:
     return Memory(
         teacher=weight_bytes(plan.teacher, plan.precision),
         student=own,
-        idle=weight_bytes(plan.student, STUDENT),
         gradients=gradients,
         moments=moments,
         activations=activation_bytes(plan.student, sequences, plan.longest, recipe),

@@ -58,7 +58,6 @@ def memory_table(memory: Memory) -> Table:
     rows = (
         ("teacher's weights", memory.teacher),
         ("student's weights, float32", memory.student),
-        ("the pair's second student", memory.idle),
         ("gradients", memory.gradients),
         ("AdamW's moments", memory.moments),
         ("activations", memory.activations),
@@ -104,7 +103,7 @@ def device_notes(memory: Memory, mfu: float, mfu_generation: float) -> list[str]
     lines = [first]
     if all(devices_needed(memory.peak, d) > 1 for d in DEVICES):
         lines.append(
-            "fits on no device here; `readsim distill` itself puts both models on one device"
+            "fits on no device here: `pair.device_map` spreads the teacher over several, or a server answers"
         )
     return lines
 

@@ -41,6 +41,7 @@ from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import SPLITS, Split, Splits
 from readsim_hf.prompts.fitting import fitting
 from readsim_hf.prompts.library import Library
+from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.decoding import Decoding
 
 # Where no tokenizer is at hand: measured with SmolLM2's on the shipped templates.
@@ -89,6 +90,11 @@ def sketch(config: RunConfig) -> Sketch:
     """
     pair = config.pair
     title, of_teacher, of_student = sources(pair.name, pair.teacher, pair.student, pair.layers)
+    if pair.teachers or is_server(of_teacher):
+        raise ConfigError(
+            f"pair.teacher = {of_teacher!r}, teachers = {dict(pair.teachers)!r}: plans are for one teacher "
+            "on this side; for a server, plan with its model, or see the tokens of `distill --dry-run`"
+        )
     precision = pair.teacher_precision or ("fp32" if title == "nano" else "bf16")
     torch_dtype(precision)
     Decoding(**asdict(config.decoding))

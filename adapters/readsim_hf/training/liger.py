@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import torch
 from torch import nn
 
 from readsim.errors import ConfigError
@@ -15,9 +16,9 @@ from readsim_hf.training.logits import bare
 _WHERE = "liger_kernel.transformers.monkey_patch"
 
 
-def check_liger(model: nn.Module) -> None:
-    """ConfigError, saying what is missing, where Liger kernels cannot be applied to a student."""
-    _kernels_for(model)
+def check_liger(model: nn.Module, device: torch.device) -> None:
+    """ConfigError, saying what is missing, where Liger kernels cannot be applied to a student there."""
+    _kernels_for(model, device)
 
 
 def apply_liger(model: nn.Module) -> None:
@@ -26,12 +27,12 @@ def apply_liger(model: nn.Module) -> None:
     Its cross entropies stay off: objectives need logits. So does its rotary embedding, which would be
     replaced for every model of the family: the teacher's replies may not depend on the recipe.
     """
-    of_instance: Any = _kernels_for(model)._apply_liger_kernel_to_instance
+    of_instance: Any = _kernels_for(model, bare(model).device)._apply_liger_kernel_to_instance
     off = dict.fromkeys(("fused_linear_cross_entropy", "cross_entropy", "rope"), False)
     of_instance(model=bare(model), **off)
 
 
-def _kernels_for(model: nn.Module) -> Any:
+def _kernels_for(model: nn.Module, device: torch.device) -> Any:
     """The package's module, checked against the model."""
     inner = bare(model)
     if find_spec("liger_kernel") is None:
@@ -39,9 +40,9 @@ def _kernels_for(model: nn.Module) -> Any:
             "training.liger = True: the package liger-kernel is missing: pip install liger-kernel, "
             "or use liger = false"
         )
-    if inner.device.type != "cuda":
+    if device.type != "cuda":
         raise ConfigError(
-            f"training.liger = True: the student is on {inner.device.type}, Liger kernels need "
+            f"training.liger = True: the student is on {device.type}, Liger kernels need "
             "device = 'cuda'; or use liger = false"
         )
     kernels: Any = import_module(_WHERE)
