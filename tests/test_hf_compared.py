@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from readsim.errors import RunLogError, UnknownNameError
+from readsim.errors import ConfigError, RunLogError, UnknownNameError
 from readsim.runlog import RunLog
 from tests.hf import NEEDS, char_pair
 from tests.test_cli import call
@@ -102,7 +102,7 @@ def test_unlike_runs_are_refused_by_name(
     write(tmp_path, "uniform", 0, rng, training={"batch": 8})
     code, _, err = call(capsys, "scores", str(tmp_path))
     assert code == 2
-    assert "differ in training.batch" in err
+    assert "training.batch" in err
     other = tmp_path / "other"
     write(other, "read", 0, rng)
     write(other, "uniform", 1, rng)
@@ -207,41 +207,33 @@ def test_read_identifies_allocates_and_stands_beside_the_others(
     code, out, _ = call(capsys, "scores", "out", "--reference", "one-hot, resp-sft")
     assert code == 0
     assert out.count("±") >= 2 * 9
-    other = [w if w != "2" else "4" for w in small_runs]
-    assert call(capsys, *other, "--allocator", "uniform")[0] == 0
-    code, _, err = call(capsys, "scores", "out")
-    assert code == 2
-    assert "training.batch" in err
 
 
-def test_a_card_of_the_users_is_read_and_one_with_a_test_item_refused(
-    small_runs: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    from readsim_hf.parts import Parts
+def test_a_card_of_the_users_is_read_and_one_with_a_test_item_refused(tmp_path: Path) -> None:
+    from readsim.env import DistillEnv
+    from readsim_hf.config import RunConfig
+    from readsim_hf.identify import identify
+    from tests.hf_runs import small
 
     card = {"description": "Zeichne Elefanten", "format": "blau", "evaluation": "Jury"}
     lines = "\n".join(f'{k} = "{v}"' for k, v in card.items())
-    Path("mine.toml").write_text(lines)
-    words = (*small_runs, "--identify", "--card", "mine.toml", "--allocator", "task-static")
-    code, out, _ = call(capsys, *words)
-    assert code == 0
-    assert "the requirement is uniform" in out
-    seen: list[Any] = []
-
-    def note(self: Any, *_: Any) -> None:
-        seen.append(self)
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Parts, "open_cache", note)
-        call(capsys, *words, "--seed", "9")
-    splits = seen[0].suite.splits
-    splits.open_test()
-    item = splits.prompts("test")[0].text
-    Path("mine.toml").write_text(f'{lines}\nexemplars = [{{ input = "{item}", output = "x" }}]')
-    code, _, err = call(capsys, *words, "--seed", "8")
-    assert code == 2
-    assert "is an item of the test split" in err
+    path = tmp_path / "mine.toml"
+    path.write_text(lines)
+    quick = {"card": str(path), "steps": 2, "mixtures": 1, "wordings": 1, "members": 1}
+    backend = small()
+    config = RunConfig.of({"budget": 120, "steps": 2, "pool_runs": 2, "identifier": quick})
+    env = DistillEnv(backend=backend, task={"math": 0.8, "general": 0.2}, steps=2)
+    task, found = identify(config, env, tmp_path / "bench")
+    assert found.source == "uniform"
+    assert np.allclose(task.requirement, 0.5)
+    assert np.allclose(task.weights, env.setting.task.weights)
+    again, _ = identify(config, env, tmp_path / "bench")
+    assert np.array_equal(again.requirement, task.requirement)
+    backend.parts.suite.open_test()
+    item = backend.parts.suite.splits.prompts("test")[0].text
+    path.write_text(f'{lines}\nexemplars = [{{ input = "{item}", output = "x" }}]')
+    with pytest.raises(ConfigError, match="is an item of the test split"):
+        identify(config, env, tmp_path / "bench")
 
 
 def test_nothing_is_read_of_a_run_that_an_older_readsim_made(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -33,6 +33,7 @@ def test_worked_examples() -> None:
 
 
 @pytest.mark.extra("statsmodels")
+@settings(max_examples=30)
 @given(P)
 def test_they_are_those_of_statsmodels(p: Array) -> None:
     from statsmodels.stats.multitest import multipletests

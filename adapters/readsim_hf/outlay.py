@@ -177,10 +177,10 @@ def probe_lengths(
     return float(np.mean(questions)), float(np.mean(answers))
 
 
-def shares_of(config: RunConfig, capabilities: tuple[str, ...]) -> Array:
-    """The task's requirement as shares of the sources (S,)."""
-    task = as_task(config.task, capabilities, ())
-    return source_prior(task.requirement, capabilities, capabilities)
+def shares_of(config: RunConfig, sources: tuple[str, ...], hidden: tuple[str, ...] = ()) -> Array:
+    """The task's requirement as shares of the sources (S,), which are the visible capabilities."""
+    task = as_task(config.task, (*sources, *hidden), hidden)
+    return source_prior(task.requirement, sources, sources)
 
 
 def outlay_of(config: RunConfig, parts: Parts, allocator: Allocator) -> Outlay:
@@ -194,7 +194,7 @@ def outlay_of(config: RunConfig, parts: Parts, allocator: Allocator) -> Outlay:
     probe = probe_lengths(
         parts.library, suite.benchmarks, suite.splits, config, reader(pair.tokenizer)
     )
-    shares = shares_of(config, parts.library.capabilities)
+    shares = shares_of(config, parts.library.capabilities, parts.suite.hidden)
     return outlay(
         config, allocator.needs, teacher, student, shares, item_counts(suite.splits), probe
     )

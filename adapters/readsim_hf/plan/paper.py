@@ -11,11 +11,11 @@ from readsim.setting import Setting
 
 
 class PaperBackend:
-    """Sources and capabilities of one name, a budget; whatever trains or measures is refused."""
+    """Sources and capabilities of one name, hidden ones beside them; what trains or measures is refused."""
 
-    def __init__(self, capabilities: tuple[str, ...], budget: int) -> None:
-        self.capabilities = self.sources = capabilities
-        self.hidden: tuple[str, ...] = ()
+    def __init__(self, sources: tuple[str, ...], budget: int, hidden: tuple[str, ...] = ()) -> None:
+        self.sources, self.hidden = sources, hidden
+        self.capabilities = (*sources, *hidden)
         self.budget = budget
 
     def reset(self, seed: int | None) -> Array:

@@ -12,7 +12,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.env import DistillEnv
 from readsim.errors import ConfigError
 from readsim.rollout import setup_for
-from readsim_hf.benchmarks import benchmarks_of
+from readsim_hf.benchmarks import benchmarks_of, hidden_of
 from readsim_hf.config import RunConfig
 from readsim_hf.costs.shape import Shape, shape_of
 from readsim_hf.generation.shares import TemplateShares
@@ -116,14 +116,14 @@ def sketch(config: RunConfig) -> Sketch:
         TemplateShares([t.id for t in templates], config.data.cap)
     benchmarks, splits = benchmarks_of(config.probes, library)
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
-    backend = PaperBackend(library.capabilities, config.budget)
+    backend = PaperBackend(library.capabilities, config.budget, hidden_of(benchmarks))
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
     said = config.decoding.max_new_tokens
     asked = [lengths(library, signal.form, read, said) for read in readers]
     items = item_counts(splits)
     probe = probe_lengths(library, benchmarks, splits, config, readers[1])
-    shares = shares_of(config, library.capabilities)
+    shares = shares_of(config, library.capabilities, hidden_of(benchmarks))
     spent = outlay(config, allocator.needs, asked[0], asked[1], shares, items, probe)
     return Sketch(
         config=config,
