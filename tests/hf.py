@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from readsim_hf.models.pairs import Pair
     from readsim_hf.teachers.record import Soft, TeacherRecord
 
+_PARTS: list[Any] = []
 NEEDS = ("torch", "transformers", "lm_eval", "safetensors", "pydantic")
 
 
@@ -88,6 +89,10 @@ def tiny_run(**settings: Any) -> Any:
         "data": {"group": 4},
         "pool_runs": 2,
     }
-    pair = settings.pop("pair", None) or char_pair()
+    pair = settings.pop("pair", None)
     config = RunConfig.of(preset_table("nano"), small, settings)
-    return HFBackend(build_parts(config, pair), config.budget)
+    if settings or pair is not None:
+        return HFBackend(build_parts(config, pair or char_pair()), config.budget)
+    if not _PARTS:  # they take longer to make than a run, and no run changes them
+        _PARTS.append(build_parts(config, char_pair()))
+    return HFBackend(_PARTS[0], config.budget)
