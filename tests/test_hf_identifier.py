@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from readsim.errors import ConfigError, RunLogError
-from readsim.theory.lemmas.entropy import beneficial
+from readsim.requirement import positive_part
 from readsim.theory.lemmas.requirement import sigma_projection
 from tests.hf import NEEDS, one_thread
 
@@ -79,7 +79,7 @@ def test_the_standardised_form_ranks_as_the_beneficial_gradient_does() -> None:
         g = 3 * np.random.default_rng(100 + seed).normal(size=6)
         change, utility = evidence(g, 0.02, noise=0.5 * float(np.linalg.norm(g)), seed=seed)
         found = minimum(change, utility, "standardised", 0.01)
-        useful = beneficial(g)
+        useful = positive_part(g)
         if (useful > 0).sum() > 1:
             ranks.append(spearmanr(found, useful).statistic)
     assert np.mean(ranks) > 0.9

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readsim.arrays import Array
+from readsim.requirement import positive_part
 from readsim.theory import Verdict
 from readsim.theory.lemmas import entropy, requirement
 from tests.strategies import few, grids
@@ -69,7 +70,7 @@ def test_standardised_problems_have_no_units(g: Array, unit: float, noise: float
     assert again[1] == pytest.approx(correlation)
     if g.max() > 0.1:
         r, scale = entropy.scaled_minimum(g, np.eye(4), 0.0)
-        assert r == pytest.approx(entropy.beneficial(g), abs=1e-3)
+        assert r == pytest.approx(positive_part(g), abs=1e-3)
         assert scale == pytest.approx(np.maximum(g, 0.0).sum(), rel=2e-3)
 
 
@@ -97,4 +98,4 @@ def test_one_capability_and_no_gradient() -> None:
     assert entropy.check(np.array([-2.0]), np.eye(1), 0.01, "K = 1").statistic == 0.0
     none = entropy.check(np.zeros(3), np.eye(3), 0.0, "flat")
     assert none.detail["learnt"] == pytest.approx(np.full(3, 1 / 3), abs=1e-6)
-    assert entropy.beneficial(np.array([3.0, 1.5, -1.0, 0.5])) == pytest.approx([0.6, 0.3, 0, 0.1])
+    assert positive_part(np.array([3.0, 1.5, -1.0, 0.5])) == pytest.approx([0.6, 0.3, 0, 0.1])

@@ -7,18 +7,12 @@ lambda_H = 1e-4 ends at (1, 0, 0, 0) though the bound is 2e-4. So Eq. (6) is min
 import numpy as np
 
 from readsim.arrays import Array
+from readsim.requirement import positive_part
 from readsim.theory.lemmas.requirement import corner_entropy, objective
 from readsim.theory.result import Result
 
 LOG_LEAST = 1e-300
 CLOSE = 0.05  # total variation between requirements that counts as the same
-
-
-def beneficial(g: Array) -> Array:
-    """[g]_+ / ||[g]_+||_1, uniform where nothing is positive (R22, D10): what r is meant to be."""
-    kept = np.maximum(g, 0.0)
-    out: Array = kept / kept.sum() if kept.sum() > 0.0 else np.full(len(g), 1.0 / len(g))
-    return out
 
 
 def softmax(logits: Array) -> Array:
@@ -70,7 +64,7 @@ def scaled_minimum(g: Array, sigma: Array, entropy: float) -> tuple[Array, float
     root = np.linalg.cholesky(sigma).T
     fit, _ = nnls(root, root @ g)
     if fit.sum() <= 0.0:
-        return beneficial(np.zeros(len(g))), 0.0
+        return positive_part(np.zeros(len(g))), 0.0
 
     def value(logits: Array) -> tuple[float, Array]:
         r = softmax(logits)
@@ -92,7 +86,7 @@ def check(g: Array, sigma: Array, entropy: float, subject: str) -> Result:
     Small by luck of scale only: Sigma = s^2 I, sum [g_i]_+ = 1 and lambda_H far below
     2 lambda_max(Sigma). Corrected: `detail["standardised"]`, D11 on the same g and Sigma.
     """
-    meant, learnt = beneficial(g), descend(g, sigma, entropy, np.zeros(len(g)))
+    meant, learnt = positive_part(g), descend(g, sigma, entropy, np.zeros(len(g)))
     repaired = scaled_minimum(*standardise(g, sigma), entropy)[0] if g.any() else meant
     return Result(
         statement="L6",
