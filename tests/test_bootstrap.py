@@ -4,7 +4,8 @@ import numpy as np
 from scipy import stats
 
 from readsim.allocators.bootstrap import bootstrap_counts, grouped_counts
-from readsim.allocators.ensemble import EnsembleConfig, fit, predict
+from readsim.allocators.ensemble import EnsembleConfig, EnsembleState, add_row, fit, predict
+from readsim.arrays import Array
 
 
 def test_bootstrap_counts_are_poisson_and_belong_to_the_row() -> None:
@@ -43,3 +44,30 @@ def test_copies_of_noise_are_not_learnt_as_if_they_were_evidence() -> None:
     apart = fit(config, x[copies], noisy, 1)
     wrong, less = ((predict(state, ask)[0] ** 2).mean() for state in (apart, grouped))
     assert less < 0.7 * wrong
+
+
+def test_copies_weigh_as_much_as_one_row() -> None:
+    """Exact copies of ten measurements, in groups, teach what the ten alone do; a run's own rows, which
+    say something else, are then believed."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(10, 3)), rng.normal(size=10)
+    copies = np.repeat(np.arange(10), 4)
+    config = EnsembleConfig(hidden=16, ridge=(0.1,))
+    alone = fit(config, x, y, 1)
+    copied = fit(config, x[copies], y[copies], 1, copies)
+    ask = rng.normal(size=(50, 3))
+    np.testing.assert_allclose(predict(copied, ask)[0], predict(alone, ask)[0], atol=1e-5)
+    own = [(x[0], y[0] + 10)] * 5
+    near = [
+        _after(config, fit(config, x[copies], y[copies], 1, groups), own)
+        for groups in (copies, None)
+    ]
+    assert near[0] > near[1] + 1
+    assert near[0] > y[0] + 5
+
+
+def _after(config: EnsembleConfig, state: EnsembleState, rows: list[tuple[Array, float]]) -> float:
+    """What is predicted for the last of `rows`, once they were added."""
+    for row, reward in rows:
+        state = add_row(config, state, row, reward)
+    return float(predict(state, rows[-1][0][None])[0][0])

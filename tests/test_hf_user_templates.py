@@ -214,3 +214,13 @@ def test_add(tmp_path: Path) -> None:
         add_templates(more, [template])
     with pytest.raises(UnknownNameError, match="steerability"):
         add_templates(Library("small", LIBRARY.style, {"math": ()}), [template])
+
+
+def test_a_library_of_some_capabilities() -> None:
+    some = LIBRARY.only(("math", "code"))
+    kept = [name for name in LIBRARY.capabilities if name in ("math", "code")]
+    assert list(some.capabilities) == kept
+    assert some.templates["math"] == LIBRARY.templates["math"]
+    assert LIBRARY.only(()) is LIBRARY
+    with pytest.raises(UnknownNameError, match="cooking"):
+        LIBRARY.only(("math", "cooking"))

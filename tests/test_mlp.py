@@ -168,7 +168,7 @@ def test_training_goes_on_while_the_out_of_bag_error_falls(
     monkeypatch.setattr(ensemble, "fit_readout", readout)
     rng = np.random.default_rng(0)
     x, y = with_one(rng.standard_normal((n, 2))), rng.standard_normal(n)
-    hidden, last = ensemble.fit_network(config, x, y, counts, rng)
+    hidden, last = ensemble.fit_network(config, x, y, counts, np.ones(len(y)), rng)
     assert [rate for _, _, rate, _ in calls] == rates
     assert [decay for *_, decay in calls] == [3 * rate for rate in rates]
     trials, ends = calls[: len(errors)], calls[len(errors) :]

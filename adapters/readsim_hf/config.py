@@ -79,11 +79,14 @@ class DecodingConfig:
 class DataConfig:
     """Which prompts: `templates` are JSONL files of yours, added to the pair's library.
 
+    `capabilities` are those of the library that are trained and measured (none named: all of them).
+
     `cap` None is max(0.2, 1.5 / templates) of every 256 prompts (D15); `group` prompts are asked for
     together for each source; `cache` is the file of teacher replies, "" for none.
     """
 
     __pydantic_config__ = _STRICT
+    capabilities: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
     curriculum: Curriculum = "on"
     difficulty: Method = "rank"

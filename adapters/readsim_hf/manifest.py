@@ -27,7 +27,8 @@ def manifest_of(
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
     if teacher.signal.tasks > 1:
         shared.append("auxiliary_weight")
-    data = {k: v for k, v in table["data"].items() if k not in ("cache", "templates")}
+    left = ("cache", "templates", "capabilities")  # of no effect, or seen in "templates" below
+    data = {k: v for k, v in table["data"].items() if k not in left}
     probes = {k: v for k, v in table["probes"].items() if k != "batch_size"}
     probes["benchmarks"] = [
         {k: file_digest(Path(v)) if k == "shots_from" else v for k, v in b.items() if k != "path"}

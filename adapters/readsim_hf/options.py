@@ -60,6 +60,9 @@ def choose(
     soft: Annotated[
         Text, typer.Option(help="What is kept of the teacher's distributions: full, topk, sampled.")
     ] = None,
+    capabilities: Annotated[
+        Text, typer.Option(help="Those trained and measured, with commas; without it all.")
+    ] = None,
     templates: Annotated[
         list[str] | None, typer.Option(help="JSONL file of prompt templates to add; repeatable.")
     ] = None,
@@ -137,7 +140,13 @@ def choose(
         "threads": threads,
         "training": training,
         "soft": {"kind": soft},
-        "data": {"cache": cache, "templates": templates or None},
+        "data": {
+            "cache": cache,
+            "templates": templates or None,
+            "capabilities": None
+            if capabilities is None
+            else capabilities.replace(" ", "").split(","),
+        },
         "probes": {"probe": probe_items, "dev": probe_items, "form": probe_form},
     }
     return Chosen(config, _given(options))

@@ -189,8 +189,9 @@ def sample(library: Library) -> Iterator[str]:
 def library_of(
     data: DataConfig, name: Literal["nano", "text"], teacher: Tokenizer | None
 ) -> Library:
-    """The library of that name with the templates of `data`, which the teacher's tokenizer must know."""
-    library = nano_library() if name == "nano" else text_library()
+    """The library of that name, with the capabilities of `data` and its templates, which the teacher's
+    tokenizer must know. Raises UnknownNameError for a capability that the library does not have."""
+    library = (nano_library() if name == "nano" else text_library()).only(data.capabilities)
     for path in data.templates:
         added = load_templates(Path(path), library)
         if teacher is not None:

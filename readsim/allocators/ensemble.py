@@ -106,11 +106,12 @@ def fit(
     """The ensemble after rows x (n, d), rewards y (n,); n = 0 gives the prior.
 
     Rows with one number in `groups` (n,) are measurements of the same thing: the bootstrap takes all
-    or none of them, so that what is out of the bag was not seen in another copy.
+    or none of them, so that what is out of the bag was not seen in another copy, and together they
+    weigh as much in the output layers as one row, such as each that `add_row` brings.
 
     With fewer than `batch` rows the hidden layers stay as they were drawn: the exact output layer
-    is all that can be learnt. Then the rows are kept, and everything is fitted anew whenever the
-    number of rows reaches a power of two.
+    is all that can be learnt. Then rows without groups are kept, and everything is fitted anew
+    whenever their number reaches a power of two.
 
     Raises ConfigError if the shapes do not fit together or a value is not finite.
     """
@@ -119,7 +120,7 @@ def fit(
         raise ConfigError(f"y has {len(rewards)} rewards for {len(rows)} rows of x")
     with threadpool_limits(limits=1, user_api="blas"):  # two threads stall on matrices this small
         state = _fit(config, rows, rewards, seed, groups)
-    kept = slice(None if len(rows) < config.batch else 0)
+    kept = slice(None if len(rows) < config.batch and groups is None else 0)
     # Copies: the state must not change with the caller's arrays, nor keep a pool in memory.
     return {**state, "kept_x": rows[kept].copy(), "kept_y": rewards[kept].copy()}
 
@@ -177,12 +178,14 @@ def _fit(
     x_scale = np.divide(1.0, x_sd, out=np.zeros_like(x_sd), where=x_sd > 0)
     y_scale = float(y_sd) or 1.0
     inputs = _inputs(x, x_mean, x_scale)
+    weight = np.ones(len(y))
     if groups is None:
         counts = bootstrap_counts(seed, 0, len(y), config.members)
     else:
         counts = grouped_counts(seed, groups, config.members)
+        weight = 1.0 / np.bincount(groups)[groups]
     hidden, readout = fit_network(
-        config, inputs, (y - y_mean) / y_scale, counts, generator(seed, "bootstrap", 1)
+        config, inputs, (y - y_mean) / y_scale, counts, weight, generator(seed, "bootstrap", 1)
     )
     return {
         "seed": seed,
@@ -203,9 +206,17 @@ def _fit(
 
 
 def fit_network(
-    config: EnsembleConfig, x: Floats, y: Array, counts: Array, rng: np.random.Generator
+    config: EnsembleConfig,
+    x: Floats,
+    y: Array,
+    counts: Array,
+    weight: Array,
+    rng: np.random.Generator,
 ) -> tuple[Floats, Readout]:
     """Hidden layers (M, P) and output layers from standardised rows x (n, d+1), y (n,).
+
+    Row i is in member m's bootstrap counts[m, i] times; weight (n,) is what it then weighs in the
+    output layer.
 
     Stages go on while the out-of-bag error falls, then three shorter ones end the training. They
     keep to the bootstrap, because all rows would halve sigma; only if the error never stopped
@@ -217,7 +228,7 @@ def fit_network(
     bags = [np.repeat(everything, c.astype(np.intp)) if c.any() else everything for c in counts]
     hidden = initial(config.members, x.shape[1], width, rng)
     if n < config.batch:
-        return hidden, fit_readout(config.ridge, features(hidden, x, width), y, counts)
+        return hidden, fit_readout(config.ridge, features(hidden, x, width), y, counts * weight)
 
     def stage(number: int, steps: int, bags: Sequence[NDArray[np.intp]]) -> Floats:
         shape = (steps, config.batch)
@@ -232,11 +243,11 @@ def fit_network(
         )
 
     hidden = stage(0, config.steps, bags)
-    readout = fit_readout(config.ridge, features(hidden, x, width), y, counts)
+    readout = fit_readout(config.ridge, features(hidden, x, width), y, counts * weight)
     done = 1
     while done < config.stages:
         longer = stage(done, config.steps, bags)
-        further = fit_readout(config.ridge, features(longer, x, width), y, counts)
+        further = fit_readout(config.ridge, features(longer, x, width), y, counts * weight)
         if further.error >= readout.error:
             break
         hidden, readout, done = longer, further, done + 1
@@ -244,7 +255,7 @@ def fit_network(
         bags = [everything] * config.members
     for number in range(done - 2, done + 1):
         hidden = stage(max(number, 0), -(-config.steps // 2), bags)
-    return hidden, fit_readout((readout.ridge,), features(hidden, x, width), y, counts)
+    return hidden, fit_readout((readout.ridge,), features(hidden, x, width), y, counts * weight)
 
 
 def _inputs(x: Array, mean: Array, scale: Array) -> Floats:

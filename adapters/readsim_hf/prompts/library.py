@@ -1,10 +1,10 @@
 """A library: the templates of each capability, and how a form of supervision is asked for."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, unknown
 from readsim_hf.prompts.prompt import Prompt, Template
 
 # The final answer only; or a rationale, equations or a plan, and then the final answer.
@@ -85,3 +85,17 @@ class Library:
     @property
     def capabilities(self) -> tuple[str, ...]:
         return tuple(self.templates)
+
+    def only(self, capabilities: Collection[str]) -> "Library":
+        """The library of these capabilities alone, in its own order; of all where none is named.
+
+        Raises UnknownNameError for a capability that it does not have.
+        """
+        for name in capabilities:
+            if name not in self.templates:
+                raise unknown("capability", name, self.templates)
+        if not capabilities:
+            return self
+        return replace(
+            self, templates={n: t for n, t in self.templates.items() if n in capabilities}
+        )
