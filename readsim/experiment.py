@@ -286,13 +286,9 @@ def _outright(cell: Cell, path: Path) -> tuple[float, Problem | None]:
     return run_cell(cell, path)[1], None
 
 
-def read_cells(folder: Path) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:
-    """(config, rows) of every run log under `folder`/runs, sorted by file name."""
+def log_paths(folder: Path) -> list[Path]:
+    """Every run log under `folder`/runs, sorted by name. Raises RunLogError if there is none."""
     paths = sorted((folder / "runs").glob("*.jsonl"))
     if not paths:
         raise RunLogError(f"{folder}: no run logs under {folder / 'runs'}")
-    out = []
-    for path in paths:
-        header, rows = read_runlog(path)
-        out.append((header["config"], rows))
-    return out
+    return paths

@@ -20,8 +20,8 @@ from readsim.errors import ConfigError, RunLogError
 from readsim.experiment import (
     Cell,
     cell_config,
+    log_paths,
     make_cells,
-    read_cells,
     run_cell,
     run_cell_durably,
     run_cells,
@@ -275,7 +275,7 @@ def test_jobs_must_be_positive(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunLogError, match="no run logs"):
-        read_cells(tmp_path)
+        log_paths(tmp_path)
 
 
 def test_the_header_holds_what_the_analysis_needs(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from readsim.errors import RunLogError
-from readsim.experiment import make_cells, read_cells, run_cells
+from readsim.experiment import log_paths, make_cells, run_cells
 from readsim.metrics import on_target, target_set
+from readsim.runlog import read_runlog
 from readsim.summary import print_table, results, summarise, to_markdown
 from tests.made_logs import FULL, final_row, write_comparison, write_log
 
@@ -66,9 +67,10 @@ def test_without_anything_beside_the_target_there_is_no_spillover(tmp_path: Path
 def test_results_do_not_depend_on_the_order_of_rows_and_files(tmp_path: Path) -> None:
     write_comparison(tmp_path / "one", FULL)
     rng = np.random.default_rng(1)
-    for n, (config, rows) in enumerate(read_cells(tmp_path / "one")):
+    for n, log in enumerate(log_paths(tmp_path / "one")):
+        header, rows = read_runlog(log)
         mixed = [rows[i] for i in rng.permutation(len(rows))]
-        path = write_log(tmp_path / "two", mixed, **config)
+        path = write_log(tmp_path / "two", mixed, **header["config"])
         path.rename(path.with_name(f"{(7 * n) % 20:02d}.jsonl"))
     first, second = (results(tmp_path / name).to_csv(index=False) for name in ("one", "two"))
     assert first == second
@@ -82,7 +84,9 @@ def test_results_are_the_final_rows_of_real_runs(tmp_path: Path) -> None:
     )
     run_cells(cells, tmp_path)
     frame = results(tmp_path)
-    [(config, rows)] = read_cells(tmp_path)
+    [log] = log_paths(tmp_path)
+    header, rows = read_runlog(log)
+    config = header["config"]
     finals = {row["seed"]: row for row in rows if row["kind"] == "final"}
     target = target_set(np.array(config["requirement"]))
     assert frame["seed"].tolist() == [2, 5]

@@ -34,6 +34,8 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "readsim",
     "text.parse_math": False,  # a name is a name, whatever signs are in it
     "xtick.labelsize": 7,
     "xtick.major.width": 0.6,
@@ -153,8 +155,9 @@ def room_for(names: Iterable[str], size: float = 7.0) -> float:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write PDF and PNG, without dates."""
-    paths = [stem.with_suffix(".pdf"), stem.with_suffix(".png")]
+    """Write PDF, SVG and PNG, without dates: the same figure gives the same bytes."""
+    paths = [stem.with_suffix(suffix) for suffix in (".pdf", ".svg", ".png")]
     figure.savefig(paths[0], metadata={"CreationDate": None})
-    figure.savefig(paths[1])
+    figure.savefig(paths[1], metadata={"Date": None})
+    figure.savefig(paths[2])
     return paths

@@ -1,6 +1,6 @@
 """What each run came to: the logs of one comparison, checked, and one row a run from them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +10,9 @@ import pandas as pd
 from readsim import metrics
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.experiment import read_cells
+from readsim.experiment import log_paths
 from readsim.reward import RewardConfig, essential_set
+from readsim.runlog import read_runlog
 
 # A folder holds one comparison: these are the same in all its logs.
 SHARED = ("world", "world_digest", "steps", "sources", "capabilities", "hidden")
@@ -34,15 +35,18 @@ class Log(NamedTuple):
         return [j for j, name in enumerate(self.config["capabilities"]) if name not in hidden]
 
 
-def read_logs(folder: Path) -> list[Log]:
-    """The logs of the comparison in `folder`, in the order of their names.
+def read_logs(folder: Path, names: Collection[str] | None = None) -> list[Log]:
+    """The logs of the comparison in `folder`, in the order of their names; `names` only these files.
 
     Raises RunLogError, naming the files, if there is none, if they are of different worlds or
     numbers of steps, if two hold the same cell, or if a run has no final row.
     """
-    cells = read_cells(folder)
-    paths = sorted((folder / "runs").glob("*.jsonl"))
-    logs = [Log(path, *cell) for path, cell in zip(paths, cells, strict=True)]
+    if names is None:
+        paths = log_paths(folder)
+    else:
+        paths = [folder / "runs" / name for name in sorted(names)]
+    read = [(path, *read_runlog(path)) for path in paths]
+    logs = [Log(path, header["config"], rows) for path, header, rows in read]
     for log in logs:
         missing = [key for key in (*SHARED, *OWN) if key not in log.config]
         if missing:

@@ -1,0 +1,1 @@
+"""What the studies of the paper's figures and tables share: claims, runs, verdicts, files."""

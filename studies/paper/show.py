@@ -1,0 +1,47 @@
+"""Verdicts and tables on a terminal, and as Markdown for the README files."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from studies.paper.claim import Claim, Verdict
+from studies.paper.study import Findings, Study
+
+MARKS = {True: "as expected", False: "NOT as expected", None: ""}
+
+
+def show(console: Console, study: Study, findings: Findings, verdicts: Sequence[Verdict]) -> None:
+    """What a study found."""
+    table = Table("claim", "case", "effect [95 %]", "n", "observed", "", title=study.title)
+    for v in verdicts:
+        table.add_row(v.claim, v.case, effect(v), str(v.n), v.observed, MARKS[v.as_expected])
+    console.print(table)
+    for title, frame in findings.tables.values():
+        small = Table(*map(str, frame.columns), title=title)
+        for row in frame.itertuples(index=False):
+            small.add_row(*(f"{x:.3g}" if isinstance(x, float) else str(x) for x in row))
+        console.print(small)
+    for note in findings.notes:
+        console.print(note, markup=False, highlight=False)
+
+
+def effect(v: Verdict) -> str:
+    """`+1.2 [+0.4, +2.0] points`."""
+    digits = 2 if max(abs(v.low), abs(v.high)) < 100 else 0
+    between = f" [{v.low:+.{digits}f}, {v.high:+.{digits}f}]" if v.n > 1 else ""
+    return f"{v.effect:+.{digits}f}{between} {v.unit}".rstrip()
+
+
+def markdown(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> str:
+    """A table: one line a claim and case."""
+    texts = {claim.id: claim.text for claim in claims}
+    lines = [
+        "| claim | case | expected | observed | effect [95 %] | seeds |",
+        "|---|---|---|---|---:|---:|",
+    ]
+    for v in verdicts:
+        mark = f"**{v.observed}**" if v.as_expected is False else v.observed
+        cells = (texts[v.claim], v.case, v.expected or "-", mark, effect(v), str(v.n))
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join(lines)

@@ -1,0 +1,64 @@
+"""Findings to files: tables (CSV), figures (SVG, PDF, PNG), verdicts.csv, and study.json, which names them."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from readsim.checkpoint import write_atomic
+from readsim.plots.style import save, sober
+from readsim.runlog import git_revision
+from studies.paper.claim import Verdict
+from studies.paper.study import Findings, Study
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row a claim and case."""
+    return pd.DataFrame(verdicts, columns=list(Verdict._fields))
+
+
+def write_findings(study: Study, findings: Findings, command: str, out: Path) -> list[Verdict]:
+    """Write everything into `out`, study.json last; the verdicts."""
+    out.mkdir(parents=True, exist_ok=True)
+    verdicts = study.verdicts(findings)
+    verdict_table(verdicts).to_csv(out / "verdicts.csv", index=False)
+    for stem, (_, table) in findings.tables.items():
+        table.to_csv(out / f"{stem}.csv", index=False)
+    with sober():
+        for stem, drawing in findings.figures.items():
+            save(drawing.figure, out / stem)
+    about = _about(study, findings, verdicts, command)
+    write_atomic(out / "study.json", json.dumps(about, indent=1, allow_nan=False).encode())
+    return verdicts
+
+
+def _about(
+    study: Study, findings: Findings, verdicts: Sequence[Verdict], command: str
+) -> dict[str, Any]:
+    return {
+        "name": study.name,
+        "title": study.title,
+        "source": study.source,
+        "question": study.question,
+        "command": command,
+        "claims": [asdict(claim) for claim in study.claims],
+        "verdicts": [{k: _number(v) for k, v in verdict._asdict().items()} for verdict in verdicts],
+        "tables": [
+            {"title": title, "file": f"{stem}.csv"} for stem, (title, _) in findings.tables.items()
+        ],
+        "figures": [
+            {"title": d.title, "file": f"{stem}.svg", "alt": d.alt}
+            for stem, d in findings.figures.items()
+        ],
+        "notes": list(findings.notes),
+        "provenance": {"git": git_revision()},
+    }
+
+
+def _number(value: object) -> object:
+    """JSON has no NaN: what is not known is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
