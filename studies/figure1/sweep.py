@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from readsim.experiment import make_cells
+from readsim.experiment import Cell, make_cells
 from readsim.worlds import World, load_world
 from studies.paper.made import made
 from studies.paper.study import Case
@@ -18,8 +18,8 @@ WORLDS = ("read8-llama", "read8-qwen", "related-web", "conflict")
 
 def isolated(world: World) -> World:
     """The world without effects of one capability on another."""
-    none = np.zeros_like(world.help)
-    return replace(world, name=ISOLATED, dynamics="separable", link="identity", help=none, harm=none)
+    own = np.diag(np.diag(world.help))
+    return replace(world, name=ISOLATED, help=own, harm=np.zeros_like(own))
 
 
 def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
@@ -31,7 +31,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     ]
 
 
-def _cells(text: str, seeds: Sequence[int]) -> list:
+def _cells(text: str, seeds: Sequence[int]) -> list[Cell]:
     world = load_world(text)
     scale = min(1.0, world.horizon / max(BUDGETS))
     tasks = [name for name in world.task_names if name in world.capabilities]

@@ -66,7 +66,9 @@ def main(study: Study) -> None:
             study.seeds
         ),
         out: Annotated[Path, typer.Option(help="Folder of all studies: rows are shared.")] = OUT,
-        jobs: Annotated[int | None, typer.Option(help="Parallel processes; as many as cores.")] = None,
+        jobs: Annotated[
+            int | None, typer.Option(help="Parallel processes; as many as cores.")
+        ] = None,
         backend: Annotated[str, typer.Option(help="loky (processes), ray or dask.")] = "loky",
         rows: Annotated[
             list[Path] | None,
