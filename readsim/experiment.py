@@ -14,7 +14,7 @@ from readsim.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
 from readsim.parallel import in_order
 from readsim.rollout import rollout
-from readsim.runlog import RunLog, read_runlog
+from readsim.runlog import RunLog
 from readsim.worlds import World, load_world, world_to_dict
 from readsim.worlds.checks import check_budget
 

@@ -41,11 +41,8 @@ def read_logs(folder: Path, names: Collection[str] | None = None) -> list[Log]:
     Raises RunLogError, naming the files, if there is none, if they are of different worlds or
     numbers of steps, if two hold the same cell, or if a run has no final row.
     """
-    if names is None:
-        paths = log_paths(folder)
-    else:
-        paths = [folder / "runs" / name for name in sorted(names)]
-    read = [(path, *read_runlog(path)) for path in paths]
+    named = None if names is None else [folder / "runs" / name for name in sorted(names)]
+    read = [(path, *read_runlog(path)) for path in named or log_paths(folder)]
     logs = [Log(path, header["config"], rows) for path, header, rows in read]
     for log in logs:
         missing = [key for key in (*SHARED, *OWN) if key not in log.config]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from readsim.amounts import show_tokens
+from readsim.arrays import Array
 from readsim.plots.transfer import draw_transfer
 from readsim.summary.runs import Log
 from studies.paper.study import Drawing, Findings, Rows
@@ -25,7 +26,7 @@ from studies.paper.transfer import (
 
 def analyse(rows: Rows) -> Findings:
     """Effects, one table, and a figure a case."""
-    effects = {}
+    effects: dict[tuple[str, str], Array] = {}
     lines: list[dict[str, object]] = []
     figures = {}
     for case, logs in rows.items():
@@ -33,16 +34,16 @@ def analyse(rows: Rows) -> Findings:
         effects |= {(claim, case): values for claim, values in _effects(transfer).items()}
         lines += _lines(case, transfer)
         figures[f"transfer-{_stem(case)}"] = _draw(case, transfer, logs)
-    notes = (
+    note = (
         "Off-diagonal mass and drops are shown as measured, beside what noise alone gives; claims "
         "subtract it. The paper does not say which training signal its Figure 1 shows; a simulated "
-        "world has one.",
+        "world has one."
     )
     table = ("transfer by budget, points", pd.DataFrame(lines))
-    return Findings(effects, {"transfer": table}, figures, notes)
+    return Findings(effects, {"transfer": table}, figures, [note])
 
 
-def _effects(transfer: Transfer) -> dict[str, np.ndarray]:
+def _effects(transfer: Transfer) -> dict[str, Array]:
     change, other = transfer.change, others(transfer)
     mass = off_diagonal_mass(change, other) - noise_mass(transfer.sd, other)
     harm = negative_mass(change, other) - noise_floor(transfer.sd, other)

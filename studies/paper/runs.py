@@ -22,7 +22,7 @@ def folder_of(cell: Cell) -> str:
 
 def jobs_of(cases: Sequence[Case], store: Path) -> list[tuple[Cell, Path]]:
     """Every cell of the cases once, with its log."""
-    wanted = {}
+    wanted: dict[Path, Cell] = {}
     for case in cases:
         for cell in case.cells:
             path = store.absolute() / folder_of(cell) / "runs" / cell.file_name

@@ -1,4 +1,4 @@
-"""Findings to files: tables (CSV), figures (SVG, PDF, PNG), verdicts.csv, and study.json, which names them."""
+"""Findings to files: tables (CSV), figures, verdicts.csv, and study.json, which names them all."""
 
 import json
 import math
