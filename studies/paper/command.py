@@ -30,7 +30,7 @@ def measure(study: Study, seeds: Sequence[int], out: Path, jobs: int) -> Finding
     with progress(Console(stderr=True)) as bar:
         job = bar.add_task(study.name, total=len(todo))
         run_jobs(todo, jobs, lambda: bar.advance(job))
-    return study.analyse({case.name: read_case(case, out / "rows") for case in cases})
+    return study.findings({case.name: read_case(case, out / "rows") for case in cases})
 
 
 def report(
@@ -47,7 +47,7 @@ def report(
     jobs = jobs or os.cpu_count() or 1
     command = f"python -m studies.{study.name}"
     if rows:
-        findings = study.analyse({str(folder): read_logs(folder) for folder in rows})
+        findings = study.findings({str(folder): read_logs(folder) for folder in rows})
         command += "".join(f" --rows {folder}" for folder in rows)
     else:
         command += f" --seeds {','.join(map(str, seeds))}"

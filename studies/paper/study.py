@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from readsim.experiment import Cell
+from readsim.plots.style import sober
 from readsim.summary.runs import Log
 from studies.paper.claim import Claim, Verdict, judge
 
@@ -64,6 +65,11 @@ class Study:
     cases: Callable[[Sequence[int], Path], Sequence[Case]]
     analyse: Callable[[Rows], Findings]
     seeds: int = 8
+
+    def findings(self, rows: Rows) -> Findings:
+        """`analyse`, its figures in readsim's style."""
+        with sober():
+            return self.analyse(rows)
 
     def verdicts(self, findings: Findings) -> list[Verdict]:
         """In the order of the claims."""
