@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from studies.paper.claim import Claim, Verdict
@@ -13,17 +14,23 @@ MARKS = {True: "as expected", False: "NOT as expected", None: ""}
 
 def show(console: Console, study: Study, findings: Findings, verdicts: Sequence[Verdict]) -> None:
     """What a study found."""
-    table = Table("claim", "case", "effect [95 %]", "n", "observed", "", title=study.title)
-    for v in verdicts:
-        table.add_row(v.claim, v.case, effect(v), str(v.n), v.observed, MARKS[v.as_expected])
-    console.print(table)
+    show_verdicts(console, study.title, verdicts)
     for title, frame in findings.tables.values():
-        small = Table(*map(str, frame.columns), title=title)
+        table = Table(*map(str, frame.columns), title=title)
         for row in frame.itertuples(index=False):
-            small.add_row(*(f"{x:.3g}" if isinstance(x, float) else str(x) for x in row))
-        console.print(small)
+            table.add_row(*(f"{x:.3g}" if isinstance(x, float) else str(x) for x in row))
+        console.print(table)
     for note in findings.notes:
         console.print(note, markup=False, highlight=False)
+
+
+def show_verdicts(console: Console, title: str, verdicts: Sequence[Verdict]) -> None:
+    """One line a claim and case."""
+    table = Table("claim", "case", "effect [95 %]", "n", "observed", "", title=title)
+    for v in verdicts:
+        row = (v.claim, v.case, effect(v), str(v.n), v.observed, MARKS[v.as_expected])
+        table.add_row(*map(escape, row))
+    console.print(table)
 
 
 def effect(v: Verdict) -> str:

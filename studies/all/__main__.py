@@ -1,0 +1,85 @@
+"""`python -m studies.all`: every study of the paper, then one table of verdicts.
+
+Rows that two studies need are run once; what is finished is not run again.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from readsim.commands import interruptible, parse_list, parse_seeds, progress
+from readsim.errors import ReadsimError
+from readsim.parallel import use_backend
+from studies.all.catalogue import NAMES, load_study
+from studies.all.readme import study_block, summary_block, write_block
+from studies.paper.claim import Verdict
+from studies.paper.command import OUT, report
+from studies.paper.runs import jobs_of, run_jobs
+from studies.paper.show import show_verdicts
+from studies.paper.study import Study
+from studies.paper.write import verdict_table
+
+ROOT = Path(__file__).parents[2]
+
+
+def main(
+    only: Annotated[str | None, typer.Option(help="Names of studies, with commas; all.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Number of seeds, or seeds; each study's own.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of all studies.")] = OUT,
+    jobs: Annotated[int | None, typer.Option(help="Parallel processes; as many as cores.")] = None,
+    backend: Annotated[str, typer.Option(help="loky (processes), ray or dask.")] = "loky",
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the results into the README files of this clone.")
+    ] = False,
+) -> None:
+    """Run what is missing, analyse, and show the verdicts."""
+    console = Console()
+    names = parse_list(only, "only") or list(NAMES)
+    chosen = {name: load_study(name) for name in names}
+    given = None if seeds is None else parse_seeds(seeds)
+    workers = jobs or os.cpu_count() or 1
+    found: dict[str, tuple[Study, list[Verdict]]] = {}
+    with interruptible(f"finished runs are kept in {out}, the same command goes on"):
+        cases = [
+            case
+            for study in chosen.values()
+            for case in study.cases(given or range(study.seeds), out / "worlds")
+        ]
+        todo = jobs_of(cases, out / "rows")
+        with use_backend(backend, workers), progress(Console(stderr=True)) as bar:
+            job = bar.add_task("runs", total=len(todo))
+            run_jobs(todo, workers, lambda: bar.advance(job))
+        for name, study in chosen.items():
+            own = given or range(study.seeds)
+            found[name] = study, report(study, console, seeds=own, out=out, jobs=1)
+    verdicts = [v for _, some in found.values() for v in some]
+    table = verdict_table(verdicts)
+    table.insert(0, "study", [name for name, (_, some) in found.items() for _ in some])
+    table.to_csv(out / "verdicts.csv", index=False)
+    show_verdicts(console, "all claims", verdicts)
+    expected = pd.Series([v.as_expected for v in verdicts], dtype=object)
+    console.print(
+        f"{int((expected == True).sum())} as expected, {int((expected == False).sum())} not, "  # noqa: E712
+        f"{int(expected.isna().sum())} undecided or without expectation; files are in {out}"
+    )
+    if write:
+        for name, (study, some) in found.items():
+            write_block(ROOT / "studies" / name / "README.md", study_block(study, some))
+        if len(found) == len(NAMES):
+            write_block(ROOT / "README.md", summary_block(found))
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except ReadsimError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        sys.exit(2)

@@ -1,0 +1,16 @@
+"""The studies, in the order of the paper."""
+
+from importlib import import_module
+
+from readsim.errors import unknown
+from studies.paper.study import Study
+
+NAMES = ("figure1",)
+
+
+def load_study(name: str) -> Study:
+    """The `STUDY` of `studies.NAME.study`. Raises UnknownNameError."""
+    if name not in NAMES:
+        raise unknown("study", name, NAMES)
+    study: Study = import_module(f"studies.{name}.study").STUDY
+    return study
