@@ -43,6 +43,7 @@ EXTRA_OF = {
     "peft": "hf",
     "pydantic": "hf",
     "ray": "ray",
+    "submitit": "slurm",
     "ruff": "dev",
     "safetensors": "hf",
     "stable_baselines3": "rl",

@@ -3,7 +3,6 @@
 Rows that two studies need are run once; what is finished is not run again.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,14 +12,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from readsim.commands import interruptible, parse_list, parse_seeds, progress
+from readsim.commands import interruptible, parse_list, parse_seeds
 from readsim.errors import ReadsimError
-from readsim.parallel import use_backend
 from studies.all.catalogue import NAMES, load_study
 from studies.all.readme import study_block, summary_block, write_block
 from studies.paper.claim import Verdict
-from studies.paper.command import OUT, report
-from studies.paper.runs import jobs_of, run_jobs
+from studies.paper.command import OUT, SLURM, conclude, findings_of, run_missing, seeds_option
 from studies.paper.show import show_verdicts
 from studies.paper.study import Study
 from studies.paper.write import verdict_table
@@ -36,6 +33,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of all studies.")] = OUT,
     jobs: Annotated[int | None, typer.Option(help="Parallel processes; as many as cores.")] = None,
     backend: Annotated[str, typer.Option(help="loky (processes), ray or dask.")] = "loky",
+    slurm: Annotated[int, typer.Option(help=SLURM)] = 0,
     write: Annotated[
         bool, typer.Option("--write", help="Put the results into the README files of this clone.")
     ] = False,
@@ -45,21 +43,15 @@ def main(
     names = parse_list(only, "only") or list(NAMES)
     chosen = {name: load_study(name) for name in names}
     given = None if seeds is None else parse_seeds(seeds)
-    workers = jobs or os.cpu_count() or 1
     found: dict[str, tuple[Study, list[Verdict]]] = {}
     with interruptible(f"finished runs are kept in {out}, the same command goes on"):
-        cases = [
-            case
-            for study in chosen.values()
-            for case in study.cases(given or range(study.seeds), out / "worlds")
-        ]
-        todo = jobs_of(cases, out / "rows")
-        with use_backend(backend, workers), progress(Console(stderr=True)) as bar:
-            job = bar.add_task("runs", total=len(todo))
-            run_jobs(todo, workers, lambda: bar.advance(job))
+        numbers = {name: given or range(study.seeds) for name, study in chosen.items()}
+        cases = {name: study.cases(numbers[name], out / "worlds") for name, study in chosen.items()}
+        run_missing([case for some in cases.values() for case in some], out, jobs, backend, slurm)
         for name, study in chosen.items():
-            own = given or range(study.seeds)
-            found[name] = study, report(study, console, seeds=own, out=out, jobs=1)
+            options = seeds_option(numbers[name])
+            findings = findings_of(study, cases[name], out)
+            found[name] = study, conclude(study, findings, console, out, options)
     verdicts = [v for _, some in found.values() for v in some]
     table = verdict_table(verdicts)
     table.insert(0, "study", [name for name, (_, some) in found.items() for _ in some])

@@ -17,45 +17,47 @@ from readsim.summary.runs import read_logs
 from studies.paper.claim import Verdict
 from studies.paper.runs import jobs_of, read_case, run_jobs
 from studies.paper.show import show
-from studies.paper.study import Findings, Study
+from studies.paper.slurm import run_array
+from studies.paper.study import Case, Findings, Study
 from studies.paper.write import write_findings
 
 OUT = Path("results/studies")
+SLURM = "Submit missing runs as a Slurm array of so many tasks; 0: run them here."
 
 
-def measure(study: Study, seeds: Sequence[int], out: Path, jobs: int) -> Findings:
-    """Run the study's cases into the store `out`/rows, and analyse them."""
-    cases = study.cases(seeds, out / "worlds")
+def run_missing(
+    cases: Sequence[Case], out: Path, jobs: int | None, backend: str, slurm: int
+) -> None:
+    """Run what the store `out`/rows lacks, here or as an array of `slurm` tasks."""
     todo = jobs_of(cases, out / "rows")
-    with progress(Console(stderr=True)) as bar:
-        job = bar.add_task(study.name, total=len(todo))
+    if slurm:
+        run_array(todo, slurm, out.absolute() / "slurm")
+        return
+    jobs = jobs or os.cpu_count() or 1
+    with use_backend(backend, jobs), progress(Console(stderr=True)) as bar:
+        job = bar.add_task("runs", total=len(todo))
         run_jobs(todo, jobs, lambda: bar.advance(job))
+
+
+def findings_of(study: Study, cases: Sequence[Case], out: Path) -> Findings:
+    """The analysis of cases whose runs are in the store."""
     return study.findings({case.name: read_case(case, out / "rows") for case in cases})
 
 
-def report(
-    study: Study,
-    console: Console,
-    *,
-    seeds: Sequence[int],
-    out: Path = OUT,
-    jobs: int | None = None,
-    backend: str = "loky",
-    rows: Sequence[Path] = (),
+def conclude(
+    study: Study, findings: Findings, console: Console, out: Path, options: str
 ) -> list[Verdict]:
-    """The whole study, its files in `out`/NAME; with `rows`, of these folders of run logs instead."""
-    jobs = jobs or os.cpu_count() or 1
-    command = f"python -m studies.{study.name}"
-    if rows:
-        findings = study.findings({str(folder): read_logs(folder) for folder in rows})
-        command += "".join(f" --rows {folder}" for folder in rows)
-    else:
-        command += f" --seeds {','.join(map(str, seeds))}"
-        with use_backend(backend, jobs):
-            findings = measure(study, seeds, out, jobs)
+    """Write the study's files into `out`/NAME and show them; `options` are those that made them."""
+    command = f"python -m studies.{study.name} {options}"
     verdicts = write_findings(study, findings, command, out / study.name)
     show(console, study, findings, verdicts)
     return verdicts
+
+
+def seeds_option(seeds: Sequence[int]) -> str:
+    """`--seeds 8` for 0 to 7, `--seeds 3,5` for others."""
+    plain = list(seeds) == list(range(len(seeds))) and len(seeds) > 1
+    return f"--seeds {len(seeds) if plain else ','.join(map(str, seeds))}"
 
 
 def main(study: Study) -> None:
@@ -70,21 +72,22 @@ def main(study: Study) -> None:
             int | None, typer.Option(help="Parallel processes; as many as cores.")
         ] = None,
         backend: Annotated[str, typer.Option(help="loky (processes), ray or dask.")] = "loky",
+        slurm: Annotated[int, typer.Option(help=SLURM)] = 0,
         rows: Annotated[
             list[Path] | None,
             typer.Option(help="Analyse run logs of this folder instead; repeatable."),
         ] = None,
     ) -> None:
         with interruptible(f"finished runs are kept in {out}, the same command goes on"):
-            report(
-                study,
-                Console(),
-                seeds=parse_seeds(seeds),
-                out=out,
-                jobs=jobs,
-                backend=backend,
-                rows=rows or (),
-            )
+            if rows:
+                findings = study.findings({str(folder): read_logs(folder) for folder in rows})
+                options = " ".join(f"--rows {folder}" for folder in rows)
+            else:
+                numbers = parse_seeds(seeds)
+                cases = study.cases(numbers, out / "worlds")
+                run_missing(cases, out, jobs, backend, slurm)
+                findings, options = findings_of(study, cases, out), seeds_option(numbers)
+            conclude(study, findings, Console(), out, options)
 
     command.__doc__ = f"{study.title}: {study.question}"
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
