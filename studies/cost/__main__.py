@@ -54,7 +54,7 @@ def main(
 ) -> None:
     """Measure every allocator of the suite."""
     console = Console()
-    rows = []
+    rows: list[dict[str, object]] = []
     with progress(Console(stderr=True)) as bar, tempfile.TemporaryDirectory() as folder:
         job = bar.add_task("allocators", total=len(default_allocators()))
         for name in default_allocators():
