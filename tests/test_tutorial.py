@@ -23,9 +23,8 @@ STARTS = {  # what the parser of a shell would call
 
 def blocks() -> list[tuple[str, str, str]]:
     """(language, title, text) of each block, but those that install."""
-    return [
-        m.groups() for m in BLOCK.finditer(re.sub(SKIP + r"```.*?```", "", TEXT, flags=re.DOTALL))
-    ]
+    shown = re.sub(SKIP + r"```.*?```", "", TEXT, flags=re.DOTALL)
+    return [(m[1], m[2] or "", m[3]) for m in BLOCK.finditer(shown)]
 
 
 def test_it_has_every_step() -> None:
