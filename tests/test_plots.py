@@ -96,12 +96,16 @@ def test_files_are_the_same_every_time_and_leave_no_trace(tmp_path: Path) -> Non
     before = dict(mpl.rcParams)
     paths = draw_all(tmp_path)
     assert dict(mpl.rcParams) == before
-    assert [p.name for p in paths] == [f"{f}.{kind}" for f in FIGURES for kind in ("pdf", "png")]
+    assert [p.name for p in paths] == [
+        f"{f}.{kind}" for f in FIGURES for kind in ("pdf", "png", "svg")
+    ]
     first = [path.read_bytes() for path in paths]
     for path, data in zip(paths, first, strict=True):
         assert len(data) > 5000
-        assert data.startswith(b"%PDF" if path.suffix == ".pdf" else b"\x89PNG")
+        begins = {".pdf": b"%PDF", ".png": b"\x89PNG", ".svg": b"<?xml"}[path.suffix]
+        assert data.startswith(begins)
         assert b"CreationDate" not in data
+        assert b"dc:date" not in data
     with mpl.rc_context({"font.size": 30, "axes.grid": False, "lines.linewidth": 9}):
         again = draw_all(tmp_path)
     assert [path.read_bytes() for path in again] == first
