@@ -23,9 +23,9 @@ def report(folder: Path) -> list[Path]:
     for what cannot be shown, and for a file in the way that is no report's.
     """
     parts = parts_of(folder)
-    title = parts[0].title if len(parts) == 1 else f"{len(parts)} parts: {parts[0].title}"
-    if parts[0].kind == "studies":
-        title = parts[0].title
+    title = parts[0].title
+    if len(parts) > 1 and parts[0].kind == "distillation":
+        title = f"{len(parts)} comparisons"
     names: dict[tuple[int, str], str] = {}
     tables: dict[str, bytes] = {}
     for n, part in enumerate(parts, start=1):
@@ -55,8 +55,10 @@ def parts_of(folder: Path) -> list[Part]:
         parts.append(study_part(folder))
     if (folder / "runs").is_dir():
         groups, left_out = read_groups(folder)
-        for n, group in enumerate(groups):
-            parts.append(comparison_part(group, folder, left_out if n == 0 else []))
+        parts += [
+            comparison_part(group, folder, left_out if group is groups[0] else [])
+            for group in groups
+        ]
     if parts:
         return parts
     inner = sorted(path for path in folder.iterdir() if path.is_dir())

@@ -27,9 +27,9 @@ def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:
     timings = folder / "timings.csv"
     table, notes = summarise(frame, timings if timings.is_file() else None)
     return Part(
-        title=_title(grid),
+        title=_title(grid, group.is_real),
         kind="distillation" if group.is_real else "comparison",
-        lead=headline(table),
+        lead=[*headline(table), *_apart(group)],
         sections=[
             results_section(table, notes),
             _curves(group, grid, table),
@@ -44,15 +44,26 @@ def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:
     )
 
 
-def _title(grid: Grid) -> str:
+def _apart(group: Group) -> list[str]:
+    if not group.apart:
+        return []
+    return [f"Not compared with the runs above: these differ in {listed(group.apart)}."]
+
+
+def _title(grid: Grid, real: bool) -> str:
+    """`read8-llama: 7 allocators, 8 tasks, ...`; real runs share one task and budget, which are named."""
     world = grid.frame["world"].iloc[0]
-    counts = [
-        (len(grid.allocators), "allocator"),
-        (len(grid.tasks), "task"),
-        (len(grid.budgets), "budget"),
-        (len(grid.seeds), "seed"),
-    ]
-    return f"{world}: {', '.join(f'{n} {word}' + 's' * (n > 1) for n, word in counts)}"
+    if real:
+        world = f"{world}, {grid.tasks[0]}, {show_tokens(grid.budgets[0])} tokens"
+    counts = {
+        "allocator": len(grid.allocators),
+        "task": len(grid.tasks),
+        "budget": len(grid.budgets),
+    }
+    counts = {"method": len(grid.allocators)} if real else counts
+    counts["seed"] = len(grid.seeds)
+    shown = [f"{n} {word}" + "s" * (n > 1) for word, n in counts.items()]
+    return f"{world}: {', '.join(shown)}"
 
 
 def _ends(table: pd.DataFrame, grid: Grid) -> str:

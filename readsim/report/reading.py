@@ -7,7 +7,7 @@ and probes only (R65), so their folder may hold several.
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ class Group(NamedTuple):
     headers: dict[Path, dict[str, Any]]
     meaning: dict[str, str]
     left_out: list[str]
+    apart: Sequence[str] = ()  # what differs from the first comparison of the folder
 
     @property
     def is_real(self) -> bool:
@@ -62,7 +63,12 @@ def read_groups(folder: Path) -> tuple[list[Group], list[str]]:
     if not groups:
         raise RunLogError(f"{folder}: no run has ended ({'; '.join(left_out[:3])})")
     ordered = sorted(groups.values(), key=lambda g: -len(g))
-    return [_group(logs) for logs in ordered], left_out
+    out = [_group(logs) for logs in ordered]
+    first = json.loads(_key(ordered[0][0][0].config) or "[]")
+    for n, logs in enumerate(ordered[1:], start=1):
+        other = json.loads(_key(logs[0][0].config) or "[]")
+        out[n] = out[n]._replace(apart=sorted(_differing(first, other)))
+    return out, left_out
 
 
 def _unfinished(log: Log, content: Content) -> str | None:
@@ -87,8 +93,18 @@ def _key(config: Mapping[str, Any]) -> str:
     apart = (*NAMED, *OTHER, "versions")
     fair = {name: value for name, value in config["manifest"].items() if name not in apart}
     # the digest of a real world covers its method
-    same = [config[name] for name in (*SHARED, "task", "budget") if name != "world_digest"]
-    return json.dumps([same, config.get("weights"), fair], sort_keys=True)
+    same = {name: config[name] for name in (*SHARED, "task", "budget") if name != "world_digest"}
+    return json.dumps({**same, "weights": config.get("weights"), **fair}, sort_keys=True)
+
+
+def _differing(one: Any, other: Any, name: str = "") -> Iterator[str]:
+    """The names of what is not equal, nested ones with dots."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        dot = f"{name}." if name else ""
+        for key in {**one, **other}:
+            yield from _differing(one.get(key), other.get(key), f"{dot}{key}")
+    elif one != other:
+        yield name or "kind of runs"
 
 
 def _group(found: Sequence[tuple[Log, dict[str, Any]]]) -> Group:

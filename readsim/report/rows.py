@@ -25,6 +25,8 @@ def check_run(log: Log, seed: int) -> None:
         if row["kind"] == "final":
             for key in ("final_profile", "final_change", "final_change_sd"):
                 _check_length(row, key, k, name)
+            if not isinstance(row.get("utility"), int | float):
+                raise RunLogError(f"{name}: utility is {row.get('utility')!r}, expected a number")
         else:
             _check_length(row, "profile", v, name)
         if row["kind"] == "step":

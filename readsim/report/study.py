@@ -131,6 +131,8 @@ def verdict_table(studies: Sequence[tuple[str, Mapping[str, Any]]], name: str) -
             ]
             rows.append(text_cells([*first, *cells]))
             numbers.append({**({"study": title} if several else {}), **{k: v[k] for k in VERDICT}})
+    verdicts = [v for _, study in studies for v in study["verdicts"]]
+    against = [n for n, v in enumerate(verdicts) if not agrees(v)]
     headers = ["claim", "what it says", "world", "expected", "observed", "as expected", "effect"]
     columns = [*(["study"] if several else []), *VERDICT]
     return Table(
@@ -140,6 +142,8 @@ def verdict_table(studies: Sequence[tuple[str, Mapping[str, Any]]], name: str) -
         rows=rows,
         heads=3 + several,
         numbers=pd.DataFrame(numbers, columns=columns),
+        bold=frozenset(against),
+        notes=["Bold: not as expected."] if against else [],
     )
 
 

@@ -168,7 +168,7 @@ def _worlds(places: Sequence[Place]) -> Section:
     )
     text = (
         "The highest of many looks better than it is: differences here are not corrected for choosing it. "
-        "`readsim report` on a world's own folder shows its curves, allocations and drops."
+        "A report on a world's own folder shows its curves, allocations and drops."
     )
     return Section("World by world", [text], [shown])
 

@@ -31,10 +31,9 @@ def to_latex(table: Table) -> str:
     r"""A tabular with booktabs rules, by pandas, which escapes what LaTeX would read as a command."""
     headers = [one_line(header) for header in table.headers]
     texts = [[one_line(cell.text) for cell in row] for row in table.rows]
-    # columns by number: two may have the same name
-    frame = pd.DataFrame(texts, columns=range(len(headers)), dtype=object)
-    style = frame.style.format(escape="latex").hide(axis="index")
-    style = style.format_index(lambda n: headers[int(str(n))], axis=1, escape="latex")
+    frame = pd.DataFrame(texts, columns=headers, dtype=object)
+    style = frame.style.format(escape="latex").format_index(axis=1, escape="latex")
+    style = style.hide(axis="index")
     shape = "l" * table.heads + "r" * (len(headers) - table.heads)
     text = str(style.to_latex(hrules=True, column_format=shape))
     return text.replace("\\\\\n[", "\\\\\n{}[")  # not the optional argument of the line before
