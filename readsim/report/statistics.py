@@ -23,18 +23,33 @@ def results_section(table: pd.DataFrame, notes: Sequence[str]) -> Section:
         for _, row in part.iterrows():
             if row["allocator"] == top:
                 bold.add(len(rows))
-            texts = [show_tokens(row["budget"]), str(row["allocator"])]
-            rows.append(text_cells([*texts, *(column.text(row) for column in columns)]))
+            rows.append(text_cells([*who(table, row), *(column.text(row) for column in columns)]))
+    heads = who(table)
     shown = Table(
         name="results",
-        caption="Final utility and side effects of each allocator",
-        headers=["budget", "allocator", *(c.header.replace("\n", " ") for c in columns)],
+        caption=f"Final utility and side effects of each allocator{at_budget(table)}",
+        headers=[*heads, *(c.header.replace("\n", " ") for c in columns)],
         rows=rows,
-        heads=2,
+        heads=len(heads),
         numbers=table,
         bold=frozenset(bold),
     )
     return Section("Result", (), [shown, Notes(notes)])
+
+
+def who(table: pd.DataFrame, row: pd.Series | None = None) -> list[str]:
+    """The first cells of a row, or their headers: the budget only where there are several."""
+    several = table["budget"].nunique() > 1
+    if row is None:
+        return ["budget", "allocator"] if several else ["allocator"]
+    name = str(row["allocator"])
+    return [show_tokens(row["budget"]), name] if several else [name]
+
+
+def at_budget(table: pd.DataFrame) -> str:
+    """`, budget 60K` where there is one."""
+    several = table["budget"].nunique() > 1
+    return "" if several else f", budget {show_tokens(table['budget'].iloc[0])}"
 
 
 def statistics_section(table: pd.DataFrame) -> Section:
@@ -49,16 +64,8 @@ def statistics_section(table: pd.DataFrame) -> Section:
         )
         return Section("Statistics", [why])
     unit = str(table["unit"].iloc[0])
-    columns = [
-        "budget",
-        "allocator",
-        "difference",
-        "95 % interval",
-        "sd",
-        "p",
-        "Holm p",
-        "sign-flip p",
-    ]
+    heads = who(table)
+    columns = ["difference", "95 % interval", "sd", "p", "Holm p", "sign-flip p"]
     numbers = tested[["budget", "allocator", "unit", "seeds", "difference"]].copy()
     numbers["low"] = tested["difference"] - tested["difference_half_width"]
     numbers["high"] = tested["difference"] + tested["difference_half_width"]
@@ -66,10 +73,13 @@ def statistics_section(table: pd.DataFrame) -> Section:
         numbers[name] = tested[name]
     shown = Table(
         name="statistics",
-        caption=f"Paired difference to {REFERENCE}, {unit}, {seeds} seeds",
-        headers=[*columns, "detectable", "pairing %"],
-        rows=[text_cells(_row(row, 4 if unit == "loss" else 2)) for _, row in numbers.iterrows()],
-        heads=2,
+        caption=f"Paired difference to {REFERENCE}, {unit}, {seeds} seeds{at_budget(table)}",
+        headers=[*heads, *columns, "detectable", "pairing %"],
+        rows=[
+            text_cells([*who(table, row), *_row(row, 4 if unit == "loss" else 2)])
+            for _, row in numbers.iterrows()
+        ],
+        heads=len(heads),
         numbers=numbers,
         notes=[_about(seeds)],
     )
@@ -90,8 +100,6 @@ def _row(row: pd.Series, digits: int) -> list[str]:
     interval = f"{number(row['low'], digits, '+')} to {number(row['high'], digits, '+')}"
     pairing = number(100.0 * row["pairing"], 0) if np.isfinite(row["pairing"]) else "-"
     return [
-        show_tokens(row["budget"]),
-        str(row["allocator"]),
         number(row["difference"], digits, "+"),
         interval,
         number(row["difference_sd"], digits),
