@@ -219,7 +219,7 @@ def test_nothing_of_others_is_overwritten(folder: Path) -> None:
     ("change", "message"),
     [
         ({"title": None}, "title is None, expected str"),
-        ({"verdicts": [{"claim": "C1"}]}, r"verdicts\[0\] lacks world"),
+        ({"verdicts": [{"claim": "C1"}]}, r"verdicts\[0\] lacks case"),
         ({"tables": [{"title": "t", "file": "../../x.csv"}]}, "outside the study's folder"),
         ({"tables": [{"title": "t", "file": "absent.csv"}]}, "does not exist"),
         ({"figures": [{"title": "t", "file": "numbers.csv", "alt": " "}]}, "alt is empty"),
