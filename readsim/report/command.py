@@ -75,11 +75,12 @@ def _all_verdicts(folders: Sequence[Path]) -> Part:
     studies = [(study["name"], study) for study in map(read_study, folders)]
     verdicts = [v for _, study in studies for v in study["verdicts"]]
     met = sum(v["observed"] == v["expected"] for v in verdicts)
+    count = f"{len(studies)} {'study' if len(studies) == 1 else 'studies'}"
     section = Section("Verdicts", (), [verdict_table(studies, "verdicts")])
     return Part(
-        title=f"{len(studies)} studies",
+        title=count,
         kind="studies",
-        lead=[f"{met} of {len(verdicts)} verdicts of {len(studies)} studies are as expected."],
+        lead=[f"{met} of {len(verdicts)} verdicts of {count} are as expected."],
         sections=[section],
     )
 
