@@ -157,8 +157,11 @@ def _claims(claims: Sequence[Mapping[str, Any]]) -> Facts:
     rows = []
     for claim in claims:
         holds, fails = (", ".join(map(str, claim[key])) for key in ("holds", "fails"))
-        said = f"{claim['text'].rstrip('.')}. Statistic: {claim['statistic']}. Should hold in: {holds or 'none named'}."
-        rows.append((str(claim["id"]), f"{said} Should fail in: {fails or 'none named'}."))
+        text = f"{str(claim['text']).rstrip('.')}. Statistic: {claim['statistic']}."
+        expected = (
+            f"Should hold in: {holds or 'none named'}. Should fail in: {fails or 'none named'}."
+        )
+        rows.append((str(claim["id"]), f"{text} {expected}"))
     return Facts(rows)
 
 
