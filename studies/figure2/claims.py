@@ -1,7 +1,7 @@
 """Observation 2, written down before the runs; in worlds without saturation the paper's way must mislead.
 
-Replicate n takes the budgets from three seeds, n, n + 1 and n + 2 (cyclic), so that their noise is
-independent, as in three real runs: one seed has the same luck at every budget, which would cancel it.
+A replicate takes each budget from a seed of its own (a third of the seeds a budget), so that their noise
+is independent, as in three real runs: one seed has the same luck at every budget, which would cancel it.
 g1 and g2 are the gains of a target from the first to the second and to the third budget.
 """
 

@@ -44,9 +44,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     """One-hot runs of every capability."""
     apart = made(isolated(load_world("read8-llama")), folder)
     worlds = {name: name for name in WORLDS} | {ISOLATED: apart}
-    worlds |= {
-        name: made(linear(n), folder) for name, n in zip(LINEAR, TEST_ITEMS, strict=True)
-    }
+    worlds |= {name: made(linear(n), folder) for name, n in zip(LINEAR, TEST_ITEMS, strict=True)}
     return [Case(name, tuple(_cells(world, seeds))) for name, world in worlds.items()]
 
 
