@@ -3,12 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError
 from studies.paper.transfer import Transfer
 
 STRONGEST = 3  # targets
+
+Places = NDArray[np.intp]
 
 
 class Windows(NamedTuple):
@@ -40,13 +43,12 @@ def windows_of(transfer: Transfer) -> Windows:
     return Windows(np.diff(apart, axis=0), np.diff(np.array(transfer.budgets, dtype=np.float64)))
 
 
-def strongest(gain: Array, count: int = STRONGEST) -> Array:
+def strongest(gain: Array, count: int = STRONGEST) -> Places:
     """Places (count, N) of the targets with the largest gain (S, N); ties by place."""
-    out: Array = np.argsort(-gain, axis=0, kind="stable")[:count]
-    return out
+    return np.argsort(-gain, axis=0, kind="stable")[:count]
 
 
-def mean_of(values: Array, chosen: Array) -> Array:
+def mean_of(values: Array, chosen: Places) -> Array:
     """Mean of values (S, N) over chosen places (count, N): (N,)."""
     out: Array = np.take_along_axis(values, chosen, axis=0).mean(axis=0)
     return out
@@ -61,7 +63,7 @@ def other_half(gain: Array) -> Array:
 
 def as_the_paper(windows: Windows) -> Array:
     """g1 - g2 (N,) in points of the targets that are strongest in the replicate itself."""
-    first, second = windows.gain
+    first, second = windows.gain[0], windows.gain[1]
     return mean_of(first - second, strongest(first))
 
 
