@@ -47,7 +47,8 @@ def one_hot_logs(folder: Path, budgets: tuple[int, ...] = BUDGETS, seeds: int = 
 
 def test_effects_by_hand(tmp_path: Path) -> None:
     change = one_hot_logs(tmp_path)
-    found = STUDY.findings({"made": read_logs(tmp_path)}).effects
+    effects = STUDY.findings({"made": read_logs(tmp_path)}).effects
+    found = {key: np.asarray(values) for key, values in effects.items()}
     one, two = np.zeros((4, 2)), np.zeros((4, 2))  # gains in both windows, by target and replicate
     for i in range(4):
         for n in range(2):

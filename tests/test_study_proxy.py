@@ -48,7 +48,8 @@ def steps(rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
 
 def test_effects_by_hand(tmp_path: Path) -> None:
     logs = write(tmp_path)
-    effects = STUDY.findings({"made": read_logs(tmp_path)}).effects
+    findings = STUDY.findings({"made": read_logs(tmp_path)})
+    effects = {key: np.asarray(values) for key, values in findings.effects.items()}
     for n, seed in enumerate(SEEDS):
         runs = [steps(rows, seed) for rows in logs]
         mu, real, sigma, kappa = (

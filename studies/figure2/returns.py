@@ -58,13 +58,15 @@ def other_half(gain: Array) -> Array:
     """For each replicate the mean gain (S, N) over the half that it is not in: even or odd places."""
     even = np.arange(gain.shape[1]) % 2 == 0
     first, second = gain[:, even].mean(axis=1), gain[:, ~even].mean(axis=1)
-    return np.where(even, second[:, None], first[:, None])
+    out: Array = np.where(even, second[:, None], first[:, None])
+    return out
 
 
 def as_the_paper(windows: Windows) -> Array:
     """g1 - g2 (N,) in points of the targets that are strongest in the replicate itself."""
     first, second = windows.gain[0], windows.gain[1]
-    return mean_of(first - second, strongest(first))
+    difference: Array = first - second
+    return mean_of(difference, strongest(first))
 
 
 def falls(windows: Windows) -> dict[str, Array]:

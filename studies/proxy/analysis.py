@@ -34,7 +34,8 @@ def analyse(rows: Rows) -> Findings:
             effects["small-moves", case] = moves
         else:
             notes.append(f"small-moves is not judged in {case}: a seed has moves of one kind only.")
-        lines.append({"case": case, **found.mean().to_dict()})
+        means = zip(found.columns, found.mean().tolist(), strict=True)
+        lines.append({"case": case, **dict(means)})
         gains += promises(case, runs)
     tables = {
         "proxy": ("predicted and observed rewards, points; means over seeds", pd.DataFrame(lines)),
