@@ -1,5 +1,7 @@
 """What a wrong requirement and biased probes cost, by allocator."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -24,11 +26,24 @@ BETWEEN = {
     "noise-costs": ((READ, "noisy:2"), (READ, "noisy:50")),
 }
 
+COLUMNS = ("case", "allocator", "way", "utility, true", "loss", "+-")
+
+
+class Line(NamedTuple):
+    """A line of the table; `half` is half of the 95 % interval of `loss`."""
+
+    case: str
+    allocator: str
+    way: str
+    true: float
+    loss: float
+    half: float
+
 
 def analyse(rows: Rows) -> Findings:
     """Effects, one table, one figure. Raises RunLogError for a case that holds one telling only."""
     effects: dict[tuple[str, str], Array] = {}
-    lines: list[dict[str, object]] = []
+    lines: list[Line] = []
     lost: dict[str, dict[tuple[str, str], Array]] = {}
     for case, logs in rows.items():
         table = utilities(logs)
@@ -42,28 +57,23 @@ def analyse(rows: Rows) -> Findings:
             if one in lost[case] and other in lost[case]:
                 effects[claim, case] = lost[case][one] - lost[case][other]
         lines += _lines(case, table, lost[case])
-    frame = pd.DataFrame(lines)
-    worst = frame.loc[frame["loss"].idxmax()]
+    worst = max(lines, key=lambda line: line.loss)
     alt = (
         "Utility lost by way of being wrong, for ReAD and the static split, a panel a case. The largest loss "
-        f"is {worst['loss']:.1f} points, of {worst['allocator']} in {worst['case']} with {worst['way']}."
+        f"is {worst.loss:.1f} points, of {worst.allocator} in {worst.case} with {worst.way}."
     )
     figure = Drawing("What a wrong requirement costs", draw(lost), alt)
     title = "utility lost, points; +- is half of the 95 % interval"
-    return Findings(effects, {"losses": (title, frame)}, {"losses": figure})
+    return Findings(
+        effects, {"losses": (title, pd.DataFrame(lines, columns=COLUMNS))}, {"losses": figure}
+    )
 
 
-def _lines(
-    case: str, table: pd.DataFrame, lost: dict[tuple[str, str], Array]
-) -> list[dict[str, object]]:
+def _lines(case: str, table: pd.DataFrame, lost: dict[tuple[str, str], Array]) -> list[Line]:
+    true = table["utility"].xs(TRUE, level="way").groupby("allocator").mean().to_dict()
     return [
-        {
-            "case": case,
-            "allocator": allocator,
-            "way": way,
-            "utility, true": float(table.loc[(allocator, TRUE), "utility"].mean()),
-            "loss": float(np.mean(values)),
-            "+-": float(half_width(values)),
-        }
+        Line(
+            case, allocator, way, true[allocator], float(np.mean(values)), float(half_width(values))
+        )
         for (allocator, way), values in lost.items()
     ]
