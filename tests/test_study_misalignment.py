@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.summary.runs import Log, read_logs
 from readsim.worlds import load_world
@@ -37,9 +38,10 @@ def logs_of(folder: Path, ways: tuple[str, ...]) -> tuple[list[Log], Values]:
     return logs, values
 
 
-def lost(values: Values, allocator: str, way: str) -> np.ndarray:
+def lost(values: Values, allocator: str, way: str) -> Array:
     losses = [np.subtract(values[allocator, "true", t], values[allocator, way, t]) for t in TASKS]
-    return 100.0 * np.mean(losses, axis=0)
+    out: Array = 100.0 * np.mean(losses, axis=0)
+    return out
 
 
 def test_losses_by_hand(tmp_path: Path) -> None:
@@ -57,15 +59,17 @@ def test_losses_by_hand(tmp_path: Path) -> None:
     wanted["more-for-read"] = wanted["permuted-read"] - wanted["permuted-static"]
     assert {claim for claim, _ in effects} == set(wanted)
     for claim, numbers in wanted.items():
-        np.testing.assert_allclose(effects[claim, "made"], numbers)
+        np.testing.assert_allclose(np.asarray(effects[claim, "made"]), numbers)
 
 
 def test_biased_probes_by_hand(tmp_path: Path) -> None:
     logs, values = logs_of(tmp_path, ("true", "biased"))
     effects = STUDY.findings({"made": logs}).effects
-    np.testing.assert_allclose(effects["bias-costs", "made"], lost(values, "read", "biased"))
+    np.testing.assert_allclose(
+        np.asarray(effects["bias-costs", "made"]), lost(values, "read", "biased")
+    )
     static = lost(values, "task-static", "biased")
-    np.testing.assert_allclose(effects["bias-costs-static", "made"], static)
+    np.testing.assert_allclose(np.asarray(effects["bias-costs-static", "made"]), static)
 
 
 def test_what_is_not_a_pair_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import false_discovery_control, ttest_1samp
 
 from readsim.allocators.registry import load_allocator
+from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.summary.runs import Log, read_logs
 from studies.sensitivity.analysis import ASKED
@@ -36,9 +37,10 @@ def test_differences_by_hand(tmp_path: Path) -> None:
     logs, values = logs_of(tmp_path, runs)
     findings = STUDY.findings({"made": logs})
 
-    def minus_default(allocator: str, steps: int) -> np.ndarray:
+    def minus_default(allocator: str, steps: int) -> Array:
         each = [np.subtract(values[allocator, steps, t], values["read", 20, t]) for t in TASKS]
-        return 100.0 * np.mean(each, axis=0)
+        out: Array = 100.0 * np.mean(each, axis=0)
+        return out
 
     wanted = {
         "exploration": -minus_default("read+kappa=0", 20),
@@ -47,7 +49,7 @@ def test_differences_by_hand(tmp_path: Path) -> None:
     }
     assert {claim for claim, _ in findings.effects} == set(wanted)
     for claim, numbers in wanted.items():
-        np.testing.assert_allclose(findings.effects[claim, "made"], numbers)
+        np.testing.assert_allclose(np.asarray(findings.effects[claim, "made"]), numbers)
     table = findings.tables["settings"][1].set_index("setting")
     p = [ttest_1samp(-wanted[c], 0.0).pvalue for c in ("exploration", "pool", "steps")]
     q = table.loc[["kappa=0", "pool=0", "T=5"], "q"].to_numpy()
