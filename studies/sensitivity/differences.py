@@ -49,7 +49,10 @@ def differences(logs: Sequence[Log]) -> dict[str, Array]:
         place = wide.isna().stack()
         raise RunLogError(f"no run of {place.index[place.to_numpy()][0]}")
     by_seed = 100.0 * wide.groupby("seed").mean()
-    order = dict.fromkeys(setting_of(log, steps) for log in read)
-    return {
-        name: (by_seed[name] - by_seed[DEFAULT]).to_numpy() for name in order if name != DEFAULT
-    }
+    names = sorted(by_seed.columns.drop(DEFAULT), key=_place)
+    return {name: (by_seed[name] - by_seed[DEFAULT]).to_numpy() for name in names}
+
+
+def _place(name: str) -> tuple[int, str]:
+    """By name, numbers of steps last and by number."""
+    return (int(name[2:]), "") if name.startswith("T=") else (0, name)

@@ -24,7 +24,7 @@ def draw(shown: Mapping[str, Mapping[str, Array]]) -> Figure:
             axis.errorbar(mean, -n, xerr=half, fmt="o", color=colour, ms=3.5, lw=1.0)
         axis.axvline(0.0, color=GREY, lw=0.8)
         axis.set_yticks(-np.arange(len(found)), [short(name) for name in found])
-        axis.set_ylim(0.5 - most, 0.6)
+        axis.set_ylim(0.4 - len(found), 0.6)
         axis.set_title(case)
         axis.set_xlabel("utility minus default's (points)")
     footnote(
