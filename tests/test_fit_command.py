@@ -87,8 +87,10 @@ def test_fit_then_predict(tmp_path: Path, fitted: tuple[Path, Path, str]) -> Non
     assert made == [
         "mine-predicted.pdf",
         "mine-predicted.png",
+        "mine-predicted.svg",
         "mine-residuals.pdf",
         "mine-residuals.png",
+        "mine-residuals.svg",
         "mine.effects.csv",
         "mine.fit.csv",
         "mine.toml",

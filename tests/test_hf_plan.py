@@ -80,7 +80,8 @@ def test_a_plan_beside_the_run_that_followed_it(capsys: pytest.CaptureFixture[st
     assert "of 8 measured scores are inside their intervals" in said
     assert "1.000" in said
     assert "this machine" in said
-    assert [p.suffix for p in sorted(Path("run").glob("forecast-*"))] == [".pdf", ".png"]
+    made = sorted(Path("run").glob("forecast-*"))
+    assert [p.suffix for p in made] == [".pdf", ".png", ".svg"]
 
     code, _, error = call(capsys, "plan", *RUN, "--seed", "3", "--against", "run")
     assert (code, "no run log" in error) == (2, True)

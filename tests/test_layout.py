@@ -33,6 +33,7 @@ LAYERS = (
     ("testing",),
     ("commands",),
     ("fit_commands", "suite", "theory_commands"),
+    ("report",),
     ("cli", "__main__"),
 )
 

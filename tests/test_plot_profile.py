@@ -29,6 +29,8 @@ def test_lines_bars_and_marks_are_the_logs() -> None:
         change = levels[0, v] + 100 * rows[-1]["final_change"][k]
         assert np.asarray(mark.get_ydata()).item() == pytest.approx(change)
         low, high = axes.get_ylim()
+        assert low < change - 196 * rows[-1]["final_change_sd"][k]
+        assert change + 196 * rows[-1]["final_change_sd"][k] < high
         heights = [bar.get_height() / (high - low) for bar in axes.patches]  # type: ignore[attr-defined]
         assert np.allclose(heights, [row["allocation"][k] for row in rows[1:-1]])
 

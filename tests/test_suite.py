@@ -100,7 +100,7 @@ def test_what_an_allocator_raises_stops_only_that_allocator(tmp_path: Path) -> N
     assert troubles[0].problem == ("ZeroDivisionError", "nothing left")
     for comparison in plan:
         folder = tmp_path / comparison.folder
-        assert len(draw_all(folder)) == 6  # so it is a complete comparison
+        assert len(draw_all(folder)) == 9  # so it is a complete comparison
         assert (folder / "summary.csv").is_file()
     scores = read_scores(plan, tmp_path)
     table = suite_table(scores).set_index("allocator")

@@ -25,7 +25,7 @@ from readsim_hf.training.saved import writing
 
 
 def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[str, Any]) -> None:
-    """Curves (.png, .pdf), the trained student with its tokenizer, and (.json) seconds,
+    """Curves (.png, .pdf, .svg), the trained student with its tokenizer, and (.json) seconds,
     agreement, what teacher and prompt streams counted in this process.
 
     The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.

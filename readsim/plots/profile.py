@@ -23,7 +23,18 @@ def draw_profile(rows: Sequence[dict[str, Any]], config: dict[str, Any]) -> Figu
     box = Box(1.7, 1.05, left=0.42, right=0.28, top=0.3, bottom=0.28)
     margins = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
     figure, axes = panels(len(names), box, columns=4, margins=margins)
-    low, high = float(profile.min()), float(profile.max())
+    columns = [config["capabilities"].index(name) for name in names]
+    marks = [
+        (
+            profile[0] + 100.0 * np.array(row["final_change"])[columns],
+            196.0 * np.array(row["final_change_sd"])[columns],
+        )
+        for row in rows
+        if row["kind"] == "final"
+    ]
+    ends = [end for level, bar in marks for end in (level - bar, level + bar)]
+    everything = np.concatenate([profile, *(end[None] for end in ends)])
+    low, high = float(everything.min()), float(everything.max())
     room = max(0.08 * (high - low), 1.0)
     for k, (name, panel) in enumerate(zip(names, axes, strict=True)):
         if name in config["sources"] and len(shown) > 1:
@@ -41,12 +52,9 @@ def draw_profile(rows: Sequence[dict[str, Any]], config: dict[str, Any]) -> Figu
             )
         panel.axhline(profile[0, k], color=GREY, lw=0.6, ls=":")
         panel.plot(spent, profile[:, k], color=BLUE, lw=1.4)
-        for row in rows:
-            if row["kind"] == "final":
-                j = config["capabilities"].index(name)
-                level = profile[0, k] + 100.0 * row["final_change"][j]
-                bar = 196.0 * row["final_change_sd"][j]
-                panel.errorbar(1.05 * spent[-1], level, bar, fmt="o", color=VERMILION, ms=3, lw=0.8)
+        for level, bar in marks:
+            x, y = 1.05 * spent[-1], level[k]
+            panel.errorbar(x, y, bar[k], fmt="o", color=VERMILION, ms=3, lw=0.8)
         panel.set_ylim(low - room, high + room)
         panel.set_title(name)
         panel.xaxis.set_major_formatter(lambda tokens, _: show_tokens(int(tokens)))

@@ -1,7 +1,9 @@
 """How figures look: colours that colour-blind readers can tell apart, small type, few lines."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from textwrap import fill
 from typing import Any, NamedTuple
@@ -35,7 +37,7 @@ RC: dict[Any, Any] = {
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "readsim",
+    "svg.hashsalt": "readsim",  # the same names of parts in the same figure
     "text.parse_math": False,  # a name is a name, whatever signs are in it
     "xtick.labelsize": 7,
     "xtick.major.width": 0.6,
@@ -70,12 +72,14 @@ MARKERS = ("X", "<", ">", "h", "p", "d", "8")
 def looks(allocators: Iterable[str]) -> dict[str, Look]:
     """A look for each allocator: fixed for the paper's, the same colour for variants of these.
 
-    Variants (`grid-charged` of `grid`) and all others take dashes and markers by order of name.
+    Variants (`grid-charged` of `grid`, `one-hot, cot-kd` of `one-hot`) and all others take dashes and
+    markers by order of name.
     """
     out = {name: KNOWN[name] for name in allocators if name in KNOWN}
     free = 0
     for n, name in enumerate(sorted(set(allocators) - set(out))):
-        family = KNOWN.get(name.split("-", maxsplit=1)[0])
+        plain = re.split("[,+]", name)[0]
+        family = KNOWN.get(plain) or KNOWN.get(plain.split("-", maxsplit=1)[0])
         colour = family.colour if family else OTHERS[free % len(OTHERS)]
         free += family is None
         out[name] = Look(colour, DASHES[n % len(DASHES)], MARKERS[n % len(MARKERS)])
@@ -155,9 +159,16 @@ def room_for(names: Iterable[str], size: float = 7.0) -> float:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write PDF, SVG and PNG, without dates: the same figure gives the same bytes."""
-    paths = [stem.with_suffix(suffix) for suffix in (".pdf", ".svg", ".png")]
+    """Write PDF, PNG and SVG, without dates."""
+    paths = [stem.with_suffix(suffix) for suffix in (".pdf", ".png", ".svg")]
     figure.savefig(paths[0], metadata={"CreationDate": None})
-    figure.savefig(paths[1], metadata={"Date": None})
-    figure.savefig(paths[2])
+    figure.savefig(paths[1])
+    paths[2].write_bytes(to_svg(figure))
     return paths
+
+
+def to_svg(figure: Figure) -> bytes:
+    """The figure as an SVG file, without a date."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

@@ -65,7 +65,7 @@ def advice(
     half = seeds_needed(detectable_difference(1.0, seeds) / 2.0, 1.0)
     text = (
         f"Seeds: {seeds} show a true difference to {reference} of {_listed(shown)} (chance 80 %, level "
-        f"5 % without correction, median allocator; each in summary.csv); half of it takes {half}."
+        f"5 % without correction, median allocator; column detectable has each); half of it takes {half}."
     )
     gain = float(np.median(columns["pairing"][varies]))
     if gain > 0.1:

@@ -44,12 +44,7 @@ def read_logs(folder: Path, names: Collection[str] | None = None) -> list[Log]:
     named = None if names is None else [folder / "runs" / name for name in sorted(names)]
     read = [(path, *read_runlog(path)) for path in named or log_paths(folder)]
     logs = [Log(path, header["config"], rows) for path, header, rows in read]
-    for log in logs:
-        missing = [key for key in (*SHARED, *OWN) if key not in log.config]
-        if missing:
-            raise RunLogError(f"{log.path}: its config lacks {', '.join(missing)}")
-        for key in SHARED:
-            _check_shared(key, logs[0], log)
+    check_configs(logs)
     for log in logs:
         ended = [row["seed"] for row in log.rows if row["kind"] == "final"]
         if sorted(ended) != sorted(log.config["seeds"]):
@@ -57,10 +52,10 @@ def read_logs(folder: Path, names: Collection[str] | None = None) -> list[Log]:
                 f"{log.path} is unfinished: final rows of seeds {sorted(ended)}, expected one "
                 f"each of {sorted(log.config['seeds'])}"
             )
-    return _joined(logs)
+    return joined(logs)
 
 
-def _joined(logs: Sequence[Log]) -> list[Log]:
+def joined(logs: Sequence[Log]) -> list[Log]:
     """Logs of one cell as one: real runs have a log a seed. Raises RunLogError for a seed in two."""
     cells: dict[tuple[Any, ...], Log] = {}
     for log in logs:
@@ -76,13 +71,19 @@ def _joined(logs: Sequence[Log]) -> list[Log]:
     return list(cells.values())
 
 
-def _check_shared(key: str, first: Log, log: Log) -> None:
-    one, other = first.config[key], log.config[key]
-    if one != other:
-        raise RunLogError(
-            f"{key} is {one!r} in {first.path} and {other!r} in {log.path}: "
-            "a folder holds one comparison"
-        )
+def check_configs(logs: Sequence[Log]) -> None:
+    """Raise RunLogError, naming the files, for a config that lacks something or is of another comparison."""
+    for log in logs:
+        missing = [key for key in (*SHARED, *OWN) if key not in log.config]
+        if missing:
+            raise RunLogError(f"{log.path}: its config lacks {', '.join(missing)}")
+        for key in SHARED:
+            one, other = logs[0].config[key], log.config[key]
+            if one != other:
+                raise RunLogError(
+                    f"{key} is {one!r} in {logs[0].path} and {other!r} in {log.path}: "
+                    "a folder holds one comparison"
+                )
 
 
 def results(folder: Path) -> pd.DataFrame:

@@ -17,10 +17,18 @@ from readsim.errors import ReadsimError
 from studies.all.catalogue import NAMES, load_study
 from studies.all.readme import study_block, summary_block, write_block
 from studies.paper.claim import Verdict
-from studies.paper.command import OUT, SLURM, conclude, findings_of, run_missing, seeds_option
+from studies.paper.command import (
+    OUT,
+    SLURM,
+    command_of,
+    conclude,
+    findings_of,
+    run_missing,
+    seeds_option,
+)
 from studies.paper.show import show_verdicts
 from studies.paper.study import Study
-from studies.paper.write import verdict_table
+from studies.paper.write import refuse_other_results, verdict_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,12 +54,14 @@ def main(
     found: dict[str, tuple[Study, list[Verdict]]] = {}
     with interruptible(f"finished runs are kept in {out}, the same command goes on"):
         numbers = {name: given or range(study.seeds) for name, study in chosen.items()}
+        options = {name: seeds_option(numbers[name]) for name in chosen}
+        for name, study in chosen.items():
+            refuse_other_results(out / name, command_of(study, options[name]))
         cases = {name: study.cases(numbers[name], out / "worlds") for name, study in chosen.items()}
         run_missing([case for some in cases.values() for case in some], out, jobs, backend, slurm)
         for name, study in chosen.items():
-            options = seeds_option(numbers[name])
             findings = findings_of(study, cases[name], out)
-            found[name] = study, conclude(study, findings, console, out, options)
+            found[name] = study, conclude(study, findings, console, out, options[name])
     verdicts = [v for _, some in found.values() for v in some]
     table = verdict_table(verdicts)
     table.insert(0, "study", [name for name, (_, some) in found.items() for _ in some])

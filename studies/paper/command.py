@@ -19,7 +19,7 @@ from studies.paper.runs import jobs_of, read_case, run_jobs
 from studies.paper.show import show
 from studies.paper.slurm import run_array
 from studies.paper.study import Case, Findings, Study
-from studies.paper.write import write_findings
+from studies.paper.write import refuse_other_results, write_findings
 
 OUT = Path("results/studies")
 SLURM = "Submit missing runs as a Slurm array of so many tasks; 0: run them here."
@@ -48,10 +48,15 @@ def conclude(
     study: Study, findings: Findings, console: Console, out: Path, options: str
 ) -> list[Verdict]:
     """Write the study's files into `out`/NAME and show them; `options` are those that made them."""
-    command = f"python -m studies.{study.name} {options}"
+    command = command_of(study, options)
     verdicts = write_findings(study, findings, command, out / study.name)
     show(console, study, findings, verdicts)
     return verdicts
+
+
+def command_of(study: Study, options: str) -> str:
+    """What makes the results again."""
+    return f"python -m studies.{study.name} {options}"
 
 
 def seeds_option(seeds: Sequence[int]) -> str:
@@ -79,14 +84,16 @@ def main(study: Study) -> None:
         ] = None,
     ) -> None:
         with interruptible(f"finished runs are kept in {out}, the same command goes on"):
+            numbers = parse_seeds(seeds)
+            given = [f"--rows {folder}" for folder in rows or ()]
+            options = " ".join(given) or seeds_option(numbers)
+            refuse_other_results(out / study.name, command_of(study, options))
             if rows:
                 findings = study.findings({str(folder): read_logs(folder) for folder in rows})
-                options = " ".join(f"--rows {folder}" for folder in rows)
             else:
-                numbers = parse_seeds(seeds)
                 cases = study.cases(numbers, out / "worlds")
                 run_missing(cases, out, jobs, backend, slurm)
-                findings, options = findings_of(study, cases, out), seeds_option(numbers)
+                findings = findings_of(study, cases, out)
             conclude(study, findings, Console(), out, options)
 
     command.__doc__ = f"{study.title}: {study.question}"

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from readsim.checkpoint import write_atomic
+from readsim.errors import ConfigError
 from readsim.plots.style import save, sober
 from readsim.runlog import git_revision
 from studies.paper.claim import Verdict
@@ -19,6 +20,22 @@ from studies.paper.study import Findings, Study
 def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     """One row a claim and case."""
     return pd.DataFrame(verdicts, columns=list(Verdict._fields))
+
+
+def refuse_other_results(out: Path, command: str) -> None:
+    """ConfigError if `out` holds what another command found: it is not overwritten."""
+    path = out / "study.json"
+    if not path.is_file():
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))["command"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path} is not of a study ({error!r}): choose another --out") from error
+    if before != command:
+        raise ConfigError(
+            f"{out} holds the results of `{before}`, which are not overwritten: choose another --out, "
+            "or move them away"
+        )
 
 
 def write_findings(study: Study, findings: Findings, command: str, out: Path) -> list[Verdict]:

@@ -22,7 +22,7 @@ FLOOR = (2.0 * np.pi) ** -0.5  # mean of [-x]_+ of a standard normal: decision D
 
 
 def write_files(measured: Measured, world: World, out: Path) -> None:
-    """measured.json, matrix.BUDGET.csv, matrix.pdf and .png, world.toml."""
+    """measured.json, matrix.BUDGET.csv, matrix.pdf, .png and .svg, world.toml."""
     measured.save(out / "measured.json")
     for b, budget in enumerate(measured.budgets):
         write_atomic(out / f"matrix.{budget}.csv", _csv(measured, b).encode())

@@ -129,7 +129,7 @@ def check_forecast(
 
 
 def draw_checked(foretold: Outlook, checked: Checked, stem: Path) -> list[Path]:
-    """`STEM.pdf` and `STEM.png`."""
+    """`STEM.pdf`, `STEM.png` and `STEM.svg`."""
     mean, low, high = (100.0 * a for a in (foretold.mean, foretold.low, foretold.high))
     measured, error = 100.0 * checked.measured, 100.0 * checked.error
     with sober():

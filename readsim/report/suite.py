@@ -1,0 +1,192 @@
+"""The part of a report that shows a suite: all allocators over all its worlds."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from readsim.amounts import show_tokens
+from readsim.errors import RunLogError
+from readsim.plots.style import sober, to_svg
+from readsim.report.headline import headline
+from readsim.report.parts import Code, Facts, Figure, Notes, Part, Section, Table, text_cells
+from readsim.report.provenance import listed, unique, versions_of
+from readsim.report.reading import Group, read_groups
+from readsim.report.reproduce import seeds_text
+from readsim.suite.figure import draw_suite
+from readsim.suite.plan import SCALE
+from readsim.suite.scores import Scores, scores_of
+from readsim.suite.table import COLUMNS, suite_notes, suite_table
+from readsim.summary import summarise
+from readsim.summary.runs import is_oracle, results_of
+from readsim.summary.show import number
+
+TIMINGS = ("allocator", "task", "budget", "seconds", "decisions")
+
+
+class Place(NamedTuple):
+    """One world of a suite."""
+
+    name: str
+    group: Group
+    runs: pd.DataFrame
+    timings: Path | None
+
+
+def suite_part(folders: Sequence[Path]) -> Part:
+    """All sections of a suite. A world that cannot be read is left out and named; RunLogError if none can."""
+    places, left_out = _places(folders)
+    runs = pd.concat([p.runs.assign(folder=p.name) for p in places], ignore_index=True)
+    runs["case"] = [
+        f"{name} {task} {budget}"
+        for name, task, budget in zip(runs["folder"], runs["task"], runs["budget"], strict=True)
+    ]
+    missing = sorted(set(SCALE) - set(runs["allocator"]))
+    if missing:
+        raise RunLogError(f"{folders[0].parent}: scores need runs of {', '.join(missing)}")
+    times = [pd.read_csv(p.timings) for p in places if p.timings is not None]
+    timings = pd.concat(times, ignore_index=True) if times else pd.DataFrame(columns=list(TIMINGS))
+    scores = scores_of(runs, timings)
+    table = suite_table(scores)
+    return Part(
+        title=f"Suite: {len(table)} allocators in {len(places)} worlds",
+        kind="suite",
+        lead=_lead(table, scores),
+        sections=[
+            _ranking(table, scores),
+            _figure(table, scores),
+            _worlds(places),
+            _provenance(places, scores),
+        ],
+        left_out=left_out,
+    )
+
+
+def _places(folders: Sequence[Path]) -> tuple[list[Place], list[str]]:
+    places: list[Place] = []
+    left_out: list[str] = []
+    for folder in folders:
+        try:
+            groups, skipped = read_groups(folder)
+            group = groups[0]
+            timings = folder / "timings.csv"
+            frame = results_of(group.logs)
+            places.append(Place(folder.name, group, frame, timings if timings.is_file() else None))
+        except RunLogError as error:
+            left_out.append(f"world {folder.name}: {error}")
+            continue
+        left_out += [f"{folder.name}, {line}" for line in (*skipped, *group.left_out)]
+    if not places:
+        raise RunLogError(f"no world of the suite can be read: {'; '.join(left_out[:3])}")
+    return places, left_out
+
+
+def _lead(table: pd.DataFrame, scores: Scores) -> list[str]:
+    fair = table[[not is_oracle(name) for name in table["allocator"]]]
+    known = fair[fair["iqm"].notna()]
+    if known.empty:
+        return ["In no case is there a gap between uniform and the best static mixture to score."]
+    top = known.iloc[0]
+    text = (
+        f"{top['allocator']} scores highest of all that do not know the world: {_iqm(top)} of the way from "
+        f"uniform to the best static mixture, over {int(scores.scored.sum())} cases and "
+        f"{scores.score.shape[1]} seeds."
+    )
+    if len(known) < 2:
+        return [text]
+    second = known.iloc[1]
+    apart = "below it" if second["iqm_high"] < top["iqm_low"] else "not clearly apart from it"
+    return [text, f"Next is {second['allocator']} with {_iqm(second)}; its interval is {apart}."]
+
+
+def _iqm(row: pd.Series) -> str:
+    return (
+        f"{number(row['iqm'], 2)} (95 % interval {number(row['iqm_low'], 2)} to "
+        f"{number(row['iqm_high'], 2)})"
+    )
+
+
+def _ranking(table: pd.DataFrame, scores: Scores) -> Section:
+    rows = [
+        text_cells([str(row["allocator"]), *(column.text(row) for column in COLUMNS)])
+        for _, row in table.iterrows()
+    ]
+    shown = Table(
+        name="suite",
+        caption="Scores over all worlds, best first",
+        headers=["allocator", *(c.header.replace("\n", " ") for c in COLUMNS)],
+        rows=rows,
+        heads=1,
+        numbers=table,
+    )
+    return Section("Result", (), [shown, Notes(suite_notes(scores))])
+
+
+def _figure(table: pd.DataFrame, scores: Scores) -> Section:
+    with sober():
+        svg = to_svg(draw_suite(scores, table))
+    known = table[table["iqm"].notna()]
+    ranked = listed([f"{row['allocator']} {number(row['iqm'], 2)}" for _, row in known.iterrows()])
+    figure = Figure(
+        name="suite",
+        title="Scores and how often they are reached",
+        alt="Left: interquartile mean of each allocator's scores with its interval. Right: share of runs "
+        f"above each score. Interquartile means: {ranked}.",
+        caption="0 is uniform, 1 the best static mixture known for the case.",
+        svg=svg,
+    )
+    return Section("Ranking", (), [figure])
+
+
+def _worlds(places: Sequence[Place]) -> Section:
+    """What each world's own table says, in its words."""
+    rows, numbers = [], []
+    for place in places:
+        table, _ = summarise(place.runs)
+        sentences = headline(table)
+        budgets = sorted(table["budget"].unique().tolist(), reverse=True)
+        task = listed(unique(place.runs["task"].astype(str)))
+        for budget, sentence in zip(budgets, sentences, strict=True):
+            part = table[table["budget"] == budget]
+            fair = part[[not is_oracle(name) for name in part["allocator"]]]
+            top = fair.loc[fair["utility"].idxmax()]
+            difference = number(top["difference"], 2, "+")
+            half = number(top["difference_half_width"], 2)
+            texts = [place.name, show_tokens(budget), task, str(top["allocator"])]
+            rows.append(text_cells([*texts, number(top["utility"], 2), f"{difference} ± {half}"]))
+            known = {"world": place.name, "task": task, "sentence": sentence}
+            numbers.append({**known, **top.to_dict()})
+    shown = Table(
+        name="worlds",
+        caption="Who ends highest in each world, oracles aside",
+        headers=["world", "budget", "task", "highest", "utility", "vs task-static"],
+        rows=rows,
+        heads=3,
+        numbers=pd.DataFrame(numbers),
+    )
+    text = (
+        "The highest of many looks better than it is: differences here are not corrected for choosing it. "
+        "A report on a world's own folder shows its curves, allocations and drops."
+    )
+    return Section("World by world", [text], [shown])
+
+
+def _provenance(places: Sequence[Place], scores: Scores) -> Section:
+    headers = [header for place in places for header in place.group.headers.values()]
+    made = sorted(str(header["created"]) for header in headers if header.get("created"))
+    seeds = sorted({seed for header in headers for seed in header["config"]["seeds"]})
+    rows = [(f"version of {name}", value) for name, value in versions_of(headers).items()]
+    rows.append(
+        ("git revision", listed(unique(str(h.get("git") or "not recorded") for h in headers)))
+    )
+    rows.append(("created", " to ".join(unique([*made[:1], *made[-1:]])) or "not recorded"))
+    rows += [("run logs", str(len(headers))), ("seeds", listed([str(seed) for seed in seeds], 40))]
+    digests = Facts([(p.name, f"digest {p.group.logs[0].config['world_digest']}") for p in places])
+    named = ",".join(scores.allocators)
+    text = seeds_text(seeds) or ",".join(map(str, seeds))
+    line = shlex.join(
+        ["readsim", "compare", "--suite", "--seeds", text, "--allocators", named, "--out", "again"]
+    )
+    return Section("Provenance and how to repeat it", (), [Facts(rows), digests, Code(line)])
