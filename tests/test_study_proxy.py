@@ -83,6 +83,12 @@ def test_small_and_large_moves(tmp_path: Path) -> None:
     assert errors[False]
     assert found["error, small moves"] == pytest.approx(np.mean(errors[True]))
     assert found["error, large moves"] == pytest.approx(np.mean(errors[False]))
+    moves = [
+        np.abs(np.subtract(row["allocation"], before["allocation"])).sum()
+        for before, row in pairwise(own)
+    ]
+    gaps = [abs(row["report"]["mu"] - row["report"]["reward"]) for row in own[1:]]
+    assert found["Spearman of error and move"] == pytest.approx(spearmanr(gaps, moves).statistic)
     real = [row["report"]["reward"] for row in own]
     assert found["of minus the last R"] == pytest.approx(-spearmanr(real[:-1], real[1:]).statistic)
     mu = [row["report"]["mu"] for row in own]
@@ -115,15 +121,14 @@ def test_a_missing_prediction_is_named(tmp_path: Path) -> None:
         STUDY.findings({"made": read_logs(tmp_path)})
 
 
-def test_moves_of_one_kind_are_not_judged(tmp_path: Path) -> None:
+def test_runs_that_never_move_tell_nothing_of_moves(tmp_path: Path) -> None:
     rows = run(np.random.default_rng(0), 0)
     for row in rows:
         if row["kind"] == "step":
             row["allocation"] = [1.0, 0.0, 0.0]
     write_log(tmp_path, rows, allocator="read", task=NAMES[0], budget=30, seeds=[0])
-    found = STUDY.findings({"made": read_logs(tmp_path)})
-    assert ("small-moves", "made") not in found.effects
-    assert "made" in found.notes[0]
+    found = STUDY.findings({"made": read_logs(tmp_path)}).effects
+    assert np.asarray(found["small-moves", "made"]).tolist() == [0.0]
 
 
 def test_expectations_are_about_cases_that_are_run(tmp_path: Path) -> None:

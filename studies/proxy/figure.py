@@ -17,8 +17,8 @@ def draw(shown: Mapping[str, pd.DataFrame]) -> Figure:
     figure, axes = panels(len(shown), box, columns=columns, margins=margins)
     for axis, (case, steps) in zip(axes, shown.items(), strict=True):
         for marker, colour, some in (
-            ("o", BLUE, steps[steps["move"] <= SMALL_MOVE + 1e-9]),
-            ("^", ORANGE, steps[steps["move"] > SMALL_MOVE + 1e-9]),
+            ("o", BLUE, steps[steps["move"] <= SMALL_MOVE]),
+            ("^", ORANGE, steps[steps["move"] > SMALL_MOVE]),
         ):
             axis.plot(some["mu"], some["reward"], marker, color=colour, ms=2.5, mew=0, alpha=0.6)
         axis.axline((0.0, 0.0), slope=1.0, color=GREY, lw=0.8, ls="--")

@@ -40,7 +40,7 @@ def steps_of(logs: Sequence[Log]) -> pd.DataFrame:
                     where = f"{log.path}: seed {seed}, step {row['step']}"
                     raise RunLogError(f"{where}: its report lacks {', '.join(missing)}")
                 shares = np.array(row["allocation"])
-                move = np.nan if before is None else float(np.abs(shares - before).sum())
+                move = np.nan if before is None else round(float(np.abs(shares - before).sum()), 9)
                 before = shares
                 run = f"{log.config['task']}.{log.config['budget']}"
                 line = {"seed": seed, "run": run, "step": row["step"], "move": move}
@@ -76,7 +76,11 @@ def statistics(steps: pd.DataFrame) -> dict[str, float]:
     """Everything that is said of the steps of one seed."""
     error = (steps["mu"] - steps["reward"]).abs()
     moved = steps["move"].notna()
-    small = moved & (steps["move"] <= SMALL_MOVE + 1e-9)
+    small = moved & (steps["move"] <= SMALL_MOVE)
+    moves = [
+        spearman((run["mu"] - run["reward"]).abs()[1:], run["move"][1:])
+        for _, run in steps.groupby("run")
+    ]
     last = steps.loc[steps.groupby("run")["step"].idxmax(), "calibration"]
     within = [spearman(run["mu"], run["reward"]) for _, run in steps.groupby("run")]
     covered = {
@@ -93,6 +97,7 @@ def statistics(steps: pd.DataFrame) -> dict[str, float]:
         "error": float(error.mean()),
         "error, small moves": float(error[small].mean()),
         "error, large moves": float(error[moved & ~small].mean()),
+        "Spearman of error and move": float(np.mean(moves)),
         "small moves, %": 100.0 * float(small[moved].mean()) if moved.any() else np.nan,
         **covered,
         "dev slope": float(last.mean()),
