@@ -8,6 +8,7 @@ from readsim.allocators.read import ReAD, calibrate, upper_confidence
 from readsim.allocators.read_config import ReADConfig, provenance_table, read_config
 from readsim.allocators.registry import load_allocator
 from readsim.env import DistillEnv
+from readsim.errors import ReadsimError
 from readsim.reward import RewardConfig
 from readsim.rollout import Row, rollout, setup_for
 from readsim.testing.backend_checks import same
@@ -130,3 +131,21 @@ def test_every_default_says_where_it_comes_from() -> None:
     )
     changed = {name: source for name, _, source in provenance_table(read_config("greedy"))}
     assert changed["kappa"].startswith("set by")
+
+
+def test_settings_of_parts_and_the_price() -> None:
+    read = load_allocator("read+ensemble.members=3+candidates.grid=0.2/0.8+price=2")
+    assert isinstance(read, ReAD)
+    assert read.config.ensemble.members == 3
+    assert read.config.candidates.grid == (0.2, 0.8)
+    assert read_config("full", **{"candidates.grid": 0.5}).candidates.grid == (0.5,)
+    for name, text in (("ensemble.member", "members"), ("candidates.grid", "numbers with /")):
+        with pytest.raises(ReadsimError, match=text):
+            read_config("full", **{name: "some"})
+    setup = setup_for(DistillEnv(WORLD), read, 0)
+    change, tokens = -np.full(len(setup.capabilities), 0.1), np.array(0.0)
+    once, twice, never = (
+        ReAD(price=price)._rewards(setup, change, tokens) for price in (1.0, 2.0, 0.0)
+    )
+    assert twice - once == pytest.approx(once - never)
+    assert ReAD(interaction=False)._rewards(setup, change, tokens) == pytest.approx(never)

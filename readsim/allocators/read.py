@@ -61,7 +61,7 @@ class ReAD(Allocator):
 
     `variant`: full, greedy (R76: kappa 0, no budget or history in the context) or an ablation of R89:
     no-identification, no-adaptation, no-interaction, no-history. Any field of `ReADConfig` can be
-    given as a keyword.
+    given as a keyword, also one of its parts (`read+ensemble.members=10`).
 
     The run log's `report` has mu, sigma and reward of the last choice (proxy validation, R90),
     kappa, and the calibration slope.
@@ -186,7 +186,8 @@ class ReAD(Allocator):
 
     def _rewards(self, setup: Setup, change: Array, tokens: Array) -> Array:
         requirement = self._requirement(setup)
-        prices = spill_prices(requirement, setup.reward) * float(self.config.interaction)
+        factor = self.config.price * float(self.config.interaction)
+        prices = spill_prices(requirement, setup.reward) * factor
         return proxy_reward(change, requirement, prices, setup.reward.cost * tokens / setup.budget)
 
     def _features(

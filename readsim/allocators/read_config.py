@@ -27,6 +27,7 @@ class ReADConfig:
     identification   False: the requirement is 1/V everywhere, for candidates, context and reward (D19)
     adaptation       False: the first choice is kept
     interaction      False: no spillover penalty in the reward (lambda_s = 0)
+    price            factor on the environment's lambda_s
     repair           of the uncertainty, from a tenth of the pool that the ensemble does not see:
                      "residual" adds the variance that sigma lacks there; "conformal" starts with the
                      kappa that covers 1 - `delta` of it (Assumption C.1); "none" is the paper's
@@ -42,6 +43,7 @@ class ReADConfig:
     identification: bool = _setting(True, "paper")
     adaptation: bool = _setting(True, "paper")
     interaction: bool = _setting(True, "paper")
+    price: float = _setting(1.0, "ours")
     repair: str = _setting("none", "paper (none); ours (the repairs)")
     delta: float = _setting(0.1, "ours")
     candidates: CandidateConfig = field(
@@ -54,8 +56,10 @@ class ReADConfig:
     )
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.kappa) and self.kappa >= 0):
-            raise ConfigError(f"kappa = {self.kappa!r}: a number >= 0")
+        for name in ("kappa", "price"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                raise ConfigError(f"{name} = {value!r}: a number >= 0")
         if not 0 <= self.kappa_decay <= 1:
             raise ConfigError(f"kappa_decay = {self.kappa_decay!r}: a factor between 0 and 1")
         if isinstance(self.pool, bool) or not isinstance(self.pool, int) or self.pool < 0:
@@ -68,6 +72,12 @@ class ReADConfig:
             raise ConfigError(f"delta = {self.delta!r}: a probability between 0 and 1")
 
 
+SETTINGS = (
+    *(f.name for f in fields(ReADConfig)),
+    *(f"candidates.{f.name}" for f in fields(CandidateConfig)),
+    *(f"ensemble.{f.name}" for f in fields(EnsembleConfig)),
+)
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "full": {},
     "greedy": {"kappa": 0.0, "history": False, "budget": False},
@@ -79,14 +89,33 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def read_config(variant: str, **settings: Any) -> ReADConfig:
-    """The settings of a variant with some of them changed. Raises UnknownNameError, ConfigError."""
+    """The settings of a variant with some of them changed. Raises UnknownNameError, ConfigError.
+
+    Those of a part are named with a dot, `ensemble.members`; several numbers are text, "0.25/0.5".
+    """
     if variant not in VARIANTS:
         raise unknown("variant", variant, VARIANTS)
-    known = [f.name for f in fields(ReADConfig)]
-    for name in settings:
-        if name not in known:
-            raise unknown("setting of ReAD", name, known)
-    return replace(ReADConfig(), **{**VARIANTS[variant], **settings})
+    chosen: dict[str, Any] = dict(VARIANTS[variant])
+    for name, value in settings.items():
+        part, dot, inner = name.partition(".")
+        if name not in SETTINGS:
+            raise unknown("setting of ReAD", name, SETTINGS)
+        if dot:
+            before = chosen.get(part, getattr(ReADConfig(), part))
+            chosen[part] = replace(before, **{inner: _like(getattr(before, inner), value, name)})
+        else:
+            chosen[name] = value
+    return replace(ReADConfig(), **chosen)
+
+
+def _like(before: object, value: Any, name: str) -> Any:
+    """The value, as numbers where `before` is numbers."""
+    if not isinstance(before, tuple) or isinstance(value, tuple):
+        return value
+    try:
+        return tuple(float(number) for number in str(value).split("/"))
+    except ValueError as error:
+        raise ConfigError(f"{name} = {value!r}: numbers with / between them") from error
 
 
 def provenance_table(config: ReADConfig) -> list[tuple[str, str, str]]:

@@ -1,0 +1,1 @@
+"""Figure 2: diminishing returns and negative spillover, as the paper counts them and corrected."""

@@ -1,0 +1,1 @@
+"""What a wrong requirement and biased probes cost."""

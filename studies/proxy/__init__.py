@@ -1,0 +1,1 @@
+"""Proxy validation: what ReAD predicted for its next step, and what it then measured."""

@@ -1,0 +1,1 @@
+"""ReAD's settings, one at a time around the default."""
