@@ -41,8 +41,8 @@ CLAIMS = (
         id="best-trend",
         source=SOURCE,
         text="ReAD has the best scaling trend",
-        statistic="least-squares slope over the doublings of the budget, mean over capabilities: ReAD minus the "
-        "steepest rival",
+        statistic="least-squares slope over the doublings of the budget, mean over capabilities: ReAD "
+        "minus the steepest rival",
         unit="points a doubling",
         holds=WORLDS,
         fails=(ISOLATED,),
@@ -51,9 +51,9 @@ CLAIMS = (
         id="fewer-tokens",
         source=SOURCE,
         text="A baseline needs more tokens to match ReAD",
-        statistic="log2 of the budget at which the most frugal rival reaches ReAD's score, over ReAD's budget; "
-        "log-linear interpolation; mean over capabilities and inner budgets; a rival outside the range counts as "
-        "at its end",
+        statistic="log2 of the budget at which the most frugal rival reaches ReAD's score, over ReAD's "
+        "budget; log-linear interpolation; mean over capabilities and inner budgets; a rival outside the range "
+        "counts as at its end",
         unit="doublings",
         holds=WORLDS,
         fails=(ISOLATED,),

@@ -58,8 +58,8 @@ CLAIMS = (
         id="two-matter-most",
         source=SOURCE,
         text="Identification and adaptation matter most",
-        statistic="the smaller worth of identification and adaptation minus that of interaction, means over tasks "
-        "and budgets",
+        statistic="the smaller worth of identification and adaptation minus that of interaction, means over "
+        "tasks and budgets",
         unit="points",
         holds=(LLAMA, CONFLICT),
         fails=(MISALIGNED,),

@@ -17,7 +17,7 @@ METHODS = ("uniform", "read", *(f"read-no-{name}" for name in COMPONENTS))
 def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     """Spillover and saturation (llama), much harm (conflict), a wrong r (misaligned-r), and a world in
     which gains neither saturate nor spill over (straight)."""
-    plain = straight(load_world(LLAMA), 2e8, 0.5, STRAIGHT)
+    plain = straight(load_world(LLAMA), 2e8, STRAIGHT)
     worlds = {
         LLAMA: (LLAMA, ("reasoning", "math", "tool_use", "long_context")),
         CONFLICT: (CONFLICT, ("skill_1", "skill_2")),

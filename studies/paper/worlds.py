@@ -31,15 +31,17 @@ def column_tasks(world: World) -> World:
     return replace(world, tasks={c: {"requirement": {c: 1.0}} for c in world.visible})
 
 
-def straight(world: World, tokens: float, share: float, name: str) -> World:
-    """`isolated` without saturation: `tokens` on one source close `share` of its gap, twice that twice."""
-    own = np.diag(share * (world.ceiling - world.start))
+def straight(world: World, tokens: float, name: str) -> World:
+    """`isolated` almost without saturation: over `tokens` on one source a slope falls by a fifth only.
+
+    They close .18 of a gap: more would need a curve that ends above the teacher.
+    """
+    far = 5.0
+    own = np.diag(0.18 * (world.ceiling - world.start) / (1.0 - np.exp(-1.0 / far)))
     return replace(
         isolated(world, name),
         dynamics="separable",
         link="identity",
-        gain=("power:1",) * len(world.sources),
-        scale_tokens=np.full(len(world.sources), tokens),
+        scale_tokens=np.full(len(world.sources), far * tokens),
         help=own,
-        horizon=tokens,
     )

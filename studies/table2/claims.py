@@ -1,8 +1,8 @@
 """RQ2 and RQ3, written down before the runs.
 
 On, Off, Neg as in D18 on the test split: change of the most required capability; mean change, and mean
-drop (>= 0), of all others. Table 2(a) is read at the largest budget. A claim about drops asks for more than .1
-points, so that worlds without spillover can fail it.
+drop (>= 0), of all others. Table 2(a) is read at the largest budget. A claim about drops asks for more than
+.1 points, so that worlds without spillover can fail it.
 """
 
 from studies.paper.claim import Claim
@@ -54,8 +54,8 @@ CLAIMS = (
         id="read-harms-least",
         source=A,
         text="ReAD loses least off the target",
-        statistic="Neg of the baseline with the smallest mean Neg (of one-hot, task-static, greedy, grid) minus "
-        "Neg of ReAD",
+        statistic="Neg of the baseline with the smallest mean Neg (of one-hot, task-static, greedy, grid) "
+        "minus Neg of ReAD",
         unit="points",
         holds=HARM,
         fails=(ISOLATED, SATED),
@@ -65,8 +65,8 @@ CLAIMS = (
         id="read-first",
         source=B,
         text="ReAD has the highest utility at both budgets",
-        statistic="smallest over budgets of: utility of ReAD minus that of the best rival there (uniform, task-static, "
-        "greedy, grid)",
+        statistic="smallest over budgets of: utility of ReAD minus that of the best rival there (uniform, "
+        "task-static, greedy, grid)",
         unit="points",
         holds=HARM,
         fails=(SATED, GATEWAY),

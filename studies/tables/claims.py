@@ -82,8 +82,8 @@ CLAIMS = (
         id="margin-grows",
         source="Tables 1, 4-6 (R108)",
         text="ReAD's margin is larger at the larger budget",
-        statistic="mean over capabilities of D(ReAD, i) minus the best one-hot row's, at the largest budget minus "
-        "at the smallest",
+        statistic="mean over capabilities of D(ReAD, i) minus the best one-hot row's, at the largest budget "
+        "minus at the smallest",
         unit="points",
         holds=WORLDS,
         fails=(ISOLATED,),
@@ -92,7 +92,8 @@ CLAIMS = (
         id="same-order",
         source="Tables 5, 6 (R109)",
         text="Qwen shows the same ordering of the methods",
-        statistic="Spearman correlation over methods of the mean D of the two pairs, mean over budgets; above .5",
+        statistic="Spearman correlation over methods of the mean D of the two pairs, mean over budgets; "
+        "above .5",
         unit="",
         holds=(ORDER,),
         least=0.5,
