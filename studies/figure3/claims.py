@@ -4,8 +4,9 @@ The curve of a method on a capability: final score of the student trained for it
 of the budget. The best rival is chosen by its mean over seeds, once for each statistic.
 """
 
-from studies.figure3.sweep import ISOLATED, WORLDS
 from studies.paper.claim import Claim
+from studies.paper.worlds import ISOLATED
+from studies.tables.sweep import WORLDS
 
 SOURCE = "Figure 3, RQ2 (R86)"
 
@@ -52,8 +53,8 @@ CLAIMS = (
         source=SOURCE,
         text="A baseline needs more tokens to match ReAD",
         statistic="log2 of the budget at which the most frugal rival reaches ReAD's score, over ReAD's "
-        "budget; log-linear interpolation; mean over capabilities and inner budgets; a rival outside the range "
-        "counts as at its end",
+        "budget; log-linear interpolation; mean over capabilities and inner budgets; a rival outside the "
+        "range counts as at its end",
         unit="doublings",
         holds=WORLDS,
         fails=(ISOLATED,),

@@ -7,8 +7,8 @@ from readsim.experiment import make_cells
 from readsim.worlds import load_world
 from studies.paper.made import made
 from studies.paper.study import Case
-from studies.paper.worlds import isolated
-from studies.tables.sweep import ISOLATED, WORLDS
+from studies.paper.worlds import ISOLATED, isolated
+from studies.tables.sweep import WORLDS
 
 BUDGETS = (20_000_000, 40_000_000, 80_000_000, 150_000_000)
 TASKS = ("reasoning", "math", "tool_use", "long_context")

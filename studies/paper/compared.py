@@ -30,7 +30,8 @@ def compared(logs: Sequence[Log]) -> Grid:
     frame = frame.merge(drops, on=list(KEYS))
     about = {log.config["task"]: target_of(log) for log in logs}
     finals = [name for name in frame.columns if name.startswith(FINAL)]
-    frame[[*POINTS, *finals]] *= 100.0
+    for column in (*POINTS, *finals):
+        frame[column] *= 100.0
     frame["score"] = [frame.at[row, FINAL + about[task]] for row, task in enumerate(frame["task"])]
     return make_grid(frame)
 
@@ -108,4 +109,5 @@ def best(values: Array) -> Array:
 
 def margin(values: Array, names: Sequence[str]) -> Array:
     """ReAD minus the best rival: values (A, N) -> (N,)."""
-    return values[place(names, READ)] - best(values[rivals(names)])
+    out: Array = values[place(names, READ)] - best(values[rivals(names)])
+    return out

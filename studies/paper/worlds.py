@@ -6,6 +6,8 @@ import numpy as np
 
 from readsim.worlds import World
 
+ISOLATED = "read8-isolated"
+
 
 def isolated(world: World, name: str) -> World:
     """The world without effects of one capability on another."""

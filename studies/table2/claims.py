@@ -6,7 +6,8 @@ drop (>= 0), of all others. Table 2(a) is read at the largest budget. A claim ab
 """
 
 from studies.paper.claim import Claim
-from studies.table2.sweep import CONFLICT, GATEWAY, ISOLATED, LLAMA, SATED
+from studies.paper.worlds import ISOLATED
+from studies.table2.sweep import CONFLICT, GATEWAY, LLAMA, SATED
 
 A, B = "Table 2(a) (R87)", "Table 2(b), RQ3 (R88)"
 HARM = (LLAMA, CONFLICT)

@@ -7,8 +7,7 @@ from readsim.experiment import PAPER_BUDGETS, make_cells
 from readsim.worlds import load_world
 from studies.paper.made import made
 from studies.paper.study import Case
-from studies.paper.worlds import isolated, sated
-from studies.tables.sweep import ISOLATED
+from studies.paper.worlds import ISOLATED, isolated, sated
 
 LLAMA, CONFLICT, GATEWAY, SATED = "read8-llama", "conflict", "gateway", "read8-sated"
 FOUR = ("reasoning", "math", "tool_use", "long_context")

@@ -5,7 +5,8 @@ diagonal. Points; paired by seed. One-hot rows stand for the paper's six baselin
 """
 
 from studies.paper.claim import Claim
-from studies.tables.sweep import HELP, ISOLATED, WORLDS, help_case
+from studies.paper.worlds import ISOLATED
+from studies.tables.sweep import HELP, WORLDS, help_case
 
 SOURCE = "Tables 1, 4, 5, 6 (R82-R85)"
 ORDER = f"{WORLDS[0]} ~ {WORLDS[1]}"

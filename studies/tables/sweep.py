@@ -7,10 +7,9 @@ from readsim.experiment import PAPER_BUDGETS, make_cells
 from readsim.worlds import load_world
 from studies.paper.made import made
 from studies.paper.study import Case
-from studies.paper.worlds import column_tasks, isolated, related
+from studies.paper.worlds import ISOLATED, column_tasks, isolated, related
 
 WORLDS = ("read8-llama", "read8-qwen")
-ISOLATED = "read8-isolated"
 METHODS = ("one-hot", "uniform", "task-static", "grid", "read")
 ONE_RUN = "read-no-identification"  # r = 1/K: one student for all columns
 ONE_RUN_TASK = "math"  # any: without identification its task changes nothing but the utility
