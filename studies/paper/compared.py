@@ -30,8 +30,7 @@ def compared(logs: Sequence[Log]) -> Grid:
     frame = frame.merge(drops, on=list(KEYS))
     about = {log.config["task"]: target_of(log) for log in logs}
     finals = [name for name in frame.columns if name.startswith(FINAL)]
-    for column in (*POINTS, *finals):
-        frame[column] *= 100.0
+    frame = frame.assign(**{name: 100.0 * frame[name] for name in (*POINTS, *finals)})
     frame["score"] = [frame.at[row, FINAL + about[task]] for row, task in enumerate(frame["task"])]
     return make_grid(frame)
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from studies.paper.claim import Claim, Verdict
 from studies.paper.study import Findings, Study
 
+LONG = 80  # rows: a table with more is for its file only
 MARKS = {True: "as expected", False: "NOT as expected", None: ""}
 
 
@@ -17,7 +18,10 @@ def show(console: Console, study: Study, findings: Findings, verdicts: Sequence[
     for v in verdicts:
         table.add_row(v.claim, v.case, effect(v), str(v.n), v.observed, MARKS[v.as_expected])
     console.print(table)
-    for title, frame in findings.tables.values():
+    for stem, (title, frame) in findings.tables.items():
+        if len(frame) > LONG:
+            console.print(f"{title}: {len(frame)} rows in {stem}.csv", markup=False)
+            continue
         small = Table(*map(str, frame.columns), title=title)
         for row in frame.itertuples(index=False):
             small.add_row(*(f"{x:.3g}" if isinstance(x, float) else str(x) for x in row))

@@ -23,7 +23,8 @@ COLUMNS = {
 }
 NOISE = (
     "noise: what Neg shows if nothing changes but the measurement. worst: largest drop of another "
-    "capability, which noise raises as well. drops: share of the others that fell by more than 1.96 standard errors."
+    "capability, which noise raises as well. drops: share of the others that fell by more than 1.96 "
+    "standard errors."
 )
 SEARCH = (
     "grid tries 15 mixtures with a tenth of the budget each that nobody pays for; grid-charged pays for them "
