@@ -9,6 +9,8 @@ from readsim.arrays import Array
 from readsim.plots.style import BLUE, GREY, Box, footnote, panels, room_for
 from readsim.stats.intervals import half_width
 
+COLUMNS = 2
+
 
 def draw_dots(
     values: Array, names: Sequence[str], titles: Sequence[str], label: str, note: str
@@ -20,7 +22,7 @@ def draw_dots(
     mean, half = values.mean(axis=-1), np.nan_to_num(half_width(values))
     box = Box(2.3, 0.2 * len(names) + 0.15, left=0.15, right=0.1, top=0.3, bottom=0.4)
     margins = Box(0, 0, left=room_for(names), right=0, top=0, bottom=0.3)
-    figure, axes = panels(len(values), box, columns=len(values), margins=margins)
+    figure, axes = panels(len(values), box, columns=COLUMNS, margins=margins)
     low, high = min(float((mean - half).min()), 0.0), max(float((mean + half).max()), 0.0)
     room = 0.05 * max(high - low, 1e-6)
     at = np.arange(len(names))[::-1]
@@ -30,7 +32,7 @@ def draw_dots(
         clear = np.abs(mean[p]) > half[p]
         faces = np.where(clear, BLUE, "white")
         axis.scatter(mean[p], at, s=18, c=faces.tolist(), edgecolors=BLUE, lw=0.9, zorder=3)
-        axis.set_yticks(at, names if p == 0 else [""] * len(names))
+        axis.set_yticks(at, names if p % COLUMNS == 0 else [""] * len(names))
         axis.tick_params(axis="y", length=0)
         axis.set_xlim(low - room, high + room)
         axis.set_ylim(-0.7, len(names) - 0.3)
