@@ -12,7 +12,7 @@ from studies.figure4.analysis import analyse, effects_of
 from studies.figure4.claims import CLAIMS
 from studies.figure4.study import STUDY
 from studies.figure4.sweep import COMPONENTS, METHODS
-from tests.made_logs import write_comparison
+from tests.made_logs import effects_in, write_comparison
 
 
 def test_worths_are_those_of_pandas(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_worths_are_those_of_pandas(tmp_path: Path) -> None:
         if row["kind"] == "final"
     )
     mean = frame.groupby(["allocator", "seed"])["utility"].mean()
-    effects = {claim: value for (claim, _), value in findings.effects.items()}
+    effects = effects_in(findings)
     for name in COMPONENTS:
         np.testing.assert_allclose(effects[name], mean["read"] - mean[f"read-no-{name}"])
     np.testing.assert_allclose(effects["uniform"], mean["read"] - mean["uniform"])

@@ -6,15 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.summary.runs import Log, read_logs
 from studies.table2.analysis import analyse
 from studies.table2.claims import CLAIMS
 from studies.table2.study import STUDY
 from studies.table2.sweep import BOUND, METHODS
-from tests.made_logs import write_comparison
+from tests.made_logs import effects_in, write_comparison
 
 SMALL, LARGE = 20_000_000, 150_000_000
+
+
+def seeds_of(frame: pd.DataFrame, budget: int, method: str) -> dict[str, Array]:
+    """Each column of one method at one budget, by seed."""
+    return {
+        column: np.asarray(frame[column].unstack("seed").loc[(budget, method)], dtype=float)
+        for column in map(str, frame.columns)
+    }
 
 
 def from_logs(logs: list[Log]) -> pd.DataFrame:
@@ -43,9 +52,9 @@ def test_effects_are_those_of_pandas(tmp_path: Path) -> None:
     write_comparison(tmp_path, [*METHODS, BOUND])
     logs = read_logs(tmp_path)
     findings = analyse({"made": logs})
-    effects = {claim: value for (claim, _), value in findings.effects.items()}
+    effects = effects_in(findings)
     frame = from_logs(logs)
-    at = {name: frame.loc[LARGE, name] for name in (*METHODS, BOUND)}
+    at = {name: seeds_of(frame, LARGE, name) for name in (*METHODS, BOUND)}
     np.testing.assert_allclose(
         effects["single-strong-on-target"], at["one-hot"]["on"] - at["task-static"]["on"]
     )
@@ -62,7 +71,7 @@ def test_effects_are_those_of_pandas(tmp_path: Path) -> None:
     np.testing.assert_allclose(effects["read-harms-least"], spared - at["read"]["neg"])
     margins = []
     for budget in (SMALL, LARGE):
-        by = {name: frame.loc[budget, name]["utility"] for name in METHODS}
+        by = {name: seeds_of(frame, budget, name)["utility"] for name in METHODS}
         others = (by[name] for name in ("uniform", "task-static", "greedy", "grid"))
         margins.append(by["read"] - max(others, key=lambda values: float(values.mean())))
     np.testing.assert_allclose(effects["read-first"], np.minimum(*margins))
@@ -78,9 +87,9 @@ def test_effects_are_those_of_pandas(tmp_path: Path) -> None:
     means = frame.groupby(["budget", "allocator"]).mean().loc[LARGE]
     for column, name in (("On", "on"), ("Off", "off"), ("Neg", "neg"), ("worst", "worst")):
         for method in METHODS:
-            assert spill.at[("150M", method), column] == pytest.approx(means.at[method, name])
+            assert spill[column][("150M", method)] == pytest.approx(means[name][method])
     # the made logs have a standard error of .01: noise alone shows 1 / sqrt(2 pi) points
-    assert spill.at[("150M", "read"), "noise"] == pytest.approx(1 / np.sqrt(2 * np.pi))
+    assert spill["noise"][("150M", "read")] == pytest.approx(1 / np.sqrt(2 * np.pi))
 
 
 def test_shares_of_the_bound(tmp_path: Path) -> None:

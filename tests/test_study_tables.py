@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.summary.runs import Log, read_logs
 from studies.tables.analysis import analyse, profiles_of
 from studies.tables.claims import CLAIMS, ORDER
 from studies.tables.study import STUDY
 from studies.tables.sweep import ONE_RUN
-from tests.made_logs import NAMES, final_row, write_comparison, write_log
+from tests.made_logs import NAMES, effects_in, final_row, write_comparison, write_log
 
 METHODS = ("one-hot", "uniform", "task-static", "read")
 SMALL, LARGE = 20_000_000, 150_000_000
@@ -41,31 +42,35 @@ def finals(logs: list[Log]) -> pd.DataFrame:
     )
 
 
+def cells(frame: pd.DataFrame, method: str, budget: int) -> Array:
+    """Means over targets of a method's students, (capabilities, seeds)."""
+    chosen = frame[(frame["allocator"] == method) & (frame["budget"] == budget)]
+    table = chosen.pivot_table(index="capability", columns="seed", values="score")
+    return table.loc[list(NAMES)].to_numpy(dtype=float)
+
+
 def test_effects_are_those_of_pandas(tmp_path: Path) -> None:
     logs = made(tmp_path)
-    found = analyse({"made": logs}).effects
+    found = effects_in(analyse({"made": logs}))
     frame = finals(logs)
     own = frame[frame["task"] == frame["capability"]]
-    table = own.pivot_table(index=["budget", "task"], columns=["allocator", "seed"], values="score")
-    ahead = table["read"] - table["one-hot"]
-    np.testing.assert_allclose(found["best-in-every-column", "made"], ahead.min())
-    growth = table.loc[LARGE] - table.loc[SMALL]
-    least = growth.T.groupby("allocator").apply(lambda g: g.mean(axis=1).to_numpy())
-    wanted = np.min(np.stack([x for name, x in least.items() if name != ONE_RUN]), axis=0)
-    np.testing.assert_allclose(found["tokens-help-all", "made"], wanted)
+    small, large = ({name: cells(own, name, b) for name in METHODS} for b in (SMALL, LARGE))
+    ahead = [table["read"] - table["one-hot"] for table in (small, large)]
+    np.testing.assert_allclose(found["best-in-every-column"], np.min(ahead, axis=(0, 1)))
+    growth = {name: large[name] - small[name] for name in METHODS}
     np.testing.assert_allclose(
-        found["read-more-consistent", "made"], growth["read"].min() - growth["one-hot"].min()
+        found["tokens-help-all"], np.min([g.mean(axis=0) for g in growth.values()], axis=0)
     )
     np.testing.assert_allclose(
-        found["margin-grows", "made"], ahead.loc[LARGE].mean() - ahead.loc[SMALL].mean()
+        found["read-more-consistent"], growth["read"].min(axis=0) - growth["one-hot"].min(axis=0)
     )
-    keys = {"index": ["budget", "capability"], "columns": "seed", "values": "score"}
-    one = frame[frame["allocator"] == ONE_RUN].pivot_table(**keys)
-    students = frame[frame["allocator"] == "one-hot"].pivot_table(**keys)  # means over targets
-    np.testing.assert_allclose(found["one-run-over-students", "made"], (one - students).min())
-    table.index.names = ["budget", "capability"]
+    np.testing.assert_allclose(found["margin-grows"], ahead[1].mean(axis=0) - ahead[0].mean(axis=0))
+    one = np.array([cells(frame, ONE_RUN, b) for b in (SMALL, LARGE)])
+    students = np.array([cells(frame, "one-hot", b) for b in (SMALL, LARGE)])
+    np.testing.assert_allclose(found["one-run-over-students"], (one - students).min(axis=(0, 1)))
+    specialists = np.array([table["one-hot"] for table in (small, large)])
     np.testing.assert_allclose(
-        found["one-run-in-every-column", "made"], (one - table["one-hot"]).min()
+        found["one-run-in-every-column"], (one - specialists).min(axis=(0, 1))
     )
 
 
@@ -102,8 +107,8 @@ def test_the_best_specialist_is_chosen_by_its_mean(tmp_path: Path) -> None:
 
 def test_the_order_of_methods_in_both_pairs(tmp_path: Path) -> None:
     logs = made(tmp_path)
-    found = analyse({"read8-llama": logs, "read8-qwen": logs}).effects
-    np.testing.assert_allclose(found["same-order", ORDER], 1.0)
+    found = effects_in(analyse({"read8-llama": logs, "read8-qwen": logs}))
+    np.testing.assert_allclose(found["same-order"], 1.0)
     fewer = [log for log in logs if log.config["allocator"] != "uniform"]
     with pytest.raises(RunLogError, match="other methods"):
         analyse({"read8-llama": logs, "read8-qwen": fewer})
@@ -113,8 +118,8 @@ def test_the_bound_over_specialists(tmp_path: Path) -> None:
     for name, score in (("one-hot", 0.4), ("oracle-static", 0.43)):
         rows = [final_row(0, score, [score, score, score])]
         write_log(tmp_path, rows, allocator=name, task="math", budget=100, seeds=[0])
-    found = analyse({"help": read_logs(tmp_path)})
-    np.testing.assert_allclose(found.effects["specialist-can-be-beaten", "help"], [3.0])
+    found = effects_in(analyse({"help": read_logs(tmp_path)}))
+    np.testing.assert_allclose(found["specialist-can-be-beaten"], [3.0])
 
 
 def test_what_is_refused(tmp_path: Path) -> None:

@@ -31,7 +31,11 @@ def compared(logs: Sequence[Log]) -> Grid:
     about = {log.config["task"]: target_of(log) for log in logs}
     finals = [name for name in frame.columns if name.startswith(FINAL)]
     frame = frame.assign(**{name: 100.0 * frame[name] for name in (*POINTS, *finals)})
-    frame["score"] = [frame.at[row, FINAL + about[task]] for row, task in enumerate(frame["task"])]
+    own = frame["task"].map(about)
+    score = np.zeros(len(frame))
+    for name in own.unique():
+        score = np.where(own == name, frame[f"{FINAL}{name}"], score)
+    frame["score"] = score
     return make_grid(frame)
 
 
