@@ -21,6 +21,7 @@ COLUMNS = {
     "noise": "negative_floor",
     "worst": "worst_drop",
 }
+LEAST_GAP = 0.05  # points between uniform and the bound: of less there is no share worth showing
 NOISE = (
     "noise: what Neg shows if nothing changes but the measurement. worst: largest drop of another "
     "capability, which noise raises as well. drops: share of the others that fell by more than 1.96 "
@@ -108,6 +109,6 @@ def _utility(grid: Grid) -> list[dict[str, object]]:
             if BOUND in grid.allocators:
                 low = mean[b, place(grid.allocators, "uniform")]
                 gap = mean[b, place(grid.allocators, BOUND)] - low
-                line[f"{text} bound"] = f"{(mean[b, a] - low) / gap:.2f}" if gap > 1e-9 else "-"
+                line[f"{text} bound"] = f"{(mean[b, a] - low) / gap:.2f}" if gap > LEAST_GAP else "-"
         lines.append(line)
     return lines
