@@ -99,7 +99,7 @@ def test_worlds_without_a_mechanism() -> None:
     assert np.array_equal(related(llama, 0, "x").help, apart.help)
     assert related(llama, 4, "x").help[0, 3] == pytest.approx(4 * llama.help[0, 3])
     assert set(sated(llama, 2e5, "x").scale_tokens) == {2e5}
-    tasks = column_tasks(llama)
+    tasks = column_tasks(llama, "columns")
     assert tasks.task("code").requirement.tolist() == [0, 0, 0, 0, 1, 0, 0, 0]
 
 

@@ -28,9 +28,9 @@ def sated(world: World, tokens: float, name: str) -> World:
     return replace(isolated(world, name), scale_tokens=scale)
 
 
-def column_tasks(world: World) -> World:
+def column_tasks(world: World, name: str) -> World:
     """The world with tasks that require one capability and nothing else: the columns of Table 1."""
-    return replace(world, tasks={c: {"requirement": {c: 1.0}} for c in world.visible})
+    return replace(world, name=name, tasks={c: {"requirement": {c: 1.0}} for c in world.visible})
 
 
 def straight(world: World, tokens: float, name: str) -> World:

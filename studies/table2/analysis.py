@@ -109,6 +109,8 @@ def _utility(grid: Grid) -> list[dict[str, object]]:
             if BOUND in grid.allocators:
                 low = mean[b, place(grid.allocators, "uniform")]
                 gap = mean[b, place(grid.allocators, BOUND)] - low
-                line[f"{text} bound"] = f"{(mean[b, a] - low) / gap:.2f}" if gap > LEAST_GAP else "-"
+                line[f"{text} bound"] = (
+                    f"{(mean[b, a] - low) / gap:.2f}" if gap > LEAST_GAP else "-"
+                )
         lines.append(line)
     return lines

@@ -11,6 +11,7 @@ from studies.paper.worlds import ISOLATED, column_tasks, isolated, related
 
 WORLDS = ("read8-llama", "read8-qwen")
 METHODS = ("one-hot", "uniform", "task-static", "grid", "read")
+COLUMNS = "read8-llama-columns"  # added after the other cases had been seen: nothing was expected
 ONE_RUN = "read-no-identification"  # r = 1/K: one student for all columns
 ONE_RUN_TASK = "math"  # any: without identification its task changes nothing but the utility
 HELP = (0, 1, 4, 16, 64)  # times the help between capabilities of read8-llama, without any harm
@@ -32,8 +33,13 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
             world, tasks=[ONE_RUN_TASK], budgets=PAPER_BUDGETS, allocators=[ONE_RUN], seeds=seeds
         )
         out.append(Case(name, (*cells, *one)))
+    columns = made(column_tasks(llama, COLUMNS), folder)
+    cells = make_cells(
+        columns, budgets=PAPER_BUDGETS, allocators=["one-hot", "uniform", "read"], seeds=seeds
+    )
+    out.append(Case(COLUMNS, tuple(cells)))
     for factor in HELP:
-        world = made(column_tasks(related(llama, factor, help_case(factor))), folder)
+        world = made(column_tasks(related(llama, factor, "related"), help_case(factor)), folder)
         cells = make_cells(
             world,
             budgets=PAPER_BUDGETS[-1:],
