@@ -135,16 +135,17 @@ def _draw(case: str, profiles: Profiles) -> Drawing:
     ahead = profiles.ahead()
     titles = [f"{show_tokens(budget)}, a run a column" for budget in profiles.budgets]
     panels = list(np.swapaxes(ahead, 1, 2))
+    also = ""
     if (single := profiles.one_ahead()) is not None:
         titles += [f"{show_tokens(budget)}, one run" for budget in profiles.budgets]
         panels += list(np.swapaxes(single, 1, 2))
+        also = " One run: r is even."
     figure = draw_dots(
         np.stack(panels),
         profiles.names,
         titles,
         "ReAD - best one-hot (points)",
-        f"{case}. Final score of the capability by ReAD minus that of the best specialist "
-        "for it. One run: r is even.",
+        f"{case}. Final score of the capability by ReAD minus that of the best specialist for it.{also}",
     )
     mean = ahead.mean(axis=1)
     b, j = np.unravel_index(int(mean.argmin()), mean.shape)
