@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from readsim.arrays import Array
 from readsim.runlog import RunLog
+from studies.paper.study import Findings
 
 Rows = list[dict[str, Any]]
 
@@ -59,6 +61,11 @@ def run_rows(rng: np.random.Generator, seed: int, budget: int, lift: float, widt
         rows.append({"kind": "step", "seed": seed, "step": step, **tokens, **shown})
     change = lift + 0.02 * rng.standard_normal(width)
     return [*rows, final_row(seed, float(profile.mean()), profile.tolist(), final_change=change)]
+
+
+def effects_in(findings: Findings) -> dict[str, Array]:
+    """The effects of findings about one case, by claim."""
+    return {claim: np.asarray(value, dtype=float) for (claim, _), value in findings.effects.items()}
 
 
 def write_comparison(

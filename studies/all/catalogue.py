@@ -5,7 +5,17 @@ from importlib import import_module
 from readsim.errors import unknown
 from studies.paper.study import Study
 
-NAMES = ("figure1", "figure2", "proxy", "misalignment", "sensitivity")
+NAMES = (
+    "figure1",
+    "figure2",
+    "tables",
+    "figure3",
+    "table2",
+    "figure4",
+    "proxy",
+    "misalignment",
+    "sensitivity",
+)
 
 
 def load_study(name: str) -> Study:

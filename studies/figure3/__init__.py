@@ -1,0 +1,1 @@
+"""Figure 3: scores by token budget."""

@@ -1,0 +1,1 @@
+"""Figure 4: what each component of ReAD is worth."""

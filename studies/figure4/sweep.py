@@ -1,0 +1,37 @@
+"""ReAD without one component each; and worlds in which a component has nothing to do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from readsim.experiment import PAPER_BUDGETS, make_cells
+from readsim.worlds import load_world
+from studies.paper.made import made
+from studies.paper.study import Case
+from studies.paper.worlds import straight
+
+LLAMA, CONFLICT, MISALIGNED, STRAIGHT = "read8-llama", "conflict", "misaligned-r", "read8-straight"
+COMPONENTS = ("identification", "adaptation", "interaction", "history")
+METHODS = ("uniform", "read", *(f"read-no-{name}" for name in COMPONENTS))
+
+
+def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
+    """Spillover and saturation (llama), much harm (conflict), a wrong r (misaligned-r), and a world in
+    which gains neither saturate nor spill over (straight)."""
+    plain = straight(load_world(LLAMA), 2e8, STRAIGHT)
+    worlds = {
+        LLAMA: (LLAMA, ("reasoning", "math", "tool_use", "long_context")),
+        CONFLICT: (CONFLICT, ("skill_1", "skill_2")),
+        MISALIGNED: (MISALIGNED, ("reasoning", "math")),
+        STRAIGHT: (made(plain, folder), ("reasoning", "math")),
+    }
+    return [
+        Case(
+            name,
+            tuple(
+                make_cells(
+                    world, tasks=tasks, budgets=PAPER_BUDGETS, allocators=METHODS, seeds=seeds
+                )
+            ),
+        )
+        for name, (world, tasks) in worlds.items()
+    ]

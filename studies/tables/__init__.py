@@ -1,0 +1,1 @@
+"""Tables 1 and 4-6: what each method makes of the eight capabilities."""
