@@ -55,16 +55,11 @@ def read_logs(folder: Path, names: Collection[str] | None = None) -> list[Log]:
     return joined(logs)
 
 
-<<<<<<< HEAD
 def joined(logs: Sequence[Log]) -> list[Log]:
-    """Logs of one cell as one: real runs have a log a seed. Raises RunLogError for a seed in two."""
-=======
-def _joined(logs: Sequence[Log]) -> list[Log]:
     """Logs of one cell as one: real runs have a log a seed, and a method of distillation.
 
     Raises RunLogError for a seed in two.
     """
->>>>>>> scheduling
     cells: dict[tuple[Any, ...], Log] = {}
     for log in logs:
         method = (log.config.get("manifest") or {}).get("method", "")

@@ -15,21 +15,12 @@ MARKS = {True: "as expected", False: "NOT as expected", None: ""}
 
 def show(console: Console, study: Study, findings: Findings, verdicts: Sequence[Verdict]) -> None:
     """What a study found."""
-<<<<<<< HEAD
     show_verdicts(console, study.title, verdicts)
-    for title, frame in findings.tables.values():
-        table = Table(*map(str, frame.columns), title=title)
-=======
-    table = Table("claim", "case", "effect [95 %]", "n", "observed", "", title=study.title)
-    for v in verdicts:
-        table.add_row(v.claim, v.case, effect(v), str(v.n), v.observed, MARKS[v.as_expected])
-    console.print(table)
     for stem, (title, frame) in findings.tables.items():
         if len(frame) > LONG:
-            console.print(f"{title}: {len(frame)} rows in {stem}.csv", markup=False)
+            console.print(f"{title}: {len(frame)} rows, in {stem}.csv", markup=False)
             continue
-        small = Table(*map(str, frame.columns), title=title)
->>>>>>> scheduling
+        table = Table(*map(str, frame.columns), title=title)
         for row in frame.itertuples(index=False):
             table.add_row(*(f"{x:.3g}" if isinstance(x, float) else str(x) for x in row))
         console.print(table)

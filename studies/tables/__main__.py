@@ -1,8 +1,7 @@
 """`python -m studies.tables`."""
 
-from studies.tables.study import STUDY
-
 from studies.paper.command import main
+from studies.tables.study import STUDY
 
 if __name__ == "__main__":
     main(STUDY)
