@@ -61,7 +61,8 @@ class Quirky(ReAD):
             rows = self._candidates(context)
             drawn: Array = rows[context.rng.integers(len(rows))]
             return drawn
-        return super().select(state, context)
+        chosen: Array = super().select(state, context)
+        return chosen
 
     def _requirement(self, setup: Setup) -> Array:
         true = super()._requirement(setup)

@@ -30,8 +30,15 @@ def twin(world: World) -> World:
         out[..., hidden] = out[..., seen]
         return out
 
-    fields = ("start", "floor", "ceiling", "help", "harm")
-    return replace(world, name=TWIN, **{f: copied(getattr(world, f)) for f in fields})
+    return replace(
+        world,
+        name=TWIN,
+        start=copied(world.start),
+        floor=copied(world.floor),
+        ceiling=copied(world.ceiling),
+        help=copied(world.help),
+        harm=copied(world.harm),
+    )
 
 
 def blind(world: World) -> World:
