@@ -75,7 +75,8 @@ class Quirky(ReAD):
             context = replace(context, setup=replace(context.setup, prior=prior))
         if self.quirks.pairs:
             rows = sparse_actions(prior, self.config.candidates)
-            return rows[rows.max(axis=1) < 1.0]
+            pairs: Array = rows[rows.max(axis=1) < 1.0]
+            return pairs
         return super()._candidates(context)
 
     def _rewards(self, setup: Setup, change: Array, tokens: Array) -> Array:

@@ -50,7 +50,9 @@ def analyse(rows: Rows) -> Findings:
     figure = draw_forest(shown, "points, ReAD minus specialist", note)
     above = {case: int((v < -1e-9).sum()) for (c, case), v in effects.items() if c == BOUND}
     told = "; ".join(f"{case} {n}" for case, n in above.items())
-    counted = f"Seeds in which ReAD ends above the specialist on a target (L2 allows none without help): {told}."
+    counted = (
+        f"Seeds with ReAD above the specialist on a target (without help L2 allows none): {told}."
+    )
     below = sum(float(values.mean()) < 0 for (_, s), values in shown.items() if s == "its target")
     alt = (
         f"ReAD minus specialist on the specialist's target and elsewhere, by world, budget and target. "

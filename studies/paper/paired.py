@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
 import pandas as pd
 
 from readsim.amounts import show_tokens
@@ -31,13 +32,12 @@ def values_of(frame: pd.DataFrame, budget: int, allocator: str, column: str) -> 
     mine = at_budget[at_budget["allocator"] == allocator]
     table = mine.pivot_table(index="task", columns="seed", values=column)
     table = table.reindex(index=tasks, columns=seeds)
-    lacking = table.isna().stack()
-    if lacking.any():
-        task, seed = lacking.index[lacking.to_numpy().argmax()]
-        raise RunLogError(
-            f"no {column} of {allocator!r} for (budget, task, seed) = ({budget}, {task!r}, {seed})"
-        )
     out: Array = table.to_numpy(dtype="float64")
+    for t, n in np.argwhere(np.isnan(out)):
+        raise RunLogError(
+            f"no {column} of {allocator!r} for (budget, task, seed) = "
+            f"({budget}, {tasks[t]!r}, {seeds[n]})"
+        )
     return out
 
 

@@ -86,5 +86,5 @@ def _line(
         "allocator": name,
         "hidden": scores[name].mean(),
         "utility": utility[name],
-        "": note,
+        "role": note,
     }
