@@ -95,7 +95,7 @@ def test_costs_are_paired_differences_of_utility(tmp_path: Path) -> None:
         for name in names
     }
     wanted = 100 * (utility["read"] - utility[QUIRKS["pairs"]])
-    np.testing.assert_allclose(findings.effects["pairs", "made"], wanted)
+    np.testing.assert_allclose(np.asarray(findings.effects["pairs", "made"]), wanted)
     assert set(findings.effects) == {("pairs", "made"), ("no-history", "made")}
 
 

@@ -33,10 +33,18 @@ def test_effects_are_those_of_the_final_rows(tmp_path: Path) -> None:
         at = NAMES.index(task)
         own.append(off[:, at])
         rest.append(np.delete(off, at, axis=1).mean(axis=1))
-    np.testing.assert_allclose(effects["target-mean", "made, large"], np.mean(own, axis=0))
-    np.testing.assert_allclose(effects["never-worse", "made, large"], np.min(own, axis=0))
-    np.testing.assert_allclose(effects["specialist-bound", "made, large"], -np.max(own, axis=0))
-    np.testing.assert_allclose(effects["elsewhere", "made, large"], np.mean(rest, axis=0))
+    np.testing.assert_allclose(
+        np.asarray(effects["target-mean", "made, large"]), np.mean(own, axis=0)
+    )
+    np.testing.assert_allclose(
+        np.asarray(effects["never-worse", "made, large"]), np.min(own, axis=0)
+    )
+    np.testing.assert_allclose(
+        np.asarray(effects["specialist-bound", "made, large"]), -np.max(own, axis=0)
+    )
+    np.testing.assert_allclose(
+        np.asarray(effects["elsewhere", "made, large"]), np.mean(rest, axis=0)
+    )
 
 
 def test_logs_that_do_not_fit_are_named(tmp_path: Path) -> None:

@@ -60,12 +60,14 @@ def test_effects_of_the_kept_runs_are_those_of_their_final_rows(logs: list[Log])
     effects = STUDY.analyse({NANO: logs}).effects
     for claim, other in (("above-uniform", "uniform"), ("not-below-task-static", "task-static")):
         wanted = [100 * (final["chosen", s]["utility"] - final[other, s]["utility"]) for s in seeds]
-        np.testing.assert_allclose(effects[claim, NANO], wanted, atol=1e-9)
+        np.testing.assert_allclose(np.asarray(effects[claim, NANO]), wanted, atol=1e-9)
     guess = in_world(WORLD)(runs.shares, np.full(len(runs.names), 60_000.0))
     error = [100 * np.sqrt(np.mean((guess - runs.change[:, n]) ** 2)) for n in range(len(seeds))]
     rows = one_hot_rows(Measured.load(MEASURED))(runs.shares, np.full(len(runs.names), 60_000.0))
     linear = [100 * np.sqrt(np.mean((rows - runs.change[:, n]) ** 2)) for n in range(len(seeds))]
-    np.testing.assert_allclose(effects["error-unseen", NANO], np.subtract(linear, error))
+    np.testing.assert_allclose(
+        np.asarray(effects["error-unseen", NANO]), np.subtract(linear, error)
+    )
     assert {case for _, case in effects} == {NANO, EARLIER}
     assert {claim.id for claim in CLAIMS} == {claim for claim, _ in effects}
 

@@ -25,7 +25,10 @@ def draw_predicted(frame: pd.DataFrame) -> Figure:
         axes.set_title(f"predicted by: {name}")
         axes.set_xlabel("predicted gain of utility (points)")
     axes_of[0].set_ylabel("measured gain (points)")
-    footnote(figure, "Static allocations, mean over seeds, test split. None of them was fitted to.")
+    footnote(
+        figure,
+        "Static allocations, mean over seeds, test split. None was fitted to; one-hot was at 30K and 90K.",
+    )
     return figure
 
 
