@@ -11,7 +11,7 @@ from studies.sim_to_real.predictors import LINEAR, WORLD
 
 def draw_predicted(frame: pd.DataFrame) -> Figure:
     """One panel a predictor; on the dotted line the prediction is right."""
-    box = Box(2.7, 2.5, left=0.5, right=0.1, top=0.25, bottom=0.42)
+    box = Box(2.9, 3.0, left=0.5, right=0.1, top=0.25, bottom=0.42)
     figure, axes_of = panels(2, box, margins=Box(0, 0, 0, 0, 0, 0.25))
     values = frame[["measured", LINEAR, WORLD]].to_numpy()
     low, high = values.min() - 4.0, values.max() + 4.0
@@ -20,7 +20,7 @@ def draw_predicted(frame: pd.DataFrame) -> Figure:
         axes.plot([low, high], [low, high], color=FAINT, lw=0.8, ls=(0, (1, 2)), zorder=0)
         axes.plot(points[:, 0], points[:, 1], "o", color=colour, ms=4)
         axes.set_xlim(low, high)
-        axes.set_ylim(low, high)
+        axes.set_ylim(frame["measured"].min() - 3.0, frame["measured"].max() + 3.0)
         label_points(axes, points, list(frame["allocation"]), [colour] * len(frame), NOTHING)
         axes.set_title(f"predicted by: {name}")
         axes.set_xlabel("predicted gain of utility (points)")

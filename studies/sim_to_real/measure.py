@@ -17,16 +17,14 @@ ALLOCATORS = (
 
 def main(
     seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "3",
-    shard: Annotated[str, typer.Option(help="I/N: every N-th run, from the I-th on.")] = "0/1",
     out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("results/sim_to_real"),
 ) -> None:
     """Run what is missing on the pair nano; `python -m studies.sim_to_real --rows OUT` reads it."""
     from readsim_hf.distill import distill
 
-    first, count = map(int, shard.split("/"))
     runs = [(seed, name) for seed in parse_seeds(seeds) for name in ALLOCATORS]
     shared = {"pair": {"name": "nano"}, "task": TASK, "budget": show_tokens(BUDGET), "steps": STEPS}
-    for seed, name in runs[first::count]:
+    for seed, name in runs:
         distill(None, {**shared, "allocator": name, "seed": seed}, out, resume=True)
 
 
