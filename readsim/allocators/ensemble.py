@@ -7,8 +7,7 @@ What makes it cheap beside "200 Adam steps a member after every decision":
 2. A member sees about 63 % of the rows. The others, its out-of-bag rows (Breiman 1996), choose the
    ridge penalty and say when more training stops helping, so noise in the rewards is not fitted.
 
-Runs are independent and are not stacked (measured: not faster, see `mlp`), and so the numbers of a
-run cannot depend on other runs.
+Runs are not stacked (measured: not faster, see `mlp`): no run's numbers depend on another's.
 """
 
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from readsim.errors import ConfigError
 from readsim.streams import generator
 
 _CONSTANT = 1e-9  # a column whose deviation is this small beside its size carries nothing
-_FARTHEST = 5.0
+_FARTHEST = 5.0  # an input that hardly varied in two rows would put the next row far outside
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class EnsembleConfig:
     member's bootstrap. The first has rate `learning_rate` and decay `weight_decay`, each next one
     half of both; the first that does not lower the out-of-bag error is undone. Three of half length
     end it, the last at half the last rate kept. `ridge` are the penalties tried, as multiples of
-    the mean squared feature; between equals the first is taken. sigma is at least `sigma_floor`
-    reward standard deviations.
+    the mean squared feature; between equals the first is taken. sigma is at least `sigma_floor` reward
+    standard deviations. Without `standardise` inputs are taken as they are: a known mistake.
 
     Raises ConfigError, which names the field, for a value outside its range.
     """
@@ -53,6 +52,7 @@ class EnsembleConfig:
     weight_decay: float = 3.0
     ridge: tuple[float, ...] = (10.0, 1.0, 0.1, 0.01, 0.001)
     sigma_floor: float = 0.05
+    standardise: bool = True
 
     def __post_init__(self) -> None:
         for name in ("members", "hidden", "stages", "steps", "batch"):
@@ -70,8 +70,9 @@ class EnsembleConfig:
 def _check_number(name: str, value: object, zero: bool) -> None:
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1
     if not (0 < number < np.inf or (zero and number == 0)):
-        accepted = "a finite number >= 0" if zero else "a finite number > 0"
-        raise ConfigError(f"{name} = {value!r}: {accepted} is accepted")
+        raise ConfigError(
+            f"{name} = {value!r}: a finite number {'>=' if zero else '>'} 0 is accepted"
+        )
 
 
 class EnsembleState(TypedDict):
@@ -84,6 +85,7 @@ class EnsembleState(TypedDict):
     rows: int  # rows seen, pool and history
     x_mean: Array  # (d,)
     x_scale: Array  # (d,) one over the deviation; 0 for a constant input
+    farthest: float  # inputs are kept within so many of these
     y_mean: float
     y_scale: float  # reward units
     floor: float  # reward units
@@ -118,7 +120,7 @@ def fit(
     rows, rewards = _checked(x), _checked(y, ndim=1)
     if len(rows) != len(rewards):
         raise ConfigError(f"y has {len(rewards)} rewards for {len(rows)} rows of x")
-    with threadpool_limits(limits=1, user_api="blas"):  # two threads stall on matrices this small
+    with threadpool_limits(limits=1, user_api="blas"):  # two threads stall on small matrices
         state = _fit(config, rows, rewards, seed, groups)
     kept = slice(None if len(rows) < config.batch and groups is None else 0)
     # Copies: the state must not change with the caller's arrays, nor keep a pool in memory.
@@ -173,11 +175,10 @@ def _fit(
     seed: int,
     groups: NDArray[np.int64] | None = None,
 ) -> EnsembleState:
-    x_mean, x_sd = _mean_and_deviation(x)
     y_mean, y_sd = _mean_and_deviation(y)
-    x_scale = np.divide(1.0, x_sd, out=np.zeros_like(x_sd), where=x_sd > 0)
+    x_mean, x_scale, farthest = _standards(config, x)
     y_scale = float(y_sd) or 1.0
-    inputs = _inputs(x, x_mean, x_scale)
+    inputs = _inputs(x, x_mean, x_scale, farthest)
     weight = np.ones(len(y))
     if groups is None:
         counts = bootstrap_counts(seed, 0, len(y), config.members)
@@ -192,6 +193,7 @@ def _fit(
         "rows": len(y),
         "x_mean": x_mean,
         "x_scale": x_scale,
+        "farthest": farthest,
         "y_mean": float(y_mean),
         "y_scale": y_scale,
         "floor": config.sigma_floor * y_scale,
@@ -258,19 +260,24 @@ def fit_network(
     return hidden, fit_readout((readout.ridge,), features(hidden, x, width), y, counts * weight)
 
 
-def _inputs(x: Array, mean: Array, scale: Array) -> Floats:
-    """Standardised inputs, kept within 5 deviations, and a constant 1: (n, d+1).
+def _standards(config: EnsembleConfig, x: Array) -> tuple[Array, Array, float]:
+    """Mean (d,), one over the deviation (d,), and how many deviations are kept."""
+    if not config.standardise:
+        return np.zeros(x.shape[1]), np.ones(x.shape[1]), float(np.finfo(np.float32).max)
+    mean, sd = _mean_and_deviation(x)
+    return mean, np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 0), _FARTHEST
 
-    Two rows can have a tiny deviation in some input; unbounded, the next row would be far outside.
-    """
+
+def _inputs(x: Array, mean: Array, scale: Array, farthest: float) -> Floats:
+    """Standardised inputs, kept within `farthest` deviations, and a constant 1: (n, d+1)."""
     out = np.ones((len(x), x.shape[1] + 1), np.float32)
-    np.clip((x - mean) * scale, -_FARTHEST, _FARTHEST, out=out[:, :-1], casting="same_kind")
+    np.clip((x - mean) * scale, -farthest, farthest, out=out[:, :-1], casting="same_kind")
     return out
 
 
 def _features(state: EnsembleState, x: Array) -> Array:
     """(features, 1) of rows x (A, d), in double precision: (M, A, H+1)."""
-    inputs = _inputs(x, state["x_mean"], state["x_scale"])
+    inputs = _inputs(x, state["x_mean"], state["x_scale"], state["farthest"])
     return features(state["hidden"], inputs, len(state["penalty"]) - 1).astype(np.float64)
 
 

@@ -41,6 +41,8 @@ def run_jobs(
 
 def read_case(case: Case, store: Path) -> list[Log]:
     """The logs of a case. Raises RunLogError, naming the file, for what is missing or does not fit."""
+    if case.kept is not None:
+        return read_logs(case.kept)
     folders = sorted({folder_of(cell) for cell in case.cells})
     out: list[Log] = []
     for folder in folders:

@@ -16,10 +16,14 @@ from studies.paper.claim import Claim, Verdict, judge
 
 
 class Case(NamedTuple):
-    """Runs that belong together: of one world, number of steps, set of seeds and telling of r."""
+    """Runs that belong together: of one world, number of steps, set of seeds and telling of r.
+
+    `kept` is a folder of run logs beside the study, such as real ones: they are not run again.
+    """
 
     name: str
     cells: tuple[Cell, ...]
+    kept: Path | None = None
 
 
 Rows = Mapping[str, Sequence[Log]]  # the logs of each case, by its name

@@ -1,0 +1,1 @@
+"""The traps of the public code, one switch each, and what they cost."""

@@ -1,0 +1,1 @@
+"""Figure 5: specialists on one capability beside ReAD."""

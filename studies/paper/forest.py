@@ -1,0 +1,69 @@
+"""A figure of effects: one line a label, one mark a series, 95 % intervals over seeds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
+
+from readsim.plots.style import BLUE, FAINT, GREEN, GREY, ORANGE, VERMILION, Box, footnote, panels
+from readsim.stats import t_interval
+
+COLOURS = (BLUE, VERMILION, GREEN, ORANGE, GREY)
+MARKS = ("o", "s", "^", "D", "v")
+
+
+def draw_forest(
+    effects: Mapping[tuple[str, str], ArrayLike],
+    unit: str,
+    note: str,
+    *,
+    least: float = 0.0,
+) -> Figure:
+    """effects (label, series) -> one value a seed (n,), labels from the top in order.
+
+    The dotted line is at `least`; the series are named, in their colours, above the panel.
+    """
+    labels = list(dict.fromkeys(label for label, _ in effects))
+    series = list(dict.fromkeys(name for _, name in effects))
+    height = len(labels) * (0.12 + 0.09 * len(series))
+    left = 0.2 + max(map(len, labels)) * 0.062
+    box = Box(3.4, height, left=left, right=0.15, top=0.35, bottom=0.42)
+    figure, (axes,) = panels(1, box, margins=Box(0, 0, 0, 0, 0, 0.3))
+    gap = 0.62 / max(len(series), 1)
+    for (label, name), values in effects.items():
+        n, points = series.index(name), np.asarray(values, dtype=np.float64)
+        y = labels.index(label) + (n - (len(series) - 1) / 2) * gap
+        low, high = t_interval(points) if len(points) > 1 else (points[0], points[0])
+        colour = COLOURS[n % len(COLOURS)]
+        axes.plot([low, high], [y, y], color=colour, lw=1.0)
+        axes.plot(points.mean(), y, MARKS[n % len(MARKS)], color=colour, ms=4)
+    axes.axvline(least, color=FAINT, lw=0.8, ls=(0, (1, 2)), zorder=0)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xlabel(unit)
+    _name_series(figure, series)
+    footnote(figure, note)
+    return figure
+
+
+def _name_series(figure: Figure, series: Sequence[str]) -> None:
+    width, height = figure.get_size_inches()
+    x = 0.1
+    for n, name in enumerate(series):
+        colour, mark = COLOURS[n % len(COLOURS)], MARKS[n % len(MARKS)]
+        figure.add_artist(_mark(x / width, 1 - 0.16 / height, mark, colour))
+        figure.text(
+            (x + 0.1) / width,
+            1 - 0.16 / height,
+            name,
+            fontsize=7,
+            color=colour,
+            va="center",
+        )
+        x += 0.3 + 0.066 * len(name)
+
+
+def _mark(x: float, y: float, marker: str, colour: str) -> Line2D:
+    return Line2D([x], [y], marker=marker, color=colour, ms=4, ls="")

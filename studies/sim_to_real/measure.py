@@ -1,0 +1,32 @@
+"""`python -m studies.sim_to_real.measure`: the real runs, about two minutes each on one core."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from readsim.amounts import show_tokens
+from readsim.commands import parse_seeds
+from studies.sim_to_real.mixtures import BUDGET, RANDOM, STEPS, TASK
+
+ALLOCATORS = (
+    *("uniform", "task-static", "one-hot"),
+    *(f"studies.sim_to_real.mixtures:Mixture+name={name}" for name in ("chosen", *RANDOM)),
+)
+
+
+def main(
+    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "3",
+    out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("results/sim_to_real"),
+) -> None:
+    """Run what is missing on the pair nano; `python -m studies.sim_to_real --rows OUT` reads it."""
+    from readsim_hf.distill import distill
+
+    runs = [(seed, name) for seed in parse_seeds(seeds) for name in ALLOCATORS]
+    shared = {"pair": {"name": "nano"}, "task": TASK, "budget": show_tokens(BUDGET), "steps": STEPS}
+    for seed, name in runs:
+        distill(None, {**shared, "allocator": name, "seed": seed}, out, resume=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,1 @@
+"""Table 7: what an allocator does to a capability that no probe shows."""
