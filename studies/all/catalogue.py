@@ -13,8 +13,12 @@ NAMES = (
     "table2",
     "figure4",
     "proxy",
+    "figure5",
+    "table7",
     "misalignment",
     "sensitivity",
+    "artifact_quirks",
+    "sim_to_real",
 )
 
 
