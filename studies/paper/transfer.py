@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from readsim.allocators.registry import split_name
 from readsim.arrays import Array, Mask
 from readsim.errors import RunLogError
 from readsim.metrics import NOISE_DROP
@@ -28,10 +29,15 @@ class Transfer(NamedTuple):
 
 
 def transfer_of(logs: Sequence[Log]) -> Transfer:
-    """From one-hot runs on the task of each capability.
+    """From one-hot runs on the task of each capability; runs of other allocators are passed over.
 
-    Raises RunLogError for a target or seed that is missing at some budget.
+    Raises RunLogError without a one-hot run, for one that is none, and for a target or seed that is
+    missing at some budget.
     """
+    found_names = sorted({str(log.config["allocator"]) for log in logs})
+    logs = [log for log in logs if split_name(log.config["allocator"])[0] == "one-hot"]
+    if not logs:
+        raise RunLogError(f"no run of one-hot; the allocators are {', '.join(found_names)}")
     names = [logs[0].config["capabilities"][j] for j in logs[0].visible]
     budgets = sorted({log.config["budget"] for log in logs})
     seeds = sorted(logs[0].config["seeds"])
