@@ -154,7 +154,7 @@ def test_a_block_is_replaced_between_its_marks() -> None:
 def test_the_summary_marks_what_was_not_expected() -> None:
     verdicts = [judge(CLAIM, "up", [1.0, 1.1]), judge(CLAIM, "down", [1.0, 1.1])]
     line = summary_block({"mine": (STUDY, verdicts)}).splitlines()[-1]
-    assert "| up, **down** | - | - |" in line
+    assert "| up; **down** | - | - |" in line
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -39,7 +39,7 @@ def summary_block(found: Mapping[str, tuple[Study, Sequence[Verdict]]]) -> str:
     for name, (study, verdicts) in found.items():
         for claim in study.claims:
             mine = [v for v in verdicts if v.claim == claim.id]
-            cells = [", ".join(_case(v) for v in mine if v.observed == o) for o in ORDER]
+            cells = ["; ".join(_case(v) for v in mine if v.observed == o) for o in ORDER]
             ranked = sorted(mine, key=lambda v: v.effect)
             ends = dict.fromkeys([ranked[-1], ranked[0]]) if ranked else {}
             effects = "; ".join(f"{v.case} {effect(v)}" for v in ends)
