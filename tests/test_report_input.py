@@ -240,7 +240,9 @@ def test_studies_begin_with_their_verdicts(tmp_path: Path) -> None:
     report(tmp_path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert page.all("caption")[0][1] == "Verdicts of all studies"
-    assert "2 of 4 verdicts of 2 studies are as expected." in "".join(t for _, t in page.all("p"))
+    assert "2 of 4 verdicts of 2 studies are as expected, 2 are not, 0" in "".join(
+        t for _, t in page.all("p")
+    )
     assert [text for _, text in page.all("h2")] == ["2 studies", "Study one", "Study two"]
 
 

@@ -120,12 +120,10 @@ def verdict_table(studies: Sequence[tuple[str, Mapping[str, Any]]], name: str) -
     rows: list[list[Cell]] = []
     numbers: list[dict[str, Any]] = []
     for title, study in studies:
-        texts = {str(claim["id"]): str(claim["text"]) for claim in study["claims"]}
         for v in study["verdicts"]:
             first = [title] if several else []
             cells = [
                 str(v["claim"]),
-                texts.get(str(v["claim"]), "(no such claim)"),
                 str(v["case"]),
                 _text(v["expected"]),
                 _text(v["observed"]),
@@ -139,14 +137,14 @@ def verdict_table(studies: Sequence[tuple[str, Mapping[str, Any]]], name: str) -
             numbers.append({**({"study": title} if several else {}), **{k: v[k] for k in VERDICT}})
     verdicts = [v for _, study in studies for v in study["verdicts"]]
     against = [n for n, v in enumerate(verdicts) if agrees(v) is False]
-    headers = ["claim", "what it says", "case", "expected", "observed", "as expected", "effect"]
+    headers = ["claim", "case", "expected", "observed", "as expected", "effect"]
     columns = [*(["study"] if several else []), *VERDICT]
     return Table(
         name=name,
         caption="Verdicts" if not several else "Verdicts of all studies",
         headers=[*(["study"] if several else []), *headers, "95 % interval", "unit", "n"],
         rows=rows,
-        heads=3 + several,
+        heads=2 + several,
         numbers=pd.DataFrame(numbers, columns=columns),
         bold=frozenset(against),
         notes=["Bold: not as expected."] if against else [],
