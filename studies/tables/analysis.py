@@ -13,8 +13,9 @@ from readsim.worlds import World, load_world
 from studies.paper.compared import by_task, compared, place
 from studies.paper.dots import draw_dots
 from studies.paper.study import Drawing, Findings, Rows
+from studies.paper.worlds import ISOLATED
 from studies.tables.judging import Profiles, effects_of, order_effects, over_specialists
-from studies.tables.sweep import ONE_RUN
+from studies.tables.sweep import ONE_RUN, WORLDS
 
 TEACHER, STUDENT = "teacher", "student"
 SIGNALS = (
@@ -75,9 +76,10 @@ def profiles_of(logs: Sequence[Log]) -> Profiles | None:
 
 
 def world_of(log: Log) -> World | None:
-    """The preset that a log names, whose teacher and student are known; None for made and real ones."""
+    """The preset whose teacher and student a log's are; None for other made worlds and real runs."""
+    name = str(log.config["world"])
     try:
-        return load_world(str(log.config["world"]))
+        return load_world(WORLDS[0] if name == ISOLATED else name)
     except (UnknownNameError, OSError):
         return None
 
