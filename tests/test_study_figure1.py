@@ -94,3 +94,11 @@ def test_the_table_is_the_means_of_the_runs(tmp_path: Path) -> None:
     own = [np.mean([change[b, i, i] for i in range(4)]) for b in range(3)]
     assert table["target"].tolist() == pytest.approx(own)
     assert table["noise of drop"].tolist() == pytest.approx([FLOOR] * 3)
+
+
+def test_two_runs_of_one_target_are_not_papered_over(tmp_path: Path) -> None:
+    """Such as those of two methods of distillation."""
+    one_hot_logs(tmp_path)
+    logs = read_logs(tmp_path)
+    with pytest.raises(RunLogError, match="a second one-hot run of"):
+        transfer_of([*logs, logs[0]])

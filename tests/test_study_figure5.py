@@ -88,3 +88,11 @@ def test_the_specialist_is_a_bound_where_nothing_helps(tmp_path: Path) -> None:
 def test_every_case_that_claims_name_is_run(tmp_path: Path) -> None:
     run = {f"{c.name}, {size}" for c in cases(range(2), tmp_path) for size in ("small", "large")}
     assert run == {case for claim in CLAIMS for case in (*claim.holds, *claim.fails)}
+
+
+def test_several_specialists_on_a_target_are_not_averaged(tmp_path: Path) -> None:
+    """Real rows of two methods: which of them is the specialist is for the user to say."""
+    logs = read_logs(write_comparison(tmp_path, ("one-hot", "read"), budgets=(1_000_000,)))
+    twin = next(log for log in logs if log.config["allocator"] == "one-hot")
+    with pytest.raises(RunLogError, match="more than one run of"):
+        STUDY.analyse({"made": [*logs, twin]})

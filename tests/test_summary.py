@@ -13,6 +13,7 @@ from readsim.experiment import log_paths, make_cells, run_cells
 from readsim.metrics import on_target, target_set
 from readsim.runlog import read_runlog
 from readsim.summary import print_table, results, summarise, to_markdown
+from readsim.summary.runs import read_logs
 from tests.made_logs import FULL, final_row, write_comparison, write_log
 
 CELL: dict[str, Any] = {"task": "t", "budget": 20_000_000, "seeds": [0]}
@@ -160,3 +161,25 @@ def test_fields_that_a_log_lacks_are_named(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("requirement", "required"))
     with pytest.raises(RunLogError, match="lacks requirement"):
         results(tmp_path / "config")
+
+
+def test_real_runs_of_two_methods_are_one_comparison(tmp_path: Path) -> None:
+    """Their digests cover the method; what R65 asks for is in the manifest."""
+
+    def real(folder: str, seed: int, digest: str, **manifest: Any) -> None:
+        path = write_log(
+            tmp_path / folder,
+            [final_row(seed, 0.5, [0.5] * 3)],
+            **{**CELL, "seeds": [seed], "allocator": "one-hot", "world_digest": digest},
+            manifest={"student": "s", "versions": {"torch": "1"}, **manifest},
+        )
+        path.rename(path.with_name(f"{manifest['method']}.jsonl"))
+
+    real("fair", 0, "aa", method="logit-kd")
+    real("fair", 0, "bb", method="step-by-step", auxiliary_weight=0.5)
+    logs = read_logs(tmp_path / "fair")
+    assert [log.config["manifest"]["method"] for log in logs] == ["logit-kd", "step-by-step"]
+    real("unfair", 0, "aa", method="logit-kd")
+    real("unfair", 1, "aa", method="cot-kd", student="another")
+    with pytest.raises(RunLogError, match="student is"):
+        read_logs(tmp_path / "unfair")

@@ -15,13 +15,13 @@ from readsim.errors import RunLogError
 from readsim.logformat import Content, read_content
 from readsim.report.rows import check_run
 from readsim.summary.intervals import make_grid
-from readsim.summary.runs import SHARED, Log, check_configs, joined, results_of
+from readsim.summary.runs import Log, check_configs, fair, joined, results_of
 from readsim.summary.table import REFERENCE
 
 # What baselines are about, and may differ between compared real runs: how the teacher is asked and
 # what is minimised.
 NAMED = ("method", "signal", "objective")
-OTHER = ("objective_settings", "on_policy", "soft")
+OTHER = ("objective_settings", "auxiliary_weight", "on_policy", "soft")
 
 
 class Group(NamedTuple):
@@ -90,11 +90,8 @@ def _key(config: Mapping[str, Any]) -> str:
     """Equal for logs of one comparison; differs for real runs that must not be compared."""
     if "manifest" not in config:
         return ""
-    apart = (*NAMED, *OTHER, "versions")
-    fair = {name: value for name, value in config["manifest"].items() if name not in apart}
-    # the digest of a real world covers its method
-    same = {name: config[name] for name in (*SHARED, "task", "budget") if name != "world_digest"}
-    return json.dumps({**same, "weights": config.get("weights"), **fair}, sort_keys=True)
+    own = {name: config.get(name) for name in ("task", "budget", "weights")}
+    return json.dumps({**own, **fair(config)}, sort_keys=True)
 
 
 def _differing(one: Any, other: Any, name: str = "") -> Iterator[str]:

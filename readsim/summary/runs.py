@@ -1,6 +1,6 @@
 """What each run came to: the logs of one comparison, checked, and one row a run from them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,11 @@ from readsim.runlog import read_runlog
 
 # A folder holds one comparison: these are the same in all its logs.
 SHARED = ("world", "world_digest", "steps", "sources", "capabilities", "hidden")
+# Of a real run's manifest what methods of distillation are about, so that it may differ (R65).
+METHOD = (
+    *("method", "signal", "objective", "objective_settings", "auxiliary_weight", "on_policy"),
+    *("soft", "versions"),
+)
 OWN = ("task", "budget", "allocator", "requirement", "seeds")
 KEYS = ("budget", "task", "allocator", "seed")
 FINAL = "final:"
@@ -62,8 +67,10 @@ def joined(logs: Sequence[Log]) -> list[Log]:
     """
     cells: dict[tuple[Any, ...], Log] = {}
     for log in logs:
-        method = (log.config.get("manifest") or {}).get("method", "")
-        cell = (*(log.config[key] for key in ("allocator", "task", "budget")), method)
+        manifest = log.config.get("manifest") or {}
+        method = [manifest.get(key, "") for key in ("method", "signal", "objective")]
+        told = "identified" in log.config
+        cell = (*(log.config[key] for key in ("allocator", "task", "budget")), *method, told)
         if cell not in cells:
             cells[cell] = log
             continue
@@ -75,14 +82,25 @@ def joined(logs: Sequence[Log]) -> list[Log]:
     return list(cells.values())
 
 
+def fair(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What has to be equal in runs that are compared: `SHARED`; of real runs, whose digest covers the
+    method, the manifest but for `METHOD` in place of the digest (R65)."""
+    shared = {key: config[key] for key in SHARED}
+    if config.get("manifest") is None:
+        return shared
+    del shared["world_digest"]
+    return {**shared, **{k: v for k, v in config["manifest"].items() if k not in METHOD}}
+
+
 def check_configs(logs: Sequence[Log]) -> None:
     """Raise RunLogError, naming the files, for a config that lacks something or is of another comparison."""
     for log in logs:
         missing = [key for key in (*SHARED, *OWN) if key not in log.config]
         if missing:
             raise RunLogError(f"{log.path}: its config lacks {', '.join(missing)}")
-        for key in SHARED:
-            one, other = logs[0].config[key], log.config[key]
+        first, this = fair(logs[0].config), fair(log.config)
+        for key in {**first, **this}:
+            one, other = first.get(key), this.get(key)
             if one != other:
                 raise RunLogError(
                     f"{key} is {one!r} in {logs[0].path} and {other!r} in {log.path}: "

@@ -24,12 +24,18 @@ def values_of(frame: pd.DataFrame, budget: int, allocator: str, column: str) -> 
     """`column` of an allocator's runs (tasks, N), tasks and seeds in order.
 
     `frame` is that of `results_of`. Raises RunLogError for a run that another allocator has and this
-    one has not.
+    one has not, and for one that is there twice.
     """
     at_budget = frame[frame["budget"] == budget]
     tasks = sorted(at_budget["task"].unique())
     seeds = sorted(at_budget["seed"].unique())
     mine = at_budget[at_budget["allocator"] == allocator]
+    if (twice := mine[mine.duplicated(["task", "seed"])]).size:
+        run = (budget, *twice.iloc[0][["task", "seed"]])
+        raise RunLogError(
+            f"{allocator!r} has more than one run of (budget, task, seed) = {run}: give one method of "
+            "distillation a task"
+        )
     table = mine.pivot_table(index="task", columns="seed", values=column)
     table = table.reindex(index=tasks, columns=seeds)
     out: Array = table.to_numpy(dtype="float64")

@@ -1,7 +1,7 @@
 """Transfer matrices of one-hot runs (Definition 2.2), and what the paper reads off them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,8 +31,8 @@ class Transfer(NamedTuple):
 def transfer_of(logs: Sequence[Log]) -> Transfer:
     """From one-hot runs on the task of each capability; runs of other allocators are passed over.
 
-    Raises RunLogError without a one-hot run, for one that is none, and for a target or seed that is
-    missing at some budget.
+    Raises RunLogError without a one-hot run, for one that is none, for two of one target, budget and
+    seed (of several methods of distillation), and for a target or seed that is missing at some budget.
     """
     found_names = sorted({str(log.config["allocator"]) for log in logs})
     logs = [log for log in logs if split_name(log.config["allocator"])[0] == "one-hot"]
@@ -41,12 +41,15 @@ def transfer_of(logs: Sequence[Log]) -> Transfer:
     names = [logs[0].config["capabilities"][j] for j in logs[0].visible]
     budgets = sorted({log.config["budget"] for log in logs})
     seeds = sorted(logs[0].config["seeds"])
-    found = {
-        (log.config["budget"], _target(log), row["seed"]): (row, log.visible)
-        for log in logs
-        for row in log.rows
-        if row["kind"] == "final"
-    }
+    found: dict[tuple[int, str, int], tuple[dict[str, Any], list[int]]] = {}
+    for log in logs:
+        for row in (row for row in log.rows if row["kind"] == "final"):
+            key = (log.config["budget"], _target(log), row["seed"])
+            if key in found:
+                raise RunLogError(
+                    f"{log.path}: a second one-hot run of (budget, target, seed) {key}"
+                )
+            found[key] = row, log.visible
     targets = [name for name in names if any(key[1] == name for key in found)]
     wanted = [(b, t, s) for b in budgets for t in targets for s in seeds]
     if missing := [key for key in wanted if key not in found]:
