@@ -12,8 +12,8 @@ from readsim.stats import t_test
 from readsim.summary.runs import read_logs
 from readsim.worlds import load_world
 from studies.figure1.study import STUDY
-from studies.figure1.sweep import isolated
 from studies.paper.transfer import significant, transfer_of
+from studies.paper.worlds import ISOLATED, isolated
 from tests.made_logs import final_row, write_log
 from tests.made_one_hot import BUDGETS, NAMES, SD, one_hot_logs
 
@@ -55,7 +55,7 @@ def test_each_case_has_an_expectation_and_isolated_means_no_spillover(tmp_path: 
     names = {case.name for case in cases}
     for claim in STUDY.claims:
         assert set(claim.holds) | set(claim.fails) <= names
-    world = isolated(load_world("read8-llama"))
+    world = isolated(load_world("read8-llama"), ISOLATED)
     matrix = world.transfer_matrix(150_000_000)
     assert np.abs(matrix - np.diag(np.diag(matrix))).max() == 0
     assert np.diag(matrix).min() > 0

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from readsim.experiment import Cell, make_cells
 from readsim.worlds import World, load_world
-from studies.figure1.sweep import BUDGETS, ISOLATED, WORLDS, isolated
+from studies.figure1.sweep import BUDGETS, WORLDS, one_hot_cells
 from studies.paper.made import made
 from studies.paper.study import Case
+from studies.paper.worlds import ISOLATED, isolated
 
 TEST_ITEMS = (250, 1000, 4000)
 LINEAR = tuple(f"linear-{items}" for items in TEST_ITEMS)
@@ -42,21 +42,7 @@ def linear(items: int) -> World:
 
 def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     """One-hot runs of every capability."""
-    apart = made(isolated(load_world("read8-llama")), folder)
+    apart = made(isolated(load_world("read8-llama"), ISOLATED), folder)
     worlds = {name: name for name in WORLDS} | {ISOLATED: apart}
     worlds |= {name: made(linear(n), folder) for name, n in zip(LINEAR, TEST_ITEMS, strict=True)}
-    return [Case(name, tuple(_cells(world, seeds))) for name, world in worlds.items()]
-
-
-def _cells(text: str, seeds: Sequence[int]) -> list[Cell]:
-    world = load_world(text)
-    scale = min(1.0, world.horizon / max(BUDGETS))
-    tasks = [name for name in world.task_names if name in world.capabilities]
-    return make_cells(
-        text,
-        tasks=tasks,
-        budgets=[int(b * scale) for b in BUDGETS],
-        steps=1,
-        allocators=["one-hot"],
-        seeds=seeds,
-    )
+    return [Case(name, tuple(one_hot_cells(world, seeds))) for name, world in worlds.items()]

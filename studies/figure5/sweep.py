@@ -5,9 +5,9 @@ from pathlib import Path
 
 from readsim.experiment import Cell, make_cells
 from readsim.worlds import World, load_world
-from studies.figure1.sweep import ISOLATED, isolated
 from studies.paper.made import made
 from studies.paper.study import Case
+from studies.paper.worlds import ISOLATED, isolated
 
 TARGETS = ("reasoning", "math", "code")
 SPECIALIST, READ = "one-hot", "read"
@@ -32,7 +32,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     """One a world, at two budgets."""
     paths = {
         GATEWAY: made(gateway(), folder),
-        ISOLATED: made(isolated(load_world("read8-llama")), folder),
+        ISOLATED: made(isolated(load_world("read8-llama"), ISOLATED), folder),
     }
     return [Case(name, tuple(_cells(paths.get(name, name), seeds))) for name in WORLDS]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from readsim.experiment import Cell, make_cells
 from readsim.worlds import load_world
-from studies.figure1.sweep import ISOLATED, isolated
 from studies.paper.made import made
 from studies.paper.study import Case
+from studies.paper.worlds import ISOLATED, isolated
 from studies.proxy.sweep import with_items
 
 BUDGET, STEPS = 150_000_000, 20
@@ -41,7 +41,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     """A case is a world; what is not in it is ReAD's default."""
     llama = load_world("read8-llama")
     exact = made(with_items(llama, EXACT, 0.0), folder)
-    apart = made(isolated(llama), folder)
+    apart = made(isolated(llama, ISOLATED), folder)
     plan = {
         "read8-llama": ("read8-llama", ("math", "general"), SETTINGS, OTHER_STEPS),
         "gateway": ("gateway", ("math", "balanced"), SETTINGS, OTHER_STEPS),
