@@ -114,8 +114,20 @@ def write_study(folder: Path, **changes: Any) -> Path:
         "command": "python -m studies.order",
         "claims": [{**claim, "holds": ["fade"], "fails": ["still"]}],
         "verdicts": [
-            {**verdict, "case": "fade", "expected": "holds", "observed": "holds"},
-            {**verdict, "case": "still", "expected": "fails", "observed": "holds"},
+            {
+                **verdict,
+                "case": "fade",
+                "expected": "holds",
+                "observed": "holds",
+                "as_expected": True,
+            },
+            {
+                **verdict,
+                "case": "still",
+                "expected": "fails",
+                "observed": "holds",
+                "as_expected": False,
+            },
         ],
         "tables": [{"title": "Gaps", "file": "numbers.csv"}],
         "figures": [],

@@ -12,7 +12,7 @@ from scipy import stats
 from readsim.arrays import Array
 from readsim.errors import RunLogError, unknown
 from readsim.runlog import read_runlog
-from readsim.summary.runs import METHOD
+from readsim.summary.runs import fair_manifest
 
 # What may differ: how the teacher is asked and what is minimised is what baselines are about.
 _SEEDS = 3  # from so many seeds on, intervals are over seeds
@@ -68,7 +68,7 @@ def _read(path: Path) -> TestedRun | None:
     if tested is None or "weights" not in config:
         return None  # written by an older readsim
     manifest = config["manifest"]
-    fair = {k: v for k, v in manifest.items() if k not in METHOD}
+    fair = fair_manifest(manifest)
     fair |= {k: config[k] for k in ("budget", "steps", "weights", "capabilities")}
     fair["test items"] = tested["ids"]
     method = manifest["method"] or f"{manifest['signal']} x {manifest['objective']}"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from readsim.commands import parse_list
 from readsim.errors import ConfigError
 
 Text = str | None
@@ -143,9 +144,7 @@ def choose(
         "data": {
             "cache": cache,
             "templates": templates or None,
-            "capabilities": None
-            if capabilities is None
-            else capabilities.replace(" ", "").split(","),
+            "capabilities": parse_list(capabilities, "capabilities"),
         },
         "probes": {"probe": probe_items, "dev": probe_items, "form": probe_form},
     }

@@ -15,13 +15,16 @@ from readsim.errors import RunLogError
 from readsim.logformat import Content, read_content
 from readsim.report.rows import check_run
 from readsim.summary.intervals import make_grid
-from readsim.summary.runs import Log, check_configs, fair, joined, results_of
+from readsim.summary.runs import (
+    METHOD,
+    METHOD_SETTINGS,
+    Log,
+    check_configs,
+    fair,
+    joined,
+    results_of,
+)
 from readsim.summary.table import REFERENCE
-
-# What baselines are about, and may differ between compared real runs: how the teacher is asked and
-# what is minimised.
-NAMED = ("method", "signal", "objective")
-OTHER = ("objective_settings", "auxiliary_weight", "on_policy", "soft")
 
 
 class Group(NamedTuple):
@@ -156,9 +159,9 @@ def _named(log: Log, usual: Mapping[str, Any]) -> Log:
     if "manifest" not in config:
         return log
     own, parts = config["manifest"], [str(config["allocator"])]
-    if any(own.get(name) != usual.get(name) for name in NAMED):
+    if any(own.get(name) != usual.get(name) for name in METHOD):
         parts.append(str(own.get("method") or f"{own.get('signal')} x {own.get('objective')}"))
-    for name in OTHER:
+    for name in METHOD_SETTINGS:
         if own.get(name) != usual.get(name):
             value = own.get(name)
             parts.append(f"{name} {value if isinstance(value, int | float) else json.dumps(value)}")

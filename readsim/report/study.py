@@ -14,7 +14,18 @@ from readsim.summary.show import number
 FILE = "study.json"
 TEXTS = ("name", "title", "source", "question", "command")
 CLAIM = ("id", "text", "statistic", "holds", "fails")
-VERDICT = ("claim", "case", "expected", "effect", "low", "high", "unit", "n", "observed")
+VERDICT = (
+    "claim",
+    "case",
+    "expected",
+    "effect",
+    "low",
+    "high",
+    "unit",
+    "n",
+    "observed",
+    "as_expected",
+)
 NUMBERS = ("effect", "low", "high", "n")
 MOST = 60  # rows of a table on the page
 AGREES = {True: "yes", False: "no", None: "-"}
@@ -89,20 +100,12 @@ def study_part(folder: Path) -> Part:
     )
 
 
-def agrees(verdict: Mapping[str, Any]) -> bool | None:
-    """Whether what was observed is what the claim expects there; None where nothing was expected, or
-    the seeds cannot tell."""
-    if not verdict["expected"] or verdict["observed"] not in ("holds", "fails"):
-        return None
-    return bool(verdict["observed"] == verdict["expected"])
-
-
 def outcome(verdicts: Sequence[Mapping[str, Any]], claims: Mapping[str, Any]) -> str:
     """How many verdicts are as expected, and the ones that are not."""
-    against = [v for v in verdicts if agrees(v) is False]
+    against = [v for v in verdicts if v["as_expected"] is False]
     if not verdicts:
         return "No verdict was recorded."
-    open_ = sum(agrees(v) is None for v in verdicts)
+    open_ = sum(v["as_expected"] is None for v in verdicts)
     met = len(verdicts) - len(against) - open_
     text = f"{met} of {len(verdicts)} verdicts on {len(claims)} claims are as expected"
     if open_:
@@ -127,7 +130,7 @@ def verdict_table(studies: Sequence[tuple[str, Mapping[str, Any]]], name: str) -
                 str(v["case"]),
                 _text(v["expected"]),
                 _text(v["observed"]),
-                AGREES[agrees(v)],
+                AGREES[v["as_expected"]],
                 _value(v["effect"]),
                 f"{_value(v['low'])} to {_value(v['high'])}",
                 str(v["unit"]),
@@ -136,7 +139,7 @@ def verdict_table(studies: Sequence[tuple[str, Mapping[str, Any]]], name: str) -
             rows.append(text_cells([*first, *cells]))
             numbers.append({**({"study": title} if several else {}), **{k: v[k] for k in VERDICT}})
     verdicts = [v for _, study in studies for v in study["verdicts"]]
-    against = [n for n, v in enumerate(verdicts) if agrees(v) is False]
+    against = [n for n, v in enumerate(verdicts) if v["as_expected"] is False]
     headers = ["claim", "case", "expected", "observed", "as expected", "effect"]
     columns = [*(["study"] if several else []), *VERDICT]
     return Table(

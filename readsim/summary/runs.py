@@ -16,11 +16,9 @@ from readsim.runlog import read_runlog
 
 # A folder holds one comparison: these are the same in all its logs.
 SHARED = ("world", "world_digest", "steps", "sources", "capabilities", "hidden")
-# Of a real run's manifest what methods of distillation are about, so that it may differ (R65).
-METHOD = (
-    *("method", "signal", "objective", "objective_settings", "auxiliary_weight", "on_policy"),
-    *("soft", "versions"),
-)
+# What a real run's manifest says of its method of distillation: compared runs may differ in it (R65).
+METHOD = ("method", "signal", "objective")
+METHOD_SETTINGS = ("objective_settings", "auxiliary_weight", "on_policy", "soft")
 OWN = ("task", "budget", "allocator", "requirement", "seeds")
 KEYS = ("budget", "task", "allocator", "seed")
 FINAL = "final:"
@@ -68,7 +66,7 @@ def joined(logs: Sequence[Log]) -> list[Log]:
     cells: dict[tuple[Any, ...], Log] = {}
     for log in logs:
         manifest = log.config.get("manifest") or {}
-        method = [manifest.get(key, "") for key in ("method", "signal", "objective")]
+        method = [manifest.get(key, "") for key in METHOD]
         told = "identified" in log.config
         cell = (*(log.config[key] for key in ("allocator", "task", "budget")), *method, told)
         if cell not in cells:
@@ -84,12 +82,18 @@ def joined(logs: Sequence[Log]) -> list[Log]:
 
 def fair(config: Mapping[str, Any]) -> dict[str, Any]:
     """What has to be equal in runs that are compared: `SHARED`; of real runs, whose digest covers the
-    method, the manifest but for `METHOD` in place of the digest (R65)."""
+    method, `fair_manifest` in place of the digest."""
     shared = {key: config[key] for key in SHARED}
     if config.get("manifest") is None:
         return shared
     del shared["world_digest"]
-    return {**shared, **{k: v for k, v in config["manifest"].items() if k not in METHOD}}
+    return {**shared, **fair_manifest(config["manifest"])}
+
+
+def fair_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """All of a real run's manifest but its method and the versions of libraries (R65)."""
+    apart = (*METHOD, *METHOD_SETTINGS, "versions")
+    return {key: value for key, value in manifest.items() if key not in apart}
 
 
 def check_configs(logs: Sequence[Log]) -> None:

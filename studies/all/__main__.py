@@ -4,10 +4,10 @@ Rows that two studies need are run once; what is finished is not run again.
 """
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -67,10 +67,10 @@ def main(
     table.insert(0, "study", [name for name, (_, some) in found.items() for _ in some])
     table.to_csv(out / "verdicts.csv", index=False)
     show_verdicts(console, "all claims", verdicts)
-    expected = pd.Series([v.as_expected for v in verdicts], dtype=object)
+    count = Counter(v.as_expected for v in verdicts)
     console.print(
-        f"{int((expected == True).sum())} as expected, {int((expected == False).sum())} not, "  # noqa: E712
-        f"{int(expected.isna().sum())} undecided or without expectation; files are in {out}"
+        f"{count[True]} as expected, {count[False]} not, {count[None]} undecided or without expectation; "
+        f"files are in {out}"
     )
     if write:
         for name, (study, some) in found.items():

@@ -10,6 +10,7 @@ from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.summary.runs import FINAL, Log, results_of
 from studies.figure5.sweep import READ, SPECIALIST
+from studies.paper.compared import family
 from studies.paper.forest import draw_forest
 from studies.paper.paired import check_one_world, sizes, values_of
 from studies.paper.study import Drawing, Findings, Rows
@@ -71,14 +72,16 @@ NOTE = (
 
 def pair_of(logs: Sequence[Log]) -> Pair:
     """The runs of one budget. Raises RunLogError where one of the two, or a run of it, is missing."""
-    read = {log.config["allocator"] for log in logs if _family(log) == READ}
+    read = {log.config["allocator"] for log in logs if family(log.config["allocator"]) == READ}
     if len(read) != 1:
         raise RunLogError(
             f"{logs[0].path.parent}: one kind of ReAD is needed, found {sorted(read)}"
         )
     chosen = [log for log in logs if log.config["allocator"] in (SPECIALIST, *read)]
     frame, budget = results_of(chosen), int(logs[0].config["budget"])
-    specialists = {log.config["task"]: log for log in chosen if _family(log) == SPECIALIST}
+    specialists = {
+        log.config["task"]: log for log in chosen if family(log.config["allocator"]) == SPECIALIST
+    }
     tasks = sorted(frame["task"].unique())
     if missing := [task for task in tasks if task not in specialists]:
         raise RunLogError(f"{logs[0].path.parent}: no specialist for task {missing[0]!r}")
@@ -95,10 +98,6 @@ def pair_of(logs: Sequence[Log]) -> Pair:
         str(specialists[t].config.get("manifest", {}).get("method", SPECIALIST)) for t in tasks
     ]
     return Pair(targets, methods, scores(read.pop()), scores(SPECIALIST))
-
-
-def _family(log: Log) -> str:
-    return str(log.config["allocator"]).partition("+")[0]
 
 
 def _target(log: Log) -> str:

@@ -76,14 +76,14 @@ def by_task(grid: Grid, column: str) -> Array:
     return out
 
 
-def _plain(name: str) -> str:
+def family(name: str) -> str:
     """`read` of `read+guard=0.1 logit-kd`."""
     return split_name(name.split(" ", maxsplit=1)[0])[0]
 
 
 def place(names: Sequence[str], wanted: str) -> int:
     """Where the method is, whatever its settings. Raises RunLogError if it is missing or not alone."""
-    found = [n for n, name in enumerate(names) if _plain(name) == wanted]
+    found = [n for n, name in enumerate(names) if family(name) == wanted]
     if len(found) != 1:
         raise RunLogError(f"expected runs of one {wanted}: the allocators are {', '.join(names)}")
     return found[0]
@@ -98,7 +98,7 @@ def rivals(names: Sequence[str]) -> list[int]:
 
 
 def _is_ours(name: str) -> bool:
-    return f"{_plain(name)}-".startswith(f"{READ}-")
+    return f"{family(name)}-".startswith(f"{READ}-")
 
 
 def best(values: Array) -> Array:

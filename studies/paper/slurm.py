@@ -11,6 +11,7 @@ from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.experiment import Cell, run_cell
 
 Job = tuple[Cell, Path]
+MINUTES = 24 * 60  # an array task may take
 
 
 def portions(todo: Sequence[Job], tasks: int) -> list[list[Job]]:
@@ -31,9 +32,7 @@ def run_portion(portion: Sequence[Job]) -> int:
     return len(portion)
 
 
-def run_array(
-    todo: Sequence[Job], tasks: int, folder: Path, *, cluster: str = "slurm", minutes: int = 24 * 60
-) -> None:
+def run_array(todo: Sequence[Job], tasks: int, folder: Path, *, cluster: str = "slurm") -> None:
     """Submit what is missing as one array of `tasks` one-core tasks, and wait until all have ended.
 
     Scripts and output of the tasks are in `folder`, which all nodes must see, as the logs. Slurm's own
@@ -51,7 +50,7 @@ def run_array(
         return
     folder.mkdir(parents=True, exist_ok=True)
     executor: Any = import_module("submitit").AutoExecutor(folder=folder, cluster=cluster)
-    executor.update_parameters(name="readsim", timeout_min=minutes, cpus_per_task=1)
+    executor.update_parameters(name="readsim", timeout_min=MINUTES, cpus_per_task=1)
     if cluster == "slurm":
         executor.update_parameters(slurm_array_parallelism=tasks)
     for job in executor.map_array(run_portion, shares):

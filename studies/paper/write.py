@@ -63,7 +63,10 @@ def _about(
         "question": study.question,
         "command": command,
         "claims": [asdict(claim) for claim in study.claims],
-        "verdicts": [{k: _number(v) for k, v in verdict._asdict().items()} for verdict in verdicts],
+        "verdicts": [
+            {**{k: _number(x) for k, x in v._asdict().items()}, "as_expected": v.as_expected}
+            for v in verdicts
+        ],
         "tables": [
             {"title": title, "file": f"{stem}.csv"} for stem, (title, _) in findings.tables.items()
         ],

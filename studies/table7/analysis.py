@@ -7,6 +7,7 @@ import pandas as pd
 from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.summary.runs import FINAL, Log, is_oracle, results_of
+from studies.paper.compared import family
 from studies.paper.forest import draw_forest
 from studies.paper.paired import check_one_world, sizes, values_of
 from studies.paper.study import Drawing, Findings, Rows
@@ -28,7 +29,7 @@ def analyse(rows: Rows) -> Findings:
                 for a in _allocators(whole, frame)
             }
             utility = {a: 100.0 * values_of(frame, budget, a, "utility").mean() for a in scores}
-            read = next(a for a in scores if _family(a) == READ)
+            read = next(a for a in scores if family(a) == READ)
             best = max((a for a in scores if _is_baseline(a)), key=utility.__getitem__)
             effects["not-worse", case] = effects["better", case] = scores[read] - scores[best]
             if UNPRICED in scores:
@@ -65,17 +66,13 @@ def hidden_of(case: str, logs: Sequence[Log]) -> str:
 
 def _allocators(case: str, frame: pd.DataFrame) -> list[str]:
     names = list(frame["allocator"].unique())
-    if sum(_family(a) == READ for a in names) != 1 or not any(map(_is_baseline, names)):
+    if sum(family(a) == READ for a in names) != 1 or not any(map(_is_baseline, names)):
         raise RunLogError(f"{case}: one ReAD and a baseline are needed, found {names}")
     return names
 
 
-def _family(allocator: str) -> str:
-    return allocator.partition("+")[0]
-
-
 def _is_baseline(allocator: str) -> bool:
-    return not (is_oracle(allocator) or f"{_family(allocator)}-".startswith("read-"))
+    return not (is_oracle(allocator) or f"{family(allocator)}-".startswith("read-"))
 
 
 def _line(
