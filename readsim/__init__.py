@@ -25,6 +25,6 @@ ENV_ID = "readsim/Distill-v0"
 if ENV_ID not in _gymnasium.registry:
     _gymnasium.register(
         id=ENV_ID,
-        entry_point="readsim.env:DistillEnv",
-        vector_entry_point="readsim.vector_env:DistillVectorEnv",
+        entry_point="readsim.envs.env:DistillEnv",
+        vector_entry_point="readsim.envs.vector_env:DistillVectorEnv",
     )

@@ -1,6 +1,6 @@
 """`python -m readsim`."""
 
-from readsim.cli import main
+from readsim.cli.app import main
 
 if __name__ == "__main__":
     main()

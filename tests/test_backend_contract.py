@@ -7,15 +7,15 @@ import pytest
 
 from readsim.allocators.registry import load_allocator
 from readsim.backend import Backend
-from readsim.env import DistillEnv
+from readsim.envs.env import DistillEnv
 from readsim.errors import ReadsimError
-from readsim.rollout import Row, rollout
-from readsim.runlog import RunLog, read_runlog
+from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.loop import Row, rollout
 from readsim.simulator import SimBackend
 from readsim.testing import check_backend
 from readsim.toy import ToyBackend
 from readsim.worlds import load_world
-from tests.hf import NEEDS, tiny_run
+from tests.support.hf import NEEDS, tiny_run
 
 BUDGET = 300
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from readsim import metrics
 from readsim.arrays import Array
-from readsim.reward import essential_set
-from tests.strategies import grids, shares
+from readsim.envs.reward import essential_set
+from tests.support.strategies import grids, shares
 
 REQUIREMENT = np.array([0.5, 0.3, 0.2, 0.0])
 TARGET = metrics.target_set(REQUIREMENT)

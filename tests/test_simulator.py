@@ -10,12 +10,12 @@ from hypothesis.strategies import DataObject
 
 from readsim.arrays import Array
 from readsim.backend import Backend, Final
-from readsim.checkpoint import load_tree, save_tree
 from readsim.simulator import SimBackend, Simulator
 from readsim.testing.backend_checks import same
+from readsim.tree_file import load_tree, save_tree
 from readsim.worlds import World, load_world, random_world
-from tests.helpers import go_on
-from tests.strategies import BUDGET, shares, worlds
+from tests.support.helpers import go_on
+from tests.support.strategies import BUDGET, shares, worlds
 
 SEEDS = st.integers(0, 2**32)
 FLOW = random_world(2, capabilities=3, dynamics="flow")  # forgets, and has process noise

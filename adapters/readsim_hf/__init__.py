@@ -1,7 +1,7 @@
 """The real-run adapter: real teachers, students and benchmarks behind readsim's backend contract.
 
     from readsim_hf.backend import HFBackend        # behind gymnasium.make("readsim/Distill-v0", ...)
-    from readsim_hf.parts import build_parts        # from a RunConfig and a Pair
+    from readsim_hf.components import build_parts        # from a RunConfig and a Pair
 
 `import readsim_hf` itself loads nothing heavy; `readsim distill` is the command line.
 """

@@ -11,15 +11,15 @@ from torch import nn
 
 from readsim.arrays import Array
 from readsim.backend import Final, Outcome
+from readsim.envs.episode import Setting
+from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
-from readsim.offline import Pool
-from readsim.setting import Setting
 from readsim.streams import seed_sequence
+from readsim_hf.components import Parts
 from readsim_hf.interventions import Interventions, intervene, pool_of
-from readsim_hf.parts import Parts
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import Measurement
-from readsim_hf.training.feed import Feed
+from readsim_hf.training.example_stream import Feed
 from readsim_hf.training.saved import load_student, save_student
 from readsim_hf.training.student import Student, memory_for
 

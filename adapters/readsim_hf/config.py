@@ -9,14 +9,14 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from readsim.amounts import parse_tokens
 from readsim.errors import ConfigError, unknown
+from readsim.token_counts import parse_tokens
+from readsim_hf.config_merge import explain, merge, without_none, without_replaced
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
-from readsim_hf.tables import explain, merge, without_none, without_replaced
 from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.training.recipe import Recipe
 

@@ -12,31 +12,32 @@ from rich.console import Console
 from torch import nn
 
 from readsim.allocators.registry import load_allocator
-from readsim.checkpoint import write_atomic
-from readsim.commands import interruptible
-from readsim.durable import forget, has_checkpoint
-from readsim.env import DistillEnv
+from readsim.cli.common import interruptible
+from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
-from readsim.experiment import Cell, check_complete
-from readsim.rollout import rollout, setup_for
-from readsim.runlog import RunLog, read_runlog
+from readsim.runs.cell import Cell
+from readsim.runs.checkpoints import forget, has_checkpoint
+from readsim.runs.grid import check_complete
+from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.loop import rollout, setup_for
+from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
+from readsim_hf.components import Parts, build_parts
 from readsim_hf.config import RunConfig, preset_table, read_table
+from readsim_hf.distributed_run import join, led, work
 from readsim_hf.identify import identify
 from readsim_hf.manifest import digest_of
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
-from readsim_hf.outlay import show_outlay
-from readsim_hf.parts import Parts, build_parts
+from readsim_hf.progress import Watching
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import refusals_of, save_results, show_identified, show_results
-from readsim_hf.show_compared import show_beside
+from readsim_hf.scores import show_beside
 from readsim_hf.teachers.record import TeacherRecord
+from readsim_hf.token_estimate import show_outlay
 from readsim_hf.training.agreement import agreement
-from readsim_hf.training.processes import Processes, said_once
-from readsim_hf.training.shared import is_sharded
-from readsim_hf.watching import Watching
-from readsim_hf.workers import join, led, work
+from readsim_hf.training.distributed_student import is_sharded
+from readsim_hf.training.process_group import Processes, said_once
 
 HELD_OUT = 64  # prompts on which student and teacher are compared
 

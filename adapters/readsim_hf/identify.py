@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.env import DistillEnv
+from readsim.envs.env import DistillEnv
 from readsim.streams import generator
 from readsim.worlds.task import Task
 from readsim_hf.backend import HFBackend

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.checkpoint import write_atomic
+from readsim.envs.episode import Setting
+from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.errors import RunLogError
-from readsim.offline import Pool, random_allocations
-from readsim.setting import Setting
 from readsim.streams import generator
+from readsim.tree_file import write_atomic
 from readsim_hf.manifest import digest_of
 from readsim_hf.probes.suite import ProbeSuite
 

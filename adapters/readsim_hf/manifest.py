@@ -9,8 +9,8 @@ from readsim_hf.config import RunConfig
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import Splits
 from readsim_hf.prompts.library import Library
-from readsim_hf.teachers.contract import AnyTeacher
-from readsim_hf.teachers.fingerprint import fingerprint
+from readsim_hf.teachers.base import AnyTeacher
+from readsim_hf.teachers.ids import fingerprint
 from readsim_hf.training.saved import file_digest
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from readsim.amounts import show_tokens
-from readsim.checkpoint import write_atomic
-from readsim.env import DistillEnv
+from readsim.envs.env import DistillEnv
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
-from readsim.runlog import read_runlog
+from readsim.runs.log_file import read_runlog
+from readsim.token_counts import show_tokens
+from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
 from readsim_hf.manifest import digest_of
 from readsim_hf.models.loading import no_progress_bars

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from readsim.arrays import Array
-from readsim.candidates import candidate_set
-from readsim.offline import Pool
-from readsim.reward import RewardConfig
+from readsim.envs.candidates import candidate_set
+from readsim.envs.offline_pool import Pool
+from readsim.envs.reward import RewardConfig
 from readsim.streams import generator
 from readsim.worlds.task import Task
 from readsim.worlds.world import World

@@ -10,7 +10,7 @@ from inspect import cleandoc, signature
 from typing import Any
 
 from readsim.allocators.base import Allocator
-from readsim.allocators.shaping import OPTIONS, Shape, Shaped
+from readsim.allocators.modifiers import OPTIONS, Shape, Shaped
 from readsim.errors import ConfigError, ReadsimError, UnknownNameError, unknown
 
 GROUP = "readsim.allocators"
@@ -21,16 +21,22 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "one-hot": ("readsim.allocators.static:OneHot", {}),
     "task-static": ("readsim.allocators.static:TaskStatic", {}),
     "random": ("readsim.allocators.static:Random", {}),
-    "greedy": ("readsim.allocators.read:ReAD", {"variant": "greedy"}),
-    "greedy-last": ("readsim.allocators.greedy_last:GreedyLast", {}),
+    "greedy": ("readsim.allocators.read.allocator:ReAD", {"variant": "greedy"}),
+    "greedy-last": ("readsim.allocators.heuristics:GreedyLast", {}),
     "grid": ("readsim.allocators.grid:GridSearched", {}),
     "grid-charged": ("readsim.allocators.grid:GridSearched", {"charge": True}),
-    "oracle-static": ("readsim.allocators.oracle:OracleStatic", {}),
-    "read": ("readsim.allocators.read:ReAD", {}),
-    "read-no-identification": ("readsim.allocators.read:ReAD", {"variant": "no-identification"}),
-    "read-no-adaptation": ("readsim.allocators.read:ReAD", {"variant": "no-adaptation"}),
-    "read-no-interaction": ("readsim.allocators.read:ReAD", {"variant": "no-interaction"}),
-    "read-no-history": ("readsim.allocators.read:ReAD", {"variant": "no-history"}),
+    "oracle-static": ("readsim.allocators.oracles:OracleStatic", {}),
+    "read": ("readsim.allocators.read.allocator:ReAD", {}),
+    "read-no-identification": (
+        "readsim.allocators.read.allocator:ReAD",
+        {"variant": "no-identification"},
+    ),
+    "read-no-adaptation": ("readsim.allocators.read.allocator:ReAD", {"variant": "no-adaptation"}),
+    "read-no-interaction": (
+        "readsim.allocators.read.allocator:ReAD",
+        {"variant": "no-interaction"},
+    ),
+    "read-no-history": ("readsim.allocators.read.allocator:ReAD", {"variant": "no-history"}),
     # online peers: exponentiated weights, bandits, ideas of a survey
     "aioli": ("readsim.allocators.exponentiated.aioli:Aioli", {}),
     "aioli-ema": ("readsim.allocators.exponentiated.aioli:Aioli", {"ema": 0.1}),
@@ -49,10 +55,10 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "odm-dataflex": ("readsim.allocators.bandits.odm:ODMDataFlex", {}),
     "odm-paper": ("readsim.allocators.bandits.odm:ODMPaper", {}),
     "odm-smoothed": ("readsim.allocators.bandits.odm:ODMSmoothed", {}),
-    "branch-merge": ("readsim.allocators.survey.branch_merge:BranchMerge", {}),
-    "error-mass": ("readsim.allocators.survey.error_mass:ErrorMass", {}),
-    "gap-proportional": ("readsim.allocators.survey.gap_proportional:GapProportional", {}),
-    "validation-guided": ("readsim.allocators.survey.validation_guided:ValidationGuided", {}),
+    "branch-merge": ("readsim.allocators.heuristics:BranchMerge", {}),
+    "error-mass": ("readsim.allocators.heuristics:ErrorMass", {}),
+    "gap-proportional": ("readsim.allocators.heuristics:GapProportional", {}),
+    "validation-guided": ("readsim.allocators.heuristics:ValidationGuided", {}),
     # a law fitted to short runs, or while training, then its optimum
     "ado": ("readsim.allocators.lawfit.ado:ADO", {}),
     "autoscale": ("readsim.allocators.lawfit.autoscale:AutoScale", {}),
@@ -60,11 +66,11 @@ BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "mixing-laws": ("readsim.allocators.lawfit.log_linear:MixingLaws", {}),
     "regmix": ("readsim.allocators.lawfit.regmix:RegMix", {}),
     # contextual bandits with a linear model
-    "linucb": ("readsim.allocators.contextual.linucb:LinUCB", {}),
-    "thompson": ("readsim.allocators.contextual.thompson:Thompson", {}),
+    "linucb": ("readsim.allocators.contextual.linear:LinUCB", {}),
+    "thompson": ("readsim.allocators.contextual.linear:Thompson", {}),
     # planning ahead: on a world fitted to trial runs, and on the true one
-    "mpc": ("readsim.allocators.planning.mpc:MPC", {}),
-    "oracle-planning": ("readsim.allocators.planning.oracle:OraclePlanning", {}),
+    "mpc": ("readsim.allocators.mpc:MPC", {}),
+    "oracle-planning": ("readsim.allocators.oracles:OraclePlanning", {}),
 }
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from readsim.allocators.base import Allocator, Context, Setup
 from readsim.arrays import Array
+from readsim.envs.offline_pool import random_allocations
 from readsim.errors import unknown
-from readsim.offline import random_allocations
 
 
 class Uniform(Allocator):

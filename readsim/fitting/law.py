@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.fitting.build import world_of
-from readsim.fitting.choose import FOLDS, choose, first_choice, fold_of_rows, held_out
+from readsim.fitting.cross_validation import FOLDS, choose, first_choice, fold_of_rows, held_out
 from readsim.fitting.network import Choice, Data, Parts
 from readsim.fitting.solve import Solution, average, solve
 from readsim.worlds.world import World

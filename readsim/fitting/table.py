@@ -17,7 +17,7 @@ from readsim.fitting.columns import (
     split_columns,
     strip,
 )
-from readsim.fitting.sheet import Sheet, common_key, join, read_sheet
+from readsim.fitting.csv_table import Sheet, common_key, join, read_sheet
 from readsim.fitting.units import Scale, read_targets, read_tokens
 
 TOLERANCE = 0.01

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from readsim.amounts import parse_tokens, show_tokens
 from readsim.arrays import Array
 from readsim.errors import ConfigError, ReadsimError
-from readsim.fitting.sheet import Sheet
+from readsim.fitting.csv_table import Sheet
+from readsim.token_counts import parse_tokens, show_tokens
 
 UNKNOWN_BUDGET = (
     150_000_000.0  # tokens of a run where a file tells shares only: the default's largest

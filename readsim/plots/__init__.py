@@ -6,8 +6,9 @@ from readsim.plots.allocation import draw_allocation
 from readsim.plots.spillover import draw_spillover
 from readsim.plots.style import save, sober
 from readsim.plots.utility import draw_utility
-from readsim.summary.intervals import make_grid
-from readsim.summary.runs import read_logs, results_of
+from readsim.runs.read_logs import read_logs
+from readsim.summary.grid import make_grid
+from readsim.summary.results import results_of
 
 __all__ = ["draw_all", "draw_allocation", "draw_spillover", "draw_utility"]
 

@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from readsim.amounts import show_tokens
 from readsim.arrays import Array
-from readsim.plots.curves import mean_allocation
+from readsim.plots.data import mean_allocation
 from readsim.plots.style import (
     BLUE,
     GREEN,
@@ -26,8 +25,9 @@ from readsim.plots.style import (
     room_for,
     short,
 )
-from readsim.summary.intervals import Grid
-from readsim.summary.runs import Log
+from readsim.runs.read_logs import Log
+from readsim.summary.grid import Grid
+from readsim.token_counts import show_tokens
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, YELLOW, GREY)
 TASKS = 4

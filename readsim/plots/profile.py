@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from readsim.amounts import show_tokens
 from readsim.plots.style import BLUE, GREY, VERMILION, Box, footnote, panels
+from readsim.token_counts import show_tokens
 
 
 def draw_profile(rows: Sequence[dict[str, Any]], config: dict[str, Any]) -> Figure:

@@ -4,12 +4,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from readsim.amounts import show_tokens
 from readsim.plots.labels import label_points
 from readsim.plots.style import FAINT, Box, footnote, looks, panels
 from readsim.stats.intervals import half_width
-from readsim.summary.intervals import Grid
-from readsim.summary.runs import is_loss
+from readsim.summary.grid import Grid
+from readsim.summary.results import is_loss
+from readsim.token_counts import show_tokens
 
 
 def draw_spillover(grid: Grid) -> Figure:

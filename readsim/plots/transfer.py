@@ -7,9 +7,9 @@ from matplotlib import colormaps
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from readsim.amounts import show_tokens
 from readsim.arrays import Array, Mask
 from readsim.plots.style import FAINT, Box, footnote, panels, room_for
+from readsim.token_counts import show_tokens
 
 CELL = 0.36  # inches
 COLOURS = "PuOr"  # orange below 0, violet above: told apart by colour-blind readers

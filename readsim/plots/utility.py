@@ -6,15 +6,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from readsim.amounts import show_tokens
 from readsim.arrays import Array
-from readsim.plots.curves import utility_curves
+from readsim.plots.data import utility_curves
 from readsim.plots.labels import label_right
 from readsim.plots.style import Box, footnote, looks, panels, room_for
+from readsim.runs.read_logs import Log
 from readsim.stats.intervals import half_width
-from readsim.summary.intervals import Grid
-from readsim.summary.runs import Log, is_loss
+from readsim.summary.grid import Grid
+from readsim.summary.results import is_loss
 from readsim.summary.table import REFERENCE
+from readsim.token_counts import show_tokens
 
 
 def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from readsim.amounts import show_tokens
 from readsim.arrays import Array
 from readsim.report.effects import Effects, coloured, decimals_of, effects, names_of
-from readsim.report.parts import Section, Table, text_cells
-from readsim.summary.intervals import Grid
-from readsim.summary.runs import Log, is_loss
+from readsim.report.render import Section, Table, text_cells
+from readsim.runs.read_logs import Log
+from readsim.summary.grid import Grid
+from readsim.summary.results import is_loss
 from readsim.summary.show import number
+from readsim.token_counts import show_tokens
 
 MOST = 25  # drops on the page
 

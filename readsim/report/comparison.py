@@ -4,20 +4,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from readsim.amounts import show_tokens
 from readsim.plots import draw_allocation, draw_spillover, draw_utility
 from readsim.plots.style import sober, to_svg
 from readsim.report.changes import changes_section
-from readsim.report.headline import headline
-from readsim.report.parts import Figure, Part, Section
 from readsim.report.provenance import listed, provenance_section
 from readsim.report.reading import Group
-from readsim.report.statistics import results_section, statistics_section
+from readsim.report.render import Figure, Part, Section
+from readsim.report.statistics import headline, results_section, statistics_section
 from readsim.report.transfer import transfer_section
 from readsim.summary import summarise
-from readsim.summary.intervals import Grid, make_grid
-from readsim.summary.runs import results_of
+from readsim.summary.grid import Grid, make_grid
+from readsim.summary.results import results_of
 from readsim.summary.show import number
+from readsim.token_counts import show_tokens
 
 
 def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from readsim.arrays import Array, Mask
-from readsim.report.parts import TONES, Cell
+from readsim.report.render import TONES, Cell
 from readsim.stats import benjamini_hochberg, t_test
 from readsim.stats.intervals import half_width
 from readsim.summary.show import number

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from readsim.errors import RunLogError
-from readsim.logformat import Content, read_content
-from readsim.report.rows import check_run
-from readsim.summary.intervals import make_grid
-from readsim.summary.runs import (
+from readsim.runs.log_schema import Content, read_content
+from readsim.runs.read_logs import (
     METHOD,
     METHOD_SETTINGS,
     Log,
     check_configs,
+    check_run,
     fair,
     joined,
-    results_of,
 )
+from readsim.summary.grid import make_grid
+from readsim.summary.results import results_of
 from readsim.summary.table import REFERENCE
 
 

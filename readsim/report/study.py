@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from readsim.errors import ConfigError
-from readsim.report.parts import Cell, Code, Facts, Figure, Notes, Part, Section, Table, text_cells
+from readsim.report.render import Cell, Code, Facts, Figure, Notes, Part, Section, Table, text_cells
 from readsim.summary.show import number
 
 FILE = "study.json"

@@ -7,21 +7,20 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from readsim.amounts import show_tokens
 from readsim.errors import RunLogError
 from readsim.plots.style import sober, to_svg
-from readsim.report.headline import headline
-from readsim.report.parts import Code, Facts, Figure, Notes, Part, Section, Table, text_cells
-from readsim.report.provenance import listed, unique, versions_of
+from readsim.report.provenance import listed, seeds_text, unique, versions_of
 from readsim.report.reading import Group, read_groups
-from readsim.report.reproduce import seeds_text
+from readsim.report.render import Code, Facts, Figure, Notes, Part, Section, Table, text_cells
+from readsim.report.statistics import headline
 from readsim.suite.figure import draw_suite
 from readsim.suite.plan import SCALE
 from readsim.suite.scores import Scores, scores_of
 from readsim.suite.table import COLUMNS, suite_notes, suite_table
 from readsim.summary import summarise
-from readsim.summary.runs import is_oracle, results_of
+from readsim.summary.results import is_oracle, results_of
 from readsim.summary.show import number
+from readsim.token_counts import show_tokens
 
 TIMINGS = ("allocator", "task", "budget", "seconds", "decisions")
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from readsim.commands import refuse_other_runs, write_timings
-from readsim.experiment import Cell, Problem, run_cells
+from readsim.runs.cell import Cell
+from readsim.runs.folder import refuse_other_runs, write_timings
+from readsim.runs.grid import Problem, run_cells
 from readsim.suite.plan import Comparison
 from readsim.summary import results, summarise
 from readsim.worlds import load_world, save_world

@@ -1,6 +1,6 @@
 """From run logs to tables: one row a run, then one row a budget and allocator with intervals."""
 
-from readsim.summary.runs import results
+from readsim.summary.results import results
 from readsim.summary.show import print_table, to_markdown
 from readsim.summary.table import summarise
 

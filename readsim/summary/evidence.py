@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from readsim.amounts import show_tokens
 from readsim.arrays import Array
 from readsim.stats import (
     detectable_difference,
@@ -14,6 +13,7 @@ from readsim.stats import (
     sign_flip_test,
     t_test,
 )
+from readsim.token_counts import show_tokens
 
 COLUMNS = ("difference_sd", "p_value", "p_holm", "p_sign_flip", "detectable", "pairing")
 SURE = 0.05

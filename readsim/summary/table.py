@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from readsim.amounts import show_tokens
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.metrics import gap_closed
 from readsim.stats.intervals import half_width
 from readsim.summary.evidence import advice, evidence
-from readsim.summary.intervals import Grid, make_grid
-from readsim.summary.runs import is_loss
+from readsim.summary.grid import Grid, make_grid
+from readsim.summary.results import is_loss
+from readsim.token_counts import show_tokens
 
 REFERENCE = "task-static"
 GAP = ("uniform", "oracle-static")

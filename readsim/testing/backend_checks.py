@@ -9,10 +9,10 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.backend import Backend, DurableBackend, Final
-from readsim.checkpoint import load_tree, save_tree
-from readsim.env import DistillEnv
-from readsim.ledger import KINDS
+from readsim.envs.env import DistillEnv
+from readsim.envs.ledger import KINDS
 from readsim.testing.checks import Outcome, Property, Skip, run
+from readsim.tree_file import load_tree, save_tree
 
 Make = Callable[[], Backend]
 TOKENS = 50

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from readsim.allocators.base import Allocator, Context, Setup, State, Transition
 from readsim.arrays import Array
-from readsim.checkpoint import load_tree, save_tree
-from readsim.env import DistillEnv
-from readsim.rollout import rollout
+from readsim.envs.env import DistillEnv
+from readsim.runs.loop import rollout
 from readsim.testing.backend_checks import same
+from readsim.tree_file import load_tree, save_tree
 from readsim.worlds import Task, World
 
 BUDGET = 4_000_000

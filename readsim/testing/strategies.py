@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
-from readsim.env import DistillEnv
-from readsim.logformat import Row, plain
-from readsim.rollout import rollout
+from readsim.envs.env import DistillEnv
+from readsim.runs.log_schema import Row, plain
+from readsim.runs.loop import rollout
 from readsim.worlds import Task, World
 from readsim.worlds.gains import Gain, GainBank, gain
 

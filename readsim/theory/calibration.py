@@ -5,14 +5,14 @@ the unplayed optimum, |q(x_t, alpha) - mu_t| <= beta sigma_t, mu and sigma fitte
 
 It holds where the ensemble contains the truth and sigma is its error's scale. Known failures: a
 bootstrap deviation leaves out misspecification (with more data it shrinks, the bias does not);
-sigma = 0 with any error; a kappa that shrinks (R50). Repairs: `readsim.allocators.calibration`.
+sigma = 0 with any error; a kappa that shrinks (R50). Repairs: `readsim.allocators.read.calibration`.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from readsim.allocators.calibration import standard_errors
+from readsim.allocators.read.calibration import standard_errors
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.stats.intervals import t_interval

@@ -13,8 +13,8 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
-from readsim.logformat import Row
-from readsim.runlog import read_runlog
+from readsim.runs.log_file import read_runlog
+from readsim.runs.log_schema import Row
 from readsim.stats.intervals import t_interval
 from readsim.theory.calibration import coverage, mean_interval
 from readsim.theory.result import Result, needs

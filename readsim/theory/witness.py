@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from readsim.allocators.base import Allocator, Context, Setup, State, Transition
-from readsim.allocators.read import ReAD
+from readsim.allocators.read.allocator import ReAD
 from readsim.arrays import Array
 from readsim.backend import OffersOutlook
-from readsim.env import DistillEnv
-from readsim.reward import proxy_reward
-from readsim.rollout import Row, rollout
+from readsim.envs.env import DistillEnv
+from readsim.envs.reward import proxy_reward
+from readsim.runs.loop import Row, rollout
 from readsim.theory.result import needs
 
 

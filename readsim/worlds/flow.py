@@ -19,9 +19,9 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.worlds.gains import GainBank
-from readsim.worlds.intake import Intake
 from readsim.worlds.links import Link
 from readsim.worlds.potential import State
+from readsim.worlds.token_repetition import Intake
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,10 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.worlds.checks import check_budget
 from readsim.worlds.flow import Flow
 from readsim.worlds.search import LEAST, Problem, best_shares
 from readsim.worlds.task import Task
+from readsim.worlds.validation import check_budget
 from readsim.worlds.waterfill import water_fill
 from readsim.worlds.world import STEPS, World
 

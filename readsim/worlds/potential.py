@@ -9,8 +9,8 @@ turns into gain: x - u(x) is convex, starts with slope 0 and ends with slope 1 (
 the paper's Observation 2), and needs no second transcendental function. For the power family,
 infinitely steep at 0, harm grows as x instead.
 
-With finite pools or shared gain curves (`readsim.worlds.intake`) x - u(x) becomes x - u(e): harm counts
-every token, gain what the token is still worth.
+With finite pools or shared gain curves (`readsim.worlds.token_repetition`) x - u(x) becomes
+x - u(e): harm counts every token, gain what the token is still worth.
 
 `separable` worlds (Assumption 4.4) are the special case without harm, with the identity link, and
 with one source per capability or at least none that harms.
@@ -20,8 +20,8 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.worlds.gains import GainBank
-from readsim.worlds.intake import Intake
 from readsim.worlds.links import Link
+from readsim.worlds.token_repetition import Intake
 
 State = tuple[Array, ...]
 

@@ -11,13 +11,13 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError, WorldError, unknown
 from readsim.worlds import links
 from readsim.worlds.artifact import Artifact
-from readsim.worlds.checks import check_world
 from readsim.worlds.flow import Flow, FlowTerms
 from readsim.worlds.gains import GainBank
-from readsim.worlds.intake import Intake
 from readsim.worlds.potential import Potential, State
 from readsim.worlds.probe import Probe
 from readsim.worlds.task import Task, build_task, focus_task
+from readsim.worlds.token_repetition import Intake
+from readsim.worlds.validation import check_world
 
 STEPS = 20  # decision steps of the paper's runs; only `flow` and `artifact` results depend on it
 

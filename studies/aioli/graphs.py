@@ -11,9 +11,9 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
+from readsim.fitting.csv_table import read_sheet
 from readsim.fitting.law import Fitted, fit_law
 from readsim.fitting.network import Choice
-from readsim.fitting.sheet import read_sheet
 
 FILE = Path(__file__).parents[3] / "shared/data/aioli/slimpajama_arxiv_book_stackexchange.csv"
 TOKENS = 1e9  # of each run: its own unit, as the graphs do not say

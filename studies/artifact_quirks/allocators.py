@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from readsim.allocators.base import Context, Setup
-from readsim.allocators.read import ReAD
+from readsim.allocators.read.allocator import ReAD
 from readsim.arrays import Array
-from readsim.candidates import sparse_actions
+from readsim.envs.candidates import sparse_actions
 from readsim.errors import unknown
 
 COST = 1e-5  # of a token, in the public code's reward

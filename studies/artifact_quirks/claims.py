@@ -1,7 +1,7 @@
 """What each trap should cost, by its mechanism, written down before the runs."""
 
 from studies.artifact_quirks.sweep import QUIRKS, REPEATED, TASKS
-from studies.paper.claim import Claim
+from studies.common.claim import Claim
 
 SOURCE = "the public code of R112, read after our defaults were frozen (D46)"
 ALL = tuple(TASKS)

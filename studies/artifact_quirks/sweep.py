@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from readsim.experiment import Cell, make_cells
+from readsim.runs.cell import Cell
+from readsim.runs.grid import make_cells
 from readsim.worlds import World, load_world
-from studies.paper.made import made
-from studies.paper.study import Case
+from studies.common.study import Case
+from studies.common.worlds import made
 
 BUDGET, STEPS = 150_000_000, 20
 TASKS = {"read8-llama": "math", "conflict": "skill_1", "gateway": "math"}

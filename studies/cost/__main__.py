@@ -15,9 +15,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from readsim.commands import progress
-from readsim.experiment import make_cells, run_cell
-from readsim.runlog import read_runlog
+from readsim.cli.common import progress
+from readsim.runs.grid import make_cells, run_cell
+from readsim.runs.log_file import read_runlog
 from readsim.suite.plan import default_allocators
 
 MILLION = 1_000_000

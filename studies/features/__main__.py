@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from readsim.commands import interruptible, progress
+from readsim.cli.common import interruptible, progress
 from readsim.errors import ConfigError, ReadsimError, RunLogError
 from readsim.plots.style import save, sober
 from readsim.suite.run import run_suite

@@ -3,7 +3,7 @@
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.setting import source_prior
+from readsim.envs.episode import source_prior
 from readsim.worlds import World, optimum
 from readsim.worlds.task import Task
 

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from readsim.errors import RunLogError
-from readsim.runlog import read_runlog
+from readsim.runs.log_file import read_runlog
 from readsim.stats import half_width
-from readsim.suite.family import draw_family
-from readsim.suite.plan import Comparison, make_plan
+from readsim.suite.plan import Comparison, draw_family, make_plan
 from readsim.worlds import load_world
 from studies.features.measure import features_of
 

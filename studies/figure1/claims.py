@@ -1,8 +1,8 @@
 """Observation 1, written down before the runs. S_B is the set of one-hot runs at budget B."""
 
+from studies.common.claim import Claim
+from studies.common.worlds import ISOLATED
 from studies.figure1.sweep import WORLDS
-from studies.paper.claim import Claim
-from studies.paper.worlds import ISOLATED
 
 SOURCE = "Figure 1, Observation 1 (R13)"
 SMALL, LARGE = "20M", "150M (or as far as the world's horizon goes, in the same proportion)"

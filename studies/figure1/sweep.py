@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from readsim.experiment import Cell, make_cells
+from readsim.runs.cell import Cell
+from readsim.runs.grid import make_cells
 from readsim.worlds import load_world
-from studies.paper.made import made
-from studies.paper.study import Case
-from studies.paper.worlds import ISOLATED, isolated
+from studies.common.study import Case
+from studies.common.worlds import ISOLATED, isolated, made
 
 BUDGETS = (20_000_000, 80_000_000, 150_000_000)
 WORLDS = ("read8-llama", "read8-qwen", "related-web", "conflict")

@@ -5,10 +5,10 @@ is independent, as in three real runs: one seed has the same luck at every budge
 g1 and g2 are the gains of a target from the first to the second and to the third budget.
 """
 
+from studies.common.claim import Claim
+from studies.common.worlds import ISOLATED
 from studies.figure1.sweep import WORLDS
 from studies.figure2.sweep import LINEAR
-from studies.paper.claim import Claim
-from studies.paper.worlds import ISOLATED
 
 RETURNS = "Figure 2(a), Observation 2 (R14, D43)"
 SPILLOVER = "Figure 2(b), Observation 2 (R15, R107, D43)"

@@ -5,7 +5,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from readsim.amounts import show_tokens
 from readsim.plots.labels import label_right
 from readsim.plots.style import (
     BLACK,
@@ -21,6 +20,7 @@ from readsim.plots.style import (
     panels,
     room_for,
 )
+from readsim.token_counts import show_tokens
 
 COUNTS = {"as the paper": (VERMILION, "o"), "slopes, split seeds": (BLUE, "s")}
 COLOURS = (VERMILION, BLUE, GREEN, ORANGE, PURPLE, SKY, GREY, BLACK)

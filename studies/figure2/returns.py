@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from studies.paper.transfer import Transfer
+from studies.common.transfer import Transfer
 
 STRONGEST = 3  # targets
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from readsim.worlds import World, load_world
+from studies.common.study import Case
+from studies.common.worlds import ISOLATED, isolated, made
 from studies.figure1.sweep import BUDGETS, WORLDS, one_hot_cells
-from studies.paper.made import made
-from studies.paper.study import Case
-from studies.paper.worlds import ISOLATED, isolated
 
 TEST_ITEMS = (250, 1000, 4000)
 LINEAR = tuple(f"linear-{items}" for items in TEST_ITEMS)

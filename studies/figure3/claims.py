@@ -4,8 +4,8 @@ The curve of a method on a capability: final score of the student trained for it
 of the budget. The best rival is chosen by its mean over seeds, once for each statistic.
 """
 
-from studies.paper.claim import Claim
-from studies.paper.worlds import ISOLATED
+from studies.common.claim import Claim
+from studies.common.worlds import ISOLATED
 from studies.tables.sweep import WORLDS
 
 SOURCE = "Figure 3, RQ2 (R86)"

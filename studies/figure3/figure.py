@@ -3,13 +3,13 @@
 import numpy as np
 from matplotlib.ticker import NullFormatter
 
-from readsim.amounts import show_tokens
 from readsim.plots.labels import label_right
 from readsim.plots.style import Box, footnote, looks, panels, room_for
 from readsim.stats.intervals import half_width
-from readsim.summary.intervals import Grid
-from studies.paper.compared import READ, by_task, place
-from studies.paper.study import Drawing
+from readsim.summary.grid import Grid
+from readsim.token_counts import show_tokens
+from studies.common.compared import READ, by_task, place
+from studies.common.study import Drawing
 
 
 def draw_curves(case: str, grid: Grid) -> Drawing:

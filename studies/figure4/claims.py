@@ -3,8 +3,8 @@
 What a component is worth: utility of ReAD minus that of ReAD without it, mean over tasks and budgets.
 """
 
+from studies.common.claim import Claim
 from studies.figure4.sweep import CONFLICT, LLAMA, MISALIGNED, STRAIGHT
-from studies.paper.claim import Claim
 
 SOURCE = "Figure 4 (R89, D19)"
 WORTH = "utility of ReAD minus that of"

@@ -1,9 +1,94 @@
 """The study of Figure 4."""
 
-from studies.figure4.analysis import analyse
+import numpy as np
+import pandas as pd
+
+from readsim.arrays import Array
+from readsim.errors import RunLogError
+from readsim.stats import half_width
+from readsim.summary.grid import Grid
+from readsim.token_counts import show_tokens
+from studies.common.compared import READ, compared, place
+from studies.common.dots import draw_dots
+from studies.common.study import Drawing, Findings, Rows, Study
 from studies.figure4.claims import CLAIMS
-from studies.figure4.sweep import cases
-from studies.paper.study import Study
+from studies.figure4.sweep import COMPONENTS, cases
+
+# What each component of ReAD is worth: the utility that is lost without it.
+
+
+def analyse(rows: Rows) -> Findings:
+    """Effects, a table by budget, and a figure a case."""
+    effects: dict[tuple[str, str], Array] = {}
+    lines: list[dict[str, object]] = []
+    figures: dict[str, Drawing] = {}
+    for case, logs in rows.items():
+        grid = compared(logs)
+        worth = worth_of(grid)
+        effects |= {(claim, case): values for claim, values in effects_of(worth).items()}
+        lines += [{"case": case, **line} for line in _lines(grid, worth)]
+        figures[f"components-{case.replace('/', '-')}"] = _draw(case, grid, worth)
+    table = ("utility of ReAD minus that of ReAD without a component, points", pd.DataFrame(lines))
+    return Findings(effects, {"components": table}, figures)
+
+
+def worth_of(grid: Grid) -> dict[str, Array]:
+    """Component -> utility of ReAD minus that without it (B, N); `uniform` is the uniform allocation.
+
+    Raises RunLogError if ReAD or all of them are missing.
+    """
+    utility, names = grid.by_seed("utility"), grid.allocators
+    ours = utility[:, place(names, READ)]
+    without = {name: f"{READ}-no-{name}" for name in COMPONENTS} | {"uniform": "uniform"}
+    out = {
+        component: ours - utility[:, names.index(name)]
+        for component, name in without.items()
+        if name in names
+    }
+    if not out:
+        raise RunLogError(f"no ablation of ReAD: the allocators are {', '.join(names)}")
+    return out
+
+
+def effects_of(worth: dict[str, Array]) -> dict[str, Array]:
+    """Claim -> one effect a seed (N,); a component that was not run is not judged."""
+    out = {name: values.mean(axis=0) for name, values in worth.items()}
+    if {"identification", "adaptation", "interaction"} <= set(out):
+        two = np.stack([out["identification"], out["adaptation"]])
+        smaller = two[int(two.mean(axis=-1).argmin())]
+        out["two-matter-most"] = smaller - out["interaction"]
+    return out
+
+
+def _lines(grid: Grid, worth: dict[str, Array]) -> list[dict[str, object]]:
+    out = []
+    for name, values in worth.items():
+        line: dict[str, object] = {"component": name}
+        means = [*values, values.mean(axis=0)]
+        for title, seeds in zip([*map(show_tokens, grid.budgets), "mean"], means, strict=True):
+            line[title] = f"{seeds.mean():+.2f} ± {float(half_width(seeds)):.2f}"
+        out.append(line)
+    return out
+
+
+def _draw(case: str, grid: Grid, worth: dict[str, Array]) -> Drawing:
+    values = np.stack(list(worth.values()), axis=1)
+    names = ["uniform allocation" if name == "uniform" else f"no {name}" for name in worth]
+    figure = draw_dots(
+        values,
+        names,
+        [f"{show_tokens(budget)} tokens" for budget in grid.budgets],
+        "utility lost (points)",
+        f"{case}. Utility of ReAD minus that of ReAD without the component, mean over "
+        f"{len(grid.tasks)} tasks, paired by seed.",
+    )
+    means = {name: float(v.mean()) for name, v in worth.items()}
+    most = max(means, key=lambda name: means[name])
+    alt = f"Utility lost without each component of ReAD in {case}, mean over budgets: " + ", ".join(
+        f"{name} {value:+.2f}" for name, value in means.items()
+    )
+    return Drawing(f"Components of ReAD in {case}", figure, f"{alt} points. Largest: {most}.")
+
 
 STUDY = Study(
     name="figure4",

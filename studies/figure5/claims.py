@@ -5,9 +5,9 @@ with it only by being it. With help from other sources, or a gate that another s
 not be. A case is a world and a budget, the smaller or the larger one.
 """
 
+from studies.common.claim import Claim
+from studies.common.worlds import ISOLATED
 from studies.figure5.sweep import GATEWAY, WORLDS
-from studies.paper.claim import Claim
-from studies.paper.worlds import ISOLATED
 
 SOURCE = "Figure 5, RQ4 (R92, R110); D50: at every budget"
 SIZES = ("small", "large")

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from readsim.experiment import Cell, make_cells
+from readsim.runs.cell import Cell
+from readsim.runs.grid import make_cells
 from readsim.worlds import World, load_world
-from studies.paper.made import made
-from studies.paper.study import Case
-from studies.paper.worlds import ISOLATED, isolated
+from studies.common.study import Case
+from studies.common.worlds import ISOLATED, isolated, made
 
 TARGETS = ("reasoning", "math", "code")
 SPECIALIST, READ = "one-hot", "read"

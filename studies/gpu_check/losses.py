@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from readsim_hf.objectives.objective import SoftTargets, Targets
+from readsim_hf.objectives.base import SoftTargets, Targets
 from readsim_hf.objectives.sparse import soft_from_logits
 from readsim_hf.objectives.table import TABLE, make_objective
 from readsim_hf.teachers.record import SoftKind

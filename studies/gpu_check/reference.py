@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from readsim_hf.objectives.objective import SoftTargets, Targets
+from readsim_hf.objectives.base import SoftTargets, Targets
 from readsim_hf.objectives.table import TABLE
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from readsim_hf.backend import HFBackend
+from readsim_hf.components import build_parts
 from readsim_hf.config import RunConfig, preset_table
 from readsim_hf.models.loading import moved
 from readsim_hf.models.pairs import Pair, load_pair
 from readsim_hf.objectives.table import make_objective
-from readsim_hf.parts import build_parts
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.training.recipe import Recipe

@@ -7,7 +7,7 @@ utility is not linear (ces:-2), so that the requirement changes as the student l
 world with probes of wrong slopes and offsets, X times those of `biased-probe`.
 """
 
-from studies.paper.claim import Claim
+from studies.common.claim import Claim
 
 SOURCE = "S7, limitations (R19, R93)"
 SKEWED = ("read8-llama", "conflict", "related-web", "bottleneck")

@@ -6,7 +6,8 @@ import pandas as pd
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.summary.runs import Log, results_of
+from readsim.runs.read_logs import Log
+from readsim.summary.results import results_of
 
 TRUE, BIAS = "true", "biased probes"
 WAYS = ("stale", "noisy:50", "noisy:10", "noisy:2", "uniform", "permuted")
@@ -23,7 +24,8 @@ def honest_world(logs: Sequence[Log]) -> str:
 def utilities(logs: Sequence[Log]) -> pd.DataFrame:
     """Final utility in points, mean over tasks: index (allocator, way, seed).
 
-    A way is `true`, a mode of `readsim.requirement`, or `biased probes` for the other world of the case.
+    A way is `true`, a mode of `readsim.envs.requirement_modes`, or `biased probes` for the case's
+    other world.
     Raises RunLogError unless all ways have the same tasks, budgets and seeds as `true`.
     """
     honest = honest_world(logs)

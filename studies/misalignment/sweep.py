@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from readsim.experiment import Cell, make_cells
+from readsim.runs.cell import Cell
+from readsim.runs.grid import make_cells
 from readsim.worlds import World, load_world
-from studies.paper.made import made
-from studies.paper.study import Case
+from studies.common.study import Case
+from studies.common.worlds import made
 
 STEPS, BUDGET = 20, 150_000_000
 ALLOCATORS = ("read", "task-static")

@@ -9,7 +9,7 @@ import torch
 from rich.progress import Progress
 from transformers import LlamaForCausalLM
 
-from readsim_hf.models.chars import char_tokenizer
+from readsim_hf.models.char_tokenizer import char_tokenizer
 from readsim_hf.prompts.nano.library import nano_library
 from studies.nano.data import Mix
 from studies.nano.model import config, fresh_model

@@ -13,7 +13,7 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from readsim.streams import generator
-from readsim_hf.models.chars import char_tokenizer
+from readsim_hf.models.char_tokenizer import char_tokenizer
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.nano.library import nano_library
 from studies.nano.__main__ import OUT

@@ -4,7 +4,7 @@ mu and sigma are what the ensemble predicted for the chosen step before it was m
 was then measured. A step is a small move if at most a quarter of the tokens goes elsewhere than before.
 """
 
-from studies.paper.claim import Claim
+from studies.common.claim import Claim
 
 LOCAL = "S6, local proxy validation (R90)"
 COARSE = "S3.3, coarse calibration (R50, R103)"

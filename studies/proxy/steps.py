@@ -7,8 +7,8 @@ import pandas as pd
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.plots.curves import by_seed
-from readsim.summary.runs import Log
+from readsim.plots.data import by_seed
+from readsim.runs.read_logs import Log
 
 REPORTED = ("mu", "sigma", "reward", "kappa", "calibration")
 SMALL_MOVE = 0.5  # |alpha_t - alpha_{t-1}|_1: a quarter of the tokens goes elsewhere

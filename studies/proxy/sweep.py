@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from readsim.experiment import make_cells
+from readsim.runs.grid import make_cells
 from readsim.worlds import World, load_world
-from studies.paper.made import made
-from studies.paper.study import Case
+from studies.common.study import Case
+from studies.common.worlds import made
 
 STEPS = 20
 SMALL, LARGE = 20_000_000, 150_000_000

@@ -11,11 +11,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from readsim.commands import parse_seeds
-from readsim_hf.compared import read_tested
+from readsim.cli.common import parse_seeds
 from readsim_hf.distill import distill
 from readsim_hf.objectives.table import BASELINES
-from readsim_hf.show_compared import show_scores
+from readsim_hf.scores import read_tested, show_scores
 
 READ = "read+guard=0.1"
 PAPERS = tuple(name for name in BASELINES if name.partition("-")[0] in ("resp", "cot", "logit"))

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from readsim.arrays import Array
+from readsim.fitting.diagnostics import compare
 from readsim.fitting.law import fit_law
-from readsim.fitting.quality import compare
 from readsim.fitting.table import Runs
 from studies.regmix.rivals import lightgbm, linear, log_linear
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readsim.allocators.registry import BUILT_IN, load_allocator
-from readsim.env import DistillEnv
-from readsim.fitting.choose import first_choice
+from readsim.envs.env import DistillEnv
+from readsim.fitting.cross_validation import first_choice
 from readsim.fitting.law import fit_law
 from readsim.fitting.table import Runs
-from readsim.rollout import rollout
+from readsim.runs.loop import rollout
 from readsim.streams import generator
 from readsim.worlds import World
 

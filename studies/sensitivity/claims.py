@@ -4,8 +4,8 @@ Every statistic is the final utility with the first named setting minus that wit
 seed, mean over the case's two tasks, at 150M tokens.
 """
 
-from studies.paper.claim import Claim
-from studies.paper.worlds import ISOLATED
+from studies.common.claim import Claim
+from studies.common.worlds import ISOLATED
 from studies.sensitivity.sweep import EXACT
 
 CLAIMS = (

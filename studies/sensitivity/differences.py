@@ -7,7 +7,8 @@ import pandas as pd
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.summary.runs import Log, results_of
+from readsim.runs.read_logs import Log
+from readsim.summary.results import results_of
 
 DEFAULT = "default"
 

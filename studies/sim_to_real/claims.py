@@ -6,7 +6,7 @@ uniform, task-static and one-hot at 60K tokens (`real_read`). Not known: everyth
 allocation and the random mixtures at 60K.
 """
 
-from studies.paper.claim import Claim
+from studies.common.claim import Claim
 
 SOURCE = "ours: D45, and the use the simulator is for"
 NANO = "nano"

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from readsim.allocators.ensemble import EnsembleConfig, EnsembleState, add_row, fit, predict
+from readsim.allocators.read.ensemble import EnsembleConfig, EnsembleState, add_row, fit, predict
 from readsim.arrays import Array
 
 Floats = NDArray[np.float32]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import gymnasium as gym
 import numpy as np
 
-from readsim.env import DistillEnv
-from readsim.vector_env import DistillVectorEnv
+from readsim.envs.env import DistillEnv
+from readsim.envs.vector_env import DistillVectorEnv
 from readsim.worlds import random_world
 from studies.speed.demo import transition
 from studies.speed.equations import Equations

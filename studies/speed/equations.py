@@ -7,8 +7,8 @@ generator serves all runs, there is no ledger, no history, no reset, no check of
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.reward import spill_prices
-from readsim.setting import Setting
+from readsim.envs.episode import Setting
+from readsim.envs.reward import spill_prices
 from readsim.worlds import World
 
 

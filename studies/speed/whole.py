@@ -8,7 +8,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from readsim.experiment import make_cells, run_cells
+from readsim.runs.grid import make_cells, run_cells
 
 GRID = ("uniform", "task-static", "greedy", "grid", "read")
 
@@ -18,7 +18,7 @@ MILLION = """
 import resource
 import numpy as np
 import pandas as pd
-from readsim.vector_env import DistillVectorEnv
+from readsim.envs.vector_env import DistillVectorEnv
 env = DistillVectorEnv(1024, "read8-llama")
 rng, rows = np.random.default_rng(0), []
 env.reset(seed=0)

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from transformers import PrinterCallback, TrainerCallback
 
-from readsim_hf.models.chars import char_tokenizer
+from readsim_hf.models.char_tokenizer import char_tokenizer
 from readsim_hf.probes.lm import quiet
 from readsim_hf.teachers.record import SoftKind
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score

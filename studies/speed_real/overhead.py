@@ -19,14 +19,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from readsim.allocators.registry import load_allocator
-from readsim.env import DistillEnv
-from readsim.rollout import rollout
-from readsim.runlog import RunLog
+from readsim.envs.env import DistillEnv
+from readsim.runs.log_file import RunLog
+from readsim.runs.loop import rollout
 from readsim_hf.backend import HFBackend
+from readsim_hf.components import build_parts
 from readsim_hf.config import RunConfig, preset_table
 from readsim_hf.distill import log_config
 from readsim_hf.models.pairs import Pair, load_pair
-from readsim_hf.parts import build_parts
 from studies.speed_real.timing import Row
 
 PAPER_TOKENS = 1_000_000  # a decision

@@ -3,13 +3,13 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from readsim_hf.components import build_parts
 from readsim_hf.config import RunConfig, preset_table
 from readsim_hf.models.pairs import Pair as Models
 from readsim_hf.models.pairs import load_pair
-from readsim_hf.parts import build_parts
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.cache import SignalCache
-from readsim_hf.teachers.contract import AnyTeacher
 from studies.speed_real.timing import Pair, Row, in_turn, seconds
 
 

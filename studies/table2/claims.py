@@ -5,8 +5,8 @@ drop (>= 0), of all others. Table 2(a) is read at the largest budget. A claim ab
 .1 points, so that worlds without spillover can fail it.
 """
 
-from studies.paper.claim import Claim
-from studies.paper.worlds import ISOLATED
+from studies.common.claim import Claim
+from studies.common.worlds import ISOLATED
 from studies.table2.sweep import CONFLICT, GATEWAY, LLAMA, SATED
 
 A, B = "Table 2(a) (R87)", "Table 2(b), RQ3 (R88)"

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from readsim.amounts import show_tokens
 from readsim.plots.labels import label_points
 from readsim.plots.style import GREY, Box, footnote, looks, panels
 from readsim.stats.intervals import half_width
-from readsim.summary.intervals import Grid
-from studies.paper.compared import READ, place
-from studies.paper.study import Drawing
+from readsim.summary.grid import Grid
+from readsim.token_counts import show_tokens
+from studies.common.compared import READ, place
+from studies.common.study import Drawing
 
 
 def draw_trade(case: str, grid: Grid) -> Drawing:

@@ -1,9 +1,133 @@
 """The study of Table 2."""
 
-from studies.paper.study import Study
-from studies.table2.analysis import analyse
+import numpy as np
+import pandas as pd
+
+from readsim.arrays import Array
+from readsim.stats import half_width
+from readsim.summary.grid import Grid
+from readsim.token_counts import show_tokens
+from studies.common.compared import READ, best, compared, margin, place
+from studies.common.study import Drawing, Findings, Rows, Study
 from studies.table2.claims import CLAIMS
-from studies.table2.sweep import cases
+from studies.table2.figure import draw_trade
+from studies.table2.sweep import BOUND, cases
+
+# What five methods do to the target and to everything else, and the utility they end with.
+
+SPARED = ("one-hot", "task-static", "greedy", "grid")  # Table 2(a)'s rows beside ReAD
+
+
+UTILITY = ("uniform", "task-static", "greedy", "grid", READ)  # Table 2(b)'s rows
+
+
+COLUMNS = {
+    "On": "on_target",
+    "Off": "off_target",
+    "Neg": "negative",
+    "noise": "negative_floor",
+    "worst": "worst_drop",
+}
+
+
+LEAST_GAP = 0.05  # points between uniform and the bound: of less there is no share worth showing
+
+
+NOISE = (
+    "noise: what Neg shows if nothing changes but the measurement. worst: largest drop of another "
+    "capability, which noise raises as well. drops: share of the others that fell by more than 1.96 "
+    "standard errors."
+)
+
+
+SEARCH = (
+    "grid tries 15 mixtures with a tenth of the budget each that nobody pays for; grid-charged pays for them "
+    "out of the budget, .3 of it in all. vs static: paired difference to task-static. bound: share of the "
+    f"way from uniform to {BOUND}, which knows the world."
+)
+
+
+def analyse(rows: Rows) -> Findings:
+    """Effects, Table 2(a) at every budget, Table 2(b), and a figure a case."""
+    effects: dict[tuple[str, str], Array] = {}
+    spill: list[dict[str, object]] = []
+    final: list[dict[str, object]] = []
+    figures: dict[str, Drawing] = {}
+    for case, logs in rows.items():
+        grid = compared(logs)
+        effects |= {(claim, case): values for claim, values in effects_of(grid).items()}
+        spill += [{"case": case, **line} for line in _spill(grid)]
+        final += [{"case": case, **line} for line in _utility(grid)]
+        figures[f"trade-{case.replace('/', '-')}"] = draw_trade(case, grid)
+    tables = {
+        "spillover": ("what runs do beside their target, test split, points", pd.DataFrame(spill)),
+        "utility": ("final utility, points", pd.DataFrame(final)),
+    }
+    notes = [NOISE, SEARCH]
+    return Findings(effects, tables, figures, notes)
+
+
+def effects_of(grid: Grid) -> dict[str, Array]:
+    """Claim -> one effect a seed (N,). Raises RunLogError for a method that is missing."""
+    at = {name: place(grid.allocators, name) for name in (*SPARED, *UTILITY)}
+    on, negative = (grid.by_seed(column)[-1] for column in ("on_target", "negative"))
+    utility = grid.by_seed("utility")
+    chosen = [at[name] for name in UTILITY]
+    names = [grid.allocators[n] for n in chosen]
+    margins = np.stack([margin(values, names) for values in utility[:, chosen]])
+    single, static, ours = at["one-hot"], at["task-static"], at[READ]
+    least = -best(-negative[[at[name] for name in SPARED]])
+    out = {
+        "single-strong-on-target": on[single] - on[static],
+        "single-harms-more": negative[single] - negative[ours],
+        "static-harms-less": negative[single] - negative[static],
+        "read-keeps-target": on[ours] / on[single],
+        "read-harms-least": least - negative[ours],
+        "read-first": margins.min(axis=0),
+        "greedy-behind": utility[-1, ours] - utility[-1, at["greedy"]],
+    }
+    if len(grid.budgets) > 1:
+        out["margin-grows"] = margins[-1] - margins[0]
+    if BOUND in grid.allocators:
+        out["above-static-bound"] = utility[-1, ours] - utility[-1, place(grid.allocators, BOUND)]
+    return out
+
+
+def _spill(grid: Grid) -> list[dict[str, object]]:
+    values = {name: grid.by_seed(column).mean(axis=-1) for name, column in COLUMNS.items()}
+    values["drops"] = grid.by_seed("significant_drops").mean(axis=-1)
+    return [
+        {
+            "budget": show_tokens(budget),
+            "method": method,
+            **{name: float(value[b, a]) for name, value in values.items()},
+        }
+        for b, budget in enumerate(grid.budgets)
+        for a, method in enumerate(grid.allocators)
+    ]
+
+
+def _utility(grid: Grid) -> list[dict[str, object]]:
+    utility = grid.by_seed("utility")
+    mean = utility.mean(axis=-1)
+    apart = utility - utility[:, [place(grid.allocators, "task-static")]]
+    half = half_width(apart)
+    lines = []
+    for a, method in enumerate(grid.allocators):
+        line: dict[str, object] = {"method": method}
+        for b, budget in enumerate(grid.budgets):
+            text = show_tokens(budget)
+            line[text] = f"{mean[b, a]:.2f}"
+            line[f"{text} vs static"] = f"{apart[b, a].mean():+.2f} ± {half[b, a]:.2f}"
+            if BOUND in grid.allocators:
+                low = mean[b, place(grid.allocators, "uniform")]
+                gap = mean[b, place(grid.allocators, BOUND)] - low
+                line[f"{text} bound"] = (
+                    f"{(mean[b, a] - low) / gap:.2f}" if gap > LEAST_GAP else "-"
+                )
+        lines.append(line)
+    return lines
+
 
 STUDY = Study(
     name="table2",

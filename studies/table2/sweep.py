@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from readsim.experiment import PAPER_BUDGETS, make_cells
+from readsim.runs.cell import PAPER_BUDGETS
+from readsim.runs.grid import make_cells
 from readsim.worlds import load_world
-from studies.paper.made import made
-from studies.paper.study import Case
-from studies.paper.worlds import ISOLATED, isolated, sated
+from studies.common.study import Case
+from studies.common.worlds import ISOLATED, isolated, made, sated
 
 LLAMA, CONFLICT, GATEWAY, SATED = "read8-llama", "conflict", "gateway", "read8-sated"
 FOUR = ("reasoning", "math", "tool_use", "long_context")

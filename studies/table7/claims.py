@@ -5,7 +5,7 @@ themselves are numbers of real runs. The best baseline is the one of the highest
 that budget, which does not look at what is hidden. A case is a world and a budget.
 """
 
-from studies.paper.claim import Claim
+from studies.common.claim import Claim
 from studies.table7.sweep import BASE, BLIND, TWIN
 
 SOURCE = "Table 7, RQ4 (R91, D30)"

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.experiment import Cell, make_cells
+from readsim.runs.cell import Cell
+from readsim.runs.grid import make_cells
 from readsim.worlds import World, load_world
-from studies.paper.made import made
-from studies.paper.study import Case
+from studies.common.study import Case
+from studies.common.worlds import made
 
 BASE, TWIN, BLIND = "hidden-safety", "hidden-twin", "hidden-blind"
 LIKE = "steerability"  # a tenth to a fifth of what the tasks require

@@ -4,8 +4,8 @@ D(m, i) is the final score on capability i of the student that method m trained 
 diagonal. Points; paired by seed. One-hot rows stand for the paper's six baselines.
 """
 
-from studies.paper.claim import Claim
-from studies.paper.worlds import ISOLATED
+from studies.common.claim import Claim
+from studies.common.worlds import ISOLATED
 from studies.tables.sweep import HELP, WORLDS, help_case
 
 SOURCE = "Tables 1, 4, 5, 6 (R82-R85)"

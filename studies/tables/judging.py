@@ -7,9 +7,9 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.summary.intervals import Grid
+from readsim.summary.grid import Grid
 from readsim.worlds import World
-from studies.paper.compared import best, by_task, place
+from studies.common.compared import best, by_task, place
 from studies.tables.claims import ORDER
 from studies.tables.sweep import WORLDS
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from readsim.experiment import PAPER_BUDGETS, make_cells
+from readsim.runs.cell import PAPER_BUDGETS
+from readsim.runs.grid import make_cells
 from readsim.worlds import load_world
-from studies.paper.made import made
-from studies.paper.study import Case
-from studies.paper.worlds import ISOLATED, column_tasks, isolated, related
+from studies.common.study import Case
+from studies.common.worlds import ISOLATED, column_tasks, isolated, made, related
 
 WORLDS = ("read8-llama", "read8-qwen")
 METHODS = ("one-hot", "uniform", "task-static", "grid", "read")

@@ -14,11 +14,11 @@ import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 
-from readsim.allocators.ensemble import EnsembleConfig
-from readsim.allocators.read import ReAD
+from readsim.allocators.read.allocator import ReAD
+from readsim.allocators.read.ensemble import EnsembleConfig
 from readsim.arrays import Array
-from readsim.commands import interruptible, progress
-from readsim.env import DistillEnv
+from readsim.cli.common import interruptible, progress
+from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, ReadsimError
 from readsim.stats.intervals import half_width
 from readsim.theory import calibration, regret

@@ -12,9 +12,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from readsim.amounts import parse_tokens
-from readsim.commands import interruptible, parse_seeds, progress
+from readsim.cli.common import interruptible, parse_seeds, progress
 from readsim.errors import ReadsimError
+from readsim.token_counts import parse_tokens
 from studies.transfer_matrix.lab import Lab, sim_lab
 from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.plan import make_plan, shard_of

@@ -7,9 +7,9 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim_hf.backend import HFBackend
+from readsim_hf.components import Parts, build_parts
 from readsim_hf.distill import resolve
 from readsim_hf.models.pairs import load_pair
-from readsim_hf.parts import Parts, build_parts
 from readsim_hf.probes.splits import Split
 from readsim_hf.training.logits import bare
 from studies.transfer_matrix.lab import Lab, Reference

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from readsim.arrays import Array
 from readsim.backend import Backend
 from readsim.errors import ConfigError
-from readsim.experiment import world_digest
+from readsim.runs.cell import world_digest
 from readsim.simulator import SimBackend
 from readsim.worlds import World, load_world
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, norm
 
 from readsim.arrays import Array
-from readsim.checkpoint import write_atomic
 from readsim.errors import RunLogError
+from readsim.tree_file import write_atomic
 
 FALSE_DISCOVERIES = 0.1  # decision D32
 EXACT = 1e-4  # standard error of a score that is measured without any, so that weights are finite

@@ -8,10 +8,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from readsim.amounts import show_tokens
 from readsim.arrays import Array
-from readsim.checkpoint import write_atomic
 from readsim.plots.style import save, sober
+from readsim.token_counts import show_tokens
+from readsim.tree_file import write_atomic
 from readsim.worlds import World, save_world
 from studies.presets.build import rows_on_one_line
 from studies.transfer_matrix.figure import draw_matrix

@@ -10,11 +10,11 @@ import numpy as np
 
 from readsim.allocators.base import Allocator, Context
 from readsim.arrays import Array
-from readsim.checkpoint import write_atomic
-from readsim.env import DistillEnv
+from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
-from readsim.rollout import rollout
-from readsim.runlog import RunLog, read_runlog
+from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.loop import rollout
+from readsim.tree_file import write_atomic
 from studies.transfer_matrix.lab import Lab, Reference
 from studies.transfer_matrix.plan import Job
 

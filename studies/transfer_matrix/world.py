@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from readsim.amounts import show_tokens
 from readsim.arrays import Array
+from readsim.token_counts import show_tokens
 from readsim.worlds import World
 from studies.presets.read8 import significant
 from studies.presets.tables import average_and_focus

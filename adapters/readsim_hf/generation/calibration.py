@@ -8,8 +8,7 @@ import numpy as np
 
 from readsim.errors import ConfigError
 from readsim.streams import generator
-from readsim_hf.generation.buckets import BUCKETS, Tertiles
-from readsim_hf.generation.difficulty import Difficulty, Method
+from readsim_hf.generation.difficulty import BUCKETS, Difficulty, Method, Tertiles
 from readsim_hf.prompts.prompt import Prompt, Template
 
 POOL = len(BUCKETS)  # the pool's place in the stream path, after the buckets

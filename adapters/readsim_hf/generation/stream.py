@@ -9,11 +9,11 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 from readsim.streams import generator
-from readsim_hf.generation.buckets import BUCKETS
 from readsim_hf.generation.calibration import Calibration, calibrate, path_of
 from readsim_hf.generation.curriculum import Curriculum, bucket_mix
+from readsim_hf.generation.difficulty import BUCKETS
 from readsim_hf.generation.leaks import LeakFilter
-from readsim_hf.generation.shares import WINDOW, TemplateShares
+from readsim_hf.generation.template_cap import WINDOW, TemplateShares
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Prompt
 

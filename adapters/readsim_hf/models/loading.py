@@ -180,7 +180,7 @@ def load_tokenizer(source: str) -> Tokenizer:
     it has no padding token: mask by position, never by the padding id."""
     at = locate(source)
     if isinstance(at, Path) and at.parent == catalogue.NANO.resolve():
-        from readsim_hf.models.chars import char_tokenizer
+        from readsim_hf.models.char_tokenizer import char_tokenizer
 
         return char_tokenizer()
     options = _gguf_options(at.name) if isinstance(at, Path) and at.is_file() else {}

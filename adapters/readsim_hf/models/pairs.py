@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
 from readsim_hf.models import catalogue
 from readsim_hf.models.loading import DeviceMap, load_model, load_tokenizer, moved, resolve_device
-from readsim_hf.models.voices import Voice, load_voice
+from readsim_hf.models.teacher_source import Voice, load_voice
 from readsim_hf.teachers.connection import Server, ServerSettings
 
 NAMES = ("nano", *catalogue.ALIASES, *catalogue.CATALOGUE)

@@ -17,10 +17,9 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
 from readsim_hf.models import catalogue, store
-from readsim_hf.models.calibration import TEXTS
 from readsim_hf.models.catalogue import Entry
 from readsim_hf.models.loading import load_model, load_tokenizer, no_progress_bars, torch_dtype
-from readsim_hf.models.prune import drop_layers, layer_importance, most_important
+from readsim_hf.models.prune import TEXTS, drop_layers, layer_importance, most_important
 
 Echo = Callable[[str], None]
 NOTE = "readsim.json"  # where a prepared folder came from

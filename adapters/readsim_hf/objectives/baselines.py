@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from readsim.errors import ConfigError
+from readsim_hf.objectives.base import SoftTargets, Targets
 from readsim_hf.objectives.divergences import (
     forward_kl,
     generalized_jsd,
@@ -17,7 +18,6 @@ from readsim_hf.objectives.divergences import (
     temper,
     token_cross_entropy,
 )
-from readsim_hf.objectives.objective import SoftTargets, Targets
 from readsim_hf.objectives.sparse import (
     outcomes,
     sampled_cross_entropy,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from readsim.errors import ConfigError
-from readsim_hf.objectives.objective import Objective, SoftTargets, Targets, weighted_sum
+from readsim_hf.objectives.base import Objective, SoftTargets, Targets, weighted_sum
 
 
 def chunked_loss(

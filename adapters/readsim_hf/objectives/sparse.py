@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from readsim.errors import ConfigError, unknown
+from readsim_hf.objectives.base import SoftTargets
 from readsim_hf.objectives.divergences import FLOOR, log_mixture
-from readsim_hf.objectives.objective import SoftTargets
 from readsim_hf.teachers.record import Soft, SoftKind
 
 SOFT_KINDS: tuple[SoftKind, ...] = get_args(SoftKind)

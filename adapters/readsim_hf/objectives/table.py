@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from readsim.errors import ConfigError, unknown
+from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import (
     GJSD,
     JSD,
@@ -15,7 +16,6 @@ from readsim_hf.objectives.baselines import (
     SkewReverseKL,
     SoftSFT,
 )
-from readsim_hf.objectives.objective import Objective
 from readsim_hf.objectives.sparse import SOFT_KINDS
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind

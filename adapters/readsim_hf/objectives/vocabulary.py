@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from readsim.errors import ConfigError
-from readsim_hf.objectives.objective import Objective, Targets
+from readsim_hf.objectives.base import Objective, Targets
 
 
 def cut_logits(logits: Tensor, size: int) -> Tensor:

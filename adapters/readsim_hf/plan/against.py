@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
-from readsim.forecast import Outlook
 from readsim.plots.forecast import draw_forecast, inside
 from readsim.plots.style import save, sober
-from readsim.runlog import read_runlog
+from readsim.runs.forecast import Outlook
+from readsim.runs.log_file import read_runlog
 from readsim_hf.config import RunConfig
 from readsim_hf.distill import run_name, task_name
-from readsim_hf.outlay import Outlay
 from readsim_hf.plan.estimate import Work
+from readsim_hf.token_estimate import Outlay
 
 SHARED = ("budget", "steps", "allocator", "task")
 

@@ -8,12 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from readsim.checkpoint import write_atomic
 from readsim.errors import ConfigError
-from readsim.forecast import Outlook
+from readsim.runs.forecast import Outlook
+from readsim.tree_file import write_atomic
 from readsim_hf.costs.devices import DEVICES, MFU, MFU_GENERATION, devices_needed
 from readsim_hf.distill import resolve, run_name
-from readsim_hf.outlay import token_table
 from readsim_hf.plan import show
 from readsim_hf.plan.against import (
     check_forecast,
@@ -22,9 +21,10 @@ from readsim_hf.plan.against import (
     finished,
     speeds,
 )
+from readsim_hf.plan.dry_run import Sketch, sketch
 from readsim_hf.plan.estimate import hours_of, memory_of, work_of
-from readsim_hf.plan.sketch import Sketch, sketch
 from readsim_hf.plan.worlds import forecast_of
+from readsim_hf.token_estimate import token_table
 from readsim_hf.training.saved import writing
 
 NO_WORLD = (

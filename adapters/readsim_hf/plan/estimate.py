@@ -18,7 +18,7 @@ from readsim_hf.costs.memory import (
     optimiser_bytes,
     weight_bytes,
 )
-from readsim_hf.plan.sketch import Sketch
+from readsim_hf.plan.dry_run import Sketch
 
 STUDENT = "fp32"  # of the student's weights, in probes and its own replies too
 

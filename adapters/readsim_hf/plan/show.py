@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from readsim.amounts import show_tokens
-from readsim.forecast import Outlook
+from readsim.runs.forecast import Outlook
+from readsim.token_counts import show_tokens
 from readsim_hf.costs.devices import DEVICES, USABLE, devices_needed
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.against import Checked, Compared, Speed
+from readsim_hf.plan.dry_run import PROMPT_BYTES, REPLY_BYTES, Sketch
 from readsim_hf.plan.estimate import Hours, Work, hours_of
-from readsim_hf.plan.sketch import PROMPT_BYTES, REPLY_BYTES, Sketch
 
 GB = 1e9
 

@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from readsim.arrays import Array
+from readsim.envs.episode import as_task
 from readsim.errors import ConfigError
-from readsim.forecast import Outlook, foretell
-from readsim.setting import as_task
+from readsim.runs.forecast import Outlook, foretell
 from readsim.worlds import World, load_world
 from readsim_hf.distill import resolve
-from readsim_hf.plan.sketch import Sketch
+from readsim_hf.plan.dry_run import Sketch
 
 MEASURED = {"nano": "nano-measured"}  # worlds that were fitted to runs of a named pair
 RECIPE = ("method", "signal", "objective", "objective_settings", "on_policy", "soft", "training")

@@ -8,9 +8,9 @@ from typing import Any
 from readsim.errors import ConfigError
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.calls import matches, parse_calls
+from readsim_hf.probes.catalogue import Entry
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.local_files import read_rows
-from readsim_hf.probes.table import Entry
 
 _ASK = """You can call these functions, described in JSON:
 {functions}

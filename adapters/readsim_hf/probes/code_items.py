@@ -7,10 +7,10 @@ from typing import Any
 from readsim.errors import ConfigError
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.calls import strip_fence
+from readsim_hf.probes.catalogue import Entry
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.local_files import read_rows
 from readsim_hf.probes.sandbox import Limits, Run, need_permission, run_code
-from readsim_hf.probes.table import Entry
 
 # What follows a completed function: the reply is cut before the first of them, unless it is fenced.
 _AFTER = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\nassert ", "\n```")

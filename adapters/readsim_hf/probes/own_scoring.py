@@ -8,12 +8,12 @@ from readsim.errors import ConfigError
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.bfcl import load_bfcl
 from readsim_hf.probes.calls import same_calls
+from readsim_hf.probes.catalogue import Entry
 from readsim_hf.probes.code_items import load_humaneval, load_mbpp
 from readsim_hf.probes.instructions import check_rule, follows
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.local_files import read_rows
 from readsim_hf.probes.refusals import load_xstest
-from readsim_hf.probes.table import Entry
 
 Loaded = tuple[TextBenchmark, tuple[Item, ...]]
 

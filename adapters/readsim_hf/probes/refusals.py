@@ -8,9 +8,9 @@ from typing import Any
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 from readsim_hf.probes.benchmark import TextBenchmark
+from readsim_hf.probes.catalogue import Entry
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.local_files import read_rows
-from readsim_hf.probes.table import Entry
 
 # How replies that refuse begin. A phrase list misreads some replies; it needs no second model.
 _NOT = r"(?:can(?:no|')t|can not|could ?n't|could not|won't|will not)"

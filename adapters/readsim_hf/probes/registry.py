@@ -5,8 +5,8 @@ from typing import Any
 
 from readsim.errors import ConfigError, unknown
 from readsim_hf.probes.benchmark import Benchmark
+from readsim_hf.probes.catalogue import ENTRIES, Entry
 from readsim_hf.probes.items import Item
-from readsim_hf.probes.table import ENTRIES, Entry
 
 REGISTRY = {entry.name: entry for entry in ENTRIES}
 
@@ -53,7 +53,7 @@ def from_local(
     """
     entry = benchmark(name)
     if entry.task:
-        from readsim_hf.probes.stock import load_stock
+        from readsim_hf.probes.lm_eval_tasks import load_stock
 
         return load_stock(
             entry,

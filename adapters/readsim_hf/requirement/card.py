@@ -10,8 +10,8 @@ import tomli_w
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from readsim.checkpoint import write_atomic
 from readsim.errors import ConfigError
+from readsim.tree_file import write_atomic
 from readsim_hf.prompts.prompt import question_key
 
 _STRICT = ConfigDict(extra="forbid", strict=False)

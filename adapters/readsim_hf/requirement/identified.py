@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.checkpoint import write_atomic
+from readsim.envs.requirement_modes import cosine_stability, top_stability
 from readsim.errors import RunLogError
-from readsim.requirement import cosine_stability, top_stability
-from readsim_hf.requirement.network import Identifier
-from readsim_hf.requirement.text import likeness
+from readsim.tree_file import write_atomic
+from readsim_hf.requirement.network import Identifier, likeness
 
 
 @dataclass(frozen=True)

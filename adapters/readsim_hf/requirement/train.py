@@ -1,20 +1,83 @@
 """Training the identifier on interventions, and what is known of it afterwards."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, TrainingError
 from readsim.streams import generator
 from readsim_hf.requirement.config import IdentifierConfig
-from readsim_hf.requirement.loss import Evidence, raw_loss, standardised, standardised_loss
 from readsim_hf.requirement.network import CardEncoder, Identifier, SentenceFeatures
 from readsim_hf.training.student import fixed_torch_seed
 
+# Eq. (6): what the identifier minimises over the interventions of its auxiliary tasks.
+
+LEAST_SCALE = 0.05  # of standardised changes
+
+
+class Evidence(NamedTuple):
+    """What N interventions did to M tasks: changes of the profile, Eq. (5), and of the utilities.
+
+    The interventions are the same for all tasks: one short training is measured under every utility.
+    """
+
+    change: Tensor  # (N, K) Dp, from the probe split
+    utility: Tensor  # (M, N) DU, from the dev split
+
+
+def entropy(log_r: Tensor) -> Tensor:
+    """H(r) in nats over (..., K) log-requirements."""
+    return -(log_r.exp() * log_r).sum(-1)
+
+
+def standardised(evidence: Evidence) -> Evidence:
+    """Dp over its root mean square, DU over that of its task (D11): lambda_H means the same everywhere.
+
+    One scale for all capabilities: a scale for each would turn slopes into contributions
+    (`readsim.theory.lemmas.entropy.standardise`). Changes that are all 0 stay 0.
+    """
+    size = evidence.change.square().mean().sqrt()
+    sizes = evidence.utility.square().mean(-1, keepdim=True).sqrt()
+    tiny = torch.finfo(size.dtype).tiny
+    return Evidence(
+        evidence.change / size.clamp(min=tiny), evidence.utility / sizes.clamp(min=tiny)
+    )
+
+
+def standardised_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tensor:
+    """mean over tasks of mean over n of (DU - s r . Dp)^2, + lambda_H H(r); evidence standardised (D11).
+
+    The positive scale s of a task is what minimises its loss, sum DU (r . Dp) / sum (r . Dp)^2, at least
+    LEAST_SCALE: at 0 no r would be better than another. By the envelope theorem no gradient flows
+    through it.
+    """
+    predicted = log_r.exp() @ evidence.change.T
+    top = (predicted * evidence.utility).sum(-1, keepdim=True)
+    below = predicted.square().sum(-1, keepdim=True).clamp(min=torch.finfo(predicted.dtype).tiny)
+    scale = (top / below).clamp(min=LEAST_SCALE).detach()
+    wrong = (evidence.utility - scale * predicted).square().mean(-1)
+    return (wrong + weight * entropy(log_r)).mean()
+
+
+def raw_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tensor:
+    """Eq. (6) as printed: sum over tasks and interventions of (DU - r . Dp)^2, + lambda_H sum of H(r).
+
+    Lemma L6: it finds a projection, not [g]_+ normalised, and its lambda_H depends on the units.
+    """
+    wrong = (evidence.utility - log_r.exp() @ evidence.change.T).square()
+    return wrong.sum() + weight * entropy(log_r).sum()
+
+
 NULLS = 200  # permutations
+
+
 RATE = 2e-3  # of AdamW, falling to 0 over the second half
+
+
 BATCH = 16  # cards a step
 
 

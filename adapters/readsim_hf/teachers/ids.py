@@ -1,11 +1,14 @@
 """Token ids, and random numbers that depend on them alone."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.streams import generator
 
@@ -24,3 +27,24 @@ def content_generator(*parts: object) -> np.random.Generator:
 def as_ids(ids: Any) -> NDArray[np.int32]:
     """Token ids as int32, a copy."""
     return np.array(ids, dtype=np.int32)
+
+
+# What a model is, as one short text: equal fingerprints answer alike.
+
+# Where a model was loaded from and by which version, and what the weights tell themselves.
+_NOT_CONTENT = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
+
+
+def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 (hex) over configuration, weights (names, types, shapes, bytes) and vocabulary.
+
+    Weights are read one tensor at a time. The same for a model saved and loaded again.
+    """
+    config = {k: v for k, v in model.config.to_dict().items() if k not in _NOT_CONTENT}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    digest.update(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()

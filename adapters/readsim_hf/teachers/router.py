@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase
 from readsim.errors import ConfigError
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.base import AnyTeacher, TeacherCounts
 from readsim_hf.teachers.cache import SignalCache
-from readsim_hf.teachers.contract import AnyTeacher, TeacherCounts
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import decoder
 from readsim_hf.teachers.ids import Ids, as_ids

@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerBase
 from readsim.errors import ConfigError, TrainingError
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.base import FormatCheck, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.connection import NoReplyError, Server
-from readsim_hf.teachers.contract import FormatCheck, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import decoder, encode
 from readsim_hf.teachers.ids import Ids, as_ids
@@ -22,8 +22,8 @@ from readsim_hf.teachers.journal import Journal
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.reply import Reply
 from readsim_hf.teachers.scoring import Passage, SoftSettings
+from readsim_hf.teachers.server_warnings import Suspicions
 from readsim_hf.teachers.signals import TeacherSignal
-from readsim_hf.teachers.suspicions import Suspicions
 
 Asked = tuple[str, NDArray[np.int32]]  # what is asked, as text and in tokens
 

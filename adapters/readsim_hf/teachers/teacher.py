@@ -11,16 +11,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from readsim.errors import ConfigError
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.base import FormatCheck, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
-from readsim_hf.teachers.contract import FormatCheck, TeacherCounts, ask_in_rounds
-from readsim_hf.teachers.decoding import Decoding, generate
+from readsim_hf.teachers.decoding import Decoding, Spoken, generate
 from readsim_hf.teachers.encoding import decoder, encode, end_ids
-from readsim_hf.teachers.fingerprint import fingerprint
-from readsim_hf.teachers.ids import Ids, as_ids
+from readsim_hf.teachers.ids import Ids, as_ids, fingerprint
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.teachers.signals import TeacherSignal
-from readsim_hf.teachers.spoken import Spoken
 
 
 class Teacher:

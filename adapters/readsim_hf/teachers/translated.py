@@ -6,7 +6,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.teachers.contract import AnyTeacher
+from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.encoding import decoder, encode
 from readsim_hf.teachers.record import TeacherRecord
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from readsim.errors import ConfigError
-from readsim_hf.objectives.objective import SoftTargets, Targets
+from readsim_hf.objectives.base import SoftTargets, Targets
 from readsim_hf.teachers.record import TeacherRecord
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from readsim_hf.objectives.base import Objective, weighted_sum
 from readsim_hf.objectives.chunks import chunked_loss
-from readsim_hf.objectives.objective import Objective, weighted_sum
 from readsim_hf.training.batch import Batch
 
 CHUNK_ENTRIES = 6_000_000  # logits held at a time: 24 MB in float32

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 from readsim.errors import ConfigError
 from readsim_hf.generation.calibration import tie_of
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.teachers.contract import AnyTeacher
+from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.teachers.scoring import Passage

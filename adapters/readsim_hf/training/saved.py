@@ -12,8 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from readsim.checkpoint import load_tree, save_tree, write_atomic
 from readsim.errors import RunLogError
+from readsim.tree_file import load_tree, save_tree, write_atomic
 
 FILES = ("weights.safetensors", "moments.safetensors", "state.npz")
 

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from readsim.errors import TrainingError
-from readsim_hf.objectives.objective import Objective
+from readsim_hf.objectives.base import Objective
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, loss_sum
-from readsim_hf.training.recipe import Recipe
-from readsim_hf.training.schedule import learning_rate
+from readsim_hf.training.recipe import Recipe, learning_rate
 
 KNOBS = (
     "micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "

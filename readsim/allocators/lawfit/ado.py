@@ -8,7 +8,7 @@ import numpy as np
 
 from readsim.allocators.base import Context, Setup, State, Transition
 from readsim.allocators.configured import Configured, number, switch, whole
-from readsim.allocators.lawfit.fitting import fit_law
+from readsim.allocators.lawfit.exp_law import fit_law
 from readsim.allocators.losses import losses, of_sources
 from readsim.arrays import Array
 

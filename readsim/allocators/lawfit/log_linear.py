@@ -10,7 +10,7 @@ from readsim.allocators.base import Setup
 from readsim.allocators.configured import number
 from readsim.allocators.lawfit.convex import best_mixture
 from readsim.allocators.lawfit.core import FromTrials, blended
-from readsim.allocators.lawfit.fitting import fit_law
+from readsim.allocators.lawfit.exp_law import fit_law
 from readsim.arrays import Array
 
 STEEPEST = 50.0  # of t

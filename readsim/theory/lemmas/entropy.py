@@ -7,7 +7,7 @@ lambda_H = 1e-4 ends at (1, 0, 0, 0) though the bound is 2e-4. So Eq. (6) is min
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.requirement import positive_part
+from readsim.envs.requirement_modes import positive_part
 from readsim.theory.lemmas.requirement import corner_entropy, objective
 from readsim.theory.result import Result
 

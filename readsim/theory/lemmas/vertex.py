@@ -6,7 +6,7 @@ With prices R is concave and piecewise linear; its maximum is a linear programme
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.reward import proxy_reward
+from readsim.envs.reward import proxy_reward
 from readsim.theory.result import Result
 
 

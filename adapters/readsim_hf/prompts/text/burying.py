@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from readsim_hf.prompts.text.parts import pick
+from readsim_hf.prompts.text.shared import pick
 from readsim_hf.prompts.words import ADJECTIVES, ANIMALS, COLOURS, THINGS
 
 _DOES = ("slept", "waited", "stood", "walked", "played", "rested", "ran", "sat")

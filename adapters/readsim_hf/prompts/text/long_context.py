@@ -15,7 +15,7 @@ from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Made, Sample, Slot
 from readsim_hf.prompts.text import long_lists as lists
 from readsim_hf.prompts.text.burying import bury
-from readsim_hf.prompts.text.parts import LAYOUT, layout_rng, pick, rows, shuffled, word_total
+from readsim_hf.prompts.text.shared import LAYOUT, layout_rng, pick, rows, shuffled, word_total
 from readsim_hf.prompts.words import COLOURS, FRUITS, NAMES, PLACES, THINGS
 
 Rule = Callable[[Values], float]

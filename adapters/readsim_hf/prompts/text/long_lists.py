@@ -8,7 +8,7 @@ import numpy as np
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Integer, Slot
 from readsim_hf.prompts.text.burying import filler
-from readsim_hf.prompts.text.parts import LAYOUT, NOUNS, VERBS, layout_rng, pick, shuffled
+from readsim_hf.prompts.text.shared import LAYOUT, NOUNS, VERBS, layout_rng, pick, shuffled
 from readsim_hf.prompts.words import ADJECTIVES, NAMES, PLACES, THINGS
 
 Rule = Callable[[Values], float]

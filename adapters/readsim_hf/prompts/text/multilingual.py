@@ -12,9 +12,9 @@ from readsim_hf.prompts.prompt import Template
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Integers, Made, Sample, Slot
 from readsim_hf.prompts.text import multilingual_pairs as pairs
+from readsim_hf.prompts.text.languages import TONGUES, Tongue
 from readsim_hf.prompts.text.numerals import settled, spell
-from readsim_hf.prompts.text.parts import LAYOUT, layout_rng, shuffled
-from readsim_hf.prompts.text.tongues import TONGUES, Tongue
+from readsim_hf.prompts.text.shared import LAYOUT, layout_rng, shuffled
 
 Rule = Callable[[Values], float]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Made, Sample
+from readsim_hf.prompts.text.languages import TONGUES, Tongue
 from readsim_hf.prompts.text.numerals import settled, spell
-from readsim_hf.prompts.text.parts import LAYOUT, layout_rng, pick, shuffled
-from readsim_hf.prompts.text.tongues import TONGUES, Tongue
+from readsim_hf.prompts.text.shared import LAYOUT, layout_rng, pick, shuffled
 
 Rule = Callable[[Values], float]
 _LETTERS = "ABCD"

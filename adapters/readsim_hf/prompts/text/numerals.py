@@ -8,7 +8,7 @@ conventions share.
 from collections.abc import Callable
 
 from readsim.errors import ConfigError, unknown
-from readsim_hf.prompts.text.tongues import TONGUES, Numbers
+from readsim_hf.prompts.text.languages import TONGUES, Numbers
 
 Spell = Callable[[int, Numbers], str]
 

@@ -11,7 +11,7 @@ from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Sample, Slot
 from readsim_hf.prompts.text import steerability_free as free
 from readsim_hf.prompts.text import steerability_schema as schema
-from readsim_hf.prompts.text.parts import NOUNS, passage, verbatim, word_total
+from readsim_hf.prompts.text.shared import NOUNS, passage, verbatim, word_total
 
 Rule = Callable[[Values], float]
 

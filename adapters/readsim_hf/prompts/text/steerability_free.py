@@ -6,7 +6,7 @@ from typing import Any
 
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Sample, Slot
-from readsim_hf.prompts.text.parts import NOUNS
+from readsim_hf.prompts.text.shared import NOUNS
 from readsim_hf.prompts.words import ADJECTIVES, PLACES, THINGS
 
 Rule = Callable[[Values], float]

@@ -6,7 +6,7 @@ from typing import Any
 
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Sample, Slot
-from readsim_hf.prompts.text.parts import rows, verbatim
+from readsim_hf.prompts.text.shared import rows, verbatim
 from readsim_hf.prompts.words import COLOURS, FRUITS, NAMES
 
 Rule = Callable[[Values], float]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Sample, Slot
-from readsim_hf.prompts.text.parts import LAYOUT, layout_rng, shuffled
+from readsim_hf.prompts.text.shared import LAYOUT, layout_rng, shuffled
 from readsim_hf.prompts.text.tools import (
     NAMES_OF_TOOLS,
     ONE_CALL,

@@ -14,7 +14,7 @@ from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Made, Sample, Slot
 from readsim_hf.prompts.text import tool_conversions as conversions
 from readsim_hf.prompts.text import tool_structures as structures
-from readsim_hf.prompts.text.parts import LAYOUT, layout_rng, pick, shuffled
+from readsim_hf.prompts.text.shared import LAYOUT, layout_rng, pick, shuffled
 from readsim_hf.prompts.text.tools import (
     CITY,
     DATE,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from readsim_hf.prompts.slots import Made
-from readsim_hf.prompts.text.parts import pick, shuffled
+from readsim_hf.prompts.text.shared import pick, shuffled
 from readsim_hf.prompts.words import FRUITS, NAMES, THINGS
 
 Call = tuple[str, tuple[tuple[str, Any], ...]]

@@ -1,0 +1,1 @@
+"""The commands that real runs add to `readsim`."""

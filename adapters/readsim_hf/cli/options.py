@@ -1,0 +1,191 @@
+"""The options that say which run is meant: one list for `readsim distill` and `readsim plan`."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from readsim.cli.common import parse_list
+from readsim.errors import ConfigError
+
+Text = str | None
+
+
+class Chosen(NamedTuple):
+    """The TOML file, and what the options said, as a nested table of settings."""
+
+    file: Path | None
+    table: dict[str, Any]
+
+
+def choose(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file, or the name of a shipped one; options go over what it says."
+        ),
+    ] = None,
+    pair: Annotated[Text, typer.Option(help="nano (default) or smollm2.")] = None,
+    teacher: Annotated[
+        Text, typer.Option(help="Hugging Face id, folder, GGUF file, or http://HOST:PORT/v1.")
+    ] = None,
+    teacher_model: Annotated[Text, typer.Option(help="Served model of such a server.")] = None,
+    teacher_tokenizer: Annotated[
+        Text, typer.Option(help="Source of that model's tokenizer, for distributions.")
+    ] = None,
+    student: Annotated[Text, typer.Option(help="Hugging Face id, folder or GGUF file.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Layers of the smollm2 student.")] = None,
+    method: Annotated[
+        Text,
+        typer.Option(
+            help="resp-sft, cot-sft, logit-sft, resp-kd, cot-kd or logit-kd; step-by-step, "
+            "equation-of-thought or plan-then-code."
+        ),
+    ] = None,
+    signal: Annotated[
+        Text,
+        typer.Option(
+            help="resp, cot, logit, step-by-step, equation-of-thought or plan-then-code, with "
+            "--objective."
+        ),
+    ] = None,
+    objective: Annotated[
+        Text, typer.Option(help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl.")
+    ] = None,
+    on_policy: Annotated[
+        float | None, typer.Option(help="Share of prompts the student answers itself.")
+    ] = None,
+    soft: Annotated[
+        Text, typer.Option(help="What is kept of the teacher's distributions: full, topk, sampled.")
+    ] = None,
+    capabilities: Annotated[
+        Text, typer.Option(help="Those trained and measured, with commas; without it all.")
+    ] = None,
+    templates: Annotated[
+        list[str] | None, typer.Option(help="JSONL file of prompt templates to add; repeatable.")
+    ] = None,
+    task: Annotated[
+        Text,
+        typer.Option(
+            help="average, a capability, shares: math=0.7,code=0.3; or safety (needs xstest)."
+        ),
+    ] = None,
+    budget: Annotated[Text, typer.Option(help="Supervised student tokens, such as 120k.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Decision steps T.")] = None,
+    allocator: Annotated[Text, typer.Option(help="Name or module:Class.")] = None,
+    identify: Annotated[
+        bool, typer.Option("--identify", help="Learn what the task requires from its card.")
+    ] = False,
+    card: Annotated[Text, typer.Option(help="The task's card: a .toml or .yaml file.")] = None,
+    pool_runs: Annotated[
+        int | None, typer.Option(help="Short trainings, undone: for identifier and offline pool.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Which prompts the student sees.")] = None,
+    probe_items: Annotated[
+        int | None, typer.Option(help="Items a capability in the probe and dev splits.")
+    ] = None,
+    probe_form: Annotated[
+        Text,
+        typer.Option(help="What probes ask for: answer; rationale, equations or plan and answer."),
+    ] = None,
+    precision: Annotated[Text, typer.Option(help="fp32 or bf16 (autocast).")] = None,
+    lora: Annotated[int | None, typer.Option(help="LoRA rank; 0 trains all weights.")] = None,
+    gradient_checkpointing: Annotated[
+        bool | None, typer.Option("--gradient-checkpointing/--no-gradient-checkpointing")
+    ] = None,
+    liger: Annotated[
+        bool | None, typer.Option("--liger/--no-liger", help="Liger kernels in the student (CUDA).")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Examples an optimiser step.")] = None,
+    micro_batch: Annotated[int | None, typer.Option(help="Examples a forward pass.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    device: Annotated[Text, typer.Option(help="cpu, cuda, cuda:N or auto.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of an operation.")] = None,
+    cache: Annotated[Text, typer.Option(help="File of teacher replies; '' for none.")] = None,
+) -> Chosen:
+    """What was given. Raises ConfigError for a task that is neither a name nor shares."""
+    training = {
+        "precision": precision,
+        "lora": lora,
+        "gradient_checkpointing": gradient_checkpointing,
+        "liger": liger,
+        "batch": batch,
+        "micro_batch": micro_batch,
+        "learning_rate": learning_rate,
+    }
+    options: dict[str, Any] = {
+        "pair": {
+            "name": pair,
+            "teacher": teacher,
+            "teacher_model": teacher_model,
+            "teacher_tokenizer": teacher_tokenizer,
+            "student": student,
+            "layers": layers,
+            "device": device,
+        },
+        "method": method,
+        "signal": signal,
+        "objective": objective,
+        "on_policy": on_policy,
+        "task": _task(task),
+        "budget": budget,
+        "steps": steps,
+        "allocator": allocator,
+        "identify": identify or None,
+        "identifier": {"card": card},
+        "pool_runs": pool_runs,
+        "seed": seed,
+        "threads": threads,
+        "training": training,
+        "soft": {"kind": soft},
+        "data": {
+            "cache": cache,
+            "templates": templates or None,
+            "capabilities": parse_list(capabilities, "capabilities"),
+        },
+        "probes": {"probe": probe_items, "dev": probe_items, "form": probe_form},
+    }
+    return Chosen(config, _given(options))
+
+
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, whose first argument is a `Chosen`, as one that takes the options of `choose` and
+    then its own."""
+    shared = list(inspect.signature(choose).parameters.values())
+    own = list(inspect.signature(command).parameters.values())[1:]
+
+    @wraps(command)
+    def wrapped(**given: Any) -> None:
+        names = [p.name for p in shared]
+        chosen = choose(**{name: given.pop(name) for name in names})
+        command(chosen, **given)
+
+    both = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in [*shared, *own]]
+    wrapped.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {p.name: p.annotation for p in both}
+    return wrapped
+
+
+def _given(table: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    nested = {k: _given(v) if isinstance(v, dict) and k != "task" else v for k, v in table.items()}
+    return {k: v for k, v in nested.items() if v is not None and v != {}}
+
+
+def _task(text: str | None) -> str | dict[str, float] | None:
+    """`"math=0.7,code=0.3"` -> a table; anything else is a name."""
+    if text is None or "=" not in text:
+        return text
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.partition("=")
+        if name.strip() in shares:
+            raise ConfigError(f"--task {text!r}: {name.strip()!r} is named twice")
+        try:
+            shares[name.strip()] = float(share)
+        except ValueError as error:
+            raise ConfigError(f"--task {text!r}: {part!r} is not CAPABILITY=SHARE") from error
+    return shares

@@ -1,0 +1,166 @@
+"""What does not change during a run: models, prompts, teacher, objective, probes; and its identity."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
+from readsim_hf.config import DataConfig, RunConfig
+from readsim_hf.generation.calibration import Calibration, calibrate
+from readsim_hf.generation.leaks import LeakFilter
+from readsim_hf.generation.stream import PromptStream
+from readsim_hf.manifest import digest_of, manifest_of
+from readsim_hf.models.pairs import Pair
+from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.vocabulary import Cut
+from readsim_hf.probes.splits import Split
+from readsim_hf.probes.suite import Measurement, ProbeSuite
+from readsim_hf.prompt_selection import _count, fits, library_of, sample, suffixes_of
+from readsim_hf.prompts.length_filter import fitting
+from readsim_hf.prompts.library import Library
+from readsim_hf.supervision import supervision
+from readsim_hf.teacher_factory import teacher_of
+from readsim_hf.teachers.base import AnyTeacher
+from readsim_hf.teachers.cache import SignalCache
+from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.training.example_stream import Feed
+from readsim_hf.training.liger import check_liger
+from readsim_hf.training.logits import bare
+from readsim_hf.training.recipe import Recipe
+from readsim_hf.training.replies import Replies
+from readsim_hf.training.student import Student
+
+VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """See `build_parts`.
+
+    `left_out` names templates whose prompts are too long; `manifest` is plain data, `identity` its
+    SHA-256 without the versions; `make_student` is another where several processes train it.
+    """
+
+    pair: Pair
+    library: Library
+    teacher: AnyTeacher
+    objective: Objective
+    recipe: Recipe
+    suite: ProbeSuite
+    leaks: LeakFilter
+    calibrations: Mapping[str, Calibration]
+    data: DataConfig
+    on_policy: float
+    auxiliary_weight: float
+    pool_runs: int
+    left_out: tuple[str, ...]
+    manifest: Mapping[str, Any]
+    identity: str
+    make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
+
+    def fresh_student(self) -> Student:
+        """The pair's starting student with a new optimiser."""
+        return self.make_student(self.pair.fresh_student(), self.recipe, self.objective)
+
+    def feed(self, seed: int, student: Callable[[], nn.Module]) -> Feed:
+        """A run's examples; `student` gives the student that answers on-policy prompts."""
+        streams = [
+            PromptStream(
+                self.library,
+                capability,
+                seed,
+                self.leaks,
+                self.data.curriculum,
+                self.calibrations[capability],
+                self.data.cap,
+            )
+            for capability in self.library.capabilities
+        ]
+        replies = Replies(
+            self.teacher,
+            student,
+            self.pair.tokenizer if self._translates else None,
+            weight=self.on_policy,
+            rollout=self.teacher.decoding,
+            seed=seed,
+            context=self.pair.context,
+            auxiliary=self.auxiliary_weight,
+        )
+        return Feed(streams, replies, self.data.group, replies.cut, self.teacher.signal.tasks)
+
+    @property
+    def _translates(self) -> bool:
+        """Whether records are in other tokens than the student's."""
+        return self.pair.vocabulary is None and self.teacher.tokenizer is not self.pair.tokenizer
+
+    def open_cache(self) -> None:
+        """Open or make the file of teacher replies, if there is to be one: only when a run begins, so
+        that settings which are refused leave no file."""
+        if self.data.cache and self.teacher.cache is None:
+            self.teacher.cache = SignalCache(self.data.cache)
+
+    def measure(self, model: nn.Module, split: Split) -> Measurement:
+        """Scores of a model on one split."""
+        return self.suite.measure(bare(model), self.pair.tokenizer, split)
+
+
+def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -> Parts:
+    """Everything of a run, checked together before anything is trained or asked.
+
+    `library` None is the pair's own with the templates of `config.data`. Raises ConfigError for a
+    combination that is not defined, tokenizers that differ where distributions are needed, a
+    capability without templates or probe, a leak between the splits.
+    """
+    if config.training.liger:
+        check_liger(pair.student, pair.device)
+    if library is None:
+        library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
+    signal, objective, kept = supervision(config)
+    suffixes = suffixes_of(config, library.style, signal)
+    readers = (*(voice.tokenizer for voice in pair.voices), pair.tokenizer)
+    counts = [partial(_count, tokenizer) for tokenizer in readers]
+    library, left_out = fitting(library, partial(fits, config, pair.context, counts, suffixes))
+    decoding = Decoding(**asdict(config.decoding))
+    teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy)
+    vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
+    benchmarks, splits = benchmarks_of(config.probes, library)
+    suite = ProbeSuite(
+        benchmarks,
+        splits,
+        (*library.capabilities, *hidden_of(benchmarks)),
+        hidden=hidden_of(benchmarks),
+        batch_size=config.probes.batch_size,
+        truncate=config.probes.truncate,
+    )
+    manifest = manifest_of(config, pair, library, teacher, splits)
+    made = Parts(
+        pair=pair,
+        library=library,
+        teacher=teacher,
+        objective=objective if vocabulary is None else Cut(objective, vocabulary),
+        recipe=config.training,
+        suite=suite,
+        leaks=LeakFilter(
+            splits.questions(generated=False),
+            generated=splits.questions(generated=True),
+            background=sample(library),
+        ),
+        calibrations={
+            c: calibrate(library.templates[c], method=config.data.difficulty)
+            for c in library.capabilities
+        },
+        data=config.data,
+        on_policy=config.on_policy,
+        auxiliary_weight=config.auxiliary_weight,
+        pool_runs=config.pool_runs,
+        left_out=tuple(left_out),
+        manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
+        identity=digest_of(manifest),
+    )
+    made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now
+    return made

@@ -1,0 +1,79 @@
+"""A run over several processes: who joins, what the first one's student is, what the others do."""
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from readsim.errors import ConfigError
+from readsim_hf.components import Parts
+from readsim_hf.config import RunConfig
+from readsim_hf.models.loading import moved
+from readsim_hf.models.pairs import load_student
+from readsim_hf.objectives.vocabulary import Cut
+from readsim_hf.supervision import supervision
+from readsim_hf.teachers.ids import fingerprint
+from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
+from readsim_hf.training.process_group import Processes, world_size
+
+# What accelerate may be told and is not done, and what to use for it.
+_NOT_DONE = {
+    "ACCELERATE_USE_DEEPSPEED": ("false", "FSDP"),
+    "ACCELERATE_USE_MEGATRON_LM": ("false", "FSDP"),
+    "ACCELERATE_DYNAMO_BACKEND": ("no", "no compilation"),
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1", "training.micro_batch"),
+}
+
+
+def join(config: RunConfig) -> Processes | None:
+    """This process among the others of its run, or None where it is alone.
+
+    Raises ConfigError for what the launcher was told and readsim does not do, and for settings that
+    differ between the processes.
+    """
+    if world_size() == 1:
+        return None
+    for name, (accepted, instead) in _NOT_DONE.items():
+        value = os.environ.get(name, accepted)
+        if value.lower() != accepted:
+            raise ConfigError(f"{name} = {value!r}; accepted: {accepted!r}, and {instead} for it")
+    mixed, precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no"), config.training.precision
+    if mixed not in ("no", precision):
+        raise ConfigError(
+            f"accelerate's mixed_precision = {mixed!r} and training.precision = {precision!r}; "
+            "accepted: 'no' for accelerate, or the same for both"
+        )
+    is_sharded()
+    return Processes(config.pair.device, timedelta(minutes=config.timeout), config.threads)
+
+
+def led(parts: Parts, processes: Processes) -> Parts:
+    """The parts of a run whose student all processes train."""
+    facts = {"student": parts.manifest["student"], "vocabulary": parts.pair.vocabulary}
+    return replace(parts, make_student=partial(Lead, processes=processes, facts=facts))
+
+
+def work(processes: Processes, config: RunConfig) -> None:
+    """Train what process 0 sends until it stops; nothing is written, shown or asked of a teacher."""
+    processes.agree(config.table())
+    pair = config.pair
+    start, tokenizer = load_student(pair.name, pair.teacher, pair.student, pair.layers)
+    known = fingerprint(start, tokenizer)
+    _, objective, _ = supervision(config)
+
+    def fresh(facts: Mapping[str, Any]) -> Member:
+        if facts["student"] != known:
+            raise ConfigError(
+                f"the student of process {processes.rank} has SHA-256 {known[:16]}..., that of process "
+                f"0 has {facts['student'][:16]}...: all processes load the same files"
+            )
+        size = facts["vocabulary"]
+        goal = objective if size is None else Cut(objective, size)
+        return Member(
+            moved(copy.deepcopy(start), processes.device), config.training, goal, processes
+        )
+
+    follow(processes, fresh)

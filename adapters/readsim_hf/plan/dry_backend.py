@@ -1,0 +1,50 @@
+"""A backend that offers what the real one does and does nothing: for checks before models are loaded."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from readsim.arrays import Array
+from readsim.backend import Final, Outcome
+from readsim.envs.episode import Setting
+from readsim.envs.offline_pool import Pool
+from readsim.errors import CapabilityMissingError
+
+
+class PaperBackend:
+    """Sources and capabilities of one name, hidden ones beside them; what trains or measures is refused."""
+
+    def __init__(self, sources: tuple[str, ...], budget: int, hidden: tuple[str, ...] = ()) -> None:
+        self.sources, self.hidden = sources, hidden
+        self.capabilities = (*sources, *hidden)
+        self.budget = budget
+
+    def reset(self, seed: int | None) -> Array:
+        _refuse()
+
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+        _refuse()
+
+    def dev_eval(self) -> Array:
+        _refuse()
+
+    def drain(self) -> Mapping[str, int]:
+        return {}
+
+    def final_eval(self) -> Final:
+        _refuse()
+
+    def teacher_profile(self) -> Array:
+        _refuse()
+
+    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
+        _refuse()
+
+    def snapshot(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise CapabilityMissingError("a plan has no models: start the run itself")

@@ -1,0 +1,152 @@
+"""What a run shows while it goes on: a progress bar, a table of training steps, TensorBoard events."""
+
+import csv
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from readsim.envs.env import DistillEnv
+from readsim.errors import ConfigError
+from readsim.token_counts import show_tokens
+from readsim_hf.config import RunConfig
+from readsim_hf.training.saved import writing
+
+COLUMNS = ("spent", "tokens", "loss", "gradient", "rate")
+
+
+class Watching:
+    """Called by the backend with what happens; see `HFBackend.watch`.
+
+    stem   `STEM.csv` gets one row an optimiser step, `STEM.tensorboard/` the events
+    """
+
+    def __init__(self, stem: Path, config: RunConfig, env: DistillEnv, tensorboard: bool) -> None:
+        self._path, self._budget, self._env = stem.with_name(stem.name + ".csv"), config.budget, env
+        self._events = stem.with_name(stem.name + ".tensorboard")
+        self._writer: Any = _event_writer(self._events) if tensorboard else None
+        self._file: TextIO | None = None
+        self._loss: float | None = None
+        self._recent: list[tuple[float, float]] = []  # (time, tokens), of this interval
+        self._steps, self._of, self._said = 0, config.steps, False
+        self._interval: Mapping[str, float] = {}
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[tokens]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._job = self._bar.add_task("probe", total=config.budget, tokens="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+        if self._file is not None:
+            self._file.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def __call__(self, kind: str, numbers: Mapping[str, float]) -> None:
+        if kind == "window":
+            self._window(numbers)
+        elif kind == "pool":
+            self._describe(f"offline pool {numbers['done']:.0f}/{numbers['runs']:.0f}")
+        elif kind == "interval":
+            self._interval = numbers
+            self._recent.clear()
+        elif kind == "restored":
+            self._restored(numbers["spent"])
+
+    def _restored(self, spent: float) -> None:
+        """What is written next follows what still holds, in the table and for TensorBoard."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = _event_writer(self._events, round(spent * self._budget) + 1)
+
+    def _window(self, numbers: Mapping[str, float]) -> None:
+        spent, tokens = numbers["spent"], numbers["tokens"]
+        old = self._loss
+        self._loss = numbers["loss"] if old is None else 0.9 * old + 0.1 * numbers["loss"]
+        self._recent.append((time.perf_counter(), tokens))
+        self._recent = self._recent[-20:]
+        done = spent * self._budget + tokens
+        self._bar.update(self._job, completed=done, tokens=self._speed())
+        self._describe(f"step {self._steps + 1}/{self._of}  loss {self._loss:.3f}")
+        self._write([spent, tokens, numbers["loss"], numbers["gradient"], numbers["rate"]])
+        if self._writer is not None:
+            for name in ("loss", "gradient", "rate"):
+                self._writer.add_scalar(f"train/{name}", numbers[name], round(done))
+
+    def decided(self, decisions: int) -> None:
+        """After each decision of the allocator (not after what it only tried): the profile."""
+        env, numbers, console = self._env, self._interval, self._bar.console
+        self._steps = int(numbers["step"]) + 1
+        names, profile = env.setting.visible, env.profile
+        shown = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(names, profile, strict=True))
+        console.print(f"{self._steps}/{self._of}  {shown}", markup=False, highlight=False)
+        if not self._said and self._steps < self._of:
+            left = (self._of - self._steps) * numbers["seconds"]
+            console.print(
+                f"one decision: {numbers['seconds']:.0f} s (training {numbers['train']:.0f}, teacher "
+                f"{numbers['teacher']:.0f}, probe {numbers['probe']:.1f}); about {left / 60:.1f} min to go"
+            )
+        self._said = True
+        if self._writer is not None:
+            done = round(self._budget * self._steps / self._of)
+            for name, value in zip(names, profile, strict=True):
+                self._writer.add_scalar(f"probe/{name}", float(value), done)
+
+    def _describe(self, text: str) -> None:
+        self._bar.update(self._job, description=text)
+
+    def _speed(self) -> str:
+        (first, _), (last, _) = self._recent[0], self._recent[-1]
+        total = sum(tokens for _, tokens in self._recent[1:])
+        done = show_tokens(self._budget)
+        return f"of {done} tokens, {total / (last - first):.0f}/s" if last > first else f"of {done}"
+
+    def _write(self, row: list[float]) -> None:
+        """Append to the table; the first row after going back cuts what is about to be repeated."""
+        texts = [f"{row[0]:.12g}", *(f"{v:.6g}" for v in row[1:])]
+        with writing(self._path):
+            if self._file is None:
+                kept = _rows_before(self._path, float(texts[0]))
+                self._file = self._path.open("w", newline="", encoding="utf-8")
+                csv.writer(self._file).writerows([COLUMNS, *kept])
+            csv.writer(self._file).writerow(texts)
+            self._file.flush()
+
+
+def _rows_before(path: Path, spent: float) -> list[list[str]]:
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))[1:]
+    return [row for row in rows if len(row) == len(COLUMNS) and float(row[0]) < spent]
+
+
+def _event_writer(folder: Path, from_step: int | None = None) -> Any:
+    """A writer of event files; earlier events at `from_step` and later no longer count."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ConfigError("--tensorboard needs the package tensorboard: pip install it") from error
+    with writing(folder):
+        return SummaryWriter(str(folder), purge_step=from_step)

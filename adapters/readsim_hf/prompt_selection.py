@@ -1,0 +1,89 @@
+"""Which templates a run draws from: those that fit the context, in letters that the tokenizer has."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from readsim.errors import ConfigError
+from readsim.streams import generator
+from readsim_hf.config import DataConfig, RunConfig
+from readsim_hf.prompts.library import Library, Style
+from readsim_hf.prompts.nano.library import nano_library
+from readsim_hf.prompts.prompt import Prompt, Template
+from readsim_hf.prompts.text import text_library
+from readsim_hf.prompts.user import add_templates, load_templates
+from readsim_hf.teachers.encoding import encode
+from readsim_hf.teachers.signals import TeacherSignal
+
+WRAPPING = 256  # tokens that a chat template adds at most
+
+
+BACKGROUND = 400  # prompts a capability that tell scaffolds from what is filled in
+
+
+def sample(library: Library) -> Iterator[str]:
+    """Texts of about BACKGROUND prompts of each capability, the templates in turn."""
+    for place, (_, templates) in enumerate(library.templates.items()):
+        for index in range(max(BACKGROUND, 4 * len(templates))):
+            rng = generator(0, "bootstrap", place, index)
+            yield templates[index % len(templates)].make(rng).text
+
+
+def library_of(
+    data: DataConfig, name: Literal["nano", "text"], teacher: Tokenizer | None
+) -> Library:
+    """The library of that name, with the capabilities of `data` and its templates, which the teacher's
+    tokenizer must know. Raises UnknownNameError for a capability that the library does not have."""
+    library = (nano_library() if name == "nano" else text_library()).only(data.capabilities)
+    for path in data.templates:
+        added = load_templates(Path(path), library)
+        if teacher is not None:
+            for template in added:
+                _check_letters(template, library.style, teacher)
+        library = add_templates(library, added)
+    return library
+
+
+def _check_letters(template: Template, style: Style, tokenizer: Tokenizer) -> None:
+    """ConfigError if the teacher cannot read a template's prompts letter by letter."""
+    text = style.ask(template.make(generator(0, "items")), "answer")
+    unknown_id = tokenizer.unk_token_id
+    if unknown_id is not None and unknown_id in encode(tokenizer, text):
+        raise ConfigError(
+            f"template {template.id!r}: the teacher's tokenizer has no tokens for parts of {text!r}"
+        )
+
+
+def suffixes_of(config: RunConfig, style: Style, signal: TeacherSignal) -> tuple[str, ...]:
+    """How prompts may end in this run. ConfigError for a form that the style lacks."""
+    forms = dict.fromkeys(("answer", "rationale", signal.form, config.probes.form))
+    if signal.tasks == 1 and config.auxiliary_weight != 1:
+        raise ConfigError(
+            f"auxiliary_weight = {config.auxiliary_weight!r}: the signal {signal.name!r} has one task; "
+            "accepted: 1, or a signal with two (step-by-step, plan-then-code)"
+        )
+    return tuple(map(style.suffix, forms))
+
+
+def fits(
+    config: RunConfig,
+    context: int,
+    counts: Sequence[Callable[[str], int]],
+    suffixes: Sequence[str],
+    prompt: Prompt,
+) -> bool:
+    """Whether a prompt, however it is asked, leaves room for a reply in `context` tokens.
+
+    `counts` give the tokens of a prompt's text, one for each model that reads it.
+    """
+    room = context - max(config.decoding.max_new_tokens, config.probes.max_new_tokens)
+    texts = [prompt.text + suffix for suffix in suffixes]
+    if max(len(text.encode()) for text in texts) + WRAPPING <= room:
+        return True  # no token is shorter than a byte
+    return all(count(text) <= room for text in texts for count in counts)
+
+
+def _count(tokenizer: Tokenizer, text: str) -> int:
+    return len(encode(tokenizer, text))

@@ -1,0 +1,31 @@
+"""A method or a signal with an objective: the supervision of a run."""
+
+from readsim.errors import unknown
+from readsim_hf.config import RunConfig
+from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.table import BASELINES, check_compatible, make_objective
+from readsim_hf.teachers.scoring import SoftSettings
+from readsim_hf.teachers.signals import TeacherSignal, signal_named
+
+
+def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettings | None]:
+    """Signal and objective of a method, or of the two names, and what is kept of distributions.
+
+    Raises ConfigError, saying what would work, for a combination that is not defined.
+    """
+    signal, objective = _named(config)
+    wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
+    kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
+    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
+    return signal, objective, kept
+
+
+def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+    if config.method:
+        if config.method not in BASELINES:
+            raise unknown("method", config.method, BASELINES)
+        name, objective = BASELINES[config.method]
+        return signal_named(name), objective
+    return signal_named(config.signal), make_objective(
+        config.objective, **config.objective_settings
+    )

@@ -1,0 +1,99 @@
+"""From a pair to what is asked: the teacher's model, a server, or one for each capability."""
+
+from readsim.errors import ConfigError, unknown
+from readsim_hf.models.pairs import Pair
+from readsim_hf.models.teacher_source import Voice
+from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.prompts.checkers import format_ok
+from readsim_hf.prompts.library import Library
+from readsim_hf.teachers.base import AnyTeacher
+from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.encoding import end_ids
+from readsim_hf.teachers.router import Router
+from readsim_hf.teachers.scoring import SoftSettings
+from readsim_hf.teachers.server import ServerTeacher
+from readsim_hf.teachers.signals import TeacherSignal
+from readsim_hf.teachers.teacher import Teacher
+
+
+def teacher_of(
+    pair: Pair,
+    library: Library,
+    signal: TeacherSignal,
+    decoding: Decoding,
+    soft: SoftSettings | None,
+    on_policy: float,
+) -> AnyTeacher:
+    """The teacher of a run. `soft` None: no distributions are wanted.
+
+    ConfigError where distributions cannot be had, or the student is to answer and nobody scores it;
+    UnknownNameError for a teacher of a capability that the library does not have.
+    """
+    for capability in pair.others:
+        if capability not in library.capabilities:
+            raise unknown("capability in [pair.teachers]", capability, library.capabilities)
+    vocab = None if soft is None else pair.shared_vocabulary()
+    voices = pair.voices
+    if on_policy > 0 and (len(voices) > 1 or pair.server is not None):
+        raise ConfigError(
+            f"on_policy = {on_policy!r}: the student's own text is scored by one teacher that is loaded "
+            "here, not by servers or several teachers; use on_policy = 0"
+        )
+    distinct = {_who(voice): voice for voice in voices}
+    made = {
+        who: _one(voice, pair, library, signal, decoding, soft, vocab)
+        for who, voice in distinct.items()
+    }
+    main = made[_who(voices[0])]
+    if not pair.others:
+        return main
+    return Router(
+        main,
+        {capability: made[_who(voice)] for capability, voice in pair.others.items()},
+        [made[w] for w, v in distinct.items() if v.server is not None or v.vocabulary is not None],
+        pair.tokenizer,
+        ends=end_ids(pair.student, pair.tokenizer),
+        vocab=vocab or vocabulary_size(pair.student.config),
+        context=pair.context,
+    )
+
+
+def _one(
+    voice: Voice,
+    pair: Pair,
+    library: Library,
+    signal: TeacherSignal,
+    decoding: Decoding,
+    soft: SoftSettings | None,
+    vocab: int | None,
+) -> AnyTeacher:
+    if voice.server is not None:
+        return ServerTeacher(
+            voice.server,
+            pair.tokenizer,
+            library.style,
+            signal,
+            decoding=decoding,
+            format_ok=format_ok,
+            ends=end_ids(pair.student, pair.tokenizer),
+            vocab=vocab or vocabulary_size(pair.student.config),
+            context=pair.context,
+            known=voice.tokenizer if voice.known else None,
+            soft=soft,
+        )
+    assert voice.model is not None
+    return Teacher(
+        voice.model,
+        voice.tokenizer,
+        library.style,
+        signal,
+        decoding=decoding,
+        format_ok=format_ok,
+        soft=soft,
+        vocab=vocab or voice.vocabulary,
+    )
+
+
+def _who(voice: Voice) -> tuple[int, int]:
+    """Equal for the same teacher under two capabilities."""
+    return id(voice.model), id(voice.server)

@@ -1,0 +1,269 @@
+"""What a run will spend in tokens, said before it starts: from templates, without asking a model."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from transformers import PreTrainedModel
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from readsim.allocators.base import Allocator
+from readsim.arrays import Array
+from readsim.envs.episode import as_task, source_prior
+from readsim.runs.loop import DEV_CHECKPOINTS
+from readsim.streams import generator
+from readsim.token_counts import show_tokens
+from readsim_hf.components import Parts
+from readsim_hf.config import RunConfig
+from readsim_hf.models.pairs import Pair
+from readsim_hf.probes.benchmark import Benchmark
+from readsim_hf.probes.splits import Splits
+from readsim_hf.prompts.library import Form, Library
+from readsim_hf.prompts.prompt import Prompt, Template
+from readsim_hf.teachers.encoding import encode
+
+SAMPLE = 64  # prompts of each capability that lengths are estimated from, the templates in turn
+NO_GOLD = 0.5  # of the longest reply: where no gold reply is known
+
+
+class Reader(NamedTuple):
+    """How a model counts tokens: `ask` of a prompt as it is sent, `say` of a reply without its end."""
+
+    ask: Callable[[str], int]
+    say: Callable[[str], int]
+
+
+def reader(tokenizer: Tokenizer) -> Reader:
+    """Of a tokenizer."""
+    return Reader(
+        lambda text: len(encode(tokenizer, text)),
+        lambda text: len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]),
+    )
+
+
+class Lengths(NamedTuple):
+    """Mean tokens by capability (K,) of a prompt, and of a reply with its end token; the longest prompt."""
+
+    prompt: Array
+    reply: Array
+    longest: int
+
+
+def lengths(library: Library, form: Form, read: Reader, longest: int) -> Lengths:
+    """Of SAMPLE prompts a capability and their gold replies, which `longest` cuts."""
+    means, most = [], 0
+    for place, templates in enumerate(library.templates.values()):
+        prompts = _sample(templates, place)
+        asked = [read.ask(library.style.ask(prompt, form)) for prompt in prompts]
+        gold = [_reply(p, form, library.style.mark) for p in prompts if p.answer is not None]
+        said = [min(read.say(text) + 1, longest) for text in gold]
+        means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
+        most = max(most, *asked)
+    prompt, reply = np.array(means, dtype=float).T
+    return Lengths(prompt, reply, most)
+
+
+def _sample(templates: Sequence[Template], place: int) -> list[Prompt]:
+    return [
+        templates[index % len(templates)].make(generator(0, "data", place, index))
+        for index in range(max(SAMPLE, len(templates)))
+    ]
+
+
+def _reply(prompt: Prompt, form: Form, mark: str) -> str:
+    steps = prompt.rationale if form != "answer" else None
+    return f"{steps}{mark}{prompt.answer}" if steps else str(prompt.answer)
+
+
+@dataclass(frozen=True)
+class Outlay:
+    """Tokens of one run, and what they are made of.
+
+    kinds      tokens by the ledger's kinds; `student` is exact
+    examples   sequences that the student is trained on, an offline pool's too
+    prompt, reply   mean tokens of one of these, in the student's tokens
+    asked, said     the same of what the teacher answers, in its tokens
+    own        share of the prompts that the student answers
+    trained    supervised tokens: the budget and an offline pool's
+    measured   probe questions asked, all splits; `question`, `answer` their mean tokens
+    trials     whether the allocator makes trials, which nobody can count before
+    """
+
+    kinds: Mapping[str, float]
+    examples: float
+    prompt: float
+    reply: float
+    asked: float
+    said: float
+    own: float
+    trained: float
+    measured: float
+    question: float
+    answer: float
+    trials: bool
+
+
+def outlay(
+    config: RunConfig,
+    needs: Collection[str],
+    teacher: Lengths,
+    student: Lengths,
+    shares: Array,
+    items: Mapping[str, int],
+    probe: tuple[float, float],
+) -> Outlay:
+    """Estimates from mean lengths.
+
+    shares   of the budget by source (S,): the task's, since nobody knows an allocator's before
+    items    of each split
+    probe    mean tokens of a probe question and of its answer
+    """
+    interval = config.budget // config.steps
+    pool = config.pool_runs if config.identify or "transitions" in needs else 0
+    trained = float(config.budget + pool * interval)
+    by_source = trained * shares / student.reply
+    examples, own = float(by_source.sum()), config.on_policy
+    mixed = by_source / examples
+    read, said = (float(mixed @ part) for part in teacher[:2])
+    every = max(1, config.steps // DEV_CHECKPOINTS)
+    probes = config.steps + 1 + (pool + 1 if pool else 0) + ("teacher" in needs)
+    measured = float(
+        probes * items["probe"]
+        + (-(-config.steps // every) + (pool + 1 if pool else 0)) * items["dev"]
+        + 2 * items["test"]
+    )
+    kinds = {
+        "student": float(config.budget),
+        "teacher_prompt": examples * (read + own * said),
+        "teacher_generated": (1.0 - own) * examples * said,
+        "student_rollout": own * examples * said,
+        "probe": measured * sum(probe),
+        "offline": float(pool * interval),
+    }
+    prompt, reply = (float(mixed @ part) for part in student[:2])
+    return Outlay(
+        kinds, examples, prompt, reply, read, said, own, trained, measured, *probe, "trial" in needs
+    )
+
+
+def probe_lengths(
+    library: Library,
+    benchmarks: Sequence[Benchmark],
+    splits: Splits,
+    config: RunConfig,
+    read: Reader,
+) -> tuple[float, float]:
+    """Mean tokens of a probe question and its answer: of the probe split's own items.
+
+    An item of a benchmark file counts its question alone, without examples before it, and half of the
+    longest answer.
+    """
+    form, longest = config.probes.form, config.probes.max_new_tokens
+    style, questions, answers = library.style, [], []
+    for benchmark in benchmarks:
+        for item in splits.items(benchmark.name, "probe"):
+            gold = item.prompt.answer if item.is_prompt else None
+            questions.append(
+                read.ask(style.ask(item.prompt, form) if item.is_prompt else item.asked)
+            )
+            said = NO_GOLD * longest
+            if gold is not None:
+                said = min(read.say(_reply(item.prompt, form, style.mark)) + 1, longest)
+            answers.append(said)
+    return float(np.mean(questions)), float(np.mean(answers))
+
+
+def shares_of(config: RunConfig, sources: tuple[str, ...], hidden: tuple[str, ...] = ()) -> Array:
+    """The task's requirement as shares of the sources (S,), which are the visible capabilities."""
+    task = as_task(config.task, (*sources, *hidden), hidden)
+    return source_prior(task.requirement, sources, sources)
+
+
+def outlay_of(config: RunConfig, parts: Parts, allocator: Allocator) -> Outlay:
+    """Of a run whose models are loaded."""
+    pair, signal, longest = parts.pair, parts.teacher.signal, config.decoding.max_new_tokens
+    teacher = lengths(parts.library, signal.form, reader(pair.teacher_tokenizer), longest)
+    student = teacher
+    if pair.vocabulary is None:
+        student = lengths(parts.library, signal.form, reader(pair.tokenizer), longest)
+    suite = parts.suite
+    probe = probe_lengths(
+        parts.library, suite.benchmarks, suite.splits, config, reader(pair.tokenizer)
+    )
+    shares = shares_of(config, parts.library.capabilities, parts.suite.hidden)
+    return outlay(
+        config, allocator.needs, teacher, student, shares, item_counts(suite.splits), probe
+    )
+
+
+def item_counts(splits: Splits) -> dict[str, int]:
+    """Items of all benchmarks in each split."""
+    return {s: sum(splits.sizes(s).values()) for s in ("probe", "dev", "test")}
+
+
+def token_table(config: RunConfig, spent: Outlay, items: Mapping[str, int]) -> Table:
+    """Tokens by kind, and how they are known."""
+    table = Table("tokens", "", "how")
+    own = spent.own
+    how = {
+        "student": f"exact: the budget, in {config.steps} decisions",
+        "teacher_prompt": f"{spent.asked:.0f} a prompt, {spent.examples:.0f} prompts",
+        "teacher_generated": f"{spent.said:.1f} a reply",
+        "student_rollout": f"{100 * own:.0f} % on-policy",
+        "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
+        f"{spent.question + spent.answer:.0f} each",
+        "offline": f"{config.pool_runs} short trainings, undone",
+    }
+    for kind, tokens in spent.kinds.items():
+        exact = kind in ("student", "offline")
+        if tokens or kind != "offline":
+            shown = show_tokens(round(tokens)) if exact else f"~{_round(tokens)}"
+            table.add_row(kind.replace("_", " "), shown, how[kind])
+    if spent.trials:
+        table.add_row("search", "?", "the allocator's trials: not known before")
+    return table
+
+
+def show_outlay(console: Console, config: RunConfig, parts: Parts, allocator: Allocator) -> None:
+    """A table of tokens by kind: exact for the student, estimated for the others."""
+    spent = outlay_of(config, parts, allocator)
+    console.print(
+        f"{escape(parts.pair.name)}: {escape(_teachers(parts.pair))}, "
+        f"{_size(parts.pair.student)} student; "
+        f"{config.method or f'{config.signal} x {config.objective}'}; allocator {config.allocator}; "
+        f"about {spent.examples / config.training.batch:.0f} optimiser steps"
+    )
+    console.print(token_table(config, spent, item_counts(parts.suite.splits)))
+    if not config.data.cache and any(voice.server for voice in parts.pair.voices):
+        console.print(
+            "warning: cache is '': replies of the server are not kept, and --resume pays for them again",
+            markup=False,
+        )
+    if parts.left_out:
+        console.print(
+            f"left out, their prompts do not fit {parts.pair.context} tokens: {', '.join(parts.left_out)}",
+            markup=False,
+        )
+
+
+def _round(tokens: float) -> str:
+    return show_tokens(int(float(f"{tokens:.2g}")))
+
+
+def _teachers(pair: Pair) -> str:
+    """Size of each teacher, or where it is served."""
+    said = []
+    for capability, voice in zip(("", *pair.others), pair.voices, strict=True):
+        where = f"{voice.server.model} at {voice.server.url}" if voice.server else ""
+        what = f"{_size(voice.model)} teacher" if voice.model is not None else f"teacher {where}"
+        said.append(f"{what} for {capability}" if capability else what)
+    return ", ".join(said)
+
+
+def _size(model: PreTrainedModel) -> str:
+    count = model.num_parameters()
+    return f"{count / 1e6:.3g}M" if count < 1e9 else f"{count / 1e9:.3g}B"

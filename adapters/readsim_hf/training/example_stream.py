@@ -1,0 +1,138 @@
+"""From token shares to examples: prompts by source, the teacher's replies, exact token counts (R34)."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import TrainingError
+from readsim_hf.generation.next_source import next_source
+from readsim_hf.generation.stream import PromptStream
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.codec import record_from_tree, record_to_tree
+from readsim_hf.teachers.record import TeacherRecord
+from readsim_hf.training.batch import Example
+
+PATIENCE = 8  # requests in a row without one usable reply
+FIRST_LENGTH = 16.0  # supervised tokens expected of a reply before any was seen
+
+
+class Asks(Protocol):
+    """What the feed needs of a teacher."""
+
+    @property
+    def tokens(self) -> dict[str, int]: ...
+
+    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]: ...
+
+
+# The training records of a reply to a prompt.
+Cut = Callable[[Prompt, TeacherRecord], Sequence[TeacherRecord]]
+
+
+class Feed:
+    """Examples for a run: deterministic given the streams' seed and the sequence of calls.
+
+    Replies are asked for in groups, at most `group` prompts of a source, and wait in a queue until the
+    deficit round robin (D34) takes them; what an interval leaves over is used by the next one. With
+    `cut`, which makes `tasks` records of a reply, these wait in its place.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[PromptStream],
+        teacher: Asks,
+        group: int = 64,
+        cut: Cut | None = None,
+        tasks: int = 1,
+    ) -> None:
+        self.streams, self.teacher, self.group = tuple(streams), teacher, group
+        self._cut, self._tasks = cut, tasks
+        self._queues: list[deque[TeacherRecord]] = [deque() for _ in streams]
+        self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a record's tokens
+        self._longest = 1  # of all records so far
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """What asking has used so far, by ledger kind."""
+        return self.teacher.tokens
+
+    def window(
+        self, weights: Array, trained: Array, total: int, examples: int, spent: float
+    ) -> list[Example]:
+        """The next optimiser step's examples, at most `examples` of them.
+
+        weights   token shares (S,) of the interval
+        trained   tokens of this interval so far by source (S,); brought up to date in place
+        total     tokens of the whole interval; the last example is cut so that it is met exactly
+        spent     share of the run's budget spent, for the curriculum (D14)
+        """
+        out: list[Example] = []
+        while len(out) < examples and (left := total - int(trained.sum())) > 0:
+            source = next_source(weights, trained, self._longest)
+            if not self._queues[source]:
+                self._refill(weights, trained, total, spent)
+            record = self._queues[source].popleft()
+            tokens = min(record.supervised, left)
+            trained[source] += tokens
+            out.append(Example(record, tokens))
+        return out
+
+    def _refill(self, weights: Array, trained: Array, total: int, spent: float) -> None:
+        """Ask for replies until no source has none waiting.
+
+        Sources with less than half of what they are owed are filled up with them: a teacher's large
+        batches are faster than its small ones.
+        """
+        owed = np.maximum(weights * total - trained, 0.0)
+        wanted = np.clip(np.ceil(owed / self._lengths), 1, self.group).astype(int)
+        for _ in range(PATIENCE):
+            waiting = np.array([len(queue) for queue in self._queues])
+            if not (waiting[weights > 0] == 0).any():
+                return
+            prompts: list[Prompt] = []
+            sources: list[int] = []
+            for s in np.flatnonzero((weights > 0) & (2 * waiting < wanted)).tolist():
+                n = -(-int(wanted[s] - waiting[s]) // self._tasks)
+                prompts += self.streams[s].take(n, spent)
+                sources += [s] * n
+            replies = self.teacher.ask(prompts)
+            for s, prompt, reply in zip(sources, prompts, replies, strict=True):
+                for record in self._records(prompt, reply):
+                    self._queues[s].append(record)
+                    self._longest = max(self._longest, record.supervised)
+                    self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
+        empty = [
+            self.streams[s].capability
+            for s, q in enumerate(self._queues)
+            if weights[s] > 0 and not q
+        ]
+        if empty:
+            raise TrainingError(
+                f"the teacher gave no usable reply for {', '.join(empty)} in {PATIENCE} requests: "
+                "look at its replies, raise max_new_tokens, or use other templates"
+            )
+
+    def _records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
+        if reply is None:
+            return ()
+        return (reply,) if self._cut is None else self._cut(prompt, reply)
+
+    def state(self) -> dict[str, Any]:
+        """Positions of the streams and the waiting replies, as plain data."""
+        return {
+            "streams": [stream.state() for stream in self.streams],
+            "queues": [[record_to_tree(r) for r in queue] for queue in self._queues],
+            "lengths": self._lengths.copy(),
+            "longest": self._longest,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to a `state()`."""
+        for stream, saved in zip(self.streams, state["streams"], strict=True):
+            stream.restore(saved)
+        self._queues = [deque(map(record_from_tree, queue)) for queue in state["queues"]]
+        self._lengths = np.array(state["lengths"])
+        self._longest = int(state["longest"])

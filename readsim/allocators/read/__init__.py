@@ -1,0 +1,1 @@
+"""ReAD, the ensemble contextual bandit of the paper, with its parts."""

@@ -1,0 +1,130 @@
+"""Settings of ReAD, each with where its default comes from, and the ablations of R89."""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from readsim.allocators.read.calibration import REPAIRS
+from readsim.allocators.read.ensemble import EnsembleConfig
+from readsim.envs.candidates import CandidateConfig
+from readsim.errors import ConfigError, unknown
+
+
+def _setting(default: Any, provenance: str) -> Any:
+    return field(default=default, metadata={"provenance": provenance})
+
+
+@dataclass(frozen=True)
+class ReADConfig:
+    """ReAD (arXiv 2605.11290, S3.3).
+
+    kappa            exploration weight of Eq. (11)
+    kappa_decay      factor on kappa at a dev checkpoint without improvement (R50)
+    pool             transitions in the offline pool (D17); 0 learns from the run alone
+    history          past steps in the context, Eq. (8); False gives Eq. (16)
+    budget           remaining budget in the context
+    identification   False: the requirement is 1/V everywhere, for candidates, context and reward (D19)
+    adaptation       False: the first choice is kept
+    interaction      False: no spillover penalty in the reward (lambda_s = 0)
+    price            factor on the environment's lambda_s
+    repair           of the uncertainty, from a tenth of the pool that the ensemble does not see:
+                     "residual" adds the variance that sigma lacks there; "conformal" starts with the
+                     kappa that covers 1 - `delta` of it (Assumption C.1); "none" is the paper's
+
+    Raises ConfigError naming the field.
+    """
+
+    kappa: float = _setting(1.0, "code")
+    kappa_decay: float = _setting(0.7, "code")
+    pool: int = _setting(3200, "paper: 3,200 to 4,900 a task")
+    history: bool = _setting(True, "paper, Eq. (8)")
+    budget: bool = _setting(True, "paper, Eq. (8)")
+    identification: bool = _setting(True, "paper")
+    adaptation: bool = _setting(True, "paper")
+    interaction: bool = _setting(True, "paper")
+    price: float = _setting(1.0, "ours")
+    repair: str = _setting("none", "paper (none); ours (the repairs)")
+    delta: float = _setting(0.1, "ours")
+    candidates: CandidateConfig = field(
+        default_factory=CandidateConfig,
+        metadata={"provenance": "code (grid, top 3); paper (local moves); ours (stay, uniform)"},
+    )
+    ensemble: EnsembleConfig = field(
+        default_factory=EnsembleConfig,
+        metadata={"provenance": "code (5 members, 2 x 64 ReLU); ours (optimiser, sigma floor)"},
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("kappa", "price"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                raise ConfigError(f"{name} = {value!r}: a number >= 0")
+        if not 0 <= self.kappa_decay <= 1:
+            raise ConfigError(f"kappa_decay = {self.kappa_decay!r}: a factor between 0 and 1")
+        if isinstance(self.pool, bool) or not isinstance(self.pool, int) or self.pool < 0:
+            raise ConfigError(f"pool = {self.pool!r}: a whole number >= 0")
+        if self.repair not in REPAIRS:
+            raise unknown("repair", self.repair, REPAIRS)
+        if self.repair != "none" and self.pool < 2:
+            raise ConfigError(f"repair = {self.repair!r} needs a pool of at least 2 transitions")
+        if not 0 < self.delta < 1:
+            raise ConfigError(f"delta = {self.delta!r}: a probability between 0 and 1")
+
+
+SETTINGS = (
+    *(f.name for f in fields(ReADConfig)),
+    *(f"candidates.{f.name}" for f in fields(CandidateConfig)),
+    *(f"ensemble.{f.name}" for f in fields(EnsembleConfig)),
+)
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "greedy": {"kappa": 0.0, "history": False, "budget": False},
+    "no-identification": {"identification": False},
+    "no-adaptation": {"adaptation": False},
+    "no-interaction": {"interaction": False},
+    "no-history": {"history": False},
+}
+
+
+def read_config(variant: str, **settings: Any) -> ReADConfig:
+    """The settings of a variant with some of them changed. Raises UnknownNameError, ConfigError.
+
+    Those of a part are named with a dot, `ensemble.members`; several numbers are text, "0.25/0.5".
+    """
+    if variant not in VARIANTS:
+        raise unknown("variant", variant, VARIANTS)
+    chosen: dict[str, Any] = dict(VARIANTS[variant])
+    for name, value in settings.items():
+        part, dot, inner = name.partition(".")
+        if name not in SETTINGS:
+            raise unknown("setting of ReAD", name, SETTINGS)
+        if dot:
+            before = chosen.get(part, getattr(ReADConfig(), part))
+            chosen[part] = replace(before, **{inner: _like(getattr(before, inner), value, name)})
+        else:
+            chosen[name] = value
+    return replace(ReADConfig(), **chosen)
+
+
+def _like(before: object, value: Any, name: str) -> Any:
+    """The value, as numbers where `before` is numbers."""
+    if not isinstance(before, tuple) or isinstance(value, tuple):
+        return value
+    try:
+        return tuple(float(number) for number in str(value).split("/"))
+    except ValueError as error:
+        raise ConfigError(f"{name} = {value!r}: numbers with / between them") from error
+
+
+def provenance_table(config: ReADConfig) -> list[tuple[str, str, str]]:
+    """(name, value, provenance); a value that is not the default is marked so."""
+    default = ReADConfig()
+    rows = []
+    for f in fields(ReADConfig):
+        value = getattr(config, f.name)
+        source = str(f.metadata["provenance"])
+        changed = value != getattr(default, f.name)
+        rows.append((f.name, str(value), "set by this variant or the user" if changed else source))
+    return rows

@@ -1,0 +1,1 @@
+"""The command `readsim`: a file a command."""

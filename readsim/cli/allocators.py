@@ -1,0 +1,31 @@
+"""`readsim allocators`."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from readsim.allocators.modifiers import Shaped
+from readsim.allocators.registry import allocator_names, describe, load_allocator
+
+
+def allocators(name: str | None) -> None:
+    """`readsim allocators`."""
+    console = Console()
+    if name is None:
+        table = Table("allocator", "rule")
+        for known in allocator_names():
+            table.add_row(known, escape(describe(known).splitlines()[0]))
+        console.print(table)
+        return
+    allocator = load_allocator(name)
+    rule = allocator.inner if isinstance(allocator, Shaped) else allocator
+    console.print(f"[bold]{escape(name)}[/] ({type(rule).__module__}:{type(rule).__name__})")
+    console.print(escape(describe(name)))
+    if allocator.needs:
+        console.print(f"needs: {', '.join(sorted(allocator.needs))}")
+    rows = allocator.settings()
+    if rows:
+        table = Table("setting", "value", "provenance")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        console.print(table)

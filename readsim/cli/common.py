@@ -1,0 +1,55 @@
+"""What several commands share: lists, seeds, the progress bar, what ctrl-C says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from readsim.errors import ConfigError
+
+
+def parse_list(text: str | None, name: str) -> list[str] | None:
+    """`"a,b"` -> `["a", "b"]`."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise ConfigError(f"--{name} {text!r}: names separated by commas")
+    return parts
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`"8"` -> 0..7; `"3,5"` -> 3 and 5."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(
+            f"--seeds {text!r}: a number of seeds, or seeds separated by commas"
+        ) from error
+    if len(numbers) > 1:
+        return numbers
+    if numbers[0] < 1:
+        raise ConfigError(f"--seeds {text!r}: at least one seed")
+    return list(range(numbers[0]))
+
+
+def progress(console: Console) -> Progress:
+    """The progress bar of every command that takes a while."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+@contextmanager
+def interruptible(advice: str) -> Iterator[None]:
+    """On ctrl-C say how to go on; the exit code 130 is the command line's own."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        Console(stderr=True).print(f"interrupted: {advice}", markup=False)
+        raise

@@ -1,0 +1,131 @@
+"""`readsim compare --suite`."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import Progress
+
+from readsim.cli.common import interruptible, parse_list, parse_seeds, progress
+from readsim.errors import ConfigError
+from readsim.runs.cell import Cell
+from readsim.runs.parallel import use_backend
+from readsim.suite.plan import SEEDS, Comparison, make_plan
+from readsim.suite.run import Trouble, run_suite
+from readsim.suite.scores import read_scores
+from readsim.suite.table import COLUMNS, suite_notes, suite_table
+from readsim.summary.show import markdown, markdown_rows, print_fitting, text_table
+
+
+def compare_suite(
+    allocators: str | None, seeds: str | None, jobs: int | None, backend: str, out: Path
+) -> None:
+    """All allocators on all worlds: `summary.csv`, `summary.md`, `problems.csv` and a figure in `out`."""
+    console = Console()
+    numbers = SEEDS if seeds is None else parse_seeds(seeds)
+    plan = make_plan(parse_list(allocators, "allocators"), seeds=numbers)
+    workers = jobs if jobs is not None else os.cpu_count() or 1
+    if workers < 1:
+        raise ConfigError(f"jobs = {workers!r}: at least 1")
+    console.print(about(plan), markup=False, highlight=False)
+    kept = f"what is finished is kept in {out}, the same command goes on"
+    with (
+        interruptible(kept),
+        use_backend(backend, workers),
+        progress(Console(stderr=True)) as bar,
+    ):
+        clock = Clock(plan, workers, bar)
+        troubles = run_suite(plan, out, jobs=workers, on_cell=clock.cell)
+    report(console, plan, out, troubles)
+
+
+def about(plan: Sequence[Comparison]) -> str:
+    """What will be run, in words."""
+    cells = [cell for comparison in plan for cell in comparison.cells]
+    allocators = dict.fromkeys(cell.allocator for cell in cells)
+    runs = sum(len(cell.seeds) for cell in cells)
+    return (
+        f"{len(plan)} worlds x {len(allocators)} allocators, {len(cells[0].seeds)} seeds: {len(cells)} "
+        f"cells, {runs} runs of {cells[0].steps} steps. How long it takes is known after the first world."
+    )
+
+
+class Clock:
+    """The progress bar, with the time left judged by what each allocator took so far."""
+
+    def __init__(self, plan: Sequence[Comparison], jobs: int, bar: Progress) -> None:
+        self.left = [cell for comparison in plan for cell in comparison.cells]
+        self.jobs, self.bar = jobs, bar
+        self.job = bar.add_task("cells", total=len(self.left))
+        self.took: dict[str, list[float]] = {}
+
+    def cell(self, cell: Cell, seconds: float) -> None:
+        """A cell is over; `seconds` is 0 if it was before."""
+        self.left.remove(cell)
+        if seconds > 0:
+            self.took.setdefault(cell.allocator, []).append(seconds)
+        self.bar.update(self.job, advance=1, description=self.words())
+
+    def words(self) -> str:
+        """`cells, about 4 min left`, once every allocator that is left was seen."""
+        if not {cell.allocator for cell in self.left} <= self.took.keys():
+            return "cells"
+        mean = {name: sum(values) / len(values) for name, values in self.took.items()}
+        seconds = sum(mean[cell.allocator] for cell in self.left) / self.jobs
+        return f"cells, about {seconds / 60.0:.0f} min left"
+
+
+def report(
+    console: Console, plan: Sequence[Comparison], out: Path, troubles: Sequence[Trouble]
+) -> None:
+    """Table, figure and problems of a finished suite."""
+    from readsim.plots.style import save, sober
+    from readsim.suite.figure import draw_suite
+
+    scores = read_scores(plan, out)
+    table = suite_table(scores)
+    notes = suite_notes(scores)
+    print_fitting(console, COLUMNS, lambda columns: [text_table(table, columns, None, None)], notes)
+    table.to_csv(out / "summary.csv", index=False)
+    rows = markdown_rows(table, COLUMNS, None)
+    text = markdown(["allocator", *(c.header for c in COLUMNS)], rows, text=1)
+    (out / "summary.md").write_text("\n".join([text, *notes, ""]), encoding="utf-8")
+    with sober():
+        figures = save(draw_suite(scores, table), out / "suite")
+    _report_troubles(console, troubles, out)
+    console.print(
+        f"summary.csv, summary.md and {len(figures)} figures are in {out}, one comparison a world in its "
+        "folders (`readsim plot` draws them)",
+        markup=False,
+        highlight=False,
+    )
+
+
+def _report_troubles(console: Console, troubles: Sequence[Trouble], out: Path) -> None:
+    """What has no result, an allocator a line, and all of it in problems.csv."""
+    rows = [
+        {
+            "allocator": t.cell.allocator,
+            "world": t.folder,
+            "task": t.cell.task,
+            "budget": t.cell.budget,
+            "outcome": "failed" if t.applicable else "not applicable here",
+            "error": t.problem.kind,
+            "message": t.problem.text,
+        }
+        for t in troubles
+    ]
+    names = ("allocator", "world", "task", "budget", "outcome", "error", "message")
+    frame = pd.DataFrame(rows, columns=list(names))
+    frame.to_csv(out / "problems.csv", index=False)
+    for (name, outcome), part in frame.groupby(["allocator", "outcome"], sort=False):
+        worlds = list(dict.fromkeys(part["world"]))
+        shown = ", ".join(worlds[:3]) + (f" and {len(worlds) - 3} more" if len(worlds) > 3 else "")
+        first = part.iloc[0]
+        console.print(
+            f"{name}: {outcome} ({shown}): {first['error']}: {first['message']}",
+            markup=False,
+            highlight=False,
+        )

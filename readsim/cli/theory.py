@@ -1,0 +1,133 @@
+"""`readsim theory`: a table of statements, where each holds and where it fails, and figures."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from readsim.cli.common import interruptible, parse_list, parse_seeds, progress
+from readsim.envs.episode import source_prior
+from readsim.plots.style import save, sober
+from readsim.plots.theory import Ladder, draw_coverage, draw_ladders, draw_marginals
+from readsim.theory import all_checks as survey
+from readsim.theory import marginals
+from readsim.theory.calibration import coverage
+from readsim.theory.result import Result, Verdict
+from readsim.worlds import World, load_world, optimum, preset_names
+
+KAPPAS = np.linspace(0.0, 8.0, 41)
+SHOWN = 4  # subjects named in a cell of the table
+
+
+def theory(worlds: str | None, runs: Path | None, seeds: str, out: Path) -> None:
+    """`readsim theory`."""
+    console = Console()
+    names = preset_names() if worlds is None else parse_list(worlds, "worlds") or []
+    loaded = [load_world(name) for name in names]  # unknown names are refused before anything runs
+    chosen = parse_seeds(seeds)
+    lacking: list[str] = []
+    results: list[Result] = []
+    kept = "nothing is written before the end: run it again"
+    with interruptible(kept), progress(Console(stderr=True)) as bar:
+        job = bar.add_task("subjects", total=len(names) + 1 + (runs is not None))
+        if runs is not None:
+            results += survey.of_runs(runs, lacking.append)
+            bar.advance(job)
+        results += survey.of_toy()
+        bar.advance(job)
+        for name in names:
+            results += survey.of_world(name, chosen, lacking.append)
+            bar.advance(job)
+    console.print(overview(results))
+    for text in lacking:
+        console.print(f"not measured: {text}", markup=False, highlight=False)
+    out.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame([r.row() for r in results]).to_csv(out / "theory.csv", index=False)
+    with sober():
+        count = len(draw(results, out))
+        for world in [w for w in loaded if w.order_free][:1]:
+            count += len(save(_marginals(world), out / "marginals"))
+    console.print(
+        f"{len(results)} rows with advice are in {out / 'theory.csv'}{os.linesep}"
+        f"{count} figure files are in {out}",
+        markup=False,
+    )
+
+
+def overview(results: Sequence[Result]) -> Table:
+    """One row a statement: subjects by verdict, and the subject farthest on the wrong side."""
+    table = Table("statement", "holds", "fails", "undecided", "statistic, bound", "where")
+    for statement in dict.fromkeys(r.statement for r in results):
+        rows = [r for r in results if r.statement == statement]
+        worst = max(rows, key=_badness)
+        sign = (
+            "" if worst.interval is None else f" [{worst.interval[0]:.3g}, {worst.interval[1]:.3g}]"
+        )
+        table.add_row(
+            escape(statement),
+            *(_named(rows, verdict) for verdict in Verdict),
+            escape(f"{worst.statistic:.3g}{sign} {worst.sense} {worst.bound:.3g}"),
+            escape(worst.subject),
+        )
+    return table
+
+
+def _badness(r: Result) -> float:
+    gap = r.statistic - r.bound if r.sense == "<=" else r.bound - r.statistic
+    return -np.inf if np.isnan(gap) else gap
+
+
+def _named(rows: Sequence[Result], verdict: Verdict) -> str:
+    names = [r.subject for r in rows if r.verdict is verdict]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return escape(", ".join(names[:SHOWN]) + more)
+
+
+def draw(results: Sequence[Result], out: Path) -> list[Path]:
+    """`orders` (superposition and order effects) and `coverage` (of q against kappa)."""
+    titles = {"A4.1": "superposition of updates (A4.1)", "P4.3": "superposition of scores (P4.3)"}
+    titles["L9"] = "order effects (L9)"
+    ladders = {
+        title: {
+            r.subject: Ladder(
+                np.asarray(r.detail["steps"]) / np.max(r.detail["steps"]),
+                np.median(r.detail["residuals"], axis=1),
+                f"{r.statistic:.2f}",
+            )
+            for r in results
+            if r.statement == statement
+        }
+        for statement, title in titles.items()
+    }
+    paths = []
+    if shown := {title: lines for title, lines in ladders.items() if lines}:
+        note = (
+            "Medians over random mixtures or pairs of sources; behind each name its observed order."
+        )
+        paths += save(draw_ladders(shown, note), out / "orders")
+    curves = {
+        r.subject: np.array([coverage(r.detail["error"], r.detail["sigma"], k) for k in KAPPAS])
+        for r in results
+        if r.statement == "C.1"
+    }
+    if curves:
+        paths += save(draw_coverage(curves, KAPPAS, 0.1), out / "coverage")
+    return paths
+
+
+def _marginals(world: World) -> Figure:
+    """KKT equalisation: marginal gains at the optimum, at the requirement, and uniform."""
+    task = world.task(world.task_names[0])
+    budget = float(min(survey.BUDGET, world.horizon))
+    prior = source_prior(task.requirement, world.visible, world.sources)
+    best = optimum(world, task, budget)
+    s = len(world.sources)
+    splits = {"optimum": best.allocation, "task-static": prior, "uniform": np.full(s, 1.0 / s)}
+    slopes = {n: (w, marginals.marginals(world, task, w * budget)[0]) for n, w in splits.items()}
+    return draw_marginals(world.sources, slopes, best.multiplier)

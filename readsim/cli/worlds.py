@@ -1,0 +1,64 @@
+"""`readsim worlds`."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from readsim.errors import ConfigError
+from readsim.token_counts import show_tokens
+from readsim.worlds import World, load_world, optimum, preset_names, save_world
+
+
+def worlds(name: str | None, save: Path | None) -> None:
+    """`readsim worlds`."""
+    console = Console()
+    if name is None:
+        if save is not None:
+            raise ConfigError("--save needs the name of a world")
+        table = Table("world", "S", "K", "dynamics", "about")
+        for preset in preset_names():
+            world = load_world(preset)
+            s, k = world.shape
+            table.add_row(preset, str(s), str(k), world.dynamics, escape(world.description))
+        console.print(table)
+        return
+    world = load_world(name)
+    if save is not None:
+        save_world(world, save)
+        console.print(f"saved {world.name} to {save}")
+        return
+    show_world(console, world)
+
+
+def show_world(console: Console, world: World) -> None:
+    """Names, bounds, one-hot effects and optima of a world."""
+    console.print(f"[bold]{world.name}[/]: {escape(world.description)}")
+    console.print(f"dynamics {world.dynamics}, link {world.link}")
+    table = Table("capability", "start", "floor", "ceiling", "probe items", "shown")
+    for j, capability in enumerate(world.capabilities):
+        numbers = [f"{v[j]:.4g}" for v in (world.start, world.floor, world.ceiling)]
+        shown = "no" if capability in world.hidden else "yes"
+        table.add_row(capability, *numbers, f"{world.items[j]:g}", shown)
+    console.print(table)
+    for budget in (b for b in (20_000_000, 150_000_000) if b <= world.horizon):
+        if len(world.capabilities) <= 12:
+            unit = "points" if world.is_score else "hundredths"
+            table = Table(title=f"one-hot effects of {show_tokens(budget)} tokens, {unit}")
+            for column in ("source", *world.capabilities):
+                table.add_column(column, justify="left" if column == "source" else "right")
+            for source, row in zip(world.sources, world.transfer_matrix(budget), strict=True):
+                table.add_row(source, *(f"{100 * v:.1f}" for v in row))
+            console.print(table)
+        table = Table(title=f"best static allocation of {show_tokens(budget)} tokens")
+        for column in ("task", "utility", "method", "allocation"):
+            table.add_column(column)
+        for name in world.task_names:
+            best = optimum(world, world.task(name), budget)
+            ranked = sorted(zip(best.allocation, world.sources, strict=True), reverse=True)
+            parts = ", ".join(f"{s} {100 * a:.0f}%" for a, s in ranked if a >= 0.005)
+            table.add_row(name, f"{best.utility:.4f}", best.method, parts)
+        console.print(table)
+    for key, text in world.provenance.items():
+        console.print(f"[bold]{escape(key)}[/]: {escape(text)}")

@@ -1,0 +1,148 @@
+"""What one episode is about: task, budget, steps, reward. Shared by the single and the vector env."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from gymnasium import spaces
+
+from readsim.arrays import Array
+from readsim.envs.reward import RewardConfig, spill_prices
+from readsim.errors import ConfigError, unknown
+from readsim.worlds.task import Task, build_task, focus_task
+
+HISTORY = 3
+
+
+def as_task(
+    task: Task | str | Mapping[str, float], capabilities: tuple[str, ...], hidden: tuple[str, ...]
+) -> Task:
+    """A task from itself, a table of requirement weights, a capability to focus on, or `average`.
+
+    Where a hidden capability is named, alone or in the table, the utility is on the hidden ones named
+    and nothing else; the visible ones of the table are the requirement, all alike if there are none.
+    """
+    if isinstance(task, Task):
+        return task
+    visible = tuple(c for c in capabilities if c not in hidden)
+    if isinstance(task, str) and task in visible:
+        return focus_task(task, capabilities, hidden)
+    name = task if isinstance(task, str) else "custom"
+    if isinstance(task, str) and task in hidden:
+        task = {task: 1.0}
+    if isinstance(task, str) and task != "average":
+        raise unknown("task", task, ("average", *visible, *hidden))
+    table = dict.fromkeys(visible, 1.0) if isinstance(task, str) else dict(task)
+    unseen = {c: table.pop(c) for c in hidden if c in table}
+    spec: dict[str, object] = {"requirement": table or dict.fromkeys(visible, 1.0)}
+    return build_task(name, spec | ({"weights": unseen} if unseen else {}), capabilities, hidden)
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Names, task and rules of an episode.
+
+    budget        student-trained tokens B
+    steps         decision steps T; step t trains floor((t+1) B / T) - floor(t B / T) tokens
+    history       past steps shown in the observation (Eq. (8)); 0 gives Eq. (16)
+    strict        refuse actions off the simplex instead of normalising them
+    allow_stop    one more action entry: >= 0.5 ends the run with the rest unspent (Lemma L5)
+
+    Raises ConfigError naming the field.
+    """
+
+    sources: tuple[str, ...]
+    visible: tuple[str, ...]
+    task: Task
+    budget: int
+    steps: int = 20
+    history: int = HISTORY
+    strict: bool = False
+    allow_stop: bool = False
+    scores: bool = True
+    reward: RewardConfig = field(default_factory=RewardConfig)
+
+    def __post_init__(self) -> None:
+        for name, least in (("budget", 1), ("steps", 1), ("history", 0)):
+            value = getattr(self, name)
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or value < least:
+                raise ConfigError(f"{name} = {value!r}: a whole number >= {least}")
+        if self.steps > self.budget:
+            raise ConfigError(f"steps = {self.steps}: more than the budget of {self.budget} tokens")
+        if len(self.task.requirement) != len(self.visible):
+            raise ConfigError(
+                f"task {self.task.name!r} has {len(self.task.requirement)} requirements "
+                f"for {len(self.visible)} visible capabilities"
+            )
+
+    @cached_property
+    def prices(self) -> Array:
+        """Spillover prices (V,) of Eq. (9)."""
+        return spill_prices(self.task.requirement, self.reward)
+
+    @cached_property
+    def schedule(self) -> list[int]:
+        """Tokens of each step; they sum to the budget."""
+        edges = [(t * int(self.budget)) // self.steps for t in range(self.steps + 1)]
+        return [b - a for a, b in pairwise(edges)]
+
+    @cached_property
+    def width(self) -> int:
+        """Length of a history row: allocation (S), measured change (V), reward, mask."""
+        return len(self.sources) + len(self.visible) + 2
+
+    def observation_space(self) -> spaces.Dict:
+        """`Dict(requirement, profile, budget_left[, history])`, float64."""
+        v = len(self.visible)
+
+        def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:
+            return spaces.Box(low, high, shape, dtype=np.float64)
+
+        low, high = (0.0, 1.0) if self.scores else (-np.inf, np.inf)
+        entries: dict[str, spaces.Space[object]] = {
+            "requirement": box(0.0, 1.0, (v,)),
+            "profile": box(low, high, (v,)),
+            "budget_left": box(0.0, 1.0, (1,)),
+        }
+        if self.history:
+            low_row, high_row = self._history_bounds()
+            low_rows, high_rows = (np.tile(row, self.history) for row in (low_row, high_row))
+            entries["history"] = spaces.Box(low_rows, high_rows, dtype=np.float64)
+        return spaces.Dict(entries)
+
+    def _history_bounds(self) -> tuple[Array, Array]:
+        """Least and largest values of a history row, (W,) each."""
+        s, v = len(self.sources), len(self.visible)
+        change = np.full(v, 1.0 if self.scores else np.inf)
+        best = 1.0 if self.scores else np.inf
+        worst = best * (1.0 + float(self.prices.sum())) + self.reward.cost
+        low = np.concatenate([np.zeros(s), -change, [-worst, 0.0]])
+        return low, np.concatenate([np.ones(s), change, [best, 1.0]])
+
+    def action_space(self) -> spaces.Box:
+        """Token shares in [0, 1]^S, read by `as_allocation`; with `allow_stop` one entry more.
+
+        Declared float32, as learning libraries expect; float64 arrays are taken as they are.
+        """
+        size = len(self.sources) + int(self.allow_stop)
+        return spaces.Box(0.0, 1.0, (size,), dtype=np.float32)
+
+
+def source_prior(
+    requirement: Array, capabilities: tuple[str, ...], sources: tuple[str, ...]
+) -> Array:
+    """The requirement (V,) read as shares of the sources (S,); see `Setup.prior`."""
+    prior = np.zeros(len(sources))
+    for name, weight in zip(capabilities, requirement, strict=True):
+        if name in sources:
+            prior[sources.index(name)] = weight
+    alone = np.array([name not in capabilities for name in sources])
+    missing = float(requirement.sum() - prior.sum())
+    if missing > 0:
+        spread = alone if alone.any() else np.ones(len(sources), dtype=np.bool_)
+        prior = prior + spread * (missing / spread.sum())
+    total: Array = prior / prior.sum()
+    return total

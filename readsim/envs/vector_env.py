@@ -1,0 +1,292 @@
+"""N runs of `readsim/Distill-v0` advanced by one set of array operations."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from readsim.arrays import Array
+from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD, make_setting
+from readsim.envs.episode import HISTORY
+from readsim.envs.history import HistoryRing
+from readsim.envs.reward import RewardConfig, proxy_reward
+from readsim.envs.simplex import as_allocation
+from readsim.envs.vector_info import split_ended, spread, with_masks
+from readsim.errors import AllocationError, ConfigError
+from readsim.simulator import Simulator
+from readsim.worlds.catalogue import load_world
+from readsim.worlds.task import Task
+from readsim.worlds.world import World
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+BatchObservation = dict[str, Array]
+
+
+class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
+    """`gymnasium.make_vec("readsim/Distill-v0", num_envs=N, ...)`: see `DistillEnv` for the contract.
+
+    Run n with `reset(seed=s)` is the single env with seed s + n: same numbers to 1e-9, in each of
+    Gymnasium's autoreset modes. Takes `DistillEnv`'s arguments (`backend` is refused), and
+
+    max_episode_steps   outer limit: `truncated` after that many steps of an episode
+    autoreset_mode      Gymnasium's; NEXT_STEP by default
+
+    The arrays handed out are never written to again. `history` is a read-only view (copy it before
+    changing it), `requirement` is the same read-only array every time.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        world: World | str | None = None,
+        task: Task | str | Mapping[str, float] | None = None,
+        budget: int = DEFAULT_BUDGET,
+        *,
+        backend: object = None,
+        steps: int = 20,
+        history: int = HISTORY,
+        strict: bool = False,
+        allow_stop: bool = False,
+        reward: RewardConfig | None = None,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+    ) -> None:
+        if backend is not None:
+            raise ConfigError("backend: one run at a time, with gymnasium.make instead of make_vec")
+        if num_envs < 1:
+            raise ConfigError(f"num_envs = {num_envs!r}: at least 1")
+        if max_episode_steps is not None and max_episode_steps < 1:
+            raise ConfigError(f"max_episode_steps = {max_episode_steps!r}: at least 1, or None")
+        if render_mode is not None:
+            raise ConfigError(f"render_mode = {render_mode!r}: there is nothing to render")
+        loaded = load_world(world if world is not None else DEFAULT_WORLD)
+        self.setting = make_setting(
+            loaded,
+            task,
+            budget,
+            steps=steps,
+            history=history,
+            strict=strict,
+            allow_stop=allow_stop,
+            reward=reward or RewardConfig(),
+        )
+        self.num_envs = num_envs
+        self.single_observation_space = self.setting.observation_space()
+        self.single_action_space = self.setting.action_space()
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.mode = AutoresetMode(autoreset_mode)
+        self.metadata = {"autoreset_mode": self.mode}
+        self._limit = max_episode_steps or steps + 1
+        self._sim = Simulator(loaded)
+        self._schedule = np.array(self.setting.schedule)
+        self._cost = self.setting.reward.cost / self.setting.budget
+        self._everyone = np.arange(num_envs)
+        self._all = np.ones(num_envs, dtype=np.bool_)
+        self._requirement = np.tile(self.setting.task.requirement, (num_envs, 1))
+        self._requirement.flags.writeable = False
+        self._seeded = False
+
+    # ---------------------------------------------------------------- reset
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[BatchObservation, dict[str, Any]]:
+        """Start runs: all of them, or those of `options["reset_mask"]` (autoreset mode DISABLED)."""
+        rest = dict(options or {})
+        mask = rest.pop("reset_mask", None)
+        if rest:
+            raise ConfigError(f"options = {rest!r}: reset takes `reset_mask` only")
+        if mask is not None:
+            return self._reset_masked(np.asarray(mask), seed)
+        if seed is not None or not self._seeded:
+            self._sim.seed(self._seeds(seed))
+            self._seeded = True
+        self._done = np.zeros(self.num_envs, dtype=np.bool_)
+        self._count = np.zeros(self.num_envs, dtype=np.int64)
+        self._spent = np.zeros(self.num_envs, dtype=np.int64)
+        self._profile = self._sim.reset()
+        self._ring = HistoryRing(self.num_envs, self.setting.history, self.setting.width)
+        return self._observe(), {}
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int]:
+        if seed is None:
+            self._np_random_seed = int(np.random.SeedSequence().generate_state(1)[0])
+            return [self._np_random_seed + n for n in range(self.num_envs)]
+        if isinstance(seed, int | np.integer):
+            self._np_random_seed = int(seed)
+            return [int(seed) + n for n in range(self.num_envs)]
+        if len(seed) != self.num_envs or any(s is None for s in seed):
+            raise ConfigError(f"seed = {seed!r}: a number, or one for each of {self.num_envs} envs")
+        return [int(s) for s in seed if s is not None]
+
+    def _reset_masked(self, mask: Bools, seed: object) -> tuple[BatchObservation, dict[str, Any]]:
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+            raise ConfigError(f"reset_mask = {mask!r}: {self.num_envs} booleans, one of them true")
+        if seed is not None or not self._seeded:
+            raise ConfigError("reset_mask continues the streams of an earlier reset: give no seed")
+        self._restart(np.flatnonzero(mask))
+        return self._observe(), {}
+
+    def _restart(self, runs: Ints) -> None:
+        self._done[runs] = False
+        self._count[runs] = 0
+        self._spent[runs] = 0
+        profile = self._sim.reset(runs)
+        if len(runs) == self.num_envs:
+            self._profile = profile
+        else:
+            self._profile = self._profile.copy()
+            self._profile[runs] = profile
+        self._ring.clear(runs)
+
+    # ----------------------------------------------------------------- step
+
+    def step(self, actions: Array) -> tuple[BatchObservation, Array, Bools, Bools, dict[str, Any]]:
+        """One decision of every run; a run that ended is reset as the autoreset mode says."""
+        if not self._seeded:
+            raise ResetNeeded("call reset() first")
+        shares = np.asarray(actions, dtype=np.float64)
+        if shares.shape != self.action_space.shape:
+            raise AllocationError(
+                f"actions of shape {shares.shape}: expected {self.action_space.shape}"
+            )
+        if not self._done.any():
+            return self._step_all(shares)
+        if self.mode is not AutoresetMode.NEXT_STEP:
+            raise ResetNeeded(f"runs {np.flatnonzero(self._done).tolist()} are over: reset them")
+        return self._step_after_end(shares)
+
+    def _step_all(
+        self, shares: Array
+    ) -> tuple[BatchObservation, Array, Bools, Bools, dict[str, Any]]:
+        reward, terminated, info = self._train(shares, self._everyone)
+        truncated = self._count >= self._limit
+        self._done = terminated | truncated
+        ended = bool(self._done.any())
+        if ended:
+            self._add_final(info, terminated)
+        if ended and self.mode is AutoresetMode.SAME_STEP:
+            info = split_ended(info, self._done, self._observe())
+            self._restart(np.flatnonzero(self._done))
+        return self._observe(), reward, terminated, truncated, info
+
+    def _step_after_end(
+        self, shares: Array
+    ) -> tuple[BatchObservation, Array, Bools, Bools, dict[str, Any]]:
+        """NEXT_STEP: runs that ended are reset and ignore their action; the others go on."""
+        going = np.flatnonzero(~self._done)
+        self._restart(np.flatnonzero(self._done))
+        reward = np.zeros(self.num_envs)
+        terminated = np.zeros(self.num_envs, dtype=np.bool_)
+        if not len(going):
+            return self._observe(), reward, terminated, terminated.copy(), {}
+        some_reward, some_terminated, info = self._train(shares[going], going)
+        reward[going] = some_reward
+        terminated[going] = some_terminated
+        truncated = self._count >= self._limit
+        self._done = terminated | truncated
+        self._add_final(info, terminated)
+        return self._observe(), reward, terminated, truncated, info
+
+    def _train(self, shares: Array, runs: Ints) -> tuple[Array, Bools, dict[str, Any]]:
+        """Charge, train, measure and reward the named runs: what `DistillEnv.step` does for one."""
+        setting = self.setting
+        everyone = runs is self._everyone
+        stop = None
+        if setting.allow_stop:
+            stop = shares[:, -1] >= 0.5
+            shares = np.where(stop[:, None], 1.0, shares)[:, :-1]
+        weights = as_allocation(shares, strict=setting.strict, names=setting.sources)
+        count = self._count if everyone else self._count[runs]
+        tokens = self._schedule[count]
+        if stop is not None and stop.any():
+            return self._train_unless_stopped(weights, tokens, stop, runs)
+        before = self._profile if everyone else self._profile[runs]
+        profile = self._sim.advance(weights * tokens[:, None], None if everyone else runs)
+        change = profile - before
+        reward = proxy_reward(change, setting.task.requirement, setting.prices, self._cost * tokens)
+        if everyone:
+            self._profile = profile
+            self._count = count + 1
+            self._spent = self._spent + tokens
+            self._ring.push(weights, change, reward)
+            info = {"allocation": weights, "tokens": tokens, "spent": self._spent, "change": change}
+            return reward, self._count == setting.steps, with_masks(info, self._all)
+        self._profile = self._profile.copy()
+        self._profile[runs] = profile
+        self._count[runs] += 1
+        self._spent = self._spent.copy()
+        self._spent[runs] += tokens
+        self._ring.push_some(runs, weights, change, reward)
+        moved = {
+            "allocation": weights,
+            "tokens": tokens,
+            "spent": self._spent[runs],
+            "change": change,
+        }
+        info = spread(moved, runs, self.num_envs)
+        return reward, self._count[runs] == setting.steps, info
+
+    def _train_unless_stopped(
+        self, weights: Array, tokens: Ints, stop: Bools, runs: Ints
+    ) -> tuple[Array, Bools, dict[str, Any]]:
+        """Stopped runs get no training, no noise, no reward; they terminate."""
+        s, v = len(self.setting.sources), len(self.setting.visible)
+        n = len(runs)
+        reward, terminated = np.zeros(n), stop.copy()
+        self._count[runs[stop]] += 1  # Gymnasium's limit counts the stopping step too
+        info = spread(
+            {
+                "allocation": np.zeros((n, s)),
+                "tokens": np.zeros(n, dtype=np.int64),
+                "spent": self._spent[runs],
+                "change": np.zeros((n, v)),
+            },
+            runs,
+            self.num_envs,
+        )
+        on = np.flatnonzero(~stop)
+        if len(on):
+            actions = np.concatenate([weights[on], np.zeros((len(on), 1))], axis=1)
+            reward[on], terminated[on], moved = self._train(actions, runs[on])
+            for key, value in moved.items():
+                if not key.startswith("_"):
+                    info[key][runs[on]] = value[runs[on]]
+        return reward, terminated, info
+
+    def _add_final(self, info: dict[str, Any], terminated: Bools) -> None:
+        runs = np.flatnonzero(terminated)
+        if not len(runs):
+            return
+        final = self._sim.final(runs)
+        info |= spread(
+            {
+                "utility": np.asarray(self.setting.task.utility(final.profile)),
+                "final_profile": final.profile,
+                "final_change": final.change,
+                "final_change_sd": final.change_sd,
+            },
+            runs,
+            self.num_envs,
+        )
+
+    def _observe(self) -> BatchObservation:
+        left = 1.0 - self._spent / self.setting.budget
+        observation = {
+            "requirement": self._requirement,
+            "profile": self._profile.copy(),
+            "budget_left": left[:, None],
+        }
+        if self.setting.history:
+            observation["history"] = self._ring.view()
+        return observation

@@ -1,0 +1,121 @@
+"""Predict runs that were not trained: mixtures by column name, in the units of the fitted file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError, unknown
+from readsim.fitting.columns import RESERVED, key_of
+from readsim.fitting.csv_table import Sheet, join, read_sheet
+from readsim.fitting.table import TOLERANCE
+from readsim.fitting.units import read_tokens, tokens_column
+from readsim.fitting.write import Trained
+from readsim.token_counts import show_tokens
+from readsim.worlds.world import World
+
+SLACK = 0.01  # of a share, or of a budget's part: how far outside is still called inside
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """`cells` (n, K) in the file's unit under `columns`; `key` names the rows in the column `label`."""
+
+    key: str
+    label: list[str]
+    columns: list[str]
+    cells: Array
+    notes: list[str]
+
+
+def forecast(
+    world: World, mixtures: Path, budget: float | None = None, tolerance: float = TOLERANCE
+) -> Forecast:
+    """Read `mixtures` and predict each row. Raises ConfigError or UnknownNameError naming the column."""
+    trained = Trained.of_world(world)
+    sheet = read_sheet(mixtures)
+    columns = match(sheet, world.sources, trained.source_pattern, "source")
+    targets = set(_matched(sheet, world.capabilities, trained.target_pattern).values())
+    used = {*columns, *targets}
+    key = trained.key if trained.key in sheet.header and trained.key not in used else None
+    key = key or key_of(sheet, None)
+    key = None if key in used else key
+    allowed = used | {key}
+    for column in sheet.header:
+        if column not in allowed and column.lower() not in RESERVED:
+            raise unknown(f"column in {mixtures}", column, [*columns, *RESERVED])
+    if budget is None and tokens_column(sheet) is None:
+        budget = trained.tokens[1] if trained.tokens[1] < 1e300 else None
+    tokens, notes = read_tokens(sheet, columns, tolerance, budget)
+    notes += _outside(tokens, trained, world)
+    head, _, tail = trained.target_pattern.partition("*")
+    profiles = world.profile_after([tokens])
+    return Forecast(
+        key or "line",
+        sheet.cells(key) if key else [str(n) for n in sheet.lines],
+        [f"{head}{c}{tail}" for c in world.capabilities],
+        trained.scale.cells(profiles),
+        notes,
+    )
+
+
+def match(sheet: Sheet, names: tuple[str, ...], pattern: str, kind: str) -> list[str]:
+    """The column of each name, written in full or short. Raises for one that is missing or doubled."""
+    found = _matched(sheet, names, pattern)
+    for name in names:
+        if name not in found:
+            message = str(unknown(kind, name, sheet.header)).removeprefix(f"unknown {kind} ")
+            raise ConfigError(f"{sheet.path}: no column for {kind} {message}")
+    return [found[name] for name in names]
+
+
+def _matched(sheet: Sheet, names: tuple[str, ...], pattern: str) -> dict[str, str]:
+    """The column of each name that has one. The full name goes before the short one."""
+    head, _, tail = pattern.partition("*")
+    full = {n: f"{head}{n}{tail}" for n in names}
+    whole = {n: c for n, c in full.items() if c in sheet.header}
+    if len(whole) == len(names) or pattern == "*":
+        return whole
+    mixed = {n: n for n in names if n in sheet.header}
+    for name in mixed:
+        if name in whole and whole[name] != name:
+            raise ConfigError(f"{sheet.path}: both {name!r} and {whole[name]!r} are there")
+    return {**mixed, **whole}
+
+
+def _outside(tokens: Array, trained: Trained, world: World) -> list[str]:
+    """Warnings for rows outside of what the runs covered."""
+    total = tokens.sum(axis=1)
+    shares = tokens / np.where(total > 0.0, total, 1.0)[:, None]
+    notes = []
+    low, high = trained.shares.T
+    far: NDArray[np.bool_] = ((shares > high + SLACK) | (shares < low - SLACK)) & (
+        total[:, None] > 0
+    )
+    if far.any():
+        j = int(far.sum(axis=0).argmax())
+        notes.append(
+            f"WARNING: {int(far.any(axis=1).sum())} of {len(tokens)} rows have shares outside those of "
+            f"the fitted runs (such as {world.sources[j]}: {shares[:, j].max():.3g}, fitted "
+            f"{low[j]:.3g}..{high[j]:.3g}): extrapolated"
+        )
+    least, most = trained.tokens
+    over = (total > most * (1 + SLACK)) | ((total < least * (1 - SLACK)) & (total > 0))
+    if over.any():
+        notes.append(
+            f"WARNING: {int(over.sum())} of {len(tokens)} rows have budgets outside "
+            f"{show_tokens(least)}..{show_tokens(most)} tokens: extrapolated"
+        )
+    return notes
+
+
+def measured_for(made: Forecast, path: Path) -> Array:
+    """What was measured for the rows of a forecast, (n, K), from a file with the same key and columns."""
+    sheet = read_sheet(path)
+    cells = tuple((text,) for text in made.label)
+    own = Sheet(Path("the mixtures"), (made.key,), cells, tuple(range(2, 2 + len(cells))))
+    if made.key not in sheet.header:
+        raise unknown(f"column in {path} (the key of the mixtures)", made.key, sheet.header)
+    return join(own, sheet, made.key).numbers(made.columns, missing=True)

@@ -1,0 +1,208 @@
+"""What a report is made of: plain data, without any markup."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Literal, NamedTuple
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from readsim import __version__
+from readsim.report.svg import inline
+from readsim.summary.show import markdown
+
+TONES = 4  # steps of colour on either side of zero
+
+
+class Cell(NamedTuple):
+    """One cell of a table. `tone` (-TONES .. TONES) colours it by sign and size, `sure` is the mark's."""
+
+    text: str
+    tone: int = 0
+    sure: bool = True
+
+
+class Table(NamedTuple):
+    """A table as it is shown, and all its numbers.
+
+    name    of its files (letters, digits, hyphens)
+    heads   so many of the first cells of a row name the row
+    bold    rows to point out
+    most    rows on the page; the files have all
+    numbers the same at full precision, with columns that a program would want
+    """
+
+    name: str
+    caption: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    heads: int
+    numbers: pd.DataFrame
+    bold: frozenset[int] = frozenset()
+    most: int = 200
+    notes: Sequence[str] = ()
+    is_map: bool = False
+    kind: Literal["table"] = "table"
+
+
+class Figure(NamedTuple):
+    """A drawing: the bytes of an SVG file, what it shows in words, and what to read in it."""
+
+    name: str
+    title: str
+    alt: str
+    caption: str
+    svg: bytes
+    kind: Literal["figure"] = "figure"
+
+
+class Facts(NamedTuple):
+    """Names and what they are."""
+
+    rows: Sequence[tuple[str, str]]
+    kind: Literal["facts"] = "facts"
+
+
+class Code(NamedTuple):
+    """Lines to copy."""
+
+    text: str
+    kind: Literal["code"] = "code"
+
+
+class Notes(NamedTuple):
+    """Short remarks, one a line."""
+
+    lines: Sequence[str]
+    kind: Literal["notes"] = "notes"
+
+
+Item = Table | Figure | Facts | Code | Notes
+
+
+class Section(NamedTuple):
+    """A heading, what it says in words, and what it shows."""
+
+    title: str
+    text: Sequence[str] = ()
+    items: Sequence[Item] = ()
+
+
+class Part(NamedTuple):
+    """One comparison, suite or study. `lead` is what it found, in sentences, the most important first;
+    `left_out` is what was not used, and why."""
+
+    title: str
+    kind: str
+    lead: Sequence[str]
+    sections: Sequence[Section]
+    left_out: Sequence[str] = ()
+
+    def tables(self) -> list[Table]:
+        return [item for s in self.sections for item in s.items if isinstance(item, Table)]
+
+
+def text_cells(texts: Sequence[str]) -> list[Cell]:
+    """Cells without colour."""
+    return [Cell(text) for text in texts]
+
+
+# The page: parts to HTML. All markup is in page.html and style.css.
+
+WIDE, HUGE = 12, 24  # columns from which headers stand upright, and numbers are small
+
+
+GENERATOR = "readsim report"
+
+
+TABLES = "tables"
+
+
+def render(title: str, parts: Sequence[Part], names: dict[tuple[int, str], str]) -> str:
+    """The whole page. `names` gives the files' name of each table, by part and table name."""
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            title=title,
+            parts=parts,
+            names=names,
+            style=Markup(_read("style.css")),
+            generator=GENERATOR,
+            version=__version__,
+            wide=WIDE,
+            huge=HUGE,
+            tables=TABLES,
+        )
+    )
+
+
+@cache
+def environment() -> Environment:
+    """Everything is escaped, and a name that is not there is an error."""
+    from jinja2 import FunctionLoader
+
+    out = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(_read),
+    )
+    out.filters["inline_svg"] = _inline
+    return out
+
+
+def _inline(data: bytes, prefix: str, where: str) -> tuple[Markup, float]:
+    text, width = inline(data, prefix, where)
+    return Markup(text), width
+
+
+def _read(name: str) -> str:
+    return files("readsim.report").joinpath(name).read_text(encoding="utf-8")
+
+
+# A table as files: CSV with all its numbers; Markdown and LaTeX as it is shown.
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
+
+
+def files_of(table: Table, name: str) -> dict[str, bytes]:
+    """Name of the file -> its bytes: .csv, .md and .tex."""
+    return {
+        f"{name}.csv": table.numbers.to_csv(index=False, lineterminator="\n").encode(),
+        f"{name}.md": to_markdown(table).encode(),
+        f"{name}.tex": to_latex(table).encode(),
+    }
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table, every special sign escaped."""
+    rows = [[markdown_text(cell.text) for cell in row] for row in table.rows]
+    for n in table.bold:
+        rows[n] = [f"**{text}**" for text in rows[n]]
+    return markdown([markdown_text(header) for header in table.headers], rows, text=table.heads)
+
+
+def to_latex(table: Table) -> str:
+    r"""A tabular with booktabs rules, by pandas, which escapes what LaTeX would read as a command."""
+    headers = [one_line(header) for header in table.headers]
+    texts = [[one_line(cell.text) for cell in row] for row in table.rows]
+    frame = pd.DataFrame(texts, columns=headers, dtype=object)
+    style = frame.style.format(escape="latex").format_index(axis=1, escape="latex")
+    style = style.hide(axis="index")
+    shape = "l" * table.heads + "r" * (len(headers) - table.heads)
+    text = str(style.to_latex(hrules=True, column_format=shape))
+    return text.replace("\\\\\n[", "\\\\\n{}[")  # not the optional argument of the line before
+
+
+def markdown_text(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return SPECIAL.sub(r"\\\1", one_line(text))
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())

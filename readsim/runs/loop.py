@@ -1,0 +1,282 @@
+"""The one loop: command line, studies and tests all run allocators through it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from readsim.allocators.base import (
+    Allocator,
+    Context,
+    Setup,
+    State,
+    Transition,
+)
+from readsim.arrays import Array
+from readsim.backend import DurableBackend, OffersAlignment, OffersTeacher
+from readsim.envs.env import DistillEnv, Observation
+from readsim.envs.episode import source_prior
+from readsim.envs.offline_pool import OffersTransitions, Pool, collect_pool
+from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
+from readsim.runs.log_file import RunLog
+from readsim.simulator import SimBackend
+
+FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
+DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Run:
+    """One run in flight: its environment, its allocator's state, and what it has logged."""
+
+    env: DistillEnv
+    setup: Setup
+    observation: Observation
+    state: State = None
+    previous: Array | None = None
+    step: int = 0
+    over: bool = False
+
+
+def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
+    """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs."""
+    setting = env.setting
+    world = env.backend.world if isinstance(env.backend, SimBackend) else None
+    extras: dict[str, Any] = {}
+    for need in sorted(allocator.needs):
+        if need == "trial":
+            extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
+        elif need not in ("transitions", "world", "teacher", "alignment"):
+            raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
+        elif need == "teacher" and isinstance(env.backend, OffersTeacher):
+            extras["teacher"] = env.backend.teacher_profile
+        elif need == "alignment" and isinstance(env.backend, OffersAlignment):
+            extras["alignment"] = env.backend.alignment
+        elif need == "transitions" and isinstance(env.backend, SimBackend | OffersTransitions):
+            extras["transitions"] = _offline(env, seed)
+        elif need == "world" and world is not None:
+            extras["world"], extras["task"] = world, setting.task
+        else:
+            raise CapabilityMissingError(
+                f"{type(allocator).__name__} needs {need!r}, which this backend does not offer"
+            )
+    return Setup(
+        sources=setting.sources,
+        capabilities=setting.visible,
+        requirement=env.requirement,
+        prior=source_prior(env.requirement, setting.visible, setting.sources),
+        budget=setting.budget,
+        steps=setting.steps,
+        reward=setting.reward,
+        history=setting.history,
+        seed=seed,
+        scores=setting.scores,
+        pools=np.full(len(setting.sources), np.inf) if world is None else world.pool_tokens,
+        **extras,
+    )
+
+
+def _offline(env: DistillEnv, seed: int) -> Callable[[int], Pool]:
+    def transitions(size: int) -> Pool:
+        if isinstance(env.backend, OffersTransitions):
+            pool, charges = env.backend.transitions(env.setting, size, seed)
+        else:
+            assert isinstance(env.backend, SimBackend)
+            pool = collect_pool(env.backend.world, env.setting, size, seed)
+            charges = {"offline": int(pool.tokens.sum())}
+        env.ledger.charge(charges)
+        return pool
+
+    return transitions
+
+
+def rollout(
+    envs: Sequence[DistillEnv],
+    allocator: Allocator,
+    seeds: Sequence[int],
+    *,
+    log: RunLog | None = None,
+    checkpoint: Path | None = None,
+    on_step: Callable[[int], None] | None = None,
+) -> tuple[list[Row], float]:
+    """Run `allocator` on every env, in lockstep, to the end: all rows, and seconds in the allocator.
+
+    Rows: one `start` a run (probed profile), one `step` a decision, one `final` a run. With `log`
+    each round of rows is appended and synced; with `checkpoint` the state is saved before that, so
+    a killed process goes on where it was and ends with the same rows. `on_step` gets the number of
+    decisions just made.
+    """
+    rows: list[Row] = []
+    watch = _Watch()
+    runs = _resume(envs, allocator, seeds, log, checkpoint, rows)
+    if runs is None:
+        runs = []
+        for env, seed in zip(envs, seeds, strict=True):
+            observation, _ = env.reset(seed=seed)
+            runs.append(Run(env, setup_for(env, allocator, seed), observation))
+        with watch:
+            states = allocator.init_many([run.setup for run in runs])
+        for run, state in zip(runs, states, strict=True):
+            run.state = state
+        first = [_start(run) for run in runs]
+        _record(first, runs, rows, log, checkpoint)
+    while active := [run for run in runs if not run.over]:
+        new = _round(active, allocator, watch)
+        _record(new, runs, rows, log, checkpoint)
+        if on_step is not None:
+            on_step(len(active))
+    return rows, watch.seconds
+
+
+def _start(run: Run) -> Row:
+    row = {"kind": "start", "seed": run.setup.seed, "profile": run.env.profile}
+    if not np.array_equal(run.setup.requirement, run.env.setting.task.requirement):
+        row["requirement"] = run.setup.requirement
+    return row
+
+
+def _told(run: Run) -> Setup:
+    """The setup, with what the task is now said to require."""
+    requirement, setting = run.observation["requirement"], run.env.setting
+    if np.array_equal(requirement, run.setup.requirement):
+        return run.setup
+    prior = source_prior(requirement, setting.visible, setting.sources)
+    return replace(run.setup, requirement=requirement, prior=prior)
+
+
+class _Watch:
+    """Wall time spent inside the allocator; never part of a row."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._since = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._since
+
+
+def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
+    """One decision of every active run."""
+    for run in active:
+        run.setup = _told(run)
+    contexts = [
+        Context(
+            setup=run.setup,
+            step=run.step,
+            profile=run.observation["profile"],
+            budget_left=float(run.observation["budget_left"][0]),
+            history=run.observation.get("history", np.zeros(0)),
+            previous=run.setup.prior if run.previous is None else run.previous,
+        )
+        for run in active
+    ]
+    with watch:
+        chosen = allocator.select_many([run.state for run in active], contexts)
+    transitions: list[Transition] = []
+    rows: list[Row] = []
+    finals: list[Row] = []
+    for run, context, allocation in zip(active, contexts, chosen, strict=True):
+        run.observation, reward, run.over, _, info = run.env.step(
+            np.asarray(allocation, dtype=np.float64)
+        )
+        run.step += 1
+        run.previous = info["allocation"]
+        every = max(1, run.env.setting.steps // DEV_CHECKPOINTS)
+        dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
+        after = run.observation["profile"]
+        transitions.append(
+            Transition(
+                context, info["allocation"], reward, info["change"], after, info["tokens"], dev
+            )
+        )
+        where = {"seed": run.setup.seed, "step": run.step}
+        shown = {key: info[key] for key in ("tokens", "spent", "allocation", "change")}
+        measured = {"profile": after, "reward": reward, "dev_profile": dev}
+        rows.append({"kind": "step", **where, **shown, **measured})
+        if run.over:
+            ending = {key: info[key] for key in FINAL_FIELDS}
+            finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})
+    with watch:
+        states = allocator.update_many([run.state for run in active], transitions)
+    for run, row, state in zip(active, rows, states, strict=True):
+        run.state = state
+        row["report"] = dict(allocator.report(state))
+    return rows + finals
+
+
+def _record(
+    new: list[Row], runs: list[Run], rows: list[Row], log: RunLog | None, checkpoint: Path | None
+) -> None:
+    """Save first, append second: what a kill in between leaves out of the log is in the checkpoint."""
+    if checkpoint is not None:
+        tree = {
+            "rows": len(rows),
+            "last": new,
+            "runs": [
+                {
+                    "env": _tree_of(run.env),
+                    "state": run.state,
+                    "previous": run.previous,
+                    "step": run.step,
+                    "over": run.over,
+                }
+                for run in runs
+            ],
+        }
+        save_checkpoint(checkpoint, len(rows), tree, [run.env.backend for run in runs])
+    if log is not None:
+        log.append(new)
+    rows.extend(new)
+
+
+def _tree_of(env: DistillEnv) -> dict[str, Any]:
+    """The environment's state, without what its backend writes to a folder of its own."""
+    return env.account() if isinstance(env.backend, DurableBackend) else env.snapshot()
+
+
+def _resume(
+    envs: Sequence[DistillEnv],
+    allocator: Allocator,
+    seeds: Sequence[int],
+    log: RunLog | None,
+    checkpoint: Path | None,
+    rows: list[Row],
+) -> list[Run] | None:
+    """The runs of an interrupted process, or None to start afresh; mends the log's last round.
+
+    Where the newest checkpoint is damaged the one before it is used; the log's rows after it are made
+    again, and the old ones kept beside the log.
+    """
+    if checkpoint is None or not has_checkpoint(checkpoint):
+        if log is not None and log.rows:
+            raise RunLogError(
+                f"{log.path}: has {len(log.rows)} rows but no checkpoint to go on from"
+            )
+        return None
+    saved, problems = load_checkpoint(checkpoint, [env.backend for env in envs])
+    if log is not None:
+        done, last = saved["rows"], saved["last"]
+        if problems:
+            log.rewind(done + len(last))
+        if len(log.rows) < done or len(log.rows) > done + len(last):
+            raise RunLogError(
+                f"{log.path}: has {len(log.rows)} rows, its checkpoint is for {done} or "
+                f"{done + len(last)}"
+            )
+        log.append(last[len(log.rows) - done :])
+        rows.extend(log.rows)
+    runs = []
+    for env, seed, old in zip(envs, seeds, saved["runs"], strict=True):
+        durable = isinstance(env.backend, DurableBackend)
+        observation = env.reinstate(old["env"]) if durable else env.restore(old["env"])
+        run = Run(env, setup_for(env, allocator, seed), observation, old["state"])
+        run.previous, run.step, run.over = old["previous"], int(old["step"]), bool(old["over"])
+        runs.append(run)
+    return runs

@@ -1,1 +1,0 @@
-"""All studies of the paper: run what is missing, then one table of verdicts."""

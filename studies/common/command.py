@@ -1,0 +1,106 @@
+"""The command of a study: run what is missing, analyse the rows, write and show."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.errors import ReadsimError
+from readsim.runs.parallel import use_backend
+from readsim.runs.read_logs import read_logs
+from studies.common.claim import Verdict
+from studies.common.outputs import refuse_other_results, write_findings
+from studies.common.show import show
+from studies.common.slurm import run_array
+from studies.common.store import jobs_of, read_case, run_jobs
+from studies.common.study import Case, Findings, Study
+
+OUT = Path("results/studies")
+SLURM = "Submit missing runs as a Slurm array of so many tasks; 0: run them here."
+
+
+def run_missing(
+    cases: Sequence[Case], out: Path, jobs: int | None, backend: str, slurm: int
+) -> None:
+    """Run what the store `out`/rows lacks, here or as an array of `slurm` tasks."""
+    todo = jobs_of(cases, out / "rows")
+    if slurm:
+        run_array(todo, slurm, out.absolute() / "slurm")
+        return
+    jobs = jobs or os.cpu_count() or 1
+    with use_backend(backend, jobs), progress(Console(stderr=True)) as bar:
+        job = bar.add_task("runs", total=len(todo))
+        run_jobs(todo, jobs, lambda: bar.advance(job))
+
+
+def findings_of(study: Study, cases: Sequence[Case], out: Path) -> Findings:
+    """The analysis of cases whose runs are in the store."""
+    return study.findings({case.name: read_case(case, out / "rows") for case in cases})
+
+
+def conclude(
+    study: Study, findings: Findings, console: Console, out: Path, options: str
+) -> list[Verdict]:
+    """Write the study's files into `out`/NAME and show them; `options` are those that made them."""
+    command = command_of(study, options)
+    verdicts = write_findings(study, findings, command, out / study.name)
+    show(console, study, findings, verdicts)
+    return verdicts
+
+
+def command_of(study: Study, options: str) -> str:
+    """What makes the results again."""
+    return f"python -m studies.{study.name} {options}"
+
+
+def seeds_option(seeds: Sequence[int]) -> str:
+    """`--seeds 8` for 0 to 7, `--seeds 3,5` for others."""
+    plain = list(seeds) == list(range(len(seeds))) and len(seeds) > 1
+    return f"--seeds {len(seeds) if plain else ','.join(map(str, seeds))}"
+
+
+def main(study: Study) -> None:
+    """The command line of one study. Exit codes: 0; 2 after an error of ours; 130 after ctrl-C."""
+
+    def command(
+        seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = str(
+            study.seeds
+        ),
+        out: Annotated[Path, typer.Option(help="Folder of all studies: rows are shared.")] = OUT,
+        jobs: Annotated[
+            int | None, typer.Option(help="Parallel processes; as many as cores.")
+        ] = None,
+        backend: Annotated[str, typer.Option(help="loky (processes), ray or dask.")] = "loky",
+        slurm: Annotated[int, typer.Option(help=SLURM)] = 0,
+        rows: Annotated[
+            list[Path] | None,
+            typer.Option(help="Analyse run logs of this folder instead; repeatable."),
+        ] = None,
+    ) -> None:
+        with interruptible(f"finished runs are kept in {out}, the same command goes on"):
+            numbers = parse_seeds(seeds)
+            given = [f"--rows {folder}" for folder in rows or ()]
+            options = " ".join(given) or seeds_option(numbers)
+            refuse_other_results(out / study.name, command_of(study, options))
+            if rows:
+                findings = study.findings({str(folder): read_logs(folder) for folder in rows})
+            else:
+                cases = study.cases(numbers, out / "worlds")
+                run_missing(cases, out, jobs, backend, slurm)
+                findings = findings_of(study, cases, out)
+            conclude(study, findings, Console(), out, options)
+
+    command.__doc__ = f"{study.title}: {study.question}"
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    try:
+        app(prog_name=f"python -m studies.{study.name}")
+    except ReadsimError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        sys.exit(2)

@@ -1,0 +1,189 @@
+"""The command line as a person meets it: output, files, and what a mistake gets."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from readsim.cli import app as cli
+from readsim.worlds import load_world
+from tests.support.paths import ROOT
+
+SMALL = ("--tasks", "skill_0", "--budgets", "1M", "--steps", "4", "--seeds", "2", "--jobs", "1")
+CHEAP = ("--allocators", "uniform,task-static,random,oracle-static")
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr of `readsim ARGUMENTS`."""
+    before = sys.argv
+    sys.argv = ["readsim", *arguments]
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    finally:
+        sys.argv = before
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("TERMINAL_WIDTH", "140")
+    monkeypatch.chdir(tmp_path)
+
+
+def test_compare_writes_tables_logs_and_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "compare", "--world", "random", *SMALL, *CHEAP, "--out", "here")
+    assert code == 0
+    for name in ("uniform", "task-static", "random", "oracle-static"):
+        assert name in out
+    folder = Path("here")
+    table = pd.read_csv(folder / "results.csv")
+    assert len(table) == 8
+    assert set(table["seed"]) == {0, 1}
+    assert len(list((folder / "runs").glob("*.jsonl"))) == 4
+    for figure in ("utility", "allocation", "spillover"):
+        assert (folder / f"{figure}.png").stat().st_size > 5000
+        assert (folder / f"{figure}.pdf").stat().st_size > 2000
+    assert load_world(folder / "world.toml").name == load_world("random").name
+
+
+def test_the_same_command_again_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("compare", "--world", "random", *SMALL, *CHEAP, "--out", "here")
+    call(capsys, *command)
+    names = ("results.csv", "timings.csv", "summary.csv")
+    before = [(Path("here") / name).read_bytes() for name in names]
+    code, _, _ = call(capsys, *command)
+    assert code == 0
+    assert [(Path("here") / name).read_bytes() for name in names] == before
+
+
+def test_results_do_not_depend_on_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    base = [a for a in SMALL if a not in ("--jobs", "1")]
+    for jobs in ("1", "2"):
+        call(capsys, "compare", "--world", "random", *base, *CHEAP, "--jobs", jobs, "--out", jobs)
+    assert Path("1/results.csv").read_bytes() == Path("2/results.csv").read_bytes()
+
+
+def test_a_folder_of_another_comparison_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    call(capsys, "compare", "--world", "random", *SMALL, *CHEAP, "--out", "here")
+    before = {p: p.read_bytes() for p in Path("here").rglob("*") if p.is_file()}
+    code, _, err = call(
+        capsys, "compare", "--world", "random", *SMALL, "--allocators", "uniform", "--out", "here"
+    )
+    assert code == 2
+    assert "another comparison" in err
+    code, _, err = call(
+        capsys, "compare", "--world", "random:seed=9", *SMALL, *CHEAP, "--out", "here"
+    )
+    assert code == 2
+    assert "another world" in err
+    assert {p: p.read_bytes() for p in Path("here").rglob("*") if p.is_file()} == before
+
+
+def test_an_effects_table_is_a_world(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("effects.csv").write_text("source,a,b\nx,0.1,-0.05\ny,0.0,0.2\nz,-0.1,0.1\n")
+    code, out, _ = call(
+        capsys,
+        *("compare", "--world", "effects.csv", "--budgets", "1M", "--steps", "4", "--seeds", "2"),
+        *(*CHEAP, "--jobs", "1", "--out", "here"),
+    )
+    assert code == 0
+    assert "oracle-static" in out
+
+
+def test_run_and_plot(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(
+        capsys,
+        *("run", "--world", "random", "--allocator", "uniform", "--budget", "2M", "--steps", "5"),
+        *("--out", "logs/one.jsonl"),
+    )
+    assert code == 0
+    assert "2M" in out
+    assert Path("logs/one.jsonl").is_file()
+    call(capsys, "compare", "--world", "random", *SMALL, *CHEAP, "--out", "here")
+    Path("here/utility.png").unlink()
+    assert call(capsys, "plot", "here")[0] == 0
+    assert Path("here/utility.png").is_file()
+
+
+def test_worlds_lists_shows_and_saves(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "worlds")
+    assert code == 0
+    for name in ("read8-llama", "artifact-toy", "gateway", "hidden-safety"):
+        assert name in out
+    code, out, _ = call(capsys, "worlds", "read8-llama")
+    assert code == 0
+    for text in ("steerability", "one-hot effects of 20M", "best static", "not verified"):
+        assert text in out
+    assert call(capsys, "worlds", "random:seed=3", "--save", "mine.toml")[0] == 0
+    assert load_world("mine.toml").name == "random-3"
+
+
+def test_allocators_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "allocators")
+    assert code == 0
+    assert "oracle-static" in out
+    code, out, _ = call(capsys, "allocators", "read")
+    assert code == 0
+    for text in ("2605.11290", "kappa_decay", "0.7", "code"):
+        assert text in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fragments"),
+    [
+        (["compare", "--sedes", "3"], ["No such option", "--seeds"]),
+        (["compare", "--world", "read8-lama"], ["'read8-lama'", "did you mean 'read8-llama'"]),
+        (["compare", "--world", "absent.toml"], ["absent.toml", "no such file"]),
+        (["compare", "--world", "random:sead=1"], ["'sead'", "did you mean 'seed'"]),
+        (["compare", "--tasks", "mth"], ["unknown task 'mth'", "did you mean 'math'"]),
+        (["compare", "--tasks", "math,,code"], ["--tasks", "separated by commas"]),
+        (["compare", "--budgets", "20X"], ["'20X'", "such as 20M"]),
+        (["compare", "--budgets", "-5"], ["'-5'", ">= 1"]),
+        (["compare", "--budgets", "20M,20M"], ["each may appear once"]),
+        (["compare", "--steps", "0"], ["steps = 0"]),
+        (["compare", "--steps", "many"], ["--steps", "valid integer"]),
+        (["compare", "--seeds", "0"], ["--seeds", "at least one"]),
+        (["compare", "--seeds", "a"], ["--seeds 'a'"]),
+        (["compare", "--allocators", "uniform,raed"], ["'raed'", "did you mean 'read'"]),
+        (["compare", "--allocators", "no.such:Thing"], ["cannot import 'no.such'"]),
+        (["compare", "--jobs", "0"], ["jobs = 0"]),
+        (["run", "--budgt", "1M"], ["No such option", "--budget"]),
+        (["run", "--allocator", "gready"], ["did you mean 'greedy'"]),
+        (["worlds", "gatway"], ["did you mean 'gateway'"]),
+        (["worlds", "--save", "x.toml"], ["needs the name"]),
+        (["worlds", "random", "--save", "x.yaml"], ["x.yaml", ".toml or .json"]),
+        (["allocators", "orcale-static"], ["did you mean 'oracle-static'"]),
+        (["plot", "nowhere"], ["nowhere", "no run logs"]),
+        (["comprae"], ["No such command", "compare"]),
+    ],
+)
+def test_a_mistake_is_one_clear_message(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], fragments: list[str]
+) -> None:
+    code, out, err = call(capsys, *arguments)
+    assert code == 2
+    for fragment in fragments:
+        assert fragment in err, err
+    assert "Traceback" not in out + err
+    assert not list(Path.cwd().iterdir())  # nothing was begun
+
+
+def test_the_installed_module_runs_as_a_program(tmp_path: Path) -> None:
+    root = ROOT
+    result = subprocess.run(
+        [sys.executable, "-m", "readsim", "allocators", "uniform"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert "1/S" in result.stdout

@@ -1,0 +1,198 @@
+"""`readsim plan` as a person meets it: what it says, what it refuses, and a real run beside it."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_app import call
+from tests.support.hf import NEEDS, one_thread
+
+pytestmark = pytest.mark.extra(*NEEDS)
+
+SHIPPED = ("llama-70b-8b-20m", "llama-70b-8b-150m", "qwen-72b-14b-20m", "qwen-72b-14b-150m")
+RUN = (
+    *(
+        "--budget",
+        "6k",
+        "--steps",
+        "2",
+        "--probe-items",
+        "12",
+        "--cache",
+        "",
+        "--config",
+        "small.toml",
+    ),
+)
+TOLERANCE = 0.2  # of planned tokens at such a small budget, where few prompts are asked
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    monkeypatch.chdir(tmp_path)
+    one_thread()
+
+
+def sketched(*tables: dict[str, Any], config: str | None = None) -> Any:
+    from readsim_hf.distill import resolve
+    from readsim_hf.plan.dry_run import sketch
+
+    options: dict[str, Any] = {}
+    for table in tables:
+        options |= table
+    return sketch(resolve(None if config is None else Path(config), options))
+
+
+def test_a_plan_takes_every_option_of_a_run() -> None:
+    from readsim_hf.cli.app import distill, plan
+    from readsim_hf.cli.options import choose
+
+    own = {"out", "resume", "tensorboard", "dry_run"}
+    shared = set(inspect.signature(choose).parameters)
+    assert set(inspect.signature(distill).parameters) == shared | own
+    assert shared <= set(inspect.signature(plan).parameters)
+
+
+def test_a_plan_beside_the_run_that_followed_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """On the pair that comes with readsim: student tokens are exact, the others near."""
+    from readsim.runs.log_file import read_runlog
+
+    Path("small.toml").write_text("[probes]\ntest = 24\n[data]\ngroup = 16\n")
+    code, said, _ = call(capsys, "plan", *RUN, "--seeds", "4", "--out", "before")
+    assert code == 0
+    assert "forecast of one run" in said
+    planned = json.loads(Path("before/plan.json").read_text())
+    assert call(capsys, "distill", *RUN, "--out", "run")[0] == 0
+    [log] = Path("run/runs").glob("*.jsonl")
+    totals = read_runlog(log)[1][-1]["totals"]
+    assert planned["tokens"]["student"] == totals["student"]
+    for kind in ("teacher_prompt", "teacher_generated", "probe"):
+        assert totals[kind] == pytest.approx(planned["tokens"][kind], rel=TOLERANCE), kind
+
+    code, said, _ = call(capsys, "plan", *RUN, "--seeds", "4", "--against", "run")
+    assert code == 0
+    assert "of 8 measured scores are inside their intervals" in said
+    assert "1.000" in said
+    assert "this machine" in said
+    made = sorted(Path("run").glob("forecast-*"))
+    assert [p.suffix for p in made] == [".pdf", ".png", ".svg"]
+
+    code, _, error = call(capsys, "plan", *RUN, "--seed", "3", "--against", "run")
+    assert (code, "no run log" in error) == (2, True)
+    code, _, error = call(capsys, "plan", *RUN, "--steps", "3", "--against", "run")
+    assert code == 2
+    assert "steps = 2, but the plan has 3" in error
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_configurations_are_planned_without_weights(name: str) -> None:
+    from readsim_hf.config import config_names
+    from readsim_hf.costs.devices import DEVICES, devices_needed
+    from readsim_hf.plan.estimate import hours_of, memory_of, work_of
+
+    assert name in config_names()
+    made = sketched(config=name)
+    recipe = made.config.training
+    assert (recipe.lora, recipe.learning_rate, recipe.precision) == (16, 1e-4, "bf16")
+    assert (made.context, made.config.soft.k, made.config.steps) == (2048, 64, 20)
+    assert made.config.budget == {"20m": 20_000_000, "150m": 150_000_000}[name.rpartition("-")[2]]
+    assert made.columns == made.student.vocabulary == made.teacher.vocabulary
+    assert made.longest <= made.context
+    memory, work = memory_of(made), work_of(made)
+    assert memory.teacher == 2 * made.teacher.parameters
+    assert all(devices_needed(memory.peak, device) > 1 for device in DEVICES)
+    hours = {d.name: hours_of(work, d, 0.4, 0.2).all for d in DEVICES}
+    assert hours["H200"] <= hours["H100"] < hours["A100-80G"]
+    slow = hours_of(work, DEVICES[0], 0.2, 0.1).all
+    assert slow == pytest.approx(2 * hours["H100"], rel=0.1)
+
+
+def test_a_shipped_plan_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said, _ = call(capsys, "plan", "--config", SHIPPED[0])
+    assert code == 0
+    for text in (
+        "70.55B teacher, 8.03B student",
+        "no tokenizer here",
+        "no world is known",
+        "readsim fit",
+    ):
+        assert text in said
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--config", "llama-70b"), "unknown config 'llama-70b'"),
+        (
+            ("--signal", "logit", "--objective", "sft"),
+            "objective 'sft' is not defined on signal 'logit'",
+        ),
+        (("--budget", "1M"), "past the horizon of world 'nano-measured'"),
+        (("--world", "gateway"), "world .gateway. has the sources"),
+        (("--allocator", "oracle-static"), "needs 'world', which this backend does not offer"),
+        (("--steps", "0"), "steps"),
+        (("--mfu", "0"), r"--mfu = 0\.0: above 0, at most 1"),
+        (("--task", "maths"), "unknown task 'maths'"),
+        (
+            ("--teacher", "x.gguf", "--student", "nano/student"),
+            "model source 'x.gguf' does not exist",
+        ),
+        (
+            ("--config", "llama-70b-8b-20m", "--student", "Qwen/Qwen2.5-14B-Instruct"),
+            "the teacher is a llama with vocab_size 128256, the student a qwen2 with 152064",
+        ),
+    ],
+)
+def test_what_a_run_would_refuse_is_refused(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
+) -> None:
+    code, _, error = call(capsys, "plan", *options)
+    assert code == 2
+    assert re.search(message, " ".join(error.split()))
+
+
+def test_settings_of_the_plan_alone_are_checked() -> None:
+    from readsim.errors import ConfigError
+
+    with pytest.raises(ConfigError, match=r"pair\.context = 4096: at most 512"):
+        sketched({"pair": {"context": 4096}})
+    with pytest.raises(ConfigError, match="context = 0: at least 1"):
+        sketched({"pair": {"context": 0}})
+    with pytest.raises(ConfigError, match="k is 100: it must be at most the vocabulary, 99"):
+        sketched({"soft": {"kind": "topk", "k": 100}})
+    with pytest.raises(ConfigError, match=r"template cap 0\.01"):
+        sketched({"data": {"cap": 0.01}})
+
+
+def test_what_an_allocator_adds_is_planned() -> None:
+    plain, read = sketched(), sketched({"allocator": "read", "pool_runs": 4})
+    interval = plain.config.budget // plain.config.steps
+    assert read.spent.kinds["offline"] == 4 * interval
+    share = 1 + 4 / plain.config.steps
+    for kind in ("teacher_prompt", "teacher_generated"):
+        assert read.spent.kinds[kind] == pytest.approx(share * plain.spent.kinds[kind])
+    assert read.spent.kinds["probe"] > plain.spent.kinds["probe"]
+    assert sketched({"allocator": "grid"}).spent.trials
+    own = sketched({"on_policy": 0.5})
+    assert own.spent.kinds["student_rollout"] == pytest.approx(
+        plain.spent.kinds["teacher_generated"] / 2
+    )
+
+
+def test_a_forecast_says_what_its_world_was_measured_with() -> None:
+    from readsim_hf.plan.worlds import forecast_of
+
+    usual = forecast_of(sketched(), None, 3, 0.0)
+    other = forecast_of(sketched({"method": "cot-kd"}), None, 3, 0.03)
+    assert usual is not None
+    assert other is not None
+    assert "--world-error" in usual.doubts[0]
+    assert not any("this run has others" in line for line in usual.doubts)
+    assert any("this run has others: method" in line for line in other.doubts)
+    assert "3 points for the world's own error" in other.doubts[0]

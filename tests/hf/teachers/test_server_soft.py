@@ -1,0 +1,149 @@
+"""Distributions by HTTP, as vLLM gives them: the same records as from the model itself."""
+
+import dataclasses
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from readsim.errors import CapabilityMissingError, ConfigError
+from tests.support.hf import NEEDS, char_pair
+from tests.support.hf_runs import TOKENS, small
+from tests.support.made_server import chat, served, serving
+from tests.support.made_teachers import asking
+
+pytestmark = pytest.mark.extra(*NEEDS, "openai")
+
+SHARES = np.array([0.5, 0.5])
+
+
+def by_http(pair: Any, url: str, **changes: Any) -> Any:
+    """The pair with its teacher behind a server."""
+    import torch
+
+    from readsim_hf.teachers.connection import Server, ServerSettings
+
+    server = Server(url, "m", ServerSettings(retries=0, concurrency=1))
+    given = {"teacher": None, "server": server, "place": torch.device("cpu")}
+    return dataclasses.replace(pair, **(given | changes))
+
+
+def speaking(teacher: Any, k: int, lengths: Counter[int]) -> Any:
+    """Answers as vLLM does for token ids, from a teacher that knows all probabilities.
+
+    The token drawn is added where it is not among the k.
+    """
+    asked: Counter[bytes] = Counter()
+
+    def answer(body: dict[str, Any]) -> Any:
+        assert body["return_tokens_as_token_ids"] is True
+        assert body["logprobs"] == k
+        ids = np.array(body["prompt"], dtype=np.int32)
+        (record,) = teacher._generate([ids], asked[ids.tobytes()])
+        asked[ids.tobytes()] += 1
+        reply = record.completion_ids.tolist()
+        tops = [
+            {
+                f"token_id:{i}": p
+                for n, (i, p) in enumerate(zip(likely, logp, strict=True))
+                if n < k or i == drawn
+            }
+            for drawn, likely, logp in zip(
+                reply, record.soft.ids.tolist(), record.soft.logp.tolist(), strict=True
+            )
+        ]
+        lengths.update(map(len, tops))
+        choice = {
+            "index": 0,
+            "text": teacher.text(reply),
+            "finish_reason": "stop" if reply[-1] in teacher.ends else "length",
+            "logprobs": {"tokens": [f"token_id:{i}" for i in reply], "top_logprobs": tops},
+        }
+        usage = {"prompt_tokens": len(ids), "completion_tokens": len(reply)}
+        return {"model": "m", "choices": [choice], "usage": usage}
+
+    return answer
+
+
+def test_distributions_by_http_are_those_of_the_model() -> None:
+    settings = {"method": "logit-kd", "soft": {"kind": "topk", "k": 5}}
+    here = small(**settings)
+    here.reset(1)
+    outcome = here.run_interval(0, SHARES, TOKENS)
+    other = small(method="logit-kd", soft={"kind": "topk", "k": 99})
+    lengths: Counter[int] = Counter()
+    with serving(answer=speaking(other.parts.teacher, 5, lengths)) as fake:
+        backend = small(pair=by_http(char_pair(), fake.url), **settings)
+        backend.reset(1)
+        result = backend.run_interval(0, SHARES, TOKENS)
+    assert set(lengths) == {5, 6}
+    assert result.charges == outcome.charges
+    assert np.array_equal(result.profile, outcome.profile)
+    for a, b in zip(backend.student.parameters, here.student.parameters, strict=True):
+        assert np.allclose(a.detach().numpy(), b.detach().numpy(), atol=1e-6)  # batches differ
+    with pytest.raises(CapabilityMissingError, match="its teacher is a server"):
+        backend.teacher_profile()
+    assert backend.parts.manifest["teacher"] == "server:m"
+
+
+def test_the_token_drawn_beside_the_likeliest_goes_to_the_tail() -> None:
+    from readsim_hf.teachers.reply import BadReplyError, from_bytes, read_completion, to_bytes
+
+    def body(*tops: dict[str, float], tokens: Any = None) -> str:
+        names = tokens or ["token_id:9"] * len(tops)
+        shown = {"tokens": names, "top_logprobs": list(tops)}
+        choice = {"text": "x", "finish_reason": "length", "logprobs": shown}
+        usage = {"prompt_tokens": 3, "completion_tokens": len(tops)}
+        return json.dumps({"model": "m", "choices": [choice], "usage": usage})
+
+    drawn = {"token_id:9": -6.0, "token_id:2": -0.5, "token_id:30": -1.5}
+    inside = {"token_id:9": -0.25, "token_id:1": -2.5}
+    read = read_completion(body(drawn, inside), 2, 40)
+    for reply in (read, from_bytes(to_bytes(read))):
+        assert reply.top is not None
+        assert reply.ids is not None
+        assert reply.ids.tolist() == [9, 9]
+        assert reply.top.ids.tolist() == [[2, 30], [9, 1]]
+        assert reply.top.logp.tolist() == [[-0.5, -1.5], [-0.25, -2.5]]
+        assert (reply.text, reply.finish, reply.ended) == ("x", "length", False)
+    for bad, words in (
+        (body({"token_id:9": -0.1}), "2 finite ones at least"),
+        (body(inside | {"token_id:1": float("nan")}), "2 finite ones"),
+        (body({"token_id:9": -0.1, "token_id:1": -0.1}), "add up to more than 1"),
+        (body(inside, tokens=["token_id:40"]), "ids must be below 40"),
+    ):
+        with pytest.raises(BadReplyError, match=words):
+            read_completion(bad, 2, 40)
+    with pytest.raises(ConfigError, match="return_tokens_as_token_ids"):
+        read_completion(body(inside, tokens=["x"]), 2, 40)
+    with pytest.raises(ConfigError, match="distributions need a server with vLLM's"):
+        read_completion(json.dumps(chat("7")), 2, 40)
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "words"),
+    [
+        ({"method": "logit-kd"}, {"known": False, "vocabulary": None}, "teacher_tokenizer is None"),
+        ({"method": "resp-kd"}, {"known": False, "vocabulary": None}, "use resp-sft or cot-sft"),
+        ({"method": "logit-kd", "soft": {"kind": "full"}}, {}, "soft.kind is 'full'"),
+        ({"method": "", "signal": "cot", "objective": "fkl", "on_policy": 0.5}, {}, "on_policy"),
+    ],
+)
+def test_what_a_server_cannot_give_is_refused(
+    settings: dict[str, Any], changes: dict[str, Any], words: str
+) -> None:
+    pair = by_http(char_pair(), "http://127.0.0.1:9/v1", **changes)
+    with pytest.raises(ConfigError, match=words):
+        small(pair=pair, **({"soft": {"kind": "topk", "k": 5}} | settings))
+
+
+def test_another_template_is_said_once() -> None:
+    from readsim_hf.models.char_tokenizer import char_tokenizer
+
+    with serving() as fake:
+        teacher = served(fake.url, known=char_tokenizer())
+        with pytest.warns(UserWarning, match=r"read 11 tokens where teacher_tokenizer .* makes 4"):
+            teacher.ask([asking("3+4")])
+        teacher.ask([asking("4+4")])

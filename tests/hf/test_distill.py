@@ -1,0 +1,299 @@
+"""`readsim distill` as a person meets it: killed, interrupted, resumed, on a full disk."""
+
+import csv
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from readsim.allocators.base import Context, State
+from readsim.allocators.heuristics import GreedyLast
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+from readsim.runs.log_file import read_runlog
+from tests.cli.test_app import call
+from tests.support.hf import NEEDS, char_pair
+from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.extra(*NEEDS)
+
+HOLD = (
+    "READSIM_TEST_HOLD"  # "wait 2": Watched never makes its third decision; "stop 2": ctrl-C there
+)
+WATCHED = "tests.hf.test_distill:Watched"
+
+
+class Watched(GreedyLast):
+    """An allocator whose shares depend on what was measured."""
+
+    def select(self, state: State, context: Context) -> Array:
+        what, _, step = os.environ.get(HOLD, "").partition(" ")
+        if step == str(context.step):
+            if what == "stop":
+                raise KeyboardInterrupt
+            time.sleep(600)  # until it is killed
+        return super().select(state, context)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+    monkeypatch.delenv(HOLD, raising=False)
+    monkeypatch.chdir(tmp_path)
+    tables = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"
+    Path("small.toml").write_text(tables + "[data]\ngroup = 4\n")
+
+
+@pytest.fixture
+def on_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tiny pair in place of nano's weights."""
+    import readsim_hf.distill
+
+    monkeypatch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No curves: they take longer than the run."""
+    import readsim_hf.results
+
+    monkeypatch.setattr(readsim_hf.results, "draw_profile", lambda *_: None)
+    monkeypatch.setattr(readsim_hf.results, "save", lambda *_: None)
+
+
+def command(out: str, *more: str) -> tuple[str, ...]:
+    return (
+        *("distill", "--config", "small.toml", "--budget", "600", "--steps", "3", "--cache", ""),
+        *("--probe-items", "3", "--batch", "2", "--allocator", WATCHED, "--out", out, *more),
+    )
+
+
+def the(suffix: str, out: str) -> Path:
+    (found,) = Path(out, "runs").glob(f"*{suffix}")
+    return found
+
+
+def rows(out: str) -> Any:
+    return read_runlog(the(".jsonl", out))[1]
+
+
+def table(out: str) -> list[list[str]]:
+    with the(".csv", out).open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def started(out: str, hold: str, *more: str) -> "subprocess.Popen[str]":
+    """A process that is held after so many decisions; returns when these are in its log."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "readsim", *command(out, *more)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/adapters", HOLD: hold},
+    )
+    wanted = 2 + int(hold.split()[1])  # with the header and the start
+    while not any(p.read_bytes().count(b"\n") == wanted for p in Path(out).glob("runs/*.jsonl")):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_killed_and_interrupted_run_ends_like_a_whole_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """On the pair that comes with readsim."""
+    assert call(capsys, *command("whole"))[0] == 0
+    killed = started("run", "wait 1")
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert rows("run") == rows("whole")[:2]
+
+    before = {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()}
+    code, _, err = call(capsys, *command("run"))
+    assert code == 2
+    assert "exists and is not overwritten: --resume goes on with it" in err
+    assert {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()} == before
+
+    stopped = started("run", "wait 2", "--resume")
+    stopped.send_signal(signal.SIGINT)
+    _, err = stopped.communicate(timeout=60)
+    assert stopped.returncode == 130
+    assert "the same command with --resume goes on" in err
+    assert "Traceback" not in err
+    assert rows("run") == rows("whole")[:3]
+
+    code, shown, _ = call(capsys, *command("run", "--resume"))
+    assert code == 0
+    assert "held-out prompts" in shown
+    assert rows("run") == rows("whole")
+    assert table("run") == table("whole")
+    assert max(rows("run")[0]["profile"]) > 0
+    student = the(".student", "run") / "model.safetensors"
+    assert student.read_bytes() == (the(".student", "whole") / "model.safetensors").read_bytes()
+    assert not list(Path("run", "runs").glob("*.state"))
+
+    before = {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()}
+    code, shown, _ = call(capsys, *command("run", "--resume"))
+    assert code == 0
+    assert "is complete: nothing left to do" in shown
+    assert {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.usefixtures("on_tiny", "undrawn")
+def test_a_damaged_checkpoint_and_what_is_written_beside_the_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one before it is used, and the rows after that are made again: no step is there twice."""
+    assert call(capsys, *command("whole"))[0] == 0
+    monkeypatch.setenv(HOLD, "stop 2")
+    assert call(capsys, *command("run"))[0] == 130
+    newest = sorted(the(".state", "run").iterdir())[-1]
+    weights = newest / "run-0" / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    monkeypatch.delenv(HOLD)
+    assert call(capsys, *command("run", "--resume"))[0] == 0
+    assert rows("run") == rows("whole")
+    assert table("run") == table("whole")
+    spent = [float(row[0]) for row in table("run")[1:]]
+    tokens = [int(row[1]) for row in table("run")[1:]]
+    assert sum(tokens) == 600
+    assert np.allclose(spent, (np.cumsum(tokens) - tokens) / 600, atol=1e-9)
+    assert len(the(".jsonl.cut", "run").read_text().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("on_tiny", "undrawn")
+def test_a_dry_run_says_the_plan_and_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [a for a in command("run", "--dry-run") if a not in ("--cache", "")]
+    code, shown, _ = call(capsys, *arguments)
+    assert code == 0
+    for text in ("logit-kd", "student", "600", "3 decisions", "teacher generated", "probe"):
+        assert text in shown
+    assert [p.name for p in Path.cwd().iterdir()] == ["small.toml"]
+
+
+@pytest.mark.extra("tensorboard")
+@pytest.mark.usefixtures("on_tiny", "undrawn")
+def test_tensorboard_reads_what_was_trained_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where the process ended in the middle of an interval, which is trained again."""
+    from readsim_hf.training.student import Student
+
+    train, late = Student.train_window, []
+
+    def until(self: Any, examples: Any, spent: float) -> Any:
+        late.append(spent > 0.34)
+        if sum(late) == 2:
+            raise KeyboardInterrupt
+        return train(self, examples, spent)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Student, "train_window", until)
+        assert call(capsys, *command("run", "--tensorboard"))[0] == 130
+    assert [row["kind"] for row in rows("run")] == ["start", "step"]
+    assert float(table("run")[-1][0]) > 0.34  # steps that the log does not have
+    assert call(capsys, *command("run", "--tensorboard", "--resume"))[0] == 0
+    reader: Any = import_module("tensorboard.backend.event_processing.event_accumulator")
+    events = reader.EventAccumulator(str(the(".tensorboard", "run")))
+    events.Reload()
+    done = np.cumsum([int(row[1]) for row in table("run")[1:]])
+    losses = [float(row[2]) for row in table("run")[1:]]
+    read = events.Scalars("train/loss")
+    assert [event.step for event in read] == done.tolist()
+    assert np.allclose([event.value for event in read], losses, rtol=1e-4)
+    for place, name in enumerate(("general", "steerability")):
+        read = events.Scalars(f"probe/{name}")
+        assert [event.step for event in read] == [200, 400, 600]
+        profiles = [r["profile"][place] for r in rows("run") if r["kind"] == "step"]
+        assert np.allclose([event.value for event in read], profiles)
+
+
+# ----------------------------------------------------------------- failures that must not block
+
+
+def full(*_: Any, **__: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.usefixtures("on_tiny")
+def test_results_that_cannot_be_written_are_written_later(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The student is kept until then: --resume trains nothing again."""
+    from transformers import PreTrainedModel
+
+    from readsim_hf.training.student import Student
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PreTrainedModel, "save_pretrained", full)
+        code, shown, err = call(capsys, *command("run"))
+    assert code == 2
+    assert "cannot write" in err
+    assert ".student" in err
+    assert "Traceback" not in err + shown
+    made = rows("run")
+    assert made[-1]["kind"] == "final"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Student, "train_window", None)
+        assert call(capsys, *command("run", "--resume"))[0] == 0
+    assert rows("run") == made
+    for suffix in (".png", ".pdf", ".json", ".toml", ".csv", ".student"):
+        assert the(suffix, "run").exists()
+    assert not list(Path("run", "runs").glob("*.state"))
+
+
+@pytest.mark.usefixtures("on_tiny", "undrawn")
+def test_a_table_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    import readsim_hf.progress
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readsim_hf.progress, "_rows_before", full)
+        code, _, err = call(capsys, *command("run"))
+    assert code == 2
+    assert "cannot write" in err
+    assert ".csv" in err
+    assert [row["kind"] for row in rows("run")] == ["start"]
+    assert call(capsys, *command("run", "--resume"))[0] == 0
+
+
+@pytest.mark.usefixtures("on_tiny", "undrawn")
+def test_what_fails_before_the_first_row_does_not_block_the_next_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import readsim_hf.distill
+
+    def missing(*_: Any) -> Any:
+        raise ConfigError("--tensorboard needs the package tensorboard")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readsim_hf.distill, "Watching", missing)
+        assert call(capsys, *command("run"))[0] == 2
+    assert rows("run") == []
+    # Other settings, the same files; neither needs --resume.
+    changed = command("run", "--learning-rate", "0.001")
+    monkeypatch.setenv(HOLD, "stop 0")
+    assert call(capsys, *changed)[0] == 130
+    monkeypatch.delenv(HOLD)
+    assert [row["kind"] for row in rows("run")] == ["start"]
+    code, _, err = call(capsys, *command("run", "--resume"))
+    assert code == 2
+    assert "was started with another config" in err
+    assert "manifest.training.learning_rate is 0.001 in the log" in err
+    shutil.rmtree(the(".state", "run"))
+    code, _, err = call(capsys, *command("run", "--resume", "--learning-rate", "0.001"))
+    assert code == 2
+    assert "move it away to start this run again" in err
+    the(".jsonl", "run").unlink()
+    assert call(capsys, *command("run", "--resume"))[0] == 0
+    assert rows("run")[-1]["kind"] == "final"

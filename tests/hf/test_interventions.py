@@ -1,0 +1,127 @@
+"""Interventions: short trainings that leave no trace, kept on disk, shared by identifier and pool."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from readsim.envs.env import DistillEnv
+from readsim.errors import RunLogError
+from tests.support.hf import NEEDS
+from tests.support.hf_runs import TOKENS, small
+
+pytestmark = pytest.mark.extra(*NEEDS)
+
+
+def started(**settings: Any) -> Any:
+    backend = small(**settings)
+    backend.reset(3)
+    backend.drain()
+    return backend
+
+
+def test_they_leave_the_student_as_it_was_and_are_counted_exactly() -> None:
+    """R24: parameters and optimiser are the same to the last bit; R26: the cost is its own kind."""
+    from readsim_hf.interventions import intervene
+    from readsim_hf.training.student import checksum
+
+    backend = started()
+    before = checksum(backend.student.weights()), checksum(backend.student.moments())
+    done = intervene(backend, TOKENS, 3, 3)
+    assert (checksum(backend.student.weights()), checksum(backend.student.moments())) == before
+    assert len(done.rows) == 4
+    assert done.charges["offline"] == 3 * TOKENS
+    assert "student" not in done.charges
+    assert done.charges["probe"] > 0
+    assert done.charges["teacher_prompt"] > 0
+    assert not backend.drain()
+    change, dev = done.changes(backend.parts.suite)
+    assert change.shape == dev.shape == (3, 2)
+    again = intervene(backend, TOKENS, 3, 3)
+    assert all(a.plain() == b.plain() for a, b in zip(done.rows, again.rows, strict=True))
+
+
+def test_what_is_on_disk_is_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is killed after one of them ends with the same ones; damaged files are named."""
+    from readsim_hf.backend import HFBackend
+    from readsim_hf.interventions import intervene
+
+    whole = intervene(started(), TOKENS, 3, 3)
+    backend = started()
+    backend.workbench = tmp_path / "bench"
+    train, calls = HFBackend.run_interval, []
+
+    def killed(self: Any, *arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return train(self, *arguments)
+
+    monkeypatch.setattr(HFBackend, "run_interval", killed)
+    with pytest.raises(KeyboardInterrupt):
+        intervene(backend, TOKENS, 3, 3)
+    (path,) = backend.workbench.iterdir()
+    assert len(json.loads(path.read_text())["rows"]) == 2
+    fresh = started()
+    fresh.workbench = backend.workbench
+    done = intervene(fresh, TOKENS, 3, 3)
+    assert len(calls) == 4  # one before, the one that was cut, two more
+    assert [r.plain() for r in done.rows] == [r.plain() for r in whole.rows]
+    assert intervene(fresh, TOKENS, 3, 3).charges == whole.charges
+    assert len(calls) == 4
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(RunLogError, match=path.name):
+        intervene(fresh, TOKENS, 3, 3)
+
+
+def test_a_pool_row_has_its_training_as_parent() -> None:
+    """D17: replicates differ from their parent by the items alone."""
+    backend = started(pool_runs=3)
+    env = DistillEnv(backend=backend, task={"general": 0.5, "math": 0.5}, steps=2)
+    pool, charges = backend.transitions(env.setting, 30, 3)
+    assert charges["offline"] == 3 * TOKENS
+    assert pool.parent is not None
+    assert np.array_equal(pool.parent, np.arange(30) % 3)
+    for parent in range(3):
+        rows = pool.allocation[pool.parent == parent]
+        assert (rows == rows[0]).all()
+    assert (pool.tokens == TOKENS).all()
+    few, _ = backend.transitions(env.setting, 2, 3)
+    assert np.array_equal(few.parent, [0, 1])
+
+
+def test_identified_interventions_are_charged_once_to_every_run() -> None:
+    from readsim.allocators.read.allocator import ReAD
+    from readsim.allocators.static import TaskStatic
+    from readsim.runs.loop import rollout
+    from readsim_hf.interventions import intervene
+
+    totals = {}
+    for name, allocator in (("read", ReAD(pool=20)), ("static", TaskStatic())):
+        backend = started(pool_runs=2)
+        backend.identified = intervene(backend, TOKENS, 2, 3)
+        env = DistillEnv(backend=backend, task={"general": 0.5, "math": 0.5}, steps=2)
+        rows, _ = rollout([env], allocator, [3])
+        totals[name] = rows[-1]["totals"]
+        assert totals[name]["student"] == 2 * TOKENS
+    assert totals["read"]["offline"] == totals["static"]["offline"] == 2 * TOKENS
+    assert totals["read"]["probe"] == totals["static"]["probe"]
+
+
+def test_a_clock_that_jumps_changes_nothing_but_the_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import time
+
+    from readsim_hf.interventions import intervene
+
+    whole = intervene(started(), TOKENS, 1, 3)
+    jumps = iter(np.random.default_rng(0).normal(scale=1e9, size=100_000).tolist())
+    for name in ("time", "perf_counter", "monotonic"):
+        monkeypatch.setattr(time, name, lambda: next(jumps))
+    done = intervene(started(), TOKENS, 1, 3)
+    assert [r.plain() for r in done.rows] == [r.plain() for r in whole.rows]

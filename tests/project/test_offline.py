@@ -1,0 +1,132 @@
+"""The offline pool: transitions of random runs, reproducible, and those that the environment gives."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from readsim.arrays import Array
+from readsim.envs.env import DistillEnv, make_setting
+from readsim.envs.episode import Setting
+from readsim.envs.offline_pool import Pool, collect_pool, random_allocations
+from readsim.streams import seed_sequence
+from readsim.testing.backend_checks import same
+from readsim.worlds import World, random_world
+
+WORLDS = {
+    "potential": random_world(1, sources=2, capabilities=3),
+    "hidden": random_world(2, capabilities=3).replace(hidden=("skill_1",)),
+    "flow": random_world(3, capabilities=2, dynamics="flow"),
+}
+
+
+def setting_of(world: World, **rest: Any) -> Setting:
+    return make_setting(world, None, 1_000_003, **{"steps": 4, **rest})
+
+
+def support(shares: Array) -> Array:
+    return np.asarray((shares > 0).sum(axis=1))
+
+
+@given(st.integers(1, 9), st.integers(1, 50), st.integers(0, 2**32))
+def test_allocations_lie_on_the_simplex(sources: int, n: int, seed: int) -> None:
+    shares = random_allocations(np.random.default_rng(seed), n, sources)
+    assert shares.shape == (n, sources)
+    assert (shares >= 0).all()
+    assert shares.sum(axis=1) == pytest.approx(1.0, abs=1e-12)
+    assert set(support(shares).tolist()) <= {min(size, sources) for size in (1, 2, 3, sources)}
+    again = random_allocations(np.random.default_rng(seed), n, sources)
+    assert np.array_equal(shares, again)
+
+
+def test_allocations_have_each_support_size_and_each_source_equally_often() -> None:
+    n = 20_000
+    shares = random_allocations(np.random.default_rng(0), n, 6)
+    sizes = support(shares)
+    for size in (1, 2, 3, 6):
+        chosen = shares[sizes == size]
+        assert len(chosen) / n == pytest.approx(0.25, abs=5 * np.sqrt(0.25 * 0.75 / n))
+        used = (chosen > 0).mean(axis=0)
+        assert used == pytest.approx(size / 6, abs=5 * 0.5 / np.sqrt(len(chosen)))
+        # Dirichlet(1) on a support of m: each share has mean 1 / m, mean square 2 / (m (m + 1))
+        squares = (chosen**2).sum(axis=1)
+        error = 5 * squares.std() / np.sqrt(len(chosen)) + 1e-12
+        assert squares.mean() == pytest.approx(2 / (size + 1), abs=error)
+        assert chosen.mean(axis=0) == pytest.approx(1 / 6, abs=5 * 0.5 / np.sqrt(len(chosen)))
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from(sorted(WORLDS)), st.integers(1, 13), st.integers(0, 3), st.integers(0, 2**64)
+)
+def test_size_shapes_and_seed(name: str, size: int, history: int, seed: int) -> None:
+    world = WORLDS[name]
+    setting = setting_of(world, history=history)
+    pool = collect_pool(world, setting, size, seed)
+    s, v = len(world.sources), len(world.visible)
+    shapes = [part.shape for part in pool[:6]]
+    assert pool.parent is None
+    assert shapes == [
+        (size, v),
+        (size,),
+        (size, history * setting.width),
+        (size, s),
+        (size, v),
+        (size,),
+    ]
+    assert same(list(pool[:6]), list(collect_pool(world, setting, size, seed)[:6]))
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_another_seed_is_another_pool(name: str) -> None:
+    world = WORLDS[name]
+    first, other = (collect_pool(world, setting_of(world), 12, seed) for seed in (1, 2))
+    assert not np.array_equal(first.allocation, other.allocation)
+    assert not np.array_equal(first.profile, other.profile)
+
+
+def replay(world: World, setting: Setting, pool: Pool, seed: int) -> Pool:
+    """The same allocations, run by run in the single environment."""
+    rows: list[list[Any]] = []
+    runs = len(pool.tokens) // setting.steps
+    seeds = seed_sequence(seed, "data").generate_state(runs + 1)[:-1]
+    for run, own in enumerate(seeds.tolist()):
+        env = DistillEnv(world, setting.task, setting.budget, steps=setting.steps)
+        seen, _ = env.reset(seed=own)
+        for step in range(setting.steps):
+            allocation = pool.allocation[run * setting.steps + step]
+            before = [seen["profile"], seen["budget_left"][0], seen["history"]]
+            seen, _, _, _, info = env.step(allocation)
+            rows.append([*before, info["allocation"], info["change"], info["tokens"]])
+    return Pool(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_transitions_are_those_of_the_environment(name: str) -> None:
+    world = WORLDS[name]
+    setting = setting_of(world)
+    pool = collect_pool(world, setting, 12, 5)
+    for ours, theirs in zip(pool, replay(world, setting, pool, 5), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-9)
+
+
+def test_a_change_leads_to_the_next_profile() -> None:
+    pool = collect_pool(WORLDS["flow"], setting_of(WORLDS["flow"]), 12, 0)
+    after = pool.profile + pool.change
+    inside = np.arange(11) % 4 != 3  # the next row belongs to the same run
+    assert after[:-1][inside] == pytest.approx(pool.profile[1:][inside], abs=1e-12)
+    assert pool.tokens.reshape(3, 4).sum(axis=1).tolist() == [1_000_003] * 3
+    spent = np.cumsum(pool.tokens.reshape(3, 4), axis=1) / 1_000_003
+    left = pool.budget_left.reshape(3, 4)
+    assert left[:, 0].tolist() == [1.0] * 3
+    assert left[:, 1:] == pytest.approx(1.0 - spent[:, :-1], abs=1e-12)
+
+
+def test_a_pool_is_another_student_than_the_run_it_is_for() -> None:
+    world = WORLDS["potential"]
+    setting = setting_of(world)
+    first, _ = DistillEnv(world, setting.task, setting.budget, steps=4).reset(seed=7)
+    pool = collect_pool(world, setting, 40, 7)
+    assert not (pool.profile == first["profile"]).all(axis=1).any()

@@ -1,0 +1,87 @@
+"""What a wheel contains, and that the folder named `adapters` claims that name nowhere."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+import readsim_hf
+from tests.support.paths import ROOT
+
+PROBE = """
+import adapters, readsim, readsim_hf
+print(adapters.OWNER, readsim.__file__, readsim_hf.__file__)
+"""
+
+
+def _run(arguments: list[str], folder: Path, *path: Path) -> str:
+    """Standard output of `python arguments`, run in `folder`, `path` before site-packages."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, path))},
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Path:
+    """A site-packages folder that holds somebody else's package named `adapters`."""
+    package = tmp_path / "site-packages" / "adapters"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('OWNER = "stranger"\n', encoding="utf-8")
+    return package.parent
+
+
+@pytest.mark.extra("build", "hatchling")
+def test_wheel(tmp_path: Path, stranger: Path) -> None:
+    build = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    _run(build, tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        archive.extractall(stranger)
+
+    assert {name for name in names if not name.startswith("readsim")} == set()
+    assert _files("readsim", ROOT) | _files("readsim_hf", ROOT / "adapters") <= names
+    assert {"readsim/py.typed", "readsim_hf/py.typed"} <= names
+
+    owner, *files = _run(["-c", PROBE], tmp_path, stranger).split()
+    assert owner == "stranger"
+    assert all(Path(file).is_relative_to(stranger) for file in files)
+
+
+def test_source_tree_beside_another_adapters(stranger: Path) -> None:
+    # The order that pytest's `pythonpath` and an editable install give: the tree first, or last.
+    for path in ([ROOT, ROOT / "adapters", stranger], [stranger, ROOT, ROOT / "adapters"]):
+        owner, *files = _run(["-c", PROBE], ROOT, *path).split()
+        assert owner == "stranger"
+        assert all(Path(file).is_relative_to(ROOT) for file in files)
+
+
+def test_missing_dependencies_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = (
+        *("accelerate", "datasets", "filelock", "gguf", "lm_eval", "peft", "pydantic"),
+        *("safetensors", "torch", "transformers"),
+    )
+    assert set(readsim_hf.missing_dependencies()) <= set(everything)
+    monkeypatch.setattr(readsim_hf, "find_spec", lambda name: None)
+    assert readsim_hf.missing_dependencies() == everything
+    monkeypatch.setattr(readsim_hf, "find_spec", lambda name: None if name == "peft" else object())
+    assert readsim_hf.missing_dependencies() == ("peft",)
+
+
+def _files(package: str, folder: Path) -> set[str]:
+    """Everything that belongs in the wheel: the package's files, less Python's own caches."""
+    return {
+        path.relative_to(folder).as_posix()
+        for path in (folder / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }

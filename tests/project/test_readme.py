@@ -1,0 +1,116 @@
+"""What the README says is so: its example runs, its tree exists, its commands parse."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import typer
+
+from readsim import Allocator
+from readsim.allocators.registry import load_allocator
+from readsim.cli.app import app
+from readsim.envs.env import DistillEnv
+from readsim.runs.loop import rollout
+from readsim.worlds import preset_names
+from readsim_hf.cli.app import register
+from tests.support.hf import NEEDS, one_thread
+from tests.support.paths import ROOT
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def code(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+def test_the_allocator_example_runs_and_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = TEXT.split("<!-- allocator-example -->")[1].split("```python\n")[1].split("```")[0]
+    body = source[source.index("class ") :].strip().splitlines()
+    assert len(body) <= 15
+    (tmp_path / "mine_of_the_readme.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    allocator = load_allocator("mine_of_the_readme:Follow")
+    assert isinstance(allocator, Allocator)
+    for world in ("random:sources=3,capabilities=5", "read8-llama"):
+        rows, _ = rollout([DistillEnv(world, steps=5)], allocator, [0])
+        chosen = np.array([row["allocation"] for row in rows if row["kind"] == "step"])
+        assert np.allclose(chosen.sum(axis=1), 1.0)
+    assert len(np.unique(chosen.round(9), axis=0)) > 1
+
+
+def test_the_environment_example_runs() -> None:
+    [example] = [text for text in code("python") if "gym.make(" in text and "world=" in text]
+    names: dict[str, object] = {}
+    exec(example, names)
+    assert isinstance(names["env"], gym.Env)
+    assert np.isfinite(float(str(names["reward"])))
+
+
+@pytest.mark.extra(*NEEDS)
+def test_the_example_of_a_real_backend_runs() -> None:
+    one_thread()
+    [example] = [text for text in code("python") if "backend=backend" in text]
+    names: dict[str, Any] = {}
+    exec(example, names)
+    observation, _ = names["env"].reset(seed=0)
+    assert observation["profile"].max() > 0.3
+
+
+@pytest.mark.extra(*NEEDS)
+def test_the_settings_examples_are_accepted(tmp_path: Path) -> None:
+    from readsim_hf.config import RunConfig
+    from readsim_hf.requirement.card import load_card
+
+    run, card = code("toml")
+    assert RunConfig.of(tomllib.loads(run)).training.lora == 16
+    path = tmp_path / "card.toml"
+    path.write_text(card)
+    assert load_card(path).exemplars[0].output == "42"
+
+
+def test_the_tree_names_what_exists() -> None:
+    [tree] = [text for text in code("") if "readsim/ " in text]
+    found = 0
+    folder = ROOT
+    for line in tree.splitlines():
+        words = re.split(r" {2,}", line.strip())[0].split()
+        if not line.startswith(" "):
+            folder = ROOT / words[0]
+            paths = [folder]
+        else:
+            paths = [folder / word for word in words]
+        for path in paths:
+            assert path.exists(), path
+            found += 1
+    assert found > 15
+
+
+def test_every_command_and_option_exists() -> None:
+    from typer.main import get_command
+
+    both = typer.Typer()
+    both.registered_commands += app.registered_commands
+    register(both)
+    commands = get_command(both).commands  # type: ignore[attr-defined]  # a group has them
+    used = 0
+    for block in code("sh"):
+        for line in block.splitlines():
+            for call in re.findall(r"(?:^|/)readsim (\w+[^#&]*)", line):
+                name, *rest = shlex.split(call)
+                options = {o for p in commands[name].params for o in p.opts}
+                assert {word for word in rest if word.startswith("--")} <= options, line
+                used += 1
+    assert used >= 5
+
+
+def test_the_presets_are_listed() -> None:
+    for name in preset_names():
+        assert f"`{name}`" in TEXT

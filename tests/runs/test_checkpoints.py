@@ -1,0 +1,169 @@
+"""Checkpoints in folders: the last two are kept, a damaged one gives way to the one before."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from readsim.allocators.registry import load_allocator
+from readsim.backend import DurableBackend
+from readsim.envs.env import DistillEnv
+from readsim.envs.offline_pool import OffersTransitions
+from readsim.errors import ConfigError, RunLogError
+from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
+from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.loop import Row, rollout
+from readsim.simulator import SimBackend
+from readsim.testing.backend_checks import same
+from readsim.tree_file import load_tree, save_tree
+from readsim.worlds import load_world
+from tests.support.helpers import FakeBackend
+
+WORLD = "random:seed=5,capabilities=4,dynamics=flow"
+
+
+class Stored(SimBackend):
+    """A simulator that writes its own state to a folder."""
+
+    def save(self, folder: Path) -> None:
+        save_tree(folder / "state.npz", self.snapshot())
+
+    def load(self, folder: Path) -> None:
+        self.restore(load_tree(folder / "state.npz"))
+
+
+class Interrupted(Exception):
+    """Stands for a kill."""
+
+
+def run(folder: Path, backend: SimBackend, stop_after: int | None = None) -> list[Row]:
+    """One run of greedy grid search, with its log and checkpoints in `folder`."""
+    env = DistillEnv(backend=backend, task={"skill_0": 1.0}, budget=1000, steps=6)
+    path = folder / "run.jsonl"
+    config = {"a": 1}
+    opened = RunLog.open if path.exists() else RunLog.create
+    arguments: dict[str, Any] = {"config": config}
+    if not path.exists():
+        arguments["seeds"] = [3]
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        if done == stop_after:
+            raise Interrupted
+
+    with opened(path, **arguments) as log:
+        rows, _ = rollout(
+            [env],
+            load_allocator("grid"),
+            [3],
+            log=log,
+            checkpoint=folder / "state",
+            on_step=step,
+        )
+    return rows
+
+
+@pytest.mark.parametrize("backend", [SimBackend, Stored])
+@pytest.mark.parametrize("damage", ["none", "run.npz", "all of it"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    tmp_path: Path, backend: type[SimBackend], damage: str
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    world = load_world(WORLD)
+    expected = run(whole, backend(world))
+    with pytest.raises(Interrupted):
+        run(broken, backend(world), stop_after=4)
+    kept = sorted((broken / "state").iterdir())
+    assert len(kept) == 2
+    before = len(read_runlog(broken / "run.jsonl")[1])
+    if damage == "run.npz":
+        content = (kept[-1] / "run.npz").read_bytes()
+        (kept[-1] / "run.npz").write_bytes(content[: len(content) // 2])
+    elif damage == "all of it":
+        for file in kept[-1].rglob("*"):
+            if file.is_file():
+                file.unlink()
+    rows = run(broken, backend(world))
+    assert same(rows, expected) or rows == read_runlog(whole / "run.jsonl")[1]
+    assert read_runlog(broken / "run.jsonl")[1] == read_runlog(whole / "run.jsonl")[1]
+    cut = broken / "run.jsonl.cut"
+    assert cut.exists() == (damage != "none")
+    if cut.exists():
+        assert before == 5  # start and four steps; the fourth was made again
+        assert len(cut.read_bytes().splitlines()) == 1
+
+
+def test_no_whole_checkpoint_is_said(tmp_path: Path) -> None:
+    backend = SimBackend(load_world(WORLD))
+    assert not has_checkpoint(tmp_path)
+    with pytest.raises(RunLogError, match="no checkpoint"):
+        load_checkpoint(tmp_path, [backend])
+    save_checkpoint(tmp_path, 1, {"a": np.ones(2)}, [backend])
+    (tmp_path / "000001" / "run.npz").write_bytes(b"PK")
+    with pytest.raises(RunLogError, match="damaged"):
+        load_checkpoint(tmp_path, [backend])
+
+
+def test_a_backend_that_fails_while_saving_leaves_the_earlier_one(tmp_path: Path) -> None:
+    class Full(Stored):
+        def save(self, folder: Path) -> None:
+            raise OSError(28, "No space left on device")
+
+    world = load_world(WORLD)
+    good = Stored(world)
+    good.reset(0)
+    save_checkpoint(tmp_path, 1, {"rows": 1}, [good])
+    with pytest.raises(RunLogError, match="No space left"):
+        save_checkpoint(tmp_path, 2, {"rows": 2}, [Full(world)])
+    tree, problems = load_checkpoint(tmp_path, [good])
+    assert tree == {"rows": 1}
+    assert not problems
+
+
+def test_which_backends_are_durable_or_offer_transitions() -> None:
+    world = load_world(WORLD)
+    assert isinstance(Stored(world), DurableBackend)
+    for plain in (SimBackend(world), FakeBackend()):
+        assert not isinstance(plain, DurableBackend)
+        assert not isinstance(plain, OffersTransitions)
+
+
+def test_a_backend_with_a_planned_budget_is_asked_for_no_other() -> None:
+    class Planned(SimBackend):
+        budget = 500
+
+    backend = Planned(load_world(WORLD))
+    assert DistillEnv(backend=backend, task={"skill_0": 1.0}).setting.budget == 500
+    with pytest.raises(ConfigError, match="500 tokens"):
+        DistillEnv(backend=backend, task={"skill_0": 1.0}, budget=400)
+
+
+def test_measurements_are_charged() -> None:
+    class Counting(SimBackend):
+        waiting = 0
+
+        def reset(self, seed: int | None) -> Any:
+            self.waiting += 7
+            return super().reset(seed)
+
+        def dev_eval(self) -> Any:
+            self.waiting += 5
+            return super().dev_eval()
+
+        def drain(self) -> dict[str, int]:
+            used, self.waiting = self.waiting, 0
+            return {"probe": used}
+
+    env = DistillEnv(
+        backend=Counting(load_world(WORLD)), task={"skill_0": 1.0}, budget=100, steps=2
+    )
+    env.reset(seed=0)
+    assert env.ledger.totals["probe"] == 7
+    env.trial(np.eye(4)[0], 10, charge=False)
+    assert env.ledger.totals["probe"] == 17
+    assert env.ledger.totals["search"] == 10
+    env.dev_profile()
+    assert env.ledger.totals["probe"] == 22

@@ -1,0 +1,144 @@
+"""What two processes run in test_hf_distributed.py: the same steps as one process, or how far off."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+
+from readsim.errors import ConfigError, TrainingError
+from readsim_hf.models.tiny import tiny_model
+from readsim_hf.objectives.baselines import SFT, ForwardKL
+from readsim_hf.training import logits
+from readsim_hf.training.batch import Example
+from readsim_hf.training.distributed_student import Lead, Member, follow
+from readsim_hf.training.process_group import Processes
+from readsim_hf.training.recipe import Recipe
+from readsim_hf.training.student import Student
+from tests.support.hf import full_soft, record
+
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {"micro_batch": 2},
+    "pieces": {"chunk": 80, "objective": "kl"},
+    "lora": {"lora": 2},
+    "recomputed": {"gradient_checkpointing": True, "micro_batch": 1},
+    "bf16": {"precision": "bf16"},
+    "gpt2": {"family": "gpt2"},
+}
+WINDOWS = (5, 1, 4, 0)  # examples of each; one process of two has none of the second
+
+
+def examples(count: int) -> list[Example]:
+    """Examples of different lengths with distributions; the first is cut by the budget."""
+    rng, out = np.random.default_rng(count), []
+    for n in range(count):
+        prompt, reply = int(rng.integers(1, 9)), int(rng.integers(2, 7))
+        ids = rng.integers(2, 40, prompt + reply).tolist()
+        made = record(ids[:prompt], ids[prompt:], None, full_soft(reply, 40, n))
+        out.append(Example(made, made.supervised - (n == 0)))
+    return out
+
+
+def setting(name: str) -> tuple[Any, Recipe, Any]:
+    case = dict(CASES[name])
+    logits.CHUNK_ENTRIES = case.pop("chunk", 6_000_000)
+    objective = ForwardKL() if case.pop("objective", "") == "kl" else SFT()
+    model = tiny_model(case.pop("family", "llama"), 40, 2, 16, 0, context=128, eos_token_id=1)
+    return model, Recipe(learning_rate=1e-3, **case), objective
+
+
+def fresh(processes: Processes, facts: Mapping[str, Any]) -> Member:
+    shard(facts["sharded"])
+    return Member(*setting(facts["case"]), processes)
+
+
+def shard(on: bool) -> None:
+    os.environ["ACCELERATE_USE_FSDP"] = str(on).lower()
+    os.environ["FSDP_VERSION"] = "2"
+
+
+def far(some: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    assert some.keys() == other.keys()
+    return max(float((t.detach() - other[n].detach()).abs().max()) for n, t in some.items())
+
+
+def compare(processes: Processes, name: str, sharded: bool) -> dict[str, float]:
+    """The largest differences to one process, by what differs."""
+    facts = {"case": name, "sharded": sharded}
+    shard(sharded)
+    alone, lead = Student(*setting(name)), Lead(*setting(name), processes, facts)
+    reads = {"input_ids": torch.arange(2, 12)[None]}
+    off = {"loss": 0.0, "gradient": 0.0, "logits": 0.0}
+    for n, count in enumerate(WINDOWS):
+        one, two = (s.train_window(examples(count), 0.1 * n) for s in (alone, lead))
+        assert (one.tokens, one.rate) == (two.tokens, two.rate)
+        off["loss"] = max(off["loss"], abs(one.loss - two.loss))
+        off["gradient"] = max(
+            off["gradient"], abs(one.gradient - two.gradient) / (one.gradient or 1)
+        )
+        with torch.no_grad():
+            both = [s.model(**reads).logits for s in (alone, lead)]
+        off["logits"] = max(off["logits"], float((both[0] - both[1]).abs().max()))
+    off["weights"] = far(alone.weights(), lead.weights())
+    off["moments"] = far(alone.moments(), lead.moments())
+    lead.put(alone.weights(), alone.moments())
+    off["put"] = max(far(alone.weights(), lead.weights()), far(alone.moments(), lead.moments()))
+    one, two = (s.train_window(examples(3), 0.5) for s in (alone, lead))
+    off["after"] = abs(one.loss - two.loss)
+    lead.put(alone.weights(), {})  # as at the start: no moments
+    off["empty"] = float(len(lead.moments()))
+    return off
+
+
+def not_finite(processes: Processes) -> str:
+    """All processes refuse the step, and the run could go on."""
+    shard(False)
+    lead = Lead(*setting("plain"), processes, {"case": "plain", "sharded": False})
+    good = {n: t.clone() for n, t in lead.weights().items()}
+    lead.put({n: t * torch.nan for n, t in good.items()}, {})
+    said = ""
+    try:
+        lead.train_window(examples(4), 0.5)
+    except TrainingError as error:
+        said = str(error)
+    lead.put(good, {})
+    assert np.isfinite(lead.train_window(examples(4), 0.5).loss)
+    return said
+
+
+def other_student(facts: Mapping[str, Any]) -> Member:
+    raise ConfigError("the student is another")
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    with Processes("cpu", timedelta(minutes=5)) as processes:
+        processes.agree({"training": {"batch": 8}})
+        if processes.rank:
+            follow(processes, lambda facts: fresh(processes, facts))
+        else:
+            found = {
+                f"{name} {way}": compare(processes, name, way == "fsdp")
+                for name in CASES
+                for way in ("ddp", "fsdp")
+            }
+            print(json.dumps({"off": found, "not finite": not_finite(processes)}))
+            processes.tell({"do": "stop"})
+        try:
+            processes.agree({"training": {"batch": 8 + processes.rank}})
+        except ConfigError as error:
+            if processes.rank == 0:
+                print(json.dumps(str(error)))
+        if processes.rank:
+            follow(processes, other_student)
+        try:
+            Lead(*setting("plain"), processes, {})
+        except TrainingError as error:
+            print(json.dumps(str(error)))
+
+
+if __name__ == "__main__":
+    main()

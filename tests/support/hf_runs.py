@@ -1,0 +1,32 @@
+"""Runs in miniature for the tests of the real backend: two capabilities, two decisions."""
+
+from typing import Any
+
+from tests.support.hf import char_pair
+
+TOKENS = 60  # a decision
+
+
+def small(**settings: Any) -> Any:
+    """A backend on the tiny pair: two capabilities of three templates, two decisions."""
+    from readsim_hf.backend import HFBackend
+    from readsim_hf.components import build_parts
+    from readsim_hf.config import RunConfig, preset_table
+    from readsim_hf.prompts.library import Library
+    from readsim_hf.prompts.nano.library import nano_library
+
+    base = {
+        "budget": 2 * TOKENS,
+        "steps": 2,
+        "soft": {"k": 5},
+        "probes": {"probe": 2, "dev": 2, "test": 2, "max_new_tokens": 2},
+        "decoding": {"max_new_tokens": 8},
+        "training": {"batch": 4, "learning_rate": 0.01},
+        "data": {"group": 4},
+    }
+    whole = nano_library()
+    some = {name: whole.templates[name][:3] for name in ("general", "math")}
+    pair = settings.pop("pair", None) or char_pair()
+    config = RunConfig.of(preset_table("nano"), base, settings)
+    parts = build_parts(config, pair, Library("nano", whole.style, some))
+    return HFBackend(parts, config.budget)

@@ -1,0 +1,100 @@
+"""Run logs made by hand: what the tests of tables and figures read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.runs.log_file import RunLog
+from studies.common.study import Findings
+
+Rows = list[dict[str, Any]]
+
+FULL = ("one-hot", "uniform", "task-static", "read", "oracle-static")
+NAMES = ("math", "code", "safety")
+SHARED: dict[str, Any] = {
+    "world": "made",
+    "world_digest": "0123456789abcdef",
+    "steps": 4,
+    "sources": list(NAMES),
+    "capabilities": list(NAMES),
+    "hidden": [],
+}
+
+
+def write_log(folder: Path, rows: Rows, **config: Any) -> Path:
+    """A log of `rows` under `folder`/runs, named after its cell."""
+    config = {**SHARED, "requirement": [0.6, 0.3, 0.1], "settings": {}, **config}
+    name = f"{config['allocator']}.{config['task']}.{config['budget']}.jsonl".replace(":", "-")
+    path = folder / "runs" / name
+    with RunLog.create(path, config=config, seeds=config["seeds"]) as log:
+        log.append(rows)
+    return path
+
+
+def final_row(seed: int, utility: float, profile: Sequence[float], **fields: Any) -> dict[str, Any]:
+    """A `final` row; the change is zero unless given."""
+    return {
+        "kind": "final",
+        "seed": seed,
+        "step": 4,
+        "totals": {"student": 20_000_000, "search": 0, "offline": 0},
+        "utility": utility,
+        "final_profile": list(profile),
+        "final_change": [0.0] * len(profile),
+        "final_change_sd": [0.01] * len(profile),
+        **fields,
+    }
+
+
+def run_rows(rng: np.random.Generator, seed: int, budget: int, lift: float, width: int) -> Rows:
+    """A whole run of 4 steps whose capabilities rise by about `lift` in all."""
+    profile = 0.4 + 0.01 * rng.standard_normal(width)
+    rows: Rows = [{"kind": "start", "seed": seed, "profile": profile}]
+    for step in range(1, 5):
+        profile = profile + lift / 4 + 0.01 * rng.standard_normal(width)
+        allocation = rng.dirichlet(np.ones(width))
+        tokens = {"tokens": budget // 4, "spent": step * budget // 4}
+        shown = {"allocation": allocation, "profile": profile}
+        rows.append({"kind": "step", "seed": seed, "step": step, **tokens, **shown})
+    change = lift + 0.02 * rng.standard_normal(width)
+    return [*rows, final_row(seed, float(profile.mean()), profile.tolist(), final_change=change)]
+
+
+def effects_in(findings: Findings) -> dict[str, Array]:
+    """The effects of findings about one case, by claim."""
+    return {claim: np.asarray(value, dtype=float) for (claim, _), value in findings.effects.items()}
+
+
+def write_comparison(
+    folder: Path,
+    allocators: Sequence[str],
+    *,
+    tasks: Sequence[str] = ("math", "code"),
+    budgets: Sequence[int] = (20_000_000, 150_000_000),
+    seeds: Sequence[int] = (0, 1, 2),
+    names: Sequence[str] = NAMES,
+) -> Path:
+    """A whole comparison in `folder`, the same numbers at each call."""
+    rng = np.random.default_rng(0)
+    k = len(names)
+    for budget in budgets:
+        for task in tasks:
+            requirement = [2.0 / (k + 1) if n == task else 1.0 / (k + 1) for n in names]
+            for a, allocator in enumerate(allocators):
+                lift = 0.02 * a * budget / 1e8
+                rows = [row for seed in seeds for row in run_rows(rng, seed, budget, lift, k)]
+                write_log(
+                    folder,
+                    rows,
+                    allocator=allocator,
+                    task=task,
+                    budget=budget,
+                    seeds=list(seeds),
+                    requirement=requirement,
+                    sources=list(names),
+                    capabilities=list(names),
+                )
+    return folder

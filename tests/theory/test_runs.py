@@ -1,0 +1,187 @@
+"""The statements on run logs: nested tests with the level they claim, real logs, bad logs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear
+
+from readsim.allocators.registry import load_allocator
+from readsim.arrays import Array
+from readsim.envs.env import DistillEnv
+from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.runs.cell import Cell
+from readsim.runs.grid import run_cell
+from readsim.theory import Result, Verdict, runs
+from readsim.theory.orders import observed_order
+
+RNG = np.random.default_rng(11)
+
+
+def design(n_runs: int, rows: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Cumulative tokens (n, 2) of random runs, and the number of the run of each row."""
+    fed = rng.dirichlet(np.ones(2), (n_runs, rows))
+    return fed.cumsum(axis=1).reshape(-1, 2), np.repeat(np.arange(n_runs), rows)
+
+
+def additive_p(y: Array, b: Array, run: Array) -> float:
+    x = runs.hinges(b)
+    return runs.nested_test((x, False), (np.column_stack([x, runs.products(b)]), False), y, run)
+
+
+def concave_p(y: Array, b: Array, run: Array) -> float:
+    x = runs.hinges(b)
+    return runs.nested_test((x, True), (x, False), y, run)
+
+
+def test_the_tests_see_what_is_there() -> None:
+    b, run = design(12, 6, np.random.default_rng(0))
+    noise = 0.02 * np.random.default_rng(1).normal(size=len(b))
+    smooth = 1 - np.exp(-b / 2).mean(axis=1)
+    assert additive_p(smooth + noise, b, run) > 0.05
+    assert concave_p(smooth + noise, b, run) > 0.05
+    assert additive_p(smooth + 0.05 * b[:, 0] * b[:, 1] + noise, b, run) <= 0.01
+    assert concave_p((b**2).mean(axis=1) / 9 + noise, b, run) <= 0.01
+    assert concave_p(-b.mean(axis=1) + noise, b, run) <= 0.01  # falling
+    assert additive_p(np.zeros(len(b)), b, run) == 1.0  # nothing to explain
+
+
+def test_the_level_of_the_additivity_test() -> None:
+    """Under the null, with rows of a run correlated: about 5 % of p are below .05."""
+    small = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        b, run = design(10, 5, rng)
+        shared = 0.02 * rng.normal(size=10)[run]
+        y = b @ np.array([0.1, 0.05]) + shared + 0.01 * rng.normal(size=len(b))
+        small += additive_p(y, b, run) <= 0.05
+    assert small <= 9  # 60 x .05 = 3; above 9 has probability .001
+
+
+def test_hinges_span_concave_curves_and_products_pairs() -> None:
+    b = np.array([[0.0, 3.0, 0.0], [1.0, 2.0, 0.0], [2.0, 1.0, 0.0], [4.0, 0.0, 0.0]])
+    x = runs.hinges(b, knots=2)
+    assert x.min() == 0.0
+    assert x.max() == 1.0
+    curve = np.minimum(b[:, 0], 2.0)
+    fit = lsq_linear(x, curve, bounds=(0, np.inf))
+    assert fit.cost < 1e-9
+    np.testing.assert_allclose(runs.products(b)[:, 0], b[:, 0] * b[:, 1] / 12)
+    assert runs.products(b).shape == (4, 1)  # the third source was never used
+    with pytest.raises(ConfigError, match="all 0"):
+        runs.hinges(np.zeros((3, 2)))
+
+
+def test_too_little_to_test() -> None:
+    b, run = design(4, 9, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="4 runs: at least 5"):
+        additive_p(b.sum(axis=1), b, run)
+    b, run = design(6, 1, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="6 rows"):
+        additive_p(b.sum(axis=1), b, run)
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("logs")
+    for name, settings in (("read", {"pool": 60}), ("random", {})):
+        cell = Cell("gateway", "math", 2_000_000, 5, name, tuple(range(6)), settings)
+        run_cell(cell, folder / cell.file_name)
+    return folder
+
+
+def test_logs_of_runs(logs: Path) -> None:
+    read = runs.read_runs(logs)
+    assert len(read) == 12
+    assert all(np.isclose(run.tokens[-1].sum(), 2e6) for run in read)
+    first = read[0]
+    expected = np.array(first.rows[-1]["profile"]) @ first.requirement
+    assert first.utility[-1] == pytest.approx(expected)
+    found = [*runs.check_gains(read, "logs"), runs.check_proxy(read, "logs")]
+    found += runs.check_beliefs(read, "logs")
+    names = ["A4.4 adds up", "A4.4 concave", "Proxy", "C.1 played", "P4.7 played"]
+    assert [r.statement for r in found] == names
+    for r in found:
+        assert np.isfinite(r.statistic)
+        assert r.verdict in Verdict
+        json.dumps(r.row())
+
+
+def test_beliefs_by_hand(logs: Path) -> None:
+    read = runs.read_runs(logs / "read.math.2000000.jsonl")
+    inside = []
+    for run in read:
+        said = [row["report"] for row in run.rows]
+        inside.append(
+            np.mean([abs(r["reward"] - r["mu"]) <= r["kappa"] * r["sigma"] for r in said])
+        )
+    played, half = runs.check_beliefs(read, "read")
+    assert played.statistic == pytest.approx(float(np.mean(inside)))
+    assert half.statistic >= played.statistic
+
+
+def test_what_logs_lack_is_said(logs: Path, tmp_path: Path) -> None:
+    read = runs.read_runs(logs / "random.math.2000000.jsonl")
+    with pytest.raises(CapabilityMissingError, match=r"C\.1 needs mu, sigma, kappa"):
+        runs.check_beliefs(read, "random")
+    with pytest.raises(ConfigError, match="no run logs"):
+        runs.read_runs(tmp_path)
+    lines = (logs / "random.math.2000000.jsonl").read_text().splitlines()
+    (tmp_path / "start.jsonl").write_text(lines[0] + "\n")
+    with pytest.raises(RunLogError, match="no decisions"):
+        runs.read_runs(tmp_path)
+    header = json.loads(lines[0])
+    header["config"].pop("requirement")
+    (tmp_path / "start.jsonl").write_text("\n".join([json.dumps(header), *lines[1:]]) + "\n")
+    with pytest.raises(RunLogError, match="no list of requirement"):
+        runs.read_runs(tmp_path)
+
+
+# ----------------------------------------------------------------- results and orders
+
+
+@pytest.mark.parametrize("order", [0.5, 1.0, 2.0, 3.0])
+def test_orders_are_recovered(order: float) -> None:
+    h = 0.5 ** np.arange(5)
+    exact = observed_order(h, 3 * h**order)
+    assert exact.value == pytest.approx(order)
+    noisy = h[:, None] ** order * np.exp(0.05 * RNG.normal(size=(5, 20)))
+    found = observed_order(h, noisy)
+    assert found.low < order < found.high
+    assert found.high - found.low < 0.1
+
+
+def test_orders_of_nothing_and_refusals() -> None:
+    h = np.array([1.0, 0.5, 0.25])
+    assert observed_order(h, np.zeros(3)).value == np.inf
+    assert observed_order(h, np.full(3, 1e-9), scale=1e6).value == np.inf
+    for steps, residuals in ((h[:1], h[:1]), (h, h[:2]), (-h, h), (h, -h), (h, h * np.nan)):
+        with pytest.raises(ConfigError):
+            observed_order(steps, residuals)
+
+
+def result(statistic: float, interval: tuple[float, float] | None, sense: str) -> Verdict:
+    return Result(
+        statement="x",
+        subject="y",
+        measure="z",
+        statistic=statistic,
+        interval=interval,
+        bound=1.0,
+        sense="<=" if sense == "<=" else ">=",
+    ).verdict
+
+
+def test_verdicts() -> None:
+    assert result(1.0, None, "<=") is result(1.0, None, ">=") is Verdict.HOLDS
+    assert result(1.1, None, "<=") is result(0.9, None, ">=") is Verdict.FAILS
+    assert result(0.9, (0.8, 1.2), "<=") is result(1.1, (0.8, 1.2), ">=") is Verdict.UNDECIDED
+    assert result(0.9, (0.8, 1.0), "<=") is result(1.1, (1.0, 1.2), ">=") is Verdict.HOLDS
+    assert result(1.5, (1.1, 2.0), "<=") is result(0.5, (0.1, 0.9), ">=") is Verdict.FAILS
+    assert result(float("nan"), None, "<=") is result(float("nan"), None, ">=") is Verdict.UNDECIDED
+
+
+def test_a_run_in_memory_needs_no_pool() -> None:
+    assert load_allocator("read", {"pool": 0}).needs == frozenset()
+    assert DistillEnv("gateway", None, 1000, steps=2).setting.steps == 2
