@@ -1,23 +1,45 @@
-"""readsim: budgeted capability distillation as a Gymnasium environment."""
+"""readsim: budgeted capability distillation as a Gymnasium environment.
+
+What this module and the documented sub-packages export is public; the rest may change.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as _gymnasium
 
 from readsim.allocators.base import Allocator, Context, Setup, Transition
+from readsim.allocators.registry import load_allocator
+from readsim.api import compare, make_env
+from readsim.backend import Backend
 from readsim.errors import ReadsimError
-from readsim.worlds import World, load_world, optimum, save_world
+from readsim.runs.loop import rollout
+from readsim.runs.read_logs import read_logs
+from readsim.version import __version__
+from readsim.worlds import Task, World, load_world, optimum, save_world, world_from_effects
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from readsim.stats import paired
 
 __all__ = [
     "Allocator",
+    "Backend",
     "Context",
     "ReadsimError",
     "Setup",
+    "Task",
     "Transition",
     "World",
+    "__version__",
+    "compare",
+    "load_allocator",
     "load_world",
+    "make_env",
     "optimum",
+    "paired",
+    "read_logs",
+    "rollout",
     "save_world",
+    "world_from_effects",
 ]
 
 ENV_ID = "readsim/Distill-v0"
@@ -28,3 +50,16 @@ if ENV_ID not in _gymnasium.registry:
         entry_point="readsim.envs.env:DistillEnv",
         vector_entry_point="readsim.envs.vector_env:DistillVectorEnv",
     )
+
+
+def __getattr__(name: str) -> Any:
+    """`paired` needs scipy, which takes longer to load than all the rest: it is loaded when used."""
+    if name == "paired":
+        from readsim.stats import paired
+
+        return paired
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -30,6 +30,7 @@ from readsim.runs.log_schema import (
     read_content,
 )
 from readsim.tree_file import sync_folder
+from readsim.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,8 +235,6 @@ def _differences(old: Any, new: Any, place: str) -> Iterator[str]:
 
 
 def _versions() -> dict[str, str]:
-    from readsim import __version__
-
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,

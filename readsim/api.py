@@ -1,0 +1,133 @@
+"""What a script needs: an environment, and a comparison of allocators as a table."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+from readsim.allocators.base import Allocator
+from readsim.backend import Backend
+from readsim.envs.env import DistillEnv
+from readsim.envs.vector_env import DistillVectorEnv
+from readsim.errors import ConfigError
+from readsim.worlds import AnyBudget, AnyTask, AnyWorld, load_world, save_world
+from readsim.worlds.world import World
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT_WORLD = "read8-llama"
+
+
+def make_env(
+    world: AnyWorld | None = None,
+    task: AnyTask | None = None,
+    budget: AnyBudget | None = None,
+    *,
+    backend: Backend | None = None,
+    num_envs: int | None = None,
+    **settings: Any,
+) -> DistillEnv | DistillVectorEnv:
+    """The environment; with `num_envs`, that many runs of it advanced together.
+
+    The same as `gymnasium.make("readsim/Distill-v0", ...)` and `gymnasium.make_vec`, without
+    Gymnasium's wrappers around it. `settings` are the other arguments of `DistillEnv` and
+    `DistillVectorEnv`, such as `steps` and `strict`.
+    """
+    if num_envs is None:
+        return DistillEnv(world, task, budget, backend=backend, **settings)
+    return DistillVectorEnv(num_envs, world, task, budget, backend=backend, **settings)
+
+
+def compare(
+    worlds: AnyWorld | Sequence[AnyWorld] = DEFAULT_WORLD,
+    tasks: AnyTask | Sequence[AnyTask] | None = None,
+    budgets: AnyBudget | Sequence[AnyBudget] = ("20M", "150M"),
+    allocators: str | Allocator | Sequence[str | Allocator] | Mapping[str, str | Allocator] = (),
+    seeds: int | Sequence[int] = 8,
+    *,
+    steps: int = 20,
+    requirement: str | None = None,
+    jobs: int = 1,
+    out: str | Path | None = None,
+    rows: Literal["runs", "steps"] = "runs",
+) -> "pd.DataFrame":
+    """Run allocators on the same seeds: a tidy table, one row per run, sorted.
+
+    worlds       worlds, their names or files; a single one or several
+    tasks        names, `{capability: weight}` or `Task`; None: all tasks of each world
+    budgets      tokens that the student trains on, as numbers or `"20M"`
+    allocators   names (`"read+kappa=0.5"`, `"module:Class"`) or instances; a mapping gives instances
+                 a name. Empty: the paper's baselines, ReAD and the best static mixture
+    seeds        the seeds; a number n means 0, ..., n - 1
+    steps        decisions per run
+    requirement  what runs are told that their task requires: a mode of `DistillEnv`
+    jobs         processes; the numbers do not depend on it
+    out          a folder that keeps the run logs: a repeated call runs only what is missing there,
+                 and `readsim report` and `readsim plot` read it. With several worlds, one folder in
+                 it for each. None keeps nothing
+    rows         "runs": `world`, `task`, `budget`, `steps`, `allocator`, `seed`, `utility` (the final
+                 one, noise-free, on the world's scale), measured changes, tokens used in addition
+                 to the budget, and `final:CAPABILITY`. "steps": one row per decision, with
+                 `step`, `tokens`, `spent`, `reward`, `allocation:SOURCE`, `profile:CAPABILITY` and
+                 `change:CAPABILITY`
+
+    Raises ConfigError and its kin for bad arguments before anything is run, RunLogError for a folder
+    that cannot be written.
+    """
+    import pandas as pd
+
+    from readsim.runs.cell import PAPER_ALLOCATORS
+    from readsim.runs.folder import refuse_other_runs
+    from readsim.runs.grid import make_cells, run_cells
+    from readsim.runs.parallel import use_backend
+    from readsim.runs.read_logs import read_logs
+    from readsim.summary.results import results_of
+    from readsim.summary.steps import steps_of
+
+    tables = {"runs": results_of, "steps": steps_of}
+    if rows not in tables:
+        raise ConfigError(f"rows = {rows!r}: runs or steps")
+    loaded = [load_world(world) for world in _several(worlds)]
+    names = [world.name for world in loaded]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError(f"worlds: two are called {twice!r}; `world.replace(name=...)` renames one")
+    chosen = _several(allocators) if not isinstance(allocators, Mapping) else allocators
+    plan = [
+        make_cells(
+            world,
+            tasks=None if tasks is None else _several(tasks),
+            budgets=_several(budgets),
+            steps=steps,
+            allocators=chosen or PAPER_ALLOCATORS,
+            seeds=range(seeds) if isinstance(seeds, int) else list(seeds),
+            requirement=requirement,
+        )
+        for world in loaded
+    ]
+    with ExitStack() as stack:
+        top = Path(stack.enter_context(TemporaryDirectory()) if out is None else out)
+        folders = [top / _folder(name) if len(loaded) > 1 else top for name in names]
+        for folder, cells in zip(folders, plan, strict=True):
+            refuse_other_runs(folder, cells)
+        stack.enter_context(use_backend("loky", jobs))
+        frames = []
+        for world, folder, cells in zip(loaded, folders, plan, strict=True):
+            if out is not None:
+                save_world(world, folder / "world.toml")
+            run_cells(cells, folder, jobs=jobs)
+            frames.append(tables[rows](read_logs(folder)))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _several(values: Any) -> list[Any]:
+    """One value as a list of one; text, mappings, worlds, tasks, numbers and allocators are one."""
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        return list(values)
+    return [values]
+
+
+def _folder(name: str) -> str:
+    """A world's name as a folder's."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)

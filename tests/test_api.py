@@ -1,0 +1,148 @@
+"""What a script imports: environments, comparisons as tables, and names that are documented."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pandas as pd
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import readsim
+from readsim import Allocator, compare, load_world, make_env, world_from_effects
+from readsim.errors import ConfigError, UnknownNameError
+from tests.support.helpers import WORLD
+from tests.support.paths import ROOT
+
+FEW = {"tasks": "skill_0", "budgets": "1M", "seeds": 2, "steps": 4}
+
+
+class Tilted(Allocator):
+    """The prior, with some shares moved to the first source."""
+
+    def __init__(self, tilt: float = 0.5) -> None:
+        self.tilt = tilt
+
+    def select(self, state, context):  # type: ignore[no-untyped-def]  # as users write it
+        return [self.tilt, *context.setup.prior[1:]]
+
+
+def test_all_that_is_exported_is_there_and_documented() -> None:
+    for name in readsim.__all__:
+        found = getattr(readsim, name)
+        assert name == "__version__" or inspect.getdoc(found), name
+    with pytest.raises(AttributeError, match="nothing_of_ours"):
+        _ = readsim.nothing_of_ours  # type: ignore[attr-defined]
+
+
+def test_a_script_from_the_docstrings_alone() -> None:
+    world = world_from_effects(
+        [[0.08, -0.02], [0.03, 0.05]], sources=["math", "code"], tokens="20M", start=[0.3, 0.4]
+    )
+    runs = compare(
+        worlds=world,
+        tasks=[{"math": 2, "code": 1}, "average"],
+        budgets=[5e6, "20M"],
+        allocators=["uniform", "oracle-static", Tilted(0.7)],
+        seeds=3,
+        steps=5,
+    )
+    assert len(runs) == 2 * 2 * 3 * 3
+    mean = runs.groupby("allocator")["utility"].mean()
+    assert mean["oracle-static"] == mean.max()
+    wide = runs.pivot_table(index="seed", columns="allocator", values="utility")
+    difference = readsim.paired(wide["oracle-static"], wide["uniform"])
+    assert difference.n == 3
+    assert difference.mean == pytest.approx(mean["oracle-static"] - mean["uniform"])
+
+
+def test_the_same_numbers_as_the_command_line(tmp_path: Path) -> None:
+    names = ["uniform", "task-static", "oracle-static"]
+    frame = compare(WORLD, allocators=names, **FEW)
+    command = ["compare", "--world", WORLD, "--tasks", "skill_0", "--budgets", "1M", "--seeds", "2"]
+    command += ["--steps", "4", "--allocators", ",".join(names), "--out", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "readsim", *command], check=True, cwd=ROOT)
+    written = pd.read_csv(tmp_path / "results.csv")
+    pd.testing.assert_frame_equal(frame, written, check_exact=False, rtol=1e-12)
+
+
+def test_rows_by_step_belong_to_the_runs() -> None:
+    names = ["uniform", "random"]
+    steps = compare(WORLD, allocators=names, rows="steps", **FEW)
+    assert len(steps) == 2 * 2 * 4
+    shares = steps.filter(like="allocation:").to_numpy()
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    assert (steps.groupby(["allocator", "seed"])["tokens"].sum() == 1_000_000).all()
+    assert (steps.groupby(["allocator", "seed"])["spent"].max() == 1_000_000).all()
+    first = steps[steps["step"] == 1]
+    assert set(first["allocator"]) == set(names)
+
+
+def test_a_folder_is_resumed(tmp_path: Path) -> None:
+    once = compare(WORLD, allocators=["uniform", "read+pool=64"], out=tmp_path, **FEW)
+    logs = {path: path.read_bytes() for path in (tmp_path / "runs").glob("*.jsonl")}
+    assert len(logs) == 2
+    (tmp_path / "runs" / "uniform.skill_0.1000000.jsonl").unlink()
+    again = compare(WORLD, allocators=["uniform", "read+pool=64"], out=tmp_path, **FEW)
+    pd.testing.assert_frame_equal(once, again)
+    kept = tmp_path / "runs"
+    left = [path for path in kept.glob("*.jsonl") if path.read_bytes() == logs[path]]
+    assert [path.name.partition(".")[0] for path in left] == [
+        path.name.partition(".")[0] for path in left if "uniform" not in path.name
+    ]
+    with pytest.raises(ConfigError, match="another comparison"):
+        compare(WORLD, allocators=["random"], out=tmp_path, **FEW)
+
+
+def test_several_worlds_and_jobs(tmp_path: Path) -> None:
+    worlds = [load_world(WORLD), "random:seed=6,capabilities=4"]
+    arguments = {"allocators": {"mine": Tilted(), "even": "uniform"}, **FEW}
+    one = compare(worlds, out=tmp_path, **arguments)
+    two = compare(worlds, jobs=2, **arguments)
+    pd.testing.assert_frame_equal(one, two)
+    assert set(one["allocator"]) == {"mine", "even"}
+    assert one["world"].nunique() == 2
+    assert len([p for p in tmp_path.iterdir() if (p / "runs").is_dir()]) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "words"),
+    [
+        ({"allocators": ["unifrm"]}, UnknownNameError, "uniform"),
+        ({"tasks": "skil_0"}, UnknownNameError, "skill_0"),
+        ({"budgets": "1Q"}, ConfigError, "1Q"),
+        ({"rows": "decisions"}, ConfigError, "runs or steps"),
+        ({"worlds": [WORLD, WORLD]}, ConfigError, "two are called"),
+        ({"seeds": 0}, ConfigError, "seeds"),
+        ({"allocators": [Tilted(), Tilted()]}, ConfigError, "each may appear once"),
+    ],
+)
+def test_mistakes_are_refused_before_anything_runs(
+    changed: dict[str, object], error: type[Exception], words: str, tmp_path: Path
+) -> None:
+    given = {"worlds": WORLD, "allocators": ["uniform"], **FEW, **changed}
+    with pytest.raises(error, match=words):
+        compare(**given, out=tmp_path)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_make_env_is_gymnasiums_environment() -> None:
+    ours = make_env(WORLD, "skill_0", "1M", steps=4)
+    check_env(ours, skip_render_check=True)
+    theirs = gym.make(readsim.ENV_ID, world=WORLD, task="skill_0", budget=1_000_000, steps=4)
+    first, _ = ours.reset(seed=3)
+    second, _ = theirs.reset(seed=3)
+    for key in first:
+        np.testing.assert_array_equal(first[key], second[key])
+    many = make_env(WORLD, "skill_0", 1_000_000, num_envs=3, steps=4)
+    batch, _ = many.reset(seed=3)
+    np.testing.assert_allclose(batch["profile"][0], first["profile"], atol=1e-9)
+
+
+def test_rollout_takes_one_environment_and_a_name() -> None:
+    rows, seconds = readsim.rollout(make_env(WORLD, "skill_0", "1M", steps=4), "uniform", 5)
+    assert [row["kind"] for row in rows] == ["start", *["step"] * 4, "final"]
+    assert seconds >= 0
