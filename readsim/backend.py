@@ -1,17 +1,28 @@
 """The contract between the environment and whatever trains and measures: simulator or real models."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
+
 from readsim.arrays import Array
+from readsim.errors import CapabilityMissingError
+from readsim.worlds.world import World
+
+TokenUsage = Mapping[str, int]
+"""Tokens by kind, the kinds of `readsim.envs.ledger.KINDS`; a kind that is absent counts as 0."""
 
 
-class Outcome(NamedTuple):
-    """What one interval brought: the probed profile (visible capabilities) and tokens by kind."""
+class Measurement(NamedTuple):
+    """A measured profile (V,) of the visible capabilities, and the tokens used to get it.
+
+    After `run_interval` the tokens trained are among them, as `student`.
+    """
 
     profile: Array
-    charges: Mapping[str, int]
+    token_usage: TokenUsage
 
 
 class Final(NamedTuple):
@@ -24,10 +35,15 @@ class Final(NamedTuple):
     profile: Array
     change: Array
     change_sd: Array
+    token_usage: TokenUsage
 
 
 class Backend(Protocol):
-    """Trains one student and measures it. Every method is deterministic given seed and calls."""
+    """Trains one student and measures it. Every method is deterministic given seed and calls.
+
+    Whatever measures returns its value together with the tokens that it used. What only some backends
+    can do is an `Offers...` protocol: the core asks for it by `isinstance`, never for a class.
+    """
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -44,20 +60,16 @@ class Backend(Protocol):
         """Capabilities that no probe shows before the end."""
         ...
 
-    def reset(self, seed: int | None) -> Array:
-        """A fresh student; its probed profile. None: the next run on the streams of the last seed."""
+    def reset(self, seed: int | None) -> Measurement:
+        """A fresh student, probed. None: the next run on the streams of the last seed."""
         ...
 
-    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         """Train `tokens` tokens at token shares `weights` (S,), then probe."""
         ...
 
-    def dev_eval(self) -> Array:
-        """The profile measured on the dev split (visible capabilities)."""
-        ...
-
-    def drain(self) -> Mapping[str, int]:
-        """Tokens by kind that `reset`, `dev_eval` and `final_eval` used since this was last asked."""
+    def dev_eval(self) -> Measurement:
+        """The profile measured on the dev split."""
         ...
 
     def final_eval(self) -> Final:
@@ -87,10 +99,38 @@ class DurableBackend(Backend, Protocol):
 
 
 @runtime_checkable
+class OffersTruth(Protocol):
+    """A backend that knows where its student really is."""
+
+    def true_profile(self) -> Array:
+        """Without noise, hidden capabilities too (K,)."""
+        ...
+
+
+@runtime_checkable
+class OffersWorld(Protocol):
+    """A backend that simulates a world: oracles may see it, and offline pools are drawn from it."""
+
+    @property
+    def world(self) -> World:
+        """What is simulated."""
+        ...
+
+
+@runtime_checkable
+class OffersSourceSizes(Protocol):
+    """A backend whose sources are finite."""
+
+    def source_sizes(self) -> Array:
+        """Distinct tokens of each source (S,); infinity where more can always be generated."""
+        ...
+
+
+@runtime_checkable
 class OffersTeacher(Protocol):
     """A backend that knows how well its teacher does, which is what reference losses come from."""
 
-    def teacher_profile(self) -> Array:
+    def teacher_profile(self) -> Measurement:
         """The teacher's profile (V,) on the scale of the probes."""
         ...
 
@@ -99,7 +139,7 @@ class OffersTeacher(Protocol):
 class OffersAlignment(Protocol):
     """A backend that can say what training on each source would do now: gradient alignment."""
 
-    def alignment(self) -> Array:
+    def alignment(self) -> tuple[Array, TokenUsage]:
         """(S, V): change of visible capability j per token of source i, from the present student.
 
         To first order this is the inner product of the sources' and the capabilities' gradients.
@@ -137,9 +177,59 @@ class OffersParameters(Protocol):
 
 
 @runtime_checkable
+class OffersExpectedTraining(OffersParameters, Backend, Protocol):
+    """A backend that can train without the luck of a sample: where the order of training is tested."""
+
+    def expected_train(self, weights: Array, tokens: float, updates: int) -> None:
+        """Train by the expected gradient of the mixture `weights` (S,): what `tokens` pay for, in
+        `updates` updates."""
+        ...
+
+
+@runtime_checkable
 class OffersOutlook(Protocol):
     """A backend that knows what the next interval would bring, without noise: q(x_t, alpha)."""
 
     def outlook(self, weights: Array, tokens: float) -> Array:
         """(A, V): change of the true visible profile after `tokens` at each allocation (A, S)."""
         ...
+
+
+def added(*usages: TokenUsage) -> dict[str, int]:
+    """The sum of token usages, kind by kind, in the order in which the kinds first appear."""
+    total: dict[str, int] = {}
+    for usage in usages:
+        for kind, tokens in usage.items():
+            total[kind] = total.get(kind, 0) + tokens
+    return total
+
+
+@contextmanager
+def undone(backend: Backend) -> Iterator[None]:
+    """Whatever the backend does inside is undone at the end, also where it fails.
+
+    Raises CapabilityMissingError for a backend that has no snapshots.
+    """
+    saved, lacks = {}, [name for name in ("snapshot", "restore") if not hasattr(backend, name)]
+    if not lacks:
+        try:
+            saved = backend.snapshot()
+        except NotImplementedError:
+            lacks = ["snapshot"]
+    if lacks:
+        raise CapabilityMissingError(
+            f"{type(backend).__name__} has no {' and no '.join(lacks)}, so trial runs and an offline "
+            "pool cannot be undone: add `snapshot()`, which returns the whole state as a tree of plain "
+            "data and arrays, and `restore(saved)`; for the pool alone "
+            "`transitions(setting, size, seed)` is enough (OffersTransitions)"
+        )
+    try:
+        yield
+    finally:
+        backend.restore(saved)
+
+
+def not_measured(names: tuple[str, ...], profile: Array) -> CapabilityMissingError:
+    """The error for a profile (V,) of the capabilities `names` that is not finite."""
+    bad = [name for name, good in zip(names, np.isfinite(profile), strict=True) if not good]
+    return CapabilityMissingError(f"probe of {', '.join(bad) or 'a capability'} is not finite")

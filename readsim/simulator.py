@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
-from readsim.backend import Final, Outcome
+from readsim.backend import Final, Measurement, TokenUsage
 from readsim.streams import BlockStream
 from readsim.worlds.world import World
 
@@ -107,7 +107,7 @@ class Simulator:
         luck, before, after = test.luck(draws[:, :k]), draws[:, k : 2 * k], draws[:, 2 * k :]
         first, last = self.world.start, self.profile[runs]
         change = test.measure(last, luck, after) - test.measure(first, luck, before)
-        return Final(last, change, test.difference_deviation(first, last))
+        return Final(last, change, test.difference_deviation(first, last), {})
 
     def outlook(self, weights: Array, tokens: float) -> Array:
         """Noise-free change (N, A, V) that `tokens` more at each allocation (A, S) would bring."""
@@ -155,38 +155,35 @@ class SimBackend:
     def hidden(self) -> tuple[str, ...]:
         return self.world.hidden
 
-    def reset(self, seed: int | None) -> Array:
+    def reset(self, seed: int | None) -> Measurement:
         if seed is not None:
             self._sim.seed([seed])
-        profile: Array = self._sim.reset()[0]
-        return profile
+        return Measurement(self._sim.reset()[0], {})
 
-    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
-        return Outcome(self._sim.advance((weights * tokens)[None])[0], {"student": tokens})
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
+        return Measurement(self._sim.advance((weights * tokens)[None])[0], {"student": tokens})
 
-    def dev_eval(self) -> Array:
-        profile: Array = self._sim.dev()[0]
-        return profile
-
-    def drain(self) -> dict[str, int]:
-        return {}
+    def dev_eval(self) -> Measurement:
+        return Measurement(self._sim.dev()[0], {})
 
     def final_eval(self) -> Final:
-        return Final(*(part[0] for part in self._sim.final(self._first)))
+        profile, change, sd, _ = self._sim.final(self._first)
+        return Final(profile[0], change[0], sd[0], {})
 
-    def teacher_profile(self) -> Array:
-        """The ceiling, without measurement noise."""
-        return self.world.ceiling[self.world.visible_columns]
-
-    @property
     def true_profile(self) -> Array:
-        """Where the student really is, hidden capabilities too (K,)."""
         profile: Array = self._sim.profile[0]
         return profile.copy()
 
-    def alignment(self) -> Array:
+    def source_sizes(self) -> Array:
+        return self.world.pool_tokens
+
+    def teacher_profile(self) -> Measurement:
+        """The ceiling, without measurement noise."""
+        return Measurement(self.world.ceiling[self.world.visible_columns], {})
+
+    def alignment(self) -> tuple[Array, TokenUsage]:
         """Noise-free: what gradient methods could know at best (a step of 1000 tokens)."""
-        return self.outlook(np.eye(len(self.sources)), 1000.0) / 1000.0
+        return self.outlook(np.eye(len(self.sources)), 1000.0) / 1000.0, {}
 
     def outlook(self, weights: Array, tokens: float) -> Array:
         """From the true state, without noise; process noise counts as 0."""

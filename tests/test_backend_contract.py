@@ -16,6 +16,7 @@ from readsim.testing import check_backend
 from readsim.toy import ToyBackend
 from readsim.worlds import load_world
 from tests.support.hf import NEEDS, tiny_run
+from tests.support.sklearn_backend import SklearnBackend
 
 BUDGET = 300
 
@@ -27,6 +28,7 @@ def simulated() -> Backend:
 BACKENDS = [
     pytest.param(simulated, id="simulated"),
     pytest.param(ToyBackend, id="toy"),
+    pytest.param(SklearnBackend, id="sklearn"),
     pytest.param(tiny_run, id="hf", marks=pytest.mark.extra(*NEEDS)),
 ]
 every = pytest.mark.parametrize("make", BACKENDS)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from readsim.arrays import Array
-from readsim.backend import Final, Outcome
+from readsim.backend import Final, Measurement, TokenUsage, added
 from readsim.envs.episode import Setting
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
@@ -18,7 +18,7 @@ from readsim.streams import seed_sequence
 from readsim_hf.components import Parts
 from readsim_hf.interventions import Interventions, intervene, pool_of
 from readsim_hf.probes.splits import Split
-from readsim_hf.probes.suite import Measurement
+from readsim_hf.probes.suite import ItemScores
 from readsim_hf.training.example_stream import Feed
 from readsim_hf.training.saved import load_student, save_student
 from readsim_hf.training.student import Student, memory_for
@@ -48,11 +48,10 @@ class HFBackend:
         self._seed, self._episode = -1, 0
         self.workbench: Path | None = None
         self.identified: Interventions | None = None
-        self.tested: tuple[Measurement, Measurement] | None = None  # test scores, before and after
+        self.tested: tuple[ItemScores, ItemScores] | None = None  # test scores, before and after
         self._spent = 0
-        self._waiting: dict[str, int] = {}
         self._student: Student | None = None
-        self._measured: Measurement | None = None
+        self._measured: ItemScores | None = None
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -81,7 +80,7 @@ class HFBackend:
             raise CapabilityMissingError("no run was started: call reset(seed) first")
         return self._student
 
-    def reset(self, seed: int | None) -> Array:
+    def reset(self, seed: int | None) -> Measurement:
         if seed is not None:
             self._seed, self._episode = int(seed), 0
         elif self._seed < 0:
@@ -93,10 +92,9 @@ class HFBackend:
         self._student = self.parts.fresh_student()
         self._spent = 0
         self.tested = None
-        if self.identified is not None:
-            for kind, amount in self.identified.charges.items():
-                self._waiting[kind] = self._waiting.get(kind, 0) + amount
-        return self.measure("probe").profile
+        before = {} if self.identified is None else self.identified.charges
+        measured = self.measure("probe")
+        return Measurement(measured.profile, added(before, measured.token_usage))
 
     def _new_feed(self) -> Feed:
         """The examples of (seed, episode), from their first."""
@@ -104,7 +102,7 @@ class HFBackend:
         child = seed_sequence(self._seed, "data", self._episode).generate_state(1, np.uint64)
         return self.parts.feed(int(child[0]) >> 1, lambda: self.student.model)
 
-    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before = self._feed.tokens
         trained = np.zeros(len(self.sources))
         started, mark = time.perf_counter(), dict(self.seconds)
@@ -122,34 +120,26 @@ class HFBackend:
             self.seconds["teacher"] += asked - clock
             self.seconds["train"] += time.perf_counter() - asked
         self._spent += tokens
-        self._measured = self._scores("probe", self.student.model)
+        self._measured = self.measure("probe")
         used = self._feed.tokens
-        charges = {k: used[k] - before[k] for k in used}
-        charges |= {"student": tokens, "probe": self._measured.tokens}
+        usage = {k: used[k] - before[k] for k in used}
+        usage |= {"student": tokens, **self._measured.token_usage}
         spans = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds = {**spans, "seconds": time.perf_counter() - started}
         self.watch("interval", {**seconds, "step": step})
-        return Outcome(self._measured.profile, charges)
+        return Measurement(self._measured.profile, usage)
 
-    def _scores(self, split: Split, model: nn.Module) -> Measurement:
+    def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:
+        """Scores of the student, or of another model, item by item."""
         clock = time.perf_counter()
         with memory_for("probes.batch_size"):
-            measured = self.parts.measure(model, split)
+            measured = self.parts.measure(self.student.model if model is None else model, split)
         self.seconds["probe"] += time.perf_counter() - clock
         return measured
 
-    def measure(self, split: Split, model: nn.Module | None = None) -> Measurement:
-        """Scores of the student, or of another model, item by item; what it used is to be drained."""
-        measured = self._scores(split, self.student.model if model is None else model)
-        self._waiting["probe"] = self._waiting.get("probe", 0) + measured.tokens
-        return measured
-
-    def dev_eval(self) -> Array:
-        return self.measure("dev").profile
-
-    def drain(self) -> dict[str, int]:
-        used, self._waiting = self._waiting, {}
-        return used
+    def dev_eval(self) -> Measurement:
+        measured = self.measure("dev")
+        return Measurement(measured.profile, measured.token_usage)
 
     def final_eval(self) -> Final:
         """Scores of the student on the test split, which nothing reads before, and of its start."""
@@ -158,9 +148,9 @@ class HFBackend:
         first = self.measure("test", self.parts.pair.fresh_student())
         self.tested = first, last
         change, sd = self.parts.suite.paired_change(first, last)
-        return Final(last.profile, change, sd)
+        return Final(last.profile, change, sd, added(last.token_usage, first.token_usage))
 
-    def teacher_profile(self) -> Array:
+    def teacher_profile(self) -> Measurement:
         """The teacher's scores on the probe items, charged as probe tokens.
 
         Raises CapabilityMissingError where teacher and student read text differently, or the teacher
@@ -171,22 +161,23 @@ class HFBackend:
             raise CapabilityMissingError(
                 "the teacher's scores: its tokenizer differs from the student's, which the probes use"
             )
-        return self.measure("probe", model).profile
+        measured = self.measure("probe", model)
+        return Measurement(measured.profile, measured.token_usage)
 
-    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
-        """A pool from short trainings with random allocations, each undone (decision D17).
+    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, TokenUsage]:
+        """A pool from short trainings with random allocations, each undone.
 
         Those that the requirement was identified with are used again, and charged once.
         """
-        done, charges = self.identified, dict[str, int]()
+        done, usage = self.identified, dict[str, int]()
         if done is None:
             tokens, runs = setting.schedule[0], min(self.parts.pool_runs, size)
             done = intervene(self, tokens, runs, seed)
-            charges = done.charges
-        return pool_of(done, self.parts.suite, setting, size, seed), charges
+            usage = done.charges
+        return pool_of(done, self.parts.suite, setting, size, seed), usage
 
     @property
-    def last(self) -> Measurement:
+    def last(self) -> ItemScores:
         """The measurement that ended the last interval. Raises CapabilityMissingError before one."""
         if self._measured is None:
             raise CapabilityMissingError("no interval was run yet")

@@ -19,7 +19,7 @@ from readsim_hf.models.pairs import Pair
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.probes.splits import Split
-from readsim_hf.probes.suite import Measurement, ProbeSuite
+from readsim_hf.probes.suite import ItemScores, ProbeSuite
 from readsim_hf.prompt_selection import _count, fits, library_of, sample, suffixes_of
 from readsim_hf.prompts.length_filter import fitting
 from readsim_hf.prompts.library import Library
@@ -104,7 +104,7 @@ class Parts:
         if self.data.cache and self.teacher.cache is None:
             self.teacher.cache = SignalCache(self.data.cache)
 
-    def measure(self, model: nn.Module, split: Split) -> Measurement:
+    def measure(self, model: nn.Module, split: Split) -> ItemScores:
         """Scores of a model on one split."""
         return self.suite.measure(bare(model), self.pair.tokenizer, split)
 

@@ -47,7 +47,6 @@ def identify(config: RunConfig, env: DistillEnv, folder: Path) -> tuple[Task, Id
     folder.mkdir(parents=True, exist_ok=True)
     backend.workbench, backend.identified = folder, None
     backend.reset(config.seed)
-    backend.drain()
     backend.identified = intervene(backend, env.setting.schedule[0], config.pool_runs, config.seed)
     card = card_of(config, backend, task)
     run = [backend.parts.identity, config.budget, config.steps, config.seed, config.pool_runs]

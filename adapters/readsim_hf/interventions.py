@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from readsim.arrays import Array
+from readsim.backend import added, undone
 from readsim.envs.episode import Setting
 from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.errors import RunLogError
@@ -121,18 +122,15 @@ def _kept(path: Path, about: Mapping[str, Any]) -> list[Intervention]:
 def _measured(backend: "HFBackend", weights: Array | None, tokens: int) -> Intervention:
     """Train, measure on both splits, go back."""
     if weights is None:
-        used: dict[str, int] = {}
         probe, dev = backend.measure("probe"), backend.measure("dev")
+        used = probe.token_usage
     else:
-        saved = backend.snapshot()
-        used = dict(backend.run_interval(0, weights, tokens).charges)
-        probe, dev = backend.last, backend.measure("dev")
-        backend.restore(saved)
+        with undone(backend):
+            used = dict(backend.run_interval(0, weights, tokens).token_usage)
+            probe, dev = backend.last, backend.measure("dev")
         used["offline"] = used.pop("student")
-    for kind, amount in backend.drain().items():
-        used[kind] = used.get(kind, 0) + amount
     shares = np.zeros(len(backend.sources)) if weights is None else weights
-    return Intervention(shares, used, probe.scores, dev.scores)
+    return Intervention(shares, added(used, dev.token_usage), probe.scores, dev.scores)
 
 
 def pool_of(done: Interventions, suite: ProbeSuite, setting: Setting, size: int, seed: int) -> Pool:

@@ -38,7 +38,7 @@ class Setup:
     `scores` tells profiles in [0, 1] from negated losses. `pools` (S,) is how many distinct tokens
     each source has; infinity where more can always be generated.
 
-    None unless the allocator's `needs` names them:
+    None unless the allocator's `needs` names them; the run is charged with the tokens that they use:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
                    that is undone
     "transitions"  `transitions(n)`: a pool of one-step transitions
@@ -85,6 +85,18 @@ class Context:
     def requirement(self) -> Array:
         """r (V,)."""
         return self.setup.requirement
+
+    def observation(self) -> dict[str, Array]:
+        """The environment's own observation at this step: what a policy trained on it was shown.
+
+        requirement (V,), profile (V,), budget_left (1,), and with H > 0 history (H (S+V+2),).
+        """
+        shown = {
+            "requirement": self.requirement.copy(),
+            "profile": self.profile.copy(),
+            "budget_left": np.array([self.budget_left]),
+        }
+        return shown | ({"history": self.history.copy()} if self.setup.history else {})
 
     @cached_property
     def candidates(self) -> Array:

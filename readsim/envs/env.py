@@ -10,13 +10,14 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from readsim.arrays import Array
-from readsim.backend import Backend, Final
+from readsim.backend import Backend, OffersTruth, TokenUsage, added, not_measured, undone
 from readsim.envs.episode import HISTORY, Setting, as_task
+from readsim.envs.history import remembered
 from readsim.envs.ledger import Ledger
 from readsim.envs.requirement_modes import Telling
 from readsim.envs.reward import RewardConfig, proxy_reward, spill_prices
 from readsim.envs.simplex import as_allocation
-from readsim.errors import AllocationError, CapabilityMissingError, ConfigError
+from readsim.errors import AllocationError, ConfigError
 from readsim.simulator import SimBackend
 from readsim.streams import generator
 from readsim.worlds.catalogue import load_world
@@ -127,13 +128,13 @@ class DistillEnv(gym.Env[Any, Any]):
         super().reset(seed=seed)
         if seed is None and not started:
             seed = int(self.np_random.integers(2**31))  # recorded by Gymnasium's np_random_seed
-        self._profile = self.backend.reset(seed)
+        self._profile, used = self.backend.reset(seed)
         self._runs = 0 if seed is not None else self._runs + 1
         if self._telling is not None:
             rng = generator(self.np_random_seed, "requirement", self._runs)
             self._require(self._telling.first(self._truth(), rng))
         self.ledger = Ledger(self.setting.budget)
-        self._settle()
+        self.charge(used)
         self._step = 0
         self._history = np.zeros(self.setting.history * self.setting.width)
         self._over = False
@@ -156,18 +157,15 @@ class DistillEnv(gym.Env[Any, Any]):
                 return self._stop()
         weights = as_allocation(shares, strict=setting.strict, names=setting.sources)
         tokens = min(setting.schedule[self._step], self.ledger.remaining)
-        outcome = self.backend.run_interval(self._step, weights, tokens)
-        change = outcome.profile - self._profile
+        profile, used = self.backend.run_interval(self._step, weights, tokens)
+        change = profile - self._profile
         reward = float(proxy_reward(change, self._requirement, self._prices, self._cost * tokens))
         if not isfinite(reward):  # also where the requirement is 0: 0 * NaN is NaN
-            bad = [n for n, v in zip(setting.visible, outcome.profile, strict=True) if np.isnan(v)]
-            raise CapabilityMissingError(
-                f"probe of {', '.join(bad) or 'a capability'} is not finite"
-            )
-        self.ledger.charge(outcome.charges)
-        self._profile = outcome.profile
+            raise not_measured(setting.visible, profile)
+        self.charge(used)
+        self._profile = profile
         self._step += 1
-        self._remember(weights, change, reward)
+        self._history = remembered(self._history, weights, change, reward)
         info = {
             "allocation": weights,
             "tokens": tokens,
@@ -192,8 +190,8 @@ class DistillEnv(gym.Env[Any, Any]):
         return self._observe(), 0.0, True, False, info | self._final()
 
     def _final(self) -> dict[str, Any]:
-        final: Final = self.backend.final_eval()
-        self._settle()
+        final = self.backend.final_eval()
+        self.charge(final.token_usage)
         return {
             "utility": float(self.setting.task.utility(final.profile)),
             "final_profile": final.profile,
@@ -208,18 +206,7 @@ class DistillEnv(gym.Env[Any, Any]):
     def _truth(self) -> Array:
         """The true profile where the backend knows it, else the probed one."""
         backend = self.backend
-        return backend.true_profile if isinstance(backend, SimBackend) else self._profile
-
-    def _remember(self, weights: Array, change: Array, reward: float) -> None:
-        if self.setting.history:
-            w, s = self.setting.width, len(weights)
-            history = np.empty_like(self._history)
-            history[:s] = weights
-            history[s : w - 2] = change
-            history[w - 2] = reward
-            history[w - 1] = 1.0
-            history[w:] = self._history[:-w]
-            self._history = history
+        return backend.true_profile() if isinstance(backend, OffersTruth) else self._profile
 
     def _observe(self) -> Observation:
         observation = {
@@ -243,13 +230,13 @@ class DistillEnv(gym.Env[Any, Any]):
 
     def dev_profile(self) -> Array:
         """The profile measured on the dev split (V,), for coarse checkpoints (R50)."""
-        profile = self.backend.dev_eval()
-        self._settle()
+        profile, used = self.backend.dev_eval()
+        self.charge(used)
         return profile
 
-    def _settle(self) -> None:
-        """Charge what measurements used."""
-        if used := self.backend.drain():
+    def charge(self, used: TokenUsage) -> None:
+        """Put what a training or a measurement of this run used into the ledger, as one entry."""
+        if used:
             self.ledger.charge(used)
 
     def trial(self, weights: Array, tokens: int, *, charge: bool) -> Array:
@@ -259,14 +246,13 @@ class DistillEnv(gym.Env[Any, Any]):
         what the teacher and the probes used is charged as such.
         """
         before = self.backend.dev_eval()
-        saved = self.backend.snapshot()
-        shares = as_allocation(np.asarray(weights, dtype=np.float64), strict=True)
-        used = dict(self.backend.run_interval(self._step, shares, tokens).charges)
-        change = self.backend.dev_eval() - before
-        self.backend.restore(saved)
-        self.ledger.charge({"student" if charge else "search": used.pop("student", 0)} | used)
-        self._settle()
-        return change
+        with undone(self.backend):
+            shares = as_allocation(np.asarray(weights, dtype=np.float64), strict=True)
+            used = dict(self.backend.run_interval(self._step, shares, tokens).token_usage)
+            after = self.backend.dev_eval()
+        self.charge({"student" if charge else "search": used.pop("student", 0)} | used)
+        self.charge(added(before.token_usage, after.token_usage))
+        return after.profile - before.profile
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state of the run as a tree of plain data and arrays."""

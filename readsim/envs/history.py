@@ -1,4 +1,4 @@
-"""The last H steps of N runs, newest first, without moving old rows at each step."""
+"""The last H steps, newest first: of one run, and of N runs without moving old rows at each step."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,6 +6,21 @@ from numpy.typing import NDArray
 from readsim.arrays import Array
 
 SPARE = 10  # steps between two allocations of the buffer
+
+
+def remembered(history: Array, weights: Array, change: Array, reward: float) -> Array:
+    """History (H W,) of one run with a step's row (weights, change, reward, 1) in front; the oldest
+    row is gone. H = 0 stays empty."""
+    if not history.size:
+        return history
+    s, w = len(weights), len(weights) + len(change) + 2
+    after = np.empty_like(history)
+    after[:s] = weights
+    after[s : w - 2] = change
+    after[w - 2] = reward
+    after[w - 1] = 1.0
+    after[w:] = history[:-w]
+    return after
 
 
 class HistoryRing:

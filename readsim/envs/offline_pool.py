@@ -1,13 +1,16 @@
 """An offline pool of one-step transitions from random allocations (decision D17)."""
 
-from collections.abc import Mapping
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
+from readsim.backend import Backend, OffersWorld, TokenUsage, added, not_measured, undone
 from readsim.envs.episode import Setting
+from readsim.envs.history import remembered
+from readsim.envs.reward import proxy_reward
+from readsim.envs.simplex import as_allocation
 from readsim.streams import seed_sequence
 from readsim.worlds.world import World
 
@@ -30,11 +33,30 @@ class Pool(NamedTuple):
 
 @runtime_checkable
 class OffersTransitions(Protocol):
-    """A backend that can collect a pool itself, by short trainings that it undoes."""
+    """A backend that collects pools in its own way, for instance by short trainings that it undoes."""
 
-    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, Mapping[str, int]]:
-        """Exactly `size` transitions, and the tokens that they took, by kind."""
+    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, TokenUsage]:
+        """Exactly `size` transitions, and the tokens that they took: trained ones as `offline`."""
         ...
+
+
+def offline_pool(
+    backend: Backend, setting: Setting, size: int, seed: int
+) -> tuple[Pool, TokenUsage]:
+    """Exactly `size` transitions for the run that `backend` is in, and the tokens that they took.
+
+    A backend that offers transitions collects them itself; from a world they are simulated; any other
+    backend plays them (`play_pool`). The run goes on afterwards as if there had been no pool.
+
+    Raises CapabilityMissingError for a backend that can do none of these.
+    """
+    if isinstance(backend, OffersTransitions):
+        return backend.transitions(setting, size, seed)
+    if isinstance(backend, OffersWorld):
+        pool = collect_pool(backend.world, setting, size, seed)
+        return pool, {"offline": int(pool.tokens.sum())}
+    with undone(backend):
+        return play_pool(backend, setting, size, seed)
 
 
 def random_allocations(rng: np.random.Generator, n: int, sources: int) -> Array:
@@ -86,3 +108,40 @@ def collect_pool(world: World, setting: Setting, size: int, seed: int) -> Pool:
     stacked = [np.stack([p[i] for p in parts], axis=1) for i in range(6)]
     a, b, c, d, e, f = (a.reshape(runs * setting.steps, *a.shape[2:])[:size] for a in stacked)
     return Pool(a, b, c, d, e, f)
+
+
+def play_pool(
+    backend: Backend, setting: Setting, size: int, seed: int
+) -> tuple[Pool, dict[str, int]]:
+    """Exactly `size` transitions of random-policy runs of `backend`, one after the other.
+
+    Each run starts by a `reset` with a seed of its own, derived from `(seed, "data")`, and none is
+    evaluated at its end. Student tokens count as `offline`, all others as what they are. The backend
+    is left in the last of these runs.
+
+    Raises CapabilityMissingError where a profile is not finite.
+    """
+    children = seed_sequence(seed, "data").generate_state(-(-size // setting.steps) + 1)
+    rng = np.random.default_rng(int(children[-1]))
+    requirement, budget = setting.task.requirement, setting.budget
+    rows: list[tuple[Array | float, ...]] = []
+    usage: dict[str, int] = {}
+    for child in children[:-1]:
+        profile, used = backend.reset(int(child))
+        usage = added(usage, used)
+        history, left = np.zeros(setting.history * setting.width), budget
+        for step, tokens in enumerate(setting.schedule[: size - len(rows)]):
+            (drawn,) = random_allocations(rng, 1, len(setting.sources))
+            weights = as_allocation(drawn, strict=False, names=setting.sources)
+            after, used = backend.run_interval(step, weights, tokens)
+            if not np.isfinite(after).all():
+                raise not_measured(setting.visible, after)
+            change = after - profile
+            cost = setting.reward.cost / budget * tokens
+            reward = float(proxy_reward(change, requirement, setting.prices, cost))
+            rows.append((profile, left / budget, history, weights, change, float(tokens)))
+            usage = added(usage, used)
+            history = remembered(history, weights, change, reward)
+            profile, left = after, left - tokens
+    pool = Pool(*(np.array(column) for column in zip(*rows, strict=True)))
+    return pool, {"offline": usage.pop("student", 0)} | usage

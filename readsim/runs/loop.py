@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,19 +16,26 @@ from readsim.allocators.base import (
     Transition,
 )
 from readsim.arrays import Array
-from readsim.backend import DurableBackend, OffersAlignment, OffersTeacher
+from readsim.backend import (
+    DurableBackend,
+    OffersAlignment,
+    OffersSourceSizes,
+    OffersTeacher,
+    OffersWorld,
+    TokenUsage,
+)
 from readsim.envs.env import DistillEnv, Observation
 from readsim.envs.episode import source_prior
-from readsim.envs.offline_pool import OffersTransitions, Pool, collect_pool
+from readsim.envs.offline_pool import offline_pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
-from readsim.simulator import SimBackend
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass
@@ -46,26 +53,28 @@ class Run:
 
 def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
     """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs."""
-    setting = env.setting
-    world = env.backend.world if isinstance(env.backend, SimBackend) else None
+    setting, backend = env.setting, env.backend
     extras: dict[str, Any] = {}
     for need in sorted(allocator.needs):
         if need == "trial":
             extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
         elif need not in ("transitions", "world", "teacher", "alignment"):
             raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
-        elif need == "teacher" and isinstance(env.backend, OffersTeacher):
-            extras["teacher"] = env.backend.teacher_profile
-        elif need == "alignment" and isinstance(env.backend, OffersAlignment):
-            extras["alignment"] = env.backend.alignment
-        elif need == "transitions" and isinstance(env.backend, SimBackend | OffersTransitions):
-            extras["transitions"] = _offline(env, seed)
-        elif need == "world" and world is not None:
-            extras["world"], extras["task"] = world, setting.task
+        elif need == "transitions":
+            extras[need] = _charged(env, lambda size: offline_pool(backend, setting, size, seed))
+        elif need == "teacher" and isinstance(backend, OffersTeacher):
+            extras[need] = _charged(env, backend.teacher_profile)
+        elif need == "alignment" and isinstance(backend, OffersAlignment):
+            extras[need] = _charged(env, backend.alignment)
+        elif need == "world" and isinstance(backend, OffersWorld):
+            extras["world"], extras["task"] = backend.world, setting.task
         else:
             raise CapabilityMissingError(
                 f"{type(allocator).__name__} needs {need!r}, which this backend does not offer"
             )
+    pools = np.full(len(setting.sources), np.inf)
+    if isinstance(backend, OffersSourceSizes):
+        pools = backend.source_sizes()
     return Setup(
         sources=setting.sources,
         capabilities=setting.visible,
@@ -77,23 +86,20 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
         history=setting.history,
         seed=seed,
         scores=setting.scores,
-        pools=np.full(len(setting.sources), np.inf) if world is None else world.pool_tokens,
+        pools=pools,
         **extras,
     )
 
 
-def _offline(env: DistillEnv, seed: int) -> Callable[[int], Pool]:
-    def transitions(size: int) -> Pool:
-        if isinstance(env.backend, OffersTransitions):
-            pool, charges = env.backend.transitions(env.setting, size, seed)
-        else:
-            assert isinstance(env.backend, SimBackend)
-            pool = collect_pool(env.backend.world, env.setting, size, seed)
-            charges = {"offline": int(pool.tokens.sum())}
-        env.ledger.charge(charges)
-        return pool
+def _charged(env: DistillEnv, measure: Callable[..., tuple[T, TokenUsage]]) -> Callable[..., T]:
+    """`measure` for the allocator: the value alone, while the run is charged with what it used."""
 
-    return transitions
+    def value(*arguments: Any) -> T:
+        found, used = measure(*arguments)
+        env.charge(used)
+        return found
+
+    return value
 
 
 def rollout(

@@ -83,10 +83,10 @@ def of_toy() -> Iterator[Result]:
         subject = f"toy, {rule}"
         yield mixture.check(toy, subject, rate=rate)
         yield from transfer.check(toy, subject, rate=rate)
-        yield from order_effects.check(order_effects.of_toy(toy), 4, 20, subject)
+        yield from order_effects.check(order_effects.of_training(toy), 4, 20, subject)
     toy = ToyBackend(ToyConfig(sampled=False))
     toy.reset(0)
-    after = order_effects.of_toy(toy)
+    after = order_effects.of_training(toy)
     yield readout.check(toy, "toy, expected accuracy")
     yield readout.check(toy, "toy, greedy accuracy", readout=toy.accuracies)
     yield from gains.check(

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from readsim.arrays import Array
+from readsim.backend import OffersExpectedTraining
 from readsim.theory.mixture import HALVINGS
 from readsim.theory.orders import observed_order
 from readsim.theory.result import Result, needs
-from readsim.toy import ToyBackend
 from readsim.worlds.world import World
 
 Profile = Callable[[list[Array]], Array]  # intervals of tokens (S,) -> profile (K,)
@@ -24,14 +24,13 @@ def order_gap(profile: Profile, first: Array, second: Array) -> float:
     return float(np.abs(profile([first, second]) - profile([second, first])).max())
 
 
-def of_toy(backend: ToyBackend, updates: int = 2) -> Profile:
-    """Profiles by expected updates from the present student: an interval of b tokens is `updates`
-    updates at a rate of b / batch / `updates` learning rates; the student goes back afterwards.
+def of_training(backend: OffersExpectedTraining, updates: int = 2) -> Profile:
+    """Profiles by expected updates from the present student, `updates` per interval; the student goes
+    back afterwards.
 
     An interval of no tokens changes nothing. Raises CapabilityMissingError for another backend.
     """
-    needs("L9", backend, "a toy student's expected training (ToyBackend)", ToyBackend)
-    c = backend.config
+    needs("L9", backend, "expected training (OffersExpectedTraining)", OffersExpectedTraining)
 
     def profile(schedule: list[Array]) -> Array:
         saved = backend.snapshot()
@@ -39,8 +38,7 @@ def of_toy(backend: ToyBackend, updates: int = 2) -> Profile:
             total = float(tokens.sum())
             if not total:
                 continue
-            rate = c.learning_rate * total / c.batch / updates
-            backend.expected_train(tokens / total, rate, updates)
+            backend.expected_train(tokens / total, total, updates)
         found = backend.readouts(backend.parameters())
         backend.restore(saved)
         return found

@@ -6,44 +6,11 @@ from zlib import crc32
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.backend import Final, Outcome
-from readsim.envs.env import DistillEnv
-from readsim.envs.episode import Setting
-from readsim.envs.offline_pool import Pool, random_allocations
-from readsim.streams import generator, seed_sequence
+from readsim.backend import Final, Measurement, TokenUsage
+from readsim.streams import generator
 from readsim.toy import network, optimisers
 from readsim.toy.config import ToyConfig
 from readsim.toy.data import Split, splits
-
-# The offline pool of a toy pair: random-policy runs of another student (decision D17).
-
-
-def collect(student: "ToyBackend", setting: Setting, size: int, seed: int) -> Pool:
-    """Exactly `size` transitions of whole runs of `student`, which belongs to nobody else."""
-    env = DistillEnv(
-        backend=student,
-        task=setting.task,
-        budget=setting.budget,
-        steps=setting.steps,
-        history=setting.history,
-        reward=setting.reward,
-    )
-    children = seed_sequence(seed, "data").generate_state(-(-size // setting.steps) + 1)
-    rng = np.random.default_rng(int(children[-1]))
-    rows: list[tuple[np.ndarray, ...]] = []
-    for child in children[:-1]:
-        seen, _ = env.reset(seed=int(child))
-        for _ in range(setting.steps):
-            (action,) = random_allocations(rng, 1, len(setting.sources))
-            after, _, _, _, info = env.step(action)
-            history = seen.get("history", np.zeros(0))
-            tokens = np.array(float(info["tokens"]))
-            left = np.array(seen["budget_left"][0])
-            rows.append(
-                (seen["profile"], left, history, info["allocation"], info["change"], tokens)
-            )
-            seen = after
-    return Pool(*(np.array([row[n] for row in rows[:size]]) for n in range(6)))
 
 
 class ToyBackend:
@@ -81,13 +48,13 @@ class ToyBackend:
 
     # ------------------------------------------------------------- Backend
 
-    def reset(self, seed: int | None) -> Array:
+    def reset(self, seed: int | None) -> Measurement:
         self._seed, self._run = (self._seed, self._run + 1) if seed is None else (seed, 0)
         self._updates = 0
         self._begin()
-        return self._profile("probe")
+        return Measurement(self._profile("probe"), {})
 
-    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         c, left = self.config, int(tokens)
         while left > 0:
             size = min(c.batch, left)
@@ -97,21 +64,17 @@ class ToyBackend:
             self.theta = self.theta + change
             self._updates += 1
             left -= size
-        return Outcome(self._profile("probe"), {"student": int(tokens)})
+        return Measurement(self._profile("probe"), {"student": int(tokens)})
 
-    def dev_eval(self) -> Array:
-        return self._profile("dev")
-
-    def drain(self) -> dict[str, int]:
-        return {}
+    def dev_eval(self) -> Measurement:
+        return Measurement(self._profile("dev"), {})
 
     def final_eval(self) -> Final:
         scores = self._items("test")
         change = scores - self._first
         deviation = change.std(axis=1, ddof=1) if self.config.items > 1 else np.zeros(len(change))
-        return Final(
-            scores.mean(axis=1), change.mean(axis=1), deviation / np.sqrt(self.config.items)
-        )
+        sd = deviation / np.sqrt(self.config.items)
+        return Final(scores.mean(axis=1), change.mean(axis=1), sd, {})
 
     def snapshot(self) -> dict[str, Any]:
         return {
@@ -134,9 +97,10 @@ class ToyBackend:
 
     # ------------------------------------------------------------- what else it offers
 
-    def teacher_profile(self) -> Array:
+    def teacher_profile(self) -> Measurement:
         """The teacher's mean probability of its own best class, on the probe items."""
-        return np.array([d["probe"].soft.max(axis=1).mean() for d in self._data])
+        best = [d["probe"].soft.max(axis=1).mean() for d in self._data]
+        return Measurement(np.array(best), {})
 
     def outlook(self, weights: Array, tokens: float) -> Array:
         """Change of the probed profile by the expected updates that `tokens` pay for: (A, V)."""
@@ -147,14 +111,9 @@ class ToyBackend:
         moves = [self.expected_update(w, rate, updates) for w in np.asarray(weights)]
         return np.array([self.readouts(self.theta + move) - here for move in moves])
 
-    def alignment(self) -> Array:
-        """By one expected update on each source, undone: (S, V) a token."""
-        return self.outlook(np.eye(len(self.sources)), self.config.batch) / self.config.batch
-
-    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
-        """A pool from runs of another student with the same settings (D17)."""
-        pool = collect(ToyBackend(self.config), setting, size, seed)
-        return pool, {"offline": int(pool.tokens.sum())}
+    def alignment(self) -> tuple[Array, TokenUsage]:
+        """By one expected update on each source, undone: (S, V) per token."""
+        return self.outlook(np.eye(len(self.sources)), self.config.batch) / self.config.batch, {}
 
     # ------------------------------------------------------------- OffersParameters
 
@@ -186,8 +145,9 @@ class ToyBackend:
         out: Array = self._expected(weights, rate, updates)[0] - self.theta
         return out
 
-    def expected_train(self, weights: Array, rate: float, updates: int) -> None:
-        """Train by `expected_update`, the optimiser's state with it."""
+    def expected_train(self, weights: Array, tokens: float, updates: int) -> None:
+        """At a rate of tokens / batch / updates learning rates; the optimiser's state moves too."""
+        rate = self.config.learning_rate * tokens / self.config.batch / updates
         self.theta, self.optimiser = self._expected(weights, rate, updates)
 
     def _expected(

@@ -128,7 +128,7 @@ def _losses(device: torch.device, budget: int, precision: str) -> tuple[list[flo
     backend = HFBackend(build_parts(config, _pair(device)), config.budget)
     losses: list[float] = []
     backend.watch = lambda kind, n: losses.append(n["loss"]) if kind == "window" else None
-    scores = backend.reset(0).tolist()
+    scores = backend.reset(0).profile.tolist()
     weights = np.full(len(backend.sources), 1 / len(backend.sources))
     for step in range(2):
         scores += backend.run_interval(step, weights, budget // 2).profile.tolist()

@@ -20,6 +20,7 @@ from readsim.simulator import SimBackend
 from readsim.testing.backend_checks import same
 from readsim.tree_file import load_tree, save_tree
 from readsim.worlds import load_world, optimum, random_world
+from readsim.worlds.task import Task
 from tests.support.helpers import SMALL, WORLD, FakeBackend, allocations, decisions
 
 
@@ -107,6 +108,37 @@ def test_the_simulator_offers_its_teacher_and_exact_alignment(name: str) -> None
     assert same(before, env.backend.snapshot())  # and asking trains nobody
 
 
+class Watches(Allocator):
+    """Chooses at random, and keeps the observations that its contexts show."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Array]] = []
+
+    def select(self, state: Any, context: Context) -> Array:
+        self.seen.append(context.observation())
+        return context.rng.random(len(context.setup.sources))
+
+
+@pytest.mark.parametrize("history", [0, 2])
+def test_a_context_shows_the_environments_own_observation(history: int) -> None:
+    made: dict[str, Any] = {
+        "budget": 1_000_003,
+        "steps": 4,
+        "history": history,
+        "requirement": "oracle",
+    }
+    task = Task("bottleneck", np.full(8, 1 / 8), np.full(8, 1 / 8), "ces:-3")  # r changes each step
+    watching, env = Watches(), DistillEnv("read8-llama", task, **made)
+    rows, _ = rollout([env], watching, [3])
+    again = DistillEnv("read8-llama", task, **made)
+    observation, _ = again.reset(seed=3)
+    for seen, chosen in zip(watching.seen, allocations(rows), strict=True):
+        assert list(seen) == list(observation)
+        assert same(seen, observation)
+        assert again.observation_space.contains(seen)
+        observation, *_ = again.step(chosen)
+
+
 def test_what_a_backend_does_not_offer_is_said_by_name() -> None:
     env = DistillEnv(backend=FakeBackend(), task={"a": 1.0}, budget=100, steps=4)
     env.reset(seed=0)
@@ -119,8 +151,6 @@ def test_a_backend_without_a_world_is_said_by_name() -> None:
     env.reset(seed=0)
     with pytest.raises(CapabilityMissingError, match="OracleStatic needs 'world'"):
         setup_for(env, load_allocator("oracle-static"), 0)
-    with pytest.raises(CapabilityMissingError, match="ReAD needs 'transitions'"):
-        setup_for(env, load_allocator("read"), 0)
 
     class Curious(Allocator):
         needs = frozenset({"everything"})

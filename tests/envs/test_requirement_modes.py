@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from readsim.allocators.registry import load_allocator
+from readsim.backend import OffersTruth
 from readsim.envs.env import DistillEnv
 from readsim.envs.requirement_modes import (
     Telling,
@@ -85,7 +86,8 @@ def test_an_oracle_follows_the_gradient_and_a_stale_requirement_stays() -> None:
         for _ in range(4):
             observation, *_ = env.step(np.eye(8)[3])
             seen.append(observation["requirement"])
-        expected = positive_part(task.gradient(env.backend.true_profile))  # type: ignore[attr-defined]
+        assert isinstance(env.backend, OffersTruth)
+        expected = positive_part(task.gradient(env.backend.true_profile()))
         both[mode] = seen
         if mode == "oracle":
             assert np.allclose(seen[-1], expected)

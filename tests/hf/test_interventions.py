@@ -18,7 +18,6 @@ pytestmark = pytest.mark.extra(*NEEDS)
 def started(**settings: Any) -> Any:
     backend = small(**settings)
     backend.reset(3)
-    backend.drain()
     return backend
 
 
@@ -36,7 +35,6 @@ def test_they_leave_the_student_as_it_was_and_are_counted_exactly() -> None:
     assert "student" not in done.charges
     assert done.charges["probe"] > 0
     assert done.charges["teacher_prompt"] > 0
-    assert not backend.drain()
     change, dev = done.changes(backend.parts.suite)
     assert change.shape == dev.shape == (3, 2)
     again = intervene(backend, TOKENS, 3, 3)

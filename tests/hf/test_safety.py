@@ -74,7 +74,7 @@ def test_safety_is_measured_and_nothing_else(suffix: str, tmp_path: Path) -> Non
     sizes = {split: backend.parts.suite.splits.sizes(split) for split in ("probe", "dev", "test")}
     assert [sizes[s]["xstest/safe"] for s in sizes] == [0, 0, len(SAFE)]
     assert [sizes[s]["xstest/unsafe"] for s in sizes] == [0, 0, len(UNSAFE)]
-    assert backend.reset(1).shape == backend.dev_eval().shape == (2,)
+    assert backend.reset(1).profile.shape == backend.dev_eval().profile.shape == (2,)
     with pytest.raises(CapabilityMissingError, match="before the final evaluation"):
         backend.measure("test")
 

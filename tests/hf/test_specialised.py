@@ -224,7 +224,9 @@ def test_a_nano_run_of_step_by_step(weight: float, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Student, "train_window", training)
     backend = small(method="step-by-step", auxiliary_weight=weight)
     backend.reset(1)
-    charges = [backend.run_interval(step, np.array([0.7, 0.3]), TOKENS).charges for step in (0, 1)]
+    charges = [
+        backend.run_interval(step, np.array([0.7, 0.3]), TOKENS).token_usage for step in (0, 1)
+    ]
     assert [c["student"] for c in charges] == [TOKENS, TOKENS]
     assert sum(e.tokens for e in trained) == 2 * TOKENS  # of both tasks, to the token
     assert sum(c["teacher_generated"] for c in charges) == sum(len(reply) for _, reply in heard)
@@ -243,7 +245,7 @@ def test_a_nano_run_of_step_by_step(weight: float, monkeypatch: pytest.MonkeyPat
     assert abs(len(labels) - len(steps)) <= 3  # both tasks of nearly every reply
     saved = backend.snapshot()
     backend.restore(saved)
-    assert backend.run_interval(1, np.array([0.7, 0.3]), 20).charges["student"] == 20
+    assert backend.run_interval(1, np.array([0.7, 0.3]), 20).token_usage["student"] == 20
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,21 @@
 """Checkpoints in folders: the last two are kept, a damaged one gives way to the one before."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
-from readsim.backend import DurableBackend
+from readsim.arrays import Array
+from readsim.backend import DurableBackend, Final, Measurement
 from readsim.envs.env import DistillEnv
-from readsim.envs.offline_pool import OffersTransitions
 from readsim.errors import ConfigError, RunLogError
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog, read_runlog
-from readsim.runs.loop import Row, rollout
+from readsim.runs.loop import Row, rollout, setup_for
 from readsim.simulator import SimBackend
 from readsim.testing.backend_checks import same
 from readsim.tree_file import load_tree, save_tree
@@ -123,12 +125,11 @@ def test_a_backend_that_fails_while_saving_leaves_the_earlier_one(tmp_path: Path
     assert not problems
 
 
-def test_which_backends_are_durable_or_offer_transitions() -> None:
+def test_which_backends_are_durable() -> None:
     world = load_world(WORLD)
     assert isinstance(Stored(world), DurableBackend)
     for plain in (SimBackend(world), FakeBackend()):
         assert not isinstance(plain, DurableBackend)
-        assert not isinstance(plain, OffersTransitions)
 
 
 def test_a_backend_with_a_planned_budget_is_asked_for_no_other() -> None:
@@ -143,27 +144,46 @@ def test_a_backend_with_a_planned_budget_is_asked_for_no_other() -> None:
 
 def test_measurements_are_charged() -> None:
     class Counting(SimBackend):
-        waiting = 0
+        def reset(self, seed: int | None) -> Measurement:
+            return super().reset(seed)._replace(token_usage={"probe": 7})
 
-        def reset(self, seed: int | None) -> Any:
-            self.waiting += 7
-            return super().reset(seed)
+        def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
+            used = {"teacher_generated": 2, "student": tokens}
+            return super().run_interval(step, weights, tokens)._replace(token_usage=used)
 
-        def dev_eval(self) -> Any:
-            self.waiting += 5
-            return super().dev_eval()
+        def dev_eval(self) -> Measurement:
+            return super().dev_eval()._replace(token_usage={"probe": 5})
 
-        def drain(self) -> dict[str, int]:
-            used, self.waiting = self.waiting, 0
-            return {"probe": used}
+        def final_eval(self) -> Final:
+            return super().final_eval()._replace(token_usage={"probe": 11})
+
+        def teacher_profile(self) -> Measurement:
+            return super().teacher_profile()._replace(token_usage={"probe": 3})
+
+        def alignment(self) -> tuple[Array, Mapping[str, int]]:
+            return super().alignment()[0], {"identifier": 4}
 
     env = DistillEnv(
-        backend=Counting(load_world(WORLD)), task={"skill_0": 1.0}, budget=100, steps=2
+        backend=Counting(load_world(WORLD)), task={"skill_0": 1.0}, budget=100, steps=1
     )
     env.reset(seed=0)
-    assert env.ledger.totals["probe"] == 7
+    asking = Allocator()
+    asking.needs = frozenset({"teacher", "alignment"})
+    setup = setup_for(env, asking, 0)
+    assert setup.teacher is not None
+    assert setup.alignment is not None
+    setup.teacher()
+    setup.alignment()
     env.trial(np.eye(4)[0], 10, charge=False)
-    assert env.ledger.totals["probe"] == 17
-    assert env.ledger.totals["search"] == 10
     env.dev_profile()
-    assert env.ledger.totals["probe"] == 22
+    env.step(np.ones(4))
+    assert env.ledger.entries == [
+        {"probe": 7},
+        {"probe": 3},
+        {"identifier": 4},
+        {"search": 10, "teacher_generated": 2},
+        {"probe": 10},
+        {"probe": 5},
+        {"teacher_generated": 2, "student": 100},
+        {"probe": 11},
+    ]

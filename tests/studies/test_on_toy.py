@@ -49,7 +49,7 @@ def test_figure_1_of_a_trained_network(tmp_path: Path) -> None:
     transfer = transfer_of(read_logs(tmp_path))
     backend = ToyBackend()
     target = transfer.names[0]
-    start = backend.reset(0)
+    start = backend.reset(0).profile
     shares = np.eye(len(backend.sources))[backend.sources.index(target)]
     end = backend.run_interval(0, shares, BUDGETS[0]).profile
     at = backend.capabilities.index(target)

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.backend import Backend, Final, Outcome
+from readsim.backend import Backend, Final, Measurement
 from readsim.runs.loop import Row
 
 ENV = "readsim/Distill-v0"
@@ -43,23 +43,20 @@ class FakeBackend:
     capabilities: tuple[str, ...] = ("a", "b")
     hidden: tuple[str, ...] = ()
 
-    def reset(self, seed: int | None) -> Array:
+    def reset(self, seed: int | None) -> Measurement:
         self.calls = 0
-        return np.zeros(2)
+        return Measurement(np.zeros(2), {})
 
-    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         self.calls += 1
         profile = np.array([0.1, np.nan]) if self.calls == 2 else np.full(2, 0.1)
-        return Outcome(profile, {"student": tokens, "probe": 12})
+        return Measurement(profile, {"student": tokens, "probe": 12})
 
-    def dev_eval(self) -> Array:
-        return np.zeros(2)
-
-    def drain(self) -> dict[str, int]:
-        return {}
+    def dev_eval(self) -> Measurement:
+        return Measurement(np.zeros(2), {})
 
     def final_eval(self) -> Final:
-        return Final(np.zeros(2), np.zeros(2), np.zeros(2))
+        return Final(np.zeros(2), np.zeros(2), np.zeros(2), {})
 
     def snapshot(self) -> dict[str, Any]:
         return {"calls": self.calls}

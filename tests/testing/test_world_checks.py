@@ -1,6 +1,5 @@
 """`check_world` and `check_backend`: presets, drawn worlds and backends pass; broken ones are caught."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from readsim.arrays import Array
-from readsim.backend import Outcome
-from readsim.simulator import SimBackend
 from readsim.testing import (
     CheckError,
-    check_backend,
     check_world,
     gain_curves,
     profiles,
@@ -24,8 +20,7 @@ from readsim.testing import (
 )
 from readsim.testing.playing import Case, small_world
 from readsim.theory import runs
-from readsim.toy import ToyBackend, ToyConfig
-from readsim.worlds import World, load_world, preset_names
+from readsim.worlds import World, preset_names
 from readsim.worlds.gains import Gain
 
 few = settings(max_examples=15)
@@ -135,55 +130,6 @@ def test_broken_worlds_are_caught(model: type[Broken], name: str, said: str) -> 
 def test_the_wrapper_itself_breaks_nothing() -> None:
     found = check_world(with_model(Broken), examples=3, expected_failures=None, on_fail=None)
     assert [o.name for o in found if o.status == "failed"] == []
-
-
-# ----------------------------------------------------------------- backends
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        ToyBackend,
-        lambda: ToyBackend(ToyConfig(optimiser="adam", sampled=False, learning_rate=0.01)),
-        lambda: SimBackend(load_world("gateway")),
-        lambda: SimBackend(load_world("hidden-safety")),
-    ],
-)
-def test_built_in_backends_pass(make: Callable[[], Any]) -> None:
-    assert {o.status for o in check_backend(make)} == {"passed", "skipped"}
-
-
-class Miscounts(ToyBackend):
-    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
-        outcome = super().run_interval(step, weights, tokens)
-        return outcome._replace(charges={"student": tokens - tokens % 2})
-
-
-class KeepsThePast(ToyBackend):
-    """A new run starts from the student of the last one."""
-
-    def _begin(self) -> None:
-        if not hasattr(self, "theta"):
-            super()._begin()
-
-
-class HalfSaved(ToyBackend):
-    def restore(self, saved: dict[str, Any]) -> None:
-        momentum = self.optimiser
-        super().restore(saved)
-        self.optimiser = momentum
-
-    def __init__(self) -> None:
-        super().__init__(ToyConfig(optimiser="momentum", learning_rate=0.02))
-
-
-@pytest.mark.parametrize(
-    ("make", "name"),
-    [(Miscounts, "charges"), (KeepsThePast, "fresh students"), (HalfSaved, "snapshots")],
-)
-def test_broken_backends_are_caught(make: Callable[[], Any], name: str) -> None:
-    found = check_backend(make, on_fail=None)
-    assert name in {o.name for o in found if o.status == "failed"}
 
 
 # ----------------------------------------------------------------- strategies

@@ -1,12 +1,9 @@
 """A backend that offers what the real one does and does nothing: for checks before models are loaded."""
 
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from readsim.arrays import Array
-from readsim.backend import Final, Outcome
-from readsim.envs.episode import Setting
-from readsim.envs.offline_pool import Pool
+from readsim.backend import Final, Measurement
 from readsim.errors import CapabilityMissingError
 
 
@@ -18,25 +15,19 @@ class PaperBackend:
         self.capabilities = (*sources, *hidden)
         self.budget = budget
 
-    def reset(self, seed: int | None) -> Array:
+    def reset(self, seed: int | None) -> Measurement:
         _refuse()
 
-    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         _refuse()
 
-    def dev_eval(self) -> Array:
+    def dev_eval(self) -> Measurement:
         _refuse()
-
-    def drain(self) -> Mapping[str, int]:
-        return {}
 
     def final_eval(self) -> Final:
         _refuse()
 
-    def teacher_profile(self) -> Array:
-        _refuse()
-
-    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
+    def teacher_profile(self) -> Measurement:
         _refuse()
 
     def snapshot(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from readsim_hf.probes.splits import Split, Splits
 
 
 @dataclass(frozen=True, eq=False)
-class Measurement:
+class ItemScores:
     """One measurement of one student.
 
     profile   score of each capability, in the suite's order: (K,) on the test split, elsewhere of
@@ -30,6 +30,11 @@ class Measurement:
     scores: Mapping[str, Array]
     ids: Mapping[str, tuple[str, ...]]
     tokens: int
+
+    @property
+    def token_usage(self) -> dict[str, int]:
+        """`tokens` by their kind in the ledger."""
+        return {"probe": self.tokens}
 
 
 class ProbeSuite:
@@ -112,7 +117,7 @@ class ProbeSuite:
 
     def measure(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, split: Split
-    ) -> Measurement:
+    ) -> ItemScores:
         """Greedy decoding, no randomness: the same weights give the same numbers exactly (R67).
 
         The chat template is applied where the tokenizer has one. The model's modes and the
@@ -138,7 +143,7 @@ class ProbeSuite:
             b.name: _scores(b, result["samples"][b.name], len(items[b.name])) for b in measured
         }
         ids = {name: tuple(item.id for item in own) for name, own in items.items()}
-        return Measurement(self.profile_of(scores), scores, ids, lm.tokens)
+        return ItemScores(self.profile_of(scores), scores, ids, lm.tokens)
 
     def profile_of(self, scores: Mapping[str, Array]) -> Array:
         """Item scores by benchmark -> capability scores (K,), (V,) without those of hidden ones."""
@@ -147,7 +152,7 @@ class ProbeSuite:
         weights = self._weights if all(there) else self._weights[self._shown][:, there]
         return np.asarray(weights @ means)
 
-    def paired_change(self, before: Measurement, after: Measurement) -> tuple[Array, Array]:
+    def paired_change(self, before: ItemScores, after: ItemScores) -> tuple[Array, Array]:
         """Change of the profile (K,) on the test split and its standard error (K,), item by item.
 
         The error is that of drawing other items of the same benchmarks. Raises ConfigError where the

@@ -125,8 +125,8 @@ def test_a_pool_is_a_warm_start_that_is_charged_beside_the_budget() -> None:
             warm.init(setup())
         env = DistillEnv(backend=FakeBackend(), task={"a": 1.0}, budget=100, steps=4)
         env.reset(seed=0)
-        with pytest.raises(CapabilityMissingError, match="needs 'transitions'"):
-            setup_for(env, warm, 0)
+        with pytest.raises(CapabilityMissingError, match="probe of b is not finite"):
+            warm.init(setup_for(env, warm, 0))
         assert setup_for(env, cls(), 0).transitions is None
 
 

@@ -91,7 +91,7 @@ def test_a_run_with_two_teachers_and_one_cache(tmp_path: Path) -> None:
 
     first, made = played()
     again, cached = played()
-    assert again.charges == first.charges
+    assert again.token_usage == first.token_usage
     assert np.array_equal(again.profile, first.profile)
     assert made.generated > 0
     assert cached.generated == 0

@@ -79,7 +79,7 @@ def test_distributions_by_http_are_those_of_the_model() -> None:
         backend.reset(1)
         result = backend.run_interval(0, SHARES, TOKENS)
     assert set(lengths) == {5, 6}
-    assert result.charges == outcome.charges
+    assert result.token_usage == outcome.token_usage
     assert np.array_equal(result.profile, outcome.profile)
     for a, b in zip(backend.student.parameters, here.student.parameters, strict=True):
         assert np.allclose(a.detach().numpy(), b.detach().numpy(), atol=1e-6)  # batches differ

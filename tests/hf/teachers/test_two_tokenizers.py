@@ -112,7 +112,7 @@ def test_text_passes_and_spans_are_right(method: str, monkeypatch: pytest.Monkey
     # "42" is one token of the student's, two of the teacher's
     ids = pair.tokenizer("42", add_special_tokens=False)["input_ids"]
     assert len(ids) == 1
-    assert outcome.charges["student"] == TOKENS
+    assert outcome.token_usage["student"] == TOKENS
 
 
 def test_distributions_need_one_tokenizer() -> None:
@@ -180,7 +180,7 @@ def test_padded_logits_do_not_matter(method: str, kind: str) -> None:
     def played(pair: Any) -> tuple[dict[str, int], Any]:
         backend = small(pair=pair, method=method, soft={"kind": kind})
         backend.reset(1)
-        used = dict(backend.run_interval(0, SHARES, TOKENS).charges)
+        used = dict(backend.run_interval(0, SHARES, TOKENS).token_usage)
         return used, torch.cat([p.detach().flatten() for p in backend.student.parameters])
 
     plain = played(char_pair())

@@ -128,7 +128,7 @@ def test_two_intervals_of_every_supervision(case: dict[str, Any], seen: Seen) ->
         got, longest = seen.by_source(backend, since)
         assert got.sum() == TOKENS  # to the token: the last example is cut
         assert np.abs(got - SHARES * TOKENS).max() <= longest
-        for kind, tokens in outcome.charges.items():
+        for kind, tokens in outcome.token_usage.items():
             total[kind] += tokens
     assert np.isfinite(seen.losses).all()
     assert not np.allclose(seen.losses, 0)
@@ -242,8 +242,8 @@ def test_every_recipe_goes_on_from_its_files(
     assert not any(m.training for m in one.student.model.modules())  # replies come from a cache
     one.save(tmp_path)
     first = len(seen.losses)
-    charges = one.run_interval(1, SHARES, TOKENS).charges
+    charges = one.run_interval(1, SHARES, TOKENS).token_usage
     second = len(seen.losses)
     other.load(tmp_path)
-    assert other.run_interval(1, SHARES, TOKENS).charges == charges
+    assert other.run_interval(1, SHARES, TOKENS).token_usage == charges
     assert seen.losses[first:second] == seen.losses[second:]

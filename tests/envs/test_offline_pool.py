@@ -7,13 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from readsim.allocators.read.allocator import ReAD
+from readsim.allocators.static import TaskStatic
 from readsim.arrays import Array
+from readsim.backend import Final, Measurement
 from readsim.envs.env import DistillEnv, make_setting
 from readsim.envs.episode import Setting
-from readsim.envs.offline_pool import Pool, collect_pool, random_allocations
+from readsim.envs.offline_pool import (
+    Pool,
+    collect_pool,
+    offline_pool,
+    play_pool,
+    random_allocations,
+)
+from readsim.errors import CapabilityMissingError
+from readsim.runs.loop import rollout
+from readsim.simulator import SimBackend
 from readsim.streams import seed_sequence
 from readsim.testing.backend_checks import same
 from readsim.worlds import World, random_world
+from tests.support.helpers import FakeBackend
 
 WORLDS = {
     "potential": random_world(1, sources=2, capabilities=3),
@@ -90,13 +103,13 @@ def test_another_seed_is_another_pool(name: str) -> None:
 def replay(world: World, setting: Setting, pool: Pool, seed: int) -> Pool:
     """The same allocations, run by run in the single environment."""
     rows: list[list[Any]] = []
-    runs = len(pool.tokens) // setting.steps
+    runs = -(-len(pool.tokens) // setting.steps)
     seeds = seed_sequence(seed, "data").generate_state(runs + 1)[:-1]
     for run, own in enumerate(seeds.tolist()):
         env = DistillEnv(world, setting.task, setting.budget, steps=setting.steps)
         seen, _ = env.reset(seed=own)
-        for step in range(setting.steps):
-            allocation = pool.allocation[run * setting.steps + step]
+        first = run * setting.steps
+        for allocation in pool.allocation[first : first + setting.steps]:
             before = [seen["profile"], seen["budget_left"][0], seen["history"]]
             seen, _, _, _, info = env.step(allocation)
             rows.append([*before, info["allocation"], info["change"], info["tokens"]])
@@ -130,3 +143,99 @@ def test_a_pool_is_another_student_than_the_run_it_is_for() -> None:
     first, _ = DistillEnv(world, setting.task, setting.budget, steps=4).reset(seed=7)
     pool = collect_pool(world, setting, 40, 7)
     assert not (pool.profile == first["profile"]).all(axis=1).any()
+
+
+# ----------------------------------------------------------------- any backend: played, then undone
+
+
+class Costly(SimBackend):
+    """Measurements have a price, and the end of a run is nobody's business."""
+
+    def reset(self, seed: int | None) -> Measurement:
+        return super().reset(seed)._replace(token_usage={"probe": 7})
+
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
+        used = {"student": tokens, "teacher_generated": 2, "probe": 7}
+        return super().run_interval(step, weights, tokens)._replace(token_usage=used)
+
+    def dev_eval(self) -> Measurement:
+        raise AssertionError("a pool needs no dev split")
+
+    def final_eval(self) -> Final:
+        raise AssertionError("a pool must not see the test split")
+
+
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("size", [1, 4, 10, 12])
+def test_what_is_played_is_what_the_environment_gives(name: str, size: int) -> None:
+    world = WORLDS[name]
+    setting = setting_of(world)
+    backend = Costly(world)
+    pool, usage = play_pool(backend, setting, size, 5)
+    for ours, theirs in zip(pool, replay(world, setting, pool, 5), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-12)
+    runs = -(-size // setting.steps)
+    assert usage == {
+        "offline": int(pool.tokens.sum()),  # nothing is trained that no row shows
+        "teacher_generated": 2 * size,
+        "probe": 7 * (size + runs),
+    }
+
+
+class Foreign:
+    """A backend that offers the contract and nothing else."""
+
+    def __init__(self, inner: SimBackend) -> None:
+        self.inner = inner
+        self.sources, self.capabilities = inner.sources, inner.capabilities
+        self.hidden = inner.hidden
+        for name in ("reset", "run_interval", "dev_eval", "final_eval", "snapshot", "restore"):
+            setattr(self, name, getattr(inner, name))
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_a_run_goes_on_as_if_there_had_been_no_pool(name: str) -> None:
+    world = WORLDS[name]
+    ends = []
+    for size in (0, 9):
+        backend: Any = Foreign(SimBackend(world))
+        env = DistillEnv(backend=backend, task="average", budget=100, steps=4)
+        env.reset(seed=3)
+        env.step(np.ones(len(world.sources)))
+        if size:
+            pool, usage = offline_pool(backend, env.setting, size, 5)
+            assert len(pool.tokens) == size
+            assert usage["offline"] == pool.tokens.sum()
+        seen = [env.step(np.ones(len(world.sources))) for _ in range(3)]
+        ends.append([seen, env.reset(), env.dev_profile()])
+    assert same(ends[0], ends[1])
+
+
+def test_a_pool_that_fails_is_undone_too() -> None:
+    backend = FakeBackend()  # its second interval measures NaN
+    backend.reset(0)
+    backend.run_interval(0, np.ones(2) / 2, 5)
+    env = DistillEnv(backend=backend, task="average", budget=100, steps=4)
+    with pytest.raises(CapabilityMissingError, match="probe of b is not finite"):
+        offline_pool(backend, env.setting, 4, 0)
+    assert backend.calls == 1
+
+
+@pytest.mark.parametrize("lacks", ["snapshot", "restore", "both", "not implemented"])
+def test_a_backend_without_snapshots_is_told_what_to_add(lacks: str) -> None:
+    backend: Any = Foreign(SimBackend(WORLDS["flow"]))
+    for name in ("snapshot", "restore"):
+        if lacks in (name, "both"):
+            delattr(backend, name)
+    if lacks == "not implemented":
+
+        def snapshot() -> None:
+            raise NotImplementedError
+
+        backend.snapshot = snapshot
+    env = DistillEnv(backend=backend, task="average", budget=100, steps=4)
+    said = {"both": "no snapshot and no restore", "not implemented": "no snapshot"}
+    with pytest.raises(CapabilityMissingError, match=said.get(lacks, f"no {lacks}")) as error:
+        rollout([env], ReAD(pool=8), [0])
+    assert "`restore(saved)`" in str(error.value)
+    rollout([env], TaskStatic(), [0])  # what needs no pool runs
