@@ -2,11 +2,9 @@
 
 import io
 import os
-import signal
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from readsim import tree_file as checkpoint
 from readsim.errors import ReadsimError, RunLogError, SchemaError
 from readsim.tree_file import decode_tree, encode_tree, load_tree, save_tree
-from tests.support.paths import ROOT
+from tests.support.processes import end, python
 
 DTYPES = st.one_of(
     hnp.boolean_dtypes(),
@@ -264,17 +262,16 @@ for i in itertools.count():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 @pytest.mark.parametrize("acknowledged", [1, 30])
 def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path, acknowledged: int) -> None:
     path = tmp_path / "a.npz"
-    command = [sys.executable, "-W", "error", "-c", SAVE_FOR_EVER, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
+    with python("-W", "error", "-c", SAVE_FOR_EVER, path, stdout=PIPE) as process:
         assert process.stdout is not None
         for _ in range(acknowledged):
-            process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+            assert process.stdout.readline()
+        end(process)
     tree = load_tree(path)
     assert tree["i"] >= acknowledged - 1
     expected = np.full(5000 * (1 + tree["i"] % 7), tree["i"])

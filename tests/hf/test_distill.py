@@ -6,10 +6,11 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from readsim.errors import ConfigError
 from readsim.runs.log_file import read_runlog
 from tests.cli.test_app import call
 from tests.support.hf import NEEDS, char_pair
-from tests.support.paths import ROOT
+from tests.support.processes import end, hold, python, wait_for
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -40,7 +41,7 @@ class Watched(GreedyLast):
         if step == str(context.step):
             if what == "stop":
                 raise KeyboardInterrupt
-            time.sleep(600)  # until it is killed
+            hold()
         return super().select(state, context)
 
 
@@ -92,31 +93,30 @@ def table(out: str) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def started(out: str, hold: str, *more: str) -> "subprocess.Popen[str]":
-    """A process that is held after so many decisions; returns when these are in its log."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "readsim", *command(out, *more)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/adapters", HOLD: hold},
-    )
-    wanted = 2 + int(hold.split()[1])  # with the header and the start
-    while not any(p.read_bytes().count(b"\n") == wanted for p in Path(out).glob("runs/*.jsonl")):
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
-    return process
+@contextmanager
+def held(out: str, after: int, *more: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process that is held after so many decisions, from when these are in its log."""
+    wanted = 2 + after  # with the header and the start
+
+    def there() -> bool:
+        logs = Path(out).glob("runs/*.jsonl")
+        return any(path.read_bytes().count(b"\n") == wanted for path in logs)
+
+    arguments = ("-m", "readsim", *command(out, *more))
+    with python(*arguments, stdout=PIPE, stderr=PIPE, env={HOLD: f"wait {after}"}) as process:
+        wait_for(there, process)
+        yield process
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_killed_and_interrupted_run_ends_like_a_whole_one(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """On the pair that comes with readsim."""
     assert call(capsys, *command("whole"))[0] == 0
-    killed = started("run", "wait 1")
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    with held("run", 1) as killed:
+        end(killed)
     assert rows("run") == rows("whole")[:2]
 
     before = {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()}
@@ -125,9 +125,9 @@ def test_a_killed_and_interrupted_run_ends_like_a_whole_one(
     assert "exists and is not overwritten: --resume goes on with it" in err
     assert {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()} == before
 
-    stopped = started("run", "wait 2", "--resume")
-    stopped.send_signal(signal.SIGINT)
-    _, err = stopped.communicate(timeout=60)
+    with held("run", 2, "--resume") as stopped:
+        stopped.send_signal(signal.SIGINT)
+        _, err = stopped.communicate()
     assert stopped.returncode == 130
     assert "the same command with --resume goes on" in err
     assert "Traceback" not in err

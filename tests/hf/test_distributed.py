@@ -3,12 +3,10 @@
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -18,12 +16,11 @@ from readsim.errors import ConfigError
 from readsim.runs.log_file import read_runlog
 from tests.cli.test_app import call
 from tests.support.hf import NEEDS
-from tests.support.paths import ROOT
+from tests.support.processes import end, free_port, start, wait_for
 
 pytestmark = pytest.mark.extra(*NEEDS, "accelerate", "peft")
 
-HOLD = "READSIM_TEST_HOLD"  # see test_hf_distill.py
-PATIENCE = 300.0  # seconds; only what is broken takes them
+HOLD = "READSIM_TEST_HOLD"  # see tests/hf/test_distill.py
 LAUNCH = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
           "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m")  # fmt: skip
 
@@ -32,14 +29,11 @@ class Started:
     """Two processes of one run, started by accelerate or, as any launcher may, by themselves."""
 
     def __init__(self, *arguments: str, launch: bool = True, **settings: str) -> None:
-        paths = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "adapters")])}
-        self.env = {**os.environ, **paths, "OMP_NUM_THREADS": "1", **settings}
+        self.env = {"OMP_NUM_THREADS": "1", **settings}
         if launch:
             self.all = [self._python(*LAUNCH, *arguments)]
             return
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
         self.all = [
             self._python(*arguments, **where, RANK=rank, LOCAL_RANK=rank, LOCAL_WORLD_SIZE="2")
@@ -47,23 +41,14 @@ class Started:
         ]
 
     def _python(self, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env={**self.env, **settings},
-        )
+        return start("-m", *arguments, stdout=PIPE, stderr=PIPE, env={**self.env, **settings})
 
     def wait_for(self, path: str, lines: int) -> None:
         """Until a log has so many lines."""
-        end = time.monotonic() + PATIENCE
-        while not any(p.read_bytes().count(b"\n") >= lines for p in Path().glob(path)):
-            for one in self.all:
-                assert one.poll() is None, one.communicate()[1]
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_for(
+            lambda: any(p.read_bytes().count(b"\n") >= lines for p in Path().glob(path)),
+            *self.all,
+        )
 
     def kill(self, rank: int) -> None:
         """SIGKILL for one of the processes."""
@@ -77,7 +62,7 @@ class Started:
 
     def ended(self) -> tuple[list[int], str, str]:
         """Exit codes, and what all processes wrote."""
-        texts = [one.communicate(timeout=PATIENCE) for one in self.all]
+        texts = [one.communicate() for one in self.all]
         out, err = ("".join(part) for part in zip(*texts, strict=True))
         return [one.returncode for one in self.all], out, err
 
@@ -87,15 +72,13 @@ def started() -> Iterator[Any]:
     """Starts processes; all of them are gone when the test is over."""
     made: list[Started] = []
 
-    def start(*arguments: str, **settings: Any) -> Started:
+    def begin(*arguments: str, **settings: Any) -> Started:
         made.append(Started(*arguments, **settings))
         return made[-1]
 
-    yield start
+    yield begin
     for one in (process for each in made for process in each.all):
-        if one.poll() is None:
-            os.killpg(one.pid, signal.SIGKILL)
-            one.communicate()
+        end(one)
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +91,7 @@ def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     Path("small.toml").write_text(tables + "[data]\ngroup = 4\n")
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(started: Any) -> None:
     """Full weights, LoRA, bf16, recomputed activations, logits in pieces; windows of 5, 1, 4 and 0."""
     _, out, err = started("tests.support.hf_processes").ended()
@@ -154,6 +138,7 @@ def assert_same(made: Any, expected: Any) -> None:
         assert np.allclose(one.get("profile", 0), other.get("profile", 0), atol=0.34)
 
 
+@pytest.mark.slow
 def test_killed_processes_are_said_and_resumed_by_any_number(
     started: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +188,7 @@ def test_killed_processes_are_said_and_resumed_by_any_number(
     assert np.allclose(tables[0][1:], tables[1][1:], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_of_two_processes(started: Any) -> None:
     """ctrl-C reaches all; one message, and files to go on from."""
     one = started("readsim", *command("run"), **{HOLD: "wait 0"})

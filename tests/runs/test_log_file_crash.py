@@ -1,26 +1,18 @@
 """The run log under kill -9 and on a full disk, in processes of their own."""
 
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from readsim.runs.log_file import RunLog, read_runlog
-from tests.support.paths import ROOT
+from tests.support.processes import end, python
 
-
-def python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """A new interpreter that runs `code`."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-        text=True,
-    )
-
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL and a limit on file sizes"),
+]
 
 FULL_DISK = """
 import resource, sys
@@ -49,10 +41,9 @@ print(i)
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs a limit on file sizes")
 def test_a_full_disk_loses_no_row(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with python(FULL_DISK, path) as process:
+    with python("-W", "error", "-c", FULL_DISK, path, stdout=PIPE) as process:
         out, _ = process.communicate()
     assert process.returncode == 0
     rows = read_runlog(path)[1]
@@ -73,16 +64,14 @@ for i in itertools.count():
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 @pytest.mark.parametrize("acknowledged", [1, 10, 60])
 def test_a_killed_run_leaves_complete_rows(tmp_path: Path, acknowledged: int) -> None:
     path = tmp_path / "log.jsonl"
-    with python(APPEND_FOR_EVER, path) as process:
+    with python("-W", "error", "-c", APPEND_FOR_EVER, path, stdout=PIPE) as process:
         assert process.stdout is not None
         for _ in range(acknowledged):
-            process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+            assert process.stdout.readline()
+        end(process)
     rows = read_runlog(path)[1]
     assert [row["i"] for row in rows] == list(range(len(rows)))
     assert all(len(row["text"]) == row["i"] * 7919 % 30_000 for row in rows)

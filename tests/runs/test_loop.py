@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,7 @@ from readsim.simulator import SimBackend
 from readsim.testing.backend_checks import same
 from readsim.worlds import load_world
 from tests.support.helpers import decisions
-from tests.support.paths import ROOT
+from tests.support.processes import end, hold, python, wait_for
 
 WORLD = "random:seed=5,capabilities=4,dynamics=flow"
 
@@ -47,7 +45,7 @@ class Chatty(ReAD):
 
     def update(self, state: State, transition: Transition) -> State:
         if HOLD in os.environ and transition.context.step == 10:
-            time.sleep(600)  # until it is killed
+            hold()
         return super().update(state, transition)
 
 
@@ -147,28 +145,25 @@ def test_a_log_cut_behind_its_checkpoint_is_mended(tmp_path: Path, cut: int) -> 
     assert read_runlog(broken)[1] == read_runlog(whole)[1]
 
 
+@pytest.mark.slow
 def test_kill_nine_and_resume(tmp_path: Path) -> None:
     """A real process, killed while it runs."""
     whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
     command = [
-        sys.executable, "-c", "from readsim.cli.app import main; main()", "run", "--world", WORLD,
-        "--task", "skill_1", "--allocator", CHATTY, "--budget", "1M", "--steps", "12",
-        "--seeds", "0,7", "--out", str(killed),
+        "-m", "readsim", "run", "--world", WORLD, "--task", "skill_1", "--allocator", CHATTY,
+        "--budget", "1M", "--steps", "12", "--seeds", "0,7", "--out", str(killed),
     ]  # fmt: skip
-    root = ROOT
-    held = {**os.environ, HOLD: "1"}
-    with subprocess.Popen(command, cwd=root, env=held, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None and not (killed.exists() and killed.stat().st_size > 3_000):
-            time.sleep(0.01)
-        assert process.poll() is None
-        process.kill()
+    with python(*command, env={HOLD: "1"}) as process:
+        wait_for(lambda: killed.exists() and killed.stat().st_size > 3_000, process)
+        end(process)
     unfinished = read_runlog(killed)[1]
     assert unfinished
     assert not any(row["kind"] == "final" for row in unfinished)
-    refused = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    with python(*command, stderr=PIPE) as refused:
+        assert "exists" in refused.communicate()[1]
     assert refused.returncode == 2
-    assert "exists" in refused.stderr
-    subprocess.run([*command, "--resume"], cwd=root, capture_output=True, check=True)
+    with python(*command, "--resume") as resumed:
+        assert resumed.wait() == 0
     run_cell_durably(cell(steps=12), whole, resume=False)
     assert read_runlog(killed)[1] == read_runlog(whole)[1]
 

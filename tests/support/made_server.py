@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.processes import PATIENCE
+
 # What is done with request number n (from 0) and its body: the name of a fault, or "" for an answer.
 Plan = Callable[[int, dict[str, Any]], str]
-
-WAIT_S = 60.0  # what stalls goes on when the test is over
 
 
 def chat(text: str | None, finish: str | None = "stop", model: str = "m", **usage: int) -> Any:
@@ -83,7 +83,7 @@ def handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
             if fault == "dies":
                 self.close_connection = True
             elif fault == "stalls":
-                fake.over.wait(WAIT_S)
+                fake.over.wait(PATIENCE)
             elif fault == "half":
                 whole = json.dumps(fake.answer(body))
                 self.reply(200, {}, whole[: len(whole) // 2], len(whole))

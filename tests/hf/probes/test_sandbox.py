@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ from readsim.errors import CapabilityMissingError, ConfigError
 from readsim_hf.probes.code_items import humaneval_program, mbpp_program, pass_at_1
 from readsim_hf.probes.registry import from_local
 from readsim_hf.probes.sandbox import Limits, Run, run_code
+from tests.support.processes import PATIENCE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system's limits")
 
 
 def run(program: str, **limits: Any) -> Run:
-    return run_code(program, allow_code=True, limits=Limits(**{"wall": 20.0, **limits}))
+    return run_code(program, allow_code=True, limits=Limits(**{"wall": PATIENCE, **limits}))
 
 
 def test_nothing_runs_without_permission(tmp_path: Path) -> None:
@@ -98,33 +98,34 @@ def test_no_process_can_be_started() -> None:
         "import multiprocessing",
         "import _posixsubprocess",
         "import ctypes",
-        "import os, signal; os.kill(os.getppid(), signal.SIGTERM)",
+        "import os; os.kill(os.getppid(), 0)",
     ):
         assert "PermissionError: not allowed here" in run(attempt).reason
 
 
-def test_children_of_a_program_die_with_it(tmp_path: Path) -> None:
+def test_children_of_a_program_die_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Were a process started all the same, it would not outlive the session."""
     from readsim_hf.probes import sandbox
 
-    mark = tmp_path / "alive"
-    spawner = tmp_path / "child.py"
+    pipe, spawner, seen, wall = tmp_path / "pipe", tmp_path / "child.py", b"", 0.5
+    os.mkfifo(pipe)
     spawner.write_text(
-        "import os, sys, time\n"
+        "import os, time\n"
         "if os.fork() == 0:\n"
-        "    time.sleep(1.2)\n"
-        f"    open({str(mark)!r}, 'w').close()\n"
-        "else:\n"
-        "    time.sleep(30)\n"
+        f"    with open({str(pipe)!r}, 'wb', buffering=0) as pipe:\n"
+        "        pipe.write(b'born')\n"
+        "        time.sleep(20)\n"
+        "        pipe.write(b' and alive')\n"
+        "time.sleep(1800)\n"
     )
-    real, sandbox._CHILD = sandbox._CHILD, spawner
-    try:
-        done = run("pass", wall=0.7)
-    finally:
-        sandbox._CHILD = real
-    assert done.reason == "timeout"
-    time.sleep(1.5)
-    assert not mark.exists()
+    monkeypatch.setattr(sandbox, "_CHILD", spawner)
+    while not seen:  # a busy machine may take longer to start it
+        wall *= 2
+        with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as end:
+            assert run("pass", wall=wall).reason == "timeout"
+            os.set_blocking(end.fileno(), True)
+            seen = end.read()  # until nobody holds the other end
+    assert seen == b"born"
 
 
 def test_files_outside_are_out_of_reach(tmp_path: Path) -> None:

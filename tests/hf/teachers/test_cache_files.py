@@ -1,20 +1,19 @@
 """The cache's file: damage, disks that refuse, several processes; never in a run's way."""
 
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
 
 from readsim.errors import ConfigError, RunLogError, SchemaError
 from tests.support.made_teachers import PROMPTS, asking, equal, key, record, teacher
-from tests.support.paths import ROOT
+from tests.support.processes import end, python, wait_for
 
 pytestmark = pytest.mark.extra("torch", "transformers", "safetensors")
 
@@ -154,22 +153,15 @@ for n in range(first, last):
 """
 
 
-def writer(path: Path, first: int, last: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), str(first), str(last)],
-        cwd=ROOT,
-        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'adapters'}"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def writer(path: Path, first: int, last: int) -> Any:
+    return python("-c", WRITER, path, first, last, stdout=PIPE)
 
 
+@pytest.mark.slow
 def test_processes_and_threads_share_a_cache(path: Path) -> None:
     from readsim_hf.teachers.cache import SignalCache
 
     path.parent.mkdir(parents=True)
-    processes = [writer(path, 0, 20), writer(path, 15, 40)]  # both make the file
-    cache = SignalCache(path)
     bad: list[object] = []
 
     def work(first: int) -> None:
@@ -182,29 +174,29 @@ def test_processes_and_threads_share_a_cache(path: Path) -> None:
             )
 
     threads = [Thread(target=work, args=(first,)) for first in (40, 48)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for process in processes:
-        process.communicate(timeout=60)
-        assert process.returncode == 0
+    with writer(path, 0, 20) as one, writer(path, 15, 40) as other:  # both make the file
+        cache = SignalCache(path)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for process in (one, other):
+            process.communicate()
+            assert process.returncode == 0
     assert bad == []
     assert (cache.corrupt, cache.refused, cache.problem) == (0, 0, None)
     assert cache.get_many([key(n) for n in range(200)]).keys() == {key(n) for n in range(56)}
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_whole_records(path: Path) -> None:
     from readsim_hf.teachers.cache import SignalCache
 
-    process = writer(path, 0, 1_000_000)
-    assert process.stdout is not None
-    process.stdout.readline()
-    cache = SignalCache(path)
-    while len(cache) < 10:
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    with writer(path, 0, 1_000_000) as process:
+        assert process.stdout.readline()
+        cache = SignalCache(path)
+        wait_for(lambda: len(cache) >= 10, process)
+        end(process)
     size = len(cache)
     got = cache.get_many([key(n) for n in range(size)])
     assert len(got) == size >= 10

@@ -3,14 +3,10 @@
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -20,11 +16,10 @@ from readsim.errors import TrainingError
 from tests.support.hf import NEEDS, one_thread
 from tests.support.made_server import Fake, served, serving
 from tests.support.made_teachers import asking
-from tests.support.paths import ROOT
+from tests.support.processes import PATIENCE, end, free_port, python, start, wait_for
 
 pytestmark = pytest.mark.extra(*NEEDS, "openai")
 
-START_S = 300.0  # until a server is there, on a machine that is busy with other things
 SHARES = np.array([0.5, 0.5])
 
 
@@ -74,36 +69,29 @@ class Upstream:
     """`transformers serve` in a process of its own."""
 
     def __init__(self, folder: Path, home: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.model = str(folder)
         self.url = f"http://127.0.0.1:{self.port}"
         quiet = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}
         command = ["serve", str(folder), "--device", "cpu", "--host", "127.0.0.1", "--port"]
-        start = "from transformers.cli.transformers import main; main()"
+        code = "from transformers.cli.transformers import main; main()"
         with (home / f"{self.port}.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", start, *command, str(self.port)],
-                env=os.environ | quiet,
-                stdout=log,
-                stderr=log,
-            )
+            self.process = start("-c", code, *command, self.port, env=quiet, stdout=log, stderr=log)
 
     def wait(self) -> None:
         """Until it answers."""
-        end = time.monotonic() + START_S
-        while self.process.poll() is None and time.monotonic() < end:
+
+        def answers() -> bool:
             try:
-                with urlopen(self.url + "/health", timeout=5):
-                    return
-            except (URLError, OSError):
-                time.sleep(0.1)
-        raise AssertionError("transformers serve did not start")
+                with urlopen(self.url + "/health", timeout=PATIENCE):
+                    return True
+            except OSError:
+                return False
+
+        wait_for(answers, self.process)
 
     def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        end(self.process)
 
 
 @pytest.fixture(scope="module")
@@ -135,12 +123,13 @@ def through(upstream: list[Upstream]) -> Any:
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
-        with urlopen(request, timeout=START_S) as answer:
+        with urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     return forward
 
 
+@pytest.mark.slow
 @pytest.mark.extra("fastapi", "uvicorn")
 def test_a_run_on_a_real_server_that_is_killed(upstreams: list[Upstream], tmp_path: Path) -> None:
     dying, lasting = upstreams
@@ -175,6 +164,7 @@ def test_a_run_on_a_real_server_that_is_killed(upstreams: list[Upstream], tmp_pa
     assert total == whole.usage
 
 
+@pytest.mark.slow
 def test_a_killed_run_never_pays_twice(tmp_path: Path) -> None:
     """SIGKILL while requests are under way: what had arrived is not asked for again."""
     rng = np.random.default_rng(int(os.environ.get("READSIM_KILL_SEED", "5")))
@@ -197,16 +187,10 @@ def test_a_killed_run_never_pays_twice(tmp_path: Path) -> None:
             "distill(None, json.loads(sys.argv[1]), Path(sys.argv[2]))"
         )
         settings = options(first.url, **more)
-        path = os.pathsep.join(map(str, (ROOT, ROOT / "adapters")))
-        process.append(
-            subprocess.Popen(
-                [sys.executable, "-c", code, json.dumps(settings), str(out)],
-                env=os.environ | {"PYTHONPATH": path},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        )
-        assert process[0].wait() == -signal.SIGKILL
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with python("-c", code, json.dumps(settings), out, **quiet) as running:
+            process.append(running)
+            assert running.wait() == -signal.SIGKILL
     kept = stored(out / "teacher.sqlite")
     # of those that were sent, the last few may have been on their way to the disk
     assert number - 4 < kept <= number
