@@ -143,3 +143,12 @@ class OffersOutlook(Protocol):
     def outlook(self, weights: Array, tokens: float) -> Array:
         """(A, V): change of the true visible profile after `tokens` at each allocation (A, S)."""
         ...
+
+
+@runtime_checkable
+class OffersManifest(Protocol):
+    """A backend that says what it is: models, data, settings. A log of another one is not continued."""
+
+    def manifest(self) -> Mapping[str, Any]:
+        """Plain data (text, numbers, lists, mappings) that is the same whenever it is asked."""
+        ...
