@@ -56,6 +56,7 @@ def log_config(
     config: RunConfig, env: DistillEnv, parts: Parts, found: Identified | None = None
 ) -> dict[str, Any]:
     """The header of the run log: the fields that every backend's has, and the manifest."""
+    more: dict[str, Any] = {} if found is None else {"identified": asdict(found)}
     return header_of(
         env,
         task=task_name(config.task),
@@ -66,7 +67,7 @@ def log_config(
         pool_runs=config.pool_runs,
         weights=env.setting.task.weights.tolist(),
         manifest=dict(parts.manifest),
-        **({} if found is None else {"identified": asdict(found)}),
+        **more,
     )
 
 

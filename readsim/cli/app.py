@@ -36,7 +36,8 @@ Requirement = Annotated[
 ]
 Budgets = Annotated[str, typer.Option(help="Token budgets, separated by commas.")]
 Seeds = Annotated[
-    str, typer.Option(help="Number of seeds (8 means 0..7), or seeds separated by commas (3,5).")
+    str,
+    typer.Option(help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,)."),
 ]
 
 Tokens = Annotated[

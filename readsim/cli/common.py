@@ -20,14 +20,15 @@ def parse_list(text: str | None, name: str) -> list[str] | None:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """`"8"` -> 0..7; `"3,5"` -> 3 and 5."""
+    """`"8"` -> 0..7; `"3,5"` -> 3 and 5; `"3,"` -> 3 alone."""
+    listed = "," in text
     try:
-        numbers = [int(part) for part in text.split(",")]
+        numbers = [int(part) for part in text.removesuffix(",").split(",")]
     except ValueError as error:
         raise ConfigError(
             f"--seeds {text!r}: a number of seeds, or seeds separated by commas"
         ) from error
-    if len(numbers) > 1:
+    if listed:
         return numbers
     if numbers[0] < 1:
         raise ConfigError(f"--seeds {text!r}: at least one seed")

@@ -138,7 +138,7 @@ def settings_of(allocator: Allocator) -> dict[str, Any]:
     cls = _class_of(allocator)
     rows = [(name, value) for name, value, _ in allocator.settings()]
     shown = {name: _plain(value, name) for name, value in rows or _attributes(allocator)}
-    return {"class": f"{cls.__module__}:{cls.__qualname__}", **shown}
+    return {"class": cls.__name__, **shown}
 
 
 def _class_of(allocator: Allocator) -> type[Allocator]:
@@ -176,7 +176,7 @@ def header_of(
     more             further fields
     """
     backend, setting = env.backend, env.setting
-    order = _OTHER
+    order: tuple[str, ...] = _OTHER
     if identity is None:
         assert isinstance(backend, SimBackend), "what is no world needs an identity"
         identity, order = (backend.world.name, world_digest(backend.world)), _SIMULATED

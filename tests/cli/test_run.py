@@ -1,6 +1,7 @@
 """`readsim run`: on a world, and on anybody's backend, killed, interrupted, resumed, reported."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -8,8 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from readsim.report.provenance import backend_command
 from readsim.runs.cell import log_place
 from readsim.runs.log_file import read_runlog
 from tests.cli.test_app import call
@@ -63,7 +66,35 @@ def test_any_backend_gets_log_table_figures_and_report(capsys: pytest.CaptureFix
     assert Path("here/utility.png").is_file()
     page = Path("here/report.html").read_text()
     assert f"backend:{LEARNER}" in page
+    assert f"readsim run --backend {LEARNER} --task a=0.7,b=0.3 --budget 3K --steps 4" in page
     assert all(name in page for name in ("uniform", "task-static", "exp3"))
+
+
+def test_the_command_of_a_report_makes_the_run_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, *command("here", "--task", "a=0.7,b=0.3", "--seeds", "3,"))[0] == 0
+    (path,) = Path("here/runs").iterdir()
+    header, rows = read_runlog(path)
+    words = shlex.split(backend_command(header["config"]))
+    assert call(capsys, *words[1:])[0] == 0
+    (again,) = Path("again/runs").iterdir()
+    assert read_runlog(again)[1] == rows
+    assert [row["seed"] for row in rows[:1]] == [3]
+
+
+@pytest.mark.parametrize(("seeds", "over"), [("2", "nothing"), ("3", "seeds")])
+def test_scores_of_any_backend(capsys: pytest.CaptureFixture[str], seeds: str, over: str) -> None:
+    for allocator in ("uniform", "exp3"):
+        code, _, _ = call(capsys, *command("here", "--seeds", seeds, allocator=allocator))
+        assert code == 0
+    code, out, err = call(capsys, "scores", "here", "--reference", "uniform")
+    assert code == 0, err
+    assert f"{seeds} seed(s); intervals are over {over}" in out
+    finals = {}
+    for allocator in ("uniform", "exp3"):
+        paths = sorted(Path("here/runs").glob(f"{allocator}.*"))
+        finals[allocator] = np.mean([read_runlog(path)[1][-1]["utility"] for path in paths])
+    assert f"{100 * finals['exp3']:.1f}" in out
+    assert f"{100 * (finals['exp3'] - finals['uniform']):+.1f}" in out
 
 
 def started(out: str, hold: str) -> "subprocess.Popen[str]":
