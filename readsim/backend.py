@@ -195,6 +195,15 @@ class OffersOutlook(Protocol):
         ...
 
 
+@runtime_checkable
+class OffersManifest(Protocol):
+    """A backend that says what it is: models, data, settings. A log of another one is not continued."""
+
+    def manifest(self) -> Mapping[str, Any]:
+        """Plain data (text, numbers, lists, mappings) that is the same whenever it is asked."""
+        ...
+
+
 def added(*usages: TokenUsage) -> dict[str, int]:
     """The sum of token usages, kind by kind, in the order in which the kinds first appear."""
     total: dict[str, int] = {}

@@ -9,12 +9,13 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
+from readsim.runs.cell import digest_of
 from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
 from readsim_hf.config import DataConfig, RunConfig
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.generation.stream import PromptStream
-from readsim_hf.manifest import digest_of, manifest_of
+from readsim_hf.manifest import manifest_of
 from readsim_hf.models.pairs import Pair
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.vocabulary import Cut

@@ -14,19 +14,16 @@ from torch import nn
 from readsim.allocators.registry import load_allocator
 from readsim.cli.common import interruptible
 from readsim.envs.env import DistillEnv
-from readsim.errors import RunLogError
-from readsim.runs.cell import Cell
-from readsim.runs.checkpoints import forget, has_checkpoint
-from readsim.runs.grid import check_complete
-from readsim.runs.log_file import RunLog, read_runlog
-from readsim.runs.loop import rollout, setup_for
+from readsim.runs.cell import file_name, header_of, task_name
+from readsim.runs.log_file import read_runlog
+from readsim.runs.loop import setup_for
+from readsim.runs.one import is_over, refuse_overwriting, run_one
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
 from readsim_hf.components import Parts, build_parts
 from readsim_hf.config import RunConfig, preset_table, read_table
 from readsim_hf.distributed_run import join, led, work
 from readsim_hf.identify import identify
-from readsim_hf.manifest import digest_of
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.progress import Watching
@@ -59,39 +56,30 @@ def log_config(
     config: RunConfig, env: DistillEnv, parts: Parts, found: Identified | None = None
 ) -> dict[str, Any]:
     """The header of the run log: the fields that every backend's has, and the manifest."""
-    return {
-        "world": f"hf:{parts.pair.name}",
-        "world_digest": parts.identity[:16],
-        "task": task_name(config),
-        "budget": config.budget,
-        "steps": config.steps,
-        "allocator": config.allocator,
-        "settings": dict(config.allocator_settings),
-        "pool_runs": config.pool_runs,
-        "sources": list(env.backend.sources),
-        "capabilities": list(env.backend.capabilities),
-        "hidden": list(env.backend.hidden),
-        "requirement": env.setting.task.requirement.tolist(),
-        "weights": env.setting.task.weights.tolist(),
-        **({} if found is None else {"identified": asdict(found)}),
-        "seeds": [config.seed],
-        "manifest": dict(parts.manifest),
-    }
-
-
-def task_name(config: RunConfig) -> str:
-    """The task's name, or a digest of its weights."""
-    task = config.task
-    return task if isinstance(task, str) else f"custom-{digest_of(task)[:8]}"
+    more: dict[str, Any] = {} if found is None else {"identified": asdict(found)}
+    return header_of(
+        env,
+        task=task_name(config.task),
+        allocator=config.allocator,
+        settings=config.allocator_settings,
+        seeds=[config.seed],
+        identity=(f"hf:{parts.pair.name}", parts.identity[:16]),
+        pool_runs=config.pool_runs,
+        weights=env.setting.task.weights.tolist(),
+        manifest=dict(parts.manifest),
+        **more,
+    )
 
 
 def run_name(config: RunConfig) -> str:
     """Of the run's files: what tells runs in one folder apart."""
-    cell = Cell("", task_name(config), config.budget, config.steps, config.allocator, ())
-    name = Path(cell.file_name).stem
     signal = config.method or f"{config.signal}.{config.objective}"
-    name += "" if signal == RunConfig().method else f".{signal}"
-    return f"{name}{'.identified' if config.identify else ''}.seed{config.seed}"
+    more = [] if signal == RunConfig().method else [signal]
+    more += ["identified"] if config.identify else []
+    log = file_name(
+        config.allocator, task_name(config.task), config.budget, *more, f"seed{config.seed}"
+    )
+    return log.removesuffix(".jsonl")
 
 
 def distill(
@@ -144,37 +132,41 @@ def _drive(
     show_outlay(console, config, parts, allocator)
     if dry_run:
         return
-    name = run_name(config)
-    path, state = out / "runs" / f"{name}.jsonl", out / "runs" / f"{name}.state"
+    path = out / "runs" / f"{run_name(config)}.jsonl"
+    results = path.with_suffix(".json")
+    agreed: dict[str, Any] = {}
     with ExitStack() as stack:
-        _refuse_overwriting(path, state, resume)
+        refuse_overwriting(path, resume)
         env, found = _told(config, env, out, console) if config.identify else (env, None)
         header = log_config(config, env, parts, found)
-        log = stack.enter_context(_open_log(path, state, header, config.seed, resume))
-        if _is_over(log, state, path.with_name(f"{name}.json")):
+        if is_over(path, header, results):
             console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
             return
-        write_atomic(out / "runs" / f"{name}.toml", tomli_w.dumps(config.table()).encode())
-        watching = stack.enter_context(Watching(out / "runs" / name, config, env, tensorboard))
-        backend.watch = watching
+        write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
+        watching = Watching(out / "runs" / run_name(config), config, env, tensorboard)
+        backend.watch = stack.enter_context(watching)
         stack.enter_context(
-            interruptible(f"every decision is in {path}, the same command with --resume goes on")
+            interruptible(f"every decision is in {path}; the same command with --resume resumes")
         )
-        with torch.random.fork_rng():
-            parts.open_cache()
-            held_out = _held_out(parts)
-            rollout(
-                [env],
-                allocator,
-                [config.seed],
-                log=log,
-                checkpoint=state,
-                on_step=watching.decided,
-            )
+        stack.enter_context(torch.random.fork_rng())
+        parts.open_cache()
+        held_out = _held_out(parts)
+
+        def conclude() -> None:
             ends = {"before": pair.fresh_student(), "after": backend.student.model}
-            agreed = {k: _agreement(m, held_out, parts) for k, m in ends.items() if held_out}
-        save_results(out, name, backend, agreed)
-    forget(state)
+            agreed.update({k: _agreement(m, held_out, parts) for k, m in ends.items() if held_out})
+            save_results(out, run_name(config), backend, agreed)
+
+        run_one(
+            lambda: env,
+            allocator,
+            header,
+            path,
+            resume=resume,
+            on_step=watching.decided,
+            results=results,
+            conclude=conclude,
+        )
     if agreed:
         before, after = agreed["before"], agreed["after"]
         missing = after["teacher_mass_not_stored"]
@@ -210,45 +202,6 @@ def _told(
     told = DistillEnv(backend=backend, task=task, steps=config.steps)
     show_identified(console, told, found)
     return told, found
-
-
-def _open_log(
-    path: Path, state: Path, header: Mapping[str, Any], seed: int, resume: bool
-) -> RunLog:
-    """The run's log: a new one, or with `resume` the one that is there.
-
-    A run that stopped before its first row left nothing to go on from: its log is replaced.
-    """
-    _refuse_overwriting(path, state, resume)
-    if not path.exists():
-        log = RunLog.create(path, config=header, seeds=[seed])
-        forget(state)
-        path.with_suffix(".json").unlink(missing_ok=True)
-        return log
-    return RunLog.open(path, config=header)
-
-
-def _refuse_overwriting(path: Path, state: Path, resume: bool) -> None:
-    """RunLogError where a log with rows is there and is not to be gone on with."""
-    if path.exists() and not has_checkpoint(state) and not read_runlog(path)[1]:
-        path.unlink()
-    if path.exists() and not resume:
-        raise RunLogError(
-            f"{path} exists and is not overwritten: --resume goes on with it; to start anew, give "
-            "another --out or move it away"
-        )
-
-
-def _is_over(log: RunLog, state: Path, results: Path) -> bool:
-    """Whether nothing is left to do: the last row is there, and what is made of it too."""
-    rows = log.rows
-    if rows and not has_checkpoint(state):
-        check_complete(log, Cell("", "", 0, 0, "", (log.header["seeds"][0],)))
-        return True
-    if not (rows and rows[-1]["kind"] == "final" and results.exists()):
-        return False
-    forget(state)  # the process ended before it could
-    return True
 
 
 def _held_out(parts: Parts) -> list[TeacherRecord]:

@@ -7,12 +7,12 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
+from readsim.runs.cell import digest_of
 from readsim.streams import generator
 from readsim.worlds.task import Task
 from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig
 from readsim_hf.interventions import Interventions, intervene
-from readsim_hf.manifest import digest_of
 from readsim_hf.requirement.auxiliary import Auxiliary, auxiliary_tasks
 from readsim_hf.requirement.builtin import draw_card
 from readsim_hf.requirement.card import TaskCard, load_card

@@ -13,9 +13,9 @@ from readsim.backend import added, undone
 from readsim.envs.episode import Setting
 from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.errors import RunLogError
+from readsim.runs.cell import digest_of
 from readsim.streams import generator
 from readsim.tree_file import write_atomic
-from readsim_hf.manifest import digest_of
 from readsim_hf.probes.suite import ProbeSuite
 
 if TYPE_CHECKING:

@@ -1,10 +1,9 @@
 """What must be equal in runs that are compared (R65), as plain data."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
+from readsim.runs.cell import digest_of
 from readsim_hf.config import RunConfig
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import Splits
@@ -12,11 +11,6 @@ from readsim_hf.prompts.library import Library
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.ids import fingerprint
 from readsim_hf.training.saved import file_digest
-
-
-def digest_of(data: object) -> str:
-    """SHA-256 of plain data."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def manifest_of(

@@ -12,11 +12,11 @@ from rich.table import Table
 from readsim.envs.env import DistillEnv
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
+from readsim.runs.cell import digest_of
 from readsim.runs.log_file import read_runlog
 from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
-from readsim_hf.manifest import digest_of
 from readsim_hf.models.loading import no_progress_bars
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified

@@ -14,7 +14,7 @@ from scipy import stats
 from readsim.arrays import Array
 from readsim.errors import RunLogError, unknown
 from readsim.runs.log_file import read_runlog
-from readsim.runs.read_logs import fair_manifest
+from readsim.runs.read_logs import fair
 
 # What may differ: how the teacher is asked and what is minimised is what baselines are about.
 _SEEDS = 3  # from so many seeds on, intervals are over seeds
@@ -45,7 +45,7 @@ class TestedRun:
 @dataclass(frozen=True, eq=False)
 class Difference:
     """A label minus the reference, paired: mean (K+1,) and half-width (K+1,) of 95 % intervals; the last
-    entry is the utility. `over` is "seeds" or "items"."""
+    entry is the utility. `over` is "seeds" or "items", or "nothing" where the items were not kept."""
 
     mean: Array
     half: Array
@@ -64,22 +64,26 @@ def read_tested(folder: Path) -> list[TestedRun]:
 def _read(path: Path) -> TestedRun | None:
     header, rows = read_runlog(path)
     config, beside = header["config"], path.with_suffix(".json")
-    if not rows or rows[-1]["kind"] != "final" or not beside.is_file():
+    if not rows or rows[-1]["kind"] != "final":
         return None
-    tested = json.loads(beside.read_text()).get("test")
-    if tested is None or "weights" not in config:
-        return None  # written by an older readsim
-    manifest = config["manifest"]
-    fair = fair_manifest(manifest)
-    fair |= {k: config[k] for k in ("budget", "steps", "weights", "capabilities")}
-    fair["test items"] = tested["ids"]
-    method = manifest["method"] or f"{manifest['signal']} x {manifest['objective']}"
-    label = f"{config['allocator']}, {method}"
+    label = config["allocator"]
+    if "backend" in config:  # of `readsim run --backend`, which keeps no items
+        tested: Any = {"ids": {}, "after": {}, "benchmarks": {}}
+    else:
+        tested = json.loads(beside.read_text()).get("test") if beside.is_file() else None
+        if tested is None or "weights" not in config:
+            return None  # unfinished, or written by an older readsim
+        manifest = config["manifest"]
+        method = manifest["method"] or f"{manifest['signal']} x {manifest['objective']}"
+        label += f", {method}"
+    shared = fair(config)
+    shared |= {k: config[k] for k in ("budget", "steps", "weights", "capabilities")}
+    shared["test items"] = tested["ids"]
     return TestedRun(
         label=f"{label}, identified" if "identified" in config else label,
         seed=int(header["seeds"][0]),
         path=path,
-        fair=fair,
+        fair=shared,
         capabilities=tuple(config["capabilities"]),
         weights=np.array(config["weights"]),
         profile=np.array(rows[-1]["final_profile"]),
@@ -146,6 +150,8 @@ def difference(runs: Sequence[TestedRun], label: str, reference: str) -> Differe
         spread = each.std(axis=0, ddof=1) / np.sqrt(len(each))
         return Difference(each.mean(axis=0), stats.t.ppf(0.975, len(each) - 1) * spread, "seeds")
     first = next(iter(one.values()))
+    if not first.benchmarks:
+        return Difference(each.mean(axis=0), np.full(each.shape[1], np.nan), "nothing")
     variance = np.zeros(len(first.capabilities))
     for name, (capability, family) in first.benchmarks.items():
         moved = np.mean([one[s].items[name] - other[s].items[name] for s in one], axis=0)
@@ -220,7 +226,8 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
                 if narrow and n < len(names) - 1:
                     continue
                 star = "*" if abs(mean) > half else ""
-                cells[n] += f"\n{100 * mean:+.1f} ± {100 * half:.1f}{star}"
+                sure = "" if np.isnan(half) else f" ± {100 * half:.1f}{star}"
+                cells[n] += f"\n{100 * mean:+.1f}{sure}"
         table.add_row(label, *cells)
     console.print(table)
     console.print(

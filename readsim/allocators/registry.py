@@ -3,15 +3,15 @@
 A name may carry settings, its own and those of `Shape`: `NAME+key=value+key=value`.
 """
 
-import importlib
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from inspect import cleandoc, signature
+from inspect import cleandoc
 from typing import Any
 
 from readsim.allocators.base import Allocator
 from readsim.allocators.modifiers import OPTIONS, Shape, Shaped
-from readsim.errors import ConfigError, ReadsimError, UnknownNameError, unknown
+from readsim.errors import ConfigError, unknown
+from readsim.named import build, find, split_name
 
 GROUP = "readsim.allocators"
 
@@ -94,36 +94,12 @@ def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allo
     return Shaped(made, Shape(**shape)) if shape else made
 
 
-def split_name(text: str) -> tuple[str, dict[str, Any]]:
-    """`"exp3+floor=0.02"` -> `("exp3", {"floor": 0.02})`; values are numbers, true, false or text."""
-    name, *parts = text.split("+")
-    settings: dict[str, Any] = {}
-    for part in parts:
-        key, equals, value = part.partition("=")
-        if not (key and equals and value) or key in settings:
-            raise ConfigError(f"allocator {text!r}: expected NAME+key=value, each key once")
-        settings[key] = _value(value)
-    return name, settings
-
-
-def _value(text: str) -> Any:
-    """A whole number, a number, a truth value, or the text itself."""
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
 def _find(name: str, settings: Mapping[str, Any]) -> Allocator:
     if ":" in name:
-        return _build(name, _import(name), settings)
+        return _build(name, find(name), settings)
     if name in BUILT_IN:
         target, fixed = BUILT_IN[name]
-        return _build(name, _import(target), {**fixed, **settings})
+        return _build(name, find(target), {**fixed, **settings})
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             return _build(name, entry.load(), settings)
@@ -134,35 +110,12 @@ def describe(name: str) -> str:
     """The docstring of an allocator's class."""
     name, _ = split_name(name)
     target = BUILT_IN[name][0] if name in BUILT_IN else name
-    cls = _import(target) if ":" in target else type(load_allocator(name))
+    cls = find(target) if ":" in target else type(load_allocator(name))
     return cleandoc(cls.__doc__ or "(no description)")
 
 
-def _import(target: str) -> Callable[..., Any]:
-    module_name, _, attribute = target.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UnknownNameError(
-            f"allocator {target!r}: cannot import {module_name!r} ({error})"
-        ) from error
-    if not hasattr(module, attribute):
-        raise unknown(
-            f"class in {module_name}", attribute, [n for n in vars(module) if n[0].isupper()]
-        )
-    found: Callable[..., Any] = getattr(module, attribute)
-    return found
-
-
 def _build(name: str, cls: Callable[..., Any], settings: Mapping[str, Any]) -> Allocator:
-    try:
-        made = cls(**settings)
-    except ReadsimError:
-        raise
-    except TypeError as error:
-        raise ConfigError(
-            f"allocator {name!r} with {dict(settings)!r}: {error}; accepted: {_arguments(cls)}"
-        ) from error
+    made = build(name, cls, settings, "allocator")
     if not isinstance(made, Allocator):
         raise ConfigError(
             f"allocator {name!r} is not a readsim.Allocator (subclass it and define select)"
@@ -170,10 +123,3 @@ def _build(name: str, cls: Callable[..., Any], settings: Mapping[str, Any]) -> A
     if type(made).select is Allocator.select:
         raise ConfigError(f"allocator {name!r} defines no select(state, context)")
     return made
-
-
-def _arguments(cls: Callable[..., Any]) -> str:
-    try:
-        return str(signature(cls))
-    except ValueError:
-        return "unknown"

@@ -36,7 +36,8 @@ Requirement = Annotated[
 ]
 Budgets = Annotated[str, typer.Option(help="Token budgets, separated by commas.")]
 Seeds = Annotated[
-    str, typer.Option(help="Number of seeds (8 means 0..7), or seeds separated by commas (3,5).")
+    str,
+    typer.Option(help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,)."),
 ]
 
 Tokens = Annotated[
@@ -103,22 +104,31 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 @app.command()
 def run(
-    world: World = "read8-llama",
-    task: Annotated[str | None, typer.Option(help="Task; the world's first.")] = None,
-    budget: Annotated[str, typer.Option(help="Token budget.")] = "20M",
+    world: Annotated[
+        str | None, typer.Option(help="As for `compare`; read8-llama without --backend.")
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="module:factory of a backend of yours, with +key=value settings."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Name, or weights (math=0.7,code=0.3); the world's first, or average."),
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Token budget; 20M.")] = None,
     steps: Steps = 20,
     seeds: Seeds = "1",
     allocator: Annotated[
         str, typer.Option(help="Name or module:Class; read+guard=0.02 sets one of its settings.")
     ] = "read",
-    out: Annotated[Path, typer.Option(help="The run log to write.")] = Path("results/run.jsonl"),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run.")
-    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="The run log (.jsonl), or a folder that plot and report read.")
+    ] = Path("results/run.jsonl"),
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     requirement: Requirement = None,
 ) -> None:
-    """Run one allocator with every decision on disk; `--resume` goes on after a kill."""
-    run_command.run(world, task, budget, steps, seeds, allocator, out, resume, requirement)
+    """Run one allocator with every decision on disk; `--resume` continues after a kill."""
+    run_command.run(world, backend, task, budget, steps, seeds, allocator, out, resume, requirement)
 
 
 @app.command()

@@ -1,20 +1,29 @@
 """`readsim run`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import interruptible, parse_seeds, progress
-from readsim.runs.grid import make_cells, run_cell_durably
+from readsim.cli.common import interruptible, parse_seeds, parse_task, progress
+from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD
+from readsim.errors import ConfigError
+from readsim.runs.cell import log_place
+from readsim.runs.foreign import load_backend, run_backend
+from readsim.runs.grid import make_cells, run_cell
+from readsim.runs.log_file import read_runlog
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
 
+OnStep = Callable[[int], None]
+
 
 def run(
-    world: str,
+    world: str | None,
+    backend: str | None,
     task: str | None,
-    budget: str,
+    budget: str | None,
     steps: int,
     seeds: str,
     allocator: str,
@@ -23,27 +32,60 @@ def run(
     requirement: str | None = None,
 ) -> None:
     """`readsim run`."""
-    console = Console()
-    loaded = load_world(world)
-    [cell] = make_cells(
-        world,
-        tasks=[task if task is not None else loaded.task_names[0]],
-        budgets=[parse_tokens(budget)],
-        steps=steps,
-        allocators=[allocator],
-        seeds=parse_seeds(seeds),
-        requirement=requirement,
-    )
-    kept = f"every decision is in {out}, the same command with --resume goes on"
-    with interruptible(kept), progress(Console(stderr=True)) as bar:
-        job = bar.add_task("decisions", total=steps * len(cell.seeds))
-        run_cell_durably(cell, out, resume=resume, on_step=lambda n: bar.advance(job, n))
-    from readsim.runs.log_file import read_runlog
+    console, numbers, chosen = Console(), parse_seeds(seeds), parse_task(task)
+    tokens = None if budget is None else parse_tokens(budget)
+    if backend is None:
+        name = world if world is not None else DEFAULT_WORLD
+        [cell] = make_cells(
+            name,
+            tasks=[chosen if chosen is not None else load_world(name).task_names[0]],
+            budgets=[DEFAULT_BUDGET if tokens is None else tokens],
+            steps=steps,
+            allocators=[allocator],
+            seeds=numbers,
+            requirement=requirement,
+        )
 
+        def work(on_step: OnStep) -> list[Path]:
+            path = log_place(out, cell.file_name)
+            run_cell(cell, path, resume=resume, durable=True, on_step=on_step)
+            return [path]
+
+    else:
+        if world is not None:
+            raise ConfigError(f"--world {world!r}: --backend {backend!r} is what is trained")
+        if len(numbers) > 1 and log_place(out, "") == out:
+            raise ConfigError(
+                f"--out {str(out)!r}: {len(numbers)} runs of a backend have a log each; give a folder"
+            )
+        factory = load_backend(backend)
+
+        def work(on_step: OnStep) -> list[Path]:
+            return [
+                run_backend(
+                    factory,
+                    allocator,
+                    seed,
+                    out,
+                    task="average" if chosen is None else chosen,
+                    budget=tokens,
+                    steps=steps,
+                    requirement=requirement,
+                    resume=resume,
+                    on_step=on_step,
+                )
+                for seed in numbers
+            ]
+
+    kept = f"every decision is in {out}; the same command with --resume resumes the run"
+    with interruptible(kept), progress(Console(stderr=True)) as bar:
+        job = bar.add_task("decisions", total=steps * len(numbers))
+        paths = work(lambda n: bar.advance(job, n))
     table = Table("seed", "decisions", "student tokens", "final utility")
-    for row in read_runlog(out)[1]:
+    for row in (row for path in paths for row in read_runlog(path)[1]):
         if row["kind"] == "final":
             spent = show_tokens(row["totals"]["student"])
             table.add_row(str(row["seed"]), str(row["step"]), spent, f"{row['utility']:.4f}")
     console.print(table)
-    console.print(f"log: {out}")
+    for path in paths:
+        console.print(f"log: {path}", markup=False, highlight=False)

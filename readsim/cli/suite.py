@@ -44,7 +44,7 @@ def compare_suite(
 def about(plan: Sequence[Comparison]) -> str:
     """What will be run, in words."""
     cells = [cell for comparison in plan for cell in comparison.cells]
-    allocators = dict.fromkeys(cell.allocator for cell in cells)
+    allocators = dict.fromkeys(cell.allocator_name for cell in cells)
     runs = sum(len(cell.seeds) for cell in cells)
     return (
         f"{len(plan)} worlds x {len(allocators)} allocators, {len(cells[0].seeds)} seeds: {len(cells)} "
@@ -65,15 +65,15 @@ class Clock:
         """A cell is over; `seconds` is 0 if it was before."""
         self.left.remove(cell)
         if seconds > 0:
-            self.took.setdefault(cell.allocator, []).append(seconds)
+            self.took.setdefault(cell.allocator_name, []).append(seconds)
         self.bar.update(self.job, advance=1, description=self.words())
 
     def words(self) -> str:
         """`cells, about 4 min left`, once every allocator that is left was seen."""
-        if not {cell.allocator for cell in self.left} <= self.took.keys():
+        if not {cell.allocator_name for cell in self.left} <= self.took.keys():
             return "cells"
         mean = {name: sum(values) / len(values) for name, values in self.took.items()}
-        seconds = sum(mean[cell.allocator] for cell in self.left) / self.jobs
+        seconds = sum(mean[cell.allocator_name] for cell in self.left) / self.jobs
         return f"cells, about {seconds / 60.0:.0f} min left"
 
 
@@ -107,9 +107,9 @@ def _report_troubles(console: Console, troubles: Sequence[Trouble], out: Path) -
     """What has no result, an allocator a line, and all of it in problems.csv."""
     rows = [
         {
-            "allocator": t.cell.allocator,
+            "allocator": t.cell.allocator_name,
             "world": t.folder,
-            "task": t.cell.task,
+            "task": t.cell.task_name,
             "budget": t.cell.budget,
             "outcome": "failed" if t.applicable else "not applicable here",
             "error": t.problem.kind,

@@ -21,6 +21,8 @@ def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
     configs = [header["config"] for header in group.headers.values()]
     if group.is_real:
         return _distill(group, folder)
+    if "backend" in configs[0]:
+        return [backend_command(config) for config in configs], []
     first, remarks = configs[0], []
     world = _world(first, folder)
     if world is None:
@@ -75,6 +77,18 @@ def budget_text(budget: int) -> str:
     return show_tokens(budget) if parse_tokens(show_tokens(budget)) == budget else str(budget)
 
 
+def backend_command(config: Mapping[str, Any]) -> str:
+    """The line of one run of anybody's backend."""
+    weights = zip(config["capabilities"], config["weights"], strict=True)
+    shares = ",".join(f"{name}={weight!r}" for name, weight in weights if weight)
+    task = shares if str(config["task"]).startswith("custom-") else str(config["task"])
+    parts = ["readsim", "run", "--backend", config["backend"]["factory"], "--task", task]
+    parts += ["--budget", budget_text(config["budget"]), "--steps", str(config["steps"])]
+    parts += ["--seeds", f"{config['seeds'][0]},", "--allocator", str(config["allocator"])]
+    parts += ["--requirement", str(config["told"])] if "told" in config else []
+    return shlex.join([*parts, "--out", "again"])
+
+
 def _distill(group: Group, folder: Path) -> tuple[list[str], list[str]]:
     """A line a run: its settings file lies beside its log."""
     lines, without = [], []
@@ -110,6 +124,9 @@ def provenance_section(group: Group, folder: Path) -> Section:
         world = load_world(str(file))
         said = {"about": world.description, **world.provenance}
         items.append(Facts([(f"world: {key}", str(text)) for key, text in said.items() if text]))
+    elif "backend" in config:
+        about = config["backend"].get("manifest", {})
+        items.append(Facts([(f"backend: {key}", str(value)) for key, value in about.items()]))
     elif not group.is_real:
         remarks = [
             *remarks,

@@ -1,64 +1,204 @@
-"""One cell of a grid: what is run, and the configuration its log records."""
+"""One cell of a grid: what is run, the name of its log, and the configuration that its log records."""
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from readsim.allocators.base import Allocator
+from readsim.allocators.modifiers import Shaped
+from readsim.allocators.registry import load_allocator
+from readsim.envs.env import DistillEnv
+from readsim.errors import RunLogError
+from readsim.runs.log_schema import plain
+from readsim.backend import OffersWorld
 from readsim.worlds import World, world_to_dict
+from readsim.worlds.task import Task
 
 PAPER_ALLOCATORS = ("one-hot", "uniform", "task-static", "greedy", "grid", "read", "oracle-static")
-
-
 PAPER_BUDGETS = (20_000_000, 150_000_000)
+
+# The order of a header's fields, in which logs have always been written.
+_CELL = ("task", "budget", "steps", "allocator", "settings")
+_NAMES = ("sources", "capabilities", "hidden", "requirement", "weights", "identified", "seeds")
+_SIMULATED = ("world", *_CELL, "world_digest", *_NAMES)
+_OTHER = ("world", "world_digest", *_CELL, "pool_runs", *_NAMES, "manifest")
+
+AnyTask = Task | str | Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
     """Runs that share everything but the seed.
 
-    `settings` are passed to the allocator; `requirement` is a mode of
-    `readsim.envs.requirement_modes`, or None for the task's own.
+    world        a World, or the text that names one
+    task         its name, requirement weights by capability, or a Task
+    allocator    its name, or an instance
+    name         what the allocator is called; None: as `allocator_name` says
+    settings     passed to a named allocator
+    requirement  a mode of `readsim.envs.requirement_modes`, or None for the task's own
     """
 
-    world: str
-    task: str
+    world: World | str
+    task: AnyTask
     budget: int
     steps: int
-    allocator: str
+    allocator: Allocator | str
     seeds: tuple[int, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     requirement: str | None = None
+    name: str | None = None
+
+    @property
+    def allocator_name(self) -> str:
+        """What the allocator is called in logs and tables."""
+        return allocator_name(self.allocator) if self.name is None else self.name
+
+    @property
+    def task_name(self) -> str:
+        """What the task is called in logs and tables."""
+        return task_name(self.task)
 
     @property
     def file_name(self) -> str:
-        """Name of the run log: `ALLOCATOR.TASK.BUDGET.jsonl`, with anything odd replaced."""
-        text = f"{self.allocator}.{self.task}.{self.budget}"
-        safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in text)
-        if safe == text:
-            return f"{safe}.jsonl"
-        return f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.jsonl"
+        """Name of the run log."""
+        return file_name(self.allocator_name, self.task_name, self.budget)
+
+    def make_allocator(self) -> Allocator:
+        """The allocator itself."""
+        if isinstance(self.allocator, Allocator):
+            return self.allocator
+        return load_allocator(self.allocator, self.settings)
+
+    def make_env(self, world: World) -> DistillEnv:
+        """A run's environment in `world`, which is the cell's."""
+        return DistillEnv(
+            world, self.task, self.budget, steps=self.steps, requirement=self.requirement
+        )
+
+    def header(self, world: World) -> dict[str, Any]:
+        """The configuration of the log; `world` is the cell's."""
+        env, known = self.make_env(world), isinstance(self.allocator, str)
+        return header_of(
+            env,
+            task=self.task_name,
+            allocator=self.allocator_name,
+            settings=self.settings if known else settings_of(self.make_allocator()),
+            seeds=self.seeds,
+            told=self.requirement,
+            **(
+                {} if isinstance(self.task, str) else {"weights": env.setting.task.weights.tolist()}
+            ),
+        )
+
+
+def file_name(allocator: str, task: str, budget: int, *more: str) -> str:
+    """Name of a run log: `ALLOCATOR.TASK.BUDGET[.MORE].jsonl`, with anything odd replaced."""
+    text = f"{allocator}.{task}.{budget}"
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in text)
+    if safe != text:
+        safe += f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return ".".join([safe, *more, "jsonl"])
+
+
+def task_name(task: AnyTask) -> str:
+    """The task's name; of weights a digest."""
+    if isinstance(task, Task):
+        return task.name
+    return task if isinstance(task, str) else f"custom-{digest_of(dict(task))[:8]}"
+
+
+def digest_of(data: object) -> str:
+    """SHA-256 of plain data, in hex."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def world_digest(world: World) -> str:
     """First 16 hex digits of the SHA-256 of the world's data."""
-    text = json.dumps(world_to_dict(world), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest_of(world_to_dict(world))[:16]
 
 
-def cell_config(cell: Cell, world: World) -> dict[str, Any]:
-    """The header of a cell's log: what must be equal for a log to be continued."""
-    config = asdict(cell)
-    config.pop("seeds")
-    said = config.pop("requirement")
-    return {
-        **config,
-        "world": world.name,
-        "world_digest": world_digest(world),
-        "sources": list(world.sources),
-        "capabilities": list(world.capabilities),
-        "hidden": list(world.hidden),
-        "requirement": world.task(cell.task).requirement.tolist(),
-        "seeds": list(cell.seeds),
-        **({} if said is None else {"told": said}),
+def allocator_name(allocator: Allocator | str) -> str:
+    """The name itself; of an instance its class, and each setting that is not the default."""
+    if isinstance(allocator, str):
+        return allocator
+    cls = _class_of(allocator)
+    if rows := allocator.settings():
+        changed = [f"{name}={value}" for name, value, said in rows if said.startswith("set by")]
+    else:
+        plain_kinds = (bool, int, float, str)
+        changed = [f"{k}={v}" for k, v in _attributes(allocator) if isinstance(v, plain_kinds)]
+    return "+".join([cls.__name__, *changed])
+
+
+def settings_of(allocator: Allocator) -> dict[str, Any]:
+    """What tells an instance from another one, as plain data for a header."""
+    cls = _class_of(allocator)
+    rows = [(name, value) for name, value, _ in allocator.settings()]
+    shown = {name: _plain(value, name) for name, value in rows or _attributes(allocator)}
+    return {"class": cls.__name__, **shown}
+
+
+def _class_of(allocator: Allocator) -> type[Allocator]:
+    return type(allocator.inner if isinstance(allocator, Shaped) else allocator)
+
+
+def _attributes(allocator: Allocator) -> list[tuple[str, Any]]:
+    return [(k, v) for k, v in vars(allocator).items() if k not in ("inner", "shape", "needs")]
+
+
+def _plain(value: object, name: str) -> Any:
+    """The value as a log can hold it; of any other object its class."""
+    try:
+        return plain(value, name)
+    except RunLogError:
+        return repr(value) if isinstance(value, float) else type(value).__qualname__
+
+
+def header_of(
+    env: DistillEnv,
+    *,
+    task: str,
+    allocator: str,
+    seeds: Sequence[int],
+    settings: Mapping[str, Any] | None = None,
+    told: str | None = None,
+    identity: tuple[str, str] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """The configuration that a log records: what must be equal for it to be continued.
+
+    task, allocator  what they are called
+    told             the requirement mode, if it is not the task's own
+    identity         name and digest of what is trained; None for a simulated world, which has its own
+    more             further fields
+    """
+    backend, setting = env.backend, env.setting
+    order: tuple[str, ...] = _OTHER
+    if identity is None:
+        assert isinstance(backend, OffersWorld), "what is no world needs an identity"
+        identity, order = (backend.world.name, world_digest(backend.world)), _SIMULATED
+    facts = {
+        "world": identity[0],
+        "world_digest": identity[1],
+        "task": task,
+        "budget": setting.budget,
+        "steps": setting.steps,
+        "allocator": allocator,
+        "settings": dict(settings or {}),
+        "sources": list(backend.sources),
+        "capabilities": list(backend.capabilities),
+        "hidden": list(backend.hidden),
+        "requirement": setting.task.requirement.tolist(),
+        "seeds": list(seeds),
+        **more,
+        **({} if told is None else {"told": told}),
     }
+    return {key: facts[key] for key in dict.fromkeys((*order, *facts)) if key in facts}
+
+
+def log_place(out: Path, name: str) -> Path:
+    """Where a run's log is: `out` itself if that is a `.jsonl` file, else `out`/runs/`name`."""
+    return out if out.suffix == ".jsonl" or out.is_file() else out / "runs" / name

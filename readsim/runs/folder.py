@@ -32,8 +32,8 @@ def write_timings(path: Path, seconds: dict[Cell, float]) -> None:
 
     rows = [
         {
-            "allocator": cell.allocator,
-            "task": cell.task,
+            "allocator": cell.allocator_name,
+            "task": cell.task_name,
             "budget": cell.budget,
             "seconds": spent,
             "decisions": cell.steps * len(cell.seeds),

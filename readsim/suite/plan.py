@@ -116,7 +116,7 @@ def make_plan(
             allocators=checked,
             seeds=seeds,
         )
-        cases = [cell for cell in cells if cell.allocator == SCALE[0]]
+        cases = [cell for cell in cells if cell.allocator_name == SCALE[0]]
         everyone = tuple(replace(case, allocator=name) for case in cases for name in names)
         plan.append(Comparison(world.name, text, everyone))
     return plan

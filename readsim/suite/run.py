@@ -53,12 +53,12 @@ def run_suite(
         save_world(load_world(comparison.world), folder / "world.toml")
         problems: dict[Cell, Problem] = {}
         seconds = run_cells(comparison.cells, folder, jobs=jobs, on_cell=on_cell, problems=problems)
-        broken = {cell.allocator for cell in problems}
+        broken = {cell.allocator_name for cell in problems}
         write_timings(
             folder / "timings.csv",
-            {cell: spent for cell, spent in seconds.items() if cell.allocator not in broken},
+            {cell: spent for cell, spent in seconds.items() if cell.allocator_name not in broken},
         )
-        _lay_aside(folder, [cell for cell in comparison.cells if cell.allocator in broken])
+        _lay_aside(folder, [cell for cell in comparison.cells if cell.allocator_name in broken])
         frame = results(folder)
         frame.to_csv(folder / "results.csv", index=False)
         summarise(frame, folder / "timings.csv")[0].to_csv(folder / "summary.csv", index=False)

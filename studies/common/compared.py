@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from readsim.allocators.registry import split_name
 from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.metrics import target_set
+from readsim.named import split_name
 from readsim.runs.read_logs import Log
 from readsim.summary.grid import Grid, make_grid
 from readsim.summary.results import FINAL, KEYS, is_oracle, results_of

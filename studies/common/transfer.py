@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from readsim.allocators.registry import split_name
 from readsim.arrays import Array, Mask
 from readsim.errors import RunLogError
 from readsim.metrics import NOISE_DROP
+from readsim.named import split_name
 from readsim.runs.read_logs import Log
 from readsim.stats import benjamini_hochberg, t_test
 

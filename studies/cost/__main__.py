@@ -36,7 +36,8 @@ def measure(allocator: str, runs: int, folder: Path) -> dict[str, object]:
             seeds=[seed],
         )
         start = time.perf_counter()
-        path, _ = run_cell(cell, folder / str(seed) / cell.file_name)
+        path = folder / str(seed) / cell.file_name
+        run_cell(cell, path)
         read_runlog(path)
         seconds.append(time.perf_counter() - start)
         sizes.append(path.stat().st_size)

@@ -48,7 +48,9 @@ def study(given: argparse.Namespace, console: Console) -> None:
         )
     if troubles:
         first = troubles[0]
-        raise RunLogError(f"{first.cell.allocator} failed in {first.folder}: {first.problem.text}")
+        raise RunLogError(
+            f"{first.cell.allocator_name} failed in {first.folder}: {first.problem.text}"
+        )
     table = world_table(plan, given.out / "worlds")
     table.attrs["seeds"] = given.seeds
     explained = {response: explain(table, response) for response in RESPONSES}

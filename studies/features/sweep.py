@@ -42,9 +42,9 @@ def _row(comparison: Comparison, folder: Path) -> dict[str, object]:
     utility = 100.0 * runs.pivot_table("utility", "seed", "allocator")
     row: dict[str, object] = {
         "world": comparison.world,
-        "task": cell.task,
+        "task": cell.task_name,
         "dynamics": world.dynamics,
-        **features_of(world, world.task(cell.task), cell.budget, cell.steps),
+        **features_of(world, world.task(cell.task_name), cell.budget, cell.steps),
     }
     for other in AGAINST:
         difference = (utility["read"] - utility[other]).to_numpy(dtype=float)
@@ -56,7 +56,7 @@ def _row(comparison: Comparison, folder: Path) -> dict[str, object]:
 
 
 def _log_of(comparison: Comparison, allocator: str) -> str:
-    return next(cell.file_name for cell in comparison.cells if cell.allocator == allocator)
+    return next(cell.file_name for cell in comparison.cells if cell.allocator_name == allocator)
 
 
 def largest_share(log: Path) -> float:

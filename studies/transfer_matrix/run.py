@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from readsim.allocators.base import Allocator, Context
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
+from readsim.runs.cell import header_of
 from readsim.runs.log_file import RunLog, read_runlog
-from readsim.runs.loop import rollout
+from readsim.runs.one import run_one
 from readsim.tree_file import write_atomic
 from studies.transfer_matrix.lab import Lab, Reference
 from studies.transfer_matrix.plan import Job
@@ -29,23 +31,24 @@ class Fixed(Allocator):
         return self.shares
 
 
-def job_config(job: Job, lab: Lab) -> dict[str, Any]:
+def _env(job: Job, lab: Lab) -> DistillEnv:
+    """All capabilities alike, one decision."""
+    task = dict.fromkeys(lab.capabilities, 1.0 / len(lab.capabilities))
+    return DistillEnv(backend=lab.backend(job.budget), task=task, budget=job.budget, steps=1)
+
+
+def job_header(job: Job, lab: Lab) -> dict[str, Any]:
     """The header of a run's log. A log with another one is not taken for this run's."""
     k = len(lab.capabilities)
-    return {
-        "world": lab.name,
-        "world_digest": lab.digest,
-        "task": "average",
-        "budget": job.budget,
-        "steps": 1,
-        "allocator": job.name,
-        "settings": {"shares": list(job.shares)},
-        "sources": list(lab.sources),
-        "capabilities": list(lab.capabilities),
-        "hidden": [],
-        "requirement": [1.0 / k] * k,
-        "seeds": [job.seed],
-    }
+    return header_of(
+        _env(job, lab),
+        task="average",
+        allocator=job.name,
+        settings={"shares": list(job.shares)},
+        seeds=[job.seed],
+        identity=(lab.name, lab.digest),
+        requirement=[1.0 / k] * k,
+    )
 
 
 def log_path(job: Job, folder: Path) -> Path:
@@ -58,31 +61,22 @@ def missing(jobs: Sequence[Job], folder: Path) -> list[Job]:
     return [job for job in jobs if not log_path(job, folder).exists()]
 
 
-def run_job(job: Job, lab: Lab, folder: Path) -> None:
-    """Train in one step and measure; the log appears when the run is over.
-
-    Raises RunLogError if there is a log of another lab under this name.
-    """
-    path, config = log_path(job, folder), job_config(job, lab)
-    if path.exists():
-        RunLog.open(path, config=config).close()
-        return
-    task = dict.fromkeys(lab.capabilities, 1.0 / len(lab.capabilities))
-    env = DistillEnv(backend=lab.backend(job.budget), task=task, budget=job.budget, steps=1)
-    rows, _ = rollout([env], Fixed(job.shares), [job.seed])
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    with RunLog.create(part, config=config, seeds=[job.seed]) as log:
-        log.append(rows)
-    part.replace(path)
-
-
 def run_jobs(
     jobs: Sequence[Job], lab: Lab, folder: Path, on_job: Callable[[Job], None] | None = None
 ) -> None:
-    """`run_job` for each; `on_job` is told after each."""
+    """Train in one step and measure, for each job without a log; `on_job` is told after each.
+
+    Raises RunLogError if there is a log of another lab under a job's name.
+    """
     for job in jobs:
-        run_job(job, lab, folder)
+        run_one(
+            partial(_env, job, lab),
+            Fixed(job.shares),
+            job_header(job, lab),
+            log_path(job, folder),
+            resume=True,
+            durable=False,
+        )
         if on_job is not None:
             on_job(job)
 
@@ -96,7 +90,7 @@ def collect(jobs: Sequence[Job], lab: Lab, folder: Path, command: str) -> dict[s
         raise RunLogError(f"{folder}: {len(left)} of {len(jobs)} runs are missing")
     runs = []
     for job in jobs:
-        RunLog.open(log_path(job, folder), config=job_config(job, lab)).close()
+        RunLog.open(log_path(job, folder), config=job_header(job, lab)).close()
         final = read_runlog(log_path(job, folder))[1][-1]
         runs.append(
             {

@@ -17,10 +17,11 @@ from readsim.allocators.modifiers import (
     with_floor,
     within_caps,
 )
-from readsim.allocators.registry import describe, load_allocator, split_name
+from readsim.allocators.registry import describe, load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, UnknownNameError
+from readsim.named import split_name
 from readsim.runs.log_file import RunLog
 from readsim.runs.loop import rollout
 from readsim.testing.backend_checks import same

@@ -16,7 +16,7 @@ from tests.support.paths import ROOT
 # no longer entry of its own.
 LAYERS = (
     ("errors",),
-    ("arrays", "envs.simplex", "runs.parallel", "streams", "token_counts"),
+    ("arrays", "envs.simplex", "named", "runs.parallel", "streams", "token_counts"),
     ("envs.ledger", "runs.log_schema", "tree_file"),
     ("runs.log_file",),
     ("worlds",),

@@ -16,8 +16,8 @@ from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
 from readsim.metrics import on_target
-from readsim.runs.cell import Cell, cell_config
-from readsim.runs.grid import log_paths, make_cells, run_cell, run_cell_durably, run_cells
+from readsim.runs.cell import Cell
+from readsim.runs.grid import log_paths, make_cells, run_cell, run_cells
 from readsim.runs.log_file import read_runlog
 from readsim.runs.loop import rollout
 from readsim.simulator import SimBackend
@@ -116,21 +116,21 @@ def interrupted(path: Path, rounds: int) -> list[bytes]:
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        run_cell_durably(cell(), path, resume=False, on_step=stop)
+        run_cell(cell(), path, durable=True, resume=False, on_step=stop)
     return logs
 
 
 @pytest.mark.parametrize("stop_after", [1, 3, 5])
 def test_an_interrupted_run_ends_with_the_same_rows(tmp_path: Path, stop_after: int) -> None:
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
-    run_cell_durably(cell(), whole, resume=False)
+    run_cell(cell(), whole, durable=True, resume=False)
     interrupted(broken, stop_after)
     assert len(read_runlog(broken)[1]) == 2 + 2 * stop_after
-    run_cell_durably(cell(), broken, resume=True)
+    run_cell(cell(), broken, durable=True, resume=True)
     assert read_runlog(broken)[1] == read_runlog(whole)[1]
     assert not broken.with_suffix(".state").exists()
     before = broken.read_bytes()
-    run_cell_durably(cell(), broken, resume=True)  # nothing left to do
+    run_cell(cell(), broken, durable=True, resume=True)  # nothing left to do
     assert broken.read_bytes() == before
 
 
@@ -138,10 +138,10 @@ def test_an_interrupted_run_ends_with_the_same_rows(tmp_path: Path, stop_after: 
 def test_a_log_cut_behind_its_checkpoint_is_mended(tmp_path: Path, cut: int) -> None:
     """A kill between checkpoint and append, or in the middle of an append."""
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
-    run_cell_durably(cell(), whole, resume=False)
+    run_cell(cell(), whole, durable=True, resume=False)
     _, kept, complete = interrupted(broken, 3)
     broken.write_bytes(complete[: max(len(kept), len(complete) - cut)])
-    run_cell_durably(cell(), broken, resume=True)
+    run_cell(cell(), broken, durable=True, resume=True)
     assert read_runlog(broken)[1] == read_runlog(whole)[1]
 
 
@@ -164,17 +164,17 @@ def test_kill_nine_and_resume(tmp_path: Path) -> None:
     assert refused.returncode == 2
     with python(*command, "--resume") as resumed:
         assert resumed.wait() == 0
-    run_cell_durably(cell(steps=12), whole, resume=False)
+    run_cell(cell(steps=12), whole, durable=True, resume=False)
     assert read_runlog(killed)[1] == read_runlog(whole)[1]
 
 
 def test_a_run_of_another_setting_is_not_continued(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
-    run_cell_durably(cell("uniform"), path, resume=False)
+    run_cell(cell("uniform"), path, durable=True, resume=False)
     with pytest.raises(RunLogError, match="allocator"):
-        run_cell_durably(cell("random"), path, resume=True)
+        run_cell(cell("random"), path, durable=True, resume=True)
     with pytest.raises(RunLogError, match="seeds"):
-        run_cell_durably(cell("uniform", seeds=(0, 1)), path, resume=True)
+        run_cell(cell("uniform", seeds=(0, 1)), path, durable=True, resume=True)
 
 
 def test_a_lost_checkpoint_is_said(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_lost_checkpoint_is_said(tmp_path: Path) -> None:
     interrupted(path, 1)
     shutil.rmtree(path.with_suffix(".state"))
     with pytest.raises(RunLogError, match="no final row for seeds"):
-        run_cell_durably(cell(), path, resume=True)
+        run_cell(cell(), path, durable=True, resume=True)
 
 
 # --------------------------------------------------------------------------------- the grid
@@ -268,10 +268,11 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 
 
 def test_the_header_holds_what_the_analysis_needs(tmp_path: Path) -> None:
-    path, _ = run_cell(cell("uniform"), tmp_path / "run.jsonl")
+    path = tmp_path / "run.jsonl"
+    run_cell(cell("uniform"), path)
     header, rows = read_runlog(path)
     config = header["config"]
-    assert config == cell_config(cell("uniform"), load_world(WORLD))
+    assert config == cell("uniform").header(load_world(WORLD))
     assert config["requirement"][1] == pytest.approx(0.6)
     target = np.array(config["requirement"]) == max(config["requirement"])
     assert np.isfinite(on_target(np.array(rows[-1]["final_change"]), target))

@@ -85,6 +85,6 @@ def test_expectations_are_about_cases_and_settings_that_are_run(tmp_path: Path) 
         setting = ASKED[claim.id][0]
         for case in cases:
             labels = {f"T={c.steps}" for c in case.cells}
-            labels |= {c.allocator.partition("+")[2] for c in case.cells}
+            labels |= {c.allocator_name.partition("+")[2] for c in case.cells}
             if claim.expected(case.name):
                 assert setting in labels

@@ -60,8 +60,8 @@ def test_the_plan_is_every_allocator_on_every_world() -> None:
         world = load_world(comparison.world)
         budgets = {cell.budget for cell in comparison.cells}
         assert len(comparison.cells) == len(names) * len(budgets)
-        assert {cell.allocator for cell in comparison.cells} == set(names)
-        assert len({cell.task for cell in comparison.cells}) == 1
+        assert {cell.allocator_name for cell in comparison.cells} == set(names)
+        assert len({cell.task_name for cell in comparison.cells}) == 1
         assert max(budgets) <= world.horizon
         if comparison.world.startswith("random:"):
             assert budgets == {BUDGET}
@@ -77,7 +77,7 @@ def test_names_for_one_rule_are_run_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_scores_need_is_added_and_unknown_names_are_refused() -> None:
     [comparison] = make_plan(["random"], worlds=["conflict"])
-    assert {cell.allocator for cell in comparison.cells} == {
+    assert {cell.allocator_name for cell in comparison.cells} == {
         *("random", "uniform", "task-static", "oracle-static")
     }
     with pytest.raises(UnknownNameError, match="did you mean 'read'"):
@@ -90,7 +90,7 @@ def test_what_scores_need_is_added_and_unknown_names_are_refused() -> None:
 def test_what_an_allocator_raises_stops_only_that_allocator(tmp_path: Path) -> None:
     plan = small(f"{MADE}Broken", f"{MADE}OnlyThree")
     troubles = run_suite(plan, tmp_path)
-    assert [(t.folder, t.cell.allocator[len(MADE) :], t.applicable) for t in troubles] == [
+    assert [(t.folder, t.cell.allocator_name[len(MADE) :], t.applicable) for t in troubles] == [
         ("from-scratch", "Broken", True),
         ("from-scratch", "Broken", True),
         ("random-5", "Broken", True),
@@ -118,7 +118,7 @@ def test_a_known_allocator_that_cannot_be_loaded_is_reported(
     monkeypatch.setattr(plan_module, "allocator_names", lambda: ("random", "gone"))
     monkeypatch.setitem(BUILT_IN, "gone", ("no.such.module:Gone", {}))
     [trouble] = run_suite(make_plan(worlds=WORLDS[1:], seeds=(0,), steps=2), tmp_path)
-    assert trouble.cell.allocator == "gone"
+    assert trouble.cell.allocator_name == "gone"
     assert "cannot import 'no.such.module'" in trouble.problem.text
     with pytest.raises(UnknownNameError, match="cannot import"):
         make_plan(["gone"], worlds=WORLDS[1:])

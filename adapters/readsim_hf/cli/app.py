@@ -51,13 +51,14 @@ def distill(
 
 
 def scores(
-    folder: Annotated[Path, typer.Argument(help="A folder that `distill` wrote runs to.")],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of `distill`, or of `run` with --backend.")
+    ],
     reference: Annotated[
         Text, typer.Option(help="The run that others are compared with, as the table names it.")
     ] = None,
 ) -> None:
     """Finished real runs side by side on the test split, with paired intervals; scores.csv."""
-    _need_extra()
     from readsim_hf.scores import show_scores
 
     show_scores(folder, reference)

@@ -8,8 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from readsim.cli.common import parse_list
-from readsim.errors import ConfigError
+from readsim.cli.common import parse_list, parse_task
 
 Text = str | None
 
@@ -130,7 +129,7 @@ def choose(
         "signal": signal,
         "objective": objective,
         "on_policy": on_policy,
-        "task": _task(task),
+        "task": parse_task(task),
         "budget": budget,
         "steps": steps,
         "allocator": allocator,
@@ -173,19 +172,3 @@ def _given(table: dict[str, Any]) -> dict[str, Any]:
     """The options that were given."""
     nested = {k: _given(v) if isinstance(v, dict) and k != "task" else v for k, v in table.items()}
     return {k: v for k, v in nested.items() if v is not None and v != {}}
-
-
-def _task(text: str | None) -> str | dict[str, float] | None:
-    """`"math=0.7,code=0.3"` -> a table; anything else is a name."""
-    if text is None or "=" not in text:
-        return text
-    shares: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, share = part.partition("=")
-        if name.strip() in shares:
-            raise ConfigError(f"--task {text!r}: {name.strip()!r} is named twice")
-        try:
-            shares[name.strip()] = float(share)
-        except ValueError as error:
-            raise ConfigError(f"--task {text!r}: {part!r} is not CAPABILITY=SHARE") from error
-    return shares

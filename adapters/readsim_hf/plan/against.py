@@ -12,10 +12,11 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
 from readsim.plots.forecast import draw_forecast, inside
 from readsim.plots.style import save, sober
+from readsim.runs.cell import task_name
 from readsim.runs.forecast import Outlook
 from readsim.runs.log_file import read_runlog
 from readsim_hf.config import RunConfig
-from readsim_hf.distill import run_name, task_name
+from readsim_hf.distill import run_name
 from readsim_hf.plan.estimate import Work
 from readsim_hf.token_estimate import Outlay
 
@@ -47,7 +48,7 @@ def finished(folder: Path, config: RunConfig, title: str) -> Finished:
     header, rows = read_runlog(path)
     found = header["config"]
     wanted: dict[str, Any] = {name: getattr(config, name) for name in SHARED}
-    wanted |= {"task": task_name(config), "world": f"hf:{title}"}
+    wanted |= {"task": task_name(config.task), "world": f"hf:{title}"}
     for name, value in wanted.items():
         if found.get(name) != value:
             raise ConfigError(f"{path}: {name} = {found.get(name)!r}, but the plan has {value!r}")

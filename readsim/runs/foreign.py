@@ -1,0 +1,117 @@
+"""Runs of anybody's backend: `module:factory`, found by name, checked, and run as a cell is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from readsim.allocators.registry import load_allocator
+from readsim.backend import Backend, OffersManifest
+from readsim.envs.env import DistillEnv
+from readsim.errors import ConfigError
+from readsim.named import build, find, split_name
+from readsim.runs.cell import AnyTask, digest_of, file_name, header_of, log_place, task_name
+from readsim.runs.log_schema import plain
+from readsim.runs.loop import setup_for
+from readsim.runs.one import run_one
+
+
+@dataclass(frozen=True, eq=False)
+class BackendFactory:
+    """What makes backends: `module:attribute`, a class or a function, and what it is called with.
+
+    text   as it was written, with `+key=value` settings; `name` is without them
+    """
+
+    text: str
+    name: str
+    make: Callable[..., Any]
+    settings: Mapping[str, Any]
+
+    def __call__(self) -> Backend:
+        """A new backend. Raises ConfigError, naming what is missing, for what is none."""
+        made = build(self.name, self.make, self.settings, "backend")
+        return check_protocol(made, self.text)
+
+    def header_fields(self, backend: Backend) -> dict[str, Any]:
+        """What identifies the backend in a log's header: name, digest, and what the digest is of."""
+        about: dict[str, Any] = {"factory": self.text}
+        if isinstance(backend, OffersManifest):
+            about["manifest"] = plain(backend.manifest(), f"manifest of backend {self.text!r}")
+        names = [list(backend.sources), list(backend.capabilities), list(backend.hidden)]
+        identity = (f"backend:{self.name}", digest_of([about, names])[:16])
+        return {"identity": identity, "backend": about}
+
+
+def load_backend(text: str) -> BackendFactory:
+    """The factory at `module:attribute`; nothing is called yet.
+
+    Raises UnknownNameError with the nearest name, or ConfigError for another form of text.
+    """
+    name, settings = split_name(text, "backend")
+    if ":" not in name:
+        raise ConfigError(f"backend {text!r}: expected module:factory, a class or a function")
+    return BackendFactory(text, name, find(name, "backend"), settings)
+
+
+def check_protocol(made: object, text: str) -> Backend:
+    """`made` itself if it has what `readsim.backend.Backend` asks for, else ConfigError."""
+    asked = [name for name in vars(Backend) if not name.startswith("_")]
+    if lacking := [name for name in asked if not hasattr(made, name)]:
+        raise ConfigError(
+            f"backend {text!r} gave {type(made).__name__}, which lacks {', '.join(lacking)}: see "
+            "readsim.backend.Backend"
+        )
+    backend: Any = made
+    for name in ("sources", "capabilities", "hidden"):
+        names = getattr(backend, name)
+        if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
+            raise ConfigError(f"backend {text!r}: {name} = {names!r}; expected a tuple of names")
+        if len(set(names)) < len(names) or (not names and name != "hidden"):
+            raise ConfigError(f"backend {text!r}: {name} = {names!r}; expected names, each once")
+    if unknown := [name for name in backend.hidden if name not in backend.capabilities]:
+        raise ConfigError(f"backend {text!r}: hidden = {unknown!r} are not among its capabilities")
+    checked: Backend = backend
+    return checked
+
+
+def run_backend(
+    factory: BackendFactory,
+    allocator: str,
+    seed: int,
+    out: Path,
+    *,
+    task: AnyTask = "average",
+    budget: int | None = None,
+    steps: int = 20,
+    requirement: str | None = None,
+    resume: bool = False,
+    on_step: Callable[[int], None] | None = None,
+) -> Path:
+    """One run, with every decision on disk before the next: the path of its log.
+
+    The log is `out`, if that is a `.jsonl` file, else a file in the folder `out`/runs that is named
+    after allocator, task, budget and seed. `budget` defaults to the backend's own, else 20M tokens.
+
+    Raises ConfigError, UnknownNameError or CapabilityMissingError before anything is written, and
+    RunLogError as `readsim.runs.one.run_one`.
+    """
+    chosen = load_allocator(allocator)
+    backend = factory()
+    env = DistillEnv(
+        backend=backend, task=task, budget=budget, steps=steps, requirement=requirement
+    )
+    setup_for(env, chosen, seed)  # what the allocator needs is there
+    called = task_name(task)
+    path = log_place(out, file_name(allocator, called, env.setting.budget, f"seed{seed}"))
+    header = header_of(
+        env,
+        task=called,
+        allocator=allocator,
+        seeds=[seed],
+        told=requirement,
+        weights=env.setting.task.weights.tolist(),
+        **factory.header_fields(backend),
+    )
+    run_one(lambda: env, chosen, header, path, resume=resume, on_step=on_step)
+    return path

@@ -1,0 +1,122 @@
+"""One way to run: open or continue a log, run what is left, leave a whole log."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from readsim.allocators.base import Allocator
+from readsim.envs.env import DistillEnv
+from readsim.errors import RunLogError
+from readsim.runs.checkpoints import forget, has_checkpoint
+from readsim.runs.log_file import RunLog
+from readsim.runs.loop import rollout
+
+_FIRST = b'{"kind":"header",'  # how every run log starts
+
+
+def run_one(
+    make_env: Callable[[], DistillEnv],
+    allocator: Allocator,
+    header: Mapping[str, Any],
+    path: Path,
+    *,
+    resume: bool,
+    durable: bool = True,
+    on_step: Callable[[int], None] | None = None,
+    results: Path | None = None,
+    conclude: Callable[[], None] | None = None,
+) -> float:
+    """Run what is left of one run for each of the header's seeds: seconds in the allocator.
+
+    header    the configuration, see `readsim.runs.cell.header_of`: a log with another one is refused
+    resume    continue a log that is there; without it one that has rows is refused
+    durable   every decision is on disk before the next, the state in `PATH.state` until the run is
+              over: what costly runs need. Otherwise the log appears when all runs are over.
+    on_step   called with the number of decisions just made
+    conclude  makes the file `results` of the whole run, before its state is given up
+
+    A run that is over is left as it is. A kill at any moment leaves what the same call with `resume`
+    continues, to the same rows. Raises RunLogError for a log that exists (without `resume`), that has
+    another header, or that is unfinished and has lost its state.
+    """
+    refuse_overwriting(path, resume)
+    if is_over(path, header, results):
+        return 0.0
+    seeds, state = list(header["seeds"]), state_of(path)
+    envs = [make_env() for _ in seeds]
+    if not (durable or path.exists()):
+        rows, seconds = rollout(envs, allocator, seeds, on_step=on_step)
+        part = path.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        with RunLog.create(part, config=header, seeds=seeds) as log:
+            log.append(rows)
+        part.replace(path)
+        return seconds
+    if path.exists():
+        opened = RunLog.open(path, config=header)
+    else:
+        opened = RunLog.create(path, config=header, seeds=seeds)
+        forget(state)
+        if results is not None:
+            results.unlink(missing_ok=True)
+    with opened as log:
+        _, seconds = rollout(envs, allocator, seeds, log=log, checkpoint=state, on_step=on_step)
+        if conclude is not None:
+            conclude()
+    forget(state)
+    return seconds
+
+
+def state_of(path: Path) -> Path:
+    """The folder of a log's checkpoints."""
+    return path.with_suffix(".state")
+
+
+def refuse_overwriting(path: Path, resume: bool) -> None:
+    """Raise RunLogError for a log that exists and is not to be resumed.
+
+    A run that was killed before its first row left nothing to continue: its log is removed.
+    """
+    if not path.exists():
+        return
+    if not has_checkpoint(state_of(path)) and _has_no_row(path):
+        path.unlink()
+    elif not resume:
+        raise RunLogError(
+            f"{path} exists and is not overwritten: --resume continues it; to start anew, give "
+            "another --out or move it away"
+        )
+
+
+def _has_no_row(path: Path) -> bool:
+    """Whether a file is the header of a run log, or a part of it, and nothing more."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        first, second = file.readline(), file.readline()
+    if first.endswith(b"\n"):
+        return first.startswith(_FIRST) and not second.endswith(b"\n")
+    return first.startswith(_FIRST) or _FIRST.startswith(first)
+
+
+def is_over(path: Path, header: Mapping[str, Any], results: Path | None = None) -> bool:
+    """Whether nothing is left to do: each seed has its last row, and `results` are there.
+
+    Raises RunLogError for a log with another header, or unfinished without its state.
+    """
+    if not path.exists():
+        return False
+    with RunLog.open(path, config=header) as log:
+        finals = {row["seed"] for row in log.rows if row["kind"] == "final"}
+    missing = [seed for seed in header["seeds"] if seed not in finals]
+    state = state_of(path)
+    if has_checkpoint(state):
+        if missing or (results is not None and not results.exists()):
+            return False
+        forget(state)  # the process ended before it could
+    elif missing:
+        raise RunLogError(
+            f"{path} is unfinished (no final row for seeds {missing}) and its state, {state.name}, is "
+            "gone: move the log away to start this run again"
+        )
+    return True
