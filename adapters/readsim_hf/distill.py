@@ -18,8 +18,10 @@ from readsim.errors import RunLogError
 from readsim.runs.cell import Cell
 from readsim.runs.checkpoints import forget, has_checkpoint
 from readsim.runs.grid import check_complete
-from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.log_file import RunLog
 from readsim.runs.loop import rollout, setup_for
+from readsim.runs.read_logs import read_log
+from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
 from readsim_hf.components import Parts, build_parts
@@ -32,7 +34,6 @@ from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.progress import Watching
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import refusals_of, save_results, show_identified, show_results
-from readsim_hf.scores import show_beside
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.token_estimate import show_outlay
 from readsim_hf.training.agreement import agreement
@@ -186,8 +187,7 @@ def _drive(
         )
     if doubt := parts.teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
-    rows = read_runlog(path)[1]
-    show_results(console, rows, header, refusals_of(backend))
+    show_results(console, read_log(path), refusals_of(backend))
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)
     show_beside(console, out, path)
@@ -230,7 +230,7 @@ def _open_log(
 
 def _refuse_overwriting(path: Path, state: Path, resume: bool) -> None:
     """RunLogError where a log with rows is there and is not to be gone on with."""
-    if path.exists() and not has_checkpoint(state) and not read_runlog(path)[1]:
+    if path.exists() and not has_checkpoint(state) and not read_log(path).rows:
         path.unlink()
     if path.exists() and not resume:
         raise RunLogError(

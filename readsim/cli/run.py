@@ -38,12 +38,11 @@ def run(
     with interruptible(kept), progress(Console(stderr=True)) as bar:
         job = bar.add_task("decisions", total=steps * len(cell.seeds))
         run_cell_durably(cell, out, resume=resume, on_step=lambda n: bar.advance(job, n))
-    from readsim.runs.log_file import read_runlog
+    from readsim.runs.read_logs import read_log
 
     table = Table("seed", "decisions", "student tokens", "final utility")
-    for row in read_runlog(out)[1]:
-        if row["kind"] == "final":
-            spent = show_tokens(row["totals"]["student"])
-            table.add_row(str(row["seed"]), str(row["step"]), spent, f"{row['utility']:.4f}")
+    for row in read_log(out).finals:
+        spent = show_tokens(row.totals["student"])
+        table.add_row(str(row.seed), str(row.step), spent, f"{row.utility:.4f}")
     console.print(table)
     console.print(f"log: {out}")

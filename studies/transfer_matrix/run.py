@@ -12,8 +12,9 @@ from readsim.allocators.base import Allocator, Context
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
-from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.log_file import RunLog
 from readsim.runs.loop import rollout
+from readsim.runs.read_logs import read_log
 from readsim.tree_file import write_atomic
 from studies.transfer_matrix.lab import Lab, Reference
 from studies.transfer_matrix.plan import Job
@@ -97,15 +98,15 @@ def collect(jobs: Sequence[Job], lab: Lab, folder: Path, command: str) -> dict[s
     runs = []
     for job in jobs:
         RunLog.open(log_path(job, folder), config=job_config(job, lab)).close()
-        final = read_runlog(log_path(job, folder))[1][-1]
+        [final] = read_log(log_path(job, folder)).finals
         runs.append(
             {
                 "name": job.name,
                 "shares": list(job.shares),
                 "budget": job.budget,
                 "seed": job.seed,
-                "change": _rounded(final["final_change"]),
-                "change_sd": _rounded(final["final_change_sd"]),
+                "change": _rounded(final.final_change),
+                "change_sd": _rounded(final.final_change_sd),
             }
         )
     return {

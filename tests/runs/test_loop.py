@@ -19,9 +19,10 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
 from readsim.metrics import on_target
 from readsim.runs.cell import Cell, cell_config
-from readsim.runs.grid import log_paths, make_cells, run_cell, run_cell_durably, run_cells
-from readsim.runs.log_file import read_runlog
+from readsim.runs.grid import make_cells, run_cell, run_cell_durably, run_cells
+from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
+from readsim.runs.read_logs import log_paths
 from readsim.simulator import SimBackend
 from readsim.testing.backend_checks import same
 from readsim.worlds import load_world
@@ -127,9 +128,9 @@ def test_an_interrupted_run_ends_with_the_same_rows(tmp_path: Path, stop_after: 
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
     run_cell_durably(cell(), whole, resume=False)
     interrupted(broken, stop_after)
-    assert len(read_runlog(broken)[1]) == 2 + 2 * stop_after
+    assert len(read_content(broken).rows) == 2 + 2 * stop_after
     run_cell_durably(cell(), broken, resume=True)
-    assert read_runlog(broken)[1] == read_runlog(whole)[1]
+    assert read_content(broken).rows == read_content(whole).rows
     assert not broken.with_suffix(".state").exists()
     before = broken.read_bytes()
     run_cell_durably(cell(), broken, resume=True)  # nothing left to do
@@ -144,7 +145,7 @@ def test_a_log_cut_behind_its_checkpoint_is_mended(tmp_path: Path, cut: int) -> 
     _, kept, complete = interrupted(broken, 3)
     broken.write_bytes(complete[: max(len(kept), len(complete) - cut)])
     run_cell_durably(cell(), broken, resume=True)
-    assert read_runlog(broken)[1] == read_runlog(whole)[1]
+    assert read_content(broken).rows == read_content(whole).rows
 
 
 def test_kill_nine_and_resume(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_kill_nine_and_resume(tmp_path: Path) -> None:
             time.sleep(0.01)
         assert process.poll() is None
         process.kill()
-    unfinished = read_runlog(killed)[1]
+    unfinished = read_content(killed).rows
     assert unfinished
     assert not any(row["kind"] == "final" for row in unfinished)
     refused = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
@@ -170,7 +171,7 @@ def test_kill_nine_and_resume(tmp_path: Path) -> None:
     assert "exists" in refused.stderr
     subprocess.run([*command, "--resume"], cwd=root, capture_output=True, check=True)
     run_cell_durably(cell(steps=12), whole, resume=False)
-    assert read_runlog(killed)[1] == read_runlog(whole)[1]
+    assert read_content(killed).rows == read_content(whole).rows
 
 
 def test_a_run_of_another_setting_is_not_continued(tmp_path: Path) -> None:
@@ -274,7 +275,7 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 
 def test_the_header_holds_what_the_analysis_needs(tmp_path: Path) -> None:
     path, _ = run_cell(cell("uniform"), tmp_path / "run.jsonl")
-    header, rows = read_runlog(path)
+    header, rows = read_content(path)[:2]
     config = header["config"]
     assert config == cell_config(cell("uniform"), load_world(WORLD))
     assert config["requirement"][1] == pytest.approx(0.6)
