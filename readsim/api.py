@@ -12,7 +12,6 @@ from readsim.envs.env import DistillEnv
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.errors import ConfigError
 from readsim.worlds import AnyBudget, AnyTask, AnyWorld, load_world, save_world
-from readsim.worlds.world import World
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +91,9 @@ def compare(
     loaded = [load_world(world) for world in _several(worlds)]
     names = [world.name for world in loaded]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ConfigError(f"worlds: two are called {twice!r}; `world.replace(name=...)` renames one")
+        raise ConfigError(
+            f"worlds: two are called {twice!r}; `world.replace(name=...)` renames one"
+        )
     chosen = _several(allocators) if not isinstance(allocators, Mapping) else allocators
     plan = [
         make_cells(

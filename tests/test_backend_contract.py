@@ -9,7 +9,8 @@ from readsim.allocators.registry import load_allocator
 from readsim.backend import Backend
 from readsim.envs.env import DistillEnv
 from readsim.errors import ReadsimError
-from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.log_file import RunLog
+from readsim.runs.log_schema import read_content
 from readsim.runs.loop import Row, rollout
 from readsim.simulator import SimBackend
 from readsim.testing import check_backend
@@ -100,7 +101,7 @@ def test_an_interrupted_run_ends_with_the_same_rows(make: Make, tmp_path: Path) 
                 checkpoint=folder / "state",
                 on_step=count,
             )
-        return read_runlog(path)[1]
+        return read_content(path).rows
 
     expected = run(tmp_path / "whole", 99)
     for stop in (1, 2):

@@ -15,9 +15,10 @@ from readsim.allocators.registry import load_allocator
 from readsim.cli.common import interruptible
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import file_name, header_of, task_name
-from readsim.runs.log_file import read_runlog
 from readsim.runs.loop import setup_for
 from readsim.runs.one import is_over, refuse_overwriting, run_one
+from readsim.runs.read_logs import read_log
+from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
 from readsim_hf.components import Parts, build_parts
@@ -29,7 +30,6 @@ from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.progress import Watching
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import refusals_of, save_results, show_identified, show_results
-from readsim_hf.scores import show_beside
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.token_estimate import show_outlay
 from readsim_hf.training.agreement import agreement
@@ -178,8 +178,7 @@ def _drive(
         )
     if doubt := parts.teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
-    rows = read_runlog(path)[1]
-    show_results(console, rows, header, refusals_of(backend))
+    show_results(console, read_log(path), refusals_of(backend))
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)
     show_beside(console, out, path)

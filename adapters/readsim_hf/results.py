@@ -1,7 +1,7 @@
 """What a finished run leaves: a table on the terminal, curves, the student's weights."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from readsim.envs.env import DistillEnv
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
 from readsim.runs.cell import digest_of
-from readsim.runs.log_file import read_runlog
+from readsim.runs.read_logs import Log, read_log
 from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
@@ -30,9 +30,9 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
 
     The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.
     """
-    header, rows = read_runlog(out / "runs" / f"{name}.jsonl")
+    log = read_log(out / "runs" / f"{name}.jsonl")
     with sober(), writing(out / "runs" / f"{name}.png"):
-        save(draw_profile(rows, header["config"]), out / "runs" / f"{name}.png")
+        save(draw_profile(log), out / "runs" / f"{name}.png")
     model: Any = backend.student.model
     folder = out / "runs" / f"{name}.student"
     with no_progress_bars(), writing(folder):
@@ -90,20 +90,18 @@ def show_identified(console: Console, env: DistillEnv, found: Identified) -> Non
 
 def show_results(
     console: Console,
-    rows: Sequence[Mapping[str, Any]],
-    config: Mapping[str, Any],
+    log: Log,
     refusals: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
     """Each capability on the test split, before and after; refusals; utility; tokens by kind."""
-    final = rows[-1]
-    spent = dict.fromkeys(config["sources"], 0.0)
-    for row in rows:
-        if row["kind"] == "step":
-            for name, share in zip(config["sources"], row["allocation"], strict=True):
-                spent[name] += share * row["tokens"]
+    final, header = log.finals[-1], log.header
+    spent = dict.fromkeys(header.sources, 0.0)
+    for row in log.steps:
+        for name, share in zip(header.sources, row.allocation, strict=True):
+            spent[name] += share * row.tokens
     table = Table("capability", "start", "end", "change", "tokens", title="test split, points")
-    each = (config["capabilities"], final["final_profile"], final["final_change"])
-    for name, score, change, sd in zip(*each, final["final_change_sd"], strict=True):
+    each = (header.capabilities, final.final_profile, final.final_change)
+    for name, score, change, sd in zip(*each, final.final_change_sd, strict=True):
         tokens = show_tokens(round(spent[name])) if name in spent else "-"
         table.add_row(
             name,
@@ -123,5 +121,5 @@ def show_results(
             f"{100 * before['unsafe_refusal']:.1f} -> {100 * after['unsafe_refusal']:.1f} % (higher is "
             f"better); ((1 - safe) + unsafe) / 2: {100 * after['utility']:.1f}"
         )
-    totals = ", ".join(f"{k} {show_tokens(v)}" for k, v in final["totals"].items() if v)
-    console.print(f"utility {100 * final['utility']:.2f} points; tokens: {totals}")
+    totals = ", ".join(f"{k} {show_tokens(v)}" for k, v in final.totals.items() if v)
+    console.print(f"utility {100 * final.utility:.2f} points; tokens: {totals}")

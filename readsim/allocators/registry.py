@@ -3,10 +3,12 @@
 A name may carry settings, its own and those of `Shape`: `NAME+key=value+key=value`.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from importlib.metadata import entry_points
 from inspect import cleandoc
-from typing import Any
+from typing import Any, NamedTuple
 
 from readsim.allocators.base import Allocator
 from readsim.allocators.modifiers import OPTIONS, Shape, Shaped
@@ -15,62 +17,112 @@ from readsim.named import build, find, split_name
 
 GROUP = "readsim.allocators"
 
-# name -> (module:Class, settings); imported when asked for
-BUILT_IN: dict[str, tuple[str, dict[str, Any]]] = {
-    "uniform": ("readsim.allocators.static:Uniform", {}),
-    "one-hot": ("readsim.allocators.static:OneHot", {}),
-    "task-static": ("readsim.allocators.static:TaskStatic", {}),
-    "random": ("readsim.allocators.static:Random", {}),
-    "greedy": ("readsim.allocators.read.allocator:ReAD", {"variant": "greedy"}),
-    "greedy-last": ("readsim.allocators.heuristics:GreedyLast", {}),
-    "grid": ("readsim.allocators.grid:GridSearched", {}),
-    "grid-charged": ("readsim.allocators.grid:GridSearched", {"charge": True}),
-    "oracle-static": ("readsim.allocators.oracles:OracleStatic", {}),
-    "read": ("readsim.allocators.read.allocator:ReAD", {}),
-    "read-no-identification": (
+
+class Family(StrEnum):
+    """What an allocator is, for its place in tables and what it may be compared with."""
+
+    BASELINE = "the paper's baselines"
+    READ = "ReAD and its variants"
+    EXPONENTIATED = "exponentiated weights"
+    BANDIT = "bandits over sources"
+    HEURISTIC = "ideas of distillation papers"
+    LAW = "a law fitted, then its optimum"
+    CONTEXTUAL = "contextual bandits, one linear model"
+    PLANNING = "planning on a fitted world"
+    ORACLE = "bounds, which know the world"
+    OTHER = "other"
+
+
+# The paper's own comparison, in its order.
+FIRST = ("one-hot", "uniform", "task-static", "greedy", "grid")
+
+
+class Entry(NamedTuple):
+    """A built-in allocator: module:Class, which is imported when asked for, its settings, its family."""
+
+    target: str
+    settings: dict[str, Any]
+    family: Family
+
+
+BUILT_IN: dict[str, Entry] = {
+    "uniform": Entry("readsim.allocators.static:Uniform", {}, Family.BASELINE),
+    "one-hot": Entry("readsim.allocators.static:OneHot", {}, Family.BASELINE),
+    "task-static": Entry("readsim.allocators.static:TaskStatic", {}, Family.BASELINE),
+    "random": Entry("readsim.allocators.static:Random", {}, Family.BASELINE),
+    "greedy": Entry(
+        "readsim.allocators.read.allocator:ReAD", {"variant": "greedy"}, Family.BASELINE
+    ),
+    "greedy-last": Entry("readsim.allocators.heuristics:GreedyLast", {}, Family.BASELINE),
+    "grid": Entry("readsim.allocators.grid:GridSearched", {}, Family.BASELINE),
+    "grid-charged": Entry(
+        "readsim.allocators.grid:GridSearched", {"charge": True}, Family.BASELINE
+    ),
+    "oracle-static": Entry("readsim.allocators.oracles:OracleStatic", {}, Family.ORACLE),
+    "read": Entry("readsim.allocators.read.allocator:ReAD", {}, Family.READ),
+    "read-no-identification": Entry(
         "readsim.allocators.read.allocator:ReAD",
         {"variant": "no-identification"},
+        Family.READ,
     ),
-    "read-no-adaptation": ("readsim.allocators.read.allocator:ReAD", {"variant": "no-adaptation"}),
-    "read-no-interaction": (
+    "read-no-adaptation": Entry(
+        "readsim.allocators.read.allocator:ReAD", {"variant": "no-adaptation"}, Family.READ
+    ),
+    "read-no-interaction": Entry(
         "readsim.allocators.read.allocator:ReAD",
         {"variant": "no-interaction"},
+        Family.READ,
     ),
-    "read-no-history": ("readsim.allocators.read.allocator:ReAD", {"variant": "no-history"}),
+    "read-no-history": Entry(
+        "readsim.allocators.read.allocator:ReAD", {"variant": "no-history"}, Family.READ
+    ),
     # online peers: exponentiated weights, bandits, ideas of a survey
-    "aioli": ("readsim.allocators.exponentiated.aioli:Aioli", {}),
-    "aioli-ema": ("readsim.allocators.exponentiated.aioli:Aioli", {"ema": 0.1}),
-    "ddk": ("readsim.allocators.exponentiated.ddk:DDK", {}),
-    "doge": ("readsim.allocators.exponentiated.doge:DoGE", {}),
-    "doremi": ("readsim.allocators.exponentiated.doremi:DoReMi", {}),
-    "shearing": ("readsim.allocators.exponentiated.shearing:Shearing", {}),
-    "shearing-bandit": (
+    "aioli": Entry("readsim.allocators.exponentiated.aioli:Aioli", {}, Family.EXPONENTIATED),
+    "aioli-ema": Entry(
+        "readsim.allocators.exponentiated.aioli:Aioli", {"ema": 0.1}, Family.EXPONENTIATED
+    ),
+    "ddk": Entry("readsim.allocators.exponentiated.ddk:DDK", {}, Family.EXPONENTIATED),
+    "doge": Entry("readsim.allocators.exponentiated.doge:DoGE", {}, Family.EXPONENTIATED),
+    "doremi": Entry("readsim.allocators.exponentiated.doremi:DoReMi", {}, Family.EXPONENTIATED),
+    "shearing": Entry(
+        "readsim.allocators.exponentiated.shearing:Shearing", {}, Family.EXPONENTIATED
+    ),
+    "shearing-bandit": Entry(
         "readsim.allocators.exponentiated.shearing:Shearing",
         {"update_type": "bandit"},
+        Family.EXPONENTIATED,
     ),
-    "skill-it": ("readsim.allocators.exponentiated.skill_it:SkillIt", {}),
-    "skill-it-static": ("readsim.allocators.exponentiated.skill_it:SkillIt", {"online": False}),
-    "boltzmann": ("readsim.allocators.bandits.boltzmann:Boltzmann", {}),
-    "exp3": ("readsim.allocators.bandits.exp3:Exp3", {}),
-    "odm-dataflex": ("readsim.allocators.bandits.odm:ODMDataFlex", {}),
-    "odm-paper": ("readsim.allocators.bandits.odm:ODMPaper", {}),
-    "odm-smoothed": ("readsim.allocators.bandits.odm:ODMSmoothed", {}),
-    "branch-merge": ("readsim.allocators.heuristics:BranchMerge", {}),
-    "error-mass": ("readsim.allocators.heuristics:ErrorMass", {}),
-    "gap-proportional": ("readsim.allocators.heuristics:GapProportional", {}),
-    "validation-guided": ("readsim.allocators.heuristics:ValidationGuided", {}),
+    "skill-it": Entry(
+        "readsim.allocators.exponentiated.skill_it:SkillIt", {}, Family.EXPONENTIATED
+    ),
+    "skill-it-static": Entry(
+        "readsim.allocators.exponentiated.skill_it:SkillIt", {"online": False}, Family.EXPONENTIATED
+    ),
+    "boltzmann": Entry("readsim.allocators.bandits.boltzmann:Boltzmann", {}, Family.BANDIT),
+    "exp3": Entry("readsim.allocators.bandits.exp3:Exp3", {}, Family.BANDIT),
+    "odm-dataflex": Entry("readsim.allocators.bandits.odm:ODMDataFlex", {}, Family.BANDIT),
+    "odm-paper": Entry("readsim.allocators.bandits.odm:ODMPaper", {}, Family.BANDIT),
+    "odm-smoothed": Entry("readsim.allocators.bandits.odm:ODMSmoothed", {}, Family.BANDIT),
+    "branch-merge": Entry("readsim.allocators.heuristics:BranchMerge", {}, Family.HEURISTIC),
+    "error-mass": Entry("readsim.allocators.heuristics:ErrorMass", {}, Family.HEURISTIC),
+    "gap-proportional": Entry(
+        "readsim.allocators.heuristics:GapProportional", {}, Family.HEURISTIC
+    ),
+    "validation-guided": Entry(
+        "readsim.allocators.heuristics:ValidationGuided", {}, Family.HEURISTIC
+    ),
     # a law fitted to short runs, or while training, then its optimum
-    "ado": ("readsim.allocators.lawfit.ado:ADO", {}),
-    "autoscale": ("readsim.allocators.lawfit.autoscale:AutoScale", {}),
-    "log-linear": ("readsim.allocators.lawfit.log_linear:LogLinear", {}),
-    "mixing-laws": ("readsim.allocators.lawfit.log_linear:MixingLaws", {}),
-    "regmix": ("readsim.allocators.lawfit.regmix:RegMix", {}),
+    "ado": Entry("readsim.allocators.lawfit.ado:ADO", {}, Family.LAW),
+    "autoscale": Entry("readsim.allocators.lawfit.autoscale:AutoScale", {}, Family.LAW),
+    "log-linear": Entry("readsim.allocators.lawfit.log_linear:LogLinear", {}, Family.LAW),
+    "mixing-laws": Entry("readsim.allocators.lawfit.log_linear:MixingLaws", {}, Family.LAW),
+    "regmix": Entry("readsim.allocators.lawfit.regmix:RegMix", {}, Family.LAW),
     # contextual bandits with a linear model
-    "linucb": ("readsim.allocators.contextual.linear:LinUCB", {}),
-    "thompson": ("readsim.allocators.contextual.linear:Thompson", {}),
+    "linucb": Entry("readsim.allocators.contextual.linear:LinUCB", {}, Family.CONTEXTUAL),
+    "thompson": Entry("readsim.allocators.contextual.linear:Thompson", {}, Family.CONTEXTUAL),
     # planning ahead: on a world fitted to trial runs, and on the true one
-    "mpc": ("readsim.allocators.mpc:MPC", {}),
-    "oracle-planning": ("readsim.allocators.oracles:OraclePlanning", {}),
+    "mpc": Entry("readsim.allocators.mpc:MPC", {}, Family.PLANNING),
+    "oracle-planning": Entry("readsim.allocators.oracles:OraclePlanning", {}, Family.ORACLE),
 }
 
 
@@ -78,6 +130,42 @@ def allocator_names() -> tuple[str, ...]:
     """Built-in names, then those of installed entry points (group `readsim.allocators`)."""
     installed = [e.name for e in entry_points(group=GROUP) if e.name not in BUILT_IN]
     return (*BUILT_IN, *installed)
+
+
+def base_name(name: str) -> str:
+    """`read` of `read+guard=0.1` and of the name of a run, `read+guard=0.1, logit-kd, identified`."""
+    return re.split("[+,]", name, maxsplit=1)[0]
+
+
+def family_of(name: str) -> Family:
+    """The family of an allocator or of a run that is named after it.
+
+    A name that is not built in is a variant of ReAD if it begins with `read-`, an oracle if it begins
+    with `oracle`, else `Family.OTHER`.
+    """
+    base = base_name(name)
+    if base in BUILT_IN:
+        return BUILT_IN[base].family
+    if base.startswith("oracle"):
+        return Family.ORACLE
+    return Family.READ if base.startswith("read-") else Family.OTHER
+
+
+def is_oracle(name: str) -> bool:
+    """Whether an allocator knows the world, so that it is a bound and no competitor."""
+    return family_of(name) is Family.ORACLE
+
+
+def display_order(names: Iterable[str]) -> list[str]:
+    """The paper's comparison, others by name, the paper's method and its variants, then oracles."""
+    groups = {Family.READ: 2, Family.ORACLE: 3}
+
+    def place(name: str) -> tuple[int, int, str]:
+        if name in FIRST:
+            return 0, FIRST.index(name), name
+        return groups.get(family_of(name), 1), 0, name
+
+    return sorted(set(names), key=place)
 
 
 def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allocator:
@@ -98,18 +186,18 @@ def _find(name: str, settings: Mapping[str, Any]) -> Allocator:
     if ":" in name:
         return _build(name, find(name), settings)
     if name in BUILT_IN:
-        target, fixed = BUILT_IN[name]
-        return _build(name, find(target), {**fixed, **settings})
-    for entry in entry_points(group=GROUP):
-        if entry.name == name:
-            return _build(name, entry.load(), settings)
+        entry = BUILT_IN[name]
+        return _build(name, find(entry.target), {**entry.settings, **settings})
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            return _build(name, point.load(), settings)
     raise unknown("allocator", name, [*allocator_names(), "module:Class"])
 
 
 def describe(name: str) -> str:
     """The docstring of an allocator's class."""
     name, _ = split_name(name)
-    target = BUILT_IN[name][0] if name in BUILT_IN else name
+    target = BUILT_IN[name].target if name in BUILT_IN else name
     cls = find(target) if ":" in target else type(load_allocator(name))
     return cleandoc(cls.__doc__ or "(no description)")
 

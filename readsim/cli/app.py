@@ -175,6 +175,22 @@ def report(
 
 
 @app.command()
+def scores(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder with finished runs of one task and budget.")
+    ],
+    reference: Annotated[
+        str | None,
+        typer.Option(help="The run that others are compared with, as the table names it."),
+    ] = None,
+) -> None:
+    """Finished runs side by side on the test split, with paired intervals; scores.csv."""
+    from readsim.cli import scores as score_commands
+
+    score_commands.scores(folder, reference)
+
+
+@app.command()
 def theory(
     worlds: Annotated[
         str | None, typer.Option(help="Worlds, with commas; all presets if not given.")

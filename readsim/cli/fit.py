@@ -17,7 +17,7 @@ from readsim.fitting.law import MEMBERS, Fitted, fit_law
 from readsim.fitting.predict import forecast, measured_for
 from readsim.fitting.table import Options, Runs, read_runs
 from readsim.fitting.write import capability_rows, documented, write_table, write_tables
-from readsim.runs.logs_for_fit import is_log, read_logs
+from readsim.runs.logs_for_fit import fit_table, is_log
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world, save_world
 
@@ -54,7 +54,7 @@ def fit(
             raise ConfigError(
                 f"{runs}: run logs say it all; no second file and no options for them"
             )
-        table = read_logs(runs)
+        table = fit_table(runs)
     else:
         table = read_runs(runs, targets, options)
     for note in table.notes:

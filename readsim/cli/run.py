@@ -12,7 +12,7 @@ from readsim.errors import ConfigError
 from readsim.runs.cell import log_place
 from readsim.runs.foreign import load_backend, run_backend
 from readsim.runs.grid import make_cells, run_cell
-from readsim.runs.log_file import read_runlog
+from readsim.runs.read_logs import read_log
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
 
@@ -82,10 +82,9 @@ def run(
         job = bar.add_task("decisions", total=steps * len(numbers))
         paths = work(lambda n: bar.advance(job, n))
     table = Table("seed", "decisions", "student tokens", "final utility")
-    for row in (row for path in paths for row in read_runlog(path)[1]):
-        if row["kind"] == "final":
-            spent = show_tokens(row["totals"]["student"])
-            table.add_row(str(row["seed"]), str(row["step"]), spent, f"{row['utility']:.4f}")
+    for row in (row for path in paths for row in read_log(path).finals):
+        spent = show_tokens(row.totals["student"])
+        table.add_row(str(row.seed), str(row.step), spent, f"{row.utility:.4f}")
     console.print(table)
     for path in paths:
         console.print(f"log: {path}", markup=False, highlight=False)

@@ -49,16 +49,16 @@ def shown_sources(shares: Array, most: int = len(COLOURS)) -> list[int]:
 def draw_allocation(logs: Sequence[Log], grid: Grid) -> Figure:
     """Stacked shares at the largest budget: a row an allocator, a column a task, means over seeds."""
     budget = grid.budgets[-1]
-    order = [*logs[0].config["capabilities"], *grid.tasks]
+    order = [*logs[0].header.capabilities, *grid.tasks]
     tasks = sorted(grid.tasks, key=order.index)[:TASKS]
     shares = {
-        (log.config["allocator"], log.config["task"]): mean_allocation(log)
+        (log.header.allocator, log.header.task): mean_allocation(log)
         for log in logs
-        if log.config["budget"] == budget and log.config["task"] in tasks
+        if log.header.budget == budget and log.header.task in tasks
     }
     shown = shown_sources(np.stack(list(shares.values())))
-    sources = [logs[0].config["sources"][i] for i in shown]
-    rest = len(logs[0].config["sources"]) - len(sources)
+    sources = [logs[0].header.sources[i] for i in shown]
+    rest = len(logs[0].header.sources) - len(sources)
     legend = [*sources, f"{rest} others"] if rest else sources
     colours = [*COLOURS[: len(sources)], PALE]
     rows = len(grid.allocators)

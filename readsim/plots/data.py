@@ -1,15 +1,13 @@
 """What the figures need from the logs' rows, as arrays."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.runs.read_logs import Log
 from readsim.summary.grid import Grid
-
-Rows = list[dict[str, Any]]
 
 
 class Curves(NamedTuple):
@@ -23,14 +21,6 @@ class Curves(NamedTuple):
     final: Array
 
 
-def by_seed(log: Log) -> dict[int, Rows]:
-    """The rows of each run, in their order."""
-    out: dict[int, Rows] = {}
-    for row in log.rows:
-        out.setdefault(row["seed"], []).append(row)
-    return out
-
-
 def utility_curves(logs: Sequence[Log], grid: Grid) -> Curves:
     """The mean gain over tokens spent.
 
@@ -38,32 +28,30 @@ def utility_curves(logs: Sequence[Log], grid: Grid) -> Curves:
     would hide what the allocators differ in. Runs that spend in other portions are interpolated
     between their measurements; one that stopped early stays where it was.
     """
-    steps = int(logs[0].config["steps"])
+    steps = logs[0].header.steps
     shape = (len(grid.budgets), len(grid.allocators), len(grid.seeds))
     tokens = np.array(grid.budgets)[:, None] * np.linspace(0.0, 1.0, steps + 1)
     gain, final = np.zeros((*shape, steps + 1)), np.zeros(shape)
     for log in logs:
-        requirement = np.array(log.config["requirement"])
-        b = grid.budgets.index(log.config["budget"])
-        a = grid.allocators.index(log.config["allocator"])
-        for seed, rows in by_seed(log).items():
+        requirement = np.array(log.header.requirement)
+        b = grid.budgets.index(log.header.budget)
+        a = grid.allocators.index(log.header.allocator)
+        for seed, run in log.runs.items():
             r = grid.seeds.index(seed)
-            shown = [row for row in rows if row["kind"] != "final"]
-            spent = [row.get("spent", 0) for row in shown]
-            level = np.array([row["profile"] for row in shown]) @ requirement
+            spent = [0, *(row.spent for row in run.steps)]
+            level = np.array([row.profile for row in (run.start, *run.steps)]) @ requirement
             gain[b, a, r] += np.interp(tokens[b], spent, level - level[0])
-            final[b, a, r] += np.array(rows[-1]["final_change"])[log.visible] @ requirement
+            final[b, a, r] += run.final.final_change[log.visible] @ requirement
     return Curves(tokens, gain / len(grid.tasks), final / len(grid.tasks))
 
 
 def mean_allocation(log: Log) -> Array:
     """Token shares (T, S) at each step, averaged over the runs that trained then; NaN where none did."""
-    total = np.zeros((int(log.config["steps"]), len(log.config["sources"])))
+    total = np.zeros((log.header.steps, len(log.header.sources)))
     count = np.zeros(len(total))
-    for rows in by_seed(log).values():
-        trained = [row for row in rows if row["kind"] == "step" and row["tokens"] > 0]
-        for row in trained:
-            total[row["step"] - 1] += row["allocation"]
-            count[row["step"] - 1] += 1
+    for row in log.steps:
+        if row.tokens > 0:
+            total[row.step - 1] += row.allocation
+            count[row.step - 1] += 1
     with np.errstate(invalid="ignore"):
         return total / count[:, None]

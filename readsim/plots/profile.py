@@ -1,49 +1,42 @@
 """Figure: the measured score of every capability against the tokens spent, of one run."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from readsim.plots.style import BLUE, GREY, VERMILION, Box, footnote, panels
+from readsim.runs.read_logs import Log
 from readsim.token_counts import show_tokens
 
 
-def draw_profile(rows: Sequence[dict[str, Any]], config: dict[str, Any]) -> Figure:
+def draw_profile(log: Log) -> Figure:
     """One small panel a capability: the probe's score over tokens, the share of tokens its source got,
     and the change that the test split measured, with a 95 % interval.
 
-    `rows` are those of one seed, `config` the log's. Points are 100 x score.
+    The log is of one run, which need not be over. Points are 100 x score.
     """
-    names = [c for c in config["capabilities"] if c not in config["hidden"]]
-    shown = [row for row in rows if row["kind"] != "final"]
-    spent = np.array([row.get("spent", 0) for row in shown])
-    profile = 100.0 * np.array([row["profile"] for row in shown])
+    header, columns = log.header, log.visible
+    names = [header.capabilities[j] for j in columns]
+    spent = np.array([0, *(row.spent for row in log.steps)])
+    profile = 100.0 * np.array([row.profile for row in (log.starts[0], *log.steps)])
     box = Box(1.7, 1.05, left=0.42, right=0.28, top=0.3, bottom=0.28)
     margins = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
     figure, axes = panels(len(names), box, columns=4, margins=margins)
-    columns = [config["capabilities"].index(name) for name in names]
     marks = [
-        (
-            profile[0] + 100.0 * np.array(row["final_change"])[columns],
-            196.0 * np.array(row["final_change_sd"])[columns],
-        )
-        for row in rows
-        if row["kind"] == "final"
+        (profile[0] + 100.0 * row.final_change[columns], 196.0 * row.final_change_sd[columns])
+        for row in log.finals
     ]
     ends = [end for level, bar in marks for end in (level - bar, level + bar)]
     everything = np.concatenate([profile, *(end[None] for end in ends)])
     low, high = float(everything.min()), float(everything.max())
     room = max(0.08 * (high - low), 1.0)
     for k, (name, panel) in enumerate(zip(names, axes, strict=True)):
-        if name in config["sources"] and len(shown) > 1:
-            at = config["sources"].index(name)
-            shares = [row["allocation"][at] for row in shown[1:]]
+        if name in header.sources and log.steps:
+            at = header.sources.index(name)
+            shares = np.array([row.allocation[at] for row in log.steps])
             ground = low - room
             panel.bar(
                 (spent[1:] + spent[:-1]) / 2,
-                np.array(shares) * (high - low + 2 * room),
+                shares * (high - low + 2 * room),
                 np.diff(spent),
                 bottom=ground,
                 color=GREY,

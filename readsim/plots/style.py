@@ -1,6 +1,5 @@
 """How figures look: colours that colour-blind readers can tell apart, small type, few lines."""
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -12,6 +11,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from readsim.allocators.registry import base_name
 
 # Okabe and Ito (2008); the yellow is for areas only
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -78,7 +79,7 @@ def looks(allocators: Iterable[str]) -> dict[str, Look]:
     out = {name: KNOWN[name] for name in allocators if name in KNOWN}
     free = 0
     for n, name in enumerate(sorted(set(allocators) - set(out))):
-        plain = re.split("[,+]", name)[0]
+        plain = base_name(name)
         family = KNOWN.get(plain) or KNOWN.get(plain.split("-", maxsplit=1)[0])
         colour = family.colour if family else OTHERS[free % len(OTHERS)]
         free += family is None

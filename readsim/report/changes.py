@@ -20,17 +20,16 @@ MOST = 25  # drops on the page
 def final_changes(logs: Sequence[Log], grid: Grid) -> tuple[Array, Array]:
     """The change that the test split measured, and its standard error: (B, A, tasks, R, K) each."""
     shape = tuple(len(axis) for axis in (grid.budgets, grid.allocators, grid.tasks, grid.seeds))
-    k = len(logs[0].config["capabilities"])
+    k = len(logs[0].header.capabilities)
     change, sd = np.empty((*shape, k)), np.empty((*shape, k))
     for log in logs:
-        b = grid.budgets.index(log.config["budget"])
-        a = grid.allocators.index(log.config["allocator"])
-        t = grid.tasks.index(log.config["task"])
-        for row in log.rows:
-            if row["kind"] == "final":
-                r = grid.seeds.index(row["seed"])
-                change[b, a, t, r] = row["final_change"]
-                sd[b, a, t, r] = row["final_change_sd"]
+        b = grid.budgets.index(log.header.budget)
+        a = grid.allocators.index(log.header.allocator)
+        t = grid.tasks.index(log.header.task)
+        for row in log.finals:
+            r = grid.seeds.index(row.seed)
+            change[b, a, t, r] = row.final_change
+            sd[b, a, t, r] = row.final_change_sd
     return change, sd
 
 
@@ -48,10 +47,10 @@ def changes_section(logs: Sequence[Log], grid: Grid) -> Section:
 def _map(
     logs: Sequence[Log], grid: Grid, b: int, change: Array, sd: Array, scale: float, unit: str
 ) -> Table:
-    config, budget = logs[0].config, grid.budgets[b]
+    header, budget = logs[0].header, grid.budgets[b]
     mean_sd = np.sqrt((sd**2).sum(axis=1)) / len(grid.tasks)  # tasks are trained and tested apart
     found = effects(change.mean(axis=1), mean_sd)
-    names = names_of(config["capabilities"], config["hidden"])
+    names = names_of(header.capabilities, header.hidden)
     cells = coloured(found, scale, decimals_of(scale * found.mean))
     over = f"means over {len(grid.tasks)} tasks" if len(grid.tasks) > 1 else f"task {grid.tasks[0]}"
     rows = [[*text_cells([name]), *line] for name, line in zip(grid.allocators, cells, strict=True)]
@@ -98,8 +97,8 @@ def _words(single: Effects) -> list[str]:
 
 def _drops(logs: Sequence[Log], grid: Grid, single: Effects, scale: float, unit: str) -> Table:
     """The drops that are told apart from zero, largest first; all changes in the file of numbers."""
-    config = logs[0].config
-    names = names_of(config["capabilities"], config["hidden"])
+    header = logs[0].header
+    names = names_of(header.capabilities, header.hidden)
     index = pd.MultiIndex.from_product(
         [grid.budgets, grid.allocators, grid.tasks, names],
         names=["budget", "allocator", "task", "capability"],

@@ -97,7 +97,7 @@ def _curves(group: Group, grid: Grid, table: pd.DataFrame) -> Section:
 def _allocation(group: Group, grid: Grid) -> Section:
     with sober():
         svg = to_svg(draw_allocation(group.logs, grid))
-    sources = listed([str(s) for s in group.logs[0].config["sources"]])
+    sources = listed(group.logs[0].header.sources)
     return Section(
         "What the tokens went to",
         (),

@@ -1,15 +1,14 @@
 """Section: where the numbers come from, as the headers of the run logs say it."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from readsim.errors import ReadsimError
 from readsim.report.reading import Group
 from readsim.report.render import Code, Facts, Item, Notes, Section
 from readsim.runs.cell import world_digest
-from readsim.runs.read_logs import SHARED
+from readsim.runs.rows import RunHeader
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
 
@@ -18,41 +17,40 @@ from readsim.worlds import load_world
 
 def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
     """Lines for a shell in the folder of the report, and what they do not cover."""
-    configs = [header["config"] for header in group.headers.values()]
+    headers = list(group.headers.values())
     if group.is_real:
         return _distill(group, folder)
-    if "backend" in configs[0]:
-        return [backend_command(config) for config in configs], []
-    first, remarks = configs[0], []
+    if "backend" in headers[0].extra:
+        return [backend_command(header) for header in headers], []
+    first, remarks = headers[0], []
     world = _world(first, folder)
     if world is None:
-        world = str(first["world"])
+        world = first.world
         remarks.append(
             f"The world {world} is neither a preset with this digest nor a file beside the runs."
         )
-    seeds = [int(seed) for seed in first["seeds"]]
-    if (text := seeds_text(seeds)) is None:
-        text = ",".join(map(str, seeds))
+    if (text := seeds_text(first.seeds)) is None:
+        text = ",".join(map(str, first.seeds))
         remarks.append(
             f"A single seed other than 0 has no form on the command line: {text} means 0 to {text}."
         )
-    if any(config["settings"] for config in configs):
+    if any(header.settings for header in headers):
         remarks.append(
             "Some allocators had settings that were passed by a program, which are not in the command."
         )
-    told = sorted({str(config["told"]) for config in configs if "told" in config})
+    told = sorted({header.told for header in headers if header.told is not None})
     parts = ["readsim", "compare", "--world", world]
-    parts += ["--tasks", ",".join(dict.fromkeys(str(config["task"]) for config in configs))]
-    parts += ["--budgets", ",".join(budget_text(b) for b in sorted({c["budget"] for c in configs}))]
-    parts += ["--steps", str(first["steps"]), "--seeds", text]
-    parts += ["--allocators", ",".join(dict.fromkeys(str(c["allocator"]) for c in configs))]
+    parts += ["--tasks", ",".join(unique(header.task for header in headers))]
+    parts += ["--budgets", ",".join(budget_text(b) for b in sorted({h.budget for h in headers}))]
+    parts += ["--steps", str(first.steps), "--seeds", text]
+    parts += ["--allocators", ",".join(unique(header.allocator for header in headers))]
     parts += ["--requirement", told[0]] if told else []
     return [shlex.join([*parts, "--out", "again"])], remarks
 
 
-def _world(config: Mapping[str, Any], folder: Path) -> str | None:
+def _world(header: RunHeader, folder: Path) -> str | None:
     """What `--world` takes for this world: a preset's name or the file beside the runs."""
-    names = [str(config["world"])]
+    names = [header.world]
     if (folder / "world.toml").is_file():
         names.append(str(folder / "world.toml"))
     for name in names:
@@ -60,8 +58,8 @@ def _world(config: Mapping[str, Any], folder: Path) -> str | None:
             found = load_world(name)
         except ReadsimError:
             continue
-        if world_digest(found) == config["world_digest"]:
-            return name if name == config["world"] else "world.toml"
+        if world_digest(found) == header.world_digest:
+            return name if name == header.world else "world.toml"
     return None
 
 
@@ -77,15 +75,15 @@ def budget_text(budget: int) -> str:
     return show_tokens(budget) if parse_tokens(show_tokens(budget)) == budget else str(budget)
 
 
-def backend_command(config: Mapping[str, Any]) -> str:
+def backend_command(header: RunHeader) -> str:
     """The line of one run of anybody's backend."""
-    weights = zip(config["capabilities"], config["weights"], strict=True)
+    weights = zip(header.capabilities, header.weights or (), strict=True)
     shares = ",".join(f"{name}={weight!r}" for name, weight in weights if weight)
-    task = shares if str(config["task"]).startswith("custom-") else str(config["task"])
-    parts = ["readsim", "run", "--backend", config["backend"]["factory"], "--task", task]
-    parts += ["--budget", budget_text(config["budget"]), "--steps", str(config["steps"])]
-    parts += ["--seeds", f"{config['seeds'][0]},", "--allocator", str(config["allocator"])]
-    parts += ["--requirement", str(config["told"])] if "told" in config else []
+    task = shares if header.task.startswith("custom-") else header.task
+    parts = ["readsim", "run", "--backend", header.extra["backend"]["factory"], "--task", task]
+    parts += ["--budget", budget_text(header.budget), "--steps", str(header.steps)]
+    parts += ["--seeds", f"{header.seeds[0]},", "--allocator", header.allocator]
+    parts += ["--requirement", header.told] if header.told is not None else []
     return shlex.join([*parts, "--out", "again"])
 
 
@@ -114,7 +112,6 @@ LISTED = 12  # names of a list that are shown
 def provenance_section(group: Group, folder: Path) -> Section:
     """Facts and the command; for a simulated world also what its file says of its numbers."""
     headers = list(group.headers.values())
-    config = headers[0]["config"]
     lines, remarks = commands_of(group, folder)
     items: list[Item] = [Facts(facts_of(headers))]
     if len(set(group.meaning.values()) - {""}) > 0:
@@ -124,55 +121,51 @@ def provenance_section(group: Group, folder: Path) -> Section:
         world = load_world(str(file))
         said = {"about": world.description, **world.provenance}
         items.append(Facts([(f"world: {key}", str(text)) for key, text in said.items() if text]))
-    elif "backend" in config:
-        about = config["backend"].get("manifest", {})
+    elif "backend" in headers[0].extra:
+        about = headers[0].extra["backend"].get("manifest", {})
         items.append(Facts([(f"backend: {key}", str(value)) for key, value in about.items()]))
     elif not group.is_real:
         remarks = [
             *remarks,
-            f"No world.toml in the folder: of {config['world']} only the digest is known.",
+            f"No world.toml in the folder: of {headers[0].world} only the digest is known.",
         ]
     return Section(
         "Provenance and how to repeat it", (), [*items, Code("\n".join(lines)), Notes(remarks)]
     )
 
 
-def facts_of(headers: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def facts_of(headers: Sequence[RunHeader]) -> list[tuple[str, str]]:
     """What the headers of one comparison share, and where they differ all values."""
-    configs = [header["config"] for header in headers]
-    first = configs[0]
-    shared = {key: first[key] for key in SHARED}
-    made = sorted(str(header["created"]) for header in headers if header.get("created"))
-    real = [config["manifest"] for config in configs if "manifest" in config]
+    first = headers[0]
+    made = sorted(header.created for header in headers if header.created)
+    real = [header.manifest for header in headers if header.manifest is not None]
     out = [
-        ("world", str(shared["world"])),
-        ("digest of the world", listed(unique(str(config["world_digest"]) for config in configs))),
-        ("sources", listed(shared["sources"])),
-        ("capabilities", listed(shared["capabilities"])),
-        ("tasks", listed(unique(config["task"] for config in configs))),
-        ("budgets", listed([show_tokens(b) for b in sorted({c["budget"] for c in configs})])),
-        ("decision steps", str(shared["steps"])),
-        ("seeds", listed([str(s) for s in sorted({s for c in configs for s in c["seeds"]})], 40)),
+        ("world", first.world),
+        ("digest of the world", listed(unique(header.world_digest for header in headers))),
+        ("sources", listed(first.sources)),
+        ("capabilities", listed(first.capabilities)),
+        ("tasks", listed(unique(header.task for header in headers))),
+        ("budgets", listed([show_tokens(b) for b in sorted({h.budget for h in headers})])),
+        ("decision steps", str(first.steps)),
+        ("seeds", listed([str(s) for s in sorted({s for h in headers for s in h.seeds})], 40)),
     ]
     for key, title in (("pair", "pair"), ("teacher", "teacher"), ("student", "student")):
         if real:
             out.append((title, listed(unique(str(manifest.get(key)) for manifest in real))))
     for name, value in versions_of(headers).items():
         out.append((f"version of {name}", value))
-    out.append(
-        ("git revision", listed(unique(str(h.get("git") or "not recorded") for h in headers)))
-    )
+    out.append(("git revision", listed(unique(h.git or "not recorded" for h in headers))))
     out.append(("created", " to ".join(unique([*made[:1], *made[-1:]])) or "not recorded"))
     out.append(("run logs", str(len(headers))))
     return out
 
 
-def versions_of(headers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def versions_of(headers: Iterable[RunHeader]) -> dict[str, str]:
     """Each library's version; several if the logs differ."""
     seen: dict[str, list[str]] = {}
     for header in headers:
-        inner = header["config"].get("manifest", {}).get("versions", {})
-        for name, version in {**header.get("versions", {}), **inner}.items():
+        inner = (header.manifest or {}).get("versions", {})
+        for name, version in {**header.versions, **inner}.items():
             seen.setdefault(str(name), []).append(str(version))
     return {name: listed(unique(values)) for name, values in sorted(seen.items())}
 

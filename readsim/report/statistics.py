@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from readsim.allocators.registry import is_oracle
 from readsim.report.changes import interval_text, p_text
 from readsim.report.render import Cell, Notes, Section, Table, text_cells
 from readsim.stats.significance import least_p
 from readsim.summary.evidence import SURE
-from readsim.summary.results import is_oracle
 from readsim.summary.show import best, number, shown_columns
 from readsim.summary.table import REFERENCE
 from readsim.token_counts import show_tokens

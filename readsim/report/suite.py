@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from readsim.allocators.registry import is_oracle
 from readsim.errors import RunLogError
 from readsim.plots.style import sober, to_svg
 from readsim.report.provenance import listed, seeds_text, unique, versions_of
@@ -18,7 +19,7 @@ from readsim.suite.plan import SCALE
 from readsim.suite.scores import Scores, scores_of
 from readsim.suite.table import COLUMNS, suite_notes, suite_table
 from readsim.summary import summarise
-from readsim.summary.results import is_oracle, results_of
+from readsim.summary.results import results_of
 from readsim.summary.show import number
 from readsim.token_counts import show_tokens
 
@@ -174,15 +175,13 @@ def _worlds(places: Sequence[Place]) -> Section:
 
 def _provenance(places: Sequence[Place], scores: Scores) -> Section:
     headers = [header for place in places for header in place.group.headers.values()]
-    made = sorted(str(header["created"]) for header in headers if header.get("created"))
-    seeds = sorted({seed for header in headers for seed in header["config"]["seeds"]})
+    made = sorted(header.created for header in headers if header.created)
+    seeds = sorted({seed for header in headers for seed in header.seeds})
     rows = [(f"version of {name}", value) for name, value in versions_of(headers).items()]
-    rows.append(
-        ("git revision", listed(unique(str(h.get("git") or "not recorded") for h in headers)))
-    )
+    rows.append(("git revision", listed(unique(h.git or "not recorded" for h in headers))))
     rows.append(("created", " to ".join(unique([*made[:1], *made[-1:]])) or "not recorded"))
     rows += [("run logs", str(len(headers))), ("seeds", listed([str(seed) for seed in seeds], 40))]
-    digests = Facts([(p.name, f"digest {p.group.logs[0].config['world_digest']}") for p in places])
+    digests = Facts([(p.name, f"digest {p.group.logs[0].header.world_digest}") for p in places])
     named = ",".join(scores.allocators)
     text = seeds_text(seeds) or ",".join(map(str, seeds))
     line = shlex.join(

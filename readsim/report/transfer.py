@@ -28,8 +28,8 @@ def transfer_section(logs: Sequence[Log], grid: Grid) -> Section:
                 f"No heat map: no run of {ONE_HOT} here trained on one source alone; it takes one a source."
             ],
         )
-    sources = [s for s in logs[0].config["sources"] if s in alone.values()]
-    missing = [s for s in logs[0].config["sources"] if s not in sources]
+    sources = [s for s in logs[0].header.sources if s in alone.values()]
+    missing = [s for s in logs[0].header.sources if s not in sources]
     text = [
         "Rows: the one source trained on (runs of one-hot). Columns: change on the test split; - is harm."
     ]
@@ -50,13 +50,13 @@ def trained_alone(logs: Sequence[Log]) -> dict[str, str]:
     """Task -> the one source that all steps of all runs of one-hot on it were spent on."""
     used: dict[str, set[str]] = {}
     for log in logs:
-        if log.config["allocator"] == ONE_HOT:
-            names = log.config["sources"]
-            for row in log.rows:
-                if row["kind"] == "step" and row["tokens"] > 0:
-                    share = np.array(row["allocation"])
+        if log.header.allocator == ONE_HOT:
+            names = log.header.sources
+            for row in log.steps:
+                if row.tokens > 0:
+                    share = row.allocation
                     one = share.max() >= 1.0 - 1e-9
-                    used.setdefault(log.config["task"], set()).add(
+                    used.setdefault(log.header.task, set()).add(
                         names[int(share.argmax())] if one else ""
                     )
     return {task: next(iter(s)) for task, s in used.items() if len(s) == 1 and "" not in s}
@@ -76,13 +76,13 @@ def matrix(
 def _map(
     logs: Sequence[Log], grid: Grid, alone: dict[str, str], sources: Sequence[str], b: int
 ) -> Table:
-    config, budget = logs[0].config, grid.budgets[b]
+    header, budget = logs[0].header, grid.budgets[b]
     scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
     change, sd = (part[b, grid.allocators.index(ONE_HOT)] for part in final_changes(logs, grid))
     found = effects(
         matrix(change, alone, grid.tasks, sources), matrix(sd, alone, grid.tasks, sources)
     )
-    names = names_of(config["capabilities"], config["hidden"])
+    names = names_of(header.capabilities, header.hidden)
     cells = coloured(found, scale, decimals_of(scale * found.mean))
     numbers = np.stack([scale * found.mean, scale * found.half, found.p, found.adjusted])
     columns = ("effect", "half_width", "p_value", "p_adjusted")

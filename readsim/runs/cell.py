@@ -10,10 +10,10 @@ from typing import Any
 from readsim.allocators.base import Allocator
 from readsim.allocators.modifiers import Shaped
 from readsim.allocators.registry import load_allocator
+from readsim.backend import OffersWorld
 from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
 from readsim.runs.log_schema import plain
-from readsim.backend import OffersWorld
 from readsim.worlds import World, world_to_dict
 from readsim.worlds.task import Task
 

@@ -158,11 +158,3 @@ def run_cells(
 
 def _outright(cell: Cell, path: Path) -> tuple[float, Problem | None]:
     return run_cell(cell, path), None
-
-
-def log_paths(folder: Path) -> list[Path]:
-    """Every run log under `folder`/runs, sorted by name. Raises RunLogError if there is none."""
-    paths = sorted((folder / "runs").glob("*.jsonl"))
-    if not paths:
-        raise RunLogError(f"{folder}: no run logs under {folder / 'runs'}")
-    return paths

@@ -9,16 +9,17 @@ import io
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from readsim.errors import RunLogError
+from readsim.runs.comparing import differences
 from readsim.runs.log_schema import (
     SCHEMA,
     Row,
@@ -31,9 +32,6 @@ from readsim.runs.log_schema import (
 )
 from readsim.tree_file import sync_folder
 from readsim.version import __version__
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PathLike = str | os.PathLike[str]
 
@@ -103,8 +101,9 @@ class RunLog:
         content = read_content(path)
         given = plain(config, "config")
         if given != content.header["config"]:
-            differences = "; ".join(_differences(content.header["config"], given, ""))
-            raise RunLogError(f"{path} was started with another config: {differences}")
+            found = differences(content.header["config"], given)
+            told = "; ".join(one.between("in the log", "now") for one in found)
+            raise RunLogError(f"{path} was started with another config: {told}")
         if content.torn_bytes:
             try:
                 with path.open("r+b") as file:
@@ -189,49 +188,12 @@ class RunLog:
         self.close()
 
 
-def read_runlog(path: PathLike) -> tuple[Row, list[Row]]:
-    """The header and the rows of a log; an incomplete last line is left out.
-
-    Raises SchemaError if a newer readsim wrote the log, RunLogError if the file is missing, has no
-    header or has a broken line (with its number).
-    """
-    content = read_content(Path(path))
-    return content.header, content.rows
-
-
-def frame(paths: PathLike | Iterable[PathLike]) -> "pd.DataFrame":
-    """The rows of one or several logs as a data frame: a row a row, a column a field.
-
-    Lists stay lists. A field that a row lacks is missing (nan), never a number.
-    Raises what `read_runlog` raises.
-    """
-    import pandas as pd
-
-    each = [paths] if isinstance(paths, str | os.PathLike) else paths
-    return pd.DataFrame([row for path in each for row in read_runlog(path)[1]])
-
-
 def _write(file: io.FileIO, data: bytes) -> None:
     """Write all of `data` and force it to disk. One call, unless the disk takes only a part."""
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
     os.fsync(file.fileno())
-
-
-def _differences(old: Any, new: Any, place: str) -> Iterator[str]:
-    """The places where two configs differ, with both values."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys((*old, *new)):
-            inner = f"{place}.{key}" if place else key
-            if key not in new:
-                yield f"{inner} is {old[key]!r} in the log, absent now"
-            elif key not in old:
-                yield f"{inner} is absent in the log, {new[key]!r} now"
-            else:
-                yield from _differences(old[key], new[key], inner)
-    elif old != new:
-        yield f"{place} is {old!r} in the log, {new!r} now"
 
 
 def _versions() -> dict[str, str]:

@@ -10,8 +10,11 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
 from readsim.fitting.table import Runs
 from readsim.fitting.units import Scale
-from readsim.runs.log_file import read_runlog
-from readsim.runs.log_schema import Row
+from readsim.runs.comparing import differences
+from readsim.runs.read_logs import Log, log_paths, read_log
+from readsim.runs.rows import FinalRow, StartRow, StepRow
+
+ONE_WORLD = ("sources", "capabilities", "world_digest")
 
 
 def is_log(path: Path) -> bool:
@@ -19,47 +22,37 @@ def is_log(path: Path) -> bool:
     return path.is_dir() or path.suffix == ".jsonl"
 
 
-def read_logs(path: Path) -> Runs:
+def fit_table(path: Path) -> Runs:
     """The start, steps and end of every run in a log, or in all logs of a folder (or its `runs`).
 
     A profile is what was measured after cumulative tokens by source; the last one is measured on the
-    test split too. Hidden capabilities are left out. Raises ConfigError for a folder without logs or
-    logs that do not belong together, RunLogError for one that cannot be read.
+    test split too. Hidden capabilities are left out. Raises ConfigError for logs that do not belong
+    together, RunLogError for a folder without logs or one that cannot be read.
     """
-    files = [path]
-    if path.is_dir():
-        files = sorted(path.glob("*.jsonl")) or sorted((path / "runs").glob("*.jsonl"))
-        if not files:
-            raise ConfigError(f"{path}: no run logs (*.jsonl) in it or in {path / 'runs'}")
-    logs = [(file, *read_runlog(file)) for file in files]
-    for file, header, _ in logs:
-        _same(header["config"], logs[0][1]["config"], file, files[0])
-    config = logs[0][1]["config"]
-    points = [
-        point._replace(run=(n, point.run[1]))
-        for n, (file, _, rows) in enumerate(logs)
-        for point in _points(file, rows, config)
-    ]
+    logs = [read_log(file) for file in log_paths(path)]
+    for log in logs:
+        _check_one_world(logs[0], log)
+    first = logs[0].header
+    points = [point for n, log in enumerate(logs) for point in _points(n, log)]
     if not points:
         raise ConfigError(f"{path}: the logs have no measured profiles")
     runs = sorted({p.run for p in points})
     profiles, tokens = np.array([p.profile for p in points]), np.array([p.tokens for p in points])
-    for j, name in enumerate(config["sources"]):
+    for j, name in enumerate(first.sources):
         if not tokens[:, j].any():
             raise ConfigError(
                 f"{path}: source {name!r} was never trained on: nothing to learn of it"
             )
-    hidden = config.get("hidden", [])
     return Runs(
         tuple(p.label for p in points),
-        tuple(config["sources"]),
-        tuple(c for c in config["capabilities"] if c not in hidden),
+        first.sources,
+        tuple(first.capabilities[j] for j in first.visible),
         tokens,
         profiles,
         np.array([runs.index(p.run) for p in points]),
         Scale("scores" if np.nanmin(profiles) >= 0.0 else "losses"),
-        files=tuple(f.name for f in files),
-        notes=[f"{len(runs)} runs of {len(files)} logs"],
+        files=tuple(log.path.name for log in logs),
+        notes=[f"{len(runs)} runs of {len(logs)} logs"],
     )
 
 
@@ -69,36 +62,29 @@ class Point(NamedTuple):
     run: tuple[int, int]
     label: str
     tokens: Array
-    profile: list[float]
+    profile: Array
 
 
-def _points(file: Path, rows: list[Row], config: Row) -> Iterator[Point]:
-    shown = [j for j, c in enumerate(config["capabilities"]) if c not in config.get("hidden", [])]
+def _points(number: int, log: Log) -> Iterator[Point]:
     spent: dict[int, Array] = {}
-    for number, row in enumerate(rows, start=2):
-        seed = row["seed"]
-        at = spent.get(seed, np.zeros(len(config["sources"])))
-        if row["kind"] == "step":
-            at = spent[seed] = at + float(row["tokens"]) * np.array(row["allocation"])
-        whole = row.get("final_profile")
-        seen = row.get("profile") if whole is None else [whole[j] for j in shown]
-        if seen is None:
-            continue
-        if len(seen) != len(shown):
-            raise RunLogError(
-                f"{file}, line {number}: {len(seen)} scores for {len(shown)} capabilities"
-            )
-        label = f"{file.name} seed {seed}, {row['kind']} {row.get('step', 0)}"
-        yield Point((0, seed), label, at, [np.nan if v is None else float(v) for v in seen])
+    for row in log.rows:
+        at = spent.get(row.seed, np.zeros(len(log.header.sources)))
+        if isinstance(row, StepRow):
+            at = spent[row.seed] = at + float(row.tokens) * row.allocation
+        seen = row.final_profile[log.visible] if isinstance(row, FinalRow) else row.profile
+        step = 0 if isinstance(row, StartRow) else row.step
+        label = f"{log.path.name} seed {row.seed}, {row.kind} {step}"
+        yield Point((number, row.seed), label, at, seen)
 
 
-def _same(config: Row, first: Row, file: Path, first_file: Path) -> None:
+def _check_one_world(first: Log, log: Log) -> None:
     """Logs of one fit have the same names and, where they tell it, are of the same world."""
-    for key in ("sources", "capabilities", "world_digest"):
-        if key != "world_digest" and not isinstance(config.get(key), list):
-            raise RunLogError(f"{file}: its header has no list of {key}")
-        if config.get(key) != first.get(key):
-            raise ConfigError(
-                f"{file}: {key} = {config.get(key)!r}, but {first_file} has {first.get(key)!r}: logs "
-                "of one world are needed"
-            )
+    for key in ("sources", "capabilities"):
+        if key in log.header.absent:
+            raise RunLogError(f"{log.path}: its header has no list of {key}")
+    one, other = (
+        {key: getattr(header, key) for key in ONE_WORLD} for header in (first.header, log.header)
+    )
+    if found := differences(one, other):
+        between = found[0].between(f"in {first.path}", f"in {log.path}")
+        raise ConfigError(f"{between}: logs of one world are needed")

@@ -1,39 +1,153 @@
 """Reads run logs: the one bridge from runs to tables, figures and fits."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from readsim.errors import RunLogError
-from readsim.runs.grid import log_paths
-from readsim.runs.log_file import read_runlog
+from readsim.runs.comparing import METHOD, SHARED, unlike
+from readsim.runs.log_schema import read_content
+from readsim.runs.rows import (
+    FinalRow,
+    LogRow,
+    RunHeader,
+    StartRow,
+    StepRow,
+    read_header,
+    read_row,
+)
 
-# A folder holds one comparison: these are the same in all its logs.
-SHARED = ("world", "world_digest", "steps", "sources", "capabilities", "hidden")
+if TYPE_CHECKING:
+    import pandas as pd
 
-
-# What a real run's manifest says of its method of distillation: compared runs may differ in it (R65).
-METHOD = ("method", "signal", "objective")
-
-
-METHOD_SETTINGS = ("objective_settings", "auxiliary_weight", "on_policy", "soft")
-
-
+# What a log of a comparison says beside what all its logs share.
 OWN = ("task", "budget", "allocator", "requirement", "seeds")
 
 
-class Log(NamedTuple):
-    """A run log of a comparison."""
+@dataclass(frozen=True)
+class LoggedRun:
+    """One whole run: its start, its steps 1, 2, ..., its end."""
+
+    start: StartRow
+    steps: list[StepRow]
+    final: FinalRow
+
+
+@dataclass(frozen=True, eq=False)
+class Log:
+    """A run log: what it says of its runs, and their rows in the order of the file.
+
+    `torn_bytes` counts those of a last line that is incomplete and left out.
+    """
 
     path: Path
-    config: dict[str, Any]
-    rows: list[dict[str, Any]]
+    header: RunHeader
+    rows: tuple[LogRow, ...]
+    torn_bytes: int = 0
 
     @property
     def visible(self) -> list[int]:
         """Places of the capabilities that probes show and the requirement is over."""
-        hidden = self.config["hidden"]
-        return [j for j, name in enumerate(self.config["capabilities"]) if name not in hidden]
+        return self.header.visible
+
+    @cached_property
+    def starts(self) -> list[StartRow]:
+        return [row for row in self.rows if isinstance(row, StartRow)]
+
+    @cached_property
+    def steps(self) -> list[StepRow]:
+        return [row for row in self.rows if isinstance(row, StepRow)]
+
+    @cached_property
+    def finals(self) -> list[FinalRow]:
+        return [row for row in self.rows if isinstance(row, FinalRow)]
+
+    @cached_property
+    def runs(self) -> dict[int, LoggedRun]:
+        """Every seed's run, each checked to be whole. Raises RunLogError, naming file, seed and rows."""
+        by_seed: dict[int, list[LogRow]] = {}
+        for row in self.rows:
+            by_seed.setdefault(row.seed, []).append(row)
+        return {seed: self._whole(seed, rows) for seed, rows in by_seed.items()}
+
+    def _whole(self, seed: int, rows: Sequence[LogRow]) -> LoggedRun:
+        where = f"{self.path}, seed {seed}"
+        start, final = rows[0], rows[-1]
+        steps = [row for row in rows[1:-1] if isinstance(row, StepRow)]
+        if (
+            not isinstance(start, StartRow)
+            or not isinstance(final, FinalRow)
+            or len(steps) < len(rows) - 2
+        ):
+            found = _runs_of([row.kind for row in rows])
+            raise RunLogError(f"{where}: rows are {found}; expected start, steps, final")
+        numbers = [row.step for row in steps]
+        if numbers != list(range(1, len(steps) + 1)) or len(steps) > self.header.steps:
+            raise RunLogError(
+                f"{where}: steps are {numbers}, expected 1, 2, ... up to {self.header.steps}"
+            )
+        for row in (start, *steps):
+            if (row.profile != row.profile).any():
+                raise RunLogError(f"{where}, {row.kind} row: profile lacks a score")
+        return LoggedRun(start, steps, final)
+
+    def unfinished(self) -> list[int]:
+        """Its seeds without a final row. Raises RunLogError for a seed that ended twice or is not its own."""
+        ended = Counter(row.seed for row in self.finals)
+        seeds = self.header.seeds
+        if twice := [seed for seed, n in ended.items() if n > 1]:
+            raise RunLogError(f"{self.path}: seed {twice[0]} has more than one final row")
+        if strange := sorted(set(ended) - set(seeds)):
+            raise RunLogError(
+                f"{self.path}: seed {strange[0]} is not among its seeds {list(seeds)}"
+            )
+        return [seed for seed in seeds if seed not in ended]
+
+    def of_seeds(self, seeds: Collection[int]) -> "Log":
+        """The same log with these seeds only."""
+        mine = tuple(seed for seed in self.header.seeds if seed in seeds)
+        rows = tuple(row for row in self.rows if row.seed in seeds)
+        return replace(self, header=replace(self.header, seeds=mine), rows=rows)
+
+    def frame(self) -> "pd.DataFrame":
+        """A tidy table: a row a row, a column a field; what a row lacks is missing, never a number."""
+        import pandas as pd
+
+        return pd.DataFrame([_fields(row) for row in self.rows])
+
+
+def _fields(row: LogRow) -> dict[str, Any]:
+    held = {f.name: getattr(row, f.name) for f in fields(row) if f.name != "extra"}
+    return {"kind": row.kind, **{k: v for k, v in held.items() if v is not None}, **row.extra}
+
+
+def read_log(path: str | Path) -> Log:
+    """One log; an incomplete last line is left out, an unfinished run is none the worse for it.
+
+    Raises SchemaError if a newer readsim wrote it; RunLogError, naming file, line or seed, and field,
+    if the file is missing, has no header or a broken line, or a field is not what it should be.
+    """
+    path = Path(path)
+    content = read_content(path)
+    header = read_header(content.header, str(path))
+    rows = tuple(read_row(row, header, str(path)) for row in content.rows)
+    return Log(path, header, rows, content.torn_bytes)
+
+
+def log_paths(folder: Path) -> list[Path]:
+    """Every run log under `folder`/runs, else in `folder`; `folder` itself if it is a file.
+
+    Sorted by name. Raises RunLogError if there is none.
+    """
+    if folder.is_file():
+        return [folder]
+    paths = sorted((folder / "runs").glob("*.jsonl")) or sorted(folder.glob("*.jsonl"))
+    if not paths:
+        raise RunLogError(f"{folder}: no run logs (*.jsonl) in it or under {folder / 'runs'}")
+    return paths
 
 
 def read_logs(folder: Path, names: Collection[str] | None = None) -> list[Log]:
@@ -43,15 +157,14 @@ def read_logs(folder: Path, names: Collection[str] | None = None) -> list[Log]:
     numbers of steps, if two hold the same cell, or if a run has no final row.
     """
     named = None if names is None else [folder / "runs" / name for name in sorted(names)]
-    read = [(path, *read_runlog(path)) for path in named or log_paths(folder)]
-    logs = [Log(path, header["config"], rows) for path, header, rows in read]
-    check_configs(logs)
+    logs = [read_log(path) for path in named or log_paths(folder)]
+    check_comparison(logs)
     for log in logs:
-        ended = [row["seed"] for row in log.rows if row["kind"] == "final"]
-        if sorted(ended) != sorted(log.config["seeds"]):
+        ended = sorted(row.seed for row in log.finals)
+        if ended != sorted(log.header.seeds):
             raise RunLogError(
-                f"{log.path} is unfinished: final rows of seeds {sorted(ended)}, expected one "
-                f"each of {sorted(log.config['seeds'])}"
+                f"{log.path} is unfinished: final rows of seeds {ended}, expected one "
+                f"each of {sorted(log.header.seeds)}"
             )
     return joined(logs)
 
@@ -63,91 +176,30 @@ def joined(logs: Sequence[Log]) -> list[Log]:
     """
     cells: dict[tuple[Any, ...], Log] = {}
     for log in logs:
-        manifest = log.config.get("manifest") or {}
+        own = log.header
+        manifest = own.manifest or {}
         method = [manifest.get(key, "") for key in METHOD]
-        told = "identified" in log.config
-        cell = (*(log.config[key] for key in ("allocator", "task", "budget")), *method, told)
+        cell = (own.allocator, own.task, own.budget, *method, own.identified is not None)
         if cell not in cells:
             cells[cell] = log
             continue
         first = cells[cell]
-        if twice := set(first.config["seeds"]) & set(log.config["seeds"]):
+        if twice := set(first.header.seeds) & set(own.seeds):
             raise RunLogError(f"{first.path} and {log.path} both hold {cell}, seeds {twice}")
-        seeds = [*first.config["seeds"], *log.config["seeds"]]
-        cells[cell] = Log(first.path, {**first.config, "seeds": seeds}, [*first.rows, *log.rows])
+        header = replace(first.header, seeds=(*first.header.seeds, *own.seeds))
+        cells[cell] = replace(first, header=header, rows=(*first.rows, *log.rows))
     return list(cells.values())
 
 
-def fair(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What has to be equal in runs that are compared: `SHARED`; of real runs, whose digest covers the
-    method, `fair_manifest` in place of the digest."""
-    shared = {key: config[key] for key in SHARED}
-    if config.get("manifest") is None:
-        return shared
-    del shared["world_digest"]
-    return {**shared, **fair_manifest(config["manifest"])}
-
-
-def fair_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """All of a real run's manifest but its method and the versions of libraries (R65)."""
-    apart = (*METHOD, *METHOD_SETTINGS, "versions")
-    return {key: value for key, value in manifest.items() if key not in apart}
-
-
-def check_configs(logs: Sequence[Log]) -> None:
-    """Raise RunLogError, naming the files, for a config that lacks something or is of another comparison."""
+def check_comparison(logs: Sequence[Log]) -> None:
+    """Raise RunLogError, naming the files, for a log that lacks something or is of another comparison."""
     for log in logs:
-        missing = [key for key in (*SHARED, *OWN) if key not in log.config]
+        missing = [key for key in (*SHARED, *OWN) if key in log.header.absent]
         if missing:
             raise RunLogError(f"{log.path}: its config lacks {', '.join(missing)}")
-        first, this = fair(logs[0].config), fair(log.config)
-        for key in {**first, **this}:
-            one, other = first.get(key), this.get(key)
-            if one != other:
-                raise RunLogError(
-                    f"{key} is {one!r} in {logs[0].path} and {other!r} in {log.path}: "
-                    "a folder holds one comparison"
-                )
-
-
-# Whether the rows of a log are a whole run: what figures and tables rely on, checked with names.
-
-
-def check_run(log: Log, seed: int) -> None:
-    """Raise RunLogError, naming file, seed and field, for rows that are missing, double or too short."""
-    rows = [row for row in log.rows if row["seed"] == seed]
-    kinds = [row["kind"] for row in rows]
-    where = f"{log.path}, seed {seed}"
-    if kinds[:1] != ["start"] or kinds[-1:] != ["final"] or set(kinds[1:-1]) - {"step"}:
-        raise RunLogError(f"{where}: rows are {_runs_of(kinds)}; expected start, steps, final")
-    steps = [row.get("step") for row in rows[1:-1]]
-    if steps != list(range(1, len(steps) + 1)) or len(steps) > log.config["steps"]:
-        raise RunLogError(
-            f"{where}: steps are {steps}, expected 1, 2, ... up to {log.config['steps']}"
-        )
-    k, v, s = len(log.config["capabilities"]), len(log.visible), len(log.config["sources"])
-    for row in rows:
-        name = f"{where}, {row['kind']} row"
-        if row["kind"] == "final":
-            for key in ("final_profile", "final_change", "final_change_sd"):
-                _check_length(row, key, k, name)
-            if not isinstance(row.get("utility"), int | float):
-                raise RunLogError(f"{name}: utility is {row.get('utility')!r}, expected a number")
-        else:
-            _check_length(row, "profile", v, name)
-        if row["kind"] == "step":
-            _check_length(row, "allocation", s, name)
-            if not {"tokens", "spent"} <= row.keys():
-                raise RunLogError(f"{name}: lacks tokens or spent")
-
-
-def _check_length(row: Mapping[str, Any], key: str, length: int, where: str) -> None:
-    value = row.get(key)
-    if not isinstance(value, list) or len(value) != length:
-        found = "is missing" if value is None else f"is {str(value)[:60]}"
-        raise RunLogError(f"{where}: {key} {found}, expected {length} numbers")
-    if not all(isinstance(x, int | float) for x in value):
-        raise RunLogError(f"{where}: {key} holds something that is no number")
+        if found := unlike(logs[0].header, log.header, one_task=False):
+            between = found[0].between(f"in {logs[0].path}", f"in {log.path}")
+            raise RunLogError(f"{between}: a folder holds one comparison")
 
 
 def _runs_of(kinds: list[str]) -> str:

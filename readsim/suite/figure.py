@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from readsim.allocators.registry import is_oracle
 from readsim.plots.labels import label_right
 from readsim.plots.style import FAINT, PALE, Box, footnote, looks, panels, room_for, short
 from readsim.stats import performance_profile
 from readsim.suite.scores import Scores
-from readsim.summary.results import is_oracle
 
 LEVELS = np.linspace(-1.0, 0.9, 191)
 NAMED = ("read", "task-static", "greedy", "grid", "one-hot", "oracle-static")  # and the best others

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from readsim.allocators.registry import display_order
 from readsim.arrays import Array, Mask
 from readsim.errors import RunLogError
 from readsim.suite.plan import Comparison
-from readsim.summary.results import display_order
 
 STATIC = ("uniform", "one-hot", "task-static", "grid", "oracle-static")
 LEAST_GAP = 0.0025  # of utility: below a quarter of a point a share of the gap says nothing

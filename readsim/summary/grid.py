@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from readsim.allocators.registry import display_order
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.summary.results import display_order
 
 AXES = ["budget", "allocator", "seed", "task"]
 

@@ -1,6 +1,6 @@
 """What each run came to: the logs of one comparison, checked, and one row a run from them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +37,28 @@ def results_of(logs: Sequence[Log]) -> pd.DataFrame:
 
 
 def _columns(log: Log) -> dict[str, Any]:
-    finals = [row for row in log.rows if row["kind"] == "final"]
+    header, finals = log.header, log.finals
+    profile = np.array([row.final_profile for row in finals])
+    columns: dict[str, Any] = {
+        "world": header.world,
+        "task": header.task,
+        "budget": header.budget,
+        "steps": header.steps,
+        "allocator": header.allocator,
+        "seed": [row.seed for row in finals],
+        "utility": [row.utility for row in finals],
+    }
+    columns |= _changes(
+        np.array([row.final_change for row in finals])[:, log.visible],
+        np.array([row.final_change_sd for row in finals])[:, log.visible],
+        np.array(header.requirement),
+    )
     try:
-        profile = np.array([row["final_profile"] for row in finals])
-        totals = [row["totals"] for row in finals]
-        columns: dict[str, Any] = {key: log.config[key] for key in ("world", "task", "budget")}
-        columns["steps"] = log.config["steps"]
-        columns["allocator"] = log.config["allocator"]
-        columns["seed"] = [row["seed"] for row in finals]
-        columns["utility"] = [row["utility"] for row in finals]
-        columns |= _changes(
-            np.array([row["final_change"] for row in finals])[:, log.visible],
-            np.array([row["final_change_sd"] for row in finals])[:, log.visible],
-            np.array(log.config["requirement"]),
-        )
         for kind in ("student", "search", "offline"):
-            columns[f"{kind}_tokens"] = [total[kind] for total in totals]
+            columns[f"{kind}_tokens"] = [row.totals[kind] for row in finals]
     except KeyError as error:
-        raise RunLogError(f"{log.path}: a final row lacks {error}") from error
-    for j, name in enumerate(log.config["capabilities"]):
+        raise RunLogError(f"{log.path}: the totals of a final row lack {error}") from error
+    for j, name in enumerate(header.capabilities):
         columns[f"{FINAL}{name}"] = profile[:, j]
     return columns
 
@@ -79,19 +82,3 @@ def is_loss(frame: pd.DataFrame) -> bool:
     """Whether profiles are negated losses: scores are never negative."""
     finals = frame.loc[:, [name for name in frame.columns if name.startswith(FINAL)]]
     return bool((finals.to_numpy() < 0).any())
-
-
-def is_oracle(allocator: str) -> bool:
-    """Whether an allocator knows the world, so that it is a bound and no competitor."""
-    return allocator.startswith("oracle")
-
-
-def display_order(allocators: Iterable[str]) -> list[str]:
-    """The paper's baselines, others by name, the paper's method and its variants, then oracles."""
-    first = ("one-hot", "uniform", "task-static", "greedy", "grid")
-
-    def place(name: str) -> tuple[int, int, str]:
-        group = 3 if is_oracle(name) else 2 if f"{name}-".startswith("read-") else 1
-        return (0, first.index(name), name) if name in first else (group, 0, name)
-
-    return sorted(set(allocators), key=place)

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from readsim.allocators.registry import is_oracle
 from readsim.summary.evidence import SURE
-from readsim.summary.results import is_oracle
 from readsim.summary.table import REFERENCE
 from readsim.token_counts import show_tokens
 

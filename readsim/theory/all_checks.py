@@ -100,7 +100,7 @@ def of_toy() -> Iterator[Result]:
 
 def of_runs(folder: Path, lacking: Said) -> Iterator[Result]:
     """A4.4, proxy calibration, C.1 and the played half of P4.7 of the runs in a folder."""
-    read, subject = runs.read_runs(folder), folder.name
+    read, subject = runs.measured_runs(folder), folder.name
     parts = [
         lambda: runs.check_gains(read, subject),
         lambda: runs.check_proxy(read, subject),

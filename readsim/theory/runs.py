@@ -13,8 +13,8 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
-from readsim.runs.log_file import read_runlog
-from readsim.runs.log_schema import Row
+from readsim.runs.read_logs import Log, log_paths, read_log
+from readsim.runs.rows import StepRow
 from readsim.stats.intervals import t_interval
 from readsim.theory.calibration import coverage, mean_interval
 from readsim.theory.result import Result, needs
@@ -24,24 +24,19 @@ DRAWS = 199
 ALPHA = 0.05
 
 
-class Run(NamedTuple):
-    """One run. T decisions: tokens (T, S) cumulative, utility (T,) = r . p_hat, rows as logged."""
+class MeasuredRun(NamedTuple):
+    """One run. T decisions: tokens (T, S) cumulative, utility (T,) = r . p_hat, steps as logged."""
 
     task: str
     tokens: Array
     utility: Array
-    rows: list[Row]
+    steps: list[StepRow]
     requirement: Array
 
 
-def read_runs(folder: Path) -> list[Run]:
+def measured_runs(folder: Path) -> list[MeasuredRun]:
     """Every run of a log, or of all logs in a folder (or its `runs`). Raises ConfigError, RunLogError."""
-    files = [folder]
-    if folder.is_dir():
-        files = sorted(folder.glob("*.jsonl")) or sorted((folder / "runs").glob("*.jsonl"))
-    if not files:
-        raise ConfigError(f"{folder}: no run logs (*.jsonl) in it or in {folder / 'runs'}")
-    runs = [run for file in files for run in _runs_of(file)]
+    runs = [run for path in log_paths(folder) for run in _runs_of(read_log(path))]
     if not runs:
         raise RunLogError(f"{folder}: the logs hold no decisions yet")
     if len({run.tokens.shape[1] for run in runs}) > 1:
@@ -49,25 +44,21 @@ def read_runs(folder: Path) -> list[Run]:
     return runs
 
 
-def _runs_of(file: Path) -> Iterator[Run]:
-    header, rows = read_runlog(file)
-    config = header["config"]
+def _runs_of(log: Log) -> Iterator[MeasuredRun]:
     for key in ("requirement", "sources"):
-        if not isinstance(config.get(key), list):
-            raise RunLogError(f"{file}: its header has no list of {key}")
-    requirement = np.array(config["requirement"], dtype=np.float64)
-    for seed in dict.fromkeys(row["seed"] for row in rows):
-        steps = [row for row in rows if row["seed"] == seed and row["kind"] == "step"]
-        if not steps:
-            continue
-        profiles = np.array([row["profile"] for row in steps], dtype=np.float64)
+        if key in log.header.absent:
+            raise RunLogError(f"{log.path}: its header has no list of {key}")
+    requirement = np.array(log.header.requirement)
+    for seed in dict.fromkeys(row.seed for row in log.steps):
+        steps = [row for row in log.steps if row.seed == seed]
+        profiles = np.array([row.profile for row in steps])
         if profiles.shape[1] != len(requirement):
             raise RunLogError(
-                f"{file}: profiles of {profiles.shape[1]}, requirement of {len(requirement)}"
+                f"{log.path}: profiles of {profiles.shape[1]}, requirement of {len(requirement)}"
             )
-        fed = np.array([np.array(row["allocation"]) * row["tokens"] for row in steps])
-        task = str(config.get("task", "task"))
-        yield Run(task, fed.cumsum(axis=0), profiles @ requirement, steps, requirement)
+        fed = np.array([row.allocation * row.tokens for row in steps])
+        task = log.header.task or "task"
+        yield MeasuredRun(task, fed.cumsum(axis=0), profiles @ requirement, steps, requirement)
 
 
 def hinges(tokens: Array, knots: int = 3) -> Array:
@@ -147,7 +138,7 @@ def nested_test(
     return (1 + more) / (1 + DRAWS)
 
 
-def check_gains(runs: list[Run], subject: str) -> list[Result]:
+def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
     """A4.4 of each task: does U add up over sources, and are its parts concave and nondecreasing?
 
     A small p refutes; a large one says that these runs cannot.
@@ -176,16 +167,19 @@ def check_gains(runs: list[Run], subject: str) -> list[Result]:
     return out
 
 
-def check_proxy(runs: list[Run], subject: str) -> Result:
+def check_proxy(runs: list[MeasuredRun], subject: str) -> Result:
     """R50: the slope a of dev utility on the summed proxy reward of a run, over runs; a > 0 is needed.
 
     Raises CapabilityMissingError if no run has two dev checkpoints.
     """
     slopes = []
     for run in runs:
-        total = np.cumsum([row["reward"] for row in run.rows])
-        at = [n for n, row in enumerate(run.rows) if row.get("dev_profile") is not None]
-        dev = np.array([run.rows[n]["dev_profile"] for n in at], dtype=np.float64)
+        rewards = [row.reward for row in run.steps if row.reward is not None]
+        if len(rewards) < len(run.steps):
+            continue
+        total = np.cumsum(rewards)
+        at = [n for n, row in enumerate(run.steps) if row.dev_profile is not None]
+        dev = np.array([run.steps[n].dev_profile for n in at], dtype=np.float64)
         if len(at) > 1 and np.ptp(total[at]) > 0:
             slopes.append(float(np.polyfit(total[at], dev @ run.requirement, 1)[0]))
     if not slopes:
@@ -203,7 +197,7 @@ def check_proxy(runs: list[Run], subject: str) -> Result:
     )
 
 
-def check_beliefs(runs: list[Run], subject: str, delta: float = 0.1) -> list[Result]:
+def check_beliefs(runs: list[MeasuredRun], subject: str, delta: float = 0.1) -> list[Result]:
     """C.1 and the played half of P4.7 from logged mu, sigma, kappa and reward of each choice.
 
     Raises CapabilityMissingError if no run's report has them (only model-based allocators do).
@@ -211,7 +205,7 @@ def check_beliefs(runs: list[Run], subject: str, delta: float = 0.1) -> list[Res
     inside, above = [], []
     error, sigma = [], []
     for run in runs:
-        reports = [row.get("report") or {} for row in run.rows]
+        reports = [row.report for row in run.steps]
         said = [r for r in reports if {"mu", "sigma", "reward", "kappa"} <= set(r)]
         if not said:
             continue

@@ -58,12 +58,12 @@ NOTE = (
 
 def _utilities(case: str, logs: Sequence[Log]) -> dict[str, Array]:
     """Name of the switch -> utility (N,) in points, mean over tasks; the default's under its own."""
-    again = [log for log in logs if log.config["world"].endswith(REPEATED)]
-    plain = [log for log in logs if not log.config["world"].endswith(REPEATED)]
+    again = [log for log in logs if log.header.world.endswith(REPEATED)]
+    plain = [log for log in logs if not log.header.world.endswith(REPEATED)]
     if not plain:
         raise RunLogError(f"{case}: no runs in a world with fresh prompts")
-    check_one_world(case, [log.config["world"] for log in plain])
-    check_one_world(case, [log.config["world"] for log in again])
+    check_one_world(case, [log.header.world for log in plain])
+    check_one_world(case, [log.header.world for log in again])
     frame = results_of(plain)
     budgets = sorted(frame["budget"].unique())
     if len(budgets) > 1:

@@ -1,17 +1,19 @@
 """A comparison by budget, method, seed and task, in points: what claims about methods are judged on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from readsim.allocators.registry import Family, base_name, family_of
 from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.metrics import target_set
-from readsim.named import split_name
+from readsim.runs.comparing import display_name, method_of
 from readsim.runs.read_logs import Log
 from readsim.summary.grid import Grid, make_grid
-from readsim.summary.results import FINAL, KEYS, is_oracle, results_of
+from readsim.summary.results import FINAL, KEYS, results_of
 
 POINTS = ("utility", "on_target", "off_target", "negative", "negative_floor", "harmful")
 READ = "read"
@@ -29,7 +31,7 @@ def compared(logs: Sequence[Log]) -> Grid:
     frame = results_of(logs)
     drops = pd.concat([_worst_drops(log) for log in logs], ignore_index=True)
     frame = frame.merge(drops, on=list(KEYS))
-    about = {log.config["task"]: target_of(log) for log in logs}
+    about = {log.header.task: target_of(log) for log in logs}
     finals = [name for name in frame.columns if name.startswith(FINAL)]
     frame = frame.assign(**{name: 100.0 * frame[name] for name in (*POINTS, *finals)})
     own = frame["task"].map(about)
@@ -41,33 +43,26 @@ def compared(logs: Sequence[Log]) -> Grid:
 
 
 def labelled(logs: Sequence[Log]) -> list[Log]:
-    """Logs whose method of distillation is part of the allocator's name: `one-hot logit-kd`.
-
-    Real runs name the method in their manifest. Logs of one method only keep their names.
-    """
-    methods = [(log.config.get("manifest") or {}).get("method") or "" for log in logs]
-    if len(set(methods)) < 2:
+    """Logs under their display names, such as `one-hot, logit-kd`, where methods of distillation differ."""
+    if len({method_of(log.header) for log in logs}) < 2:
         return list(logs)
-    return [
-        log._replace(config={**log.config, "allocator": f"{log.config['allocator']} {method}"})
-        for log, method in zip(logs, methods, strict=True)
-    ]
+    named = [replace(log.header, allocator=display_name(log.header)) for log in logs]
+    return [replace(log, header=header) for log, header in zip(logs, named, strict=True)]
 
 
 def target_of(log: Log) -> str:
     """The capability that a log's task is named after, else the one it requires most (D18)."""
-    names = [log.config["capabilities"][j] for j in log.visible]
-    task = str(log.config["task"])
-    return task if task in names else str(names[int(np.argmax(log.config["requirement"]))])
+    names = [log.header.capabilities[j] for j in log.visible]
+    task = log.header.task
+    return task if task in names else names[int(np.argmax(log.header.requirement))]
 
 
 def _worst_drops(log: Log) -> pd.DataFrame:
-    beside = ~target_set(np.array(log.config["requirement"]))
-    finals = [row for row in log.rows if row["kind"] == "final"]
-    change = np.array([row["final_change"] for row in finals])[:, log.visible][:, beside]
+    beside = ~target_set(np.array(log.header.requirement))
+    change = np.array([row.final_change for row in log.finals])[:, log.visible][:, beside]
     worst = 100.0 * np.maximum(-change, 0.0).max(axis=-1, initial=0.0)
-    keys = {key: log.config[key] for key in KEYS if key != "seed"}
-    return pd.DataFrame({**keys, "seed": [row["seed"] for row in finals], "worst_drop": worst})
+    keys = {key: getattr(log.header, key) for key in KEYS if key != "seed"}
+    return pd.DataFrame({**keys, "seed": [row.seed for row in log.finals], "worst_drop": worst})
 
 
 def by_task(grid: Grid, column: str) -> Array:
@@ -77,14 +72,9 @@ def by_task(grid: Grid, column: str) -> Array:
     return out
 
 
-def family(name: str) -> str:
-    """`read` of `read+guard=0.1 logit-kd`."""
-    return split_name(name.split(" ", maxsplit=1)[0])[0]
-
-
 def place(names: Sequence[str], wanted: str) -> int:
     """Where the method is, whatever its settings. Raises RunLogError if it is missing or not alone."""
-    found = [n for n, name in enumerate(names) if family(name) == wanted]
+    found = [n for n, name in enumerate(names) if base_name(name) == wanted]
     if len(found) != 1:
         raise RunLogError(f"expected runs of one {wanted}: the allocators are {', '.join(names)}")
     return found[0]
@@ -92,14 +82,15 @@ def place(names: Sequence[str], wanted: str) -> int:
 
 def rivals(names: Sequence[str]) -> list[int]:
     """Places of what ReAD is compared with: neither its variants nor oracles. Raises RunLogError if none."""
-    out = [n for n, name in enumerate(names) if not _is_ours(name) and not is_oracle(name)]
+    out = [n for n, name in enumerate(names) if is_rival(name)]
     if not out:
         raise RunLogError(f"nothing to compare with: the allocators are {', '.join(names)}")
     return out
 
 
-def _is_ours(name: str) -> bool:
-    return f"{family(name)}-".startswith(f"{READ}-")
+def is_rival(name: str) -> bool:
+    """Whether ReAD is compared with it: it is neither a variant of ReAD nor an oracle."""
+    return family_of(name) not in (Family.READ, Family.ORACLE)
 
 
 def best(values: Array) -> Array:

@@ -1,15 +1,16 @@
 """Transfer matrices of one-hot runs (Definition 2.2), and what the paper reads off them."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from readsim.allocators.registry import base_name
 from readsim.arrays import Array, Mask
 from readsim.errors import RunLogError
 from readsim.metrics import NOISE_DROP
-from readsim.named import split_name
 from readsim.runs.read_logs import Log
+from readsim.runs.rows import FinalRow
 from readsim.stats import benjamini_hochberg, t_test
 
 FALSE_DISCOVERIES = 0.1  # D32
@@ -34,17 +35,17 @@ def transfer_of(logs: Sequence[Log]) -> Transfer:
     Raises RunLogError without a one-hot run, for one that is none, for two of one target, budget and
     seed (of several methods of distillation), and for a target or seed that is missing at some budget.
     """
-    found_names = sorted({str(log.config["allocator"]) for log in logs})
-    logs = [log for log in logs if split_name(log.config["allocator"])[0] == "one-hot"]
+    found_names = sorted({log.header.allocator for log in logs})
+    logs = [log for log in logs if base_name(log.header.allocator) == "one-hot"]
     if not logs:
         raise RunLogError(f"no run of one-hot; the allocators are {', '.join(found_names)}")
-    names = [logs[0].config["capabilities"][j] for j in logs[0].visible]
-    budgets = sorted({log.config["budget"] for log in logs})
-    seeds = sorted(logs[0].config["seeds"])
-    found: dict[tuple[int, str, int], tuple[dict[str, Any], list[int]]] = {}
+    names = [logs[0].header.capabilities[j] for j in logs[0].visible]
+    budgets = sorted({log.header.budget for log in logs})
+    seeds = sorted(logs[0].header.seeds)
+    found: dict[tuple[int, str, int], tuple[FinalRow, list[int]]] = {}
     for log in logs:
-        for row in (row for row in log.rows if row["kind"] == "final"):
-            key = (log.config["budget"], _target(log), row["seed"])
+        for row in log.finals:
+            key = (log.header.budget, _target(log), row.seed)
             if key in found:
                 raise RunLogError(
                     f"{log.path}: a second one-hot run of (budget, target, seed) {key}"
@@ -56,7 +57,7 @@ def transfer_of(logs: Sequence[Log]) -> Transfer:
         raise RunLogError(f"no one-hot run of (budget, target, seed) {missing[0]}")
     shape = (len(budgets), len(targets), len(seeds), len(names))
     change, sd = (
-        np.array([np.array(found[key][0][field])[found[key][1]] for key in wanted]).reshape(shape)
+        np.array([getattr(found[key][0], field)[found[key][1]] for key in wanted]).reshape(shape)
         for field in ("final_change", "final_change_sd")
     )
     order = [*targets, *(name for name in names if name not in targets)]
@@ -66,11 +67,10 @@ def transfer_of(logs: Sequence[Log]) -> Transfer:
 
 
 def _target(log: Log) -> str:
-    steps = [row for row in log.rows if row["kind"] == "step"]
-    shares = np.array(steps[0]["allocation"])
+    shares = log.steps[0].allocation
     if not np.isclose(shares.max(), 1.0):
         raise RunLogError(f"{log.path}: not a one-hot run, its first shares are {shares.tolist()}")
-    return str(log.config["sources"][int(shares.argmax())])
+    return log.header.sources[int(shares.argmax())]
 
 
 def others(transfer: Transfer) -> Mask:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from readsim.cli.common import progress
 from readsim.runs.grid import make_cells, run_cell
-from readsim.runs.log_file import read_runlog
+from readsim.runs.read_logs import read_log
 from readsim.suite.plan import default_allocators
 
 MILLION = 1_000_000
@@ -38,7 +38,7 @@ def measure(allocator: str, runs: int, folder: Path) -> dict[str, object]:
         start = time.perf_counter()
         path = folder / str(seed) / cell.file_name
         run_cell(cell, path)
-        read_runlog(path)
+        read_log(path)
         seconds.append(time.perf_counter() - start)
         sizes.append(path.stat().st_size)
     one, size = float(np.median(seconds[1:])), float(np.median(sizes[1:]))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from readsim.errors import RunLogError
-from readsim.runs.log_file import read_runlog
+from readsim.runs.read_logs import read_log
 from readsim.stats import half_width
 from readsim.suite.plan import Comparison, draw_family, make_plan
 from readsim.worlds import load_world
@@ -61,5 +61,4 @@ def _log_of(comparison: Comparison, allocator: str) -> str:
 
 def largest_share(log: Path) -> float:
     """Mean over decisions of the largest source's share of the tokens: 1 is one-hot all along."""
-    steps = [row for row in read_runlog(log)[1] if row["kind"] == "step"]
-    return float(np.mean([max(row["allocation"]) for row in steps]))
+    return float(np.mean([row.allocation.max() for row in read_log(log).steps]))

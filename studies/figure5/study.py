@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from readsim.allocators.registry import base_name
 from readsim.arrays import Array
 from readsim.errors import RunLogError
+from readsim.runs.comparing import method_of
 from readsim.runs.read_logs import Log
 from readsim.summary.results import FINAL, results_of
-from studies.common.compared import family
 from studies.common.forest import draw_forest
 from studies.common.paired import check_one_world, sizes, values_of
 from studies.common.study import Drawing, Findings, Rows, Study
@@ -37,9 +38,9 @@ def analyse(rows: Rows) -> Findings:
     lines: list[dict[str, object]] = []
     shown: dict[tuple[str, str], Array] = {}
     for whole, logs in rows.items():
-        check_one_world(whole, [log.config["world"] for log in logs])
-        for budget, case in sizes(whole, {log.config["budget"] for log in logs}).items():
-            pair = pair_of([log for log in logs if log.config["budget"] == budget])
+        check_one_world(whole, [log.header.world for log in logs])
+        for budget, case in sizes(whole, {log.header.budget for log in logs}).items():
+            pair = pair_of([log for log in logs if log.header.budget == budget])
             own, others = (r - s for r, s in zip(pair.read, pair.specialist, strict=True))
             effects |= {
                 ("never-worse", case): own.min(axis=0),
@@ -76,21 +77,21 @@ NOTE = (
 
 def pair_of(logs: Sequence[Log]) -> Pair:
     """The runs of one budget. Raises RunLogError where one of the two, or a run of it, is missing."""
-    read = {log.config["allocator"] for log in logs if family(log.config["allocator"]) == READ}
+    read = {log.header.allocator for log in logs if base_name(log.header.allocator) == READ}
     if len(read) != 1:
         raise RunLogError(
             f"{logs[0].path.parent}: one kind of ReAD is needed, found {sorted(read)}"
         )
-    chosen = [log for log in logs if log.config["allocator"] in (SPECIALIST, *read)]
-    frame, budget = results_of(chosen), int(logs[0].config["budget"])
+    chosen = [log for log in logs if log.header.allocator in (SPECIALIST, *read)]
+    frame, budget = results_of(chosen), logs[0].header.budget
     specialists = {
-        log.config["task"]: log for log in chosen if family(log.config["allocator"]) == SPECIALIST
+        log.header.task: log for log in chosen if base_name(log.header.allocator) == SPECIALIST
     }
     tasks = sorted(frame["task"].unique())
     if missing := [task for task in tasks if task not in specialists]:
         raise RunLogError(f"{logs[0].path.parent}: no specialist for task {missing[0]!r}")
-    targets = [_target(specialists[task]) for task in tasks]
-    names = [logs[0].config["capabilities"][j] for j in logs[0].visible]
+    targets = [most_required(specialists[task]) for task in tasks]
+    names = [logs[0].header.capabilities[j] for j in logs[0].visible]
 
     def scores(allocator: str) -> tuple[Array, Array]:
         each = np.array([values_of(frame, budget, allocator, f"{FINAL}{n}") for n in names])
@@ -98,15 +99,13 @@ def pair_of(logs: Sequence[Log]) -> Pair:
         rest = (each.sum(axis=0) - own) / (len(names) - 1)
         return 100.0 * own, 100.0 * rest
 
-    methods = [
-        str(specialists[t].config.get("manifest", {}).get("method", SPECIALIST)) for t in tasks
-    ]
+    methods = [method_of(specialists[t].header) or SPECIALIST for t in tasks]
     return Pair(targets, methods, scores(read.pop()), scores(SPECIALIST))
 
 
-def _target(log: Log) -> str:
-    names = [log.config["capabilities"][j] for j in log.visible]
-    return str(names[int(np.argmax(log.config["requirement"]))])
+def most_required(log: Log) -> str:
+    """The visible capability that the task requires most."""
+    return log.header.capabilities[log.visible[int(np.argmax(log.header.requirement))]]
 
 
 def _lines(case: str, budget: int, pair: Pair) -> list[dict[str, object]]:

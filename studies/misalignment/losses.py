@@ -15,7 +15,7 @@ WAYS = ("stale", "noisy:50", "noisy:10", "noisy:2", "uniform", "permuted")
 
 def honest_world(logs: Sequence[Log]) -> str:
     """The world with honest probes: its name begins the names of the others. Raises RunLogError."""
-    names = sorted({str(log.config["world"]) for log in logs}, key=len)
+    names = sorted({log.header.world for log in logs}, key=len)
     if not all(name.startswith(names[0]) for name in names):
         raise RunLogError(f"worlds {names}: none of them is the others' with honest probes")
     return names[0]
@@ -31,9 +31,9 @@ def utilities(logs: Sequence[Log]) -> pd.DataFrame:
     honest = honest_world(logs)
     parts = []
     for log in logs:
-        told = log.config.get("told") or "oracle"
-        way = TRUE if told == "oracle" else str(told)
-        if log.config["world"] != honest:
+        told = log.header.told or "oracle"
+        way = TRUE if told == "oracle" else told
+        if log.header.world != honest:
             way = BIAS
         parts.append(results_of([log]).assign(way=way))
     frame = pd.concat(parts, ignore_index=True)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from readsim.allocators.registry import base_name
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.plots.data import by_seed
 from readsim.runs.read_logs import Log
 
 REPORTED = ("mu", "sigma", "reward", "kappa", "calibration")
@@ -16,10 +16,10 @@ SMALL_MOVE = 0.5  # |alpha_t - alpha_{t-1}|_1: a quarter of the tokens goes else
 
 def read_runs(logs: Sequence[Log]) -> list[Log]:
     """The logs of ReAD, `read` with or without settings. Raises RunLogError if there are none or several."""
-    named = [log for log in logs if str(log.config["allocator"]).split("+")[0] == "read"]
-    kinds = sorted({str(log.config["allocator"]) for log in named})
+    named = [log for log in logs if base_name(log.header.allocator) == "read"]
+    kinds = sorted({log.header.allocator for log in named})
     if len(kinds) != 1:
-        found = sorted({str(log.config["allocator"]) for log in logs})
+        found = sorted({log.header.allocator for log in logs})
         raise RunLogError(f"expected runs of one `read`, with or without settings, found {found}")
     return named
 
@@ -32,19 +32,18 @@ def steps_of(logs: Sequence[Log]) -> pd.DataFrame:
     """
     lines = []
     for log in logs:
-        for seed, rows in by_seed(log).items():
+        for seed, logged in log.runs.items():
             before = None
-            for row in (r for r in rows if r["kind"] == "step"):
-                report = row.get("report", {})
-                if missing := [key for key in REPORTED if key not in report]:
-                    where = f"{log.path}: seed {seed}, step {row['step']}"
+            for row in logged.steps:
+                if missing := [key for key in REPORTED if key not in row.report]:
+                    where = f"{log.path}: seed {seed}, step {row.step}"
                     raise RunLogError(f"{where}: its report lacks {', '.join(missing)}")
-                shares = np.array(row["allocation"])
+                shares = row.allocation
                 move = np.nan if before is None else round(float(np.abs(shares - before).sum()), 9)
                 before = shares
-                run = f"{log.config['task']}.{log.config['budget']}"
-                line = {"seed": seed, "run": run, "step": row["step"], "move": move}
-                lines.append({**line, **{key: report[key] for key in REPORTED}})
+                run = f"{log.header.task}.{log.header.budget}"
+                line = {"seed": seed, "run": run, "step": row.step, "move": move}
+                lines.append({**line, **{key: row.report[key] for key in REPORTED}})
     frame = pd.DataFrame(lines)
     frame[["mu", "sigma", "reward"]] *= 100.0
     return frame
@@ -109,15 +108,14 @@ def promises(case: str, logs: Sequence[Log]) -> list[dict[str, object]]:
     """By task, in points: sum of rewards, r . change on the probe split and on the test split."""
     lines: list[dict[str, object]] = []
     for log in logs:
-        r = np.array(log.config["requirement"])
+        r = np.array(log.header.requirement)
         sums: list[Array] = []
-        for rows in by_seed(log).values():
-            start, steps, final = rows[0], rows[1:-1], rows[-1]
-            probe = r @ (np.array(steps[-1]["profile"]) - np.array(start["profile"]))
-            test = r @ np.array(final["final_change"])[log.visible]
-            rewards = sum(row["report"]["reward"] for row in steps)
+        for run in log.runs.values():
+            probe = r @ (run.steps[-1].profile - run.start.profile)
+            test = r @ run.final.final_change[log.visible]
+            rewards = sum(row.report["reward"] for row in run.steps)
             sums.append(100.0 * np.array([rewards, probe, test]))
         names = ("sum of rewards", "gain on probes", "gain on test")
         means = dict(zip(names, np.mean(sums, axis=0).tolist(), strict=True))
-        lines.append({"case": case, "task": log.config["task"], **means})
+        lines.append({"case": case, "task": log.header.task, **means})
     return lines

@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 
 from readsim.cli.common import parse_seeds
+from readsim.cli.scores import scores
+from readsim.summary.scores import read_tested
 from readsim_hf.distill import distill
 from readsim_hf.objectives.table import BASELINES
-from readsim_hf.scores import read_tested, show_scores
 
 READ = "read+guard=0.1"
 PAPERS = tuple(name for name in BASELINES if name.partition("-")[0] in ("resp", "cot", "logit"))
@@ -45,8 +46,8 @@ def main(
     for number, (seed, options) in enumerate(runs, 1):
         console.rule(f"{number}/{len(runs)}: seed {seed}, {options}")
         distill(None, {**shared, **options, "seed": seed}, out, resume=True)
-    label = next(run.label for run in read_tested(out) if "identified" in run.label)
-    show_scores(out, label)
+    label = next(run.label for run in read_tested(out) if run.header.identified is not None)
+    scores(out, label)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from readsim.allocators.registry import base_name
 from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.runs.read_logs import Log
@@ -15,14 +16,14 @@ DEFAULT = "default"
 
 def setting_of(log: Log, steps: int) -> str:
     """`default`, `T=5` for another number of steps, or what stands behind `read+`."""
-    if int(log.config["steps"]) != steps:
-        return f"T={log.config['steps']}"
-    return str(log.config["allocator"]).partition("+")[2] or DEFAULT
+    if log.header.steps != steps:
+        return f"T={log.header.steps}"
+    return log.header.allocator.partition("+")[2] or DEFAULT
 
 
 def usual_steps(logs: Sequence[Log]) -> int:
     """The number of steps that most logs have; the larger of two."""
-    counts = Counter(int(log.config["steps"]) for log in logs)
+    counts = Counter(log.header.steps for log in logs)
     return max(counts, key=lambda steps: (counts[steps], steps))
 
 
@@ -32,9 +33,9 @@ def differences(logs: Sequence[Log]) -> dict[str, Array]:
     Raises RunLogError without runs of `read` as it is, or where the runs of a setting are not the same
     tasks, budgets and seeds.
     """
-    read = [log for log in logs if str(log.config["allocator"]).split("+")[0] == "read"]
+    read = [log for log in logs if base_name(log.header.allocator) == "read"]
     if not read:
-        found = sorted({str(log.config["allocator"]) for log in logs})
+        found = sorted({log.header.allocator for log in logs})
         raise RunLogError(f"expected runs of `read` and `read+setting=value`, found {found}")
     steps = usual_steps(read)
     parts = [results_of([log]).assign(setting=setting_of(log, steps)) for log in read]

@@ -96,13 +96,12 @@ def runs_of(case: str, logs: Sequence[Log]) -> Runs:
     """Raises RunLogError for shares that change, several budgets, and a missing allocation or seed."""
     found: dict[str, tuple[Array, dict[int, Array]]] = {}
     for log in logs:
-        each = np.array([row["allocation"] for row in log.rows if row["kind"] == "step"])
+        each = np.array([row.allocation for row in log.steps])
         if np.ptp(each, axis=0).max() > 1e-6:
             raise RunLogError(f"{log.path}: its shares change, expected a static allocation")
-        name = log.config["allocator"].rpartition("=")[2]
-        finals = [row for row in log.rows if row["kind"] == "final"]
-        found[name] = (each[0], {row["seed"]: np.array(row["final_change"]) for row in finals})
-    budgets = {log.config["budget"] for log in logs}
+        name = log.header.allocator.rpartition("=")[2]
+        found[name] = (each[0], {row.seed: row.final_change for row in log.finals})
+    budgets = {log.header.budget for log in logs}
     if len(budgets) != 1:
         raise RunLogError(f"{case}: budgets {sorted(budgets)}, expected one")
     if missing := [name for name in (CHOSEN, *PLAIN) if name not in found]:
@@ -117,7 +116,7 @@ def runs_of(case: str, logs: Sequence[Log]) -> Runs:
         np.array([found[name][0] for name in names]),
         np.array([[found[name][1][seed] for seed in seeds] for name in names]),
         budgets.pop(),
-        np.array(logs[0].config["requirement"]),
+        np.array(logs[0].header.requirement),
     )
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from readsim.allocators.registry import base_name
 from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.runs.read_logs import Log
-from readsim.summary.results import FINAL, is_oracle, results_of
-from studies.common.compared import family
+from readsim.summary.results import FINAL, results_of
+from studies.common.compared import is_rival
 from studies.common.forest import draw_forest
 from studies.common.paired import check_one_world, sizes, values_of
 from studies.common.study import Drawing, Findings, Rows, Study
@@ -24,7 +25,7 @@ def analyse(rows: Rows) -> Findings:
     lines: list[dict[str, object]] = []
     shown: dict[tuple[str, str], Array] = {}
     for whole, logs in rows.items():
-        check_one_world(whole, [log.config["world"] for log in logs])
+        check_one_world(whole, [log.header.world for log in logs])
         hidden = hidden_of(whole, logs)
         frame = results_of(logs)
         for budget, case in sizes(whole, set(frame["budget"])).items():
@@ -33,8 +34,8 @@ def analyse(rows: Rows) -> Findings:
                 for a in _allocators(whole, frame)
             }
             utility = {a: 100.0 * values_of(frame, budget, a, "utility").mean() for a in scores}
-            read = next(a for a in scores if family(a) == READ)
-            best = max((a for a in scores if _is_baseline(a)), key=utility.__getitem__)
+            read = next(a for a in scores if base_name(a) == READ)
+            best = max((a for a in scores if is_rival(a)), key=utility.__getitem__)
             effects["not-worse", case] = effects["better", case] = scores[read] - scores[best]
             if UNPRICED in scores:
                 effects["price-helps", case] = scores[read] - scores[UNPRICED]
@@ -62,21 +63,19 @@ NOTE = (
 
 def hidden_of(case: str, logs: Sequence[Log]) -> str:
     """The name of the one hidden capability. Raises RunLogError without it."""
-    hidden = logs[0].config["hidden"]
+    hidden = logs[0].header.hidden
     if len(hidden) != 1:
-        raise RunLogError(f"{case}: one hidden capability is needed, these runs have {hidden}")
-    return str(hidden[0])
+        raise RunLogError(
+            f"{case}: one hidden capability is needed, these runs have {list(hidden)}"
+        )
+    return hidden[0]
 
 
 def _allocators(case: str, frame: pd.DataFrame) -> list[str]:
     names = list(frame["allocator"].unique())
-    if sum(family(a) == READ for a in names) != 1 or not any(map(_is_baseline, names)):
+    if sum(base_name(a) == READ for a in names) != 1 or not any(map(is_rival, names)):
         raise RunLogError(f"{case}: one ReAD and a baseline are needed, found {names}")
     return names
-
-
-def _is_baseline(allocator: str) -> bool:
-    return not (is_oracle(allocator) or f"{family(allocator)}-".startswith("read-"))
 
 
 def _line(

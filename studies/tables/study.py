@@ -61,12 +61,12 @@ def profiles_of(logs: Sequence[Log]) -> Profiles | None:
 
     Raises RunLogError for runs that are missing or tasks without a capability of their own.
     """
-    methods = {str(log.config["allocator"]) for log in logs}
+    methods = {log.header.allocator for log in logs}
     if "oracle-static" in methods:
         return None
-    grid = compared([log for log in logs if log.config["allocator"] != ONE_RUN])
-    alone = [log for log in logs if log.config["allocator"] == ONE_RUN]
-    names = [name for name in logs[0].config["capabilities"] if name in grid.tasks]
+    grid = compared([log for log in logs if log.header.allocator != ONE_RUN])
+    alone = [log for log in logs if log.header.allocator == ONE_RUN]
+    names = [name for name in logs[0].header.capabilities if name in grid.tasks]
     if len(names) < len(grid.tasks):
         raise RunLogError(f"tasks {grid.tasks}: each must be named after a capability")
     order = [grid.tasks.index(name) for name in names]
@@ -83,7 +83,7 @@ def profiles_of(logs: Sequence[Log]) -> Profiles | None:
 
 def world_of(log: Log) -> World | None:
     """The preset whose teacher and student a log's are; None for other made worlds and real runs."""
-    name = str(log.config["world"])
+    name = log.header.world
     try:
         return load_world(WORLDS[0] if name == ISOLATED else name)
     except (UnknownNameError, OSError):

@@ -14,8 +14,9 @@ from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
 from readsim.runs.cell import header_of
-from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.log_file import RunLog
 from readsim.runs.one import run_one
+from readsim.runs.read_logs import read_log
 from readsim.tree_file import write_atomic
 from studies.transfer_matrix.lab import Lab, Reference
 from studies.transfer_matrix.plan import Job
@@ -91,15 +92,15 @@ def collect(jobs: Sequence[Job], lab: Lab, folder: Path, command: str) -> dict[s
     runs = []
     for job in jobs:
         RunLog.open(log_path(job, folder), config=job_header(job, lab)).close()
-        final = read_runlog(log_path(job, folder))[1][-1]
+        [final] = read_log(log_path(job, folder)).finals
         runs.append(
             {
                 "name": job.name,
                 "shares": list(job.shares),
                 "budget": job.budget,
                 "seed": job.seed,
-                "change": _rounded(final["final_change"]),
-                "change_sd": _rounded(final["final_change_sd"]),
+                "change": _rounded(final.final_change),
+                "change_sd": _rounded(final.final_change_sd),
             }
         )
     return {

@@ -11,7 +11,8 @@ from readsim.allocators.configured import Configured
 from readsim.allocators.registry import BUILT_IN, load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError
-from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.log_file import RunLog
+from readsim.runs.log_schema import read_content
 from readsim.runs.loop import Row, rollout, setup_for
 from readsim.worlds import World, load_world
 from tests.support.helpers import FakeBackend, allocations
@@ -96,7 +97,7 @@ def test_an_interrupted_run_ends_with_the_same_rows(name: str, tmp_path: Path) -
                 checkpoint=folder / "state",
                 on_step=count,
             )
-        return read_runlog(path)[1]
+        return read_content(path).rows
 
     expected = run(tmp_path / "whole", 99)
     for stop in (1, 5):

@@ -14,7 +14,7 @@ import pytest
 
 from readsim.report.provenance import backend_command
 from readsim.runs.cell import log_place
-from readsim.runs.log_file import read_runlog
+from readsim.runs.log_schema import read_content
 from tests.cli.test_app import call
 from tests.support.foreign import HOLD
 from tests.support.paths import ROOT
@@ -38,7 +38,8 @@ def command(out: str, *more: str, allocator: str = "exp3") -> tuple[str, ...]:
 
 
 def log(out: str, name: str = "exp3.average.3000.seed0.jsonl") -> tuple[Any, Any]:
-    return read_runlog(Path(out, "runs", name))
+    content = read_content(Path(out, "runs", name))
+    return content.header, content.rows
 
 
 def test_any_backend_gets_log_table_figures_and_report(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from readsim.envs.requirement_modes import (
     top_stability,
 )
 from readsim.errors import ReadsimError
-from readsim.runs.log_file import read_runlog
+from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
 from readsim.streams import generator
 from readsim.worlds import load_world
@@ -163,7 +163,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         *("--allocators", "task-static,uniform", "--jobs", "1", "--out", str(out)),
     )
     assert call(capsys, *words, "--requirement", "noisy:4")[0] == 0
-    header, rows = read_runlog(next((out / "runs").glob("task-static*")))
+    header, rows = read_content(next((out / "runs").glob("task-static*")))[:2]
     assert header["config"]["told"] == "noisy:4"
     assert rows[0]["requirement"] != rows[1]["requirement"]
     code, _, err = call(capsys, *words)

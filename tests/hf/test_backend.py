@@ -20,7 +20,8 @@ from readsim.errors import (
     TrainingError,
 )
 from readsim.runs.checkpoints import load_checkpoint
-from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.log_file import RunLog
+from readsim.runs.log_schema import read_content
 from readsim.runs.loop import Row, rollout
 from tests.support.hf import NEEDS, char_pair, tiny_run
 from tests.support.hf_runs import TOKENS, small
@@ -147,7 +148,7 @@ def run(folder: Path, backend: Any, totals: list[Any] | None = None) -> list[Row
         if totals is not None:
             totals.append(dict(env.ledger.totals))
         raise
-    return read_runlog(path)[1]
+    return read_content(path).rows
 
 
 def after(calls: int, then: Callable[..., Any], first: Callable[..., Any]) -> Callable[..., Any]:
@@ -263,7 +264,7 @@ def test_a_failure_leaves_what_was_done_and_the_run_goes_on(
         with pytest.raises(error, match=message):
             run(tmp_path / "run", small(), totals)
     assert totals[-1] in ledgers  # a whole number of intervals, nothing of the one that failed
-    rows = read_runlog(tmp_path / "run" / "run.jsonl")[1]
+    rows = read_content(tmp_path / "run" / "run.jsonl").rows
     assert 1 < len(rows) < len(expected)
     assert rows == expected[: len(rows)]
     tree, problems = load_checkpoint(tmp_path / "run" / "state", [small()])
@@ -284,7 +285,7 @@ def test_a_prompt_that_does_not_fit_is_said(tmp_path: Path) -> None:
         ConfigError, match=r"prompt of '\w+/.* with max_new_tokens 8 .* teacher's context of 20"
     ):
         run(tmp_path / "run", small(pair=pair, decoding={"batch_size": 4}))
-    assert len(read_runlog(tmp_path / "run" / "run.jsonl")[1]) == 1
+    assert len(read_content(tmp_path / "run" / "run.jsonl").rows) == 1
     assert load_checkpoint(tmp_path / "run" / "state", [small(pair=pair)])[0]["rows"] == 0
 
 

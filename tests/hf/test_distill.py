@@ -20,7 +20,7 @@ from readsim.allocators.base import Context, State
 from readsim.allocators.heuristics import GreedyLast
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.runs.log_file import read_runlog
+from readsim.runs.log_schema import read_content
 from tests.cli.test_app import call
 from tests.support.hf import NEEDS, char_pair
 from tests.support.processes import end, hold, python, wait_for
@@ -85,7 +85,7 @@ def the(suffix: str, out: str) -> Path:
 
 
 def rows(out: str) -> Any:
-    return read_runlog(the(".jsonl", out))[1]
+    return read_content(the(".jsonl", out)).rows
 
 
 def table(out: str) -> list[list[str]]:

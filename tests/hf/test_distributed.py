@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from readsim.errors import ConfigError
-from readsim.runs.log_file import read_runlog
+from readsim.runs.log_schema import read_content
 from tests.cli.test_app import call
 from tests.support.hf import NEEDS
 from tests.support.processes import end, free_port, start, wait_for
@@ -120,7 +120,7 @@ def command(out: str, *more: str) -> tuple[str, ...]:
 
 def rows(out: str) -> Any:
     (path,) = Path(out, "runs").glob("*.jsonl")
-    return read_runlog(path)[1]
+    return read_content(path).rows
 
 
 def assert_same(made: Any, expected: Any) -> None:

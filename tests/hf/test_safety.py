@@ -117,7 +117,7 @@ def test_the_command_shows_and_keeps_both_rates(
 ) -> None:
     import readsim_hf.distill
     import readsim_hf.results
-    from readsim.runs.log_file import read_runlog
+    from readsim.runs.log_schema import read_content
 
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
@@ -133,7 +133,7 @@ def test_the_command_shows_and_keeps_both_rates(
     shown = capsys.readouterr().out
     assert "refused of safe prompts" in shown
     (log,) = (tmp_path / "out" / "runs").glob("task-static.safety.*.jsonl")
-    header, rows = read_runlog(log)
+    header, rows = read_content(log)[:2]
     assert header["config"]["hidden"] == ["safety"]
     assert len(rows[-2]["profile"]) == 8
     assert len(rows[-1]["final_profile"]) == 9

@@ -13,7 +13,8 @@ from scipy import stats
 
 from readsim.cli.app import main
 from readsim.report.build import report
-from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.log_file import RunLog
+from readsim.runs.log_schema import read_content
 from tests.support.made_logs import NAMES, SHARED, run_rows, write_comparison, write_log
 from tests.support.made_reports import HOSTILE, Page, real_log, write_study
 
@@ -158,7 +159,7 @@ def naive(folder: Path, allocator: str, budget: int) -> tuple[np.ndarray, np.nda
         finals = [
             row
             for path in (folder / "runs").glob(f"{allocator}.*.{budget}.jsonl")
-            for row in read_runlog(path)[1]
+            for row in read_content(path).rows
             if row["kind"] == "final" and row["seed"] == seed
         ]
         utility.append(np.mean([row["utility"] for row in finals]))

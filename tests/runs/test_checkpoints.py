@@ -14,7 +14,8 @@ from readsim.backend import DurableBackend, Final, Measurement
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
-from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.log_file import RunLog
+from readsim.runs.log_schema import read_content
 from readsim.runs.loop import Row, rollout, setup_for
 from readsim.simulator import SimBackend
 from readsim.testing.backend_checks import same
@@ -80,7 +81,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
         run(broken, backend(world), stop_after=4)
     kept = sorted((broken / "state").iterdir())
     assert len(kept) == 2
-    before = len(read_runlog(broken / "run.jsonl")[1])
+    before = len(read_content(broken / "run.jsonl").rows)
     if damage == "run.npz":
         content = (kept[-1] / "run.npz").read_bytes()
         (kept[-1] / "run.npz").write_bytes(content[: len(content) // 2])
@@ -89,8 +90,8 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
             if file.is_file():
                 file.unlink()
     rows = run(broken, backend(world))
-    assert same(rows, expected) or rows == read_runlog(whole / "run.jsonl")[1]
-    assert read_runlog(broken / "run.jsonl")[1] == read_runlog(whole / "run.jsonl")[1]
+    assert same(rows, expected) or rows == read_content(whole / "run.jsonl").rows
+    assert read_content(broken / "run.jsonl").rows == read_content(whole / "run.jsonl").rows
     cut = broken / "run.jsonl.cut"
     assert cut.exists() == (damage != "none")
     if cut.exists():

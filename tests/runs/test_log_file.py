@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from readsim.errors import RunLogError, SchemaError
 from readsim.runs import log_file as runlog
-from readsim.runs.log_file import RunLog, frame, git_revision, read_runlog
-from readsim.runs.log_schema import ROW_KINDS, SCHEMA, Row
+from readsim.runs.log_file import RunLog, frame, git_revision
+from readsim.runs.log_schema import ROW_KINDS, SCHEMA, Row, read_content
 
 CONFIG = {"allocator": {"name": "read", "kappa": 1.0}, "steps": 20, "names": ["Mathé", "数学"]}
 
@@ -97,7 +97,7 @@ class RunLogMachine(RuleBasedStateMachine):
 
     @invariant()
     def holds_the_model(self) -> None:
-        header, rows = read_runlog(self.path)
+        header, rows = read_content(self.path)[:2]
         assert rows == self.log.rows == self.model
         assert header == self.log.header
 
@@ -109,7 +109,7 @@ TestRunLogMachine.settings = settings(max_examples=25, stateful_step_count=15)
 def test_header(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "log.jsonl"
     with RunLog.create(path, config={"n": np.int64(3), "t": (1, 2)}, seeds=[0, 1]) as log:
-        header, rows = read_runlog(path)
+        header, rows = read_content(path)[:2]
         assert rows == []
         assert header == log.header
     assert (header["kind"], header["schema"], header["seeds"]) == ("header", SCHEMA, [0, 1])

@@ -6,7 +6,8 @@ from subprocess import PIPE
 
 import pytest
 
-from readsim.runs.log_file import RunLog, read_runlog
+from readsim.runs.log_file import RunLog
+from readsim.runs.log_schema import read_content
 from tests.support.processes import end, python
 
 pytestmark = [
@@ -46,7 +47,7 @@ def test_a_full_disk_loses_no_row(tmp_path: Path) -> None:
     with python("-W", "error", "-c", FULL_DISK, path, stdout=PIPE) as process:
         out, _ = process.communicate()
     assert process.returncode == 0
-    rows = read_runlog(path)[1]
+    rows = read_content(path).rows
     assert [row["i"] for row in rows] == list(range(int(out) + 1))
     assert len(rows) > 5
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -72,7 +73,7 @@ def test_a_killed_run_leaves_complete_rows(tmp_path: Path, acknowledged: int) ->
         for _ in range(acknowledged):
             assert process.stdout.readline()
         end(process)
-    rows = read_runlog(path)[1]
+    rows = read_content(path).rows
     assert [row["i"] for row in rows] == list(range(len(rows)))
     assert all(len(row["text"]) == row["i"] * 7919 % 30_000 for row in rows)
     assert len(rows) >= acknowledged

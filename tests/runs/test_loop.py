@@ -17,9 +17,10 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
 from readsim.metrics import on_target
 from readsim.runs.cell import Cell
-from readsim.runs.grid import log_paths, make_cells, run_cell, run_cells
-from readsim.runs.log_file import read_runlog
+from readsim.runs.grid import make_cells, run_cell, run_cells
+from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
+from readsim.runs.read_logs import log_paths
 from readsim.simulator import SimBackend
 from readsim.testing.backend_checks import same
 from readsim.worlds import load_world
@@ -125,9 +126,9 @@ def test_an_interrupted_run_ends_with_the_same_rows(tmp_path: Path, stop_after: 
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
     run_cell(cell(), whole, durable=True, resume=False)
     interrupted(broken, stop_after)
-    assert len(read_runlog(broken)[1]) == 2 + 2 * stop_after
+    assert len(read_content(broken).rows) == 2 + 2 * stop_after
     run_cell(cell(), broken, durable=True, resume=True)
-    assert read_runlog(broken)[1] == read_runlog(whole)[1]
+    assert read_content(broken).rows == read_content(whole).rows
     assert not broken.with_suffix(".state").exists()
     before = broken.read_bytes()
     run_cell(cell(), broken, durable=True, resume=True)  # nothing left to do
@@ -142,7 +143,7 @@ def test_a_log_cut_behind_its_checkpoint_is_mended(tmp_path: Path, cut: int) -> 
     _, kept, complete = interrupted(broken, 3)
     broken.write_bytes(complete[: max(len(kept), len(complete) - cut)])
     run_cell(cell(), broken, durable=True, resume=True)
-    assert read_runlog(broken)[1] == read_runlog(whole)[1]
+    assert read_content(broken).rows == read_content(whole).rows
 
 
 @pytest.mark.slow
@@ -156,7 +157,7 @@ def test_kill_nine_and_resume(tmp_path: Path) -> None:
     with python(*command, env={HOLD: "1"}) as process:
         wait_for(lambda: killed.exists() and killed.stat().st_size > 3_000, process)
         end(process)
-    unfinished = read_runlog(killed)[1]
+    unfinished = read_content(killed).rows
     assert unfinished
     assert not any(row["kind"] == "final" for row in unfinished)
     with python(*command, stderr=PIPE) as refused:
@@ -165,7 +166,7 @@ def test_kill_nine_and_resume(tmp_path: Path) -> None:
     with python(*command, "--resume") as resumed:
         assert resumed.wait() == 0
     run_cell(cell(steps=12), whole, durable=True, resume=False)
-    assert read_runlog(killed)[1] == read_runlog(whole)[1]
+    assert read_content(killed).rows == read_content(whole).rows
 
 
 def test_a_run_of_another_setting_is_not_continued(tmp_path: Path) -> None:
@@ -270,8 +271,8 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 def test_the_header_holds_what_the_analysis_needs(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     run_cell(cell("uniform"), path)
-    header, rows = read_runlog(path)
-    config = header["config"]
+    content = read_content(path)
+    config, rows = content.header["config"], content.rows
     assert config == cell("uniform").header(load_world(WORLD))
     assert config["requirement"][1] == pytest.approx(0.6)
     target = np.array(config["requirement"]) == max(config["requirement"])

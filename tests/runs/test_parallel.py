@@ -11,7 +11,7 @@ from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim.runs import parallel
 from readsim.runs.cell import Cell
 from readsim.runs.grid import make_cells, run_cells
-from readsim.runs.log_file import read_runlog
+from readsim.runs.log_schema import read_content
 from readsim.runs.parallel import in_order, use_backend
 from tests.cli.test_app import call
 
@@ -28,7 +28,7 @@ def grid() -> list[Cell]:
 
 
 def rows(folder: Path) -> dict[str, object]:
-    return {path.name: read_runlog(path)[1] for path in sorted((folder / "runs").iterdir())}
+    return {path.name: read_content(path).rows for path in sorted((folder / "runs").iterdir())}
 
 
 @pytest.fixture(scope="module")

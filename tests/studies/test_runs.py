@@ -7,7 +7,7 @@ import pytest
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.cell import Cell
 from readsim.runs.grid import make_cells
-from readsim.runs.log_file import read_runlog
+from readsim.runs.log_schema import read_content
 from studies.common.slurm import portions, run_array, run_portion
 from studies.common.store import folder_of, jobs_of, read_case, run_jobs
 from studies.common.study import Case
@@ -27,7 +27,7 @@ def cells(requirement: str | None = None, steps: int = 2) -> list[Cell]:
 
 
 def rows(todo: list[tuple[Cell, Path]], store: Path) -> dict[str, object]:
-    return {str(path.relative_to(store.absolute())): read_runlog(path)[1] for _, path in todo}
+    return {str(path.relative_to(store.absolute())): read_content(path).rows for _, path in todo}
 
 
 def test_what_two_cases_need_is_run_once(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from readsim.arrays import Array
 from readsim.backend import Backend
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.grid import make_cells, run_cell
-from readsim.runs.log_file import read_runlog
+from readsim.runs.log_schema import read_content
 from readsim.simulator import SimBackend
 from readsim.worlds import World, load_world
 from studies.transfer_matrix import __main__ as command
@@ -233,7 +233,7 @@ def test_a_tiny_pair(tmp_path: Path) -> None:
     assert all(len(run["change_sd"]) == 8 for run in table["runs"])
     assert (table["test_items"], table["items"]) == ([5.0] * 8, [4.0] * 8)
     # the scores that the changes are measured from
-    final = read_runlog(log_path(jobs[0], tmp_path))[1][-1]
+    final = read_content(log_path(jobs[0], tmp_path)).rows[-1]
     before = np.subtract(final["final_profile"], final["final_change"])
     np.testing.assert_allclose(table["start"], before, atol=1e-6)
     with pytest.raises(CapabilityMissingError, match="test"):

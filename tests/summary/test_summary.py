@@ -10,9 +10,9 @@ from rich.console import Console
 
 from readsim.errors import RunLogError
 from readsim.metrics import on_target, target_set
-from readsim.runs.grid import log_paths, make_cells, run_cells
-from readsim.runs.log_file import read_runlog
-from readsim.runs.read_logs import read_logs
+from readsim.runs.grid import make_cells, run_cells
+from readsim.runs.log_schema import read_content
+from readsim.runs.read_logs import log_paths, read_logs
 from readsim.summary import print_table, results, summarise, to_markdown
 from tests.support.made_logs import FULL, final_row, write_comparison, write_log
 
@@ -69,7 +69,7 @@ def test_results_do_not_depend_on_the_order_of_rows_and_files(tmp_path: Path) ->
     write_comparison(tmp_path / "one", FULL)
     rng = np.random.default_rng(1)
     for n, log in enumerate(log_paths(tmp_path / "one")):
-        header, rows = read_runlog(log)
+        header, rows = read_content(log)[:2]
         mixed = [rows[i] for i in rng.permutation(len(rows))]
         path = write_log(tmp_path / "two", mixed, **header["config"])
         path.rename(path.with_name(f"{(7 * n) % 20:02d}.jsonl"))
@@ -86,7 +86,7 @@ def test_results_are_the_final_rows_of_real_runs(tmp_path: Path) -> None:
     run_cells(cells, tmp_path)
     frame = results(tmp_path)
     [log] = log_paths(tmp_path)
-    header, rows = read_runlog(log)
+    header, rows = read_content(log)[:2]
     config = header["config"]
     finals = {row["seed"]: row for row in rows if row["kind"] == "final"}
     target = target_set(np.array(config["requirement"]))

@@ -15,7 +15,6 @@ models = typer.Typer(help="Models and benchmarks for real distillation.", no_arg
 def register(app: typer.Typer) -> None:
     """Add the commands to readsim's own; called through the entry-point group `readsim.commands`."""
     app.command()(distill)
-    app.command()(scores)
     app.command()(plan)
     app.add_typer(models, name="models")
 
@@ -48,20 +47,6 @@ def distill(
     from readsim_hf.distill import distill as run
 
     run(chosen.file, chosen.table, out, resume=resume, tensorboard=tensorboard, dry_run=dry_run)
-
-
-def scores(
-    folder: Annotated[
-        Path, typer.Argument(help="A folder of `distill`, or of `run` with --backend.")
-    ],
-    reference: Annotated[
-        Text, typer.Option(help="The run that others are compared with, as the table names it.")
-    ] = None,
-) -> None:
-    """Finished real runs side by side on the test split, with paired intervals; scores.csv."""
-    from readsim_hf.scores import show_scores
-
-    show_scores(folder, reference)
 
 
 @with_run_options

@@ -13,8 +13,10 @@ from readsim.errors import ConfigError, RunLogError
 from readsim.plots.forecast import draw_forecast, inside
 from readsim.plots.style import save, sober
 from readsim.runs.cell import task_name
+from readsim.runs.comparing import differences
 from readsim.runs.forecast import Outlook
-from readsim.runs.log_file import read_runlog
+from readsim.runs.read_logs import read_log
+from readsim.runs.rows import FinalRow, RunHeader
 from readsim_hf.config import RunConfig
 from readsim_hf.distill import run_name
 from readsim_hf.plan.estimate import Work
@@ -28,8 +30,8 @@ class Finished(NamedTuple):
     took: after a --resume only since then)."""
 
     path: Path
-    config: Mapping[str, Any]
-    final: Mapping[str, Any]
+    header: RunHeader
+    final: FinalRow
     seconds: Mapping[str, float]
 
 
@@ -45,18 +47,18 @@ def finished(folder: Path, config: RunConfig, title: str) -> Finished:
             f"no run log {path}; the folder holds {', '.join(there) or 'no run'}: give the run's own "
             "settings (its .toml as --config) and its --out"
         )
-    header, rows = read_runlog(path)
-    found = header["config"]
+    log = read_log(path)
     wanted: dict[str, Any] = {name: getattr(config, name) for name in SHARED}
     wanted |= {"task": task_name(config.task), "world": f"hf:{title}"}
-    for name, value in wanted.items():
-        if found.get(name) != value:
-            raise ConfigError(f"{path}: {name} = {found.get(name)!r}, but the plan has {value!r}")
-    if not rows or rows[-1]["kind"] != "final":
+    found = {name: getattr(log.header, name) for name in wanted}
+    if unlike := differences(found, wanted):
+        told = "; ".join(difference.between("in the run", "in the plan") for difference in unlike)
+        raise ConfigError(f"{path}: {told}")
+    if log.unfinished():
         raise RunLogError(f"{path} is unfinished: go on with it (readsim distill --resume) first")
     facts = path.with_suffix(".json")
     seconds = json.loads(facts.read_text(encoding="utf-8"))["seconds"] if facts.is_file() else {}
-    return Finished(path, found, rows[-1], seconds)
+    return Finished(path, log.header, log.finals[-1], seconds)
 
 
 class Compared(NamedTuple):
@@ -116,15 +118,15 @@ def check_forecast(
 
     Raises ConfigError where the world's capabilities are not the run's.
     """
-    names = tuple(run.config["capabilities"])
+    names = run.header.capabilities
     if foretold.names[:-1] != names:
         raise ConfigError(
             f"the world {foretold.world!r} is of {', '.join(foretold.names[:-1])}, the run of "
             f"{', '.join(names)}"
         )
-    scores = np.array(run.final["final_profile"], dtype=float)
+    scores = run.final.final_profile
     own = np.sqrt(np.clip(scores * (1.0 - scores), 0.0, None) / np.array(test_items))
-    measured = np.append(scores, run.final["utility"])
+    measured = np.append(scores, run.final.utility)
     error = np.append(own, float(np.sqrt(weights**2 @ own**2)))
     return Checked(foretold.names, measured, error, inside(foretold.low, foretold.high, measured))
 

@@ -68,7 +68,7 @@ def plan(
     console.print(show.device_table(work, memory, *rates))
     _print(console, show.device_notes(memory, *rates))
     if run is not None:
-        console.print(show.compared_table(compare_tokens(made.spent, run.final["totals"])))
+        console.print(show.compared_table(compare_tokens(made.spent, run.final.totals)))
         console.print(show.speed_table(speeds(work, run.seconds)))
     written: list[Path] = []
     if foretold is None or outlook is None:

@@ -61,7 +61,7 @@ def test_a_plan_takes_every_option_of_a_run() -> None:
 
 def test_a_plan_beside_the_run_that_followed_it(capsys: pytest.CaptureFixture[str]) -> None:
     """On the pair that comes with readsim: student tokens are exact, the others near."""
-    from readsim.runs.log_file import read_runlog
+    from readsim.runs.log_schema import read_content
 
     Path("small.toml").write_text("[probes]\ntest = 24\n[data]\ngroup = 16\n")
     code, said, _ = call(capsys, "plan", *RUN, "--seeds", "4", "--out", "before")
@@ -70,7 +70,7 @@ def test_a_plan_beside_the_run_that_followed_it(capsys: pytest.CaptureFixture[st
     planned = json.loads(Path("before/plan.json").read_text())
     assert call(capsys, "distill", *RUN, "--out", "run")[0] == 0
     [log] = Path("run/runs").glob("*.jsonl")
-    totals = read_runlog(log)[1][-1]["totals"]
+    totals = read_content(log).rows[-1]["totals"]
     assert planned["tokens"]["student"] == totals["student"]
     for kind in ("teacher_prompt", "teacher_generated", "probe"):
         assert totals[kind] == pytest.approx(planned["tokens"][kind], rel=TOLERANCE), kind

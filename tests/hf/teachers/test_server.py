@@ -42,13 +42,13 @@ def options(url: str, model: str = "m", **more: Any) -> dict[str, Any]:
 
 def run(out: Path, settings: dict[str, Any], *, resume: bool = False) -> list[dict[str, Any]]:
     """The rows of the run's log."""
-    from readsim.runs.log_file import read_runlog
+    from readsim.runs.log_schema import read_content
     from readsim_hf.distill import distill
 
     one_thread()
     distill(None, settings, out, resume=resume)
     (log,) = (out / "runs").glob("*.jsonl")
-    return [dict(row) for row in read_runlog(log)[1]]
+    return [dict(row) for row in read_content(log).rows]
 
 
 def facts(out: Path) -> dict[str, Any]:

@@ -1,0 +1,261 @@
+"""What a run log holds, as types: a header, and start, step and final rows.
+
+A row is checked once, when it is read (`read_row`); what reads logs gets these types and never the JSON.
+V is the number of visible capabilities, K of all, S of sources.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.errors import RunLogError
+
+NOTHING: Mapping[str, Any] = {}  # shared by all rows that hold nothing more
+
+
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING
+
+
+TEXTS = ("world", "world_digest", "task", "allocator")
+COUNTS = ("budget", "steps")
+NAMES = ("sources", "capabilities", "hidden")
+TABLES = ("settings", "identified", "manifest")
+
+
+@dataclass(frozen=True, eq=False)
+class RunHeader:
+    """What a log says of its runs before their rows.
+
+    `requirement` (V,) is what the runs were told, `weights` (K,) what their task weighs where that is
+    recorded, `told` the mode of telling, `identified` what an identifier found, `manifest` what makes a
+    real run. A field that the log lacks is empty and named in `absent`; fields that have no name here
+    are in `extra`.
+    """
+
+    world: str = ""
+    world_digest: str = ""
+    task: str = ""
+    allocator: str = ""
+    budget: int = 0
+    steps: int = 0
+    seeds: tuple[int, ...] = ()
+    sources: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    requirement: tuple[float, ...] = ()
+    weights: tuple[float, ...] | None = None
+    told: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=_nothing)
+    identified: Mapping[str, Any] | None = None
+    manifest: Mapping[str, Any] | None = None
+    extra: Mapping[str, Any] = field(default_factory=_nothing)
+    absent: frozenset[str] = frozenset()
+    versions: Mapping[str, str] = field(default_factory=_nothing)
+    git: str | None = None
+    created: str | None = None
+
+    @property
+    def visible(self) -> list[int]:
+        """Places of the capabilities that probes show and the requirement is over."""
+        return [j for j, name in enumerate(self.capabilities) if name not in self.hidden]
+
+    @property
+    def is_real(self) -> bool:
+        """Whether a real student was trained, so that a manifest says how."""
+        return self.manifest is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StartRow:
+    """Before the first decision: probed profile (V,); requirement (V,) where it was not the task's."""
+
+    kind: ClassVar[str] = "start"
+    seed: int
+    profile: Array
+    requirement: Array | None = None
+    extra: Mapping[str, Any] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepRow:
+    """A decision: tokens trained on, all spent so far, allocation (S,), profile (V,) probed afterwards.
+
+    change (V,), reward, dev_profile (V,) and report are None or empty where nothing was measured or said.
+    """
+
+    kind: ClassVar[str] = "step"
+    seed: int
+    step: int
+    tokens: int
+    spent: int
+    allocation: Array
+    profile: Array
+    change: Array | None = None
+    reward: float | None = None
+    dev_profile: Array | None = None
+    report: Mapping[str, Any] = field(default_factory=_nothing)
+    extra: Mapping[str, Any] = field(default_factory=_nothing)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FinalRow:
+    """The end: tokens by kind, utility; final profile, its measured change and that one's sd, (K,) each."""
+
+    kind: ClassVar[str] = "final"
+    seed: int
+    step: int
+    totals: Mapping[str, int]
+    utility: float
+    final_profile: Array
+    final_change: Array
+    final_change_sd: Array
+    extra: Mapping[str, Any] = field(default_factory=_nothing)
+
+
+LogRow = StartRow | StepRow | FinalRow
+
+
+def read_header(header: Mapping[str, Any], where: str) -> RunHeader:
+    """From the header line of a log (`log_schema.check_header`).
+
+    Raises RunLogError, naming `where` and the field, for a field of another type.
+    """
+    config = dict(header["config"])
+    found: dict[str, Any] = {}
+    for key in (*TEXTS, "told"):
+        _take(config, found, key, str, where, "text")
+    for key in COUNTS:
+        _take(config, found, key, int, where, "a whole number")
+    for key in NAMES:
+        if _take(config, found, key, list, where, "a list of names"):
+            found[key] = tuple(map(str, found[key]))
+    for key in ("requirement", "weights"):
+        if _take(config, found, key, list, where, "a list of numbers"):
+            found[key] = tuple(_numbers(found, key, None, f"{where}, config").tolist())
+    for key in TABLES:
+        _take(config, found, key, dict, where, "an object")
+    if _take(config, found, "seeds", list, where, "a list of seeds"):
+        found["seeds"] = tuple(found["seeds"])
+    absent = {*TEXTS, *COUNTS, *NAMES, *TABLES, "seeds", "requirement", "weights", "told"}
+    return RunHeader(
+        **{"seeds": tuple(header["seeds"]), **found},
+        extra=config,
+        absent=frozenset(absent - found.keys()),
+        versions=header.get("versions") or NOTHING,
+        git=header.get("git"),
+        created=header.get("created"),
+    )
+
+
+def _take(
+    config: dict[str, Any], found: dict[str, Any], key: str, kind: type, where: str, wanted: str
+) -> bool:
+    """Move a field that is there and not null. Raises RunLogError for one of another type."""
+    value = config.pop(key, None)
+    if value is None:
+        return False
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise RunLogError(f"{where}: {key} is {str(value)[:60]!r} in its header, expected {wanted}")
+    found[key] = value
+    return True
+
+
+def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
+    """A row (of one of `log_schema.ROW_KINDS`) of a log with this header.
+
+    A missing score of a profile (null) is nan. Raises RunLogError, naming `where`, seed, kind and
+    field, for a field that is missing, of another type or length.
+    """
+    v = s = k = None
+    if header.capabilities:
+        k, v = len(header.capabilities), len(header.visible)
+    if header.sources:
+        s = len(header.sources)
+    rest = dict(row)
+    kind, seed = rest.pop("kind"), rest.pop("seed")
+    where = f"{where}, seed {seed}, {kind} row"
+    if kind == "start":
+        return StartRow(
+            seed,
+            _numbers(rest, "profile", v, where, gaps=True),
+            _optional(rest, "requirement", v, where),
+            extra=rest or NOTHING,
+        )
+    if kind == "step":
+        return StepRow(
+            seed,
+            *(_whole(rest, key, where) for key in ("step", "tokens", "spent")),
+            _numbers(rest, "allocation", s, where),
+            _numbers(rest, "profile", v, where, gaps=True),
+            _optional(rest, "change", v, where),
+            rest.pop("reward", None)
+            if rest.get("reward") is None
+            else _number(rest, "reward", where),
+            _optional(rest, "dev_profile", v, where),
+            _table(rest, "report", where)
+            if rest.get("report")
+            else rest.pop("report", None) or NOTHING,
+            extra=rest or NOTHING,
+        )
+    return FinalRow(
+        seed,
+        _whole(rest, "step", where),
+        _table(rest, "totals", where),
+        _number(rest, "utility", where),
+        *(
+            _numbers(rest, key, k, where)
+            for key in ("final_profile", "final_change", "final_change_sd")
+        ),
+        extra=rest or NOTHING,
+    )
+
+
+def _number(row: dict[str, Any], key: str, where: str) -> float:
+    value = row.pop(key, "missing")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected a number")
+    return float(value)
+
+
+def _whole(row: dict[str, Any], key: str, where: str) -> int:
+    value = row.pop(key, "missing")
+    if not isinstance(value, int | float) or isinstance(value, bool) or value != int(value):
+        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected a whole number")
+    return int(value)
+
+
+def _table(row: dict[str, Any], key: str, where: str) -> dict[str, Any]:
+    value = row.pop(key, "missing")
+    if not isinstance(value, dict):
+        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected an object")
+    return value
+
+
+def _optional(row: dict[str, Any], key: str, length: int | None, where: str) -> Array | None:
+    if row.get(key) is None:
+        row.pop(key, None)
+        return None
+    return _numbers(row, key, length, where, gaps=True)
+
+
+def _numbers(
+    row: dict[str, Any], key: str, length: int | None, where: str, *, gaps: bool = False
+) -> Array:
+    """A list of numbers as an array; with `gaps` a null is nan."""
+    value = row.pop(key, "missing")
+    if not isinstance(value, list) or (length is not None and len(value) != length):
+        wanted = "numbers" if length is None else f"{length} numbers"
+        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected {wanted}")
+    if gaps and None in value:
+        value = [np.nan if x is None else x for x in value]
+    try:
+        out = np.array(value or np.zeros(0))
+    except ValueError:  # lists of several lengths
+        out = np.array("ragged")
+    if out.ndim != 1 or out.dtype.kind not in "iuf":
+        raise RunLogError(f"{where}: {key} holds something that is no number")
+    return out.astype(np.float64, copy=False)

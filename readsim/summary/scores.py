@@ -1,0 +1,277 @@
+"""Finished runs side by side on the test split: the same world or student, recipe, budget, task and data."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from readsim.arrays import Array
+from readsim.errors import RunLogError, unknown
+from readsim.runs.comparing import differences, display_name, unlike
+from readsim.runs.read_logs import Log, log_paths, read_log
+from readsim.runs.rows import FinalRow, RunHeader
+from readsim.stats.intervals import half_width
+
+SEEDS = 3  # from so many seeds on, intervals are over seeds
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """The test items that a real run was scored on, from the file beside its log.
+
+    scores      (n_b,) of the items after the run, by benchmark
+    benchmarks  capability and family of each
+    ids         what must be equal in runs that are compared
+    """
+
+    scores: Mapping[str, Array]
+    benchmarks: Mapping[str, tuple[str, str]]
+    ids: Any
+
+
+@dataclass(frozen=True, eq=False)
+class TestedRun:
+    """One finished run.
+
+    label    allocator, of a real run with its method, and `identified`
+    scores   (K + 1,) final scores of the capabilities, utility last
+    sd       (K + 1,) standard errors that the test items leave its measured changes
+    items    its test items, where they were kept
+    """
+
+    __test__ = False  # not one of pytest's
+
+    label: str
+    seed: int
+    path: Path
+    header: RunHeader
+    scores: Array
+    sd: Array
+    items: Items | None
+
+    @property
+    def weights(self) -> Array:
+        """What the task weighs (K,): recorded, or the requirement, in which hidden capabilities have none."""
+        return weights_of(self.header)
+
+
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """A label minus the reference, paired: mean (K+1,) and half-width (K+1,) of 95 % intervals; the last
+    entry is the utility. `over` says what the intervals are over."""
+
+    mean: Array
+    half: Array
+    over: str
+
+
+def read_tested(folder: Path) -> list[TestedRun]:
+    """The finished runs under `folder`/runs. Raises RunLogError where there is none.
+
+    A real run counts when the file of its test items is beside its log.
+    """
+    runs = [run for path in log_paths(folder) for run in _tested(read_log(path))]
+    if not runs:
+        raise RunLogError(f"{folder}: no finished run under {folder / 'runs'}")
+    return runs
+
+
+def _tested(log: Log) -> Iterator[TestedRun]:
+    header, items = log.header, None
+    if header.is_real:
+        items = _items(log.path.with_suffix(".json"))
+        if items is None or header.weights is None:
+            return  # interrupted, or written by an older readsim
+    if log.unfinished():
+        return
+    weights = weights_of(header)
+    for final in log.finals:
+        yield TestedRun(
+            label=display_name(header),
+            seed=final.seed,
+            path=log.path,
+            header=header,
+            scores=np.append(final.final_profile, _utility(final, header)),
+            sd=np.append(final.final_change_sd, np.sqrt(weights**2 @ final.final_change_sd**2)),
+            items=items,
+        )
+
+
+def weights_of(header: RunHeader) -> Array:
+    """(K,): recorded, or the requirement, in which hidden capabilities have none."""
+    if header.weights is not None:
+        return np.array(header.weights)
+    weights = np.zeros(len(header.capabilities))
+    weights[header.visible] = header.requirement
+    return weights
+
+
+def _utility(final: FinalRow, header: RunHeader) -> float:
+    """What the task weighs of the scores; where that is not recorded, the utility of the log."""
+    if header.weights is None:
+        return final.utility
+    return float(np.array(header.weights) @ final.final_profile)
+
+
+def _items(path: Path) -> Items | None:
+    if not path.is_file():
+        return None
+    tested = json.loads(path.read_text(encoding="utf-8")).get("test")
+    if tested is None:
+        return None
+    return Items(
+        scores={name: np.array(scores) for name, scores in tested["after"].items()},
+        benchmarks={name: (c, f) for name, (c, f) in tested["benchmarks"].items()},
+        ids=tested["ids"],
+    )
+
+
+def different(one: TestedRun, other: TestedRun) -> list[str]:
+    """The names of what must be equal in compared runs and is not, nested ones with dots."""
+    found = unlike(one.header, other.header, one_task=True)
+    ids = [{"test items": run.items.ids if run.items else {}} for run in (one, other)]
+    return sorted(difference.name for difference in (*found, *differences(*ids)))
+
+
+def check_fair(runs: Sequence[TestedRun]) -> None:
+    """RunLogError, naming the fields, unless all runs may be compared, and each label has the same seeds."""
+    for run in runs[1:]:
+        if found := different(runs[0], run):
+            raise RunLogError(
+                f"{runs[0].path.name} and {run.path.name} differ in {', '.join(found[:5])}: runs are "
+                "compared with the same world or student, recipe, task, budget, data and probes only"
+            )
+    seeds = {label: {r.seed for r in runs if r.label == label} for label in labels(runs)}
+    counts = [(r.label, r.seed) for r in runs]
+    if doubled := next((c for c in counts if counts.count(c) > 1), None):
+        raise RunLogError(
+            f"{doubled[0]!r} is there twice with seed {doubled[1]}: move one log away"
+        )
+    if len({frozenset(s) for s in seeds.values()}) > 1:
+        told = "; ".join(f"{label}: {sorted(s)}" for label, s in seeds.items())
+        raise RunLogError(f"the runs have different seeds, which cannot be paired ({told})")
+
+
+def labels(runs: Sequence[TestedRun]) -> list[str]:
+    """Each label once, in order of the runs."""
+    return list(dict.fromkeys(run.label for run in runs))
+
+
+def scores(runs: Sequence[TestedRun], label: str) -> Array:
+    """Mean test score of each capability, and the utility last: (K+1,)."""
+    mine = [run for run in runs if run.label == label]
+    return np.asarray(np.mean([run.scores for run in mine], axis=0))
+
+
+def difference(runs: Sequence[TestedRun], label: str, reference: str) -> Apart:
+    """`label` minus `reference` on the same seeds and the same items.
+
+    From three seeds on, a t interval over the seeds. With fewer, a normal interval that says nothing
+    about other seeds: over the items of the benchmarks, the mean of the seeds for each item; where the
+    items were not kept, from the standard errors of both runs' changes, mean over seeds, as if the two
+    were measured apart. Raises UnknownNameError for a label that is not there.
+    """
+    for name in (label, reference):
+        if name not in labels(runs):
+            raise unknown("run", name, labels(runs))
+    one, other = (_by_seed(runs, name) for name in (label, reference))
+    each = np.array([one[seed].scores - other[seed].scores for seed in sorted(one)])
+    mean = each.mean(axis=0)
+    if len(each) >= SEEDS:
+        return Apart(mean, half_width(each.T), "seeds")
+    if all(run.items is not None for run in (*one.values(), *other.values())):
+        return Apart(mean, 1.96 * np.sqrt(_item_variance(one, other)), "items")
+    if label == reference:
+        return Apart(mean, np.zeros_like(mean), "nothing")
+    sd = np.mean([np.hypot(one[seed].sd, other[seed].sd) for seed in one], axis=0)
+    return Apart(mean, 1.96 * sd, "the standard errors of both runs")
+
+
+def _item_variance(one: Mapping[int, TestedRun], other: Mapping[int, TestedRun]) -> Array:
+    """Variance (K + 1,) of the mean difference over the items of the benchmarks."""
+    first = next(iter(one.values()))
+    capabilities, weights = first.header.capabilities, first.weights
+    variance = np.zeros(len(capabilities))
+    benchmarks = {} if first.items is None else first.items.benchmarks
+    for name, (capability, family) in benchmarks.items():
+        pairs = [(one[seed].items, other[seed].items) for seed in one]
+        moved = np.mean([a.scores[name] - b.scores[name] for a, b in pairs if a and b], axis=0)
+        share = _share(benchmarks, capability, family)
+        variance[capabilities.index(capability)] += share**2 * moved.var(ddof=1) / len(moved)
+    return np.append(variance, weights**2 @ variance)
+
+
+def _by_seed(runs: Sequence[TestedRun], label: str) -> dict[int, TestedRun]:
+    return {run.seed: run for run in runs if run.label == label}
+
+
+def _share(benchmarks: Mapping[str, tuple[str, str]], capability: str, family: str) -> float:
+    """Weight of one benchmark in its capability's score: families alike, benchmarks of one alike."""
+    families = [f for c, f in benchmarks.values() if c == capability]
+    return 1.0 / (len(set(families)) * families.count(family))
+
+
+CELL = 15  # characters of a column
+
+
+def show_beside(console: Console, folder: Path, path: Path) -> None:
+    """The run at `path` beside those of its folder with which it may be compared, if there are any."""
+    runs = read_tested(folder)
+    this = next(run for run in runs if run.path == path)
+    fair = [r for r in runs if not different(this, r) and r.seed == this.seed]
+    if len(fair) > 1:
+        print_scores(console, fair, this.label)
+        if len(fair) < len(runs):
+            left = len(runs) - len(fair)
+            console.print(f"{left} runs with another seed, budget or recipe are left out")
+
+
+def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) -> None:
+    """One row a label: scores, and the difference to the reference, in points or in the world's loss.
+
+    On a narrow terminal differences are shown for the utility alone.
+    """
+    names = (*runs[0].header.capabilities, "utility")
+    is_loss = any((run.scores < 0).any() for run in runs)
+    scale, unit, digits = (1.0, "loss", 4) if is_loss else (100.0, "points", 1)
+    seeds = sorted({run.seed for run in runs})
+    table = Table(title=f"test split, {unit}; below: minus {reference} [95 %]")
+    for n, name in enumerate(("", *names)):
+        table.add_column(name, justify="left" if n == 0 else "right")
+    over, narrow = "", console.width < 24 + CELL * len(names)
+    for label in labels(runs):
+        cells = [f"{scale * v:.{digits}f}" for v in scores(runs, label)]
+        if label != reference:
+            apart = difference(runs, label, reference)
+            over = apart.over
+            for n, (mean, half) in enumerate(zip(apart.mean, apart.half, strict=True)):
+                if narrow and n < len(names) - 1:
+                    continue
+                star = "*" if abs(mean) > half else ""
+                cells[n] += f"\n{scale * mean:+.{digits}f} ± {scale * half:.{digits}f}{star}"
+        table.add_row(label, *cells)
+    console.print(table)
+    console.print(
+        f"{len(seeds)} seed(s); intervals are over {over or 'nothing'}, uncorrected for the number of cells"
+    )
+
+
+def score_table(runs: Sequence[TestedRun], reference: str) -> pd.DataFrame:
+    """What `print_scores` shows, unrounded: a row a label and capability, the utility's last."""
+    rows = []
+    for label in labels(runs):
+        apart = difference(runs, label, reference)
+        for n, name in enumerate((*runs[0].header.capabilities, "utility")):
+            numbers = {
+                "score": scores(runs, label)[n],
+                "difference": apart.mean[n],
+                "half_width": apart.half[n],
+            }
+            rows.append({"run": label, "reference": reference, "capability": name, **numbers})
+    return pd.DataFrame(rows)
