@@ -11,7 +11,8 @@ from readsim.backend import Backend
 from readsim.envs.env import DistillEnv
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.errors import ConfigError
-from readsim.worlds import AnyBudget, AnyTask, AnyWorld, load_world, save_world
+from readsim.token_counts import AnyBudget
+from readsim.worlds import AnyTask, AnyWorld, load_world, save_world
 
 if TYPE_CHECKING:
     import pandas as pd

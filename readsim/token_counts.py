@@ -1,22 +1,39 @@
-"""Token counts as people write them: `20M`, `1.5e8`, `150_000_000`."""
+"""Token counts as people write them: `20M`, `1.5e8`, `150_000_000`, 2e7."""
+
+from math import isfinite
+from numbers import Real
 
 from readsim.errors import ConfigError
 
 SUFFIXES = {"k": 10**3, "m": 10**6, "b": 10**9}
 
+AnyBudget = int | float | str
 
-def parse_tokens(text: str) -> int:
-    """`"20M"` -> 20000000. Raises ConfigError for anything that is not a whole number >= 1."""
+
+def parse_tokens(value: AnyBudget) -> int:
+    """`"20M"`, 2e7 or 20_000_000 -> 20000000.
+
+    Raises ConfigError for anything that is not a whole number >= 1.
+    """
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = float(value)
+    elif isinstance(value, str):
+        number = _number(value)
+    else:
+        raise ConfigError(f"budget = {value!r}: expected a number of tokens such as 20M")
+    whole = round(number) if isfinite(number) else 0
+    if whole < 1 or abs(whole - number) > 1e-6 * number:
+        raise ConfigError(f"budget = {value!r}: expected a whole number of tokens >= 1")
+    return int(value) if isinstance(value, int) else whole
+
+
+def _number(text: str) -> float:
     cleaned = text.strip().lower().replace("_", "")
     factor = SUFFIXES.get(cleaned[-1:], 1)
     try:
-        value = float(cleaned[:-1] if factor > 1 else cleaned) * factor
-        whole = round(value)
-    except (ValueError, OverflowError) as error:
-        raise ConfigError(f"budget {text!r}: expected a number of tokens such as 20M") from error
-    if whole < 1 or abs(whole - value) > 1e-6 * value:
-        raise ConfigError(f"budget {text!r}: expected a whole number of tokens >= 1")
-    return whole
+        return float(cleaned[:-1] if factor > 1 else cleaned) * factor
+    except ValueError as error:
+        raise ConfigError(f"budget = {text!r}: expected a number of tokens such as 20M") from error
 
 
 def show_tokens(tokens: float) -> str:

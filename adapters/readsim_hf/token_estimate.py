@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.allocators.base import Allocator
 from readsim.arrays import Array
-from readsim.envs.episode import as_task, source_prior
+from readsim.envs.episode import source_prior
+from readsim.worlds.task import resolve_task
 from readsim.runs.loop import DEV_CHECKPOINTS
 from readsim.streams import generator
 from readsim.token_counts import show_tokens
@@ -179,7 +180,7 @@ def probe_lengths(
 
 def shares_of(config: RunConfig, sources: tuple[str, ...], hidden: tuple[str, ...] = ()) -> Array:
     """The task's requirement as shares of the sources (S,), which are the visible capabilities."""
-    task = as_task(config.task, (*sources, *hidden), hidden)
+    task = resolve_task(config.task, (*sources, *hidden), hidden)
     return source_prior(task.requirement, sources, sources)
 
 

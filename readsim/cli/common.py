@@ -1,4 +1,4 @@
-"""What several commands share: lists, seeds, tasks, the progress bar, what ctrl-C says."""
+"""What several commands share: lists, seeds, the progress bar, what ctrl-C says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,22 +33,6 @@ def parse_seeds(text: str) -> list[int]:
     if numbers[0] < 1:
         raise ConfigError(f"--seeds {text!r}: at least one seed")
     return list(range(numbers[0]))
-
-
-def parse_task(text: str | None) -> str | dict[str, float] | None:
-    """`"math=0.7,code=0.3"` -> a table; anything else is a name."""
-    if text is None or "=" not in text:
-        return text
-    shares: dict[str, float] = {}
-    for part in text.split(","):
-        name, _, share = part.partition("=")
-        if name.strip() in shares:
-            raise ConfigError(f"--task {text!r}: {name.strip()!r} is named twice")
-        try:
-            shares[name.strip()] = float(share)
-        except ValueError as error:
-            raise ConfigError(f"--task {text!r}: {part!r} is not CAPABILITY=SHARE") from error
-    return shares
 
 
 def progress(console: Console) -> Progress:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import interruptible, parse_seeds, parse_task, progress
+from readsim.cli.common import interruptible, parse_seeds, progress
 from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD
 from readsim.errors import ConfigError
 from readsim.runs.cell import log_place
@@ -32,7 +32,7 @@ def run(
     requirement: str | None = None,
 ) -> None:
     """`readsim run`."""
-    console, numbers, chosen = Console(), parse_seeds(seeds), parse_task(task)
+    console, numbers, chosen = Console(), parse_seeds(seeds), task
     tokens = None if budget is None else parse_tokens(budget)
     if backend is None:
         name = world if world is not None else DEFAULT_WORLD

@@ -1,6 +1,7 @@
 """`readsim/Distill-v0`: one decision problem of budgeted capability distillation."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -10,45 +11,78 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
 from readsim.arrays import Array
-from readsim.backend import Backend, OffersTruth, TokenUsage, added, not_measured, undone
-from readsim.envs.episode import HISTORY, Setting, as_task
+from readsim.backend import (
+    Backend,
+    OffersTruth,
+    OffersWorld,
+    TokenUsage,
+    added,
+    not_measured,
+    undone,
+)
+from readsim.envs.episode import HISTORY, Setting
 from readsim.envs.history import remembered
 from readsim.envs.ledger import Ledger
 from readsim.envs.requirement_modes import Telling
 from readsim.envs.reward import RewardConfig, proxy_reward, spill_prices
 from readsim.envs.simplex import as_allocation
-from readsim.errors import AllocationError, ConfigError
+from readsim.errors import AllocationError, ConfigError, unknown
 from readsim.simulator import SimBackend
 from readsim.streams import generator
-from readsim.worlds.catalogue import load_world
-from readsim.worlds.task import Task
+from readsim.token_counts import AnyBudget, parse_tokens
+from readsim.worlds.catalogue import AnyWorld, load_world
+from readsim.worlds.task import AnyTask, resolve_task
 from readsim.worlds.validation import check_budget
 from readsim.worlds.world import World
 
 DEFAULT_WORLD = "read8-llama"
 DEFAULT_BUDGET = 20_000_000
+RESET_OPTIONS = ("task", "budget", "world")
+RULES = (
+    "steps",
+    "history",
+    "strict",
+    "allow_stop",
+    "reward",
+)  # of a setting, the same for all runs
 
 Observation = dict[str, Array]
 
 
-def make_setting(
-    world: World, task: Task | str | Mapping[str, float] | None, budget: int, **rest: Any
-) -> Setting:
+def make_setting(world: World, task: AnyTask | None, budget: AnyBudget, **rest: Any) -> Setting:
     """The setting of a simulated episode; the default task is the world's first."""
-    check_budget(world, budget)
-    if task is None or isinstance(task, str):
-        chosen = world.task(task if task is not None else world.task_names[0])
-    else:
-        chosen = as_task(task, world.capabilities, world.hidden)
-    return Setting(world.sources, world.visible, chosen, budget, scores=world.is_score, **rest)
+    tokens = parse_tokens(budget)
+    check_budget(world, tokens)
+    chosen = world.task(task if task is not None else world.task_names[0])
+    return Setting(world.sources, world.visible, chosen, tokens, scores=world.is_score, **rest)
 
 
-def _budget_of(backend: Backend, budget: int | None) -> int:
+def check_same_spaces(world: World, setting: Setting) -> None:
+    """Raise ConfigError for a world whose episodes would have other spaces than `setting` has."""
+    pairs = {
+        "sources": (world.sources, setting.sources),
+        "visible capabilities": (world.visible, setting.visible),
+    }
+    for what, (new, old) in pairs.items():
+        if len(new) != len(old):
+            raise ConfigError(
+                f"reset option 'world': {world.name!r} has {len(new)} {what}, the environment has "
+                f"{len(old)}"
+            )
+    if world.is_score != setting.scores:
+        raise ConfigError(
+            f"reset option 'world': {world.name!r} has profiles on another scale (scores or negated "
+            "losses)"
+        )
+
+
+def _budget_of(backend: Backend, budget: AnyBudget | None) -> int:
     """The budget asked for; a backend whose training schedule has one must have the same."""
     planned: int | None = getattr(backend, "budget", None)
-    if budget is not None and planned is not None and budget != planned:
+    tokens = None if budget is None else parse_tokens(budget)
+    if tokens is not None and planned is not None and tokens != planned:
         raise ConfigError(f"budget = {budget!r}: the backend's schedule is for {planned} tokens")
-    chosen = budget if budget is not None else planned
+    chosen = tokens if tokens is not None else planned
     return DEFAULT_BUDGET if chosen is None else chosen
 
 
@@ -68,17 +102,26 @@ class DistillEnv(gym.Env[Any, Any]):
                  `final_profile`, `final_change`, `final_change_sd` (K): the only place where hidden
                  capabilities show.
 
-    Pass `world` (a World, a preset's name or a file) for a simulated run, or `backend` for any other
-    `Backend`. Raises ConfigError and its kin at construction.
+    Pass `world` (a World, a preset's name or a file; `read8-llama` if nothing is given) for a simulated
+    run, or `backend` for any other `Backend`. `task` is a name, requirement weights
+    `{capability: weight}`, their text `"math=0.7,code=0.3"`, or a `Task`; the first of the world if
+    not given. `budget` is a number of tokens or text such as `"20M"`, which is the default. The info of
+    `reset` says which world, task and budget the episode has.
+
+    `reset(options={"task": ..., "budget": ..., "world": ...})` changes the episode; what is not named
+    stays, and so does the change, until another reset names something else. Another world must have
+    as many sources and visible capabilities.
+
+    Raises ConfigError and its kin at construction.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012  # Gymnasium's own declaration
 
     def __init__(
         self,
-        world: World | str | None = None,
-        task: Task | str | Mapping[str, float] | None = None,
-        budget: int | None = None,
+        world: AnyWorld | None = None,
+        task: AnyTask | None = None,
+        budget: AnyBudget | None = None,
         *,
         backend: Backend | None = None,
         steps: int = 20,
@@ -93,6 +136,7 @@ class DistillEnv(gym.Env[Any, Any]):
         rest |= {"allow_stop": allow_stop, "reward": reward or RewardConfig()}
         if render_mode is not None:
             raise ConfigError(f"render_mode = {render_mode!r}: there is nothing to render")
+        self._simulated = backend is None
         self.backend: Backend
         if backend is None:
             loaded = load_world(world if world is not None else DEFAULT_WORLD)
@@ -106,39 +150,79 @@ class DistillEnv(gym.Env[Any, Any]):
             if task is None:
                 raise ConfigError("a `backend` needs a `task`: {capability: weight} or a Task")
             self.backend = backend
-            chosen = as_task(task, backend.capabilities, backend.hidden)
+            chosen = resolve_task(task, backend.capabilities, backend.hidden)
             visible = tuple(c for c in backend.capabilities if c not in backend.hidden)
             tokens = _budget_of(backend, budget)
             self.setting = Setting(backend.sources, visible, chosen, tokens, **rest)
         self.observation_space: spaces.Dict = self.setting.observation_space()
         self.action_space: spaces.Box = self.setting.action_space()
-        self._telling = Telling.of(requirement, self.setting.task, self.backend)
-        self._require(self.setting.task.requirement)
+        self._mode = requirement
         self._runs = -1  # on the streams of the last seed, for what is drawn about the requirement
-        self._cost = self.setting.reward.cost / self.setting.budget
+        self._begin(self.setting)
         self._over = True
+
+    def _begin(self, setting: Setting) -> None:
+        """From now on the episodes are of this setting."""
+        self.setting = setting
+        self._telling = Telling.of(self._mode, setting.task, self.backend)
+        self._require(setting.task.requirement)
+        self._cost = setting.reward.cost / setting.budget
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start a run. With a seed, on new streams; without, the next run on the current ones."""
-        if options:
-            raise ConfigError(f"options = {options!r}: reset takes none")
+        """Start a run. With a seed, on new streams; without, the next run on the current ones.
+
+        `options` may hold `task`, `budget` and `world`: see the class. Another world starts new
+        streams; without a seed theirs is drawn from `np_random`.
+        """
+        moved = self._change(options) if options else False
         started = self._np_random is not None
         super().reset(seed=seed)
-        if seed is None and not started:
+        if seed is None and (moved or not started):
             seed = int(self.np_random.integers(2**31))  # recorded by Gymnasium's np_random_seed
         self._profile, used = self.backend.reset(seed)
+        if seed is not None:
+            self._stream_seed = seed
         self._runs = 0 if seed is not None else self._runs + 1
         if self._telling is not None:
-            rng = generator(self.np_random_seed, "requirement", self._runs)
+            rng = generator(self._stream_seed, "requirement", self._runs)
             self._require(self._telling.first(self._truth(), rng))
         self.ledger = Ledger(self.setting.budget)
         self.charge(used)
         self._step = 0
         self._history = np.zeros(self.setting.history * self.setting.width)
         self._over = False
-        return self._observe(), {}
+        return self._observe(), self._about()
+
+    def _about(self) -> dict[str, Any]:
+        """What the episode is: names of world (of a simulated run) and task, budget."""
+        about = {"task": self.setting.task.name, "budget": self.setting.budget}
+        backend = self.backend
+        return {"world": backend.world.name, **about} if isinstance(backend, OffersWorld) else about
+
+    def _change(self, options: Mapping[str, Any]) -> bool:
+        """Take over what the options name: whether there is another world now."""
+        if strange := sorted(set(options) - set(RESET_OPTIONS)):
+            raise unknown("reset option", strange[0], RESET_OPTIONS)
+        old, backend = self.setting, self.backend
+        task, budget = options.get("task", old.task), options.get("budget", old.budget)
+        if not self._simulated:
+            if "world" in options:
+                raise ConfigError("reset option 'world': the environment was made with a `backend`")
+            chosen = resolve_task(task, backend.capabilities, backend.hidden)
+            self._begin(replace(old, task=chosen, budget=_budget_of(backend, budget)))
+            return False
+        assert isinstance(backend, OffersWorld)
+        world = load_world(options["world"]) if "world" in options else backend.world
+        rest = {name: getattr(old, name) for name in RULES}
+        check_same_spaces(world, old)
+        new = make_setting(world, task, budget, **rest)
+        moved = world is not backend.world
+        if moved:
+            self.backend = SimBackend(world)
+        self._begin(new)
+        return moved
 
     def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Train one interval at this allocation and measure."""

@@ -1,6 +1,5 @@
 """What one episode is about: task, budget, steps, reward. Shared by the single and the vector env."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -10,34 +9,10 @@ from gymnasium import spaces
 
 from readsim.arrays import Array
 from readsim.envs.reward import RewardConfig, spill_prices
-from readsim.errors import ConfigError, unknown
-from readsim.worlds.task import Task, build_task, focus_task
+from readsim.errors import ConfigError
+from readsim.worlds.task import Task
 
 HISTORY = 3
-
-
-def as_task(
-    task: Task | str | Mapping[str, float], capabilities: tuple[str, ...], hidden: tuple[str, ...]
-) -> Task:
-    """A task from itself, a table of requirement weights, a capability to focus on, or `average`.
-
-    Where a hidden capability is named, alone or in the table, the utility is on the hidden ones named
-    and nothing else; the visible ones of the table are the requirement, all alike if there are none.
-    """
-    if isinstance(task, Task):
-        return task
-    visible = tuple(c for c in capabilities if c not in hidden)
-    if isinstance(task, str) and task in visible:
-        return focus_task(task, capabilities, hidden)
-    name = task if isinstance(task, str) else "custom"
-    if isinstance(task, str) and task in hidden:
-        task = {task: 1.0}
-    if isinstance(task, str) and task != "average":
-        raise unknown("task", task, ("average", *visible, *hidden))
-    table = dict.fromkeys(visible, 1.0) if isinstance(task, str) else dict(task)
-    unseen = {c: table.pop(c) for c in hidden if c in table}
-    spec: dict[str, object] = {"requirement": table or dict.fromkeys(visible, 1.0)}
-    return build_task(name, spec | ({"weights": unseen} if unseen else {}), capabilities, hidden)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +89,14 @@ class Setting:
         return spaces.Dict(entries)
 
     def _history_bounds(self) -> tuple[Array, Array]:
-        """Least and largest values of a history row, (W,) each."""
+        """Least and largest values of a history row, (W,) each, whatever the task requires."""
         s, v = len(self.sources), len(self.visible)
         change = np.full(v, 1.0 if self.scores else np.inf)
         best = 1.0 if self.scores else np.inf
-        worst = best * (1.0 + float(self.prices.sum())) + self.reward.cost
+        heaviest = (
+            1.0 if self.reward.spill_weights == "requirement" else min(self.reward.essential, v)
+        )
+        worst = best * (1.0 + self.reward.spill * heaviest) + self.reward.cost
         low = np.concatenate([np.zeros(s), -change, [-worst, 0.0]])
         return low, np.concatenate([np.ones(s), change, [best, 1.0]])
 

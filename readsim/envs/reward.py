@@ -59,7 +59,11 @@ def proxy_reward(change: Array, requirement: Array, prices: Array, cost: Array |
 
     `prices` comes from `spill_prices`; `cost` is lambda_c * tokens / budget. A drop in an essential
     capability is charged r_i + prices_i: the gain term loses it and the penalty charges it again.
+    `requirement` and `prices` are (K,), or (N, K) with a row for each of the N changes.
     """
+    if requirement.ndim > 1:
+        value: Array = (change * requirement + np.minimum(change, 0.0) * prices).sum(axis=-1) - cost
+        return value
     # `dot` has half the overhead of `@` on one profile
     out: Array = change.dot(requirement) + np.minimum(change, 0.0).dot(prices) - cost
     return out

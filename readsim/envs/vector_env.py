@@ -1,51 +1,66 @@
 """N runs of `readsim/Distill-v0` advanced by one set of array operations."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from gymnasium.error import ResetNeeded
+from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
-from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD, make_setting
+from readsim.envs.env import (
+    DEFAULT_BUDGET,
+    DEFAULT_WORLD,
+    RESET_OPTIONS,
+    check_same_spaces,
+    make_setting,
+)
 from readsim.envs.episode import HISTORY
 from readsim.envs.history import HistoryRing
-from readsim.envs.reward import RewardConfig, proxy_reward
+from readsim.envs.requirement_modes import parse_mode
+from readsim.envs.reward import RewardConfig
+from readsim.envs.run_rules import RunRules
 from readsim.envs.simplex import as_allocation
 from readsim.envs.vector_info import split_ended, spread, with_masks
-from readsim.errors import AllocationError, ConfigError
+from readsim.errors import AllocationError, ConfigError, unknown
 from readsim.simulator import Simulator
-from readsim.worlds.catalogue import load_world
-from readsim.worlds.task import Task
-from readsim.worlds.world import World
+from readsim.token_counts import AnyBudget, parse_tokens
+from readsim.worlds.catalogue import AnyWorld, load_world
+from readsim.worlds.task import AnyTask
+from readsim.worlds.validation import check_budget
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 BatchObservation = dict[str, Array]
+T = TypeVar("T")
 
 
 class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
     """`gymnasium.make_vec("readsim/Distill-v0", num_envs=N, ...)`: see `DistillEnv` for the contract.
 
     Run n with `reset(seed=s)` is the single env with seed s + n: same numbers to 1e-9, in each of
-    Gymnasium's autoreset modes. Takes `DistillEnv`'s arguments (`backend` is refused), and
+    Gymnasium's autoreset modes. Takes `DistillEnv`'s arguments (`backend` is refused), and the options
+    of its `reset`: `task` and `budget` are one for all runs or a list of one per run, `world` is one for
+    all. It takes
+
 
     max_episode_steps   outer limit: `truncated` after that many steps of an episode
     autoreset_mode      Gymnasium's; NEXT_STEP by default
 
-    The arrays handed out are never written to again. `history` is a read-only view (copy it before
-    changing it), `requirement` is the same read-only array every time.
+    The arrays handed out are never written to again. `history` and `requirement` are read-only views:
+    copy them before changing them.
     """
 
     def __init__(
         self,
         num_envs: int = 1,
-        world: World | str | None = None,
-        task: Task | str | Mapping[str, float] | None = None,
-        budget: int = DEFAULT_BUDGET,
+        world: AnyWorld | None = None,
+        task: AnyTask | None = None,
+        budget: AnyBudget | None = None,
         *,
         backend: object = None,
         steps: int = 20,
@@ -53,6 +68,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         strict: bool = False,
         allow_stop: bool = False,
         reward: RewardConfig | None = None,
+        requirement: str | None = None,
         max_episode_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
@@ -69,7 +85,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self.setting = make_setting(
             loaded,
             task,
-            budget,
+            DEFAULT_BUDGET if budget is None else budget,
             steps=steps,
             history=history,
             strict=strict,
@@ -84,14 +100,15 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self.mode = AutoresetMode(autoreset_mode)
         self.metadata = {"autoreset_mode": self.mode}
         self._limit = max_episode_steps or steps + 1
+        if requirement is not None:
+            parse_mode(requirement)
         self._sim = Simulator(loaded)
-        self._schedule = np.array(self.setting.schedule)
-        self._cost = self.setting.reward.cost / self.setting.budget
+        self._rules = RunRules(self.setting, loaded, num_envs, requirement)
         self._everyone = np.arange(num_envs)
         self._all = np.ones(num_envs, dtype=np.bool_)
-        self._requirement = np.tile(self.setting.task.requirement, (num_envs, 1))
-        self._requirement.flags.writeable = False
         self._seeded = False
+        self._runs = np.zeros(num_envs, dtype=np.int64)
+        self._draws: list[np.random.Generator] = []
 
     # ---------------------------------------------------------------- reset
 
@@ -101,22 +118,89 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[BatchObservation, dict[str, Any]]:
-        """Start runs: all of them, or those of `options["reset_mask"]` (autoreset mode DISABLED)."""
+        """Start runs: all of them, or those of `options["reset_mask"]` (autoreset mode DISABLED).
+
+        `options` may also hold `task`, `budget` and `world`: see the class.
+        """
         rest = dict(options or {})
         mask = rest.pop("reset_mask", None)
-        if rest:
-            raise ConfigError(f"options = {rest!r}: reset takes `reset_mask` only")
+        if strange := sorted(set(rest) - set(RESET_OPTIONS)):
+            raise unknown("reset option", strange[0], ("reset_mask", *RESET_OPTIONS))
         if mask is not None:
-            return self._reset_masked(np.asarray(mask), seed)
+            return self._reset_masked(np.asarray(mask), seed, rest)
+        moved = self._change(rest, self._everyone) if rest else False
         if seed is not None or not self._seeded:
-            self._sim.seed(self._seeds(seed))
+            self._roots = self._seeds(seed)
+            self._draws = []
+            self._stream(self._roots)
             self._seeded = True
+        elif moved:
+            self._stream(self._drawn())
+        else:
+            self._runs = self._runs + 1
         self._done = np.zeros(self.num_envs, dtype=np.bool_)
         self._count = np.zeros(self.num_envs, dtype=np.int64)
         self._spent = np.zeros(self.num_envs, dtype=np.int64)
         self._profile = self._sim.reset()
+        self._rules.tell(self._everyone, self._sim.profile, self._stream_seeds, self._runs)
         self._ring = HistoryRing(self.num_envs, self.setting.history, self.setting.width)
-        return self._observe(), {}
+        return self._observe(), self._about(self._everyone)
+
+    def _stream(self, seeds: list[int]) -> None:
+        """New streams for all runs."""
+        self._sim.seed(seeds)
+        self._stream_seeds = seeds
+        self._runs = np.zeros(self.num_envs, dtype=np.int64)
+
+    def _drawn(self) -> list[int]:
+        """A seed for each run from its own generator, as the single environment draws one."""
+        if not self._draws:
+            self._draws = [seeding.np_random(seed)[0] for seed in self._roots]
+        return [int(rng.integers(2**31)) for rng in self._draws]
+
+    def _about(self, runs: Ints) -> dict[str, Any]:
+        """What the episodes of the named runs are: names of world and task, budget."""
+        episodes = [self._rules.episodes[run] for run in runs]
+        about: dict[str, Array] = {
+            "world": np.full(len(runs), self._sim.world.name, dtype=object),
+            "task": np.array([e.task.name for e in episodes], dtype=object),
+            "budget": np.array([e.budget for e in episodes]),
+        }
+        return spread(about, runs, self.num_envs)
+
+    def _change(self, options: dict[str, Any], runs: Ints) -> bool:
+        """Take over what the options name for these runs: whether there is another world now."""
+        old = self._sim.world
+        world = load_world(options["world"]) if "world" in options else old
+        if world is not old and len(runs) < self.num_envs:
+            raise ConfigError("reset option 'world': it is one for all runs, so all must be reset")
+        check_same_spaces(world, self.setting)
+        tasks = self._each("task", options, runs, world.task)
+        budgets = self._each("budget", options, runs, parse_tokens)
+        for budget in dict.fromkeys(budgets or [e.budget for e in self._rules.episodes]):
+            check_budget(world, budget)
+        self._rules.change(runs, tasks, budgets)
+        if world is not old:
+            self.setting = replace(self.setting, sources=world.sources, visible=world.visible)
+            self._sim = Simulator(world)
+            self._rules.move(world)
+        return world is not old
+
+    def _each(
+        self, name: str, options: dict[str, Any], runs: Ints, read: Callable[[Any], T]
+    ) -> list[T] | None:
+        """The option for each of the named runs, read once where it is one for all."""
+        if name not in options:
+            return None
+        value = options[name]
+        if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+            return [read(value)] * len(runs)
+        if len(value) != self.num_envs:
+            raise ConfigError(
+                f"reset option {name!r}: {len(value)} values, expected one for all runs or one for "
+                f"each of {self.num_envs}"
+            )
+        return [read(value[run]) for run in runs]
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int]:
         if seed is None:
@@ -129,19 +213,26 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             raise ConfigError(f"seed = {seed!r}: a number, or one for each of {self.num_envs} envs")
         return [int(s) for s in seed if s is not None]
 
-    def _reset_masked(self, mask: Bools, seed: object) -> tuple[BatchObservation, dict[str, Any]]:
+    def _reset_masked(
+        self, mask: Bools, seed: object, options: dict[str, Any]
+    ) -> tuple[BatchObservation, dict[str, Any]]:
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ConfigError(f"reset_mask = {mask!r}: {self.num_envs} booleans, one of them true")
         if seed is not None or not self._seeded:
             raise ConfigError("reset_mask continues the streams of an earlier reset: give no seed")
-        self._restart(np.flatnonzero(mask))
-        return self._observe(), {}
+        runs = np.flatnonzero(mask)
+        if options:
+            self._change(options, runs)
+        self._restart(runs)
+        return self._observe(), self._about(runs)
 
     def _restart(self, runs: Ints) -> None:
         self._done[runs] = False
         self._count[runs] = 0
         self._spent[runs] = 0
+        self._runs[runs] += 1
         profile = self._sim.reset(runs)
+        self._rules.tell(runs, self._sim.profile, self._stream_seeds, self._runs)
         if len(runs) == self.num_envs:
             self._profile = profile
         else:
@@ -177,25 +268,28 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             self._add_final(info, terminated)
         if ended and self.mode is AutoresetMode.SAME_STEP:
             info = split_ended(info, self._done, self._observe())
-            self._restart(np.flatnonzero(self._done))
+            runs = np.flatnonzero(self._done)
+            self._restart(runs)
+            info = {**info, **self._about(runs)}
         return self._observe(), reward, terminated, truncated, info
 
     def _step_after_end(
         self, shares: Array
     ) -> tuple[BatchObservation, Array, Bools, Bools, dict[str, Any]]:
         """NEXT_STEP: runs that ended are reset and ignore their action; the others go on."""
-        going = np.flatnonzero(~self._done)
-        self._restart(np.flatnonzero(self._done))
+        going, over = np.flatnonzero(~self._done), np.flatnonzero(self._done)
+        self._restart(over)
         reward = np.zeros(self.num_envs)
         terminated = np.zeros(self.num_envs, dtype=np.bool_)
         if not len(going):
-            return self._observe(), reward, terminated, terminated.copy(), {}
+            return self._observe(), reward, terminated, terminated.copy(), self._about(over)
         some_reward, some_terminated, info = self._train(shares[going], going)
         reward[going] = some_reward
         terminated[going] = some_terminated
         truncated = self._count >= self._limit
         self._done = terminated | truncated
         self._add_final(info, terminated)
+        info = {**info, **self._about(over)}
         return self._observe(), reward, terminated, truncated, info
 
     def _train(self, shares: Array, runs: Ints) -> tuple[Array, Bools, dict[str, Any]]:
@@ -208,13 +302,14 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             shares = np.where(stop[:, None], 1.0, shares)[:, :-1]
         weights = as_allocation(shares, strict=setting.strict, names=setting.sources)
         count = self._count if everyone else self._count[runs]
-        tokens = self._schedule[count]
+        tokens = self._rules.tokens(count, runs)
         if stop is not None and stop.any():
             return self._train_unless_stopped(weights, tokens, stop, runs)
         before = self._profile if everyone else self._profile[runs]
         profile = self._sim.advance(weights * tokens[:, None], None if everyone else runs)
         change = profile - before
-        reward = proxy_reward(change, setting.task.requirement, setting.prices, self._cost * tokens)
+        reward = self._rules.reward(change, tokens, runs)
+        self._rules.tell_again(runs, self._sim.profile)
         if everyone:
             self._profile = profile
             self._count = count + 1
@@ -271,7 +366,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         final = self._sim.final(runs)
         info |= spread(
             {
-                "utility": np.asarray(self.setting.task.utility(final.profile)),
+                "utility": self._rules.utility(final.profile, runs),
                 "final_profile": final.profile,
                 "final_change": final.change,
                 "final_change_sd": final.change_sd,
@@ -281,9 +376,9 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         )
 
     def _observe(self) -> BatchObservation:
-        left = 1.0 - self._spent / self.setting.budget
+        left = self._rules.left(self._spent)
         observation = {
-            "requirement": self._requirement,
+            "requirement": self._rules.requirement,
             "profile": self._profile.copy(),
             "budget_left": left[:, None],
         }

@@ -21,7 +21,8 @@ def spread(info: Info, runs: NDArray[np.int64], total: int) -> Info:
     mask[runs] = True
     out = {}
     for key, value in info.items():
-        out[key] = np.zeros((total, *value.shape[1:]), dtype=value.dtype)
+        fill = None if value.dtype == object else 0
+        out[key] = np.full((total, *value.shape[1:]), fill, dtype=value.dtype)
         out[key][runs] = value
     return with_masks(out, mask)
 

@@ -15,7 +15,10 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir()))
 
 
-def load_world(world: World | str | Path) -> World:
+AnyWorld = World | str | Path
+
+
+def load_world(world: AnyWorld) -> World:
     """The world itself, the preset of that name, `random:...`, or the file at that path.
 
     Raises UnknownNameError with the nearest preset, or WorldError for a file that cannot be read.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.worlds.gains import GainBank
+from readsim.worlds.gains import GainBank, harm_grows_with_tokens
 from readsim.worlds.links import Link
 from readsim.worlds.potential import State
 from readsim.worlds.token_repetition import Intake
@@ -59,7 +59,7 @@ class Flow:
         self.help, self.harm = help_, harm
         self.help_change = None if terms.help_after is None else terms.help_after - help_
         self.harm_through_gain = harm * np.array(
-            [[not f.startswith("power")] for f in gains.families]
+            [[not harm_grows_with_tokens(f)] for f in gains.families]
         )
         best = help_.max(axis=0)
         self.unpractised = 1.0 - help_ / np.where(best > 0.0, best, 1.0)

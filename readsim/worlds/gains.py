@@ -4,11 +4,13 @@ The closed forms (value, slope, inverse of the slope, knee) are those of Proposi
 Bounded families have asymptote 1, so a world's `help` is what endless training would bring.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
@@ -140,9 +142,85 @@ class Broken:
         return 1.0
 
 
+KNOTS = np.concatenate([[0.0], np.geomspace(2.0**-10, 2.0**6, 129)])  # scaled tokens of `Tabulated`
+
+
+@dataclass(frozen=True)
+class Tabulated:
+    """A curve by its values at `KNOTS`, straight lines between them, flat after the last.
+
+    Raises ConfigError for values that are not finite, fall, or are not concave.
+    """
+
+    values: tuple[float, ...]
+    bounded: bool = False
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values)
+        if values.shape != KNOTS.shape or not np.isfinite(values).all() or values[0] != 0.0:
+            raise ConfigError(
+                f"gain table of {len(values)} values: expected {len(KNOTS)} finite numbers, the first 0"
+            )
+        slopes = self._slopes
+        if (slopes < 0).any():
+            raise ConfigError("gain table: the curve falls; gains are nondecreasing")
+        if (np.diff(slopes) > 1e-6 * slopes.max()).any():
+            raise ConfigError("gain table: the curve is not concave; every token must bring less")
+
+    @cached_property
+    def _slopes(self) -> Array:
+        slopes: Array = np.diff(self.values) / np.diff(KNOTS)
+        return slopes
+
+    def value(self, x: Array) -> Array:
+        return np.interp(x, KNOTS, self.values)
+
+    def slope(self, x: Array) -> Array:
+        right = np.append(self._slopes, 0.0)
+        out: Array = right[np.searchsorted(KNOTS, x, side="right") - 1]
+        return out
+
+    def inverse_slope(self, y: Array) -> Array:
+        steeper = np.searchsorted(-np.minimum.accumulate(self._slopes), -np.asarray(y))
+        knots: Array = KNOTS[steeper]
+        return knots
+
+    def knee(self, fraction: float) -> float:
+        return float(self.inverse_slope(np.array(fraction * self._slopes[0])))
+
+
+def tabulated(curve: Callable[[Array], ArrayLike], scale: float) -> str:
+    """The family `table:...` of a function of tokens (an array of them) -> gain, as text for a `World`.
+
+    The function is read at `KNOTS` times `scale` tokens, less its value at 0, and normalised so that
+    u(1) = 1 - 1/e, as that of `exponential`. Raises ConfigError for a curve that is not finite, falls,
+    or is not concave.
+    """
+    raw = np.asarray(curve(KNOTS * scale), dtype=np.float64)
+    if raw.shape != KNOTS.shape:
+        raise ConfigError(f"gain function: gave shape {raw.shape} for {KNOTS.shape} tokens")
+    raw = raw - raw[0]
+    at_one = float(np.interp(1.0, KNOTS, raw))
+    if not (np.isfinite(raw).all() and at_one > 0):
+        raise ConfigError(f"gain function: {at_one!r} after {scale:g} tokens; it must be above 0")
+    values = raw * (-np.expm1(-1.0) / at_one)
+    Tabulated(tuple(values.tolist()))
+    return "table:" + ",".join(repr(value) for value in values.tolist())
+
+
+def harm_grows_with_tokens(family: str) -> bool:
+    """Whether harm grows as x rather than x - u(x): families whose u'(0) is not 1."""
+    return family.startswith(("power", "table"))
+
+
 def gain(name: str) -> Gain:
-    """The family called `exponential`, `log`, `hill`, `power`, `power:Q` or `broken`."""
+    """The family `exponential`, `log`, `hill`, `power`, `power:Q`, `broken` or `table:U0,U1,...`."""
     family, _, argument = name.partition(":")
+    if family == "table":
+        try:
+            return Tabulated(tuple(float(value) for value in argument.split(",")))
+        except ValueError as error:
+            raise ConfigError(f"gain {name[:40]!r}: expected table:U0,U1,...") from error
     families: dict[str, type[Exponential | Log | Hill | Broken]] = {
         "exponential": Exponential,
         "log": Log,

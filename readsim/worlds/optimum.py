@@ -9,9 +9,11 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
+from readsim.token_counts import AnyBudget, parse_tokens
+from readsim.worlds.catalogue import AnyWorld, load_world
 from readsim.worlds.flow import Flow
 from readsim.worlds.search import LEAST, Problem, best_shares
-from readsim.worlds.task import Task
+from readsim.worlds.task import AnyTask, Task
 from readsim.worlds.validation import check_budget
 from readsim.worlds.waterfill import water_fill
 from readsim.worlds.world import STEPS, World
@@ -38,15 +40,26 @@ class Optimum:
 
 
 def optimum(
-    world: World, task: Task, budget: float, *, steps: int = STEPS, spend_all: bool = True
+    world: AnyWorld,
+    task: AnyTask,
+    budget: AnyBudget,
+    *,
+    steps: int = STEPS,
+    spend_all: bool = True,
 ) -> Optimum:
     """The constant allocation with the highest noise-free utility of `task` after `budget` tokens.
+
+    `world`, `task` and `budget` are what `DistillEnv` takes; a budget may be any number above 0.
 
     `steps` matters in `flow` and `artifact` worlds only. With `spend_all=False` tokens may be left
     unspent (Lemma L5: with harm this can be better).
 
     Raises ConfigError for a budget that is not positive or passes the world's horizon.
     """
+    world = load_world(world)
+    task = world.task(task)
+    if isinstance(budget, str):
+        budget = parse_tokens(budget)
     if not (np.isfinite(budget) and budget > 0):
         raise ConfigError(f"budget = {budget!r}: expected a number of tokens > 0")
     check_budget(world, budget)

@@ -7,7 +7,7 @@ Latent gain of capability j after tokens b (x_i = efficiency_i * b_i / scale_i):
 Help saturates with the source's gain curve u. Harm is fed by the tokens that the curve no longer
 turns into gain: x - u(x) is convex, starts with slope 0 and ends with slope 1 (accelerating harm,
 the paper's Observation 2), and needs no second transcendental function. For the power family,
-infinitely steep at 0, harm grows as x instead.
+infinitely steep at 0, and for tables of any curve harm grows as x instead.
 
 With finite pools or shared gain curves (`readsim.worlds.token_repetition`) x - u(x) becomes
 x - u(e): harm counts every token, gain what the token is still worth.
@@ -19,7 +19,7 @@ with one source per capability or at least none that harms.
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.worlds.gains import GainBank
+from readsim.worlds.gains import GainBank, harm_grows_with_tokens
 from readsim.worlds.links import Link
 from readsim.worlds.token_repetition import Intake
 
@@ -39,7 +39,7 @@ class Potential:
         self.link = link
         self.harm = harm
         # z = u @ (help + harm) - x @ harm, with u left out of harm for the power family
-        linear = np.array([f.startswith("power") for f in gains.families])
+        linear = np.array([harm_grows_with_tokens(f) for f in gains.families])
         self.through_gain = help_ + np.where(linear[:, None], 0.0, harm)
         self.harmful = bool(harm.any())
 

@@ -1,5 +1,6 @@
 """A task: which capabilities it requires, and what its utility is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 
@@ -32,6 +33,9 @@ class Task:
     def gradient(self, profile: Array) -> Array:
         """dU/dp over (..., K)."""
         return utility.gradient(self.kind, self.weights, profile)
+
+
+AnyTask = Task | str | Mapping[str, float]
 
 
 def simplex_from_names(weights: dict[str, float], names: tuple[str, ...], where: str) -> Array:
@@ -86,3 +90,69 @@ def focus_task(name: str, capabilities: tuple[str, ...], hidden: tuple[str, ...]
     rest = (1.0 - FOCUS) / (len(visible) - 1) if len(visible) > 1 else 0.0
     shares = {c: FOCUS if c == name else rest for c in visible}
     return build_task(name, {"requirement": shares}, capabilities, hidden)
+
+
+def resolve_task(
+    task: AnyTask,
+    capabilities: tuple[str, ...],
+    hidden: tuple[str, ...],
+    listed: Mapping[str, dict[str, object]] | None = None,
+) -> Task:
+    """The task that is meant, wherever one is asked for.
+
+    task     a `Task`; the name of a listed one; a capability to focus on; `average`; requirement
+             weights `{capability: weight}`, or the same as text: `math=0.7,code=0.3`
+    listed   the tasks that a world's file names, by name
+
+    Where a hidden capability is named, alone or in the weights, the utility is on the hidden ones named
+    and nothing else; the visible ones of the weights are the requirement, all alike if there are none.
+
+    Raises UnknownNameError with the nearest name, WorldError for weights that are none, ConfigError for
+    a `Task` over other capabilities.
+    """
+    visible = tuple(c for c in capabilities if c not in hidden)
+    if isinstance(task, Task):
+        if len(task.requirement) != len(visible) or len(task.weights) != len(capabilities):
+            raise ConfigError(
+                f"task {task.name!r} has {len(task.requirement)} requirements and "
+                f"{len(task.weights)} weights for {len(visible)} visible capabilities of "
+                f"{len(capabilities)}"
+            )
+        return task
+    if isinstance(task, str):
+        task = parse_task(task)
+    if isinstance(task, str):
+        if listed and task in listed:
+            return build_task(task, listed[task], capabilities, hidden)
+        if task in visible:
+            return focus_task(task, capabilities, hidden)
+        if task not in ("average", *hidden):
+            known = dict.fromkeys((*(listed or visible), "average", *visible, *hidden))
+            raise unknown("task", task, list(known))
+    if not isinstance(task, str | Mapping):
+        raise ConfigError(
+            f"task = {task!r}: expected a name, weights {{capability: weight}} or a Task"
+        )
+    name = task if isinstance(task, str) else "custom"
+    if isinstance(task, str):
+        task = {task: 1.0} if task in hidden else dict.fromkeys(visible, 1.0)
+    table = dict(task)
+    unseen = {c: table.pop(c) for c in hidden if c in table}
+    spec: dict[str, object] = {"requirement": table or dict.fromkeys(visible, 1.0)}
+    return build_task(name, spec | ({"weights": unseen} if unseen else {}), capabilities, hidden)
+
+
+def parse_task(text: str) -> str | dict[str, float]:
+    """`"math=0.7,code=0.3"` -> a table of weights; anything else is a name."""
+    if "=" not in text:
+        return text
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.partition("=")
+        if name.strip() in shares:
+            raise ConfigError(f"task {text!r}: {name.strip()!r} is named twice")
+        try:
+            shares[name.strip()] = float(share)
+        except ValueError as error:
+            raise ConfigError(f"task {text!r}: {part!r} is not CAPABILITY=SHARE") from error
+    return shares

@@ -6,7 +6,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, ReadsimError, WorldError, unknown
-from readsim.worlds.gains import gain
+from readsim.worlds.gains import gain, harm_grows_with_tokens
 from readsim.worlds.links import LINKS
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _room(world: "World") -> None:
         )
     if world.harm.any():
         u = world.gains.value(x)
-        linear = np.array([f.startswith("power") for f in world.gain])
+        linear = np.array([harm_grows_with_tokens(f) for f in world.gain])
         worst = ((x - np.where(linear, 0.0, u))[:, None] * world.harm).max(axis=0)
         for j in np.flatnonzero(worst > world.start - world.floor + ROUNDING):
             _fail(

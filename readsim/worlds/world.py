@@ -8,14 +8,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import ConfigError, WorldError, unknown
+from readsim.errors import ConfigError, WorldError
 from readsim.worlds import links
 from readsim.worlds.artifact import Artifact
 from readsim.worlds.flow import Flow, FlowTerms
 from readsim.worlds.gains import GainBank
 from readsim.worlds.potential import Potential, State
 from readsim.worlds.probe import Probe
-from readsim.worlds.task import Task, build_task, focus_task
+from readsim.worlds.task import AnyTask, Task, resolve_task
 from readsim.worlds.token_repetition import Intake
 from readsim.worlds.validation import check_world
 
@@ -128,13 +128,9 @@ class World:
         """Listed tasks, or one focus task for each visible capability."""
         return tuple(self.tasks) or self.visible
 
-    def task(self, name: str) -> Task:
-        """The task called `name`. Raises UnknownNameError."""
-        if name not in self.task_names:
-            raise unknown("task", name, self.task_names)
-        if self.tasks:
-            return build_task(name, self.tasks[name], self.capabilities, self.hidden)
-        return focus_task(name, self.capabilities, self.hidden)
+    def task(self, task: AnyTask) -> Task:
+        """The task that is meant: see `resolve_task`. Raises UnknownNameError with the nearest name."""
+        return resolve_task(task, self.capabilities, self.hidden, self.tasks)
 
     @property
     def curves(self) -> int:

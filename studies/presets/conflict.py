@@ -72,7 +72,7 @@ def conflict() -> World:
         names,
         names,
         name="conflict",
-        reference_tokens=30e6,
+        tokens=30e6,
         provenance={
             "effects": f"ours: drawn, seed {SEED}; share below 0, mean help, mean harm, correlation "
             f"of T with its transpose and dominance of the source follow the {SKILL_IT}"

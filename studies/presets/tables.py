@@ -38,7 +38,7 @@ def related_web() -> World:
         AUTOSCALE_DOMAINS,
         AUTOSCALE_DOMAINS,
         name="related-web",
-        reference_tokens=30e6,
+        tokens=30e6,
         provenance={
             "effects": f"code: log-loss drop of the column domain when the row's tokens are tripled, "
             f"{AUTOSCALE}. Read as score units: ours"

@@ -74,7 +74,7 @@ def test_any_backend_gets_log_table_figures_and_report(capsys: pytest.CaptureFix
 def test_the_command_of_a_report_makes_the_run_again(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, *command("here", "--task", "a=0.7,b=0.3", "--seeds", "3,"))[0] == 0
     (path,) = Path("here/runs").iterdir()
-    header, rows = read_runlog(path)
+    header, rows = read_content(path)
     words = shlex.split(backend_command(header["config"]))
     assert call(capsys, *words[1:])[0] == 0
     (again,) = Path("again/runs").iterdir()

@@ -21,7 +21,11 @@ from tests.support.helpers import FakeBackend
         ({"world": "randon"}, UnknownNameError, ["'randon'", "did you mean 'random'"]),
         ({"task": "skill_9"}, UnknownNameError, ["unknown task 'skill_9'", "skill_0"]),
         ({"budget": 0}, ConfigError, ["budget = 0"]),
-        ({"budget": 2.5e7}, ConfigError, ["budget = 25000000.0", "whole number"]),
+        ({"budget": 2.5}, ConfigError, ["budget = 2.5", "whole number"]),
+        ({"budget": "2Q"}, ConfigError, ["budget = '2Q'", "20M"]),
+        ({"budget": True}, ConfigError, ["budget = True"]),
+        ({"task": "skill_0=1,skill_0=2"}, ConfigError, ["named twice"]),
+        ({"task": 3}, ConfigError, ["task = 3", "expected a name"]),
         ({"steps": 0}, ConfigError, ["steps = 0"]),
         ({"steps": 30, "budget": 20}, ConfigError, ["steps = 30", "20 tokens"]),
         ({"history": -1}, ConfigError, ["history = -1"]),
@@ -98,8 +102,8 @@ def test_steps_out_of_turn() -> None:
 
 
 def test_unknown_reset_options() -> None:
-    with pytest.raises(ConfigError, match="options"):
-        DistillEnv("random").reset(options={"task": "skill_1"})
+    with pytest.raises(UnknownNameError, match="reset option 'what'"):
+        DistillEnv("random").reset(options={"what": 1})
 
 
 def test_a_probe_that_is_not_a_number_is_named_and_not_scored() -> None:

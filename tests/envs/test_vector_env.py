@@ -12,7 +12,7 @@ from gymnasium.wrappers.vector import FlattenObservation, RecordEpisodeStatistic
 
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.envs.wrappers import VectorDiscreteCandidates
-from readsim.errors import AllocationError, ConfigError
+from readsim.errors import AllocationError, ConfigError, UnknownNameError
 from tests.support.helpers import ENV
 
 TOLERANCE = 1e-9
@@ -32,6 +32,8 @@ def assert_close(a: Any, b: Any, place: str) -> None:
             assert (x is None) == (y is None), place
             if x is not None:
                 assert_close(x, y, f"{place}[{n}]")
+    elif isinstance(a, str):
+        assert a == b, place
     else:
         assert np.shape(a) == np.shape(b), place
         assert np.allclose(a, b, rtol=0, atol=TOLERANCE), place
@@ -177,7 +179,7 @@ def test_bad_calls() -> None:
         env.step(np.ones((2, 8)))
     with pytest.raises(ConfigError, match="reset_mask"):
         env.reset(options={"reset_mask": np.zeros(2, dtype=bool)})
-    with pytest.raises(ConfigError, match="options"):
+    with pytest.raises(UnknownNameError, match="reset option 'what'"):
         env.reset(options={"what": 1})
     with pytest.raises(ConfigError, match="seed"):
         env.reset(seed=[1, 2, 3])

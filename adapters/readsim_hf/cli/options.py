@@ -8,7 +8,8 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from readsim.cli.common import parse_list, parse_task
+from readsim.cli.common import parse_list
+from readsim.worlds.task import parse_task
 
 Text = str | None
 
@@ -129,7 +130,7 @@ def choose(
         "signal": signal,
         "objective": objective,
         "on_policy": on_policy,
-        "task": parse_task(task),
+        "task": None if task is None else parse_task(task),
         "budget": budget,
         "steps": steps,
         "allocator": allocator,

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from readsim.arrays import Array
-from readsim.envs.episode import as_task
 from readsim.errors import ConfigError
 from readsim.runs.forecast import Outlook, foretell
 from readsim.worlds import World, load_world
@@ -40,7 +39,7 @@ def forecast_of(made: Sketch, world: str | None, seeds: int, world_sd: float) ->
                 f"world {loaded.name!r} has the {field} {', '.join(theirs)}, the run has "
                 f"{', '.join(ours)}: a world fitted to runs of this pair is needed"
             )
-    task = as_task(config.task, loaded.capabilities, loaded.hidden)
+    task = loaded.task(config.task)
     outlook = foretell(
         loaded,
         task,
