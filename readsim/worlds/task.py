@@ -120,10 +120,10 @@ def resolve_task(
             )
         return task
     if isinstance(task, str):
-        task = parse_task(task)
-    if isinstance(task, str):
         if listed and task in listed:
             return build_task(task, listed[task], capabilities, hidden)
+        task = task if task in capabilities else parse_task(task)
+    if isinstance(task, str):
         if task in visible:
             return focus_task(task, capabilities, hidden)
         if task not in ("average", *hidden):
