@@ -59,6 +59,23 @@ def test_allocators_of_the_simulator_run_unchanged(make: Make, allocator: str) -
     assert (totals["offline"] > 0) == (allocator == "read")
 
 
+@pytest.mark.parametrize("name", ["read+pool=64", "task-static", "doremi"])
+def test_a_foreign_backend_is_charged_for_what_it_used(name: str) -> None:
+    """By hand: 64 rows are 22 runs of 3 steps of 100 tokens, without the last two steps."""
+    env = DistillEnv(backend=SklearnBackend(), task="average", budget=BUDGET, steps=3)
+    rows, _ = rollout([env], load_allocator(name), [1])
+    probes = 3 * 50  # three visible groups; the fourth is hidden until the end
+    used = {
+        "student": BUDGET,
+        "probe": (1 + 3 + 3) * probes + 2 * 4 * 100,  # start, steps, dev split, test split twice
+    }
+    if name == "read+pool=64":
+        used |= {"offline": 64 * 100, "probe": used["probe"] + (22 + 64) * probes}
+    elif name == "doremi":
+        used["probe"] += probes  # the teacher's reference scores
+    assert {kind: n for kind, n in rows[-1]["totals"].items() if n} == used
+
+
 @every
 def test_an_oracle_needs_a_world(make: Make) -> None:
     backend = make()

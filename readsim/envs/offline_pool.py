@@ -144,4 +144,4 @@ def play_pool(
             history = remembered(history, weights, change, reward)
             profile, left = after, left - tokens
     pool = Pool(*(np.array(column) for column in zip(*rows, strict=True)))
-    return pool, {"offline": usage.pop("student", 0)} | usage
+    return pool, added({"offline": usage.pop("student", 0)}, usage)
