@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -60,6 +61,9 @@ def pytest_configure() -> None:
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load both first
     import_module("sklearn.ensemble")  # loading it draws from the global generator
     threadpool_limits(limits=1, user_api="blas")
+    # A shell has what it starts in the background ignore ctrl-C; the processes that tests start would too.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,6 @@
 """Which templates a run draws from: those that fit the context, in letters that the tokenizer has."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,7 @@ from readsim_hf.teachers.encoding import encode
 from readsim_hf.teachers.signals import TeacherSignal
 
 WRAPPING = 256  # tokens that a chat template adds at most
+SPECIAL = 8  # tokens that are put around a text without one, at most
 
 
 BACKGROUND = 400  # prompts a capability that tell scaffolds from what is filled in
@@ -73,16 +74,24 @@ def fits(
     counts: Sequence[Callable[[str], int]],
     suffixes: Sequence[str],
     prompt: Prompt,
+    wrapping: int = WRAPPING,
 ) -> bool:
     """Whether a prompt, however it is asked, leaves room for a reply in `context` tokens.
 
-    `counts` give the tokens of a prompt's text, one for each model that reads it.
+    `counts` give the tokens of a prompt's text, one for each model that reads it; none of them adds more
+    than `wrapping` to those of the text itself.
     """
     room = context - max(config.decoding.max_new_tokens, config.probes.max_new_tokens)
     texts = [prompt.text + suffix for suffix in suffixes]
-    if max(len(text.encode()) for text in texts) + WRAPPING <= room:
+    if max(len(text.encode()) for text in texts) + wrapping <= room:
         return True  # no token is shorter than a byte
     return all(count(text) <= room for text in texts for count in counts)
+
+
+def wrapping_of(readers: Iterable[Tokenizer]) -> int:
+    """Tokens that the tokenizers put around a text, at most."""
+    chat = any(reader.chat_template is not None for reader in readers)
+    return WRAPPING if chat else SPECIAL
 
 
 def _count(tokenizer: Tokenizer, text: str) -> int:

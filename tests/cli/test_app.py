@@ -64,6 +64,7 @@ def test_the_same_command_again_changes_nothing(capsys: pytest.CaptureFixture[st
     assert [(Path("here") / name).read_bytes() for name in names] == before
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_jobs(capsys: pytest.CaptureFixture[str]) -> None:
     base = [a for a in SMALL if a not in ("--jobs", "1")]
     for jobs in ("1", "2"):

@@ -1,4 +1,4 @@
-"""Finished runs side by side: what may be compared (R65), and the numbers against plain formulas."""
+"""Finished runs side by side: what may be compared, and the numbers against plain formulas."""
 
 import json
 import shutil
@@ -166,6 +166,7 @@ def small_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ..
     )
 
 
+@pytest.mark.slow
 def test_read_identifies_allocates_and_stands_beside_the_others(
     small_runs: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def test_it_has_every_step() -> None:
 
 
 @pytest.mark.extra(*NEEDS)
+@pytest.mark.slow
 def test_each_command_runs(tmp_path: Path) -> None:
     paths = os.pathsep.join(map(str, (tmp_path, ROOT, ROOT / "adapters")))
     env = {**os.environ, "PYTHONPATH": paths, "PYTHONWARNINGS": "", "COLUMNS": "120"}

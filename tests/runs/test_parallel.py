@@ -49,7 +49,14 @@ def check(folder: Path, alone: dict[str, object]) -> None:
     assert set(run_cells(cells, folder, jobs=2).values()) == {0.0}
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "threading",
+        pytest.param("loky", marks=pytest.mark.slow),
+        pytest.param("multiprocessing", marks=pytest.mark.slow),
+    ],
+)
 def test_local_backends(backend: str, tmp_path: Path, alone: dict[str, object]) -> None:
     from joblib import parallel_config
 
@@ -72,6 +79,7 @@ def ray_cluster() -> Iterator[None]:
 
 
 @pytest.mark.extra("ray")
+@pytest.mark.slow
 def test_ray(tmp_path: Path, alone: dict[str, object]) -> None:
     from joblib import parallel_config
 
@@ -86,6 +94,7 @@ def test_ray(tmp_path: Path, alone: dict[str, object]) -> None:
 
 
 @pytest.mark.extra("distributed")
+@pytest.mark.slow
 def test_dask(tmp_path: Path, alone: dict[str, object]) -> None:
     from joblib import parallel_config
 

@@ -24,6 +24,7 @@ def test_without_a_gpu_it_stops(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_every_part_passes_on_the_cpu(tmp_path: Path) -> None:
     from studies.gpu_check.__main__ import main
 

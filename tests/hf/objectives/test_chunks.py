@@ -155,6 +155,7 @@ print(status[status.index("VmHWM:") + 1])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
+@pytest.mark.slow
 def test_top_k_in_chunks_needs_less_than_half_of_the_memory() -> None:
     """Peak of a process with 512 positions and a vocabulary of 49152, imports included."""
 
