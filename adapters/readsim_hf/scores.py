@@ -14,7 +14,7 @@ from scipy import stats
 from readsim.arrays import Array
 from readsim.errors import RunLogError, unknown
 from readsim.runs.log_file import read_runlog
-from readsim.runs.read_logs import fair
+from readsim.runs.read_logs import fair, fair_manifest
 
 # What may differ: how the teacher is asked and what is minimised is what baselines are about.
 _SEEDS = 3  # from so many seeds on, intervals are over seeds
@@ -69,6 +69,7 @@ def _read(path: Path) -> TestedRun | None:
     label = config["allocator"]
     if "backend" in config:  # of `readsim run --backend`, which keeps no items
         tested: Any = {"ids": {}, "after": {}, "benchmarks": {}}
+        shared = fair(config)
     else:
         tested = json.loads(beside.read_text()).get("test") if beside.is_file() else None
         if tested is None or "weights" not in config:
@@ -76,7 +77,7 @@ def _read(path: Path) -> TestedRun | None:
         manifest = config["manifest"]
         method = manifest["method"] or f"{manifest['signal']} x {manifest['objective']}"
         label += f", {method}"
-    shared = fair(config)
+        shared = fair_manifest(manifest)
     shared |= {k: config[k] for k in ("budget", "steps", "weights", "capabilities")}
     shared["test items"] = tested["ids"]
     return TestedRun(

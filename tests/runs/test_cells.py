@@ -44,7 +44,7 @@ class Leaning(Allocator):
         self.source = source
 
     def select(self, state: State, context: Context) -> Array:
-        return 0.1 + 0.6 * np.eye(4)[self.source]
+        return np.full(4, 0.1) + 0.6 * np.eye(4)[self.source]
 
 
 def world() -> World:
