@@ -146,7 +146,9 @@ def _drive(
         watching = Watching(out / "runs" / run_name(config), config, env, tensorboard)
         backend.watch = stack.enter_context(watching)
         stack.enter_context(
-            interruptible(f"every decision is in {path}; the same command with --resume resumes")
+            interruptible(
+                f"every decision is in {path}; the same command with --resume resumes the run"
+            )
         )
         stack.enter_context(torch.random.fork_rng())
         parts.open_cache()

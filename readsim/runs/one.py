@@ -1,6 +1,6 @@
 """One way to run: open or continue a log, run what is left, leave a whole log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
 from readsim.runs.checkpoints import forget, has_checkpoint
 from readsim.runs.log_file import RunLog
-from readsim.runs.loop import rollout
+from readsim.runs.loop import Row, rollout
 
 _FIRST = b'{"kind":"header",'  # how every run log starts
 
@@ -46,25 +46,33 @@ def run_one(
     envs = [make_env() for _ in seeds]
     if not (durable or path.exists()):
         rows, seconds = rollout(envs, allocator, seeds, on_step=on_step)
-        part = path.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        with RunLog.create(part, config=header, seeds=seeds) as log:
-            log.append(rows)
-        part.replace(path)
+        _write_whole(path, header, rows)
         return seconds
     if path.exists():
         opened = RunLog.open(path, config=header)
     else:
-        opened = RunLog.create(path, config=header, seeds=seeds)
-        forget(state)
+        forget(state)  # of a log that was removed
         if results is not None:
             results.unlink(missing_ok=True)
+        opened = RunLog.create(path, config=header, seeds=seeds)
     with opened as log:
         _, seconds = rollout(envs, allocator, seeds, log=log, checkpoint=state, on_step=on_step)
         if conclude is not None:
             conclude()
     forget(state)
     return seconds
+
+
+def _write_whole(path: Path, header: Mapping[str, Any], rows: Sequence[Row]) -> None:
+    """A log that is whole or absent."""
+    part = path.with_suffix(".part")
+    try:
+        part.unlink(missing_ok=True)
+        with RunLog.create(part, config=header, seeds=header["seeds"]) as log:
+            log.append(rows)
+        part.replace(path)
+    except OSError as error:
+        raise RunLogError(f"cannot write run log {path}: {error}") from error
 
 
 def state_of(path: Path) -> Path:

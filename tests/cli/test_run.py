@@ -165,6 +165,18 @@ def test_a_file_that_is_no_log_is_left_alone(capsys: pytest.CaptureFixture[str],
     assert (code, Path("mine.jsonl").read_text()) == (2, text) if text else (code == 0)
 
 
+def test_the_state_of_a_log_that_was_removed_is_not_used(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HOLD, "stop 2")
+    assert call(capsys, *command("run"))[0] == 130
+    monkeypatch.delenv(HOLD)
+    Path("run/runs/exp3.average.3000.seed0.jsonl").unlink()
+    assert call(capsys, *command("run", "--resume"))[0] == 0
+    assert call(capsys, *command("whole"))[0] == 0
+    assert log("run")[1] == log("whole")[1]
+
+
 def test_another_backend_is_not_continued(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
