@@ -16,7 +16,6 @@ from readsim.errors import RunLogError, unknown
 from readsim.runs.comparing import differences, display_name, unlike
 from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import FinalRow, RunHeader
-from readsim.stats.intervals import half_width
 
 SEEDS = 3  # from so many seeds on, intervals are over seeds
 
@@ -135,8 +134,9 @@ def _items(path: Path) -> Items | None:
 def different(one: TestedRun, other: TestedRun) -> list[str]:
     """The names of what must be equal in compared runs and is not, nested ones with dots."""
     found = unlike(one.header, other.header, one_task=True)
-    ids = [{"test items": run.items.ids if run.items else {}} for run in (one, other)]
-    return sorted(difference.name for difference in (*found, *differences(*ids)))
+    ids, others = (run.items.ids if run.items else {} for run in (one, other))
+    found += differences(ids, others, "test items")
+    return sorted(difference.name for difference in found)
 
 
 def check_fair(runs: Sequence[TestedRun]) -> None:
@@ -177,6 +177,8 @@ def difference(runs: Sequence[TestedRun], label: str, reference: str) -> Apart:
     items were not kept, from the standard errors of both runs' changes, mean over seeds, as if the two
     were measured apart. Raises UnknownNameError for a label that is not there.
     """
+    from scipy.special import stdtrit
+
     for name in (label, reference):
         if name not in labels(runs):
             raise unknown("run", name, labels(runs))
@@ -184,7 +186,8 @@ def difference(runs: Sequence[TestedRun], label: str, reference: str) -> Apart:
     each = np.array([one[seed].scores - other[seed].scores for seed in sorted(one)])
     mean = each.mean(axis=0)
     if len(each) >= SEEDS:
-        return Apart(mean, half_width(each.T), "seeds")
+        spread = each.std(axis=0, ddof=1) / np.sqrt(len(each))
+        return Apart(mean, stdtrit(len(each) - 1, 0.975) * spread, "seeds")
     if all(run.items is not None for run in (*one.values(), *other.values())):
         return Apart(mean, 1.96 * np.sqrt(_item_variance(one, other)), "items")
     if label == reference:
