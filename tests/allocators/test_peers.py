@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from readsim.allocators.configured import Configured
-from readsim.allocators.registry import BUILT_IN, load_allocator
+from readsim.allocators.registry import BUILT_IN, Family, family_of, load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError
 from readsim.runs.log_file import RunLog
@@ -17,8 +17,8 @@ from readsim.worlds import World, load_world
 from tests.support.helpers import FakeBackend, allocations
 from tests.support.made_setups import setup
 
-FAMILIES = ("exponentiated", "bandits", "survey", "lawfit", "contextual", "planning")
-PEERS = [name for name, (target, _) in BUILT_IN.items() if target.split(".")[2] in FAMILIES]
+OURS = (Family.BASELINE, Family.READ, Family.ORACLE)
+PEERS = [name for name in BUILT_IN if family_of(name) not in OURS]
 
 
 def negated() -> World:

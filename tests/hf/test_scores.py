@@ -62,7 +62,7 @@ def write(
 
 def test_differences_are_paired_by_seed(tmp_path: Path) -> None:
     """With three seeds a t interval, as scipy has it; the utility is the weighted mean."""
-    from readsim_hf.scores import check_fair, difference, read_tested, scores
+    from readsim.summary.scores import check_fair, difference, read_tested, scores
 
     rng = np.random.default_rng(0)
     made = {a: [write(tmp_path, a, s, rng)[0] for s in range(3)] for a in ("read", "uniform")}
@@ -82,7 +82,7 @@ def test_differences_are_paired_by_seed(tmp_path: Path) -> None:
 
 
 def test_with_one_seed_the_interval_is_over_items(tmp_path: Path) -> None:
-    from readsim_hf.scores import difference, read_tested
+    from readsim.summary.scores import difference, read_tested
 
     rng = np.random.default_rng(1)
     items = [write(tmp_path, "one-hot", 0, rng, m)[1] for m in ("cot-kd", "logit-kd")]
@@ -237,7 +237,7 @@ def test_a_card_of_the_users_is_read_and_one_with_a_test_item_refused(tmp_path: 
 
 
 def test_nothing_is_read_of_a_run_that_an_older_readsim_made(tmp_path: Path) -> None:
-    from readsim_hf.scores import read_tested
+    from readsim.summary.scores import read_tested
 
     write(tmp_path, "read", 0, np.random.default_rng(4))
     (beside,) = (tmp_path / "runs").glob("*.json")

@@ -275,7 +275,7 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 
 def test_the_header_holds_what_the_analysis_needs(tmp_path: Path) -> None:
     path, _ = run_cell(cell("uniform"), tmp_path / "run.jsonl")
-    header, rows = read_content(path)[:2]
+    header, rows, *_ = read_content(path)
     config = header["config"]
     assert config == cell_config(cell("uniform"), load_world(WORLD))
     assert config["requirement"][1] == pytest.approx(0.6)

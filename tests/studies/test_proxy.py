@@ -69,7 +69,7 @@ def test_effects_by_hand(tmp_path: Path) -> None:
 
 def test_small_and_large_moves(tmp_path: Path) -> None:
     rows = write(tmp_path)[0]
-    frame = steps_of([log for log in read_logs(tmp_path) if log.config["task"] == "math"])
+    frame = steps_of([log for log in read_logs(tmp_path) if log.header.task == "math"])
     frame = frame[frame["seed"] == 1]
     own = steps(rows, 1)
     errors: dict[bool, list[float]] = {True: [], False: []}
@@ -97,7 +97,7 @@ def test_small_and_large_moves(tmp_path: Path) -> None:
 
 def test_promises_by_hand(tmp_path: Path) -> None:
     rows = write(tmp_path)[1]
-    log = next(log for log in read_logs(tmp_path) if log.config["task"] == "code")
+    log = next(log for log in read_logs(tmp_path) if log.header.task == "code")
     (line,) = promises("made", [log])
     gains = [R @ (np.array(steps(rows, s)[-1]["profile"]) - 0.4) for s in SEEDS]
     assert line["gain on probes"] == pytest.approx(100 * np.mean(gains))
