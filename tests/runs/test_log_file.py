@@ -217,10 +217,12 @@ def test_git_revision_of_a_checkout_only(tmp_path: Path, monkeypatch: pytest.Mon
         return git_revision()
 
     # As if readsim were installed inside somebody else's checkout.
-    monkeypatch.setattr(runlog, "__file__", str(tmp_path / "lib" / "readsim" / "runlog.py"))
+    monkeypatch.setattr(
+        runlog, "__file__", str(tmp_path / "lib" / "readsim" / "runs" / "log_file.py")
+    )
     (tmp_path / ".git").mkdir()
     assert revision() is None
-    monkeypatch.setattr(runlog, "__file__", str(tmp_path / "readsim" / "runlog.py"))
+    monkeypatch.setattr(runlog, "__file__", str(tmp_path / "readsim" / "runs" / "log_file.py"))
     assert revision() is None  # a .git that git does not know
     git = shutil.which("git")
     if git is not None:

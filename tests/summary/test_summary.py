@@ -10,8 +10,8 @@ from rich.console import Console
 
 from readsim.errors import RunLogError
 from readsim.metrics import on_target, target_set
-from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.comparing import method_of
+from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.log_schema import read_content
 from readsim.runs.read_logs import log_paths, read_logs
 from readsim.summary import print_table, results, summarise, to_markdown
@@ -157,7 +157,8 @@ def test_fields_that_a_log_lacks_are_named(tmp_path: Path) -> None:
     write_log(tmp_path / "row", [row], **CELL, allocator="a")
     with pytest.raises(RunLogError, match="final_change_sd"):
         results(tmp_path / "row")
-    write_log(tmp_path / "config", [row], **CELL, allocator="a")
+    whole = final_row(0, 0.5, [0.5, 0.5, 0.5])
+    write_log(tmp_path / "config", [whole], **CELL, allocator="a")
     path = tmp_path / "config" / "runs" / "a.t.20000000.jsonl"
     path.write_text(path.read_text().replace("requirement", "required"))
     with pytest.raises(RunLogError, match="lacks requirement"):
