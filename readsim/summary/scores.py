@@ -73,22 +73,20 @@ class Apart:
 def read_tested(folder: Path) -> list[TestedRun]:
     """The finished runs under `folder`/runs. Raises RunLogError where there is none.
 
-    A real run counts when the file of its test items is beside its log.
+    Where runs have the file of their test items beside their log, those without it are left out: they
+    were interrupted before it was written.
     """
     runs = [run for path in log_paths(folder) for run in _tested(read_log(path))]
     if not runs:
         raise RunLogError(f"{folder}: no finished run under {folder / 'runs'}")
-    return runs
+    return [run for run in runs if run.items is not None] or runs
 
 
 def _tested(log: Log) -> Iterator[TestedRun]:
-    header, items = log.header, None
-    if header.is_real:
-        items = _items(log.path.with_suffix(".json"))
-        if items is None or header.weights is None:
-            return  # interrupted, or written by an older readsim
-    if log.unfinished():
+    header = log.header
+    if log.unfinished() or (header.is_real and header.weights is None):  # of an older readsim
         return
+    items = _items(log.path.with_suffix(".json"))
     weights = weights_of(header)
     for final in log.finals:
         yield TestedRun(
@@ -193,7 +191,7 @@ def difference(runs: Sequence[TestedRun], label: str, reference: str) -> Apart:
     if label == reference:
         return Apart(mean, np.zeros_like(mean), "nothing")
     sd = np.mean([np.hypot(one[seed].sd, other[seed].sd) for seed in one], axis=0)
-    return Apart(mean, 1.96 * sd, "the standard errors of both runs")
+    return Apart(mean, 1.96 * sd, "items, from each run's own standard errors")
 
 
 def _item_variance(one: Mapping[int, TestedRun], other: Mapping[int, TestedRun]) -> Array:

@@ -16,6 +16,7 @@ from readsim.runs.log_file import RunLog
 from readsim.summary.scores import check_fair, difference, read_tested, scores
 from tests.cli.test_app import call
 from tests.support.made_logs import final_row, write_log
+from tests.support.made_reports import real_log
 
 NAMES = ["general", "math"]
 
@@ -132,10 +133,20 @@ def test_versions_and_methods_may_differ(
     assert "read, logit-kd" in err
 
 
-def test_nothing_is_read_of_a_run_that_an_older_readsim_made(tmp_path: Path) -> None:
-    write(tmp_path, "read", 0, np.random.default_rng(4))
+def test_runs_without_their_items_are_left_out_where_others_have_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    write(tmp_path, "read", 0, rng)
     (beside,) = (tmp_path / "runs").glob("*.json")
     beside.write_text("{}")
+    [alone] = read_tested(tmp_path)
+    assert alone.items is None
+    write(tmp_path, "uniform", 0, rng)
+    assert [run.label for run in read_tested(tmp_path)] == ["uniform, logit-kd"]
+
+
+def test_what_an_older_readsim_did_not_weigh_is_not_compared(tmp_path: Path) -> None:
+    path = real_log(tmp_path, "read", 0)
+    path.write_text(path.read_text().replace('"weights"', '"weighed"'))
     with pytest.raises(RunLogError, match="no finished run"):
         read_tested(tmp_path)
 
@@ -203,7 +214,7 @@ def test_simulated_and_real_runs_are_not_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     simulated(tmp_path, 1)
-    write(tmp_path, "read", 0, np.random.default_rng(0))
+    real_log(tmp_path, "read", 0)
     code, _, err = call(capsys, "scores", str(tmp_path))
     assert code == 2
     assert "differ in kind of runs" in " ".join(err.split())
