@@ -14,10 +14,10 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from readsim.allocators.base import Allocator
 from readsim.arrays import Array
 from readsim.envs.episode import source_prior
-from readsim.worlds.task import resolve_task
 from readsim.runs.loop import DEV_CHECKPOINTS
 from readsim.streams import generator
 from readsim.token_counts import show_tokens
+from readsim.worlds.task import resolve_task
 from readsim_hf.components import Parts
 from readsim_hf.config import RunConfig
 from readsim_hf.models.pairs import Pair

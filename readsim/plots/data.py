@@ -39,7 +39,7 @@ def utility_curves(logs: Sequence[Log], grid: Grid) -> Curves:
         for seed, run in log.runs.items():
             r = grid.seeds.index(seed)
             spent = [0, *(row.spent for row in run.steps)]
-            level = np.array([row.profile for row in (run.start, *run.steps)]) @ requirement
+            level = run.profiles @ requirement
             gain[b, a, r] += np.interp(tokens[b], spent, level - level[0])
             final[b, a, r] += run.final.final_change[log.visible] @ requirement
     return Curves(tokens, gain / len(grid.tasks), final / len(grid.tasks))

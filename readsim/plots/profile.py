@@ -17,7 +17,7 @@ def draw_profile(log: Log) -> Figure:
     header, columns = log.header, log.visible
     names = [header.capabilities[j] for j in columns]
     spent = np.array([0, *(row.spent for row in log.steps)])
-    profile = 100.0 * np.array([row.profile for row in (log.starts[0], *log.steps)])
+    profile = 100.0 * np.array([log.starts[0].profile, *(row.profile for row in log.steps)])
     box = Box(1.7, 1.05, left=0.42, right=0.28, top=0.3, bottom=0.28)
     margins = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
     figure, axes = panels(len(names), box, columns=4, margins=margins)

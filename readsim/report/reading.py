@@ -6,7 +6,6 @@ and probes only (R65), so their folder may hold several.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,13 +80,16 @@ def _group(logs: Sequence[Log]) -> Group:
     if not logs[0].header.is_real:  # else `_belongs` has compared them
         check_comparison(logs)
     usual = usual_manifest([log.header for log in logs], REFERENCE)
-    named = [replace(log, header=_named(log.header, usual)) for log in logs]
+    named = [_named(log, usual) for log in logs]
     meaning = {log.header.allocator: _meaning(log.header) for log in named}
     _check_settings(named)
     whole, left_out = complete(joined(named))
     names = {log.header.allocator for log in whole}
-    headers = {log.path: log.header for log in logs}
-    used = {log.path: headers[log.path] for log in named if log.header.allocator in names}
+    used = {
+        log.path: log.header
+        for log, known in zip(logs, named, strict=True)
+        if known.header.allocator in names
+    }
     return Group(whole, used, {n: m for n, m in meaning.items() if n in names}, left_out)
 
 
@@ -99,16 +101,16 @@ def _meaning(header: RunHeader) -> str:
     )
 
 
-def _named(header: RunHeader, usual: Mapping[str, Any] | None) -> RunHeader:
-    """The header under a name that tells it from runs of the same allocator with another method.
+def _named(log: Log, usual: Mapping[str, Any] | None) -> Log:
+    """The log under a name that tells it from runs of the same allocator with another method.
 
     A real run is judged by what its task weighs, whatever the run was told.
     """
-    requirement, weights = header.requirement, header.weights
+    header, requirement, weights = log.header, log.header.requirement, log.header.weights
     if header.is_real and weights is not None and len(weights) == len(header.capabilities):
         seen = tuple(weights[j] for j in header.visible)
         requirement = seen if sum(seen) > 0 else requirement
-    return replace(header, allocator=display_name(header, usual), requirement=requirement)
+    return log.with_header(allocator=display_name(header, usual), requirement=requirement)
 
 
 def _check_settings(logs: Sequence[Log]) -> None:

@@ -58,9 +58,7 @@ def fair(header: RunHeader, *, one_task: bool) -> dict[str, Any]:
     `one_task` also the task, its budget and what it weighs: what the scores of single runs need.
     Null and absent are the same.
     """
-    keys = SHARED
-    if one_task:
-        keys = ("task", "budget", "weights", *keys)
+    keys = ("task", "budget", "weights", *SHARED) if one_task else SHARED
     if header.manifest is None:
         return _given({key: _plain(header, key) for key in keys})
     shared = {key: _plain(header, key) for key in keys if key != "world_digest"}

@@ -7,6 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.runs.comparing import METHOD, SHARED, unlike
 from readsim.runs.log_schema import read_content
@@ -34,6 +37,11 @@ class LoggedRun:
     start: StartRow
     steps: list[StepRow]
     final: FinalRow
+
+    @property
+    def profiles(self) -> Array:
+        """What the probes showed at the start and after each step: (T + 1, V)."""
+        return np.array([self.start.profile, *(row.profile for row in self.steps)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +97,10 @@ class Log:
             raise RunLogError(
                 f"{where}: steps are {numbers}, expected 1, 2, ... up to {self.header.steps}"
             )
-        for row in (start, *steps):
-            if (row.profile != row.profile).any():
-                raise RunLogError(f"{where}, {row.kind} row: profile lacks a score")
-        return LoggedRun(start, steps, final)
+        run = LoggedRun(start, steps, final)
+        if np.isnan(run.profiles).any():
+            raise RunLogError(f"{where}: a profile lacks a score")
+        return run
 
     def unfinished(self) -> list[int]:
         """Its seeds without a final row. Raises RunLogError for a seed that ended twice or is not its own."""
@@ -110,7 +118,11 @@ class Log:
         """The same log with these seeds only."""
         mine = tuple(seed for seed in self.header.seeds if seed in seeds)
         rows = tuple(row for row in self.rows if row.seed in seeds)
-        return replace(self, header=replace(self.header, seeds=mine), rows=rows)
+        return replace(self.with_header(seeds=mine), rows=rows)
+
+    def with_header(self, **changes: Any) -> "Log":
+        """The same rows under a header in which these fields are changed."""
+        return replace(self, header=replace(self.header, **changes))
 
     def frame(self) -> "pd.DataFrame":
         """A tidy table: a row a row, a column a field; what a row lacks is missing, never a number."""
@@ -186,8 +198,8 @@ def joined(logs: Sequence[Log]) -> list[Log]:
         first = cells[cell]
         if twice := set(first.header.seeds) & set(own.seeds):
             raise RunLogError(f"{first.path} and {log.path} both hold {cell}, seeds {twice}")
-        header = replace(first.header, seeds=(*first.header.seeds, *own.seeds))
-        cells[cell] = replace(first, header=header, rows=(*first.rows, *log.rows))
+        both = first.with_header(seeds=(*first.header.seeds, *own.seeds))
+        cells[cell] = replace(both, rows=(*first.rows, *log.rows))
     return list(cells.values())
 
 

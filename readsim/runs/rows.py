@@ -180,38 +180,43 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
     where = f"{where}, seed {seed}, {kind} row"
     if kind == "start":
         return StartRow(
-            seed,
-            _numbers(rest, "profile", v, where, gaps=True),
-            _optional(rest, "requirement", v, where),
+            seed=seed,
+            profile=_numbers(rest, "profile", v, where, gaps=True),
+            requirement=_optional(rest, "requirement", v, where),
             extra=rest or NOTHING,
         )
     if kind == "step":
         return StepRow(
-            seed,
-            *(_whole(rest, key, where) for key in ("step", "tokens", "spent")),
-            _numbers(rest, "allocation", s, where),
-            _numbers(rest, "profile", v, where, gaps=True),
-            _optional(rest, "change", v, where),
-            rest.pop("reward", None)
-            if rest.get("reward") is None
-            else _number(rest, "reward", where),
-            _optional(rest, "dev_profile", v, where),
-            _table(rest, "report", where)
-            if rest.get("report")
-            else rest.pop("report", None) or NOTHING,
+            seed=seed,
+            step=_whole(rest, "step", where),
+            tokens=_whole(rest, "tokens", where),
+            spent=_whole(rest, "spent", where),
+            allocation=_numbers(rest, "allocation", s, where),
+            profile=_numbers(rest, "profile", v, where, gaps=True),
+            change=_optional(rest, "change", v, where),
+            reward=_number(rest, "reward", where) if _has(rest, "reward") else None,
+            dev_profile=_optional(rest, "dev_profile", v, where),
+            report=_table(rest, "report", where) if _has(rest, "report") else NOTHING,
             extra=rest or NOTHING,
         )
     return FinalRow(
-        seed,
-        _whole(rest, "step", where),
-        _table(rest, "totals", where),
-        _number(rest, "utility", where),
-        *(
-            _numbers(rest, key, k, where)
-            for key in ("final_profile", "final_change", "final_change_sd")
-        ),
+        seed=seed,
+        step=_whole(rest, "step", where),
+        totals=_table(rest, "totals", where),
+        utility=_number(rest, "utility", where),
+        final_profile=_numbers(rest, "final_profile", k, where),
+        final_change=_numbers(rest, "final_change", k, where),
+        final_change_sd=_numbers(rest, "final_change_sd", k, where),
         extra=rest or NOTHING,
     )
+
+
+def _has(row: dict[str, Any], key: str) -> bool:
+    """Whether a field is there and not null; a null is taken out."""
+    if row.get(key) is None:
+        row.pop(key, None)
+        return False
+    return True
 
 
 def _number(row: dict[str, Any], key: str, where: str) -> float:
@@ -236,10 +241,7 @@ def _table(row: dict[str, Any], key: str, where: str) -> dict[str, Any]:
 
 
 def _optional(row: dict[str, Any], key: str, length: int | None, where: str) -> Array | None:
-    if row.get(key) is None:
-        row.pop(key, None)
-        return None
-    return _numbers(row, key, length, where, gaps=True)
+    return _numbers(row, key, length, where, gaps=True) if _has(row, key) else None
 
 
 def _numbers(

@@ -16,7 +16,6 @@ from readsim.errors import RunLogError, unknown
 from readsim.runs.comparing import differences, display_name, unlike
 from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import FinalRow, RunHeader
-from readsim.stats.intervals import half_width
 
 SEEDS = 3  # from so many seeds on, intervals are over seeds
 
@@ -74,22 +73,20 @@ class Apart:
 def read_tested(folder: Path) -> list[TestedRun]:
     """The finished runs under `folder`/runs. Raises RunLogError where there is none.
 
-    A real run counts when the file of its test items is beside its log.
+    Where runs have the file of their test items beside their log, those without it are left out: they
+    were interrupted before it was written.
     """
     runs = [run for path in log_paths(folder) for run in _tested(read_log(path))]
     if not runs:
         raise RunLogError(f"{folder}: no finished run under {folder / 'runs'}")
-    return runs
+    return [run for run in runs if run.items is not None] or runs
 
 
 def _tested(log: Log) -> Iterator[TestedRun]:
-    header, items = log.header, None
-    if header.is_real:
-        items = _items(log.path.with_suffix(".json"))
-        if items is None or header.weights is None:
-            return  # interrupted, or written by an older readsim
-    if log.unfinished():
+    header = log.header
+    if log.unfinished() or (header.is_real and header.weights is None):  # of an older readsim
         return
+    items = _items(log.path.with_suffix(".json"))
     weights = weights_of(header)
     for final in log.finals:
         yield TestedRun(
@@ -135,8 +132,9 @@ def _items(path: Path) -> Items | None:
 def different(one: TestedRun, other: TestedRun) -> list[str]:
     """The names of what must be equal in compared runs and is not, nested ones with dots."""
     found = unlike(one.header, other.header, one_task=True)
-    ids = [{"test items": run.items.ids if run.items else {}} for run in (one, other)]
-    return sorted(difference.name for difference in (*found, *differences(*ids)))
+    ids, others = (run.items.ids if run.items else {} for run in (one, other))
+    found += differences(ids, others, "test items")
+    return sorted(difference.name for difference in found)
 
 
 def check_fair(runs: Sequence[TestedRun]) -> None:
@@ -177,6 +175,8 @@ def difference(runs: Sequence[TestedRun], label: str, reference: str) -> Apart:
     items were not kept, from the standard errors of both runs' changes, mean over seeds, as if the two
     were measured apart. Raises UnknownNameError for a label that is not there.
     """
+    from scipy.special import stdtrit
+
     for name in (label, reference):
         if name not in labels(runs):
             raise unknown("run", name, labels(runs))
@@ -184,13 +184,14 @@ def difference(runs: Sequence[TestedRun], label: str, reference: str) -> Apart:
     each = np.array([one[seed].scores - other[seed].scores for seed in sorted(one)])
     mean = each.mean(axis=0)
     if len(each) >= SEEDS:
-        return Apart(mean, half_width(each.T), "seeds")
+        spread = each.std(axis=0, ddof=1) / np.sqrt(len(each))
+        return Apart(mean, stdtrit(len(each) - 1, 0.975) * spread, "seeds")
     if all(run.items is not None for run in (*one.values(), *other.values())):
         return Apart(mean, 1.96 * np.sqrt(_item_variance(one, other)), "items")
     if label == reference:
         return Apart(mean, np.zeros_like(mean), "nothing")
     sd = np.mean([np.hypot(one[seed].sd, other[seed].sd) for seed in one], axis=0)
-    return Apart(mean, 1.96 * sd, "the standard errors of both runs")
+    return Apart(mean, 1.96 * sd, "items, from each run's own standard errors")
 
 
 def _item_variance(one: Mapping[int, TestedRun], other: Mapping[int, TestedRun]) -> Array:

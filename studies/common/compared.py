@@ -1,7 +1,6 @@
 """A comparison by budget, method, seed and task, in points: what claims about methods are judged on."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -46,8 +45,7 @@ def labelled(logs: Sequence[Log]) -> list[Log]:
     """Logs under their display names, such as `one-hot, logit-kd`, where methods of distillation differ."""
     if len({method_of(log.header) for log in logs}) < 2:
         return list(logs)
-    named = [replace(log.header, allocator=display_name(log.header)) for log in logs]
-    return [replace(log, header=header) for log, header in zip(logs, named, strict=True)]
+    return [log.with_header(allocator=display_name(log.header)) for log in logs]
 
 
 def target_of(log: Log) -> str:

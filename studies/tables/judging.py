@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from readsim.allocators.registry import base_name
 from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.summary.grid import Grid
@@ -41,7 +42,7 @@ class Profiles:
     @property
     def specialists(self) -> list[int]:
         """Places of the one-hot rows. Raises RunLogError if there is none."""
-        found = [n for n, name in enumerate(self.methods) if name.split()[0] == "one-hot"]
+        found = [n for n, name in enumerate(self.methods) if base_name(name) == "one-hot"]
         if not found:
             raise RunLogError(f"no one-hot runs: the allocators are {', '.join(self.methods)}")
         return found

@@ -25,7 +25,7 @@ from tests.support.helpers import SMALL, WORLD, FakeBackend, allocations, decisi
 
 
 def build(name: str) -> Allocator:
-    learns = BUILT_IN[name][0].endswith(":ReAD")
+    learns = BUILT_IN[name].target.endswith(":ReAD")
     return load_allocator(name, SMALL if learns else {})
 
 

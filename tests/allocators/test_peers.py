@@ -1,6 +1,5 @@
 """What every peer does in every kind of world, through the one loop."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 from readsim.allocators.configured import Configured
-from readsim.allocators.registry import BUILT_IN, load_allocator
+from readsim.allocators.registry import BUILT_IN, Family, family_of, load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError
 from readsim.runs.log_file import RunLog
@@ -18,12 +17,8 @@ from readsim.worlds import World, load_world
 from tests.support.helpers import FakeBackend, allocations
 from tests.support.made_setups import setup
 
-MODULES = ("bandits", "contextual", "exponentiated", "heuristics", "lawfit", "mpc", "oracles")
-PEERS = [
-    name
-    for name, (target, _) in BUILT_IN.items()
-    if re.split("[.:]", target)[2] in MODULES and name not in {"greedy-last", "oracle-static"}
-]
+OURS = {name for name in BUILT_IN if family_of(name) in (Family.BASELINE, Family.READ)}
+PEERS = [name for name in BUILT_IN if name not in OURS and name != "oracle-static"]
 
 
 def negated() -> World:

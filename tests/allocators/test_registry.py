@@ -1,84 +1,72 @@
-"""Allocators by name, by path and by entry point; what cannot be built is said."""
+"""Families of allocators: every one has one, and the README groups them so."""
 
-from importlib.metadata import EntryPoint
-from typing import Any
+import re
 
-import numpy as np
 import pytest
 
-from readsim.allocators.base import Allocator, Context, State
-from readsim.allocators.registry import allocator_names, describe, load_allocator
-from readsim.envs.env import DistillEnv
-from readsim.errors import ConfigError, UnknownNameError
-from readsim.runs.loop import rollout
-from tests.support.helpers import WORLD
+from readsim.allocators.registry import (
+    BUILT_IN,
+    FIRST,
+    Family,
+    base_name,
+    display_order,
+    family_of,
+    is_oracle,
+)
+from readsim.runs.cell import PAPER_ALLOCATORS
+from tests.support.paths import ROOT
 
 
-class Favourite(Allocator):
-    """Everything on the capability that is required most."""
-
-    def select(self, state: State, context: Context) -> Any:
-        return context.requirement == context.requirement.max()
-
-
-class Silent(Allocator):
-    """Defines nothing."""
-
-
-class NotOne:
-    """Not an allocator."""
-
-
-def test_a_users_class_works_by_path() -> None:
-    rows, _ = rollout(
-        [DistillEnv(WORLD)], load_allocator("tests.allocators.test_registry:Favourite"), [0]
-    )
-    assert np.array_equal(rows[1]["allocation"], np.eye(4)[0])
-    assert describe("tests.allocators.test_registry:Favourite").startswith("Everything")
+def test_the_readme_groups_allocators_by_family() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| family | names |")[1]
+    rows = [line.split("|")[1:3] for line in table.split("\n\n")[0].splitlines()[2:]]
+    seen: dict[str, set[Family]] = {}
+    for title, names in rows:
+        known = [name for name in re.findall("`([^`*]+)`", names) if name in BUILT_IN]
+        seen[title.strip()] = {family_of(name) for name in known}
+    assert seen.pop("the paper's") == {Family.BASELINE, Family.READ}
+    assert seen == {family.value: {family} for family in map(Family, seen)}
+    assert {f for found in seen.values() for f in found} == {*Family} - {
+        *(Family.BASELINE, Family.READ, Family.OTHER)
+    }
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "error", "fragment"),
+    ("name", "family"),
     [
-        ("raed", {}, UnknownNameError, "did you mean 'read'"),
-        ("nowhere.at.all:Thing", {}, UnknownNameError, "cannot import 'nowhere.at.all'"),
-        (
-            "tests.allocators.test_registry:Favorite",
-            {},
-            UnknownNameError,
-            "did you mean 'Favourite'",
-        ),
-        ("tests.allocators.test_registry:NotOne", {}, ConfigError, "not a readsim.Allocator"),
-        ("tests.allocators.test_registry:Silent", {}, ConfigError, "defines no select"),
-        ("uniform", {"speed": 3}, ConfigError, "speed"),
-        ("read", {"kapa": 3}, UnknownNameError, "did you mean 'kappa'"),
-        ("read", {"kappa": -1.0}, ConfigError, "kappa = -1.0"),
-        ("read", {"kappa_decay": 2.0}, ConfigError, "kappa_decay = 2.0"),
-        ("read", {"pool": 1.5}, ConfigError, "pool = 1.5"),
-        ("read", {"variant": "no-adaption"}, UnknownNameError, "did you mean 'no-adaptation'"),
-        ("grid", {"top": 0}, ConfigError, "top = 0"),
-        ("grid", {"trial_share": 1.0}, ConfigError, "trial_share = 1.0"),
+        ("read+guard=0.1, logit-kd, identified", Family.READ),
+        ("read-no-history", Family.READ),
+        ("read-mine", Family.READ),
+        ("readsim.allocators.static:Uniform", Family.OTHER),
+        ("reader", Family.OTHER),
+        ("greedy", Family.BASELINE),
+        ("one-hot, cot-kd", Family.BASELINE),
+        ("oracle-mine+x=1", Family.ORACLE),
+        ("exp3+floor=0.02", Family.BANDIT),
+        ("mine", Family.OTHER),
     ],
 )
-def test_what_cannot_be_built_is_said(
-    name: str, settings: dict[str, Any], error: type[Exception], fragment: str
-) -> None:
-    with pytest.raises(error, match=fragment):
-        load_allocator(name, settings)
+def test_families_of_names(name: str, family: Family) -> None:
+    assert family_of(name) is family
+    assert is_oracle(name) == (family is Family.ORACLE)
 
 
-def test_a_one_hot_source_must_exist() -> None:
-    with pytest.raises(UnknownNameError, match="unknown source 'skill_7'"):
-        rollout([DistillEnv(WORLD)], load_allocator("one-hot", {"source": "skill_7"}), [0])
+def test_base_names() -> None:
+    assert base_name("read+guard=0.1, logit-kd") == base_name("read, logit-kd") == "read"
+    assert base_name("a.b:C+x=1") == "a.b:C"
 
 
-def test_entry_points_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = EntryPoint(
-        "favourite", "tests.allocators.test_registry:Favourite", "readsim.allocators"
-    )
-    monkeypatch.setattr(
-        "readsim.allocators.registry.entry_points",
-        lambda group: [entry] if "readsim" in group else [],
-    )
-    assert "favourite" in allocator_names()
-    assert isinstance(load_allocator("favourite"), Allocator)
+def test_the_order_of_tables() -> None:
+    names = [
+        "oracle-planning",
+        "read-no-history",
+        "read+kappa=1",
+        "zeta",
+        "aioli",
+        *PAPER_ALLOCATORS,
+    ]
+    assert display_order(reversed(names)) == [
+        *FIRST,
+        *("aioli", "zeta", "read", "read+kappa=1", "read-no-history"),
+        *("oracle-planning", "oracle-static"),
+    ]

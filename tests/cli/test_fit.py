@@ -12,13 +12,13 @@ from readsim.allocators.registry import load_allocator
 from readsim.cli import fit as fit_commands
 from readsim.cli.app import app
 from readsim.envs.env import DistillEnv
-from readsim.errors import ConfigError, ReadsimError
+from readsim.errors import ReadsimError
 from readsim.fitting import law
 from readsim.fitting.cross_validation import first_choice
 from readsim.fitting.diagnostics import compare
 from readsim.fitting.law import fit_law
 from readsim.runs.grid import make_cells, run_cell
-from readsim.runs.logs_for_fit import read_logs
+from readsim.runs.logs_for_fit import fit_table
 from readsim.runs.loop import rollout
 from readsim.worlds import load_world
 from tests.support.made_fits import known_world, mixtures, write_csv
@@ -173,7 +173,7 @@ def test_settings_that_contradict(tmp_path: Path) -> None:
         (tmp_path, "w.toml", {}, "no run logs"),
     ):
         settings: dict[str, Any] = {**none, "tolerance": 0.01, "seed": 0, **more}
-        with pytest.raises(ConfigError, match=message):
+        with pytest.raises(ReadsimError, match=message):
             fit_commands.fit(path, None, tmp_path / out, **settings)
 
 
@@ -188,7 +188,7 @@ def test_a_world_fitted_to_its_own_logs(tmp_path: Path) -> None:
     )
     for cell in cells:
         run_cell(cell, tmp_path / "runs" / cell.file_name)
-    runs = read_logs(tmp_path)
+    runs = fit_table(tmp_path)
     assert len(runs.tokens) == len(cells) * 3 * (8 + 2)
     assert len(set(runs.groups)) == len(cells) * 3
     assert not runs.tokens[0].any()

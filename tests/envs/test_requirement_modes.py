@@ -163,7 +163,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         *("--allocators", "task-static,uniform", "--jobs", "1", "--out", str(out)),
     )
     assert call(capsys, *words, "--requirement", "noisy:4")[0] == 0
-    header, rows = read_content(next((out / "runs").glob("task-static*")))[:2]
+    header, rows, *_ = read_content(next((out / "runs").glob("task-static*")))
     assert header["config"]["told"] == "noisy:4"
     assert rows[0]["requirement"] != rows[1]["requirement"]
     code, _, err = call(capsys, *words)

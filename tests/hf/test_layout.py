@@ -28,7 +28,7 @@ LAYERS = (
     ("benchmark_factory", "manifest", "teacher_factory"),
     ("components",),
     ("backend", "interventions"),
-    ("distributed_run", "identify", "progress", "results", "scores", "token_estimate"),
+    ("distributed_run", "identify", "progress", "results", "token_estimate"),
     ("distill",),
     ("plan",),
     ("cli",),

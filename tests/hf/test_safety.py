@@ -133,7 +133,7 @@ def test_the_command_shows_and_keeps_both_rates(
     shown = capsys.readouterr().out
     assert "refused of safe prompts" in shown
     (log,) = (tmp_path / "out" / "runs").glob("task-static.safety.*.jsonl")
-    header, rows = read_content(log)[:2]
+    header, rows, *_ = read_content(log)
     assert header["config"]["hidden"] == ["safety"]
     assert len(rows[-2]["profile"]) == 8
     assert len(rows[-1]["final_profile"]) == 9

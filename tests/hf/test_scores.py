@@ -1,137 +1,17 @@
-"""Finished runs side by side: what may be compared, and the numbers against plain formulas."""
+"""Real runs, identified, finished and shown side by side; a user's own card."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from readsim.errors import ConfigError, RunLogError, UnknownNameError
-from readsim.runs.log_file import RunLog
+from readsim.errors import ConfigError
 from tests.cli.test_app import call
 from tests.support.hf import NEEDS, char_pair
 
 pytestmark = pytest.mark.extra(*NEEDS)
-
-NAMES = ["general", "math"]
-
-
-def write(
-    folder: Path, allocator: str, seed: int, rng: Any, method: str = "logit-kd", **changed: Any
-) -> Any:
-    """A finished run with random item scores; `changed` are entries of its manifest."""
-    manifest = {
-        "pair": "nano",
-        "student": "s",
-        "training": {"batch": 4},
-        "versions": {"torch": "1"},
-    }
-    manifest |= {"method": method, "signal": "", "objective": "", **changed}
-    config = {
-        "allocator": allocator,
-        "budget": 100,
-        "steps": 2,
-        "weights": [0.25, 0.75],
-        "capabilities": NAMES,
-        "manifest": manifest,
-    }
-    items = {
-        name: rng.integers(0, 2, 40).astype(float) for name in ("general-a", "math-a", "math-b")
-    }
-    profile = np.array(
-        [items["general-a"].mean(), (items["math-a"].mean() + items["math-b"].mean()) / 2]
-    )
-    path = folder / "runs" / f"{allocator}.{method}.{seed}.jsonl"
-    with RunLog.create(path, config=config, seeds=[seed]) as log:
-        log.append([{"kind": "final", "seed": seed, "final_profile": profile}])
-    tested = {
-        "benchmarks": {
-            "general-a": ["general", "a"],
-            "math-a": ["math", "a"],
-            "math-b": ["math", "b"],
-        },
-        "ids": {"general-a": "x"},
-        "after": {name: scores.tolist() for name, scores in items.items()},
-    }
-    path.with_suffix(".json").write_text(json.dumps({"test": tested}))
-    return profile, items
-
-
-def test_differences_are_paired_by_seed(tmp_path: Path) -> None:
-    """With three seeds a t interval, as scipy has it; the utility is the weighted mean."""
-    from readsim_hf.scores import check_fair, difference, read_tested, scores
-
-    rng = np.random.default_rng(0)
-    made = {a: [write(tmp_path, a, s, rng)[0] for s in range(3)] for a in ("read", "uniform")}
-    runs = read_tested(tmp_path)
-    check_fair(runs)
-    apart = difference(runs, "read, logit-kd", "uniform, logit-kd")
-    assert apart.over == "seeds"
-    rows = np.array(made["read"]) - np.array(made["uniform"])
-    whole = np.column_stack([rows, rows @ [0.25, 0.75]])
-    assert np.allclose(apart.mean, whole.mean(axis=0))
-    for n in range(3):
-        low, high = stats.ttest_1samp(whole[:, n], 0).confidence_interval(0.95)
-        assert np.isclose(2 * apart.half[n], high - low)
-    assert np.allclose(scores(runs, "read, logit-kd")[:2], np.mean(made["read"], axis=0))
-    with pytest.raises(UnknownNameError, match="uniform, logit-kd"):
-        difference(runs, "read, logit-kd", "uniform")
-
-
-def test_with_one_seed_the_interval_is_over_items(tmp_path: Path) -> None:
-    from readsim_hf.scores import difference, read_tested
-
-    rng = np.random.default_rng(1)
-    items = [write(tmp_path, "one-hot", 0, rng, m)[1] for m in ("cot-kd", "logit-kd")]
-    apart = difference(read_tested(tmp_path), "one-hot, cot-kd", "one-hot, logit-kd")
-    assert apart.over == "items"
-    se = {n: stats.sem(items[0][n] - items[1][n]) for n in items[0]}
-    math = np.hypot(se["math-a"], se["math-b"]) / 2
-    assert np.allclose(apart.half[:2], 1.96 * np.array([se["general-a"], math]))
-    assert np.isclose(apart.half[2], 1.96 * np.hypot(0.25 * se["general-a"], 0.75 * math))
-
-
-def test_unlike_runs_are_refused_by_name(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rng = np.random.default_rng(2)
-    write(tmp_path, "read", 0, rng)
-    write(tmp_path, "uniform", 0, rng, training={"batch": 8})
-    code, _, err = call(capsys, "scores", str(tmp_path))
-    assert code == 2
-    assert "training.batch" in " ".join(err.split())
-    other = tmp_path / "other"
-    write(other, "read", 0, rng)
-    write(other, "uniform", 1, rng)
-    code, _, err = call(capsys, "scores", str(other))
-    assert code == 2
-    assert "different seeds" in " ".join(err.split())
-    shutil.copy(other / "runs/read.logit-kd.0.jsonl", other / "runs/copy.jsonl")
-    shutil.copy(other / "runs/read.logit-kd.0.json", other / "runs/copy.json")
-    code, _, err = call(capsys, "scores", str(other))
-    assert code == 2
-    assert "twice" in err
-    code, _, err = call(capsys, "scores", str(tmp_path / "none"))
-    assert code == 2
-    assert "no finished run" in " ".join(err.split())
-
-
-def test_versions_and_methods_may_differ(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rng = np.random.default_rng(3)
-    write(tmp_path, "read", 0, rng)
-    write(tmp_path, "one-hot", 0, rng, "cot-sft", versions={"torch": "2"})
-    code, out, _ = call(capsys, "scores", str(tmp_path), "--reference", "read, logit-kd")
-    assert code == 0
-    assert "over items" in out
-    assert (tmp_path / "scores.csv").read_text().count("\n") == 1 + 2 * 3
-    code, _, err = call(capsys, "scores", str(tmp_path), "--reference", "red")
-    assert code == 2
-    assert "read, logit-kd" in err
 
 
 @pytest.fixture
@@ -235,13 +115,3 @@ def test_a_card_of_the_users_is_read_and_one_with_a_test_item_refused(tmp_path: 
     path.write_text(f'{lines}\nexemplars = [{{ input = "{item}", output = "x" }}]')
     with pytest.raises(ConfigError, match="is an item of the test split"):
         identify(config, env, tmp_path / "bench")
-
-
-def test_nothing_is_read_of_a_run_that_an_older_readsim_made(tmp_path: Path) -> None:
-    from readsim_hf.scores import read_tested
-
-    write(tmp_path, "read", 0, np.random.default_rng(4))
-    (beside,) = (tmp_path / "runs").glob("*.json")
-    beside.write_text("{}")
-    with pytest.raises(RunLogError, match="no finished run"):
-        read_tested(tmp_path)

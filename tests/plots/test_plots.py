@@ -192,10 +192,11 @@ def naive_gain(logs: Sequence[Log], allocator: str, budget: int, seed: int, step
     """Mean over tasks of r . (p_step - p_start), straight from the rows."""
     values = []
     for log in logs:
-        if (log.config["allocator"], log.config["budget"]) == (allocator, budget):
-            rows = [r for r in log.rows if r["seed"] == seed and r["kind"] != "final"]
-            change = np.subtract(rows[step]["profile"], rows[0]["profile"])
-            values.append(float(np.dot(change, log.config["requirement"])))
+        if (log.header.allocator, log.header.budget) == (allocator, budget):
+            start = next(r.profile for r in log.starts if r.seed == seed)
+            after = [start, *(r.profile for r in log.steps if r.seed == seed)][step]
+            change = after - start
+            values.append(float(np.dot(change, log.header.requirement)))
     return float(np.mean(values))
 
 
@@ -254,9 +255,8 @@ def test_runs_that_spend_otherwise_are_brought_to_the_same_tokens(tmp_path: Path
 def test_allocations_are_means_over_seeds_and_stacked_to_one(few: Drawn) -> None:
     logs, grid = few.logs, few.grid
     [log] = [x for x in logs if x.path.name == "read.math.150000000.jsonl"]
-    steps = [row for row in log.rows if row["kind"] == "step"]
     naive = [
-        np.mean([r["allocation"] for r in steps if r["step"] == t], axis=0) for t in (1, 2, 3, 4)
+        np.mean([r.allocation for r in log.steps if r.step == t], axis=0) for t in (1, 2, 3, 4)
     ]
     np.testing.assert_allclose(mean_allocation(log), naive)
     figure = few.figures["allocation"]

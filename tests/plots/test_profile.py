@@ -1,23 +1,30 @@
 """The figure of one run: every capability's line, its tokens, its change on the test split."""
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import sober
-from tests.support.made_logs import NAMES, SHARED, run_rows
+from readsim.runs.read_logs import read_log
+from tests.support.made_logs import NAMES, Rows, run_rows, write_log
 
-CONFIG: dict[str, Any] = {**SHARED, "hidden": ["code"]}
+
+def drawn(folder: Path, rows: Rows, hidden: Sequence[str] = ()) -> Figure:
+    about = {"allocator": "read", "task": "math", "budget": 400, "seeds": [0]}
+    path = write_log(folder, rows, **about, hidden=hidden, requirement=[1.0])
+    with sober():
+        return draw_profile(read_log(path))
 
 
-def test_lines_bars_and_marks_are_the_logs() -> None:
+def test_lines_bars_and_marks_are_the_logs(tmp_path: Path) -> None:
     rows = run_rows(np.random.default_rng(2), 0, 400, 0.2, len(NAMES))
     for row in rows[:-1]:
         row["profile"] = np.delete(row["profile"], 1)  # probes do not show it
-    with sober():
-        figure = draw_profile(rows, CONFIG)
+    figure = drawn(tmp_path, rows, ["code"])
     shown = [k for k, name in enumerate(NAMES) if name != "code"]
     assert [axes.get_title(loc="left") for axes in figure.axes] == [NAMES[k] for k in shown]
     levels = 100 * np.array([row["profile"] for row in rows[:-1]])
@@ -35,7 +42,6 @@ def test_lines_bars_and_marks_are_the_logs() -> None:
         assert np.allclose(heights, [row["allocation"][k] for row in rows[1:-1]])
 
 
-def test_a_run_that_only_started_has_a_figure_too() -> None:
+def test_a_run_that_only_started_has_a_figure_too(tmp_path: Path) -> None:
     rows = run_rows(np.random.default_rng(2), 0, 400, 0.2, len(NAMES))[:1]
-    with sober():
-        assert len(draw_profile(rows, SHARED).axes) == 3
+    assert len(drawn(tmp_path, rows).axes) == 3

@@ -197,8 +197,8 @@ def test_runs_are_judged_by_what_the_task_weighs(tmp_path: Path) -> None:
         real_log(tmp_path, "read", seed, config={"requirement": told, "identified": {"r2": 1}})
         real_log(tmp_path, "task-static", seed)
     [group], _ = read_groups(tmp_path)
-    assert {log.config["allocator"] for log in group.logs} == {"read, identified", "task-static"}
-    assert all(log.config["requirement"] == [0.6, 0.3, 0.1] for log in group.logs)
+    assert {log.header.allocator for log in group.logs} == {"read, identified", "task-static"}
+    assert all(log.header.requirement == (0.6, 0.3, 0.1) for log in group.logs)
 
 
 def test_nothing_of_others_is_overwritten(folder: Path) -> None:

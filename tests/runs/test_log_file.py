@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from readsim.errors import RunLogError, SchemaError
 from readsim.runs import log_file as runlog
-from readsim.runs.log_file import RunLog, frame, git_revision
+from readsim.runs.log_file import RunLog, git_revision
 from readsim.runs.log_schema import ROW_KINDS, SCHEMA, Row, read_content
 
 CONFIG = {"allocator": {"name": "read", "kappa": 1.0}, "steps": 20, "names": ["Mathé", "数学"]}
@@ -97,7 +97,7 @@ class RunLogMachine(RuleBasedStateMachine):
 
     @invariant()
     def holds_the_model(self) -> None:
-        header, rows = read_content(self.path)[:2]
+        header, rows, *_ = read_content(self.path)
         assert rows == self.log.rows == self.model
         assert header == self.log.header
 
@@ -109,7 +109,7 @@ TestRunLogMachine.settings = settings(max_examples=25, stateful_step_count=15)
 def test_header(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "log.jsonl"
     with RunLog.create(path, config={"n": np.int64(3), "t": (1, 2)}, seeds=[0, 1]) as log:
-        header, rows = read_content(path)[:2]
+        header, rows, *_ = read_content(path)
         assert rows == []
         assert header == log.header
     assert (header["kind"], header["schema"], header["seeds"]) == ("header", SCHEMA, [0, 1])
@@ -211,32 +211,15 @@ def test_a_failed_append_leaves_nothing_behind(
     assert not (tmp_path / "new.jsonl").exists()
 
 
-def test_frame(tmp_path: Path) -> None:
-    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
-    for n, path in enumerate(paths):
-        with RunLog.create(path, config={}, seeds=[n]) as log:
-            log.append([step(0, profile=np.array([0.1, 0.2]), name="é", left=n)])
-            log.append([{"kind": "final", "seed": 2**62 + 1, "score": 0.1 + n}])
-    table = frame(paths)
-    assert list(table["kind"]) == ["step", "final"] * 2
-    assert list(table["seed"]) == [3, 2**62 + 1] * 2
-    assert table["profile"][0] == [0.1, 0.2]
-    assert isinstance(table["profile"][0], list)
-    assert list(table["score"].isna()) == [True, False] * 2
-    assert table["score"][3] == 1.1
-    assert frame(paths[0]).equals(frame(str(paths[0])))
-    assert frame(paths[0]).equals(table[:2])
-    assert frame([]).empty
-
-
 def test_git_revision_of_a_checkout_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def revision() -> str | None:
         git_revision.cache_clear()
         return git_revision()
 
     # As if readsim were installed inside somebody else's checkout.
-    installed = tmp_path / "lib" / "readsim" / "runs" / "log_file.py"
-    monkeypatch.setattr(runlog, "__file__", str(installed))
+    monkeypatch.setattr(
+        runlog, "__file__", str(tmp_path / "lib" / "readsim" / "runs" / "log_file.py")
+    )
     (tmp_path / ".git").mkdir()
     assert revision() is None
     monkeypatch.setattr(runlog, "__file__", str(tmp_path / "readsim" / "runs" / "log_file.py"))

@@ -85,11 +85,7 @@ def test_costs_are_paired_differences_of_utility(tmp_path: Path) -> None:
     findings = STUDY.analyse({"made": logs})
     utility = {
         name: np.mean(
-            [
-                [row["utility"] for row in log.rows if row["kind"] == "final"]
-                for log in logs
-                if log.config["allocator"] == name
-            ],
+            [[row.utility for row in log.finals] for log in logs if log.header.allocator == name],
             axis=0,
         )
         for name in names
@@ -102,10 +98,10 @@ def test_costs_are_paired_differences_of_utility(tmp_path: Path) -> None:
 def test_logs_that_do_not_fit_are_named(tmp_path: Path) -> None:
     logs = read_logs(write_comparison(tmp_path, ("read", QUIRKS["pairs"]), budgets=(20_000_000,)))
     with pytest.raises(RunLogError, match="'read'"):
-        STUDY.analyse({"made": [log for log in logs if log.config["allocator"] != "read"]})
+        STUDY.analyse({"made": [log for log in logs if log.header.allocator != "read"]})
     with pytest.raises(RunLogError, match=r"seed\) = .*'code'"):
         STUDY.analyse({"made": logs[1:]})
-    other = logs[0]._replace(config={**logs[0].config, "world": "another"})
+    other = logs[0].with_header(world="another")
     with pytest.raises(RunLogError, match="another, made"):
         STUDY.analyse({"made": [other, *logs]})
 

@@ -82,10 +82,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
 
 
 def analyse(rows: Rows) -> Findings:
-    ends = {
-        log.config["allocator"]: [r["utility"] for r in log.rows if r["kind"] == "final"]
-        for log in rows["up"]
-    }
+    ends = {log.header.allocator: [row.utility for row in log.finals] for log in rows["up"]}
     gain = 100 * (np.array(ends["task-static"]) - np.array(ends["uniform"]))
     table = pd.DataFrame({"mean": [gain.mean()]})
     drawing = Drawing("nothing", Figure(), "An empty figure.")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from readsim.errors import RunLogError
-from readsim.runs.read_logs import Log, read_logs
+from readsim.runs.read_logs import read_logs
 from readsim.worlds import load_world
 from studies.common.compared import by_task, compared, labelled, margin, place, rivals, target_of
 from studies.common.worlds import column_tasks, isolated, related, sated, straight
@@ -37,7 +37,7 @@ def test_one_rival_for_all_seeds() -> None:
 
 
 def test_places_whatever_the_settings() -> None:
-    names = ["one-hot logit-kd", "one-hot cot-kd", "read+guard=0.1 logit-kd", "read-no-history"]
+    names = ["one-hot, logit-kd", "one-hot, cot-kd", "read+guard=0.1, logit-kd", "read-no-history"]
     assert place(names, "read") == 2
     assert rivals(names) == [0, 1]
     with pytest.raises(RunLogError, match="one-hot"):
@@ -51,13 +51,10 @@ def test_places_whatever_the_settings() -> None:
 def test_methods_of_distillation_are_told_apart(tmp_path: Path) -> None:
     write_comparison(tmp_path, ["one-hot"], tasks=["math"], budgets=[100])
     log = read_logs(tmp_path)[0]
-    logs = [
-        Log(log.path, {**log.config, "manifest": {"method": name}}, log.rows)
-        for name in ("cot-kd", "logit-kd")
-    ]
-    assert [one.config["allocator"] for one in labelled(logs)] == [
-        "one-hot cot-kd",
-        "one-hot logit-kd",
+    logs = [log.with_header(manifest={"method": name}) for name in ("cot-kd", "logit-kd")]
+    assert [one.header.allocator for one in labelled(logs)] == [
+        "one-hot, cot-kd",
+        "one-hot, logit-kd",
     ]
     assert labelled([log]) == [log]
 
@@ -71,7 +68,7 @@ def test_logs_of_two_methods_in_one_folder(tmp_path: Path) -> None:
         (tmp_path / "runs").mkdir(exist_ok=True)
         path.rename(tmp_path / "runs" / f"{method}.jsonl")
     grid = compared(read_logs(tmp_path))
-    assert grid.allocators == ["one-hot cot-kd", "one-hot logit-kd"]
+    assert grid.allocators == ["one-hot, cot-kd", "one-hot, logit-kd"]
 
 
 def test_what_a_task_is_about(tmp_path: Path) -> None:
@@ -79,7 +76,7 @@ def test_what_a_task_is_about(tmp_path: Path) -> None:
     write_log(tmp_path, rows, allocator="read", task="exam", budget=100, seeds=[0])
     log = read_logs(tmp_path)[0]
     assert target_of(log) == "math"
-    assert target_of(log._replace(config={**log.config, "task": "safety"})) == "safety"
+    assert target_of(log.with_header(task="safety")) == "safety"
 
 
 def test_no_logs_and_missing_runs(tmp_path: Path) -> None:

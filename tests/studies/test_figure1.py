@@ -81,7 +81,7 @@ def test_other_allocators_are_passed_over_and_missing_targets_said(tmp_path: Pat
     shutil.copy(other, tmp_path / "alone" / "runs")
     with pytest.raises(RunLogError, match="no run of one-hot; the allocators are uniform"):
         transfer_of(read_logs(tmp_path / "alone"))
-    gone = next(log.path for log in read_logs(tmp_path) if log.config["allocator"] == "one-hot")
+    gone = next(log.path for log in read_logs(tmp_path) if log.header.allocator == "one-hot")
     gone.unlink()
     with pytest.raises(RunLogError, match="no one-hot run of"):
         transfer_of(read_logs(tmp_path))

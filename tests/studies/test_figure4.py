@@ -19,10 +19,9 @@ def test_worths_are_those_of_pandas(tmp_path: Path) -> None:
     logs = read_logs(tmp_path)
     findings = analyse({"made": logs})
     frame = pd.DataFrame(
-        {"allocator": log.config["allocator"], "seed": row["seed"], "utility": 100 * row["utility"]}
+        {"allocator": log.header.allocator, "seed": row.seed, "utility": 100 * row.utility}
         for log in logs
-        for row in log.rows
-        if row["kind"] == "final"
+        for row in log.finals
     )
     mean = frame.groupby(["allocator", "seed"])["utility"].mean()
     effects = effects_in(findings)

@@ -21,11 +21,9 @@ def test_effects_are_those_of_the_final_rows(tmp_path: Path) -> None:
     effects = STUDY.analyse({"made": logs}).effects
     assert {case for _, case in effects} == {"made, small", "made, large"}
     final = {
-        (log.config["allocator"], log.config["task"]): np.array(
-            [row["final_profile"] for row in log.rows if row["kind"] == "final"]
-        )
+        (log.header.allocator, log.header.task): np.array([row.final_profile for row in log.finals])
         for log in logs
-        if log.config["budget"] == BUDGETS[1]
+        if log.header.budget == BUDGETS[1]
     }
     own, rest = [], []
     for task in ("math", "code"):
@@ -50,13 +48,11 @@ def test_effects_are_those_of_the_final_rows(tmp_path: Path) -> None:
 def test_logs_that_do_not_fit_are_named(tmp_path: Path) -> None:
     logs = read_logs(write_comparison(tmp_path, ("one-hot", "read"), budgets=(1_000_000,)))
     with pytest.raises(RunLogError, match="one kind of ReAD"):
-        STUDY.analyse({"made": [log for log in logs if log.config["allocator"] != "read"]})
-    kept = [
-        log for log in logs if (log.config["allocator"], log.config["task"]) != ("one-hot", "math")
-    ]
+        STUDY.analyse({"made": [log for log in logs if log.header.allocator != "read"]})
+    kept = [log for log in logs if (log.header.allocator, log.header.task) != ("one-hot", "math")]
     with pytest.raises(RunLogError, match="no specialist for task 'math'"):
         STUDY.analyse({"made": kept})
-    other = logs[0]._replace(config={**logs[0].config, "world": "another"})
+    other = logs[0].with_header(world="another")
     with pytest.raises(RunLogError, match="another, made"):
         STUDY.analyse({"made": [other, *logs]})
 
@@ -74,12 +70,10 @@ def test_the_specialist_is_a_bound_where_nothing_helps(tmp_path: Path) -> None:
     )
     run_cells(cells, tmp_path)
     finals = {
-        (log.config["allocator"], log.config["task"]): np.array(
-            [row["final_profile"] for row in log.rows if row["kind"] == "final"]
-        )
+        (log.header.allocator, log.header.task): np.array([row.final_profile for row in log.finals])
         for log in read_logs(tmp_path)
     }
-    names = read_logs(tmp_path)[0].config["capabilities"]
+    names = read_logs(tmp_path)[0].header.capabilities
     for (name, task), profile in finals.items():
         j = names.index(task)
         assert (profile[:, j] <= finals["one-hot", task][:, j] + 1e-12).all(), name
@@ -93,6 +87,6 @@ def test_every_case_that_claims_name_is_run(tmp_path: Path) -> None:
 def test_several_specialists_on_a_target_are_not_averaged(tmp_path: Path) -> None:
     """Real rows of two methods: which of them is the specialist is for the user to say."""
     logs = read_logs(write_comparison(tmp_path, ("one-hot", "read"), budgets=(1_000_000,)))
-    twin = next(log for log in logs if log.config["allocator"] == "one-hot")
+    twin = next(log for log in logs if log.header.allocator == "one-hot")
     with pytest.raises(RunLogError, match="more than one run of"):
         STUDY.analyse({"made": [*logs, twin]})

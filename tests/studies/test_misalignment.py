@@ -80,7 +80,7 @@ def test_what_is_not_a_pair_is_refused(tmp_path: Path) -> None:
         STUDY.findings({"made": [log for log in logs if log.path != logs[5].path]})
     with pytest.raises(RunLogError, match="two runs of"):
         STUDY.findings({"made": [*logs, logs[0]]})
-    other = logs[0]._replace(config={**logs[0].config, "world": "elsewhere"})
+    other = logs[0].with_header(world="elsewhere")
     with pytest.raises(RunLogError, match="elsewhere"):
         honest_world([*logs, other])
 

@@ -36,7 +36,13 @@ def write(folder: Path, allocator: str = "read", **config: Any) -> list[list[dic
     out = []
     for task in ("math", "code"):
         rows = [row for seed in SEEDS for row in run(rng, seed)]
-        about = {"allocator": allocator, "task": task, "budget": 30, "seeds": list(SEEDS)}
+        about = {
+            "allocator": allocator,
+            "task": task,
+            "budget": 30,
+            "seeds": list(SEEDS),
+            "steps": STEPS,
+        }
         write_log(folder, rows, **{**about, **config})
         out.append(rows)
     return out
@@ -69,7 +75,7 @@ def test_effects_by_hand(tmp_path: Path) -> None:
 
 def test_small_and_large_moves(tmp_path: Path) -> None:
     rows = write(tmp_path)[0]
-    frame = steps_of([log for log in read_logs(tmp_path) if log.config["task"] == "math"])
+    frame = steps_of([log for log in read_logs(tmp_path) if log.header.task == "math"])
     frame = frame[frame["seed"] == 1]
     own = steps(rows, 1)
     errors: dict[bool, list[float]] = {True: [], False: []}
@@ -97,7 +103,7 @@ def test_small_and_large_moves(tmp_path: Path) -> None:
 
 def test_promises_by_hand(tmp_path: Path) -> None:
     rows = write(tmp_path)[1]
-    log = next(log for log in read_logs(tmp_path) if log.config["task"] == "code")
+    log = next(log for log in read_logs(tmp_path) if log.header.task == "code")
     (line,) = promises("made", [log])
     gains = [R @ (np.array(steps(rows, s)[-1]["profile"]) - 0.4) for s in SEEDS]
     assert line["gain on probes"] == pytest.approx(100 * np.mean(gains))
@@ -116,7 +122,7 @@ def test_a_folder_without_read_is_refused(tmp_path: Path) -> None:
 def test_a_missing_prediction_is_named(tmp_path: Path) -> None:
     rows = run(np.random.default_rng(0), 4)
     del rows[3]["report"]["sigma"]
-    write_log(tmp_path, rows, allocator="read", task="math", budget=30, seeds=[4])
+    write_log(tmp_path, rows, allocator="read", task="math", budget=30, seeds=[4], steps=STEPS)
     with pytest.raises(RunLogError, match="seed 4, step 3: its report lacks sigma"):
         STUDY.findings({"made": read_logs(tmp_path)})
 
@@ -126,7 +132,7 @@ def test_runs_that_never_move_tell_nothing_of_moves(tmp_path: Path) -> None:
     for row in rows:
         if row["kind"] == "step":
             row["allocation"] = [1.0, 0.0, 0.0]
-    write_log(tmp_path, rows, allocator="read", task=NAMES[0], budget=30, seeds=[0])
+    write_log(tmp_path, rows, allocator="read", task=NAMES[0], budget=30, seeds=[0], steps=STEPS)
     found = STUDY.findings({"made": read_logs(tmp_path)}).effects
     assert np.asarray(found["small-moves", "made"]).tolist() == [0.0]
 

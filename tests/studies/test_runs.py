@@ -44,7 +44,7 @@ def test_a_case_has_its_own_runs_alone(tmp_path: Path) -> None:
     case = Case("one", tuple(cells()[:4]))
     run_jobs(jobs_of([Case("all", tuple(cells()))], tmp_path), jobs=1)
     logs = read_case(case, tmp_path)
-    assert {(log.config["task"], log.config["allocator"]) for log in logs} == {
+    assert {(log.header.task, log.header.allocator) for log in logs} == {
         (cell.task_name, cell.allocator_name) for cell in case.cells
     }
     jobs_of([case], tmp_path)[0][1].unlink()

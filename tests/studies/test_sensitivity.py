@@ -57,12 +57,12 @@ def test_differences_by_hand(tmp_path: Path) -> None:
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     logs, _ = logs_of(tmp_path, (("read", 20), ("read+kappa=0", 20), ("uniform", 20)))
-    read = [log for log in logs if log.config["allocator"] == "read"]
-    changed = [log for log in logs if log.config["allocator"] == "read+kappa=0"]
+    read = [log for log in logs if log.header.allocator == "read"]
+    changed = [log for log in logs if log.header.allocator == "read+kappa=0"]
     for some, message in (
         (read, "beside `read`"),
         (changed, "with its defaults at 20 steps"),
-        ([log for log in logs if log.config["allocator"] == "uniform"], "uniform"),
+        ([log for log in logs if log.header.allocator == "uniform"], "uniform"),
         ([*read, changed[0]], "no run of .*kappa=0"),
         ([*read, read[0], *changed], "two runs"),
     ):

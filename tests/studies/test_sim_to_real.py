@@ -50,15 +50,14 @@ def logs() -> list[Log]:
 def test_effects_of_the_kept_runs_are_those_of_their_final_rows(logs: list[Log]) -> None:
     runs = runs_of(NANO, logs)
     final = {
-        (log.config["allocator"].rpartition("=")[2], row["seed"]): row
+        (log.header.allocator.rpartition("=")[2], row.seed): row
         for log in logs
-        for row in log.rows
-        if row["kind"] == "final"
+        for row in log.finals
     }
     seeds = sorted({seed for _, seed in final})
     effects = STUDY.analyse({NANO: logs}).effects
     for claim, other in (("above-uniform", "uniform"), ("not-below-task-static", "task-static")):
-        wanted = [100 * (final["chosen", s]["utility"] - final[other, s]["utility"]) for s in seeds]
+        wanted = [100 * (final["chosen", s].utility - final[other, s].utility) for s in seeds]
         np.testing.assert_allclose(np.asarray(effects[claim, NANO]), wanted, atol=1e-9)
     guess = in_world(WORLD)(runs.shares, np.full(len(runs.names), 60_000.0))
     error = [100 * np.sqrt(np.mean((guess - runs.change[:, n]) ** 2)) for n in range(len(seeds))]
@@ -72,16 +71,13 @@ def test_effects_of_the_kept_runs_are_those_of_their_final_rows(logs: list[Log])
 
 
 def test_logs_that_do_not_fit_are_named(logs: list[Log]) -> None:
-    lacking = [log for log in logs if "name=chosen" not in log.config["allocator"]]
+    lacking = [log for log in logs if "name=chosen" not in log.header.allocator]
     with pytest.raises(RunLogError, match="'chosen'"):
         runs_of(NANO, lacking)
-    short = [
-        log._replace(rows=[r for r in log.rows if r["seed"]]) if n == 0 else log
-        for n, log in enumerate(logs)
-    ]
+    short = [log.of_seeds({1, 2}) if n == 0 else log for n, log in enumerate(logs)]
     with pytest.raises(RunLogError, match="has seeds"):
         runs_of(NANO, short)
-    other = logs[0]._replace(config={**logs[0].config, "budget": 1})
+    other = logs[0].with_header(budget=1)
     with pytest.raises(RunLogError, match="budgets"):
         runs_of(NANO, [other, *logs[1:]])
 

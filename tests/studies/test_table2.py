@@ -29,21 +29,20 @@ def from_logs(logs: list[Log]) -> pd.DataFrame:
     """Means over tasks of what the logs hold, a row (budget, allocator, seed), in points."""
     lines = []
     for log in logs:
-        target = int(np.argmax(log.config["requirement"]))
-        for row in log.rows:
-            if row["kind"] == "final":
-                rest = np.delete(100 * np.array(row["final_change"]), target)
-                lines.append(
-                    {
-                        **{key: log.config[key] for key in ("budget", "allocator")},
-                        "seed": row["seed"],
-                        "on": 100 * row["final_change"][target],
-                        "off": rest.mean(),
-                        "neg": np.clip(-rest, 0, None).mean(),
-                        "worst": max(0.0, -rest.min()),
-                        "utility": 100 * row["utility"],
-                    }
-                )
+        target = int(np.argmax(log.header.requirement))
+        for row in log.finals:
+            rest = np.delete(100 * row.final_change, target)
+            lines.append(
+                {
+                    **{key: getattr(log.header, key) for key in ("budget", "allocator")},
+                    "seed": row.seed,
+                    "on": 100 * row.final_change[target],
+                    "off": rest.mean(),
+                    "neg": np.clip(-rest, 0, None).mean(),
+                    "worst": max(0.0, -rest.min()),
+                    "utility": 100 * row.utility,
+                }
+            )
     return pd.DataFrame(lines).groupby(["budget", "allocator", "seed"]).mean()
 
 

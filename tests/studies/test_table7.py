@@ -36,13 +36,13 @@ def table(logs: list[Log]) -> pd.DataFrame:
     """One row a run, computed anew."""
     return pd.DataFrame(
         {
-            **{k: log.config[k] for k in ("allocator", "task", "budget")},
-            "seed": row["seed"],
-            "utility": row["utility"],
-            "hidden": 100 * row["final_profile"][2],
+            **{k: getattr(log.header, k) for k in ("allocator", "task", "budget")},
+            "seed": row.seed,
+            "utility": row.utility,
+            "hidden": 100 * row.final_profile[2],
         }
         for log in logs
-        for row in log.rows
+        for row in log.finals
     )
 
 
@@ -65,7 +65,7 @@ def test_effects_are_to_the_baseline_of_the_best_utility(tmp_path: Path) -> None
 def test_logs_that_do_not_fit_are_named(tmp_path: Path) -> None:
     logs = written(tmp_path / "a", ("one-hot", "read"))
     with pytest.raises(RunLogError, match="one ReAD and a baseline"):
-        STUDY.analyse({"made": [log for log in logs if log.config["allocator"] == "read"]})
+        STUDY.analyse({"made": [log for log in logs if log.header.allocator == "read"]})
     with pytest.raises(RunLogError, match="no final:unseen of"):
         STUDY.analyse({"made": logs[1:]})
     seen = written(tmp_path / "b", ("one-hot", "read"), hidden=[], requirement=[0.5, 0.3, 0.2])

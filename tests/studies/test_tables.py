@@ -1,5 +1,6 @@
 """The study of Tables 1 and 4-6: the diagonal, the one run, and what is compared with what."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.runs.read_logs import Log, read_logs
+from readsim.runs.rows import FinalRow
 from studies.tables.claims import CLAIMS, ORDER
 from studies.tables.study import STUDY, analyse, profiles_of
 from studies.tables.sweep import ONE_RUN
@@ -29,14 +31,13 @@ def finals(logs: list[Log]) -> pd.DataFrame:
     """A row a run and capability, straight from the logs."""
     return pd.DataFrame(
         {
-            **{key: log.config[key] for key in ("allocator", "task", "budget")},
-            "seed": row["seed"],
+            **{key: getattr(log.header, key) for key in ("allocator", "task", "budget")},
+            "seed": row.seed,
             "capability": name,
-            "score": 100 * row["final_profile"][j],
+            "score": 100 * row.final_profile[j],
         }
         for log in logs
-        for row in log.rows
-        if row["kind"] == "final"
+        for row in log.finals
         for j, name in enumerate(NAMES)
     )
 
@@ -77,30 +78,26 @@ def test_the_best_specialist_is_chosen_by_its_mean(tmp_path: Path) -> None:
     logs = made(tmp_path)
     methods = {"one-hot": "cot-kd"}
     logs = [
-        log._replace(
-            config={**log.config, "manifest": {"method": methods.get(log.config["allocator"], "x")}}
-        )
-        for log in logs
+        log.with_header(manifest={"method": methods.get(log.header.allocator, "x")}) for log in logs
     ]
     better = [
-        Log(
-            log.path,
-            {**log.config, "manifest": {"method": "logit-kd"}},
-            [
-                {**row, "final_profile": [x + 0.1 for x in row["final_profile"]]}
-                if row["kind"] == "final"
+        replace(
+            log.with_header(manifest={"method": "logit-kd"}),
+            rows=tuple(
+                replace(row, final_profile=row.final_profile + 0.1)
+                if isinstance(row, FinalRow)
                 else row
                 for row in log.rows
-            ],
+            ),
         )
         for log in logs
-        if log.config["allocator"] == "one-hot"
+        if log.header.allocator == "one-hot"
     ]
     plain = profiles_of(logs)
     both = profiles_of([*logs, *better])
     assert plain is not None
     assert both is not None
-    assert "one-hot logit-kd" in both.methods
+    assert "one-hot, logit-kd" in both.methods
     np.testing.assert_allclose(both.ahead(), plain.ahead() - 10.0)
 
 
@@ -108,7 +105,7 @@ def test_the_order_of_methods_in_both_pairs(tmp_path: Path) -> None:
     logs = made(tmp_path)
     found = effects_in(analyse({"read8-llama": logs, "read8-qwen": logs}))
     np.testing.assert_allclose(found["same-order"], 1.0)
-    fewer = [log for log in logs if log.config["allocator"] != "uniform"]
+    fewer = [log for log in logs if log.header.allocator != "uniform"]
     with pytest.raises(RunLogError, match="other methods"):
         analyse({"read8-llama": logs, "read8-qwen": fewer})
 

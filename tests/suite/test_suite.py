@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from readsim.allocators.registry import BUILT_IN
+from readsim.allocators.registry import BUILT_IN, Entry, Family
 from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError, UnknownNameError
 from readsim.plots import draw_all
@@ -116,7 +116,7 @@ def test_a_known_allocator_that_cannot_be_loaded_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan_module, "allocator_names", lambda: ("random", "gone"))
-    monkeypatch.setitem(BUILT_IN, "gone", ("no.such.module:Gone", {}))
+    monkeypatch.setitem(BUILT_IN, "gone", Entry("no.such.module:Gone", {}, Family.OTHER))
     [trouble] = run_suite(make_plan(worlds=WORLDS[1:], seeds=(0,), steps=2), tmp_path)
     assert trouble.cell.allocator_name == "gone"
     assert "cannot import 'no.such.module'" in trouble.problem.text

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from readsim.errors import RunLogError
 from readsim.metrics import on_target, target_set
+from readsim.runs.comparing import method_of
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.log_schema import read_content
 from readsim.runs.read_logs import log_paths, read_logs
@@ -69,7 +70,7 @@ def test_results_do_not_depend_on_the_order_of_rows_and_files(tmp_path: Path) ->
     write_comparison(tmp_path / "one", FULL)
     rng = np.random.default_rng(1)
     for n, log in enumerate(log_paths(tmp_path / "one")):
-        header, rows = read_content(log)[:2]
+        header, rows, *_ = read_content(log)
         mixed = [rows[i] for i in rng.permutation(len(rows))]
         path = write_log(tmp_path / "two", mixed, **header["config"])
         path.rename(path.with_name(f"{(7 * n) % 20:02d}.jsonl"))
@@ -86,7 +87,7 @@ def test_results_are_the_final_rows_of_real_runs(tmp_path: Path) -> None:
     run_cells(cells, tmp_path)
     frame = results(tmp_path)
     [log] = log_paths(tmp_path)
-    header, rows = read_content(log)[:2]
+    header, rows, *_ = read_content(log)
     config = header["config"]
     finals = {row["seed"]: row for row in rows if row["kind"] == "final"}
     target = target_set(np.array(config["requirement"]))
@@ -156,7 +157,8 @@ def test_fields_that_a_log_lacks_are_named(tmp_path: Path) -> None:
     write_log(tmp_path / "row", [row], **CELL, allocator="a")
     with pytest.raises(RunLogError, match="final_change_sd"):
         results(tmp_path / "row")
-    write_log(tmp_path / "config", [row], **CELL, allocator="a")
+    whole = final_row(0, 0.5, [0.5, 0.5, 0.5])
+    write_log(tmp_path / "config", [whole], **CELL, allocator="a")
     path = tmp_path / "config" / "runs" / "a.t.20000000.jsonl"
     path.write_text(path.read_text().replace("requirement", "required"))
     with pytest.raises(RunLogError, match="lacks requirement"):
@@ -178,7 +180,7 @@ def test_real_runs_of_two_methods_are_one_comparison(tmp_path: Path) -> None:
     real("fair", 0, "aa", method="logit-kd")
     real("fair", 0, "bb", method="step-by-step", auxiliary_weight=0.5)
     logs = read_logs(tmp_path / "fair")
-    assert [log.config["manifest"]["method"] for log in logs] == ["logit-kd", "step-by-step"]
+    assert [method_of(log.header) for log in logs] == ["logit-kd", "step-by-step"]
     real("unfair", 0, "aa", method="logit-kd")
     real("unfair", 1, "aa", method="cot-kd", student="another")
     with pytest.raises(RunLogError, match="student is"):

@@ -21,7 +21,7 @@ def one_hot_logs(folder: Path, budgets: tuple[int, ...] = BUDGETS, seeds: int = 
             rows = []
             for n in range(seeds):
                 step = {"kind": "step", "seed": n, "step": 1, "tokens": budget, "spent": budget}
-                rows.append({**step, "allocation": np.eye(k)[i].tolist()})
+                rows.append({**step, "allocation": np.eye(k)[i].tolist(), "profile": [0.5] * k})
                 ends = {"final_change": change[b, i, :, n].tolist(), "final_change_sd": [SD] * k}
                 rows.append(final_row(n, 0.5, [0.5] * k, **ends))
             write_log(

@@ -92,11 +92,11 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_logs_of_runs(logs: Path) -> None:
-    read = runs.read_runs(logs)
+    read = runs.measured_runs(logs)
     assert len(read) == 12
     assert all(np.isclose(run.tokens[-1].sum(), 2e6) for run in read)
     first = read[0]
-    expected = np.array(first.rows[-1]["profile"]) @ first.requirement
+    expected = first.steps[-1].profile @ first.requirement
     assert first.utility[-1] == pytest.approx(expected)
     found = [*runs.check_gains(read, "logs"), runs.check_proxy(read, "logs")]
     found += runs.check_beliefs(read, "logs")
@@ -109,10 +109,10 @@ def test_logs_of_runs(logs: Path) -> None:
 
 
 def test_beliefs_by_hand(logs: Path) -> None:
-    read = runs.read_runs(logs / "read.math.2000000.jsonl")
+    read = runs.measured_runs(logs / "read.math.2000000.jsonl")
     inside = []
     for run in read:
-        said = [row["report"] for row in run.rows]
+        said = [row.report for row in run.steps]
         inside.append(
             np.mean([abs(r["reward"] - r["mu"]) <= r["kappa"] * r["sigma"] for r in said])
         )
@@ -122,20 +122,20 @@ def test_beliefs_by_hand(logs: Path) -> None:
 
 
 def test_what_logs_lack_is_said(logs: Path, tmp_path: Path) -> None:
-    read = runs.read_runs(logs / "random.math.2000000.jsonl")
+    read = runs.measured_runs(logs / "random.math.2000000.jsonl")
     with pytest.raises(CapabilityMissingError, match=r"C\.1 needs mu, sigma, kappa"):
         runs.check_beliefs(read, "random")
-    with pytest.raises(ConfigError, match="no run logs"):
-        runs.read_runs(tmp_path)
+    with pytest.raises(RunLogError, match="no run logs"):
+        runs.measured_runs(tmp_path)
     lines = (logs / "random.math.2000000.jsonl").read_text().splitlines()
     (tmp_path / "start.jsonl").write_text(lines[0] + "\n")
     with pytest.raises(RunLogError, match="no decisions"):
-        runs.read_runs(tmp_path)
+        runs.measured_runs(tmp_path)
     header = json.loads(lines[0])
     header["config"].pop("requirement")
     (tmp_path / "start.jsonl").write_text("\n".join([json.dumps(header), *lines[1:]]) + "\n")
     with pytest.raises(RunLogError, match="no list of requirement"):
-        runs.read_runs(tmp_path)
+        runs.measured_runs(tmp_path)
 
 
 # ----------------------------------------------------------------- results and orders
