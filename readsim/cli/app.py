@@ -11,8 +11,9 @@ from rich.markup import escape
 
 from readsim.cli import allocators as allocator_command
 from readsim.cli import compare as compare_command
-from readsim.cli import run as run_command
 from readsim.cli import worlds as world_command
+from readsim.cli.common import Requirement, Seeds, Steps, World
+from readsim.cli.run import run
 from readsim.errors import ConfigError, ReadsimError
 from readsim.runs.cell import PAPER_ALLOCATORS
 
@@ -24,20 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-World = Annotated[
-    str, typer.Option(help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...")
-]
-Steps = Annotated[int, typer.Option(help="Decision steps T.")]
-Requirement = Annotated[
-    str | None,
-    typer.Option(
-        help="What runs are told of it: oracle, stale, noisy:20, permuted, uniform; the task's."
-    ),
-]
 Budgets = Annotated[str, typer.Option(help="Token budgets, separated by commas.")]
-Seeds = Annotated[
-    str, typer.Option(help="Number of seeds (8 means 0..7), or seeds separated by commas (3,5).")
-]
 
 Tokens = Annotated[
     str | None, typer.Option(help="Tokens of each run, where no column `tokens` says it.")
@@ -95,30 +83,13 @@ def compare(
     )
 
 
+app.command()(run)
+
+
 def _is_given(context: typer.Context, name: str) -> bool:
     """Whether an option was written on the command line."""
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-@app.command()
-def run(
-    world: World = "read8-llama",
-    task: Annotated[str | None, typer.Option(help="Task; the world's first.")] = None,
-    budget: Annotated[str, typer.Option(help="Token budget.")] = "20M",
-    steps: Steps = 20,
-    seeds: Seeds = "1",
-    allocator: Annotated[
-        str, typer.Option(help="Name or module:Class; read+guard=0.02 sets one of its settings.")
-    ] = "read",
-    out: Annotated[Path, typer.Option(help="The run log to write.")] = Path("results/run.jsonl"),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run.")
-    ] = False,
-    requirement: Requirement = None,
-) -> None:
-    """Run one allocator with every decision on disk; `--resume` goes on after a kill."""
-    run_command.run(world, task, budget, steps, seeds, allocator, out, resume, requirement)
 
 
 @app.command()

@@ -1,28 +1,43 @@
 """`readsim run`."""
 
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.common import (
+    Requirement,
+    Seeds,
+    Steps,
+    World,
+    interruptible,
+    parse_seeds,
+    progress,
+)
 from readsim.runs.grid import make_cells, run_cell_durably
+from readsim.runs.log_file import read_runlog
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
 
 
 def run(
-    world: str,
-    task: str | None,
-    budget: str,
-    steps: int,
-    seeds: str,
-    allocator: str,
-    out: Path,
-    resume: bool,
-    requirement: str | None = None,
+    world: World = "read8-llama",
+    task: Annotated[str | None, typer.Option(help="Task; the world's first.")] = None,
+    budget: Annotated[str, typer.Option(help="Token budget.")] = "20M",
+    steps: Steps = 20,
+    seeds: Seeds = "1",
+    allocator: Annotated[
+        str, typer.Option(help="Name or module:Class; read+guard=0.02 sets one of its settings.")
+    ] = "read",
+    out: Annotated[Path, typer.Option(help="The run log to write.")] = Path("results/run.jsonl"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
+    requirement: Requirement = None,
 ) -> None:
-    """`readsim run`."""
+    """Run one allocator with every decision on disk; `--resume` goes on after a kill."""
     console = Console()
     loaded = load_world(world)
     [cell] = make_cells(
@@ -38,8 +53,6 @@ def run(
     with interruptible(kept), progress(Console(stderr=True)) as bar:
         job = bar.add_task("decisions", total=steps * len(cell.seeds))
         run_cell_durably(cell, out, resume=resume, on_step=lambda n: bar.advance(job, n))
-    from readsim.runs.log_file import read_runlog
-
     table = Table("seed", "decisions", "student tokens", "final utility")
     for row in read_runlog(out)[1]:
         if row["kind"] == "final":
