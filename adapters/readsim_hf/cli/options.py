@@ -10,8 +10,17 @@ import typer
 
 from readsim.cli.common import parse_list
 from readsim.errors import ConfigError
+from readsim_hf import missing_dependencies
 
 Text = str | None
+
+
+def need_extra() -> None:
+    """Raises ConfigError where a package of the extra `hf` is missing."""
+    if missing := missing_dependencies():
+        raise ConfigError(
+            f"real distillation needs {', '.join(missing)}: pip install 'readsim[hf]'"
+        )
 
 
 class Chosen(NamedTuple):
