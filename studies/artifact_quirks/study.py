@@ -10,7 +10,7 @@ from readsim.runs.read_logs import Log
 from readsim.summary.results import results_of
 from studies.artifact_quirks.claims import CLAIMS
 from studies.artifact_quirks.sweep import DEFAULT, QUIRKS, REPEATED, cases
-from studies.common.forest import draw_forest
+from studies.common.figures import draw_forest
 from studies.common.paired import check_one_world, values_of
 from studies.common.study import Drawing, Findings, Rows, Study
 

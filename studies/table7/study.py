@@ -9,7 +9,7 @@ from readsim.errors import RunLogError
 from readsim.runs.read_logs import Log
 from readsim.summary.results import FINAL, is_oracle, results_of
 from studies.common.compared import family
-from studies.common.forest import draw_forest
+from studies.common.figures import draw_forest
 from studies.common.paired import check_one_world, sizes, values_of
 from studies.common.study import Drawing, Findings, Rows, Study
 from studies.table7.claims import CLAIMS

@@ -12,7 +12,7 @@ from readsim.summary.results import FINAL
 from readsim.token_counts import show_tokens
 from readsim.worlds import World, load_world
 from studies.common.compared import by_task, compared, place
-from studies.common.dots import draw_dots
+from studies.common.figures import draw_dots
 from studies.common.study import Drawing, Findings, Rows, Study
 from studies.common.worlds import ISOLATED
 from studies.tables.claims import CLAIMS

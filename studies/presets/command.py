@@ -1,7 +1,9 @@
-"""Write readsim/worlds/presets/*.toml, or another folder given as the only argument."""
+"""Write every world file that ships with readsim."""
 
-import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from readsim.worlds import save_world
 from studies.presets.build import build_presets, rows_on_one_line
@@ -20,6 +22,9 @@ def write(folder: Path) -> list[Path]:
     return paths
 
 
-if __name__ == "__main__":
-    for written in write(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER):
-        print(written)
+def main(
+    folder: Annotated[Path, typer.Argument(help="Where; readsim/worlds/presets.")] = FOLDER,
+) -> None:
+    """Write every world file that ships with readsim."""
+    for path in write(folder):
+        print(path)
