@@ -18,8 +18,6 @@ from readsim_hf.teachers.encoding import encode
 from readsim_hf.teachers.signals import TeacherSignal
 
 WRAPPING = 256  # tokens that a chat template adds at most
-
-
 BACKGROUND = 400  # prompts a capability that tell scaffolds from what is filled in
 
 

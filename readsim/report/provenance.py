@@ -13,11 +13,11 @@ from readsim.runs.read_logs import SHARED
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
 
-# The command that makes the runs of a folder again, from their headers.
+LISTED = 12  # names of a list that are shown
 
 
 def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
-    """Lines for a shell in the folder of the report, and what they do not cover."""
+    """Lines for a shell in the folder of the report that make its runs again, and what they do not cover."""
     configs = [header["config"] for header in group.headers.values()]
     if group.is_real:
         return _distill(group, folder)
@@ -92,9 +92,6 @@ def _distill(group: Group, folder: Path) -> tuple[list[str], list[str]]:
             "their command is not known."
         )
     return lines or ["# no settings files beside the run logs"], remarks
-
-
-LISTED = 12  # names of a list that are shown
 
 
 def provenance_section(group: Group, folder: Path) -> Section:

@@ -15,11 +15,10 @@ from readsim.toy import network, optimisers
 from readsim.toy.config import ToyConfig
 from readsim.toy.data import Split, splits
 
-# The offline pool of a toy pair: random-policy runs of another student (decision D17).
-
 
 def collect(student: "ToyBackend", setting: Setting, size: int, seed: int) -> Pool:
-    """Exactly `size` transitions of whole runs of `student`, which belongs to nobody else."""
+    """The offline pool: exactly `size` transitions of whole random-policy runs of `student`, which belongs
+    to nobody else."""
     env = DistillEnv(
         backend=student,
         task=setting.task,

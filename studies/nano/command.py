@@ -13,9 +13,8 @@ from transformers import LlamaForCausalLM
 from readsim_hf.models.char_tokenizer import char_tokenizer
 from readsim_hf.prompts.nano.library import nano_library
 from studies.nano.data import Mix
-from studies.nano.model import config, fresh_model
 from studies.nano.score import questions, scores
-from studies.nano.train import Stage, train
+from studies.nano.train import Stage, config, fresh_model, train
 
 OUT = Path(__file__).parents[2] / "adapters" / "readsim_hf" / "models" / "nano"
 

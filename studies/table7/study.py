@@ -1,4 +1,4 @@
-"""The study of Table 7."""
+"""The study of Table 7: the hidden capability under ReAD and the best baseline by what is seen."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,6 @@ from studies.common.paired import check_one_world, sizes, values_of
 from studies.common.study import Drawing, Findings, Rows, Study
 from studies.table7.claims import CLAIMS
 from studies.table7.sweep import READ, UNPRICED, cases
-
-# The hidden capability at the end: ReAD and the best baseline, which is chosen by what is seen.
 
 
 def analyse(rows: Rows) -> Findings:

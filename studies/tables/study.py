@@ -1,4 +1,4 @@
-"""The study of Tables 1 and 4-6."""
+"""The study of Tables 1 and 4-6: profiles of specialists, of all students, and of one student."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,11 +19,7 @@ from studies.tables.claims import CLAIMS
 from studies.tables.judging import Profiles, effects_of, order_effects, over_specialists
 from studies.tables.sweep import ONE_RUN, WORLDS, cases
 
-# Capability profiles by method: the diagonal of specialists, all students, and one student.
-
 TEACHER, STUDENT = "teacher", "student"
-
-
 SIGNALS = (
     "A simulated world has one training signal: read8 worlds pass through the paper's Logit-KD scores, so "
     "one-hot is that baseline, the strongest on average; the other five appear with real runs, by their "

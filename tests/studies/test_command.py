@@ -47,12 +47,14 @@ def test_without_a_name_all_studies_run(
     assert "unknown study 'nothing'" in capsys.readouterr().err
 
 
-def test_one_study_from_its_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_options_of_one_study_reach_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
-        main(["sim_to_real", "--out", str(tmp_path)])
-    assert end.value.code == 0
-    assert (tmp_path / "sim_to_real" / "study.json").is_file()
-    assert "as expected" in capsys.readouterr().out
+        main(["figure1", "--rows", str(tmp_path / "nowhere"), "--out", str(tmp_path)])
+    assert end.value.code == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_seeds_are_told_as_they_were_given() -> None:
