@@ -15,8 +15,7 @@ from readsim.errors import ConfigError, RunLogError
 from readsim.plots.style import save, sober
 from readsim.suite.run import run_suite
 from studies.features.explain import RESPONSES, explain
-from studies.features.figure import draw_features
-from studies.features.report import report
+from studies.features.report import draw_features, report
 from studies.features.sweep import plan_sweep, world_table
 
 LEAST = 20

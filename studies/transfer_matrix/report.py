@@ -15,7 +15,7 @@ from readsim.plots.transfer import draw_transfer
 from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic
 from readsim.worlds import World, save_world
-from studies.presets.build import rows_on_one_line
+from studies.presets.command import rows_on_one_line
 from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.world import matrix_errors, mixture_errors
 

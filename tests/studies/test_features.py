@@ -10,9 +10,8 @@ from readsim.errors import ConfigError, RunLogError
 from readsim.worlds import World, load_world
 from studies.features import command
 from studies.features.explain import RESPONSES, ceiling_of, explain, slopes_of, standardised
-from studies.features.figure import draw_features
 from studies.features.measure import FEATURES, features_of
-from studies.features.report import by_dynamics, report
+from studies.features.report import by_dynamics, draw_features, report
 from studies.features.sweep import plan_sweep, world_table
 from tests.support.made_worlds import made
 
