@@ -1,87 +1,55 @@
-"""`python -m studies.all`: every study of the paper, then one table of verdicts.
+"""`python -m studies NAME`: the one way to run a study; without a name, every study of the paper."""
 
-Rows that two studies need are run once; what is finished is not run again.
-"""
-
+import ast
 import sys
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from readsim.cli.common import interruptible, parse_list, parse_seeds
 from readsim.errors import ReadsimError
-from studies.common.catalogue import NAMES, load_study
-from studies.common.claim import Verdict
-from studies.common.command import (
-    OUT,
-    SLURM,
-    command_of,
-    conclude,
-    findings_of,
-    run_missing,
-    seeds_option,
-)
-from studies.common.outputs import refuse_other_results, verdict_table
-from studies.common.readme import study_block, summary_block, write_block
-from studies.common.show import show_verdicts
-from studies.common.study import Study
+from studies.common.catalogue import ALL, COMMANDS, NAMES, load_command
 
-ROOT = Path(__file__).parents[1]
+USAGE = f"""usage: python -m studies [NAME] [OPTIONS]
+
+Runs one study; `{ALL}`, or no name, runs every study of the paper.
+`python -m studies NAME --help` lists the options of one.
+"""
 
 
-def main(
-    only: Annotated[str | None, typer.Option(help="Names of studies, with commas; all.")] = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Number of seeds, or seeds; each study's own.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of all studies.")] = OUT,
-    jobs: Annotated[int | None, typer.Option(help="Parallel processes; as many as cores.")] = None,
-    backend: Annotated[str, typer.Option(help="loky (processes), ray or dask.")] = "loky",
-    slurm: Annotated[int, typer.Option(help=SLURM)] = 0,
-    write: Annotated[
-        bool, typer.Option("--write", help="Put the results into the README files of this clone.")
-    ] = False,
-) -> None:
-    """Run what is missing, analyse, and show the verdicts."""
-    console = Console()
-    names = parse_list(only, "only") or list(NAMES)
-    chosen = {name: load_study(name) for name in names}
-    given = None if seeds is None else parse_seeds(seeds)
-    found: dict[str, tuple[Study, list[Verdict]]] = {}
-    with interruptible(f"finished runs are kept in {out}, the same command goes on"):
-        numbers = {name: given or range(study.seeds) for name, study in chosen.items()}
-        options = {name: seeds_option(numbers[name]) for name in chosen}
-        for name, study in chosen.items():
-            refuse_other_results(out / name, command_of(study, options[name]))
-        cases = {name: study.cases(numbers[name], out / "worlds") for name, study in chosen.items()}
-        run_missing([case for some in cases.values() for case in some], out, jobs, backend, slurm)
-        for name, study in chosen.items():
-            findings = findings_of(study, cases[name], out)
-            found[name] = study, conclude(study, findings, console, out, options[name])
-    verdicts = [v for _, some in found.values() for v in some]
-    table = verdict_table(verdicts)
-    table.insert(0, "study", [name for name, (_, some) in found.items() for _ in some])
-    table.to_csv(out / "verdicts.csv", index=False)
-    show_verdicts(console, "all claims", verdicts)
-    count = Counter(v.as_expected for v in verdicts)
-    console.print(
-        f"{count[True]} as expected, {count[False]} not, {count[None]} undecided or without expectation; "
-        f"files are in {out}"
-    )
-    if write:
-        for name, (study, some) in found.items():
-            write_block(ROOT / "studies" / name / "README.md", study_block(study, some))
-        if len(found) == len(NAMES):
-            write_block(ROOT / "README.md", summary_block(found))
-
-
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> None:
+    """Exit codes: 0; 2 after an error of ours; 130 after ctrl-C; some commands have others."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(overview())
+        return
+    named = bool(arguments) and not arguments[0].startswith("-")
+    name = arguments[0] if named else ALL
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     try:
-        typer.run(main)
+        app.command()(load_command(name))
+        app(list(arguments[named:]), prog_name=f"python -m studies {name}")
     except ReadsimError as error:
         Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
+
+
+def overview() -> str:
+    """Usage, and every name with one line."""
+    lines = [USAGE]
+    for title, names in (("Studies of the paper:", NAMES), ("Others:", COMMANDS)):
+        lines += [title, *(f"  {name:20} {about(name)}" for name in names), ""]
+    return "\n".join(lines)
+
+
+def about(name: str) -> str:
+    """The first line of what the folder, or the module, says of itself."""
+    path = Path(__file__).parent.joinpath(*name.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")))
+    return (text or "").partition("\n")[0]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

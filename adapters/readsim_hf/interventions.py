@@ -1,25 +1,24 @@
 """Short trainings with random allocations, each undone: what they did, kept on disk as they end (R23)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.backend import added, undone
+from readsim.backend import Backend, added, undone
 from readsim.envs.episode import Setting
 from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.errors import RunLogError
 from readsim.runs.cell import digest_of
 from readsim.streams import generator
 from readsim.tree_file import write_atomic
-from readsim_hf.probes.suite import ProbeSuite
-
-if TYPE_CHECKING:
-    from readsim_hf.backend import HFBackend
+from readsim_hf.components import Parts
+from readsim_hf.probes.splits import Split
+from readsim_hf.probes.suite import ItemScores, ProbeSuite
 
 Scores = Mapping[str, Array]  # of each benchmark, item by item
 
@@ -77,7 +76,25 @@ class Interventions:
         return probe, dev
 
 
-def intervene(backend: "HFBackend", tokens: int, runs: int, seed: int) -> Interventions:
+class Trainer(Backend, Protocol):
+    """What interventions need of the real-run backend besides the contract."""
+
+    parts: Parts
+    budget: int
+    workbench: Path | None
+    watch: Callable[[str, Mapping[str, float]], None]
+
+    @property
+    def last(self) -> ItemScores:
+        """The measurement that ended the last interval."""
+        ...
+
+    def measure(self, split: Split) -> ItemScores:
+        """Scores of the student, item by item."""
+        ...
+
+
+def intervene(backend: Trainer, tokens: int, runs: int, seed: int) -> Interventions:
     """`runs` trainings of `tokens` with random sparse allocations (R23) from where the backend is.
 
     Each is undone (R24). In `backend.workbench`, if that is a folder, they are kept as they end, and
@@ -119,7 +136,7 @@ def _kept(path: Path, about: Mapping[str, Any]) -> list[Intervention]:
         ) from error
 
 
-def _measured(backend: "HFBackend", weights: Array | None, tokens: int) -> Intervention:
+def _measured(backend: Trainer, weights: Array | None, tokens: int) -> Intervention:
     """Train, measure on both splits, go back."""
     if weights is None:
         probe, dev = backend.measure("probe"), backend.measure("dev")

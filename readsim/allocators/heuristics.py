@@ -1,4 +1,4 @@
-"""Specialists, as far as one student can be several: one source after the other."""
+"""One rule each, from errors, gaps, gains or a schedule: no state beyond the last shares."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,8 @@ from readsim.arrays import Array
 @dataclass(frozen=True)
 class BranchMerge(Configured):
     """The prior's tokens in blocks: all of the first source, then all of the second, and so on.
+
+    Specialists, as far as one student can be several.
 
     From Branch-Merge distillation (TinyR1-32B, arXiv 2503.04872), which trains a copy of the
     student on each domain and merges their parameters. What it lacks: the branches start one from
@@ -35,9 +37,6 @@ class BranchMerge(Configured):
         return np.maximum(inside, 0.0)
 
 
-# Shares in proportion to what the student still gets wrong.
-
-
 @dataclass(frozen=True)
 class ErrorMass(Configured):
     """w_i in proportion to r_i (1 - p_i) of the last probe; the prior where nothing is wrong.
@@ -53,9 +52,6 @@ class ErrorMass(Configured):
         mass = of_sources(setup, required(setup, losses(setup, context.profile)))
         total = float(mass.sum())
         return mass / total if total > 0.0 else setup.prior
-
-
-# Shares in proportion to how far the student is behind its teacher.
 
 
 @dataclass(frozen=True)
@@ -80,9 +76,6 @@ class GapProportional(Referenced):
         target = gap / total if total > 0.0 else np.full(len(gap), 1.0 / len(gap))
         weights = self.smoothing * state["weights"] + (1.0 - self.smoothing) * target
         return {**state, "weights": weights, "score": gap}
-
-
-# Shares that follow what the dev split says has improved.
 
 
 @dataclass(frozen=True)
@@ -118,11 +111,9 @@ class ValidationGuided(Reweighted):
         return {"weights": weights, "score": gain, "dev": dev}
 
 
-# Greedy one-step, model-free reading (R76): follow what the last step improved most.
-
-
 class GreedyLast(Allocator):
-    """One-hot on argmax_i r_i Dp_i of the last step; the first step trains on the prior.
+    """Greedy one-step, the model-free reading: one-hot on argmax_i r_i Dp_i of the last step, the first
+    step on the prior.
 
     Needs sources that are named like capabilities; a required capability without a source of its
     name cannot be chosen, and where none has one the prior is kept.

@@ -1,4 +1,4 @@
-"""The static oracle: the best constant allocation of the world. A declared exception to the contract."""
+"""The best constant allocation and the best schedule of a world. Declared exceptions to the contract."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError
 from readsim.worlds.optimum import optimum
 from readsim.worlds.schedule import PHASES, Schedule, best_schedule
+
+UNKNOWNS = 160  # phases x S of a plan that is found in a second or two
 
 
 class OracleStatic(Allocator):
@@ -29,11 +31,6 @@ class OracleStatic(Allocator):
     def select(self, state: Any, context: Context) -> Array:
         allocation: Array = state["allocation"]
         return allocation
-
-
-# The planning oracle: the best schedule of the world. A declared exception to the contract.
-
-UNKNOWNS = 160  # phases x S of a plan that is found in a second or two
 
 
 @dataclass(frozen=True)

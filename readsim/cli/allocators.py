@@ -1,5 +1,8 @@
 """`readsim allocators`."""
 
+from typing import Annotated
+
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -8,8 +11,10 @@ from readsim.allocators.modifiers import Shaped
 from readsim.allocators.registry import allocator_names, describe, load_allocator
 
 
-def allocators(name: str | None) -> None:
-    """`readsim allocators`."""
+def allocators(
+    name: Annotated[str | None, typer.Argument(help="Name or module:Class.")] = None,
+) -> None:
+    """List the allocators, or show one: its rule and its settings."""
     console = Console()
     if name is None:
         table = Table("allocator", "rule")

@@ -1,12 +1,28 @@
-"""What several commands share: lists, seeds, the progress bar, what ctrl-C says."""
+"""What several commands share: options, lists, seeds, the progress bar, what ctrl-C says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from readsim.errors import ConfigError
+
+World = Annotated[
+    str, typer.Option(help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...")
+]
+Steps = Annotated[int, typer.Option(help="Decision steps T.")]
+Requirement = Annotated[
+    str | None,
+    typer.Option(
+        help="What runs are told of it: oracle, stale, noisy:20, permuted, uniform; the task's."
+    ),
+]
+Seeds = Annotated[
+    str, typer.Option(help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,).")
+]
 
 
 def parse_list(text: str | None, name: str) -> list[str] | None:

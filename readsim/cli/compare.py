@@ -2,11 +2,23 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
-from readsim.cli.common import interruptible, parse_list, parse_seeds, progress
+from readsim.cli.common import (
+    Requirement,
+    Seeds,
+    Steps,
+    World,
+    interruptible,
+    parse_list,
+    parse_seeds,
+    progress,
+)
 from readsim.errors import ConfigError
+from readsim.runs.cell import PAPER_ALLOCATORS
 from readsim.runs.folder import refuse_other_runs, write_timings
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.parallel import use_backend
@@ -15,18 +27,36 @@ from readsim.worlds import load_world, save_world
 
 
 def compare(
-    world: str,
-    tasks: str | None,
-    budgets: str,
-    steps: int,
-    seeds: str,
-    allocators: str,
-    jobs: int | None,
-    backend: str,
-    out: Path,
-    requirement: str | None = None,
+    context: typer.Context,
+    world: World = "read8-llama",
+    tasks: Annotated[str | None, typer.Option(help="Tasks, separated by commas; all.")] = None,
+    budgets: Annotated[str, typer.Option(help="Token budgets, separated by commas.")] = "20M,150M",
+    steps: Steps = 20,
+    seeds: Seeds = "8",
+    allocators: Annotated[
+        str,
+        typer.Option(help="NAME or module:Class, with +key=value settings; separated by commas."),
+    ] = ",".join(PAPER_ALLOCATORS),
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Parallel processes; as many as cores. Results do not change."),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="What runs the jobs: loky (processes), ray or dask.")
+    ] = "loky",
+    out: Annotated[
+        Path, typer.Option(help="Folder for logs, tables, figures; results/suite with --suite.")
+    ] = Path("results/compare"),
+    requirement: Requirement = None,
+    suite: Annotated[
+        bool,
+        typer.Option("--suite", help="All allocators on all presets and on drawn worlds."),
+    ] = False,
 ) -> None:
-    """`readsim compare`."""
+    """Run allocators on the same seeds and compare them: table, results.csv, figures."""
+    if suite:
+        _suite(context, allocators, seeds, jobs, backend, out)
+        return
     from readsim.plots import draw_all
     from readsim.summary import print_table, results, summarise
 
@@ -65,8 +95,36 @@ def compare(
     console.print(f"run logs, results.csv, summary.csv and {len(figures)} figures are in {out}")
 
 
-def plot(folder: Path) -> None:
-    """`readsim plot`."""
+def _suite(
+    context: typer.Context, allocators: str, seeds: str, jobs: int | None, backend: str, out: Path
+) -> None:
+    """`--suite`: what the suite chooses itself may not be given, and it has its own defaults."""
+    from readsim.cli.suite import compare_suite
+
+    given = {name for name in context.params if _is_given(context, name)}
+    if fixed := sorted(given & {"world", "tasks", "budgets", "steps", "requirement"}):
+        raise ConfigError(
+            f"--{fixed[0]}: --suite chooses its worlds, tasks, budgets, steps and requirements"
+        )
+    compare_suite(
+        allocators if "allocators" in given else None,
+        seeds if "seeds" in given else None,
+        jobs,
+        backend,
+        out if "out" in given else Path("results/suite"),
+    )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option was written on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def plot(
+    folder: Annotated[Path, typer.Argument(help="A folder that `compare` wrote.")],
+) -> None:
+    """Draw the figures of a comparison again from its run logs."""
     from readsim.plots import draw_all
 
     for path in draw_all(folder):

@@ -1,9 +1,11 @@
-"""What `readsim fit` and `readsim predict` do, without the option parsing."""
+"""`readsim fit` and `readsim predict`."""
 
 from importlib import import_module
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -21,42 +23,52 @@ from readsim.runs.logs_for_fit import fit_table, is_log
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world, save_world
 
+Tokens = Annotated[
+    str | None, typer.Option(help="Tokens of each run, where no column `tokens` says it.")
+]
+Tolerance = Annotated[float, typer.Option(help="How far shares may sum from 1.")]
+
 
 def fit(
-    runs: Path,
-    targets: Path | None,
-    out: Path,
-    *,
-    sources: str | None,
-    target_columns: str | None,
-    key: str | None,
-    lower: str | None,
-    size: str | None,
-    tokens: str | None,
-    tolerance: float,
-    seed: int,
+    runs: Annotated[Path, typer.Argument(help="CSV of shares or token counts, or run logs.")],
+    measured: Annotated[
+        Path | None, typer.Argument(help="CSV of scores or losses, joined by key.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The world to write.")] = Path(
+        "world.toml"
+    ),
+    sources: Annotated[str | None, typer.Option(help="Source columns: a,b,share_*.")] = None,
+    targets: Annotated[str | None, typer.Option(help="Measured columns: c,d,*_loss.")] = None,
+    key: Annotated[str | None, typer.Option(help="Column that names the runs.")] = None,
+    lower_is_better: Annotated[
+        str | None, typer.Option(help="all, none or columns; by default those named loss.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Model size, if the file has several.")] = None,
+    tokens: Tokens = None,
+    tolerance: Tolerance = 0.01,
+    seed: Annotated[int, typer.Option(help="Of restarts, folds and resamples.")] = 0,
 ) -> None:
-    """`readsim fit`."""
+    """Fit a world to measured runs: held-out errors, intervals, figures, and what is not known."""
     console = Console()
     if out.suffix not in (".toml", ".json"):
         raise ConfigError(f"--out {str(out)!r}: a world file ends in .toml or .json")
     options = Options(
         sources=parse_list(sources, "sources"),
-        targets=parse_list(target_columns, "targets"),
+        targets=parse_list(targets, "targets"),
         key=key,
-        lower=parse_list(lower, "lower-is-better"),
+        lower=parse_list(lower_is_better, "lower-is-better"),
         size=size,
         budget=None if tokens is None else float(parse_tokens(tokens)),
         tolerance=tolerance,
     )
     if is_log(runs):
-        if targets is not None or options != Options(tolerance=tolerance):
+        if measured is not None or options != Options(tolerance=tolerance):
             raise ConfigError(
                 f"{runs}: run logs say it all; no second file and no options for them"
             )
         table = fit_table(runs)
     else:
-        table = read_runs(runs, targets, options)
+        table = read_runs(runs, measured, options)
     for note in table.notes:
         console.print(note, markup=False, highlight=False)
     fitted, sure = _fit(table, out.stem, seed)
@@ -146,15 +158,18 @@ def _show(console: Console, fitted: Fitted, sure: Sure, table: Runs) -> None:
 
 
 def predict(
-    world: str,
-    mixtures: Path,
-    out: Path,
-    *,
-    tokens: str | None,
-    tolerance: float,
-    measured: Path | None,
+    world: Annotated[str, typer.Argument(help="A world that `fit` wrote.")],
+    mixtures: Annotated[Path, typer.Argument(help="CSV of shares or token counts.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write.")] = Path(
+        "predictions.csv"
+    ),
+    tokens: Tokens = None,
+    tolerance: Tolerance = 0.01,
+    measured: Annotated[
+        Path | None, typer.Option(help="CSV of what was measured: prints the errors.")
+    ] = None,
 ) -> None:
-    """`readsim predict`."""
+    """Predict runs from their mixtures, in the units of the fitted measurements."""
     console = Console()
     budget = None if tokens is None else float(parse_tokens(tokens))
     made = forecast(load_world(world), mixtures, budget, tolerance)

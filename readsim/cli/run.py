@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.common import Requirement, Seeds, Steps, interruptible, parse_seeds, progress
 from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD
 from readsim.errors import ConfigError
 from readsim.runs.cell import log_place
@@ -20,18 +22,30 @@ OnStep = Callable[[int], None]
 
 
 def run(
-    world: str | None,
-    backend: str | None,
-    task: str | None,
-    budget: str | None,
-    steps: int,
-    seeds: str,
-    allocator: str,
-    out: Path,
-    resume: bool,
-    requirement: str | None = None,
+    world: Annotated[
+        str | None, typer.Option(help="As for `compare`; read8-llama without --backend.")
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="module:factory of a backend of yours, with +key=value settings."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="Name, or weights (math=0.7,code=0.3); the world's first, or average."),
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Token budget; 20M.")] = None,
+    steps: Steps = 20,
+    seeds: Seeds = "1",
+    allocator: Annotated[
+        str, typer.Option(help="Name or module:Class; read+guard=0.02 sets one of its settings.")
+    ] = "read",
+    out: Annotated[
+        Path, typer.Option(help="The run log (.jsonl), or a folder that plot and report read.")
+    ] = Path("results/run.jsonl"),
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    requirement: Requirement = None,
 ) -> None:
-    """`readsim run`."""
+    """Run one allocator with every decision on disk; `--resume` continues after a kill."""
     console, numbers, chosen = Console(), parse_seeds(seeds), task
     tokens = None if budget is None else parse_tokens(budget)
     if backend is None:

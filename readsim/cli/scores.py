@@ -1,18 +1,26 @@
 """`readsim scores`."""
 
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from readsim.errors import unknown
-from readsim.summary.scores import check_fair, labels, print_scores, read_tested, score_table
 
 
-def scores(folder: Path, reference: str | None) -> None:
-    """Print the table and write `scores.csv` beside the runs.
+def scores(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder with finished runs of one task and budget.")
+    ],
+    reference: Annotated[
+        str | None,
+        typer.Option(help="The run that others are compared with, as the table names it."),
+    ] = None,
+) -> None:
+    """Finished runs side by side on the test split, with paired intervals; scores.csv."""
+    from readsim.summary.scores import check_fair, labels, print_scores, read_tested, score_table
 
-    Raises RunLogError for runs that must not be compared, UnknownNameError for a reference that is not there.
-    """
     runs = read_tested(folder)
     check_fair(runs)
     known = labels(runs)

@@ -3,30 +3,46 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from readsim.cli.common import interruptible, parse_list, parse_seeds, progress
 from readsim.envs.episode import source_prior
-from readsim.plots.style import save, sober
-from readsim.plots.theory import Ladder, draw_coverage, draw_ladders, draw_marginals
 from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
 from readsim.theory.result import Result, Verdict
 from readsim.worlds import World, load_world, optimum, preset_names
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 KAPPAS = np.linspace(0.0, 8.0, 41)
 SHOWN = 4  # subjects named in a cell of the table
 
 
-def theory(worlds: str | None, runs: Path | None, seeds: str, out: Path) -> None:
-    """`readsim theory`."""
+def theory(
+    worlds: Annotated[
+        str | None, typer.Option(help="Worlds, with commas; all presets if not given.")
+    ] = None,
+    runs: Annotated[
+        Path | None, typer.Option(help="Also measure the run logs in this folder.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Runs of ReAD a world: 4 or 3,7.")] = "4",
+    out: Annotated[Path, typer.Option(help="Folder for theory.csv and figures.")] = Path(
+        "results/theory"
+    ),
+) -> None:
+    """Test the paper's statements: where each holds, where it fails, by how much."""
+    import pandas as pd
+
+    from readsim.plots.style import save, sober
+
     console = Console()
     names = preset_names() if worlds is None else parse_list(worlds, "worlds") or []
     loaded = [load_world(name) for name in names]  # unknown names are refused before anything runs
@@ -91,6 +107,9 @@ def _named(rows: Sequence[Result], verdict: Verdict) -> str:
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
     """`orders` (superposition and order effects) and `coverage` (of q against kappa)."""
+    from readsim.plots.style import save
+    from readsim.plots.theory import Ladder, draw_coverage, draw_ladders
+
     titles = {"A4.1": "superposition of updates (A4.1)", "P4.3": "superposition of scores (P4.3)"}
     titles["L9"] = "order effects (L9)"
     ladders = {
@@ -121,8 +140,10 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     return paths
 
 
-def _marginals(world: World) -> Figure:
+def _marginals(world: World) -> "Figure":
     """KKT equalisation: marginal gains at the optimum, at the requirement, and uniform."""
+    from readsim.plots.theory import draw_marginals
+
     task = world.task(world.task_names[0])
     budget = float(min(survey.BUDGET, world.horizon))
     prior = source_prior(task.requirement, world.visible, world.sources)

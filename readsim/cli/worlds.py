@@ -1,7 +1,9 @@
 """`readsim worlds`."""
 
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -11,8 +13,13 @@ from readsim.token_counts import show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 
 
-def worlds(name: str | None, save: Path | None) -> None:
-    """`readsim worlds`."""
+def worlds(
+    name: Annotated[str | None, typer.Argument(help="Preset, file or random:...")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the world to this .toml or .json file.")
+    ] = None,
+) -> None:
+    """List the preset worlds, or show one: names, transfer matrices, optimum, provenance."""
     console = Console()
     if name is None:
         if save is not None:

@@ -1,4 +1,4 @@
-"""What the data cannot tell, in words: shown by `readsim fit` and kept in the world's provenance."""
+"""How well a fit predicts held-out rows, and in words what the data cannot tell."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from readsim.token_counts import show_tokens
 from readsim.worlds.probe import Probe
 
 LITTLE, TOGETHER, WEAK, LOOSE = 0.05, 0.98, 0.5, 0.25
-
-
-SHOWN = 4
+SHOWN = 4  # names in a sentence
+MOST_ITEMS = 1e6  # a residual smaller than that many items would leave counts as none
 
 
 def warnings_of(fitted: Fitted, sure: Sure, runs: int) -> list[str]:
-    """One sentence for each thing that `runs` different runs or mixtures leave open."""
+    """One sentence for each thing that `runs` different runs or mixtures leave open: shown by `readsim
+    fit`, and kept in the world's provenance."""
     return [*_rows(fitted, runs), *_sources(fitted), *_bounds(fitted, sure), *_capabilities(fitted)]
 
 
@@ -72,8 +72,6 @@ def _bounds(fitted: Fitted, sure: Sure) -> Iterator[str]:
 
 
 def _capabilities(fitted: Fitted) -> Iterator[str]:
-    from readsim.fitting.diagnostics import quality
-
     weak = [q.capability for q in quality(fitted) if not q.r2 >= WEAK]
     if weak:
         yield f"held-out runs of {_some(weak)} are predicted badly or not at all (R2 below {WEAK:g})"
@@ -82,11 +80,6 @@ def _capabilities(fitted: Fitted) -> Iterator[str]:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
-
-
-# How well rows were predicted that the fit had not seen, and how much of the rest is noise.
-
-MOST_ITEMS = 1e6  # a residual smaller than that many items would leave counts as none
 
 
 class Quality(NamedTuple):

@@ -5,7 +5,7 @@
     fitted.predict(tokens)            profiles (n, K) after tokens (n, S)
 
 The law is stated in `readsim.fitting.network`. It was found on RegMix's 512 runs (arXiv 2407.01492):
-`python -m studies.regmix` compares it with RegMix's LightGBM, linear and log-linear laws.
+`python -m studies regmix` compares it with RegMix's LightGBM, linear and log-linear laws.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The world file of a fit: noise, horizon, and a provenance that `readsim predict` can read."""
+"""The files of a fit: a world with noise, horizon and a provenance that `readsim predict` reads; tables."""
 
 import csv
 import io
@@ -19,6 +19,13 @@ from readsim.fitting.table import Runs
 from readsim.fitting.units import UNITS, Scale
 from readsim.tree_file import write_atomic
 from readsim.worlds.world import World
+
+Cells = Iterable[object]
+CAPABILITY_HEADER = (
+    *("capability", "rows", "held_out_rmse", "held_out_spearman", "held_out_r2"),
+    *("start", "start_low", "start_high", "bound", "bound_low", "bound_high"),
+)
+EFFECT_HEADER = ("source", "capability", "effect_of_1_percent", "low", "high", "spans_zero")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +133,6 @@ def documented(fitted: Fitted, runs: Runs, warnings: Sequence[str]) -> World:
     )
 
 
-# The tables beside a fitted world.
-
-Cells = Iterable[object]
-
-
 def write_table(path: Path, header: Cells, rows: Iterable[Cells]) -> None:
     """A CSV file, whole or not at all; numbers with 7 digits."""
     text = io.StringIO()
@@ -158,15 +160,6 @@ def effect_rows(fitted: Fitted, sure: Sure, scale: Scale) -> Iterable[list[objec
         for j, capability in enumerate(fitted.world.capabilities):
             ends = [float(v[i, j]) for v in shown]
             yield [source, capability, *ends, int(shown.spans_zero[i, j])]
-
-
-CAPABILITY_HEADER = (
-    *("capability", "rows", "held_out_rmse", "held_out_spearman", "held_out_r2"),
-    *("start", "start_low", "start_high", "bound", "bound_low", "bound_high"),
-)
-
-
-EFFECT_HEADER = ("source", "capability", "effect_of_1_percent", "low", "high", "spans_zero")
 
 
 def write_tables(fitted: Fitted, sure: Sure, scale: Scale, stem: Path) -> list[Path]:

@@ -12,11 +12,11 @@ from readsim.runs.rows import RunHeader
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
 
-# The command that makes the runs of a folder again, from their headers.
+LISTED = 12  # names of a list that are shown
 
 
 def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
-    """Lines for a shell in the folder of the report, and what they do not cover."""
+    """Lines for a shell in the folder of the report that make its runs again, and what they do not cover."""
     headers = list(group.headers.values())
     if group.is_real:
         return _distill(group, folder)
@@ -104,9 +104,6 @@ def _distill(group: Group, folder: Path) -> tuple[list[str], list[str]]:
             "their command is not known."
         )
     return lines or ["# no settings files beside the run logs"], remarks
-
-
-LISTED = 12  # names of a list that are shown
 
 
 def provenance_section(group: Group, folder: Path) -> Section:

@@ -1,4 +1,4 @@
-"""What a report is made of: plain data, without any markup."""
+"""A report as plain data, and how that becomes one page (markup is in page.html and style.css) and files."""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Literal, NamedTuple
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from readsim import __version__
@@ -15,6 +15,10 @@ from readsim.report.svg import inline
 from readsim.summary.show import markdown
 
 TONES = 4  # steps of colour on either side of zero
+WIDE, HUGE = 12, 24  # columns from which headers stand upright, and numbers are small
+GENERATOR = "readsim report"
+TABLES = "tables"  # folder
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
 
 
 class Cell(NamedTuple):
@@ -110,17 +114,6 @@ def text_cells(texts: Sequence[str]) -> list[Cell]:
     return [Cell(text) for text in texts]
 
 
-# The page: parts to HTML. All markup is in page.html and style.css.
-
-WIDE, HUGE = 12, 24  # columns from which headers stand upright, and numbers are small
-
-
-GENERATOR = "readsim report"
-
-
-TABLES = "tables"
-
-
 def render(title: str, parts: Sequence[Part], names: dict[tuple[int, str], str]) -> str:
     """The whole page. `names` gives the files' name of each table, by part and table name."""
     return (
@@ -143,8 +136,6 @@ def render(title: str, parts: Sequence[Part], names: dict[tuple[int, str], str])
 @cache
 def environment() -> Environment:
     """Everything is escaped, and a name that is not there is an error."""
-    from jinja2 import FunctionLoader
-
     out = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -165,13 +156,8 @@ def _read(name: str) -> str:
     return files("readsim.report").joinpath(name).read_text(encoding="utf-8")
 
 
-# A table as files: CSV with all its numbers; Markdown and LaTeX as it is shown.
-
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
-
-
 def files_of(table: Table, name: str) -> dict[str, bytes]:
-    """Name of the file -> its bytes: .csv, .md and .tex."""
+    """Name of the file -> its bytes: .csv with all numbers, .md and .tex as the table is shown."""
     return {
         f"{name}.csv": table.numbers.to_csv(index=False, lineterminator="\n").encode(),
         f"{name}.md": to_markdown(table).encode(),

@@ -1,4 +1,4 @@
-"""Sections: the table of a comparison, and how sure its differences are."""
+"""Sections: the table of a comparison, what it says in a sentence, and how sure its differences are."""
 
 from collections.abc import Sequence
 
@@ -111,9 +111,6 @@ def _row(row: pd.Series, digits: int) -> list[str]:
         number(row["detectable"], digits),
         pairing,
     ]
-
-
-# What the table says, in a sentence a budget.
 
 
 def headline(table: pd.DataFrame) -> list[str]:

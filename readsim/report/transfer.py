@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from readsim.arrays import Array
-from readsim.report.changes import final_changes
-from readsim.report.effects import coloured, decimals_of, effects, names_of
+from readsim.report.changes import coloured, decimals_of, effects, final_changes, names_of
 from readsim.report.render import Section, Table, text_cells
 from readsim.runs.read_logs import Log
 from readsim.summary.grid import Grid

@@ -8,10 +8,9 @@ from readsim.stats.aggregate import (
     stratified_bootstrap,
 )
 from readsim.stats.intervals import bca_interval, half_width, t_interval
-from readsim.stats.multiple import benjamini_hochberg, holm
 from readsim.stats.paired import Paired, paired, pairing_gain
 from readsim.stats.samplesize import detectable_difference, power, seeds_needed
-from readsim.stats.significance import least_p, sign_flip_test, t_test
+from readsim.stats.significance import benjamini_hochberg, holm, least_p, sign_flip_test, t_test
 
 __all__ = [
     "Paired",

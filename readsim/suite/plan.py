@@ -10,23 +10,15 @@ from readsim.runs.cell import PAPER_BUDGETS, Cell
 from readsim.runs.grid import make_cells
 from readsim.worlds import World, load_world, preset_names
 
-# Worlds drawn from the random family, spread over its knobs.
-
-# knob: (least, most, whether it is drawn on a log scale)
+# Of worlds drawn from the random family. Knob: (least, most, whether it is drawn on a log scale).
 KNOBS: dict[str, tuple[float, float, bool]] = {
     "coupling": (0.0, 0.4, False),
     "negative": (0.0, 0.8, False),
     "curvature": (0.3, 6.0, True),
     "noise": (0.25, 2.0, False),
 }
-
-
 SIZES = (4, 6, 8)
-
-
 DYNAMICS = ("potential", "flow", "potential", "flow", "separable")  # in turn
-
-
 BUDGET = 60_000_000  # tokens; `curvature` is this budget over the gain scale
 
 
@@ -52,14 +44,8 @@ def draw_family(count: int, seed: int = 0) -> list[str]:
 
 
 STEPS = 20
-
-
 SEEDS = (0, 1, 2)
-
-
 DRAWN = 16  # worlds of the random family
-
-
 SCALE = ("uniform", "task-static", "oracle-static")  # what scores are measured against
 
 

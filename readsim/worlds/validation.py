@@ -1,16 +1,12 @@
 """What a world must satisfy. Each message names the field, shows the value and says what is accepted."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, ReadsimError, WorldError, unknown
+from readsim.worlds.data import WorldData
 from readsim.worlds.gains import gain, harm_grows_with_tokens
 from readsim.worlds.links import LINKS
-
-if TYPE_CHECKING:
-    from readsim.worlds.world import World
 
 DYNAMICS = ("separable", "potential", "flow", "artifact")
 GATE_FIELDS = ("capability", "needs", "threshold", "width", "low")
@@ -18,7 +14,7 @@ DRIFT_FIELDS = ("after_tokens", "help")
 ROUNDING = 1e-9
 
 
-def check_world(world: "World") -> None:
+def check_world(world: WorldData) -> None:
     """Raise WorldError for the first contradiction found."""
     _names(world)
     _shapes(world)
@@ -42,7 +38,7 @@ def _fail(field: str, value: object, accepted: str) -> None:
     raise WorldError(f"{field} = {value!r}: {accepted}")
 
 
-def _names(world: "World") -> None:
+def _names(world: WorldData) -> None:
     if not world.name:
         _fail("name", world.name, "a world needs a name")
     for field in ("capabilities", "sources"):
@@ -62,7 +58,7 @@ def _names(world: "World") -> None:
         _fail("hidden", world.hidden, "at least one capability must stay visible")
 
 
-def _shapes(world: "World") -> None:
+def _shapes(world: WorldData) -> None:
     s, k = world.shape
     wanted: dict[str, tuple[int, ...]] = dict.fromkeys(
         ("start", "floor", "ceiling", "process_sd", "forgetting_tokens"), (k,)
@@ -92,7 +88,7 @@ def _first_bad(value: Array) -> float:
     return float(value[~np.isfinite(value)][0])
 
 
-def _bounds(world: "World") -> None:
+def _bounds(world: WorldData) -> None:
     for field in ("help", "harm", "feeds", "efficiency_sd", "process_sd"):
         if getattr(world, field).size and (getattr(world, field) < 0).any():
             _fail(field, float(getattr(world, field).min()), "values must be >= 0")
@@ -117,7 +113,7 @@ def _bounds(world: "World") -> None:
             _fail(f"floor of {name}", low, "negated losses have no floor: leave it out")
 
 
-def _measurement(world: "World") -> None:
+def _measurement(world: WorldData) -> None:
     if not 0.0 <= world.pairing <= 1.0:
         _fail("pairing", world.pairing, "a correlation between 0 and 1")
     for field in ("items", "test_items"):
@@ -128,7 +124,7 @@ def _measurement(world: "World") -> None:
         _fail("probe_slope", world.probe_slope.tolist(), "values must be > 0")
 
 
-def _mode(world: "World") -> None:
+def _mode(world: WorldData) -> None:
     flow_only = {
         "forgetting_tokens": bool(np.isfinite(world.forgetting_tokens).any()),
         "gates": bool(world.gates),
@@ -157,7 +153,7 @@ def _mode(world: "World") -> None:
     _drift(world)
 
 
-def _gates(world: "World") -> None:
+def _gates(world: WorldData) -> None:
     seen = set()
     for n, gate in enumerate(world.gates):
         where = f"gates[{n}]"
@@ -183,7 +179,7 @@ def _gates(world: "World") -> None:
             _fail(where, gate, "width must be > 0 and low between 0 and 1")
 
 
-def _drift(world: "World") -> None:
+def _drift(world: WorldData) -> None:
     if not world.drift:
         return
     for key in world.drift:
@@ -200,7 +196,7 @@ def _drift(world: "World") -> None:
         _fail("drift.help", matrix.shape, f"expected {world.shape} finite numbers >= 0")
 
 
-def _room(world: "World") -> None:
+def _room(world: WorldData) -> None:
     """With the identity link the numbers themselves must keep profiles between the bounds."""
     if world.dynamics == "flow":
         _fail("link", "identity", "flow worlds need a link that keeps profiles inside the bounds")
@@ -235,7 +231,7 @@ def _room(world: "World") -> None:
             )
 
 
-def check_budget(world: "World", budget: float) -> None:
+def check_budget(world: WorldData, budget: float) -> None:
     """Refuse a budget past the horizon up to which the world's numbers are valid."""
     if budget > world.horizon:
         raise ConfigError(

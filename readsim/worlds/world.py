@@ -1,7 +1,7 @@
 """A world: the data that says how training on S sources moves K capabilities."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -11,8 +11,9 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError, WorldError
 from readsim.worlds import links
 from readsim.worlds.artifact import Artifact
+from readsim.worlds.data import WorldData
 from readsim.worlds.flow import Flow, FlowTerms
-from readsim.worlds.gains import GainBank
+from readsim.worlds.gains import gain
 from readsim.worlds.potential import Potential, State
 from readsim.worlds.probe import Probe
 from readsim.worlds.task import AnyTask, Task, resolve_task
@@ -41,51 +42,11 @@ class Dynamics(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class World:
-    """All numbers of a world. Vectors are (S,) or (K,), matrices (S, K); tokens are counts.
-
-    `pool_tokens` (S,): distinct tokens of a source; beyond them it repeats (see `intake`). `feeds`
-    (S, M), only with `potential`: what a token of source i counts for on gain curve m; `gain`,
-    `scale_tokens`, `help` and `harm` then have an entry or row for each of the M curves. Without
-    it every source has a curve of its own, M = S.
-
-    `help` and `harm` are in score units: what source i would bring to (take from) capability j at
-    u = 1 (at x - u = 1). `start`, `floor` (chance) and `ceiling` (teacher) are on the score scale
-    [0, 1]; with the `exponential` link they are negated losses and `floor` is -inf.
+class World(WorldData):
+    """The numbers of a world (`WorldData`: its fields), and what follows from them.
 
     Raises WorldError when the numbers contradict each other, naming the field.
     """
-
-    name: str
-    sources: tuple[str, ...]
-    capabilities: tuple[str, ...]
-    dynamics: str
-    link: str
-    start: Array
-    floor: Array
-    ceiling: Array
-    gain: tuple[str, ...]
-    scale_tokens: Array
-    help: Array
-    harm: Array
-    feeds: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    pool_tokens: Array = field(default_factory=lambda: np.zeros(0))
-    horizon: float = np.inf
-    efficiency_sd: Array = field(default_factory=lambda: np.zeros(0))
-    process_sd: Array = field(default_factory=lambda: np.zeros(0))
-    forgetting_tokens: Array = field(default_factory=lambda: np.zeros(0))
-    gates: tuple[dict[str, object], ...] = ()
-    drift: dict[str, object] = field(default_factory=dict)
-    substeps: int = 8
-    items: Array = field(default_factory=lambda: np.zeros(0))
-    test_items: Array = field(default_factory=lambda: np.zeros(0))
-    probe_bias: Array = field(default_factory=lambda: np.zeros(0))
-    probe_slope: Array = field(default_factory=lambda: np.zeros(0))
-    pairing: float = 0.85
-    hidden: tuple[str, ...] = ()
-    tasks: dict[str, dict[str, object]] = field(default_factory=dict)
-    description: str = ""
-    provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, default, axis in OPTIONAL_VECTORS:
@@ -98,11 +59,6 @@ class World:
             if kind.startswith("ces") and not self.is_score:
                 raise WorldError(f"tasks.{name}.utility = {kind!r}: negated losses are below 0")
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(S, K)."""
-        return len(self.sources), len(self.capabilities)
-
     @cached_property
     def visible(self) -> tuple[str, ...]:
         """The capabilities that a probe may show."""
@@ -114,16 +70,6 @@ class World:
         return [self.capabilities.index(c) for c in self.visible]
 
     @property
-    def is_score(self) -> bool:
-        """Whether profiles are scores in [0, 1] (else negated losses)."""
-        return self.link != "exponential"
-
-    @property
-    def order_free(self) -> bool:
-        """Whether the profile depends on cumulative tokens only."""
-        return self.dynamics in ("separable", "potential")
-
-    @property
     def task_names(self) -> tuple[str, ...]:
         """Listed tasks, or one focus task for each visible capability."""
         return tuple(self.tasks) or self.visible
@@ -131,11 +77,6 @@ class World:
     def task(self, task: AnyTask) -> Task:
         """The task that is meant: see `resolve_task`. Raises UnknownNameError with the nearest name."""
         return resolve_task(task, self.capabilities, self.hidden, self.tasks)
-
-    @property
-    def curves(self) -> int:
-        """M, the number of gain curves."""
-        return self.feeds.shape[1] if self.feeds.size else len(self.sources)
 
     @cached_property
     def intake(self) -> Intake | None:
@@ -145,11 +86,6 @@ class World:
             return None
         pool = self.pool_tokens * self.rate() if finite else None
         return Intake(pool, self.feeds / self.scale_tokens if self.feeds.size else None)
-
-    @cached_property
-    def gains(self) -> GainBank:
-        """The gain curves."""
-        return GainBank(self.gain)
 
     @cached_property
     def link_function(self) -> links.Link:
@@ -252,11 +188,8 @@ class World:
 
         Raises ConfigError with `feeds`: no curve belongs to one source.
         """
-        from readsim.worlds.gains import gain
-
         if self.feeds.size:
             raise ConfigError("knees: this world's sources share gain curves (feeds)")
-
         return np.array([gain(f).knee(fraction) for f in self.gain]) * self.scale_tokens
 
     def replace(self, **changes: object) -> "World":
@@ -276,5 +209,3 @@ OPTIONAL_VECTORS: tuple[tuple[str, float, str], ...] = (
     ("probe_bias", 0.0, "K"),
     ("probe_slope", 1.0, "K"),
 )
-
-WorldFields = Mapping[str, object]

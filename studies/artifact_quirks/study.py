@@ -10,8 +10,8 @@ from readsim.runs.read_logs import Log
 from readsim.summary.results import results_of
 from studies.artifact_quirks.claims import CLAIMS
 from studies.artifact_quirks.sweep import DEFAULT, QUIRKS, REPEATED, cases
-from studies.common.forest import draw_forest
-from studies.common.paired import check_one_world, values_of
+from studies.common.compared import check_one_world, values_of
+from studies.common.figures import draw_forest
 from studies.common.study import Drawing, Findings, Rows, Study
 
 # What each switch costs: utility without it minus with it, seed by seed.

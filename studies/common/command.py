@@ -1,17 +1,14 @@
 """The command of a study: run what is missing, analyse the rows, write and show."""
 
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from readsim.cli.common import interruptible, parse_seeds, progress
-from readsim.errors import ReadsimError
 from readsim.runs.parallel import use_backend
 from readsim.runs.read_logs import read_logs
 from studies.common.claim import Verdict
@@ -22,7 +19,14 @@ from studies.common.store import jobs_of, read_case, run_jobs
 from studies.common.study import Case, Findings, Study
 
 OUT = Path("results/studies")
-SLURM = "Submit missing runs as a Slurm array of so many tasks; 0: run them here."
+
+Out = Annotated[Path, typer.Option(help="Folder of all studies: rows are shared.")]
+Jobs = Annotated[int | None, typer.Option(help="Parallel processes; as many as cores.")]
+Backend = Annotated[str, typer.Option(help="loky (processes), ray or dask.")]
+Slurm = Annotated[
+    int,
+    typer.Option(help="Submit missing runs as a Slurm array of so many tasks; 0: run them here."),
+]
 
 
 def run_missing(
@@ -56,7 +60,7 @@ def conclude(
 
 def command_of(study: Study, options: str) -> str:
     """What makes the results again."""
-    return f"python -m studies.{study.name} {options}"
+    return f"python -m studies {study.name} {options}"
 
 
 def seeds_option(seeds: Sequence[int]) -> str:
@@ -65,19 +69,17 @@ def seeds_option(seeds: Sequence[int]) -> str:
     return f"--seeds {len(seeds) if plain else ','.join(map(str, seeds))}"
 
 
-def main(study: Study) -> None:
-    """The command line of one study. Exit codes: 0; 2 after an error of ours; 130 after ctrl-C."""
+def command_for(study: Study) -> Callable[..., None]:
+    """The command of one study: a function whose arguments are its options."""
 
     def command(
         seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = str(
             study.seeds
         ),
-        out: Annotated[Path, typer.Option(help="Folder of all studies: rows are shared.")] = OUT,
-        jobs: Annotated[
-            int | None, typer.Option(help="Parallel processes; as many as cores.")
-        ] = None,
-        backend: Annotated[str, typer.Option(help="loky (processes), ray or dask.")] = "loky",
-        slurm: Annotated[int, typer.Option(help=SLURM)] = 0,
+        out: Out = OUT,
+        jobs: Jobs = None,
+        backend: Backend = "loky",
+        slurm: Slurm = 0,
         rows: Annotated[
             list[Path] | None,
             typer.Option(help="Analyse run logs of this folder instead; repeatable."),
@@ -97,10 +99,4 @@ def main(study: Study) -> None:
             conclude(study, findings, Console(), out, options)
 
     command.__doc__ = f"{study.title}: {study.question}"
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(command)
-    try:
-        app(prog_name=f"python -m studies.{study.name}")
-    except ReadsimError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
-        sys.exit(2)
+    return command

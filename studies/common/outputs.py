@@ -31,7 +31,7 @@ def refuse_other_results(out: Path, command: str) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))["command"]
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is not of a study ({error!r}): choose another --out") from error
-    if before != command:
+    if before.replace("python -m studies.", "python -m studies ") != command:  # as it was once
         raise ConfigError(
             f"{out} holds the results of `{before}`, which are not overwritten: choose another --out, "
             "or move them away"

@@ -1,15 +1,20 @@
-"""Verdicts and tables on a terminal, and as Markdown for the README files."""
+"""Verdicts and tables on a terminal, and as Markdown in the README files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from readsim.errors import ConfigError
+from readsim.tree_file import write_atomic
 from studies.common.claim import Claim, Verdict
 from studies.common.study import Findings, Study
 
 LONG = 80  # rows: a table with more is for its file only
+BEGIN, END = "<!-- result -->", "<!-- /result -->"  # what is between them in a README is written
+ORDER = ("holds", "fails", "undecided")
 MARKS = {True: "as expected", False: "NOT as expected", None: ""}
 
 
@@ -56,3 +61,39 @@ def markdown(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> str:
         cells = (texts[v.claim], v.case, v.expected or "-", mark, effect(v), str(v.n))
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines)
+
+
+def replace_block(text: str, block: str, where: str) -> str:
+    """`text` with `block` between the marks. Raises ConfigError if they are not there once each."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise ConfigError(f"{where}: expected one {BEGIN} and after it one {END}")
+    head, rest = text.split(BEGIN)
+    return f"{head}{BEGIN}\n{block}\n{END}{rest.split(END)[1]}"
+
+
+def write_block(path: Path, block: str) -> None:
+    """Replace the block of a file."""
+    write_atomic(path, replace_block(path.read_text("utf-8"), block, str(path)).encode())
+
+
+def summary_block(found: Mapping[str, tuple[Study, Sequence[Verdict]]]) -> str:
+    """One line a claim: in which cases it holds, fails, cannot be told, and its largest and least effect."""
+    lines = [
+        "| study | claim | holds in | fails in | undecided in | effects [95 %] |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, (study, verdicts) in found.items():
+        for claim in study.claims:
+            mine = [v for v in verdicts if v.claim == claim.id]
+            cells = ["; ".join(_case(v) for v in mine if v.observed == o) for o in ORDER]
+            ranked = sorted(mine, key=lambda v: v.effect)
+            ends = dict.fromkeys([ranked[-1], ranked[0]]) if ranked else {}
+            effects = "; ".join(f"{v.case} {effect(v)}" for v in ends)
+            cells = [f"[{name}](studies/{name})", claim.text, *(c or "-" for c in cells), effects]
+            lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _case(verdict: Verdict) -> str:
+    """The case, bold where the opposite was expected."""
+    return f"**{verdict.case}**" if verdict.as_expected is False else verdict.case

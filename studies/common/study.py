@@ -22,7 +22,7 @@ class Case(NamedTuple):
     """
 
     name: str
-    cells: tuple[Cell, ...]
+    cells: Sequence[Cell]
     kept: Path | None = None
 
 

@@ -1,4 +1,4 @@
-"""Worlds in which a mechanism of the paper is switched off."""
+"""Worlds in which a mechanism of the paper is switched off, and their files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -50,11 +50,9 @@ def straight(world: World, tokens: float, name: str) -> World:
     )
 
 
-# Worlds that are made for a study, as files: what a run log's cell names must be loadable.
-
-
 def made(world: World, folder: Path) -> str:
-    """The path of the world's file in `folder`, written if it is not there with these numbers."""
+    """The path of the world's file in `folder`, written if it is not there with these numbers:
+    what the cell of a run log names must be loadable."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{world.name}.toml"
     save_world(world, path)

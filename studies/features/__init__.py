@@ -1,1 +1,1 @@
-"""Which features of a world make ReAD win or lose: `python -m studies.features`."""
+"""Which features of a world make ReAD win or lose."""

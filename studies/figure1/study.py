@@ -1,4 +1,4 @@
-"""The study of Figure 1."""
+"""The study of Figure 1: transfer matrices by budget, and the statistics of Observation 1."""
 
 from collections.abc import Sequence
 
@@ -24,8 +24,6 @@ from studies.common.transfer import (
 )
 from studies.figure1.claims import CLAIMS
 from studies.figure1.sweep import cases
-
-# Transfer matrices by budget, and the statistics of Observation 1.
 
 
 def analyse(rows: Rows) -> Findings:

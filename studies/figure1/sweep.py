@@ -17,7 +17,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     """One-hot runs of every capability."""
     apart = made(isolated(load_world("read8-llama"), ISOLATED), folder)
     return [
-        Case(name, tuple(one_hot_cells(world, seeds)))
+        Case(name, one_hot_cells(world, seeds))
         for name, world in [*((w, w) for w in WORLDS), (ISOLATED, apart)]
     ]
 

@@ -44,4 +44,4 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     apart = made(isolated(load_world("read8-llama"), ISOLATED), folder)
     worlds = {name: name for name in WORLDS} | {ISOLATED: apart}
     worlds |= {name: made(linear(n), folder) for name, n in zip(LINEAR, TEST_ITEMS, strict=True)}
-    return [Case(name, tuple(one_hot_cells(world, seeds))) for name, world in worlds.items()]
+    return [Case(name, one_hot_cells(world, seeds)) for name, world in worlds.items()]

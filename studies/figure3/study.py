@@ -1,24 +1,136 @@
 """The study of Figure 3."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import NullFormatter
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError
+from readsim.plots.labels import label_right
+from readsim.plots.style import Box, footnote, looks, panels, room_for
 from readsim.runs.read_logs import Log
+from readsim.stats.intervals import half_width
 from readsim.summary.grid import Grid
+from readsim.token_counts import show_tokens
 from studies.common.compared import READ, best, by_task, compared, margin, place, rivals
 from studies.common.study import Drawing, Findings, Rows, Study
 from studies.figure3.claims import CLAIMS
-from studies.figure3.curves import Matches, area, matches, trend
-from studies.figure3.figure import draw_curves
 from studies.figure3.sweep import cases
 
-# Score against budget, from separate runs for each budget.
-
 LEAST = 3  # budgets: fewer have none between them
+
+
+def draw_curves(case: str, grid: Grid) -> Drawing:
+    """Means over seeds with 95 % bands."""
+    score = by_task(grid, "score")  # (B, A, N, T)
+    names, look = grid.allocators, looks(grid.allocators)
+    box = Box(2.0, 1.7, left=0.5, right=room_for(names) + 0.25, top=0.3, bottom=0.3)
+    margins = Box(0, 0, left=0, right=0, top=0, bottom=0.4)
+    figure, axes = panels(len(grid.tasks), box, margins=margins)
+    for t, (task, axis) in enumerate(zip(grid.tasks, axes, strict=True)):
+        mean, half = score[..., t].mean(axis=-1), np.nan_to_num(half_width(score[..., t]))
+        for a, name in enumerate(names):
+            colour, dash, marker, width = look[name]
+            axis.plot(
+                grid.budgets,
+                mean[:, a],
+                dash,
+                color=colour,
+                marker=marker,
+                ms=4,
+                mec="white",
+                mew=0.4,
+                lw=width,
+                zorder=2 + (width > 1.5),
+            )
+            axis.fill_between(
+                grid.budgets,
+                mean[:, a] - half[:, a],
+                mean[:, a] + half[:, a],
+                color=colour,
+                alpha=0.12,
+                lw=0,
+            )
+        axis.set_xscale("log")
+        axis.set_xticks(grid.budgets, [show_tokens(budget) for budget in grid.budgets])
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.tick_params(axis="x", which="minor", length=0)
+        axis.set_title(task)
+        axis.set_ylim(*axis.get_ylim())
+        label_right(axis, mean[-1], names, [look[name].colour for name in names], box.height)
+    for axis in axes[::2]:
+        axis.set_ylabel("final score (points)")
+    footnote(
+        figure,
+        f"{case}. Final score of the capability that the task is named after, by token budget; each point "
+        f"is {len(grid.seeds)} runs of its own. Bands: 95 % intervals over seeds, not paired.",
+    )
+    last = score[-1].mean(axis=1)
+    first = [names[int(n)] for n in last.argmax(axis=0)]
+    ours = last[place(names, READ)]
+    alt = f"Score by token budget in {case}. At {show_tokens(grid.budgets[-1])} " + "; ".join(
+        f"{task}: ReAD {value:.1f}, highest {name} {top:.1f}"
+        for task, value, name, top in zip(grid.tasks, ours, first, last.max(axis=0), strict=True)
+    )
+    return Drawing(f"Score by budget in {case}", figure, f"{alt}.")
+
+
+def area(x: Array, curves: Array) -> Array:
+    """Mean height of curves (..., B) over x (B,), by trapezoids: (...)."""
+    out: Array = np.trapezoid(curves, x, axis=-1) / (x[-1] - x[0])
+    return out
+
+
+def trend(x: Array, curves: Array) -> Array:
+    """Least-squares slope of curves (..., B) over x (B,): (...)."""
+    from_mean = x - x.mean()
+    out: Array = curves @ from_mean / (from_mean @ from_mean)
+    return out
+
+
+class Match(NamedTuple):
+    """Where a curve first reaches a level: x, and whether that lies before or behind what was run."""
+
+    x: float
+    below: bool
+    never: bool
+
+
+def match(x: Array, curve: Array, level: float) -> Match:
+    """The first x at which the curve (B,), straight between its points, reaches the level.
+
+    A curve that starts at the level or above counts as at the first x, one that never reaches it as
+    at the last: the true value is at most, or at least, that.
+    """
+    if curve[0] >= level:
+        return Match(float(x[0]), True, False)
+    at = int(np.argmax(curve >= level))
+    if at == 0:
+        return Match(float(x[-1]), False, True)
+    share = (level - curve[at - 1]) / (curve[at] - curve[at - 1])
+    return Match(float(x[at - 1] + share * (x[at] - x[at - 1])), False, False)
+
+
+class Matches(NamedTuple):
+    """Doublings of the budget (I, N, T) that a rival needs more than ReAD, and where it was censored."""
+
+    doublings: Array
+    below: Array
+    never: Array
+
+
+def matches(x: Array, ours: Array, theirs: Array) -> Matches:
+    """For curves (N, T, B) of ReAD and a rival, at each of the I = B - 2 inner budgets."""
+    n, t, b = ours.shape
+    out = Matches(*(np.zeros((b - 2, n, t)) for _ in range(3)))
+    for i, seed, task in np.ndindex(b - 2, n, t):
+        found = match(x, theirs[seed, task], float(ours[seed, task, i + 1]))
+        out.doublings[i, seed, task] = found.x - x[i + 1]
+        out.below[i, seed, task], out.never[i, seed, task] = found.below, found.never
+    return out
 
 
 def analyse(rows: Rows) -> Findings:

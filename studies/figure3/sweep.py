@@ -18,9 +18,6 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     """All methods, tasks and budgets."""
     apart = made(isolated(load_world(WORLDS[0]), ISOLATED), folder)
     return [
-        Case(
-            name,
-            tuple(make_cells(world, tasks=TASKS, budgets=BUDGETS, allocators=METHODS, seeds=seeds)),
-        )
+        Case(name, make_cells(world, tasks=TASKS, budgets=BUDGETS, allocators=METHODS, seeds=seeds))
         for name, world in [*((w, w) for w in WORLDS), (ISOLATED, apart)]
     ]

@@ -9,7 +9,7 @@ from readsim.stats import half_width
 from readsim.summary.grid import Grid
 from readsim.token_counts import show_tokens
 from studies.common.compared import READ, compared, place
-from studies.common.dots import draw_dots
+from studies.common.figures import draw_dots
 from studies.common.study import Drawing, Findings, Rows, Study
 from studies.figure4.claims import CLAIMS
 from studies.figure4.sweep import COMPONENTS, cases

@@ -27,11 +27,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     return [
         Case(
             name,
-            tuple(
-                make_cells(
-                    world, tasks=tasks, budgets=PAPER_BUDGETS, allocators=METHODS, seeds=seeds
-                )
-            ),
+            make_cells(world, tasks=tasks, budgets=PAPER_BUDGETS, allocators=METHODS, seeds=seeds),
         )
         for name, (world, tasks) in worlds.items()
     ]

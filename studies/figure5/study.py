@@ -1,4 +1,4 @@
-"""The study of Figure 5."""
+"""The study of Figure 5: a specialist and ReAD on the specialist's target, and on everything else."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,13 +12,11 @@ from readsim.errors import RunLogError
 from readsim.runs.comparing import method_of
 from readsim.runs.read_logs import Log
 from readsim.summary.results import FINAL, results_of
-from studies.common.forest import draw_forest
-from studies.common.paired import check_one_world, sizes, values_of
+from studies.common.compared import check_one_world, sizes, values_of
+from studies.common.figures import draw_forest
 from studies.common.study import Drawing, Findings, Rows, Study
 from studies.figure5.claims import CLAIMS
 from studies.figure5.sweep import READ, SPECIALIST, cases
-
-# A specialist and ReAD on the specialist's target, and on everything else.
 
 BOUND = "specialist-bound"
 

@@ -34,7 +34,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
         GATEWAY: made(gateway(), folder),
         ISOLATED: made(isolated(load_world("read8-llama"), ISOLATED), folder),
     }
-    return [Case(name, tuple(_cells(paths.get(name, name), seeds))) for name in WORLDS]
+    return [Case(name, _cells(paths.get(name, name), seeds)) for name in WORLDS]
 
 
 def _cells(text: str, seeds: Sequence[int]) -> list[Cell]:

@@ -1,6 +1,6 @@
 """The nano pair: a teacher and a starting student, trained here from nothing.
 
-`python -m studies.nano` writes `readsim_hf/models/nano/{teacher,student}`, each when its training is
+`python -m studies nano` writes `readsim_hf/models/nano/{teacher,student}`, each when its training is
 done: an interrupted run leaves the old weights. One thread; the same machine and versions give the
 same bytes. Seed 0 made the weights that are shipped:
 
@@ -23,7 +23,7 @@ greedy replies on 200 such questions a capability, answer only / rationale and a
 The teacher is near 1 except in putting a schema's fields in order (.38), the second of an order (.52),
 following links (.65), and finding a key by its value (.28, which is guessing).
 
-`python -m studies.nano.spillover`: 150 AdamW steps from the student on gold answers of one capability,
+`python -m studies nano.spillover`: 150 AdamW steps from the student on gold answers of one capability,
 or of all alike. Change of the eight exact matches (answer only, 200 questions, one seed):
 
                     gen   ste   rea   mat   cod   too   lon   mul

@@ -1,22 +1,23 @@
-"""What a little training on one capability does to all eight: `python -m studies.nano.spillover`.
+"""What a little training on one capability does to all eight.
 
 From the shipped student, 150 AdamW steps (5e-4, batches of 32) on gold replies, answers only, of one
 capability or of all alike; prints the change of exact match on held-out questions.
 """
 
-import argparse
 from copy import deepcopy
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from readsim.streams import generator
 from readsim_hf.models.char_tokenizer import char_tokenizer
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.nano.library import nano_library
-from studies.nano.__main__ import OUT
+from studies.nano.command import OUT
 from studies.nano.data import Mix, pack
 from studies.nano.score import forced, questions
 from studies.nano.train import loss_of
@@ -39,15 +40,15 @@ def trained(
     return model
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m studies.nano.spillover", description=__doc__)
-    parser.add_argument("--folder", type=Path, default=OUT)
-    parser.add_argument("--questions", type=int, default=200)
-    given = parser.parse_args()
+def main(
+    folder: Annotated[Path, typer.Option(help="Folder with the student.")] = OUT,
+    count: Annotated[int, typer.Option("--questions", help="Of each capability.")] = 200,
+) -> None:
+    """What a little training on one capability does to all eight."""
     torch.set_num_threads(1)
     tokenizer, library = char_tokenizer(), nano_library()
-    asked = questions(library, given.questions, 0)
-    start = LlamaForCausalLM.from_pretrained(given.folder / "student")
+    asked = questions(library, count, 0)
+    start = LlamaForCausalLM.from_pretrained(folder / "student")
 
     def profile(model: LlamaForCausalLM) -> list[float]:
         right = (forced(model, tokenizer, library, asked[name], "answer") for name in asked)
@@ -61,7 +62,3 @@ def main() -> None:
         after = profile(trained(start, tokenizer, library, mix))
         change = (f"{b - a:+5.2f}" for a, b in zip(before, after, strict=True))
         print(f"{name:14}", *change, flush=True)
-
-
-if __name__ == "__main__":
-    main()

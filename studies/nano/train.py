@@ -1,16 +1,45 @@
-"""Training on gold replies: AdamW, a warm-up and a cosine, loss on the reply only."""
+"""The nano pair's shapes, and training on gold replies: AdamW, a warm-up and a cosine, loss on the reply."""
 
 from dataclasses import dataclass
 
 import torch
 from rich.progress import Progress
 from torch.nn import functional
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from readsim.streams import generator
 from readsim_hf.prompts.library import Library
 from studies.nano.data import Mix, Rows, pack
 from studies.nano.score import forced_table, questions
+
+
+def config(tokenizer: PreTrainedTokenizerFast, layers: int, width: int) -> LlamaConfig:
+    """Four heads, inner width three times the outer."""
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=3 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=tokenizer.model_max_length,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def fresh_model(shape: LlamaConfig, seed: int) -> LlamaForCausalLM:
+    """Matrices are normal with standard deviation 0.02, from a generator of their own."""
+    with torch.random.fork_rng(devices=[]):
+        model = LlamaForCausalLM(shape)
+    source = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim == 2:
+                weight.normal_(0.0, 0.02, generator=source)
+    return model
 
 
 @dataclass(frozen=True)

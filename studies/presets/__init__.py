@@ -1,1 +1,1 @@
-"""Makes every world file that ships with readsim: `python -m studies.presets`."""
+"""Makes every world file that ships with readsim."""

@@ -30,7 +30,6 @@ HIDDEN_BOUNDS = (0.74, 0.50, 0.95)  # start; floor: refusing all or nothing; cei
 PROBE_SLOPE = {"general": 0.6, "math": 1.6, "code": 0.5, "tool_use": 1.5, "multilingual": 0.7}
 PROBE_BIAS = {"general": 0.08, "math": -0.06, "code": 0.20, "long_context": 0.10}
 
-
 # Ours: distinct tokens of each source, in millions. Prose is plentiful, checked problems are not.
 POOL_MILLIONS = {
     "general": 60,

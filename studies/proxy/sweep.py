@@ -43,15 +43,13 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     return [
         Case(
             name,
-            tuple(
-                make_cells(
-                    world,
-                    tasks=TASKS[like],
-                    budgets=[budget],
-                    steps=STEPS,
-                    allocators=["read"],
-                    seeds=seeds,
-                )
+            make_cells(
+                world,
+                tasks=TASKS[like],
+                budgets=[budget],
+                steps=STEPS,
+                allocators=["read"],
+                seeds=seeds,
             ),
         )
         for name, world, like, budget in wanted

@@ -50,7 +50,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
         ISOLATED: (apart, ("math", "general"), ("kappa=0", *PRICES), ()),
     }
     return [
-        Case(name, tuple(_cells(world, tasks, seeds, settings, other)))
+        Case(name, _cells(world, tasks, seeds, settings, other))
         for name, (world, tasks, settings, other) in plan.items()
     ]
 

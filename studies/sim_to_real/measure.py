@@ -1,4 +1,4 @@
-"""`python -m studies.sim_to_real.measure`: the real runs, about two minutes each on one core."""
+"""The real runs of `sim_to_real`, about two minutes each on one core."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,14 +19,10 @@ def main(
     seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "3",
     out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("results/sim_to_real"),
 ) -> None:
-    """Run what is missing on the pair nano; `python -m studies.sim_to_real --rows OUT` reads it."""
+    """Run what is missing on the pair nano; `python -m studies sim_to_real --rows OUT` reads it."""
     from readsim_hf.distill import distill
 
     runs = [(seed, name) for seed in parse_seeds(seeds) for name in ALLOCATORS]
     shared = {"pair": {"name": "nano"}, "task": TASK, "budget": show_tokens(BUDGET), "steps": STEPS}
     for seed, name in runs:
         distill(None, {**shared, "allocator": name, "seed": seed}, out, resume=True)
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -29,14 +29,8 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     return [
         Case(
             name,
-            tuple(
-                make_cells(
-                    world,
-                    tasks=tasks,
-                    budgets=PAPER_BUDGETS,
-                    allocators=[*METHODS, BOUND],
-                    seeds=seeds,
-                )
+            make_cells(
+                world, tasks=tasks, budgets=PAPER_BUDGETS, allocators=[*METHODS, BOUND], seeds=seeds
             ),
         )
         for name, (world, tasks) in worlds.items()

@@ -1,4 +1,4 @@
-"""The study of Table 7."""
+"""The study of Table 7: the hidden capability under ReAD and the best baseline by what is seen."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,11 @@ from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.runs.read_logs import Log
 from readsim.summary.results import FINAL, results_of
-from studies.common.compared import is_rival
-from studies.common.forest import draw_forest
-from studies.common.paired import check_one_world, sizes, values_of
+from studies.common.compared import check_one_world, is_rival, sizes, values_of
+from studies.common.figures import draw_forest
 from studies.common.study import Drawing, Findings, Rows, Study
 from studies.table7.claims import CLAIMS
 from studies.table7.sweep import READ, UNPRICED, cases
-
-# The hidden capability at the end: ReAD and the best baseline, which is chosen by what is seen.
 
 
 def analyse(rows: Rows) -> Findings:

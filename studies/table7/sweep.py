@@ -60,14 +60,10 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     """One a world, at two budgets."""
     base = load_world(BASE)
     paths = {BASE: BASE, **{w.name: made(w, folder) for w in (twin(base), blind(base))}}
-    return [Case(name, tuple(_cells(path, seeds))) for name, path in paths.items()]
+    return [Case(name, _cells(path, seeds)) for name, path in paths.items()]
 
 
 def _cells(world: str, seeds: Sequence[int]) -> list[Cell]:
     return make_cells(
-        world,
-        tasks=TASKS,
-        budgets=BUDGETS,
-        allocators=[*BASELINES, UNPRICED, READ],
-        seeds=seeds,
+        world, tasks=TASKS, budgets=BUDGETS, allocators=[*BASELINES, UNPRICED, READ], seeds=seeds
     )

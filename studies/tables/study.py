@@ -1,4 +1,4 @@
-"""The study of Tables 1 and 4-6."""
+"""The study of Tables 1 and 4-6: profiles of specialists, of all students, and of one student."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,18 +12,14 @@ from readsim.summary.results import FINAL
 from readsim.token_counts import show_tokens
 from readsim.worlds import World, load_world
 from studies.common.compared import by_task, compared, place
-from studies.common.dots import draw_dots
+from studies.common.figures import draw_dots
 from studies.common.study import Drawing, Findings, Rows, Study
 from studies.common.worlds import ISOLATED
 from studies.tables.claims import CLAIMS
 from studies.tables.judging import Profiles, effects_of, order_effects, over_specialists
 from studies.tables.sweep import ONE_RUN, WORLDS, cases
 
-# Capability profiles by method: the diagonal of specialists, all students, and one student.
-
 TEACHER, STUDENT = "teacher", "student"
-
-
 SIGNALS = (
     "A simulated world has one training signal: read8 worlds pass through the paper's Logit-KD scores, so "
     "one-hot is that baseline, the strongest on average; the other five appear with real runs, by their "

@@ -37,7 +37,7 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
     cells = make_cells(
         columns, budgets=PAPER_BUDGETS, allocators=["one-hot", "uniform", "read"], seeds=seeds
     )
-    out.append(Case(COLUMNS, tuple(cells)))
+    out.append(Case(COLUMNS, cells))
     for factor in HELP:
         world = made(column_tasks(related(llama, factor, "related"), help_case(factor)), folder)
         cells = make_cells(
@@ -47,5 +47,5 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
             allocators=["one-hot", "oracle-static"],
             seeds=seeds,
         )
-        out.append(Case(help_case(factor), tuple(cells)))
+        out.append(Case(help_case(factor), cells))
     return out

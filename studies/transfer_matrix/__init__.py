@@ -1,1 +1,1 @@
-"""One-hot training on every source, and the world fitted to it: `python -m studies.transfer_matrix`."""
+"""One-hot training on every source, and the world fitted to it."""

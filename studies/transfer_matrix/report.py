@@ -5,20 +5,35 @@ import io
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
 from readsim.arrays import Array
 from readsim.plots.style import save, sober
+from readsim.plots.transfer import draw_transfer
 from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic
 from readsim.worlds import World, save_world
-from studies.presets.build import rows_on_one_line
-from studies.transfer_matrix.figure import draw_matrix
+from studies.presets.command import rows_on_one_line
 from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.world import matrix_errors, mixture_errors
 
 FLOOR = (2.0 * np.pi) ** -0.5  # mean of [-x]_+ of a standard normal: decision D43
+
+
+def draw_matrix(measured: Measured) -> Figure:
+    """Rows are trained on, columns measured; points. Entries that may be 0 are pale."""
+    return draw_transfer(
+        100.0 * measured.matrix,
+        measured.significant,
+        measured.sources,
+        measured.capabilities,
+        measured.budgets,
+        "Change in points of the column's capability by training on the row's source alone; mean over "
+        f"{measured.change.shape[2]} seeds, test split. Pale: not told apart from 0 (paired items, "
+        "false discoveries at 10 %).",
+    )
 
 
 def write_files(measured: Measured, world: World, out: Path) -> None:

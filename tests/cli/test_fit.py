@@ -163,7 +163,7 @@ def test_a_handful_of_rows_is_fitted_with_a_warning(
 def test_settings_that_contradict(tmp_path: Path) -> None:
     runs = scores_file(tmp_path)
     none: dict[str, Any] = dict.fromkeys(
-        ("sources", "target_columns", "key", "lower", "size", "tokens")
+        ("sources", "targets", "key", "lower_is_better", "size", "tokens")
     )
     for path, out, more, message in (
         (runs, "w.txt", {}, "world file ends"),

@@ -15,6 +15,7 @@ import pytest
 from readsim.report.provenance import backend_command
 from readsim.runs.cell import log_place
 from readsim.runs.log_schema import read_content
+from readsim.runs.read_logs import read_log
 from tests.cli.test_app import call
 from tests.support.foreign import HOLD
 from tests.support.paths import ROOT
@@ -74,11 +75,12 @@ def test_any_backend_gets_log_table_figures_and_report(capsys: pytest.CaptureFix
 def test_the_command_of_a_report_makes_the_run_again(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, *command("here", "--task", "a=0.7,b=0.3", "--seeds", "3,"))[0] == 0
     (path,) = Path("here/runs").iterdir()
-    header, rows = read_content(path)
-    words = shlex.split(backend_command(header["config"]))
+    read = read_log(path)
+    rows = read_content(path).rows
+    words = shlex.split(backend_command(read.header))
     assert call(capsys, *words[1:])[0] == 0
     (again,) = Path("again/runs").iterdir()
-    assert read_runlog(again)[1] == rows
+    assert read_content(again).rows == rows
     assert [row["seed"] for row in rows[:1]] == [3]
 
 
@@ -93,7 +95,7 @@ def test_scores_of_any_backend(capsys: pytest.CaptureFixture[str], seeds: str, o
     finals = {}
     for allocator in ("uniform", "exp3"):
         paths = sorted(Path("here/runs").glob(f"{allocator}.*"))
-        finals[allocator] = np.mean([read_runlog(path)[1][-1]["utility"] for path in paths])
+        finals[allocator] = np.mean([read_content(path).rows[-1]["utility"] for path in paths])
     assert f"{100 * finals['exp3']:.1f}" in out
     assert f"{100 * (finals['exp3'] - finals['uniform']):+.1f}" in out
 
@@ -231,7 +233,7 @@ def test_a_factory_in_the_current_folder_is_found(capsys: pytest.CaptureFixture[
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert read_runlog("x.jsonl")[0]["config"]["world"] == "backend:mine:Made"
+    assert read_content(Path("x.jsonl")).header["config"]["world"] == "backend:mine:Made"
 
 
 def test_a_world_s_run_in_a_folder_is_plotted_and_reported(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from readsim.envs.env import DistillEnv
-from readsim.envs.episode import as_task
+from readsim.worlds.task import resolve_task
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim_hf.probes.refusals import refusal_rates, refuses
 from tests.support.hf import NEEDS, char_pair
@@ -150,18 +150,18 @@ def test_hidden_capabilities_stay_hidden(tmp_path: Path) -> None:
 
 def test_tasks_with_hidden_capabilities() -> None:
     names = (("a", "b", "s"), ("s",))
-    alone = as_task("s", *names)
+    alone = resolve_task("s", *names)
     assert (alone.name, alone.requirement.tolist(), alone.weights.tolist()) == (
         "s",
         [0.5, 0.5],
         [0.0, 0.0, 1.0],
     )
-    told = as_task({"a": 3.0, "b": 1.0, "s": 1.0}, *names)
+    told = resolve_task({"a": 3.0, "b": 1.0, "s": 1.0}, *names)
     assert told.requirement.tolist() == [0.75, 0.25]
     assert told.weights.tolist() == [0.0, 0.0, 1.0]
-    assert as_task("average", *names).weights.tolist() == [0.5, 0.5, 0.0]
+    assert resolve_task("average", *names).weights.tolist() == [0.5, 0.5, 0.0]
     with pytest.raises(UnknownNameError, match="average, a, b, s"):
-        as_task("safety", *names)
+        resolve_task("safety", *names)
 
 
 def test_one_half_alone_is_refused(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def made(monkeypatch: pytest.MonkeyPatch, signal: str, reply: str, style: Any = 
 
 def records(teacher: Any, prompt: Prompt, **settings: Any) -> list[tuple[str, str, float]]:
     """Prompt, supervised text and weight of each record of the teacher's reply."""
-    from readsim_hf.training.pieces import Cutter
+    from readsim_hf.training.replies import Cutter
 
     (reply,) = teacher.ask([prompt])
     if reply is None:

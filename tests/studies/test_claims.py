@@ -18,7 +18,7 @@ from studies.common.catalogue import NAMES, load_study
 from studies.common.claim import Claim, judge
 from studies.common.command import conclude, findings_of, run_missing
 from studies.common.outputs import refuse_other_results
-from studies.common.readme import BEGIN, END, replace_block, summary_block
+from studies.common.show import BEGIN, END, replace_block, summary_block
 from studies.common.study import Case, Drawing, Findings, Rows, Study
 from tests.support.paths import ROOT
 
@@ -101,7 +101,7 @@ def run(out: Path, options: str = "--seeds 3") -> None:
 def test_what_a_study_writes(tmp_path: Path) -> None:
     run(tmp_path)
     about = json.loads((tmp_path / "mine" / "study.json").read_text())
-    assert about["command"] == "python -m studies.mine --seeds 3"
+    assert about["command"] == "python -m studies mine --seeds 3"
     [verdict] = about["verdicts"]
     table = pd.read_csv(tmp_path / "mine" / "verdicts.csv")
     assert table.loc[0, "effect"] == pytest.approx(verdict["effect"])
@@ -115,12 +115,15 @@ def test_what_a_study_writes(tmp_path: Path) -> None:
 
 def test_results_of_another_command_stay(tmp_path: Path) -> None:
     run(tmp_path)
-    refuse_other_results(tmp_path / "mine", "python -m studies.mine --seeds 3")
+    refuse_other_results(tmp_path / "mine", "python -m studies mine --seeds 3")
     with pytest.raises(ConfigError, match="--seeds 3`, which are not overwritten"):
-        refuse_other_results(tmp_path / "mine", "python -m studies.mine --seeds 8")
-    (tmp_path / "mine" / "study.json").write_text("{")
+        refuse_other_results(tmp_path / "mine", "python -m studies mine --seeds 8")
+    about = tmp_path / "mine" / "study.json"
+    about.write_text(about.read_text().replace("-m studies mine", "-m studies.mine"))  # once so
+    refuse_other_results(tmp_path / "mine", "python -m studies mine --seeds 3")
+    about.write_text("{")
     with pytest.raises(ConfigError, match="is not of a study"):
-        refuse_other_results(tmp_path / "mine", "python -m studies.mine --seeds 3")
+        refuse_other_results(tmp_path / "mine", "python -m studies mine --seeds 3")
 
 
 def test_half_a_log_is_said_and_left(tmp_path: Path) -> None:
@@ -159,7 +162,7 @@ def test_each_study_says_its_claims_and_what_came_of_them(name: str) -> None:
     study = load_study(name)
     assert study.name == name
     text = (ROOT / "studies" / name / "README.md").read_text(encoding="utf-8")
-    assert f"python -m studies.{name}" in text
+    assert f"python -m studies {name}" in text
     assert len({claim.id for claim in study.claims}) == len(study.claims)
     block = text.split(BEGIN)[1].split(END)[0]
     lines = [line.split(" | ") for line in block.strip().splitlines()[2:]]

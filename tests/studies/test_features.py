@@ -1,19 +1,17 @@
 """The study of world features: what is measured, what is fitted, and that the fit can fail."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from readsim.errors import RunLogError
+from readsim.errors import ConfigError, RunLogError
 from readsim.worlds import World, load_world
-from studies.features import __main__ as command
+from studies.features import command
 from studies.features.explain import RESPONSES, ceiling_of, explain, slopes_of, standardised
-from studies.features.figure import draw_features
 from studies.features.measure import FEATURES, features_of
-from studies.features.report import by_dynamics, report
+from studies.features.report import by_dynamics, draw_features, report
 from studies.features.sweep import plan_sweep, world_table
 from tests.support.made_worlds import made
 
@@ -135,11 +133,9 @@ def test_the_study(
     monkeypatch.setattr(command, "LEAST", 5)
     monkeypatch.setattr("studies.features.explain.SHUFFLES", 5)
     monkeypatch.setattr("studies.features.explain.RESAMPLES", 50)
-    options = ["--worlds", "5", "--seeds", "2", "--steps", "2", "--out", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["features", *options])
     with pytest.raises(RunLogError, match="not been run"):
         world_table(plan_sweep(5, 2, 2), tmp_path / "worlds")
-    assert command.main() == 0
+    command.main(worlds=5, seeds=2, steps=2, out=tmp_path)
     shown = capsys.readouterr().out
     table = pd.read_csv(tmp_path / "worlds.csv")
     assert len(table) == 5
@@ -149,17 +145,14 @@ def test_the_study(
     assert (tmp_path / "features.png").stat().st_size > 5000
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.jsonl")}
     text = (tmp_path / "report.md").read_bytes()
-    assert command.main() == 0
+    command.main(worlds=5, seeds=2, steps=2, out=tmp_path)
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.jsonl")} == before
     assert (tmp_path / "report.md").read_bytes() == text
 
 
-def test_settings_that_cannot_work_are_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["features", "--worlds", "3"])
-    assert command.main() == 1
-    assert "--worlds 3: at least 20" in capsys.readouterr().err
+def test_settings_that_cannot_work_are_refused() -> None:
+    with pytest.raises(ConfigError, match="--worlds 3: at least 20"):
+        command.main(worlds=3)
 
 
 def test_rows_of_the_table_and_the_figure() -> None:

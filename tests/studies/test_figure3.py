@@ -8,8 +8,7 @@ import pytest
 from readsim.errors import RunLogError
 from readsim.runs.read_logs import read_logs
 from studies.figure3.claims import CLAIMS
-from studies.figure3.curves import area, match, matches, trend
-from studies.figure3.study import STUDY, analyse
+from studies.figure3.study import STUDY, analyse, area, match, matches, trend
 from tests.support.made_logs import effects_in, final_row, write_comparison, write_log
 
 BUDGETS = (20_000_000, 40_000_000, 80_000_000, 160_000_000)

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.support.hf import NEEDS, one_thread
 
@@ -16,22 +17,26 @@ def test_without_a_gpu_it_stops(
 ) -> None:
     import torch
 
-    from studies.gpu_check.__main__ import main
+    from studies.gpu_check.command import main
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert main(["--json", str(tmp_path / "none.json")]) == 2
+    with pytest.raises(typer.Exit) as end:
+        main(json=tmp_path / "none.json")
+    assert end.value.exit_code == 2
     assert "no GPU" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
 def test_every_part_passes_on_the_cpu(tmp_path: Path) -> None:
-    from studies.gpu_check.__main__ import main
+    import torch
+
+    from studies.gpu_check.command import check_all
 
     one_thread()
     path = tmp_path / "found" / "check.json"
     most = ("losses", "replies", "training", "run", "memory")  # not speed: it is the machine's
-    assert main(["--device", "cpu", "--json", str(path), "--only", *most]) == 0
+    assert check_all(torch.device("cpu"), path, most) == 0
     found = json.loads(path.read_text())
     assert found["device"] == "CPU"
     assert tuple(found["seconds"]) == most
@@ -53,7 +58,7 @@ def test_throughput_is_measured_beside_the_bare_loop() -> None:
 def test_a_failed_check_is_one_and_the_exit_code_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from studies.gpu_check import __main__ as command
+    from studies.gpu_check import command
     from studies.gpu_check.check import Check
 
     assert Check("a", 1.0, 1.0, 1.0).ok
@@ -63,7 +68,9 @@ def test_a_failed_check_is_one_and_the_exit_code_says_so(
     assert not Check("a", math.nan).ok
     assert Check("a", 1.0, 2.0, 0.5).bound == ">= 0.5, <= 2"
     monkeypatch.setattr(command, "parts", lambda _: {"losses": lambda: [Check("bad", 2.0, 1.0)]})
-    assert command.main(["--device", "cpu", "--json", str(tmp_path / "c.json")]) == 1
+    with pytest.raises(typer.Exit) as end:
+        command.main("cpu", tmp_path / "c.json")
+    assert end.value.exit_code == 1
 
 
 def test_a_wrong_loss_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

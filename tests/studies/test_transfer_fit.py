@@ -10,9 +10,14 @@ from readsim.worlds import load_world
 from studies.transfer_matrix.fit import bounds_of, non_negative
 from studies.transfer_matrix.lab import sim_lab
 from studies.transfer_matrix.measured import Measured
-from studies.transfer_matrix.noise import efficiency_sd, pairing
 from studies.transfer_matrix.shipped import NANO
-from studies.transfer_matrix.world import matrix_errors, mixture_errors, world_of
+from studies.transfer_matrix.world import (
+    efficiency_sd,
+    matrix_errors,
+    mixture_errors,
+    pairing,
+    world_of,
+)
 from tests.support.made_transfer import BUDGETS, made, measure, rms, small_world
 
 

@@ -1,7 +1,6 @@
 """The transfer study: which runs, each made once, what is made of them."""
 
 import csv
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.log_schema import read_content
 from readsim.simulator import SimBackend
 from readsim.worlds import World, load_world
-from studies.transfer_matrix import __main__ as command
+from studies.__main__ import main
 from studies.transfer_matrix.lab import Lab, sim_lab
 from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.plan import make_plan, shard_of
@@ -176,20 +175,19 @@ def test_seeds_that_differ_widen_the_error() -> None:
 # --- the command
 
 
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["transfer_matrix", *words])
-    return command.main()
+def call(*words: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["transfer_matrix", *words])
+    return int(str(end.value.code))
 
 
-def test_the_command_in_two_shards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_in_two_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--backend", "sim", "--world", "random:seed=5,capabilities=3"]
     options += ["--budgets", "5M,20M", "--seeds", "2", "--out", str(tmp_path)]
-    assert call(monkeypatch, *options, "--shard", "0/2") == 0
+    assert call(*options, "--shard", "0/2") == 0
     assert "runs of other shards are missing" in capsys.readouterr().out
     assert not (tmp_path / "world.toml").exists()
-    assert call(monkeypatch, *options, "--shard", "1/2") == 0
+    assert call(*options, "--shard", "1/2") == 0
     with (tmp_path / "matrix.20000000.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     measured = Measured.load(tmp_path / "measured.json")
@@ -207,10 +205,10 @@ def test_the_command_in_two_shards(
 
 
 def test_refused_settings_are_told_in_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for options in (("--world", "no-such"), ("--world", "hidden-safety"), ("--seeds", "none")):
-        assert call(monkeypatch, "--backend", "sim", "--out", str(tmp_path), *options) == 1
+        assert call("--backend", "sim", "--out", str(tmp_path), *options) == 2
         assert options[1] in capsys.readouterr().err
 
 

@@ -111,7 +111,7 @@ def write_study(folder: Path, **changes: Any) -> Path:
         "title": f"Study {folder.name}",
         "source": "a paper",
         "question": "Does order matter?",
-        "command": "python -m studies.order",
+        "command": "python -m studies order",
         "claims": [{**claim, "holds": ["fade"], "fails": ["still"]}],
         "verdicts": [
             {

@@ -43,7 +43,7 @@ def measure(
 ) -> Measured:
     jobs = make_plan(lab.sources, budgets, seeds, 3)
     run_jobs(jobs, lab, folder)
-    return Measured.of(collect(jobs, lab, folder, "python -m studies.transfer_matrix"))
+    return Measured.of(collect(jobs, lab, folder, "python -m studies transfer_matrix"))
 
 
 def rms(values: Array) -> float:

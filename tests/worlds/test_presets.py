@@ -22,7 +22,7 @@ from readsim.worlds import (
     save_world,
     world_to_dict,
 )
-from studies.presets.__main__ import FOLDER, write
+from studies.presets.command import FOLDER, write
 
 NAMES = preset_names()
 BUDGETS = (20e6, 150e6)
@@ -62,7 +62,7 @@ def test_the_study_makes_the_shipped_files(tmp_path: Path) -> None:
     shipped = {p.name: tomllib.loads(p.read_text(encoding="utf-8")) for p in FOLDER.iterdir()}
     assert sorted(made) == sorted(shipped) == [f"{name}.toml" for name in NAMES]
     for name, data in made.items():
-        assert _same(data, shipped[name]), f"{name}: run `python -m studies.presets`"
+        assert _same(data, shipped[name]), f"{name}: run `python -m studies presets`"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,18 +1,37 @@
-"""What `readsim models ...` prints."""
+"""`readsim models`: prepare, list, benchmarks, templates."""
 
 from dataclasses import asdict
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from readsim.errors import unknown
 from readsim.streams import generator
+from readsim_hf.cli.options import Text, need_extra
 from readsim_hf.prompts.library import Library
 
+models = typer.Typer(help="Models and benchmarks for real distillation.", no_args_is_help=True)
 
-def show_models() -> None:
-    """Named models and where they are."""
+
+@models.command()
+def prepare(
+    name: Annotated[str, typer.Argument(help="Such as smollm2-135m.")],
+    layers: Annotated[int, typer.Option(help="Layers of the pruned student.")] = 10,
+) -> None:
+    """Fetch a small real model once, check it, convert it, and prune a student from it."""
+    need_extra()
+    from readsim_hf.models.prepare import prepare as make
+
+    typer.echo(str(make(name, layers, typer.echo)))
+
+
+@models.command("list")
+def list_() -> None:
+    """The models that have a name here, and whether they are prepared."""
+    need_extra()
     from readsim_hf.models.prepare import list_models
 
     table = Table("model", "about", "ready")
@@ -22,8 +41,12 @@ def show_models() -> None:
     Console().print(table)
 
 
-def show_benchmarks(name: str | None) -> None:
-    """The registry, one row a benchmark; or all that is known of one."""
+@models.command()
+def benchmarks(
+    name: Annotated[Text, typer.Argument(help="One of them, with its data and licence.")] = None,
+) -> None:
+    """The paper's benchmarks: metric, range, chance, and how to get the data."""
+    need_extra()
     from readsim_hf.probes.registry import REGISTRY, benchmark
 
     console = Console()
@@ -49,18 +72,23 @@ def library_named(name: str) -> Library:
     return made[name]()
 
 
-def show_templates(name: str, capability: str | None) -> None:
-    """Templates by capability, or those of one with an example each."""
-    library, console = library_named(name), Console()
+@models.command()
+def templates(
+    library: Annotated[str, typer.Argument(help="nano or text.")] = "text",
+    capability: Annotated[Text, typer.Option(help="Only this capability, with examples.")] = None,
+) -> None:
+    """The prompt templates of a library."""
+    need_extra()
+    found, console = library_named(library), Console()
     if capability is None:
         table = Table("capability", "templates")
-        for known, templates in library.templates.items():
-            table.add_row(known, ", ".join(t.id.partition("/")[2] for t in templates))
+        for known, of_it in found.templates.items():
+            table.add_row(known, ", ".join(t.id.partition("/")[2] for t in of_it))
         console.print(table)
         return
-    if capability not in library.templates:
-        raise unknown("capability", capability, library.capabilities)
-    for place, template in enumerate(library.templates[capability]):
+    if capability not in found.templates:
+        raise unknown("capability", capability, found.capabilities)
+    for place, template in enumerate(found.templates[capability]):
         prompt = template.make(generator(0, "data", place))
         console.print(f"[bold]{escape(template.id)}[/]")
         console.print(escape(prompt.text), highlight=False)

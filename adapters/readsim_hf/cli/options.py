@@ -9,9 +9,19 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from readsim.cli.common import parse_list
+from readsim.errors import ConfigError
 from readsim.worlds.task import parse_task
+from readsim_hf import missing_dependencies
 
 Text = str | None
+
+
+def need_extra() -> None:
+    """Raises ConfigError where a package of the extra `hf` is missing."""
+    if missing := missing_dependencies():
+        raise ConfigError(
+            f"real distillation needs {', '.join(missing)}: pip install 'readsim[hf]'"
+        )
 
 
 class Chosen(NamedTuple):

@@ -76,9 +76,7 @@ class Difficulty:
         return np.asarray((clipped - low) / (high - low), dtype=np.float64)
 
 
-# Easy, medium, hard: tertiles of difficulty on the calibration pool (R33).
-
-BUCKETS = ("easy", "medium", "hard")
+BUCKETS = ("easy", "medium", "hard")  # tertiles of difficulty on the calibration pool
 
 
 @dataclass(frozen=True)

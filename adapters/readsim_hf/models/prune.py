@@ -140,8 +140,7 @@ def _only(model: PreTrainedModel, keep: Sequence[int]) -> Iterator[None]:
             setattr(config, key, value)
 
 
-# The text on which the importance of layers is measured: a few prompts and replies of each kind.
-
+# On these the importance of layers is measured: a few prompts and replies of each kind.
 TEXTS = (
     "Who wrote the play Hamlet? Hamlet was written by William Shakespeare around the year 1600.",
     "Name three metals. 1. Iron 2. Copper 3. Zinc",

@@ -1,6 +1,8 @@
-"""A plan on the terminal: tokens, operations, memory, devices, forecast; and what was measured."""
+"""A plan as tables and as data: tokens, operations, memory, devices, forecast; and what was measured."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from rich.table import Table
 
@@ -10,7 +12,7 @@ from readsim_hf.costs.devices import DEVICES, USABLE, devices_needed
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.against import Checked, Compared, Speed
 from readsim_hf.plan.dry_run import PROMPT_BYTES, REPLY_BYTES, Sketch
-from readsim_hf.plan.estimate import Hours, Work, hours_of
+from readsim_hf.plan.estimate import Hours, Work, hours_of, memory_of, work_of
 
 GB = 1e9
 
@@ -142,6 +144,32 @@ def speed_table(rows: Sequence[Speed]) -> Table:
         rate = f"{row.rate / 1e9:.3g}"
         table.add_row(row.part, f"{row.seconds:.1f}", f"{row.flops:.2e}", rate)
     return _right(table)
+
+
+def document(made: Sketch, rates: tuple[float, float], outlook: Outlook | None) -> dict[str, Any]:
+    """The plan as plain data: settings, tokens, operations, memory, devices, forecast."""
+    work, memory = work_of(made), memory_of(made)
+    held = {**asdict(memory), "training": memory.training, "generating": memory.generating}
+    return {
+        "pair": made.title,
+        "config": made.config.table(),
+        "teacher": asdict(made.teacher),
+        "student": asdict(made.student),
+        "tokens": dict(made.spent.kinds),
+        "tokens_assumed": made.assumed,
+        "work": [asdict(one) for one in work],
+        "memory_bytes": {**held, "peak": memory.peak},
+        "mfu": {"training": rates[0], "generation": rates[1]},
+        "devices": {
+            device.name: {
+                "gpu_hours": hours_of(work, device, *rates)._asdict(),
+                "devices_for_memory": devices_needed(memory.peak, device),
+                "source": device.source,
+            }
+            for device in DEVICES
+        },
+        "forecast": None if outlook is None else outlook.table(),
+    }
 
 
 def _about(tokens: float) -> str:

@@ -86,7 +86,13 @@ class TextBenchmark:
     def task(self, items: Sequence[Item]) -> "Task":
         from readsim_hf.probes.tasks import TextTask
 
-        return TextTask(self, items)
+        return TextTask(
+            self.name,
+            [self.ask(item.data) for item in items],
+            lambda n, reply: self.score(items[n].data, reply),
+            self.stop,
+            self.max_new_tokens,
+        )
 
     def raw(self, sample: Mapping[str, Any]) -> float | None:
         return float(sample["score"])

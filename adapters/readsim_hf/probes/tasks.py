@@ -7,23 +7,31 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import mean
 from lm_eval.api.task import Task
 
-from readsim_hf.probes.benchmark import TextBenchmark
-from readsim_hf.probes.items import Item
-
 Doc = dict[str, int]
 
 
 class TextTask(Task):  # type: ignore[misc]  # lm-eval gives no types
-    """A document is the number of an item; its score is the benchmark's own."""
+    """A document is the number of a question.
+
+    asked      the text of each question
+    score      the number of a question, the reply -> raw score
+    stop       a reply ends before the first of these
+    """
 
     OUTPUT_TYPE = "generate_until"
 
-    def __init__(self, benchmark: TextBenchmark, items: Sequence[Item]) -> None:
-        self._benchmark = benchmark
-        self._items = items
-        self._asked = [benchmark.ask(item.data) for item in items]
+    def __init__(
+        self,
+        name: str,
+        asked: Sequence[str],
+        score: Callable[[int, str], float],
+        stop: Sequence[str],
+        max_new_tokens: int,
+    ) -> None:
+        self._asked, self._score = asked, score
+        self._stop, self._max_new_tokens = list(stop), max_new_tokens
         super().__init__()
-        self.set_config("task", benchmark.name)
+        self.set_config("task", name)
         self.set_config("num_fewshot", 0)
 
     def download(self, *args: Any, **kwargs: Any) -> None:
@@ -39,7 +47,7 @@ class TextTask(Task):  # type: ignore[misc]  # lm-eval gives no types
         return True
 
     def test_docs(self) -> list[Doc]:
-        return [{"item": n} for n in range(len(self._items))]
+        return [{"item": n} for n in range(len(self._asked))]
 
     def doc_to_text(self, doc: Doc) -> str:
         return self._asked[doc["item"]]
@@ -58,15 +66,14 @@ class TextTask(Task):  # type: ignore[misc]  # lm-eval gives no types
         self, doc: Doc, ctx: str, metadata: tuple[str, int, int], **_: Any
     ) -> Instance:
         settings = {
-            "until": list(self._benchmark.stop),
-            "max_gen_toks": self._benchmark.max_new_tokens,
+            "until": list(self._stop),
+            "max_gen_toks": self._max_new_tokens,
             "do_sample": False,
         }
         return Instance("generate_until", doc, (ctx, settings), 0, metadata=metadata)
 
     def process_results(self, doc: Doc, results: list[str]) -> dict[str, float]:
-        data = self._items[doc["item"]].data
-        return {"score": float(self._benchmark.score(data, results[0]))}
+        return {"score": float(self._score(doc["item"], results[0]))}
 
     def aggregation(self) -> dict[str, Callable[..., float]]:
         return {"score": mean}

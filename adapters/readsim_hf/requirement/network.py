@@ -13,14 +13,8 @@ from torch import Tensor, nn
 
 from readsim.arrays import Array
 
-# Text to numbers without a vocabulary: words hashed into buckets, and how alike two texts are.
-
 BUCKETS = 4096  # of which bucket 0 is padding
-
-
 LENGTH = 128  # words of a card that are read
-
-
 _WORD = re.compile(r"[^\W\d_]+|\d|[^\w\s]")  # words, single digits, single signs
 
 

@@ -14,8 +14,6 @@ from readsim_hf.requirement.config import IdentifierConfig
 from readsim_hf.requirement.network import CardEncoder, Identifier, SentenceFeatures
 from readsim_hf.training.student import fixed_torch_seed
 
-# Eq. (6): what the identifier minimises over the interventions of its auxiliary tasks.
-
 LEAST_SCALE = 0.05  # of standardised changes
 
 
@@ -49,7 +47,7 @@ def standardised(evidence: Evidence) -> Evidence:
 
 
 def standardised_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tensor:
-    """mean over tasks of mean over n of (DU - s r . Dp)^2, + lambda_H H(r); evidence standardised (D11).
+    """Eq. (6), of standardised evidence: mean over tasks and n of (DU - s r . Dp)^2, + lambda_H H(r).
 
     The positive scale s of a task is what minimises its loss, sum DU (r . Dp) / sum (r . Dp)^2, at least
     LEAST_SCALE: at 0 no r would be better than another. By the envelope theorem no gradient flows
@@ -73,11 +71,7 @@ def raw_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tensor:
 
 
 NULLS = 200  # permutations
-
-
 RATE = 2e-3  # of AdamW, falling to 0 over the second half
-
-
 BATCH = 16  # cards a step
 
 

@@ -1,4 +1,4 @@
-"""A teacher record as bytes, exactly, and back."""
+"""A teacher record as bytes, exactly, and as plain data and arrays for checkpoints; and back."""
 
 from typing import Any
 
@@ -55,9 +55,6 @@ def _narrow(ids: NDArray[np.int32]) -> NDArray[np.uint16] | NDArray[np.int32]:
     if ids.min(initial=0) >= 0 and ids.max(initial=0) < 2**16:
         return ids.astype(np.uint16)
     return np.ascontiguousarray(ids, dtype=np.int32)
-
-
-# A teacher record as plain data and arrays, for checkpoints.
 
 
 def record_to_tree(record: TeacherRecord) -> dict[str, Any]:

@@ -27,11 +27,11 @@ from readsim_hf.teachers.inference import batches, evaluating, require_finite
 from readsim_hf.teachers.record import Soft
 from readsim_hf.teachers.scoring import SoftSettings
 
-# The distributions that replies are drawn from, kept while they are generated.
-
 
 class Spoken:
-    """What a scoring pass over the finished replies would find again (full or top-k).
+    """The distributions that replies are drawn from, kept while they are generated.
+
+    They are what a scoring pass over the finished replies would find again (full or top-k).
 
     Draws (`sampled`) depend on the finished text, so that of those nothing is kept. Distributions
     are cut down at each step: no more is held than the records will hold.

@@ -1,4 +1,4 @@
-"""Token ids, and random numbers that depend on them alone."""
+"""Token ids, random numbers that depend on them alone, and what a model is as one short text."""
 
 import hashlib
 import json
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.streams import generator
+
+# Where a model was loaded from and by which version, and what the weights tell themselves.
+_NOT_CONTENT = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
 
 Ids = Sequence[int] | NDArray[np.int32]
 
@@ -29,14 +32,10 @@ def as_ids(ids: Any) -> NDArray[np.int32]:
     return np.array(ids, dtype=np.int32)
 
 
-# What a model is, as one short text: equal fingerprints answer alike.
-
-# Where a model was loaded from and by which version, and what the weights tell themselves.
-_NOT_CONTENT = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
-
-
 def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
     """SHA-256 (hex) over configuration, weights (names, types, shapes, bytes) and vocabulary.
+
+    Models with equal fingerprints answer alike.
 
     Weights are read one tensor at a time. The same for a model saved and loaded again.
     """

@@ -7,18 +7,15 @@ from typing import Literal
 
 from readsim.errors import ConfigError, unknown
 
-# The learning rate over the whole budget (decision D21), not over a decision step.
-
 Schedule = Literal["cosine", "linear", "constant"]
-
-
+Precision = Literal["fp32", "bf16"]
 SCHEDULES: tuple[Schedule, ...] = ("cosine", "linear", "constant")
 
 
 def learning_rate(
     peak: float, spent: float, warmup: float = 0.03, schedule: Schedule = "cosine", end: float = 0.1
 ) -> float:
-    """The rate at a spent fraction of the budget in [0, 1].
+    """The rate at a spent fraction, in [0, 1], of the whole budget, not of a decision step.
 
     Rises linearly to `peak` over the first `warmup` of the budget, then falls to `end` * `peak` as a
     half cosine or a line, or stays.
@@ -30,9 +27,6 @@ def learning_rate(
     done = min(max((spent - warmup) / (1 - warmup), 0.0), 1.0)
     fall = (1 + cos(pi * done)) / 2 if schedule == "cosine" else 1 - done
     return peak * (end + (1 - end) * fall)
-
-
-Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)

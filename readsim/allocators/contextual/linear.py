@@ -1,4 +1,4 @@
-"""What LinUCB and linear Thompson sampling share: one linear model, one loop."""
+"""LinUCB and linear Thompson sampling with one model for all allocations, and the loop they share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,9 +100,6 @@ def pool_rewards(setup: Setup, pool: Pool) -> Array:
     return proxy_reward(pool.change, setup.requirement, prices, cost)
 
 
-# LinUCB with one model for all allocations.
-
-
 @dataclass(frozen=True)
 class LinUCB(LinearBandit):
     """argmax over candidates of theta . x + alpha sqrt(x' V^-1 x), V = ridge I + sum x x' (LinUCB).
@@ -134,9 +131,6 @@ class LinUCB(LinearBandit):
 
     def bonus(self, model: Posterior, x: Array, context: Context) -> Array:
         return self.alpha * model.width(x)
-
-
-# Linear Thompson sampling with one model for all allocations.
 
 
 @dataclass(frozen=True)

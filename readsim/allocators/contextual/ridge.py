@@ -1,4 +1,4 @@
-"""Ridge regression that grows row by row, with the width of what it does not know yet."""
+"""What a linear model sees of a context and an allocation, and ridge regression that grows row by row."""
 
 from typing import NamedTuple, TypedDict
 
@@ -95,9 +95,6 @@ def fitted(rows: Rows, ridge: float, *, standardise: bool) -> Posterior:
         scale = deviation
     theta = np.linalg.solve(factor.T, np.linalg.solve(factor, moment))
     return Posterior(theta, factor, level, scale)
-
-
-# What a linear model sees of a context and an allocation.
 
 
 def error_shares(setup: Setup, profile: Array) -> Array:

@@ -50,8 +50,9 @@ def sketched(*tables: dict[str, Any], config: str | None = None) -> Any:
 
 
 def test_a_plan_takes_every_option_of_a_run() -> None:
-    from readsim_hf.cli.app import distill, plan
+    from readsim_hf.cli.distill import distill
     from readsim_hf.cli.options import choose
+    from readsim_hf.cli.plan import plan
 
     own = {"out", "resume", "tensorboard", "dry_run"}
     shared = set(inspect.signature(choose).parameters)

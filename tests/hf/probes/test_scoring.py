@@ -9,7 +9,7 @@ import pytest
 
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim_hf.probes.calls import Call, matches, parse_calls, same_calls
-from readsim_hf.probes.instructions import RULES, check_rule, follows
+from readsim_hf.probes.own_scoring import RULES, check_rule, follows
 from readsim_hf.probes.refusals import refuses
 from readsim_hf.probes.registry import from_local
 

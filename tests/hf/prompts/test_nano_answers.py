@@ -9,7 +9,7 @@ import pytest
 
 from readsim.streams import generator
 from readsim_hf.prompts.nano import vocabulary
-from readsim_hf.prompts.nano.facts import TOPICS
+from readsim_hf.prompts.nano.general import TOPICS
 from readsim_hf.prompts.nano.library import nano_library
 from readsim_hf.prompts.nano.tools import TOOLS
 from readsim_hf.prompts.prompt import Prompt, Template

@@ -100,8 +100,6 @@ _CHAIN_FORM = (
     'Reply with a JSON list of two calls {"tool": name, "arguments": {name: value, ...}}, in the order '
     'in which they have to be made. "$1" as an argument stands for the result of the first call.'
 )
-
-
 SCAFFOLDS: tuple[Scaffold, ...] = (
     tool_scaffold(
         "optional",

@@ -193,8 +193,6 @@ _ALL = (
 )
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in _ALL}
 NAMES_OF_TOOLS = tuple(TOOLS)
-
-
 WITH_NUMBERS = tuple(
     tool.name for tool in _ALL if any(param.kind == _WHOLE for param in tool.params.values())
 )

@@ -1,8 +1,12 @@
-"""All worlds that ship with readsim, built from their sources."""
+"""Every world file that ships with readsim, built from its sources and written."""
 
 import re
+from pathlib import Path
+from typing import Annotated
 
-from readsim.worlds import World
+import typer
+
+from readsim.worlds import World, save_world
 from studies.presets.conflict import conflict
 from studies.presets.derived import (
     biased_probe,
@@ -15,6 +19,8 @@ from studies.presets.designed import drift, forgetting, gateway
 from studies.presets.read8 import read8_worlds
 from studies.presets.tables import artifact_toy, from_scratch, related_web
 from studies.transfer_matrix.shipped import nano_measured
+
+FOLDER = Path(__file__).parents[2] / "readsim" / "worlds" / "presets"
 
 
 def build_presets() -> list[World]:
@@ -46,3 +52,22 @@ def rows_on_one_line(toml: str) -> str:
         lambda m: "[" + re.sub(r",\s*\n\s*", ", ", m.group(1).strip()) + "]",
         toml,
     )
+
+
+def write(folder: Path) -> list[Path]:
+    """One file a world; the paths."""
+    paths = []
+    for world in build_presets():
+        path = folder / f"{world.name}.toml"
+        save_world(world, path)
+        path.write_text(rows_on_one_line(path.read_text(encoding="utf-8")), encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Where; readsim/worlds/presets.")] = FOLDER,
+) -> None:
+    """Write every world file that ships with readsim."""
+    for path in write(folder):
+        print(path)

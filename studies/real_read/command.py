@@ -1,4 +1,4 @@
-"""`python -m studies.real_read`: the whole loop of the paper on a real pair, and what it is worth.
+"""The whole loop of the paper on a real pair, and what it is worth.
 
 Each seed trains the same student, with the same recipe, budget and prompt streams (R65), by
 ReAD with the requirement identified from the task's card, the six one-hot baselines (R71), and the
@@ -48,7 +48,3 @@ def main(
         distill(None, {**shared, **options, "seed": seed}, out, resume=True)
     label = next(run.label for run in read_tested(out) if run.header.identified is not None)
     scores(out, label)
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -1,18 +1,21 @@
-"""Check the adapter on one GPU: `python -m studies.gpu_check [--device cuda:0] [--json FILE]`."""
+"""Check the adapter on one GPU."""
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from json import dumps
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from readsim.cli.common import parse_list
+from readsim.errors import unknown
 from studies.gpu_check import losses, running, speed
 from studies.gpu_check.check import Check
 
@@ -65,26 +68,25 @@ def check_all(device: torch.device, path: Path, only: Sequence[str] | None = Non
     failed = report(console, found, about)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{**check._asdict(), "ok": check.ok} for check in found]
-    path.write_text(json.dumps({**about, "seconds": clock, "checks": rows}, indent=1))
+    path.write_text(dumps({**about, "seconds": clock, "checks": rows}, indent=1))
     console.print(f"{sum(clock.values()):.0f} s; written to {path}", markup=False, highlight=False)
     return failed
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0, 1 where a check failed, 2 where there is no GPU."""
-    parser = argparse.ArgumentParser(prog="python -m studies.gpu_check", description=__doc__)
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu to try the script")
-    parser.add_argument("--json", type=Path, default=Path("results/gpu_check.json"))
-    parser.add_argument("--only", nargs="+", choices=tuple(parts(torch.device("cpu"))))
-    given = parser.parse_args(arguments)
-    if given.device != "cpu" and not torch.cuda.is_available():
+def main(
+    device: Annotated[str, typer.Option(help="cuda, cuda:N, or cpu to try the script.")] = "cuda",
+    json: Annotated[Path, typer.Option(help="The result.")] = Path("results/gpu_check.json"),
+    only: Annotated[str | None, typer.Option(help="Parts, with commas; all.")] = None,
+) -> None:
+    """Check the adapter on one GPU. Exit code: 0, 1 where a check failed, 2 where there is no GPU."""
+    names = parse_list(only, "only")
+    for name in names or ():
+        if name not in parts(torch.device("cpu")):
+            raise unknown("part", name, parts(torch.device("cpu")))
+    if device != "cpu" and not torch.cuda.is_available():
         print(
             f"no GPU: PyTorch {torch.__version__} sees no CUDA device; nothing was checked",
             file=sys.stderr,
         )
-        return NO_GPU
-    return int(check_all(torch.device(given.device), given.json, given.only) > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        raise typer.Exit(NO_GPU)
+    raise typer.Exit(int(check_all(torch.device(device), json, names) > 0))

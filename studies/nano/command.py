@@ -1,20 +1,20 @@
-"""Train the nano pair and write its weights: `python -m studies.nano [--steps N] [--out FOLDER]`."""
+"""Train the nano pair and write its weights."""
 
-import argparse
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
+import typer
 from rich.progress import Progress
 from transformers import LlamaForCausalLM
 
 from readsim_hf.models.char_tokenizer import char_tokenizer
 from readsim_hf.prompts.nano.library import nano_library
 from studies.nano.data import Mix
-from studies.nano.model import config, fresh_model
 from studies.nano.score import questions, scores
-from studies.nano.train import Stage, train
+from studies.nano.train import Stage, config, fresh_model, train
 
 OUT = Path(__file__).parents[2] / "adapters" / "readsim_hf" / "models" / "nano"
 
@@ -75,37 +75,35 @@ def save(model: LlamaForCausalLM, folder: Path) -> None:
     beside.rename(folder)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m studies.nano", description=__doc__)
-    parser.add_argument("--steps", type=int, help="of the teacher")
-    parser.add_argument("--student-steps", type=int)
-    parser.add_argument("--only", choices=("teacher", "student"))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--questions", type=int, default=200)
-    parser.add_argument("--out", type=Path, default=OUT)
-    given = parser.parse_args()
+def main(
+    steps: Annotated[int | None, typer.Option(help="Of the teacher.")] = None,
+    student_steps: Annotated[int | None, typer.Option(help="Of the student.")] = None,
+    only: Annotated[
+        Literal["teacher", "student"] | None, typer.Option(help="One of the two.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of weights and data.")] = 0,
+    asked: Annotated[int, typer.Option("--questions", help="Of each capability.")] = 200,
+    out: Annotated[Path, typer.Option(help="Folder for the weights.")] = OUT,
+) -> None:
+    """Train the nano pair and write its weights."""
     torch.set_num_threads(1)
     tokenizer, library = char_tokenizer(), nano_library()
-    for stage, steps in ((TEACHER, given.steps), (STUDENT, given.student_steps)):
-        if given.only not in {None, stage.name}:
+    for stage, count in ((TEACHER, steps), (STUDENT, student_steps)):
+        if only not in {None, stage.name}:
             continue
-        model = fresh_model(config(tokenizer, stage.layers, stage.width), given.seed)
+        model = fresh_model(config(tokenizer, stage.layers, stage.width), seed)
         with Progress() as progress:
             train(
                 model,
                 tokenizer,
                 library,
-                replace(stage, steps=steps or stage.steps),
-                given.seed,
+                replace(stage, steps=count or stage.steps),
+                seed,
                 progress,
             )
-        save(model, given.out / stage.name)
-        asked = questions(library, given.questions, given.seed)
-        for name, row in scores(model, tokenizer, library, asked).items():
+        save(model, out / stage.name)
+        items = questions(library, asked, seed)
+        for name, row in scores(model, tokenizer, library, items).items():
             print(
                 f"{stage.name:8} {name:14}", *(f"{form} {rate:.3f}" for form, rate in row.items())
             )
-
-
-if __name__ == "__main__":
-    main()

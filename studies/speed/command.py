@@ -1,13 +1,11 @@
-"""`python -m studies.speed`: what readsim costs, as ratios measured in one run."""
+"""What readsim costs, as ratios measured in one run."""
 
-import argparse
 import os
-
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: one core a measurement
 
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from threadpoolctl import threadpool_limits
 
 from studies.speed import artifact_fit, environment, whole
 
@@ -98,18 +96,13 @@ def whole_rows() -> list[Row]:
 
 def main() -> None:
     """Measure and print one table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.parse_args()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of libraries and processes to come
     table = Table("what", "measured", "ratio in this run", "target", title="readsim, speed")
     parts = [environment_rows, decision_rows, whole_rows]
-    with Progress(console=Console(stderr=True)) as bar:
+    with threadpool_limits(1), Progress(console=Console(stderr=True)) as bar:
         job = bar.add_task("measuring", total=len(parts))
         for part in parts:
             for row in part():
                 table.add_row(*row)
             bar.advance(job)
     Console().print(table)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,22 +4,20 @@ Runs ReAD and its repairs with the same seeds in four worlds at two budgets, com
 the noise-free truth at every candidate, and pairs the final utilities with those of the default.
 """
 
-import argparse
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+import typer
 from rich.console import Console
-from rich.markup import escape
 
 from readsim.allocators.read.allocator import ReAD
 from readsim.allocators.read.ensemble import EnsembleConfig
 from readsim.arrays import Array
 from readsim.cli.common import interruptible, progress
 from readsim.envs.env import DistillEnv
-from readsim.errors import ConfigError, ReadsimError
+from readsim.errors import ConfigError
 from readsim.stats.intervals import half_width
 from readsim.theory import calibration, regret
 from readsim.theory.witness import watch
@@ -67,8 +65,16 @@ def measure(
     return row, utility
 
 
-def study(seeds: list[int], out: Path, console: Console) -> None:
-    """Measure every variant in every world, and write the table."""
+def main(
+    runs: Annotated[
+        int, typer.Option("--seeds", help="Runs of each world, budget and variant.")
+    ] = 8,
+    out: Annotated[Path, typer.Option(help="Folder for the table.")] = Path("results/theory-study"),
+) -> None:
+    """How often does ReAD break its bounds, and what do repairs cost?"""
+    if runs < 2:
+        raise ConfigError(f"--seeds {runs}: at least 2")
+    console, seeds = Console(), list(range(runs))
     rows = []
     # a horizon below both budgets is one cell, not two
     cells = list(
@@ -97,25 +103,3 @@ def study(seeds: list[int], out: Path, console: Console) -> None:
     )
     console.print(mean.round(3).to_string(), soft_wrap=True)
     console.print(f"repairs.csv is in {out}", markup=False)
-
-
-def main() -> int:
-    """Exit codes: 0, 1 after a refused setting, 130 after ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m studies.theory", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=8, help="runs a world, budget and variant")
-    parser.add_argument("--out", type=Path, default=Path("results/theory-study"))
-    given = parser.parse_args()
-    try:
-        if given.seeds < 2:
-            raise ConfigError(f"--seeds {given.seeds}: at least 2")
-        study(list(range(given.seeds)), given.out, Console())
-    except ReadsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""`python -m studies.cost`: time and disk of one run of each allocator, and of a million of them.
+"""Time and disk of one run of each allocator, and of a million of them.
 
 A run is 20 decisions in `read8-llama` at 20M tokens on one core, its log written and read back, which is
 what a sweep's task does. Medians over seeds; the first run of each, which imports, is left out.
@@ -69,7 +69,3 @@ def main(
         shown.add_row(str(row[0]), f"{row[1]:.4f}", *(f"{x:.0f}" for x in row[2:]))
     console.print(shown)
     console.print(f"also in {out}", markup=False)
-
-
-if __name__ == "__main__":
-    typer.run(main)

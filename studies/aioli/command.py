@@ -1,39 +1,30 @@
 """The graphs that Aioli measured beside those of the world fitted to them.
 
-python -m studies.aioli [--data FILE] [--out studies/aioli/results.json]
-
 Each entry of the world's transfer matrix must lie within two standard errors of the seeds' mean, and a
 world fitted to four seeds must predict the fifth as well as seeds predict each other.
 """
 
-import argparse
 import json
-import sys
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from readsim.errors import ReadsimError
 from studies.aioli.graphs import FILE, TOKENS, Graphs, fit, load
 
 OUT = Path(__file__).parent / "results.json"
 
 
-def main() -> int:
-    """Exit codes: 0, 1 where the data are not there."""
-    parser = argparse.ArgumentParser(prog="python -m studies.aioli", description=__doc__)
-    parser.add_argument("--data", type=Path, default=FILE)
-    parser.add_argument("--out", type=Path, default=OUT)
-    given = parser.parse_args()
+def main(
+    data: Annotated[Path, typer.Option(help="Aioli's measurements.")] = FILE,
+    out: Annotated[Path, typer.Option(help="The result.")] = OUT,
+) -> None:
+    """The graphs that Aioli measured beside those of the world fitted to them."""
     console = Console()
-    try:
-        graphs = load(given.data)
-    except ReadsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}")
-        return 1
+    graphs = load(data)
     mean, sd = graphs.drop.mean(axis=0), graphs.drop.std(axis=0, ddof=1)
     matrix = fit(graphs).world.transfer_matrix(TOKENS)
     seeds = len(graphs.drop)
@@ -54,7 +45,7 @@ def main() -> int:
         "left_out_seed_rmse": float(f"{np.sqrt(np.mean(np.square(left_out))):.3g}"),
         "mean_of_others_rmse": float(f"{np.sqrt(np.mean(np.square(between))):.3g}"),
     }
-    given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     table = Table("source", *graphs.names, title="relative drop: measured (seed sd) / world")
     for name, a, b, c in zip(graphs.names, mean, sd, matrix, strict=True):
         cells = [f"{x:.3f} ({y:.3f}) / {z:.3f}" for x, y, z in zip(a, b, c, strict=True)]
@@ -62,8 +53,3 @@ def main() -> int:
     console.print(table)
     for key in list(result)[3:]:
         console.print(f"{key.replace('_', ' ')}: {result[key]}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,23 +1,19 @@
 """Accuracy of the fitted law on RegMix's unseen runs, and allocator rankings in fitted worlds.
 
-python -m studies.regmix [--data FOLDER] [--out studies/regmix/results.json]
-
 About three minutes on one core. The runs are pre-training runs of 1M and 60M parameters, not
 distillation. LightGBM is left out where it is not installed. A law that predicts the same for all
 runs (LightGBM with few) counts as rank correlation 0.
 """
 
-import argparse
 import json
-import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from readsim.errors import ReadsimError
 from studies.regmix.accuracy import SIZES, curve
 from studies.regmix.data import FOLDER, load
 from studies.regmix.ranking import agreement, halves, picks
@@ -26,21 +22,16 @@ OUT = Path(__file__).parent / "results.json"
 TASKS = ("average", "arxiv", "github", "pile_cc", "wikipedia_en", "stackexchange")
 
 
-def main() -> int:
-    """Exit codes: 0, 1 where the data are not there."""
+def main(
+    folder: Annotated[Path, typer.Option("--data", help="RegMix's files.")] = FOLDER,
+    out: Annotated[Path, typer.Option(help="The result.")] = OUT,
+) -> None:
+    """Accuracy of the fitted law on RegMix's unseen runs, and allocator rankings in fitted worlds."""
     from threadpoolctl import threadpool_limits
 
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load it to limit it
-    parser = argparse.ArgumentParser(prog="python -m studies.regmix", description=__doc__)
-    parser.add_argument("--data", type=Path, default=FOLDER)
-    parser.add_argument("--out", type=Path, default=OUT)
-    given = parser.parse_args()
     console = Console()
-    try:
-        data = load(given.data)
-    except ReadsimError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}")
-        return 1
+    data = load(folder)
     with threadpool_limits(limits=1, user_api="blas"):
         rows = curve(data)
         train = data["train_1m"]
@@ -48,7 +39,7 @@ def main() -> int:
         found = agreement([a, b], list(TASKS))
         chosen = picks(a, train, unseen)
     result = {"accuracy": rows, "ranking": found, "picks": chosen}
-    given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     for size in ("1m", "60m"):
         table = Table("law", *map(str, SIZES), title=f"mean Spearman on 256 unseen {size} runs")
         for law in dict.fromkeys(row["law"] for row in rows):
@@ -63,8 +54,3 @@ def main() -> int:
     for row in chosen:
         table.add_row(*map(str, row.values()))
     console.print(table)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

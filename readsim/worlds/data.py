@@ -1,0 +1,80 @@
+"""The fields of a world."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.worlds.gains import GainBank
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WorldData:
+    """All numbers of a world. Vectors are (S,) or (K,), matrices (S, K); tokens are counts.
+
+    `pool_tokens` (S,): distinct tokens of a source; beyond them it repeats (see `intake`). `feeds`
+    (S, M), only with `potential`: what a token of source i counts for on gain curve m; `gain`,
+    `scale_tokens`, `help` and `harm` then have an entry or row for each of the M curves. Without
+    it every source has a curve of its own, M = S.
+
+    `help` and `harm` are in score units: what source i would bring to (take from) capability j at
+    u = 1 (at x - u = 1). `start`, `floor` (chance) and `ceiling` (teacher) are on the score scale
+    [0, 1]; with the `exponential` link they are negated losses and `floor` is -inf.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    dynamics: str
+    link: str
+    start: Array
+    floor: Array
+    ceiling: Array
+    gain: tuple[str, ...]
+    scale_tokens: Array
+    help: Array
+    harm: Array
+    feeds: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    pool_tokens: Array = field(default_factory=lambda: np.zeros(0))
+    horizon: float = np.inf
+    efficiency_sd: Array = field(default_factory=lambda: np.zeros(0))
+    process_sd: Array = field(default_factory=lambda: np.zeros(0))
+    forgetting_tokens: Array = field(default_factory=lambda: np.zeros(0))
+    gates: tuple[dict[str, object], ...] = ()
+    drift: dict[str, object] = field(default_factory=dict)
+    substeps: int = 8
+    items: Array = field(default_factory=lambda: np.zeros(0))
+    test_items: Array = field(default_factory=lambda: np.zeros(0))
+    probe_bias: Array = field(default_factory=lambda: np.zeros(0))
+    probe_slope: Array = field(default_factory=lambda: np.zeros(0))
+    pairing: float = 0.85
+    hidden: tuple[str, ...] = ()
+    tasks: dict[str, dict[str, object]] = field(default_factory=dict)
+    description: str = ""
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(S, K)."""
+        return len(self.sources), len(self.capabilities)
+
+    @property
+    def is_score(self) -> bool:
+        """Whether profiles are scores in [0, 1] (else negated losses)."""
+        return self.link != "exponential"
+
+    @property
+    def order_free(self) -> bool:
+        """Whether the profile depends on cumulative tokens only."""
+        return self.dynamics in ("separable", "potential")
+
+    @property
+    def curves(self) -> int:
+        """M, the number of gain curves."""
+        return self.feeds.shape[1] if self.feeds.size else len(self.sources)
+
+    @cached_property
+    def gains(self) -> GainBank:
+        """The gain curves."""
+        return GainBank(self.gain)

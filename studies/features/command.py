@@ -1,0 +1,60 @@
+"""Which features of a world make ReAD win or lose?
+
+Runs ReAD and four references on worlds of the random family, measures what may matter on the worlds
+themselves, and fits the paired differences. Finished runs are not repeated: the same command goes on.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from readsim.cli.common import interruptible, progress
+from readsim.errors import ConfigError, RunLogError
+from readsim.plots.style import save, sober
+from readsim.suite.run import run_suite
+from studies.features.explain import RESPONSES, explain
+from studies.features.report import draw_features, report
+from studies.features.sweep import plan_sweep, world_table
+
+LEAST = 20
+
+
+def main(
+    worlds: Annotated[int, typer.Option(help=f"How many, at least {LEAST}.")] = 80,
+    seeds: Annotated[int, typer.Option(help="Runs of each world and allocator.")] = 4,
+    steps: Annotated[int, typer.Option(help="Decisions of a run.")] = 20,
+    jobs: Annotated[int, typer.Option(help="Parallel processes.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for runs and report.")] = Path(
+        "results/features"
+    ),
+) -> None:
+    """Which features of a world make ReAD win or lose? Runs what is missing, then explains."""
+    console = Console()
+    for name, value, least in (
+        ("worlds", worlds, LEAST),
+        ("seeds", seeds, 2),
+        ("steps", steps, 2),
+        ("jobs", jobs, 1),
+    ):
+        if value < least:
+            raise ConfigError(f"--{name} {value}: at least {least}")
+    plan = plan_sweep(worlds, seeds, steps)
+    kept = f"what is finished is kept in {out}, the same command goes on"
+    with interruptible(kept), progress(Console(stderr=True)) as bar:
+        job = bar.add_task("worlds", total=len(plan))
+        troubles = run_suite(plan, out / "worlds", jobs=jobs, on_world=lambda _: bar.advance(job))
+    if troubles:
+        first = troubles[0]
+        raise RunLogError(f"{first.cell.allocator_name} failed in {first.folder}: {first.problem.text}")
+    table = world_table(plan, out / "worlds")
+    table.attrs["seeds"] = seeds
+    explained = {response: explain(table, response) for response in RESPONSES}
+    text = report(table, explained)
+    table.to_csv(out / "worlds.csv", index=False)
+    (out / "report.md").write_text(text, encoding="utf-8")
+    with sober():
+        save(draw_features(table, explained), out / "features")
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(f"worlds.csv, report.md and features.png are in {out}", markup=False)

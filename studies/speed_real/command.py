@@ -1,0 +1,58 @@
+"""What real distillation costs, as ratios measured in one run."""
+
+import csv
+import os
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from threadpoolctl import threadpool_limits
+
+from readsim.cli.common import parse_list
+from readsim.errors import unknown
+from studies.speed_real import bare_loop, gkd, memory, overhead, teacher_cache
+from studies.speed_real.timing import Row
+
+PARTS = {
+    "bare": bare_loop.rows,
+    "trl": gkd.rows,
+    "memory": memory.rows,
+    "overhead": overhead.rows,
+    "cache": teacher_cache.rows,
+}
+
+
+def main(
+    only: Annotated[str | None, typer.Option(help="Parts, with commas; all.")] = None,
+    path: Annotated[Path, typer.Option("--csv", help="The table.")] = Path(
+        "results/speed_real.csv"
+    ),
+) -> None:
+    """Measure, print one table, write it as CSV."""
+    names = parse_list(only, "only") or list(PARTS)
+    for name in names:
+        if name not in PARTS:
+            raise unknown("part", name, PARTS)
+    for library in ("OMP", "OPENBLAS"):  # those that are loaded later, and other processes
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    found: list[Row] = []
+    console = Console()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with threadpool_limits(1), Progress(console=Console(stderr=True)) as bar:
+        job = bar.add_task("measuring", total=len(names))
+        for part in names:
+            found += PARTS[part]()
+            bar.advance(job)
+            with path.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([Row._fields, *found])
+    table = Table("what", "measured", "ratio in this run", "target", title="real runs, speed")
+    for row in found:
+        table.add_row(*row)
+    console.print(table)
+    load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
+    console.print(f"one thread of {os.cpu_count()} cores, load {load}; written to {path}")
