@@ -191,7 +191,7 @@ def test_simulated_runs_are_paired_by_seed(
     }
     ends = {name: np.array([row["utility"] for row in rows]) for name, rows in finals.items()}
     apart = stats.ttest_rel(ends["random"], ends["uniform"])
-    line = table.loc[("random", "utility")]
+    [line] = table.loc[[("random", "utility")]].to_dict("records")
     assert line["difference"] == pytest.approx((ends["random"] - ends["uniform"]).mean())
     low, high = apart.confidence_interval(0.95)
     assert 2 * line["half_width"] == pytest.approx(high - low)
