@@ -174,7 +174,7 @@ class HFBackend:
         return self.measure("probe", model).profile
 
     def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
-        """A pool from short trainings with random allocations, each undone (decision D17).
+        """A pool from short trainings with random allocations, each undone.
 
         Those that the requirement was identified with are used again, and charged once.
         """

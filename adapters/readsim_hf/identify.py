@@ -1,4 +1,4 @@
-"""From a task's card to its requirement: interventions, auxiliary tasks, an identifier (R18 to R27)."""
+"""From a task's card to its requirement: interventions, auxiliary tasks, an identifier."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def card_of(config: RunConfig, backend: HFBackend, task: Task) -> TaskCard:
 def identify(config: RunConfig, env: DistillEnv, folder: Path) -> tuple[Task, Identified]:
     """The task of `env` with the requirement that its card is found to have; its utility stays.
 
-    What was found is kept in `folder`, and read from there the next time (R26): interventions, which go
+    What was found is kept in `folder`, and read from there the next time: interventions, which go
     on where they were cut off, and the requirement. The interventions stay in `env.backend`, which is
     to be reset: they are its offline pool too, and each run is charged with them.
     """

@@ -1,4 +1,4 @@
-"""Short trainings with random allocations, each undone: what they did, kept on disk as they end (R23)."""
+"""Short trainings with random allocations, each undone: what they did, kept on disk as they end."""
 
 import json
 from collections.abc import Mapping
@@ -77,9 +77,9 @@ class Interventions:
 
 
 def intervene(backend: "HFBackend", tokens: int, runs: int, seed: int) -> Interventions:
-    """`runs` trainings of `tokens` with random sparse allocations (R23) from where the backend is.
+    """`runs` trainings of `tokens` with random sparse allocations from where the backend is.
 
-    Each is undone (R24). In `backend.workbench`, if that is a folder, they are kept as they end, and
+    Each is undone. In `backend.workbench`, if that is a folder, they are kept as they end, and
     what is there already is not trained again: a killed process goes on, and runs of other allocators
     with the same settings and seed share them. What they took is charged to each all the same.
     """
@@ -136,7 +136,7 @@ def _measured(backend: "HFBackend", weights: Array | None, tokens: int) -> Inter
 
 
 def pool_of(done: Interventions, suite: ProbeSuite, setting: Setting, size: int, seed: int) -> Pool:
-    """`size` transitions from the start of a run (decision D17).
+    """`size` transitions from the start of a run.
 
     Each intervention is a row; then each is repeated with its probe items resampled, the same resample
     before and after, until there are `size` rows: rows of one intervention, its parent, differ by

@@ -1,4 +1,4 @@
-"""Finished runs side by side on the test split: the same student, recipe, budget and data (R65)."""
+"""Finished runs side by side on the test split: the same student, recipe, budget and data."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -164,7 +164,7 @@ def _by_seed(runs: Sequence[TestedRun], label: str) -> dict[int, TestedRun]:
 
 
 def _share(benchmarks: Mapping[str, tuple[str, str]], capability: str, family: str) -> float:
-    """Weight of one benchmark in its capability's score (R81)."""
+    """Weight of one benchmark in its capability's score."""
     families = [f for c, f in benchmarks.values() if c == capability]
     return 1.0 / (len(set(families)) * families.count(family))
 
@@ -176,7 +176,7 @@ CELL = 15  # characters of a column
 
 def show_scores(folder: Path, reference: str | None) -> None:
     """Print the table and write `scores.csv` beside the runs. RunLogError for runs that must not be
-    compared (R65)."""
+    compared."""
     runs = read_tested(folder)
     check_fair(runs)
     known = labels(runs)

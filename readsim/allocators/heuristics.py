@@ -118,7 +118,7 @@ class ValidationGuided(Reweighted):
         return {"weights": weights, "score": gain, "dev": dev}
 
 
-# Greedy one-step, model-free reading (R76): follow what the last step improved most.
+# Greedy one-step, model-free reading: follow what the last step improved most.
 
 
 class GreedyLast(Allocator):

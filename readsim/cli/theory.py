@@ -18,7 +18,7 @@ from readsim.plots.theory import Ladder, draw_coverage, draw_ladders, draw_margi
 from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
-from readsim.theory.result import Result, Verdict
+from readsim.theory.result import Result, Statement, Verdict
 from readsim.worlds import World, load_world, optimum, preset_names
 
 KAPPAS = np.linspace(0.0, 8.0, 41)
@@ -91,8 +91,11 @@ def _named(rows: Sequence[Result], verdict: Verdict) -> str:
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
     """`orders` (superposition and order effects) and `coverage` (of q against kappa)."""
-    titles = {"A4.1": "superposition of updates (A4.1)", "P4.3": "superposition of scores (P4.3)"}
-    titles["L9"] = "order effects (L9)"
+    titles = {
+        Statement.LINEAR_UPDATES: "superposition of updates (Assumption 4.1)",
+        Statement.LOCAL_TRANSFER: "superposition of scores (Proposition 4.3)",
+        Statement.ORDER_EFFECTS: "order effects",
+    }
     ladders = {
         title: {
             r.subject: Ladder(
@@ -114,7 +117,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     curves = {
         r.subject: np.array([coverage(r.detail["error"], r.detail["sigma"], k) for k in KAPPAS])
         for r in results
-        if r.statement == "C.1"
+        if r.statement == Statement.CALIBRATED
     }
     if curves:
         paths += save(draw_coverage(curves, KAPPAS, 0.1), out / "coverage")

@@ -1,4 +1,4 @@
-"""Figure: what a task gains against what everything else loses (R87)."""
+"""Figure: what a task gains against what everything else loses."""
 
 import numpy as np
 from matplotlib.figure import Figure

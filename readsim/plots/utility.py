@@ -1,4 +1,4 @@
-"""Figure: measured utility against the tokens spent (R86)."""
+"""Figure: measured utility against the tokens spent."""
 
 from collections.abc import Sequence
 

@@ -12,7 +12,7 @@ from readsim.runs.log_file import read_runlog
 SHARED = ("world", "world_digest", "steps", "sources", "capabilities", "hidden")
 
 
-# What a real run's manifest says of its method of distillation: compared runs may differ in it (R65).
+# What a real run's manifest says of its method of distillation: compared runs may differ in it.
 METHOD = ("method", "signal", "objective")
 
 
@@ -89,7 +89,7 @@ def fair(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fair_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """All of a real run's manifest but its method and the versions of libraries (R65)."""
+    """All of a real run's manifest but its method and the versions of libraries."""
     apart = (*METHOD, *METHOD_SETTINGS, "versions")
     return {key: value for key, value in manifest.items() if key not in apart}
 

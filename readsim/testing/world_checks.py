@@ -145,9 +145,7 @@ PROPERTIES = (
     Property(
         "order free", "separable and potential: cumulative tokens alone count", order_free, SEEDS
     ),
-    Property(
-        "static dominance", "no schedule ends above the optimum (L1)", static_dominance, SEEDS
-    ),
+    Property("static dominance", "no schedule ends above the optimum", static_dominance, SEEDS),
     Property("concave gains", "separable: Assumption 4.4", concave, SEEDS),
     Property("permutation equivariance", "names carry no numbers", equivariant, SEEDS),
     Property("file round trip", "saved and loaded it is the same world", round_trip),

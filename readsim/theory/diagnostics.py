@@ -1,4 +1,4 @@
-"""Observation 2's two diagnostics, as the paper states them and without their bias (R14, R15, D43).
+"""Observation 2's two diagnostics, as the paper states them and without their bias.
 
 Diminishing returns: gain of the target from B1 to B2 beside B2 to B3. Choosing "the strongest-improving
 targets" by the first window makes linear gains look saturating (regression to the mean), and windows of

@@ -12,7 +12,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result, needs
+from readsim.theory.result import Result, Statement, needs
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
 
@@ -76,7 +76,7 @@ def check(
         worst["nondecreasing"] = max(worst["nondecreasing"], fall(value, b, i, width))
     return [
         Result(
-            statement=f"A4.4 {part}",
+            statement=f"{Statement.CONCAVE_GAINS}: {part}",
             subject=subject,
             measure="largest violation found, score units",
             statistic=found,
@@ -90,9 +90,9 @@ def check(
 
 ADVICE = {
     "adds up": "sources interact in U: the optimum is numeric, marginal gains depend on the others",
-    "concave": "slow starts: greedy steps can be far from the best plan (L4)",
-    "nondecreasing": "some tokens harm: allow the run to stop early (L5)",
-    "order-free": "the order matters: adaptive schedules can beat every constant mixture (L1, L9)",
+    "concave": "slow starts: greedy steps can be far from the best plan",
+    "nondecreasing": "some tokens harm: allow the run to stop early",
+    "order-free": "the order matters: adaptive schedules can beat every constant mixture",
 }
 
 
@@ -111,6 +111,10 @@ def check_world(world: World, task: Task, budget: float, *, draws: int = 64) -> 
     Raises CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.
     """
     if world.dynamics == "artifact":
-        needs("A4.4", world, "a response to tokens, not to steps (dynamics 'artifact')")
+        needs(
+            Statement.CONCAVE_GAINS,
+            world,
+            "a response to tokens, not to steps (dynamics 'artifact')",
+        )
     within = min(budget, world.horizon)
     return check(of_world(world, task), len(world.sources), within, world.name, draws=draws)

@@ -1,4 +1,4 @@
-"""Lemma L9 (order effects): doing i for h then k for h, minus the reverse, is h^2 [v_i, v_k] + O(h^3).
+"""Lemma on order effects: doing i for h then k for h, minus the reverse, is h^2 [v_i, v_k] + O(h^3).
 
 [v_i, v_k] = Dv_k v_i - Dv_i v_k; common terms cancel. Assumption 4.4 needs these brackets to be invisible
 to p. In order-free worlds the gap is 0; where state matters (`flow`, real training) it has order 2, or
@@ -12,7 +12,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.theory.mixture import HALVINGS
 from readsim.theory.orders import observed_order
-from readsim.theory.result import Result, needs
+from readsim.theory.result import Result, Statement, needs
 from readsim.toy import ToyBackend
 from readsim.worlds.world import World
 
@@ -30,7 +30,12 @@ def of_toy(backend: ToyBackend, updates: int = 2) -> Profile:
 
     An interval of no tokens changes nothing. Raises CapabilityMissingError for another backend.
     """
-    needs("L9", backend, "a toy student's expected training (ToyBackend)", ToyBackend)
+    needs(
+        Statement.ORDER_EFFECTS,
+        backend,
+        "a toy student's expected training (ToyBackend)",
+        ToyBackend,
+    )
     c = backend.config
 
     def profile(schedule: list[Array]) -> Array:
@@ -60,13 +65,13 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
     largest = float(found[0].max()) if pairs else 0.0
     results = [
         Result(
-            statement="L9 order-free",
+            statement=f"{Statement.ORDER_EFFECTS}: order-free",
             subject=subject,
             measure="largest gap of scores between two orders",
             statistic=largest,
             bound=1e-12,
             sense="<=",
-            advice="the order of training matters: A4.4 does not hold, adaptivity can pay (L1)",
+            advice="the order of training matters: Assumption 4.4 fails, adaptivity can pay",
             detail={"steps": steps, "residuals": found},
         )
     ]
@@ -74,7 +79,7 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
         order = observed_order(steps, found)
         results.append(
             Result(
-                statement="L9",
+                statement=Statement.ORDER_EFFECTS,
                 subject=subject,
                 measure="order of the gap between two orders in their size",
                 statistic=order.value,

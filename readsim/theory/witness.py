@@ -16,7 +16,7 @@ from readsim.backend import OffersOutlook
 from readsim.envs.env import DistillEnv
 from readsim.envs.reward import proxy_reward
 from readsim.runs.loop import Row, rollout
-from readsim.theory.result import needs
+from readsim.theory.result import Statement, needs
 
 
 class Decision(NamedTuple):
@@ -33,7 +33,7 @@ class Decision(NamedTuple):
 
 def true_rewards(env: DistillEnv, candidates: Array, tokens: float) -> Array:
     """q (A,): the noise-free reward, Eq. (9), of one interval at each candidate (A, S)."""
-    needs("C.1", env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
+    needs(Statement.CALIBRATED, env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
     assert isinstance(env.backend, OffersOutlook)
     change = env.backend.outlook(candidates, tokens)
     setting = env.setting
@@ -78,7 +78,9 @@ def watch(
     Raises CapabilityMissingError for a backend without a noise-free reward.
     """
     for env in envs:
-        needs("C.1", env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
+        needs(
+            Statement.CALIBRATED, env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook
+        )
     witness = Witness(allocator, envs, seeds)
     rows, _ = rollout(envs, witness, seeds)
     return witness.decisions, rows

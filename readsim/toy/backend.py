@@ -15,7 +15,7 @@ from readsim.toy import network, optimisers
 from readsim.toy.config import ToyConfig
 from readsim.toy.data import Split, splits
 
-# The offline pool of a toy pair: random-policy runs of another student (decision D17).
+# The offline pool of a toy pair: random-policy runs of another student.
 
 
 def collect(student: "ToyBackend", setting: Setting, size: int, seed: int) -> Pool:
@@ -47,11 +47,11 @@ def collect(student: "ToyBackend", setting: Setting, size: int, seed: int) -> Po
 
 
 class ToyBackend:
-    """One student; all runs start from the same checkpoint (R65), a seed draws the batches.
+    """One student; all runs start from the same checkpoint, a seed draws the batches.
 
     Probes are the smooth score (expected accuracy under sampling) on fixed items, so they have no
     noise of their own: what a seed changes is the training. With `sampled=False` nothing is random.
-    The optimiser's state is carried across intervals (D21).
+    The optimiser's state is carried across intervals.
     """
 
     hidden: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ class ToyBackend:
         return self.outlook(np.eye(len(self.sources)), self.config.batch) / self.config.batch
 
     def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, dict[str, int]]:
-        """A pool from runs of another student with the same settings (D17)."""
+        """A pool from runs of another student with the same settings."""
         pool = collect(ToyBackend(self.config), setting, size, seed)
         return pool, {"offline": int(pool.tokens.sum())}
 
@@ -168,7 +168,7 @@ class ToyBackend:
         return np.array([s.mean() for s in self._items("probe", parameters)])
 
     def accuracies(self, parameters: Array) -> Array:
-        """Greedy accuracy (K,) on the probe items: the step function that A4.2 does not allow."""
+        """Greedy accuracy (K,) on the probe items: the step function that Assumption 4.2 excludes."""
         return np.array(
             [
                 network.item_hits(self.shape, parameters, i, d["probe"].x, d["probe"].label).mean()

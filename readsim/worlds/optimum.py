@@ -1,6 +1,6 @@
 """The best static allocation of a world: closed form where there is one, numeric elsewhere.
 
-In order-free worlds no policy, adaptive or not, can end higher (Lemma L1).
+In order-free worlds no policy, adaptive or not, can end higher (static dominance).
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def optimum(
     """The constant allocation with the highest noise-free utility of `task` after `budget` tokens.
 
     `steps` matters in `flow` and `artifact` worlds only. With `spend_all=False` tokens may be left
-    unspent (Lemma L5: with harm this can be better).
+    unspent, which can be better where training harms.
 
     Raises ConfigError for a budget that is not positive or passes the world's horizon.
     """
@@ -73,7 +73,7 @@ def optimum(
 
 
 def _closed_form(world: World, task: Task, budget: float, spend_all: bool) -> Optimum:
-    """Additive worlds: U = U_0 + sum_i h_i(b_i) with concave h_i (Assumption 4.4, Lemma L5)."""
+    """Additive worlds: U = U_0 + sum_i h_i(b_i) with concave h_i (Assumption 4.4 with spillover)."""
     weight = world.potential.through_gain @ task.weights
     cost = world.harm @ task.weights
     b, multiplier = water_fill(

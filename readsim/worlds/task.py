@@ -14,7 +14,7 @@ FOCUS = 0.6
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """`requirement` r over visible capabilities (R19), `weights` w of the utility over all K.
+    """`requirement` r over visible capabilities, `weights` w of the utility over all K.
 
     The allocator sees r; w is what the final utility is computed with. They are equal unless a world
     says otherwise (a hidden capability, a misaligned requirement).

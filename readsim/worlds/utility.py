@@ -1,4 +1,4 @@
-"""Task utilities U(p) with their exact gradients (R10).
+"""Task utilities U(p) with their exact gradients.
 
 `linear`      sum_j w_j p_j
 `ces:R`       (sum_j w_j p_j^R)^(1/R), R < 1 and not 0; R -> -inf is the weakest capability (a bottleneck)

@@ -252,7 +252,7 @@ class World:
         return self.static_profile(np.eye(len(self.sources)), budget, steps) - self.start
 
     def knees(self, fraction: float = 0.1) -> Array:
-        """Tokens (S,) after which each gain curve's slope has fallen to `fraction` of its first (R11).
+        """Tokens (S,) after which each gain curve's slope has fallen to `fraction` of its first.
 
         Raises ConfigError with `feeds`: no curve belongs to one source.
         """

@@ -55,7 +55,7 @@ def labelled(logs: Sequence[Log]) -> list[Log]:
 
 
 def target_of(log: Log) -> str:
-    """The capability that a log's task is named after, else the one it requires most (D18)."""
+    """The capability that a log's task is named after, else the one it requires most."""
     names = [log.config["capabilities"][j] for j in log.visible]
     task = str(log.config["task"])
     return task if task in names else str(names[int(np.argmax(log.config["requirement"]))])

@@ -106,7 +106,7 @@ def _stem(case: str) -> str:
 STUDY = Study(
     name="figure1",
     title="Figure 1: transfer between capabilities, by budget",
-    source="S2.3, App. B, R12-R13",
+    source="S2.3, App. B, Figure 1",
     question="What does training on one capability do to the others, and how does it grow?",
     claims=CLAIMS,
     cases=cases,

@@ -126,7 +126,7 @@ def _tokens(grid: Grid, matched: dict[str, Matches]) -> list[dict[str, object]]:
 STUDY = Study(
     name="figure3",
     title="Figure 3: score by token budget",
-    source="S6, R86",
+    source="S6, Figure 3",
     question="Is ReAD ahead at equal budget, and how many tokens do others need to match it?",
     claims=CLAIMS,
     cases=cases,

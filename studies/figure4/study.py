@@ -93,7 +93,7 @@ def _draw(case: str, grid: Grid, worth: dict[str, Array]) -> Drawing:
 STUDY = Study(
     name="figure4",
     title="Figure 4: what each component of ReAD is worth",
-    source="S6, R89",
+    source="S6, Figure 4",
     question="Which component of ReAD matters most?",
     claims=CLAIMS,
     cases=cases,

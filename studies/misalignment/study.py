@@ -91,7 +91,7 @@ def _lines(case: str, table: pd.DataFrame, lost: dict[tuple[str, str], Array]) -
 STUDY = Study(
     name="misalignment",
     title="Misalignment: a wrong requirement, biased probes",
-    source="S7, R19, R26, R93",
+    source="S3.1, S7 and App. H (limitations)",
     question="What do a wrong requirement and biased probes cost, and whom?",
     claims=CLAIMS,
     cases=cases,

@@ -48,7 +48,7 @@ def analyse(rows: Rows) -> Findings:
 STUDY = Study(
     name="proxy",
     title="Proxy validation: predicted and observed next-step rewards",
-    source="S3.3, S6, R49-R50, R90",
+    source="S3.3, S6, Eq. (11)",
     question="Do ReAD's predictions of its next step come true, and does its proxy point the right way?",
     claims=CLAIMS,
     cases=cases,

@@ -69,7 +69,7 @@ def _lines(case: str, found: dict[str, Array]) -> list[dict[str, object]]:
 STUDY = Study(
     name="sensitivity",
     title="Sensitivity: ReAD's settings, one at a time",
-    source="S3.3, S5, S6, R44-R50, R111, D5-D7, D16",
+    source="S3.3, S5, S6, Eqs. (8) to (11)",
     question="Which of ReAD's settings change what it reaches, and do they do what they are for?",
     claims=CLAIMS,
     cases=cases,

@@ -205,7 +205,7 @@ def analyse(rows: Rows) -> Findings:
 STUDY = Study(
     name="sim_to_real",
     title="Simulated to real: the pair nano",
-    source="D45; ours",
+    source="ours",
     question="Does a world fitted to a few real runs predict others, and is the best allocation in it good?",
     claims=CLAIMS,
     cases=cases,

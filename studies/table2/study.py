@@ -132,7 +132,7 @@ def _utility(grid: Grid) -> list[dict[str, object]]:
 STUDY = Study(
     name="table2",
     title="Table 2: spillover and utility of five methods",
-    source="S6, R87-R88, R108, R111",
+    source="S6, Table 2",
     question="Does ReAD keep the target, spare the rest, and end highest, more so with more tokens?",
     claims=CLAIMS,
     cases=cases,

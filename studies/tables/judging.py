@@ -14,7 +14,7 @@ from studies.tables.claims import ORDER
 from studies.tables.sweep import WORLDS
 
 NAMED = ("steerability", "math", "tool_use", "long_context")  # the paper's bottlenecks
-LARGEST = 4  # D47
+LARGEST = 4  # gaps from student to teacher: our reading of "bottleneck" capabilities
 
 
 @dataclass(frozen=True, eq=False)

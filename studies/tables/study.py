@@ -168,7 +168,7 @@ def _draw(case: str, profiles: Profiles) -> Drawing:
 STUDY = Study(
     name="tables",
     title="Tables 1, 4-6: capability profiles",
-    source="S6, App. D, R82-R85, R108-R110",
+    source="S6, App. D, Tables 1 and 4 to 6",
     question="Is ReAD best in every column, and where is it furthest ahead?",
     claims=CLAIMS,
     cases=cases,

@@ -18,7 +18,7 @@ from studies.transfer_matrix.figure import draw_matrix
 from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.world import matrix_errors, mixture_errors
 
-FLOOR = (2.0 * np.pi) ** -0.5  # mean of [-x]_+ of a standard normal: decision D43
+FLOOR = (2.0 * np.pi) ** -0.5  # mean of [-x]_+ of a standard normal
 
 
 def write_files(measured: Measured, world: World, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Safety transfer (R91): XSTest as a hidden capability, a task on it, both refusal rates."""
+"""Safety transfer: XSTest as a hidden capability, a task on it, both refusal rates."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Task utilities and their exact gradients (R10, R21)."""
+"""Task utilities and their exact gradients."""
 
 from itertools import pairwise
 

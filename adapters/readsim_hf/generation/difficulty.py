@@ -26,7 +26,7 @@ def _table(factors: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Difficulty:
-    """Eq. (7), d = (1/F) sum_f norm_f(f), for one capability; norm_f comes from the pool Q (D12).
+    """Eq. (7), d = (1/F) sum_f norm_f(f), for one capability; norm_f comes from the pool Q.
 
     rank           norm(f) = (#{Q < f} + #{Q <= f}) / (2 #Q): the empirical CDF with mid-ranks,
                    invariant to any increasing change of scale
@@ -76,7 +76,7 @@ class Difficulty:
         return np.asarray((clipped - low) / (high - low), dtype=np.float64)
 
 
-# Easy, medium, hard: tertiles of difficulty on the calibration pool (R33).
+# Easy, medium, hard: tertiles of difficulty on the calibration pool.
 
 BUCKETS = ("easy", "medium", "hard")
 

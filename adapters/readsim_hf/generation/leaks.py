@@ -1,4 +1,4 @@
-"""Leaks: training prompts that equal or overlap with held-out items (R16)."""
+"""Leaks: training prompts that equal or overlap with held-out items."""
 
 import re
 import unicodedata

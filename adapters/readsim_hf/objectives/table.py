@@ -69,8 +69,8 @@ class Baseline(NamedTuple):
     objective: Objective
 
 
-# R71 by the reading of D22, then the specialised ones of R92. logit-sft and logit-kd have equal
-# gradients: their values differ by the teacher's entropy.
+# The paper's six one-hot baselines as we read them, then the specialised ones of Figure 5. logit-sft
+# and logit-kd have equal gradients: their values differ by the teacher's entropy.
 BASELINES: dict[str, Baseline] = {
     "resp-sft": Baseline("resp", SFT()),
     "cot-sft": Baseline("cot", SFT()),

@@ -19,7 +19,7 @@ Check = Callable[[Prompt, str], bool]
 class Scale:
     """How a raw score becomes one in [0, 1]: `(raw - low) / (high - low)`.
 
-    With `chance` c it is then corrected, `(s - c) / (1 - c)` (D9): 0 is guessing, below 0 is worse.
+    With `chance` c it is then corrected, `(s - c) / (1 - c)`: 0 is guessing, below 0 is worse.
     """
 
     low: float = 0.0

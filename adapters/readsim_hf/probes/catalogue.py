@@ -5,13 +5,13 @@ from typing import Literal
 
 Output = Literal["generate_until", "multiple_choice"]
 
-# Measured at the end of a run and never trained on (R91): no prompts are made for it.
+# Measured at the end of a run and never trained on: no prompts are made for it.
 HIDDEN = ("safety",)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One benchmark (R80). Raw scores of all of them lie in [0, 1].
+    """One benchmark. Raw scores of all of them lie in [0, 1].
 
     task, folder    lm-eval's task that is taken by default, and its folder under lm_eval/tasks;
                     empty where the scoring is readsim's own

@@ -42,7 +42,7 @@ def from_local(
     path             JSONL or CSV with the columns of `benchmark(name).columns`
     task             a task of lm-eval in the benchmark's folder, such as `xcopa_sw`, or `safe` or
                      `unsafe` of xstest; tasks of one benchmark are one family and count as one
-    chance_corrected scores are `(s - c) / (1 - c)` (D9)
+    chance_corrected scores are `(s - c) / (1 - c)`
     max_new_tokens   where the task's own limit is too long
     shots            worked examples before each question: the task's own, or the first rows of
                      `shots_from`, which are then no items

@@ -1,4 +1,4 @@
-"""The tasks that the identifier learns from: each capability, and random mixtures (R23)."""
+"""The tasks that the identifier learns from: each capability, and random mixtures."""
 
 from collections.abc import Collection
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""r = softmax(MLP(Enc(card))): a small Transformer over the words of a card, two layers, softmax (R20)."""
+"""r = softmax(MLP(Enc(card))): a small Transformer over the words of a card, two layers, softmax."""
 
 import hashlib
 import re

@@ -35,7 +35,7 @@ def entropy(log_r: Tensor) -> Tensor:
 
 
 def standardised(evidence: Evidence) -> Evidence:
-    """Dp over its root mean square, DU over that of its task (D11): lambda_H means the same everywhere.
+    """Dp over its root mean square, DU over that of its task: lambda_H means the same everywhere.
 
     One scale for all capabilities: a scale for each would turn slopes into contributions
     (`readsim.theory.lemmas.entropy.standardise`). Changes that are all 0 stay 0.
@@ -49,7 +49,7 @@ def standardised(evidence: Evidence) -> Evidence:
 
 
 def standardised_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tensor:
-    """mean over tasks of mean over n of (DU - s r . Dp)^2, + lambda_H H(r); evidence standardised (D11).
+    """mean over tasks of mean over n of (DU - s r . Dp)^2, + lambda_H H(r); evidence standardised.
 
     The positive scale s of a task is what minimises its loss, sum DU (r . Dp) / sum (r . Dp)^2, at least
     LEAST_SCALE: at 0 no r would be better than another. By the envelope theorem no gradient flows
@@ -66,7 +66,8 @@ def standardised_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tenso
 def raw_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tensor:
     """Eq. (6) as printed: sum over tasks and interventions of (DU - r . Dp)^2, + lambda_H sum of H(r).
 
-    Lemma L6: it finds a projection, not [g]_+ normalised, and its lambda_H depends on the units.
+    It finds a projection, not [g]_+ normalised, and its lambda_H depends on the units
+    (`readsim.theory.lemmas.requirement`).
     """
     wrong = (evidence.utility - log_r.exp() @ evidence.change.T).square()
     return wrong.sum() + weight * entropy(log_r).sum()
@@ -137,7 +138,7 @@ def explained(requirements: Array, change: Array, utility: Array) -> float:
 def explained_and_null(
     requirements: Array, change: Array, utility: Array, seed: int
 ) -> Mapping[str, float]:
-    """`explained`, its mean where interventions are permuted, and the permutation p-value (R21)."""
+    """`explained`, its mean where interventions are permuted, and the permutation p-value."""
     rng = generator(seed, "bootstrap", 3)
     found = explained(requirements, change, utility)
     nulls = [

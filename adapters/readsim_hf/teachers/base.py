@@ -23,7 +23,7 @@ FormatCheck = Callable[[Prompt, str], bool]
 
 @dataclass
 class TeacherCounts:
-    """What a teacher did since it was made, rejected and dropped replies included (D24).
+    """What a teacher did since it was made, rejected and dropped replies included.
 
     prompts            prompts asked
     cached             replies that came from the cache or from the same prompt in one call

@@ -22,10 +22,10 @@ from readsim_hf.teachers.signals import TeacherSignal
 
 
 class Teacher:
-    """Replies of one model under one signal, in records that the student trains on (R34).
+    """Replies of one model under one signal, in records that the student trains on.
 
     model, tokenizer   a causal language model, and the tokenizer that it shares with the student
-    format_ok          the format check (D35): a reply that fails it, has no final answer, or that the
+    format_ok          the format check: a reply that fails it, has no final answer, or that the
                        signal does not accept is rejected and asked for once more (not at temperature 0,
                        where it would be the same); a prompt whose replies are all rejected is dropped
     soft               which distributions to store; None for none

@@ -1,8 +1,8 @@
-"""Lemmas L7 and L8: what cannot change a choice.
+"""Lemma on inert terms: what cannot change a choice.
 
-L7  For a > 0 the argmax of a mu + b + kappa a sigma is that of mu + kappa sigma. If mu alone is
-    rescaled the effective kappa is kappa / a. a <= 0: the proxy points the wrong way.
-L8  If all actions of a step cost the same, -lambda_c c_t / B is a constant of that step.
+Affine calibration: for a > 0 the argmax of a mu + b + kappa a sigma is that of mu + kappa sigma. If mu
+alone is rescaled the effective kappa is kappa / a. With a <= 0 the proxy points the wrong way.
+Equal costs: if all actions of a step cost the same, -lambda_c c_t / B is a constant of that step.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 from readsim.theory.witness import Decision
 
 
@@ -37,7 +37,7 @@ def check(
         for slope, shift in [(slope, 0.0) for slope in slopes] + [(1.0, -0.01)]
     ]
     return Result(
-        statement="L7, L8",
+        statement=Statement.INERT_TERMS,
         subject=subject,
         measure="share of choices that a calibration a > 0 or a common cost changes",
         statistic=float(np.mean(changed)),

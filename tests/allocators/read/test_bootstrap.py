@@ -20,7 +20,7 @@ def test_bootstrap_counts_are_poisson_and_belong_to_the_row() -> None:
 
 
 def test_rows_of_one_group_are_drawn_together() -> None:
-    """Copies of one measurement are no further evidence: out of the bag means never seen (D17)."""
+    """Copies of one measurement are no further evidence: out of the bag means never seen."""
     groups = np.repeat(np.arange(40), 5)
     counts = grouped_counts(3, groups, 5)
     assert counts.shape == (5, 200)

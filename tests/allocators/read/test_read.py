@@ -42,7 +42,7 @@ def test_affine_calibration_is_least_squares_and_cannot_change_a_choice() -> Non
     assert (a, b) == pytest.approx((3.0, -2.0))
     assert calibrate(proxy[:1], proxy[:1]) == (1.0, 0.0)
     mu, sigma = rng.random(50), rng.random(50)
-    best = np.argmax(upper_confidence(mu, sigma, 0.7))  # Lemma L7
+    best = np.argmax(upper_confidence(mu, sigma, 0.7))  # affine calibration
     assert best == np.argmax(a * mu + b + 0.7 * a * sigma)
 
 

@@ -1,4 +1,4 @@
-"""Leaks: a planted one is found, whatever its disguise; what is not one passes (R16)."""
+"""Leaks: a planted one is found, whatever its disguise; what is not one passes."""
 
 import subprocess
 import sys

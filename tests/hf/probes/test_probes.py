@@ -19,7 +19,7 @@ needs_model = pytest.mark.extra("torch", "transformers", "lm_eval")
 
 def test_scales() -> None:
     assert [Scale(1, 5)(x) for x in (1, 3, 5)] == [0.0, 0.5, 1.0]
-    # four options: guessing is 0, all right is 1 (D9)
+    # four options: guessing is 0, all right is 1
     assert [Scale(chance=0.25)(x) for x in (0.25, 1.0)] == [0.0, 1.0]
     assert Scale(chance=0.25)(0.0) == pytest.approx(-1 / 3)
     for low, high, chance in ((1, 1, 0), (0, 1, 1.0), (0, 1, -0.1)):
@@ -136,7 +136,7 @@ def test_a_profile_is_the_plain_mean_over_families() -> None:
     )  # fmt: skip
     apart = ProbeSuite([constant("a", 1), constant("b", 4), constant("c", 10)], splits)
     assert apart.measure(tiny_model(), characters(), "probe").profile == pytest.approx([0.5])
-    # b and c are one family: the number of items changes no weight (R81)
+    # b and c are one family: the number of items changes no weight
     joint = ProbeSuite([constant("a", 1), constant("b", 4, "f"), constant("c", 10, "f")], splits)
     assert joint.measure(tiny_model(), characters(), "probe").profile == pytest.approx([0.4])
     both = [constant("a", 1, capability="y"), constant("b", 4), constant("c", 10)]

@@ -52,7 +52,7 @@ def minimum(change: Any, utility: Any, loss: str, weight: float) -> Any:
 
 
 def test_raw_eq_6_without_entropy_finds_the_sigma_projection() -> None:
-    """Lemma L6 (a), against the theory bench's exact one."""
+    """Without entropy: the projection, against the theory bench's exact one."""
     g = np.array([0.7, 0.2, -0.3, 0.6])
     rng = np.random.default_rng(1)
     change = rng.normal(size=(500, 4)) @ (np.eye(4) + 0.3 * rng.normal(size=(4, 4)))
@@ -62,7 +62,7 @@ def test_raw_eq_6_without_entropy_finds_the_sigma_projection() -> None:
 
 
 def test_raw_eq_6_depends_on_the_units_and_the_standardised_form_does_not() -> None:
-    """Lemma L6 (b), decision D11: at a scale of 0.01 the entropy term alone decides the raw form."""
+    """At a scale of 0.01 the entropy term alone decides the raw form."""
     for scale in (1.0, 0.01):
         change, utility = evidence(G, scale)
         repaired = minimum(change, utility, "standardised", 0.01)
@@ -73,7 +73,7 @@ def test_raw_eq_6_depends_on_the_units_and_the_standardised_form_does_not() -> N
 
 
 def test_the_standardised_form_ranks_as_the_beneficial_gradient_does() -> None:
-    """Lemma L6 (c), at a signal-to-noise ratio of 2; g need not sum to 1."""
+    """At a signal-to-noise ratio of 2; g need not sum to 1."""
     ranks = []
     for seed in range(20):
         g = 3 * np.random.default_rng(100 + seed).normal(size=6)

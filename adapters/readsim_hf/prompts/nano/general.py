@@ -14,7 +14,7 @@ TIERS = 3
 def _fact(topic: str) -> Callable[[np.random.Generator], Filled]:
     """Options are values of the same topic. The rationale recalls the fact.
 
-    Factors (D13): options, breadth of the topic (facts in it), rarity tier.
+    Factors: options, breadth of the topic (facts in it), rarity tier.
     """
     table = TOPICS[topic]
 

@@ -20,7 +20,7 @@ def _draw(rng: np.random.Generator) -> tuple[int, int, int]:
 
 
 def _factors(language: str, words: int) -> dict[str, float]:
-    """Language tier and sentence length in words (D13); the script never changes."""
+    """Language tier and sentence length in words; the script never changes."""
     return {"tier": vocabulary.TIER[language], "words": words}
 
 

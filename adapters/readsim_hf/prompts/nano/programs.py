@@ -7,7 +7,7 @@ from readsim_hf.prompts.nano.template import Filled, NanoTemplate
 
 
 def _factors(functions: int, letters: int) -> dict[str, float]:
-    """Number of functions (R32), and letters in the program's strings."""
+    """Number of functions, and letters in the program's strings."""
     return {"functions": functions, "letters": letters}
 
 

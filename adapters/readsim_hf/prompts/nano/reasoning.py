@@ -21,7 +21,7 @@ def _chain(rng: np.random.Generator, links: int, sign: str) -> tuple[list[str], 
 
 
 def _factors(links: int, hops: int, kinds: int) -> dict[str, float]:
-    """Constraints, hops to the answer, and symbolic complexity: symbols in the question (R32)."""
+    """Constraints, hops to the answer, and symbolic complexity: symbols in the question."""
     return {"constraints": links, "hops": hops, "symbols": kinds}
 
 

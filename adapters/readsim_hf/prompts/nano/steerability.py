@@ -19,7 +19,7 @@ RULES: dict[str, Callable[[str], str]] = {
 
 
 def _factors(rules: int, fields: int, letters: int) -> dict[str, float]:
-    """Number of rules, of schema fields (R32), and of letters to treat."""
+    """Number of rules, of schema fields, and of letters to treat."""
     return {"rules": rules, "fields": fields, "letters": letters}
 
 

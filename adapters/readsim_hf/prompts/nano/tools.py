@@ -30,7 +30,7 @@ def _call(style: str, tool: str, arguments: list[str]) -> str:
 
 
 def _request(style: str, calls: int) -> Callable[[np.random.Generator], Filled]:
-    """Factors (D13): tools offered, calls needed, arguments of each call."""
+    """Factors: tools offered, calls needed, arguments of each call."""
     opening, closing = BRACKETS[style]
 
     def fill(rng: np.random.Generator) -> Filled:

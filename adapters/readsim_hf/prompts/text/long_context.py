@@ -1,6 +1,6 @@
 """Questions about texts of about 50 to 600 words.
 
-Factors (D13): context_length in words asked for by the slot, distractors (facts of the kind asked
+Factors: context_length in words asked for by the slot, distractors (facts of the kind asked
 about that are not needed), hops (facts that have to be put together).
 """
 
