@@ -20,7 +20,7 @@ from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import Measurement, ProbeSuite
-from readsim_hf.prompt_selection import _count, fits, library_of, sample, suffixes_of
+from readsim_hf.prompt_selection import _count, leaves_room, library_of, sample, suffixes_of
 from readsim_hf.prompts.length_filter import fitting
 from readsim_hf.prompts.library import Library
 from readsim_hf.supervision import supervision
@@ -124,7 +124,9 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     suffixes = suffixes_of(config, library.style, signal)
     readers = (*(voice.tokenizer for voice in pair.voices), pair.tokenizer)
     counts = [partial(_count, tokenizer) for tokenizer in readers]
-    library, left_out = fitting(library, partial(fits, config, pair.context, counts, suffixes))
+    library, left_out = fitting(
+        library, partial(leaves_room, config, pair.context, counts, suffixes)
+    )
     decoding = Decoding(**asdict(config.decoding))
     teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy)
     vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary

@@ -17,7 +17,7 @@ from readsim_hf.requirement.auxiliary import Auxiliary, auxiliary_tasks
 from readsim_hf.requirement.builtin import draw_card
 from readsim_hf.requirement.card import TaskCard, load_card
 from readsim_hf.requirement.identified import Identified, read_card
-from readsim_hf.requirement.train import explained_and_null, train
+from readsim_hf.requirement.train import explained_and_null, train_identifiers
 
 
 def card_of(config: RunConfig, backend: HFBackend, task: Task) -> TaskCard:
@@ -65,7 +65,9 @@ def _find(config: RunConfig, backend: HFBackend, done: Interventions, card: Task
     about = config.identifier, parts.library, config.seed, parts.suite.splits.keys("test")
     tasks, others = auxiliary_tasks(*about), auxiliary_tasks(*about, held_out=True)
     texts = [t.text for t in tasks]
-    members = train(config.identifier, texts, change, _utilities(tasks, dev), config.seed)
+    members = train_identifiers(
+        config.identifier, texts, change, _utilities(tasks, dev), config.seed
+    )
 
     def mean_requirements(some: Sequence[Auxiliary]) -> Array:
         each = [m.requirements([t.text for t in some]) for m in members]

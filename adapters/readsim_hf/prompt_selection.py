@@ -67,7 +67,7 @@ def suffixes_of(config: RunConfig, style: Style, signal: TeacherSignal) -> tuple
     return tuple(map(style.suffix, forms))
 
 
-def fits(
+def leaves_room(
     config: RunConfig,
     context: int,
     counts: Sequence[Callable[[str], int]],

@@ -23,7 +23,7 @@ NEAR = 12.0  # up to here a name needs no line to its point
 FAR = 1.0  # what a point of distance costs, in covered square points
 
 
-def spread(wanted: Array, gap: float) -> Array:
+def spread_labels(wanted: Array, gap: float) -> Array:
     """Positions at least `gap` apart, in the order of `wanted`, nearest to it in squares: (n,) -> (n,).
 
     With y_i = z_i - i gap for sorted z, the nearest non-decreasing y is an isotonic regression.
@@ -46,7 +46,7 @@ def label_right(
     """
     ends = np.column_stack([np.full(len(heights), axes.get_xlim()[0]), heights])
     level = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
-    places = spread(level, 1.3 * SIZE / 72.0 / inches)
+    places = spread_labels(level, 1.3 * SIZE / 72.0 / inches)
     for name, colour, start, end in zip(names, colours, level, places, strict=True):
         axes.annotate(
             short(name),

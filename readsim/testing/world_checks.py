@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from readsim.arrays import Array
-from readsim.testing.checks import Outcome, Property, Skip, run
+from readsim.testing.checks import Outcome, Property, Skip, run_properties
 from readsim.worlds import World, load_world, load_world_file, optimum, save_world, world_to_dict
 
 PARTS = 6
@@ -165,7 +165,7 @@ def check_world(
     property to the reason for which it does not hold. Raises CheckError.
     """
     loaded = world if isinstance(world, World) else load_world(world)
-    return run(
+    return run_properties(
         PROPERTIES,
         loaded,
         examples=examples,

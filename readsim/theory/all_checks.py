@@ -52,10 +52,10 @@ def of_world(name: str, seeds: Sequence[int], lacking: Said) -> Iterator[Result]
     world = load_world(name)
     task = world.task(world.task_names[0])
     budget = int(min(BUDGET, world.horizon))
-    profile = order_effects.of_world(world)
+    profile = order_effects.world_profile(world)
     yield from _each(
         [
-            lambda: gains.check_world(world, task, budget),
+            lambda: gains.check_world_gains(world, task, budget),
             lambda: marginals.check(world, task, budget),
             lambda: static_dominance.check(world, task, budget),
             lambda: one_hot_bound.check(world, budget),
@@ -86,10 +86,10 @@ def of_toy() -> Iterator[Result]:
         subject = f"toy, {rule}"
         yield mixture.check(toy, subject, rate=rate)
         yield from transfer.check(toy, subject, rate=rate)
-        yield from order_effects.check(order_effects.of_toy(toy), 4, 20, subject)
+        yield from order_effects.check(order_effects.toy_profile(toy), 4, 20, subject)
     toy = ToyBackend(ToyConfig(sampled=False))
     toy.reset(0)
-    after = order_effects.of_toy(toy)
+    after = order_effects.toy_profile(toy)
     yield readout.check(toy, "toy, expected accuracy")
     yield readout.check(toy, "toy, greedy accuracy", readout=toy.accuracies)
     yield from gains.check(

@@ -19,7 +19,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.backend import OffersParameters
-from readsim.theory.orders import Order, observed_order
+from readsim.theory.orders import ObservedOrder, observed_order
 from readsim.theory.result import Result, Statement, needs
 
 Update = Callable[[Array], Array]  # allocation (S,) -> E[Delta theta] (d,), or any other vector
@@ -50,7 +50,7 @@ def residual_order(
     *,
     draws: int = 8,
     norm: Callable[[Array], float] = lambda r: float(np.linalg.norm(r)),
-) -> tuple[Array, Array, Order]:
+) -> tuple[Array, Array, ObservedOrder]:
     """Rates (H,), superposition residuals (H, n), observed order; `update_at(eta)` is D at rate eta."""
     mixtures = random_mixtures(sources, draws)
     rates: Array = rate * 0.5 ** np.arange(HALVINGS, dtype=np.float64)

@@ -19,12 +19,12 @@ from readsim.worlds.world import World
 Profile = Callable[[list[Array]], Array]  # intervals of tokens (S,) -> profile (K,)
 
 
-def order_gap(profile: Profile, first: Array, second: Array) -> float:
+def profile_order_gap(profile: Profile, first: Array, second: Array) -> float:
     """max_j |p_j(first, then second) - p_j(second, then first)|."""
     return float(np.abs(profile([first, second]) - profile([second, first])).max())
 
 
-def of_toy(backend: ToyBackend, updates: int = 2) -> Profile:
+def toy_profile(backend: ToyBackend, updates: int = 2) -> Profile:
     """Profiles by expected updates from the present student: an interval of b tokens is `updates`
     updates at a rate of b / batch / `updates` learning rates; the student goes back afterwards.
 
@@ -61,7 +61,9 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
     steps = tokens * 0.5 ** np.arange(HALVINGS)
     e = np.eye(sources)
     pairs = [(i, k) for i in range(sources) for k in range(i + 1, sources)]
-    found = np.array([[order_gap(profile, h * e[i], h * e[k]) for i, k in pairs] for h in steps])
+    found = np.array(
+        [[profile_order_gap(profile, h * e[i], h * e[k]) for i, k in pairs] for h in steps]
+    )
     largest = float(found[0].max()) if pairs else 0.0
     results = [
         Result(
@@ -93,6 +95,6 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
     return results
 
 
-def of_world(world: World) -> Profile:
+def world_profile(world: World) -> Profile:
     """The noise-free profile of a schedule."""
     return world.profile_after

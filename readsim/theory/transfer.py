@@ -14,7 +14,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.backend import OffersParameters
 from readsim.theory.mixture import ORDER, random_mixtures, residual_order
-from readsim.theory.orders import Order, observed_order
+from readsim.theory.orders import ObservedOrder, observed_order
 from readsim.theory.result import Result, Statement, needs
 
 
@@ -100,7 +100,7 @@ def check(
         )
         slope = observed_order(rates, apart, scale=float(np.abs(local).max()))
     else:
-        apart, slope = np.zeros((len(rates), 1)), Order(np.nan, np.nan, np.nan)
+        apart, slope = np.zeros((len(rates), 1)), ObservedOrder(np.nan, np.nan, np.nan)
     ratios = [
         bound_ratio(backend, a, rate, updates) for a, _, _ in random_mixtures(sources, draws, 1)
     ]

@@ -59,7 +59,7 @@ class ToyBackend:
     def __init__(self, config: ToyConfig | None = None) -> None:
         self.config = config or ToyConfig()
         c = self.config
-        self.shape = network.Shape(c.inputs, c.hidden, c.classes, c.trunk_of)
+        self.shape = network.NetworkShape(c.inputs, c.hidden, c.classes, c.trunk_of)
         self.sources = self.capabilities = c.names
         self._data = [splits(c, name) for name in c.names]
         self._by_name = np.argsort(np.array(c.names))

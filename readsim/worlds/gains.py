@@ -59,7 +59,7 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class Log:
+class Logarithmic:
     """u = ln(1 + x); unbounded."""
 
     bounded: bool = False
@@ -143,9 +143,9 @@ class Broken:
 def gain(name: str) -> Gain:
     """The family called `exponential`, `log`, `hill`, `power`, `power:Q` or `broken`."""
     family, _, argument = name.partition(":")
-    families: dict[str, type[Exponential | Log | Hill | Broken]] = {
+    families: dict[str, type[Exponential | Logarithmic | Hill | Broken]] = {
         "exponential": Exponential,
-        "log": Log,
+        "log": Logarithmic,
         "hill": Hill,
         "broken": Broken,
     }

@@ -10,7 +10,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.worlds.flow import Flow
-from readsim.worlds.search import LEAST, Problem, best_shares
+from readsim.worlds.search import LEAST, AllocationProblem, best_shares
 from readsim.worlds.task import Task
 from readsim.worlds.validation import check_budget
 from readsim.worlds.waterfill import water_fill
@@ -53,7 +53,7 @@ def optimum(
     additive = world.order_free and world.link == "identity" and world.intake is None
     if additive and task.kind == "linear":
         return _closed_form(world, task, budget, spend_all)
-    problem: Problem = (
+    problem: AllocationProblem = (
         OrderFree(world, budget) if world.order_free else Simulated(world, budget, steps)
     )
     # the recursion behind gates has to be stepped through: a coarse one is good enough to start
@@ -84,7 +84,7 @@ def _closed_form(world: World, task: Task, budget: float, spend_all: bool) -> Op
 
 
 class OrderFree:
-    """`Problem` of a potential world, with exact derivatives; tokens `spent` (S,) come before."""
+    """`AllocationProblem` of a potential world, with exact derivatives; tokens `spent` (S,) come before."""
 
     def __init__(self, world: World, budget: float, spent: Array | float = 0.0) -> None:
         self.rate = budget * world.rate()
@@ -102,7 +102,7 @@ class OrderFree:
 
 
 class Simulated:
-    """`Problem` of any world, with central differences."""
+    """`AllocationProblem` of any world, with central differences."""
 
     def __init__(self, world: World, budget: float, steps: int) -> None:
         self.world, self.budget, self.steps = world, budget, steps

@@ -69,7 +69,7 @@ def build_task(
     visible = tuple(c for c in capabilities if c not in hidden)
     kind = str(spec.get("utility", "linear"))
     try:
-        utility.parse(kind)
+        utility.parse_utility(kind)
     except (ConfigError, KeyError) as error:
         raise WorldError(f"{where}.utility: {error}") from error
     return Task(

@@ -18,7 +18,7 @@ DRIFT_FIELDS = ("after_tokens", "help")
 ROUNDING = 1e-9
 
 
-def check_world(world: "World") -> None:
+def validate_world(world: "World") -> None:
     """Raise WorldError for the first contradiction found."""
     _names(world)
     _shapes(world)

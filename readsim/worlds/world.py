@@ -17,7 +17,7 @@ from readsim.worlds.potential import Potential, State
 from readsim.worlds.probe import Probe
 from readsim.worlds.task import Task, build_task, focus_task
 from readsim.worlds.token_repetition import Intake
-from readsim.worlds.validation import check_world
+from readsim.worlds.validation import validate_world
 
 STEPS = 20  # decision steps of the paper's runs; only `flow` and `artifact` results depend on it
 
@@ -92,7 +92,7 @@ class World:
             if getattr(self, name).size == 0:
                 length = len(self.sources) if axis == "S" else len(self.capabilities)
                 object.__setattr__(self, name, np.full(length, default))
-        check_world(self)
+        validate_world(self)
         for name in self.task_names:
             kind = self.task(name).kind
             if kind.startswith("ces") and not self.is_score:

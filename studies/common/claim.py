@@ -39,7 +39,7 @@ class Claim:
         return "holds" if case in self.holds else "fails" if case in self.fails else ""
 
 
-class Verdict(NamedTuple):
+class ClaimVerdict(NamedTuple):
     """What the seeds of one case say of a claim; `low` and `high` are the 95 % t interval."""
 
     claim: str
@@ -60,7 +60,7 @@ class Verdict(NamedTuple):
         return self.expected == self.observed
 
 
-def judge(claim: Claim, case: str, effects: ArrayLike) -> Verdict:
+def judge(claim: Claim, case: str, effects: ArrayLike) -> ClaimVerdict:
     """The verdict from one effect a seed (n,).
 
     It holds if the interval is above `claim.least`, fails if it is not above it anywhere, and is
@@ -76,6 +76,6 @@ def judge(claim: Claim, case: str, effects: ArrayLike) -> Verdict:
     elif high <= claim.least:
         observed = "fails"
     mean = float(values.mean())
-    return Verdict(
+    return ClaimVerdict(
         claim.id, case, claim.expected(case), observed, mean, low, high, len(values), claim.unit
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from readsim.errors import ConfigError
 from readsim.tree_file import write_atomic
-from studies.common.claim import Verdict
+from studies.common.claim import ClaimVerdict
 from studies.common.show import effect, markdown
 from studies.common.study import Study
 
@@ -25,12 +25,12 @@ def write_block(path: Path, block: str) -> None:
     write_atomic(path, replace_block(path.read_text("utf-8"), block, str(path)).encode())
 
 
-def study_block(study: Study, verdicts: Sequence[Verdict]) -> str:
+def study_block(study: Study, verdicts: Sequence[ClaimVerdict]) -> str:
     """What a study's own README shows."""
     return markdown(study.claims, verdicts)
 
 
-def summary_block(found: Mapping[str, tuple[Study, Sequence[Verdict]]]) -> str:
+def summary_block(found: Mapping[str, tuple[Study, Sequence[ClaimVerdict]]]) -> str:
     """One line a claim: in which cases it holds, fails, cannot be told, and its largest and least effect."""
     lines = [
         "| study | claim | holds in | fails in | undecided in | effects [95 %] |",
@@ -51,6 +51,6 @@ def summary_block(found: Mapping[str, tuple[Study, Sequence[Verdict]]]) -> str:
 ORDER = ("holds", "fails", "undecided")
 
 
-def _case(verdict: Verdict) -> str:
+def _case(verdict: ClaimVerdict) -> str:
     """The case, bold where the opposite was expected."""
     return f"**{verdict.case}**" if verdict.as_expected is False else verdict.case

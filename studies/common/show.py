@@ -6,14 +6,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from studies.common.claim import Claim, Verdict
+from studies.common.claim import Claim, ClaimVerdict
 from studies.common.study import Findings, Study
 
 LONG = 80  # rows: a table with more is for its file only
 MARKS = {True: "as expected", False: "NOT as expected", None: ""}
 
 
-def show(console: Console, study: Study, findings: Findings, verdicts: Sequence[Verdict]) -> None:
+def show(
+    console: Console, study: Study, findings: Findings, verdicts: Sequence[ClaimVerdict]
+) -> None:
     """What a study found."""
     show_verdicts(console, study.title, verdicts)
     for stem, (title, frame) in findings.tables.items():
@@ -28,7 +30,7 @@ def show(console: Console, study: Study, findings: Findings, verdicts: Sequence[
         console.print(note, markup=False, highlight=False)
 
 
-def show_verdicts(console: Console, title: str, verdicts: Sequence[Verdict]) -> None:
+def show_verdicts(console: Console, title: str, verdicts: Sequence[ClaimVerdict]) -> None:
     """One line a claim and case."""
     table = Table("claim", "case", "effect [95 %]", "n", "observed", "", title=title)
     for v in verdicts:
@@ -37,14 +39,14 @@ def show_verdicts(console: Console, title: str, verdicts: Sequence[Verdict]) -> 
     console.print(table)
 
 
-def effect(v: Verdict) -> str:
+def effect(v: ClaimVerdict) -> str:
     """`+1.2 [+0.4, +2.0] points`."""
     digits = 2 if max(abs(v.low), abs(v.high)) < 100 else 0
     between = f" [{v.low:+.{digits}f}, {v.high:+.{digits}f}]" if v.n > 1 else ""
     return f"{v.effect:+.{digits}f}{between} {v.unit}".rstrip()
 
 
-def markdown(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> str:
+def markdown(claims: Sequence[Claim], verdicts: Sequence[ClaimVerdict]) -> str:
     """A table: one line a claim and case."""
     texts = {claim.id: claim.text for claim in claims}
     lines = [

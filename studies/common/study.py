@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from readsim.plots.style import sober
 from readsim.runs.cell import Cell
 from readsim.runs.read_logs import Log
-from studies.common.claim import Claim, Verdict, judge
+from studies.common.claim import Claim, ClaimVerdict, judge
 
 
 class Case(NamedTuple):
@@ -75,7 +75,7 @@ class Study:
         with sober():
             return self.analyse(rows)
 
-    def verdicts(self, findings: Findings) -> list[Verdict]:
+    def verdicts(self, findings: Findings) -> list[ClaimVerdict]:
         """In the order of the claims."""
         return [
             judge(claim, case, effects)

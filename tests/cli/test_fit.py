@@ -15,7 +15,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, ReadsimError
 from readsim.fitting import law
 from readsim.fitting.cross_validation import first_choice
-from readsim.fitting.diagnostics import compare
+from readsim.fitting.diagnostics import compare_columns
 from readsim.fitting.law import fit_law
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.logs_for_fit import read_logs
@@ -222,7 +222,7 @@ def test_a_rectangular_fit_goes_through_the_environment(fitted: tuple[Path, Path
 
 def test_quality_by_hand() -> None:
     predicted, measured = np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [5.0]])
-    [q] = compare(predicted, measured, ("a",))
+    [q] = compare_columns(predicted, measured, ("a",))
     assert q.rmse == pytest.approx((4 / 3) ** 0.5)
     assert q.spearman == pytest.approx(1.0)
     assert q.r2 == pytest.approx(1 - (4 / 3) / (26 / 9))

@@ -17,7 +17,7 @@ from tests.worlds.test_flow import flow_world
 
 
 def verdicts(world: World, task: Task, budget: float) -> dict[str, Verdict]:
-    found = gains.check_world(world, task, budget, draws=24)
+    found = gains.check_world_gains(world, task, budget, draws=24)
     return {r.statement.rpartition(": ")[2]: r.verdict for r in found}
 
 
@@ -72,7 +72,7 @@ def test_the_differences_by_hand() -> None:
     def last(schedule: Sequence[Array]) -> float:
         return float(schedule[-1][0])
 
-    assert gains.order_gap(last, np.array([3.0]), np.array([1.0])) == 2.0
+    assert gains.utility_order_gap(last, np.array([3.0]), np.array([1.0])) == 2.0
 
 
 def test_one_source_and_refusals() -> None:
@@ -166,7 +166,7 @@ def test_a_world_with_state_has_no_marginal_gains() -> None:
 def test_the_demo_counts_steps_and_not_tokens() -> None:
     world = load_world("artifact-toy")
     task = world.task(world.task_names[0])
-    for check in (gains.check_world, static_dominance.check):
+    for check in (gains.check_world_gains, static_dominance.check):
         with pytest.raises(CapabilityMissingError, match="a response to tokens, not to steps"):
             check(world, task, 1e6)
 

@@ -209,14 +209,16 @@ def test_l7_l8_positive_affine_maps_change_no_choice(
 ) -> None:
     rng = np.random.default_rng(seed)
     mu, sigma = rng.normal(size=6), rng.exponential(size=6)
-    assert inert.choice(mu, sigma, kappa, slope, shift) == inert.choice(mu, sigma, kappa)
+    assert inert.calibrated_choice(mu, sigma, kappa, slope, shift) == inert.calibrated_choice(
+        mu, sigma, kappa
+    )
     only_mu = int(np.argmax(slope * mu + kappa * sigma))
-    assert only_mu == inert.choice(mu, sigma, inert.effective_kappa(kappa, slope))
+    assert only_mu == inert.calibrated_choice(mu, sigma, inert.effective_kappa(kappa, slope))
 
 
 def test_l7_negative_slope_reverses_and_is_refused() -> None:
     mu, sigma = np.array([0.0, 1.0]), np.zeros(2)
-    assert inert.choice(mu, sigma, 1.0, slope=-1.0) == 0
+    assert inert.calibrated_choice(mu, sigma, 1.0, slope=-1.0) == 0
     with pytest.raises(ConfigError, match="not aligned"):
         inert.effective_kappa(1.0, 0.0)
 

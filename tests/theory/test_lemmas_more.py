@@ -175,7 +175,7 @@ def test_the_dynamic_programme_is_brute_force_on_any_returns(rows: Array) -> Non
 def test_a_slope_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(ConfigError, match="not aligned"):
         inert.effective_kappa(1.0, float("nan"))
-    assert inert.choice(np.array([0.3]), np.ones(1), 2.0, slope=-1.0) == 0
+    assert inert.calibrated_choice(np.array([0.3]), np.ones(1), 2.0, slope=-1.0) == 0
 
 
 @few

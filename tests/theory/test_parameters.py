@@ -171,7 +171,7 @@ def test_order_effects_of_a_backend_without_expected_training_are_said_by_name()
     with pytest.raises(
         CapabilityMissingError, match=r"order effects\) needs.*ToyBackend.*SimBackend"
     ):
-        order_effects.of_toy(other)
+        order_effects.toy_profile(other)
 
 
 def test_a_step_of_no_cost_changes_nothing() -> None:
@@ -181,7 +181,7 @@ def test_a_step_of_no_cost_changes_nothing() -> None:
     assert whole.statistic == np.inf
     assert np.isnan(ratio.statistic)
     assert bound.statistic == 0.0
-    (gap,) = order_effects.check(order_effects.of_toy(made), 4, 0.0, "none")
+    (gap,) = order_effects.check(order_effects.toy_profile(made), 4, 0.0, "none")
     assert gap.statistic == 0.0
 
 
@@ -222,7 +222,7 @@ def test_one_capability() -> None:
     made = toy(names=("only",))
     assert mixture.check(made, "one").statistic == np.inf  # nothing to mix: the residual is 0
     assert transfer.check(made, "one")[2].verdict is Verdict.HOLDS
-    (gap,) = order_effects.check(order_effects.of_toy(made), 1, 10, "one")
+    (gap,) = order_effects.check(order_effects.toy_profile(made), 1, 10, "one")
     assert gap.verdict is Verdict.HOLDS
 
 
@@ -230,7 +230,7 @@ def test_one_capability() -> None:
 
 
 def test_order_effects_of_gradient_descent_are_of_second_order() -> None:
-    exact, order = order_effects.check(order_effects.of_toy(toy()), 4, 10, "sgd")
+    exact, order = order_effects.check(order_effects.toy_profile(toy()), 4, 10, "sgd")
     assert exact.verdict is Verdict.FAILS
     assert order.verdict is Verdict.HOLDS
     assert order.statistic == pytest.approx(2.0, abs=0.2)
@@ -240,7 +240,7 @@ def test_order_effects_of_gradient_descent_are_of_second_order() -> None:
 def test_a_schedule_of_tokens_is_what_the_backend_trains(rule: str) -> None:
     made = toy(optimiser=rule, learning_rate=0.02)
     e = np.eye(4)
-    told = order_effects.of_toy(made, updates=2)([20 * e[1], 20 * e[3]])
+    told = order_effects.toy_profile(made, updates=2)([20 * e[1], 20 * e[3]])
     made.run_interval(0, e[1], 20)
     np.testing.assert_allclose(told, made.run_interval(1, e[3], 20).profile, atol=1e-14)
 
@@ -259,14 +259,14 @@ def test_order_effects_of_gradient_descent_have_the_bracket_as_their_size() -> N
         out: Array = (ends[0] - ends[1]) / (2 * t)
         return out
 
-    profile = order_effects.of_toy(made, updates=1)
+    profile = order_effects.toy_profile(made, updates=1)
     gap = profile([10 * h * e[0], 10 * h * e[2]]) - profile([10 * h * e[2], 10 * h * e[0]])
     bracket = made.readout_gradients() @ (slope(2, 0) - slope(0, 2))
     np.testing.assert_allclose(gap / h**2, bracket, atol=0.02 * float(np.abs(bracket).max()))
 
 
 def test_carried_momentum_makes_them_first_order() -> None:
-    _, order = order_effects.check(order_effects.of_toy(toy(optimiser="momentum")), 4, 10, "m")
+    _, order = order_effects.check(order_effects.toy_profile(toy(optimiser="momentum")), 4, 10, "m")
     assert order.statistic == pytest.approx(1.0, abs=0.1)
 
 
@@ -274,9 +274,9 @@ def test_pt4_none_without_state_and_second_order_with_it() -> None:
     for name in ("read8-llama", "conflict"):
         world = load_world(name)
         s = len(world.sources)
-        found = order_effects.check(order_effects.of_world(world), s, 4e6, name)
+        found = order_effects.check(order_effects.world_profile(world), s, 4e6, name)
         assert [r.verdict for r in found] == [Verdict.HOLDS]
     gate = flow_world("gate")
-    exact, order = order_effects.check(order_effects.of_world(gate), 2, 1e6, "gate")
+    exact, order = order_effects.check(order_effects.world_profile(gate), 2, 1e6, "gate")
     assert exact.verdict is Verdict.FAILS
     assert order.statistic == pytest.approx(2.0, abs=0.3)

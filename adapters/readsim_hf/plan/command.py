@@ -61,7 +61,7 @@ def plan(
     foretold = forecast_of(made, world, seeds, world_error / 100.0)
     outlook = None if foretold is None else foretold.outlook
     work, memory = work_of(made), memory_of(made)
-    _print(console, show.headline(made))
+    _print(console, show.plan_headline(made))
     console.print(token_table(config, made.spent, made.items))
     console.print(show.work_table(work))
     console.print(show.memory_table(memory))

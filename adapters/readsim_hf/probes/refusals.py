@@ -8,7 +8,7 @@ from typing import Any
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 from readsim_hf.probes.benchmark import TextBenchmark
-from readsim_hf.probes.catalogue import Entry
+from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.local_files import read_rows
 
@@ -72,7 +72,7 @@ def refusal_rates(scores: Mapping[str, Array]) -> dict[str, float]:
 
 
 def load_xstest(
-    entry: Entry, path: str | Path, max_new_tokens: int = 64, task: str | None = None
+    entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 64, task: str | None = None
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """XSTest's safe or unsafe prompts (`task`). Columns: `prompt`, `label` (`safe` or `unsafe`).
 

@@ -5,20 +5,20 @@ from typing import Any
 
 from readsim.errors import ConfigError, unknown
 from readsim_hf.probes.benchmark import Benchmark
-from readsim_hf.probes.catalogue import ENTRIES, Entry
+from readsim_hf.probes.catalogue import ENTRIES, BenchmarkEntry
 from readsim_hf.probes.items import Item
 
 REGISTRY = {entry.name: entry for entry in ENTRIES}
 
 
-def benchmark(name: str) -> Entry:
+def benchmark(name: str) -> BenchmarkEntry:
     """What is known of a benchmark. Raises UnknownNameError with the nearest name."""
     if name not in REGISTRY:
         raise unknown("benchmark", name, REGISTRY)
     return REGISTRY[name]
 
 
-def of_capability(capability: str) -> tuple[Entry, ...]:
+def of_capability(capability: str) -> tuple[BenchmarkEntry, ...]:
     """The benchmarks of one capability."""
     known = dict.fromkeys(entry.capability for entry in ENTRIES)
     if capability not in known:

@@ -82,7 +82,7 @@ RATE = 2e-3  # of AdamW, falling to 0 over the second half
 BATCH = 16  # cards a step
 
 
-def train(
+def train_identifiers(
     config: IdentifierConfig, texts: Sequence[str], change: Array, utility: Array, seed: int
 ) -> list[Identifier]:
     """Identifiers fitted to cards `texts` (M), `change` (N, K) and `utility` (M, N): `members` of them.

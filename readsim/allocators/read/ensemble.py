@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from readsim.allocators.read.bootstrap import bootstrap_counts, grouped_counts
 from readsim.allocators.read.features import Readout, fit_readout, solve_output
-from readsim.allocators.read.mlp import Floats, features, initial, train
+from readsim.allocators.read.mlp import Floats, features, initial, train_members
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.streams import generator
@@ -78,7 +78,7 @@ def _check_number(name: str, value: object, zero: bool) -> None:
 class EnsembleState(TypedDict):
     """One run's ensemble: a plain dict of numbers and arrays, so that it can be saved.
 
-    M members, d inputs, H features; k rows are kept, see `fit`.
+    M members, d inputs, H features; k rows are kept, see `fit_ensemble`.
     """
 
     seed: int
@@ -98,7 +98,7 @@ class EnsembleState(TypedDict):
     kept_y: Array  # (k,)
 
 
-def fit(
+def fit_ensemble(
     config: EnsembleConfig,
     x: ArrayLike,
     y: ArrayLike,
@@ -153,7 +153,7 @@ def add_row(config: EnsembleConfig, state: EnsembleState, x: ArrayLike, y: float
     }
 
 
-def predict(state: EnsembleState, x: ArrayLike) -> tuple[Array, Array]:
+def predict_reward(state: EnsembleState, x: ArrayLike) -> tuple[Array, Array]:
     """mu and sigma (A,) of candidates x (A, d), Eq. (10), in reward units.
 
     mu is the mean of the members, sigma their standard deviation (M - 1 in the denominator), at
@@ -234,7 +234,7 @@ def fit_network(
 
     def stage(number: int, steps: int, bags: Sequence[NDArray[np.intp]]) -> Floats:
         shape = (steps, config.batch)
-        return train(
+        return train_members(
             hidden,
             x,
             target,

@@ -6,6 +6,7 @@ lambda_H = 1e-4 ends at (1, 0, 0, 0) though the bound is 2e-4. So Eq. (6) is min
 
 import numpy as np
 
+from readsim.allocators.exponentiated.core import softmax
 from readsim.arrays import Array
 from readsim.envs.requirement_modes import positive_part
 from readsim.theory.lemmas.requirement import corner_entropy, objective
@@ -13,13 +14,6 @@ from readsim.theory.result import Result, Statement
 
 LOG_LEAST = 1e-300
 CLOSE = 0.05  # total variation between requirements that counts as the same
-
-
-def softmax(logits: Array) -> Array:
-    """Points (K,) of the open simplex."""
-    e = np.exp(logits - logits.max())
-    out: Array = e / e.sum()
-    return out
 
 
 def descend(g: Array, sigma: Array, entropy: float, start: Array) -> Array:

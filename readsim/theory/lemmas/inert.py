@@ -22,7 +22,9 @@ def effective_kappa(kappa: float, slope: float) -> float:
     return kappa / slope
 
 
-def choice(mu: Array, sigma: Array, kappa: float, slope: float = 1.0, shift: float = 0.0) -> int:
+def calibrated_choice(
+    mu: Array, sigma: Array, kappa: float, slope: float = 1.0, shift: float = 0.0
+) -> int:
     """argmax of the calibrated upper confidence bound, mu and sigma both in utility units."""
     return int(np.argmax(slope * mu + shift + kappa * slope * sigma))
 
@@ -32,7 +34,8 @@ def check(
 ) -> Result:
     """Share of decisions that a positive calibration slope, or a cost all pay, would change: 0."""
     changed = [
-        choice(d.mu, d.sigma, d.kappa, slope, shift) != choice(d.mu, d.sigma, d.kappa)
+        calibrated_choice(d.mu, d.sigma, d.kappa, slope, shift)
+        != calibrated_choice(d.mu, d.sigma, d.kappa)
         for d in decisions
         for slope, shift in [(slope, 0.0) for slope in slopes] + [(1.0, -0.01)]
     ]

@@ -101,12 +101,16 @@ def made_tasks(seed: int = 0, held_out: bool = False) -> Any:
 
 def trained(config: Any, tasks: Any, seed: int = 0) -> Any:
     """Fitted to interventions that move each capability by its own amount, without noise."""
-    from readsim_hf.requirement.train import train
+    from readsim_hf.requirement.train import train_identifiers
 
     one_thread()
     change = 0.1 * np.random.default_rng(5).normal(size=(60, 8))
     utility = np.array([t.weights for t in tasks]) @ change.T
-    return train(config, [t.text for t in tasks], change, utility, seed), change, utility
+    return (
+        train_identifiers(config, [t.text for t in tasks], change, utility, seed),
+        change,
+        utility,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -200,10 +204,10 @@ def test_settings_out_of_range_are_named(wrong: dict[str, Any]) -> None:
 
 def test_evidence_that_does_not_fit_is_refused() -> None:
     from readsim_hf.requirement.config import IdentifierConfig
-    from readsim_hf.requirement.train import train
+    from readsim_hf.requirement.train import train_identifiers
 
     with pytest.raises(ConfigError, match=r"\(2 cards, 3 interventions\)"):
-        train(IdentifierConfig(), ["a", "b"], np.zeros((3, 4)), np.zeros((2, 4)), 0)
+        train_identifiers(IdentifierConfig(), ["a", "b"], np.zeros((3, 4)), np.zeros((2, 4)), 0)
 
 
 def test_what_was_identified_comes_back_from_its_file(tmp_path: Path) -> None:
