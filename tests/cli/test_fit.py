@@ -29,7 +29,9 @@ CLI = CliRunner()
 
 def quick(patch: pytest.MonkeyPatch) -> None:
     """One candidate, few resamples: what is chosen is tested in test_fit_law."""
-    patch.setattr(law, "choose", lambda data, _, **__: first_choice(data.x.shape[1], not data.logs))
+    patch.setattr(
+        law, "cross_validate", lambda data, _, **__: first_choice(data.x.shape[1], not data.logs)
+    )
     patch.setattr(fit_commands, "RESAMPLES", 6)
     patch.setattr(fit_commands, "MEMBERS", 2)
 

@@ -166,7 +166,7 @@ def test_training_goes_on_while_the_out_of_bag_error_falls(
     def readout(*arguments: Any) -> Readout:
         return fit_readout(*arguments)._replace(error=next(scripted))
 
-    monkeypatch.setattr(ensemble, "train", train)
+    monkeypatch.setattr(ensemble, "train_members", train)
     monkeypatch.setattr(ensemble, "fit_readout", readout)
     rng = np.random.default_rng(0)
     x, y = with_one(rng.standard_normal((n, 2))), rng.standard_normal(n)
