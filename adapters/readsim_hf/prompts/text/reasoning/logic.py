@@ -5,7 +5,7 @@ from itertools import pairwise, product
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Integer, Sample
 from readsim_hf.prompts.text.reasoning import formula as f
-from readsim_hf.prompts.text.reasoning.order import in_order
+from readsim_hf.prompts.text.reasoning.order import by_permutation
 from readsim_hf.prompts.words import KINDS, NAMES
 
 LONGEST = 6
@@ -78,7 +78,7 @@ def _syllogism(v: Values) -> Solution:
         rationale=why,
         expect=_YES_NO,
         shown={
-            "facts": " ".join(in_order(facts, v["shuffle"])),
+            "facts": " ".join(by_permutation(facts, v["shuffle"])),
             "one": kinds[at],
             "other": kinds[to],
         },
@@ -101,7 +101,7 @@ def _exclusion(v: Values) -> Solution:
         rationale=why,
         expect=_YES_NO,
         shown={
-            "facts": " ".join(in_order(facts, v["shuffle"])),
+            "facts": " ".join(by_permutation(facts, v["shuffle"])),
             "who": who,
             "start": kinds[0],
             "end": end,
@@ -122,7 +122,7 @@ def _rules(v: Values) -> Solution:
         rationale=why + ("" if v["ask_lit"] else f" Nothing switches lamp {asked} on."),
         expect=_YES_NO,
         shown={
-            "rules": " ".join(in_order([*lit, *dark], v["shuffle"])),
+            "rules": " ".join(by_permutation([*lit, *dark], v["shuffle"])),
             "start": chain[0],
             "asked": asked,
         },
@@ -144,7 +144,7 @@ def _liars(v: Values) -> Solution:
         expect=_YES_NO,
         shown={
             "first": people[0],
-            "lines": " ".join(in_order(lines, v["shuffle"])),
+            "lines": " ".join(by_permutation(lines, v["shuffle"])),
             "last": people[-1],
         },
     )
