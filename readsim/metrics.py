@@ -1,4 +1,4 @@
-"""What a run did to the capabilities, one pure function a quantity. Changes are in score units.
+"""What a run did to the capabilities, one pure function per quantity. Changes are in score units.
 
 Two kinds of spillover are kept apart: *harmful* spillover counts drops in the essential set of a task,
 *negative* spillover counts drops in everything that is not the target.

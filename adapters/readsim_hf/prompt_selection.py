@@ -20,7 +20,7 @@ from readsim_hf.teachers.signals import TeacherSignal
 WRAPPING = 256  # tokens that a chat template adds at most
 
 
-BACKGROUND = 400  # prompts a capability that tell scaffolds from what is filled in
+BACKGROUND = 400  # prompts per capability that tell scaffolds from what is filled in
 
 
 def sample(library: Library) -> Iterator[str]:

@@ -11,7 +11,7 @@ from readsim.token_counts import show_tokens
 
 
 def draw_profile(rows: Sequence[dict[str, Any]], config: dict[str, Any]) -> Figure:
-    """One small panel a capability: the probe's score over tokens, the share of tokens its source got,
+    """One small panel per capability: the probe's score over tokens, the share of tokens its source got,
     and the change that the test split measured, with a 95 % interval.
 
     `rows` are those of one seed, `config` the log's. Points are 100 x score.

@@ -13,7 +13,7 @@ from readsim.token_counts import show_tokens
 
 
 def draw_spillover(grid: Grid) -> Figure:
-    """One panel a budget, one point an allocator: negative spillover across, gain of the target up.
+    """One panel per budget, one point an allocator: negative spillover across, gain of the target up.
 
     Bars are 95 % intervals over seeds. The dotted line is the noise floor of the spillover: what it
     shows when nothing changes but the measurement. Needs capabilities beside the target.

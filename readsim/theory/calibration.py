@@ -55,7 +55,7 @@ def pairs(decisions: Sequence[Decision]) -> tuple[Array, Array]:
 
 
 def by_run(decisions: Sequence[Decision], value: Sequence[float]) -> Array:
-    """The mean of `value` (one a decision) within each run: (N,)."""
+    """The mean of `value` (one per decision) within each run: (N,)."""
     seeds = np.array([d.seed for d in decisions])
     return np.array([np.mean(np.asarray(value)[seeds == s]) for s in dict.fromkeys(seeds.tolist())])
 

@@ -61,14 +61,16 @@ class ClaimVerdict(NamedTuple):
 
 
 def judge(claim: Claim, case: str, effects: ArrayLike) -> ClaimVerdict:
-    """The verdict from one effect a seed (n,).
+    """The verdict from one effect per seed (n,).
 
     It holds if the interval is above `claim.least`, fails if it is not above it anywhere, and is
-    undecided otherwise, as with a single seed. Raises ConfigError without a finite effect a seed.
+    undecided otherwise, as with a single seed. Raises ConfigError without a finite effect per seed.
     """
     values = np.asarray(effects, dtype=np.float64)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise ConfigError(f"claim {claim.id}, {case}: expected one number a seed, got {effects!r}")
+        raise ConfigError(
+            f"claim {claim.id}, {case}: expected one number per seed, got {effects!r}"
+        )
     low, high = t_interval(values)
     observed: Observed = "undecided"
     if low > claim.least:

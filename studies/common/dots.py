@@ -1,4 +1,4 @@
-"""Figure: effects with intervals over seeds, one line a name, one panel a budget or reading."""
+"""Figure: effects with intervals over seeds, one line per name, one panel per budget or reading."""
 
 from collections.abc import Sequence
 

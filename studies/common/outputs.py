@@ -18,7 +18,7 @@ from studies.common.study import Findings, Study
 
 
 def verdict_table(verdicts: Sequence[ClaimVerdict]) -> pd.DataFrame:
-    """One row a claim and case."""
+    """One row per claim and case."""
     return pd.DataFrame(verdicts, columns=list(ClaimVerdict._fields))
 
 

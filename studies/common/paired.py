@@ -1,4 +1,4 @@
-"""Runs of the same seeds side by side: one value a task and seed, and what budgets are called."""
+"""Runs of the same seeds side by side: one value per task and seed, and what budgets are called."""
 
 from collections.abc import Collection, Sequence
 

@@ -31,7 +31,7 @@ def show(
 
 
 def show_verdicts(console: Console, title: str, verdicts: Sequence[ClaimVerdict]) -> None:
-    """One line a claim and case."""
+    """One line per claim and case."""
     table = Table("claim", "case", "effect [95 %]", "n", "observed", "", title=title)
     for v in verdicts:
         row = (v.claim, v.case, effect(v), str(v.n), v.observed, MARKS[v.as_expected])
@@ -47,7 +47,7 @@ def effect(v: ClaimVerdict) -> str:
 
 
 def markdown(claims: Sequence[Claim], verdicts: Sequence[ClaimVerdict]) -> str:
-    """A table: one line a claim and case."""
+    """A table: one line per claim and case."""
     texts = {claim.id: claim.text for claim in claims}
     lines = [
         "| claim | case | expected | observed | effect [95 %] | seeds |",

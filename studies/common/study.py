@@ -41,7 +41,7 @@ class Drawing(NamedTuple):
 class Findings:
     """What an analysis makes of rows.
 
-    effects  (claim id, case) -> one effect a seed; a claim without an entry for a case is not judged
+    effects  (claim id, case) -> one effect per seed; a claim without an entry for a case is not judged
     tables   file stem -> (title, table)
     figures  file stem -> drawing
     notes    sentences, in order

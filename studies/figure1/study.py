@@ -29,7 +29,7 @@ from studies.figure1.sweep import cases
 
 
 def analyse(rows: Rows) -> Findings:
-    """Effects, one table, and a figure a case."""
+    """Effects, one table, and a figure per case."""
     effects: dict[tuple[str, str], Array] = {}
     lines: list[dict[str, object]] = []
     figures = {}

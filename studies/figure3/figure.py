@@ -1,4 +1,4 @@
-"""Small panels, one a capability: score over budget on a logarithmic axis."""
+"""Small panels, one per capability: score over budget on a logarithmic axis."""
 
 import numpy as np
 from matplotlib.ticker import NullFormatter

@@ -22,7 +22,7 @@ LEAST = 3  # budgets: fewer have none between them
 
 
 def analyse(rows: Rows) -> Findings:
-    """Effects, the curves, tokens to match, and a figure a case."""
+    """Effects, the curves, tokens to match, and a figure per case."""
     effects: dict[tuple[str, str], Array] = {}
     curves: list[dict[str, object]] = []
     tokens: list[dict[str, object]] = []
@@ -77,7 +77,7 @@ def matched_by(grid: Grid) -> dict[str, Matches]:
 
 
 def effects_of(grid: Grid, matched: dict[str, Matches]) -> dict[str, Array]:
-    """Claim -> one effect a seed (N,)."""
+    """Claim -> one effect per seed (N,)."""
     x, names = doublings(grid), grid.allocators
     scores, utility = curves_of(grid, "score"), curves_of(grid, "utility")
     least = [

@@ -12,7 +12,7 @@ from studies.misalignment.losses import BIAS, WAYS
 
 
 def draw(lost: Mapping[str, Mapping[tuple[str, str], Array]]) -> Figure:
-    """A panel a case, a row a way, a mark an allocator; cases of biased probes share the last panel."""
+    """A panel per case, a row per way, a mark an allocator; cases of biased probes share the last panel."""
     grids = {case: some for case, some in lost.items() if all(way != BIAS for _, way in some)}
     bias = {
         (allocator, case): values

@@ -68,7 +68,7 @@ def analyse(rows: Rows) -> Findings:
         lines += _lines(case, table, lost[case])
     worst = max(lines, key=lambda line: line.loss)
     alt = (
-        "Utility lost by way of being wrong, for ReAD and the static split, a panel a case. The largest loss "
+        "Utility lost by way of being wrong, for ReAD and the static split, a panel per case. The largest loss "
         f"is {worst.loss:.1f} points, of {worst.allocator} in {worst.case} with {worst.way}."
     )
     figure = Drawing("What a wrong requirement costs", draw(lost), alt)

@@ -9,7 +9,7 @@ from studies.proxy.figure import draw
 from studies.proxy.steps import promises, read_runs, statistics, steps_of
 from studies.proxy.sweep import cases
 
-# Correlation, size and coverage of predictions, one number a seed.
+# Correlation, size and coverage of predictions, one number per seed.
 
 DIRECT = {
     "aligned": "Spearman",
@@ -40,7 +40,9 @@ def analyse(rows: Rows) -> Findings:
         "promises": ("what proxies promise and the test split shows, points", pd.DataFrame(gains)),
     }
     ranks = ", ".join(f"{line['case']} {line['Spearman']:.2f}" for line in lines)
-    alt = f"Scatter of predicted and observed rewards, a panel a case. Rank correlations: {ranks}."
+    alt = (
+        f"Scatter of predicted and observed rewards, a panel per case. Rank correlations: {ranks}."
+    )
     figure = Drawing("Predicted and observed rewards", draw(shown), alt)
     return Findings(effects, tables, {"proxy": figure})
 

@@ -27,7 +27,7 @@ def usual_steps(logs: Sequence[Log]) -> int:
 
 
 def differences(logs: Sequence[Log]) -> dict[str, Array]:
-    """Setting -> utility minus that of the default in points, mean over tasks, one number a seed.
+    """Setting -> utility minus that of the default in points, mean over tasks, one number per seed.
 
     Raises RunLogError without runs of `read` as it is, or where the runs of a setting are not the same
     tasks, budgets and seeds.

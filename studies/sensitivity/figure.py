@@ -11,7 +11,7 @@ from readsim.stats import half_width
 
 
 def draw(shown: Mapping[str, Mapping[str, Array]]) -> Figure:
-    """A panel a case; red where the interval leaves 0 out."""
+    """A panel per case; red where the interval leaves 0 out."""
     most = max(len(found) for found in shown.values())
     names = [name for found in shown.values() for name in found]
     box = Box(1.9, 0.16 * most + 0.2, left=room_for(names) + 0.1, right=0.15, top=0.3, bottom=0.4)

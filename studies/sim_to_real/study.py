@@ -154,7 +154,7 @@ def _predicted(predict: Predictor, runs: Runs) -> Array:
 
 
 def _errors(predict: Predictor, runs: Runs) -> Array:
-    """(N,) one number a seed."""
+    """(N,) one number per seed."""
     return _rms(_predicted(predict, runs)[:, None] - runs.change, axis=(0, 2))
 
 

@@ -186,7 +186,7 @@ class Trace(NamedTuple):
     error: Array  # root mean square error on fresh rows, in standard deviations of the reward
 
     def per_decision(self) -> float:
-        """Seconds a decision, the first fit shared out over the T decisions."""
+        """Seconds per decision, the first fit shared out over the T decisions."""
         return self.start_seconds / len(self.decision_seconds) + float(
             np.median(self.decision_seconds)
         )

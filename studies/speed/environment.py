@@ -18,7 +18,7 @@ RUNS, ROUNDS, STEPS = 1024, 60, 20
 
 
 class Pair(NamedTuple):
-    """Seconds a step of both sides, and the median over rounds of their ratio."""
+    """Seconds per step of both sides, and the median over rounds of their ratio."""
 
     ours: float
     theirs: float

@@ -48,7 +48,7 @@ SEARCH = (
 
 
 def analyse(rows: Rows) -> Findings:
-    """Effects, Table 2(a) at every budget, Table 2(b), and a figure a case."""
+    """Effects, Table 2(a) at every budget, Table 2(b), and a figure per case."""
     effects: dict[tuple[str, str], Array] = {}
     spill: list[dict[str, object]] = []
     final: list[dict[str, object]] = []
@@ -68,7 +68,7 @@ def analyse(rows: Rows) -> Findings:
 
 
 def effects_of(grid: Grid) -> dict[str, Array]:
-    """Claim -> one effect a seed (N,). Raises RunLogError for a method that is missing."""
+    """Claim -> one effect per seed (N,). Raises RunLogError for a method that is missing."""
     at = {name: place(grid.allocators, name) for name in (*SPARED, *UTILITY)}
     on, negative = (grid.by_seed(column)[-1] for column in ("on_target", "negative"))
     utility = grid.by_seed("utility")

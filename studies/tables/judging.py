@@ -69,7 +69,7 @@ class Profiles:
 
 
 def effects_of(found: Profiles) -> dict[str, Array]:
-    """Claim -> one effect a seed (N,). What the runs do not allow is left out."""
+    """Claim -> one effect per seed (N,). What the runs do not allow is left out."""
     ahead, growth = found.ahead(), found.diagonal[-1] - found.diagonal[0]
     out = {"best-in-every-column": ahead.min(axis=(0, 2))}
     single = found.one_ahead()

@@ -1,4 +1,4 @@
-"""Heat maps of the transfer matrix, one a budget."""
+"""Heat maps of the transfer matrix, one per budget."""
 
 from matplotlib.figure import Figure
 

@@ -19,7 +19,7 @@ Values = dict[tuple[str, str, str], list[float]]  # utilities by allocator, way 
 
 
 def logs_of(folder: Path, ways: tuple[str, ...]) -> tuple[list[Log], Values]:
-    """A folder a way, as in the store; `biased` is another world."""
+    """A folder per way, as in the store; `biased` is another world."""
     rng = np.random.default_rng(2)
     logs: list[Log] = []
     values: Values = {}

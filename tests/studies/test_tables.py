@@ -26,7 +26,7 @@ def made(folder: Path) -> list[Log]:
 
 
 def finals(logs: list[Log]) -> pd.DataFrame:
-    """A row a run and capability, straight from the logs."""
+    """A row per run and capability, straight from the logs."""
     return pd.DataFrame(
         {
             **{key: log.config[key] for key in ("allocator", "task", "budget")},

@@ -24,7 +24,7 @@ class Call:
 
 
 def parse_calls(reply: str) -> list[Call] | None:
-    """The calls of a reply in Python (`[f(x=1), g(y='a')]`, or one a line) or JSON notation.
+    """The calls of a reply in Python (`[f(x=1), g(y='a')]`, or one per line) or JSON notation.
 
     JSON: an object, or a list of them, with `name` and `arguments` (or `parameters`). A code fence
     around them is dropped. None where the reply is anything else.

@@ -67,7 +67,7 @@ ENTRIES = (
         task="bbh_zeroshot_boolean_expressions",
         folder="bbh/zeroshot",
         filter="flexible-extract",
-        get="bbh/TASK.json in the source repository, its `examples` one a line; one task a file",
+        get="bbh/TASK.json in the source repository, its `examples` one per line; one task a file",
     ),
     BenchmarkEntry(
         name="ifeval",

@@ -93,7 +93,7 @@ def ask_in_rounds(
     replies: Callable[[list[int], int], Sequence[TeacherRecord | None]],
     counts: TeacherCounts,
 ) -> list[TeacherRecord | None]:
-    """One record a prompt, in order; what is rejected is asked for again, `attempts` times in all.
+    """One record per prompt, in order; what is rejected is asked for again, `attempts` times in all.
 
     replies   an attempt's replies to the prompts with those indices; None for what is rejected
     """

@@ -87,7 +87,7 @@ class Teacher:
         return fingerprint(self.model, self.tokenizer)
 
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
-        """One record a prompt, in order; None where it was dropped.
+        """One record per prompt, in order; None where it was dropped.
 
         ConfigError if a prompt with `max_new_tokens` does not fit the model, before anything is
         generated.

@@ -1,6 +1,6 @@
 """The reward ensemble of ReAD, Eq. (10): M small networks, their mean mu and deviation sigma.
 
-What makes it cheap beside "200 Adam steps a member after every decision":
+What makes it cheap beside "200 Adam steps per member after every decision":
 
 1. The hidden layers are trained once, on the offline pool; the output layer is solved exactly, by
    ridge regression on all of a member's rows. A decision is a rank-one update and a solve.
