@@ -68,8 +68,8 @@ def analyse(rows: Rows) -> Findings:
         lines += _lines(case, table, lost[case])
     worst = max(lines, key=lambda line: line.loss)
     alt = (
-        "Utility lost by way of being wrong, for ReAD and the static split, a panel per case. The largest loss "
-        f"is {worst.loss:.1f} points, of {worst.allocator} in {worst.case} with {worst.way}."
+        "Utility lost by way of being wrong, for ReAD and the static split, a panel per case. The largest "
+        f"loss is {worst.loss:.1f} points, of {worst.allocator} in {worst.case} with {worst.way}."
     )
     figure = Drawing("What a wrong requirement costs", draw(lost), alt)
     title = "utility lost, points; +- is half of the 95 % interval"
