@@ -126,7 +126,7 @@ def _columns(sheet: Sheet, key: str, given: Sequence[str] | None, option: str) -
         return matching_columns(sheet, given, option)
     out = [c for c in sheet.header if c != key and c.lower() not in RESERVED]
     if not out:
-        raise ConfigError(f"{sheet.path}: no column beside {key!r}: no {option}")
+        raise ConfigError(f"{sheet.path}: no column other than {key!r}: no {option}")
     return out
 
 
@@ -186,7 +186,7 @@ def _used(sheet: Sheet, names: Sequence[str], tokens: Array) -> None:
     for j, name in enumerate(names):
         if not tokens[:, j].any():
             raise ConfigError(
-                f"{sheet.path}: column {name!r} is 0 in every row: nothing can be said of it; leave it "
+                f"{sheet.path}: column {name!r} is 0 in every row: nothing can be learnt about it; leave it "
                 "out of --sources"
             )
     if len(np.unique(tokens, axis=0)) < 2:

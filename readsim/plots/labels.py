@@ -1,4 +1,4 @@
-"""Names beside what they name, none on top of another."""
+"""Names next to what they name, none on top of another."""
 
 from collections.abc import Sequence
 
@@ -65,7 +65,7 @@ def label_right(
 def label_points(
     axes: Axes, points: Array, names: Sequence[str], colours: Sequence[str], lines: Array
 ) -> None:
-    """A name beside each point (n, 2), clear of other names and points and, less strictly, of `lines`.
+    """A name next to each point (n, 2), clear of other names and points and, less strictly, of `lines`.
 
     Lines (m, 4) are boxes [x0, y0, x1, y1] without width or height, in data units as the points
     are. Names are placed one after the other, each where it costs least by what it covers and how

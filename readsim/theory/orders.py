@@ -19,7 +19,7 @@ class ObservedOrder(NamedTuple):
 
 
 def observed_order(steps: ArrayLike, residuals: ArrayLike, scale: float = 1.0) -> ObservedOrder:
-    """Least-squares slope of log residual on log step, replicates beside each other.
+    """Least-squares slope of log residual on log step, replicates next to each other.
 
     steps (H,) > 0 of at least two sizes; residuals (H,) or (H, n) >= 0 for n random draws of whatever
     else varies. Each draw gives one slope; the interval is Student's over draws, for one draw that of

@@ -1,4 +1,4 @@
-"""What a check of a statement returns: a statistic beside its bound, and what follows."""
+"""What a check of a statement returns: a statistic next to its bound, and what follows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

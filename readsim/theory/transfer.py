@@ -74,7 +74,7 @@ def check(
     updates: int = 4,
     draws: int = 32,
 ) -> list[Result]:
-    """Superposition of Dp (order 2), M(h) / h -> G (order 1), and the error beside its bound.
+    """Superposition of Dp (order 2), M(h) / h -> G (order 1), and the error next to its bound.
 
     G is of plain gradient descent: for other rules M(h) / h need not tend to it. Its distance is the
     Frobenius norm: one entry alone may cross zero on the way. With no updates M is 0, M / h nothing.

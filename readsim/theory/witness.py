@@ -42,7 +42,7 @@ def true_rewards(env: DistillEnv, candidates: Array, tokens: float) -> Array:
 
 
 class Witness(Allocator):
-    """A ReAD that writes down its beliefs beside the truth; what it chooses is not changed."""
+    """A ReAD that writes down its beliefs next to the truth; what it chooses is not changed."""
 
     def __init__(self, inner: ReAD, envs: Sequence[DistillEnv], seeds: Sequence[int]) -> None:
         self.inner, self.needs = inner, inner.needs
@@ -73,7 +73,7 @@ class Witness(Allocator):
 def watch(
     envs: Sequence[DistillEnv], allocator: ReAD, seeds: Sequence[int]
 ) -> tuple[list[Decision], list[Row]]:
-    """Run `allocator` on every env: its decisions beside the truth, and the rows of the run log.
+    """Run `allocator` on every env: its decisions next to the truth, and the rows of the run log.
 
     Raises CapabilityMissingError for a backend without a noise-free reward.
     """

@@ -31,7 +31,7 @@ def study_block(study: Study, verdicts: Sequence[ClaimVerdict]) -> str:
 
 
 def summary_block(found: Mapping[str, tuple[Study, Sequence[ClaimVerdict]]]) -> str:
-    """One line per claim: in which cases it holds, fails or is undecided, and its largest and least effect."""
+    """One line per claim: in which cases it holds, fails, is undecided, and its largest and least effect."""
     lines = [
         "| study | claim | holds in | fails in | undecided in | effects [95 %] |",
         "|---|---|---|---|---|---|",

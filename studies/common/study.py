@@ -18,7 +18,7 @@ from studies.common.claim import Claim, ClaimVerdict, judge
 class Case(NamedTuple):
     """Runs that belong together: of one world, number of steps, set of seeds and telling of r.
 
-    `kept` is a folder of run logs beside the study, such as real ones: they are not run again.
+    `kept` is a folder of run logs in addition to the study's, such as real ones: they are not run again.
     """
 
     name: str

@@ -39,7 +39,7 @@ def analyse(rows: Rows) -> Findings:
         lines += _lines(case, transfer)
         figures[f"transfer-{_stem(case)}"] = _draw(case, transfer, logs)
     note = (
-        "Off-diagonal mass and drops are shown as measured, beside what noise alone gives; claims "
+        "Off-diagonal mass and drops are shown as measured, next to what noise alone gives; claims "
         "subtract it. The paper does not say which training signal its Figure 1 shows; a simulated "
         "world has one."
     )

@@ -128,7 +128,7 @@ def _lines(case: str, budget: int, pair: Pair) -> list[dict[str, object]]:
 
 STUDY = Study(
     name="figure5",
-    title="Figure 5: specialists on one capability beside ReAD",
+    title="Figure 5: specialists on one capability compared with ReAD",
     source="S6, App. D, Figure 5; one-hot bound",
     question="Is ReAD never worse than a specialist on its target, and better elsewhere?",
     claims=CLAIMS,

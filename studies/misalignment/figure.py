@@ -49,6 +49,6 @@ def draw(lost: Mapping[str, Mapping[tuple[str, str], Array]]) -> Figure:
         figure.text((0.1 + n) / width, 1.0 - 0.17 / height, name, color=look[name].colour)
     footnote(
         figure,
-        "True final utility, told the truth minus told otherwise; 95 % intervals over seeds.",
+        "True final utility, given the true requirement minus given another; 95 % intervals over seeds.",
     )
     return figure

@@ -58,7 +58,9 @@ def analyse(rows: Rows) -> Findings:
         table = utilities(logs)
         lost[case] = losses(table)
         if not lost[case]:
-            raise RunLogError(f"{case}: expected runs told the truth and runs told otherwise")
+            raise RunLogError(
+                f"{case}: expected runs with the true requirement and runs with another"
+            )
         for claim, key in DIRECT.items():
             if key in lost[case]:
                 effects[claim, case] = lost[case][key]

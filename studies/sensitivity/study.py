@@ -34,7 +34,7 @@ def analyse(rows: Rows) -> Findings:
     for case, logs in rows.items():
         found = shown[case] = differences(logs)
         if not found:
-            raise RunLogError(f"{case}: expected runs of `read+setting=value` beside `read`")
+            raise RunLogError(f"{case}: expected runs of `read+setting=value` as well as `read`")
         for claim, (setting, sign) in ASKED.items():
             if setting in found:
                 effects[claim, case] = sign * found[setting]

@@ -1,4 +1,4 @@
-"""readsim's reward ensemble beside the public artifact's `fit`: time per decision, held-out error.
+"""readsim's reward ensemble against the public artifact's `fit`: time per decision, held-out error.
 
 The artifact's way: five networks (two hidden layers of 64, ReLU), one after the other; after every
 decision each draws one bootstrap of all rows and makes 200 Adam steps (rate 1e-3, batches of 64) on

@@ -1,4 +1,4 @@
-"""The environments beside the public demo, bare equations and CartPole, measured in turn."""
+"""The environments compared with the public demo, bare equations and CartPole, measured in turn."""
 
 import random
 from collections.abc import Callable

@@ -60,7 +60,7 @@ def analyse(rows: Rows) -> Findings:
         final += [{"case": case, **line} for line in _utility(grid)]
         figures[f"trade-{case.replace('/', '-')}"] = draw_trade(case, grid)
     tables = {
-        "spillover": ("what runs do beside their target, test split, points", pd.DataFrame(spill)),
+        "spillover": ("what runs do outside their target, test split, points", pd.DataFrame(spill)),
         "utility": ("final utility, points", pd.DataFrame(final)),
     }
     notes = [NOISE, SEARCH]

@@ -198,7 +198,7 @@ class Teacher:
         return kept
 
     def _settings(self, attempt: int) -> Mapping[str, Any]:
-        """All that a record depends on beside the prompt's tokens."""
+        """All that a record depends on besides the prompt's tokens."""
         if self.cache is None:
             return {}  # keys only tell equal prompts apart from others
         soft = None if self.soft is None else (self.soft.kind, self.soft.entries)

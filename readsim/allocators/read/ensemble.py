@@ -1,6 +1,6 @@
 """The reward ensemble of ReAD, Eq. (10): M small networks, their mean mu and deviation sigma.
 
-What makes it cheap beside "200 Adam steps per member after every decision":
+What makes it cheap compared with "200 Adam steps per member after every decision":
 
 1. The hidden layers are trained once, on the offline pool; the output layer is solved exactly, by
    ridge regression on all of a member's rows. A decision is a rank-one update and a solve.
@@ -25,7 +25,7 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.streams import generator
 
-_CONSTANT = 1e-9  # a column whose deviation is this small beside its size carries nothing
+_CONSTANT = 1e-9  # a column whose deviation is this small compared with its size carries nothing
 _FARTHEST = 5.0  # an input that hardly varied in two rows would put the next row far outside
 
 
@@ -220,7 +220,7 @@ def fit_network(
     Row i is in member m's bootstrap counts[m, i] times; weight (n,) is what it then weighs in the
     output layer.
 
-    Stages go on while the out-of-bag error falls, then three shorter ones end the training. They
+    Stages continue while the out-of-bag error falls, then three shorter ones end the training. They
     keep to the bootstrap, because all rows would halve sigma; only if the error never stopped
     falling, so that there is little noise to disagree about, do they use all rows.
     """
