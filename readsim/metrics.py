@@ -1,7 +1,7 @@
-"""What a run did to the capabilities, one pure function a quantity. Changes are in score units.
+"""What a run did to the capabilities, one pure function per quantity. Changes are in score units.
 
-Two kinds of spillover are kept apart: *harmful* spillover counts drops in the essential set of a task
-(R106), *negative* spillover counts drops in everything that is not the target (R107).
+Two kinds of spillover are kept apart: *harmful* spillover counts drops in the essential set of a task,
+*negative* spillover counts drops in everything that is not the target.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ NOISE_DROP = 1.0 / np.sqrt(2.0 * np.pi)
 
 
 def target_set(requirement: Array) -> Mask:
-    """The target (D18): the capability with the largest requirement, as a mask (V,)."""
+    """The target: the capability with the largest requirement, as a mask (V,)."""
     mask = np.zeros(len(requirement), dtype=np.bool_)
     mask[int(np.argmax(requirement))] = True
     return mask
@@ -31,7 +31,7 @@ def off_target(change: Array, target: Mask) -> Array:
 
 
 def negative_spillover(change: Array, target: Mask) -> Array:
-    """Mean drop over everything that is not the target, >= 0 (D18)."""
+    """Mean drop over everything that is not the target, >= 0."""
     return _mean(np.maximum(-change[..., ~target], 0.0))
 
 
@@ -41,7 +41,7 @@ def negative_floor(change_sd: Array, target: Mask) -> Array:
 
 
 def harmful_spillover(change: Array, essential: Array) -> Array:
-    """Total drop over the essential set, >= 0 (R106)."""
+    """Total drop over the essential set, >= 0."""
     out: Array = np.maximum(-change, 0.0) @ essential
     return out
 

@@ -1,4 +1,4 @@
-"""Metrics on hand-made vectors: what each one sees and what it does not (R87, R106, R107)."""
+"""Metrics on hand-made vectors: what each one sees and what it does not."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,6 @@ def test_the_target_is_the_top_of_the_requirement() -> None:
 
 
 def test_drops_outside_the_essential_set_are_negative_but_not_harmful() -> None:
-    """R106 against R107."""
     change = row(0.1, 0.0, 0.02, -0.06)
     assert metrics.harmful_spillover(change, ESSENTIAL) == 0.0
     assert metrics.negative_spillover(change, TARGET) == pytest.approx(0.02)
@@ -89,7 +88,7 @@ def test_how_they_relate(change: Array, requirement: Array, factor: float) -> No
 
 
 def test_the_floor_is_what_noise_alone_shows() -> None:
-    """R15: E[max(-X, 0)] = 0.399 sd for X ~ N(0, sd^2)."""
+    """E[max(-X, 0)] = 0.399 sd for X ~ N(0, sd^2)."""
     sd = np.array([0.5, 0.01, 0.02, 0.06])
     noise = np.random.default_rng(0).normal(size=(100_000, 4)) * sd
     shown = metrics.negative_spillover(noise, TARGET)

@@ -20,7 +20,7 @@ from readsim_hf.interventions import Interventions, intervene, pool_of
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
 from readsim_hf.training.example_stream import Feed
-from readsim_hf.training.saved import load_student, save_student
+from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.student import Student, memory_for
 
 Watch = Callable[[str, Mapping[str, float]], None]
@@ -223,7 +223,7 @@ class HFBackend:
         save_student(folder, student.weights(), student.moments(), tree)
 
     def load(self, folder: Path) -> None:
-        weights, moments, tree = load_student(folder)
+        weights, moments, tree = load_saved_student(folder)
         if tree["identity"] != self.parts.identity:
             raise RunLogError(f"{folder} belongs to a run with another pair, recipe or probes")
         self._put_tree(tree)

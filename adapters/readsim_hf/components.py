@@ -21,7 +21,14 @@ from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores, ProbeSuite
-from readsim_hf.prompt_selection import _count, fits, library_of, sample, suffixes_of, wrapping_of
+from readsim_hf.prompt_selection import (
+    _count,
+    leaves_room,
+    library_of,
+    sample,
+    suffixes_of,
+    wrapping_of,
+)
 from readsim_hf.prompts.length_filter import fitting
 from readsim_hf.prompts.library import Library
 from readsim_hf.supervision import supervision
@@ -125,7 +132,7 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     suffixes = suffixes_of(config, library.style, signal)
     readers = (*(voice.tokenizer for voice in pair.voices), pair.tokenizer)
     counts = [partial(_count, tokenizer) for tokenizer in readers]
-    able = partial(fits, config, pair.context, counts, suffixes, wrapping=wrapping_of(readers))
+    able = partial(leaves_room, config, pair.context, counts, suffixes, wrapping=wrapping_of(readers))
     library, left_out = fitting(library, able)
     decoding = Decoding(**asdict(config.decoding))
     teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy)

@@ -67,7 +67,7 @@ class SoftConfig:
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """How the teacher's replies are generated (D35); `batch_size` changes the speed only."""
+    """How the teacher's replies are generated; `batch_size` changes the speed only."""
 
     __pydantic_config__ = _STRICT
     max_new_tokens: int = 128
@@ -81,7 +81,7 @@ class DataConfig:
 
     `capabilities` are those of the library that are trained and measured (none named: all of them).
 
-    `cap` None is max(0.2, 1.5 / templates) of every 256 prompts (D15); `group` prompts are asked for
+    `cap` None is max(0.2, 1.5 / templates) of every 256 prompts; `group` prompts are asked for
     together for each source; `cache` is the file of teacher replies, "" for none.
     """
 
@@ -124,7 +124,7 @@ class ProbeConfig:
 
     A capability with `benchmarks` is measured by these, the others by generated items, which ask for
     the final answer only or, with `form = "rationale"` ("equations", "plan"), for what leads there
-    first: the same for all runs that are compared (R67), whatever signal they train on. `allow_code`
+    first: the same for all runs that are compared, whatever signal they train on. `allow_code`
     lets benchmarks run model-written code in a limited subprocess. `truncate` cuts items that are too
     long for the model on the left; without it they are an error.
     """
@@ -154,8 +154,8 @@ class ProbeConfig:
 class RunConfig:
     """Everything that `readsim distill` needs to know.
 
-    method      one of the six baselines: {resp, cot, logit}-{sft, kd} (D22), or step-by-step,
-                equation-of-thought, plan-then-code (R92), or "" with
+    method      one of the six baselines: {resp, cot, logit}-{sft, kd}, or step-by-step,
+                equation-of-thought, plan-then-code, or "" with
     signal, objective, objective_settings   any compatible combination
     auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss
     on_policy   share of prompts that the student answers itself

@@ -1,4 +1,4 @@
-"""From a task's card to its requirement: interventions, auxiliary tasks, an identifier (R18 to R27)."""
+"""From a task's card to its requirement: interventions, auxiliary tasks, an identifier."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from readsim_hf.requirement.auxiliary import Auxiliary, auxiliary_tasks
 from readsim_hf.requirement.builtin import draw_card
 from readsim_hf.requirement.card import TaskCard, load_card
 from readsim_hf.requirement.identified import Identified, read_card
-from readsim_hf.requirement.train import explained_and_null, train
+from readsim_hf.requirement.train import explained_and_null, train_identifiers
 
 
 def card_of(config: RunConfig, backend: HFBackend, task: Task) -> TaskCard:
@@ -38,7 +38,7 @@ def card_of(config: RunConfig, backend: HFBackend, task: Task) -> TaskCard:
 def identify(config: RunConfig, env: DistillEnv, folder: Path) -> tuple[Task, Identified]:
     """The task of `env` with the requirement that its card is found to have; its utility stays.
 
-    What was found is kept in `folder`, and read from there the next time (R26): interventions, which go
+    What was found is kept in `folder`, and read from there the next time: interventions, which go
     on where they were cut off, and the requirement. The interventions stay in `env.backend`, which is
     to be reset: they are its offline pool too, and each run is charged with them.
     """
@@ -64,7 +64,9 @@ def _find(config: RunConfig, backend: HFBackend, done: Interventions, card: Task
     about = config.identifier, parts.library, config.seed, parts.suite.splits.keys("test")
     tasks, others = auxiliary_tasks(*about), auxiliary_tasks(*about, held_out=True)
     texts = [t.text for t in tasks]
-    members = train(config.identifier, texts, change, _utilities(tasks, dev), config.seed)
+    members = train_identifiers(
+        config.identifier, texts, change, _utilities(tasks, dev), config.seed
+    )
 
     def mean_requirements(some: Sequence[Auxiliary]) -> Array:
         each = [m.requirements([t.text for t in some]) for m in members]

@@ -1,4 +1,4 @@
-"""Short trainings with random allocations, each undone: what they did, kept on disk as they end (R23)."""
+"""Short trainings with random allocations, each undone: what they did, kept on disk as they end."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -95,9 +95,9 @@ class Trainer(Backend, Protocol):
 
 
 def intervene(backend: Trainer, tokens: int, runs: int, seed: int) -> Interventions:
-    """`runs` trainings of `tokens` with random sparse allocations (R23) from where the backend is.
+    """`runs` trainings of `tokens` with random sparse allocations from where the backend is.
 
-    Each is undone (R24). In `backend.workbench`, if that is a folder, they are kept as they end, and
+    Each is undone. In `backend.workbench`, if that is a folder, they are kept as they end, and
     what is there already is not trained again: a killed process goes on, and runs of other allocators
     with the same settings and seed share them. What they took is charged to each all the same.
     """
@@ -151,7 +151,7 @@ def _measured(backend: Trainer, weights: Array | None, tokens: int) -> Intervent
 
 
 def pool_of(done: Interventions, suite: ProbeSuite, setting: Setting, size: int, seed: int) -> Pool:
-    """`size` transitions from the start of a run (decision D17).
+    """`size` transitions from the start of a run.
 
     Each intervention is a row; then each is repeated with its probe items resampled, the same resample
     before and after, until there are `size` rows: rows of one intervention, its parent, differ by

@@ -1,4 +1,4 @@
-"""What must be equal in runs that are compared (R65), as plain data."""
+"""What must be equal in runs that are compared, as plain data."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from readsim_hf.training.saved import file_digest
 def manifest_of(
     config: RunConfig, pair: Pair, library: Library, teacher: AnyTeacher, splits: Splits
 ) -> dict[str, Any]:
-    """What must be equal in runs that are compared (R65): all but task, allocator, seed and device."""
+    """What must be equal in runs that are compared: all but task, allocator, seed and device."""
     table = config.table()
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
     if teacher.signal.tasks > 1:

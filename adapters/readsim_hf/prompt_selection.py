@@ -21,7 +21,7 @@ WRAPPING = 256  # tokens that a chat template adds at most
 SPECIAL = 8  # tokens that are put around a text without one, at most
 
 
-BACKGROUND = 400  # prompts a capability that tell scaffolds from what is filled in
+BACKGROUND = 400  # prompts per capability that tell scaffolds from what is filled in
 
 
 def sample(library: Library) -> Iterator[str]:
@@ -68,7 +68,7 @@ def suffixes_of(config: RunConfig, style: Style, signal: TeacherSignal) -> tuple
     return tuple(map(style.suffix, forms))
 
 
-def fits(
+def leaves_room(
     config: RunConfig,
     context: int,
     counts: Sequence[Callable[[str], int]],

@@ -55,7 +55,7 @@ class Lengths(NamedTuple):
 
 
 def lengths(library: Library, form: Form, read: Reader, longest: int) -> Lengths:
-    """Of SAMPLE prompts a capability and their gold replies, which `longest` cuts."""
+    """Of SAMPLE prompts per capability and their gold replies, which `longest` cuts."""
     means, most = [], 0
     for place, templates in enumerate(library.templates.values()):
         prompts = _sample(templates, place)

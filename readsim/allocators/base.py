@@ -100,7 +100,7 @@ class Context:
 
     @cached_property
     def candidates(self) -> Array:
-        """The candidate set (A, S) of decision D7 around `previous`."""
+        """The candidate set (A, S) around `previous`."""
         return candidate_set(self.setup.prior, self.previous)
 
     @cached_property

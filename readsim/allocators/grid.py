@@ -1,4 +1,4 @@
-"""Grid-searched static mixture (R77, decision D27)."""
+"""Grid-searched static mixture."""
 
 from typing import Any
 

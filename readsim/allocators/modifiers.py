@@ -17,8 +17,8 @@ TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Options of `Shaped`, applied in this order. The defaults change nothing.
+class ModifierConfig:
+    """Options of `Modified`, applied in this order. The defaults change nothing.
 
     average   "time": the mean of all allocations so far (DoReMi, DoGE); "last": the newest one
     anchor    share of the prior alpha = r that is mixed in, in [0, 1]
@@ -50,7 +50,7 @@ class Shape:
             raise ConfigError(f"protect = {self.protect!r}: without guard=DROP it has no effect")
 
 
-OPTIONS = tuple(f.name for f in fields(Shape))
+OPTIONS = tuple(f.name for f in fields(ModifierConfig))
 
 
 def _number(value: object, least: float, most: float) -> bool:
@@ -104,13 +104,13 @@ def observed_effects(gram: Array, moment: Array) -> Array:
     return np.asarray(np.linalg.solve(gram + np.eye(len(gram)), moment), dtype=np.float64)
 
 
-class Shaped(Allocator):
-    """An allocator whose allocations are shaped by `Shape`; it learns from what was really trained.
+class Modified(Allocator):
+    """An allocator whose allocations are shaped by `ModifierConfig`; it learns from what was really trained.
 
     On the command line: `NAME+floor=0.02+guard=0.03`.
     """
 
-    def __init__(self, inner: Allocator, shape: Shape) -> None:
+    def __init__(self, inner: Allocator, shape: ModifierConfig) -> None:
         self.inner, self.shape = inner, shape
         self.needs = inner.needs
 
@@ -215,6 +215,6 @@ class Shaped(Allocator):
 
     def settings(self) -> list[tuple[str, str, str]]:
         rows = [(n, str(getattr(self.shape, n)), "set by the user") for n in OPTIONS]
-        default = Shape()
+        default = ModifierConfig()
         changed = [r for r in rows if getattr(self.shape, r[0]) != getattr(default, r[0])]
         return [*self.inner.settings(), *changed]

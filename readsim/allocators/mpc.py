@@ -30,14 +30,14 @@ class MPC(Configured):
     the law of `readsim.fitting`, order-free with concave gains; what the task wants is taken to be
     r . p. Every decision maximises r . p at the end over the allocation of all tokens left, given
     those spent. After the first decision, and then `refits` times a run, the world is fitted again
-    with the run's own measurements beside the trials: they are what shows it longer trainings.
+    with the run's own measurements in addition to the trials: they are what shows it longer trainings.
 
     This is receding-horizon control with a learnt model. The idea for students is Saha et al. 2023
     (theory of mind, arXiv 2306.09299): a teacher intervenes where the student that it simulates
     gains most. Theirs is a language model; the model, the plan and all numbers are ours.
 
     What it cannot see: order. Gates, drift and forgetting look to it like errors of the fit. With
-    noise that is large beside a trial's gains the plan follows the noise.
+    noise that is large compared with a trial's gains the plan follows the noise.
 
     trial_share   tokens of one trial as a share of the budget
     reach         share of the largest training on one source after which gains are taken to fade,

@@ -17,7 +17,7 @@ UNKNOWNS = 160  # phases x S of a plan that is found in a second or two
 class OracleStatic(Allocator):
     """alpha = argmax over constant allocations of the noise-free final utility.
 
-    In order-free worlds without run-to-run variation nothing can end higher (Lemma L1).
+    In order-free worlds without run-to-run variation nothing can end higher (static dominance).
     """
 
     needs = frozenset({"world"})
@@ -37,7 +37,7 @@ class OracleStatic(Allocator):
 class OraclePlanning(Configured):
     """alpha_t = the t-th allocation of the schedule with the highest noise-free final utility.
 
-    Never below oracle-static, and equal to it in order-free worlds (Lemma L1). Where order matters
+    Never below oracle-static, and equal to it in order-free worlds (static dominance). Where order matters
     (gates, drift, forgetting) the difference is what planning is worth; the search is local, so that
     what it finds is a lower bound of that. Noise of the training process is not answered.
 

@@ -1,6 +1,6 @@
 """Find an allocator by name: built in, `module:Class`, or an installed entry point.
 
-A name may carry settings, its own and those of `Shape`: `NAME+key=value+key=value`.
+A name may carry settings, its own and those of `ModifierConfig`: `NAME+key=value+key=value`.
 """
 
 import re
@@ -11,7 +11,7 @@ from inspect import cleandoc
 from typing import Any, NamedTuple
 
 from readsim.allocators.base import Allocator
-from readsim.allocators.modifiers import OPTIONS, Shape, Shaped
+from readsim.allocators.modifiers import OPTIONS, Modified, ModifierConfig
 from readsim.errors import ConfigError, unknown
 from readsim.named import build, find, split_name
 
@@ -171,7 +171,7 @@ def display_order(names: Iterable[str]) -> list[str]:
 def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allocator:
     """The allocator called `name`, or the class at `module:Class`.
 
-    `settings`, and those in the name, are passed to the class; those of `Shape` (anchor, average,
+    `settings`, and those in the name, are passed to the class; those of `ModifierConfig` (anchor, average,
     floor, ...) shape its allocations. Raises UnknownNameError with the nearest name, or ConfigError
     when the class cannot be built or has no `select`.
     """
@@ -179,7 +179,7 @@ def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allo
     both = {**written, **(settings or {})}
     shape = {key: both.pop(key) for key in OPTIONS if key in both}
     made = _find(name, both)
-    return Shaped(made, Shape(**shape)) if shape else made
+    return Modified(made, ModifierConfig(**shape)) if shape else made
 
 
 def _find(name: str, settings: Mapping[str, Any]) -> Allocator:

@@ -11,21 +11,21 @@ from readsim.errors import unknown
 
 
 class Uniform(Allocator):
-    """alpha = 1/S at every step (R74)."""
+    """alpha = 1/S at every step."""
 
     def select(self, state: Any, context: Context) -> Array:
         return np.full(len(context.setup.sources), 1.0 / len(context.setup.sources))
 
 
 class TaskStatic(Allocator):
-    """alpha = r at every step (R75)."""
+    """alpha = r at every step."""
 
     def select(self, state: Any, context: Context) -> Array:
         return context.setup.prior
 
 
 class OneHot(Allocator):
-    """The whole budget on one source (R70): by default the one the task requires most.
+    """The whole budget on one source: by default the one the task requires most.
 
     `source`: a name, for specialists on another capability. Raises UnknownNameError.
     """

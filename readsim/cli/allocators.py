@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from readsim.allocators.modifiers import Shaped
+from readsim.allocators.modifiers import Modified
 from readsim.allocators.registry import allocator_names, describe, load_allocator
 
 
@@ -23,7 +23,7 @@ def allocators(
         console.print(table)
         return
     allocator = load_allocator(name)
-    rule = allocator.inner if isinstance(allocator, Shaped) else allocator
+    rule = allocator.inner if isinstance(allocator, Modified) else allocator
     console.print(f"[bold]{escape(name)}[/] ({type(rule).__module__}:{type(rule).__name__})")
     console.print(escape(describe(name)))
     if allocator.needs:

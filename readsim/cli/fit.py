@@ -13,11 +13,11 @@ from rich.table import Table
 from readsim.cli.common import interruptible, parse_list, progress
 from readsim.errors import ConfigError
 from readsim.fitting.cross_validation import FOLDS, candidates
-from readsim.fitting.diagnostics import compare, warnings_of
+from readsim.fitting.diagnostics import compare_columns, warnings_of
 from readsim.fitting.intervals import RESAMPLES, Sure, how_sure
 from readsim.fitting.law import MEMBERS, Fitted, fit_law
 from readsim.fitting.predict import forecast, measured_for
-from readsim.fitting.table import Options, Runs, read_runs
+from readsim.fitting.table import Options, Runs, read_run_table
 from readsim.fitting.write import capability_rows, documented, write_table, write_tables
 from readsim.runs.logs_for_fit import fit_table, is_log
 from readsim.token_counts import parse_tokens, show_tokens
@@ -68,7 +68,7 @@ def fit(
             )
         table = fit_table(runs)
     else:
-        table = read_runs(runs, measured, options)
+        table = read_run_table(runs, measured, options)
     for note in table.notes:
         console.print(note, markup=False, highlight=False)
     fitted, sure = _fit(table, out.stem, seed)
@@ -179,7 +179,7 @@ def predict(
     write_table(out, [made.key, *made.columns], ([label, *cells] for label, cells in rows))
     if measured is not None:
         table = Table("capability", "rows", "RMSE", "Spearman", "R2", title=f"against {measured}")
-        found = compare(made.cells, measured_for(made, measured), tuple(made.columns))
+        found = compare_columns(made.cells, measured_for(made, measured), tuple(made.columns))
         for q in found:
             numbers = (f"{q.rmse:.4g}", f"{q.spearman:.4f}", f"{q.r2:.4f}")
             table.add_row(escape(q.capability), str(q.rows), *numbers)

@@ -16,7 +16,7 @@ from readsim.envs.episode import source_prior
 from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
-from readsim.theory.result import Result, Verdict
+from readsim.theory.result import Result, Statement, Verdict
 from readsim.worlds import World, load_world, optimum, preset_names
 
 if TYPE_CHECKING:
@@ -110,8 +110,11 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     from readsim.plots.style import save
     from readsim.plots.theory import Ladder, draw_coverage, draw_ladders
 
-    titles = {"A4.1": "superposition of updates (A4.1)", "P4.3": "superposition of scores (P4.3)"}
-    titles["L9"] = "order effects (L9)"
+    titles = {
+        Statement.LINEAR_UPDATES: "superposition of updates (Assumption 4.1)",
+        Statement.LOCAL_TRANSFER: "superposition of scores (Proposition 4.3)",
+        Statement.ORDER_EFFECTS: "order effects",
+    }
     ladders = {
         title: {
             r.subject: Ladder(
@@ -133,7 +136,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     curves = {
         r.subject: np.array([coverage(r.detail["error"], r.detail["sigma"], k) for k in KAPPAS])
         for r in results
-        if r.statement == "C.1"
+        if r.statement == Statement.CALIBRATED
     }
     if curves:
         paths += save(draw_coverage(curves, KAPPAS, 0.1), out / "coverage")

@@ -1,4 +1,4 @@
-"""The finite set of allocations a bandit chooses from (R42, decision D7)."""
+"""The finite set of allocations a bandit chooses from."""
 
 from dataclasses import dataclass
 from itertools import combinations

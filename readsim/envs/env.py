@@ -313,7 +313,7 @@ class DistillEnv(gym.Env[Any, Any]):
         return self._requirement.copy()
 
     def dev_profile(self) -> Array:
-        """The profile measured on the dev split (V,), for coarse checkpoints (R50)."""
+        """The profile measured on the dev split (V,), for coarse checkpoints."""
         profile, used = self.backend.dev_eval()
         self.charge(used)
         return profile

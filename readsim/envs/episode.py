@@ -23,7 +23,7 @@ class Setting:
     steps         decision steps T; step t trains floor((t+1) B / T) - floor(t B / T) tokens
     history       past steps shown in the observation (Eq. (8)); 0 gives Eq. (16)
     strict        refuse actions off the simplex instead of normalising them
-    allow_stop    one more action entry: >= 0.5 ends the run with the rest unspent (Lemma L5)
+    allow_stop    one more action entry: >= 0.5 ends the run with the rest unspent
 
     Raises ConfigError naming the field.
     """

@@ -1,4 +1,4 @@
-"""An offline pool of one-step transitions from random allocations (decision D17)."""
+"""An offline pool of one-step transitions from random allocations."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -18,7 +18,7 @@ from readsim.worlds.world import World
 class Pool(NamedTuple):
     """n transitions.
 
-    Rows with the same `parent` are one training measured again with other items (D17): what is learned
+    Rows with the same `parent` are one training measured again with other items: what is learned
     from them is bootstrapped and held out by parent. None: every row is a training of its own.
     """
 
@@ -60,7 +60,7 @@ def offline_pool(
 
 
 def random_allocations(rng: np.random.Generator, n: int, sources: int) -> Array:
-    """Dirichlet(1) weights on a random support of 1, 2, 3 or all sources (R23): (n, S)."""
+    """Dirichlet(1) weights on a random support of 1, 2, 3 or all sources: (n, S)."""
     sizes = rng.choice(np.minimum([1, 2, 3, sources], sources), size=n)
     ranks = np.argsort(rng.random((n, sources)), axis=1)
     draws = rng.standard_exponential((n, sources)) * (ranks < sizes[:, None])

@@ -1,10 +1,10 @@
-"""What a run is told that its task requires (R19): the truth, or one of four ways to be wrong about it.
+"""What a run is told that its task requires: the truth, or one of four ways to be wrong about it.
 
 The true requirement is the beneficial part of the utility's sensitivity, r = [g]_+ / |[g]_+|_1 with
-g = grad_p U(p) (R22); for a linear utility it is the weights, wherever the student is.
+g = grad_p U(p); for a linear utility it is the weights, wherever the student is.
 
 `oracle`      r of the present profile, anew at each step
-`stale`       r of the first profile, kept (R26: identified once and reused)
+`stale`       r of the first profile, kept (identified once and reused)
 `noisy:C`     drawn once from Dirichlet(C r + 1 / V): the smaller C, the worse
 `permuted`    r of the first profile, its entries moved round: every capability gets another's
 `uniform`     1 / V
@@ -25,7 +25,7 @@ MODES = ("oracle", "stale", "noisy:C", "permuted", "uniform")
 
 
 def positive_part(gradient: Array) -> Array:
-    """[g]_+ / |[g]_+|_1 of g (V,), R22; uniform where nothing is positive (D10)."""
+    """[g]_+ / |[g]_+|_1 of g (V,); uniform where nothing is positive."""
     useful = np.maximum(gradient, 0.0)
     if not useful.sum() > 0:
         return np.full(len(gradient), 1.0 / len(gradient))
@@ -99,14 +99,14 @@ class Telling:
 
 
 def cosine_stability(requirements: Sequence[Array]) -> float:
-    """Mean cosine over all pairs of requirements (n, V), n >= 2: 1 where all are equal (R27)."""
+    """Mean cosine over all pairs of requirements (n, V), n >= 2: 1 where all are equal."""
     rows = _pairs(requirements)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return float(np.mean([unit[i] @ unit[j] for i, j in combinations(range(len(rows)), 2)]))
 
 
 def top_stability(requirements: Sequence[Array], top: int = 3) -> float:
-    """Mean Jaccard overlap of the `top` capabilities over all pairs, ties by index (R27, R45)."""
+    """Mean Jaccard overlap of the `top` capabilities over all pairs, ties by index."""
     best = [set(np.argsort(-r, kind="stable")[:top].tolist()) for r in _pairs(requirements)]
     return float(np.mean([len(a & b) / len(a | b) for a, b in combinations(best, 2)]))
 

@@ -1,4 +1,4 @@
-"""The proxy reward, Eq. (9), and what it charges as harmful spillover (R44, R45, R106)."""
+"""The proxy reward, Eq. (9), and what it charges as harmful spillover."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class RewardConfig:
     essential       size of the essential set E: the top of the requirement  (code: 3)
     spill           lambda_s                                                 (code: 0.5)
     spill_weights   "requirement" weights each drop in E by r (code), "unit" does not (with spill = 1,
-                    the reading of decision D20)
+                    our reading of the paper)
     cost            lambda_c on tokens / budget                              (inferred: 0.01)
     """
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.fitting.heads import start_of_offset
-from readsim.fitting.network import Choice, Parts
+from readsim.fitting.network import LawConfig, LawParameters
 from readsim.worlds.gains import gain
 from readsim.worlds.world import World
 
@@ -19,8 +19,8 @@ def rounded(values: Array) -> Array:
 
 
 def world_of(
-    parts: Parts,
-    choice: Choice,
+    parts: LawParameters,
+    choice: LawConfig,
     sources: tuple[str, ...],
     capabilities: tuple[str, ...],
     unit: float,

@@ -16,7 +16,7 @@ BOUNDARIES = "_/:-. "
 MOST = 2 / 3  # share of the rows that must read as shares for columns to be taken as sources
 
 
-def pick(sheet: Sheet, patterns: Sequence[str], option: str) -> list[str]:
+def matching_columns(sheet: Sheet, patterns: Sequence[str], option: str) -> list[str]:
     """The columns that `--sources a,b,train_*` names, in the file's order. Raises UnknownNameError."""
     for pattern in patterns:
         if not any(fnmatchcase(c, pattern) for c in sheet.header):
@@ -47,8 +47,8 @@ def split_columns(
     Raises ConfigError that says what to give where the file leaves a choice.
     """
     free = [c for c in sheet.header if c != key and c.lower() not in RESERVED]
-    found = pick(sheet, sources, "sources") if sources else None
-    wanted = pick(sheet, targets, "targets") if targets else None
+    found = matching_columns(sheet, sources, "sources") if sources else None
+    wanted = matching_columns(sheet, targets, "targets") if targets else None
     how = "as given"
     if found is None:
         left = [c for c in free if c not in (wanted or [])]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
-from readsim.fitting.network import Choice, Data
-from readsim.fitting.solve import ITERATIONS, SEARCH, average, predict, solve
+from readsim.fitting.network import Data, LawConfig
+from readsim.fitting.solve import ITERATIONS, SEARCH, average, predict_profiles, solve
 from readsim.streams import generator
 
 FOLDS = 5
@@ -32,7 +32,7 @@ def fold_of_rows(groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np
 
 def held_out(
     data: Data,
-    choice: Choice,
+    choice: LawConfig,
     fold: NDArray[np.int64],
     *,
     members: int,
@@ -54,7 +54,7 @@ def held_out(
         if not np.isfinite(kept.bad).any(axis=0).all():
             continue  # a capability measured in this fold only: nothing to learn it from
         parts = average(solve(kept, choice, members=members, seed=seed, iterations=iterations))
-        out[outside] = predict(parts, choice, data.x[outside])
+        out[outside] = predict_profiles(parts, choice, data.x[outside])
         if tick is not None:
             tick()
         error = relative_error(data, out)
@@ -70,9 +70,9 @@ def relative_error(data: Data, bad: Array) -> float:
     return float((data.known * square).sum(axis=0).mean())
 
 
-def first_choice(sources: int, scores: bool) -> Choice:
+def first_choice(sources: int, scores: bool) -> LawConfig:
     """Where the search starts: a curve of its own for each source, as many shared, no harm."""
-    return Choice(
+    return LawConfig(
         gain="log",
         link="saturating" if scores else "exponential",
         curves=2 * sources,
@@ -95,7 +95,9 @@ def candidates(sources: int, scores: bool) -> Iterator[tuple[str, tuple[Any, ...
     yield "harm", (True,)
 
 
-def choose(data: Data, fold: NDArray[np.int64], *, seed: int, tick: Tick | None = None) -> Choice:
+def cross_validate(
+    data: Data, fold: NDArray[np.int64], *, seed: int, tick: Tick | None = None
+) -> LawConfig:
     """Each field in turn gets the value with the least held-out error, if that is worth it."""
     best = first_choice(data.x.shape[1], not data.logs)
     _, least = held_out(data, best, fold, members=1, seed=seed, iterations=SEARCH, tick=tick)

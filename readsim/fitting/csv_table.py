@@ -142,7 +142,7 @@ def common_key(first: Sheet, second: Sheet, given: str | None) -> str:
     )
 
 
-def join(first: Sheet, second: Sheet, key: str) -> Sheet:
+def join_cells(first: Sheet, second: Sheet, key: str) -> Sheet:
     """`second` with its rows in the order of `first`. Raises ConfigError for a key without a partner."""
     places = []
     for one, other in ((first, second), (second, first)):

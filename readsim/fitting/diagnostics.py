@@ -92,7 +92,7 @@ class Quality(NamedTuple):
     r2: float
 
 
-def compare(predicted: Array, measured: Array, names: tuple[str, ...]) -> list[Quality]:
+def compare_columns(predicted: Array, measured: Array, names: tuple[str, ...]) -> list[Quality]:
     """Column by column, (n, K) each; rows where either is nan do not count."""
     from scipy.stats import spearmanr
 
@@ -111,7 +111,7 @@ def compare(predicted: Array, measured: Array, names: tuple[str, ...]) -> list[Q
 
 def quality(fitted: Fitted) -> list[Quality]:
     """Of the held-out predictions."""
-    return compare(fitted.held_out, fitted.targets, fitted.world.capabilities)
+    return compare_columns(fitted.held_out, fitted.targets, fitted.world.capabilities)
 
 
 def items_of(fitted: Fitted) -> tuple[Array, str]:

@@ -11,7 +11,7 @@ from readsim.arrays import Array
 from readsim.fitting.build import world_of
 from readsim.fitting.law import Fitted
 from readsim.fitting.network import Network
-from readsim.fitting.solve import Solution, minimise
+from readsim.fitting.solve import FittedNetwork, minimise
 from readsim.streams import generator
 from readsim.worlds.world import World
 
@@ -37,7 +37,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Sure:
-    """In profile units. effect (S, K): of one more percent of the source, see `effects`.
+    """In profile units. effect (S, K): of one more percent of the source, see `effect_intervals`.
 
     start and ceiling (K,) are the fitted bounds; `mixture` (S,) and `budget` are where effects hold.
     """
@@ -49,7 +49,7 @@ class Sure:
     budget: float
 
 
-def effects(world: World, mixture: Array, budget: float) -> Array:
+def effect_intervals(world: World, mixture: Array, budget: float) -> Array:
     """(S, K): change of the profile when a source's share rises by STEP and the others shrink in
     proportion, at shares `mixture` (S,) of `budget` tokens. A source with all tokens has none: 0."""
     s = len(mixture)
@@ -78,7 +78,7 @@ def resampled(fitted: Fitted, count: int, seed: int, tick: Callable[[], None]) -
         yield world
 
 
-def _refit(fitted: Fitted, solution: Solution, weight: Array | None) -> World:
+def _refit(fitted: Fitted, solution: FittedNetwork, weight: Array | None) -> World:
     """The world of one member with start and E free again, on weighted rows."""
     data, parts = replace(fitted.data, weight=weight), solution.parts
     share = np.clip(parts.rest / np.maximum(data.least, EDGE), EDGE, 1.0 - EDGE)
@@ -123,7 +123,7 @@ def how_sure(
         return Interval(value, value - half, value + half)
 
     return Sure(
-        interval(lambda w: effects(w, mixture, budget)),
+        interval(lambda w: effect_intervals(w, mixture, budget)),
         interval(lambda w: w.start),
         interval(lambda w: w.ceiling),
         mixture,

@@ -17,9 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.fitting.build import world_of
-from readsim.fitting.cross_validation import FOLDS, choose, first_choice, fold_of_rows, held_out
-from readsim.fitting.network import Choice, Data, Parts
-from readsim.fitting.solve import Solution, average, solve
+from readsim.fitting.cross_validation import (
+    FOLDS,
+    cross_validate,
+    first_choice,
+    fold_of_rows,
+    held_out,
+)
+from readsim.fitting.network import Data, LawConfig, LawParameters
+from readsim.fitting.solve import FittedNetwork, average, solve
 from readsim.worlds.world import World
 
 MEMBERS = 8
@@ -37,7 +43,7 @@ class Fitted:
     """
 
     world: World
-    choice: Choice
+    choice: LawConfig
     tokens: Array
     targets: Array
     held_out: Array
@@ -45,8 +51,8 @@ class Fitted:
     groups: NDArray[np.int64]
     unit: float
     data: Data
-    solutions: list[Solution]
-    order: "Order"
+    solutions: list[FittedNetwork]
+    order: "CanonicalOrder"
 
     def predict(self, tokens: Array) -> Array:
         """Profiles (n, K) after tokens (n, S) from the start."""
@@ -54,7 +60,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class CanonicalOrder:
     """The places of rows, sources and capabilities in canonical order: sorted by value and name.
 
     The fit works in this order, so that another order of rows or columns gives the same numbers.
@@ -64,10 +70,10 @@ class Order:
     sources: NDArray[np.int64]
     capabilities: NDArray[np.int64]
 
-    def given(self, parts: Parts) -> Parts:
+    def given(self, parts: LawParameters) -> LawParameters:
         """The parameters in the order that was given."""
         s, k = np.argsort(self.sources), np.argsort(self.capabilities)
-        return Parts(
+        return LawParameters(
             parts.offset[k], parts.rest[k], parts.feeds[s], parts.help[:, k], parts.harm[:, k]
         )
 
@@ -81,7 +87,7 @@ def fit_law(
     scores: bool,
     start: Array | None = None,
     groups: ArrayLike | None = None,
-    choice: Choice | None = None,
+    choice: LawConfig | None = None,
     members: int = MEMBERS,
     folds: int = FOLDS,
     seed: int = 0,
@@ -125,7 +131,7 @@ def fit_law(
     folds = min(folds, len(np.unique(group)))
     fold = fold_of_rows(group, folds, seed) if folds > 1 else np.zeros(len(x), dtype=np.int64)
     if choice is None and folds > 1:
-        choice = choose(data, fold, seed=seed, tick=tick)
+        choice = cross_validate(data, fold, seed=seed, tick=tick)
     elif choice is None:
         choice = first_choice(len(sources), scores)
     elif choice.curves < 1 or (choice.link == "exponential") == scores:
@@ -153,9 +159,9 @@ def fit_law(
 
 def _order(
     tokens: Array, targets: Array, sources: Sequence[str], capabilities: Sequence[str]
-) -> Order:
+) -> CanonicalOrder:
     s, k = (np.array(sorted(range(len(n)), key=n.__getitem__)) for n in (sources, capabilities))
-    return Order(np.lexsort((*targets[:, k].T, *tokens[:, s].T)), s, k)
+    return CanonicalOrder(np.lexsort((*targets[:, k].T, *tokens[:, s].T)), s, k)
 
 
 def _numbered(rows: Array) -> NDArray[np.int64]:

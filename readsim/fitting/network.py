@@ -28,7 +28,7 @@ TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Choice:
+class LawConfig:
     """What cross-validation chooses. `reach` is the first guess of 1 / F: tokens in units of a run."""
 
     gain: str = "log"
@@ -88,7 +88,7 @@ class Data:
         return low
 
 
-class Parts(NamedTuple):
+class LawParameters(NamedTuple):
     """The parameters: offset c (K,), E (K,), feeds (S, M), help (M, K), harm (M, K)."""
 
     offset: Array
@@ -101,7 +101,7 @@ class Parts(NamedTuple):
 class Network:
     """The objective of one choice on one data set; `flat` is (offset?, e, ln F, ln A, ln H?)."""
 
-    def __init__(self, data: Data, choice: Choice, first: Array) -> None:
+    def __init__(self, data: Data, choice: LawConfig, first: Array) -> None:
         self.data, self.choice, self.first = data, choice, first
         self.curve: Gain = gain(choice.gain)
         self.linear = choice.gain.startswith("power")
@@ -115,7 +115,7 @@ class Network:
         """offset, e, ln F, ln A, ln H as vectors."""
         return np.split(flat, self.ends[:-1])
 
-    def parts(self, flat: Array) -> Parts:
+    def parts(self, flat: Array) -> LawParameters:
         """What the parameters are, without logarithms."""
         offset, e, f, a, h = self.split(flat)
         rest = self.data.least * sigmoid(e)
@@ -125,7 +125,7 @@ class Network:
             offset = offset_of_start(self.choice.link, self.data.start, rest)[0]
         shape = (self.m, self.k)
         harm = np.exp(h).reshape(shape) if h.size else np.zeros(shape)
-        return Parts(
+        return LawParameters(
             offset, rest, np.exp(f).reshape(self.s, self.m), np.exp(a).reshape(shape), harm
         )
 

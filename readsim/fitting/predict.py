@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 from readsim.fitting.columns import RESERVED, key_of
-from readsim.fitting.csv_table import Sheet, join, read_sheet
+from readsim.fitting.csv_table import Sheet, join_cells, read_sheet
 from readsim.fitting.table import TOLERANCE
 from readsim.fitting.units import read_tokens, tokens_column
 from readsim.fitting.write import Trained
@@ -20,7 +20,7 @@ SLACK = 0.01  # of a share, or of a budget's part: how far outside is still call
 
 
 @dataclass(frozen=True, eq=False)
-class Forecast:
+class Prediction:
     """`cells` (n, K) in the file's unit under `columns`; `key` names the rows in the column `label`."""
 
     key: str
@@ -32,7 +32,7 @@ class Forecast:
 
 def forecast(
     world: World, mixtures: Path, budget: float | None = None, tolerance: float = TOLERANCE
-) -> Forecast:
+) -> Prediction:
     """Read `mixtures` and predict each row. Raises ConfigError or UnknownNameError naming the column."""
     trained = Trained.of_world(world)
     sheet = read_sheet(mixtures)
@@ -52,7 +52,7 @@ def forecast(
     notes += _outside(tokens, trained, world)
     head, _, tail = trained.target_pattern.partition("*")
     profiles = world.profile_after([tokens])
-    return Forecast(
+    return Prediction(
         key or "line",
         sheet.cells(key) if key else [str(n) for n in sheet.lines],
         [f"{head}{c}{tail}" for c in world.capabilities],
@@ -111,11 +111,11 @@ def _outside(tokens: Array, trained: Trained, world: World) -> list[str]:
     return notes
 
 
-def measured_for(made: Forecast, path: Path) -> Array:
+def measured_for(made: Prediction, path: Path) -> Array:
     """What was measured for the rows of a forecast, (n, K), from a file with the same key and columns."""
     sheet = read_sheet(path)
     cells = tuple((text,) for text in made.label)
     own = Sheet(Path("the mixtures"), (made.key,), cells, tuple(range(2, 2 + len(cells))))
     if made.key not in sheet.header:
         raise unknown(f"column in {path} (the key of the mixtures)", made.key, sheet.header)
-    return join(own, sheet, made.key).numbers(made.columns, missing=True)
+    return join_cells(own, sheet, made.key).numbers(made.columns, missing=True)

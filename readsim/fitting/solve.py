@@ -12,7 +12,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.fitting.heads import head, start_of_offset
-from readsim.fitting.network import FARTHEST, Choice, Data, Network, Parts
+from readsim.fitting.network import FARTHEST, Data, LawConfig, LawParameters, Network
 from readsim.streams import generator
 from readsim.worlds.gains import gain
 
@@ -22,19 +22,19 @@ SPREAD = (0.7, 0.3)  # of the first ln F and ln A
 FIRST_HELP, FIRST_HARM = 0.5, 1e-3  # of all curves together; of each
 
 
-class Solution(NamedTuple):
+class FittedNetwork(NamedTuple):
     """A fitted network: `flat` minimises `network`."""
 
     network: Network
     flat: Array
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> LawParameters:
         """Its parameters."""
         return self.network.parts(self.flat)
 
 
-def first_feeds(sources: int, choice: Choice, rng: np.random.Generator) -> Array:
+def first_feeds(sources: int, choice: LawConfig, rng: np.random.Generator) -> Array:
     """ln F (S, M): the first S curves are each a source's own, the rest belong to all."""
     near = -np.log(choice.reach)
     out: Array = near - SHARED + SPREAD[0] * rng.standard_normal((sources, choice.curves))
@@ -44,7 +44,7 @@ def first_feeds(sources: int, choice: Choice, rng: np.random.Generator) -> Array
     return out
 
 
-def _first(data: Data, choice: Choice, rng: np.random.Generator) -> tuple[Network, Array]:
+def _first(data: Data, choice: LawConfig, rng: np.random.Generator) -> tuple[Network, Array]:
     network = Network(data, choice, first_feeds(data.x.shape[1], choice, rng))
     k, m = network.k, network.m
     help_ = np.log(FIRST_HELP / m) + SPREAD[1] * rng.standard_normal(m * k)
@@ -56,7 +56,7 @@ def _first(data: Data, choice: Choice, rng: np.random.Generator) -> tuple[Networ
     return network, np.concatenate(flat)
 
 
-def minimise(network: Network, flat: Array, iterations: int) -> Solution:
+def minimise(network: Network, flat: Array, iterations: int) -> FittedNetwork:
     """L-BFGS-B from `flat`."""
     from scipy.optimize import minimize
 
@@ -68,18 +68,18 @@ def minimise(network: Network, flat: Array, iterations: int) -> Solution:
         bounds=[(-FARTHEST, FARTHEST)] * len(flat),
         options={"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-13},
     )
-    return Solution(network, np.asarray(found.x))
+    return FittedNetwork(network, np.asarray(found.x))
 
 
 def solve(
     data: Data,
-    choice: Choice,
+    choice: LawConfig,
     *,
     members: int,
     seed: int,
     iterations: int = ITERATIONS,
     tick: Callable[[], None] | None = None,
-) -> list[Solution]:
+) -> list[FittedNetwork]:
     """`members` restarts; with more than one all share their mean start and E."""
     out = []
     for r in range(members):
@@ -101,10 +101,10 @@ def solve(
     return polished
 
 
-def average(solutions: list[Solution]) -> Parts:
+def average(solutions: list[FittedNetwork]) -> LawParameters:
     """The curves of all members side by side, help and harm divided by their number."""
     parts = [s.parts for s in solutions]
-    return Parts(
+    return LawParameters(
         np.mean([p.offset for p in parts], axis=0),
         np.mean([p.rest for p in parts], axis=0),
         np.hstack([p.feeds for p in parts]),
@@ -113,7 +113,7 @@ def average(solutions: list[Solution]) -> Parts:
     )
 
 
-def predict(parts: Parts, choice: Choice, x: Array) -> Array:
+def predict_profiles(parts: LawParameters, choice: LawConfig, x: Array) -> Array:
     """`bad` (n, K) of scaled tokens x (n, S)."""
     y = x @ parts.feeds
     u = gain(choice.gain).value(y)

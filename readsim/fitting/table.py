@@ -12,12 +12,12 @@ from readsim.errors import ConfigError, unknown
 from readsim.fitting.columns import (
     RESERVED,
     key_of,
+    matching_columns,
     patterns,
-    pick,
     split_columns,
     strip,
 )
-from readsim.fitting.csv_table import Sheet, common_key, join, read_sheet
+from readsim.fitting.csv_table import Sheet, common_key, join_cells, read_sheet
 from readsim.fitting.units import Scale, read_targets, read_tokens
 
 TOLERANCE = 0.01
@@ -69,7 +69,7 @@ class Runs:
     notes: list[str] = field(default_factory=list)
 
 
-def read_runs(runs: Path, targets: Path | None, options: Options) -> Runs:
+def read_run_table(runs: Path, targets: Path | None, options: Options) -> Runs:
     """Read `runs`, joined with `targets` where given. Raises ConfigError for anything in doubt."""
     sheet = read_sheet(runs)
     if targets is None:
@@ -84,7 +84,7 @@ def read_runs(runs: Path, targets: Path | None, options: Options) -> Runs:
         sheet, notes = one_size(sheet, options.size)
         other, more = one_size(read_sheet(targets), options.size)
         key = common_key(sheet, other, options.key)
-        measured = join(sheet, other, key)
+        measured = join_cells(sheet, other, key)
         names = _columns(sheet, key, options.sources, "sources")
         wanted = _columns(measured, key, options.targets, "targets")
         notes += [*more, f"files joined on {key!r}"]
@@ -123,10 +123,10 @@ def read_runs(runs: Path, targets: Path | None, options: Options) -> Runs:
 def _columns(sheet: Sheet, key: str, given: Sequence[str] | None, option: str) -> list[str]:
     """The columns of one file of two: those given, or all that are neither key nor reserved."""
     if given:
-        return pick(sheet, given, option)
+        return matching_columns(sheet, given, option)
     out = [c for c in sheet.header if c != key and c.lower() not in RESERVED]
     if not out:
-        raise ConfigError(f"{sheet.path}: no column beside {key!r}: no {option}")
+        raise ConfigError(f"{sheet.path}: no column other than {key!r}: no {option}")
     return out
 
 
@@ -186,7 +186,7 @@ def _used(sheet: Sheet, names: Sequence[str], tokens: Array) -> None:
     for j, name in enumerate(names):
         if not tokens[:, j].any():
             raise ConfigError(
-                f"{sheet.path}: column {name!r} is 0 in every row: nothing can be said of it; leave it "
+                f"{sheet.path}: column {name!r} is 0 in every row: nothing can be learnt about it; leave it "
                 "out of --sources"
             )
     if len(np.unique(tokens, axis=0)) < 2:

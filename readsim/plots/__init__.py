@@ -16,7 +16,7 @@ __all__ = ["draw_all", "draw_allocation", "draw_spillover", "draw_utility"]
 def draw_all(folder: Path) -> list[Path]:
     """Draw `utility`, `allocation` and `spillover` (.pdf, .png and .svg) into `folder`: the files.
 
-    Without a capability beside the target there is no spillover, so no such figure. The same logs
+    Without a capability other than the target there is no spillover, so no such figure. The same logs
     give the same files. Raises RunLogError for logs that are not one complete comparison.
     """
     logs = read_logs(folder)

@@ -62,7 +62,7 @@ def draw_allocation(logs: Sequence[Log], grid: Grid) -> Figure:
     legend = [*sources, f"{rest} others"] if rest else sources
     colours = [*COLOURS[: len(sources)], PALE]
     rows = len(grid.allocators)
-    height = max(0.5, 0.17 * (len(legend) + 4) / rows - GAP)  # the legend fits beside the rows
+    height = max(0.5, 0.17 * (len(legend) + 4) / rows - GAP)  # the legend fits next to the rows
     figure, panel = panels(
         rows * len(tasks),
         Box(1.25, height, left=0.2, right=0.0, top=GAP, bottom=0.0),

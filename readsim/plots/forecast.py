@@ -22,7 +22,7 @@ def draw_forecast(
     *,
     unit: str = "points",
 ) -> Figure:
-    """A row a name (n,): the predicted interval as a bar with its mean, the measurement with two of its
+    """A row per name (n,): the predicted interval as a bar with its mean, the measurement with two of its
     standard errors; a name whose measurement is outside is in another colour. All in `unit`."""
     room = room_for(names)
     box = Box(3.6, ROW * len(names) + 0.1, left=room + 0.15, right=0.15, top=0.1, bottom=0.4)

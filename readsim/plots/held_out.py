@@ -14,7 +14,7 @@ MARGINS = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
 
 
 def draw_predicted(predicted: Array, measured: Array, names: Sequence[str], unit: str) -> Figure:
-    """Measured over predicted, (n, K) each in `unit`, a panel a capability; grey: equal."""
+    """Measured over predicted, (n, K) each in `unit`, a panel per capability; grey: equal."""
     figure, axes = panels(len(names), BOX, columns=COLUMNS, margins=MARGINS)
     for j, (name, panel) in enumerate(zip(names, axes, strict=True)):
         p, m = predicted[:, j], measured[:, j]
@@ -33,7 +33,7 @@ def draw_predicted(predicted: Array, measured: Array, names: Sequence[str], unit
 
 
 def draw_residuals(predicted: Array, measured: Array, names: Sequence[str], unit: str) -> Figure:
-    """Measured minus predicted over predicted, (n, K) each in `unit`, a panel a capability."""
+    """Measured minus predicted over predicted, (n, K) each in `unit`, a panel per capability."""
     figure, axes = panels(len(names), BOX, columns=COLUMNS, margins=MARGINS)
     for j, (name, panel) in enumerate(zip(names, axes, strict=True)):
         there = np.isfinite(predicted[:, j]) & np.isfinite(measured[:, j])

@@ -1,4 +1,4 @@
-"""Names beside what they name, none on top of another."""
+"""Names next to what they name, none on top of another."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ NEAR = 12.0  # up to here a name needs no line to its point
 FAR = 1.0  # what a point of distance costs, in covered square points
 
 
-def spread(wanted: Array, gap: float) -> Array:
+def spread_labels(wanted: Array, gap: float) -> Array:
     """Positions at least `gap` apart, in the order of `wanted`, nearest to it in squares: (n,) -> (n,).
 
     With y_i = z_i - i gap for sorted z, the nearest non-decreasing y is an isotonic regression.
@@ -46,7 +46,7 @@ def label_right(
     """
     ends = np.column_stack([np.full(len(heights), axes.get_xlim()[0]), heights])
     level = axes.transAxes.inverted().transform(axes.transData.transform(ends))[:, 1]
-    places = spread(level, 1.3 * SIZE / 72.0 / inches)
+    places = spread_labels(level, 1.3 * SIZE / 72.0 / inches)
     for name, colour, start, end in zip(names, colours, level, places, strict=True):
         axes.annotate(
             short(name),
@@ -65,7 +65,7 @@ def label_right(
 def label_points(
     axes: Axes, points: Array, names: Sequence[str], colours: Sequence[str], lines: Array
 ) -> None:
-    """A name beside each point (n, 2), clear of other names and points and, less strictly, of `lines`.
+    """A name next to each point (n, 2), clear of other names and points and, less strictly, of `lines`.
 
     Lines (m, 4) are boxes [x0, y0, x1, y1] without width or height, in data units as the points
     are. Names are placed one after the other, each where it costs least by what it covers and how

@@ -9,7 +9,7 @@ from readsim.token_counts import show_tokens
 
 
 def draw_profile(log: Log) -> Figure:
-    """One small panel a capability: the probe's score over tokens, the share of tokens its source got,
+    """One small panel per capability: the probe's score over tokens, the share of tokens its source got,
     and the change that the test split measured, with a 95 % interval.
 
     The log is of one run, which need not be over. Points are 100 x score.

@@ -1,4 +1,4 @@
-"""Figure: what a task gains against what everything else loses (R87)."""
+"""Figure: what a task gains against what everything else loses."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,10 +13,10 @@ from readsim.token_counts import show_tokens
 
 
 def draw_spillover(grid: Grid) -> Figure:
-    """One panel a budget, one point an allocator: negative spillover across, gain of the target up.
+    """One panel per budget, one point an allocator: negative spillover across, gain of the target up.
 
     Bars are 95 % intervals over seeds. The dotted line is the noise floor of the spillover: what it
-    shows when nothing changes but the measurement. Needs capabilities beside the target.
+    shows when nothing changes but the measurement. Needs capabilities other than the target.
     """
     scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
     across, up, floor = (
@@ -45,7 +45,7 @@ def draw_spillover(grid: Grid) -> Figure:
         bottom, top = low[:, 1].min() - space, high[:, 1].max() + 2.0 * space
         axes.set_ylim(bottom, top)
         axes.set_title(f"budget {show_tokens(budget)}")
-        axes.set_xlabel(f"Neg: mean drop beside the target ({unit})")
+        axes.set_xlabel(f"Neg: mean drop outside the target ({unit})")
         axes.text(line, top, " noise floor", va="top", fontsize=6, color=FAINT)
         across_bars = np.column_stack([low[:, 0], centres[:, 1], high[:, 0], centres[:, 1]])
         up_bars = np.column_stack([centres[:, 0], low[:, 1], centres[:, 0], high[:, 1]])

@@ -123,7 +123,7 @@ def panels(
 ) -> tuple[Figure, list[Axes]]:
     """`count` panels of exactly this size, row by row, with the space of `margins` around them all.
 
-    What is written beside a panel does not move it. The figure needs no screen, and nothing global
+    What is written next to a panel does not move it. The figure needs no screen, and nothing global
     holds on to it.
     """
     columns = min(count, columns)

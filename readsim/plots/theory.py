@@ -91,7 +91,8 @@ def draw_coverage(curves: Mapping[str, Array], kappas: Array, delta: float) -> F
     axes.set_xlabel("kappa")
     axes.set_ylabel("coverage of q, share of candidates")
     footnote(
-        figure, f"Dotted: the coverage 1 - delta = {1 - delta:g} that Assumption C.1 asks for."
+        figure,
+        f"Dotted: the coverage 1 - delta = {1 - delta:g} that calibrated uncertainty asks for.",
     )
     return figure
 

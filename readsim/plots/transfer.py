@@ -1,4 +1,4 @@
-"""Figure: heat maps of transfer matrices, one a budget (Figure 1 of the paper)."""
+"""Figure: heat maps of transfer matrices, one per budget (Figure 1 of the paper)."""
 
 from collections.abc import Sequence
 

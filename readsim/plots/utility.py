@@ -1,4 +1,4 @@
-"""Figure: measured utility against the tokens spent (R86)."""
+"""Figure: measured utility against the tokens spent."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ from readsim.token_counts import show_tokens
 
 
 def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:
-    """A row a budget: left the gain since the start, right its paired difference to task-static.
+    """A row per budget: left the gain since the start, right its paired difference to task-static.
 
     Lines are on the probe split, marks beyond their ends on the test split, both means over tasks
     and seeds. Bands and bars are 95 % intervals over seeds. The gains of one seed share the luck of

@@ -2,7 +2,7 @@
 
 A run that has not ended is left out and named; a log that is not what it should be is an error. The
 folder of `compare` is one comparison. Real runs are compared with the same student, recipe, budget, data
-and probes only (R65), so their folder may hold several.
+and probes only, so their folder may hold several.
 """
 
 from collections.abc import Mapping, Sequence

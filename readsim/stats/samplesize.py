@@ -43,7 +43,7 @@ def seeds_needed(difference: float, sd: float, *, goal: float = POWER, level: fl
         high *= 2
         if high > MOST:
             raise ConfigError(
-                f"difference = {difference!r}: too small beside sd = {sd!r}, it needs over {MOST} seeds"
+                f"difference = {difference!r}: too small for sd = {sd!r}, it needs over {MOST} seeds"
             )
     low = high // 2
     while high - low > 1:

@@ -1,4 +1,4 @@
-"""What the suite runs: a list of comparisons, one a world."""
+"""What the suite runs: a list of comparisons, one per world."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

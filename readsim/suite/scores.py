@@ -67,7 +67,7 @@ def read_scores(plan: Sequence[Comparison], out: Path) -> Scores:
 
 
 def scores_of(runs: pd.DataFrame, timings: pd.DataFrame) -> Scores:
-    """Scores from one row a run (`readsim.summary.results` with `folder` and `case`), and timings."""
+    """Scores from one row per run (`readsim.summary.results` with `folder` and `case`), and timings."""
     allocators = display_order(runs["allocator"].unique().tolist())
     known = runs.drop_duplicates("case")
     cases, worlds = known["case"].tolist(), known["folder"].tolist()

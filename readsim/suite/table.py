@@ -25,7 +25,7 @@ def suite_table(scores: Scores) -> pd.DataFrame:
     optimality_gap                  mean shortfall of the scores to 1
     over_task_static, over_read     probability of improvement (with _low and _high), on shared cases
     worst, worst_case               lowest mean difference to task-static over all cases, in points; where
-    negative                        mean drop beside the target, in points
+    negative                        mean drop outside the target, in points
     seconds_per_decision
     scored, cases                   cases behind the scores, and all that it ran on
     """
@@ -121,6 +121,6 @@ def suite_notes(scores: Scores) -> list[str]:
     )
     others = (
         "P: chance that a run ends above one of the other allocator, ties half, averaged over cases. "
-        "Worst: lowest mean difference to task-static. Neg: mean drop beside the target, points."
+        "Worst: lowest mean difference to task-static. Neg: mean drop outside the target, points."
     )
     return [about, middle, others]

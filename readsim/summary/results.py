@@ -29,8 +29,8 @@ def results_of(logs: Sequence[Log]) -> pd.DataFrame:
 
     `utility` and `final:CAPABILITY` are those of the final profile. `on_target`, `off_target`,
     `negative` (with its noise floor) and `significant_drops` are over the visible capabilities, from
-    the change that the test split measured, with the most required one as the target (D18);
-    `harmful` is over the essential set (R106). Without anything beside the target they are missing.
+    the change that the test split measured, with the most required one as the target;
+    `harmful` is over the essential set. Without anything beside the target they are missing.
     """
     frame = pd.concat([pd.DataFrame(_columns(log)) for log in logs], ignore_index=True)
     return frame.sort_values(list(KEYS), ignore_index=True)

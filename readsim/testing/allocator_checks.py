@@ -12,7 +12,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 from readsim.testing.backend_checks import same
-from readsim.testing.checks import Outcome, Property, Skip, run
+from readsim.testing.checks import Outcome, Property, Skip, run_properties
 from readsim.testing.playing import (
     BUDGET,
     CASES,
@@ -47,7 +47,7 @@ def simplex(make: Make, case: Case) -> None:
     _is_allocation(_picks(make, case), case.size)
 
 
-def determinism(make: Make, case: Case) -> None:
+def allocator_determinism(make: Make, case: Case) -> None:
     assert same(_picks(make, case), _picks(make, case)), "the same seed, other picks"
 
 
@@ -223,7 +223,7 @@ def monotone(make: Make, case: Case) -> None:
 
 PROPERTIES = (
     Property("simplex", "every pick is finite shares >= 0 of all sources", simplex, CASES),
-    Property("determinism", "the seed fixes every pick", determinism, CASES),
+    Property("determinism", "the seed fixes every pick", allocator_determinism, CASES),
     Property("global generators", "no draw outside context.rng", global_generators, CASES),
     Property("seed isolation", "runs do not touch each other", seed_isolation, CASES),
     Property("inputs untouched", "state, setup, context, transition stay", inputs_untouched, CASES),
@@ -255,7 +255,7 @@ def check_allocator(
         if promise not in PROMISES:
             raise unknown("promise", promise, PROMISES)
     chosen = [*PROPERTIES, *([PROMISED] if promises else [])]
-    return run(
+    return run_properties(
         chosen,
         _factory(allocator),
         examples=examples,

@@ -15,7 +15,7 @@ from readsim.envs.env import DistillEnv
 from readsim.envs.ledger import BUDGETED, KINDS
 from readsim.envs.offline_pool import offline_pool
 from readsim.runs.loop import rollout
-from readsim.testing.checks import Outcome, Property, Skip, run
+from readsim.testing.checks import Outcome, Property, Skip, run_properties
 from readsim.tree_file import load_tree, save_tree
 
 Make = Callable[[], Backend]
@@ -324,4 +324,6 @@ def check_backend(
 
     What is tested: `[p.name for p in readsim.testing.backend_checks.PROPERTIES]`. Raises CheckError.
     """
-    return run(PROPERTIES, make, examples=1, expected_failures=expected_failures, on_fail=on_fail)
+    return run_properties(
+        PROPERTIES, make, examples=1, expected_failures=expected_failures, on_fail=on_fail
+    )

@@ -39,7 +39,7 @@ class Property:
     cases: SearchStrategy[Any] | None = None
 
 
-def run(
+def run_properties(
     properties: Sequence[Property],
     subject: object,
     *,

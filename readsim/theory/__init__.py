@@ -4,6 +4,6 @@ One module a statement: its formula as pure functions, and a `check` that measur
 backend or on run logs and returns a `Result`.
 """
 
-from readsim.theory.result import Result, Verdict, needs
+from readsim.theory.result import Result, Statement, Verdict, needs
 
-__all__ = ["Result", "Verdict", "needs"]
+__all__ = ["Result", "Statement", "Verdict", "needs"]

@@ -45,14 +45,17 @@ def _each(parts: Sequence[Callable[[], Any]], lacking: Said) -> Iterator[Result]
 
 
 def of_world(name: str, seeds: Sequence[int], lacking: Said) -> Iterator[Result]:
-    """A4.4, P4.5, L1, L2, L5, L9, C.1 and P4.7 of the first task of a world, at 20M tokens or its horizon."""
+    """What concerns gains, order, marginal gains, bounds and beliefs, for the first task of a world.
+
+    The budget is 20M tokens, or the world's horizon where that is less.
+    """
     world = load_world(name)
     task = world.task(world.task_names[0])
     budget = int(min(BUDGET, world.horizon))
-    profile = order_effects.of_world(world)
+    profile = order_effects.world_profile(world)
     yield from _each(
         [
-            lambda: gains.check_world(world, task, budget),
+            lambda: gains.check_world_gains(world, task, budget),
             lambda: marginals.check(world, task, budget),
             lambda: static_dominance.check(world, task, budget),
             lambda: one_hot_bound.check(world, budget),
@@ -75,7 +78,7 @@ def _beliefs(world: World, budget: int, seeds: Sequence[int]) -> list[Result]:
 
 
 def of_toy() -> Iterator[Result]:
-    """A4.1, A4.2, P4.3, L9 and A4.4 of the toy pair under each update rule."""
+    """What concerns parameters, order effects and gains, for the toy pair under each update rule."""
     for rule in RULES:
         rate = RATES.get(rule, 0.05)
         toy = ToyBackend(ToyConfig(optimiser=rule, sampled=False, learning_rate=4 * rate))
@@ -99,7 +102,7 @@ def of_toy() -> Iterator[Result]:
 
 
 def of_runs(folder: Path, lacking: Said) -> Iterator[Result]:
-    """A4.4, proxy calibration, C.1 and the played half of P4.7 of the runs in a folder."""
+    """Gains, proxy calibration, and beliefs about played choices, for the runs in a folder."""
     read, subject = runs.measured_runs(folder), folder.name
     parts = [
         lambda: runs.check_gains(read, subject),

@@ -1,11 +1,11 @@
-"""Assumption 4.6 / C.1 (calibrated uncertainty): |q - mu| <= kappa sigma for all candidates, always.
+"""Assumptions 4.6 and C.1, calibrated uncertainty: |q - mu| <= kappa sigma for all candidates, always.
 
 Precise form: with probability >= 1 - delta over runs, at every step t and for *every* candidate, also
 the unplayed optimum, |q(x_t, alpha) - mu_t| <= beta sigma_t, mu and sigma fitted before step t.
 
 It holds where the ensemble contains the truth and sigma is its error's scale. Known failures: a
 bootstrap deviation leaves out misspecification (with more data it shrinks, the bias does not);
-sigma = 0 with any error; a kappa that shrinks (R50). Repairs: `readsim.allocators.read.calibration`.
+sigma = 0 with any error; a kappa that shrinks. Repairs: `readsim.allocators.read.calibration`.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from readsim.allocators.read.calibration import standard_errors
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.stats.intervals import t_interval
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 from readsim.theory.witness import Decision
 
 
@@ -55,7 +55,7 @@ def pairs(decisions: Sequence[Decision]) -> tuple[Array, Array]:
 
 
 def by_run(decisions: Sequence[Decision], value: Sequence[float]) -> Array:
-    """The mean of `value` (one a decision) within each run: (N,)."""
+    """The mean of `value` (one per decision) within each run: (N,)."""
     seeds = np.array([d.seed for d in decisions])
     return np.array([np.mean(np.asarray(value)[seeds == s]) for s in dict.fromkeys(seeds.tolist())])
 
@@ -81,7 +81,7 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> Re
     error, sigma = pairs(decisions)
     beta = empirical_beta(error, sigma)
     return Result(
-        statement="C.1",
+        statement=Statement.CALIBRATED,
         subject=subject,
         measure="coverage of q by mu +- kappa sigma, share of candidates",
         statistic=mean,

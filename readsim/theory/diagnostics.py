@@ -1,6 +1,6 @@
-"""Observation 2's two diagnostics, as the paper states them and without their bias (R14, R15, D43).
+"""Observation 2's two diagnostics, as the paper states them and without their bias.
 
-Diminishing returns: gain of the target from B1 to B2 beside B2 to B3. Choosing "the strongest-improving
+Diminishing returns: gain of the target from B1 to B2 against B2 to B3. Choosing "the strongest-improving
 targets" by the first window makes linear gains look saturating (regression to the mean), and windows of
 unequal length (20-80, 80-150) compare 60M with 70M. Negative spillover: E[drop]_+ of noise alone is
 0.4 standard deviations, whatever the truth.
@@ -60,7 +60,7 @@ def mean_drop(change: Array, change_sd: Array | float, *, floor: bool = True) ->
     The floor is that of a true change of 0: where capabilities drop by several sd it takes 0.4 sd too
     much. 0 for no changes at all.
     """
-    if not change.size:  # one capability: nothing beside the target
+    if not change.size:  # one capability: nothing but the target
         return 0.0
     drop = float(np.mean(np.maximum(-change, 0.0)))
     return drop - float(np.mean(NOISE_DROP * np.asarray(change_sd))) if floor else drop

@@ -12,7 +12,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result, needs
+from readsim.theory.result import Result, Statement, needs
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
 
@@ -40,7 +40,7 @@ def fall(value: Callable[[Array], float], b: Array, i: int, width: float) -> flo
     return value(b) - value(b + width * np.eye(len(b))[i])
 
 
-def order_gap(utility: Utility, first: Array, second: Array) -> float:
+def utility_order_gap(utility: Utility, first: Array, second: Array) -> float:
     """|U(first, then second) - U(second, then first)|."""
     return abs(utility([first, second]) - utility([second, first]))
 
@@ -50,7 +50,7 @@ def check(
 ) -> list[Result]:
     """The four parts of the assumption at `draws` random points within the budget, in score units.
 
-    `utility` is of a schedule, without noise (see `of_world`). Each statistic is the largest violation
+    `utility` is of a schedule, without noise (see `world_utility`). Each statistic is the largest violation
     found: a search can refute, and only fail to refute.
     """
     if sources < 1 or not budget > 0:
@@ -70,13 +70,13 @@ def check(
             gap = abs(interaction(value, b, i, width, j, other))
             worst["adds up"] = max(worst["adds up"], gap)
             e = np.eye(sources)
-            swapped = order_gap(utility, width * e[i], other * e[j])
+            swapped = utility_order_gap(utility, width * e[i], other * e[j])
             worst["order-free"] = max(worst["order-free"], swapped)
         worst["concave"] = max(worst["concave"], sag(value, b, i, width))
         worst["nondecreasing"] = max(worst["nondecreasing"], fall(value, b, i, width))
     return [
         Result(
-            statement=f"A4.4 {part}",
+            statement=f"{Statement.CONCAVE_GAINS}: {part}",
             subject=subject,
             measure="largest violation found, score units",
             statistic=found,
@@ -90,13 +90,13 @@ def check(
 
 ADVICE = {
     "adds up": "sources interact in U: the optimum is numeric, marginal gains depend on the others",
-    "concave": "slow starts: greedy steps can be far from the best plan (L4)",
-    "nondecreasing": "some tokens harm: allow the run to stop early (L5)",
-    "order-free": "the order matters: adaptive schedules can beat every constant mixture (L1, L9)",
+    "concave": "slow starts: greedy steps can be far from the best plan",
+    "nondecreasing": "some tokens harm: allow the run to stop early",
+    "order-free": "the order matters: adaptive schedules can beat every constant mixture",
 }
 
 
-def of_world(world: World, task: Task) -> Utility:
+def world_utility(world: World, task: Task) -> Utility:
     """The noise-free utility of a schedule in a world."""
 
     def utility(schedule: Sequence[Array]) -> float:
@@ -105,12 +105,16 @@ def of_world(world: World, task: Task) -> Utility:
     return utility
 
 
-def check_world(world: World, task: Task, budget: float, *, draws: int = 64) -> list[Result]:
+def check_world_gains(world: World, task: Task, budget: float, *, draws: int = 64) -> list[Result]:
     """`check` on a world, within its horizon.
 
     Raises CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.
     """
     if world.dynamics == "artifact":
-        needs("A4.4", world, "a response to tokens, not to steps (dynamics 'artifact')")
+        needs(
+            Statement.CONCAVE_GAINS,
+            world,
+            "a response to tokens, not to steps (dynamics 'artifact')",
+        )
     within = min(budget, world.horizon)
-    return check(of_world(world, task), len(world.sources), within, world.name, draws=draws)
+    return check(world_utility(world, task), len(world.sources), within, world.name, draws=draws)

@@ -2,7 +2,7 @@
 
 For F(b) = sum_i h_i(b_i), h_i concave, over b >= 0, sum b = B: b* is optimal iff a lambda exists with
 h_i'(b_i+) <= lambda <= h_i'(b_i-) where b_i > 0 and h_j'(0+) <= lambda where b_j = 0 (one-sided
-derivatives, so kinks are cases; h_i = w_i g_i in the paper, with spillover Lemma L5's). The paper's
+derivatives, so kinks are cases; h_i = w_i g_i in the paper, with spillover `lemmas.spillover`'s). The paper's
 "single-capability allocation is improved when" is an if and only if.
 
 Not concave (S-shaped gains): the conditions are necessary and not sufficient. w_j > 0 with an infinite
@@ -12,7 +12,7 @@ slope at 0: j is always active. All flat: lambda = 0 and the optimum is not uniq
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.theory.result import Result, needs
+from readsim.theory.result import Result, Statement, needs
 from readsim.worlds.optimum import OrderFree, optimum
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
@@ -44,7 +44,11 @@ def marginals(world: World, task: Task, tokens: Array) -> tuple[Array, Array]:
     Raises CapabilityMissingError where U is not a function of cumulative tokens.
     """
     if not world.order_free:
-        needs("P4.5", world, f"gains of cumulative tokens alone (dynamics {world.dynamics!r})")
+        needs(
+            Statement.MARGINAL_GAINS,
+            world,
+            f"gains of cumulative tokens alone (dynamics {world.dynamics!r})",
+        )
 
     least = 1e-12 * max(float(tokens.sum()), 1.0)  # beside 0, where a slope may be infinite
 
@@ -69,7 +73,7 @@ def check(
     right, left = marginals(world, task, shares * budget)
     scale = max(float(np.abs(right[shares > ACTIVE]).max()), 1e-300)
     return Result(
-        statement="P4.5",
+        statement=Statement.MARGINAL_GAINS,
         subject=subject or world.name,
         measure="KKT gap of the marginal gains over the largest active one",
         statistic=kkt_gap(right, left, shares) / scale,

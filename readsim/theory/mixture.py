@@ -10,7 +10,7 @@ alpha) passes too. Its order in eta is 2 for SGD.
 
 Known failures, order 1 (the error is as large as the update): sign updates and cold Adam, because
 sign(sum) is not the sum of signs; clipping, because the length is not linear. Warm Adam is between.
-Also alpha over labels of unequal lengths (L10), and pools reused within a step.
+Also alpha over labels of unequal lengths, and pools reused within a step.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,8 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.backend import OffersParameters
-from readsim.theory.orders import Order, observed_order
-from readsim.theory.result import Result, needs
+from readsim.theory.orders import ObservedOrder, observed_order
+from readsim.theory.result import Result, Statement, needs
 
 Update = Callable[[Array], Array]  # allocation (S,) -> E[Delta theta] (d,), or any other vector
 HALVINGS = 5
@@ -50,7 +50,7 @@ def residual_order(
     *,
     draws: int = 8,
     norm: Callable[[Array], float] = lambda r: float(np.linalg.norm(r)),
-) -> tuple[Array, Array, Order]:
+) -> tuple[Array, Array, ObservedOrder]:
     """Rates (H,), superposition residuals (H, n), observed order; `update_at(eta)` is D at rate eta."""
     mixtures = random_mixtures(sources, draws)
     rates: Array = rate * 0.5 ** np.arange(HALVINGS, dtype=np.float64)
@@ -76,14 +76,14 @@ def check(
 
     Raises CapabilityMissingError for a backend that does not show its parameters.
     """
-    needs("A4.1", backend, "parameters (OffersParameters)", OffersParameters)
+    needs(Statement.LINEAR_UPDATES, backend, "parameters (OffersParameters)", OffersParameters)
 
     def update_at(h: float) -> Update:
         return lambda alpha: backend.expected_update(alpha, h, updates)
 
     rates, found, order = residual_order(update_at, rate, len(backend.directions()), draws=draws)
     return Result(
-        statement="A4.1",
+        statement=Statement.LINEAR_UPDATES,
         subject=subject,
         measure="order of the superposition residual of the update in its rate",
         statistic=order.value,

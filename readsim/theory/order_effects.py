@@ -1,4 +1,4 @@
-"""Lemma L9 (order effects): doing i for h then k for h, minus the reverse, is h^2 [v_i, v_k] + O(h^3).
+"""Lemma on order effects: doing i for h then k for h, minus the reverse, is h^2 [v_i, v_k] + O(h^3).
 
 [v_i, v_k] = Dv_k v_i - Dv_i v_k; common terms cancel. Assumption 4.4 needs these brackets to be invisible
 to p. In order-free worlds the gap is 0; where state matters (`flow`, real training) it has order 2, or
@@ -13,13 +13,13 @@ from readsim.arrays import Array
 from readsim.backend import OffersExpectedTraining
 from readsim.theory.mixture import HALVINGS
 from readsim.theory.orders import observed_order
-from readsim.theory.result import Result, needs
+from readsim.theory.result import Result, Statement, needs
 from readsim.worlds.world import World
 
 Profile = Callable[[list[Array]], Array]  # intervals of tokens (S,) -> profile (K,)
 
 
-def order_gap(profile: Profile, first: Array, second: Array) -> float:
+def profile_order_gap(profile: Profile, first: Array, second: Array) -> float:
     """max_j |p_j(first, then second) - p_j(second, then first)|."""
     return float(np.abs(profile([first, second]) - profile([second, first])).max())
 
@@ -30,7 +30,12 @@ def of_training(backend: OffersExpectedTraining, updates: int = 2) -> Profile:
 
     An interval of no tokens changes nothing. Raises CapabilityMissingError for another backend.
     """
-    needs("L9", backend, "expected training (OffersExpectedTraining)", OffersExpectedTraining)
+    needs(
+        Statement.ORDER_EFFECTS,
+        backend,
+        "expected training (OffersExpectedTraining)",
+        OffersExpectedTraining,
+    )
 
     def profile(schedule: list[Array]) -> Array:
         saved = backend.snapshot()
@@ -54,17 +59,19 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
     steps = tokens * 0.5 ** np.arange(HALVINGS)
     e = np.eye(sources)
     pairs = [(i, k) for i in range(sources) for k in range(i + 1, sources)]
-    found = np.array([[order_gap(profile, h * e[i], h * e[k]) for i, k in pairs] for h in steps])
+    found = np.array(
+        [[profile_order_gap(profile, h * e[i], h * e[k]) for i, k in pairs] for h in steps]
+    )
     largest = float(found[0].max()) if pairs else 0.0
     results = [
         Result(
-            statement="L9 order-free",
+            statement=f"{Statement.ORDER_EFFECTS}: order-free",
             subject=subject,
             measure="largest gap of scores between two orders",
             statistic=largest,
             bound=1e-12,
             sense="<=",
-            advice="the order of training matters: A4.4 does not hold, adaptivity can pay (L1)",
+            advice="the order of training matters: Assumption 4.4 fails, adaptivity can pay",
             detail={"steps": steps, "residuals": found},
         )
     ]
@@ -72,7 +79,7 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
         order = observed_order(steps, found)
         results.append(
             Result(
-                statement="L9",
+                statement=Statement.ORDER_EFFECTS,
                 subject=subject,
                 measure="order of the gap between two orders in their size",
                 statistic=order.value,
@@ -86,6 +93,6 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
     return results
 
 
-def of_world(world: World) -> Profile:
+def world_profile(world: World) -> Profile:
     """The noise-free profile of a schedule."""
     return world.profile_after

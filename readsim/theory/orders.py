@@ -10,7 +10,7 @@ from readsim.errors import ConfigError
 ROUNDING = 1e-13  # residuals below this, in units of what was subtracted, are rounding
 
 
-class Order(NamedTuple):
+class ObservedOrder(NamedTuple):
     """`value` with its 95 % interval. Residuals that are all rounding have infinite order."""
 
     value: float
@@ -18,8 +18,8 @@ class Order(NamedTuple):
     high: float
 
 
-def observed_order(steps: ArrayLike, residuals: ArrayLike, scale: float = 1.0) -> Order:
-    """Least-squares slope of log residual on log step, replicates beside each other.
+def observed_order(steps: ArrayLike, residuals: ArrayLike, scale: float = 1.0) -> ObservedOrder:
+    """Least-squares slope of log residual on log step, replicates next to each other.
 
     steps (H,) > 0 of at least two sizes; residuals (H,) or (H, n) >= 0 for n random draws of whatever
     else varies. Each draw gives one slope; the interval is Student's over draws, for one draw that of
@@ -48,8 +48,8 @@ def observed_order(steps: ArrayLike, residuals: ArrayLike, scale: float = 1.0) -
         if real.sum() > 2:
             error = float(line.stderr) * float(t.ppf(0.975, real.sum() - 2))
     if not slopes:
-        return Order(np.inf, np.inf, np.inf)
+        return ObservedOrder(np.inf, np.inf, np.inf)
     mean = float(np.mean(slopes))
     if len(slopes) > 1:
         error = float(np.std(slopes, ddof=1) / np.sqrt(len(slopes)) * t.ppf(0.975, len(slopes) - 1))
-    return Order(mean, mean - error, mean + error)
+    return ObservedOrder(mean, mean - error, mean + error)

@@ -13,7 +13,7 @@ from readsim.arrays import Array
 from readsim.backend import OffersParameters
 from readsim.theory.mixture import HALVINGS, ORDER
 from readsim.theory.orders import observed_order
-from readsim.theory.result import Result, needs
+from readsim.theory.result import Result, Statement, needs
 
 
 def taylor_remainder(
@@ -38,7 +38,7 @@ def check(
     `readout` replaces the backend's smooth one (greedy accuracy, say). A score that moved and whose
     gradient is 0 has an order of 0 or so.
     """
-    needs("A4.2", backend, "parameters (OffersParameters)", OffersParameters)
+    needs(Statement.LOCAL_READOUT, backend, "parameters (OffersParameters)", OffersParameters)
     theta, jacobian = backend.parameters(), backend.readout_gradients()
     rng = np.random.default_rng(seed)
     ways = rng.normal(size=(draws, len(theta)))
@@ -53,7 +53,7 @@ def check(
     )
     order = observed_order(steps, found)
     return Result(
-        statement="A4.2",
+        statement=Statement.LOCAL_READOUT,
         subject=subject,
         measure="order of the Taylor remainder of the scores",
         statistic=order.value,

@@ -1,4 +1,4 @@
-"""Proposition 4.7 / C.2 (step-level regret of the UCB rule) and its general form for any kappa.
+"""Propositions 4.7 and C.2 (step-level regret of the UCB rule) and their general form for any kappa.
 
 If |q - mu| <= beta sigma on all candidates and alpha_t maximises mu + kappa sigma, then
 
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.theory.calibration import by_run, empirical_beta, mean_interval
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 from readsim.theory.witness import Decision
 
 
@@ -73,18 +73,18 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> li
     reduced = float(np.mean([d.kappa < empirical_beta(d.q - d.mu, d.sigma) for d in decisions]))
     return [
         Result(
-            statement="P4.7",
+            statement=Statement.STEP_REGRET,
             subject=subject,
             measure="share of steps with regret above 2 kappa sigma",
             statistic=mean,
             interval=(low, high),
             bound=delta,
             sense="<=",
-            advice=f"kappa < beta at {reduced:.0%} of the steps: there C.1 fails, not the proposition",
+            advice=f"kappa < beta at {reduced:.0%} of the steps: calibration fails there, not this",
             detail={"regret": np.array(lost), "claimed": np.array(claimed), "below_beta": reduced},
         ),
         Result(
-            statement="P4.7, any kappa",
+            statement=f"{Statement.STEP_REGRET}: any kappa",
             subject=subject,
             measure="largest excess of regret over the general bound, reward units",
             statistic=max(excess, default=-np.inf),

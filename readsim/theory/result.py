@@ -1,4 +1,4 @@
-"""What a check of a statement returns: a statistic beside its bound, and what follows."""
+"""What a check of a statement returns: a statistic next to its bound, and what follows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,11 +16,36 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
+class Statement(StrEnum):
+    """What is tested, by the name that tables show; lemmas are ours, the rest is the paper's.
+
+    A part of a statement is named behind it: `f"{Statement.CONCAVE_GAINS}: order-free"`.
+    """
+
+    LINEAR_UPDATES = "Assumption 4.1 (linear updates)"
+    LOCAL_READOUT = "Assumption 4.2 (local readout)"
+    LOCAL_TRANSFER = "Proposition 4.3 (local transfer)"
+    CONCAVE_GAINS = "Assumption 4.4 (concave gains)"
+    MARGINAL_GAINS = "Proposition 4.5 (marginal gains)"
+    STEP_REGRET = "Proposition 4.7 (step regret)"
+    CALIBRATED = "Assumption C.1 (calibrated uncertainty)"
+    PROXY = "Section 3.3 (proxy calibration)"
+    STATIC_DOMINANCE = "Lemma (static dominance)"
+    ONE_HOT_BOUND = "Lemma (one-hot bound)"
+    VERTICES = "Lemma (vertices)"
+    GREEDY_BLOCKS = "Lemma (greedy blocks)"
+    SPILLOVER = "Lemma (spillover)"
+    REQUIREMENT_LOSS = "Lemma (requirement loss)"
+    INERT_TERMS = "Lemma (inert terms)"
+    ORDER_EFFECTS = "Lemma (order effects)"
+    LABELS_AND_TOKENS = "Lemma (labels and tokens)"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
     """One statement on one subject.
 
-    statement   "A4.1", "P4.3", "L9", ...
+    statement   a `Statement`, or a part of one
     subject     what it was measured on: a preset's name, "toy, adam", a folder of run logs
     measure     what the statistic is, in words, with its unit
     statistic   the number, and `interval`, its 95 % interval where it is an estimate

@@ -1,8 +1,9 @@
 """The statements on anyone's run logs, simulated or real: what can be said from measured rows.
 
 Logs hold noisy profiles at the tokens a run happened to have, and rewards of the choices it made. So
-A4.4 becomes two tests of nested fits; C.1 is seen at played choices only, with the noise of the
-reward in it; of P4.7 only the half of the proof that concerns the played choice can be broken in sight.
+Assumption 4.4 becomes two tests of nested fits; calibrated uncertainty (Assumption C.1) is seen at
+played choices only, with the noise of the reward in it; of Proposition 4.7 only the half of the proof
+that concerns the played choice can be broken in sight.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import StepRow
 from readsim.stats.intervals import t_interval
 from readsim.theory.calibration import coverage, mean_interval
-from readsim.theory.result import Result, needs
+from readsim.theory.result import Result, Statement, needs
 
 LEAST_RUNS = 5
 DRAWS = 199
@@ -139,7 +140,7 @@ def nested_test(
 
 
 def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
-    """A4.4 of each task: does U add up over sources, and are its parts concave and nondecreasing?
+    """Assumption 4.4 for each task: does U add up over sources, and are its parts concave and nondecreasing?
 
     A small p refutes; a large one says that these runs cannot.
     """
@@ -155,7 +156,7 @@ def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
         for part, (null, wider) in tests.items():
             out.append(
                 Result(
-                    statement=f"A4.4 {part}",
+                    statement=f"{Statement.CONCAVE_GAINS}: {part}",
                     subject=f"{subject}, {task}",
                     measure=f"p of a test over {len(chosen)} runs (wild bootstrap by run)",
                     statistic=nested_test(null, wider, y, number),
@@ -168,7 +169,7 @@ def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
 
 
 def check_proxy(runs: list[MeasuredRun], subject: str) -> Result:
-    """R50: the slope a of dev utility on the summed proxy reward of a run, over runs; a > 0 is needed.
+    """The slope a of dev utility on the summed proxy reward of a run, over runs; a > 0 is needed (S3.3).
 
     Raises CapabilityMissingError if no run has two dev checkpoints.
     """
@@ -183,22 +184,24 @@ def check_proxy(runs: list[MeasuredRun], subject: str) -> Result:
         if len(at) > 1 and np.ptp(total[at]) > 0:
             slopes.append(float(np.polyfit(total[at], dev @ run.requirement, 1)[0]))
     if not slopes:
-        needs("Proxy", runs, "two dev checkpoints in a run (dev_profile)")
+        needs(Statement.PROXY, runs, "two dev checkpoints in a run (dev_profile)")
     mean, (low, high) = float(np.mean(slopes)), t_interval(np.array(slopes))
     return Result(
-        statement="Proxy",
+        statement=Statement.PROXY,
         subject=subject,
         measure="slope of dev utility on summed reward, mean over runs",
         statistic=mean,
         interval=(low, high) if len(slopes) > 1 else (-np.inf, np.inf),
         bound=0.0,
         sense=">=",
-        advice="a slope of 0 or below: the probes pay for what the dev split does not show (L7)",
+        advice="a slope of 0 or below: the probes pay for what the dev split does not show",
     )
 
 
 def check_beliefs(runs: list[MeasuredRun], subject: str, delta: float = 0.1) -> list[Result]:
-    """C.1 and the played half of P4.7 from logged mu, sigma, kappa and reward of each choice.
+    """Assumption C.1 (calibrated uncertainty) and the played half of Proposition 4.7.
+
+    Both come from the logged mu, sigma, kappa and reward of each choice.
 
     Raises CapabilityMissingError if no run's report has them (only model-based allocators do).
     """
@@ -216,10 +219,18 @@ def check_beliefs(runs: list[MeasuredRun], subject: str, delta: float = 0.1) -> 
         error.append(gap)
         sigma.append(np.array([r["sigma"] for r in said]))
     if not inside:
-        needs("C.1", runs, "mu, sigma, kappa and reward in its reports")
+        needs(Statement.CALIBRATED, runs, "mu, sigma, kappa and reward in its reports")
     rows = (
-        ("C.1 played", "coverage of the reward by mu +- kappa sigma, played choices", inside),
-        ("P4.7 played", "share of steps with reward >= mu - kappa sigma", above),
+        (
+            f"{Statement.CALIBRATED}: played",
+            "coverage of the reward by mu +- kappa sigma, played choices",
+            inside,
+        ),
+        (
+            f"{Statement.STEP_REGRET}: played",
+            "share of steps with reward >= mu - kappa sigma",
+            above,
+        ),
     )
     out = []
     for statement, measure, values in rows:

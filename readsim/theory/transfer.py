@@ -1,6 +1,6 @@
 """Proposition 4.3 (local transfer decomposition), Eq. (13): E[Dp_j] ~ sum_i alpha_i G[i, j].
 
-Under A4.1 and A4.2, with G[i, j] = eta grad p_j . v_i,
+Under Assumptions 4.1 and 4.2, with G[i, j] = eta grad p_j . v_i,
 
     |E[Dp_j] - sum_i alpha_i G[i, j]| <= ||grad p_j|| eps_mix + (L_j / 2) E||Delta theta||^2.
 
@@ -14,8 +14,8 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.backend import OffersParameters
 from readsim.theory.mixture import ORDER, random_mixtures, residual_order
-from readsim.theory.orders import Order, observed_order
-from readsim.theory.result import Result, needs
+from readsim.theory.orders import ObservedOrder, observed_order
+from readsim.theory.result import Result, Statement, needs
 
 
 def local_matrix(gradients: Array, directions: Array, rate: float) -> Array:
@@ -74,12 +74,12 @@ def check(
     updates: int = 4,
     draws: int = 32,
 ) -> list[Result]:
-    """Superposition of Dp (order 2), M(h) / h -> G (order 1), and the error beside its bound.
+    """Superposition of Dp (order 2), M(h) / h -> G (order 1), and the error next to its bound.
 
     G is of plain gradient descent: for other rules M(h) / h need not tend to it. Its distance is the
     Frobenius norm: one entry alone may cross zero on the way. With no updates M is 0, M / h nothing.
     """
-    needs("P4.3", backend, "parameters (OffersParameters)", OffersParameters)
+    needs(Statement.LOCAL_TRANSFER, backend, "parameters (OffersParameters)", OffersParameters)
     sources, theta = len(backend.directions()), backend.parameters()
     here = backend.readouts(theta)
 
@@ -100,13 +100,13 @@ def check(
         )
         slope = observed_order(rates, apart, scale=float(np.abs(local).max()))
     else:
-        apart, slope = np.zeros((len(rates), 1)), Order(np.nan, np.nan, np.nan)
+        apart, slope = np.zeros((len(rates), 1)), ObservedOrder(np.nan, np.nan, np.nan)
     ratios = [
         bound_ratio(backend, a, rate, updates) for a, _, _ in random_mixtures(sources, draws, 1)
     ]
     return [
         Result(
-            statement="P4.3",
+            statement=Statement.LOCAL_TRANSFER,
             measure="order of the superposition residual of the score changes",
             statistic=order.value,
             interval=(order.low, order.high),
@@ -117,7 +117,7 @@ def check(
             sense=">=",
         ),
         Result(
-            statement="P4.3 M(h)/h",
+            statement=f"{Statement.LOCAL_TRANSFER}: M(h)/h",
             measure="order of M(h)/h - G in h",
             statistic=slope.value,
             interval=(slope.low, slope.high),
@@ -128,7 +128,7 @@ def check(
             sense=">=",
         ),
         Result(
-            statement="P4.3 bound",
+            statement=f"{Statement.LOCAL_TRANSFER}: bound",
             subject=subject,
             sense="<=",
             measure="error over its bound, largest of the capabilities and mixtures",

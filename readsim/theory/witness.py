@@ -16,7 +16,7 @@ from readsim.backend import OffersOutlook
 from readsim.envs.env import DistillEnv
 from readsim.envs.reward import proxy_reward
 from readsim.runs.loop import Row, rollout
-from readsim.theory.result import needs
+from readsim.theory.result import Statement, needs
 
 
 class Decision(NamedTuple):
@@ -33,7 +33,7 @@ class Decision(NamedTuple):
 
 def true_rewards(env: DistillEnv, candidates: Array, tokens: float) -> Array:
     """q (A,): the noise-free reward, Eq. (9), of one interval at each candidate (A, S)."""
-    needs("C.1", env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
+    needs(Statement.CALIBRATED, env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
     assert isinstance(env.backend, OffersOutlook)
     change = env.backend.outlook(candidates, tokens)
     setting = env.setting
@@ -42,7 +42,7 @@ def true_rewards(env: DistillEnv, candidates: Array, tokens: float) -> Array:
 
 
 class Witness(Allocator):
-    """A ReAD that writes down its beliefs beside the truth; what it chooses is not changed."""
+    """A ReAD that writes down its beliefs next to the truth; what it chooses is not changed."""
 
     def __init__(self, inner: ReAD, envs: Sequence[DistillEnv], seeds: Sequence[int]) -> None:
         self.inner, self.needs = inner, inner.needs
@@ -73,12 +73,14 @@ class Witness(Allocator):
 def watch(
     envs: Sequence[DistillEnv], allocator: ReAD, seeds: Sequence[int]
 ) -> tuple[list[Decision], list[Row]]:
-    """Run `allocator` on every env: its decisions beside the truth, and the rows of the run log.
+    """Run `allocator` on every env: its decisions next to the truth, and the rows of the run log.
 
     Raises CapabilityMissingError for a backend without a noise-free reward.
     """
     for env in envs:
-        needs("C.1", env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
+        needs(
+            Statement.CALIBRATED, env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook
+        )
     witness = Witness(allocator, envs, seeds)
     rows, _ = rollout(envs, witness, seeds)
     return witness.decisions, rows

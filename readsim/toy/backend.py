@@ -14,11 +14,11 @@ from readsim.toy.data import Split, splits
 
 
 class ToyBackend:
-    """One student; all runs start from the same checkpoint (R65), a seed draws the batches.
+    """One student; all runs start from the same checkpoint, a seed draws the batches.
 
     Probes are the smooth score (expected accuracy under sampling) on fixed items, so they have no
     noise of their own: what a seed changes is the training. With `sampled=False` nothing is random.
-    The optimiser's state is carried across intervals (D21).
+    The optimiser's state is carried across intervals.
     """
 
     hidden: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class ToyBackend:
     def __init__(self, config: ToyConfig | None = None) -> None:
         self.config = config or ToyConfig()
         c = self.config
-        self.shape = network.Shape(c.inputs, c.hidden, c.classes, c.trunk_of)
+        self.shape = network.NetworkShape(c.inputs, c.hidden, c.classes, c.trunk_of)
         self.sources = self.capabilities = c.names
         self._data = [splits(c, name) for name in c.names]
         self._by_name = np.argsort(np.array(c.names))
@@ -127,7 +127,7 @@ class ToyBackend:
         return np.array([s.mean() for s in self._items("probe", parameters)])
 
     def accuracies(self, parameters: Array) -> Array:
-        """Greedy accuracy (K,) on the probe items: the step function that A4.2 does not allow."""
+        """Greedy accuracy (K,) on the probe items: the step function that Assumption 4.2 excludes."""
         return np.array(
             [
                 network.item_hits(self.shape, parameters, i, d["probe"].x, d["probe"].label).mean()

@@ -14,7 +14,7 @@ RULES = ("sgd", "momentum", "adam", "sign", "clip")
 class ToyConfig:
     """K capabilities; sources are the capabilities.
 
-    names          one a capability; what a capability's data are depends on `seed` and its name alone
+    names          one per capability; what a capability's data are depends on `seed` and its name alone
     inputs, hidden, classes   widths of the student; the teacher has four times the hidden units
     trunks         the trunk that each capability uses; () is one for all. Capabilities on different
                    trunks share no parameters

@@ -8,7 +8,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.streams import generator
 from readsim.toy.config import ToyConfig
-from readsim.toy.network import softmax
+from readsim.toy.network import row_softmax
 
 TEACHER = 4  # times the student's hidden units
 SHARPNESS = 3.0
@@ -37,6 +37,6 @@ def splits(config: ToyConfig, name: str) -> dict[str, Split]:
     for split in ("pool", "probe", "dev", "test"):
         n = config.pool if split == "pool" else config.items
         x = centre + rng.normal(size=(n, config.inputs))
-        soft = softmax(np.tanh(x @ trunk.T) @ head.T)
+        soft = row_softmax(np.tanh(x @ trunk.T) @ head.T)
         out[split] = Split(x, soft, soft.argmax(axis=1))
     return out

@@ -13,7 +13,7 @@ import numpy as np
 from readsim.arrays import Array
 
 
-class Shape(NamedTuple):
+class NetworkShape(NamedTuple):
     """Widths, and the trunk of each of K capabilities."""
 
     inputs: int
@@ -42,23 +42,25 @@ class Shape(NamedTuple):
         return slice(trunk, trunk + self.trunk_size), slice(head, head + self.head_size)
 
 
-def softmax(logits: Array) -> Array:
+def row_softmax(logits: Array) -> Array:
     """Rows of probabilities."""
     e = np.exp(logits - logits.max(axis=-1, keepdims=True))
     out: Array = e / e.sum(axis=-1, keepdims=True)
     return out
 
 
-def forward(shape: Shape, theta: Array, i: int, x: Array) -> tuple[Array, Array]:
+def forward(shape: NetworkShape, theta: Array, i: int, x: Array) -> tuple[Array, Array]:
     """Hidden units (n, H) and class probabilities (n, C) of capability i on x (n, D)."""
     trunk, head = shape.places(i)
     a = theta[trunk].reshape(shape.hidden, shape.inputs + 1)
     b = theta[head].reshape(shape.classes, shape.hidden + 1)
     h = np.tanh(x @ a[:, :-1].T + a[:, -1])
-    return h, softmax(h @ b[:, :-1].T + b[:, -1])
+    return h, row_softmax(h @ b[:, :-1].T + b[:, -1])
 
 
-def backward(shape: Shape, theta: Array, i: int, x: Array, h: Array, by_logit: Array) -> Array:
+def backward(
+    shape: NetworkShape, theta: Array, i: int, x: Array, h: Array, by_logit: Array
+) -> Array:
     """Gradient (d,) of a sum over rows from its derivative by the logits (n, C)."""
     trunk, head = shape.places(i)
     b = theta[head].reshape(shape.classes, shape.hidden + 1)
@@ -69,30 +71,30 @@ def backward(shape: Shape, theta: Array, i: int, x: Array, h: Array, by_logit: A
     return out
 
 
-def loss_gradient(shape: Shape, theta: Array, i: int, x: Array, soft: Array) -> Array:
+def loss_gradient(shape: NetworkShape, theta: Array, i: int, x: Array, soft: Array) -> Array:
     """Gradient (d,) of L_i = mean over rows of the cross entropy to soft labels (n, C)."""
     h, p = forward(shape, theta, i, x)
     return backward(shape, theta, i, x, h, (p - soft) / len(x))
 
 
-def loss(shape: Shape, theta: Array, i: int, x: Array, soft: Array) -> float:
+def loss(shape: NetworkShape, theta: Array, i: int, x: Array, soft: Array) -> float:
     """L_i: mean cross entropy to soft labels."""
     return float(-(soft * np.log(forward(shape, theta, i, x)[1])).sum(axis=1).mean())
 
 
-def item_scores(shape: Shape, theta: Array, i: int, x: Array, label: Array) -> Array:
+def item_scores(shape: NetworkShape, theta: Array, i: int, x: Array, label: Array) -> Array:
     """The student's probability of the teacher's label of each item: (n,), smooth in theta."""
     out: Array = forward(shape, theta, i, x)[1][np.arange(len(x)), label]
     return out
 
 
-def item_hits(shape: Shape, theta: Array, i: int, x: Array, label: Array) -> Array:
+def item_hits(shape: NetworkShape, theta: Array, i: int, x: Array, label: Array) -> Array:
     """1.0 where the student's best class is the label: greedy accuracy, a step function of theta."""
     hits: Array = (forward(shape, theta, i, x)[1].argmax(axis=1) == label).astype(np.float64)
     return hits
 
 
-def score_gradient(shape: Shape, theta: Array, i: int, x: Array, label: Array) -> Array:
+def score_gradient(shape: NetworkShape, theta: Array, i: int, x: Array, label: Array) -> Array:
     """Gradient (d,) of p_i = mean of `item_scores`: d p_y / d logit_c = p_y (1{c = y} - p_c)."""
     h, p = forward(shape, theta, i, x)
     hit = p[np.arange(len(x)), label][:, None]

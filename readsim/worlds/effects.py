@@ -146,7 +146,7 @@ def world_from_csv(path: Path) -> World:
             f"line {rows[0][0]}: header {','.join(header)!r}; expected `source,<capability>,...`"
         )
     if len(rows) == 1:
-        raise WorldError("no rows below the header; expected one a source")
+        raise WorldError("no rows below the header; expected one per source")
     names, table = [], []
     for line, row in rows[1:]:
         if len(row) != len(header):

@@ -61,7 +61,7 @@ class Exponential:
 
 
 @dataclass(frozen=True)
-class Log:
+class Logarithmic:
     """u = ln(1 + x); unbounded."""
 
     bounded: bool = False
@@ -221,9 +221,9 @@ def gain(name: str) -> Gain:
             return Tabulated(tuple(float(value) for value in argument.split(",")))
         except ValueError as error:
             raise ConfigError(f"gain {name[:40]!r}: expected table:U0,U1,...") from error
-    families: dict[str, type[Exponential | Log | Hill | Broken]] = {
+    families: dict[str, type[Exponential | Logarithmic | Hill | Broken]] = {
         "exponential": Exponential,
-        "log": Log,
+        "log": Logarithmic,
         "hill": Hill,
         "broken": Broken,
     }

@@ -1,6 +1,6 @@
 """The best static allocation of a world: closed form where there is one, numeric elsewhere.
 
-In order-free worlds no policy, adaptive or not, can end higher (Lemma L1).
+In order-free worlds no policy, adaptive or not, can end higher (static dominance).
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from readsim.errors import ConfigError
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.catalogue import AnyWorld, load_world
 from readsim.worlds.flow import Flow
-from readsim.worlds.search import LEAST, Problem, best_shares
+from readsim.worlds.search import LEAST, AllocationProblem, best_shares
 from readsim.worlds.task import AnyTask, Task
 from readsim.worlds.validation import check_budget
 from readsim.worlds.waterfill import water_fill
@@ -52,7 +52,7 @@ def optimum(
     `world`, `task` and `budget` are what `DistillEnv` takes; a budget may be any number above 0.
 
     `steps` matters in `flow` and `artifact` worlds only. With `spend_all=False` tokens may be left
-    unspent (Lemma L5: with harm this can be better).
+    unspent, which can be better where training harms.
 
     Raises ConfigError for a budget that is not positive or passes the world's horizon.
     """
@@ -66,7 +66,7 @@ def optimum(
     additive = world.order_free and world.link == "identity" and world.intake is None
     if additive and task.kind == "linear":
         return _closed_form(world, task, budget, spend_all)
-    problem: Problem = (
+    problem: AllocationProblem = (
         OrderFree(world, budget) if world.order_free else Simulated(world, budget, steps)
     )
     # the recursion behind gates has to be stepped through: a coarse one is good enough to start
@@ -86,7 +86,7 @@ def optimum(
 
 
 def _closed_form(world: World, task: Task, budget: float, spend_all: bool) -> Optimum:
-    """Additive worlds: U = U_0 + sum_i h_i(b_i) with concave h_i (Assumption 4.4, Lemma L5)."""
+    """Additive worlds: U = U_0 + sum_i h_i(b_i) with concave h_i (Assumption 4.4 with spillover)."""
     weight = world.potential.through_gain @ task.weights
     cost = world.harm @ task.weights
     b, multiplier = water_fill(
@@ -97,7 +97,7 @@ def _closed_form(world: World, task: Task, budget: float, spend_all: bool) -> Op
 
 
 class OrderFree:
-    """`Problem` of a potential world, with exact derivatives; tokens `spent` (S,) come before."""
+    """`AllocationProblem` of a potential world, with exact derivatives; tokens `spent` (S,) come before."""
 
     def __init__(self, world: World, budget: float, spent: Array | float = 0.0) -> None:
         self.rate = budget * world.rate()
@@ -115,7 +115,7 @@ class OrderFree:
 
 
 class Simulated:
-    """`Problem` of any world, with central differences."""
+    """`AllocationProblem` of any world, with central differences."""
 
     def __init__(self, world: World, budget: float, steps: int) -> None:
         self.world, self.budget, self.steps = world, budget, steps

@@ -1,4 +1,4 @@
-"""What a benchmark shows of a profile: a biased, noisy, item-sampled measurement (R41, D33)."""
+"""What a benchmark shows of a profile: a biased, noisy, item-sampled measurement."""
 
 from dataclasses import dataclass
 

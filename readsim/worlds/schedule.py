@@ -2,7 +2,7 @@
 
 Without noise nothing is learnt on the way, so that no policy ends higher than the best sequence of
 allocations, which is what a schedule with as many phases as decisions is. In order-free worlds it is
-the best static allocation (Lemma L1); elsewhere the search below finds a local optimum, never below
+the best static allocation (static dominance); elsewhere the search below finds a local optimum, never below
 the best static one.
 """
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.worlds.task import Task
-from readsim.worlds.utility import parse
+from readsim.worlds.utility import parse_utility
 
 LEAST = 1e-9  # share that keeps derivatives off the infinite slope of the power family
 RANDOM_POINTS = 256
@@ -27,7 +27,7 @@ APART = 0.3  # least L1 distance between two starts
 WIDEST, NARROWEST = 0.01, 1e-10  # masses moved by the polish
 
 
-class Problem(Protocol):
+class AllocationProblem(Protocol):
     """The noise-free profile of a constant allocation."""
 
     def profiles(self, shares: Array) -> Array:
@@ -40,7 +40,13 @@ class Problem(Protocol):
 
 
 def best_shares(
-    problem: Problem, rough: Problem, task: Task, s: int, *, spend_all: bool, concave: bool
+    problem: AllocationProblem,
+    rough: AllocationProblem,
+    task: Task,
+    s: int,
+    *,
+    spend_all: bool,
+    concave: bool,
 ) -> Array:
     """argmax of the task's utility over shares (S,) with sum 1, or at most 1 without `spend_all`.
 
@@ -63,7 +69,7 @@ def best_shares(
     found = best([points[order[0]], *(climb(rough, task, start, s, spread) for start in starts)])
     if rough is not problem:
         found = best([found, climb(problem, task, found, s, spread)])
-    if parse(task.kind)[0] == "capped":
+    if parse_utility(task.kind)[0] == "capped":
         found = best([found, _climb_capped(problem, task, found, s, spread)])
     return best([polish(value, found)])[:s]
 
@@ -104,7 +110,7 @@ class _Enough(Exception):
 
 
 def climb(
-    problem: Problem, task: Task, start: Array, s: int, spread: float, phases: int = 1
+    problem: AllocationProblem, task: Task, start: Array, s: int, spread: float, phases: int = 1
 ) -> Array:
     """Sequential quadratic programming from near `start`; the best point that it saw: (m,).
 
@@ -146,14 +152,16 @@ def climb(
     return out
 
 
-def _climb_capped(problem: Problem, task: Task, start: Array, s: int, spread: float) -> Array:
+def _climb_capped(
+    problem: AllocationProblem, task: Task, start: Array, s: int, spread: float
+) -> Array:
     """`climb` for utilities sum_j w_j min(p_j, C), smooth as max w.t with t_j <= p_j, t_j <= C: (m,)."""
     from scipy.optimize import LinearConstraint, NonlinearConstraint, minimize
 
     m = len(start)
     wanted = np.flatnonzero(task.weights > 0.0)
     weights = np.concatenate([np.zeros(m), task.weights[wanted] / spread])
-    cap = parse(task.kind)[1]
+    cap = parse_utility(task.kind)[1]
 
     def objective(point: Array) -> tuple[float, Array]:
         return -float(weights @ point), -weights

@@ -15,7 +15,7 @@ FOCUS = 0.6
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """`requirement` r over visible capabilities (R19), `weights` w of the utility over all K.
+    """`requirement` r over visible capabilities, `weights` w of the utility over all K.
 
     The allocator sees r; w is what the final utility is computed with. They are equal unless a world
     says otherwise (a hidden capability, a misaligned requirement).
@@ -73,7 +73,7 @@ def build_task(
     visible = tuple(c for c in capabilities if c not in hidden)
     kind = str(spec.get("utility", "linear"))
     try:
-        utility.parse(kind)
+        utility.parse_utility(kind)
     except (ConfigError, KeyError) as error:
         raise WorldError(f"{where}.utility: {error}") from error
     return Task(

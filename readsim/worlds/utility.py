@@ -1,4 +1,4 @@
-"""Task utilities U(p) with their exact gradients (R10).
+"""Task utilities U(p) with their exact gradients.
 
 `linear`      sum_j w_j p_j
 `ces:R`       (sum_j w_j p_j^R)^(1/R), R < 1 and not 0; R -> -inf is the weakest capability (a bottleneck)
@@ -15,7 +15,7 @@ LEAST = 1e-9  # a capability at 0 has the gradient that it has here
 KINDS = ("linear", "ces:R", "capped:C")
 
 
-def parse(kind: str) -> tuple[str, float]:
+def parse_utility(kind: str) -> tuple[str, float]:
     """`"ces:-2"` -> `("ces", -2.0)`. Raises for anything that is not one of `KINDS`."""
     name, _, argument = kind.partition(":")
     if name == "linear" and not argument:
@@ -35,7 +35,7 @@ def parse(kind: str) -> tuple[str, float]:
 
 def utility(kind: str, weights: Array, profile: Array) -> Array:
     """U(p) over (..., K) profiles: (...)."""
-    name, number = parse(kind)
+    name, number = parse_utility(kind)
     if name == "linear":
         return profile @ weights
     if name == "ces":
@@ -46,7 +46,7 @@ def utility(kind: str, weights: Array, profile: Array) -> Array:
 
 def gradient(kind: str, weights: Array, profile: Array) -> Array:
     """dU/dp over (..., K): (..., K); at the kink of `capped`, the left derivative."""
-    name, number = parse(kind)
+    name, number = parse_utility(kind)
     if name == "linear":
         return np.broadcast_to(weights, profile.shape)
     if name == "ces":

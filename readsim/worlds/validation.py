@@ -14,7 +14,7 @@ DRIFT_FIELDS = ("after_tokens", "help")
 ROUNDING = 1e-9
 
 
-def check_world(world: WorldData) -> None:
+def validate_world(world: WorldData) -> None:
     """Raise WorldError for the first contradiction found."""
     _names(world)
     _shapes(world)

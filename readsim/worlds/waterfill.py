@@ -22,7 +22,7 @@ def water_fill(
 ) -> tuple[Array, float]:
     """argmax sum_i weight_i u_i(x_i) - cost_i x_i with x_i = b_i / scale_i, b >= 0, sum b = budget.
 
-    Returns (b (S,), lambda); weight, cost >= 0. Proposition 4.5 with Lemma L5's extension: the
+    Returns (b (S,), lambda); weight, cost >= 0. Proposition 4.5, with spillover: the
     marginal return (weight_i u_i'(x_i) - cost_i) / scale_i is lambda where b_i > 0 and at most
     lambda elsewhere. b_i(lambda) comes from the inverse slopes, lambda from bisection; on a flat or
     straight piece any split is optimal and one between the two ends of the last bracket is taken.

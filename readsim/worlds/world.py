@@ -18,7 +18,7 @@ from readsim.worlds.potential import Potential, State
 from readsim.worlds.probe import Probe
 from readsim.worlds.task import AnyTask, Task, resolve_task
 from readsim.worlds.token_repetition import Intake
-from readsim.worlds.validation import check_world
+from readsim.worlds.validation import validate_world
 
 STEPS = 20  # decision steps of the paper's runs; only `flow` and `artifact` results depend on it
 
@@ -53,7 +53,7 @@ class World(WorldData):
             if getattr(self, name).size == 0:
                 length = len(self.sources) if axis == "S" else len(self.capabilities)
                 object.__setattr__(self, name, np.full(length, default))
-        check_world(self)
+        validate_world(self)
         for name in self.task_names:
             kind = self.task(name).kind
             if kind.startswith("ces") and not self.is_score:
@@ -184,7 +184,7 @@ class World(WorldData):
         return self.static_profile(np.eye(len(self.sources)), budget, steps) - self.start
 
     def knees(self, fraction: float = 0.1) -> Array:
-        """Tokens (S,) after which each gain curve's slope has fallen to `fraction` of its first (R11).
+        """Tokens (S,) after which each gain curve's slope has fallen to `fraction` of its first.
 
         Raises ConfigError with `feeds`: no curve belongs to one source.
         """

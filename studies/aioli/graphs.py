@@ -13,12 +13,12 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.fitting.csv_table import read_sheet
 from readsim.fitting.law import Fitted, fit_law
-from readsim.fitting.network import Choice
+from readsim.fitting.network import LawConfig
 
 FILE = Path(__file__).parents[3] / "shared/data/aioli/slimpajama_arxiv_book_stackexchange.csv"
 TOKENS = 1e9  # of each run: its own unit, as the graphs do not say
 # Two kinds of rows, none and all of one source, cannot tell curves apart: as few and as free as can be
-CHOICE = Choice(gain="log", link="exponential", curves=3, l1=1e-6, ridge=1e-6, reach=0.2)
+CHOICE = LawConfig(gain="log", link="exponential", curves=3, l1=1e-6, ridge=1e-6, reach=0.2)
 
 
 class Graphs(NamedTuple):

@@ -86,7 +86,7 @@ def _mean(frame: pd.DataFrame, budget: int, allocator: str) -> Array:
 STUDY = Study(
     name="artifact_quirks",
     title="Traps of the public code, one switch each",
-    source="R112, D46",
+    source="the public code, read after our defaults were frozen",
     question="What does each trap of the public code cost?",
     claims=CLAIMS,
     cases=cases,

@@ -36,7 +36,7 @@ def repeated(world: World) -> World:
 
 
 def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
-    """One a world; that with repeated prompts is in the same one."""
+    """One per world; that with repeated prompts is in the same one."""
     out = []
     for name, task in TASKS.items():
         again = made(repeated(load_world(name)), folder)

@@ -39,7 +39,7 @@ class Claim:
         return "holds" if case in self.holds else "fails" if case in self.fails else ""
 
 
-class Verdict(NamedTuple):
+class ClaimVerdict(NamedTuple):
     """What the seeds of one case say of a claim; `low` and `high` are the 95 % t interval."""
 
     claim: str
@@ -60,15 +60,17 @@ class Verdict(NamedTuple):
         return self.expected == self.observed
 
 
-def judge(claim: Claim, case: str, effects: ArrayLike) -> Verdict:
-    """The verdict from one effect a seed (n,).
+def judge(claim: Claim, case: str, effects: ArrayLike) -> ClaimVerdict:
+    """The verdict from one effect per seed (n,).
 
     It holds if the interval is above `claim.least`, fails if it is not above it anywhere, and is
-    undecided otherwise, as with a single seed. Raises ConfigError without a finite effect a seed.
+    undecided otherwise, as with a single seed. Raises ConfigError without a finite effect per seed.
     """
     values = np.asarray(effects, dtype=np.float64)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise ConfigError(f"claim {claim.id}, {case}: expected one number a seed, got {effects!r}")
+        raise ConfigError(
+            f"claim {claim.id}, {case}: expected one number per seed, got {effects!r}"
+        )
     low, high = t_interval(values)
     observed: Observed = "undecided"
     if low > claim.least:
@@ -76,6 +78,6 @@ def judge(claim: Claim, case: str, effects: ArrayLike) -> Verdict:
     elif high <= claim.least:
         observed = "fails"
     mean = float(values.mean())
-    return Verdict(
+    return ClaimVerdict(
         claim.id, case, claim.expected(case), observed, mean, low, high, len(values), claim.unit
     )

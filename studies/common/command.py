@@ -11,7 +11,7 @@ from rich.console import Console
 from readsim.cli.common import interruptible, parse_seeds, progress
 from readsim.runs.parallel import use_backend
 from readsim.runs.read_logs import read_logs
-from studies.common.claim import Verdict
+from studies.common.claim import ClaimVerdict
 from studies.common.outputs import refuse_other_results, write_findings
 from studies.common.show import show
 from studies.common.slurm import run_array
@@ -50,7 +50,7 @@ def findings_of(study: Study, cases: Sequence[Case], out: Path) -> Findings:
 
 def conclude(
     study: Study, findings: Findings, console: Console, out: Path, options: str
-) -> list[Verdict]:
+) -> list[ClaimVerdict]:
     """Write the study's files into `out`/NAME and show them; `options` are those that made them."""
     command = command_of(study, options)
     verdicts = write_findings(study, findings, command, out / study.name)

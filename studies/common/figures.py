@@ -65,7 +65,7 @@ def draw_forest(
     *,
     least: float = 0.0,
 ) -> Figure:
-    """effects (label, series) -> one value a seed (n,), labels from the top in order.
+    """effects (label, series) -> one value per seed (n,), labels from the top in order.
 
     The dotted line is at `least`; the series are named, in their colours, above the panel.
     """

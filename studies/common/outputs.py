@@ -13,13 +13,13 @@ from readsim.errors import ConfigError
 from readsim.plots.style import save, sober
 from readsim.runs.log_file import git_revision
 from readsim.tree_file import write_atomic
-from studies.common.claim import Verdict
+from studies.common.claim import ClaimVerdict
 from studies.common.study import Findings, Study
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """One row a claim and case."""
-    return pd.DataFrame(verdicts, columns=list(Verdict._fields))
+def verdict_table(verdicts: Sequence[ClaimVerdict]) -> pd.DataFrame:
+    """One row per claim and case."""
+    return pd.DataFrame(verdicts, columns=list(ClaimVerdict._fields))
 
 
 def refuse_other_results(out: Path, command: str) -> None:
@@ -38,7 +38,7 @@ def refuse_other_results(out: Path, command: str) -> None:
         )
 
 
-def write_findings(study: Study, findings: Findings, command: str, out: Path) -> list[Verdict]:
+def write_findings(study: Study, findings: Findings, command: str, out: Path) -> list[ClaimVerdict]:
     """Write everything into `out`, study.json last; the verdicts."""
     out.mkdir(parents=True, exist_ok=True)
     verdicts = study.verdicts(findings)
@@ -54,7 +54,7 @@ def write_findings(study: Study, findings: Findings, command: str, out: Path) ->
 
 
 def _about(
-    study: Study, findings: Findings, verdicts: Sequence[Verdict], command: str
+    study: Study, findings: Findings, verdicts: Sequence[ClaimVerdict], command: str
 ) -> dict[str, Any]:
     return {
         "name": study.name,

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from readsim.errors import ConfigError
 from readsim.tree_file import write_atomic
-from studies.common.claim import Claim, Verdict
+from studies.common.claim import Claim, ClaimVerdict
 from studies.common.study import Findings, Study
 
 LONG = 80  # rows: a table with more is for its file only
@@ -18,7 +18,9 @@ ORDER = ("holds", "fails", "undecided")
 MARKS = {True: "as expected", False: "NOT as expected", None: ""}
 
 
-def show(console: Console, study: Study, findings: Findings, verdicts: Sequence[Verdict]) -> None:
+def show(
+    console: Console, study: Study, findings: Findings, verdicts: Sequence[ClaimVerdict]
+) -> None:
     """What a study found."""
     show_verdicts(console, study.title, verdicts)
     for stem, (title, frame) in findings.tables.items():
@@ -33,8 +35,8 @@ def show(console: Console, study: Study, findings: Findings, verdicts: Sequence[
         console.print(note, markup=False, highlight=False)
 
 
-def show_verdicts(console: Console, title: str, verdicts: Sequence[Verdict]) -> None:
-    """One line a claim and case."""
+def show_verdicts(console: Console, title: str, verdicts: Sequence[ClaimVerdict]) -> None:
+    """One line per claim and case."""
     table = Table("claim", "case", "effect [95 %]", "n", "observed", "", title=title)
     for v in verdicts:
         row = (v.claim, v.case, effect(v), str(v.n), v.observed, MARKS[v.as_expected])
@@ -42,15 +44,15 @@ def show_verdicts(console: Console, title: str, verdicts: Sequence[Verdict]) -> 
     console.print(table)
 
 
-def effect(v: Verdict) -> str:
+def effect(v: ClaimVerdict) -> str:
     """`+1.2 [+0.4, +2.0] points`."""
     digits = 2 if max(abs(v.low), abs(v.high)) < 100 else 0
     between = f" [{v.low:+.{digits}f}, {v.high:+.{digits}f}]" if v.n > 1 else ""
     return f"{v.effect:+.{digits}f}{between} {v.unit}".rstrip()
 
 
-def markdown(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> str:
-    """A table: one line a claim and case."""
+def markdown(claims: Sequence[Claim], verdicts: Sequence[ClaimVerdict]) -> str:
+    """A table: one line per claim and case."""
     texts = {claim.id: claim.text for claim in claims}
     lines = [
         "| claim | case | expected | observed | effect [95 %] | seeds |",
@@ -76,7 +78,7 @@ def write_block(path: Path, block: str) -> None:
     write_atomic(path, replace_block(path.read_text("utf-8"), block, str(path)).encode())
 
 
-def summary_block(found: Mapping[str, tuple[Study, Sequence[Verdict]]]) -> str:
+def summary_block(found: Mapping[str, tuple[Study, Sequence[ClaimVerdict]]]) -> str:
     """One line a claim: in which cases it holds, fails, cannot be told, and its largest and least effect."""
     lines = [
         "| study | claim | holds in | fails in | undecided in | effects [95 %] |",
@@ -94,6 +96,6 @@ def summary_block(found: Mapping[str, tuple[Study, Sequence[Verdict]]]) -> str:
     return "\n".join(lines)
 
 
-def _case(verdict: Verdict) -> str:
+def _case(verdict: ClaimVerdict) -> str:
     """The case, bold where the opposite was expected."""
     return f"**{verdict.case}**" if verdict.as_expected is False else verdict.case

@@ -13,7 +13,7 @@ from studies.common.study import Case
 
 
 def folder_of(cell: Cell) -> str:
-    """Where in the store a cell's log is: one folder a world, number of steps, set of seeds and telling."""
+    """Where in the store a cell's log is: one folder per world, number of steps, set of seeds and telling."""
     world = load_world(cell.world)
     seeds = hashlib.sha256(repr(cell.seeds).encode()).hexdigest()[:8]
     told = "" if cell.requirement is None else f".{cell.requirement.replace(':', '-')}"

@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike
 from readsim.plots.style import sober
 from readsim.runs.cell import Cell
 from readsim.runs.read_logs import Log
-from studies.common.claim import Claim, Verdict, judge
+from studies.common.claim import Claim, ClaimVerdict, judge
 
 
 class Case(NamedTuple):
     """Runs that belong together: of one world, number of steps, set of seeds and telling of r.
 
-    `kept` is a folder of run logs beside the study, such as real ones: they are not run again.
+    `kept` is a folder of run logs in addition to the study's, such as real ones: they are not run again.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Drawing(NamedTuple):
 class Findings:
     """What an analysis makes of rows.
 
-    effects  (claim id, case) -> one effect a seed; a claim without an entry for a case is not judged
+    effects  (claim id, case) -> one effect per seed; a claim without an entry for a case is not judged
     tables   file stem -> (title, table)
     figures  file stem -> drawing
     notes    sentences, in order
@@ -75,7 +75,7 @@ class Study:
         with sober():
             return self.analyse(rows)
 
-    def verdicts(self, findings: Findings) -> list[Verdict]:
+    def verdicts(self, findings: Findings) -> list[ClaimVerdict]:
         """In the order of the claims."""
         return [
             judge(claim, case, effects)

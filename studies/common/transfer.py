@@ -13,7 +13,7 @@ from readsim.runs.read_logs import Log
 from readsim.runs.rows import FinalRow
 from readsim.stats import benjamini_hochberg, t_test
 
-FALSE_DISCOVERIES = 0.1  # D32
+FALSE_DISCOVERIES = 0.1  # expected share, Benjamini-Hochberg
 
 
 class Transfer(NamedTuple):

@@ -1,4 +1,4 @@
-"""Worlds of the random family, five allocators on the same seeds, one row a world."""
+"""Worlds of the random family, five allocators on the same seeds, one row per world."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def plan_sweep(worlds: int, seeds: int, steps: int) -> list[Comparison]:
 
 
 def world_table(plan: Sequence[Comparison], out: Path) -> pd.DataFrame:
-    """One row a world: its features, and ReAD's paired differences in points, with half widths.
+    """One row per world: its features, and ReAD's paired differences in points, with half widths.
 
     Raises RunLogError where a world's runs are not there.
     """

@@ -27,7 +27,7 @@ from studies.figure1.sweep import cases
 
 
 def analyse(rows: Rows) -> Findings:
-    """Effects, one table, and a figure a case."""
+    """Effects, one table, and a figure per case."""
     effects: dict[tuple[str, str], Array] = {}
     lines: list[dict[str, object]] = []
     figures = {}
@@ -37,7 +37,7 @@ def analyse(rows: Rows) -> Findings:
         lines += _lines(case, transfer)
         figures[f"transfer-{_stem(case)}"] = _draw(case, transfer, logs)
     note = (
-        "Off-diagonal mass and drops are shown as measured, beside what noise alone gives; claims "
+        "Off-diagonal mass and drops are shown as measured, next to what noise alone gives; claims "
         "subtract it. The paper does not say which training signal its Figure 1 shows; a simulated "
         "world has one."
     )
@@ -104,7 +104,7 @@ def _stem(case: str) -> str:
 STUDY = Study(
     name="figure1",
     title="Figure 1: transfer between capabilities, by budget",
-    source="S2.3, App. B, R12-R13",
+    source="S2.3, App. B, Figure 1",
     question="What does training on one capability do to the others, and how does it grow?",
     claims=CLAIMS,
     cases=cases,

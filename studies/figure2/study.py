@@ -157,7 +157,7 @@ def _harm(case: str, transfer: Transfer) -> list[dict[str, object]]:
 STUDY = Study(
     name="figure2",
     title="Figure 2: diminishing returns and negative spillover",
-    source="S2.3, App. B, R14-R15, D43",
+    source="S2.3, App. B, Figure 2",
     question="Do gains saturate and harm grow with the budget, and would the paper's counts tell?",
     claims=CLAIMS,
     cases=cases,

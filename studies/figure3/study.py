@@ -134,7 +134,7 @@ def matches(x: Array, ours: Array, theirs: Array) -> Matches:
 
 
 def analyse(rows: Rows) -> Findings:
-    """Effects, the curves, tokens to match, and a figure a case."""
+    """Effects, the curves, tokens to match, and a figure per case."""
     effects: dict[tuple[str, str], Array] = {}
     curves: list[dict[str, object]] = []
     tokens: list[dict[str, object]] = []
@@ -189,7 +189,7 @@ def matched_by(grid: Grid) -> dict[str, Matches]:
 
 
 def effects_of(grid: Grid, matched: dict[str, Matches]) -> dict[str, Array]:
-    """Claim -> one effect a seed (N,)."""
+    """Claim -> one effect per seed (N,)."""
     x, names = doublings(grid), grid.allocators
     scores, utility = curves_of(grid, "score"), curves_of(grid, "utility")
     least = [
@@ -238,7 +238,7 @@ def _tokens(grid: Grid, matched: dict[str, Matches]) -> list[dict[str, object]]:
 STUDY = Study(
     name="figure3",
     title="Figure 3: score by token budget",
-    source="S6, R86",
+    source="S6, Figure 3",
     question="Is ReAD ahead at equal budget, and how many tokens do others need to match it?",
     claims=CLAIMS,
     cases=cases,

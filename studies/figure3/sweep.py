@@ -1,4 +1,4 @@
-"""A run of its own for every budget (D29), on the tasks of the four capabilities that the figure shows."""
+"""A run of its own for every budget, on the tasks of the four capabilities that the figure shows."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -18,7 +18,7 @@ from studies.figure4.sweep import COMPONENTS, cases
 
 
 def analyse(rows: Rows) -> Findings:
-    """Effects, a table by budget, and a figure a case."""
+    """Effects, a table by budget, and a figure per case."""
     effects: dict[tuple[str, str], Array] = {}
     lines: list[dict[str, object]] = []
     figures: dict[str, Drawing] = {}
@@ -51,7 +51,7 @@ def worth_of(grid: Grid) -> dict[str, Array]:
 
 
 def effects_of(worth: dict[str, Array]) -> dict[str, Array]:
-    """Claim -> one effect a seed (N,); a component that was not run is not judged."""
+    """Claim -> one effect per seed (N,); a component that was not run is not judged."""
     out = {name: values.mean(axis=0) for name, values in worth.items()}
     if {"identification", "adaptation", "interaction"} <= set(out):
         two = np.stack([out["identification"], out["adaptation"]])
@@ -93,7 +93,7 @@ def _draw(case: str, grid: Grid, worth: dict[str, Array]) -> Drawing:
 STUDY = Study(
     name="figure4",
     title="Figure 4: what each component of ReAD is worth",
-    source="S6, R89",
+    source="S6, Figure 4",
     question="Which component of ReAD matters most?",
     claims=CLAIMS,
     cases=cases,

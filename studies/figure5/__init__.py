@@ -1,1 +1,1 @@
-"""Figure 5: specialists on one capability beside ReAD."""
+"""Figure 5: specialists on one capability compared with ReAD."""

@@ -55,7 +55,8 @@ def analyse(rows: Rows) -> Findings:
     above = {case: int((v < -1e-9).sum()) for (c, case), v in effects.items() if c == BOUND}
     told = "; ".join(f"{case} {n}" for case, n in above.items())
     counted = (
-        f"Seeds with ReAD above the specialist on a target (without help L2 allows none): {told}."
+        "Seeds with ReAD above the specialist on a target "
+        f"(without help the one-hot bound allows none): {told}."
     )
     below = sum(float(values.mean()) < 0 for (_, s), values in shown.items() if s == "its target")
     alt = (
@@ -124,8 +125,8 @@ def _lines(case: str, budget: int, pair: Pair) -> list[dict[str, object]]:
 
 STUDY = Study(
     name="figure5",
-    title="Figure 5: specialists on one capability beside ReAD",
-    source="S6, App. D, R92, R110, Lemma L2",
+    title="Figure 5: specialists on one capability compared with ReAD",
+    source="S6, App. D, Figure 5; one-hot bound",
     question="Is ReAD never worse than a specialist on its target, and better elsewhere?",
     claims=CLAIMS,
     cases=cases,

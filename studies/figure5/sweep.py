@@ -29,7 +29,7 @@ def budgets_of(world: World) -> list[int]:
 
 
 def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
-    """One a world, at two budgets."""
+    """One per world, at two budgets."""
     paths = {
         GATEWAY: made(gateway(), folder),
         ISOLATED: made(isolated(load_world("read8-llama"), ISOLATED), folder),

@@ -58,7 +58,7 @@ def _check_complete(frame: pd.DataFrame) -> None:
 
 
 def losses(table: pd.DataFrame) -> dict[tuple[str, str], Array]:
-    """(allocator, way) -> utility with `true` minus with the way, one number a seed in their order."""
+    """(allocator, way) -> utility with `true` minus with the way, one number per seed in their order."""
     out: dict[tuple[str, str], Array] = {}
     for allocator, some in table["utility"].groupby("allocator"):
         by_way = some.droplevel("allocator").unstack("way").sort_index()

@@ -95,7 +95,9 @@ def analyse(rows: Rows) -> Findings:
         table = utilities(logs)
         lost[case] = losses(table)
         if not lost[case]:
-            raise RunLogError(f"{case}: expected runs told the truth and runs told otherwise")
+            raise RunLogError(
+                f"{case}: expected runs with the true requirement and runs with another"
+            )
         for claim, key in DIRECT.items():
             if key in lost[case]:
                 effects[claim, case] = lost[case][key]
@@ -105,8 +107,8 @@ def analyse(rows: Rows) -> Findings:
         lines += _lines(case, table, lost[case])
     worst = max(lines, key=lambda line: line.loss)
     alt = (
-        "Utility lost by way of being wrong, for ReAD and the static split, a panel a case. The largest loss "
-        f"is {worst.loss:.1f} points, of {worst.allocator} in {worst.case} with {worst.way}."
+        "Utility lost by way of being wrong, for ReAD and the static split, a panel per case. The largest "
+        f"loss is {worst.loss:.1f} points, of {worst.allocator} in {worst.case} with {worst.way}."
     )
     figure = Drawing("What a wrong requirement costs", draw(lost), alt)
     title = "utility lost, points; +- is half of the 95 % interval"
@@ -128,7 +130,7 @@ def _lines(case: str, table: pd.DataFrame, lost: dict[tuple[str, str], Array]) -
 STUDY = Study(
     name="misalignment",
     title="Misalignment: a wrong requirement, biased probes",
-    source="S7, R19, R26, R93",
+    source="S3.1, S7 and App. H (limitations)",
     question="What do a wrong requirement and biased probes cost, and whom?",
     claims=CLAIMS,
     cases=cases,

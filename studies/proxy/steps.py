@@ -25,7 +25,7 @@ def read_runs(logs: Sequence[Log]) -> list[Log]:
 
 
 def steps_of(logs: Sequence[Log]) -> pd.DataFrame:
-    """One row a step: seed, run, step, mu, sigma, reward, kappa, calibration, move.
+    """One row per step: seed, run, step, mu, sigma, reward, kappa, calibration, move.
 
     mu, sigma and reward are in points. `move` is |alpha_t - alpha_{t-1}|_1, missing at the first step.
     Raises RunLogError where a step does not report what was predicted.

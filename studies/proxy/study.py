@@ -68,7 +68,9 @@ def analyse(rows: Rows) -> Findings:
         "promises": ("what proxies promise and the test split shows, points", pd.DataFrame(gains)),
     }
     ranks = ", ".join(f"{line['case']} {line['Spearman']:.2f}" for line in lines)
-    alt = f"Scatter of predicted and observed rewards, a panel a case. Rank correlations: {ranks}."
+    alt = (
+        f"Scatter of predicted and observed rewards, a panel per case. Rank correlations: {ranks}."
+    )
     figure = Drawing("Predicted and observed rewards", draw(shown), alt)
     return Findings(effects, tables, {"proxy": figure})
 
@@ -76,7 +78,7 @@ def analyse(rows: Rows) -> Findings:
 STUDY = Study(
     name="proxy",
     title="Proxy validation: predicted and observed next-step rewards",
-    source="S3.3, S6, R49-R50, R90",
+    source="S3.3, S6, Eq. (11)",
     question="Do ReAD's predictions of its next step come true, and does its proxy point the right way?",
     claims=CLAIMS,
     cases=cases,

@@ -1,7 +1,7 @@
 """The whole loop of the paper on a real pair, and what it is worth.
 
-Each seed trains the same student, with the same recipe, budget and prompt streams (R65), by
-ReAD with the requirement identified from the task's card, the six one-hot baselines (R71), and the
+Each seed trains the same student, with the same recipe, budget and prompt streams, by
+ReAD with the requirement identified from the task's card, the six one-hot baselines, and the
 static splits. The table pairs all with ReAD. Finished runs are left as they are: the same command goes on.
 """
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.fitting.diagnostics import compare
+from readsim.fitting.diagnostics import compare_columns
 from readsim.fitting.law import fit_law
 from readsim.fitting.table import Runs
 
@@ -67,7 +67,7 @@ def shares_of(runs: Runs) -> Array:
 
 def mean_spearman(profiles: Array, runs: Runs) -> float:
     """Over the domains; a law that predicts the same for all runs ranks nothing: 0."""
-    found = compare(profiles, runs.profiles, runs.capabilities)
+    found = compare_columns(profiles, runs.profiles, runs.capabilities)
     return float(np.mean(np.nan_to_num([q.spearman for q in found])))
 
 

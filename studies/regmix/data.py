@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from readsim.errors import ConfigError
-from readsim.fitting.table import Options, Runs, read_runs
+from readsim.fitting.table import Options, Runs, read_run_table
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "regmix"
 SETS = ("train_1m", "test_1m", "test_60m")
@@ -18,5 +18,5 @@ def load(folder: Path = FOLDER) -> dict[str, Runs]:
         for file in (shares, losses):
             if not file.is_file():
                 raise ConfigError(f"{file}: not there; it is in sail-sg/regmix on GitHub")
-        out[name] = read_runs(shares, losses, Options(budget=1e9))
+        out[name] = read_run_table(shares, losses, Options(budget=1e9))
     return out

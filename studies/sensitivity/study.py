@@ -110,7 +110,7 @@ def analyse(rows: Rows) -> Findings:
     for case, logs in rows.items():
         found = shown[case] = differences(logs)
         if not found:
-            raise RunLogError(f"{case}: expected runs of `read+setting=value` beside `read`")
+            raise RunLogError(f"{case}: expected runs of `read+setting=value` as well as `read`")
         for claim, (setting, sign) in ASKED.items():
             if setting in found:
                 effects[claim, case] = sign * found[setting]
@@ -119,7 +119,7 @@ def analyse(rows: Rows) -> Findings:
     clear = frame[frame["q"] <= 0.1]
     names = ", ".join(f"{c}: {s}" for c, s in zip(clear["case"], clear["setting"], strict=True))
     alt = (
-        "Difference in final utility to ReAD's default for each changed setting, a panel a case. "
+        "Difference in final utility to ReAD's default for each changed setting, a panel per case. "
         f"Told apart from 0 at a false discovery rate of 10 %: {names or 'none'}."
     )
     figure = Drawing("ReAD with one setting changed", draw(shown), alt)
@@ -145,7 +145,7 @@ def _lines(case: str, found: dict[str, Array]) -> list[dict[str, object]]:
 STUDY = Study(
     name="sensitivity",
     title="Sensitivity: ReAD's settings, one at a time",
-    source="S3.3, S5, S6, R44-R50, R111, D5-D7, D16",
+    source="S3.3, S5, S6, Eqs. (8) to (11)",
     question="Which of ReAD's settings change what it reaches, and do they do what they are for?",
     claims=CLAIMS,
     cases=cases,

@@ -177,7 +177,7 @@ def _predicted(predict: Predictor, runs: Runs) -> Array:
 
 
 def _errors(predict: Predictor, runs: Runs) -> Array:
-    """(N,) one number a seed."""
+    """(N,) one number per seed."""
     return _rms(_predicted(predict, runs)[:, None] - runs.change, axis=(0, 2))
 
 
@@ -228,7 +228,7 @@ def analyse(rows: Rows) -> Findings:
 STUDY = Study(
     name="sim_to_real",
     title="Simulated to real: the pair nano",
-    source="D45; ours",
+    source="ours",
     question="Does a world fitted to a few real runs predict others, and is the best allocation in it good?",
     claims=CLAIMS,
     cases=cases,

@@ -1,4 +1,4 @@
-"""readsim's reward ensemble beside the public artifact's `fit`: time per decision, held-out error.
+"""readsim's reward ensemble against the public artifact's `fit`: time per decision, held-out error.
 
 The artifact's way: five networks (two hidden layers of 64, ReLU), one after the other; after every
 decision each draws one bootstrap of all rows and makes 200 Adam steps (rate 1e-3, batches of 64) on
@@ -15,7 +15,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from readsim.allocators.read.ensemble import EnsembleConfig, EnsembleState, add_row, fit, predict
+from readsim.allocators.read.ensemble import (
+    EnsembleConfig,
+    EnsembleState,
+    add_row,
+    fit_ensemble,
+    predict_reward,
+)
 from readsim.arrays import Array
 
 Floats = NDArray[np.float32]
@@ -180,7 +186,7 @@ class Trace(NamedTuple):
     error: Array  # root mean square error on fresh rows, in standard deviations of the reward
 
     def per_decision(self) -> float:
-        """Seconds a decision, the first fit shared out over the T decisions."""
+        """Seconds per decision, the first fit shared out over the T decisions."""
         return self.start_seconds / len(self.decision_seconds) + float(
             np.median(self.decision_seconds)
         )
@@ -237,15 +243,15 @@ def trace_ensemble(config: EnsembleConfig, data: Sequence, seed: int) -> Trace:
     firsts = []
     for _ in range(3):
         start = perf_counter()
-        state: EnsembleState = fit(config, data.x[: data.pool], data.y[: data.pool], seed)
+        state: EnsembleState = fit_ensemble(config, data.x[: data.pool], data.y[: data.pool], seed)
         firsts.append(perf_counter() - start)
-    seconds, errors = [], [_error(predict(state, data.fresh_x)[0], data)]
+    seconds, errors = [], [_error(predict_reward(state, data.fresh_x)[0], data)]
     for t, candidates in enumerate(data.candidates, start=data.pool):
         start = perf_counter()
         state = add_row(config, state, data.x[t], float(data.y[t]))
-        predict(state, candidates)
+        predict_reward(state, candidates)
         seconds.append(perf_counter() - start)
-        errors.append(_error(predict(state, data.fresh_x)[0], data))
+        errors.append(_error(predict_reward(state, data.fresh_x)[0], data))
     return Trace(float(np.median(firsts)), np.array(seconds), np.array(errors))
 
 
@@ -286,11 +292,11 @@ def measure_runs(signal_to_noise: float, runs: int = 16) -> float:
     config = EnsembleConfig()
     data = [draw_sequence(signal_to_noise, seed) for seed in range(runs)]
     start = perf_counter()
-    states = [fit(config, d.x[: d.pool], d.y[: d.pool], n) for n, d in enumerate(data)]
+    states = [fit_ensemble(config, d.x[: d.pool], d.y[: d.pool], n) for n, d in enumerate(data)]
     decisions = len(data[0].candidates)
     for t in range(decisions):
         for n, d in enumerate(data):
             row = d.pool + t
             states[n] = add_row(config, states[n], d.x[row], float(d.y[row]))
-            predict(states[n], d.candidates[t])
+            predict_reward(states[n], d.candidates[t])
     return (perf_counter() - start) / (runs * decisions)

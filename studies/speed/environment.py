@@ -1,4 +1,4 @@
-"""The environments beside the public demo, bare equations and CartPole, measured in turn."""
+"""The environments compared with the public demo, bare equations and CartPole, measured in turn."""
 
 import random
 from collections.abc import Callable
@@ -18,7 +18,7 @@ RUNS, ROUNDS, STEPS = 1024, 60, 20
 
 
 class Pair(NamedTuple):
-    """Seconds a step of both sides, and the median over rounds of their ratio."""
+    """Seconds per step of both sides, and the median over rounds of their ratio."""
 
     ours: float
     theirs: float

@@ -1,1 +1,1 @@
-"""What real distillation costs beside bare loops and TRL, as ratios measured in one process."""
+"""What real distillation costs compared with bare loops and TRL, as ratios measured in one process."""

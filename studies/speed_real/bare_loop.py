@@ -1,4 +1,4 @@
-"""`Student.train_window` beside a bare torch loop: the same step on tensors prepared beforehand.
+"""`Student.train_window` compared with a bare torch loop: the same step on tensors prepared beforehand.
 
 The loop has no framework: one forward pass, logits of the replies' positions, forward KL written out,
 backward pass, clipping, fused AdamW. Reading records, stacking them and moving their distributions to

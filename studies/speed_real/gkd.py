@@ -1,4 +1,4 @@
-"""readsim's step with a live teacher beside TRL's `GKDTrainer` with `lmbda=0, beta=0`: forward KL.
+"""readsim's step with a live teacher against TRL's `GKDTrainer` with `lmbda=0, beta=0`: forward KL.
 
 Both read the same texts, score them with the same teacher and train the same student with clipping and
 fused AdamW. TRL gets its batches as ready tensors, so its templating and tokenizing are left out. In

@@ -1,4 +1,4 @@
-"""What a real run spends beside training and the teacher, at the paper's proportions.
+"""What a real run spends besides training and the teacher, at the paper's proportions.
 
 A nano run with the allocator `read` on a small budget, T = 20 decisions, through the one loop with run
 log and checkpoints. Its wall time less `HFBackend.seconds` of training and teacher is all the rest:

@@ -1,1 +1,1 @@
-"""Table 2: what methods do beside their target, and their final utility."""
+"""Table 2: what methods do outside their target, and their final utility."""

@@ -81,7 +81,7 @@ def draw_trade(case: str, grid: Grid) -> Drawing:
 
 
 def analyse(rows: Rows) -> Findings:
-    """Effects, Table 2(a) at every budget, Table 2(b), and a figure a case."""
+    """Effects, Table 2(a) at every budget, Table 2(b), and a figure per case."""
     effects: dict[tuple[str, str], Array] = {}
     spill: list[dict[str, object]] = []
     final: list[dict[str, object]] = []
@@ -93,7 +93,7 @@ def analyse(rows: Rows) -> Findings:
         final += [{"case": case, **line} for line in _utility(grid)]
         figures[f"trade-{case.replace('/', '-')}"] = draw_trade(case, grid)
     tables = {
-        "spillover": ("what runs do beside their target, test split, points", pd.DataFrame(spill)),
+        "spillover": ("what runs do outside their target, test split, points", pd.DataFrame(spill)),
         "utility": ("final utility, points", pd.DataFrame(final)),
     }
     notes = [NOISE, SEARCH]
@@ -101,7 +101,7 @@ def analyse(rows: Rows) -> Findings:
 
 
 def effects_of(grid: Grid) -> dict[str, Array]:
-    """Claim -> one effect a seed (N,). Raises RunLogError for a method that is missing."""
+    """Claim -> one effect per seed (N,). Raises RunLogError for a method that is missing."""
     at = {name: place(grid.allocators, name) for name in (*SPARED, *UTILITY)}
     on, negative = (grid.by_seed(column)[-1] for column in ("on_target", "negative"))
     utility = grid.by_seed("utility")
@@ -165,7 +165,7 @@ def _utility(grid: Grid) -> list[dict[str, object]]:
 STUDY = Study(
     name="table2",
     title="Table 2: spillover and utility of five methods",
-    source="S6, R87-R88, R108, R111",
+    source="S6, Table 2",
     question="Does ReAD keep the target, spare the rest, and end highest, more so with more tokens?",
     claims=CLAIMS,
     cases=cases,

@@ -54,7 +54,7 @@ def analyse(rows: Rows) -> Findings:
 
 NOTE = (
     "A simulated world has one hidden score. Rates of refusal of safe and of unsafe prompts are shown by "
-    "`readsim distill` with XSTest; its hidden score is the scalar of D30."
+    "`readsim distill` with XSTest; its hidden score is the mean of both rates, each counted as good."
 )
 
 
@@ -90,7 +90,7 @@ def _line(
 STUDY = Study(
     name="table7",
     title="Table 7: a capability that no probe shows",
-    source="S6 RQ4, App. D, R91",
+    source="S6 RQ4, App. D, Table 7",
     question="Does ReAD harm what it cannot see more than the best baseline does?",
     claims=CLAIMS,
     cases=cases,

@@ -57,7 +57,7 @@ def _hidden(world: World) -> int:
 
 
 def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
-    """One a world, at two budgets."""
+    """One per world, at two budgets."""
     base = load_world(BASE)
     paths = {BASE: BASE, **{w.name: made(w, folder) for w in (twin(base), blind(base))}}
     return [Case(name, _cells(path, seeds)) for name, path in paths.items()]

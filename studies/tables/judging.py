@@ -15,7 +15,7 @@ from studies.tables.claims import ORDER
 from studies.tables.sweep import WORLDS
 
 NAMED = ("steerability", "math", "tool_use", "long_context")  # the paper's bottlenecks
-LARGEST = 4  # D47
+LARGEST = 4  # gaps from student to teacher: our reading of "bottleneck" capabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Profiles:
 
 
 def effects_of(found: Profiles) -> dict[str, Array]:
-    """Claim -> one effect a seed (N,). What the runs do not allow is left out."""
+    """Claim -> one effect per seed (N,). What the runs do not allow is left out."""
     ahead, growth = found.ahead(), found.diagonal[-1] - found.diagonal[0]
     out = {"best-in-every-column": ahead.min(axis=(0, 2))}
     single = found.one_ahead()

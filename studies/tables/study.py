@@ -28,7 +28,7 @@ SIGNALS = (
 
 
 def analyse(rows: Rows) -> Findings:
-    """Effects, one table a reading, and a figure a case."""
+    """Effects, one table a reading, and a figure per case."""
     profiles = {case: found for case, logs in rows.items() if (found := profiles_of(logs))}
     effects: dict[tuple[str, str], Array] = {}
     figures: dict[str, Drawing] = {}
@@ -96,7 +96,7 @@ def _known(profiles: Profiles) -> dict[str, Array]:
 
 
 def _table(found: Mapping[str, Profiles]) -> pd.DataFrame:
-    """Table 1's layout: a row a method, a column a capability; mean and standard deviation over seeds."""
+    """Table 1's layout: a row per method, a column a capability; mean and standard deviation over seeds."""
     lines: list[dict[str, object]] = []
     for case, profiles in found.items():
         for b, budget in enumerate(profiles.budgets):
@@ -124,7 +124,7 @@ def _mean_sd(values: Array) -> str:
 
 
 def _students(found: Mapping[str, Profiles]) -> pd.DataFrame:
-    """The full matrices: a row a case, budget, method and target."""
+    """The full matrices: a row per case, budget, method and target."""
     lines: list[dict[str, object]] = []
     for case, profiles in found.items():
         mean = profiles.students.mean(axis=2)
@@ -164,7 +164,7 @@ def _draw(case: str, profiles: Profiles) -> Drawing:
 STUDY = Study(
     name="tables",
     title="Tables 1, 4-6: capability profiles",
-    source="S6, App. D, R82-R85, R108-R110",
+    source="S6, App. D, Tables 1 and 4 to 6",
     question="Is ReAD best in every column, and where is it furthest ahead?",
     claims=CLAIMS,
     cases=cases,

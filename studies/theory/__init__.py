@@ -1,1 +1,1 @@
-"""How often does the implemented ReAD break C.1 and 2 kappa sigma, and what do repairs cost?"""
+"""How often does the implemented ReAD break calibration and 2 kappa sigma, and what do repairs cost?"""

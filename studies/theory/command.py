@@ -1,4 +1,4 @@
-"""How often does the implemented ReAD break C.1 and the 2 kappa sigma bound; what do repairs cost?
+"""How often does the implemented ReAD break calibration and the 2 kappa sigma bound; what do repairs cost?
 
 Runs ReAD and its repairs with the same seeds in four worlds at two budgets, compares its beliefs with
 the noise-free truth at every candidate, and pairs the final utilities with those of the default.

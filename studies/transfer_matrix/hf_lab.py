@@ -28,7 +28,7 @@ def hf_lab(pair: str, cache: Path) -> Lab:
 
 
 def lab_of(parts: Parts) -> Lab:
-    """The same parts for every budget: only the schedule is over the budget (D29)."""
+    """The same parts for every budget: only the schedule is over the budget."""
     versions = {n: metadata.version(n) for n in ("torch", "transformers", "lm_eval", "numpy")}
     return Lab(
         name=f"hf:{parts.pair.name}",

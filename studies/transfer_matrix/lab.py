@@ -1,4 +1,4 @@
-"""What the study is done on: names, a backend for each budget, and what is known beside the runs."""
+"""What the study is done on: names, a backend for each budget, and what is known in addition to the runs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

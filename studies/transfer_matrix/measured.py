@@ -13,7 +13,7 @@ from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.tree_file import write_atomic
 
-FALSE_DISCOVERIES = 0.1  # decision D32
+FALSE_DISCOVERIES = 0.1  # expected share, Benjamini-Hochberg
 EXACT = 1e-4  # standard error of a score that is measured without any, so that weights are finite
 
 
@@ -130,7 +130,7 @@ class Measured:
 
     @property
     def significant(self) -> NDArray[np.bool_]:
-        """(B, S, K): the interval excludes 0, Benjamini-Hochberg at 10 % (D32).
+        """(B, S, K): the interval excludes 0, Benjamini-Hochberg at 10 %.
 
         Effects on the source's own capability and cross effects are two families, budget by budget.
         """

@@ -32,7 +32,7 @@ def make_plan(
 ) -> list[Job]:
     """Seed by seed, from the smallest budget up: whatever is done first is a whole table.
 
-    `mixtures` runs a budget, the first one uniform, the others Dirichlet(1) draws that differ
+    `mixtures` runs per budget, the first one uniform, the others Dirichlet(1) draws that differ
     between budgets; they take the seeds in turn. Raises ConfigError for an empty or doubled value.
     """
     for field, values in (("budgets", budgets), ("seeds", seeds)):

@@ -19,7 +19,7 @@ from studies.presets.command import rows_on_one_line
 from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.world import matrix_errors, mixture_errors
 
-FLOOR = (2.0 * np.pi) ** -0.5  # mean of [-x]_+ of a standard normal: decision D43
+FLOOR = (2.0 * np.pi) ** -0.5  # mean of [-x]_+ of a standard normal
 
 
 def draw_matrix(measured: Measured) -> Figure:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from readsim.allocators.base import Allocator, Context
 from readsim.allocators.modifiers import (
-    Shape,
-    Shaped,
+    Modified,
+    ModifierConfig,
     observed_effects,
     repair_shares,
     with_floor,
@@ -103,15 +103,15 @@ def test_observed_effects_find_a_linear_response() -> None:
 
 def test_the_defaults_change_nothing() -> None:
     plain = run("one-hot", steps=6)
-    wrapped = run(Shaped(load_allocator("one-hot"), Shape()), steps=6)
+    wrapped = run(Modified(load_allocator("one-hot"), ModifierConfig()), steps=6)
     assert same(plain, wrapped)
 
 
 def test_anchor_and_average_by_hand() -> None:
     prior = run("task-static", steps=3)[1]["allocation"]
-    [first, *_] = allocations(run(Shaped(Turns(), Shape(anchor=0.25)), steps=3))
+    [first, *_] = allocations(run(Modified(Turns(), ModifierConfig(anchor=0.25)), steps=3))
     assert first == pytest.approx(0.75 * np.eye(8)[0] + 0.25 * np.array(prior))
-    timed = allocations(run(Shaped(Turns(), Shape(average="time")), steps=3))
+    timed = allocations(run(Modified(Turns(), ModifierConfig(average="time")), steps=3))
     assert timed[2] == pytest.approx(np.eye(8)[:3].mean(axis=0))
 
 
@@ -205,7 +205,7 @@ def test_names_carry_settings(text: str, name: str, settings: dict[str, Any]) ->
 
 def test_settings_reach_the_rule_and_the_shape() -> None:
     made = load_allocator("grid+top=2+floor=0.05")
-    assert isinstance(made, Shaped)
+    assert isinstance(made, Modified)
     assert made.inner.top == 2  # type: ignore[attr-defined]
     assert made.shape.floor == 0.05
     assert made.needs == {"trial"}

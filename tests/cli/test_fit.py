@@ -15,7 +15,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ReadsimError
 from readsim.fitting import law
 from readsim.fitting.cross_validation import first_choice
-from readsim.fitting.diagnostics import compare
+from readsim.fitting.diagnostics import compare_columns
 from readsim.fitting.law import fit_law
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.logs_for_fit import fit_table
@@ -29,7 +29,9 @@ CLI = CliRunner()
 
 def quick(patch: pytest.MonkeyPatch) -> None:
     """One candidate, few resamples: what is chosen is tested in test_fit_law."""
-    patch.setattr(law, "choose", lambda data, _, **__: first_choice(data.x.shape[1], not data.logs))
+    patch.setattr(
+        law, "cross_validate", lambda data, _, **__: first_choice(data.x.shape[1], not data.logs)
+    )
     patch.setattr(fit_commands, "RESAMPLES", 6)
     patch.setattr(fit_commands, "MEMBERS", 2)
 
@@ -222,7 +224,7 @@ def test_a_rectangular_fit_goes_through_the_environment(fitted: tuple[Path, Path
 
 def test_quality_by_hand() -> None:
     predicted, measured = np.array([[1.0], [2.0], [3.0]]), np.array([[1.0], [2.0], [5.0]])
-    [q] = compare(predicted, measured, ("a",))
+    [q] = compare_columns(predicted, measured, ("a",))
     assert q.rmse == pytest.approx((4 / 3) ** 0.5)
     assert q.spearman == pytest.approx(1.0)
     assert q.r2 == pytest.approx(1 - (4 / 3) / (26 / 9))

@@ -10,7 +10,7 @@ from readsim.cli.app import app
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
 from readsim.theory import all_checks as survey
-from readsim.theory.result import Verdict
+from readsim.theory.result import Statement, Verdict
 
 RUN = CliRunner()
 
@@ -38,19 +38,30 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
     assert "not measured: logs: 2 runs: at least 5 are needed" in said
-    assert "not measured: logs: C.1 needs mu, sigma, kappa" in said
-    assert "not measured: gateway: P4.5 needs gains of cumulative tokens alone" in said
+    assert (
+        "not measured: logs: Assumption C.1 (calibrated uncertainty) needs mu, sigma, kappa" in said
+    )
+    assert (
+        "not measured: gateway: Proposition 4.5 (marginal gains) needs gains of cumulative tokens alone"
+        in said
+    )
     table = pd.read_csv(out / "theory.csv")
     by = {(r.statement, r.subject): r.verdict for r in table.itertuples()}
-    assert by[("A4.1", "toy, sgd")] == "holds"
-    assert by[("A4.1", "toy, sign")] == "fails"
-    assert by[("A4.2", "toy, greedy accuracy")] == "fails"
-    assert by[("A4.4 order-free", "gateway")] == "fails"
-    assert by[("P4.5", "conflict")] == "holds"
-    assert by[("L1", "gateway")] == "fails"
-    assert by[("L1", "conflict")] == "holds"
-    assert by[("P4.7, any kappa", "gateway")] == "holds"
-    assert {"A4.4 adds up", "C.1", "P4.7", "L9", "Proxy"} <= set(table["statement"])
+    assert by[(Statement.LINEAR_UPDATES, "toy, sgd")] == "holds"
+    assert by[(Statement.LINEAR_UPDATES, "toy, sign")] == "fails"
+    assert by[(Statement.LOCAL_READOUT, "toy, greedy accuracy")] == "fails"
+    assert by[(f"{Statement.CONCAVE_GAINS}: order-free", "gateway")] == "fails"
+    assert by[(Statement.MARGINAL_GAINS, "conflict")] == "holds"
+    assert by[(Statement.STATIC_DOMINANCE, "gateway")] == "fails"
+    assert by[(Statement.STATIC_DOMINANCE, "conflict")] == "holds"
+    assert by[(f"{Statement.STEP_REGRET}: any kappa", "gateway")] == "holds"
+    assert {
+        f"{Statement.CONCAVE_GAINS}: adds up",
+        Statement.CALIBRATED,
+        Statement.STEP_REGRET,
+        Statement.ORDER_EFFECTS,
+        Statement.PROXY,
+    } <= set(table["statement"])
     for name in ("orders", "coverage", "marginals"):
         assert (out / f"{name}.png").stat().st_size > 10_000
 

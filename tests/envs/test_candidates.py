@@ -1,4 +1,4 @@
-"""The candidate set of R42: finite, on the simplex, without doubles, stay first."""
+"""The candidate set: finite, on the simplex, without doubles, stay first."""
 
 from math import comb
 from random import Random

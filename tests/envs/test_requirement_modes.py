@@ -1,4 +1,4 @@
-"""What runs are told that their task requires: modes, their cost, and stability (R19, R22, R27)."""
+"""What runs are told that their task requires: modes, their cost, and stability."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ GRADIENTS = arrays(np.float64, st.integers(1, 9), elements=st.floats(-5, 5))
 
 @given(GRADIENTS)
 def test_the_positive_part_is_a_requirement(g: Any) -> None:
-    """A point of the simplex, nothing where the gradient is not positive, ratios kept (R22)."""
+    """A point of the simplex, nothing where the gradient is not positive, ratios kept."""
     r = positive_part(g)
     assert np.isclose(r.sum(), 1.0)
     assert (r >= 0).all()
@@ -40,7 +40,7 @@ def test_the_positive_part_is_a_requirement(g: Any) -> None:
         assert (r[g <= 0] == 0).all()
         assert np.allclose(r * np.maximum(g, 0).sum(), np.maximum(g, 0))
     else:
-        assert np.allclose(r, 1 / len(g))  # D10
+        assert np.allclose(r, 1 / len(g))
 
 
 @given(GRADIENTS, st.sampled_from(["oracle", "stale", "noisy:3", "permuted", "uniform"]))
@@ -74,7 +74,7 @@ def test_what_is_no_mode_is_refused_with_what_is(mode: str) -> None:
 
 
 def test_an_oracle_follows_the_gradient_and_a_stale_requirement_stays() -> None:
-    """With a CES utility the gradient moves towards what is weakest now (R26)."""
+    """With a CES utility the gradient moves towards what is weakest now."""
     world = load_world("read8-llama")
     weights = np.full(8, 1 / 8)
     task = Task("bottleneck", weights, weights, "ces:-3")
@@ -132,7 +132,7 @@ def test_hidden_capabilities_are_left_out() -> None:
 
 
 def test_the_worse_the_requirement_the_worse_the_run() -> None:
-    """R19: mean final utility over 200 seeds falls as the requirement gets worse."""
+    """Mean final utility over 200 seeds falls as the requirement gets worse."""
     means = []
     for mode in ("oracle", "noisy:20", "noisy:1", "permuted"):
         envs = [

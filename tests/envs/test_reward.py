@@ -1,4 +1,4 @@
-"""The proxy reward, Eq. (9): its identities (R44), and what an optimal allocation of one step is."""
+"""The proxy reward, Eq. (9): its identities, and what an optimal allocation of one step is."""
 
 from collections.abc import Sequence
 
@@ -185,7 +185,7 @@ def test_noise_alone_is_charged() -> None:
     assert abs(rewards.mean() - expected) < 5 * rewards.std() / np.sqrt(100_000)
 
 
-# Lemma L3: in a locally linear step, Dp = G^T alpha.
+# The lemma on vertices: in a locally linear step, Dp = G^T alpha.
 
 
 def best_by_linear_program(local: Array, requirement: Array, prices: Array) -> tuple[Array, float]:
@@ -240,7 +240,7 @@ def test_with_spill_the_optimum_is_a_linear_program_and_may_be_a_mixture() -> No
     assert 5 <= inside < 40
 
 
-# Lemmas L7 and L8: what cannot change the choice.
+# The lemma on inert terms: what cannot change the choice.
 
 
 @few
@@ -256,12 +256,12 @@ def test_units_and_constants_do_not_change_the_choice(
     same_cost = proxy_reward(changes, requirement, prices, 0.25)
     other_units = proxy_reward(factor * changes, requirement, prices, 0.0)
     first = int(np.argmax(rewards))
-    assert int(np.argmax(same_cost)) == first  # L8
-    assert int(np.argmax(other_units)) == first  # L7: all in percent, or in points
-    assert int(np.argmax(factor * rewards + shift)) == first  # L7
+    assert int(np.argmax(same_cost)) == first
+    assert int(np.argmax(other_units)) == first  # all in percent, or in points
+    assert int(np.argmax(factor * rewards + shift)) == first
 
 
-# R100: diminishing returns show in the reward.
+# Diminishing returns show in the reward (S3.3).
 
 
 @few

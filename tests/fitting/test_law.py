@@ -12,13 +12,13 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.fitting.build import world_of
 from readsim.fitting.cross_validation import first_choice, fold_of_rows
-from readsim.fitting.diagnostics import compare
+from readsim.fitting.diagnostics import compare_columns
 from readsim.fitting.heads import head, offset_of_start, start_of_offset
-from readsim.fitting.intervals import effects, how_sure
+from readsim.fitting.intervals import effect_intervals, how_sure
 from readsim.fitting.law import Fitted, fit_law
-from readsim.fitting.network import Choice, Data, Network
-from readsim.fitting.solve import first_feeds, predict
-from readsim.fitting.table import Options, read_runs
+from readsim.fitting.network import Data, LawConfig, Network
+from readsim.fitting.solve import first_feeds, predict_profiles
+from readsim.fitting.table import Options, read_run_table
 from readsim.worlds import load_world, save_world
 from tests.support.made_fits import known_world, mixtures
 from tests.support.paths import SHARED
@@ -39,7 +39,7 @@ def made(link: str, family: str, harm: bool, known_start: bool) -> tuple[Network
     x = np.vstack([rng.dirichlet(np.ones(3), 8), np.zeros(3)])
     bad = rng.uniform(0.3, 0.8, (9, 2))
     bad[2, 1] = np.nan
-    choice = Choice(family, link, 4, harm, 0.02, 0.03, 0.2)
+    choice = LawConfig(family, link, 4, harm, 0.02, 0.03, 0.2)
     start = np.array([0.85, 0.9]) if known_start else None
     data = Data(x, bad, start, rng.uniform(0, 2, 9), logs=link == "exponential")
     network = Network(data, choice, first_feeds(3, choice, rng))
@@ -69,7 +69,7 @@ def test_the_world_is_the_network(link: str, family: str, harm: bool, start: boo
     parts = network.parts(flat)
     world = world_of(parts, network.choice, ("a", "b", "c"), ("j", "k"), 5e6, "made")
     x = mixtures(6, seed=1)
-    bad = predict(parts, network.choice, x)
+    bad = predict_profiles(parts, network.choice, x)
     profile = -bad if link == "exponential" else 1.0 - bad
     assert world.profile_after([x * 5e6]) == pytest.approx(profile, abs=1e-5)
     assert world.start == pytest.approx(
@@ -100,7 +100,7 @@ def fit_known(
         capabilities=world.capabilities,
         scores=not losses,
         start=world.start,
-        choice=Choice(
+        choice=LawConfig(
             "log",
             world.link,
             6,
@@ -131,7 +131,7 @@ def test_intervals_hold_the_truth() -> None:
     for seed in range(4):
         fitted, _ = fit_known(losses=True, noise=0.05, n=60, seed=seed)
         sure = how_sure(fitted, count=20, seed=seed)
-        real = effects(truth, sure.mixture, sure.budget)
+        real = effect_intervals(truth, sure.mixture, sure.budget)
         inside = (sure.effect.low <= real) & (real <= sure.effect.high)
         hits, cells = hits + int(inside.sum()), cells + inside.size
         assert (sure.effect.high > sure.effect.low).all()
@@ -152,7 +152,7 @@ def test_harm_is_found_where_it_is() -> None:
         members=1,
     )
     assert fitted.choice.harm
-    errors = compare(fitted.held_out, fitted.targets, fitted.world.capabilities)
+    errors = compare_columns(fitted.held_out, fitted.targets, fitted.world.capabilities)
     assert min(e.r2 for e in errors) > 0.97
 
 
@@ -201,7 +201,7 @@ def test_missing_cells_are_left_out() -> None:
         choice=first_choice(3, scores=False),
         members=1,
     )
-    rows = compare(fitted.predict(tokens), measured, world.capabilities)
+    rows = compare_columns(fitted.predict(tokens), measured, world.capabilities)
     assert min(r.r2 for r in rows) > 0.98
 
 
@@ -215,7 +215,7 @@ def test_missing_cells_are_left_out() -> None:
         ({"targets": np.full((9, 2), np.nan)}, "never measured"),
         ({"start": np.ones(5)}, "start"),
         ({"members": 0}, "members"),
-        ({"choice": Choice(link="saturating")}, "choice"),
+        ({"choice": LawConfig(link="saturating")}, "choice"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(change: dict[str, object], message: str) -> None:
@@ -238,7 +238,7 @@ def test_regmix_from_128_runs() -> None:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     train, test = (
-        read_runs(folder / f"{p}_mixture_1m.csv", folder / f"{p}_pile_loss_1m.csv", Options())
+        read_run_table(folder / f"{p}_mixture_1m.csv", folder / f"{p}_pile_loss_1m.csv", Options())
         for p in ("train", "test")
     )
     fitted = fit_law(
@@ -251,5 +251,5 @@ def test_regmix_from_128_runs() -> None:
         members=2,
         folds=0,
     )
-    found = compare(fitted.predict(test.tokens), test.profiles, test.capabilities)
+    found = compare_columns(fitted.predict(test.tokens), test.profiles, test.capabilities)
     assert np.mean([q.spearman for q in found]) > 0.988

@@ -9,7 +9,7 @@ import pytest
 
 from readsim.errors import ReadsimError, UnknownNameError
 from readsim.fitting.columns import pattern_of, patterns, strip
-from readsim.fitting.table import Options, Runs, read_runs
+from readsim.fitting.table import Options, Runs, read_run_table
 from tests.support.made_fits import write_csv
 from tests.support.paths import SHARED
 
@@ -25,14 +25,14 @@ def two_files(tmp_path: Path, options: Options | None = None, **swap: Any) -> Ru
     losses = swap.get("losses", [(i, *row) for i, row in enumerate(LOSSES)][::-1])
     one = write_csv(tmp_path / "runs.csv", header, shares)
     two = write_csv(tmp_path / "targets.csv", other, losses)
-    return read_runs(one, two, options or Options())
+    return read_run_table(one, two, options or Options())
 
 
 def one_file(
     tmp_path: Path, header: str, rows: Sequence[Sequence[object]], options: Options | None = None
 ) -> Runs:
     """All in one."""
-    return read_runs(
+    return read_run_table(
         write_csv(tmp_path / "runs.csv", header.split(","), rows), None, options or Options()
     )
 
@@ -148,7 +148,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, swap: dict[str, Any], message: s
 def test_swapped_files_are_recognised(tmp_path: Path) -> None:
     two_files(tmp_path)
     with pytest.raises(ReadsimError, match="the file of shares comes first"):
-        read_runs(tmp_path / "targets.csv", tmp_path / "runs.csv", Options())
+        read_run_table(tmp_path / "targets.csv", tmp_path / "runs.csv", Options())
 
 
 def test_what_is_ambiguous_says_what_to_give(tmp_path: Path) -> None:
@@ -182,9 +182,9 @@ def test_files_that_are_no_tables(tmp_path: Path, text: str) -> None:
     path = tmp_path / "runs.csv"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ReadsimError, match=r"runs\.csv"):
-        read_runs(path, None, Options())
+        read_run_table(path, None, Options())
     with pytest.raises(ReadsimError, match="no such file"):
-        read_runs(tmp_path / "none.csv", None, Options())
+        read_run_table(tmp_path / "none.csv", None, Options())
 
 
 def test_patterns_end_at_boundaries() -> None:
@@ -199,7 +199,9 @@ def test_regmix_as_it_is() -> None:
     folder = SHARED / "regmix"
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
-    runs = read_runs(folder / "train_mixture_1m.csv", folder / "train_pile_loss_1m.csv", Options())
+    runs = read_run_table(
+        folder / "train_mixture_1m.csv", folder / "train_pile_loss_1m.csv", Options()
+    )
     assert runs.tokens.shape == (512, 17)
     assert runs.profiles.shape == (512, 13)
     assert set(runs.capabilities) < set(runs.sources)

@@ -22,7 +22,7 @@ def started(**settings: Any) -> Any:
 
 
 def test_they_leave_the_student_as_it_was_and_are_counted_exactly() -> None:
-    """R24: parameters and optimiser are the same to the last bit; R26: the cost is its own kind."""
+    """Parameters and optimiser are the same to the last bit; the cost is a kind of its own."""
     from readsim_hf.interventions import intervene
     from readsim_hf.training.student import checksum
 
@@ -77,7 +77,7 @@ def test_what_is_on_disk_is_not_trained_again(
 
 
 def test_a_pool_row_has_its_training_as_parent() -> None:
-    """D17: replicates differ from their parent by the items alone."""
+    """Replicates differ from their parent by the items alone."""
     backend = started(pool_runs=3)
     env = DistillEnv(backend=backend, task={"general": 0.5, "math": 0.5}, steps=2)
     pool, charges = backend.transitions(env.setting, 30, 3)

@@ -1,4 +1,4 @@
-"""Safety transfer (R91): XSTest as a hidden capability, a task on it, both refusal rates."""
+"""Safety transfer: XSTest as a hidden capability, a task on it, both refusal rates."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from readsim.envs.env import DistillEnv
-from readsim.worlds.task import resolve_task
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
+from readsim.worlds.task import resolve_task
 from readsim_hf.probes.refusals import refusal_rates, refuses
 from tests.support.hf import NEEDS, char_pair
 from tests.support.hf_runs import TOKENS, small

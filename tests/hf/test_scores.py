@@ -50,7 +50,7 @@ def small_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ..
 def test_read_identifies_allocates_and_stands_beside_the_others(
     small_runs: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The whole loop in miniature; killed in its interventions and gone on with; R65 in the end."""
+    """The whole loop in miniature; killed in its interventions, resumed, and compared in the end."""
     from readsim_hf.backend import HFBackend
 
     read = (*small_runs, "--identify", "--allocator", "read+pool=30+guard=0.1")

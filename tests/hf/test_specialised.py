@@ -1,4 +1,4 @@
-"""The specialised baselines of R92: records of hand-made replies, weights, refusals, a run."""
+"""The specialised baselines of Figure 5: records of hand-made replies, weights, refusals, a run."""
 
 from collections.abc import Callable, Sequence
 from functools import cache

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from readsim.arrays import Array
-from readsim.plots.labels import label_points, spread
+from readsim.plots.labels import label_points, spread_labels
 from readsim.plots.style import Box, looks, panels, short
 from tests.plots.test_plots import box_of, texts
 
@@ -20,7 +20,7 @@ from tests.plots.test_plots import box_of, texts
 def test_spread_keeps_order_and_distance_and_moves_no_more_than_needed(
     wanted: Array, gap: float
 ) -> None:
-    out = spread(wanted, gap)
+    out = spread_labels(wanted, gap)
     order = np.argsort(wanted, kind="stable")
     assert (np.diff(out[order]) >= gap - 1e-9).all()
     assert out.sum() == pytest.approx(wanted.sum(), abs=1e-8)

@@ -145,7 +145,7 @@ def test_every_allocator_and_budget_is_named(few: Drawn, name: str) -> None:
         assert "step" in shown
     else:
         assert "On: gain of the target (points)" in shown
-        assert "Neg: mean drop beside the target (points)" in shown
+        assert "Neg: mean drop outside the target (points)" in shown
         assert any("noise floor" in text for text in shown)
 
 

@@ -58,7 +58,7 @@ def test_logs_that_do_not_fit_are_named(tmp_path: Path) -> None:
 
 
 def test_the_specialist_is_a_bound_where_nothing_helps(tmp_path: Path) -> None:
-    """Lemma L2 on the made world itself, with the cheapest rules that mix."""
+    """The one-hot bound on the made world itself, with the cheapest rules that mix."""
     apart = next(c for c in cases(range(2), tmp_path / "worlds") if c.name == "read8-isolated")
     cells = make_cells(
         apart.cells[0].world,

@@ -19,7 +19,7 @@ Values = dict[tuple[str, str, str], list[float]]  # utilities by allocator, way 
 
 
 def logs_of(folder: Path, ways: tuple[str, ...]) -> tuple[list[Log], Values]:
-    """A folder a way, as in the store; `biased` is another world."""
+    """A folder per way, as in the store; `biased` is another world."""
     rng = np.random.default_rng(2)
     logs: list[Log] = []
     values: Values = {}
@@ -74,7 +74,7 @@ def test_biased_probes_by_hand(tmp_path: Path) -> None:
 
 def test_what_is_not_a_pair_is_refused(tmp_path: Path) -> None:
     logs, _ = logs_of(tmp_path / "a", ("true", "permuted"))
-    with pytest.raises(RunLogError, match="told otherwise"):
+    with pytest.raises(RunLogError, match="with another"):
         STUDY.findings({"made": logs[:4]})
     with pytest.raises(RunLogError, match=r"read, permuted: no pair of .*'math'"):
         STUDY.findings({"made": [log for log in logs if log.path != logs[5].path]})

@@ -89,7 +89,7 @@ def test_no_array_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_an_array_leaves_the_rows_of_one_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """submitit's own executor of local processes; what is finished is not run again."""
+    """submitit's own executor of local processes; finished runs are not repeated."""
     root = ROOT
     monkeypatch.setenv("PYTHONPATH", f"{root}:{root / 'adapters'}")
     case = Case("all", tuple(cells()))

@@ -33,7 +33,7 @@ def written(folder: Path, allocators: tuple[str, ...], **config: Any) -> list[Lo
 
 
 def table(logs: list[Log]) -> pd.DataFrame:
-    """One row a run, computed anew."""
+    """One row per run, computed anew."""
     return pd.DataFrame(
         {
             **{k: getattr(log.header, k) for k in ("allocator", "task", "budget")},

@@ -28,7 +28,7 @@ def made(folder: Path) -> list[Log]:
 
 
 def finals(logs: list[Log]) -> pd.DataFrame:
-    """A row a run and capability, straight from the logs."""
+    """A row per run and capability, straight from the logs."""
     return pd.DataFrame(
         {
             **{key: getattr(log.header, key) for key in ("allocator", "task", "budget")},

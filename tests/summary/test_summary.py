@@ -166,7 +166,7 @@ def test_fields_that_a_log_lacks_are_named(tmp_path: Path) -> None:
 
 
 def test_real_runs_of_two_methods_are_one_comparison(tmp_path: Path) -> None:
-    """Their digests cover the method; what R65 asks for is in the manifest."""
+    """Their digests cover the method; what must be equal is in the manifest."""
 
     def real(folder: str, seed: int, digest: str, **manifest: Any) -> None:
         path = write_log(

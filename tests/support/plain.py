@@ -71,7 +71,7 @@ def potential(world: World, tokens: Numbers) -> list[float]:
 
 
 def returns(world: World, task: Task) -> list[Returns]:
-    """h_i of U(b) - U_0 = sum_i h_i(b_i) for a linear task in an additive world (Lemma L5)."""
+    """h_i of U(b) - U_0 = sum_i h_i(b_i) for a linear task in an additive world."""
 
     def of(i: int) -> Returns:
         family, scale = world.gain[i], float(world.scale_tokens[i])

@@ -1,4 +1,4 @@
-"""L6: what Eq. (6) ends at with its entropy term, and what D11's repair ends at (PT15)."""
+"""Where Eq. (6) ends with its entropy term, and where it ends with standardised changes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A4.4 and P4.5 on worlds: where they hold by construction, where they must not (PT5, PT17)."""
+"""Concave and marginal gains on worlds: where they hold by construction, where they must not."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,8 @@ from tests.worlds.test_flow import flow_world
 
 
 def verdicts(world: World, task: Task, budget: float) -> dict[str, Verdict]:
-    return {r.statement[5:]: r.verdict for r in gains.check_world(world, task, budget, draws=24)}
+    found = gains.check_world_gains(world, task, budget, draws=24)
+    return {r.statement.rpartition(": ")[2]: r.verdict for r in found}
 
 
 @few
@@ -71,7 +72,7 @@ def test_the_differences_by_hand() -> None:
     def last(schedule: Sequence[Array]) -> float:
         return float(schedule[-1][0])
 
-    assert gains.order_gap(last, np.array([3.0]), np.array([1.0])) == 2.0
+    assert gains.utility_order_gap(last, np.array([3.0]), np.array([1.0])) == 2.0
 
 
 def test_one_source_and_refusals() -> None:
@@ -85,7 +86,7 @@ def test_one_source_and_refusals() -> None:
             gains.check(root, sources, budget, "bad")
 
 
-# ----------------------------------------------------------------- P4.5
+# ----------------------------------------------------------------- Proposition 4.5, marginal gains
 
 
 @few
@@ -156,14 +157,16 @@ def test_a_weight_of_zero_gets_nothing() -> None:
 
 def test_a_world_with_state_has_no_marginal_gains() -> None:
     world = load_world("gateway")
-    with pytest.raises(CapabilityMissingError, match=r"P4\.5 needs gains of cumulative tokens"):
+    with pytest.raises(
+        CapabilityMissingError, match=r"4\.5 \(marginal gains\) needs gains of cumulative tokens"
+    ):
         marginals.check(world, world.task(world.task_names[0]), 1e6)
 
 
 def test_the_demo_counts_steps_and_not_tokens() -> None:
     world = load_world("artifact-toy")
     task = world.task(world.task_names[0])
-    for check in (gains.check_world, static_dominance.check):
+    for check in (gains.check_world_gains, static_dominance.check):
         with pytest.raises(CapabilityMissingError, match="a response to tokens, not to steps"):
             check(world, task, 1e6)
 

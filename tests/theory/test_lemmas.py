@@ -1,4 +1,4 @@
-"""L1 to L8, L10 and the diagnostics: against independent references, with what breaks each (PT15, PT18)."""
+"""The lemmas and the diagnostics: against independent references, with what breaks each."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ from tests.worlds.test_flow import flow_world
 ORDER_FREE = ("read8-llama", "conflict", "from-scratch", "hidden-safety", "nano-measured")
 
 
-# ----------------------------------------------------------------- L1, L2, L5
+# ----------------------------------------------------------------- static dominance, one-hot bound, spillover
 
 
 @pytest.mark.parametrize("name", ORDER_FREE)
@@ -101,7 +101,7 @@ def test_l5_waste_in_a_world_of_harm() -> None:
     assert result.statistic == pytest.approx(free.utility - forced.utility)
 
 
-# ----------------------------------------------------------------- L3, L4
+# ----------------------------------------------------------------- vertices, greedy blocks
 
 
 @few
@@ -144,7 +144,7 @@ def test_l4_negative_a_slow_start() -> None:
     assert greedy_blocks.check(curves, 1.0, 10, "s").verdict is Verdict.FAILS
 
 
-# ----------------------------------------------------------------- L6 (PT15)
+# ----------------------------------------------------------------- what Eq. (6) learns
 
 
 @few
@@ -200,7 +200,7 @@ def test_entropy_forces_corners_on_small_changes_and_not_when_standardised() -> 
         requirement.sigma_projection(np.ones(13), np.eye(13))
 
 
-# ----------------------------------------------------------------- L7, L8, L10
+# ----------------------------------------------------------------- inert terms, labels and tokens
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100), st.floats(-5, 5), st.floats(0, 5))
@@ -209,14 +209,16 @@ def test_l7_l8_positive_affine_maps_change_no_choice(
 ) -> None:
     rng = np.random.default_rng(seed)
     mu, sigma = rng.normal(size=6), rng.exponential(size=6)
-    assert inert.choice(mu, sigma, kappa, slope, shift) == inert.choice(mu, sigma, kappa)
+    assert inert.calibrated_choice(mu, sigma, kappa, slope, shift) == inert.calibrated_choice(
+        mu, sigma, kappa
+    )
     only_mu = int(np.argmax(slope * mu + kappa * sigma))
-    assert only_mu == inert.choice(mu, sigma, inert.effective_kappa(kappa, slope))
+    assert only_mu == inert.calibrated_choice(mu, sigma, inert.effective_kappa(kappa, slope))
 
 
 def test_l7_negative_slope_reverses_and_is_refused() -> None:
     mu, sigma = np.array([0.0, 1.0]), np.zeros(2)
-    assert inert.choice(mu, sigma, 1.0, slope=-1.0) == 0
+    assert inert.calibrated_choice(mu, sigma, 1.0, slope=-1.0) == 0
     with pytest.raises(ConfigError, match="not aligned"):
         inert.effective_kappa(1.0, 0.0)
 
@@ -247,7 +249,7 @@ def test_checks_of_l7_and_l10() -> None:
     assert inert.check(decisions, "reversed", slopes=(-1.0,)).verdict is Verdict.FAILS
 
 
-# ----------------------------------------------------------------- diagnostics (PT18)
+# ----------------------------------------------------------------- diagnostics
 
 
 def test_pt18_the_corrected_diagnostics_are_unbiased_and_the_papers_are_not() -> None:

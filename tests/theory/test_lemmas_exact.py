@@ -1,4 +1,4 @@
-"""The lemmas of the theory as exact tests; L5 and L9 stand with the optimum and the dynamics."""
+"""The lemmas as exact tests; spillover stands with the optimum, order effects with the dynamics."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def order_free(draw: st.DrawFn) -> tuple[World, Task]:
     return world, draw(tasks(world, kinds))
 
 
-# ----------------------------------------------------------------- L1 (PT6)
+# ----------------------------------------------------------------- static dominance
 
 
 @few
@@ -34,7 +34,7 @@ def order_free(draw: st.DrawFn) -> tuple[World, Task]:
 def test_no_policy_beats_the_best_constant_allocation(
     case: tuple[World, Task], data: st.DataObject
 ) -> None:
-    """L1, with tokens left unspent allowed on both sides."""
+    """Tokens may be left unspent on both sides."""
     world, task = case
     free = optimum(world, task, BUDGET, spend_all=False)
     policies: list[Sequence[Array]] = [
@@ -74,7 +74,7 @@ def test_with_state_a_schedule_can_beat_every_constant_allocation() -> None:
     assert first_a > static + 0.003
 
 
-# ----------------------------------------------------------------- L2 (PT7)
+# ----------------------------------------------------------------- one-hot bound
 
 
 @few
@@ -97,7 +97,7 @@ def test_positive_transfer_lifts_the_specialist_s_bound() -> None:
     assert (mixed > np.diag(specialists) + 0.01).all()
 
 
-# ----------------------------------------------------------------- L3 (PT8)
+# ----------------------------------------------------------------- vertices
 
 
 def reward_of(alpha: Array, local: Array, requirement: Array, prices: Array) -> Array:
@@ -155,7 +155,7 @@ def test_with_a_price_a_mixture_can_be_best() -> None:
     assert alpha.min() > 0.3
 
 
-# ----------------------------------------------------------------- L4
+# ----------------------------------------------------------------- greedy blocks
 
 
 @few
@@ -163,26 +163,26 @@ def test_with_a_price_a_mixture_can_be_best() -> None:
 def test_greedy_on_equal_blocks_is_the_dynamic_programme(
     world: World, data: st.DataObject, blocks: int
 ) -> None:
-    """L4."""
+    """A plain dynamic programme is the reference."""
     curves = returns(world, data.draw(tasks(world)))
     expected = best_of_blocks(curves, BUDGET, blocks)
     assert greedy(curves, BUDGET, blocks) == pytest.approx(expected, abs=1e-12)
 
 
 def test_greedy_fails_on_a_gain_with_a_slow_start() -> None:
-    """L4 needs concavity: the documented failure."""
+    """Greedy blocks need concavity: the documented failure."""
     curves: list[Returns] = [lambda b: 0.3 * b, lambda b: 1.0 / (1.0 + np.exp(-20 * (b - 0.6)))]
     assert greedy(curves, 1.0, 30) < 0.5 * best_of_blocks(curves, 1.0, 30)
 
 
-# ----------------------------------------------------------------- L7, L8, R99, R100
+# ----------------------------------------------------------------- inert terms, equal marginal gains
 
 
 @given(local_problems(), st.floats(0.1, 10.0), st.floats(0.0, 3.0))
 def test_a_positive_scale_and_an_equal_cost_change_no_choice(
     problem: tuple[Array, Array, Array], scale: float, cost: float
 ) -> None:
-    """L7: measured changes times a > 0; L8: the same cost for every candidate."""
+    """Measured changes times a > 0; the same cost for every candidate."""
     local, requirement, prices = problem
     s = len(local)
     candidates = candidate_set(np.full(s, 1.0 / s), np.eye(s)[0])
@@ -202,7 +202,7 @@ def test_a_cost_matters_between_steps_of_different_size() -> None:
 @few
 @given(worlds(("separable",)), st.data())
 def test_rewards_fall_along_a_one_hot_run(world: World, data: st.DataObject) -> None:
-    """R100: separable, noise-free, equal steps."""
+    """In separable worlds, without noise, with equal steps."""
     requirement = data.draw(shares(world.shape[1]))
     prices = spill_prices(requirement, RewardConfig())
     tokens = np.eye(world.shape[0])[data.draw(st.integers(0, world.shape[0] - 1))] * BUDGET / 12
@@ -216,7 +216,7 @@ def test_rewards_fall_along_a_one_hot_run(world: World, data: st.DataObject) -> 
 def test_tokens_are_worth_the_same_everywhere_at_the_oracle(
     world: World, data: st.DataObject
 ) -> None:
-    """R99: r_i g_i'(b_i) is one number over all sources that get tokens."""
+    """Proposition 4.5: r_i g_i'(b_i) is one number over all sources that get tokens."""
     task = data.draw(tasks(world))
     best = optimum(world, task, BUDGET)
     x = best.allocation * BUDGET / world.scale_tokens

@@ -1,4 +1,4 @@
-"""Edges of the lemmas' checks: scales, ties, intervals, indices (L1 to L5, L7, L10, PT18)."""
+"""Edges of the lemmas' checks: scales, ties, intervals, indices."""
 
 from itertools import product
 
@@ -23,7 +23,7 @@ from readsim.worlds import Task, World, load_world, optimum
 from tests.support.strategies import BUDGET, few, grids, shares, tasks, worlds
 from tests.worlds.test_flow import flow_world
 
-# ----------------------------------------------------------------- L1, L2, L5
+# ----------------------------------------------------------------- static dominance, one-hot bound, spillover
 
 
 @few
@@ -133,7 +133,7 @@ def test_the_specialist_of_a_capability_is_the_source_of_its_name() -> None:
     assert leads == pytest.approx([0.0, world.start[0] - whole])
 
 
-# ----------------------------------------------------------------- L3, L4
+# ----------------------------------------------------------------- vertices, greedy blocks
 
 
 @few
@@ -169,13 +169,13 @@ def test_the_dynamic_programme_is_brute_force_on_any_returns(rows: Array) -> Non
     assert greedy_blocks.greedy(curves, 6.0, 6) <= best + 1e-12
 
 
-# ----------------------------------------------------------------- L7, L10
+# ----------------------------------------------------------------- inert terms, labels and tokens
 
 
 def test_a_slope_that_is_not_a_number_is_refused() -> None:
     with pytest.raises(ConfigError, match="not aligned"):
         inert.effective_kappa(1.0, float("nan"))
-    assert inert.choice(np.array([0.3]), np.ones(1), 2.0, slope=-1.0) == 0
+    assert inert.calibrated_choice(np.array([0.3]), np.ones(1), 2.0, slope=-1.0) == 0
 
 
 @few
@@ -202,7 +202,7 @@ def test_lengths_that_are_refused(bad: float) -> None:
             shares_of(np.full(2, 0.5), np.array([1.0, bad]))
 
 
-# ----------------------------------------------------------------- diagnostics (PT18)
+# ----------------------------------------------------------------- diagnostics
 
 BUDGETS = np.array([20e6, 80e6, 150e6])
 

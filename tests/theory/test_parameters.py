@@ -1,4 +1,4 @@
-"""A4.1, A4.2, P4.3 and L9 where parameters are: on the toy pair, with their negative cases (PT1, PT2)."""
+"""Statements about parameters and order effects on the toy pair, with their negative cases."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_superposition_by_hand() -> None:
     np.testing.assert_allclose(got, [0.0625 - 0.25, 0.5625 - 0.75])
 
 
-# ----------------------------------------------------------------- A4.2
+# ----------------------------------------------------------------- Assumption 4.2, local readout
 
 
 def test_smooth_scores_have_a_second_order_remainder() -> None:
@@ -81,7 +81,7 @@ def test_remainder_by_hand() -> None:
     np.testing.assert_allclose(got, [0.25])
 
 
-# ----------------------------------------------------------------- P4.3
+# ----------------------------------------------------------------- Proposition 4.3, local transfer
 
 
 def test_the_decomposition_holds_for_sgd() -> None:
@@ -169,7 +169,7 @@ def test_a_backend_without_parameters_is_said_by_name(check: Any) -> None:
 def test_order_effects_of_a_backend_without_expected_training_are_said_by_name() -> None:
     other: Any = simulated()
     with pytest.raises(
-        CapabilityMissingError, match=r"L9 needs.*OffersExpectedTraining.*SimBackend"
+        CapabilityMissingError, match=r"order effects\) needs.*OffersExpectedTraining.*SimBackend"
     ):
         order_effects.of_training(other)
 
@@ -196,7 +196,7 @@ def test_a_one_hot_allocation_is_a_row_of_g() -> None:
 
 
 def test_noise_averages_out_down_to_the_second_order_floor() -> None:
-    """P4.3 (5): |mean over n of Dp - alpha G| falls as 1 / sqrt n, until the floor shows."""
+    """|mean over n of Dp - alpha G| falls as 1 / sqrt n, until the floor shows."""
     alpha, n = np.array([0.4, 0.3, 0.2, 0.1]), 1024
 
     def far(rate: float) -> list[float]:
@@ -226,7 +226,7 @@ def test_one_capability() -> None:
     assert gap.verdict is Verdict.HOLDS
 
 
-# ----------------------------------------------------------------- L9 (PT4)
+# ----------------------------------------------------------------- order effects
 
 
 def test_order_effects_of_gradient_descent_are_of_second_order() -> None:
@@ -246,7 +246,7 @@ def test_a_schedule_of_tokens_is_what_the_backend_trains(rule: str) -> None:
 
 
 def test_order_effects_of_gradient_descent_have_the_bracket_as_their_size() -> None:
-    """L9's h^2 grad p . (Dv_k v_i - Dv_i v_k), the brackets by finite differences of v."""
+    """The lemma's h^2 grad p . (Dv_k v_i - Dv_i v_k), the brackets by finite differences of v."""
     made, h, t = toy(learning_rate=1.0), 1e-3, 1e-5
     v, e, theta = made.directions(), np.eye(4), made.parameters()
 
@@ -274,9 +274,9 @@ def test_pt4_none_without_state_and_second_order_with_it() -> None:
     for name in ("read8-llama", "conflict"):
         world = load_world(name)
         s = len(world.sources)
-        found = order_effects.check(order_effects.of_world(world), s, 4e6, name)
+        found = order_effects.check(order_effects.world_profile(world), s, 4e6, name)
         assert [r.verdict for r in found] == [Verdict.HOLDS]
     gate = flow_world("gate")
-    exact, order = order_effects.check(order_effects.of_world(gate), 2, 1e6, "gate")
+    exact, order = order_effects.check(order_effects.world_profile(gate), 2, 1e6, "gate")
     assert exact.verdict is Verdict.FAILS
     assert order.statistic == pytest.approx(2.0, abs=0.3)

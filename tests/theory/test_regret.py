@@ -1,4 +1,4 @@
-"""C.1 and P4.7: the inequality on drawn beliefs (PT9), its edge cases, the implemented ensemble (PT10)."""
+"""Calibrated uncertainty and step regret: drawn beliefs, edge cases, the implemented ensemble."""
 
 from typing import Any
 
@@ -165,7 +165,7 @@ def test_the_residual_term_makes_the_mean_square_right(seed: int, size: float) -
     assert residual_variance(np.zeros(50), sigma) == 0.0
 
 
-# ----------------------------------------------------------------- the implemented ensemble (PT10)
+# ----------------------------------------------------------------- the implemented ensemble
 
 
 def envs(seeds: list[int], world: str = "read8-llama") -> list[DistillEnv]:
@@ -253,5 +253,7 @@ def test_a_backend_without_a_noise_free_reward_is_said_by_name() -> None:
     backend = Opaque()
     task = {backend._inner.capabilities[0]: 1.0}
     env = DistillEnv(backend=backend, task=task, budget=300, steps=3)  # type: ignore[arg-type]
-    with pytest.raises(CapabilityMissingError, match=r"C\.1 needs a noise-free reward.*Opaque"):
+    with pytest.raises(
+        CapabilityMissingError, match=r"uncertainty\) needs a noise-free reward.*Opaque"
+    ):
         watch([env], ReAD(pool=0), [0])

@@ -13,7 +13,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
-from readsim.theory import Result, Verdict, runs
+from readsim.theory import Result, Statement, Verdict, runs
 from readsim.theory.orders import observed_order
 
 RNG = np.random.default_rng(11)
@@ -100,7 +100,13 @@ def test_logs_of_runs(logs: Path) -> None:
     assert first.utility[-1] == pytest.approx(expected)
     found = [*runs.check_gains(read, "logs"), runs.check_proxy(read, "logs")]
     found += runs.check_beliefs(read, "logs")
-    names = ["A4.4 adds up", "A4.4 concave", "Proxy", "C.1 played", "P4.7 played"]
+    names = [
+        f"{Statement.CONCAVE_GAINS}: adds up",
+        f"{Statement.CONCAVE_GAINS}: concave",
+        Statement.PROXY,
+        f"{Statement.CALIBRATED}: played",
+        f"{Statement.STEP_REGRET}: played",
+    ]
     assert [r.statement for r in found] == names
     for r in found:
         assert np.isfinite(r.statistic)
@@ -123,7 +129,7 @@ def test_beliefs_by_hand(logs: Path) -> None:
 
 def test_what_logs_lack_is_said(logs: Path, tmp_path: Path) -> None:
     read = runs.measured_runs(logs / "random.math.2000000.jsonl")
-    with pytest.raises(CapabilityMissingError, match=r"C\.1 needs mu, sigma, kappa"):
+    with pytest.raises(CapabilityMissingError, match=r"uncertainty\) needs mu, sigma, kappa"):
         runs.check_beliefs(read, "random")
     with pytest.raises(RunLogError, match="no run logs"):
         runs.measured_runs(tmp_path)

@@ -108,7 +108,7 @@ def permuted(world: World, rows: list[int], columns: list[int]) -> World:
     )
 
 
-# ----------------------------------------------------------------- order-free worlds (L9, PT4)
+# ----------------------------------------------------------------- order-free worlds
 
 
 @few
@@ -177,7 +177,7 @@ def test_harm_accelerates_from_slope_0() -> None:
 @few
 @given(worlds(("potential",), BOUNDED_LINKS))
 def test_negative_spillover_grows_with_the_budget(world: World) -> None:
-    """R15: without help across capabilities nothing starts positive, so drops only grow."""
+    """Without help across capabilities nothing starts positive, so drops only grow."""
     s, k = world.shape
     world = world.replace(help=np.where(np.eye(s, k) > 0, world.help, 0.0))
     world = world.replace(harm=np.where(np.eye(s, k) > 0, 0.0, world.harm))
@@ -185,10 +185,10 @@ def test_negative_spillover_grows_with_the_budget(world: World) -> None:
     drops = [np.maximum(-world.transfer_matrix(b), 0.0)[off] for b in BUDGET * np.linspace(0, 1, 6)]
     assert (np.diff(drops, axis=0) >= -1e-12).all()
     harmless = world.replace(harm=np.zeros((s, k))).transfer_matrix(BUDGET)
-    assert close(harmless[off], np.zeros(int(off.sum())), 1e-15)  # R8: no cross terms, no entries
+    assert close(harmless[off], np.zeros(int(off.sum())), 1e-15)  # no cross terms, no entries
 
 
-# ----------------------------------------------------------------- the transfer matrix (R7)
+# ----------------------------------------------------------------- the transfer matrix
 
 
 @few
@@ -213,7 +213,7 @@ def test_no_tokens_no_change(world: World) -> None:
 @few
 @given(worlds(("potential",), families=("exponential", "log", "hill", "broken")))
 def test_small_budgets_show_the_local_slope(world: World) -> None:
-    """PT2: M(h) / h -> G, here help / scale because harm starts with slope 0; the error is O(h)."""
+    """M(h) / h -> G, here help / scale because harm starts with slope 0; the error is O(h)."""
     assume(((world.ceiling > world.start) & (world.start > world.floor)).all())  # there is room
     local = world.help / world.scale_tokens[:, None]
     errors = [np.abs(world.transfer_matrix(h) / h - local).max() * BUDGET for h in (2e3, 1e3)]

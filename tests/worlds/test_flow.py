@@ -61,7 +61,7 @@ def test_with_a_feature_order_matters(feature: str) -> None:
 @pytest.mark.parametrize("feature", ["forgetting", "gate"])
 @pytest.mark.parametrize("substeps", [1, 8])
 def test_order_gaps_are_of_second_order(feature: str, substeps: int) -> None:
-    """L9: i then k, minus the reverse, is h^2 times a bracket."""
+    """Order effects: i then k, minus the reverse, is h^2 times a bracket."""
     world = flow_world(feature, substeps=substeps)
     gaps = [
         np.abs(end(world, (h, 0), (0, h)) - end(world, (0, h), (h, 0))).max()

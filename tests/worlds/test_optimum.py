@@ -1,4 +1,4 @@
-"""Additive worlds: water-filling meets Proposition 4.5 and Lemma L5 (PT5, PT17)."""
+"""Additive worlds: water-filling meets Proposition 4.5, also with spillover."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -216,7 +216,7 @@ def test_edge_cases() -> None:
 def test_stopping_early_pays_exactly_when_the_multiplier_is_negative(
     world: World, data: st.DataObject
 ) -> None:
-    """L5."""
+    """The lemma on spillover."""
     task = data.draw(tasks(world))
     forced, free = (optimum(world, task, BUDGET, spend_all=spend) for spend in (True, False))
     assert free.utility >= forced.utility - 1e-12

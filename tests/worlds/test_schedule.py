@@ -27,7 +27,7 @@ def played(world: World, allocations: Array, budget: float) -> Array:
 def test_where_order_is_idle_it_is_the_best_static_allocation(
     world: World, phases: int, data: st.DataObject
 ) -> None:
-    """L1."""
+    """Static dominance."""
     task = data.draw(tasks(world))
     found, static = best_schedule(world, task, BUDGET, STEPS, phases), optimum(world, task, BUDGET)
     assert found.utility == found.static == static.utility

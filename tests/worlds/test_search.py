@@ -101,7 +101,7 @@ def test_without_harm_everything_is_spent(case: tuple[World, Task]) -> None:
 @few
 @given(cases(("potential",), ("saturating", "exponential"), harm=False))
 def test_concave_worlds_have_concave_optimal_values(case: tuple[World, Task]) -> None:
-    """PT17 with a link: nondecreasing and concave in the budget, and lambda is its slope."""
+    """With a link: nondecreasing and concave in the budget, and lambda is its slope."""
     world, task = case
     assume(task.kind == "linear")
     found = [optimum(world, task, b) for b in BUDGET * np.linspace(0.2, 1.0, 5)]
@@ -124,7 +124,7 @@ def test_flow_without_features_has_the_same_optimum(world: World, data: st.DataO
 
 
 def test_scaling_and_shifting_utility_keeps_the_optimum() -> None:
-    """L7 for the oracle: c U has the same argmax."""
+    """Affine calibration for the oracle: c U has the same argmax."""
     world = random_world(4, capabilities=5, negative=0.6, coupling=0.5)
     task = world.task("skill_1")
     scaled = Task("scaled", task.requirement, 7.0 * task.weights)

@@ -1,4 +1,4 @@
-"""Task utilities and their exact gradients (R10, R21)."""
+"""Task utilities and their exact gradients."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from readsim.arrays import Array
 from readsim.errors import ReadsimError
-from readsim.worlds.utility import gradient, parse, utility
+from readsim.worlds.utility import gradient, parse_utility, utility
 from tests.support.strategies import grids, shares
 
 SMOOTH = ("linear", "ces:0.5", "ces:-1", "ces:-8")
@@ -114,4 +114,4 @@ def test_the_kink_has_its_left_derivative() -> None:
 )
 def test_bad_kinds(kind: str, message: str) -> None:
     with pytest.raises(ReadsimError, match=message):
-        parse(kind)
+        parse_utility(kind)

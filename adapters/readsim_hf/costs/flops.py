@@ -4,10 +4,10 @@ N is the number of weights in the layers' matrix products, d_q the width of the 
 V d the head. All formulas leave out norms, softmax and other terms that are not matrix products.
 """
 
-from readsim_hf.costs.shape import Shape
+from readsim_hf.costs.shape import ModelShape
 
 
-def layer_flops(shape: Shape, tokens: float, keys: float) -> float:
+def layer_flops(shape: ModelShape, tokens: float, keys: float) -> float:
     """The layers' forward pass over `tokens`, each attending to `keys` positions: 2 N + 4 L d_q keys a token.
 
     Kaplan et al. 2020 (arXiv 2001.08361, section 2.1 and Table 1): 2 N for the products. The attention
@@ -18,13 +18,13 @@ def layer_flops(shape: Shape, tokens: float, keys: float) -> float:
     return tokens * (2.0 * shape.body + 4.0 * shape.layers * shape.queries * keys)
 
 
-def head_flops(shape: Shape, positions: float) -> float:
+def head_flops(shape: ModelShape, positions: float) -> float:
     """Logits at `positions`: 2 V d each (Kaplan et al. 2020, Table 1: the unembedding)."""
     return 2.0 * shape.head * positions
 
 
 def training_flops(
-    shape: Shape,
+    shape: ModelShape,
     tokens: float,
     length: float,
     supervised: float,
@@ -51,12 +51,12 @@ def training_flops(
     return forward * (2.0 if recomputed else 1.0) + backward + head
 
 
-def reading_flops(shape: Shape, tokens: float, length: float, sequences: float) -> float:
+def reading_flops(shape: ModelShape, tokens: float, length: float, sequences: float) -> float:
     """Prompts before generation: `tokens` in sequences of `length`, logits of each last one."""
     return layer_flops(shape, tokens, length) + head_flops(shape, sequences)
 
 
-def writing_flops(shape: Shape, tokens: float, keys: float) -> float:
+def writing_flops(shape: ModelShape, tokens: float, keys: float) -> float:
     """Generation with a cache of keys and values: 2 (N + V d) + 4 L d_q keys a token.
 
     `keys` is the mean length of what is attended to: the prompt and half of the reply (Pope et al. 2022,
@@ -65,6 +65,6 @@ def writing_flops(shape: Shape, tokens: float, keys: float) -> float:
     return layer_flops(shape, tokens, keys) + head_flops(shape, tokens)
 
 
-def scoring_flops(shape: Shape, tokens: float, length: float, positions: float) -> float:
+def scoring_flops(shape: ModelShape, tokens: float, length: float, positions: float) -> float:
     """Distributions on a given text: one forward pass, logits at `positions`."""
     return layer_flops(shape, tokens, length) + head_flops(shape, positions)

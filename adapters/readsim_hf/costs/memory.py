@@ -5,7 +5,7 @@ What frees itself within one operation (temporaries, padding of allocators) is l
 
 from dataclasses import dataclass
 
-from readsim_hf.costs.shape import Shape
+from readsim_hf.costs.shape import ModelShape
 from readsim_hf.training.logits import CHUNK_ENTRIES
 from readsim_hf.training.recipe import Recipe
 
@@ -16,17 +16,17 @@ LOSS_COPIES = (
 LINEARS = 7  # of a layer: q, k, v, o, gate, up, down
 
 
-def weight_bytes(shape: Shape, precision: str) -> float:
+def weight_bytes(shape: ModelShape, precision: str) -> float:
     """All parameters at a precision."""
     return float(shape.parameters * BYTES[precision])
 
 
-def trained(shape: Shape, lora: int) -> int:
+def trained(shape: ModelShape, lora: int) -> int:
     """Weights that the optimiser sees: LoRA's, or all."""
     return shape.adapters(lora) if lora else shape.parameters
 
 
-def optimiser_bytes(shape: Shape, lora: int) -> tuple[float, float]:
+def optimiser_bytes(shape: ModelShape, lora: int) -> tuple[float, float]:
     """Gradients, and AdamW's two moments, in float32: 4 and 8 bytes a trained weight.
 
     Rajbhandari et al. 2020 (arXiv 1910.02054, section 3.1), without a second copy of the weights: they
@@ -35,7 +35,7 @@ def optimiser_bytes(shape: Shape, lora: int) -> tuple[float, float]:
     return 4.0 * trained(shape, lora), 8.0 * trained(shape, lora)
 
 
-def layer_bytes(shape: Shape, length: int, recipe: Recipe) -> float:
+def layer_bytes(shape: ModelShape, length: int, recipe: Recipe) -> float:
     """What one layer keeps of one token for its backward pass.
 
     Counted as Korthikanti et al. 2022 (arXiv 2205.05198, section 4.1) do, for a layer of Llama's kind
@@ -55,7 +55,7 @@ def layer_bytes(shape: Shape, length: int, recipe: Recipe) -> float:
     return 4.0 * norms * shape.hidden + c * kept
 
 
-def activation_bytes(shape: Shape, sequences: int, length: int, recipe: Recipe) -> float:
+def activation_bytes(shape: ModelShape, sequences: int, length: int, recipe: Recipe) -> float:
     """What a forward pass of `sequences` x `length` tokens keeps for the backward pass.
 
     With gradient checkpointing a layer keeps its input, 4 d a token, and one layer at a time the rest
@@ -71,7 +71,7 @@ def activation_bytes(shape: Shape, sequences: int, length: int, recipe: Recipe) 
     return shape.layers * one + casts + ends
 
 
-def logit_bytes(shape: Shape, positions: float, recipe: Recipe) -> float:
+def logit_bytes(shape: ModelShape, positions: float, recipe: Recipe) -> float:
     """Logits and what the loss makes of them: LOSS_COPIES times V x 4 bytes a position, in pieces of
     CHUNK_ENTRIES where there are more (`training.logits`); with pieces the head's gradient is held
     twice more, unless LoRA leaves it frozen."""
@@ -82,7 +82,7 @@ def logit_bytes(shape: Shape, positions: float, recipe: Recipe) -> float:
     return held + cast + twice
 
 
-def cache_bytes(shape: Shape, sequences: int, length: float, precision: str) -> float:
+def cache_bytes(shape: ModelShape, sequences: int, length: float, precision: str) -> float:
     """Keys and values of all layers: 2 L d_k a token (Shazeer 2019, arXiv 1911.02150; Pope et al. 2022)."""
     return 2.0 * shape.layers * shape.keys * BYTES[precision] * sequences * length
 

@@ -11,7 +11,7 @@ from readsim.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelShape:
     """Sizes of one model.
 
     parameters    all weights, tied ones once
@@ -50,7 +50,7 @@ def empty_model(config: PreTrainedConfig) -> PreTrainedModel:
     return model
 
 
-def shape_of(config: PreTrainedConfig) -> Shape:
+def shape_of(config: PreTrainedConfig) -> ModelShape:
     """The sizes of the model that this configuration describes.
 
     Raises ConfigError for a configuration without layers, heads or widths (a mixture of experts, whose
@@ -74,7 +74,7 @@ def shape_of(config: PreTrainedConfig) -> Shape:
         and not isinstance(module, nn.Embedding)
         and getattr(getattr(module, "weight", None), "dim", int)() == 2
     ]
-    return Shape(
+    return ModelShape(
         parameters=sum(p.numel() for p in model.parameters()),
         body=sum(m.numel() for m in matrices),
         ends=sum(sum(m.shape) for m in matrices),

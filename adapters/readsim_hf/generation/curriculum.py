@@ -10,13 +10,13 @@ from readsim.errors import ConfigError, unknown
 
 Curriculum = Literal["on", "off", "reversed"]
 
-# Easy, medium, hard at the start and at the end of the budget (D14).
+# Easy, medium, hard at the start and at the end of the budget.
 START = (0.5, 0.4, 0.1)
 END = (0.15, 0.35, 0.5)
 
 
 def bucket_mix(spent_fraction: float, curriculum: Curriculum = "on") -> Array:
-    """Shares (3,) of easy, medium and hard prompts (R35), which sum to 1.
+    """Shares (3,) of easy, medium and hard prompts, which sum to 1.
 
     q = (1 - u) (.5, .4, .1) + u (.15, .35, .5) with u the spent fraction of the budget, clipped to
     [0, 1]. `reversed` runs from the last mix to the first, `off` is a third each throughout.

@@ -26,7 +26,7 @@ def _table(factors: Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Difficulty:
-    """Eq. (7), d = (1/F) sum_f norm_f(f), for one capability; norm_f comes from the pool Q (D12).
+    """Eq. (7), d = (1/F) sum_f norm_f(f), for one capability; norm_f comes from the pool Q.
 
     rank           norm(f) = (#{Q < f} + #{Q <= f}) / (2 #Q): the empirical CDF with mid-ranks,
                    invariant to any increasing change of scale

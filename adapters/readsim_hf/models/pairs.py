@@ -72,7 +72,7 @@ class Pair:
         return self.teacher
 
     def fresh_student(self) -> PreTrainedModel:
-        """The starting student again: equal to the last bit, whatever was done to `student` (R65)."""
+        """The starting student again: equal to the last bit, whatever was done to `student`."""
         return moved(copy.deepcopy(self._start), self.device)
 
     def shared_vocabulary(self) -> int:

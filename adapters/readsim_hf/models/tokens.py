@@ -67,7 +67,7 @@ def same_tokenizer(teacher: Tokenizer, student: Tokenizer) -> bool:
 
 
 def check_same_tokenizer(teacher: Tokenizer, student: Tokenizer) -> None:
-    """ConfigError, with the first difference, unless the tokenizers are the same (R63)."""
+    """ConfigError, with the first difference, unless the tokenizers are the same."""
     difference = first_difference(teacher, student)
     if difference is not None:
         raise ConfigError(

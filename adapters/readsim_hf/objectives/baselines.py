@@ -82,7 +82,7 @@ class ForwardKL(_Soft):
 
 @dataclass(frozen=True)
 class KD(_Soft):
-    """(1 - alpha) CE(token) + alpha tau^2 KL(p^tau || q^tau), tau the temperature (D22).
+    """(1 - alpha) CE(token) + alpha tau^2 KL(p^tau || q^tau), tau the temperature.
 
     Settings: 0 <= alpha <= 1, temperature > 0 (1 where the targets are sampled).
     """

@@ -28,7 +28,7 @@ _WORDS = ("resp", "cot", "equation-of-thought", *TASKS)  # whose words are train
 
 
 @dataclass(frozen=True)
-class Rule:
+class ObjectiveRule:
     """Where an objective is defined.
 
     make       its class, called with its settings
@@ -49,16 +49,16 @@ _DENSE: tuple[SoftKind, ...] = ("full", "topk")
 _TEXT = "on the student's own text use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
 _DRAWS = "with 'sampled' use soft-sft, kd, fkl or skew-fkl, or store 'topk' or 'full'"
 
-TABLE: dict[str, Rule] = {
-    "sft": Rule(SFT, _WORDS, SOFT_KINDS, False, f"on 'logit' use soft-sft; {_TEXT}"),
-    "soft-sft": Rule(SoftSFT, WHOLE, SOFT_KINDS, False, _TEXT),
-    "kd": Rule(KD, WHOLE, SOFT_KINDS, False, f"{_TEXT}, or kd with alpha = 1"),
-    "fkl": Rule(ForwardKL, WHOLE, SOFT_KINDS, True, ""),
-    "rkl": Rule(ReverseKL, WHOLE, _DENSE, True, _DRAWS),
-    "jsd": Rule(JSD, WHOLE, _DENSE, True, _DRAWS),
-    "gjsd": Rule(GJSD, WHOLE, _DENSE, True, _DRAWS),
-    "skew-fkl": Rule(SkewForwardKL, WHOLE, SOFT_KINDS, True, ""),
-    "skew-rkl": Rule(SkewReverseKL, WHOLE, _DENSE, True, _DRAWS),
+TABLE: dict[str, ObjectiveRule] = {
+    "sft": ObjectiveRule(SFT, _WORDS, SOFT_KINDS, False, f"on 'logit' use soft-sft; {_TEXT}"),
+    "soft-sft": ObjectiveRule(SoftSFT, WHOLE, SOFT_KINDS, False, _TEXT),
+    "kd": ObjectiveRule(KD, WHOLE, SOFT_KINDS, False, f"{_TEXT}, or kd with alpha = 1"),
+    "fkl": ObjectiveRule(ForwardKL, WHOLE, SOFT_KINDS, True, ""),
+    "rkl": ObjectiveRule(ReverseKL, WHOLE, _DENSE, True, _DRAWS),
+    "jsd": ObjectiveRule(JSD, WHOLE, _DENSE, True, _DRAWS),
+    "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, True, _DRAWS),
+    "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, True, ""),
+    "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, True, _DRAWS),
 }
 
 
@@ -69,8 +69,8 @@ class Baseline(NamedTuple):
     objective: Objective
 
 
-# R71 by the reading of D22, then the specialised ones of R92. logit-sft and logit-kd have equal
-# gradients: their values differ by the teacher's entropy.
+# The paper's six one-hot baselines as we read them, then the specialised ones of Figure 5. logit-sft
+# and logit-kd have equal gradients: their values differ by the teacher's entropy.
 BASELINES: dict[str, Baseline] = {
     "resp-sft": Baseline("resp", SFT()),
     "cot-sft": Baseline("cot", SFT()),
@@ -156,5 +156,5 @@ def _inner(objective: Objective) -> Objective:
     return _inner(objective.objective) if isinstance(objective, Cut) else objective
 
 
-def _undefined(title: str, where: str, rule: Rule) -> ConfigError:
+def _undefined(title: str, where: str, rule: ObjectiveRule) -> ConfigError:
     return ConfigError(f"objective {title!r} is not defined {where}; {rule.instead}")

@@ -1,4 +1,4 @@
-"""A finished run beside its plan: tokens by kind, seconds by part, and the forecast."""
+"""A finished run compared with its plan: tokens by kind, seconds by part, and the forecast."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -102,7 +102,7 @@ def speeds(work: Sequence[Work], seconds: Mapping[str, float]) -> list[Speed]:
 
 
 class Checked(NamedTuple):
-    """A forecast beside what was measured, utility last: scores (K + 1,), their standard errors over
+    """A forecast compared with what was measured, utility last: scores (K + 1,), their standard errors over
     test items, and whether each is in its interval."""
 
     names: tuple[str, ...]

@@ -8,7 +8,7 @@ from readsim.errors import CapabilityMissingError
 
 
 class PaperBackend:
-    """Sources and capabilities of one name, hidden ones beside them; what trains or measures is refused."""
+    """Sources and capabilities of one name, hidden ones in addition; what trains or measures is refused."""
 
     def __init__(self, sources: tuple[str, ...], budget: int, hidden: tuple[str, ...] = ()) -> None:
         self.sources, self.hidden = sources, hidden

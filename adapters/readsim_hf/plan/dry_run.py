@@ -14,7 +14,7 @@ from readsim.errors import ConfigError
 from readsim.runs.loop import setup_for
 from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
 from readsim_hf.config import RunConfig
-from readsim_hf.costs.shape import Shape, shape_of
+from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
 from readsim_hf.models.loading import torch_dtype
 from readsim_hf.models.meta import config_of, tokenizer_of
@@ -28,7 +28,7 @@ from readsim_hf.models.tokens import (
 from readsim_hf.plan.dry_backend import PaperBackend
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import SPLITS, Split, Splits
-from readsim_hf.prompt_selection import fits, library_of, suffixes_of
+from readsim_hf.prompt_selection import leaves_room, library_of, suffixes_of
 from readsim_hf.prompts.length_filter import fitting
 from readsim_hf.prompts.library import Library
 from readsim_hf.supervision import supervision
@@ -62,8 +62,8 @@ class Sketch:
 
     config: RunConfig
     title: str
-    teacher: Shape
-    student: Shape
+    teacher: ModelShape
+    student: ModelShape
     precision: str
     library: Library
     left_out: tuple[str, ...]
@@ -108,7 +108,7 @@ def sketch(config: RunConfig) -> Sketch:
     counts = [read.ask for read in readers]
     signal, _, kept = supervision(config)
     suffixes = suffixes_of(config, whole.style, signal)
-    library, left_out = fitting(whole, partial(fits, config, context, counts, suffixes))
+    library, left_out = fitting(whole, partial(leaves_room, config, context, counts, suffixes))
     columns = _columns(configs, tokenizers, needed=kept is not None)
     most = vocabulary_size(configs[0]) if columns is None else columns
     if kept is not None and (kept.entries or 0) > most:

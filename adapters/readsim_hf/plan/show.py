@@ -22,7 +22,7 @@ def size(count: float) -> str:
     return f"{count / 1e6:.3g}M" if count < 1e9 else f"{count / 1e9:.4g}B"
 
 
-def headline(plan: Sketch) -> list[str]:
+def plan_headline(plan: Sketch) -> list[str]:
     """What run this is, and what its numbers rest on."""
     config, recipe = plan.config, plan.config.training
     way = config.method or f"{config.signal} x {config.objective}"

@@ -16,10 +16,10 @@ Check = Callable[[Prompt, str], bool]
 
 
 @dataclass(frozen=True)
-class Scale:
+class ScoreScale:
     """How a raw score becomes one in [0, 1]: `(raw - low) / (high - low)`.
 
-    With `chance` c it is then corrected, `(s - c) / (1 - c)` (D9): 0 is guessing, below 0 is worse.
+    With `chance` c it is then corrected, `(s - c) / (1 - c)`: 0 is guessing, below 0 is worse.
     """
 
     low: float = 0.0
@@ -50,7 +50,7 @@ class Benchmark(Protocol):
     @property
     def family(self) -> str: ...
     @property
-    def scale(self) -> Scale: ...
+    def scale(self) -> ScoreScale: ...
 
     def task(self, items: Sequence[Item]) -> "Task":
         """The lm-eval task that asks these items, in this order."""
@@ -76,7 +76,7 @@ class TextBenchmark:
     score: Callable[[Mapping[str, Any], str], float]
     max_new_tokens: int
     stop: tuple[str, ...] = ()
-    scale: Scale = Scale()
+    scale: ScoreScale = ScoreScale()
     group: str = ""
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 from readsim.errors import ConfigError
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.calls import matches, parse_calls
-from readsim_hf.probes.catalogue import Entry
+from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.local_files import read_rows
 
@@ -22,7 +22,7 @@ with one sentence that says so."""
 
 
 def load_bfcl(
-    entry: Entry, path: str | Path, max_new_tokens: int = 256
+    entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 256
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """One category of BFCL, such as `BFCL_v4_simple_python.json`; each is a benchmark of its own.
 

@@ -24,7 +24,7 @@ class Call:
 
 
 def parse_calls(reply: str) -> list[Call] | None:
-    """The calls of a reply in Python (`[f(x=1), g(y='a')]`, or one a line) or JSON notation.
+    """The calls of a reply in Python (`[f(x=1), g(y='a')]`, or one per line) or JSON notation.
 
     JSON: an object, or a list of them, with `name` and `arguments` (or `parameters`). A code fence
     around them is dropped. None where the reply is anything else.
@@ -109,7 +109,9 @@ def _fits_object(given: Mapping[str, Any], accepted: Mapping[str, Any]) -> bool:
     options = {name: _options(values) for name, values in accepted.items()}
     if any(name not in given and "" not in values for name, values in options.items()):
         return False
-    return all(name in options and fits(value, options[name]) for name, value in given.items())
+    return all(
+        name in options and is_accepted(value, options[name]) for name, value in given.items()
+    )
 
 
 def _options(values: Any) -> list[Any]:
@@ -117,7 +119,7 @@ def _options(values: Any) -> list[Any]:
     return values if isinstance(values, list) else [values]
 
 
-def fits(value: Any, accepted: Sequence[Any]) -> bool:
+def is_accepted(value: Any, accepted: Sequence[Any]) -> bool:
     """Whether a value equals one of those accepted."""
     return any(_equal(value, right) for right in accepted)
 

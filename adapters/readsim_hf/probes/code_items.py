@@ -7,10 +7,10 @@ from typing import Any
 from readsim.errors import ConfigError
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.calls import strip_fence
-from readsim_hf.probes.catalogue import Entry
+from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.local_files import read_rows
-from readsim_hf.probes.sandbox import Limits, Run, need_permission, run_code
+from readsim_hf.probes.sandbox import CodeRun, Limits, need_permission, run_code
 
 # What follows a completed function: the reply is cut before the first of them, unless it is fenced.
 _AFTER = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\nassert ", "\n```")
@@ -43,13 +43,13 @@ def mbpp_program(data: Mapping[str, Any], reply: str) -> str:
     return "\n".join([strip_fence(reply), setup, *data["test_list"]]) + "\n"
 
 
-def pass_at_1(program: str, *, allow_code: bool = False, limits: Limits | None = None) -> Run:
+def pass_at_1(program: str, *, allow_code: bool = False, limits: Limits | None = None) -> CodeRun:
     """Whether the one program a model wrote passes its tests; see `sandbox.run_code`."""
     return run_code(program, allow_code=allow_code, limits=limits)
 
 
 def load_humaneval(
-    entry: Entry, path: str | Path, max_new_tokens: int = 512, *, allow_code: bool = False
+    entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 512, *, allow_code: bool = False
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """HumanEval. Columns: `prompt`, `test` (defines `check`), `entry_point`.
 
@@ -69,7 +69,7 @@ def load_humaneval(
 
 
 def load_mbpp(
-    entry: Entry, path: str | Path, max_new_tokens: int = 512, *, allow_code: bool = False
+    entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 512, *, allow_code: bool = False
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """MBPP. Columns: `text`, `test_list` (assertions), optionally `test_setup_code`.
 

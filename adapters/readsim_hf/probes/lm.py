@@ -72,7 +72,7 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
     def _model_generate(
         self, context: Tensor, max_length: int, stop: list[str], **kwargs: Any
     ) -> Tensor:
-        """Greedy replies (B, prompt + new). A reply that has ended is padded from there on (R67)."""
+        """Greedy replies (B, prompt + new). A reply that has ended is padded from there on."""
         ends = self._end_tokens()
         rows = _Rows(self, context.shape[1], [text for text in stop if text], ends)
         replies: Tensor = self.model.generate(

@@ -14,8 +14,8 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
 from readsim.errors import CapabilityMissingError, ConfigError, ReadsimError, unknown
-from readsim_hf.probes.benchmark import Scale
-from readsim_hf.probes.catalogue import Entry
+from readsim_hf.probes.benchmark import ScoreScale
+from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.lm import quiet
 from readsim_hf.probes.local_files import Row, read_rows
@@ -31,9 +31,9 @@ class StockBenchmark:
     examples are taken from, in order, where the task has none of its own.
     """
 
-    entry: Entry
+    entry: BenchmarkEntry
     task_name: str
-    scale: Scale
+    scale: ScoreScale
     overrides: Mapping[str, Any] = field(default_factory=dict)
     examples: tuple[Row, ...] = ()
 
@@ -70,7 +70,7 @@ class StockBenchmark:
 
 
 def load_stock(
-    entry: Entry,
+    entry: BenchmarkEntry,
     path: str | Path,
     *,
     task: str | None = None,
@@ -97,14 +97,16 @@ def load_stock(
     if max_new_tokens is not None:
         settings = stock.config.generation_kwargs or {}
         overrides["generation_kwargs"] = {**settings, "max_gen_toks": max_new_tokens}
-    scale = Scale(chance=entry.chance if chance_corrected else 0.0)
+    scale = ScoreScale(chance=entry.chance if chance_corrected else 0.0)
     benchmark = StockBenchmark(entry, name, scale, overrides, examples)
     seen = {row_item("", row, entry.question).key for row in examples}
     items = (row_item(benchmark.name, row, entry.question) for row in rows)
     return benchmark, tuple(item for item in items if item.key not in seen)
 
 
-def _prepared(entry: Entry, name: str, path: str | Path) -> tuple[ConfigurableTask, list[Row]]:
+def _prepared(
+    entry: BenchmarkEntry, name: str, path: str | Path
+) -> tuple[ConfigurableTask, list[Row]]:
     """The stock task on a file, and the rows as it prepares them.
 
     Some tasks keep the rows of one subject or level, some shuffle the choices.
@@ -131,7 +133,7 @@ def _prepared(entry: Entry, name: str, path: str | Path) -> tuple[ConfigurableTa
     return task, [dict(row) for row in task.task_docs]
 
 
-def manager(entry: Entry) -> TaskManager:
+def manager(entry: BenchmarkEntry) -> TaskManager:
     """lm-eval's manager over the folder of one benchmark: the whole index takes seconds."""
     root = Path(lm_eval.tasks.__file__).parent / entry.folder
     if not root.is_dir():
@@ -139,7 +141,7 @@ def manager(entry: Entry) -> TaskManager:
     return TaskManager(include_path=str(root), include_defaults=False)
 
 
-def _load(entry: Entry, name: str, settings: Mapping[str, Any]) -> ConfigurableTask:
+def _load(entry: BenchmarkEntry, name: str, settings: Mapping[str, Any]) -> ConfigurableTask:
     """The stock task with some settings replaced."""
     with quiet(), _chance_as_it_was():
         found = manager(entry)

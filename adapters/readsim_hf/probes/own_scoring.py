@@ -10,7 +10,7 @@ from readsim.errors import ConfigError, unknown
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.bfcl import load_bfcl
 from readsim_hf.probes.calls import same_calls
-from readsim_hf.probes.catalogue import Entry
+from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.code_items import load_humaneval, load_mbpp
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.local_files import read_rows
@@ -87,7 +87,7 @@ def _prompt(data: Mapping[str, Any]) -> str:
     return str(data["prompt"])
 
 
-def load_toolbench(entry: Entry, path: str | Path, max_new_tokens: int = 256) -> Loaded:
+def load_toolbench(entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 256) -> Loaded:
     """ToolBench, tool manipulation. Columns: `prompt`, `answer` (the calls, or a list of such texts).
 
     A reply is right if it makes the calls of an answer in their order, with equal values.
@@ -102,7 +102,7 @@ def load_toolbench(entry: Entry, path: str | Path, max_new_tokens: int = 256) ->
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)
 
 
-def load_followeval(entry: Entry, path: str | Path, max_new_tokens: int = 256) -> Loaded:
+def load_followeval(entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 256) -> Loaded:
     """FollowEval. Columns: `prompt`, `rule`, `value`; the rules are those of `instructions.RULES`."""
     rows = read_rows(path, entry.columns)
     for number, row in enumerate(rows, 1):

@@ -5,20 +5,20 @@ from typing import Any
 
 from readsim.errors import ConfigError, unknown
 from readsim_hf.probes.benchmark import Benchmark
-from readsim_hf.probes.catalogue import ENTRIES, Entry
+from readsim_hf.probes.catalogue import ENTRIES, BenchmarkEntry
 from readsim_hf.probes.items import Item
 
 REGISTRY = {entry.name: entry for entry in ENTRIES}
 
 
-def benchmark(name: str) -> Entry:
+def benchmark(name: str) -> BenchmarkEntry:
     """What is known of a benchmark. Raises UnknownNameError with the nearest name."""
     if name not in REGISTRY:
         raise unknown("benchmark", name, REGISTRY)
     return REGISTRY[name]
 
 
-def of_capability(capability: str) -> tuple[Entry, ...]:
+def of_capability(capability: str) -> tuple[BenchmarkEntry, ...]:
     """The benchmarks of one capability."""
     known = dict.fromkeys(entry.capability for entry in ENTRIES)
     if capability not in known:
@@ -42,7 +42,7 @@ def from_local(
     path             JSONL or CSV with the columns of `benchmark(name).columns`
     task             a task of lm-eval in the benchmark's folder, such as `xcopa_sw`, or `safe` or
                      `unsafe` of xstest; tasks of one benchmark are one family and count as one
-    chance_corrected scores are `(s - c) / (1 - c)` (D9)
+    chance_corrected scores are `(s - c) / (1 - c)`
     max_new_tokens   where the task's own limit is too long
     shots            worked examples before each question: the task's own, or the first rows of
                      `shots_from`, which are then no items

@@ -47,7 +47,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Run:
+class CodeRun:
     """How a program ended.
 
     passed     it ran to its end without an exception
@@ -70,7 +70,7 @@ def need_permission(allow_code: bool) -> None:
         )
 
 
-def run_code(program: str, *, allow_code: bool = False, limits: Limits | None = None) -> Run:
+def run_code(program: str, *, allow_code: bool = False, limits: Limits | None = None) -> CodeRun:
     """Run a Python program. Its tests are part of it: it passes if nothing is raised.
 
     Raises CapabilityMissingError without `allow_code`, and where the system has no such limits.
@@ -103,9 +103,9 @@ def run_code(program: str, *, allow_code: bool = False, limits: Limits | None = 
     except (ValueError, KeyError, TypeError):
         told = False
     if not told:
-        return Run(False, ended or "exited early", tail, False)
+        return CodeRun(False, ended or "exited early", tail, False)
     reason = ended or str(report["reason"])
-    return Run(reason == "passed", reason, tail, bool(report["alone"]))
+    return CodeRun(reason == "passed", reason, tail, bool(report["alone"]))
 
 
 def _start(orders: dict[str, Any], output: Any, wall: float) -> tuple[bytes, str]:

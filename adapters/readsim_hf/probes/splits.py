@@ -12,8 +12,8 @@ from readsim_hf.prompts.prompt import Prompt, Template
 
 Split = Literal["probe", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("probe", "dev", "test")
-SIZE = 64  # items of a probe (D33)
-FLOOR = 32  # a smaller probe or dev split is filled up from the pool (D33)
+SIZE = 64  # items of a probe
+FLOOR = 32  # a smaller probe or dev split is filled up from the pool
 TRIES = 200  # draws of a new prompt before a template counts as exhausted
 TEST_ONLY = "all items are test items"
 _STREAM = {"probe": "items", "dev": "dev", "test": "test"}
@@ -40,7 +40,7 @@ class Sizes(NamedTuple):
 def split_items(
     items: Sequence[Item], train: Sequence[Item] = (), *, size: int = SIZE, floor: int = FLOOR
 ) -> ItemSplits:
-    """Splits of a benchmark that is a set of items (D2).
+    """Splits of a benchmark that is a set of items.
 
     With `train` (training or validation data), a stable hash sends 10 % of it to probe and 10 % to
     dev, the rest is the pool, and `items` is the test split; probe and dev are filled up to `floor`
@@ -131,7 +131,7 @@ class Splits:
         return self._opened
 
     def open_test(self) -> None:
-        """Let test items be read: the run is over (R41, D3)."""
+        """Let test items be read: the run is over."""
         self._opened = True
 
     def seal(self) -> None:
@@ -151,11 +151,11 @@ class Splits:
         return _of(self._parts[benchmark], split)
 
     def pool(self, benchmark: str) -> tuple[Item, ...]:
-        """Items of the benchmark that are in no split: training prompts may be made of them (R16)."""
+        """Items of the benchmark that are in no split: training prompts may be made of them."""
         return self._parts[benchmark].pool
 
     def rule(self, benchmark: str) -> str:
-        """How the splits of the benchmark were made (D2)."""
+        """How the splits of the benchmark were made."""
         return self._parts[benchmark].rule
 
     def sizes(self, split: Split) -> dict[str, int]:
@@ -173,7 +173,7 @@ class Splits:
 
     def questions(self, *, generated: bool) -> Iterator[str]:
         """What is asked in every split by generated items, or by the others: for the leak filter,
-        which keeps hashes only (R16)."""
+        which keeps hashes only."""
         for part in self._parts.values():
             for items in part[:3]:
                 yield from (item.asked for item in items if item.is_prompt == generated)

@@ -38,10 +38,10 @@ class ItemScores:
 
 
 class ProbeSuite:
-    """Benchmarks with their splits, measured in one lm-eval call (R41, R80).
+    """Benchmarks with their splits, measured in one lm-eval call.
 
     A capability's score is the plain mean over its benchmark families of the plain mean over their
-    benchmarks (R81). `capabilities` fixes the order of the profile; the default is the order in
+    benchmarks. `capabilities` fixes the order of the profile; the default is the order in
     which the benchmarks name them. Those in `hidden` are measured on the test split only.
     `batch_size` in sequences; `truncate` cuts prompts that do not fit on the left, which is otherwise
     a ConfigError at the measurement.
@@ -118,7 +118,7 @@ class ProbeSuite:
     def measure(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, split: Split
     ) -> ItemScores:
-        """Greedy decoding, no randomness: the same weights give the same numbers exactly (R67).
+        """Greedy decoding, no randomness: the same weights give the same numbers exactly.
 
         The chat template is applied where the tokenizer has one. The model's modes and the
         tokenizer's padding are left as they were.

@@ -45,7 +45,7 @@ Expect = Mapping[str, Any]
 Judge = Callable[[str, str, Expect], bool]
 
 
-class Rule(NamedTuple):
+class AnswerRule(NamedTuple):
     """`right`: is the reply right. `formed`: could a right reply look like it."""
 
     right: Judge
@@ -70,7 +70,7 @@ def checker_names() -> tuple[str, ...]:
     return tuple(_RULES)
 
 
-def _rule(name: str) -> Rule:
+def _rule(name: str) -> AnswerRule:
     if name not in _RULES:
         raise unknown("checker", name, _RULES)
     return _RULES[name]
@@ -183,45 +183,49 @@ def _parses(text: str, gold: str, expect: Expect) -> bool:
     return True
 
 
-_RULES: dict[str, Rule] = {
-    "exact": Rule(_exact, _one_line),
-    "number": Rule(_number, lambda text, gold, expect: read_number(text) is not None),
-    "choice": Rule(
+_RULES: dict[str, AnswerRule] = {
+    "exact": AnswerRule(_exact, _one_line),
+    "number": AnswerRule(_number, lambda text, gold, expect: read_number(text) is not None),
+    "choice": AnswerRule(
         lambda text, gold, expect: _letter(text, expect) == gold.strip().upper(),
         lambda text, gold, expect: _letter(text, expect) is not None,
     ),
-    "label": Rule(
+    "label": AnswerRule(
         lambda text, gold, expect: read_label(text, expect["labels"]) == gold,
         lambda text, gold, expect: read_label(text, expect["labels"]) is not None,
     ),
-    "one_of": Rule(_one_of, _one_line),
-    "contains_all": Rule(
+    "one_of": AnswerRule(_one_of, _one_line),
+    "contains_all": AnswerRule(
         lambda text, gold, expect: all(_found(text, expect["parts"])),
         _anything,
     ),
-    "contains_none": Rule(
+    "contains_none": AnswerRule(
         lambda text, gold, expect: not any(_found(text, expect["parts"])),
         _anything,
     ),
-    "json_equal": Rule(_json_equal, lambda text, gold, expect: read_json(text) is not NotJson),
-    "json_keys": Rule(_json_keys, lambda text, gold, expect: isinstance(read_json(text), dict)),
-    "regex": Rule(
+    "json_equal": AnswerRule(
+        _json_equal, lambda text, gold, expect: read_json(text) is not NotJson
+    ),
+    "json_keys": AnswerRule(
+        _json_keys, lambda text, gold, expect: isinstance(read_json(text), dict)
+    ),
+    "regex": AnswerRule(
         lambda text, gold, expect: re.search(expect["pattern"], text.strip()) is not None,
         _anything,
     ),
-    "word_count": Rule(
+    "word_count": AnswerRule(
         lambda text, gold, expect: _within(len(text.split()), expect),
         _anything,
     ),
-    "line_count": Rule(lambda text, gold, expect: _within(_lines(text), expect), _anything),
-    "list_equal": Rule(_list_equal, lambda text, gold, expect: read_list(text) is not None),
-    "expression": Rule(
+    "line_count": AnswerRule(lambda text, gold, expect: _within(_lines(text), expect), _anything),
+    "list_equal": AnswerRule(_list_equal, lambda text, gold, expect: read_list(text) is not None),
+    "expression": AnswerRule(
         lambda text, gold, expect: expression.agrees(text, expect["tests"]),
-        lambda text, gold, expect: expression.parse(text) is not None,
+        lambda text, gold, expect: expression.parse_expression(text) is not None,
     ),
-    "all_of": Rule(
+    "all_of": AnswerRule(
         lambda text, gold, expect: _all(_right, text, expect),
         lambda text, gold, expect: _all(_formed, text, expect),
     ),
-    "unit_tests": Rule(_needs_running, _parses),
+    "unit_tests": AnswerRule(_needs_running, _parses),
 }

@@ -47,7 +47,7 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 _CALLS: dict[str, Callable[..., Any]] = {"abs": abs, "min": min, "max": max}
 
 
-def parse(text: str) -> ast.expr | None:
+def parse_expression(text: str) -> ast.expr | None:
     """The expression in the text, None where there is none or it uses something else.
 
     `return x`, and `def f(a): return x` or `lambda a: x` around it, with or without a code fence,
@@ -158,7 +158,7 @@ def _boolean(conjunction: bool, values: list[ast.expr], inputs: Mapping[str, int
 
 def agrees(text: str, tests: list[tuple[Mapping[str, int], Any]]) -> bool:
     """Whether the text is an expression with the expected value on every test input."""
-    node = parse(text)
+    node = parse_expression(text)
     if node is None:
         return False
     try:

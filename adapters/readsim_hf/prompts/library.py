@@ -13,7 +13,7 @@ Form = Literal["answer", "rationale", "equations", "plan"]
 
 @dataclass(frozen=True)
 class Style:
-    """How a prompt asks for the form of the reply (R30), and where the final answer begins.
+    """How a prompt asks for the form of the reply, and where the final answer begins.
 
     The form changes the suffix of the prompt and nothing else. A style may lack a form (None).
     """

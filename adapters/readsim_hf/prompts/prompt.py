@@ -20,19 +20,19 @@ CAPABILITIES = (
 
 
 def question_key(text: str) -> str:
-    """SHA-256 of a text with case and spacing folded: equal keys are the same question (R66)."""
+    """SHA-256 of a text with case and spacing folded: equal keys are the same question."""
     return hashlib.sha256(" ".join(text.casefold().split()).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One instance of a template (R28). Plain data: every field can be written to JSON.
+    """One instance of a template. Plain data: every field can be written to JSON.
 
     answer      the gold final answer, where one can be computed
     rationale   a worked solution that leads to it, where one can be computed
     checker     name of the rule in `prompts.checkers` that judges a reply
     expect      what the checker needs beyond the answer
-    factors     control factors of Eq. (7), read from the slots, never from the text (R32)
+    factors     control factors of Eq. (7), read from the slots, never from the text
     """
 
     capability: str
@@ -52,7 +52,7 @@ class Prompt:
 
 
 class Template(Protocol):
-    """An instruction scaffold with typed slots (R28)."""
+    """An instruction scaffold with typed slots."""
 
     @property
     def id(self) -> str:
@@ -63,5 +63,5 @@ class Template(Protocol):
     def capability(self) -> str: ...
 
     def make(self, rng: np.random.Generator) -> Prompt:
-        """Fill the slots; the same generator state gives the same prompt (R29)."""
+        """Fill the slots; the same generator state gives the same prompt."""
         ...

@@ -1,4 +1,4 @@
-"""A scaffold: instruction text with typed slots, and the rule that solves what it asks (R28, R29)."""
+"""A scaffold: instruction text with typed slots, and the rule that solves what it asks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class Scaffold:
               A tuple or list is shown with commas between its members.
     slots     name -> typed slot; they are drawn in this order
     solve     slot values -> solution
-    factors   control factors of Eq. (7): name -> a number, or a function of the slot values (R32)
+    factors   control factors of Eq. (7): name -> a number, or a function of the slot values
     """
 
     id: str

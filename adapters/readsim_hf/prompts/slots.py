@@ -1,4 +1,4 @@
-"""Typed slots: what may stand in a template's field, how it is drawn and how it is checked (R28)."""
+"""Typed slots: what may stand in a template's field, how it is drawn and how it is checked."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

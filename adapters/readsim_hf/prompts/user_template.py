@@ -143,7 +143,7 @@ def _answer(table: Mapping[str, Any], slots: Slots) -> Callable[[Values], str | 
 
 def _expression(source: str, slots: Slots) -> Callable[[Values], str]:
     """Arithmetic over the slots of whole numbers; the value has to be a whole number."""
-    node = expression.parse(source)
+    node = expression.parse_expression(source)
     if node is None:
         accepted = "numbers, slots, + - * // % **, comparisons, a if c else b, abs, min, max"
         raise refuse("expression", source, accepted)

@@ -1,1 +1,1 @@
-"""What a task requires: cards, the identifier that reads them, and how it is trained (R18 to R27)."""
+"""What a task requires: cards, the identifier that reads them, and how it is trained."""

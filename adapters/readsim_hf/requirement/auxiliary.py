@@ -1,4 +1,4 @@
-"""The tasks that the identifier learns from: each capability, and random mixtures (R23)."""
+"""The tasks that the identifier learns from: each capability, and random mixtures."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -29,7 +29,7 @@ def auxiliary_tasks(
     *,
     held_out: bool = False,
 ) -> list[Auxiliary]:
-    """`wordings` cards of each task: one a capability, then `mixtures` of two or three.
+    """`wordings` cards of each task: one per capability, then `mixtures` of two or three.
 
     Mixtures are Dirichlet(1) on a random support. `held_out` gives other mixtures, other exemplars and
     the wording that training never sees.

@@ -1,4 +1,4 @@
-"""A task card: what a person says about a task before anything is trained for it (R18)."""
+"""A task card: what a person says about a task before anything is trained for it."""
 
 import tomllib
 from collections.abc import Collection
@@ -55,7 +55,7 @@ class TaskCard:
         return "\n".join(part.strip() for part in parts)
 
     def check_unseen(self, test_keys: Collection[str], where: str = "task card") -> None:
-        """ConfigError, naming it, for an exemplar that is a test item (`question_key`, R66)."""
+        """ConfigError, naming it, for an exemplar that is a test item (`question_key`)."""
         for number, exemplar in enumerate(self.exemplars, 1):
             if question_key(exemplar.input) in test_keys:
                 raise ConfigError(

@@ -10,17 +10,18 @@ from readsim.errors import ConfigError
 
 @dataclass(frozen=True)
 class IdentifierConfig:
-    """How the identifier is made and trained.
+    """How the identifier is built and trained.
 
     card       file of the task's card (.toml, .yaml); "" makes one from the task's capabilities
     encoder    "" is the small Transformer that is trained with the head; otherwise a pretrained encoder
                of sentences (Hugging Face id or folder), frozen
-    loss       "standardised" (D11) or "raw", Eq. (6) as printed
+    loss       "standardised" or "raw", Eq. (6) as printed
     entropy    lambda_H of Eq. (6)
-    mixtures   auxiliary tasks beside the one of each capability: random mixtures of two or three
+    mixtures   auxiliary tasks in addition to the one of each capability: random mixtures of two or three
     wordings   cards of each auxiliary task
     steps      AdamW steps of 16 cards
-    members    identifiers trained from different initialisations; r is their mean, their spread is R27
+    members    identifiers trained from different initialisations; r is their mean, their spread is
+               its stability
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012  # pydantic's own name

@@ -1,4 +1,4 @@
-"""What is known of a task's requirement, and where from; on disk so that it is found once (R26)."""
+"""What is known of a task's requirement, and where from; on disk so that it is found once."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Identified:
     source        "identifier", or "uniform" where the card is like none that was trained on
     likeness      cosine of the card's words and those of the nearest training card, in [0, 1]
     least         the least that a training card has to another one: below it the card is a stranger
-    cosine, top3  stability over the members of the ensemble (R27); 1 where there is one member
+    cosine, top3  stability over the members of the ensemble; 1 where there is one member
     fit           `explained_and_null` on the training tasks, `held_out` on tasks and cards not seen
     held_out_tv   mean total variation between r and the true weights of held-out tasks
     """

@@ -1,4 +1,4 @@
-"""r = softmax(MLP(Enc(card))): a small Transformer over the words of a card, two layers, softmax (R20)."""
+"""r = softmax(MLP(Enc(card))): a small Transformer over the words of a card, two layers, softmax."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ LENGTH = 128  # words of a card that are read
 _WORD = re.compile(r"[^\W\d_]+|\d|[^\w\s]")  # words, single digits, single signs
 
 
-def words(text: str) -> list[str]:
+def card_words(text: str) -> list[str]:
     """Lower-case words, digits and signs."""
     return _WORD.findall(text.lower())
 
@@ -32,7 +32,7 @@ def bucket(word: str) -> int:
 
 def token_ids(texts: Sequence[str]) -> NDArray[np.int64]:
     """Buckets of the first LENGTH words of each text, 0 after the last: (n, longest)."""
-    rows = [[bucket(w) for w in words(text)[:LENGTH]] or [1] for text in texts]
+    rows = [[bucket(w) for w in card_words(text)[:LENGTH]] or [1] for text in texts]
     out = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
     for at, row in enumerate(rows):
         out[at, : len(row)] = row
@@ -41,7 +41,7 @@ def token_ids(texts: Sequence[str]) -> NDArray[np.int64]:
 
 def likeness(texts: Sequence[str], others: Sequence[str]) -> Array:
     """Cosine of the sets of words: (len(texts), len(others)) in [0, 1]."""
-    sets, their = ([set(words(t)) for t in some] for some in (texts, others))
+    sets, their = ([set(card_words(t)) for t in some] for some in (texts, others))
     return np.array(
         [[len(a & b) / max(np.sqrt(len(a) * len(b)), 1.0) for b in their] for a in sets]
     )

@@ -33,7 +33,7 @@ def entropy(log_r: Tensor) -> Tensor:
 
 
 def standardised(evidence: Evidence) -> Evidence:
-    """Dp over its root mean square, DU over that of its task (D11): lambda_H means the same everywhere.
+    """Dp over its root mean square, DU over that of its task: lambda_H means the same everywhere.
 
     One scale for all capabilities: a scale for each would turn slopes into contributions
     (`readsim.theory.lemmas.entropy.standardise`). Changes that are all 0 stay 0.
@@ -64,7 +64,8 @@ def standardised_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tenso
 def raw_loss(log_r: Tensor, evidence: Evidence, weight: float) -> Tensor:
     """Eq. (6) as printed: sum over tasks and interventions of (DU - r . Dp)^2, + lambda_H sum of H(r).
 
-    Lemma L6: it finds a projection, not [g]_+ normalised, and its lambda_H depends on the units.
+    It finds a projection, not [g]_+ normalised, and its lambda_H depends on the units
+    (`readsim.theory.lemmas.requirement`).
     """
     wrong = (evidence.utility - log_r.exp() @ evidence.change.T).square()
     return wrong.sum() + weight * entropy(log_r).sum()
@@ -75,7 +76,7 @@ RATE = 2e-3  # of AdamW, falling to 0 over the second half
 BATCH = 16  # cards a step
 
 
-def train(
+def train_identifiers(
     config: IdentifierConfig, texts: Sequence[str], change: Array, utility: Array, seed: int
 ) -> list[Identifier]:
     """Identifiers fitted to cards `texts` (M), `change` (N, K) and `utility` (M, N): `members` of them.
@@ -131,7 +132,7 @@ def explained(requirements: Array, change: Array, utility: Array) -> float:
 def explained_and_null(
     requirements: Array, change: Array, utility: Array, seed: int
 ) -> Mapping[str, float]:
-    """`explained`, its mean where interventions are permuted, and the permutation p-value (R21)."""
+    """`explained`, its mean where interventions are permuted, and the permutation p-value."""
     rng = generator(seed, "bootstrap", 3)
     found = explained(requirements, change, utility)
     nulls = [

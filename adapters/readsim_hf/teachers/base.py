@@ -23,7 +23,7 @@ FormatCheck = Callable[[Prompt, str], bool]
 
 @dataclass
 class TeacherCounts:
-    """What a teacher did since it was made, rejected and dropped replies included (D24).
+    """What a teacher did since it was made, rejected and dropped replies included.
 
     prompts            prompts asked
     cached             replies that came from the cache or from the same prompt in one call
@@ -93,7 +93,7 @@ def ask_in_rounds(
     replies: Callable[[list[int], int], Sequence[TeacherRecord | None]],
     counts: TeacherCounts,
 ) -> list[TeacherRecord | None]:
-    """One record a prompt, in order; what is rejected is asked for again, `attempts` times in all.
+    """One record per prompt, in order; what is rejected is asked for again, `attempts` times in all.
 
     replies   an attempt's replies to the prompts with those indices; None for what is rejected
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from readsim.errors import ConfigError, RunLogError, SchemaError
-from readsim_hf.teachers.codec import from_bytes, to_bytes
+from readsim_hf.teachers.codec import record_from_bytes, record_to_bytes
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.record import TeacherRecord
 
@@ -79,8 +79,8 @@ class SignalCache:
                     what = "SELECT key, checksum, CAST(value AS BLOB) FROM records"
                     query = f"{what} WHERE key IN ({marks})"
                     for key, digest, value in connection.execute(query, some):
-                        if digest == checksum(key, value):
-                            found[key] = from_bytes(value)
+                        if digest == value_checksum(key, value):
+                            found[key] = record_from_bytes(value)
                         else:
                             self.corrupt += 1
         except sqlite3.OperationalError as error:
@@ -89,13 +89,13 @@ class SignalCache:
 
     def put_many(self, records: Mapping[bytes, TeacherRecord]) -> int:
         """Store all of them or, where the disk refuses, none; returns how many were stored."""
-        rows = [(key, to_bytes(record)) for key, record in records.items()]
+        rows = [(key, record_to_bytes(record)) for key, record in records.items()]
         try:
             with self.connection() as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(
                     "INSERT OR REPLACE INTO records VALUES (?, ?, ?)",
-                    [(key, checksum(key, value), value) for key, value in rows],
+                    [(key, value_checksum(key, value), value) for key, value in rows],
                 )
                 connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
@@ -152,6 +152,6 @@ class SignalCache:
             ) from error
 
 
-def checksum(key: bytes, value: bytes) -> bytes:
+def value_checksum(key: bytes, value: bytes) -> bytes:
     """Of value and key: a value under another's key is wrong too."""
     return hashlib.blake2b(value, key=key, digest_size=16).digest()

@@ -11,7 +11,7 @@ from readsim_hf.teachers.record import Soft, SoftKind, TeacherRecord
 _KINDS: tuple[SoftKind, ...] = ("full", "topk", "sampled")  # a stored number is an index into it
 
 
-def to_bytes(record: TeacherRecord) -> bytes:
+def record_to_bytes(record: TeacherRecord) -> bytes:
     """Safetensors bytes; source and token counts are the asker's and are left out.
 
     Log-probabilities stay float32, so that a cached record trains to the same numbers as a fresh
@@ -32,8 +32,8 @@ def to_bytes(record: TeacherRecord) -> bytes:
     return save(tensors)
 
 
-def from_bytes(data: bytes) -> TeacherRecord:
-    """What `to_bytes` was given, with source "". Arrays can be written to."""
+def record_from_bytes(data: bytes) -> TeacherRecord:
+    """What `record_to_bytes` was given, with source "". Arrays can be written to."""
     tensors = load(data)
     soft = None
     if "soft_kind" in tensors:

@@ -71,7 +71,7 @@ _FEW = 8  # rows of a batch that are not worth thinning out
 
 @dataclass(frozen=True)
 class Decoding:
-    """How replies are generated (D35: temperature 0.7 for data).
+    """How replies are generated (temperature 0.7 for data).
 
     max_new_tokens   a reply is cut there, without an end token
     temperature      0 is greedy
@@ -91,7 +91,7 @@ class Decoding:
 
     @property
     def attempts(self) -> int:
-        """How often a prompt is asked at most: once where the reply would be the same again (D35)."""
+        """How often a prompt is asked at most: once where the reply would be the same again."""
         return 2 if self.temperature > 0 else 1
 
 

@@ -3,8 +3,8 @@
 import sqlite3
 from collections.abc import Sequence
 
-from readsim_hf.teachers.cache import KEYS, SignalCache, checksum
-from readsim_hf.teachers.reply import Reply, from_bytes, to_bytes
+from readsim_hf.teachers.cache import KEYS, SignalCache, value_checksum
+from readsim_hf.teachers.reply import Reply, reply_from_bytes, reply_to_bytes
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS replies (key BLOB PRIMARY KEY, checksum BLOB NOT NULL, value BLOB)",
@@ -42,8 +42,8 @@ class Journal:
                         f"({','.join('?' * len(some))})"
                     )
                     for key, digest, value in connection.execute(query, some):
-                        if digest == checksum(key, value):
-                            found[key] = from_bytes(value)
+                        if digest == value_checksum(key, value):
+                            found[key] = reply_from_bytes(value)
                         else:
                             self.cache.corrupt += 1
         except sqlite3.OperationalError as error:
@@ -56,8 +56,8 @@ class Journal:
 
     def keep(self, key: bytes, reply: Reply, lost: int) -> None:
         """Its reply arrived; `lost` requests before it may have been paid for in vain."""
-        value = to_bytes(reply)
-        row = (key, checksum(key, value), value)
+        value = reply_to_bytes(reply)
+        row = (key, value_checksum(key, value), value)
         if not self._add(key, lost - 1, ("INSERT OR REPLACE INTO replies VALUES (?, ?, ?)", row)):
             self.cache.refused += 1
 

@@ -80,7 +80,7 @@ def read_completion(body: str, k: int, vocab: int) -> Reply:
     return Reply(_clean(str(text or "")), finish, *_usage(answer), model, ids, top)
 
 
-def to_bytes(reply: Reply) -> bytes:
+def reply_to_bytes(reply: Reply) -> bytes:
     """Safetensors bytes, exactly."""
     facts = {
         "text": reply.text,
@@ -96,8 +96,8 @@ def to_bytes(reply: Reply) -> bytes:
     return save(tensors)
 
 
-def from_bytes(data: bytes) -> Reply:
-    """What `to_bytes` was given."""
+def reply_from_bytes(data: bytes) -> Reply:
+    """What `reply_to_bytes` was given."""
     tensors = load(data)
     facts = json.loads(tensors["facts"].tobytes())
     ids = top = None

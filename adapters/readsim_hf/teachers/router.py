@@ -96,7 +96,7 @@ class Router:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
-        """One record a prompt, in order; None where it was dropped."""
+        """One record per prompt, in order; None where it was dropped."""
         out: list[TeacherRecord | None] = [None] * len(prompts)
         for teacher in self.teachers:
             rows = [n for n, p in enumerate(prompts) if self._of(p) is teacher]

@@ -94,7 +94,7 @@ class ServerTeacher:
         return f"server:{self.server.model}"
 
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
-        """One record a prompt, in order; None where it was dropped.
+        """One record per prompt, in order; None where it was dropped.
 
         ConfigError if a prompt with `max_new_tokens` does not fit the student, before anything is
         sent; TrainingError where the server gives no reply.

@@ -29,7 +29,7 @@ class Piece(NamedTuple):
 
 
 class TeacherSignal(Protocol):
-    """A kind of supervision (R71, R92, D22).
+    """A kind of supervision.
 
     It decides the form that the teacher's prompt asks for, the span of the reply that is supervised,
     whether the teacher's distributions have to be stored, which replies are of use, and, where a
@@ -172,7 +172,8 @@ class TwoTasks:
 RESP = FinalAnswer("resp", "answer")
 COT = WholeReply("cot", "rationale")
 LOGIT = WholeReply("logit", "answer", needs_soft=True)
-# R92: Distilling step-by-step (arXiv 2305.02301), EoTD, CodePLAN's multi-task learning (2403.13271).
+# The specialised ones of Figure 5: Distilling step-by-step (arXiv 2305.02301), EoTD, and CodePLAN's
+# multi-task learning (2403.13271).
 STEPS = TwoTasks("step-by-step", "rationale")
 EQUATIONS = SolvedEquations("equation-of-thought", "equations")
 PLAN = TwoTasks("plan-then-code", "plan")

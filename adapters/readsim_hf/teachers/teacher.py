@@ -22,10 +22,10 @@ from readsim_hf.teachers.signals import TeacherSignal
 
 
 class Teacher:
-    """Replies of one model under one signal, in records that the student trains on (R34).
+    """Replies of one model under one signal, in records that the student trains on.
 
     model, tokenizer   a causal language model, and the tokenizer that it shares with the student
-    format_ok          the format check (D35): a reply that fails it, has no final answer, or that the
+    format_ok          the format check: a reply that fails it, has no final answer, or that the
                        signal does not accept is rejected and asked for once more (not at temperature 0,
                        where it would be the same); a prompt whose replies are all rejected is dropped
     soft               which distributions to store; None for none
@@ -87,7 +87,7 @@ class Teacher:
         return fingerprint(self.model, self.tokenizer)
 
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
-        """One record a prompt, in order; None where it was dropped.
+        """One record per prompt, in order; None where it was dropped.
 
         ConfigError if a prompt with `max_new_tokens` does not fit the model, before anything is
         generated.
@@ -198,7 +198,7 @@ class Teacher:
         return kept
 
     def _settings(self, attempt: int) -> Mapping[str, Any]:
-        """All that a record depends on beside the prompt's tokens."""
+        """All that a record depends on besides the prompt's tokens."""
         if self.cache is None:
             return {}  # keys only tell equal prompts apart from others
         soft = None if self.soft is None else (self.soft.kind, self.soft.entries)

@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective
-from readsim_hf.teachers.codec import from_bytes, to_bytes
+from readsim_hf.teachers.codec import record_from_bytes, record_to_bytes
 from readsim_hf.training.batch import Batch, Example, collate
 from readsim_hf.training.logits import loss_sum
 from readsim_hf.training.process_group import Processes
@@ -246,7 +246,7 @@ def _part(whole: Tensor, owner: Tensor) -> Tensor:
 
 def _packed(examples: Sequence[Example]) -> bytes:
     """Examples as bytes: a line of token counts and sizes, then the records."""
-    records = [to_bytes(e.record) for e in examples]
+    records = [record_to_bytes(e.record) for e in examples]
     head = json.dumps([[e.tokens, len(r)] for e, r in zip(examples, records, strict=True)]).encode()
     return struct.pack("<Q", len(head)) + head + b"".join(records)
 
@@ -255,6 +255,6 @@ def _unpacked(data: bytes) -> list[Example]:
     (size,) = struct.unpack_from("<Q", data)
     at, out = 8 + size, []
     for tokens, length in json.loads(data[8:at]):
-        out.append(Example(from_bytes(data[at : at + length]), tokens))
+        out.append(Example(record_from_bytes(data[at : at + length]), tokens))
         at += length
     return out

@@ -1,4 +1,4 @@
-"""From token shares to examples: prompts by source, the teacher's replies, exact token counts (R34)."""
+"""From token shares to examples: prompts by source, the teacher's replies, exact token counts."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ class Feed:
     """Examples for a run: deterministic given the streams' seed and the sequence of calls.
 
     Replies are asked for in groups, at most `group` prompts of a source, and wait in a queue until the
-    deficit round robin (D34) takes them; what an interval leaves over is used by the next one. With
+    deficit round robin takes them; what an interval leaves over is used by the next one. With
     `cut`, which makes `tasks` records of a reply, these wait in its place.
     """
 
@@ -67,7 +67,7 @@ class Feed:
         weights   token shares (S,) of the interval
         trained   tokens of this interval so far by source (S,); brought up to date in place
         total     tokens of the whole interval; the last example is cut so that it is met exactly
-        spent     share of the run's budget spent, for the curriculum (D14)
+        spent     share of the run's budget spent, for the curriculum
         """
         out: list[Example] = []
         while len(out) < examples and (left := total - int(trained.sum())) > 0:

@@ -1,4 +1,4 @@
-"""The training recipe: everything that must be equal for compared runs (R65), but pair and data."""
+"""The training recipe: everything that must be equal for compared runs, but pair and data."""
 
 from dataclasses import dataclass
 from math import cos, pi
@@ -33,7 +33,7 @@ def learning_rate(
 class Recipe:
     """How the student is trained. Steps are optimiser steps of `batch` examples.
 
-    learning_rate   peak of AdamW's rate; `schedule` is over the whole budget (D21)
+    learning_rate   peak of AdamW's rate; `schedule` is over the whole budget
     warmup          share of the budget over which the rate rises
     batch           examples an optimiser step
     micro_batch     examples a forward pass; results do not depend on it

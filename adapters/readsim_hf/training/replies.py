@@ -128,7 +128,7 @@ class Replies:
         }
 
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
-        """One record a prompt, in order; None where there is no usable reply.
+        """One record per prompt, in order; None where there is no usable reply.
 
         Raises ConfigError for a prompt that leaves a reply no room in the student's context.
         """

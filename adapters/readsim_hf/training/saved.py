@@ -42,7 +42,7 @@ def save_student(
     write_atomic(folder / "digests.json", json.dumps(digests, indent=1).encode())
 
 
-def load_student(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
+def load_saved_student(folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Any]]:
     """Weights, moments and tree of `save_student`, on the CPU.
 
     Raises RunLogError if a file is missing or is not what was written.

@@ -50,7 +50,7 @@ class Window(NamedTuple):
 
 
 class Student:
-    """A model with its AdamW optimiser, which lives as long as the budget (D21)."""
+    """A model with its AdamW optimiser, which lives as long as the budget."""
 
     def __init__(self, model: nn.Module, recipe: Recipe, objective: Objective) -> None:
         if recipe.liger:

@@ -27,7 +27,7 @@ class LinearBandit(Configured):
     """Chooses argmax over `context.candidates` of mean + `bonus`; a subclass says what the bonus is.
 
     The log's `report` has mu, bonus and reward of the last allocation that was trained, in reward
-    units, mu and bonus as they were before its reward (proxy validation, R90).
+    units, mu and bonus as they were before its reward (proxy validation).
 
     Both rules assume noise with mean 0 given the past. Noise of probes is not that: Eq. (9) takes a
     difference of two of them, and what the last one showed too high raises one reward and lowers the

@@ -8,7 +8,7 @@ from readsim.allocators.base import Setup
 from readsim.allocators.losses import losses, of_sources
 from readsim.arrays import Array
 
-_CONSTANT = 1e-9  # rewards whose deviation is this small beside their size are all equal
+_CONSTANT = 1e-9  # rewards whose deviation is this small compared with their size are all equal
 
 
 class Rows(TypedDict):
@@ -84,7 +84,7 @@ def fitted(rows: Rows, ridge: float, *, standardise: bool) -> Posterior:
 
     By Cholesky, anew each time: d^3 / 3 for d = S + 4 is less than a Sherman-Morrison update takes in
     Python, and no error adds up. Checked against dense inverses for ridge from 1e-6 to 1e6; where the
-    rows are fewer than d, V is as near to singular as `ridge` is small beside them.
+    rows are fewer than d, V is as near to singular as `ridge` is small compared with them.
     """
     v = rows["gram"] + ridge * np.eye(len(rows["total"]))
     factor = np.asarray(np.linalg.cholesky(v), dtype=np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from readsim.allocators.base import Context, Setup, State, Transition
 from readsim.allocators.configured import Configured, number, switch, whole
-from readsim.allocators.lawfit.exp_law import fit_law
+from readsim.allocators.lawfit.exp_law import fit_exp_law
 from readsim.allocators.losses import losses, of_sources
 from readsim.arrays import Array
 
@@ -30,7 +30,7 @@ def fit_power_laws(tokens: Array, loss: Array, delta: float) -> tuple[Array, Arr
     level = (rest + alpha[:, None] * np.log(tokens)[:, None]).mean(axis=-1)
     starts = np.stack([floor, level, np.broadcast_to(alpha, floor.shape)], axis=-1)
     low, high = np.array([0.0, -np.inf, 0.0]), np.array([np.inf, np.inf, STEEPEST])
-    found, _ = fit_law(x, loss, starts, delta=delta, low=low, high=high, logs=True)
+    found, _ = fit_exp_law(x, loss, starts, delta=delta, low=low, high=high, logs=True)
     return found[:, 0], np.exp(found[:, 1]), found[:, 2]
 
 

@@ -31,7 +31,7 @@ def huber(residual: Array, delta: float) -> Array:
     return out
 
 
-def fit_law(
+def fit_exp_law(
     x: Array,
     y: Array,
     starts: Array,

@@ -10,7 +10,7 @@ from readsim.allocators.base import Setup
 from readsim.allocators.configured import number
 from readsim.allocators.lawfit.convex import best_mixture
 from readsim.allocators.lawfit.core import FromTrials, blended
-from readsim.allocators.lawfit.exp_law import fit_law
+from readsim.allocators.lawfit.exp_law import fit_exp_law
 from readsim.arrays import Array
 
 STEEPEST = 50.0  # of t
@@ -33,7 +33,7 @@ def fit_mixtures(mixtures: Array, losses: Array, delta: float) -> tuple[Array, A
     starts = np.concatenate([offsets[..., None], slopes], axis=-1)
     low, high = np.full(starts.shape, -STEEPEST), np.full(starts.shape, STEEPEST)
     low[..., 0], high[..., 0] = (least - 100.0 * spread)[:, None], np.inf
-    params, _ = fit_law(mixtures, targets, starts, delta=delta, low=low, high=high)
+    params, _ = fit_exp_law(mixtures, targets, starts, delta=delta, low=low, high=high)
     return params[:, 0], params[:, 1:]
 
 

@@ -41,10 +41,10 @@ def upper_confidence(mu: Array, sigma: Array, kappa: float) -> Array:
     return mu + kappa * sigma
 
 
-def calibrate(proxy: Array, utility: Array) -> tuple[float, float]:
-    """Least squares (a, b) of utility ~ a proxy + b over the dev checkpoints (R50); (1, 0) below two.
+def affine_calibration(proxy: Array, utility: Array) -> tuple[float, float]:
+    """Least squares (a, b) of utility ~ a proxy + b over the dev checkpoints; (1, 0) below two.
 
-    For a > 0 it cannot change a choice (Lemma L7); a <= 0 says that the proxy points the wrong way.
+    For a > 0 it cannot change a choice; a <= 0 says that the proxy points the wrong way.
     """
     if len(proxy) < 2 or np.ptp(proxy) == 0:
         return 1.0, 0.0
@@ -59,11 +59,11 @@ class ReAD(Allocator):
     2605.11290, S3.3. The ensemble is fitted to an offline pool and to the run's own transitions, which
     are scored with Eq. (9). At dev checkpoints without improvement kappa shrinks.
 
-    `variant`: full, greedy (R76: kappa 0, no budget or history in the context) or an ablation of R89:
+    `variant`: full, greedy (kappa 0, no budget or history in the context) or an ablation (Figure 4):
     no-identification, no-adaptation, no-interaction, no-history. Any field of `ReADConfig` can be
     given as a keyword, also one of its parts (`read+ensemble.members=10`).
 
-    The run log's `report` has mu, sigma and reward of the last choice (proxy validation, R90),
+    The run log's `report` has mu, sigma and reward of the last choice (proxy validation),
     kappa, and the calibration slope.
     """
 
@@ -99,10 +99,10 @@ class ReAD(Allocator):
             first = max(1, int(calibration.HELD_OUT * (int(parent.max()) + 1)))
         held = parent < first
         groups = None if pool is None or pool.parent is None else parent[~held] - first
-        fitted = ensemble.fit(config.ensemble, x[~held], y[~held], setup.seed, groups)
+        fitted = ensemble.fit_ensemble(config.ensemble, x[~held], y[~held], setup.seed, groups)
         kappa, lacking = config.kappa, 0.0
         if first:
-            mu, sigma = ensemble.predict(fitted, x[held])
+            mu, sigma = ensemble.predict_reward(fitted, x[held])
             if config.repair == "residual":
                 lacking = calibration.residual_variance(y[held] - mu, sigma)
             else:
@@ -132,7 +132,7 @@ class ReAD(Allocator):
         return candidates, *self._predict(state, self._rows(context, candidates))
 
     def _predict(self, state: Any, rows: Array) -> tuple[Array, Array]:
-        mu, sigma = ensemble.predict(state["ensemble"], rows)
+        mu, sigma = ensemble.predict_reward(state["ensemble"], rows)
         lacking = state["lacking"]
         return mu, calibration.with_residual(sigma, lacking) if lacking else sigma
 
@@ -150,7 +150,7 @@ class ReAD(Allocator):
             new["kept"] = transition.allocation
         if transition.dev_profile is not None:
             self._checkpoint(new, float(self._requirement(setup) @ transition.dev_profile))
-        slope, _ = calibrate(*np.array(new["checkpoints"]).reshape(-1, 2).T)
+        slope, _ = affine_calibration(*np.array(new["checkpoints"]).reshape(-1, 2).T)
         new["report"] = {
             "mu": float(mu[0]),
             "sigma": float(sigma[0]),
@@ -166,7 +166,7 @@ class ReAD(Allocator):
         return report
 
     def _checkpoint(self, state: dict[str, Any], utility: float) -> None:
-        """Note (sum of proxy rewards, dev utility); without improvement explore less (R50, D16)."""
+        """Note (sum of proxy rewards, dev utility); without improvement explore less."""
         earlier = state["checkpoints"]
         if earlier and utility <= earlier[-1][1]:
             state["kappa"] = state["kappa"] * self.config.kappa_decay

@@ -1,4 +1,4 @@
-"""Repairs of an ensemble's uncertainty: what makes Assumption C.1 more nearly true.
+"""Repairs of an ensemble's uncertainty: what brings it nearer to Assumption C.1 (calibration).
 
 A bootstrap deviation sees that the members disagree, not that all are wrong together. Held-out
 transitions, on which the members were not trained, show both.

@@ -1,4 +1,4 @@
-"""Settings of ReAD, each with where its default comes from, and the ablations of R89."""
+"""Settings of ReAD, each with where its default comes from, and the paper's ablations (Figure 4)."""
 
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -20,17 +20,17 @@ class ReADConfig:
     """ReAD (arXiv 2605.11290, S3.3).
 
     kappa            exploration weight of Eq. (11)
-    kappa_decay      factor on kappa at a dev checkpoint without improvement (R50)
-    pool             transitions in the offline pool (D17); 0 learns from the run alone
+    kappa_decay      factor on kappa at a dev checkpoint without improvement
+    pool             transitions in the offline pool; 0 learns from the run alone
     history          past steps in the context, Eq. (8); False gives Eq. (16)
     budget           remaining budget in the context
-    identification   False: the requirement is 1/V everywhere, for candidates, context and reward (D19)
+    identification   False: the requirement is 1/V everywhere, for candidates, context and reward
     adaptation       False: the first choice is kept
     interaction      False: no spillover penalty in the reward (lambda_s = 0)
     price            factor on the environment's lambda_s
     repair           of the uncertainty, from a tenth of the pool that the ensemble does not see:
                      "residual" adds the variance that sigma lacks there; "conformal" starts with the
-                     kappa that covers 1 - `delta` of it (Assumption C.1); "none" is the paper's
+                     kappa that covers 1 - `delta` of it (Assumption C.1, calibration); "none" is the paper's
 
     Raises ConfigError naming the field.
     """

@@ -1,6 +1,6 @@
 """The reward ensemble of ReAD, Eq. (10): M small networks, their mean mu and deviation sigma.
 
-What makes it cheap beside "200 Adam steps a member after every decision":
+What makes it cheap compared with "200 Adam steps per member after every decision":
 
 1. The hidden layers are trained once, on the offline pool; the output layer is solved exactly, by
    ridge regression on all of a member's rows. A decision is a rank-one update and a solve.
@@ -20,12 +20,12 @@ from threadpoolctl import threadpool_limits
 
 from readsim.allocators.read.bootstrap import bootstrap_counts, grouped_counts
 from readsim.allocators.read.features import Readout, fit_readout, solve_output
-from readsim.allocators.read.mlp import Floats, features, initial, train
+from readsim.allocators.read.mlp import Floats, features, initial, train_members
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.streams import generator
 
-_CONSTANT = 1e-9  # a column whose deviation is this small beside its size carries nothing
+_CONSTANT = 1e-9  # a column whose deviation is this small compared with its size carries nothing
 _FARTHEST = 5.0  # an input that hardly varied in two rows would put the next row far outside
 
 
@@ -78,7 +78,7 @@ def _check_number(name: str, value: object, zero: bool) -> None:
 class EnsembleState(TypedDict):
     """One run's ensemble: a plain dict of numbers and arrays, so that it can be saved.
 
-    M members, d inputs, H features; k rows are kept, see `fit`.
+    M members, d inputs, H features; k rows are kept, see `fit_ensemble`.
     """
 
     seed: int
@@ -98,7 +98,7 @@ class EnsembleState(TypedDict):
     kept_y: Array  # (k,)
 
 
-def fit(
+def fit_ensemble(
     config: EnsembleConfig,
     x: ArrayLike,
     y: ArrayLike,
@@ -153,7 +153,7 @@ def add_row(config: EnsembleConfig, state: EnsembleState, x: ArrayLike, y: float
     }
 
 
-def predict(state: EnsembleState, x: ArrayLike) -> tuple[Array, Array]:
+def predict_reward(state: EnsembleState, x: ArrayLike) -> tuple[Array, Array]:
     """mu and sigma (A,) of candidates x (A, d), Eq. (10), in reward units.
 
     mu is the mean of the members, sigma their standard deviation (M - 1 in the denominator), at
@@ -220,7 +220,7 @@ def fit_network(
     Row i is in member m's bootstrap counts[m, i] times; weight (n,) is what it then weighs in the
     output layer.
 
-    Stages go on while the out-of-bag error falls, then three shorter ones end the training. They
+    Stages continue while the out-of-bag error falls, then three shorter ones end the training. They
     keep to the bootstrap, because all rows would halve sigma; only if the error never stopped
     falling, so that there is little noise to disagree about, do they use all rows.
     """
@@ -234,7 +234,7 @@ def fit_network(
 
     def stage(number: int, steps: int, bags: Sequence[NDArray[np.intp]]) -> Floats:
         shape = (steps, config.batch)
-        return train(
+        return train_members(
             hidden,
             x,
             target,

@@ -31,7 +31,7 @@ class Net(NamedTuple):
     w3: Floats  # (M, H+1, 1)
 
 
-class Work(NamedTuple):
+class Scratch(NamedTuple):
     """Scratch of a training step, allocated once: a fresh array costs more than the sums in it."""
 
     z1: Floats  # (M, B, H+1)
@@ -79,10 +79,10 @@ def features(flat: Floats, x: Floats, hidden: int) -> Floats:
     return out
 
 
-def work_for(members: int, batch: int, hidden: int) -> Work:
-    """Scratch for `gradient` with batches of `batch` rows."""
+def work_for(members: int, batch: int, hidden: int) -> Scratch:
+    """Scratch for `loss_gradients` with batches of `batch` rows."""
     layer, row = (members, batch, hidden + 1), (members, 2, hidden + 1)
-    return Work(
+    return Scratch(
         z1=np.ones(layer, np.float32),
         z2=np.ones(layer, np.float32),
         d1=np.empty(layer, np.float32),
@@ -95,7 +95,7 @@ def work_for(members: int, batch: int, hidden: int) -> Work:
     )
 
 
-def gradient(net: Net, x: Floats, y: Floats, grad: Net, work: Work) -> None:
+def loss_gradients(net: Net, x: Floats, y: Floats, grad: Net, work: Scratch) -> None:
     """Write into `grad` the gradient of half the mean squared error.
 
     x (M, B, D) inputs ending with the constant 1, y (M, B, 1) targets: every member its own rows.
@@ -121,7 +121,7 @@ def gradient(net: Net, x: Floats, y: Floats, grad: Net, work: Work) -> None:
     np.matmul(x.transpose(0, 2, 1), d1[..., :-1], out=grad.w1)
 
 
-def train(
+def train_members(
     flat: Floats,
     x: Floats,
     y: Floats,
@@ -153,7 +153,7 @@ def train(
     rows = np.empty((members, batch, inputs), np.float32)
     for t in range(1, steps + 1):
         np.take(x, draws[t - 1], axis=0, out=rows, mode="clip")
-        gradient(net, rows, targets[t - 1], grad, work)
+        loss_gradients(net, rows, targets[t - 1], grad, work)
         # Both sums are left unnormalised; `size` carries their bias corrections.
         np.multiply(moment, np.float32(MOMENT_DECAY), out=moment)
         np.add(moment, slope, out=moment)

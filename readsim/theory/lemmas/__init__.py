@@ -1,1 +1,1 @@
-"""Lemmas L1 to L8 and L10 of the paper's theory, a module each; L9 is `readsim.theory.order_effects`."""
+"""Lemmas of our own that add to the paper's theory, a module each (order effects: `order_effects`)."""

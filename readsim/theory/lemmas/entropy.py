@@ -1,4 +1,4 @@
-"""Lemma L6, continued: where Eq. (6) ends with its entropy term, and what D11's repair ends at.
+"""Where Eq. (6) ends with its entropy term, and where it ends with standardised changes (`requirement`).
 
 2 lambda_max(Sigma) is sufficient for corners, not necessary: with Sigma = 1e-4 I, g = (.4, .3, .2, .1)
 lambda_H = 1e-4 ends at (1, 0, 0, 0) though the bound is 2e-4. So Eq. (6) is minimised here.
@@ -6,20 +6,14 @@ lambda_H = 1e-4 ends at (1, 0, 0, 0) though the bound is 2e-4. So Eq. (6) is min
 
 import numpy as np
 
+from readsim.allocators.exponentiated.core import softmax
 from readsim.arrays import Array
 from readsim.envs.requirement_modes import positive_part
 from readsim.theory.lemmas.requirement import corner_entropy, objective
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 
 LOG_LEAST = 1e-300
 CLOSE = 0.05  # total variation between requirements that counts as the same
-
-
-def softmax(logits: Array) -> Array:
-    """Points (K,) of the open simplex."""
-    e = np.exp(logits - logits.max())
-    out: Array = e / e.sum()
-    return out
 
 
 def descend(g: Array, sigma: Array, entropy: float, start: Array) -> Array:
@@ -42,7 +36,7 @@ def descend(g: Array, sigma: Array, entropy: float, start: Array) -> Array:
 
 
 def standardise(g: Array, sigma: Array, noise: float = 0.0) -> tuple[Array, Array]:
-    """g and Sigma of Dp_j / sd_j and DU / sd_U (D11), each sd_j > 0; DU has noise variance `noise`.
+    """g and Sigma of Dp_j / sd_j and DU / sd_U, each sd_j > 0; DU has noise variance `noise`.
 
     g'_j = g_j sd_j / sd_U, Sigma'_jk = Sigma_jk / (sd_j sd_k), sd_U^2 = g^T Sigma g + noise. For centred
     changes; for others the root mean square takes the place of the standard deviation.
@@ -84,18 +78,18 @@ def check(g: Array, sigma: Array, entropy: float, subject: str) -> Result:
     """Total variation between what Eq. (6) ends at, from uniform, and [g]_+ normalised.
 
     Small by luck of scale only: Sigma = s^2 I, sum [g_i]_+ = 1 and lambda_H far below
-    2 lambda_max(Sigma). Corrected: `detail["standardised"]`, D11 on the same g and Sigma.
+    2 lambda_max(Sigma). Corrected: `detail["standardised"]`, on the same g and Sigma.
     """
     meant, learnt = positive_part(g), descend(g, sigma, entropy, np.zeros(len(g)))
     repaired = scaled_minimum(*standardise(g, sigma), entropy)[0] if g.any() else meant
     return Result(
-        statement="L6",
+        statement=Statement.REQUIREMENT_LOSS,
         subject=subject,
         measure="total variation between the learnt requirement and the beneficial gradient",
         statistic=0.5 * float(np.abs(learnt - meant).sum()),
         bound=CLOSE,
         sense="<=",
-        advice="standardise Dp and DU per task and learn a scale (D11)",
+        advice="standardise Dp and DU per task and learn a scale",
         detail={
             "learnt": learnt,
             "meant": meant,

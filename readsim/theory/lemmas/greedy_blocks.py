@@ -1,4 +1,4 @@
-"""Lemma L4: on equal blocks and concave gains, each next block to the largest marginal gain is optimal.
+"""Lemma on greedy blocks: with concave gains each next block to the largest marginal gain is optimal.
 
 Known failure: S-shaped gains, where the first blocks of the best source earn nothing.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 
 Returns = Callable[[float], float]
 
@@ -34,7 +34,7 @@ def best_of_blocks(curves: Sequence[Returns], budget: float, blocks: int) -> flo
 def check(curves: Sequence[Returns], budget: float, blocks: int, subject: str) -> Result:
     """What the best split of blocks earns beyond the greedy one."""
     return Result(
-        statement="L4",
+        statement=Statement.GREEDY_BLOCKS,
         subject=subject,
         measure="best split of blocks minus the greedy one, score units",
         statistic=best_of_blocks(curves, budget, blocks) - greedy(curves, budget, blocks),

@@ -1,8 +1,8 @@
-"""Lemmas L7 and L8: what cannot change a choice.
+"""Lemma on inert terms: what cannot change a choice.
 
-L7  For a > 0 the argmax of a mu + b + kappa a sigma is that of mu + kappa sigma. If mu alone is
-    rescaled the effective kappa is kappa / a. a <= 0: the proxy points the wrong way.
-L8  If all actions of a step cost the same, -lambda_c c_t / B is a constant of that step.
+Affine calibration: for a > 0 the argmax of a mu + b + kappa a sigma is that of mu + kappa sigma. If mu
+alone is rescaled the effective kappa is kappa / a. With a <= 0 the proxy points the wrong way.
+Equal costs: if all actions of a step cost the same, -lambda_c c_t / B is a constant of that step.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 from readsim.theory.witness import Decision
 
 
@@ -22,7 +22,9 @@ def effective_kappa(kappa: float, slope: float) -> float:
     return kappa / slope
 
 
-def choice(mu: Array, sigma: Array, kappa: float, slope: float = 1.0, shift: float = 0.0) -> int:
+def calibrated_choice(
+    mu: Array, sigma: Array, kappa: float, slope: float = 1.0, shift: float = 0.0
+) -> int:
     """argmax of the calibrated upper confidence bound, mu and sigma both in utility units."""
     return int(np.argmax(slope * mu + shift + kappa * slope * sigma))
 
@@ -32,12 +34,13 @@ def check(
 ) -> Result:
     """Share of decisions that a positive calibration slope, or a cost all pay, would change: 0."""
     changed = [
-        choice(d.mu, d.sigma, d.kappa, slope, shift) != choice(d.mu, d.sigma, d.kappa)
+        calibrated_choice(d.mu, d.sigma, d.kappa, slope, shift)
+        != calibrated_choice(d.mu, d.sigma, d.kappa)
         for d in decisions
         for slope, shift in [(slope, 0.0) for slope in slopes] + [(1.0, -0.01)]
     ]
     return Result(
-        statement="L7, L8",
+        statement=Statement.INERT_TERMS,
         subject=subject,
         measure="share of choices that a calibration a > 0 or a common cost changes",
         statistic=float(np.mean(changed)),

@@ -1,4 +1,4 @@
-"""Lemma L2: without positive transfer nothing beats the specialist on its own capability.
+"""Lemma of the one-hot bound: without positive transfer nothing beats the specialist on its own capability.
 
 If g_i is nondecreasing and all cross effects x_ji <= 0, then p_i(b) <= p_i(B e_i) for every b with
 sum b <= B. Beating it needs sum_j x_ji(b_j) > g_i(B) - g_i(b_i), order effects, or better data.
@@ -7,7 +7,7 @@ sum b <= B. Beating it needs sum_j x_ji(b_j) > g_i(B) - g_i(b_i), order effects,
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 from readsim.worlds.world import World
 
 
@@ -31,7 +31,7 @@ def check(world: World, budget: float, *, draws: int = 100, seed: int = 0) -> Re
     leads = [lead(world, split, budget) for split in splits]
     largest = float(np.max(leads)) if own_capability(world) else 0.0
     return Result(
-        statement="L2",
+        statement=Statement.ONE_HOT_BOUND,
         subject=world.name,
         measure="largest lead of a mixture over a specialist, score units",
         statistic=largest,

@@ -1,4 +1,4 @@
-"""Lemma L6: what Eq. (6) learns. With DU = g . Dp + e, E[e | Dp] = 0, Sigma = E[Dp Dp^T]:
+"""Lemma: what Eq. (6) learns. With DU = g . Dp + e, E[e | Dp] = 0, Sigma = E[Dp Dp^T]:
 
     E(DU - r . Dp)^2 = (r - g)^T Sigma (r - g) + const,
 
@@ -6,7 +6,7 @@ so without entropy the requirement is the Sigma-norm projection of g on the simp
 it is [g - theta]_+, not [g]_+ / sum. The entropy term of Eq. (6), added as a penalty lambda_H H(r),
 pulls to corners: beyond lambda_H = 2 lambda_max(Sigma) every local minimum is one-hot, on small Sigma
 sometimes the wrong one. That is sufficient, not necessary: `entropy` minimises. Standardising Dp and
-DU (decision D11) makes lambda_H comparable over tasks.
+DU makes lambda_H comparable over tasks.
 """
 
 from itertools import combinations

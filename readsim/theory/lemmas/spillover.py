@@ -1,4 +1,4 @@
-"""Lemma L5: with spillover Proposition 4.5 holds for h_i = w_i g_i + sum_j w_j x_ij, lambda of any sign.
+"""Lemma on spillover: Proposition 4.5 holds for h_i = w_i g_i + sum_j w_j x_ij, lambda of any sign.
 
 With "at most B" the optimum stops where max_i h_i' reaches 0: less than B is spent exactly when the
 multiplier of the problem that must spend B is negative, if all h_i are concave (identity link). Behind
@@ -6,7 +6,7 @@ a saturating link the worst is over at some point: lambda may be positive though
 What is lost by spending all is budget waste.
 """
 
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 from readsim.worlds.optimum import optimum
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
@@ -17,7 +17,7 @@ def check(world: World, task: Task, budget: float) -> Result:
     forced = optimum(world, task, budget)
     free = optimum(world, task, budget, spend_all=False)
     return Result(
-        statement="L5",
+        statement=Statement.SPILLOVER,
         subject=world.name,
         measure="utility lost by spending the whole budget, score units",
         statistic=free.utility - forced.utility,

@@ -1,4 +1,4 @@
-"""Lemma L1: where U depends on cumulative tokens alone, no policy ends above the best constant split.
+"""Static dominance: where U depends on cumulative tokens alone, no policy ends above the best constant split.
 
 U(S_T) <= max_b U(b), tokens left unspent allowed on both sides where some harm. So adaptivity is worth
 exactly what it learns. Known failure: state (`flow` worlds), where the gap is what planning is worth.
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.theory.result import Result, needs
+from readsim.theory.result import Result, Statement, needs
 from readsim.worlds.optimum import optimum
 from readsim.worlds.schedule import best_schedule
 from readsim.worlds.task import Task
@@ -58,7 +58,11 @@ def check(world: World, task: Task, budget: float, *, draws: int = 20, seed: int
     Raises CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.
     """
     if world.dynamics == "artifact":
-        needs("L1", world, "a response to tokens, not to steps (dynamics 'artifact')")
+        needs(
+            Statement.STATIC_DOMINANCE,
+            world,
+            "a response to tokens, not to steps (dynamics 'artifact')",
+        )
     rng, s = np.random.default_rng(seed), len(world.sources)
     schedules = [greedy_schedule(world, task, budget), *block_schedules(s, budget)]
     for _ in range(draws):
@@ -68,7 +72,7 @@ def check(world: World, task: Task, budget: float, *, draws: int = 20, seed: int
         plan = best_schedule(world, task, budget, STEPS, PHASES)
         schedules.append(list(plan.by_decision * budget / STEPS))
     return Result(
-        statement="L1",
+        statement=Statement.STATIC_DOMINANCE,
         subject=world.name,
         measure="best schedule minus best constant split, score units",
         statistic=excess(world, task, budget, schedules),

@@ -1,4 +1,4 @@
-"""Lemma L10: shares of labels are not shares of tokens. With mean lengths L_i:
+"""Lemma on labels and tokens: shares of labels are not shares of tokens. With mean lengths L_i:
 
 token share of i = alpha_i L_i / sum_j alpha_j L_j,     labels for token shares alpha ~ alpha_i / L_i.
 """
@@ -7,7 +7,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 
 
 def token_shares(labels: Array, lengths: Array) -> Array:
@@ -53,7 +53,7 @@ def _positive(lengths: Array) -> Array:
 def check(labels: Array, lengths: Array, subject: str, tolerance: float = 0.01) -> Result:
     """Half the L1 distance between label shares and the token shares they give (total variation)."""
     return Result(
-        statement="L10",
+        statement=Statement.LABELS_AND_TOKENS,
         subject=subject,
         measure="share of the tokens that goes to another source than the labels say",
         statistic=0.5 * float(np.abs(token_shares(labels, lengths) - labels).sum()),

@@ -1,4 +1,4 @@
-"""Lemma L3: with Dp = G^T alpha exactly and no spillover price a one-hot allocation is optimal.
+"""Lemma on vertices: with Dp = G^T alpha exactly and no spillover price a one-hot allocation is optimal.
 
 With prices R is concave and piecewise linear; its maximum is a linear programme and may be a mixture.
 """
@@ -7,7 +7,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.envs.reward import proxy_reward
-from readsim.theory.result import Result
+from readsim.theory.result import Result, Statement
 
 
 def best_vertex(local: Array, requirement: Array, prices: Array) -> float:
@@ -31,7 +31,7 @@ def linear_programme(local: Array, requirement: Array, prices: Array) -> tuple[f
         b_eq=np.ones(1),
     )
     if done.fun is None:
-        raise ArithmeticError(f"linear programme of L3: {done.message}")
+        raise ArithmeticError(f"linear programme of the best allocation: {done.message}")
     return -float(done.fun) * size, np.asarray(done.x, dtype=np.float64)[:s]
 
 
@@ -39,7 +39,7 @@ def check(local: Array, requirement: Array, prices: Array, subject: str) -> Resu
     """What a mixture earns beyond the best one-hot allocation, reward units."""
     value, mixture = linear_programme(local, requirement, prices)
     return Result(
-        statement="L3",
+        statement=Statement.VERTICES,
         subject=subject,
         measure="best mixture minus best one-hot allocation, reward units",
         statistic=value - best_vertex(local, requirement, prices),

@@ -58,7 +58,7 @@ def test_they_beat_uniform_and_random_where_the_reward_is_linear(name: str) -> N
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_they_expect_comes_true_where_the_reward_is_linear(name: str) -> None:
-    """Proxy validation (R90) from the log alone."""
+    """Proxy validation from the log alone."""
     rows = decisions(played(linear_world(), name)[0])
     mu, bonus, reward = (
         np.array([r["report"][k] for r in rows]) for k in ("mu", "bonus", "reward")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from readsim.allocators.grid import simplex_grid
 from readsim.allocators.lawfit.convex import best_mixture
 from readsim.allocators.lawfit.core import STRENGTHS, blended, drawn_mixtures
-from readsim.allocators.lawfit.exp_law import fit_law, huber, law
+from readsim.allocators.lawfit.exp_law import fit_exp_law, huber, law
 from readsim.allocators.lawfit.log_linear import fit_mixtures
 from readsim.arrays import Array
 from tests.support.made_setups import setup
@@ -82,7 +82,7 @@ def test_no_start_of_scipy_finds_a_lower_loss(seed: int, logs: bool) -> None:
     y = 0.3 + 0.5 * np.arange(1.0, 13.0) ** -0.4 * np.exp(rng.normal(0.0, 0.05, 12))
     starts = np.array([[[0.0, -0.5, 0.3], [0.2, -0.5, 0.1], [0.1, -1.0, 0.6]]])
     low, high = np.array([0.0, -np.inf, 0.0]), np.array([np.inf, np.inf, 0.8])
-    params, loss = fit_law(x, y[None], starts, delta=0.01, low=low, high=high, logs=logs)
+    params, loss = fit_exp_law(x, y[None], starts, delta=0.01, low=low, high=high, logs=logs)
     assert (params[0] >= low).all()
     assert (params[0] <= high).all()
 

@@ -32,7 +32,7 @@ def closed(world: World, name: str, **settings: Any) -> float:
 
 @pytest.mark.parametrize("seed", [1, 2, 7])
 def test_without_order_and_noise_a_fitted_law_nears_the_best_static_mixture(seed: int) -> None:
-    """R52: no policy is better there (Lemma L1), and these have only trials to learn it from."""
+    """No policy is better there (static dominance), and these have only trials to learn it from."""
     world = load_world(f"random:seed={seed},capabilities=4,noise=0")
     assert closed(world, "mixing-laws", **WHOLE) > 0.98
     assert closed(world, "log-linear", kl=0.0, **WHOLE) > 0.98

@@ -4,7 +4,13 @@ import numpy as np
 from scipy import stats
 
 from readsim.allocators.read.bootstrap import bootstrap_counts, grouped_counts
-from readsim.allocators.read.ensemble import EnsembleConfig, EnsembleState, add_row, fit, predict
+from readsim.allocators.read.ensemble import (
+    EnsembleConfig,
+    EnsembleState,
+    add_row,
+    fit_ensemble,
+    predict_reward,
+)
 from readsim.arrays import Array
 
 
@@ -20,7 +26,7 @@ def test_bootstrap_counts_are_poisson_and_belong_to_the_row() -> None:
 
 
 def test_rows_of_one_group_are_drawn_together() -> None:
-    """Copies of one measurement are no further evidence: out of the bag means never seen (D17)."""
+    """Copies of one measurement are no further evidence: out of the bag means never seen."""
     groups = np.repeat(np.arange(40), 5)
     counts = grouped_counts(3, groups, 5)
     assert counts.shape == (5, 200)
@@ -40,9 +46,9 @@ def test_copies_of_noise_are_not_learnt_as_if_they_were_evidence() -> None:
     noisy = y[copies] + 0.01 * rng.normal(size=len(copies))
     config = EnsembleConfig(hidden=16)
     ask = rng.normal(size=(50, 3))
-    grouped = fit(config, x[copies], noisy, 1, copies)
-    apart = fit(config, x[copies], noisy, 1)
-    wrong, less = ((predict(state, ask)[0] ** 2).mean() for state in (apart, grouped))
+    grouped = fit_ensemble(config, x[copies], noisy, 1, copies)
+    apart = fit_ensemble(config, x[copies], noisy, 1)
+    wrong, less = ((predict_reward(state, ask)[0] ** 2).mean() for state in (apart, grouped))
     assert less < 0.7 * wrong
 
 
@@ -53,13 +59,15 @@ def test_copies_weigh_as_much_as_one_row() -> None:
     x, y = rng.normal(size=(10, 3)), rng.normal(size=10)
     copies = np.repeat(np.arange(10), 4)
     config = EnsembleConfig(hidden=16, ridge=(0.1,))
-    alone = fit(config, x, y, 1)
-    copied = fit(config, x[copies], y[copies], 1, copies)
+    alone = fit_ensemble(config, x, y, 1)
+    copied = fit_ensemble(config, x[copies], y[copies], 1, copies)
     ask = rng.normal(size=(50, 3))
-    np.testing.assert_allclose(predict(copied, ask)[0], predict(alone, ask)[0], atol=1e-5)
+    np.testing.assert_allclose(
+        predict_reward(copied, ask)[0], predict_reward(alone, ask)[0], atol=1e-5
+    )
     own = [(x[0], y[0] + 10)] * 5
     near = [
-        _after(config, fit(config, x[copies], y[copies], 1, groups), own)
+        _after(config, fit_ensemble(config, x[copies], y[copies], 1, groups), own)
         for groups in (copies, None)
     ]
     assert near[0] > near[1] + 1
@@ -70,4 +78,4 @@ def _after(config: EnsembleConfig, state: EnsembleState, rows: list[tuple[Array,
     """What is predicted for the last of `rows`, once they were added."""
     for row, reward in rows:
         state = add_row(config, state, row, reward)
-    return float(predict(state, rows[-1][0][None])[0][0])
+    return float(predict_reward(state, rows[-1][0][None])[0][0])

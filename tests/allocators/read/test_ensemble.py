@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from readsim.allocators.read import mlp
 from readsim.allocators.read.bootstrap import bootstrap_counts
-from readsim.allocators.read.ensemble import EnsembleConfig, EnsembleState, add_row, fit, predict
+from readsim.allocators.read.ensemble import (
+    EnsembleConfig,
+    EnsembleState,
+    add_row,
+    fit_ensemble,
+    predict_reward,
+)
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.tree_file import load_tree, save_tree
@@ -35,7 +41,7 @@ def same(a: EnsembleState, b: EnsembleState) -> bool:
 
 def test_one_row_at_a_time_is_the_output_layer_of_all_rows() -> None:
     x, y = rows(60)
-    state = fit(SMALL, x[:40], y[:40], 7)
+    state = fit_ensemble(SMALL, x[:40], y[:40], 7)
     for i in range(40, 60):
         state = add_row(SMALL, state, x[i], y[i])
     assert state["rows"] == 60
@@ -54,37 +60,39 @@ def test_a_run_does_not_depend_on_other_runs() -> None:
 
     def alone(s: int) -> EnsembleState:
         x, y = data[s]
-        state = fit(SMALL, x[:50], y[:50], s)
+        state = fit_ensemble(SMALL, x[:50], y[:50], s)
         for i in range(50, 70):
             state = add_row(SMALL, state, x[i], y[i])
         return state
 
-    together = [fit(SMALL, x[:50], y[:50], s) for s, (x, y) in enumerate(data)]
+    together = [fit_ensemble(SMALL, x[:50], y[:50], s) for s, (x, y) in enumerate(data)]
     for i in range(50, 70):
         together = [
             add_row(SMALL, state, x[i], y[i]) for state, (x, y) in zip(together, data, strict=True)
         ]
         for state in together:
-            predict(state, data[0][0])
+            predict_reward(state, data[0][0])
     assert all(same(state, alone(s)) for s, state in enumerate(together))
     x, y = data[0]
-    assert not np.array_equal(fit(SMALL, x, y, 0)["output"], fit(SMALL, x, y, 1)["output"])
+    assert not np.array_equal(
+        fit_ensemble(SMALL, x, y, 0)["output"], fit_ensemble(SMALL, x, y, 1)["output"]
+    )
 
 
 def test_states_do_not_change_and_share_nothing_with_the_caller() -> None:
     x, y = rows(9)
-    state = fit(SMALL, x, y, 0)
+    state = fit_ensemble(SMALL, x, y, 0)
     saved = {k: np.array(v) for k, v in state.items()}
     add_row(SMALL, state, x[0], 1.0)
-    predict(state, x)
+    predict_reward(state, x)
     x[:], y[:] = np.nan, np.nan
     assert all(np.array_equal(saved[k], np.array(v)) for k, v in state.items())
-    assert fit(SMALL, *rows(50), 0)["kept_x"].base is None  # a pool is not kept in memory
+    assert fit_ensemble(SMALL, *rows(50), 0)["kept_x"].base is None  # a pool is not kept in memory
 
 
 def test_state_survives_a_checkpoint(tmp_path: Path) -> None:
     x, y = rows(30)
-    for state in (fit(SMALL, x, y, 2**80), fit(SMALL, x[:3], y[:3], 0)):
+    for state in (fit_ensemble(SMALL, x, y, 2**80), fit_ensemble(SMALL, x[:3], y[:3], 0)):
         save_tree(tmp_path / "state.npz", state)
         loaded: EnsembleState = load_tree(tmp_path / "state.npz")
         assert same(add_row(SMALL, loaded, x[5], 0.5), add_row(SMALL, state, x[5], 0.5))
@@ -92,15 +100,15 @@ def test_state_survives_a_checkpoint(tmp_path: Path) -> None:
 
 def test_identical_members_leave_the_floor() -> None:
     x, y = rows(40)
-    state = fit(replace(SMALL, sigma_floor=0.2), x, y, 0)
+    state = fit_ensemble(replace(SMALL, sigma_floor=0.2), x, y, 0)
     state["hidden"][:] = state["hidden"][0]
     state["output"][:] = state["output"][0]
-    np.testing.assert_allclose(predict(state, x)[1], 0.2 * y.std(), rtol=1e-12)
+    np.testing.assert_allclose(predict_reward(state, x)[1], 0.2 * y.std(), rtol=1e-12)
 
 
 def test_mean_and_deviation_are_those_of_the_members() -> None:
     x, y = rows(40)
-    state = fit(replace(SMALL, sigma_floor=0.0), x, y, 0)
+    state = fit_ensemble(replace(SMALL, sigma_floor=0.0), x, y, 0)
     each = []
     for k in range(SMALL.members):
         one: EnsembleState = {
@@ -108,8 +116,8 @@ def test_mean_and_deviation_are_those_of_the_members() -> None:
             "hidden": state["hidden"][[k, k]],
             "output": state["output"][[k, k]],
         }
-        each.append(predict(one, x)[0])
-    mu, sigma = predict(state, x)
+        each.append(predict_reward(one, x)[0])
+    mu, sigma = predict_reward(state, x)
     np.testing.assert_allclose(mu, np.mean(each, axis=0), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(sigma, np.std(each, axis=0, ddof=1), rtol=1e-6)
 
@@ -119,11 +127,11 @@ def test_shift_and_scale_of_the_reward() -> None:
     x, y = rows(128)
     y = np.round(64 * y) / 64
     last = np.round(64 * np.sin(3.0)) / 64
-    mu, sigma = predict(add_row(SMALL, fit(SMALL, x, y, 0), x[0], last), x)
-    shifted = predict(add_row(SMALL, fit(SMALL, x, y + 8, 0), x[0], last + 8), x)
+    mu, sigma = predict_reward(add_row(SMALL, fit_ensemble(SMALL, x, y, 0), x[0], last), x)
+    shifted = predict_reward(add_row(SMALL, fit_ensemble(SMALL, x, y + 8, 0), x[0], last + 8), x)
     np.testing.assert_allclose(shifted[0], mu + 8, rtol=1e-12)
     assert np.array_equal(shifted[1], sigma)
-    scaled = predict(add_row(SMALL, fit(SMALL, x, 4 * y, 0), x[0], 4 * last), x)
+    scaled = predict_reward(add_row(SMALL, fit_ensemble(SMALL, x, 4 * y, 0), x[0], 4 * last), x)
     assert np.array_equal(scaled[0], 4 * mu)
     assert np.array_equal(scaled[1], 4 * sigma)
 
@@ -132,16 +140,16 @@ def test_shift_and_scale_of_the_reward() -> None:
 @settings(max_examples=20, deadline=None)
 def test_order_of_candidates_does_not_matter(order: list[int]) -> None:
     x, y = rows(20)
-    state = fit(SMALL, x, y, 0)
-    mu, sigma = predict(state, x[:12])
-    mu_again, sigma_again = predict(state, x[:12][order])
+    state = fit_ensemble(SMALL, x, y, 0)
+    mu, sigma = predict_reward(state, x[:12])
+    mu_again, sigma_again = predict_reward(state, x[:12][order])
     np.testing.assert_allclose(mu_again, mu[order], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(sigma_again, sigma[order], rtol=1e-4, atol=1e-6)
 
 
 def test_before_the_first_row() -> None:
-    state = fit(SMALL, np.zeros((0, 4)), np.zeros(0), 0)
-    mu, sigma = predict(state, rows(5)[0])
+    state = fit_ensemble(SMALL, np.zeros((0, 4)), np.zeros(0), 0)
+    mu, sigma = predict_reward(state, rows(5)[0])
     assert np.array_equal(mu, np.zeros(5))
     assert np.array_equal(sigma, np.ones(5))
 
@@ -153,10 +161,10 @@ def test_few_rows(seed: int, n: int, twice: bool) -> None:
     if twice:  # the same row again and again
         x[:], y[:] = x[0], y[0]
     config = replace(SMALL, batch=1 + seed % 20)
-    state = fit(config, np.zeros((0, 4)), np.zeros(0), seed)
+    state = fit_ensemble(config, np.zeros((0, 4)), np.zeros(0), seed)
     for i in range(n):
         state = add_row(config, state, x[i], y[i])
-    mu, sigma = predict(state, np.concatenate([x, 100 * x]))
+    mu, sigma = predict_reward(state, np.concatenate([x, 100 * x]))
     assert np.isfinite(mu).all()
     assert np.isfinite(sigma).all()
     assert (sigma >= state["floor"]).all()
@@ -167,33 +175,33 @@ def test_few_rows(seed: int, n: int, twice: bool) -> None:
 
 def test_without_a_pool_all_is_fitted_anew_at_powers_of_two() -> None:
     x, y = rows(40)
-    state = fit(SMALL, x[:0], y[:0], 4)
+    state = fit_ensemble(SMALL, x[:0], y[:0], 4)
     refits = []
     for i in range(40):
         new = add_row(SMALL, state, x[i], y[i])
         if new["hidden"] is not state["hidden"]:
             refits.append(i + 1)
-            whole = fit(SMALL, x[: i + 1], y[: i + 1], 4)
+            whole = fit_ensemble(SMALL, x[: i + 1], y[: i + 1], 4)
             assert same(new, {**whole, "kept_x": x[: i + 1], "kept_y": y[: i + 1]})
         state = new
     assert refits == [1, 2, 4, 8, 16, 32]
-    drawn = fit(SMALL, x[:8], y[:8], 4)["hidden"]
-    assert np.array_equal(drawn, fit(SMALL, x[:4], y[:4], 4)["hidden"])
+    drawn = fit_ensemble(SMALL, x[:8], y[:8], 4)["hidden"]
+    assert np.array_equal(drawn, fit_ensemble(SMALL, x[:4], y[:4], 4)["hidden"])
     assert not np.array_equal(drawn, state["hidden"])  # at 16 rows there is a batch to train on
 
 
 def test_constant_inputs_carry_nothing() -> None:
     x, y = rows(50)
     x[:, 2] = 0.1  # its mean is not 0.1 to the last bit
-    state = fit(SMALL, x, y, 0)
+    state = fit_ensemble(SMALL, x, y, 0)
     other = x.copy()
     other[:, 2] = 1e6
-    assert np.array_equal(predict(state, x), predict(state, other))
+    assert np.array_equal(predict_reward(state, x), predict_reward(state, other))
 
 
 def test_constant_rewards_are_predicted() -> None:
     x, _ = rows(50)
-    mu, sigma = predict(fit(SMALL, x, np.full(50, 0.3), 0), x)
+    mu, sigma = predict_reward(fit_ensemble(SMALL, x, np.full(50, 0.3), 0), x)
     np.testing.assert_allclose(mu, 0.3, rtol=1e-9)
     np.testing.assert_allclose(sigma, SMALL.sigma_floor)
 
@@ -206,9 +214,9 @@ def test_learns_the_signal_and_not_the_noise() -> None:
         return np.asarray(np.abs(x[:, 0]) * x[:, 1])
 
     config = EnsembleConfig()
-    mu, _ = predict(fit(config, x, signal(x), 0), fresh)
+    mu, _ = predict_reward(fit_ensemble(config, x, signal(x), 0), fresh)
     assert np.mean((mu - signal(fresh)) ** 2) < 0.1 * signal(fresh).var()  # a line gets 1.0
-    mu, _ = predict(fit(config, x, rng.standard_normal(800), 0), fresh)
+    mu, _ = predict_reward(fit_ensemble(config, x, rng.standard_normal(800), 0), fresh)
     assert np.mean(mu**2) < 0.15  # fitting the noise gets about 1
 
 
@@ -253,14 +261,14 @@ def test_config_names_the_field_and_the_value(field: str, value: object) -> None
 )
 def test_bad_rows_are_refused(x: Array, y: Array, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        fit(SMALL, x, y, 0)
+        fit_ensemble(SMALL, x, y, 0)
 
 
 def test_rows_of_another_width_are_refused() -> None:
-    state = fit(SMALL, *rows(20), 0)
+    state = fit_ensemble(SMALL, *rows(20), 0)
     with pytest.raises(ConfigError, match=r"shape \(1, 3\) of rows: \(n, 4\)"):
         add_row(SMALL, state, np.zeros(3), 0.0)
     with pytest.raises(ConfigError, match="nan among rewards"):
         add_row(SMALL, state, np.zeros(4), float("nan"))
     with pytest.raises(ConfigError, match=r"shape \(4,\) of rows"):
-        predict(state, np.zeros(4))
+        predict_reward(state, np.zeros(4))

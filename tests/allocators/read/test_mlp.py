@@ -58,7 +58,7 @@ def test_gradient_is_that_of_finite_differences() -> None:
     net, grad = mlp.unflatten(flat, d + 1, h), mlp.unflatten(slope, d + 1, h)
     work = mlp.work_for(m, b, h)
     for _ in range(2):  # the scratch of a first call does not show in a second
-        mlp.gradient(net, x, y, grad, work)
+        mlp.loss_gradients(net, x, y, grad, work)
     for k in range(m):
         wide = flat[k].astype(np.float64), x[k].astype(np.float64), y[k, :, 0].astype(np.float64)
         expected = naive_gradient(wide[0], d + 1, h, wide[1], wide[2])
@@ -84,7 +84,9 @@ def test_training_is_adam_with_decay_and_averaging() -> None:
     x, y = with_one(rng.standard_normal((n, d))), rng.standard_normal(n).astype(np.float32)
     draws = rng.integers(0, n, (steps, m, batch))
     before = start.copy()
-    trained = mlp.train(start, x, y, draws, hidden=h, learning_rate=rate, weight_decay=decay)
+    trained = mlp.train_members(
+        start, x, y, draws, hidden=h, learning_rate=rate, weight_decay=decay
+    )
     assert np.array_equal(start, before)
     for k in range(m):
         now = start[k].astype(np.float64)
@@ -158,13 +160,13 @@ def test_training_goes_on_while_the_out_of_bag_error_falls(
 
     def train(flat: NDArray[np.float32], *data: Any, **named: Any) -> NDArray[np.float32]:
         calls.append((flat, data[-1], named["learning_rate"], named["weight_decay"]))
-        results.append(mlp.train(flat, *data, **named))
+        results.append(mlp.train_members(flat, *data, **named))
         return results[-1]
 
     def readout(*arguments: Any) -> Readout:
         return fit_readout(*arguments)._replace(error=next(scripted))
 
-    monkeypatch.setattr(ensemble, "train", train)
+    monkeypatch.setattr(ensemble, "train_members", train)
     monkeypatch.setattr(ensemble, "fit_readout", readout)
     rng = np.random.default_rng(0)
     x, y = with_one(rng.standard_normal((n, 2))), rng.standard_normal(n)

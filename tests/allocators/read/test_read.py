@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from readsim.allocators.base import Allocator, Context
-from readsim.allocators.read.allocator import ReAD, calibrate, upper_confidence
+from readsim.allocators.read.allocator import ReAD, affine_calibration, upper_confidence
 from readsim.allocators.read.config import ReADConfig, provenance_table, read_config
 from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
@@ -38,11 +38,11 @@ def test_upper_confidence_is_greedy_at_zero_and_curious_at_infinity() -> None:
 def test_affine_calibration_is_least_squares_and_cannot_change_a_choice() -> None:
     rng = np.random.default_rng(0)
     proxy = rng.random(9)
-    a, b = calibrate(proxy, 3.0 * proxy - 2.0)
+    a, b = affine_calibration(proxy, 3.0 * proxy - 2.0)
     assert (a, b) == pytest.approx((3.0, -2.0))
-    assert calibrate(proxy[:1], proxy[:1]) == (1.0, 0.0)
+    assert affine_calibration(proxy[:1], proxy[:1]) == (1.0, 0.0)
     mu, sigma = rng.random(50), rng.random(50)
-    best = np.argmax(upper_confidence(mu, sigma, 0.7))  # Lemma L7
+    best = np.argmax(upper_confidence(mu, sigma, 0.7))  # affine calibration
     assert best == np.argmax(a * mu + b + 0.7 * a * sigma)
 
 

@@ -193,7 +193,7 @@ def test_caps_that_are_refused(cap: float) -> None:
 
 
 def test_the_curriculum_changes_no_allocation() -> None:
-    """R36: for an open-loop policy, allocations and token shares are the same for every curriculum.
+    """For an open-loop policy, allocations and token shares are the same for every curriculum.
 
     Harder prompts are longer here, so the number of prompts does change.
     """

@@ -1,4 +1,4 @@
-"""Leaks: a planted one is found, whatever its disguise; what is not one passes (R16)."""
+"""Leaks: a planted one is found, whatever its disguise; what is not one passes."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readsim_hf.generation.leaks import GRAM, LeakFilter, words
+from readsim_hf.generation.leaks import GRAM, LeakFilter, leak_words
 from tests.support.paths import ROOT
 
 ITEM = (
@@ -42,7 +42,7 @@ def test_the_same_question_is_a_leak(text: str, disguise: Callable[[str], str]) 
 
 @pytest.mark.parametrize("text", [ITEM, CHINESE, HINDI])
 def test_thirteen_words_in_a_row_are_a_leak(text: str) -> None:
-    found = words(text.casefold())
+    found = leak_words(text.casefold())
     joint = "" if text is CHINESE else " ... "
     held = LeakFilter([text])
     for start in range(len(found) - GRAM + 1):
@@ -52,11 +52,11 @@ def test_thirteen_words_in_a_row_are_a_leak(text: str) -> None:
 
 
 def test_words_are_whole_in_spaced_scripts_and_characters_in_others() -> None:
-    assert words("don_t stop, naïve x2!") == ["don_t", "stop", "naïve", "x2"]
-    assert words(HINDI) == HINDI.split()
-    assert words("有12个apples吗") == ["有", "12", "个", "apples", "吗"]
-    assert words("ขนม") == ["ข", "น", "ม"]
-    assert words("مَدْرَسَة كبيرة") == ["مَدْرَسَة", "كبيرة"]
+    assert leak_words("don_t stop, naïve x2!") == ["don_t", "stop", "naïve", "x2"]
+    assert leak_words(HINDI) == HINDI.split()
+    assert leak_words("有12个apples吗") == ["有", "12", "个", "apples", "吗"]
+    assert leak_words("ขนม") == ["ข", "น", "ม"]
+    assert leak_words("مَدْرَسَة كبيرة") == ["مَدْرَسَة", "كبيرة"]
 
 
 @given(st.integers(0, 2**32), st.integers(0, 40), st.integers(0, 40), st.integers(0, 20))

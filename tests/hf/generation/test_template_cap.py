@@ -1,4 +1,4 @@
-"""Shares: of templates among recent prompts (R37), of sources among tokens (D34)."""
+"""Shares: of templates among recent prompts, of sources among tokens."""
 
 from collections import Counter
 

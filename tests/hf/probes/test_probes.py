@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
-from readsim_hf.probes.benchmark import Scale, TextBenchmark, prompt_benchmark
+from readsim_hf.probes.benchmark import ScoreScale, TextBenchmark, prompt_benchmark
 from readsim_hf.probes.splits import Sizes, Splits, draw_items
 from readsim_hf.prompts.library import NANO, Form
 from readsim_hf.prompts.prompt import Prompt
@@ -18,13 +18,13 @@ needs_model = pytest.mark.extra("torch", "transformers", "lm_eval")
 
 
 def test_scales() -> None:
-    assert [Scale(1, 5)(x) for x in (1, 3, 5)] == [0.0, 0.5, 1.0]
-    # four options: guessing is 0, all right is 1 (D9)
-    assert [Scale(chance=0.25)(x) for x in (0.25, 1.0)] == [0.0, 1.0]
-    assert Scale(chance=0.25)(0.0) == pytest.approx(-1 / 3)
+    assert [ScoreScale(1, 5)(x) for x in (1, 3, 5)] == [0.0, 0.5, 1.0]
+    # four options: guessing is 0, all right is 1
+    assert [ScoreScale(chance=0.25)(x) for x in (0.25, 1.0)] == [0.0, 1.0]
+    assert ScoreScale(chance=0.25)(0.0) == pytest.approx(-1 / 3)
     for low, high, chance in ((1, 1, 0), (0, 1, 1.0), (0, 1, -0.1)):
         with pytest.raises(ConfigError):
-            Scale(low, high, chance)
+            ScoreScale(low, high, chance)
 
 
 def by_chance(prompt: Prompt, answer: str) -> bool:
@@ -121,7 +121,13 @@ def test_changes_are_paired_item_by_item() -> None:
 
 def constant(name: str, value: float, family: str = "", capability: str = "x") -> TextBenchmark:
     return TextBenchmark(
-        name, capability, lambda _: "1+1=", lambda *_: value, 1, scale=Scale(0, 10), group=family
+        name,
+        capability,
+        lambda _: "1+1=",
+        lambda *_: value,
+        1,
+        scale=ScoreScale(0, 10),
+        group=family,
     )
 
 
@@ -136,7 +142,7 @@ def test_a_profile_is_the_plain_mean_over_families() -> None:
     )  # fmt: skip
     apart = ProbeSuite([constant("a", 1), constant("b", 4), constant("c", 10)], splits)
     assert apart.measure(tiny_model(), characters(), "probe").profile == pytest.approx([0.5])
-    # b and c are one family: the number of items changes no weight (R81)
+    # b and c are one family: the number of items changes no weight
     joint = ProbeSuite([constant("a", 1), constant("b", 4, "f"), constant("c", 10, "f")], splits)
     assert joint.measure(tiny_model(), characters(), "probe").profile == pytest.approx([0.4])
     both = [constant("a", 1, capability="y"), constant("b", 4), constant("c", 10)]

@@ -10,13 +10,13 @@ import pytest
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim_hf.probes.code_items import humaneval_program, mbpp_program, pass_at_1
 from readsim_hf.probes.registry import from_local
-from readsim_hf.probes.sandbox import Limits, Run, run_code
+from readsim_hf.probes.sandbox import CodeRun, Limits, run_code
 from tests.support.processes import PATIENCE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system's limits")
 
 
-def run(program: str, **limits: Any) -> Run:
+def run(program: str, **limits: Any) -> CodeRun:
     return run_code(program, allow_code=True, limits=Limits(**{"wall": PATIENCE, **limits}))
 
 

@@ -255,7 +255,7 @@ WRITTEN = st.recursive(
 
 @given(WRITTEN, st.integers(-9, 9), st.integers(-9, 9))
 def test_expressions_have_the_value_that_python_gives(text: str, a: int, b: int) -> None:
-    node = expression.parse(text)
+    node = expression.parse_expression(text)
     assert node is not None
     try:
         wanted = eval(text, {"a": a, "b": b})

@@ -135,7 +135,7 @@ def solve_languages(text: str) -> str:
     target, given = text[1:].split(":")
     if given[0].isdigit():
         digits, _, rest = given.partition(" ")
-        given = f"{vocabulary.number('en', int(digits))} {rest}"
+        given = f"{vocabulary.number_word('en', int(digits))} {rest}"
     _, n, hue, of = PHRASES[given]
     return vocabulary.phrase(target, n, hue, of)
 

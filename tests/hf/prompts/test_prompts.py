@@ -1,4 +1,4 @@
-"""The prose templates: rendering, gold answers, control factors (R28-R32), slots and scaffolds."""
+"""The prose templates: rendering, gold answers, control factors, slots and scaffolds."""
 
 import json
 import re

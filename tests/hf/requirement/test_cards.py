@@ -1,4 +1,4 @@
-"""Task cards: four fields from a file, none of them from the test split (R18)."""
+"""Task cards: four fields from a file, none of them from the test split."""
 
 from pathlib import Path
 from typing import Any

@@ -52,7 +52,7 @@ def minimum(change: Any, utility: Any, loss: str, weight: float) -> Any:
 
 
 def test_raw_eq_6_without_entropy_finds_the_sigma_projection() -> None:
-    """Lemma L6 (a), against the theory bench's exact one."""
+    """Without entropy: the projection, against the theory bench's exact one."""
     g = np.array([0.7, 0.2, -0.3, 0.6])
     rng = np.random.default_rng(1)
     change = rng.normal(size=(500, 4)) @ (np.eye(4) + 0.3 * rng.normal(size=(4, 4)))
@@ -62,7 +62,7 @@ def test_raw_eq_6_without_entropy_finds_the_sigma_projection() -> None:
 
 
 def test_raw_eq_6_depends_on_the_units_and_the_standardised_form_does_not() -> None:
-    """Lemma L6 (b), decision D11: at a scale of 0.01 the entropy term alone decides the raw form."""
+    """At a scale of 0.01 the entropy term alone decides the raw form."""
     for scale in (1.0, 0.01):
         change, utility = evidence(G, scale)
         repaired = minimum(change, utility, "standardised", 0.01)
@@ -73,7 +73,7 @@ def test_raw_eq_6_depends_on_the_units_and_the_standardised_form_does_not() -> N
 
 
 def test_the_standardised_form_ranks_as_the_beneficial_gradient_does() -> None:
-    """Lemma L6 (c), at a signal-to-noise ratio of 2; g need not sum to 1."""
+    """At a signal-to-noise ratio of 2; g need not sum to 1."""
     ranks = []
     for seed in range(20):
         g = 3 * np.random.default_rng(100 + seed).normal(size=6)
@@ -101,12 +101,16 @@ def made_tasks(seed: int = 0, held_out: bool = False) -> Any:
 
 def trained(config: Any, tasks: Any, seed: int = 0) -> Any:
     """Fitted to interventions that move each capability by its own amount, without noise."""
-    from readsim_hf.requirement.train import train
+    from readsim_hf.requirement.train import train_identifiers
 
     one_thread()
     change = 0.1 * np.random.default_rng(5).normal(size=(60, 8))
     utility = np.array([t.weights for t in tasks]) @ change.T
-    return train(config, [t.text for t in tasks], change, utility, seed), change, utility
+    return (
+        train_identifiers(config, [t.text for t in tasks], change, utility, seed),
+        change,
+        utility,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -200,10 +204,10 @@ def test_settings_out_of_range_are_named(wrong: dict[str, Any]) -> None:
 
 def test_evidence_that_does_not_fit_is_refused() -> None:
     from readsim_hf.requirement.config import IdentifierConfig
-    from readsim_hf.requirement.train import train
+    from readsim_hf.requirement.train import train_identifiers
 
     with pytest.raises(ConfigError, match=r"\(2 cards, 3 interventions\)"):
-        train(IdentifierConfig(), ["a", "b"], np.zeros((3, 4)), np.zeros((2, 4)), 0)
+        train_identifiers(IdentifierConfig(), ["a", "b"], np.zeros((3, 4)), np.zeros((2, 4)), 0)
 
 
 def test_what_was_identified_comes_back_from_its_file(tmp_path: Path) -> None:

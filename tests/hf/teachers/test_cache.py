@@ -50,15 +50,15 @@ def test_many_keys(path: Path) -> None:
 
 
 def test_bytes_of_a_token() -> None:
-    from readsim_hf.teachers.codec import to_bytes
+    from readsim_hf.teachers.codec import record_to_bytes
 
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 49152, (200, 64)).astype(np.int32)
     soft = Soft("topk", ids, np.zeros((200, 64), np.float32))
-    size = len(to_bytes(replace(record(), soft=soft))) / 200
+    size = len(record_to_bytes(replace(record(), soft=soft))) / 200
     assert 384 <= size < 387
     wide = soft._replace(ids=ids + 100_000)
-    assert 512 <= len(to_bytes(replace(record(), soft=wide))) / 200 < 515
+    assert 512 <= len(record_to_bytes(replace(record(), soft=wide))) / 200 < 515
 
 
 def calls(made: Any) -> list[int]:

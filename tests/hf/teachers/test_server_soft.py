@@ -89,7 +89,12 @@ def test_distributions_by_http_are_those_of_the_model() -> None:
 
 
 def test_the_token_drawn_beside_the_likeliest_goes_to_the_tail() -> None:
-    from readsim_hf.teachers.reply import BadReplyError, from_bytes, read_completion, to_bytes
+    from readsim_hf.teachers.reply import (
+        BadReplyError,
+        read_completion,
+        reply_from_bytes,
+        reply_to_bytes,
+    )
 
     def body(*tops: dict[str, float], tokens: Any = None) -> str:
         names = tokens or ["token_id:9"] * len(tops)
@@ -101,7 +106,7 @@ def test_the_token_drawn_beside_the_likeliest_goes_to_the_tail() -> None:
     drawn = {"token_id:9": -6.0, "token_id:2": -0.5, "token_id:30": -1.5}
     inside = {"token_id:9": -0.25, "token_id:1": -2.5}
     read = read_completion(body(drawn, inside), 2, 40)
-    for reply in (read, from_bytes(to_bytes(read))):
+    for reply in (read, reply_from_bytes(reply_to_bytes(read))):
         assert reply.top is not None
         assert reply.ids is not None
         assert reply.ids.tolist() == [9, 9]

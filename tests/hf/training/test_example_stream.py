@@ -168,7 +168,7 @@ def test_replies_come_before_training_and_each_is_used_once(seen: Seen) -> None:
 
 
 def test_difficulty_does_not_move_the_allocation(seen: Seen) -> None:
-    """R36: what is asked changes with the curriculum, how much of each source does not."""
+    """What is asked changes with the curriculum, how much of each source does not."""
     ends = []
     for curriculum in ("on", "off"):
         backend = small(data={"curriculum": curriculum})

@@ -146,7 +146,7 @@ def test_training_fits_what_it_sees_and_only_what_is_trainable() -> None:
 @pytest.mark.parametrize("lora", [0, 2])
 def test_state_goes_back_to_the_bit(lora: int, tmp_path: Path) -> None:
     """Weights and moments; also through files."""
-    from readsim_hf.training.saved import load_student, save_student
+    from readsim_hf.training.saved import load_saved_student, save_student
     from readsim_hf.training.student import checksum
 
     one = student(lora=lora)
@@ -155,7 +155,7 @@ def test_state_goes_back_to_the_bit(lora: int, tmp_path: Path) -> None:
     sums = checksum(one.weights()), checksum(one.moments())
     expected = [one.train_window(examples(), 0.2).loss for _ in range(3)]
     assert (checksum(one.weights()), checksum(one.moments())) != sums
-    weights, moments, tree = load_student(tmp_path)
+    weights, moments, tree = load_saved_student(tmp_path)
     assert tree == {"spent": 14}
     for other in (one, student(lora=lora)):
         other.put(weights, moments)
@@ -165,7 +165,7 @@ def test_state_goes_back_to_the_bit(lora: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "moments.safetensors", "state.npz"])
 def test_a_damaged_file_is_said(name: str, tmp_path: Path) -> None:
-    from readsim_hf.training.saved import load_student, save_student
+    from readsim_hf.training.saved import load_saved_student, save_student
 
     one = student()
     one.train_window(examples(), 0.1)
@@ -174,10 +174,10 @@ def test_a_damaged_file_is_said(name: str, tmp_path: Path) -> None:
     content[len(content) // 2] ^= 1
     (tmp_path / name).write_bytes(bytes(content))
     with pytest.raises(RunLogError, match=f"{name} is damaged"):
-        load_student(tmp_path)
+        load_saved_student(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(RunLogError, match="not a whole checkpoint"):
-        load_student(tmp_path)
+        load_saved_student(tmp_path)
 
 
 def test_lora_trains_its_adapters_alone() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from readsim_hf.prompts.nano.draws import between, pick
+from readsim_hf.prompts.nano.draws import between, draw_one
 from readsim_hf.prompts.nano.template import Filled, NanoTemplate
 
 LARGEST = 49  # of two operands
@@ -50,15 +50,15 @@ def _subtract(rng: np.random.Generator) -> Filled:
 def _small(rng: np.random.Generator) -> Filled:
     """A digit added to a number of two digits, or taken from it."""
     a, b = between(rng, 10, 99), between(rng, 1, 9)
-    return _sum(a, b) if pick(rng, "+-") == "+" else _difference(a, b)
+    return _sum(a, b) if draw_one(rng, "+-") == "+" else _difference(a, b)
 
 
 def _chain(rng: np.random.Generator) -> Filled:
     """Three digits; no intermediate result is below zero."""
     a, b, c = (between(rng, 1, 9) for _ in range(3))
-    first = pick(rng, "+-") if a >= b else "+"
+    first = draw_one(rng, "+-") if a >= b else "+"
     middle = a + b if first == "+" else a - b
-    second = pick(rng, "+-") if middle >= c else "+"
+    second = draw_one(rng, "+-") if middle >= c else "+"
     return Filled(
         text=f"m{a}{first}{b}{second}{c}",
         answer=str(middle + c if second == "+" else middle - c),

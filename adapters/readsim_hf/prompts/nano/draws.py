@@ -17,7 +17,7 @@ def between(rng: np.random.Generator, low: int, high: int) -> int:
     return int(rng.integers(low, high + 1))
 
 
-def pick(rng: np.random.Generator, items: Sequence[T]) -> T:
+def draw_one(rng: np.random.Generator, items: Sequence[T]) -> T:
     """One of the items, each equally likely."""
     return items[int(rng.integers(len(items)))]
 
@@ -27,7 +27,7 @@ def several(rng: np.random.Generator, items: Sequence[T], n: int) -> list[T]:
     return [items[i] for i in rng.permutation(len(items))[:n]]
 
 
-def shuffled(rng: np.random.Generator, items: Sequence[T]) -> list[T]:
+def draw_order(rng: np.random.Generator, items: Sequence[T]) -> list[T]:
     """All items in a drawn order."""
     return several(rng, items, len(items))
 
@@ -35,4 +35,4 @@ def shuffled(rng: np.random.Generator, items: Sequence[T]) -> list[T]:
 def word(rng: np.random.Generator, low: int, high: int) -> str:
     """A made-up word of low to high letters, consonants and vowels in turn."""
     n = between(rng, low, high)
-    return "".join(pick(rng, VOWELS if i % 2 else CONSONANTS) for i in range(n))
+    return "".join(draw_one(rng, VOWELS if i % 2 else CONSONANTS) for i in range(n))

@@ -6,7 +6,7 @@ The rationale translates word by word, in the order and with the number of the q
 import numpy as np
 
 from readsim_hf.prompts.nano import vocabulary
-from readsim_hf.prompts.nano.draws import between, pick
+from readsim_hf.prompts.nano.draws import between, draw_one
 from readsim_hf.prompts.nano.template import Filled, NanoTemplate
 
 HUES = len(vocabulary.COLOURS["en"].split())
@@ -20,16 +20,16 @@ def _draw(rng: np.random.Generator) -> tuple[int, int, int]:
 
 
 def _factors(language: str, words: int) -> dict[str, float]:
-    """Language tier and sentence length in words (D13); the script never changes."""
+    """Language tier and sentence length in words; the script never changes."""
     return {"tier": vocabulary.TIER[language], "words": words}
 
 
 def _write(rng: np.random.Generator) -> Filled:
-    language = pick(rng, vocabulary.LANGUAGES)
+    language = draw_one(rng, vocabulary.LANGUAGES)
     n, hue, thing = _draw(rng)
     english = f"{n} {vocabulary.colour('en', hue, thing)} {vocabulary.thing('en', thing)}"
     words = (
-        vocabulary.number(language, n),
+        vocabulary.number_word(language, n),
         vocabulary.colour(language, hue, thing),
         vocabulary.thing(language, thing),
     )
@@ -43,14 +43,14 @@ def _write(rng: np.random.Generator) -> Filled:
 
 
 def _read(rng: np.random.Generator) -> Filled:
-    language = pick(rng, vocabulary.LANGUAGES[1:])
+    language = draw_one(rng, vocabulary.LANGUAGES[1:])
     n, hue, thing = _draw(rng)
     english = (vocabulary.colour("en", hue, thing), vocabulary.thing("en", thing))
     order = english[::-1] if language in vocabulary.NOUN_FIRST else english
     return Filled(
         text=f"w{vocabulary.phrase(language, n, hue, thing)}",
         answer=f"{n} {' '.join(english)}",
-        rationale=",".join((vocabulary.number("en", n), *order)),
+        rationale=",".join((vocabulary.number_word("en", n), *order)),
         factors=_factors(language, 3),
         language=language,
     )
@@ -58,8 +58,8 @@ def _read(rng: np.random.Generator) -> Filled:
 
 def _carry(rng: np.random.Generator) -> Filled:
     """From one foreign language to another, `wit:siete gatos`; the rationale goes by English."""
-    source = pick(rng, vocabulary.LANGUAGES[1:])
-    target = pick(rng, [name for name in vocabulary.LANGUAGES[1:] if name != source])
+    source = draw_one(rng, vocabulary.LANGUAGES[1:])
+    target = draw_one(rng, [name for name in vocabulary.LANGUAGES[1:] if name != source])
     n, _, thing = _draw(rng)
     return Filled(
         text=f"w{target}:{vocabulary.phrase(source, n, None, thing)}",

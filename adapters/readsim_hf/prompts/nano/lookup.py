@@ -23,7 +23,7 @@ def _written(entries: list[tuple[str, str]]) -> str:
 
 
 def _factors(entries: int, distractors: int, depth: int) -> dict[str, float]:
-    """Context length and distractors in entries, and entries after the one that matters (D13)."""
+    """Context length and distractors in entries, and entries after the one that matters."""
     return {"length": entries, "distractors": distractors, "depth": depth}
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from readsim_hf.prompts.nano.draws import CONSONANTS, between, pick, word
+from readsim_hf.prompts.nano.draws import CONSONANTS, between, draw_one, word
 from readsim_hf.prompts.nano.template import Filled, NanoTemplate
 
 
 def _factors(functions: int, letters: int) -> dict[str, float]:
-    """Number of functions (R32), and letters in the program's strings."""
+    """Number of functions, and letters in the program's strings."""
     return {"functions": functions, "letters": letters}
 
 
@@ -44,7 +44,7 @@ def _reverse(rng: np.random.Generator) -> Filled:
 def _replace(rng: np.random.Generator) -> Filled:
     """The rationale goes letter by letter."""
     text = word(rng, 3, 5)
-    old, new = pick(rng, text), pick(rng, CONSONANTS)
+    old, new = draw_one(rng, text), draw_one(rng, CONSONANTS)
     steps = (f"{a}>{new}" if a == old else a for a in text)
     return Filled(
         text=f"c'{text}'.replace('{old}','{new}')",
@@ -67,7 +67,7 @@ def _repeat(rng: np.random.Generator) -> Filled:
 
 def _join(rng: np.random.Generator) -> Filled:
     """The rationale lists the letters to join."""
-    text, glue = word(rng, 3, 5), pick(rng, "-+*/._")
+    text, glue = word(rng, 3, 5), draw_one(rng, "-+*/._")
     return Filled(
         text=f"c'{glue}'.join('{text}')",
         answer=glue.join(text),

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from readsim_hf.prompts.nano.draws import LETTERS, between, several, shuffled
+from readsim_hf.prompts.nano.draws import LETTERS, between, draw_order, several
 from readsim_hf.prompts.nano.template import Filled, NanoTemplate
 
 
@@ -17,11 +17,11 @@ def _chain(rng: np.random.Generator, links: int, sign: str) -> tuple[list[str], 
     """The things in order, and the links between neighbours in a drawn order."""
     things = several(rng, LETTERS, links + 1)
     pairs = [f"{a}{sign}{b}" for a, b in pairwise(things)]
-    return things, ",".join(shuffled(rng, pairs))
+    return things, ",".join(draw_order(rng, pairs))
 
 
 def _factors(links: int, hops: int, kinds: int) -> dict[str, float]:
-    """Constraints, hops to the answer, and symbolic complexity: symbols in the question (R32)."""
+    """Constraints, hops to the answer, and symbolic complexity: symbols in the question."""
     return {"constraints": links, "hops": hops, "symbols": kinds}
 
 

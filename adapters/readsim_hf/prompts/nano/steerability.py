@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from readsim_hf.prompts.nano.draws import LETTERS, between, several, shuffled, word
+from readsim_hf.prompts.nano.draws import LETTERS, between, draw_order, several, word
 from readsim_hf.prompts.nano.template import Filled, NanoTemplate
 
 RULES: dict[str, Callable[[str], str]] = {
@@ -19,7 +19,7 @@ RULES: dict[str, Callable[[str], str]] = {
 
 
 def _factors(rules: int, fields: int, letters: int) -> dict[str, float]:
-    """Number of rules, of schema fields (R32), and of letters to treat."""
+    """Number of rules, of schema fields, and of letters to treat."""
     return {"rules": rules, "fields": fields, "letters": letters}
 
 
@@ -45,7 +45,7 @@ def _schema(rng: np.random.Generator) -> Filled:
     """`s{b,a}a:tom,b:kin` asks for the fields in the order of the schema."""
     asked = several(rng, LETTERS, between(rng, 2, 3))
     values = {key: word(rng, 3, 3) for key in asked}
-    given = ",".join(f"{key}:{values[key]}" for key in shuffled(rng, asked))
+    given = ",".join(f"{key}:{values[key]}" for key in draw_order(rng, asked))
     return Filled(
         text=f"s{{{','.join(asked)}}}{given}",
         answer="{" + ",".join(f"{key}:{values[key]}" for key in asked) + "}",

@@ -28,7 +28,7 @@ class NanoTemplate:
     fill: Callable[[np.random.Generator], Filled]
 
     def make(self, rng: np.random.Generator) -> Prompt:
-        """Fill the slots; the same generator state gives the same prompt (R29)."""
+        """Fill the slots; the same generator state gives the same prompt."""
         filled = self.fill(rng)
         return Prompt(
             capability=self.capability,

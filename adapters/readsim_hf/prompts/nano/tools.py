@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from readsim_hf.prompts.nano.draws import between, pick, several, shuffled, word
+from readsim_hf.prompts.nano.draws import between, draw_one, draw_order, several, word
 from readsim_hf.prompts.nano.template import Filled, NanoTemplate
 
 TOOLS = {
@@ -30,18 +30,18 @@ def _call(style: str, tool: str, arguments: list[str]) -> str:
 
 
 def _request(style: str, calls: int) -> Callable[[np.random.Generator], Filled]:
-    """Factors (D13): tools offered, calls needed, arguments of each call."""
+    """Factors: tools offered, calls needed, arguments of each call."""
     opening, closing = BRACKETS[style]
 
     def fill(rng: np.random.Generator) -> Filled:
         verbs = several(rng, tuple(TOOLS), between(rng, 2, 3))
-        tools = {verb: pick(rng, TOOLS[verb]) for verb in verbs}
+        tools = {verb: draw_one(rng, TOOLS[verb]) for verb in verbs}
         wanted, size = verbs[:calls], 1 if calls > 1 else between(rng, 1, 2)
         values = [[word(rng, 3, 3), str(between(rng, 1, 99))][:size] for _ in wanted]
         asked = [" ".join([verb, *value]) for verb, value in zip(wanted, values, strict=True)]
         made = [_call(style, tools[v], value) for v, value in zip(wanted, values, strict=True)]
         return Filled(
-            text=f"t{opening}{','.join(shuffled(rng, list(tools.values())))}{closing}{';'.join(asked)}",
+            text=f"t{opening}{','.join(draw_order(rng, list(tools.values())))}{closing}{';'.join(asked)}",
             answer=";".join(made),
             rationale=",".join(f"{verb}:{tools[verb]}" for verb in wanted),
             factors={"tools": len(verbs), "calls": calls, "arguments": size},

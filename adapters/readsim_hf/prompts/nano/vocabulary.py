@@ -30,7 +30,7 @@ COLOURS = {
 NOUN_FIRST = ("es", "fr", "it")
 
 
-def number(language: str, n: int) -> str:
+def number_word(language: str, n: int) -> str:
     """The number word, for FIRST <= n < FIRST + 11."""
     return NUMBERS[language].split()[n - FIRST]
 
@@ -50,7 +50,7 @@ def phrase(language: str, n: int, hue: int | None, of: int) -> str:
     """`seven red cats`, `siete gatos rojos`; without a colour where `hue` is None."""
     noun = thing(language, of)
     if hue is None:
-        return f"{number(language, n)} {noun}"
+        return f"{number_word(language, n)} {noun}"
     adjective = colour(language, hue, of)
     pair = (noun, adjective) if language in NOUN_FIRST else (adjective, noun)
-    return f"{number(language, n)} {' '.join(pair)}"
+    return f"{number_word(language, n)} {' '.join(pair)}"

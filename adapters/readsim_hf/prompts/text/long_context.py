@@ -1,6 +1,6 @@
 """Questions about texts of about 50 to 600 words.
 
-Factors (D13): context_length in words asked for by the slot, distractors (facts of the kind asked
+Factors: context_length in words asked for by the slot, distractors (facts of the kind asked
 about that are not needed), hops (facts that have to be put together).
 """
 
@@ -15,7 +15,14 @@ from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Made, Sample, Slot
 from readsim_hf.prompts.text import long_lists as lists
 from readsim_hf.prompts.text.burying import bury
-from readsim_hf.prompts.text.shared import LAYOUT, layout_rng, pick, rows, shuffled, word_total
+from readsim_hf.prompts.text.shared import (
+    LAYOUT,
+    distinct_rows,
+    layout_rng,
+    pick,
+    shuffled,
+    word_total,
+)
 from readsim_hf.prompts.words import COLOURS, FRUITS, NAMES, PLACES, THINGS
 
 Rule = Callable[[Values], float]
@@ -253,9 +260,16 @@ def _own_visits(values: Values) -> float:
 
 _BURIED: tuple[Scaffold, ...] = (
     _scaffold(
-        "code", {"codes": rows(1, 12, NAMES, _CODES)}, _code, _others("codes", 1), 1, "number"
+        "code",
+        {"codes": distinct_rows(1, 12, NAMES, _CODES)},
+        _code,
+        _others("codes", 1),
+        1,
+        "number",
     ),
-    _scaffold("fruit", {"bags": rows(1, 12, NAMES, FRUITS)}, _whose, _others("bags", 1), 1),
+    _scaffold(
+        "fruit", {"bags": distinct_rows(1, 12, NAMES, FRUITS)}, _whose, _others("bags", 1), 1
+    ),
     _scaffold("two-hops", _PEOPLE, _two_hops, _others("people", 2, 2), 2, "one_of"),
     _scaffold("three-hops", _PEOPLE, _three_hops, _others("people", 3, 3), 3),
     _scaffold("count", _VISITS, _count, _visits_beside, _own_visits, "number"),
@@ -273,7 +287,7 @@ _BURIED: tuple[Scaffold, ...] = (
     ),
     _scaffold(
         "together",
-        {"coins": rows(3, 10, NAMES, range(2, 100)), "some": Integer(2, 3)},
+        {"coins": distinct_rows(3, 10, NAMES, range(2, 100)), "some": Integer(2, 3)},
         _together,
         lambda values: len(values["coins"]) - values["some"],
         lambda values: values["some"],

@@ -1,6 +1,6 @@
 """Questions asked in eight languages, and between them; only words that the tables settle.
 
-A question is a scaffold in each language: `multilingual/sum-de` is the German one. Factors (D13):
+A question is a scaffold in each language: `multilingual/sum-de` is the German one. Factors:
 language_tier of the harder language involved, length in words or numbers that the question is
 about, script_change 1 where question and reply are in different scripts.
 """

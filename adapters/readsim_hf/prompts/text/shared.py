@@ -59,7 +59,7 @@ def passage(least: int, most: int) -> Made:
     return Made(make, valid)
 
 
-def rows(least: int, most: int, *pools: Sequence[Any]) -> Made:
+def distinct_rows(least: int, most: int, *pools: Sequence[Any]) -> Made:
     """Slot: `least` to `most` tuples with a member of each pool; no two share the first member."""
 
     def make(rng: np.random.Generator) -> tuple[tuple[Any, ...], ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Sample, Slot
-from readsim_hf.prompts.text.shared import rows, verbatim
+from readsim_hf.prompts.text.shared import distinct_rows, verbatim
 from readsim_hf.prompts.words import COLOURS, FRUITS, NAMES
 
 Rule = Callable[[Values], float]
@@ -26,8 +26,8 @@ _POOLS: Mapping[str, Sequence[Any]] = {
     "student": (True, False),
 }
 _TYPES = {"age": "integer", "student": "boolean"}
-_PEOPLE = rows(1, 1, *(_POOLS[kind] for kind in _KINDS))
-_GROUP = rows(2, 4, *(_POOLS[kind] for kind in _KINDS))
+_PEOPLE = distinct_rows(1, 1, *(_POOLS[kind] for kind in _KINDS))
+_GROUP = distinct_rows(2, 4, *(_POOLS[kind] for kind in _KINDS))
 _FIELDS = Sample(_KINDS, 2, 6)
 
 

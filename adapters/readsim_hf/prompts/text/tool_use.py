@@ -1,6 +1,6 @@
 """Requests to be answered with calls of the tools that the prompt describes.
 
-Factors (D13): tools offered, calls needed, arguments in the gold calls.
+Factors: tools offered, calls needed, arguments in the gold calls.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Code that can be judged without running it (factors: functions, tests; R32)."""
+"""Code that can be judged without running it (factors: functions, tests)."""
 
 from readsim_hf.prompts.text.code import complete, loops, predict
 

@@ -8,7 +8,7 @@ from readsim_hf.prompts import expression
 from readsim_hf.prompts.scaffold import Factors, Scaffold, Slots, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Integers, Sample
 from readsim_hf.prompts.text.code.functions import CONSTANTS, SHAPES, bodies, fenced, result, source
-from readsim_hf.prompts.text.general.draws import LETTERS, PLACE, choose
+from readsim_hf.prompts.text.general.draws import LETTERS, PLACE, multiple_choice
 
 OPERATORS = ("+", "-", "*", "//", "%")
 # What is asked for, and a way to write it; {p}, {q}, {r} are names and {a}, {b} whole numbers.
@@ -51,7 +51,7 @@ def _tests(v: Values, gold: str) -> list[list[Any]]:
 
     These lie on either side of every threshold, so that a constant does not pass.
     """
-    node = expression.parse(gold)
+    node = expression.parse_expression(gold)
     assert node is not None, gold
     a, b = v["a"], v["b"]
     shown = zip(v["inputs"][::2], v["inputs"][1::2], strict=True)
@@ -167,7 +167,7 @@ def _operator(v: Values) -> Solution:
     code = f"def f(a, b):\n    return (a ? b) + {v['plus']}\n\n{asserts}"
     (a, b), y = pairs[0], wanted[0]
     why = f"{a} {v['sign']} {b} = {y}, and {y} + {v['plus']} = {y + v['plus']}."
-    return choose(v["sign"], wrong[: len(LETTERS) - 1], v["place"], why, code=fenced(code))
+    return multiple_choice(v["sign"], wrong[: len(LETTERS) - 1], v["place"], why, code=fenced(code))
 
 
 _WRITE: Slots = {

@@ -24,7 +24,7 @@ INPUTS = Integers(1, 4, -12, 30, distinct=True)
 
 def result(body: str, of: Mapping[str, int]) -> int:
     """The value of a body."""
-    node = expression.parse(body)
+    node = expression.parse_expression(body)
     assert node is not None, body
     return int(expression.evaluate(node, of))
 

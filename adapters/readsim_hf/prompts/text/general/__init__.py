@@ -1,4 +1,4 @@
-"""General knowledge: questions over a table of facts (factors: options, breadth, rarity; D13)."""
+"""General knowledge: questions over a table of facts (factors: options, breadth, rarity)."""
 
 from readsim_hf.prompts.text.general import mixed, ordered, single
 

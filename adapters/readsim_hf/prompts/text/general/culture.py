@@ -1,9 +1,9 @@
 """More facts by relation, in three tiers of rarity, and events with their years."""
 
-from readsim_hf.prompts.text.general.rows import rows
+from readsim_hf.prompts.text.general.rows import parse_rows
 
 SCIENCE = (
-    rows("""
+    parse_rows("""
         the theory of general relativity: Albert Einstein
         the law of universal gravitation: Isaac Newton
         the discovery of penicillin: Alexander Fleming
@@ -12,7 +12,7 @@ SCIENCE = (
         the theory of evolution by natural selection: Charles Darwin
         the invention of the World Wide Web: Tim Berners-Lee
     """),
-    rows("""
+    parse_rows("""
         the smallpox vaccine: Edward Jenner
         the periodic table of 1869: Dmitri Mendeleev
         the discovery of X-rays: Wilhelm Roentgen
@@ -27,7 +27,7 @@ SCIENCE = (
         the discovery of four large moons of Jupiter: Galileo Galilei
         the vaccine against rabies: Louis Pasteur
     """),
-    rows("""
+    parse_rows("""
         the discovery of the neutron: James Chadwick
         the incompleteness theorems: Kurt Goedel
         the exclusion principle: Wolfgang Pauli
@@ -41,7 +41,7 @@ SCIENCE = (
 )
 
 UNITS = (
-    rows("""
+    parse_rows("""
         metres: length
         seconds: time
         kilograms: mass
@@ -49,7 +49,7 @@ UNITS = (
         watts: power
         hertz: frequency
     """),
-    rows("""
+    parse_rows("""
         newtons: force
         joules: energy
         amperes: electric current
@@ -60,7 +60,7 @@ UNITS = (
         coulombs: electric charge
         becquerels: radioactivity
     """),
-    rows("""
+    parse_rows("""
         candelas: luminous intensity
         farads: capacitance
         henries: inductance
@@ -75,7 +75,7 @@ UNITS = (
 )
 
 LANDMARKS = (
-    rows("""
+    parse_rows("""
         the Eiffel Tower: France
         the Colosseum: Italy
         the Taj Mahal: India
@@ -88,7 +88,7 @@ LANDMARKS = (
         the Forbidden City: China
         the Statue of Liberty: the United States
     """),
-    rows("""
+    parse_rows("""
         Machu Picchu: Peru
         Petra: Jordan
         Angkor Wat: Cambodia
@@ -101,7 +101,7 @@ LANDMARKS = (
         Neuschwanstein Castle: Germany
         the Little Mermaid statue: Denmark
     """),
-    rows("""
+    parse_rows("""
         Borobudur: Indonesia
         the temples of Bagan: Myanmar
         Rila Monastery: Bulgaria
@@ -115,14 +115,14 @@ LANDMARKS = (
 )
 
 COMPOSERS = (
-    rows("""
+    parse_rows("""
         The Magic Flute: Wolfgang Amadeus Mozart
         The Four Seasons: Antonio Vivaldi
         Swan Lake: Pyotr Tchaikovsky
         Carmen: Georges Bizet
         Fidelio: Ludwig van Beethoven
     """),
-    rows("""
+    parse_rows("""
         the Brandenburg Concertos: Johann Sebastian Bach
         Messiah: George Frideric Handel
         The Ring of the Nibelung: Richard Wagner
@@ -133,7 +133,7 @@ COMPOSERS = (
         The Planets: Gustav Holst
         Rhapsody in Blue: George Gershwin
     """),
-    rows("""
+    parse_rows("""
         Finlandia: Jean Sibelius
         The Creation: Joseph Haydn
         Ma vlast: Bedrich Smetana

@@ -74,19 +74,21 @@ def place(right: str, wrong: Sequence[str], at: int) -> tuple[list[str], str]:
     return options, LETTERS[at]
 
 
-def listed(options: Sequence[str]) -> str:
+def option_lines(options: Sequence[str]) -> str:
     """One option a line, with its letter."""
     return "\n".join(
         f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False)
     )
 
 
-def choose(right: str, wrong: Sequence[str], at: int, why: str, **shown: object) -> Solution:
+def multiple_choice(
+    right: str, wrong: Sequence[str], at: int, why: str, **shown: object
+) -> Solution:
     """The solution of a multiple choice, whose text has the field `listed`."""
     options, letter = place(right, wrong, at)
     return Solution(
         answer=letter,
         rationale=f"{why} That is option {letter}.",
         expect={"letters": LETTERS[: len(options)], "options": options},
-        shown={"listed": listed(options), **shown},
+        shown={"listed": option_lines(options), **shown},
     )

@@ -6,8 +6,8 @@ from readsim_hf.prompts.text.general.draws import (
     LETTERS,
     PLACE,
     FactSample,
-    choose,
     fact_factors,
+    multiple_choice,
 )
 from readsim_hf.prompts.text.general.facts import RELATIONS, other_object, say
 from readsim_hf.prompts.text.general.single import LETTER
@@ -26,13 +26,13 @@ def _false(v: Values, at: int) -> str:
 def _true_one(v: Values) -> Solution:
     wrong = [_false(v, at) for at in range(1, len(v["facts"]))]
     why = "The other statements are wrong: " + " ".join(say(fact) for fact in v["facts"][1:])
-    return choose(say(v["facts"][0]), wrong, v["place"], why)
+    return multiple_choice(say(v["facts"][0]), wrong, v["place"], why)
 
 
 def _false_one(v: Values) -> Solution:
     right = [say(fact) for fact in v["facts"][1:]]
     why = f"The wrong one should say: {say(v['facts'][0])}"
-    return choose(_false(v, 0), right, v["place"], why)
+    return multiple_choice(_false(v, 0), right, v["place"], why)
 
 
 def _statements(v: Values) -> tuple[list[str], list[bool]]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from readsim_hf.prompts.scaffold import Factors, Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Integer, Sample
 from readsim_hf.prompts.text.general.culture import EVENTS
-from readsim_hf.prompts.text.general.draws import PLACE, choose, rarity
+from readsim_hf.prompts.text.general.draws import PLACE, multiple_choice, rarity
 from readsim_hf.prompts.text.general.facts import BY_RELATION, Fact
 from readsim_hf.prompts.text.general.single import LETTER
 from readsim_hf.prompts.text.general.tables import ELEMENTS, element_tier
@@ -20,7 +20,7 @@ def _extreme(items: Sequence[tuple[str, int]], place: int, last: bool, why: str)
     """The choice of the item with the smallest (with `last`, the largest) number."""
     ranked = sorted(items, key=lambda item: item[1], reverse=last)
     others = [name for name, *_ in items if name != ranked[0][0]]
-    return choose(ranked[0][0], others, place, why)
+    return multiple_choice(ranked[0][0], others, place, why)
 
 
 def _dated(v: Values) -> str:
@@ -56,7 +56,7 @@ def _century(v: Values) -> Solution:
     century = (year - 1) // 100 + 1
     wrong = [str(century + step) for step in v["steps"] if 1 <= century + step <= 21]
     why = f"The year of {name} is {year}, which is in century {century}."
-    return choose(str(century), wrong[: v["count"] - 1], v["place"], why, name=name)
+    return multiple_choice(str(century), wrong[: v["count"] - 1], v["place"], why, name=name)
 
 
 def _atomic(v: Values) -> Solution:
@@ -71,7 +71,9 @@ def _capital_in(v: Values) -> Solution:
     continent = CONTINENT[facts[0].subject]
     wrong = [fact.object for fact in facts if CONTINENT[fact.subject] != continent]
     why = f"{facts[0].object} is the capital of {facts[0].subject}, which is in {continent}."
-    return choose(facts[0].object, wrong[: v["count"] - 1], v["place"], why, continent=continent)
+    return multiple_choice(
+        facts[0].object, wrong[: v["count"] - 1], v["place"], why, continent=continent
+    )
 
 
 def _capital_of_currency(v: Values) -> Solution:
@@ -80,7 +82,7 @@ def _capital_of_currency(v: Values) -> Solution:
     why = (
         f"The {currency} is the currency of {facts[0].subject}, whose capital is {facts[0].object}."
     )
-    return choose(
+    return multiple_choice(
         facts[0].object, [fact.object for fact in facts[1:]], v["place"], why, currency=currency
     )
 

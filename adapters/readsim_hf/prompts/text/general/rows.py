@@ -3,7 +3,7 @@
 Pairs = tuple[tuple[str, str], ...]
 
 
-def rows(text: str) -> Pairs:
+def parse_rows(text: str) -> Pairs:
     """`left: right` a line."""
     lines = (line.partition(": ") for line in text.strip().splitlines())
     return tuple((left.strip(), right.strip()) for left, _, right in lines)
@@ -11,4 +11,4 @@ def rows(text: str) -> Pairs:
 
 def groups(text: str) -> Pairs:
     """`right: left, left, ...` a line."""
-    return tuple((left, right) for right, row in rows(text) for left in row.split(", "))
+    return tuple((left, right) for right, row in parse_rows(text) for left in row.split(", "))

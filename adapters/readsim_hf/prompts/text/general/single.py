@@ -6,8 +6,8 @@ from readsim_hf.prompts.text.general.draws import (
     LETTERS,
     PLACE,
     FactSample,
-    choose,
     fact_factors,
+    multiple_choice,
     rarity,
 )
 from readsim_hf.prompts.text.general.facts import (
@@ -34,14 +34,14 @@ def _object(v: Values) -> Solution:
     fact = _asked(v)
     question = RELATIONS[fact.relation].ask.format(s=fact.subject)
     wrong = [other.object for other in v["facts"][1:]]
-    return choose(fact.object, wrong, v["place"], say(fact), question=question)
+    return multiple_choice(fact.object, wrong, v["place"], say(fact), question=question)
 
 
 def _subject(v: Values) -> Solution:
     fact = _asked(v)
     question = RELATIONS[fact.relation].which.format(o=fact.object)
     wrong = [other.subject for other in v["facts"][1:]]
-    return choose(fact.subject, wrong, v["place"], say(fact), question=question)
+    return multiple_choice(fact.subject, wrong, v["place"], say(fact), question=question)
 
 
 def _pair(subject: str, answer: str) -> str:
@@ -53,14 +53,14 @@ def _pairing(v: Values) -> Solution:
     # The others change objects in a ring, so that each of them is wrong.
     moved = [other.object for other in (*others[1:], others[0])]
     wrong = [_pair(other.subject, item) for other, item in zip(others, moved, strict=True)]
-    return choose(_pair(fact.subject, fact.object), wrong, v["place"], say(fact))
+    return multiple_choice(_pair(fact.subject, fact.object), wrong, v["place"], say(fact))
 
 
 def _wrong_pairing(v: Values) -> Solution:
     fact, others = _asked(v), v["facts"][1:]
     instead = other_object(fact, v["shift"])
     right = [_pair(other.subject, other.object) for other in others]
-    return choose(_pair(fact.subject, instead), right, v["place"], say(fact))
+    return multiple_choice(_pair(fact.subject, instead), right, v["place"], say(fact))
 
 
 def _members(v: Values, inside: bool) -> tuple[list[Fact], list[Fact]]:
@@ -82,13 +82,13 @@ def _group_name(v: Values) -> str:
 def _member(v: Values) -> Solution:
     (fact,), others = _members(v, inside=True)
     wrong = [other.subject for other in others]
-    return choose(fact.subject, wrong, v["place"], say(fact), name=_group_name(v))
+    return multiple_choice(fact.subject, wrong, v["place"], say(fact), name=_group_name(v))
 
 
 def _odd(v: Values) -> Solution:
     (fact,), others = _members(v, inside=False)
     wrong = [other.subject for other in others]
-    return choose(fact.subject, wrong, v["place"], say(fact), name=_group_name(v))
+    return multiple_choice(fact.subject, wrong, v["place"], say(fact), name=_group_name(v))
 
 
 _ONE: Factors = {

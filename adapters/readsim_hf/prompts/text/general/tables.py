@@ -1,10 +1,10 @@
 """Facts by relation, in three tiers of rarity: (subject, object) pairs."""
 
 from readsim_hf.prompts.text.general import culture
-from readsim_hf.prompts.text.general.rows import Pairs, groups, rows
+from readsim_hf.prompts.text.general.rows import Pairs, groups, parse_rows
 
 _CAPITALS = (
-    rows("""
+    parse_rows("""
         France: Paris
         Italy: Rome
         Japan: Tokyo
@@ -26,7 +26,7 @@ _CAPITALS = (
         Austria: Vienna
         Belgium: Brussels
     """),
-    rows("""
+    parse_rows("""
         Kenya: Nairobi
         Peru: Lima
         Chile: Santiago
@@ -50,7 +50,7 @@ _CAPITALS = (
         Romania: Bucharest
         Bulgaria: Sofia
     """),
-    rows("""
+    parse_rows("""
         Mongolia: Ulaanbaatar
         Bhutan: Thimphu
         Laos: Vientiane
@@ -75,7 +75,7 @@ _CAPITALS = (
 )
 
 _CURRENCIES = (
-    rows("""
+    parse_rows("""
         Japan: yen
         India: rupee
         the United Kingdom: pound
@@ -84,7 +84,7 @@ _CURRENCIES = (
         China: yuan
         the United States: dollar
     """),
-    rows("""
+    parse_rows("""
         Mexico: peso
         Thailand: baht
         Poland: zloty
@@ -97,7 +97,7 @@ _CURRENCIES = (
         South Korea: won
         Denmark: krone
     """),
-    rows("""
+    parse_rows("""
         Peru: sol
         Vietnam: dong
         Ukraine: hryvnia
@@ -222,7 +222,7 @@ _ANIMALS = (
 )
 
 _AUTHORS = (
-    rows("""
+    parse_rows("""
         Hamlet: William Shakespeare
         Don Quixote: Miguel de Cervantes
         War and Peace: Leo Tolstoy
@@ -234,7 +234,7 @@ _AUTHORS = (
         Les Miserables: Victor Hugo
         The Hobbit: J. R. R. Tolkien
     """),
-    rows("""
+    parse_rows("""
         Moby-Dick: Herman Melville
         The Metamorphosis: Franz Kafka
         Ulysses: James Joyce
@@ -251,7 +251,7 @@ _AUTHORS = (
         The Little Prince: Antoine de Saint-Exupery
         One Hundred Years of Solitude: Gabriel Garcia Marquez
     """),
-    rows("""
+    parse_rows("""
         The Name of the Rose: Umberto Eco
         The Master and Margarita: Mikhail Bulgakov
         Things Fall Apart: Chinua Achebe

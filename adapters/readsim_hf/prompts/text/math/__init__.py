@@ -1,4 +1,4 @@
-"""Mathematics (factors: operations, operand_size in digits, steps; D13)."""
+"""Mathematics (factors: operations, operand_size in digits, steps)."""
 
 from readsim_hf.prompts.text.math import algebra, arithmetic, stories
 

@@ -1,4 +1,4 @@
-"""Reasoning without knowledge (factors: constraints, hops, symbols; R32)."""
+"""Reasoning without knowledge (factors: constraints, hops, symbols)."""
 
 from readsim_hf.prompts.text.reasoning import logic, order, relations, state
 

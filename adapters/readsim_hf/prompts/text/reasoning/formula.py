@@ -36,10 +36,10 @@ class Formulas:
             tree = (name, self._grow(rng, left), self._grow(rng, size - 1 - left))
         return ("not", tree) if rng.random() < 0.25 else tree
 
-    def check(self, value: object) -> bool:
+    def check(self, truth: object) -> bool:
         try:
-            fits = self.least <= connectives(value) <= self.most
-            return fits and set(letters_of(value)) <= set(VARIABLES[: self.letters])
+            fits = self.least <= connectives(truth) <= self.most
+            return fits and set(letters_of(truth)) <= set(VARIABLES[: self.letters])
         except (TypeError, ValueError):
             return False
 
@@ -68,9 +68,9 @@ def symbols(formula: Formula) -> int:
     return bool(parts) + sum(map(symbols, parts))
 
 
-def depth(formula: Formula) -> int:
+def formula_depth(formula: Formula) -> int:
     """Levels of nesting."""
-    return 1 + max(map(depth, _parts(formula)), default=-1)
+    return 1 + max(map(formula_depth, _parts(formula)), default=-1)
 
 
 def letters_of(formula: Formula) -> list[str]:
@@ -80,28 +80,30 @@ def letters_of(formula: Formula) -> list[str]:
     return sorted(found)
 
 
-def write(formula: Formula) -> str:
+def write_formula(formula: Formula) -> str:
     """The formula as text, with parentheses around every compound part."""
     parts = _parts(formula)
-    inside = [write(part) if not _parts(part) else f"({write(part)})" for part in parts]
+    inside = [
+        write_formula(part) if not _parts(part) else f"({write_formula(part)})" for part in parts
+    ]
     if not parts:
         return str(formula)
     return f"not {inside[0]}" if len(parts) == 1 else f"{inside[0]} {formula[0]} {inside[1]}"
 
 
-def value(formula: Formula, of: Mapping[str, bool]) -> bool:
+def truth(formula: Formula, of: Mapping[str, bool]) -> bool:
     """Its truth value."""
-    parts = [value(part, of) for part in _parts(formula)]
+    parts = [truth(part, of) for part in _parts(formula)]
     if not parts:
         return of[formula]
     return not parts[0] if len(parts) == 1 else bool(_CONNECTIVES[formula[0]](*parts))
 
 
-def steps(formula: Formula, of: Mapping[str, bool]) -> list[str]:
+def formula_steps(formula: Formula, of: Mapping[str, bool]) -> list[str]:
     """One line a compound part, innermost first: what it is."""
     parts = _parts(formula)
     if not parts:
         return []
-    lines = [line for part in parts for line in steps(part, of)]
-    lines.append(f"{write(formula)} is {str(value(formula, of)).lower()}.")
+    lines = [line for part in parts for line in formula_steps(part, of)]
+    lines.append(f"{write_formula(formula)} is {str(truth(formula, of)).lower()}.")
     return list(dict.fromkeys(lines))

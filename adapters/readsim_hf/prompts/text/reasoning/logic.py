@@ -5,7 +5,7 @@ from itertools import pairwise, product
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Integer, Sample
 from readsim_hf.prompts.text.reasoning import formula as f
-from readsim_hf.prompts.text.reasoning.order import shuffled
+from readsim_hf.prompts.text.reasoning.order import by_permutation
 from readsim_hf.prompts.words import KINDS, NAMES
 
 LONGEST = 6
@@ -23,10 +23,10 @@ def _truth_value(v: Values) -> Solution:
     of = _assignment(v)
     given = ", ".join(f"{letter} is {str(bit).lower()}" for letter, bit in of.items())
     return Solution(
-        str(f.value(v["formula"], of)).lower(),
-        rationale=" ".join(f.steps(v["formula"], of)),
+        str(f.truth(v["formula"], of)).lower(),
+        rationale=" ".join(f.formula_steps(v["formula"], of)),
         expect={"labels": ["true", "false"]},
-        shown={"given": given, "text": f.write(v["formula"])},
+        shown={"given": given, "text": f.write_formula(v["formula"])},
     )
 
 
@@ -36,7 +36,7 @@ def _models(v: Values) -> Solution:
         dict(zip(letters, bits, strict=True))
         for bits in product((True, False), repeat=len(letters))
     ]
-    true = [row for row in rows if f.value(v["formula"], row)]
+    true = [row for row in rows if f.truth(v["formula"], row)]
     listed = "; ".join(
         ", ".join(f"{letter} {str(bit).lower()}" for letter, bit in row.items()) for row in true
     )
@@ -46,7 +46,7 @@ def _models(v: Values) -> Solution:
         shown={
             "letters": letters,
             "rows": len(rows),
-            "text": f.write(v["formula"]),
+            "text": f.write_formula(v["formula"]),
         },
     )
 
@@ -78,7 +78,7 @@ def _syllogism(v: Values) -> Solution:
         rationale=why,
         expect=_YES_NO,
         shown={
-            "facts": " ".join(shuffled(facts, v["shuffle"])),
+            "facts": " ".join(by_permutation(facts, v["shuffle"])),
             "one": kinds[at],
             "other": kinds[to],
         },
@@ -101,7 +101,7 @@ def _exclusion(v: Values) -> Solution:
         rationale=why,
         expect=_YES_NO,
         shown={
-            "facts": " ".join(shuffled(facts, v["shuffle"])),
+            "facts": " ".join(by_permutation(facts, v["shuffle"])),
             "who": who,
             "start": kinds[0],
             "end": end,
@@ -122,7 +122,7 @@ def _rules(v: Values) -> Solution:
         rationale=why + ("" if v["ask_lit"] else f" Nothing switches lamp {asked} on."),
         expect=_YES_NO,
         shown={
-            "rules": " ".join(shuffled([*lit, *dark], v["shuffle"])),
+            "rules": " ".join(by_permutation([*lit, *dark], v["shuffle"])),
             "start": chain[0],
             "asked": asked,
         },
@@ -144,7 +144,7 @@ def _liars(v: Values) -> Solution:
         expect=_YES_NO,
         shown={
             "first": people[0],
-            "lines": " ".join(shuffled(lines, v["shuffle"])),
+            "lines": " ".join(by_permutation(lines, v["shuffle"])),
             "last": people[-1],
         },
     )
@@ -160,7 +160,7 @@ TEMPLATES = (
         solve=_truth_value,
         factors={
             "constraints": lambda v: len(_assignment(v)),
-            "hops": lambda v: f.depth(v["formula"]),
+            "hops": lambda v: f.formula_depth(v["formula"]),
             "symbols": lambda v: f.symbols(v["formula"]),
         },
         checker="label",
@@ -173,7 +173,7 @@ TEMPLATES = (
         solve=_models,
         factors={
             "constraints": lambda v: len(f.letters_of(v["formula"])),
-            "hops": lambda v: f.depth(v["formula"]),
+            "hops": lambda v: f.formula_depth(v["formula"]),
             "symbols": lambda v: f.symbols(v["formula"]),
         },
         checker="number",

@@ -25,7 +25,7 @@ _SLOTS: Slots = {
 }
 
 
-def shuffled(items: Sequence[str], order: Sequence[int]) -> list[str]:
+def by_permutation(items: Sequence[str], order: Sequence[int]) -> list[str]:
     """The items in another order: those of a permutation of at least as many places."""
     return [items[at] for at in order if at < len(items)]
 
@@ -36,7 +36,7 @@ def _told(v: Values, ahead: str, behind: str) -> str:
         f"{b} is {behind} {a}." if v["turned"] >> at & 1 else f"{a} is {ahead} {b}."
         for at, (a, b) in enumerate(pairwise(v["people"]))
     ]
-    return " ".join(shuffled(clues, v["shuffle"]))
+    return " ".join(by_permutation(clues, v["shuffle"]))
 
 
 def _compared(v: Values) -> str:
@@ -118,7 +118,7 @@ def _circle(v: Values) -> Solution:
         for a, b in zip(people, (*people[1:], people[0]), strict=True)
     ]
     # The last clue follows from the others.
-    told = " ".join(shuffled(clues[:-1], v["shuffle"]))
+    told = " ".join(by_permutation(clues[:-1], v["shuffle"]))
     path = [people[(at + i) % len(people)] for i in range(step + 1)]
     return Solution(
         path[-1],

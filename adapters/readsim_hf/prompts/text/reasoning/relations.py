@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values
 from readsim_hf.prompts.slots import Choice, Integer, Integers, Sample
-from readsim_hf.prompts.text.reasoning.order import shuffled
+from readsim_hf.prompts.text.reasoning.order import by_permutation
 from readsim_hf.prompts.words import MEN, NAMES, WOMEN
 
 DEEPEST = 5
@@ -49,7 +49,7 @@ def _ancestor(v: Values) -> Solution:
         _elder(depth, female[0]),
         rationale=" ".join(facts) + f" That is {depth} generations.",
         shown={
-            "facts": " ".join(shuffled(facts, v["shuffle"])),
+            "facts": " ".join(by_permutation(facts, v["shuffle"])),
             "one": people[0],
             "other": people[-1],
         },
@@ -67,7 +67,7 @@ def _generations(v: Values) -> Solution:
         str(v["depth"]),
         rationale=f"From ancestor to descendant: {path}. That is {v['depth']} steps.",
         shown={
-            "facts": " ".join(shuffled(facts, v["shuffle"])),
+            "facts": " ".join(by_permutation(facts, v["shuffle"])),
             "one": main[0],
             "other": main[-1],
         },
@@ -94,7 +94,7 @@ def _sibling(v: Values) -> Solution:
         answer,
         rationale=" ".join(told) + f" So {who} is the {answer} of {whose}.",
         expect={"labels": ["aunt", "uncle", "niece", "nephew", "cousin"]},
-        shown={"facts": " ".join(shuffled(told, v["shuffle"])), "who": who, "whose": whose},
+        shown={"facts": " ".join(by_permutation(told, v["shuffle"])), "who": who, "whose": whose},
     )
 
 
