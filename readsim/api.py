@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from readsim.allocators.base import Allocator
 from readsim.backend import Backend
@@ -18,6 +18,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_WORLD = "read8-llama"
+
+
+@overload
+def make_env(
+    world: AnyWorld | None = None,
+    task: AnyTask | None = None,
+    budget: AnyBudget | None = None,
+    *,
+    backend: Backend | None = None,
+    num_envs: None = None,
+    **settings: Any,
+) -> DistillEnv: ...
+
+
+@overload
+def make_env(
+    world: AnyWorld | None = None,
+    task: AnyTask | None = None,
+    budget: AnyBudget | None = None,
+    *,
+    num_envs: int,
+    **settings: Any,
+) -> DistillVectorEnv: ...
 
 
 def make_env(

@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -17,7 +18,7 @@ from readsim.errors import ConfigError, UnknownNameError
 from tests.support.helpers import WORLD
 from tests.support.paths import ROOT
 
-FEW = {"tasks": "skill_0", "budgets": "1M", "seeds": 2, "steps": 4}
+FEW: dict[str, Any] = {"tasks": "skill_0", "budgets": "1M", "seeds": 2, "steps": 4}
 
 
 class Tilted(Allocator):
@@ -35,7 +36,7 @@ def test_all_that_is_exported_is_there_and_documented() -> None:
         found = getattr(readsim, name)
         assert name == "__version__" or inspect.getdoc(found), name
     with pytest.raises(AttributeError, match="nothing_of_ours"):
-        _ = readsim.nothing_of_ours  # type: ignore[attr-defined]
+        _ = readsim.nothing_of_ours
 
 
 def test_a_script_from_the_docstrings_alone() -> None:
@@ -98,8 +99,8 @@ def test_a_folder_is_resumed(tmp_path: Path) -> None:
 
 
 def test_several_worlds_and_jobs(tmp_path: Path) -> None:
-    worlds = [load_world(WORLD), "random:seed=6,capabilities=4"]
-    arguments = {"allocators": {"mine": Tilted(), "even": "uniform"}, **FEW}
+    worlds: list[Any] = [load_world(WORLD), "random:seed=6,capabilities=4"]
+    arguments: dict[str, Any] = {"allocators": {"mine": Tilted(), "even": "uniform"}, **FEW}
     one = compare(worlds, out=tmp_path, **arguments)
     two = compare(worlds, jobs=2, **arguments)
     pd.testing.assert_frame_equal(one, two)
@@ -123,9 +124,9 @@ def test_several_worlds_and_jobs(tmp_path: Path) -> None:
 def test_mistakes_are_refused_before_anything_runs(
     changed: dict[str, object], error: type[Exception], words: str, tmp_path: Path
 ) -> None:
-    given = {"worlds": WORLD, "allocators": ["uniform"], **FEW, **changed}
+    given: dict[str, Any] = {"worlds": WORLD, "allocators": ["uniform"], **FEW, **changed}
     with pytest.raises(error, match=words):
-        compare(**given, out=tmp_path)  # type: ignore[arg-type]
+        compare(**given, out=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

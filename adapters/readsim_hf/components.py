@@ -132,7 +132,9 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
     suffixes = suffixes_of(config, library.style, signal)
     readers = (*(voice.tokenizer for voice in pair.voices), pair.tokenizer)
     counts = [partial(_count, tokenizer) for tokenizer in readers]
-    able = partial(leaves_room, config, pair.context, counts, suffixes, wrapping=wrapping_of(readers))
+    able = partial(
+        leaves_room, config, pair.context, counts, suffixes, wrapping=wrapping_of(readers)
+    )
     library, left_out = fitting(library, able)
     decoding = Decoding(**asdict(config.decoding))
     teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy)

@@ -21,7 +21,8 @@ Requirement = Annotated[
     ),
 ]
 Seeds = Annotated[
-    str, typer.Option(help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,).")
+    str,
+    typer.Option(help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,)."),
 ]
 
 
@@ -33,6 +34,13 @@ def parse_list(text: str | None, name: str) -> list[str] | None:
     if not all(parts):
         raise ConfigError(f"--{name} {text!r}: names separated by commas")
     return parts
+
+
+def parse_tasks(text: str | None) -> list[str] | None:
+    """Names with commas, as `parse_list`; weights (`math=0.7,code=0.3`) are one task, `;` before another."""
+    if text is None or ("=" not in text and ";" not in text):
+        return parse_list(text, "tasks")
+    return [part.strip() for part in text.split(";")]
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -15,6 +15,7 @@ from readsim.cli.common import (
     interruptible,
     parse_list,
     parse_seeds,
+    parse_tasks,
     progress,
 )
 from readsim.errors import ConfigError
@@ -22,14 +23,16 @@ from readsim.runs.cell import PAPER_ALLOCATORS
 from readsim.runs.folder import refuse_other_runs, write_timings
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.parallel import use_backend
-from readsim.token_counts import parse_tokens
 from readsim.worlds import load_world, save_world
 
 
 def compare(
     context: typer.Context,
     world: World = "read8-llama",
-    tasks: Annotated[str | None, typer.Option(help="Tasks, separated by commas; all.")] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(help="Names with commas, or weights: math=0.7,code=0.3; all."),
+    ] = None,
     budgets: Annotated[str, typer.Option(help="Token budgets, separated by commas.")] = "20M,150M",
     steps: Steps = 20,
     seeds: Seeds = "8",
@@ -63,8 +66,8 @@ def compare(
     console = Console()
     cells = make_cells(
         world,
-        tasks=parse_list(tasks, "tasks"),
-        budgets=[parse_tokens(b) for b in parse_list(budgets, "budgets") or []],
+        tasks=parse_tasks(tasks),
+        budgets=parse_list(budgets, "budgets") or [],
         steps=steps,
         allocators=parse_list(allocators, "allocators") or [],
         seeds=parse_seeds(seeds),

@@ -79,7 +79,7 @@ class RunRules:
         self._shown = np.broadcast_to(self._requirement, (n, len(first.visible)))
         self._tellings: dict[int, Telling] = {}
 
-    def tell(self, runs: Ints, truth: Array, seeds: Sequence[int], counts: Sequence[int]) -> None:
+    def tell(self, runs: Ints, truth: Array, seeds: Sequence[int], counts: Ints) -> None:
         """The requirement that the named runs start with, under the mode: truth (N, K); seeds and the
         number of earlier runs on the same seed are of all N."""
         if self._mode is None:
@@ -87,7 +87,7 @@ class RunRules:
         new = self._requirement if self._told is None else self._told
         new = new.copy()
         for run in runs:
-            rng = generator(seeds[run], "requirement", counts[run])
+            rng = generator(seeds[run], "requirement", int(counts[run]))
             new[run] = self._telling(run).first(truth[run], rng)
         self._show(new)
 

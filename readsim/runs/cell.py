@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from readsim.allocators.base import Allocator
-from readsim.allocators.modifiers import Shaped
+from readsim.allocators.modifiers import Modified
 from readsim.allocators.registry import load_allocator
 from readsim.backend import OffersWorld
 from readsim.envs.env import DistillEnv
@@ -142,7 +142,7 @@ def settings_of(allocator: Allocator) -> dict[str, Any]:
 
 
 def _class_of(allocator: Allocator) -> type[Allocator]:
-    return type(allocator.inner if isinstance(allocator, Shaped) else allocator)
+    return type(allocator.inner if isinstance(allocator, Modified) else allocator)
 
 
 def _attributes(allocator: Allocator) -> list[tuple[str, Any]]:

@@ -19,7 +19,9 @@ from readsim.runs.cell import (
 )
 from readsim.runs.one import run_one
 from readsim.runs.parallel import in_order
+from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds import World, load_world
+from readsim.worlds.task import parse_task
 from readsim.worlds.validation import check_budget
 
 
@@ -78,7 +80,7 @@ def make_cells(
     world: World | str | Path,
     *,
     tasks: Sequence[AnyTask] | None = None,
-    budgets: Sequence[int] = PAPER_BUDGETS,
+    budgets: Sequence[AnyBudget] = PAPER_BUDGETS,
     steps: int = 20,
     allocators: Allocators = PAPER_ALLOCATORS,
     seeds: Sequence[int] = (0, 1, 2),
@@ -89,7 +91,11 @@ def make_cells(
     `allocators` are names or instances; a mapping says what each is called.
     """
     loaded = load_world(world)
-    chosen = loaded.task_names if tasks is None else tuple(tasks)
+    chosen: tuple[AnyTask, ...] = loaded.task_names
+    if tasks is not None:  # a listed task's name may hold any character
+        named = [t if not isinstance(t, str) or t in loaded.tasks else parse_task(t) for t in tasks]
+        chosen = tuple(named)
+    budgets = [parse_tokens(budget) for budget in budgets]
     called = _called(allocators)
     for name, values in (
         ("tasks", [task_name(task) for task in chosen]),

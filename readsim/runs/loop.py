@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from readsim.allocators.base import (
     State,
     Transition,
 )
+from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.backend import (
     DurableBackend,
@@ -102,22 +103,36 @@ def _charged(env: DistillEnv, measure: Callable[..., tuple[T, TokenUsage]]) -> C
     return value
 
 
+class Rollout(NamedTuple):
+    """All rows of the runs, as a run log holds them, and the seconds spent in the allocator."""
+
+    rows: list[Row]
+    seconds: float
+
+
 def rollout(
-    envs: Sequence[DistillEnv],
-    allocator: Allocator,
-    seeds: Sequence[int],
+    envs: DistillEnv | Sequence[DistillEnv],
+    allocator: Allocator | str,
+    seeds: int | Sequence[int],
     *,
     log: RunLog | None = None,
     checkpoint: Path | None = None,
     on_step: Callable[[int], None] | None = None,
-) -> tuple[list[Row], float]:
-    """Run `allocator` on every env, in lockstep, to the end: all rows, and seconds in the allocator.
+) -> Rollout:
+    """Run `allocator`, or the one of that name, on every env, in lockstep, to the end.
+
+    `seeds` has one for each env; one env takes one seed. Simulated environments differ in the seed
+    alone, so `[make_env(...) for seed in seeds]` is the usual list.
 
     Rows: one `start` a run (probed profile), one `step` a decision, one `final` a run. With `log`
     each round of rows is appended and synced; with `checkpoint` the state is saved before that, so
     a killed process goes on where it was and ends with the same rows. `on_step` gets the number of
     decisions just made.
     """
+    envs = [envs] if isinstance(envs, DistillEnv) else envs
+    seeds = [seeds] if isinstance(seeds, int) else seeds
+    if isinstance(allocator, str):
+        allocator = load_allocator(allocator)
     rows: list[Row] = []
     watch = _Watch()
     runs = _resume(envs, allocator, seeds, log, checkpoint, rows)
@@ -137,7 +152,7 @@ def rollout(
         _record(new, runs, rows, log, checkpoint)
         if on_step is not None:
             on_step(len(active))
-    return rows, watch.seconds
+    return Rollout(rows, watch.seconds)
 
 
 def _start(run: Run) -> Row:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -32,7 +33,7 @@ class Paired:
     notes: tuple[str, ...]
 
 
-def paired(a: Array, b: Array, *, level: float = LEVEL, seed: int = 0) -> Paired:
+def paired(a: ArrayLike, b: ArrayLike, *, level: float = LEVEL, seed: int = 0) -> Paired:
     """Compare a with b, (n,) or (n, tasks), row i of both from seed i.
 
     The seed is the unit: runs on several tasks share its luck, so they are averaged first. For the
@@ -41,7 +42,7 @@ def paired(a: Array, b: Array, *, level: float = LEVEL, seed: int = 0) -> Paired
 
     Raises ConfigError for shapes that differ, no seed, or values that are not finite.
     """
-    first, second = _by_seed(a, b)
+    first, second = _by_seed(*(np.asarray(v, dtype=np.float64) for v in (a, b)))
     differences = first - second
     n = len(differences)
     notes = []

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from readsim.cli.common import interruptible, parse_list, parse_seeds
 from studies.common.catalogue import NAMES, load_study
-from studies.common.claim import Verdict
+from studies.common.claim import ClaimVerdict
 from studies.common.command import (
     OUT,
     Backend,
@@ -50,7 +50,7 @@ def main(
     names = parse_list(only, "only") or list(NAMES)
     chosen = {name: load_study(name) for name in names}
     given = None if seeds is None else parse_seeds(seeds)
-    found: dict[str, tuple[Study, list[Verdict]]] = {}
+    found: dict[str, tuple[Study, list[ClaimVerdict]]] = {}
     with interruptible(f"finished runs are kept in {out}, the same command goes on"):
         numbers = {name: given or range(study.seeds) for name, study in chosen.items()}
         options = {name: seeds_option(numbers[name]) for name in chosen}

@@ -47,7 +47,9 @@ def main(
         troubles = run_suite(plan, out / "worlds", jobs=jobs, on_world=lambda _: bar.advance(job))
     if troubles:
         first = troubles[0]
-        raise RunLogError(f"{first.cell.allocator_name} failed in {first.folder}: {first.problem.text}")
+        raise RunLogError(
+            f"{first.cell.allocator_name} failed in {first.folder}: {first.problem.text}"
+        )
     table = world_table(plan, out / "worlds")
     table.attrs["seeds"] = seeds
     explained = {response: explain(table, response) for response in RESPONSES}

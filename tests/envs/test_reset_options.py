@@ -73,7 +73,7 @@ def test_each_run_may_have_its_own_task_and_budget() -> None:
     # what was changed stays; runs that are not reset keep theirs
     mask = np.array([True, False, True, False])
     batch, info = ours.reset(options={"reset_mask": mask, "task": "skill_2"})
-    for n in np.flatnonzero(mask):
+    for n in np.flatnonzero(mask).tolist():
         one, about = singles[n].reset(options={"task": "skill_2"})
         assert about["budget"] == info["budget"][n]
         assert_close({k: v[n] for k, v in batch.items()}, one, f"second reset, run {n}")

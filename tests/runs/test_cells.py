@@ -9,7 +9,7 @@ import pytest
 
 from readsim.allocators.bandits.exp3 import Exp3
 from readsim.allocators.base import Allocator, Context, State
-from readsim.allocators.modifiers import Shape, Shaped
+from readsim.allocators.modifiers import Modified, ModifierConfig
 from readsim.allocators.read.allocator import ReAD
 from readsim.allocators.registry import load_allocator
 from readsim.allocators.static import Uniform
@@ -18,7 +18,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
 from readsim.runs.cell import Cell, allocator_name, file_name, settings_of
 from readsim.runs.grid import make_cells, run_cell, run_cells
-from readsim.runs.log_file import read_runlog
+from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
 from readsim.runs.one import run_one
 from readsim.worlds import World, load_world
@@ -65,7 +65,7 @@ def grid(**changes: Any) -> list[Cell]:
 
 
 def rows(folder: Path) -> dict[str, Any]:
-    return {path.name: read_runlog(path) for path in sorted((folder / "runs").iterdir())}
+    return {path.name: read_content(path).rows for path in sorted((folder / "runs").iterdir())}
 
 
 def test_objects_give_the_same_rows_whatever_the_jobs(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_the_rows_are_those_of_a_rollout(tmp_path: Path) -> None:
     [name] = [n for n in rows(tmp_path) if n.startswith("Leaning-source-2.custom-")]
     header, found = rows(tmp_path)[name]
     run_cell(Cell(world(), table, 1_000_000, 3, Leaning(2), (0, 4)), tmp_path / "x.jsonl")
-    assert found == read_runlog(tmp_path / "x.jsonl")[1]
+    assert found == read_content(tmp_path / "x.jsonl").rows
     assert [row["utility"] for row in found[-2:]] == [row["utility"] for row in expected[-2:]]
     config = header["config"]
     assert config["world"] == "mine"
@@ -115,7 +115,7 @@ def test_what_instances_are_called() -> None:
     assert allocator_name(ReAD(pool=32)) == "ReAD+pool=32"
     assert allocator_name(Leaning(3)) == "Leaning+source=3"
     assert allocator_name(Fixed((0.1, 0.2, 0.3, 0.4))) == "Fixed"
-    assert allocator_name(Shaped(Uniform(), Shape(floor=0.05))) == "Uniform+floor=0.05"
+    assert allocator_name(Modified(Uniform(), ModifierConfig(floor=0.05))) == "Uniform+floor=0.05"
     assert allocator_name(Exp3()) == "Exp3"
     assert settings_of(Fixed((0.5, 0.5)))["shares"] == [0.5, 0.5]
     assert settings_of(load_allocator("uniform+floor=0.05"))["floor"] == "0.05"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.backend import Final, Outcome
+from readsim.backend import Final, Measurement
 
 HOLD = "READSIM_TEST_HOLD"  # the interval that never ends, or "stop N": ctrl-C there
 
@@ -25,15 +25,15 @@ class Learner:
     def manifest(self) -> dict[str, Any]:
         return {"kind": "learner", "rate": self.rate}
 
-    def reset(self, seed: int | None) -> Array:
+    def reset(self, seed: int | None) -> Measurement:
         self.rng = np.random.default_rng(seed)
         self.skill = np.array([0.2, 0.3, 0.1])
-        return self._measured()
+        return Measurement(self._measured(), {})
 
     def _measured(self) -> Array:
         return self.skill[:2] + 0.01 * self.rng.standard_normal(2)
 
-    def run_interval(self, step: int, weights: Array, tokens: int) -> Outcome:
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         what, _, at = os.environ.get(HOLD, "").rpartition(" ")
         if at == str(step):
             if what == "stop":
@@ -41,17 +41,14 @@ class Learner:
             time.sleep(600)  # until it is killed
         gain = 1.0 - np.exp(-self.rate * weights * tokens / 1000.0)
         self.skill = self.skill + (0.9 - self.skill) * np.array([*gain, 0.1 * gain.mean()])
-        return Outcome(self._measured(), {"student": tokens, "probe": 10})
+        return Measurement(self._measured(), {"student": tokens, "probe": 10})
 
-    def dev_eval(self) -> Array:
-        return self._measured()
-
-    def drain(self) -> dict[str, int]:
-        return {}
+    def dev_eval(self) -> Measurement:
+        return Measurement(self._measured(), {})
 
     def final_eval(self) -> Final:
         change = self.skill - np.array([0.2, 0.3, 0.1])
-        return Final(self.skill.copy(), change, np.full(3, 0.01))
+        return Final(self.skill.copy(), change, np.full(3, 0.01), {})
 
     def snapshot(self) -> dict[str, Any]:
         return {"skill": self.skill.copy(), "rng": self.rng.bit_generator.state}
@@ -73,8 +70,8 @@ class Half:
     sources = capabilities = ("a",)
     hidden = ()
 
-    def reset(self, seed: int | None) -> Array:
-        return np.zeros(1)
+    def reset(self, seed: int | None) -> Measurement:
+        return Measurement(np.zeros(1), {})
 
 
 nothing = None

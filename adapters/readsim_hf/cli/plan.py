@@ -72,7 +72,7 @@ def plan(
     outlook = None if foretold is None else foretold.outlook
     work, memory = work_of(made), memory_of(made)
     console = Console()
-    _say(console, show.headline(made))
+    _say(console, show.plan_headline(made))
     console.print(token_table(config, made.spent, made.items))
     console.print(show.work_table(work))
     console.print(show.memory_table(memory))
