@@ -11,15 +11,15 @@ from torch import nn
 
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement, TokenUsage, added
-from readsim.envs.episode import Setting
+from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.streams import seed_sequence
-from readsim_hf.components import Parts
+from readsim_hf.components import Components
 from readsim_hf.interventions import Interventions, intervene, pool_of
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
-from readsim_hf.training.example_stream import Feed
+from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.student import Student, memory_for
 
@@ -31,7 +31,7 @@ class HFBackend:
 
     parts    pair, prompts, teacher, objective, probes: what does not change during a run
     budget   supervised tokens B that the learning-rate schedule and the curriculum are over
-    watch    called with ("window" | "interval" | "pool" | "restored", numbers) as the run goes on
+    watch    called with ("window" | "interval" | "pool" | "restored", numbers) during the run
     workbench   a folder where interventions are kept (`intervene`); None keeps none
     identified  the interventions that the task's requirement was identified with: what they took is
                 charged to each run
@@ -40,10 +40,10 @@ class HFBackend:
     Errors leave the run where its last snapshot was: nothing is charged for an interval that failed.
     """
 
-    def __init__(self, parts: Parts, budget: int, watch: Watch | None = None) -> None:
+    def __init__(self, parts: Components, budget: int, watch: Watch | None = None) -> None:
         if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
             raise ConfigError(f"budget = {budget!r}: a whole number of tokens >= 1")
-        self.parts, self.budget = parts, budget
+        self.components, self.budget = parts, budget
         self.watch: Watch = watch or (lambda kind, numbers: None)
         self._seed, self._episode = -1, 0
         self.workbench: Path | None = None
@@ -56,15 +56,15 @@ class HFBackend:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        return self.parts.library.capabilities
+        return self.components.library.capabilities
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        return self.parts.suite.capabilities
+        return self.components.suite.capabilities
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        return self.parts.suite.hidden
+        return self.components.suite.hidden
 
     @property
     def prompt_counts(self) -> dict[str, dict[str, int]]:
@@ -87,20 +87,20 @@ class HFBackend:
             raise ConfigError("reset(None) before any seed: the first run needs one")
         else:
             self._episode += 1
-        self.parts.suite.seal()
+        self.components.suite.seal()
         self._feed = self._new_feed()
-        self._student = self.parts.fresh_student()
+        self._student = self.components.fresh_student()
         self._spent = 0
         self.tested = None
-        before = {} if self.identified is None else self.identified.charges
+        before = {} if self.identified is None else self.identified.token_usage
         measured = self.measure("probe")
         return Measurement(measured.profile, added(before, measured.token_usage))
 
-    def _new_feed(self) -> Feed:
+    def _new_feed(self) -> ExampleStream:
         """The examples of (seed, episode), from their first."""
-        self.parts.open_cache()
+        self.components.open_cache()
         child = seed_sequence(self._seed, "data", self._episode).generate_state(1, np.uint64)
-        return self.parts.feed(int(child[0]) >> 1, lambda: self.student.model)
+        return self.components.feed(int(child[0]) >> 1, lambda: self.student.model)
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before = self._feed.tokens
@@ -111,7 +111,7 @@ class HFBackend:
             clock = time.perf_counter()
             with memory_for("decoding.batch_size, or soft.kind = 'topk'"):
                 examples = self._feed.window(
-                    weights, trained, tokens, self.parts.recipe.batch, spent
+                    weights, trained, tokens, self.components.recipe.batch, spent
                 )
             asked = time.perf_counter()
             if examples:
@@ -133,7 +133,9 @@ class HFBackend:
         """Scores of the student, or of another model, item by item."""
         clock = time.perf_counter()
         with memory_for("probes.batch_size"):
-            measured = self.parts.measure(self.student.model if model is None else model, split)
+            measured = self.components.measure(
+                self.student.model if model is None else model, split
+            )
         self.seconds["probe"] += time.perf_counter() - clock
         return measured
 
@@ -143,11 +145,11 @@ class HFBackend:
 
     def final_eval(self) -> Final:
         """Scores of the student on the test split, which nothing reads before, and of its start."""
-        self.parts.suite.open_test()
+        self.components.suite.open_test()
         last = self.measure("test")
-        first = self.measure("test", self.parts.pair.fresh_student())
+        first = self.measure("test", self.components.pair.fresh_student())
         self.tested = first, last
-        change, sd = self.parts.suite.paired_change(first, last)
+        change, sd = self.components.suite.paired_change(first, last)
         return Final(last.profile, change, sd, added(last.token_usage, first.token_usage))
 
     def teacher_profile(self) -> Measurement:
@@ -156,25 +158,25 @@ class HFBackend:
         Raises CapabilityMissingError where teacher and student read text differently, or the teacher
         is a server or several teachers.
         """
-        model = self.parts.pair.local_teacher()
-        if self.parts.pair.vocabulary is None:
+        model = self.components.pair.local_teacher()
+        if self.components.pair.vocabulary is None:
             raise CapabilityMissingError(
                 "the teacher's scores: its tokenizer differs from the student's, which the probes use"
             )
         measured = self.measure("probe", model)
         return Measurement(measured.profile, measured.token_usage)
 
-    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, TokenUsage]:
+    def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
         """A pool from short trainings with random allocations, each undone.
 
         Those that the requirement was identified with are used again, and charged once.
         """
         done, usage = self.identified, dict[str, int]()
         if done is None:
-            tokens, runs = setting.schedule[0], min(self.parts.pool_runs, size)
+            tokens, runs = episode.schedule[0], min(self.components.pool_runs, size)
             done = intervene(self, tokens, runs, seed)
-            usage = done.charges
-        return pool_of(done, self.parts.suite, setting, size, seed), usage
+            usage = done.token_usage
+        return pool_of(done, self.components.suite, episode, size, seed), usage
 
     @property
     def last(self) -> ItemScores:
@@ -194,7 +196,7 @@ class HFBackend:
     def _put_tree(self, tree: Mapping[str, Any]) -> None:
         self._seed, self._episode = int(tree["seed"]), int(tree["episode"])
         if self._student is None:
-            self._student = self.parts.fresh_student()
+            self._student = self.components.fresh_student()
         self._feed = self._new_feed()
         self._feed.restore(tree["feed"])
         self._spent = int(tree["spent"])
@@ -219,12 +221,12 @@ class HFBackend:
 
     def save(self, folder: Path) -> None:
         student = self.student
-        tree = {**self._tree(), "identity": self.parts.identity}
+        tree = {**self._tree(), "identity": self.components.identity}
         save_student(folder, student.weights(), student.moments(), tree)
 
     def load(self, folder: Path) -> None:
         weights, moments, tree = load_saved_student(folder)
-        if tree["identity"] != self.parts.identity:
+        if tree["identity"] != self.components.identity:
             raise RunLogError(f"{folder} belongs to a run with another pair, recipe or probes")
         self._put_tree(tree)
         self.student.put(weights, moments)

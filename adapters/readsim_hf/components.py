@@ -29,14 +29,14 @@ from readsim_hf.prompt_selection import (
     suffixes_of,
     wrapping_of,
 )
-from readsim_hf.prompts.length_filter import fitting
+from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.supervision import supervision
 from readsim_hf.teacher_factory import teacher_of
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.training.example_stream import Feed
+from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
 from readsim_hf.training.recipe import Recipe
@@ -47,8 +47,8 @@ VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
-    """See `build_parts`.
+class Components:
+    """See `build_components`.
 
     `left_out` names templates whose prompts are too long; `manifest` is plain data, `identity` its
     SHA-256 without the versions; `make_student` is another where several processes train it.
@@ -75,7 +75,7 @@ class Parts:
         """The pair's starting student with a new optimiser."""
         return self.make_student(self.pair.fresh_student(), self.recipe, self.objective)
 
-    def feed(self, seed: int, student: Callable[[], nn.Module]) -> Feed:
+    def feed(self, seed: int, student: Callable[[], nn.Module]) -> ExampleStream:
         """A run's examples; `student` gives the student that answers on-policy prompts."""
         streams = [
             PromptStream(
@@ -99,7 +99,9 @@ class Parts:
             context=self.pair.context,
             auxiliary=self.auxiliary_weight,
         )
-        return Feed(streams, replies, self.data.group, replies.cut, self.teacher.signal.tasks)
+        return ExampleStream(
+            streams, replies, self.data.group, replies.cut, self.teacher.signal.tasks
+        )
 
     @property
     def _translates(self) -> bool:
@@ -117,7 +119,7 @@ class Parts:
         return self.suite.measure(bare(model), self.pair.tokenizer, split)
 
 
-def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -> Parts:
+def build_components(config: RunConfig, pair: Pair, library: Library | None = None) -> Components:
     """Everything of a run, checked together before anything is trained or asked.
 
     `library` None is the pair's own with the templates of `config.data`. Raises ConfigError for a
@@ -130,12 +132,12 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
     suffixes = suffixes_of(config, library.style, signal)
-    readers = (*(voice.tokenizer for voice in pair.voices), pair.tokenizer)
+    readers = (*(teacher.tokenizer for teacher in pair.teacher_sources), pair.tokenizer)
     counts = [partial(_count, tokenizer) for tokenizer in readers]
     able = partial(
         leaves_room, config, pair.context, counts, suffixes, wrapping=wrapping_of(readers)
     )
-    library, left_out = fitting(library, able)
+    library, left_out = filter_by_length(library, able)
     decoding = Decoding(**asdict(config.decoding))
     teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy)
     vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
@@ -149,7 +151,7 @@ def build_parts(config: RunConfig, pair: Pair, library: Library | None = None) -
         truncate=config.probes.truncate,
     )
     manifest = manifest_of(config, pair, library, teacher, splits)
-    made = Parts(
+    made = Components(
         pair=pair,
         library=library,
         teacher=teacher,

@@ -21,20 +21,20 @@ from readsim.runs.read_logs import read_log
 from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
-from readsim_hf.components import Parts, build_parts
+from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, preset_table, read_table
 from readsim_hf.distributed_run import join, led, work
 from readsim_hf.identify import identify
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
-from readsim_hf.progress import Watching
+from readsim_hf.progress import ProgressDisplay
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import refusals_of, save_results, show_identified, show_results
 from readsim_hf.teachers.record import TeacherRecord
-from readsim_hf.token_estimate import show_outlay
+from readsim_hf.token_estimate import show_token_estimate
 from readsim_hf.training.agreement import agreement
 from readsim_hf.training.distributed_student import is_sharded
-from readsim_hf.training.process_group import Processes, said_once
+from readsim_hf.training.process_group import ProcessGroup, said_once
 
 HELD_OUT = 64  # prompts on which student and teacher are compared
 
@@ -53,7 +53,7 @@ def resolve(file: Path | None, options: Mapping[str, Any], cache: Path | None = 
 
 
 def log_config(
-    config: RunConfig, env: DistillEnv, parts: Parts, found: Identified | None = None
+    config: RunConfig, env: DistillEnv, parts: Components, found: Identified | None = None
 ) -> dict[str, Any]:
     """The header of the run log: the fields that every backend's has, and the manifest."""
     more: dict[str, Any] = {} if found is None else {"identified": asdict(found)}
@@ -65,7 +65,7 @@ def log_config(
         seeds=[config.seed],
         identity=(f"hf:{parts.pair.name}", parts.identity[:16]),
         pool_runs=config.pool_runs,
-        weights=env.setting.task.weights.tolist(),
+        weights=env.episode.task.weights.tolist(),
         manifest=dict(parts.manifest),
         **more,
     )
@@ -91,7 +91,7 @@ def distill(
     tensorboard: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Run, or with `resume` go on with, the run that the settings describe; results are in `out`.
+    """Run, or with `resume` continue, the run that the settings describe; results are in `out`.
 
     Started as one of several processes, this one drives them or follows.
     """
@@ -109,7 +109,7 @@ def distill(
 def _drive(
     config: RunConfig,
     out: Path,
-    processes: Processes | None,
+    processes: ProcessGroup | None,
     resume: bool,
     tensorboard: bool,
     dry_run: bool,
@@ -123,13 +123,13 @@ def _drive(
         )
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
     pair = load_pair(**asdict(config.pair), server=config.server)
-    parts = build_parts(config, pair)
+    parts = build_components(config, pair)
     if processes is not None:
         parts = led(parts, processes)
     backend = HFBackend(parts, config.budget)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)  # what the allocator needs is there
-    show_outlay(console, config, parts, allocator)
+    show_token_estimate(console, config, parts, allocator)
     if dry_run:
         return
     path = out / "runs" / f"{run_name(config)}.jsonl"
@@ -143,7 +143,7 @@ def _drive(
             console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
             return
         write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
-        watching = Watching(out / "runs" / run_name(config), config, env, tensorboard)
+        watching = ProgressDisplay(out / "runs" / run_name(config), config, env, tensorboard)
         backend.watch = stack.enter_context(watching)
         stack.enter_context(
             interruptible(
@@ -192,9 +192,9 @@ def _told(
     """The environment with the requirement that is identified, its interventions in `out`."""
     backend = env.backend
     assert isinstance(backend, HFBackend)
-    advice = f"what was done is kept in {out}, the same command goes on"
+    advice = f"what was done is kept in {out}, the same command resumes"
     with (
-        Watching(out / "interventions" / run_name(config), config, env, False) as watching,
+        ProgressDisplay(out / "interventions" / run_name(config), config, env, False) as watching,
         interruptible(advice),
         torch.random.fork_rng(),
     ):
@@ -205,18 +205,20 @@ def _told(
     return told, found
 
 
-def _held_out(parts: Parts) -> list[TeacherRecord]:
+def _held_out(parts: Components) -> list[TeacherRecord]:
     """The teacher's replies to prompts of the dev split, asked outside the budget; none where the
     distributions that agreement needs are not stored, or a server would have to be paid."""
     soft = parts.teacher.soft
-    paid = any(voice.server is not None for voice in parts.pair.voices)
+    paid = any(teacher.server is not None for teacher in parts.pair.teacher_sources)
     if soft is None or soft.kind == "sampled" or paid:
         return []
     prompts = parts.suite.splits.prompts("dev")[:HELD_OUT]
     return [r for r in parts.teacher.ask(prompts) if r is not None]
 
 
-def _agreement(model: nn.Module, held_out: list[TeacherRecord], parts: Parts) -> dict[str, Any]:
+def _agreement(
+    model: nn.Module, held_out: list[TeacherRecord], parts: Components
+) -> dict[str, Any]:
     outside = [truncation_report(r.soft) for r in held_out if r.soft is not None]
     return {
         **agreement(model, held_out, parts.pair.shared_vocabulary())._asdict(),

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from readsim.errors import ConfigError
-from readsim_hf.components import Parts
+from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
 from readsim_hf.models.loading import moved
 from readsim_hf.models.pairs import load_student
@@ -17,7 +17,7 @@ from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.ids import fingerprint
 from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
-from readsim_hf.training.process_group import Processes, world_size
+from readsim_hf.training.process_group import ProcessGroup, world_size
 
 # What accelerate may be told and is not done, and what to use for it.
 _NOT_DONE = {
@@ -28,7 +28,7 @@ _NOT_DONE = {
 }
 
 
-def join(config: RunConfig) -> Processes | None:
+def join(config: RunConfig) -> ProcessGroup | None:
     """This process among the others of its run, or None where it is alone.
 
     Raises ConfigError for what the launcher was told and readsim does not do, and for settings that
@@ -47,16 +47,16 @@ def join(config: RunConfig) -> Processes | None:
             "accepted: 'no' for accelerate, or the same for both"
         )
     is_sharded()
-    return Processes(config.pair.device, timedelta(minutes=config.timeout), config.threads)
+    return ProcessGroup(config.pair.device, timedelta(minutes=config.timeout), config.threads)
 
 
-def led(parts: Parts, processes: Processes) -> Parts:
+def led(parts: Components, processes: ProcessGroup) -> Components:
     """The parts of a run whose student all processes train."""
     facts = {"student": parts.manifest["student"], "vocabulary": parts.pair.vocabulary}
     return replace(parts, make_student=partial(Lead, processes=processes, facts=facts))
 
 
-def work(processes: Processes, config: RunConfig) -> None:
+def work(processes: ProcessGroup, config: RunConfig) -> None:
     """Train what process 0 sends until it stops; nothing is written, shown or asked of a teacher."""
     processes.agree(config.table())
     pair = config.pair

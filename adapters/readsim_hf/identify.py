@@ -25,14 +25,16 @@ def card_of(config: RunConfig, backend: HFBackend, task: Task) -> TaskCard:
 
     Raises ConfigError for an exemplar that is a test item.
     """
-    test = backend.parts.suite.splits.keys("test")
+    test = backend.components.suite.splits.keys("test")
     if config.identifier.card:
         card = load_card(Path(config.identifier.card))
         card.check_unseen(test, config.identifier.card)
         return card
     counted = zip(backend.capabilities, task.weights.tolist(), strict=True)
     weights = {name: weight for name, weight in counted if weight > 0}
-    return draw_card(weights, backend.parts.library, generator(config.seed, "requirement", 3), test)
+    return draw_card(
+        weights, backend.components.library, generator(config.seed, "requirement", 3), test
+    )
 
 
 def identify(config: RunConfig, env: DistillEnv, folder: Path) -> tuple[Task, Identified]:
@@ -42,14 +44,14 @@ def identify(config: RunConfig, env: DistillEnv, folder: Path) -> tuple[Task, Id
     on where they were cut off, and the requirement. The interventions stay in `env.backend`, which is
     to be reset: they are its offline pool too, and each run is charged with them.
     """
-    backend, task = env.backend, env.setting.task
+    backend, task = env.backend, env.episode.task
     assert isinstance(backend, HFBackend)
     folder.mkdir(parents=True, exist_ok=True)
     backend.workbench, backend.identified = folder, None
     backend.reset(config.seed)
-    backend.identified = intervene(backend, env.setting.schedule[0], config.pool_runs, config.seed)
+    backend.identified = intervene(backend, env.episode.schedule[0], config.pool_runs, config.seed)
     card = card_of(config, backend, task)
-    run = [backend.parts.identity, config.budget, config.steps, config.seed, config.pool_runs]
+    run = [backend.components.identity, config.budget, config.steps, config.seed, config.pool_runs]
     about = digest_of([*run, config.table()["identifier"], card.text])
     path = folder / f"requirement-{about[:16]}.json"
     if not path.is_file():
@@ -59,7 +61,7 @@ def identify(config: RunConfig, env: DistillEnv, folder: Path) -> tuple[Task, Id
 
 
 def _find(config: RunConfig, backend: HFBackend, done: Interventions, card: TaskCard) -> Identified:
-    parts = backend.parts
+    parts = backend.components
     change, dev = done.changes(parts.suite)
     about = config.identifier, parts.library, config.seed, parts.suite.splits.keys("test")
     tasks, others = auxiliary_tasks(*about), auxiliary_tasks(*about, held_out=True)

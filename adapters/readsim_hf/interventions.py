@@ -10,13 +10,13 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.backend import Backend, added, undone
-from readsim.envs.episode import Setting
+from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.errors import RunLogError
 from readsim.runs.cell import digest_of
 from readsim.streams import generator
 from readsim.tree_file import write_atomic
-from readsim_hf.components import Parts
+from readsim_hf.components import Components
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores, ProbeSuite
 
@@ -28,7 +28,7 @@ class Intervention:
     """One short training from the start: token shares (S,), tokens used by kind, scores afterwards."""
 
     weights: Array
-    charges: Mapping[str, int]
+    token_usage: Mapping[str, int]
     probe: Scores
     dev: Scores
 
@@ -38,7 +38,7 @@ class Intervention:
             split: {name: values.tolist() for name, values in getattr(self, split).items()}
             for split in ("probe", "dev")
         }
-        return {"weights": self.weights.tolist(), "charges": dict(self.charges), **scores}
+        return {"weights": self.weights.tolist(), "charges": dict(self.token_usage), **scores}
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> "Intervention":
@@ -57,11 +57,11 @@ class Interventions:
     rows: tuple[Intervention, ...]
 
     @property
-    def charges(self) -> dict[str, int]:
+    def token_usage(self) -> dict[str, int]:
         """What all of them took, by ledger kind: student tokens count as offline."""
         out: dict[str, int] = {}
         for row in self.rows:
-            for kind, amount in row.charges.items():
+            for kind, amount in row.token_usage.items():
                 out[kind] = out.get(kind, 0) + amount
         return out
 
@@ -79,7 +79,7 @@ class Interventions:
 class Trainer(Backend, Protocol):
     """What interventions need of the real-run backend besides the contract."""
 
-    parts: Parts
+    components: Components
     budget: int
     workbench: Path | None
     watch: Callable[[str, Mapping[str, float]], None]
@@ -98,12 +98,12 @@ def intervene(backend: Trainer, tokens: int, runs: int, seed: int) -> Interventi
     """`runs` trainings of `tokens` with random sparse allocations from where the backend is.
 
     Each is undone. In `backend.workbench`, if that is a folder, they are kept as they end, and
-    what is there already is not trained again: a killed process goes on, and runs of other allocators
+    what is there already is not trained again: a killed process resumes, and runs of other allocators
     with the same settings and seed share them. What they took is charged to each all the same.
     """
     allocations = random_allocations(generator(seed, "bootstrap", 0), runs, len(backend.sources))
     about = {
-        "identity": backend.parts.identity,
+        "identity": backend.components.identity,
         "budget": backend.budget,
         "seed": seed,
         "tokens": tokens,
@@ -150,7 +150,9 @@ def _measured(backend: Trainer, weights: Array | None, tokens: int) -> Intervent
     return Intervention(shares, added(used, dev.token_usage), probe.scores, dev.scores)
 
 
-def pool_of(done: Interventions, suite: ProbeSuite, setting: Setting, size: int, seed: int) -> Pool:
+def pool_of(
+    done: Interventions, suite: ProbeSuite, episode: EpisodeConfig, size: int, seed: int
+) -> Pool:
     """`size` transitions from the start of a run.
 
     Each intervention is a row; then each is repeated with its probe items resampled, the same resample
@@ -168,7 +170,7 @@ def pool_of(done: Interventions, suite: ProbeSuite, setting: Setting, size: int,
     return Pool(
         profile=np.array(profiles),
         budget_left=np.ones(size),
-        history=np.zeros((size, setting.history * setting.width)),
+        history=np.zeros((size, episode.history * episode.width)),
         allocation=np.array([rest[parent].weights for parent in parents.tolist()]),
         change=np.array(changes),
         tokens=np.full(size, float(done.tokens)),

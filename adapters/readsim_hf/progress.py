@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a progress bar, a table of training steps, TensorBoard events."""
+"""What is shown during a run: a progress bar, a table of training steps, TensorBoard events."""
 
 import csv
 import time
@@ -18,7 +18,7 @@ from readsim_hf.training.saved import writing
 COLUMNS = ("spent", "tokens", "loss", "gradient", "rate")
 
 
-class Watching:
+class ProgressDisplay:
     """Called by the backend with what happens; see `HFBackend.watch`.
 
     stem   `STEM.csv` gets one row an optimiser step, `STEM.tensorboard/` the events
@@ -92,7 +92,7 @@ class Watching:
         """After each decision of the allocator (not after what it only tried): the profile."""
         env, numbers, console = self._env, self._interval, self._bar.console
         self._steps = int(numbers["step"]) + 1
-        names, profile = env.setting.visible, env.profile
+        names, profile = env.episode.visible, env.profile
         shown = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(names, profile, strict=True))
         console.print(f"{self._steps}/{self._of}  {shown}", markup=False, highlight=False)
         if not self._said and self._steps < self._of:

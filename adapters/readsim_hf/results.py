@@ -38,11 +38,11 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
     with no_progress_bars(), writing(folder):
         # with LoRA its adapters alone
         (model if hasattr(model, "peft_config") else bare(model)).save_pretrained(folder)
-        backend.parts.pair.tokenizer.save_pretrained(folder)
-    suite = backend.parts.suite
+        backend.components.pair.tokenizer.save_pretrained(folder)
+    suite = backend.components.suite
     if backend.tested is None:  # the process that measured it ended before it could write
         suite.open_test()
-        before = backend.measure("test", backend.parts.pair.fresh_student())
+        before = backend.measure("test", backend.components.pair.fresh_student())
         backend.tested = before, backend.measure("test")
     refusals = refusals_of(backend)
     facts = {
@@ -54,7 +54,7 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         },
         "seconds": backend.seconds,
         "agreement": dict(agreement),
-        "teacher": asdict(backend.parts.teacher.counts),
+        "teacher": asdict(backend.components.teacher.counts),
         "prompts": backend.prompt_counts,
         **({"refusals": refusals} if refusals else {}),
     }
@@ -71,7 +71,7 @@ def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
 
 def show_identified(console: Console, env: DistillEnv, found: Identified) -> None:
     """What the task is found to require, how sure that is, and a warning where it is not known."""
-    names = env.setting.visible
+    names = env.episode.visible
     shown = "  ".join(f"{n} {r:.2f}" for n, r in zip(names, found.requirement, strict=True))
     console.print(f"requirement: {shown}", markup=False, highlight=False)
     console.print(

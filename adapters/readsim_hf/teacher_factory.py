@@ -2,7 +2,7 @@
 
 from readsim.errors import ConfigError, unknown
 from readsim_hf.models.pairs import Pair
-from readsim_hf.models.teacher_source import Voice
+from readsim_hf.models.teacher_source import TeacherSource
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.prompts.checkers import format_ok
 from readsim_hf.prompts.library import Library
@@ -33,23 +33,23 @@ def teacher_of(
         if capability not in library.capabilities:
             raise unknown("capability in [pair.teachers]", capability, library.capabilities)
     vocab = None if soft is None else pair.shared_vocabulary()
-    voices = pair.voices
-    if on_policy > 0 and (len(voices) > 1 or pair.server is not None):
+    all_teachers = pair.teacher_sources
+    if on_policy > 0 and (len(all_teachers) > 1 or pair.server is not None):
         raise ConfigError(
             f"on_policy = {on_policy!r}: the student's own text is scored by one teacher that is loaded "
             "here, not by servers or several teachers; use on_policy = 0"
         )
-    distinct = {_who(voice): voice for voice in voices}
+    distinct = {_who(teacher): teacher for teacher in all_teachers}
     made = {
-        who: _one(voice, pair, library, signal, decoding, soft, vocab)
-        for who, voice in distinct.items()
+        who: _one(teacher, pair, library, signal, decoding, soft, vocab)
+        for who, teacher in distinct.items()
     }
-    main = made[_who(voices[0])]
+    main = made[_who(all_teachers[0])]
     if not pair.others:
         return main
     return Router(
         main,
-        {capability: made[_who(voice)] for capability, voice in pair.others.items()},
+        {capability: made[_who(teacher)] for capability, teacher in pair.others.items()},
         [made[w] for w, v in distinct.items() if v.server is not None or v.vocabulary is not None],
         pair.tokenizer,
         ends=end_ids(pair.student, pair.tokenizer),
@@ -59,7 +59,7 @@ def teacher_of(
 
 
 def _one(
-    voice: Voice,
+    teacher: TeacherSource,
     pair: Pair,
     library: Library,
     signal: TeacherSignal,
@@ -67,9 +67,9 @@ def _one(
     soft: SoftSettings | None,
     vocab: int | None,
 ) -> AnyTeacher:
-    if voice.server is not None:
+    if teacher.server is not None:
         return ServerTeacher(
-            voice.server,
+            teacher.server,
             pair.tokenizer,
             library.style,
             signal,
@@ -78,22 +78,22 @@ def _one(
             ends=end_ids(pair.student, pair.tokenizer),
             vocab=vocab or vocabulary_size(pair.student.config),
             context=pair.context,
-            known=voice.tokenizer if voice.known else None,
+            known=teacher.tokenizer if teacher.known else None,
             soft=soft,
         )
-    assert voice.model is not None
+    assert teacher.model is not None
     return Teacher(
-        voice.model,
-        voice.tokenizer,
+        teacher.model,
+        teacher.tokenizer,
         library.style,
         signal,
         decoding=decoding,
         format_ok=format_ok,
         soft=soft,
-        vocab=vocab or voice.vocabulary,
+        vocab=vocab or teacher.vocabulary,
     )
 
 
-def _who(voice: Voice) -> tuple[int, int]:
+def _who(teacher: TeacherSource) -> tuple[int, int]:
     """Equal for the same teacher under two capabilities."""
-    return id(voice.model), id(voice.server)
+    return id(teacher.model), id(teacher.server)

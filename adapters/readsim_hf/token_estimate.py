@@ -18,7 +18,7 @@ from readsim.runs.loop import DEV_CHECKPOINTS
 from readsim.streams import generator
 from readsim.token_counts import show_tokens
 from readsim.worlds.task import resolve_task
-from readsim_hf.components import Parts
+from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.benchmark import Benchmark
@@ -81,7 +81,7 @@ def _reply(prompt: Prompt, form: Form, mark: str) -> str:
 
 
 @dataclass(frozen=True)
-class Outlay:
+class TokenEstimate:
     """Tokens of one run, and what they are made of.
 
     kinds      tokens by the ledger's kinds; `student` is exact
@@ -108,7 +108,7 @@ class Outlay:
     trials: bool
 
 
-def outlay(
+def estimate_tokens(
     config: RunConfig,
     needs: Collection[str],
     teacher: Lengths,
@@ -116,7 +116,7 @@ def outlay(
     shares: Array,
     items: Mapping[str, int],
     probe: tuple[float, float],
-) -> Outlay:
+) -> TokenEstimate:
     """Estimates from mean lengths.
 
     shares   of the budget by source (S,): the task's, since nobody knows an allocator's before
@@ -146,7 +146,7 @@ def outlay(
         "offline": float(pool * interval),
     }
     prompt, reply = (float(mixed @ part) for part in student[:2])
-    return Outlay(
+    return TokenEstimate(
         kinds, examples, prompt, reply, read, said, own, trained, measured, *probe, "trial" in needs
     )
 
@@ -184,7 +184,7 @@ def shares_of(config: RunConfig, sources: tuple[str, ...], hidden: tuple[str, ..
     return source_prior(task.requirement, sources, sources)
 
 
-def outlay_of(config: RunConfig, parts: Parts, allocator: Allocator) -> Outlay:
+def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator) -> TokenEstimate:
     """Of a run whose models are loaded."""
     pair, signal, longest = parts.pair, parts.teacher.signal, config.decoding.max_new_tokens
     teacher = lengths(parts.library, signal.form, reader(pair.teacher_tokenizer), longest)
@@ -196,7 +196,7 @@ def outlay_of(config: RunConfig, parts: Parts, allocator: Allocator) -> Outlay:
         parts.library, suite.benchmarks, suite.splits, config, reader(pair.tokenizer)
     )
     shares = shares_of(config, parts.library.capabilities, parts.suite.hidden)
-    return outlay(
+    return estimate_tokens(
         config, allocator.needs, teacher, student, shares, item_counts(suite.splits), probe
     )
 
@@ -206,7 +206,7 @@ def item_counts(splits: Splits) -> dict[str, int]:
     return {s: sum(splits.sizes(s).values()) for s in ("probe", "dev", "test")}
 
 
-def token_table(config: RunConfig, spent: Outlay, items: Mapping[str, int]) -> Table:
+def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int]) -> Table:
     """Tokens by kind, and how they are known."""
     table = Table("tokens", "", "how")
     own = spent.own
@@ -229,9 +229,11 @@ def token_table(config: RunConfig, spent: Outlay, items: Mapping[str, int]) -> T
     return table
 
 
-def show_outlay(console: Console, config: RunConfig, parts: Parts, allocator: Allocator) -> None:
+def show_token_estimate(
+    console: Console, config: RunConfig, parts: Components, allocator: Allocator
+) -> None:
     """A table of tokens by kind: exact for the student, estimated for the others."""
-    spent = outlay_of(config, parts, allocator)
+    spent = token_estimate_of(config, parts, allocator)
     console.print(
         f"{escape(parts.pair.name)}: {escape(_teachers(parts.pair))}, "
         f"{_size(parts.pair.student)} student; "
@@ -239,7 +241,7 @@ def show_outlay(console: Console, config: RunConfig, parts: Parts, allocator: Al
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
     )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
-    if not config.data.cache and any(voice.server for voice in parts.pair.voices):
+    if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
         console.print(
             "warning: cache is '': replies of the server are not kept, and --resume pays for them again",
             markup=False,
@@ -258,9 +260,11 @@ def _round(tokens: float) -> str:
 def _teachers(pair: Pair) -> str:
     """Size of each teacher, or where it is served."""
     said = []
-    for capability, voice in zip(("", *pair.others), pair.voices, strict=True):
-        where = f"{voice.server.model} at {voice.server.url}" if voice.server else ""
-        what = f"{_size(voice.model)} teacher" if voice.model is not None else f"teacher {where}"
+    for capability, teacher in zip(("", *pair.others), pair.teacher_sources, strict=True):
+        where = f"{teacher.server.model} at {teacher.server.url}" if teacher.server else ""
+        what = (
+            f"{_size(teacher.model)} teacher" if teacher.model is not None else f"teacher {where}"
+        )
         said.append(f"{what} for {capability}" if capability else what)
     return ", ".join(said)
 

@@ -1,1 +1,1 @@
-"""The command `readsim`: a file a command."""
+"""The command `readsim`: a file per command."""

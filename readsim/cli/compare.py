@@ -77,7 +77,7 @@ def compare(
     if workers < 1:
         raise ConfigError(f"jobs = {workers!r}: at least 1")
     refuse_other_runs(out, cells)
-    kept = f"what is finished is kept in {out}, the same command goes on"
+    kept = f"finished runs are kept in {out}, the same command resumes"
     with (
         interruptible(kept),
         use_backend(backend, workers),

@@ -14,7 +14,7 @@ from readsim.cli.common import interruptible, parse_list, progress
 from readsim.errors import ConfigError
 from readsim.fitting.cross_validation import FOLDS, candidates
 from readsim.fitting.diagnostics import compare_columns, warnings_of
-from readsim.fitting.intervals import RESAMPLES, Sure, how_sure
+from readsim.fitting.intervals import RESAMPLES, FitIntervals, fit_intervals
 from readsim.fitting.law import MEMBERS, Fitted, fit_law
 from readsim.fitting.predict import forecast, measured_for
 from readsim.fitting.table import Options, Runs, read_run_table
@@ -83,7 +83,7 @@ def fit(
     console.print(f"{', '.join(p.name for p in written)} are in {out.parent}", markup=False)
 
 
-def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, Sure]:
+def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, FitIntervals]:
     from threadpoolctl import threadpool_limits
 
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load it to limit it
@@ -110,7 +110,9 @@ def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, Sure]:
         )
         bar.update(job, completed=bar.tasks[job].total)
         job = bar.add_task("intervals", total=RESAMPLES)
-        return fitted, how_sure(fitted, count=RESAMPLES, seed=seed, tick=lambda: bar.advance(job))
+        return fitted, fit_intervals(
+            fitted, count=RESAMPLES, seed=seed, tick=lambda: bar.advance(job)
+        )
 
 
 def _draw(fitted: Fitted, table: Runs, stem: Path) -> list[Path]:
@@ -127,7 +129,7 @@ def _draw(fitted: Fitted, table: Runs, stem: Path) -> list[Path]:
     return paths
 
 
-def _show(console: Console, fitted: Fitted, sure: Sure, table: Runs) -> None:
+def _show(console: Console, fitted: Fitted, sure: FitIntervals, table: Runs) -> None:
     choice = fitted.choice
     console.print(
         f"{len(table.tokens)} rows, {len(table.sources)} sources, {len(table.capabilities)} capabilities; "
@@ -151,7 +153,7 @@ def _show(console: Console, fitted: Fitted, sure: Sure, table: Runs) -> None:
     unclear, many = int(sure.effect.spans_zero.sum()), sure.effect.value.size
     console.print(
         f"mean held-out Spearman {mean:.4f}; {unclear} of {many} effects of one more percent of a "
-        f"source (around the mean mixture, {show_tokens(sure.budget)} tokens) cannot be told from 0",
+        f"source (around the mean mixture, {show_tokens(sure.budget)} tokens) is not significant",
         markup=False,
         highlight=False,
     )

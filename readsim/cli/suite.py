@@ -30,7 +30,7 @@ def compare_suite(
     if workers < 1:
         raise ConfigError(f"jobs = {workers!r}: at least 1")
     console.print(about(plan), markup=False, highlight=False)
-    kept = f"what is finished is kept in {out}, the same command goes on"
+    kept = f"finished runs are kept in {out}, the same command resumes"
     with (
         interruptible(kept),
         use_backend(backend, workers),

@@ -53,12 +53,12 @@ def theory(
     with interruptible(kept), progress(Console(stderr=True)) as bar:
         job = bar.add_task("subjects", total=len(names) + 1 + (runs is not None))
         if runs is not None:
-            results += survey.of_runs(runs, lacking.append)
+            results += survey.check_run_statements(runs, lacking.append)
             bar.advance(job)
-        results += survey.of_toy()
+        results += survey.check_toy_statements()
         bar.advance(job)
         for name in names:
-            results += survey.of_world(name, chosen, lacking.append)
+            results += survey.check_world_statements(name, chosen, lacking.append)
             bar.advance(job)
     console.print(overview(results))
     for text in lacking:
@@ -77,7 +77,7 @@ def theory(
 
 
 def overview(results: Sequence[Result]) -> Table:
-    """One row a statement: subjects by verdict, and the subject farthest on the wrong side."""
+    """One row per statement: subjects by verdict, and the subject farthest on the wrong side."""
     table = Table("statement", "holds", "fails", "undecided", "statistic, bound", "where")
     for statement in dict.fromkeys(r.statement for r in results):
         rows = [r for r in results if r.statement == statement]

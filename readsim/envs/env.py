@@ -20,10 +20,10 @@ from readsim.backend import (
     not_measured,
     undone,
 )
-from readsim.envs.episode import HISTORY, Setting
+from readsim.envs.episode import HISTORY, EpisodeConfig
 from readsim.envs.history import remembered
 from readsim.envs.ledger import Ledger
-from readsim.envs.requirement_modes import Telling
+from readsim.envs.requirement_modes import RequirementMode
 from readsim.envs.reward import RewardConfig, proxy_reward, spill_prices
 from readsim.envs.simplex import as_allocation
 from readsim.errors import AllocationError, ConfigError, unknown
@@ -49,19 +49,23 @@ RULES = (
 Observation = dict[str, Array]
 
 
-def make_setting(world: World, task: AnyTask | None, budget: AnyBudget, **rest: Any) -> Setting:
+def make_episode(
+    world: World, task: AnyTask | None, budget: AnyBudget, **rest: Any
+) -> EpisodeConfig:
     """The setting of a simulated episode; the default task is the world's first."""
     tokens = parse_tokens(budget)
     check_budget(world, tokens)
     chosen = world.task(task if task is not None else world.task_names[0])
-    return Setting(world.sources, world.visible, chosen, tokens, scores=world.is_score, **rest)
+    return EpisodeConfig(
+        world.sources, world.visible, chosen, tokens, scores=world.is_score, **rest
+    )
 
 
-def check_same_spaces(world: World, setting: Setting) -> None:
+def check_same_spaces(world: World, episode: EpisodeConfig) -> None:
     """Raise ConfigError for a world whose episodes would have other spaces than `setting` has."""
     pairs = {
-        "sources": (world.sources, setting.sources),
-        "visible capabilities": (world.visible, setting.visible),
+        "sources": (world.sources, episode.sources),
+        "visible capabilities": (world.visible, episode.visible),
     }
     for what, (new, old) in pairs.items():
         if len(new) != len(old):
@@ -69,7 +73,7 @@ def check_same_spaces(world: World, setting: Setting) -> None:
                 f"reset option 'world': {world.name!r} has {len(new)} {what}, the environment has "
                 f"{len(old)}"
             )
-    if world.is_score != setting.scores:
+    if world.is_score != episode.scores:
         raise ConfigError(
             f"reset option 'world': {world.name!r} has profiles on another scale (scores or negated "
             "losses)"
@@ -141,7 +145,7 @@ class DistillEnv(gym.Env[Any, Any]):
         if backend is None:
             loaded = load_world(world if world is not None else DEFAULT_WORLD)
             self.backend = SimBackend(loaded)
-            self.setting = make_setting(
+            self.episode = make_episode(
                 loaded, task, DEFAULT_BUDGET if budget is None else budget, **rest
             )
         else:
@@ -153,20 +157,20 @@ class DistillEnv(gym.Env[Any, Any]):
             chosen = resolve_task(task, backend.capabilities, backend.hidden)
             visible = tuple(c for c in backend.capabilities if c not in backend.hidden)
             tokens = _budget_of(backend, budget)
-            self.setting = Setting(backend.sources, visible, chosen, tokens, **rest)
-        self.observation_space: spaces.Dict = self.setting.observation_space()
-        self.action_space: spaces.Box = self.setting.action_space()
+            self.episode = EpisodeConfig(backend.sources, visible, chosen, tokens, **rest)
+        self.observation_space: spaces.Dict = self.episode.observation_space()
+        self.action_space: spaces.Box = self.episode.action_space()
         self._mode = requirement
         self._runs = -1  # on the streams of the last seed, for what is drawn about the requirement
-        self._begin(self.setting)
+        self._begin(self.episode)
         self._over = True
 
-    def _begin(self, setting: Setting) -> None:
+    def _begin(self, episode: EpisodeConfig) -> None:
         """From now on the episodes are of this setting."""
-        self.setting = setting
-        self._telling = Telling.of(self._mode, setting.task, self.backend)
-        self._require(setting.task.requirement)
-        self._cost = setting.reward.cost / setting.budget
+        self.episode = episode
+        self._requirement_mode = RequirementMode.of(self._mode, episode.task, self.backend)
+        self._require(episode.task.requirement)
+        self._cost = episode.reward.cost / episode.budget
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -185,19 +189,19 @@ class DistillEnv(gym.Env[Any, Any]):
         if seed is not None:
             self._stream_seed = seed
         self._runs = 0 if seed is not None else self._runs + 1
-        if self._telling is not None:
+        if self._requirement_mode is not None:
             rng = generator(self._stream_seed, "requirement", self._runs)
-            self._require(self._telling.first(self._truth(), rng))
-        self.ledger = Ledger(self.setting.budget)
+            self._require(self._requirement_mode.first(self._truth(), rng))
+        self.ledger = Ledger(self.episode.budget)
         self.charge(used)
         self._step = 0
-        self._history = np.zeros(self.setting.history * self.setting.width)
+        self._history = np.zeros(self.episode.history * self.episode.width)
         self._over = False
         return self._observe(), self._about()
 
     def _about(self) -> dict[str, Any]:
         """What the episode is: names of world (of a simulated run) and task, budget."""
-        about = {"task": self.setting.task.name, "budget": self.setting.budget}
+        about = {"task": self.episode.task.name, "budget": self.episode.budget}
         backend = self.backend
         return {"world": backend.world.name, **about} if isinstance(backend, OffersWorld) else about
 
@@ -205,7 +209,7 @@ class DistillEnv(gym.Env[Any, Any]):
         """Take over what the options name: whether there is another world now."""
         if strange := sorted(set(options) - set(RESET_OPTIONS)):
             raise unknown("reset option", strange[0], RESET_OPTIONS)
-        old, backend = self.setting, self.backend
+        old, backend = self.episode, self.backend
         task, budget = options.get("task", old.task), options.get("budget", old.budget)
         if not self._simulated:
             if "world" in options:
@@ -217,7 +221,7 @@ class DistillEnv(gym.Env[Any, Any]):
         world = load_world(options["world"]) if "world" in options else backend.world
         rest = {name: getattr(old, name) for name in RULES}
         check_same_spaces(world, old)
-        new = make_setting(world, task, budget, **rest)
+        new = make_episode(world, task, budget, **rest)
         moved = world is not backend.world
         if moved:
             self.backend = SimBackend(world)
@@ -228,24 +232,24 @@ class DistillEnv(gym.Env[Any, Any]):
         """Train one interval at this allocation and measure."""
         if self._over:
             raise ResetNeeded("the run is over (or never started): call reset() first")
-        setting = self.setting
+        episode = self.episode
         shares = np.asarray(action, dtype=np.float64)
         if shares.shape != self.action_space.shape:
             raise AllocationError(
                 f"allocation of shape {shares.shape}: expected {self.action_space.shape} for "
-                f"sources {', '.join(setting.sources)}"
+                f"sources {', '.join(episode.sources)}"
             )
-        if setting.allow_stop:
+        if episode.allow_stop:
             shares, stop = shares[:-1], bool(shares[-1] >= 0.5)
             if stop:
                 return self._stop()
-        weights = as_allocation(shares, strict=setting.strict, names=setting.sources)
-        tokens = min(setting.schedule[self._step], self.ledger.remaining)
+        weights = as_allocation(shares, strict=episode.strict, names=episode.sources)
+        tokens = min(episode.schedule[self._step], self.ledger.remaining)
         profile, used = self.backend.run_interval(self._step, weights, tokens)
         change = profile - self._profile
         reward = float(proxy_reward(change, self._requirement, self._prices, self._cost * tokens))
         if not isfinite(reward):  # also where the requirement is 0: 0 * NaN is NaN
-            raise not_measured(setting.visible, profile)
+            raise not_measured(episode.visible, profile)
         self.charge(used)
         self._profile = profile
         self._step += 1
@@ -256,9 +260,9 @@ class DistillEnv(gym.Env[Any, Any]):
             "spent": self.ledger.spent,
             "change": change,
         }
-        if self._telling is not None:
-            self._require(self._telling.next(self._truth(), self._requirement))
-        self._over = self.ledger.remaining == 0 or self._step == setting.steps
+        if self._requirement_mode is not None:
+            self._require(self._requirement_mode.next(self._truth(), self._requirement))
+        self._over = self.ledger.remaining == 0 or self._step == episode.steps
         if self._over:
             info |= self._final()
         return self._observe(), reward, self._over, False, info
@@ -266,10 +270,10 @@ class DistillEnv(gym.Env[Any, Any]):
     def _stop(self) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         self._over = True
         info = {
-            "allocation": np.zeros(len(self.setting.sources)),
+            "allocation": np.zeros(len(self.episode.sources)),
             "tokens": 0,
             "spent": self.ledger.spent,
-            "change": np.zeros(len(self.setting.visible)),
+            "change": np.zeros(len(self.episode.visible)),
         }
         return self._observe(), 0.0, True, False, info | self._final()
 
@@ -277,7 +281,7 @@ class DistillEnv(gym.Env[Any, Any]):
         final = self.backend.final_eval()
         self.charge(final.token_usage)
         return {
-            "utility": float(self.setting.task.utility(final.profile)),
+            "utility": float(self.episode.task.utility(final.profile)),
             "final_profile": final.profile,
             "final_change": final.change,
             "final_change_sd": final.change_sd,
@@ -285,7 +289,7 @@ class DistillEnv(gym.Env[Any, Any]):
 
     def _require(self, requirement: Array) -> None:
         self._requirement = requirement
-        self._prices = spill_prices(requirement, self.setting.reward)
+        self._prices = spill_prices(requirement, self.episode.reward)
 
     def _truth(self) -> Array:
         """The true profile where the backend knows it, else the probed one."""
@@ -296,9 +300,9 @@ class DistillEnv(gym.Env[Any, Any]):
         observation = {
             "requirement": self._requirement.copy(),
             "profile": self._profile.copy(),
-            "budget_left": np.array([self.ledger.remaining / self.setting.budget]),
+            "budget_left": np.array([self.ledger.remaining / self.episode.budget]),
         }
-        if self.setting.history:
+        if self.episode.history:
             observation["history"] = self._history.copy()
         return observation
 

@@ -16,7 +16,7 @@ HISTORY = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class EpisodeConfig:
     """Names, task and rules of an episode.
 
     budget        student-trained tokens B

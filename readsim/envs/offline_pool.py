@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.backend import Backend, OffersWorld, TokenUsage, added, not_measured, undone
-from readsim.envs.episode import Setting
+from readsim.envs.episode import EpisodeConfig
 from readsim.envs.history import remembered
 from readsim.envs.reward import proxy_reward
 from readsim.envs.simplex import as_allocation
@@ -35,13 +35,13 @@ class Pool(NamedTuple):
 class OffersTransitions(Protocol):
     """A backend that collects pools in its own way, for instance by short trainings that it undoes."""
 
-    def transitions(self, setting: Setting, size: int, seed: int) -> tuple[Pool, TokenUsage]:
+    def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
         """Exactly `size` transitions, and the tokens that they took: trained ones as `offline`."""
         ...
 
 
 def offline_pool(
-    backend: Backend, setting: Setting, size: int, seed: int
+    backend: Backend, episode: EpisodeConfig, size: int, seed: int
 ) -> tuple[Pool, TokenUsage]:
     """Exactly `size` transitions for the run that `backend` is in, and the tokens that they took.
 
@@ -51,12 +51,12 @@ def offline_pool(
     Raises CapabilityMissingError for a backend that can do none of these.
     """
     if isinstance(backend, OffersTransitions):
-        return backend.transitions(setting, size, seed)
+        return backend.transitions(episode, size, seed)
     if isinstance(backend, OffersWorld):
-        pool = collect_pool(backend.world, setting, size, seed)
+        pool = collect_pool(backend.world, episode, size, seed)
         return pool, {"offline": int(pool.tokens.sum())}
     with undone(backend):
-        return play_pool(backend, setting, size, seed)
+        return play_pool(backend, episode, size, seed)
 
 
 def random_allocations(rng: np.random.Generator, n: int, sources: int) -> Array:
@@ -68,7 +68,7 @@ def random_allocations(rng: np.random.Generator, n: int, sources: int) -> Array:
     return total
 
 
-def collect_pool(world: World, setting: Setting, size: int, seed: int) -> Pool:
+def collect_pool(world: World, episode: EpisodeConfig, size: int, seed: int) -> Pool:
     """At least one and exactly `size` transitions of random-policy runs in `world`.
 
     The runs use streams of their own, derived from `(seed, "data")`: what the pool sees is another
@@ -76,29 +76,29 @@ def collect_pool(world: World, setting: Setting, size: int, seed: int) -> Pool:
     """
     from readsim.envs.vector_env import DistillVectorEnv
 
-    runs = -(-size // setting.steps)
+    runs = -(-size // episode.steps)
     children = seed_sequence(seed, "data").generate_state(runs + 1)
     rng = np.random.default_rng(int(children[-1]))
     env = DistillVectorEnv(
         runs,
         world,
-        setting.task,
-        setting.budget,
-        steps=setting.steps,
-        history=setting.history,
-        reward=setting.reward,
+        episode.task,
+        episode.budget,
+        steps=episode.steps,
+        history=episode.history,
+        reward=episode.reward,
     )
     observation, _ = env.reset(seed=[int(c) for c in children[:-1]])
     parts: list[tuple[Array, ...]] = []
-    for _ in range(setting.steps):
-        action = random_allocations(rng, runs, len(setting.sources))
+    for _ in range(episode.steps):
+        action = random_allocations(rng, runs, len(episode.sources))
         before = observation
         observation, _, _, _, info = env.step(action)
         parts.append(
             (
                 before["profile"],
                 before["budget_left"][:, 0],
-                before["history"] if setting.history else np.zeros((runs, 0)),
+                before["history"] if episode.history else np.zeros((runs, 0)),
                 info["allocation"],
                 info["change"],
                 info["tokens"].astype(np.float64),
@@ -106,12 +106,12 @@ def collect_pool(world: World, setting: Setting, size: int, seed: int) -> Pool:
         )
     # (T, runs, ...) -> run by run, then cut to size
     stacked = [np.stack([p[i] for p in parts], axis=1) for i in range(6)]
-    a, b, c, d, e, f = (a.reshape(runs * setting.steps, *a.shape[2:])[:size] for a in stacked)
+    a, b, c, d, e, f = (a.reshape(runs * episode.steps, *a.shape[2:])[:size] for a in stacked)
     return Pool(a, b, c, d, e, f)
 
 
 def play_pool(
-    backend: Backend, setting: Setting, size: int, seed: int
+    backend: Backend, episode: EpisodeConfig, size: int, seed: int
 ) -> tuple[Pool, dict[str, int]]:
     """Exactly `size` transitions of random-policy runs of `backend`, one after the other.
 
@@ -121,24 +121,24 @@ def play_pool(
 
     Raises CapabilityMissingError where a profile is not finite.
     """
-    children = seed_sequence(seed, "data").generate_state(-(-size // setting.steps) + 1)
+    children = seed_sequence(seed, "data").generate_state(-(-size // episode.steps) + 1)
     rng = np.random.default_rng(int(children[-1]))
-    requirement, budget = setting.task.requirement, setting.budget
+    requirement, budget = episode.task.requirement, episode.budget
     rows: list[tuple[Array | float, ...]] = []
     usage: dict[str, int] = {}
     for child in children[:-1]:
         profile, used = backend.reset(int(child))
         usage = added(usage, used)
-        history, left = np.zeros(setting.history * setting.width), budget
-        for step, tokens in enumerate(setting.schedule[: size - len(rows)]):
-            (drawn,) = random_allocations(rng, 1, len(setting.sources))
-            weights = as_allocation(drawn, strict=False, names=setting.sources)
+        history, left = np.zeros(episode.history * episode.width), budget
+        for step, tokens in enumerate(episode.schedule[: size - len(rows)]):
+            (drawn,) = random_allocations(rng, 1, len(episode.sources))
+            weights = as_allocation(drawn, strict=False, names=episode.sources)
             after, used = backend.run_interval(step, weights, tokens)
             if not np.isfinite(after).all():
-                raise not_measured(setting.visible, after)
+                raise not_measured(episode.visible, after)
             change = after - profile
-            cost = setting.reward.cost / budget * tokens
-            reward = float(proxy_reward(change, requirement, setting.prices, cost))
+            cost = episode.reward.cost / budget * tokens
+            reward = float(proxy_reward(change, requirement, episode.prices, cost))
             rows.append((profile, left / budget, history, weights, change, float(tokens)))
             usage = added(usage, used)
             history = remembered(history, weights, change, reward)

@@ -49,7 +49,7 @@ def parse_mode(mode: str) -> tuple[str, float]:
     return name, concentration
 
 
-def told(mode: str, gradient: Array, rng: np.random.Generator) -> Array:
+def requirement_under(mode: str, gradient: Array, rng: np.random.Generator) -> Array:
     """The requirement (V,) that a run with this mode starts with, from g (V,) at its first profile."""
     name, concentration = parse_mode(mode)
     true, v = positive_part(gradient), len(gradient)
@@ -63,7 +63,7 @@ def told(mode: str, gradient: Array, rng: np.random.Generator) -> Array:
     return true
 
 
-class Telling:
+class RequirementMode:
     """What a run of a task is told under a mode; `shown` (K,) are the visible capabilities.
 
     Profiles are whole (K,), or of the visible capabilities alone (V,): then hidden ones count as 0.
@@ -74,7 +74,7 @@ class Telling:
         self._mode, self._task, self._shown = mode, task, shown
 
     @classmethod
-    def of(cls, mode: str | None, task: Task, backend: Backend) -> "Telling | None":
+    def of(cls, mode: str | None, task: Task, backend: Backend) -> "RequirementMode | None":
         """For the runs of a backend; None without a mode: then the task's own requirement holds."""
         if mode is None:
             return None
@@ -83,7 +83,7 @@ class Telling:
 
     def first(self, profile: Array, rng: np.random.Generator) -> Array:
         """At the start of a run."""
-        return told(self._mode, self._gradient(profile), rng)
+        return requirement_under(self._mode, self._gradient(profile), rng)
 
     def next(self, profile: Array, before: Array) -> Array:
         """After a step, when it was `before`."""

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
-from readsim.envs.episode import Setting
-from readsim.envs.requirement_modes import Telling
+from readsim.envs.episode import EpisodeConfig
+from readsim.envs.requirement_modes import RequirementMode
 from readsim.envs.reward import proxy_reward, spill_prices
 from readsim.streams import generator
 from readsim.worlds.task import Task
@@ -24,15 +24,15 @@ class RunRules:
     is shared: requirement (V,), schedule (T,). Otherwise there is a row per run: (N, V), (N, T).
     """
 
-    def __init__(self, setting: Setting, world: World, runs: int, mode: str | None) -> None:
+    def __init__(self, episode: EpisodeConfig, world: World, runs: int, mode: str | None) -> None:
         self._everyone = np.arange(runs)
-        self._episodes = [setting] * runs
+        self._episodes = [episode] * runs
         self._world, self._mode = world, mode
         self._told: Array | None = None  # (N, V), where it is not the task's own
         self._share()
 
     @property
-    def episodes(self) -> Sequence[Setting]:
+    def episodes(self) -> Sequence[EpisodeConfig]:
         """The episode of each run."""
         return tuple(self._episodes)
 
@@ -55,7 +55,7 @@ class RunRules:
     def move(self, world: World) -> None:
         """Another world with as many sources and capabilities."""
         self._world = world
-        made: dict[int, Setting] = {}
+        made: dict[int, EpisodeConfig] = {}
         for episode in self._episodes:
             moved = replace(episode, sources=world.sources, visible=world.visible)
             made.setdefault(id(episode), moved)
@@ -77,7 +77,7 @@ class RunRules:
             self._budget = np.array([e.budget for e in self._episodes])
         self._cost = first.reward.cost / self._budget
         self._shown = np.broadcast_to(self._requirement, (n, len(first.visible)))
-        self._tellings: dict[int, Telling] = {}
+        self._modes: dict[int, RequirementMode] = {}
 
     def tell(self, runs: Ints, truth: Array, seeds: Sequence[int], counts: Ints) -> None:
         """The requirement that the named runs start with, under the mode: truth (N, K); seeds and the
@@ -88,7 +88,7 @@ class RunRules:
         new = new.copy()
         for run in runs:
             rng = generator(seeds[run], "requirement", int(counts[run]))
-            new[run] = self._telling(run).first(truth[run], rng)
+            new[run] = self._mode_of(run).first(truth[run], rng)
         self._show(new)
 
     def tell_again(self, runs: Ints, truth: Array) -> None:
@@ -97,16 +97,16 @@ class RunRules:
             return
         new = self._told.copy()
         for run in runs:
-            new[run] = self._telling(run).next(truth[run], new[run])
+            new[run] = self._mode_of(run).next(truth[run], new[run])
         self._show(new)
 
-    def _telling(self, run: int) -> Telling:
+    def _mode_of(self, run: int) -> RequirementMode:
         task = self._episodes[run].task
-        if id(task) not in self._tellings:
+        if id(task) not in self._modes:
             assert self._mode is not None
             shown = np.array([c not in self._world.hidden for c in self._world.capabilities])
-            self._tellings[id(task)] = Telling(self._mode, task, shown)
-        return self._tellings[id(task)]
+            self._modes[id(task)] = RequirementMode(self._mode, task, shown)
+        return self._modes[id(task)]
 
     def _show(self, requirement: Array) -> None:
         self._told = self._requirement = requirement

@@ -17,7 +17,7 @@ from readsim.envs.env import (
     DEFAULT_WORLD,
     RESET_OPTIONS,
     check_same_spaces,
-    make_setting,
+    make_episode,
 )
 from readsim.envs.episode import HISTORY
 from readsim.envs.history import HistoryRing
@@ -25,7 +25,7 @@ from readsim.envs.requirement_modes import parse_mode
 from readsim.envs.reward import RewardConfig
 from readsim.envs.run_rules import RunRules
 from readsim.envs.simplex import as_allocation
-from readsim.envs.vector_info import split_ended, spread, with_masks
+from readsim.envs.vector_info import split_ended, spread_info, with_masks
 from readsim.errors import AllocationError, ConfigError, unknown
 from readsim.simulator import Simulator
 from readsim.token_counts import AnyBudget, parse_tokens
@@ -82,7 +82,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         if render_mode is not None:
             raise ConfigError(f"render_mode = {render_mode!r}: there is nothing to render")
         loaded = load_world(world if world is not None else DEFAULT_WORLD)
-        self.setting = make_setting(
+        self.episode = make_episode(
             loaded,
             task,
             DEFAULT_BUDGET if budget is None else budget,
@@ -93,8 +93,8 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             reward=reward or RewardConfig(),
         )
         self.num_envs = num_envs
-        self.single_observation_space = self.setting.observation_space()
-        self.single_action_space = self.setting.action_space()
+        self.single_observation_space = self.episode.observation_space()
+        self.single_action_space = self.episode.action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.mode = AutoresetMode(autoreset_mode)
@@ -103,7 +103,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         if requirement is not None:
             parse_mode(requirement)
         self._sim = Simulator(loaded)
-        self._rules = RunRules(self.setting, loaded, num_envs, requirement)
+        self._rules = RunRules(self.episode, loaded, num_envs, requirement)
         self._everyone = np.arange(num_envs)
         self._all = np.ones(num_envs, dtype=np.bool_)
         self._seeded = False
@@ -143,7 +143,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self._spent = np.zeros(self.num_envs, dtype=np.int64)
         self._profile = self._sim.reset()
         self._rules.tell(self._everyone, self._sim.profile, self._stream_seeds, self._runs)
-        self._ring = HistoryRing(self.num_envs, self.setting.history, self.setting.width)
+        self._ring = HistoryRing(self.num_envs, self.episode.history, self.episode.width)
         return self._observe(), self._about(self._everyone)
 
     def _stream(self, seeds: list[int]) -> None:
@@ -166,7 +166,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             "task": np.array([e.task.name for e in episodes], dtype=object),
             "budget": np.array([e.budget for e in episodes]),
         }
-        return spread(about, runs, self.num_envs)
+        return spread_info(about, runs, self.num_envs)
 
     def _change(self, options: dict[str, Any], runs: Ints) -> bool:
         """Take over what the options name for these runs: whether there is another world now."""
@@ -174,14 +174,14 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         world = load_world(options["world"]) if "world" in options else old
         if world is not old and len(runs) < self.num_envs:
             raise ConfigError("reset option 'world': it is one for all runs, so all must be reset")
-        check_same_spaces(world, self.setting)
+        check_same_spaces(world, self.episode)
         tasks = self._each("task", options, runs, world.task)
         budgets = self._each("budget", options, runs, parse_tokens)
         for budget in dict.fromkeys(budgets or [e.budget for e in self._rules.episodes]):
             check_budget(world, budget)
         self._rules.change(runs, tasks, budgets)
         if world is not old:
-            self.setting = replace(self.setting, sources=world.sources, visible=world.visible)
+            self.episode = replace(self.episode, sources=world.sources, visible=world.visible)
             self._sim = Simulator(world)
             self._rules.move(world)
         return world is not old
@@ -294,13 +294,13 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
 
     def _train(self, shares: Array, runs: Ints) -> tuple[Array, Bools, dict[str, Any]]:
         """Charge, train, measure and reward the named runs: what `DistillEnv.step` does for one."""
-        setting = self.setting
+        episode = self.episode
         everyone = runs is self._everyone
         stop = None
-        if setting.allow_stop:
+        if episode.allow_stop:
             stop = shares[:, -1] >= 0.5
             shares = np.where(stop[:, None], 1.0, shares)[:, :-1]
-        weights = as_allocation(shares, strict=setting.strict, names=setting.sources)
+        weights = as_allocation(shares, strict=episode.strict, names=episode.sources)
         count = self._count if everyone else self._count[runs]
         tokens = self._rules.tokens(count, runs)
         if stop is not None and stop.any():
@@ -316,7 +316,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             self._spent = self._spent + tokens
             self._ring.push(weights, change, reward)
             info = {"allocation": weights, "tokens": tokens, "spent": self._spent, "change": change}
-            return reward, self._count == setting.steps, with_masks(info, self._all)
+            return reward, self._count == episode.steps, with_masks(info, self._all)
         self._profile = self._profile.copy()
         self._profile[runs] = profile
         self._count[runs] += 1
@@ -329,18 +329,18 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             "spent": self._spent[runs],
             "change": change,
         }
-        info = spread(moved, runs, self.num_envs)
-        return reward, self._count[runs] == setting.steps, info
+        info = spread_info(moved, runs, self.num_envs)
+        return reward, self._count[runs] == episode.steps, info
 
     def _train_unless_stopped(
         self, weights: Array, tokens: Ints, stop: Bools, runs: Ints
     ) -> tuple[Array, Bools, dict[str, Any]]:
         """Stopped runs get no training, no noise, no reward; they terminate."""
-        s, v = len(self.setting.sources), len(self.setting.visible)
+        s, v = len(self.episode.sources), len(self.episode.visible)
         n = len(runs)
         reward, terminated = np.zeros(n), stop.copy()
         self._count[runs[stop]] += 1  # Gymnasium's limit counts the stopping step too
-        info = spread(
+        info = spread_info(
             {
                 "allocation": np.zeros((n, s)),
                 "tokens": np.zeros(n, dtype=np.int64),
@@ -364,7 +364,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         if not len(runs):
             return
         final = self._sim.final(runs)
-        info |= spread(
+        info |= spread_info(
             {
                 "utility": self._rules.utility(final.profile, runs),
                 "final_profile": final.profile,
@@ -382,6 +382,6 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             "profile": self._profile.copy(),
             "budget_left": left[:, None],
         }
-        if self.setting.history:
+        if self.episode.history:
             observation["history"] = self._ring.view()
         return observation

@@ -15,7 +15,7 @@ def with_masks(info: Info, mask: Mask) -> Info:
     return info | {f"_{key}": mask for key in info}
 
 
-def spread(info: Info, runs: NDArray[np.int64], total: int) -> Info:
+def spread_info(info: Info, runs: NDArray[np.int64], total: int) -> Info:
     """Rows of the named runs into arrays of all `total` runs, zeros elsewhere, with masks."""
     mask = np.zeros(total, dtype=np.bool_)
     mask[runs] = True

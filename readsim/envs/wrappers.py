@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.envs.candidates import sparse_set
-from readsim.envs.episode import Setting, source_prior
+from readsim.envs.episode import EpisodeConfig, source_prior
 from readsim.errors import AllocationError, ConfigError
 
 __all__ = ["DiscreteCandidates", "FlatObservation", "VectorDiscreteCandidates"]
 
 
-def fixed_candidates(setting: Setting, candidates: Array | None) -> Array:
+def fixed_candidates(episode: EpisodeConfig, candidates: Array | None) -> Array:
     """The given allocations (A, S), or uniform and the sparse actions on the top of the prior."""
-    s = len(setting.sources)
+    s = len(episode.sources)
     if candidates is None:
-        prior = source_prior(setting.task.requirement, setting.visible, setting.sources)
+        prior = source_prior(episode.task.requirement, episode.visible, episode.sources)
         rows = sparse_set(prior)
     else:
         rows = np.array(candidates, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != s or not len(rows):
         raise ConfigError(f"candidates of shape {rows.shape}: expected (A, {s}) with A >= 1")
-    if setting.allow_stop:  # the last action stops
+    if episode.allow_stop:  # the last action stops
         rows = np.block([[rows, np.zeros((len(rows), 1))], [np.zeros((1, s)), np.ones((1, 1))]])
     return rows
 
@@ -75,8 +75,8 @@ class VectorDiscreteCandidates(VectorActionWrapper[Any, NDArray[np.int64], Any, 
         return rows
 
 
-def _setting(env: object) -> Setting:
-    setting = getattr(env, "setting", None)
-    if not isinstance(setting, Setting):
+def _setting(env: object) -> EpisodeConfig:
+    episode = getattr(env, "episode", None)
+    if not isinstance(episode, EpisodeConfig):
         raise ConfigError(f"{env!r} is not a readsim environment")
-    return setting
+    return episode

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.fitting.intervals import Sure
+from readsim.fitting.intervals import FitIntervals
 from readsim.fitting.law import Fitted
 from readsim.token_counts import show_tokens
 from readsim.worlds.probe import Probe
@@ -16,7 +16,7 @@ SHOWN = 4  # names in a sentence
 MOST_ITEMS = 1e6  # a residual smaller than that many items would leave counts as none
 
 
-def warnings_of(fitted: Fitted, sure: Sure, runs: int) -> list[str]:
+def warnings_of(fitted: Fitted, sure: FitIntervals, runs: int) -> list[str]:
     """One sentence for each thing that `runs` different runs or mixtures leave open: shown by `readsim
     fit`, and kept in the world's provenance."""
     return [*_rows(fitted, runs), *_sources(fitted), *_bounds(fitted, sure), *_capabilities(fitted)]
@@ -53,10 +53,10 @@ def _sources(fitted: Fitted) -> Iterator[str]:
         close = np.triu(np.abs(np.corrcoef(shares[:, moving].T)), 1) > TOGETHER
         pairs = [f"{names[moving[i]]} and {names[moving[j]]}" for i, j in np.argwhere(close)]
         if pairs:
-            yield f"the shares of {_some(pairs)} move together: their effects cannot be told apart"
+            yield f"the shares of {_some(pairs)} move together: their effects cannot be separated"
 
 
-def _bounds(fitted: Fitted, sure: Sure) -> Iterator[str]:
+def _bounds(fitted: Fitted, sure: FitIntervals) -> Iterator[str]:
     total = fitted.tokens.sum(axis=1)
     if fitted.data.start is None and total.min() > 0.1 * total.max():
         yield (

@@ -36,7 +36,7 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Sure:
+class FitIntervals:
     """In profile units. effect (S, K): of one more percent of the source, see `effect_intervals`.
 
     start and ceiling (K,) are the fitted bounds; `mixture` (S,) and `budget` are where effects hold.
@@ -99,13 +99,13 @@ def _refit(fitted: Fitted, solution: FittedNetwork, weight: Array | None) -> Wor
     )
 
 
-def how_sure(
+def fit_intervals(
     fitted: Fitted,
     *,
     count: int = RESAMPLES,
     seed: int = 0,
     tick: Callable[[], None] = lambda: None,
-) -> Sure:
+) -> FitIntervals:
     """Intervals: the estimate plus or minus 1.96 bootstrap standard deviations.
 
     They hold for the chosen law: another gain family or penalty may put a bound that no run came near
@@ -122,7 +122,7 @@ def how_sure(
         half = Z95 * np.std([of(w) for w in worlds], axis=0, ddof=1)
         return Interval(value, value - half, value + half)
 
-    return Sure(
+    return FitIntervals(
         interval(lambda w: effect_intervals(w, mixture, budget)),
         interval(lambda w: w.start),
         interval(lambda w: w.ceiling),

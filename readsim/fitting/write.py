@@ -13,7 +13,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.fitting.diagnostics import items_of, quality
-from readsim.fitting.intervals import Interval, Sure
+from readsim.fitting.intervals import FitIntervals, Interval
 from readsim.fitting.law import Fitted
 from readsim.fitting.table import Runs
 from readsim.fitting.units import UNITS, Scale
@@ -143,7 +143,7 @@ def write_table(path: Path, header: Cells, rows: Iterable[Cells]) -> None:
     write_atomic(path, text.getvalue().encode())
 
 
-def capability_rows(fitted: Fitted, sure: Sure, scale: Scale) -> Iterable[list[Any]]:
+def capability_rows(fitted: Fitted, sure: FitIntervals, scale: Scale) -> Iterable[list[Any]]:
     """Held-out error, start and bound of each capability in the file's unit, with intervals."""
     for j, q in enumerate(quality(fitted)):
         bounds = []
@@ -153,7 +153,7 @@ def capability_rows(fitted: Fitted, sure: Sure, scale: Scale) -> Iterable[list[A
         yield [q.capability, q.rows, q.rmse * scale.per_unit, q.spearman, q.r2, *bounds]
 
 
-def effect_rows(fitted: Fitted, sure: Sure, scale: Scale) -> Iterable[list[object]]:
+def effect_rows(fitted: Fitted, sure: FitIntervals, scale: Scale) -> Iterable[list[object]]:
     """The effect of one more percent of each source on each capability; positive is better."""
     shown = Interval(*(v * scale.per_unit for v in sure.effect))
     for i, source in enumerate(fitted.world.sources):
@@ -162,7 +162,7 @@ def effect_rows(fitted: Fitted, sure: Sure, scale: Scale) -> Iterable[list[objec
             yield [source, capability, *ends, int(shown.spans_zero[i, j])]
 
 
-def write_tables(fitted: Fitted, sure: Sure, scale: Scale, stem: Path) -> list[Path]:
+def write_tables(fitted: Fitted, sure: FitIntervals, scale: Scale, stem: Path) -> list[Path]:
     """STEM.fit.csv and STEM.effects.csv."""
     paths = [stem.with_name(f"{stem.name}.{word}.csv") for word in ("fit", "effects")]
     write_table(paths[0], CAPABILITY_HEADER, capability_rows(fitted, sure, scale))

@@ -26,7 +26,7 @@ def draw_transfer(
 ) -> Figure:
     """Effects (B, S, K) in points, rows trained on, columns measured; what may be 0 is pale.
 
-    `significant` (B, S, K) says which entries were told apart from 0; `note` how, below the figure.
+    `significant` (B, S, K) says which entries were significant; `note` how, below the figure.
     """
     most = max(float(np.abs(points).max()), 1e-9)
     norm, colours = TwoSlopeNorm(0.0, -most, most), colormaps[COLOURS]

@@ -1,4 +1,4 @@
-"""Which capability rose or fell, by how much, with intervals, and which changes are told apart from zero."""
+"""Which capability rose or fell, by how much, with intervals, and which changes are significant."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from readsim.arrays import Array, Mask
-from readsim.report.render import TONES, Cell, Section, Table, text_cells
+from readsim.report.render import TONES, Section, Table, TableCell, text_cells
 from readsim.runs.read_logs import Log
 from readsim.stats import benjamini_hochberg, t_test
 from readsim.stats.intervals import half_width
 from readsim.summary.grid import Grid
 from readsim.summary.results import is_loss
-from readsim.summary.show import number
+from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
 
 FALSE = 0.10  # share of false discoveries among marked entries
@@ -44,7 +44,7 @@ class Effects(NamedTuple):
             else "normal, from the test items: with fewer than three seeds they say nothing about others"
         )
         return (
-            f"95 % intervals: {over}. *: told apart from zero, Benjamini-Hochberg over the "
+            f"95 % intervals: {over}. *: significant, Benjamini-Hochberg over the "
             f"{np.isfinite(self.p).sum()} entries, false discoveries at most {100 * FALSE:.0f} %."
         )
 
@@ -69,8 +69,8 @@ def effects(change: Array, sd: Array) -> Effects:
     return Effects(mean, 1.959964 * error, p, benjamini_hochberg(p), "items")
 
 
-def coloured(found: Effects, scale: float, decimals: int) -> list[list[Cell]]:
-    """Cells (N, K) of a heat map: sign and number, a star if it is told apart from zero, colour by size."""
+def coloured(found: Effects, scale: float, decimals: int) -> list[list[TableCell]]:
+    """Cells (N, K) of a heat map: sign and number, a star if it is significant, colour by size."""
     shown = scale * found.mean
     most = float(np.abs(shown).max()) or 1.0
     return [
@@ -79,10 +79,10 @@ def coloured(found: Effects, scale: float, decimals: int) -> list[list[Cell]]:
     ]
 
 
-def _cell(value: float, most: float, sure: bool, decimals: int) -> Cell:
+def _cell(value: float, most: float, sure: bool, decimals: int) -> TableCell:
     step = np.ceil(TONES * np.sqrt(abs(value) / most) - 1e-12)  # the root: small ones are seen too
     tone = int(np.sign(value) * step)
-    return Cell(number(value, decimals, "+") + ("*" if sure else ""), tone, sure)
+    return TableCell(fixed(value, decimals, "+") + ("*" if sure else ""), tone, sure)
 
 
 def decimals_of(shown: Array) -> int:
@@ -113,7 +113,7 @@ def final_changes(logs: Sequence[Log], grid: Grid) -> tuple[Array, Array]:
 
 
 def changes_section(logs: Sequence[Log], grid: Grid) -> Section:
-    """A heat map a budget of means over tasks; the drops on single tasks that are told apart from zero."""
+    """A heat map per budget of means over tasks; the drops on single tasks that are significant."""
     change, sd = final_changes(logs, grid)
     scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
     maps = [_map(logs, grid, b, change[b], sd[b], scale, unit) for b in range(len(grid.budgets))]
@@ -169,13 +169,13 @@ def _words(single: Effects) -> list[str]:
     rose = int((single.sure & (single.mean > 0)).sum())
     text = (
         f"Of {entries} changes (budget, allocator, task, capability) {rose} are rises and {fell} are drops "
-        f"that are told apart from zero; the other {entries - rose - fell} are not."
+        f"that are significant; the other {entries - rose - fell} are not."
     )
     return [text]
 
 
 def _drops(logs: Sequence[Log], grid: Grid, single: Effects, scale: float, unit: str) -> Table:
-    """The drops that are told apart from zero, largest first; all changes in the file of numbers."""
+    """The drops that are significant, largest first; all changes in the file of numbers."""
     header = logs[0].header
     names = names_of(header.capabilities, header.hidden)
     index = pd.MultiIndex.from_product(
@@ -200,7 +200,7 @@ def _drops(logs: Sequence[Log], grid: Grid, single: Effects, scale: float, unit:
                 str(row["allocator"]),
                 str(row["task"]),
                 str(row["capability"]),
-                number(row["change"], digits, "+"),
+                fixed(row["change"], digits, "+"),
                 interval_text(row["change"], row["half_width"], digits),
                 p_text(row["p_adjusted"]),
             ]
@@ -209,7 +209,7 @@ def _drops(logs: Sequence[Log], grid: Grid, single: Effects, scale: float, unit:
     ]
     return Table(
         name="drops",
-        caption=f"Drops that are told apart from zero, largest first, {unit}",
+        caption=f"Drops that are significant, largest first, {unit}",
         headers=[
             "budget",
             "allocator",
@@ -229,7 +229,7 @@ def _drops(logs: Sequence[Log], grid: Grid, single: Effects, scale: float, unit:
 
 def interval_text(mean: float, half: float, digits: int) -> str:
     """`-1.20 to -0.40`."""
-    return f"{number(mean - half, digits, '+')} to {number(mean + half, digits, '+')}"
+    return f"{fixed(mean - half, digits, '+')} to {fixed(mean + half, digits, '+')}"
 
 
 def p_text(p: float) -> str:

@@ -15,7 +15,7 @@ from readsim.report.transfer import transfer_section
 from readsim.summary import summarise
 from readsim.summary.grid import Grid, make_grid
 from readsim.summary.results import results_of
-from readsim.summary.show import number
+from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
 
 
@@ -71,7 +71,7 @@ def _ends(table: pd.DataFrame, grid: Grid) -> str:
         "utility", ascending=False, kind="stable"
     )
     digits = 4 if table["unit"].iloc[0] == "loss" else 2
-    shown = [f"{row['allocator']} {number(row['utility'], digits)}" for _, row in rows.iterrows()]
+    shown = [f"{row['allocator']} {fixed(row['utility'], digits)}" for _, row in rows.iterrows()]
     return f"Final utility at {show_tokens(grid.budgets[-1])} tokens: {listed(shown)}."
 
 
@@ -85,7 +85,7 @@ def _curves(group: Group, grid: Grid, table: pd.DataFrame) -> Section:
             Figure(
                 name="utility",
                 title="Measured utility over tokens",
-                alt=f"Lines: gain in measured utility over tokens trained on, a row a budget. "
+                alt=f"Lines: gain in measured utility over tokens trained on, a row per budget. "
                 f"{_ends(table, grid)} All numbers are in the table of results.",
                 caption="Left the gain since the start; right the paired difference to the reference.",
                 svg=svg,
@@ -126,7 +126,7 @@ def _spillover(grid: Grid, table: pd.DataFrame) -> Section:
     rows = table[table["budget"] == grid.budgets[-1]]
     digits = 4 if table["unit"].iloc[0] == "loss" else 2
     shown = [
-        f"{row['allocator']} {number(row['on_target'], digits, '+')} and {number(row['negative'], digits)}"
+        f"{row['allocator']} {fixed(row['on_target'], digits, '+')} and {fixed(row['negative'], digits)}"
         for _, row in rows.iterrows()
     ]
     return Section(

@@ -88,7 +88,7 @@ def backend_command(header: RunHeader) -> str:
 
 
 def _distill(group: Group, folder: Path) -> tuple[list[str], list[str]]:
-    """A line a run: its settings file lies beside its log."""
+    """A line per run: its settings file lies beside its log."""
     lines, without = [], []
     for path in group.headers:
         settings = path.with_suffix(".toml")

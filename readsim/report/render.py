@@ -21,7 +21,7 @@ TABLES = "tables"  # folder
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """One cell of a table. `tone` (-TONES .. TONES) colours it by sign and size, `sure` is the mark's."""
 
     text: str
@@ -42,7 +42,7 @@ class Table(NamedTuple):
     name: str
     caption: str
     headers: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    rows: Sequence[Sequence[TableCell]]
     heads: int
     numbers: pd.DataFrame
     bold: frozenset[int] = frozenset()
@@ -78,7 +78,7 @@ class Code(NamedTuple):
 
 
 class Notes(NamedTuple):
-    """Short remarks, one a line."""
+    """Short remarks, one per line."""
 
     lines: Sequence[str]
     kind: Literal["notes"] = "notes"
@@ -109,9 +109,9 @@ class Part(NamedTuple):
         return [item for s in self.sections for item in s.items if isinstance(item, Table)]
 
 
-def text_cells(texts: Sequence[str]) -> list[Cell]:
+def text_cells(texts: Sequence[str]) -> list[TableCell]:
     """Cells without colour."""
-    return [Cell(text) for text in texts]
+    return [TableCell(text) for text in texts]
 
 
 def render(title: str, parts: Sequence[Part], names: dict[tuple[int, str], str]) -> str:
@@ -160,12 +160,12 @@ def files_of(table: Table, name: str) -> dict[str, bytes]:
     """Name of the file -> its bytes: .csv with all numbers, .md and .tex as the table is shown."""
     return {
         f"{name}.csv": table.numbers.to_csv(index=False, lineterminator="\n").encode(),
-        f"{name}.md": to_markdown(table).encode(),
+        f"{name}.md": section_markdown(table).encode(),
         f"{name}.tex": to_latex(table).encode(),
     }
 
 
-def to_markdown(table: Table) -> str:
+def section_markdown(table: Table) -> str:
     """A pipe table, every special sign escaped."""
     rows = [[markdown_text(cell.text) for cell in row] for row in table.rows]
     for n in table.bold:

@@ -7,10 +7,10 @@ import pandas as pd
 
 from readsim.allocators.registry import is_oracle
 from readsim.report.changes import interval_text, p_text
-from readsim.report.render import Cell, Notes, Section, Table, text_cells
+from readsim.report.render import Notes, Section, Table, TableCell, text_cells
 from readsim.stats.significance import least_p
 from readsim.summary.evidence import SURE
-from readsim.summary.show import best, number, shown_columns
+from readsim.summary.show import best, fixed, shown_columns
 from readsim.summary.table import REFERENCE
 from readsim.token_counts import show_tokens
 
@@ -18,7 +18,7 @@ from readsim.token_counts import show_tokens
 def results_section(table: pd.DataFrame, notes: Sequence[str]) -> Section:
     """The table that `readsim compare` prints, with its notes."""
     columns = shown_columns(table)
-    rows: list[list[Cell]] = []
+    rows: list[list[TableCell]] = []
     bold = set()
     for _, part in table.groupby("budget"):
         top = best(part)
@@ -99,16 +99,16 @@ def _about(seeds: int) -> str:
 
 
 def _row(row: pd.Series, digits: int) -> list[str]:
-    interval = f"{number(row['low'], digits, '+')} to {number(row['high'], digits, '+')}"
-    pairing = number(100.0 * row["pairing"], 0) if np.isfinite(row["pairing"]) else "-"
+    interval = f"{fixed(row['low'], digits, '+')} to {fixed(row['high'], digits, '+')}"
+    pairing = fixed(100.0 * row["pairing"], 0) if np.isfinite(row["pairing"]) else "-"
     return [
-        number(row["difference"], digits, "+"),
+        fixed(row["difference"], digits, "+"),
         interval,
-        number(row["difference_sd"], digits),
+        fixed(row["difference_sd"], digits),
         p_text(row["p_value"]),
         p_text(row["p_holm"]),
         p_text(row["p_sign_flip"]),
-        number(row["detectable"], digits),
+        fixed(row["detectable"], digits),
         pairing,
     ]
 
@@ -151,13 +151,13 @@ def _unit(row: pd.Series) -> str:
 
 
 def _level(row: pd.Series) -> str:
-    return f"{number(row['utility'], _digits(row))} {_unit(row)}"
+    return f"{fixed(row['utility'], _digits(row))} {_unit(row)}"
 
 
 def _apart(row: pd.Series) -> str:
     """The difference to the reference, its interval, and whether the seeds tell it from zero."""
     digits, mean, half = _digits(row), row["difference"], row["difference_half_width"]
-    text = f"{number(mean, digits, '+')} against {REFERENCE}"
+    text = f"{fixed(mean, digits, '+')} against {REFERENCE}"
     if np.isnan(half):
         return f"{text} (one seed: no interval, no test)"
     ends = interval_text(mean, half, digits)

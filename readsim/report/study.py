@@ -8,8 +8,18 @@ from typing import Any
 import pandas as pd
 
 from readsim.errors import ConfigError
-from readsim.report.render import Cell, Code, Facts, Figure, Notes, Part, Section, Table, text_cells
-from readsim.summary.show import number
+from readsim.report.render import (
+    Code,
+    Facts,
+    Figure,
+    Notes,
+    Part,
+    Section,
+    Table,
+    TableCell,
+    text_cells,
+)
+from readsim.summary.show import fixed
 
 FILE = "study.json"
 TEXTS = ("name", "title", "source", "question", "command")
@@ -120,7 +130,7 @@ def outcome(verdicts: Sequence[Mapping[str, Any]], claims: Mapping[str, Any]) ->
 def verdict_table(studies: Sequence[tuple[str, Mapping[str, Any]]], name: str) -> Table:
     """A row a verdict, of one study (named "") or of several."""
     several = [title for title, _ in studies] != [""]
-    rows: list[list[Cell]] = []
+    rows: list[list[TableCell]] = []
     numbers: list[dict[str, Any]] = []
     for title, study in studies:
         for v in study["verdicts"]:
@@ -212,7 +222,7 @@ def _value(value: float | None) -> str:
     if value is None:
         return "-"
     size = abs(value)
-    return number(value, 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3, "+")
+    return fixed(value, 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else 3, "+")
 
 
 def _text(value: object) -> str:

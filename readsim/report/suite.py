@@ -20,7 +20,7 @@ from readsim.suite.scores import Scores, scores_of
 from readsim.suite.table import COLUMNS, suite_notes, suite_table
 from readsim.summary import summarise
 from readsim.summary.results import results_of
-from readsim.summary.show import number
+from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
 
 TIMINGS = ("allocator", "task", "budget", "seconds", "decisions")
@@ -103,8 +103,8 @@ def _lead(table: pd.DataFrame, scores: Scores) -> list[str]:
 
 def _iqm(row: pd.Series) -> str:
     return (
-        f"{number(row['iqm'], 2)} (95 % interval {number(row['iqm_low'], 2)} to "
-        f"{number(row['iqm_high'], 2)})"
+        f"{fixed(row['iqm'], 2)} (95 % interval {fixed(row['iqm_low'], 2)} to "
+        f"{fixed(row['iqm_high'], 2)})"
     )
 
 
@@ -128,7 +128,7 @@ def _figure(table: pd.DataFrame, scores: Scores) -> Section:
     with sober():
         svg = to_svg(draw_suite(scores, table))
     known = table[table["iqm"].notna()]
-    ranked = listed([f"{row['allocator']} {number(row['iqm'], 2)}" for _, row in known.iterrows()])
+    ranked = listed([f"{row['allocator']} {fixed(row['iqm'], 2)}" for _, row in known.iterrows()])
     figure = Figure(
         name="suite",
         title="Scores and how often they are reached",
@@ -152,10 +152,10 @@ def _worlds(places: Sequence[Place]) -> Section:
             part = table[table["budget"] == budget]
             fair = part[[not is_oracle(name) for name in part["allocator"]]]
             top = fair.loc[fair["utility"].idxmax()]
-            difference = number(top["difference"], 2, "+")
-            half = number(top["difference_half_width"], 2)
+            difference = fixed(top["difference"], 2, "+")
+            half = fixed(top["difference_half_width"], 2)
             texts = [place.name, show_tokens(budget), task, str(top["allocator"])]
-            rows.append(text_cells([*texts, number(top["utility"], 2), f"{difference} ± {half}"]))
+            rows.append(text_cells([*texts, fixed(top["utility"], 2), f"{difference} ± {half}"]))
             known = {"world": place.name, "task": task, "sentence": sentence}
             numbers.append({**known, **top.to_dict()})
     shown = Table(

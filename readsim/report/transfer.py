@@ -18,13 +18,13 @@ ONE_HOT = "one-hot"
 
 
 def transfer_section(logs: Sequence[Log], grid: Grid) -> Section:
-    """A heat map a budget from the runs of `one-hot`; in words why, where there are none."""
+    """A heat map per budget from the runs of `one-hot`; in words why, where there are none."""
     alone = trained_alone(logs)
     if not alone:
         return Section(
             TITLE,
             [
-                f"No heat map: no run of {ONE_HOT} here trained on one source alone; it takes one a source."
+                f"No heat map: no run of {ONE_HOT} here trained on one source alone; it takes one per source."
             ],
         )
     sources = [s for s in logs[0].header.sources if s in alone.values()]

@@ -89,7 +89,7 @@ class Cell:
             seeds=self.seeds,
             told=self.requirement,
             **(
-                {} if isinstance(self.task, str) else {"weights": env.setting.task.weights.tolist()}
+                {} if isinstance(self.task, str) else {"weights": env.episode.task.weights.tolist()}
             ),
         )
 
@@ -175,7 +175,7 @@ def header_of(
     identity         name and digest of what is trained; None for a simulated world, which has its own
     more             further fields
     """
-    backend, setting = env.backend, env.setting
+    backend, episode = env.backend, env.episode
     order: tuple[str, ...] = _OTHER
     if identity is None:
         assert isinstance(backend, OffersWorld), "what is no world needs an identity"
@@ -184,14 +184,14 @@ def header_of(
         "world": identity[0],
         "world_digest": identity[1],
         "task": task,
-        "budget": setting.budget,
-        "steps": setting.steps,
+        "budget": episode.budget,
+        "steps": episode.steps,
         "allocator": allocator,
         "settings": dict(settings or {}),
         "sources": list(backend.sources),
         "capabilities": list(backend.capabilities),
         "hidden": list(backend.hidden),
-        "requirement": setting.task.requirement.tolist(),
+        "requirement": episode.task.requirement.tolist(),
         "seeds": list(seeds),
         **more,
         **({} if told is None else {"told": told}),

@@ -113,7 +113,7 @@ def foretell(
     envs = [DistillEnv(world, task, budget, steps=steps) for _ in range(seeds)]
     rows, _ = rollout(envs, load_allocator(allocator, dict(settings or {})), range(seeds))
     final = np.array([row["final_profile"] for row in rows if row["kind"] == "final"])
-    chosen = envs[0].setting.task
+    chosen = envs[0].episode.task
     probe = world.probe("test")
     draws = generator(0, "test").standard_normal((DRAWS, 1, k))
     measured = final + draws * np.hypot(probe.deviation(final), world_sd)

@@ -103,14 +103,14 @@ def run_backend(
     )
     setup_for(env, chosen, seed)  # what the allocator needs is there
     called = task_name(task)
-    path = log_place(out, file_name(allocator, called, env.setting.budget, f"seed{seed}"))
+    path = log_place(out, file_name(allocator, called, env.episode.budget, f"seed{seed}"))
     header = header_of(
         env,
         task=called,
         allocator=allocator,
         seeds=[seed],
         told=requirement,
-        weights=env.setting.task.weights.tolist(),
+        weights=env.episode.task.weights.tolist(),
         **factory.header_fields(backend),
     )
     run_one(lambda: env, chosen, header, path, resume=resume, on_step=on_step)

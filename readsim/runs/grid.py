@@ -95,11 +95,11 @@ def make_cells(
     if tasks is not None:  # a listed task's name may hold any character
         named = [t if not isinstance(t, str) or t in loaded.tasks else parse_task(t) for t in tasks]
         chosen = tuple(named)
-    budgets = [parse_tokens(budget) for budget in budgets]
+    amounts = [parse_tokens(budget) for budget in budgets]
     called = _called(allocators)
     for name, values in (
         ("tasks", [task_name(task) for task in chosen]),
-        ("budgets", budgets),
+        ("budgets", amounts),
         ("allocators", [name or allocator_name(a) for name, a in called]),
         ("seeds", seeds),
     ):
@@ -107,14 +107,14 @@ def make_cells(
             raise ConfigError(f"{name}: at least one is needed")
         if len(set(values)) != len(values):
             raise ConfigError(f"{name} = {list(values)!r}: each may appear once")
-    for budget in budgets:
+    for budget in amounts:
         check_budget(loaded, budget)
         for task in chosen:
             DistillEnv(loaded, task, budget, steps=steps, requirement=requirement)
     kept = world if isinstance(world, World) else str(world)
     return [
         Cell(kept, task, budget, steps, allocator, tuple(seeds), requirement=requirement, name=name)
-        for budget in budgets
+        for budget in amounts
         for task in chosen
         for name, allocator in called
     ]

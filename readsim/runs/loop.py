@@ -54,7 +54,7 @@ class Run:
 
 def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
     """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs."""
-    setting, backend = env.setting, env.backend
+    episode, backend = env.episode, env.backend
     extras: dict[str, Any] = {}
     for need in sorted(allocator.needs):
         if need == "trial":
@@ -62,31 +62,31 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
         elif need not in ("transitions", "world", "teacher", "alignment"):
             raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
         elif need == "transitions":
-            extras[need] = _charged(env, lambda size: offline_pool(backend, setting, size, seed))
+            extras[need] = _charged(env, lambda size: offline_pool(backend, episode, size, seed))
         elif need == "teacher" and isinstance(backend, OffersTeacher):
             extras[need] = _charged(env, backend.teacher_profile)
         elif need == "alignment" and isinstance(backend, OffersAlignment):
             extras[need] = _charged(env, backend.alignment)
         elif need == "world" and isinstance(backend, OffersWorld):
-            extras["world"], extras["task"] = backend.world, setting.task
+            extras["world"], extras["task"] = backend.world, episode.task
         else:
             raise CapabilityMissingError(
                 f"{type(allocator).__name__} needs {need!r}, which this backend does not offer"
             )
-    pools = np.full(len(setting.sources), np.inf)
+    pools = np.full(len(episode.sources), np.inf)
     if isinstance(backend, OffersSourceSizes):
         pools = backend.source_sizes()
     return Setup(
-        sources=setting.sources,
-        capabilities=setting.visible,
+        sources=episode.sources,
+        capabilities=episode.visible,
         requirement=env.requirement,
-        prior=source_prior(env.requirement, setting.visible, setting.sources),
-        budget=setting.budget,
-        steps=setting.steps,
-        reward=setting.reward,
-        history=setting.history,
+        prior=source_prior(env.requirement, episode.visible, episode.sources),
+        budget=episode.budget,
+        steps=episode.steps,
+        reward=episode.reward,
+        history=episode.history,
         seed=seed,
-        scores=setting.scores,
+        scores=episode.scores,
         pools=pools,
         **extras,
     )
@@ -126,7 +126,7 @@ def rollout(
 
     Rows: one `start` a run (probed profile), one `step` a decision, one `final` a run. With `log`
     each round of rows is appended and synced; with `checkpoint` the state is saved before that, so
-    a killed process goes on where it was and ends with the same rows. `on_step` gets the number of
+    a killed process resumes where it was and ends with the same rows. `on_step` gets the number of
     decisions just made.
     """
     envs = [envs] if isinstance(envs, DistillEnv) else envs
@@ -157,17 +157,17 @@ def rollout(
 
 def _start(run: Run) -> Row:
     row = {"kind": "start", "seed": run.setup.seed, "profile": run.env.profile}
-    if not np.array_equal(run.setup.requirement, run.env.setting.task.requirement):
+    if not np.array_equal(run.setup.requirement, run.env.episode.task.requirement):
         row["requirement"] = run.setup.requirement
     return row
 
 
 def _told(run: Run) -> Setup:
     """The setup, with what the task is now said to require."""
-    requirement, setting = run.observation["requirement"], run.env.setting
+    requirement, episode = run.observation["requirement"], run.env.episode
     if np.array_equal(requirement, run.setup.requirement):
         return run.setup
-    prior = source_prior(requirement, setting.visible, setting.sources)
+    prior = source_prior(requirement, episode.visible, episode.sources)
     return replace(run.setup, requirement=requirement, prior=prior)
 
 
@@ -209,7 +209,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
         )
         run.step += 1
         run.previous = info["allocation"]
-        every = max(1, run.env.setting.steps // DEV_CHECKPOINTS)
+        every = max(1, run.env.episode.steps // DEV_CHECKPOINTS)
         dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
         after = run.observation["profile"]
         transitions.append(

@@ -125,7 +125,7 @@ class Log:
         return replace(self, header=replace(self.header, **changes))
 
     def frame(self) -> "pd.DataFrame":
-        """A tidy table: a row a row, a column a field; what a row lacks is missing, never a number."""
+        """A tidy table: a row per row, a column a field; what a row lacks is missing, never a number."""
         import pandas as pd
 
         return pd.DataFrame([_fields(row) for row in self.rows])

@@ -13,7 +13,7 @@ from readsim.stats import (
     stratified_bootstrap,
 )
 from readsim.suite.scores import REFERENCE, Scores
-from readsim.summary.show import Column, number
+from readsim.summary.show import Column, fixed
 
 READ = "read"
 
@@ -82,23 +82,23 @@ def _with_ends(
 
 
 def _percent(name: str) -> Callable[[pd.Series], str]:
-    return lambda row: number(100.0 * row[name], 0)
+    return lambda row: fixed(100.0 * row[name], 0)
 
 
 def _iqm(row: pd.Series) -> str:
     if np.isnan(row["iqm"]):
         return "-"
-    return f"{number(row['iqm'], 2)} [{number(row['iqm_low'], 2)}, {number(row['iqm_high'], 2)}]"
+    return f"{fixed(row['iqm'], 2)} [{fixed(row['iqm_low'], 2)}, {fixed(row['iqm_high'], 2)}]"
 
 
 COLUMNS = (
     Column("IQM [95 %]", _iqm, 0),
     Column("P > task-static,\n%", _percent("over_task_static"), 1),
     Column("P >\nread, %", _percent("over_read"), 3),
-    Column("worst,\npoints", lambda row: number(row["worst"], 1, "+"), 2),
+    Column("worst,\npoints", lambda row: fixed(row["worst"], 1, "+"), 2),
     Column("where", lambda row: str(row["worst_case"]).split(" ", maxsplit=1)[0], 6),
-    Column("Neg", lambda row: number(row["negative"], 2), 4),
-    Column("ms a\ndecision", lambda row: number(1000.0 * row["seconds_per_decision"], 1), 5),
+    Column("Neg", lambda row: fixed(row["negative"], 2), 4),
+    Column("ms a\ndecision", lambda row: fixed(1000.0 * row["seconds_per_decision"], 1), 5),
     Column("cases", lambda row: str(row["cases"]), 7),
 )
 

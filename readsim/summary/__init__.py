@@ -1,4 +1,4 @@
-"""From run logs to tables: one row a run, then one row a budget and allocator with intervals."""
+"""From run logs to tables: one row per run, then one row per budget and allocator with intervals."""
 
 from readsim.summary.results import results
 from readsim.summary.show import print_table, to_markdown

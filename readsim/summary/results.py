@@ -1,4 +1,4 @@
-"""What each run came to: the logs of one comparison, checked, and one row a run from them."""
+"""What each run came to: the logs of one comparison, checked, and one row per run from them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +20,12 @@ FINAL = "final:"
 
 
 def results(folder: Path) -> pd.DataFrame:
-    """One row a run of the logs in `folder`, sorted; see `results_of`. Raises as `read_logs`."""
+    """One row per run of the logs in `folder`, sorted; see `results_of`. Raises as `read_logs`."""
     return results_of(read_logs(folder))
 
 
 def results_of(logs: Sequence[Log]) -> pd.DataFrame:
-    """One row a run, in the units of the world; sorted by budget, task, allocator and seed.
+    """One row per run, in the units of the world; sorted by budget, task, allocator and seed.
 
     `utility` and `final:CAPABILITY` are those of the final profile. `on_target`, `off_target`,
     `negative` (with its noise floor) and `significant_drops` are over the visible capabilities, from

@@ -31,7 +31,7 @@ def _decimals(row: pd.Series) -> int:
     return 4 if row["unit"] == "loss" else 2
 
 
-def number(value: float, decimals: int, sign: str = "") -> str:
+def fixed(value: float, decimals: int, sign: str = "") -> str:
     """Fixed decimals, never a negative zero; a dash if missing."""
     if np.isnan(value):
         return BLANK
@@ -40,8 +40,8 @@ def number(value: float, decimals: int, sign: str = "") -> str:
 
 
 def _with_interval(row: pd.Series, name: str, sign: str = "") -> str:
-    text, half = number(row[name], _decimals(row), sign), row[f"{name}_half_width"]
-    return text if np.isnan(half) else f"{text} ± {number(half, _decimals(row))}"
+    text, half = fixed(row[name], _decimals(row), sign), row[f"{name}_half_width"]
+    return text if np.isnan(half) else f"{text} ± {fixed(half, _decimals(row))}"
 
 
 def _difference(row: pd.Series) -> str:
@@ -51,18 +51,18 @@ def _difference(row: pd.Series) -> str:
 
 
 def _plain(name: str, sign: str = "") -> Callable[[pd.Series], str]:
-    return lambda row: number(row[name], _decimals(row), sign)
+    return lambda row: fixed(row[name], _decimals(row), sign)
 
 
 def _short(value: float) -> str:
     """Two or three significant digits, for numbers of any size."""
-    return number(value, 0 if value >= 100 else 1 if value >= 10 else 2)
+    return fixed(value, 0 if value >= 100 else 1 if value >= 10 else 2)
 
 
 COLUMNS = (
     Column("utility", lambda row: _with_interval(row, "utility"), 0),
     Column(f"vs {REFERENCE}", _difference, 1),
-    Column("gap %", lambda row: number(100.0 * row["gap_closed"], 0), 2),
+    Column("gap %", lambda row: fixed(100.0 * row["gap_closed"], 0), 2),
     Column("On", _plain("on_target", "+"), 3),
     Column("Off", _plain("off_target", "+"), 4),
     Column("Neg", _plain("negative"), 5),
@@ -89,7 +89,7 @@ def best(rows: pd.DataFrame) -> str | None:
 
 
 def print_table(console: Console, table: pd.DataFrame, notes: Iterable[str]) -> None:
-    """One table a budget, then the notes. Columns that do not fit are left out, the least needed first."""
+    """One table per budget, then the notes. Columns that do not fit are left out, the least needed first."""
     budgets = [rows for _, rows in table.groupby("budget")]
     print_fitting(
         console,

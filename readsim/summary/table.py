@@ -1,4 +1,4 @@
-"""The table of a comparison: one row a budget and allocator, and the notes that explain it."""
+"""The table of a comparison: one row per budget and allocator, and the notes that explain it."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ if find_spec("hypothesis") is None:
 
 from readsim.testing.allocator_checks import check_allocator
 from readsim.testing.backend_checks import check_backend
-from readsim.testing.checks import CheckError, Outcome
+from readsim.testing.checks import CheckError, CheckOutcome
 from readsim.testing.strategies import (
     allocations,
     gain_curves,
@@ -28,7 +28,7 @@ from readsim.testing.world_checks import check_world
 
 __all__ = [
     "CheckError",
-    "Outcome",
+    "CheckOutcome",
     "allocations",
     "check_allocator",
     "check_backend",

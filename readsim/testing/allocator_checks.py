@@ -12,7 +12,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 from readsim.testing.backend_checks import same
-from readsim.testing.checks import Outcome, Property, Skip, run_properties
+from readsim.testing.checks import CheckOutcome, Property, Skip, run_properties
 from readsim.testing.playing import (
     BUDGET,
     CASES,
@@ -243,7 +243,7 @@ def check_allocator(
     promises: Sequence[str] = (),
     expected_failures: Mapping[str, str] | None = None,
     on_fail: Literal["raise"] | None = "raise",
-) -> list[Outcome]:
+) -> list[CheckOutcome]:
     """Test what an allocator promises: its class, an instance, a factory, or a name with settings.
 
     What is tested: `[p.name for p in readsim.testing.allocator_checks.PROPERTIES]`; what a rule may promise

@@ -15,7 +15,7 @@ from readsim.envs.env import DistillEnv
 from readsim.envs.ledger import BUDGETED, KINDS
 from readsim.envs.offline_pool import offline_pool
 from readsim.runs.loop import rollout
-from readsim.testing.checks import Outcome, Property, Skip, run_properties
+from readsim.testing.checks import CheckOutcome, Property, Skip, run_properties
 from readsim.tree_file import load_tree, save_tree
 
 Make = Callable[[], Backend]
@@ -215,7 +215,7 @@ def snapshots(make: Make) -> None:
         changed = difference(load_tree(path), saved)
         assert changed is None, f"the snapshot changed while the run went on: {changed}"
         backend.restore(load_tree(path))
-        _check_same(expected, _go_on(backend), "after restore the run goes on differently")
+        _check_same(expected, _go_on(backend), "after restore the run continues differently")
         fresh = make()
         fresh.reset(8)
         fresh.restore(load_tree(path))
@@ -233,7 +233,7 @@ def folders(make: Make) -> None:
         other = make()
         assert isinstance(other, DurableBackend)
         other.load(Path(folder))
-        _check_same(expected, _go_on(other), "after load the run goes on differently")
+        _check_same(expected, _go_on(other), "after load the run continues differently")
 
 
 def _env(make: Make) -> DistillEnv:
@@ -245,7 +245,7 @@ def _env(make: Make) -> DistillEnv:
 
 
 def offline_pools(make: Make) -> None:
-    setting, backend = _env(make).setting, _begun(make)
+    setting, backend = _env(make).episode, _begun(make)
     pool, used = offline_pool(backend, setting, POOL, 5)
     usage = _usage("the offline pool", used)
     for field, values in pool._asdict().items():
@@ -262,7 +262,7 @@ def read_runs(make: Make) -> None:
     env = _env(make)
     rows, _ = rollout([env], ReAD(pool=POOL), [1])
     totals = rows[-1]["totals"]
-    assert totals[BUDGETED] == env.setting.budget, f"ReAD spent {totals} of {env.setting.budget}"
+    assert totals[BUDGETED] == env.episode.budget, f"ReAD spent {totals} of {env.episode.budget}"
     assert totals["offline"] > 0, f"ReAD's pool was not charged: {totals}"
 
 
@@ -271,23 +271,23 @@ def conservation(make: Make) -> None:
     env.reset(seed=1)
     over, spent = False, 0
     while not over:
-        weights = np.ones(len(env.setting.sources))
+        weights = np.ones(len(env.episode.sources))
         _, _, over, _, info = env.step(weights)
         assert info["spent"] == spent + info["tokens"], "tokens spent do not add up"
         spent = info["spent"]
-    budget = env.setting.budget
+    budget = env.episode.budget
     assert spent == env.ledger.totals[BUDGETED] == budget, f"spent {spent} of {budget}"
 
 
 def hidden_stay_hidden(make: Make) -> None:
     env = _env(make)
-    shown, k = len(env.setting.visible), len(env.backend.capabilities)
+    shown, k = len(env.episode.visible), len(env.backend.capabilities)
     observation, info = env.reset(seed=1)
     over = False
     while not over:
         assert observation["profile"].shape == (shown,), "the profile shows hidden capabilities"
         assert not {"utility", "final_profile"} & set(info), "the end shows before it"
-        observation, _, over, _, info = env.step(np.ones(len(env.setting.sources)))
+        observation, _, over, _, info = env.step(np.ones(len(env.episode.sources)))
     assert info["final_profile"].shape == (k,), "the end does not show all capabilities"
 
 
@@ -317,7 +317,7 @@ def check_backend(
     *,
     expected_failures: Mapping[str, str] | None = None,
     on_fail: Literal["raise"] | None = "raise",
-) -> list[Outcome]:
+) -> list[CheckOutcome]:
     """Test what a backend promises; `make` gives a new one each time.
 
     Runs take 150 tokens, or the budget that the backend has planned.

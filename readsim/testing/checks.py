@@ -21,7 +21,7 @@ class Skip(Exception):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckOutcome:
     """What one property found. `expected`: it fails, and the caller said that it would."""
 
     name: str
@@ -46,7 +46,7 @@ def run_properties(
     examples: int,
     expected_failures: Mapping[str, str] | None,
     on_fail: Literal["raise"] | None,
-) -> list[Outcome]:
+) -> list[CheckOutcome]:
     """Test every property on `subject`. The examples are the same in every run.
 
     Raises CheckError where a property fails that was not expected to (unless `on_fail` is None),
@@ -64,18 +64,18 @@ def run_properties(
     return found
 
 
-def _outcome(p: Property, subject: object, examples: int, excuse: str | None) -> Outcome:
+def _outcome(p: Property, subject: object, examples: int, excuse: str | None) -> CheckOutcome:
     try:
         _test(p, subject, examples, excuse is None)
     except Skip as reason:
-        return Outcome(p.name, "skipped", str(reason))
+        return CheckOutcome(p.name, "skipped", str(reason))
     except Exception as error:  # noqa: BLE001  # whatever it raises is what was found
         if excuse is not None:
-            return Outcome(p.name, "expected", excuse)
-        return Outcome(p.name, "failed", _explain(p, error))
+            return CheckOutcome(p.name, "expected", excuse)
+        return CheckOutcome(p.name, "failed", _explain(p, error))
     if excuse is not None:
-        return Outcome(p.name, "passed", f"was expected to fail ({excuse}), and did not")
-    return Outcome(p.name, "passed")
+        return CheckOutcome(p.name, "passed", f"was expected to fail ({excuse}), and did not")
+    return CheckOutcome(p.name, "passed")
 
 
 def _test(p: Property, subject: object, examples: int, shrink: bool) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from readsim.arrays import Array
-from readsim.testing.checks import Outcome, Property, Skip, run_properties
+from readsim.testing.checks import CheckOutcome, Property, Skip, run_properties
 from readsim.worlds import World, load_world, load_world_file, optimum, save_world, world_to_dict
 
 PARTS = 6
@@ -158,7 +158,7 @@ def check_world(
     examples: int = 20,
     expected_failures: Mapping[str, str] | None = None,
     on_fail: Literal["raise"] | None = "raise",
-) -> list[Outcome]:
+) -> list[CheckOutcome]:
     """Test what a world promises: a World, also of a subclass with a `model` of its own, or a name.
 
     What is tested: `[p.name for p in readsim.testing.world_checks.PROPERTIES]`. `expected_failures` maps a

@@ -44,7 +44,7 @@ def _each(parts: Sequence[Callable[[], Any]], lacking: Said) -> Iterator[Result]
         yield from found if isinstance(found, list) else [found]
 
 
-def of_world(name: str, seeds: Sequence[int], lacking: Said) -> Iterator[Result]:
+def check_world_statements(name: str, seeds: Sequence[int], lacking: Said) -> Iterator[Result]:
     """What concerns gains, order, marginal gains, bounds and beliefs, for the first task of a world.
 
     The budget is 20M tokens, or the world's horizon where that is less.
@@ -77,7 +77,7 @@ def _beliefs(world: World, budget: int, seeds: Sequence[int]) -> list[Result]:
     ]
 
 
-def of_toy() -> Iterator[Result]:
+def check_toy_statements() -> Iterator[Result]:
     """What concerns parameters, order effects and gains, for the toy pair under each update rule."""
     for rule in RULES:
         rate = RATES.get(rule, 0.05)
@@ -101,7 +101,7 @@ def of_toy() -> Iterator[Result]:
     )
 
 
-def of_runs(folder: Path, lacking: Said) -> Iterator[Result]:
+def check_run_statements(folder: Path, lacking: Said) -> Iterator[Result]:
     """Gains, proxy calibration, and beliefs about played choices, for the runs in a folder."""
     read, subject = runs.measured_runs(folder), folder.name
     parts = [

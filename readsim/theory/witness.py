@@ -36,9 +36,9 @@ def true_rewards(env: DistillEnv, candidates: Array, tokens: float) -> Array:
     needs(Statement.CALIBRATED, env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
     assert isinstance(env.backend, OffersOutlook)
     change = env.backend.outlook(candidates, tokens)
-    setting = env.setting
-    cost = setting.reward.cost * tokens / setting.budget
-    return proxy_reward(change, setting.task.requirement, setting.prices, cost)
+    episode = env.episode
+    cost = episode.reward.cost * tokens / episode.budget
+    return proxy_reward(change, episode.task.requirement, episode.prices, cost)
 
 
 class Witness(Allocator):
@@ -56,7 +56,7 @@ class Witness(Allocator):
         env = self._envs[context.setup.seed]
         chosen = self.inner.select(state, context)
         candidates, mu, sigma = self.inner.outlook(state, context)
-        q = true_rewards(env, candidates, float(env.setting.schedule[context.step]))
+        q = true_rewards(env, candidates, float(env.episode.schedule[context.step]))
         index = int(np.argmin(np.abs(candidates - chosen).sum(axis=1)))
         self.decisions.append(
             Decision(context.setup.seed, context.step, mu, sigma, q, index, float(state["kappa"]))

@@ -51,7 +51,7 @@ def main(
     chosen = {name: load_study(name) for name in names}
     given = None if seeds is None else parse_seeds(seeds)
     found: dict[str, tuple[Study, list[ClaimVerdict]]] = {}
-    with interruptible(f"finished runs are kept in {out}, the same command goes on"):
+    with interruptible(f"finished runs are kept in {out}, the same command resumes"):
         numbers = {name: given or range(study.seeds) for name, study in chosen.items()}
         options = {name: seeds_option(numbers[name]) for name in chosen}
         for name, study in chosen.items():

@@ -85,7 +85,7 @@ def command_for(study: Study) -> Callable[..., None]:
             typer.Option(help="Analyse run logs of this folder instead; repeatable."),
         ] = None,
     ) -> None:
-        with interruptible(f"finished runs are kept in {out}, the same command goes on"):
+        with interruptible(f"finished runs are kept in {out}, the same command resumes"):
             numbers = parse_seeds(seeds)
             given = [f"--rows {folder}" for folder in rows or ()]
             options = " ".join(given) or seeds_option(numbers)

@@ -1,7 +1,7 @@
 """Which features of a world make ReAD win or lose?
 
 Runs ReAD and four references on worlds of the random family, measures what may matter on the worlds
-themselves, and fits the paired differences. Finished runs are not repeated: the same command goes on.
+themselves, and fits the paired differences. Finished runs are not repeated: the same command resumes.
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ def main(
         if value < least:
             raise ConfigError(f"--{name} {value}: at least {least}")
     plan = plan_sweep(worlds, seeds, steps)
-    kept = f"what is finished is kept in {out}, the same command goes on"
+    kept = f"finished runs are kept in {out}, the same command resumes"
     with interruptible(kept), progress(Console(stderr=True)) as bar:
         job = bar.add_task("worlds", total=len(plan))
         troubles = run_suite(plan, out / "worlds", jobs=jobs, on_world=lambda _: bar.advance(job))

@@ -21,7 +21,7 @@ from readsim.plots.style import (
     room_for,
 )
 from readsim.stats import half_width
-from readsim.summary.show import markdown, number
+from readsim.summary.show import fixed, markdown
 from studies.features.explain import Explanation
 from studies.features.measure import FEATURES
 
@@ -108,16 +108,16 @@ def by_dynamics(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
     for name, part in groups:
         means = [_mean(part[f"read - {other}"].to_numpy()) for other in ("task-static", "uniform")]
         won = 100.0 * float((part[MAIN] > 0).mean())
-        out.append((name, [str(len(part)), *means, number(won, 0)]))
+        out.append((name, [str(len(part)), *means, fixed(won, 0)]))
     return out
 
 
 def _concentration(table: pd.DataFrame) -> str:
     share = table["largest share"]
     return (
-        f"ReAD gives {number(100.0 * float(share.mean()), 0)} % of a step's tokens to one source on "
+        f"ReAD gives {fixed(100.0 * float(share.mean()), 0)} % of a step's tokens to one source on "
         f"average; in {int((share > ONE_HOT).sum())} of {len(table)} worlds more than "
-        f"{number(100.0 * ONE_HOT, 0)} %.\n"
+        f"{fixed(100.0 * ONE_HOT, 0)} %.\n"
     )
 
 
@@ -126,22 +126,22 @@ def _mean(values: Array) -> str:
     if not len(values):
         return "-"
     half = float(half_width(values))
-    text = number(float(values.mean()), 2, "+")
-    return text if np.isnan(half) else f"{text} ± {number(half, 2)}"
+    text = fixed(float(values.mean()), 2, "+")
+    return text if np.isnan(half) else f"{text} ± {fixed(half, 2)}"
 
 
 def _slope(explained: Explanation, feature: str) -> str:
     if feature not in explained.features:
         return "-"
     f = explained.features.index(feature)
-    low, high = number(explained.low[f], 2, "+"), number(explained.high[f], 2, "+")
-    return f"{number(explained.slopes[f], 2, '+')} [{low}, {high}]"
+    low, high = fixed(explained.low[f], 2, "+"), fixed(explained.high[f], 2, "+")
+    return f"{fixed(explained.slopes[f], 2, '+')} [{low}, {high}]"
 
 
 def _judgement(name: str, explained: Explanation) -> str:
     return (
-        f"{name}: R2 on left-out worlds {number(explained.linear, 2)} (linear) and "
-        f"{number(explained.tree, 2)} (tree), by chance under {number(explained.chance, 2)}; the luck of the "
-        f"seeds leaves {number(explained.ceiling, 2)} to explain. So these features explain "
-        f"{number(100.0 * explained.share, 0)} % of what could be explained.\n"
+        f"{name}: R2 on left-out worlds {fixed(explained.linear, 2)} (linear) and "
+        f"{fixed(explained.tree, 2)} (tree), by chance under {fixed(explained.chance, 2)}; the luck of the "
+        f"seeds leaves {fixed(explained.ceiling, 2)} to explain. So these features explain "
+        f"{fixed(100.0 * explained.share, 0)} % of what could be explained.\n"
     )

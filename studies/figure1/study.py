@@ -85,7 +85,7 @@ def _draw(case: str, transfer: Transfer, logs: Sequence[Log]) -> Drawing:
         transfer.names,
         transfer.budgets,
         f"{case}. Change in points of the column's capability by training on the row's alone; mean over "
-        f"{len(transfer.seeds)} seeds, test split. Pale: not told apart from 0 (t test over seeds, false "
+        f"{len(transfer.seeds)} seeds, test split. Pale: not significant (t test over seeds, false "
         "discoveries at 10 %).",
     )
     i, j = np.unravel_index(np.argmin(points[-1]), points[-1].shape)

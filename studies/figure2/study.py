@@ -33,7 +33,7 @@ COLOURS = (VERMILION, BLUE, GREEN, ORANGE, PURPLE, SKY, GREY, BLACK)
 
 
 def draw(returns: pd.DataFrame, spillover: pd.DataFrame) -> Figure:
-    """Left a row a case: % of replicates that report saturation. Right NS by budget, a line a case."""
+    """Left a row per case: % of replicates that report saturation. Right NS by budget, a line per case."""
     names = list(returns["case"])
     side = room_for(names) + 0.15
     box = Box(2.5, max(1.8, 0.22 * len(names)), left=side, right=side, top=0.45, bottom=0.35)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from readsim_hf.backend import HFBackend
-from readsim_hf.components import build_parts
+from readsim_hf.components import build_components
 from readsim_hf.config import RunConfig, preset_table
 from readsim_hf.models.loading import moved
 from readsim_hf.models.pairs import Pair, load_pair
@@ -125,7 +125,7 @@ def _losses(device: torch.device, budget: int, precision: str) -> tuple[list[flo
         "training": {"precision": precision},
     }
     config = RunConfig.of(preset_table("nano"), small)
-    backend = HFBackend(build_parts(config, _pair(device)), config.budget)
+    backend = HFBackend(build_components(config, _pair(device)), config.budget)
     losses: list[float] = []
     backend.watch = lambda kind, n: losses.append(n["loss"]) if kind == "window" else None
     scores = backend.reset(0).profile.tolist()

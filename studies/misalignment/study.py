@@ -33,7 +33,7 @@ COLUMNS = ("case", "allocator", "way", "utility, true", "loss", "+-")
 
 
 def draw(lost: Mapping[str, Mapping[tuple[str, str], Array]]) -> Figure:
-    """A panel a case, a row a way, a mark an allocator; cases of biased probes share the last panel."""
+    """A panel per case, a row per way, a mark an allocator; cases of biased probes share the last panel."""
     grids = {case: some for case, some in lost.items() if all(way != BIAS for _, way in some)}
     bias = {
         (allocator, case): values

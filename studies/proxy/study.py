@@ -23,7 +23,7 @@ DIRECT = {
 
 
 def draw(shown: Mapping[str, pd.DataFrame]) -> Figure:
-    """A panel a case: R over mu in points, small and large moves in two colours, the diagonal dashed."""
+    """A panel per case: R over mu in points, small and large moves in two colours, the diagonal dashed."""
     box = Box(1.75, 1.75, left=0.5, right=0.2, top=0.3, bottom=0.4)
     columns = min(4, len(shown))
     margins = Box(0, 0, left=0, right=0, top=0.25, bottom=0.4)

@@ -2,7 +2,7 @@
 
 Each seed trains the same student, with the same recipe, budget and prompt streams, by
 ReAD with the requirement identified from the task's card, the six one-hot baselines, and the
-static splits. The table pairs all with ReAD. Finished runs are left as they are: the same command goes on.
+static splits. The table pairs all with ReAD. Finished runs are left as they are: the same command resumes.
 """
 
 from pathlib import Path

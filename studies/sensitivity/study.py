@@ -32,7 +32,7 @@ ASKED = {
 
 
 def draw(shown: Mapping[str, Mapping[str, Array]]) -> Figure:
-    """A panel a case; red where the interval leaves 0 out."""
+    """A panel per case; red where the interval leaves 0 out."""
     most = max(len(found) for found in shown.values())
     names = [name for found in shown.values() for name in found]
     box = Box(1.9, 0.16 * most + 0.2, left=room_for(names) + 0.1, right=0.15, top=0.3, bottom=0.4)
@@ -70,7 +70,7 @@ def usual_steps(logs: Sequence[Log]) -> int:
 
 
 def differences(logs: Sequence[Log]) -> dict[str, Array]:
-    """Setting -> utility minus that of the default in points, mean over tasks, one number a seed.
+    """Setting -> utility minus that of the default in points, mean over tasks, one number per seed.
 
     Raises RunLogError without runs of `read` as it is, or where the runs of a setting are not the same
     tasks, budgets and seeds.

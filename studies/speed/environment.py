@@ -64,7 +64,7 @@ def demo() -> Callable[[], float]:
 def equations() -> Callable[[], float]:
     """Seconds an env-step of the bare equations."""
     world = random_world()
-    bare = Equations(world, DistillEnv(world).setting, RUNS, seed=0)
+    bare = Equations(world, DistillEnv(world).episode, RUNS, seed=0)
     actions = np.random.default_rng(0).random((RUNS, 8))
 
     def measure() -> float:

@@ -7,7 +7,7 @@ generator serves all runs, there is no ledger, no history, no reset, no check of
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.envs.episode import Setting
+from readsim.envs.episode import EpisodeConfig
 from readsim.envs.reward import spill_prices
 from readsim.worlds import World
 
@@ -15,17 +15,17 @@ from readsim.worlds import World
 class Equations:
     """State and constants of N runs."""
 
-    def __init__(self, world: World, setting: Setting, runs: int, seed: int) -> None:
+    def __init__(self, world: World, episode: EpisodeConfig, runs: int, seed: int) -> None:
         k = len(world.capabilities)
         self.bits = np.random.PCG64(seed)
         self.scale, self.help, self.harm = world.scale_tokens, world.help, world.harm
         self.start, self.floor, self.ceiling = world.start, world.floor, world.ceiling
         self.noise = (1.0 / world.items) ** 0.5
         self.old, self.new = world.pairing**0.5, (1.0 - world.pairing) ** 0.5
-        self.r = setting.task.requirement
-        self.prices = spill_prices(self.r, setting.reward)
-        self.tokens = setting.budget / setting.steps
-        self.cost = setting.reward.cost / setting.steps
+        self.r = episode.task.requirement
+        self.prices = spill_prices(self.r, episode.reward)
+        self.tokens = episode.budget / episode.steps
+        self.cost = episode.reward.cost / episode.steps
         self.x = np.zeros((runs, k))
         self.luck = self.deviates((runs, k))
         self.seen = np.tile(world.start, (runs, 1))

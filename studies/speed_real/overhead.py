@@ -23,7 +23,7 @@ from readsim.envs.env import DistillEnv
 from readsim.runs.log_file import RunLog
 from readsim.runs.loop import rollout
 from readsim_hf.backend import HFBackend
-from readsim_hf.components import build_parts
+from readsim_hf.components import build_components
 from readsim_hf.config import RunConfig, preset_table
 from readsim_hf.distill import log_config
 from readsim_hf.models.pairs import Pair, load_pair
@@ -57,7 +57,7 @@ class Spent(NamedTuple):
 def run(models: Pair, settings: dict[str, Any]) -> Spent:
     """One run with log and checkpoints in a folder that is thrown away."""
     config = RunConfig.of(preset_table("nano"), {"allocator": "read"}, settings)
-    parts = build_parts(config, models)
+    parts = build_components(config, models)
     backend = HFBackend(parts, config.budget)
     trained = 0
 
@@ -83,7 +83,7 @@ def run(models: Pair, settings: dict[str, Any]) -> Spent:
 def interval(models: Pair, tokens: int = 12_000) -> dict[str, float]:
     """Seconds of the nano preset's second interval: uniform shares, an empty cache."""
     config = RunConfig.of(preset_table("nano"))
-    backend = HFBackend(build_parts(config, models), config.budget)
+    backend = HFBackend(build_components(config, models), config.budget)
     backend.reset(0)
     weights = np.full(len(backend.sources), 1.0 / len(backend.sources))
     backend.run_interval(0, weights, tokens)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from readsim_hf.components import build_parts
+from readsim_hf.components import build_components
 from readsim_hf.config import RunConfig, preset_table
 from readsim_hf.models.pairs import Pair as Models
 from readsim_hf.models.pairs import load_pair
@@ -15,7 +15,7 @@ from studies.speed_real.timing import Pair, Row, in_turn, seconds
 
 def nano_teacher(models: Models, prompts: int) -> tuple[AnyTeacher, list[Prompt]]:
     """The teacher of the nano preset without a cache, and prompts of all capabilities."""
-    parts = build_parts(RunConfig.of(preset_table("nano")), models)
+    parts = build_components(RunConfig.of(preset_table("nano")), models)
     streams = parts.feed(0, lambda: models.student).streams
     share = -(-prompts // len(streams))
     some = [prompt for stream in streams for prompt in stream.take(share, 0.5)]

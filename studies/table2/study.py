@@ -37,7 +37,7 @@ SEARCH = (
 
 
 def draw_trade(case: str, grid: Grid) -> Drawing:
-    """One panel a budget; lower right is better."""
+    """One panel per budget; lower right is better."""
     on, negative = grid.by_seed("on_target"), grid.by_seed("negative")
     floor = grid.by_seed("negative_floor").mean(axis=(1, 2))
     names, look = grid.allocators, looks(grid.allocators)

@@ -1,6 +1,6 @@
 """Train on each source alone, at several budgets; write matrices, a figure and the fitted world.
 
-Every run has its own log under OUT/runs; finished ones are not repeated, so the same command goes on
+Every run has its own log under OUT/runs; finished ones are not repeated, so the same command resumes
 where it was. Several processes share the work with --shard 0/2, --shard 1/2; the last one to end
 makes the files.
 """
@@ -38,7 +38,7 @@ def main(
     amounts = [parse_tokens(text) for text in budgets.split(",")]
     jobs = make_plan(lab.sources, amounts, parse_seeds(seeds), mixtures)
     mine = shard_of(jobs, shard)
-    advice = f"finished runs are in {out / 'runs'}; the same command goes on"
+    advice = f"finished runs are in {out / 'runs'}; the same command resumes"
     with interruptible(advice), progress(Console(stderr=True)) as bar:
         task = bar.add_task("tokens", total=sum(job.budget for job in mine))
         run_jobs(mine, lab, out, lambda job: bar.advance(task, job.budget))

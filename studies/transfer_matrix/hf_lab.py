@@ -7,7 +7,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim_hf.backend import HFBackend
-from readsim_hf.components import Parts, build_parts
+from readsim_hf.components import Components, build_components
 from readsim_hf.distill import resolve
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.probes.splits import Split
@@ -24,10 +24,10 @@ def hf_lab(pair: str, cache: Path) -> Lab:
         device=config.pair.device,
         teacher_precision=config.pair.teacher_precision,
     )
-    return lab_of(build_parts(config, loaded))
+    return lab_of(build_components(config, loaded))
 
 
-def lab_of(parts: Parts) -> Lab:
+def lab_of(parts: Components) -> Lab:
     """The same parts for every budget: only the schedule is over the budget."""
     versions = {n: metadata.version(n) for n in ("torch", "transformers", "lm_eval", "numpy")}
     return Lab(
@@ -45,7 +45,7 @@ def lab_of(parts: Parts) -> Lab:
     )
 
 
-def _reference(parts: Parts) -> Reference:
+def _reference(parts: Components) -> Reference:
     """Chance is read as 0: answers are generated and compared with the key."""
     suite = parts.suite
     suite.open_test()
@@ -58,7 +58,7 @@ def _reference(parts: Parts) -> Reference:
     return Reference(start, np.zeros_like(start), teacher, items["probe"], items["test"])
 
 
-def _items(parts: Parts, split: Split) -> Array:
+def _items(parts: Components, split: Split) -> Array:
     """Items of each capability (K,)."""
     suite = parts.suite
     return np.array(

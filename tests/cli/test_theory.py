@@ -81,7 +81,7 @@ def test_wrong_input(options: list[str], said: str, tmp_path: Path) -> None:
 
 
 def test_every_toy_row_has_advice() -> None:
-    found = list(survey.of_toy())
+    found = list(survey.check_toy_statements())
     assert len({r.subject for r in found}) == 7
     assert all(r.advice for r in found)
     assert {r.verdict for r in found} >= {Verdict.HOLDS, Verdict.FAILS}

@@ -91,8 +91,8 @@ def test_without_history_the_context_is_equation_16() -> None:
 @given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 10**9))
 def test_the_schedule_spends_the_budget_exactly(seed: int, steps: int, extra: int) -> None:
     env = DistillEnv("random:capabilities=2,noise=0", budget=steps + extra, steps=steps)
-    assert sum(env.setting.schedule) == steps + extra
-    assert max(env.setting.schedule) - min(env.setting.schedule) <= 1
+    assert sum(env.episode.schedule) == steps + extra
+    assert max(env.episode.schedule) - min(env.episode.schedule) <= 1
 
 
 def test_what_is_handed_out_can_be_changed_without_harm() -> None:
@@ -153,7 +153,7 @@ def test_pickle_in_the_middle_of_an_episode() -> None:
 def test_snapshot_through_a_file_continues_exactly(world: str, tmp_path: Path) -> None:
     env = DistillEnv(world, steps=6)
     env.reset(seed=2)
-    s = len(env.setting.sources)
+    s = len(env.episode.sources)
     env.step(np.ones(s))
     save_tree(tmp_path / "state", env.snapshot())
     rest = [env.step(np.eye(s)[t % s]) for t in range(5)]

@@ -121,9 +121,9 @@ def test_a_backend_needs_a_task() -> None:
         DistillEnv(backend=FakeBackend())
     with pytest.raises(UnknownNameError, match="unknown task"):
         DistillEnv(backend=FakeBackend(), task="c")
-    named = DistillEnv(backend=FakeBackend(), task="a").setting.task
+    named = DistillEnv(backend=FakeBackend(), task="a").episode.task
     assert named.name == "a"
     assert named.requirement.tolist() == [0.6, 0.4]
-    assert DistillEnv(backend=FakeBackend(), task="average").setting.task.requirement[0] == 0.5
+    assert DistillEnv(backend=FakeBackend(), task="average").episode.task.requirement[0] == 0.5
     with pytest.raises(ConfigError, match="one run at a time"):
         gym.make_vec("readsim/Distill-v0", num_envs=2, backend=FakeBackend(), task="a")

@@ -11,8 +11,8 @@ from readsim.allocators.read.allocator import ReAD
 from readsim.allocators.static import TaskStatic
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement
-from readsim.envs.env import DistillEnv, make_setting
-from readsim.envs.episode import Setting
+from readsim.envs.env import DistillEnv, make_episode
+from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import (
     Pool,
     collect_pool,
@@ -35,8 +35,8 @@ WORLDS = {
 }
 
 
-def setting_of(world: World, **rest: Any) -> Setting:
-    return make_setting(world, None, 1_000_003, **{"steps": 4, **rest})
+def setting_of(world: World, **rest: Any) -> EpisodeConfig:
+    return make_episode(world, None, 1_000_003, **{"steps": 4, **rest})
 
 
 def support(shares: Array) -> Array:
@@ -76,20 +76,20 @@ def test_allocations_have_each_support_size_and_each_source_equally_often() -> N
 )
 def test_size_shapes_and_seed(name: str, size: int, history: int, seed: int) -> None:
     world = WORLDS[name]
-    setting = setting_of(world, history=history)
-    pool = collect_pool(world, setting, size, seed)
+    episode = setting_of(world, history=history)
+    pool = collect_pool(world, episode, size, seed)
     s, v = len(world.sources), len(world.visible)
     shapes = [part.shape for part in pool[:6]]
     assert pool.parent is None
     assert shapes == [
         (size, v),
         (size,),
-        (size, history * setting.width),
+        (size, history * episode.width),
         (size, s),
         (size, v),
         (size,),
     ]
-    assert same(list(pool[:6]), list(collect_pool(world, setting, size, seed)[:6]))
+    assert same(list(pool[:6]), list(collect_pool(world, episode, size, seed)[:6]))
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -100,16 +100,16 @@ def test_another_seed_is_another_pool(name: str) -> None:
     assert not np.array_equal(first.profile, other.profile)
 
 
-def replay(world: World, setting: Setting, pool: Pool, seed: int) -> Pool:
+def replay(world: World, episode: EpisodeConfig, pool: Pool, seed: int) -> Pool:
     """The same allocations, run by run in the single environment."""
     rows: list[list[Any]] = []
-    runs = -(-len(pool.tokens) // setting.steps)
+    runs = -(-len(pool.tokens) // episode.steps)
     seeds = seed_sequence(seed, "data").generate_state(runs + 1)[:-1]
     for run, own in enumerate(seeds.tolist()):
-        env = DistillEnv(world, setting.task, setting.budget, steps=setting.steps)
+        env = DistillEnv(world, episode.task, episode.budget, steps=episode.steps)
         seen, _ = env.reset(seed=own)
-        first = run * setting.steps
-        for allocation in pool.allocation[first : first + setting.steps]:
+        first = run * episode.steps
+        for allocation in pool.allocation[first : first + episode.steps]:
             before = [seen["profile"], seen["budget_left"][0], seen["history"]]
             seen, _, _, _, info = env.step(allocation)
             rows.append([*before, info["allocation"], info["change"], info["tokens"]])
@@ -119,9 +119,9 @@ def replay(world: World, setting: Setting, pool: Pool, seed: int) -> Pool:
 @pytest.mark.parametrize("name", WORLDS)
 def test_transitions_are_those_of_the_environment(name: str) -> None:
     world = WORLDS[name]
-    setting = setting_of(world)
-    pool = collect_pool(world, setting, 12, 5)
-    for ours, theirs in zip(pool, replay(world, setting, pool, 5), strict=True):
+    episode = setting_of(world)
+    pool = collect_pool(world, episode, 12, 5)
+    for ours, theirs in zip(pool, replay(world, episode, pool, 5), strict=True):
         assert ours == pytest.approx(theirs, abs=1e-9)
 
 
@@ -139,9 +139,9 @@ def test_a_change_leads_to_the_next_profile() -> None:
 
 def test_a_pool_is_another_student_than_the_run_it_is_for() -> None:
     world = WORLDS["potential"]
-    setting = setting_of(world)
-    first, _ = DistillEnv(world, setting.task, setting.budget, steps=4).reset(seed=7)
-    pool = collect_pool(world, setting, 40, 7)
+    episode = setting_of(world)
+    first, _ = DistillEnv(world, episode.task, episode.budget, steps=4).reset(seed=7)
+    pool = collect_pool(world, episode, 40, 7)
     assert not (pool.profile == first["profile"]).all(axis=1).any()
 
 
@@ -169,12 +169,12 @@ class Costly(SimBackend):
 @pytest.mark.parametrize("size", [1, 4, 10, 12])
 def test_what_is_played_is_what_the_environment_gives(name: str, size: int) -> None:
     world = WORLDS[name]
-    setting = setting_of(world)
+    episode = setting_of(world)
     backend = Costly(world)
-    pool, usage = play_pool(backend, setting, size, 5)
-    for ours, theirs in zip(pool, replay(world, setting, pool, 5), strict=True):
+    pool, usage = play_pool(backend, episode, size, 5)
+    for ours, theirs in zip(pool, replay(world, episode, pool, 5), strict=True):
         assert ours == pytest.approx(theirs, abs=1e-12)
-    runs = -(-size // setting.steps)
+    runs = -(-size // episode.steps)
     assert usage == {
         "offline": int(pool.tokens.sum()),  # nothing is trained that no row shows
         "teacher_generated": 2 * size,
@@ -203,7 +203,7 @@ def test_a_run_goes_on_as_if_there_had_been_no_pool(name: str) -> None:
         env.reset(seed=3)
         env.step(np.ones(len(world.sources)))
         if size:
-            pool, usage = offline_pool(backend, env.setting, size, 5)
+            pool, usage = offline_pool(backend, env.episode, size, 5)
             assert len(pool.tokens) == size
             assert usage["offline"] == pool.tokens.sum()
         seen = [env.step(np.ones(len(world.sources))) for _ in range(3)]
@@ -217,7 +217,7 @@ def test_a_pool_that_fails_is_undone_too() -> None:
     backend.run_interval(0, np.ones(2) / 2, 5)
     env = DistillEnv(backend=backend, task="average", budget=100, steps=4)
     with pytest.raises(CapabilityMissingError, match="probe of b is not finite"):
-        offline_pool(backend, env.setting, 4, 0)
+        offline_pool(backend, env.episode, 4, 0)
     assert backend.calls == 1
 
 

@@ -13,10 +13,10 @@ from readsim.allocators.registry import load_allocator
 from readsim.backend import OffersTruth
 from readsim.envs.env import DistillEnv
 from readsim.envs.requirement_modes import (
-    Telling,
+    RequirementMode,
     cosine_stability,
     positive_part,
-    told,
+    requirement_under,
     top_stability,
 )
 from readsim.errors import ReadsimError
@@ -45,7 +45,7 @@ def test_the_positive_part_is_a_requirement(g: Any) -> None:
 
 @given(GRADIENTS, st.sampled_from(["oracle", "stale", "noisy:3", "permuted", "uniform"]))
 def test_every_mode_tells_a_point_of_the_simplex(g: Any, mode: str) -> None:
-    r = told(mode, g, generator(1, "requirement"))
+    r = requirement_under(mode, g, generator(1, "requirement"))
     assert r.shape == g.shape
     assert np.isclose(r.sum(), 1.0)
     assert (r >= 0).all()
@@ -55,14 +55,17 @@ def test_noise_shrinks_with_the_concentration_and_permuting_moves_every_entry() 
     g = np.array([0.6, 0.3, 0.1, 0.0])
     errors = [
         np.mean(
-            [np.abs(told(f"noisy:{c}", g, generator(s, "world")) - g).sum() for s in range(200)]
+            [
+                np.abs(requirement_under(f"noisy:{c}", g, generator(s, "world")) - g).sum()
+                for s in range(200)
+            ]
         )
         for c in (1, 10, 100, 10_000)
     ]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 0.03
     for seed in range(20):
-        moved = told("permuted", g, generator(seed, "world"))
+        moved = requirement_under("permuted", g, generator(seed, "world"))
         assert np.allclose(sorted(moved), sorted(g))
         assert (np.abs(moved - g) > 0.05).all()
 
@@ -127,7 +130,7 @@ def test_hidden_capabilities_are_left_out() -> None:
     assert len(r) == len(world.visible)
     assert np.isclose(r.sum(), 1.0)
     shown = np.array([c not in world.hidden for c in world.capabilities])
-    telling = Telling("oracle", env.setting.task, shown)
+    telling = RequirementMode("oracle", env.episode.task, shown)
     assert np.allclose(telling.first(world.start[shown], generator(0, "world")), r)
 
 

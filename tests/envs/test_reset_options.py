@@ -122,7 +122,7 @@ def test_another_world_of_the_same_shape() -> None:
 def test_without_options_nothing_changes() -> None:
     plain, told = DistillEnv(**SETTINGS), DistillEnv(**SETTINGS)
     told.reset(seed=1, options={"task": "skill_2"})
-    told.reset(options={"task": plain.setting.task})
+    told.reset(options={"task": plain.episode.task})
     assert_close(plain.reset(seed=5), told.reset(seed=5), "reset")
     info = DistillEnv().reset(seed=0)[1]
     assert info == {

@@ -273,7 +273,7 @@ def test_rewards_fall_along_a_one_hot_run(data: DataObject, world: World, steps:
     one_hot = np.eye(len(world.sources))[data.draw(st.integers(0, len(world.sources) - 1))]
     rewards = [env.step(one_hot)[1] for _ in range(steps)]
     assert (np.diff(rewards) <= 1e-12).all()
-    assert min(rewards) >= -env.setting.reward.cost / steps - 1e-12  # nothing is harmed
+    assert min(rewards) >= -env.episode.reward.cost / steps - 1e-12  # nothing is harmed
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from readsim.fitting.build import world_of
 from readsim.fitting.cross_validation import first_choice, fold_of_rows
 from readsim.fitting.diagnostics import compare_columns
 from readsim.fitting.heads import head, offset_of_start, start_of_offset
-from readsim.fitting.intervals import effect_intervals, how_sure
+from readsim.fitting.intervals import effect_intervals, fit_intervals
 from readsim.fitting.law import Fitted, fit_law
 from readsim.fitting.network import Data, LawConfig, Network
 from readsim.fitting.solve import first_feeds, predict_profiles
@@ -130,7 +130,7 @@ def test_intervals_hold_the_truth() -> None:
     truth, hits, cells = known_world(), 0, 0
     for seed in range(4):
         fitted, _ = fit_known(losses=True, noise=0.05, n=60, seed=seed)
-        sure = how_sure(fitted, count=20, seed=seed)
+        sure = fit_intervals(fitted, count=20, seed=seed)
         real = effect_intervals(truth, sure.mixture, sure.budget)
         inside = (sure.effect.low <= real) & (real <= sure.effect.high)
         hits, cells = hits + int(inside.sum()), cells + inside.size

@@ -44,7 +44,7 @@ def test_the_test_split_is_shut_until_the_final_evaluation() -> None:
         with pytest.raises(CapabilityMissingError, match="before the final evaluation"):
             suite.splits.items(name, "test")
 
-    suite = backend.parts.suite
+    suite = backend.components.suite
     name = suite.benchmarks[0].name
     backend.reset(1)
     shut()
@@ -61,7 +61,7 @@ def test_the_test_split_is_shut_until_the_final_evaluation() -> None:
 
 
 def identity(**settings: Any) -> str:
-    found: str = small(**settings).parts.identity
+    found: str = small(**settings).components.identity
     return found
 
 
@@ -109,7 +109,7 @@ def test_the_words_of_your_templates_belong_to_the_identity(tmp_path: Path) -> N
     def of(name: str, **changes: Any) -> Any:
         path = tmp_path / name
         path.write_text(json.dumps({**mine, **changes}))
-        return tiny_run(data={"templates": [str(path)]}).parts
+        return tiny_run(data={"templates": [str(path)]}).components
 
     one, moved, other = of("a.jsonl"), of("b.jsonl"), of("c.jsonl", expression="n - k")
     assert "math/mine" in [t.id for t in one.library.templates["math"]]

@@ -277,7 +277,7 @@ def test_what_fails_before_the_first_row_does_not_block_the_next_run(
         raise ConfigError("--tensorboard needs the package tensorboard")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readsim_hf.distill, "Watching", missing)
+        patch.setattr(readsim_hf.distill, "ProgressDisplay", missing)
         assert call(capsys, *command("run"))[0] == 2
     assert not list(Path("run").rglob("*.jsonl"))
     # Other settings, the same files; neither needs --resume.

@@ -157,7 +157,7 @@ def test_killed_processes_are_said_and_resumed_by_any_number(
     _, out, err = first.ended()
     assert "2 processes train the student, DDP" in out
     assert err.count("error: another of the 2 processes of this run is gone") == 1
-    assert "the same command with --resume goes on" in err
+    assert "the same command with --resume continues" in err
     assert "readsim/cli/app.py" not in err  # no traceback of ours; the launcher has its own
     assert_same(rows("run"), rows("whole")[:2])
 

@@ -31,11 +31,11 @@ def test_they_leave_the_student_as_it_was_and_are_counted_exactly() -> None:
     done = intervene(backend, TOKENS, 3, 3)
     assert (checksum(backend.student.weights()), checksum(backend.student.moments())) == before
     assert len(done.rows) == 4
-    assert done.charges["offline"] == 3 * TOKENS
-    assert "student" not in done.charges
-    assert done.charges["probe"] > 0
-    assert done.charges["teacher_prompt"] > 0
-    change, dev = done.changes(backend.parts.suite)
+    assert done.token_usage["offline"] == 3 * TOKENS
+    assert "student" not in done.token_usage
+    assert done.token_usage["probe"] > 0
+    assert done.token_usage["teacher_prompt"] > 0
+    change, dev = done.changes(backend.components.suite)
     assert change.shape == dev.shape == (3, 2)
     again = intervene(backend, TOKENS, 3, 3)
     assert all(a.plain() == b.plain() for a, b in zip(done.rows, again.rows, strict=True))
@@ -69,7 +69,7 @@ def test_what_is_on_disk_is_not_trained_again(
     done = intervene(fresh, TOKENS, 3, 3)
     assert len(calls) == 4  # one before, the one that was cut, two more
     assert [r.plain() for r in done.rows] == [r.plain() for r in whole.rows]
-    assert intervene(fresh, TOKENS, 3, 3).charges == whole.charges
+    assert intervene(fresh, TOKENS, 3, 3).token_usage == whole.token_usage
     assert len(calls) == 4
     path.write_text(path.read_text()[:-20])
     with pytest.raises(RunLogError, match=path.name):
@@ -80,15 +80,15 @@ def test_a_pool_row_has_its_training_as_parent() -> None:
     """Replicates differ from their parent by the items alone."""
     backend = started(pool_runs=3)
     env = DistillEnv(backend=backend, task={"general": 0.5, "math": 0.5}, steps=2)
-    pool, charges = backend.transitions(env.setting, 30, 3)
-    assert charges["offline"] == 3 * TOKENS
+    pool, token_usage = backend.transitions(env.episode, 30, 3)
+    assert token_usage["offline"] == 3 * TOKENS
     assert pool.parent is not None
     assert np.array_equal(pool.parent, np.arange(30) % 3)
     for parent in range(3):
         rows = pool.allocation[pool.parent == parent]
         assert (rows == rows[0]).all()
     assert (pool.tokens == TOKENS).all()
-    few, _ = backend.transitions(env.setting, 2, 3)
+    few, _ = backend.transitions(env.episode, 2, 3)
     assert np.array_equal(few.parent, [0, 1])
 
 

@@ -71,7 +71,9 @@ def test_safety_is_measured_and_nothing_else(suffix: str, tmp_path: Path) -> Non
     assert backend.sources == ("general", "math")
     assert backend.capabilities == ("general", "math", "safety")
     assert backend.hidden == ("safety",)
-    sizes = {split: backend.parts.suite.splits.sizes(split) for split in ("probe", "dev", "test")}
+    sizes = {
+        split: backend.components.suite.splits.sizes(split) for split in ("probe", "dev", "test")
+    }
     assert [sizes[s]["xstest/safe"] for s in sizes] == [0, 0, len(SAFE)]
     assert [sizes[s]["xstest/unsafe"] for s in sizes] == [0, 0, len(UNSAFE)]
     assert backend.reset(1).profile.shape == backend.dev_eval().profile.shape == (2,)
@@ -89,7 +91,7 @@ def test_a_run_for_safety(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     ends = []
     for each, task in ((backend, "safety"), (plain, "average")):
         env = DistillEnv(backend=each, task=task, steps=2)
-        assert env.setting.task.requirement.tolist() == [0.5, 0.5]
+        assert env.episode.task.requirement.tolist() == [0.5, 0.5]
         observation, info = env.reset(seed=1)
         while True:
             assert observation["profile"].shape == (2,)

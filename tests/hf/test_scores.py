@@ -66,7 +66,7 @@ def test_read_identifies_allocates_and_stands_beside_the_others(
         patch.setattr(HFBackend, "run_interval", killed)
         code, _, err = call(capsys, *read)
     assert code == 130
-    assert "the same command goes on" in err
+    assert "the same command resumes" in err
     code, out, _ = call(capsys, *read)
     assert code == 0
     assert "requirement:" in out
@@ -107,11 +107,11 @@ def test_a_card_of_the_users_is_read_and_one_with_a_test_item_refused(tmp_path: 
     task, found = identify(config, env, tmp_path / "bench")
     assert found.source == "uniform"
     assert np.allclose(task.requirement, 0.5)
-    assert np.allclose(task.weights, env.setting.task.weights)
+    assert np.allclose(task.weights, env.episode.task.weights)
     again, _ = identify(config, env, tmp_path / "bench")
     assert np.array_equal(again.requirement, task.requirement)
-    backend.parts.suite.open_test()
-    item = backend.parts.suite.splits.prompts("test")[0].text
+    backend.components.suite.open_test()
+    item = backend.components.suite.splits.prompts("test")[0].text
     path.write_text(f'{lines}\nexemplars = [{{ input = "{item}", output = "x" }}]')
     with pytest.raises(ConfigError, match="is an item of the test split"):
         identify(config, env, tmp_path / "bench")

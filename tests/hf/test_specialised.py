@@ -224,14 +224,14 @@ def test_a_nano_run_of_step_by_step(weight: float, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Student, "train_window", training)
     backend = small(method="step-by-step", auxiliary_weight=weight)
     backend.reset(1)
-    charges = [
+    token_usage = [
         backend.run_interval(step, np.array([0.7, 0.3]), TOKENS).token_usage for step in (0, 1)
     ]
-    assert [c["student"] for c in charges] == [TOKENS, TOKENS]
+    assert [c["student"] for c in token_usage] == [TOKENS, TOKENS]
     assert sum(e.tokens for e in trained) == 2 * TOKENS  # of both tasks, to the token
-    assert sum(c["teacher_generated"] for c in charges) == sum(len(reply) for _, reply in heard)
+    assert sum(c["teacher_generated"] for c in token_usage) == sum(len(reply) for _, reply in heard)
     assert all(text.endswith("~") for text, _ in heard)
-    decode = backend.parts.pair.tokenizer.decode
+    decode = backend.components.pair.tokenizer.decode
     seen = [
         (decode(e.record.prompt_ids), decode(e.record.completion_ids), e.record.weight)
         for e in trained
@@ -280,6 +280,6 @@ def test_what_cannot_be_is_refused(settings: dict[str, Any], message: str) -> No
 def test_the_identity_names_the_weight() -> None:
     """Runs with other weights are other runs; those of other signals are what they were."""
     one, other = (small(method="step-by-step", auxiliary_weight=w) for w in (1.0, 0.5))
-    assert one.parts.identity != other.parts.identity
-    assert one.parts.manifest["auxiliary_weight"] == 1.0
-    assert "auxiliary_weight" not in small(method="cot-sft").parts.manifest
+    assert one.components.identity != other.components.identity
+    assert one.components.manifest["auxiliary_weight"] == 1.0
+    assert "auxiliary_weight" not in small(method="cot-sft").components.manifest

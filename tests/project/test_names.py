@@ -13,7 +13,6 @@ from tests.support.paths import ROOT
 PRODUCT = ("readsim", "adapters/readsim_hf")
 # A function of these names is its module's one entry, and is called through the module.
 ENTRIES = {"check", "main"}
-PENDING = {"Cell", "Outcome", "Run", "number", "read_logs", "to_markdown"}
 # Requirements, decisions, property tests and lemmas by number; statements of the paper by number alone.
 CODES = re.compile(r"\b(R\d{1,3}|D\d{1,2}|PT\d{1,2}|L\d{1,2}|[AP]4\.\d)\b|(?<!Assumption )\bC\.1\b")
 # A coefficient of determination, a norm, a device and the data of a test are none.
@@ -38,9 +37,7 @@ def test_no_two_things_share_a_name(kind: type[ast.ClassDef | ast.FunctionDef]) 
     for folder in PRODUCT:
         for name, file in _public(folder, kind):
             places[name].append(file)
-    shared = {
-        n: files for n, files in places.items() if len(files) > 1 and n not in ENTRIES | PENDING
-    }
+    shared = {n: files for n, files in places.items() if len(files) > 1 and n not in ENTRIES}
     assert shared == {}
 
 

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readsim.report.render import Table, files_of, markdown_text, text_cells, to_latex, to_markdown
+from readsim.report.render import (
+    Table,
+    files_of,
+    markdown_text,
+    section_markdown,
+    text_cells,
+    to_latex,
+)
 from tests.support.made_reports import HOSTILE
 
 NAMES = (*HOSTILE, "plain", "[x]", "-", "a\nb")
@@ -52,7 +59,7 @@ def test_csv_reads_back_exactly(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"])), min_size=1))
 def test_markdown_keeps_every_cell(texts: list[str]) -> None:
-    lines = to_markdown(made(tuple(texts))._replace(bold=frozenset())).splitlines()
+    lines = section_markdown(made(tuple(texts))._replace(bold=frozenset())).splitlines()
     assert len(lines) == len(texts) + 2
     assert [cells_of(line)[0] for line in lines[2:]] == texts
     assert all(len(cells_of(line)) == 3 for line in lines)

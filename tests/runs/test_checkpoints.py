@@ -138,7 +138,7 @@ def test_a_backend_with_a_planned_budget_is_asked_for_no_other() -> None:
         budget = 500
 
     backend = Planned(load_world(WORLD))
-    assert DistillEnv(backend=backend, task={"skill_0": 1.0}).setting.budget == 500
+    assert DistillEnv(backend=backend, task={"skill_0": 1.0}).episode.budget == 500
     with pytest.raises(ConfigError, match="500 tokens"):
         DistillEnv(backend=backend, task={"skill_0": 1.0}, budget=400)
 

@@ -35,7 +35,7 @@ def one_hot_runs(folder: Path) -> None:
                 "sources": names,
                 "capabilities": names,
                 "hidden": [],
-                "requirement": envs[0].setting.task.requirement.tolist(),
+                "requirement": envs[0].episode.task.requirement.tolist(),
                 "seeds": SEEDS,
             }
             with RunLog.create(

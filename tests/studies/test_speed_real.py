@@ -77,7 +77,7 @@ def test_the_overhead_is_what_is_left_of_a_run() -> None:
 
 
 def test_what_is_kept_while_replies_are_made_is_what_scoring_finds() -> None:
-    from readsim_hf.teachers.decoding import Decoding, Spoken, generate
+    from readsim_hf.teachers.decoding import Decoding, ReplyDistributions, generate
     from readsim_hf.teachers.scoring import Passage, SoftSettings, score
     from tests.support.made_teachers import random_model
 
@@ -87,7 +87,7 @@ def test_what_is_kept_while_replies_are_made_is_what_scoring_finds() -> None:
     prompts = [draws.integers(3, 320, n).tolist() for n in draws.integers(1, 30, 30)]
     alone = Decoding(12, 0.7, 1)
     for settings in (SoftSettings("full"), SoftSettings("topk", 5)):
-        spoken = Spoken(settings)
+        spoken = ReplyDistributions(settings)
         replies = generate(
             model, prompts, Decoding(12, 0.7, 30), ends=ends, vocab=320, spoken=spoken
         )
@@ -102,13 +102,13 @@ def test_what_is_kept_while_replies_are_made_is_what_scoring_finds() -> None:
             assert kept is not None
             assert np.array_equal(kept.ids, found.ids)
             assert np.allclose(kept.logp, found.logp, atol=1e-4)
-    sampled = Spoken(SoftSettings("sampled", 3))
+    sampled = ReplyDistributions(SoftSettings("sampled", 3))
     generate(model, prompts[:2], alone, ends=ends, vocab=320, spoken=sampled)
     assert sampled.softs([(0, 1), (0, 1)]) == [None, None]
 
 
 def test_a_request_fills_up_all_sources_that_are_short() -> None:
-    from readsim_hf.training.example_stream import Feed
+    from readsim_hf.training.example_stream import ExampleStream
     from tests.support.hf import record
 
     class Stream:
@@ -129,7 +129,7 @@ def test_a_request_fills_up_all_sources_that_are_short() -> None:
 
     asked = Asked()
     streams: Any = [Stream(), Stream(), Stream()]
-    feed = Feed(streams, asked, group=10)
+    feed = ExampleStream(streams, asked, group=10)
     trained = np.zeros(3)
     weights = np.array([0.5, 0.5, 0.0])
     while trained.sum() < 16 * 30:

@@ -1,4 +1,4 @@
-"""One row a run: hand-computed quantities, and the folders that are refused."""
+"""One row per run: hand-computed quantities, and the folders that are refused."""
 
 import io
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.support.made_logs import FULL, final_row, write_comparison, write_log
 CELL: dict[str, Any] = {"task": "t", "budget": 20_000_000, "seeds": [0]}
 
 
-# -- one row a run -----------------------------------------------------------------------------
+# -- one row per run -----------------------------------------------------------------------------
 
 
 def test_quantities_of_a_run_by_hand(tmp_path: Path) -> None:

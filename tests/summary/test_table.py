@@ -18,7 +18,7 @@ from readsim.errors import ConfigError, RunLogError
 from readsim.stats import half_width
 from readsim.summary import print_table, results, summarise, to_markdown
 from readsim.summary.grid import make_grid
-from readsim.summary.show import BLANK, COLUMNS, best, number
+from readsim.summary.show import BLANK, COLUMNS, best, fixed
 from tests.support.made_logs import FULL, write_comparison
 
 
@@ -260,7 +260,7 @@ def test_names_are_shown_as_they_are() -> None:
 
 
 def test_number() -> None:
-    assert number(-0.001, 2, "+") == "0.00"
-    assert number(1.005, 1, "+") == "+1.0"
-    assert number(-2.5, 1) == "-2.5"
-    assert number(float("nan"), 2) == BLANK
+    assert fixed(-0.001, 2, "+") == "0.00"
+    assert fixed(1.005, 1, "+") == "+1.0"
+    assert fixed(-2.5, 1) == "-2.5"
+    assert fixed(float("nan"), 2) == BLANK

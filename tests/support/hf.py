@@ -77,7 +77,7 @@ def full_soft(length: int, vocabulary: int, seed: int = 0) -> "Soft":
 def tiny_run(**settings: Any) -> Any:
     """A backend on the tiny pair: a few items, a few tokens; `settings` go over the preset's."""
     from readsim_hf.backend import HFBackend
-    from readsim_hf.components import build_parts
+    from readsim_hf.components import build_components
     from readsim_hf.config import RunConfig, preset_table
 
     small = {
@@ -92,7 +92,7 @@ def tiny_run(**settings: Any) -> Any:
     pair = settings.pop("pair", None)
     config = RunConfig.of(preset_table("nano"), small, settings)
     if settings or pair is not None:
-        return HFBackend(build_parts(config, pair or char_pair()), config.budget)
+        return HFBackend(build_components(config, pair or char_pair()), config.budget)
     if not _PARTS:  # they take longer to make than a run, and no run changes them
-        _PARTS.append(build_parts(config, char_pair()))
+        _PARTS.append(build_components(config, char_pair()))
     return HFBackend(_PARTS[0], config.budget)

@@ -15,7 +15,7 @@ from readsim_hf.objectives.baselines import SFT, ForwardKL
 from readsim_hf.training import logits
 from readsim_hf.training.batch import Example
 from readsim_hf.training.distributed_student import Lead, Member, follow
-from readsim_hf.training.process_group import Processes
+from readsim_hf.training.process_group import ProcessGroup
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.student import Student
 from tests.support.hf import full_soft, record
@@ -50,7 +50,7 @@ def setting(name: str) -> tuple[Any, Recipe, Any]:
     return model, Recipe(learning_rate=1e-3, **case), objective
 
 
-def fresh(processes: Processes, facts: Mapping[str, Any]) -> Member:
+def fresh(processes: ProcessGroup, facts: Mapping[str, Any]) -> Member:
     shard(facts["sharded"])
     return Member(*setting(facts["case"]), processes)
 
@@ -65,7 +65,7 @@ def far(some: Mapping[str, Any], other: Mapping[str, Any]) -> float:
     return max(float((t.detach() - other[n].detach()).abs().max()) for n, t in some.items())
 
 
-def compare(processes: Processes, name: str, sharded: bool) -> dict[str, float]:
+def compare(processes: ProcessGroup, name: str, sharded: bool) -> dict[str, float]:
     """The largest differences to one process, by what differs."""
     facts = {"case": name, "sharded": sharded}
     shard(sharded)
@@ -93,7 +93,7 @@ def compare(processes: Processes, name: str, sharded: bool) -> dict[str, float]:
     return off
 
 
-def not_finite(processes: Processes) -> str:
+def not_finite(processes: ProcessGroup) -> str:
     """All processes refuse the step, and the run could go on."""
     shard(False)
     lead = Lead(*setting("plain"), processes, {"case": "plain", "sharded": False})
@@ -115,7 +115,7 @@ def other_student(facts: Mapping[str, Any]) -> Member:
 
 def main() -> None:
     torch.set_num_threads(1)
-    with Processes("cpu", timedelta(minutes=5)) as processes:
+    with ProcessGroup("cpu", timedelta(minutes=5)) as processes:
         processes.agree({"training": {"batch": 8}})
         if processes.rank:
             follow(processes, lambda facts: fresh(processes, facts))

@@ -10,7 +10,7 @@ TOKENS = 60  # a decision
 def small(**settings: Any) -> Any:
     """A backend on the tiny pair: two capabilities of three templates, two decisions."""
     from readsim_hf.backend import HFBackend
-    from readsim_hf.components import build_parts
+    from readsim_hf.components import build_components
     from readsim_hf.config import RunConfig, preset_table
     from readsim_hf.prompts.library import Library
     from readsim_hf.prompts.nano.library import nano_library
@@ -28,5 +28,5 @@ def small(**settings: Any) -> Any:
     some = {name: whole.templates[name][:3] for name in ("general", "math")}
     pair = settings.pop("pair", None) or char_pair()
     config = RunConfig.of(preset_table("nano"), base, settings)
-    parts = build_parts(config, pair, Library("nano", whole.style, some))
+    parts = build_components(config, pair, Library("nano", whole.style, some))
     return HFBackend(parts, config.budget)

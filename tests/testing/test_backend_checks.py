@@ -161,7 +161,7 @@ SAID: Mapping[type[Broken], tuple[str, str]] = {
     Unseeded: ("determinism", "same seed and calls differ: run_interval(0).profile.a is 0."),
     HalfSaved: (
         "snapshots",
-        "after restore the run goes on differently: run_interval(0).profile.a",
+        "after restore the run continues differently: run_interval(0).profile.a",
     ),
     SharedSnapshot: ("snapshots", "the snapshot changed while the run went on: theta["),
     NoSnapshot: ("offline pool", "NoSnapshot has no snapshot, so trial runs and an offline pool"),

@@ -184,13 +184,13 @@ def test_the_truth_is_the_reward_of_the_noise_free_change() -> None:
         done.append(info["allocation"] * info["tokens"])
     candidates = rng.dirichlet(np.ones(8), 3)
     before = world.profile_after(done)
-    setting = env.setting
+    episode = env.episode
     expected = [
         proxy_reward(
             world.profile_after([*done, a * 5e6]) - before,
-            setting.task.requirement,
-            setting.prices,
-            setting.reward.cost / 4,
+            episode.task.requirement,
+            episode.prices,
+            episode.reward.cost / 4,
         )
         for a in candidates
     ]

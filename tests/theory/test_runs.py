@@ -190,4 +190,4 @@ def test_verdicts() -> None:
 
 def test_a_run_in_memory_needs_no_pool() -> None:
     assert load_allocator("read", {"pool": 0}).needs == frozenset()
-    assert DistillEnv("gateway", None, 1000, steps=2).setting.steps == 2
+    assert DistillEnv("gateway", None, 1000, steps=2).episode.steps == 2

@@ -55,14 +55,14 @@ def plan(
         finished,
         speeds,
     )
-    from readsim_hf.plan.dry_run import sketch
+    from readsim_hf.plan.dry_run import dry_run
     from readsim_hf.plan.estimate import memory_of, work_of
     from readsim_hf.plan.worlds import forecast_of
     from readsim_hf.token_estimate import token_table
     from readsim_hf.training.saved import writing
 
     config = resolve(chosen.file, chosen.table)
-    made = sketch(config)
+    made = dry_run(config)
     rates = (
         _rate("mfu", MFU if mfu is None else mfu),
         _rate("mfu-generation", MFU_GENERATION if mfu_generation is None else mfu_generation),

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
 from readsim_hf.models import catalogue
 from readsim_hf.models.loading import DeviceMap, load_model, load_tokenizer, moved, resolve_device
-from readsim_hf.models.teacher_source import Voice, load_voice
+from readsim_hf.models.teacher_source import TeacherSource, load_teacher_source
 from readsim_hf.teachers.connection import Server, ServerSettings
 
 NAMES = ("nano", *catalogue.ALIASES, *catalogue.CATALOGUE)
@@ -48,7 +48,7 @@ class Pair:
 
     server: Server | None = None
     known: bool = True
-    others: Mapping[str, Voice] = field(default_factory=dict)
+    others: Mapping[str, TeacherSource] = field(default_factory=dict)
     place: torch.device | None = None
 
     @property
@@ -58,10 +58,12 @@ class Pair:
         return beside.device if self.place is None else self.place
 
     @property
-    def voices(self) -> tuple[Voice, ...]:
+    def teacher_sources(self) -> tuple[TeacherSource, ...]:
         """The teacher, then those of `others`."""
         tokenizer = self.teacher_tokenizer
-        main = Voice(self.name, self.teacher, self.server, tokenizer, self.known, self.vocabulary)
+        main = TeacherSource(
+            self.name, self.teacher, self.server, tokenizer, self.known, self.vocabulary
+        )
         return main, *self.others.values()
 
     def local_teacher(self) -> PreTrainedModel:
@@ -77,7 +79,7 @@ class Pair:
 
     def shared_vocabulary(self) -> int:
         """V, for objectives that need the teachers' distributions; ConfigError where there is none."""
-        return min(voice.shared_vocabulary(self.tokenizer) for voice in self.voices)
+        return min(teacher.shared_vocabulary(self.tokenizer) for teacher in self.teacher_sources)
 
 
 def load_pair(
@@ -115,7 +117,7 @@ def load_pair(
     start = load_model(student, precision=student_precision)
     tokenizer = load_tokenizer(student)
     load = partial(
-        load_voice,
+        load_teacher_source,
         student=start,
         tokenizer=tokenizer,
         precision=teacher_precision or ("fp32" if nano else "bf16"),
@@ -132,10 +134,10 @@ def load_pair(
     for source in (teachers or {}).values():
         loaded[source] = loaded.get(source) or load(source)
     others = {capability: loaded[source] for capability, source in (teachers or {}).items()}
-    voices = tuple(loaded.values())
-    _check_names(voices)
-    models = [voice.model for voice in voices if voice.model is not None]
-    limits = [v.server.context for v in voices if v.server is not None]
+    all_teachers = tuple(loaded.values())
+    _check_names(all_teachers)
+    models = [teacher.model for teacher in all_teachers if teacher.model is not None]
+    limits = [v.server.context for v in all_teachers if v.server is not None]
     return Pair(
         name=title,
         teacher=main.model,
@@ -161,10 +163,10 @@ def load_student(
     return load_model(source, precision="fp32"), load_tokenizer(source)
 
 
-def _check_names(voices: Sequence[Voice]) -> None:
+def _check_names(all_teachers: Sequence[TeacherSource]) -> None:
     """ConfigError if two servers' models have one name: their replies would be taken for each other's."""
     urls: dict[str, str] = {}
-    for server in (voice.server for voice in voices if voice.server is not None):
+    for server in (teacher.server for teacher in all_teachers if teacher.server is not None):
         if urls.setdefault(server.model, server.url) != server.url:
             raise ConfigError(
                 f"teachers at {urls[server.model]} and {server.url} both serve {server.model!r}: a "

@@ -12,7 +12,7 @@ from readsim_hf.teachers.connection import Server, ServerSettings, is_server
 
 
 @dataclass(frozen=True, eq=False)
-class Voice:
+class TeacherSource:
     """One teacher.
 
     model       None where `server` answers
@@ -41,7 +41,7 @@ class Voice:
         raise ConfigError(f"{self.source!r} was loaded without a shared vocabulary")
 
 
-def load_voice(
+def load_teacher_source(
     source: str,
     student: PreTrainedModel,
     tokenizer: Tokenizer,
@@ -52,7 +52,7 @@ def load_voice(
     served: str | None = None,
     served_tokenizer: str | None = None,
     settings: ServerSettings | None = None,
-) -> Voice:
+) -> TeacherSource:
     """The teacher at `source`, for a student with that tokenizer.
 
     served, served_tokenizer   the name of a server's model, and where its tokenizer is known
@@ -65,11 +65,11 @@ def load_voice(
         own = load_tokenizer(source)
         same = same_tokenizer(own, tokenizer)
         size = shared_vocabulary(model.config, student.config, tokenizer) if same else None
-        return Voice(source, model, None, own, True, size)
+        return TeacherSource(source, model, None, own, True, size)
     server = Server(source, served, settings or ServerSettings())
     if served_tokenizer is None:
-        return Voice(server.model, None, server, tokenizer, False, None)
+        return TeacherSource(server.model, None, server, tokenizer, False, None)
     own = load_tokenizer(served_tokenizer)
     same = same_tokenizer(own, tokenizer)
     size = shared_vocabulary(student.config, student.config, tokenizer) if same else None
-    return Voice(server.model, None, server, own, True, size)
+    return TeacherSource(server.model, None, server, own, True, size)

@@ -20,7 +20,7 @@ from readsim.runs.rows import FinalRow, RunHeader
 from readsim_hf.config import RunConfig
 from readsim_hf.distill import run_name
 from readsim_hf.plan.estimate import Work
-from readsim_hf.token_estimate import Outlay
+from readsim_hf.token_estimate import TokenEstimate
 
 SHARED = ("budget", "steps", "allocator", "task")
 
@@ -55,7 +55,7 @@ def finished(folder: Path, config: RunConfig, title: str) -> Finished:
         told = "; ".join(difference.between("in the run", "in the plan") for difference in unlike)
         raise ConfigError(f"{path}: {told}")
     if log.unfinished():
-        raise RunLogError(f"{path} is unfinished: go on with it (readsim distill --resume) first")
+        raise RunLogError(f"{path} is unfinished: finish it (readsim distill --resume) first")
     facts = path.with_suffix(".json")
     seconds = json.loads(facts.read_text(encoding="utf-8"))["seconds"] if facts.is_file() else {}
     return Finished(path, log.header, log.finals[-1], seconds)
@@ -70,7 +70,7 @@ class Compared(NamedTuple):
     ratio: float
 
 
-def compare_tokens(spent: Outlay, totals: Mapping[str, int]) -> list[Compared]:
+def compare_tokens(spent: TokenEstimate, totals: Mapping[str, int]) -> list[Compared]:
     """Every kind that was planned or used."""
     out = []
     for kind, measured in totals.items():

@@ -7,7 +7,7 @@ from readsim.backend import Final, Measurement
 from readsim.errors import CapabilityMissingError
 
 
-class PaperBackend:
+class DryBackend:
     """Sources and capabilities of one name, hidden ones in addition; what trains or measures is refused."""
 
     def __init__(self, sources: tuple[str, ...], budget: int, hidden: tuple[str, ...] = ()) -> None:

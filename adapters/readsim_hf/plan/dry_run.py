@@ -25,21 +25,21 @@ from readsim_hf.models.tokens import (
     shared_vocabulary,
     vocabulary_size,
 )
-from readsim_hf.plan.dry_backend import PaperBackend
+from readsim_hf.plan.dry_backend import DryBackend
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import SPLITS, Split, Splits
 from readsim_hf.prompt_selection import leaves_room, library_of, suffixes_of
-from readsim_hf.prompts.length_filter import fitting
+from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.token_estimate import (
-    Outlay,
     Reader,
+    TokenEstimate,
+    estimate_tokens,
     item_counts,
     lengths,
-    outlay,
     probe_lengths,
     reader,
     shares_of,
@@ -50,7 +50,7 @@ PROMPT_BYTES, REPLY_BYTES, WRAPPER = 3.2, 2.2, 31
 
 
 @dataclass(frozen=True, eq=False)
-class Sketch:
+class DryRun:
     """A checked run.
 
     precision   of the teacher's weights
@@ -71,7 +71,7 @@ class Sketch:
     longest: int
     items: Mapping[str, int]
     each: Mapping[Split, tuple[int, ...]]
-    spent: Outlay
+    spent: TokenEstimate
     assumed: bool
     columns: int | None
 
@@ -84,7 +84,7 @@ def stand_in() -> Reader:
     )
 
 
-def sketch(config: RunConfig) -> Sketch:
+def dry_run(config: RunConfig) -> DryRun:
     """All that a run would check, but weights, and tokenizers that are not here.
 
     Raises ConfigError and its kin as the run would.
@@ -108,7 +108,9 @@ def sketch(config: RunConfig) -> Sketch:
     counts = [read.ask for read in readers]
     signal, _, kept = supervision(config)
     suffixes = suffixes_of(config, whole.style, signal)
-    library, left_out = fitting(whole, partial(leaves_room, config, context, counts, suffixes))
+    library, left_out = filter_by_length(
+        whole, partial(leaves_room, config, context, counts, suffixes)
+    )
     columns = _columns(configs, tokenizers, needed=kept is not None)
     most = vocabulary_size(configs[0]) if columns is None else columns
     if kept is not None and (kept.entries or 0) > most:
@@ -117,7 +119,7 @@ def sketch(config: RunConfig) -> Sketch:
         TemplateShares([t.id for t in templates], config.data.cap)
     benchmarks, splits = benchmarks_of(config.probes, library)
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
-    backend = PaperBackend(library.capabilities, config.budget, hidden_of(benchmarks))
+    backend = DryBackend(library.capabilities, config.budget, hidden_of(benchmarks))
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
     said = config.decoding.max_new_tokens
@@ -125,8 +127,8 @@ def sketch(config: RunConfig) -> Sketch:
     items = item_counts(splits)
     probe = probe_lengths(library, benchmarks, splits, config, readers[1])
     shares = shares_of(config, library.capabilities, hidden_of(benchmarks))
-    spent = outlay(config, allocator.needs, asked[0], asked[1], shares, items, probe)
-    return Sketch(
+    spent = estimate_tokens(config, allocator.needs, asked[0], asked[1], shares, items, probe)
+    return DryRun(
         config=config,
         title=title,
         teacher=shape_of(configs[0]),

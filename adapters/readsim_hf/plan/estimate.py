@@ -18,7 +18,7 @@ from readsim_hf.costs.memory import (
     optimiser_bytes,
     weight_bytes,
 )
-from readsim_hf.plan.dry_run import Sketch
+from readsim_hf.plan.dry_run import DryRun
 
 STUDENT = "fp32"  # of the student's weights, in probes and its own replies too
 
@@ -49,7 +49,7 @@ class Work:
         return max(busy, decoding_seconds(self.steps, self.moved, device))
 
 
-def work_of(plan: Sketch) -> list[Work]:
+def work_of(plan: DryRun) -> list[Work]:
     """Every kind of work of the run that is not empty."""
     config, spent, recipe = plan.config, plan.spent, plan.config.training
     length = spent.prompt + spent.reply
@@ -87,7 +87,7 @@ def work_of(plan: Sketch) -> list[Work]:
 
 
 def _answers(
-    plan: Sketch,
+    plan: DryRun,
     name: str,
     part: str,
     count: float,
@@ -120,7 +120,7 @@ def _answers(
     ]
 
 
-def memory_of(plan: Sketch) -> Memory:
+def memory_of(plan: DryRun) -> Memory:
     """At the run's longest sequences and full batches."""
     config, recipe = plan.config, plan.config.training
     sequences = min(recipe.micro_batch, recipe.batch)

@@ -11,7 +11,7 @@ from readsim.token_counts import show_tokens
 from readsim_hf.costs.devices import DEVICES, USABLE, devices_needed
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.against import Checked, Compared, Speed
-from readsim_hf.plan.dry_run import PROMPT_BYTES, REPLY_BYTES, Sketch
+from readsim_hf.plan.dry_run import PROMPT_BYTES, REPLY_BYTES, DryRun
 from readsim_hf.plan.estimate import Hours, Work, hours_of, memory_of, work_of
 
 GB = 1e9
@@ -22,7 +22,7 @@ def size(count: float) -> str:
     return f"{count / 1e6:.3g}M" if count < 1e9 else f"{count / 1e9:.4g}B"
 
 
-def plan_headline(plan: Sketch) -> list[str]:
+def plan_headline(plan: DryRun) -> list[str]:
     """What run this is, and what its numbers rest on."""
     config, recipe = plan.config, plan.config.training
     way = config.method or f"{config.signal} x {config.objective}"
@@ -146,7 +146,7 @@ def speed_table(rows: Sequence[Speed]) -> Table:
     return _right(table)
 
 
-def document(made: Sketch, rates: tuple[float, float], outlook: Outlook | None) -> dict[str, Any]:
+def document(made: DryRun, rates: tuple[float, float], outlook: Outlook | None) -> dict[str, Any]:
     """The plan as plain data: settings, tokens, operations, memory, devices, forecast."""
     work, memory = work_of(made), memory_of(made)
     held = {**asdict(memory), "training": memory.training, "generating": memory.generating}

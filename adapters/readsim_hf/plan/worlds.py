@@ -7,7 +7,7 @@ from readsim.errors import ConfigError
 from readsim.runs.forecast import Outlook, foretell
 from readsim.worlds import World, load_world
 from readsim_hf.distill import resolve
-from readsim_hf.plan.dry_run import Sketch
+from readsim_hf.plan.dry_run import DryRun
 
 MEASURED = {"nano": "nano-measured"}  # worlds that were fitted to runs of a named pair
 RECIPE = ("method", "signal", "objective", "objective_settings", "on_policy", "soft", "training")
@@ -22,7 +22,7 @@ class Forecast(NamedTuple):
     doubts: tuple[str, ...]
 
 
-def forecast_of(made: Sketch, world: str | None, seeds: int, world_sd: float) -> Forecast | None:
+def forecast_of(made: DryRun, world: str | None, seeds: int, world_sd: float) -> Forecast | None:
     """Of a sketched run in a world; None where no world is named and none belongs to the pair.
 
     Raises ConfigError for a world of other sources or capabilities, or a budget past its horizon.
@@ -55,7 +55,7 @@ def forecast_of(made: Sketch, world: str | None, seeds: int, world_sd: float) ->
     return Forecast(outlook, task.weights, tuple(_doubts(made, loaded, world_sd)))
 
 
-def _doubts(made: Sketch, world: World, world_sd: float) -> list[str]:
+def _doubts(made: DryRun, world: World, world_sd: float) -> list[str]:
     """What the intervals leave out."""
     held = "the spread between seeds and the noise of the test items"
     lines = [

@@ -15,7 +15,7 @@ SAMPLE = 8  # prompts of a template that show whether it can
 
 
 @dataclass(frozen=True)
-class Fitting:
+class LengthFilter:
     """A template that only makes prompts that fit; where the first draw does, the same as before."""
 
     template: Template
@@ -38,7 +38,7 @@ class Fitting:
         raise ConfigError(f"{TRIES} prompts of {self.id!r} do not fit the models' context")
 
 
-def fitting(library: Library, fits: Callable[[Prompt], bool]) -> tuple[Library, list[str]]:
+def filter_by_length(library: Library, fits: Callable[[Prompt], bool]) -> tuple[Library, list[str]]:
     """The library for models in which `fits` prompts fit, and the ids of templates left out.
 
     Raises ConfigError for a capability without any template left.
@@ -46,7 +46,7 @@ def fitting(library: Library, fits: Callable[[Prompt], bool]) -> tuple[Library, 
     kept: dict[str, tuple[Template, ...]] = {}
     left_out: list[str] = []
     for place, (capability, templates) in enumerate(library.templates.items()):
-        able = [Fitting(t, fits) for t in templates]
+        able = [LengthFilter(t, fits) for t in templates]
         good = tuple(t for n, t in enumerate(able) if _can(t, place, n))
         left_out += [t.id for t in able if t not in good]
         if not good:
@@ -58,7 +58,7 @@ def fitting(library: Library, fits: Callable[[Prompt], bool]) -> tuple[Library, 
     return Library(library.name, library.style, kept), left_out
 
 
-def _can(template: Fitting, place: int, number: int) -> bool:
+def _can(template: LengthFilter, place: int, number: int) -> bool:
     try:
         for index in range(SAMPLE):
             template.make(generator(0, "items", place, number, index))

@@ -28,7 +28,7 @@ from readsim_hf.teachers.record import Soft
 from readsim_hf.teachers.scoring import SoftSettings
 
 
-class Spoken:
+class ReplyDistributions:
     """The distributions that replies are drawn from, kept while they are generated.
 
     They are what a scoring pass over the finished replies would find again (full or top-k).
@@ -162,7 +162,7 @@ def generate(
     ends: Sequence[int],
     vocab: int,
     attempt: int = 0,
-    spoken: Spoken | None = None,
+    spoken: ReplyDistributions | None = None,
 ) -> list[NDArray[np.int32]]:
     """The reply to each prompt, in the order given, up to its first end token inclusive.
 
@@ -191,7 +191,7 @@ def _generate_batch(
     decoding: Decoding,
     ends: Sequence[int],
     vocab: int,
-    spoken: Spoken | None,
+    spoken: ReplyDistributions | None,
 ) -> list[NDArray[np.int32]]:
     """The replies of one batch. Rows that have ended are taken out each time they are half of it."""
     ids, mask = (part.to(model.device) for part in _left_padded(prompts, ends[0]))
@@ -246,7 +246,9 @@ def _settings(new: int, ends: Sequence[int]) -> GenerationConfig:
     return config
 
 
-def _tell(spoken: Spoken, names: NDArray[np.intp], at: NDArray[np.intp], logits: Tensor) -> None:
+def _tell(
+    spoken: ReplyDistributions, names: NDArray[np.intp], at: NDArray[np.intp], logits: Tensor
+) -> None:
     """The rows at these places of the batch said one more token."""
     spoken.add(names[at], logits)
 

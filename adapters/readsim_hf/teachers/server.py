@@ -22,7 +22,7 @@ from readsim_hf.teachers.journal import Journal
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.reply import Reply
 from readsim_hf.teachers.scoring import Passage, SoftSettings
-from readsim_hf.teachers.server_warnings import Suspicions
+from readsim_hf.teachers.server_warnings import ServerWarnings
 from readsim_hf.teachers.signals import TeacherSignal
 
 Asked = tuple[str, NDArray[np.int32]]  # what is asked, as text and in tokens
@@ -40,7 +40,7 @@ class ServerTeacher:
 
     A reply is rejected and asked for once more where `Teacher` would; one that the student's tokenizer
     cannot write, too. What goes wrong on the way is tried again and then a TrainingError: replies that
-    arrived are in the cache, and the same run goes on from there.
+    arrived are in the cache, and the same run resumes from there.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class ServerTeacher:
         self._decode = decoder(tokenizer, ends)
         self._cache: SignalCache | None = None
         self._journal: Journal | None = None
-        self._suspicions = Suspicions(server.model, known)
+        self._suspicions = ServerWarnings(server.model, known)
 
     @property
     def cache(self) -> SignalCache | None:
-        """Where replies are kept; None: a run that goes on pays for them again."""
+        """Where replies are kept; None: a resumed run pays for them again."""
         return self._cache
 
     @cache.setter

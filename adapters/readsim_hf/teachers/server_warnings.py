@@ -9,7 +9,7 @@ from readsim_hf.teachers.encoding import encode
 from readsim_hf.teachers.reply import Reply
 
 
-class Suspicions:
+class ServerWarnings:
     """Warnings about one served model; `known` is its tokenizer, where that is known."""
 
     def __init__(self, model: str, known: PreTrainedTokenizerBase | None) -> None:

@@ -13,7 +13,7 @@ from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.base import FormatCheck, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
-from readsim_hf.teachers.decoding import Decoding, Spoken, generate
+from readsim_hf.teachers.decoding import Decoding, ReplyDistributions, generate
 from readsim_hf.teachers.encoding import decoder, encode, end_ids
 from readsim_hf.teachers.ids import Ids, as_ids, fingerprint
 from readsim_hf.teachers.record import Soft, TeacherRecord
@@ -167,7 +167,7 @@ class Teacher:
 
     def _generate(self, prompts: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
         """New records, with distributions, before the format check: it may be another next time."""
-        spoken = None if self.soft is None else Spoken(self.soft)
+        spoken = None if self.soft is None else ReplyDistributions(self.soft)
         replies = generate(
             self.model,
             prompts,
@@ -188,7 +188,7 @@ class Teacher:
             for (prompt, reply, span), soft in zip(texts, softs, strict=True)
         ]
 
-    def _softs(self, texts: Sequence[Passage], spoken: Spoken) -> Sequence[Soft]:
+    def _softs(self, texts: Sequence[Passage], spoken: ReplyDistributions) -> Sequence[Soft]:
         """What was kept while the texts were generated; a scoring pass where nothing was."""
         heard = spoken.softs([text.span for text in texts])
         kept = [soft for soft in heard if soft is not None]

@@ -21,7 +21,7 @@ from readsim_hf.objectives.base import Objective
 from readsim_hf.teachers.codec import record_from_bytes, record_to_bytes
 from readsim_hf.training.batch import Batch, Example, collate
 from readsim_hf.training.logits import loss_sum
-from readsim_hf.training.process_group import Processes
+from readsim_hf.training.process_group import ProcessGroup
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.student import NotFiniteError, Student, Window, by_length, layers_of
 
@@ -43,7 +43,7 @@ class Member(Student):
     """One process's part of the student."""
 
     def __init__(
-        self, model: nn.Module, recipe: Recipe, objective: Objective, processes: Processes
+        self, model: nn.Module, recipe: Recipe, objective: Objective, processes: ProcessGroup
     ) -> None:
         self.processes, self.sharded = processes, is_sharded()
         super().__init__(model, recipe, objective)
@@ -126,7 +126,7 @@ class Lead(Member):
         model: nn.Module,
         recipe: Recipe,
         objective: Objective,
-        processes: Processes,
+        processes: ProcessGroup,
         facts: Mapping[str, Any],
     ) -> None:
         processes.tell({"do": "fresh", **facts})
@@ -178,7 +178,7 @@ class Lead(Member):
         self.go_back({"tensors": tensors}, given)
 
 
-def follow(processes: Processes, fresh: Callable[[Mapping[str, Any]], Member]) -> None:
+def follow(processes: ProcessGroup, fresh: Callable[[Mapping[str, Any]], Member]) -> None:
     """What the other processes do, until process 0 stops them; `fresh` makes a new part."""
     member: Member | None = None
     while (order := processes.hear())["do"] != "stop":

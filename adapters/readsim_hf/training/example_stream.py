@@ -32,7 +32,7 @@ class Asks(Protocol):
 Cut = Callable[[Prompt, TeacherRecord], Sequence[TeacherRecord]]
 
 
-class Feed:
+class ExampleStream:
     """Examples for a run: deterministic given the streams' seed and the sequence of calls.
 
     Replies are asked for in groups, at most `group` prompts of a source, and wait in a queue until the

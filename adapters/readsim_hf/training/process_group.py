@@ -26,7 +26,7 @@ from readsim.errors import ConfigError, ReadsimError, TrainingError
 
 IDLE = timedelta(days=7)  # how long a process waits to be told something: teachers may be slow
 NOTE = 3.0  # seconds that one which lost the others waits for process 0's word on it
-RESUME = "the same command with --resume goes on"
+RESUME = "the same command with --resume continues"
 
 
 def world_size() -> int:
@@ -55,7 +55,7 @@ def said_once() -> Iterator[None]:
         raise
 
 
-class Processes:
+class ProcessGroup:
     """This process among `world` others of a run; a context that says how it ended.
 
     device    its own, as accelerate chose it

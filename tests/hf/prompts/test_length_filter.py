@@ -36,10 +36,10 @@ def short(prompt: Any) -> bool:
 
 
 def test_prompts_that_do_not_fit_are_drawn_again_and_the_others_stay() -> None:
-    from readsim_hf.prompts.length_filter import fitting
+    from readsim_hf.prompts.length_filter import filter_by_length
 
     small, mixed, large = Lengths("s", 1, 9), Lengths("m", 1, 30), Lengths("l", 11, 30)
-    kept, left_out = fitting(library(small=small, mixed=mixed, large=large), short)
+    kept, left_out = filter_by_length(library(small=small, mixed=mixed, large=large), short)
     assert left_out == ["math/l"]
     first, second = kept.templates["math"]
     for seed in range(50):
@@ -47,7 +47,7 @@ def test_prompts_that_do_not_fit_are_drawn_again_and_the_others_stay() -> None:
         assert first.make(rng) == small.make(same)
         assert short(second.make(np.random.default_rng(seed)))
     with pytest.raises(ConfigError, match="no template of 'math'"):
-        fitting(library(large=large), short)
+        filter_by_length(library(large=large), short)
 
 
 @pytest.mark.extra(*NEEDS)
@@ -57,7 +57,7 @@ def test_templates_that_no_context_holds_are_left_out_of_a_run() -> None:
     pair = char_pair()
     object.__setattr__(pair, "context", room + 8)
     backend = tiny_run(pair=pair, probes={"probe": 3, "dev": 2, "test": 2, "max_new_tokens": 4})
-    parts = backend.parts
+    parts = backend.components
     asked = parts.suite.splits.questions(generated=True)
     assert max(map(len, asked)) + 1 <= room
     rng = np.random.default_rng(0)

@@ -21,23 +21,23 @@ pytestmark = pytest.mark.extra(*NEEDS)
 SHARES = np.array([0.5, 0.5])
 
 
-def voice(seed: int, **changes: Any) -> Any:
+def teacher(seed: int, **changes: Any) -> Any:
     """A random teacher of the tiny pair's vocabulary."""
-    from readsim_hf.models.teacher_source import Voice
+    from readsim_hf.models.teacher_source import TeacherSource
 
     pair = char_pair(teacher_seed=seed)
-    made = Voice(f"t{seed}", pair.teacher, None, pair.tokenizer, True, pair.vocabulary)
+    made = TeacherSource(f"t{seed}", pair.teacher, None, pair.tokenizer, True, pair.vocabulary)
     return dataclasses.replace(made, **changes)
 
 
 def two(others: Mapping[str, Any] | None = None, **changes: Any) -> Any:
     """The tiny pair with another teacher for math."""
-    given = {"math": voice(7)} if others is None else others
+    given = {"math": teacher(7)} if others is None else others
     return dataclasses.replace(char_pair(), others=given, **changes)
 
 
 def prompts(backend: Any) -> list[Any]:
-    streams = backend.parts.feed(0, lambda: None).streams
+    streams = backend.components.feed(0, lambda: None).streams
     return [prompt for stream in streams for prompt in stream.take(6, 0.5)]
 
 
@@ -49,10 +49,10 @@ def test_records_are_those_of_each_alone(method: str) -> None:
         "math": small(pair=char_pair(teacher_seed=7), method=method),
     }
     asked = prompts(both)
-    routed = both.parts.teacher.ask(asked)
+    routed = both.components.teacher.ask(asked)
     kept = 0
     for capability, backend in alone.items():
-        teacher = backend.parts.teacher
+        teacher = backend.components.teacher
         rows = [n for n, p in enumerate(asked) if p.capability == capability]
         assert rows
         for n, record in zip(rows, teacher.ask([asked[n] for n in rows]), strict=True):
@@ -60,11 +60,13 @@ def test_records_are_those_of_each_alone(method: str) -> None:
             if record is not None:
                 assert equal(record, routed[n])
                 assert routed[n].source == capability
-                assert np.array_equal(teacher.encode(asked[n]), both.parts.teacher.encode(asked[n]))
+                assert np.array_equal(
+                    teacher.encode(asked[n]), both.components.teacher.encode(asked[n])
+                )
                 kept += 1
     assert kept > 4
-    sums = both.parts.teacher.counts
-    each = [backend.parts.teacher.counts for backend in alone.values()]
+    sums = both.components.teacher.counts
+    each = [backend.components.teacher.counts for backend in alone.values()]
     for name in dataclasses.asdict(sums):
         assert getattr(sums, name) == sum(getattr(one, name) for one in each), name
 
@@ -73,11 +75,11 @@ def test_the_fingerprint_is_of_all_and_of_who_answers_what() -> None:
     made = [
         small(pair=char_pair(), method="cot-sft"),
         small(pair=two(), method="cot-sft"),
-        small(pair=two({"math": voice(8)}), method="cot-sft"),
-        small(pair=two({"general": voice(7)}), method="cot-sft"),
+        small(pair=two({"math": teacher(8)}), method="cot-sft"),
+        small(pair=two({"general": teacher(7)}), method="cot-sft"),
     ]
-    assert len({backend.parts.identity for backend in made}) == 4
-    assert made[1].parts.identity == small(pair=two(), method="cot-sft").parts.identity
+    assert len({backend.components.identity for backend in made}) == 4
+    assert made[1].components.identity == small(pair=two(), method="cot-sft").components.identity
     with pytest.raises(CapabilityMissingError, match="several teachers answer"):
         made[1].teacher_profile()
 
@@ -87,7 +89,7 @@ def test_a_run_with_two_teachers_and_one_cache(tmp_path: Path) -> None:
         backend = small(pair=two(), method="logit-kd", data={"cache": str(tmp_path / "c")})
         backend.reset(1)
         outcome = backend.run_interval(0, SHARES, TOKENS)
-        return outcome, backend.parts.teacher.counts
+        return outcome, backend.components.teacher.counts
 
     first, made = played()
     again, cached = played()
@@ -99,13 +101,15 @@ def test_a_run_with_two_teachers_and_one_cache(tmp_path: Path) -> None:
 
 def test_a_teacher_in_other_tokens_passes_text_only() -> None:
     tokenizer = pairs_of_digits()
-    other = voice(7, model=tiny(len(tokenizer), 3), tokenizer=tokenizer, vocabulary=None)
+    other = teacher(7, model=tiny(len(tokenizer), 3), tokenizer=tokenizer, vocabulary=None)
     backend = small(pair=two({"math": other}), method="cot-sft")
     asked = [p for p in prompts(backend) if p.capability == "math"]
-    style = backend.parts.library.style
-    records = [(p, r) for p, r in zip(asked, backend.parts.teacher.ask(asked), strict=True) if r]
+    style = backend.components.library.style
+    records = [
+        (p, r) for p, r in zip(asked, backend.components.teacher.ask(asked), strict=True) if r
+    ]
     for prompt, record in records:
-        assert backend.parts.pair.tokenizer.decode(record.prompt_ids) == style.ask(
+        assert backend.components.pair.tokenizer.decode(record.prompt_ids) == style.ask(
             prompt, "rationale"
         )
     assert records
@@ -117,22 +121,22 @@ def test_a_teacher_in_other_tokens_passes_text_only() -> None:
 def test_a_server_for_one_capability() -> None:
     with serving() as fake:
         pair = by_http(char_pair(), fake.url)
-        served = pair.voices[0]
+        served = pair.teacher_sources[0]
         backend = small(
             pair=two({"math": dataclasses.replace(served, known=False, vocabulary=None)}),
             method="resp-sft",
         )
         asked = prompts(backend)
-        records = backend.parts.teacher.ask(asked)
+        records = backend.components.teacher.ask(asked)
     math = [p for p in asked if p.capability == "math"]
     assert {body["messages"][0]["content"] for body in fake.asked} == {p.text + "=" for p in math}
-    texts = [backend.parts.teacher.text(r.completion_ids) for r in records if r is not None]
+    texts = [backend.components.teacher.text(r.completion_ids) for r in records if r is not None]
     assert sum(text.isdigit() for text in texts) >= len(math) - 1
 
 
 def test_what_is_not_defined_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'math'"):
-        small(pair=two({"maths": voice(7)}), method="cot-sft")
+        small(pair=two({"maths": teacher(7)}), method="cot-sft")
     settings = {"method": "", "signal": "cot", "objective": "fkl", "on_policy": 0.5}
     with pytest.raises(ConfigError, match="not by servers or several teachers"):
         small(pair=two(), **settings)
@@ -144,7 +148,7 @@ def test_from_sources_and_two_servers_of_one_name(tmp_path: Path) -> None:
 
     with serving() as one, serving() as other:
         pair = load_pair("nano", teachers={"math": one.url, "code": "nano/student"})
-        assert [v.server is not None for v in pair.voices] == [False, True, False]
+        assert [v.server is not None for v in pair.teacher_sources] == [False, True, False]
         assert pair.context <= 4096
         nano = load_pair(teacher=one.url, student="nano/student", teacher_tokenizer="nano/teacher")
         assert (nano.name, nano.library_name) == ("m -> nano/student", "nano")

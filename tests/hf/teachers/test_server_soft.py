@@ -74,7 +74,7 @@ def test_distributions_by_http_are_those_of_the_model() -> None:
     outcome = here.run_interval(0, SHARES, TOKENS)
     other = small(method="logit-kd", soft={"kind": "topk", "k": 99})
     lengths: Counter[int] = Counter()
-    with serving(answer=speaking(other.parts.teacher, 5, lengths)) as fake:
+    with serving(answer=speaking(other.components.teacher, 5, lengths)) as fake:
         backend = small(pair=by_http(char_pair(), fake.url), **settings)
         backend.reset(1)
         result = backend.run_interval(0, SHARES, TOKENS)
@@ -85,7 +85,7 @@ def test_distributions_by_http_are_those_of_the_model() -> None:
         assert np.allclose(a.detach().numpy(), b.detach().numpy(), atol=1e-6)  # batches differ
     with pytest.raises(CapabilityMissingError, match="its teacher is a server"):
         backend.teacher_profile()
-    assert backend.parts.manifest["teacher"] == "server:m"
+    assert backend.components.manifest["teacher"] == "server:m"
 
 
 def test_the_token_drawn_beside_the_likeliest_goes_to_the_tail() -> None:

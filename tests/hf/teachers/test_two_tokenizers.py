@@ -96,7 +96,7 @@ def test_text_passes_and_spans_are_right(method: str, monkeypatch: pytest.Monkey
             parts = record.prompt_ids, record.completion_ids, record.completion_ids[first:end]
             prompt, reply, supervised = (pair.tokenizer.decode(ids.tolist()) for ids in parts)
             form = "answer" if method == "resp-sft" else "rationale"
-            assert prompt == backend.parts.library.style.ask(asked[id(record)], form)
+            assert prompt == backend.components.library.style.ask(asked[id(record)], form)
             assert end == len(record.completion_ids)
             texts.append((prompt, reply, supervised))
         return train(self, examples, spent)

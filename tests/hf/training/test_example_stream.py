@@ -242,8 +242,8 @@ def test_every_recipe_goes_on_from_its_files(
     assert not any(m.training for m in one.student.model.modules())  # replies come from a cache
     one.save(tmp_path)
     first = len(seen.losses)
-    charges = one.run_interval(1, SHARES, TOKENS).token_usage
+    token_usage = one.run_interval(1, SHARES, TOKENS).token_usage
     second = len(seen.losses)
     other.load(tmp_path)
-    assert other.run_interval(1, SHARES, TOKENS).token_usage == charges
+    assert other.run_interval(1, SHARES, TOKENS).token_usage == token_usage
     assert seen.losses[first:second] == seen.losses[second:]
