@@ -1,14 +1,31 @@
 """The real-run adapter: real teachers, students and benchmarks behind readsim's backend contract.
 
-    from readsim_hf.backend import HFBackend        # behind gymnasium.make("readsim/Distill-v0", ...)
-    from readsim_hf.components import build_parts        # from a RunConfig and a Pair
+    import readsim
+    from readsim_hf import make_backend
 
-`import readsim_hf` itself loads nothing heavy; `readsim distill` is the command line.
+    env = readsim.make_env(backend=make_backend(budget="20k"), task="math")
+
+`import readsim_hf` itself loads nothing heavy: each name is loaded when it is used. What is exported here
+is public; the rest may change. `readsim distill` is the command line.
 """
 
+from importlib import import_module
 from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["missing_dependencies"]
+if TYPE_CHECKING:
+    from readsim_hf.backend import HFBackend, make_backend
+    from readsim_hf.config import RunConfig
+    from readsim_hf.models.pairs import load_pair
+
+__all__ = ["HFBackend", "RunConfig", "load_pair", "make_backend", "missing_dependencies"]
+
+_HOMES = {
+    "HFBackend": "readsim_hf.backend",
+    "RunConfig": "readsim_hf.config",
+    "load_pair": "readsim_hf.models.pairs",
+    "make_backend": "readsim_hf.backend",
+}
 
 # What `pip install 'readsim[hf]'` brings, by import name.
 _MODULES = (
@@ -31,3 +48,12 @@ def missing_dependencies() -> tuple[str, ...]:
     Empty when real runs are possible. Packages are looked up, never imported, so the call is cheap.
     """
     return tuple(name for name in _MODULES if find_spec(name) is None)
+
+
+def __getattr__(name: str) -> Any:
+    """The exported names, loaded when they are used. Raises ImportError without the `hf` extra."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if missing := missing_dependencies():
+        raise ImportError(f"{name} needs {', '.join(missing)}: pip install 'readsim[hf]'")
+    return getattr(import_module(_HOMES[name]), name)

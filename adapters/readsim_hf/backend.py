@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.streams import seed_sequence
-from readsim_hf.components import Components
+from readsim_hf.components import Components, build_components
+from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
+from readsim_hf.models.pairs import load_pair
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
 from readsim_hf.training.example_stream import ExampleStream
@@ -230,3 +233,24 @@ class HFBackend:
             raise RunLogError(f"{folder} belongs to a run with another pair, recipe or probes")
         self._put_tree(tree)
         self.student.put(weights, moments)
+
+
+def make_backend(config: RunConfig | Path | str | None = None, **settings: Any) -> HFBackend:
+    """Real distillation as a backend: `readsim.make_env(backend=make_backend(...), task="average")`.
+
+    config    a RunConfig, a TOML file of settings, or the name of a shipped one; None: the pair nano
+    settings  fields of RunConfig, which go over those of a file: `budget="20k"`, `method="logit-kd"`,
+              `pair="smollm2"` or `pair={"teacher": ..., "student": ...}`
+
+    Loads the models. Raises ConfigError naming the field of a setting that is not right.
+    """
+    if isinstance(config, RunConfig):
+        if settings:
+            raise ConfigError(f"settings {sorted(settings)}: put them into the RunConfig")
+        chosen = config
+    else:
+        if isinstance(settings.get("pair"), str):
+            settings["pair"] = {"name": settings["pair"]}
+        chosen = resolve_config(None if config is None else Path(config), settings)
+    pair = load_pair(**asdict(chosen.pair), server=chosen.server)
+    return HFBackend(build_components(chosen, pair), chosen.budget)

@@ -261,3 +261,18 @@ def preset_table(pair: str | None) -> dict[str, Any]:
     """The settings that suit a named pair; none for other models."""
     path = PRESETS / f"{pair}.toml"
     return read_table(path) if path.is_file() else {}
+
+
+def resolve_config(
+    file: Path | None, options: Mapping[str, Any], cache: Path | None = None
+) -> RunConfig:
+    """The preset of the pair, then the file, then the options; `cache` where these name none."""
+    table = read_table(file) if file is not None else {}
+    in_file = table.get("pair", {})
+    pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
+    named: dict[str, Any] = {}
+    if pair.get("teacher") is None and pair.get("student") is None:
+        named = preset_table(str(pair.setdefault("name", "nano")))
+        named["pair"] = {"name": pair["name"]}
+    below = {"data": {"cache": str(cache)}} if cache is not None else {}
+    return RunConfig.of(below, named, table, options)

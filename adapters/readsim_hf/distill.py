@@ -22,7 +22,7 @@ from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
 from readsim_hf.components import Components, build_components
-from readsim_hf.config import RunConfig, preset_table, read_table
+from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.distributed_run import join, led, work
 from readsim_hf.identify import identify
 from readsim_hf.models.pairs import load_pair
@@ -37,19 +37,6 @@ from readsim_hf.training.distributed_student import is_sharded
 from readsim_hf.training.process_group import ProcessGroup, said_once
 
 HELD_OUT = 64  # prompts on which student and teacher are compared
-
-
-def resolve(file: Path | None, options: Mapping[str, Any], cache: Path | None = None) -> RunConfig:
-    """The preset of the pair, then the file, then the options; `cache` where these name none."""
-    table = read_table(file) if file is not None else {}
-    in_file = table.get("pair", {})
-    pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
-    named: dict[str, Any] = {}
-    if pair.get("teacher") is None and pair.get("student") is None:
-        named = preset_table(str(pair.setdefault("name", "nano")))
-        named["pair"] = {"name": pair["name"]}
-    below = {"data": {"cache": str(cache)}} if cache is not None else {}
-    return RunConfig.of(below, named, table, options)
 
 
 def log_config(
@@ -96,7 +83,7 @@ def distill(
     Started as one of several processes, this one drives them or follows.
     """
     with said_once():
-        config = resolve(file, options, out / "teacher.sqlite")
+        config = resolve_config(file, options, out / "teacher.sqlite")
         torch.set_num_threads(config.threads)
         processes = join(config)
     with processes or nullcontext():

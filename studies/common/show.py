@@ -79,7 +79,7 @@ def write_block(path: Path, block: str) -> None:
 
 
 def summary_block(found: Mapping[str, tuple[Study, Sequence[ClaimVerdict]]]) -> str:
-    """One line per claim: the cases in which it holds, fails, cannot be told; its largest and least effect."""
+    """One line per claim: the cases in which it holds, fails, cannot be told; its extreme effects."""
     lines = [
         "| study | claim | holds in | fails in | undecided in | effects [95 %] |",
         "|---|---|---|---|---|---|",

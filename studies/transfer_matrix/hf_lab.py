@@ -8,7 +8,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim_hf.backend import HFBackend
 from readsim_hf.components import Components, build_components
-from readsim_hf.distill import resolve
+from readsim_hf.config import resolve_config
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.probes.splits import Split
 from readsim_hf.training.logits import bare
@@ -17,7 +17,7 @@ from studies.transfer_matrix.lab import Lab, Reference
 
 def hf_lab(pair: str, cache: Path) -> Lab:
     """A named pair with its preset; all runs share the teacher's replies in `cache`."""
-    config = resolve(None, {"pair": {"name": pair}, "data": {"cache": str(cache)}})
+    config = resolve_config(None, {"pair": {"name": pair}, "data": {"cache": str(cache)}})
     loaded = load_pair(
         pair,
         layers=config.pair.layers,

@@ -28,8 +28,7 @@ def of(*tables: dict[str, Any]) -> Any:
 
 
 def test_options_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
-    from readsim_hf.config import preset_table
-    from readsim_hf.distill import resolve
+    from readsim_hf.config import preset_table, resolve_config
 
     preset = preset_table("nano")
     assert preset["training"]["batch"] != 7
@@ -38,7 +37,7 @@ def test_options_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -
         'budget = "50k"\nseed = 4\nmethod = "cot-kd"\n[training]\nbatch = 7\n'
         "[data]\ngroup = 9\n[probes]\nprobe = 5\n"
     )
-    given = resolve(file, {"seed": 6, "training": {"lora": 2}, "probes": {"dev": 3}})
+    given = resolve_config(file, {"seed": 6, "training": {"lora": 2}, "probes": {"dev": 3}})
     assert (given.seed, given.budget, given.method) == (6, 50_000, "cot-kd")
     assert (given.training.batch, given.training.lora) == (7, 2)
     assert given.training.learning_rate == preset["training"]["learning_rate"]
@@ -49,27 +48,26 @@ def test_options_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -
 
 
 def test_presets_are_of_named_pairs_alone(tmp_path: Path) -> None:
-    from readsim_hf.config import SoftConfig, preset_table
-    from readsim_hf.distill import resolve
+    from readsim_hf.config import SoftConfig, preset_table, resolve_config
 
-    assert resolve(None, {}).pair.name == "nano"
-    other = resolve(None, {"pair": {"name": "smollm2"}})
-    assert other.budget != resolve(None, {}).budget
-    own = resolve(None, {"pair": {"teacher": "a", "student": "b"}})
+    assert resolve_config(None, {}).pair.name == "nano"
+    other = resolve_config(None, {"pair": {"name": "smollm2"}})
+    assert other.budget != resolve_config(None, {}).budget
+    own = resolve_config(None, {"pair": {"teacher": "a", "student": "b"}})
     assert own.pair.name is None
     assert own.soft == SoftConfig()
     assert preset_table("a-model") == {}
     file = tmp_path / "run.toml"
     file.write_text('[pair]\nname = "smollm2"\n')
-    assert resolve(file, {}) == other
+    assert resolve_config(file, {}) == other
 
 
 def test_the_cache_is_in_the_results_unless_one_is_named(tmp_path: Path) -> None:
-    from readsim_hf.distill import resolve
+    from readsim_hf.config import resolve_config
 
     default = tmp_path / "teacher.sqlite"
     file = tmp_path / "run.toml"
-    assert resolve(None, {}, default).data.cache == str(default)
+    assert resolve_config(None, {}, default).data.cache == str(default)
     for text, options, expected in (
         ('[data]\ncache = ""\n', {}, ""),  # for none
         ('[data]\ncache = "x"\n', {}, "x"),
@@ -77,7 +75,7 @@ def test_the_cache_is_in_the_results_unless_one_is_named(tmp_path: Path) -> None
         ("[data]\ngroup = 3\n", {}, str(default)),
     ):
         file.write_text(text)
-        assert resolve(file, options, default).data.cache == expected
+        assert resolve_config(file, options, default).data.cache == expected
 
 
 def test_a_method_and_a_pair_of_names_replace_each_other() -> None:

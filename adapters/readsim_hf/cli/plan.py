@@ -45,8 +45,8 @@ def plan(
 ) -> None:
     """Say what a run would spend and reach, loading no weights; afterwards, what it did."""
     need_extra()
+    from readsim_hf.config import resolve_config, run_name
     from readsim_hf.costs.devices import MFU, MFU_GENERATION
-    from readsim_hf.distill import resolve, run_name
     from readsim_hf.plan import show
     from readsim_hf.plan.against import (
         check_forecast,
@@ -61,7 +61,7 @@ def plan(
     from readsim_hf.token_estimate import token_table
     from readsim_hf.training.saved import writing
 
-    config = resolve(chosen.file, chosen.table)
+    config = resolve_config(chosen.file, chosen.table)
     made = dry_run(config)
     rates = (
         _rate("mfu", MFU if mfu is None else mfu),

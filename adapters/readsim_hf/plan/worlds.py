@@ -6,7 +6,7 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.runs.forecast import Outlook, foretell
 from readsim.worlds import World, load_world
-from readsim_hf.distill import resolve
+from readsim_hf.config import resolve_config
 from readsim_hf.plan.dry_run import DryRun
 
 MEASURED = {"nano": "nano-measured"}  # worlds that were fitted to runs of a named pair
@@ -68,7 +68,10 @@ def _doubts(made: DryRun, world: World, world_sd: float) -> list[str]:
     told = [f"{key}: {world.provenance[key]}" for key in TOLD if key in world.provenance]
     lines += [f"the world says of itself: {text}" for text in told]
     if MEASURED.get(made.title) == world.name:
-        usual, ours = resolve(None, {"pair": {"name": made.title}}).table(), made.config.table()
+        usual, ours = (
+            resolve_config(None, {"pair": {"name": made.title}}).table(),
+            made.config.table(),
+        )
         other = [key for key in RECIPE if ours[key] != usual[key]]
         if other:
             lines.append(

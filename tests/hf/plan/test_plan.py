@@ -40,13 +40,13 @@ def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def sketched(*tables: dict[str, Any], config: str | None = None) -> Any:
-    from readsim_hf.distill import resolve
+    from readsim_hf.config import resolve_config
     from readsim_hf.plan.dry_run import dry_run
 
     options: dict[str, Any] = {}
     for table in tables:
         options |= table
-    return dry_run(resolve(None if config is None else Path(config), options))
+    return dry_run(resolve_config(None if config is None else Path(config), options))
 
 
 def test_a_plan_takes_every_option_of_a_run() -> None:
