@@ -54,6 +54,20 @@ def test_the_environment_example_runs() -> None:
     assert np.isfinite(float(str(names["reward"])))
 
 
+def test_the_comparison_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
+    [made] = [text for text in code("python") if "world_from_effects" in text]
+    exec(made, {})
+    assert capsys.readouterr().out.count("oracle-static") == 2
+    [paired] = [text for text in code("python") if "readsim.paired(" in text]
+    exec(
+        paired.replace("seeds=8", "seeds=2, steps=4")
+        .replace('"read",', '"read+pool=64",')
+        .replace('loc["read"]', 'loc["read+pool=64"]'),
+        {},
+    )
+    assert "n=2" in capsys.readouterr().out
+
+
 @pytest.mark.extra(*NEEDS)
 def test_the_example_of_a_real_backend_runs() -> None:
     one_thread()

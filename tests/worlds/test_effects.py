@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readsim.arrays import Array
-from readsim.errors import WorldError
-from readsim.worlds import World, load_world, load_world_file, optimum
+from readsim.errors import ReadsimError, WorldError
+from readsim.worlds import World, load_world, load_world_file, optimum, save_world
 from readsim.worlds.effects import REFERENCE_TOKENS, START, world_from_effects
+from readsim.worlds.gains import gain, tabulated
 from tests.support.paths import SHARED
 from tests.support.strategies import grids
 
@@ -163,3 +165,70 @@ def test_skill_it() -> None:
     best = optimum(world, task, REFERENCE_TOKENS)
     corners = task.utility(world.static_profile(np.eye(23), REFERENCE_TOKENS))
     assert best.utility >= corners.max() - 1e-12
+
+
+# ----------------------------------------------------------------- from Python
+
+
+EFFECTS = np.array([[0.2, 0.05], [-0.02, 0.3]])
+
+
+def test_lists_scalars_and_defaults() -> None:
+    world = world_from_effects(EFFECTS.tolist(), ["math", "code"], tokens="20M", start=[0.3, 0.4])
+    assert world.sources == world.capabilities == ("math", "code")
+    assert world.start.tolist() == [0.3, 0.4]
+    assert world.transfer_matrix(20e6) == pytest.approx(EFFECTS, abs=1e-12)
+    assert world_from_effects(EFFECTS).sources == ("source_0", "source_1")
+
+
+@pytest.mark.parametrize("family", ["exponential", "log", "hill", "power:0.5"])
+def test_a_function_is_a_gain_curve(family: str, tmp_path: Path) -> None:
+    curve = gain(family)
+    world = world_from_effects(EFFECTS, tokens=2e7, gain=lambda t: 7.0 * curve.value(t / 2e7) + 3)
+    assert world.transfer_matrix(2e7) == pytest.approx(EFFECTS, abs=1e-12)
+    helped = np.maximum(EFFECTS, 0.0)
+    own = world_from_effects(helped, tokens=2e7, gain=lambda t: curve.value(t / 2e7))
+    named = world_from_effects(helped, tokens=2e7, gain=family)
+    for tokens in (1e5, 1.1e6, 4e7, 4e8):  # straight lines between knots: to 0.3 % of the gain
+        expected = named.transfer_matrix(tokens)
+        assert own.transfer_matrix(tokens) == pytest.approx(expected, rel=3e-3, abs=1e-6)
+    task = {"source_0": 0.5, "source_1": 0.5}
+    best, known = optimum(own, task, "20M"), optimum(named, task, "20M")
+    assert best.utility == pytest.approx(known.utility, abs=1e-4)
+    save_world(own, tmp_path / "own.toml")
+    again = load_world(tmp_path / "own.toml")
+    assert np.array_equal(again.transfer_matrix(3e6), own.transfer_matrix(3e6))
+
+
+@pytest.mark.parametrize("family", ["exponential", "power:0.5"])
+def test_a_table_of_a_curve_has_its_slope_and_inverse(family: str) -> None:
+    table, curve = gain(tabulated(gain(family).value, 1.0)), gain(family)
+    scale = (1.0 - np.exp(-1.0)) / float(curve.value(np.array(1.0)))
+    x = np.array([0.01, 0.3, 1.01, 5.0])
+    assert table.slope(x) == pytest.approx(scale * curve.slope(x), rel=0.06)
+    inverse = table.inverse_slope(scale * curve.slope(x))
+    assert inverse == pytest.approx(x, rel=0.1)
+    assert (table.slope(inverse) <= scale * curve.slope(x) + 1e-12).all()
+    assert table.slope(np.array(100.0)) == 0.0  # flat after the last knot
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"gain": lambda t: -t}, "must be above 0"),
+        ({"gain": lambda t: t**2}, "not concave"),
+        ({"gain": lambda t: np.where(t > 1e7, 0.5, t / 1e7)}, "falls"),
+        ({"gain": lambda t: 1.0}, "gave shape"),
+        ({"gain": ["hill"]}, "1 curves for 2 sources"),
+        ({"gain": "broken"}, "cannot be negative"),
+        ({"gain": "sine"}, "gain family"),
+        ({"sources": ["one"]}, "for 1 sources"),
+        ({"effects": [[0.1, 0.2]]}, "capabilities need names"),
+        ({"effects": [0.1, 0.2]}, r"expected finite numbers \(S, K\)"),
+        ({"tokens": "many"}, "many"),
+    ],
+)
+def test_what_does_not_fit_is_said(changed: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {"effects": EFFECTS, **changed}
+    with pytest.raises(ReadsimError, match=message):
+        world_from_effects(**arguments)
