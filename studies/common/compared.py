@@ -92,7 +92,7 @@ def labelled(logs: Sequence[Log]) -> list[Log]:
 
 
 def target_of(log: Log) -> str:
-    """The capability that a log's task is named after, else the one it requires most (D18)."""
+    """The capability that a log's task is named after, else the one it requires most."""
     names = [log.header.capabilities[j] for j in log.visible]
     task = log.header.task
     return task if task in names else names[int(np.argmax(log.header.requirement))]
