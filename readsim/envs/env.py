@@ -9,6 +9,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
+from numpy.typing import ArrayLike
 
 from readsim.arrays import Array
 from readsim.backend import (
@@ -228,7 +229,7 @@ class DistillEnv(gym.Env[Any, Any]):
         self._begin(new)
         return moved
 
-    def step(self, action: Array) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: ArrayLike) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Train one interval at this allocation and measure."""
         if self._over:
             raise ResetNeeded("the run is over (or never started): call reset() first")

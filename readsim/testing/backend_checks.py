@@ -24,7 +24,7 @@ TOKENS = 50
 POOL = 8
 
 
-def difference(a: Any, b: Any, at: str = "") -> str | None:
+def describe_difference(a: Any, b: Any, at: str = "") -> str | None:
     """Where two trees of dicts, lists, tuples and arrays first differ, with both values.
 
     None where they are equal to the last bit; NaN equals NaN.
@@ -38,7 +38,7 @@ def difference(a: Any, b: Any, at: str = "") -> str | None:
         if len(a) != len(b):
             return f"{at} has {len(a)} entries and then {len(b)}"
         pairs = enumerate(zip(a, b, strict=True))
-        found = (difference(x, y, f"{at}[{n}]") for n, (x, y) in pairs)
+        found = (describe_difference(x, y, f"{at}[{n}]") for n, (x, y) in pairs)
         return next((text for text in found if text), None)
     return _arrays_differ(np.asarray(a), np.asarray(b), at)
 
@@ -46,7 +46,7 @@ def difference(a: Any, b: Any, at: str = "") -> str | None:
 def _entries_differ(a: Tree, b: Tree, key: object, at: str) -> str | None:
     if key not in a or key not in b:
         return f"{at} is there the {'first' if key in a else 'second'} time only"
-    return difference(a[key], b[key], at)
+    return describe_difference(a[key], b[key], at)
 
 
 def _arrays_differ(a: NDArray[Any], b: NDArray[Any], at: str) -> str | None:
@@ -63,7 +63,7 @@ def _arrays_differ(a: NDArray[Any], b: NDArray[Any], at: str) -> str | None:
 
 def same(a: Any, b: Any) -> bool:
     """Equal to the last bit, in trees of dicts, lists, tuples and arrays."""
-    return difference(a, b) is None
+    return describe_difference(a, b) is None
 
 
 def _visible(backend: Backend) -> list[str]:
@@ -151,7 +151,7 @@ def _go_on(backend: Backend) -> Tree:
 
 
 def _check_same(first: Tree, second: Tree, story: str) -> None:
-    found = difference(first, second)
+    found = describe_difference(first, second)
     assert found is None, f"{story}: {found}"
 
 
@@ -212,7 +212,7 @@ def snapshots(make: Make) -> None:
         path = Path(folder) / "run.npz"
         save_tree(path, saved)
         expected = _go_on(backend)
-        changed = difference(load_tree(path), saved)
+        changed = describe_difference(load_tree(path), saved)
         assert changed is None, f"the snapshot changed while the run went on: {changed}"
         backend.restore(load_tree(path))
         _check_same(expected, _go_on(backend), "after restore the run continues differently")

@@ -131,7 +131,7 @@ def test_nothing_is_lost_in_a_table(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"budget": "lots"}, "budget 'lots'"),
+        ({"budget": "lots"}, "budget = 'lots'"),
         ({"budget": -5}, "budget = -5"),
         ({"budget": 1.5}, "budget = 1.5"),
         ({"budget": True}, "budget = True"),
@@ -202,7 +202,7 @@ MISTAKES: list[tuple[list[str], str, list[str]]] = [
     (["--method", "cot-sft", "--on-policy", "0.5"], "", ["own text", "use fkl"]),
     (["--on-policy", "2"], "", ["on_policy = 2.0"]),
     (["--task", "maths"], "", ["unknown task 'maths'", "did you mean 'math'"]),
-    (["--task", "math=x"], "", ["--task", "CAPABILITY=SHARE"]),
+    (["--task", "math=x"], "", ["task 'math=x'", "CAPABILITY=SHARE"]),
     (["--task", "math=0.5,math=0.5"], "", ["'math' is named twice"]),
     (["--task", "maths=1"], "", ["'maths'", "did you mean 'math'"]),
     (["--task", "math=-1,code=2"], "", ["math"]),

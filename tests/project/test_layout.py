@@ -6,7 +6,7 @@ from tests.support.layout import Package, importing, loaded_by
 from tests.support.paths import ROOT
 
 LAYERS = (
-    ("errors",),
+    ("errors", "version"),
     ("arrays", "envs.simplex", "named", "runs.parallel", "streams", "token_counts"),
     ("envs.ledger", "runs.log_schema", "tree_file"),
     ("runs.rows",),
@@ -29,6 +29,7 @@ LAYERS = (
     ("runs.loop",),
     ("runs",),
     ("plots", "summary"),
+    ("api",),
     ("theory",),
     ("testing",),
     ("suite",),

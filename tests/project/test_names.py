@@ -33,10 +33,11 @@ def _public(folder: str, kind: type[ast.ClassDef | ast.FunctionDef]) -> Iterator
 
 @pytest.mark.parametrize("kind", [ast.ClassDef, ast.FunctionDef])
 def test_no_two_things_share_a_name(kind: type[ast.ClassDef | ast.FunctionDef]) -> None:
-    places = defaultdict(list)
+    places: dict[str, list[str]] = defaultdict(list)
     for folder in PRODUCT:
         for name, file in _public(folder, kind):
-            places[name].append(file)
+            if file not in places[name]:  # overloads of one function
+                places[name].append(file)
     shared = {n: files for n, files in places.items() if len(files) > 1 and n not in ENTRIES}
     assert shared == {}
 

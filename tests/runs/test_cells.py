@@ -65,7 +65,7 @@ def grid(**changes: Any) -> list[Cell]:
 
 
 def rows(folder: Path) -> dict[str, Any]:
-    return {path.name: read_content(path).rows for path in sorted((folder / "runs").iterdir())}
+    return {path.name: read_content(path)[:2] for path in sorted((folder / "runs").iterdir())}
 
 
 def test_objects_give_the_same_rows_whatever_the_jobs(tmp_path: Path) -> None:

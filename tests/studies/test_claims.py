@@ -57,7 +57,7 @@ def test_what_was_expected_is_compared_with_what_was_seen() -> None:
 
 @pytest.mark.parametrize("values", [[], [np.nan, 1.0], [[1.0, 2.0]]])
 def test_no_verdict_of_what_is_no_effect_a_seed(values: Any) -> None:
-    with pytest.raises(ConfigError, match="one number a seed"):
+    with pytest.raises(ConfigError, match="one number per seed"):
         judge(CLAIM, "up", values)
 
 

@@ -60,7 +60,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     read = [log for log in logs if log.header.allocator == "read"]
     changed = [log for log in logs if log.header.allocator == "read+kappa=0"]
     for some, message in (
-        (read, "beside `read`"),
+        (read, "as well as `read`"),
         (changed, "with its defaults at 20 steps"),
         ([log for log in logs if log.header.allocator == "uniform"], "uniform"),
         ([*read, changed[0]], "no run of .*kappa=0"),

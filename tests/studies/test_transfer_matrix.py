@@ -219,7 +219,7 @@ def test_refused_settings_are_told_in_a_line(
 def test_a_tiny_pair(tmp_path: Path) -> None:
     from studies.transfer_matrix.hf_lab import lab_of
 
-    parts = tiny_run(pair=char_pair()).parts
+    parts = tiny_run(pair=char_pair()).components
     lab = lab_of(parts)
     assert lab.backend(120).budget == 120  # type: ignore[attr-defined]  # HFBackend's own
     jobs = [

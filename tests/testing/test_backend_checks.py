@@ -10,7 +10,7 @@ from readsim.arrays import Array
 from readsim.backend import Final, Measurement
 from readsim.simulator import SimBackend
 from readsim.testing import check_backend
-from readsim.testing.backend_checks import PROPERTIES, difference, same
+from readsim.testing.backend_checks import PROPERTIES, describe_difference, same
 from readsim.toy import ToyBackend, ToyConfig
 from readsim.worlds import load_world
 
@@ -202,6 +202,6 @@ def test_nothing_is_wrong_with_what_they_derive_from() -> None:
     ],
 )
 def test_the_first_difference_is_named_with_both_values(a: Any, b: Any, said: str) -> None:
-    assert difference(a, b) == said
+    assert describe_difference(a, b) == said
     assert not same(a, b)
     assert same(a, a)
