@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from readsim.errors import ConfigError, unknown
+from readsim.runs.cell import file_name, task_name
 from readsim.token_counts import parse_tokens
 from readsim_hf.config_merge import explain, merge, without_none, without_replaced
 from readsim_hf.generation.curriculum import Curriculum
@@ -276,3 +277,14 @@ def resolve_config(
         named["pair"] = {"name": pair["name"]}
     below = {"data": {"cache": str(cache)}} if cache is not None else {}
     return RunConfig.of(below, named, table, options)
+
+
+def run_name(config: RunConfig) -> str:
+    """Of the run's files: what tells runs in one folder apart."""
+    signal = config.method or f"{config.signal}.{config.objective}"
+    more = [] if signal == RunConfig().method else [signal]
+    more += ["identified"] if config.identify else []
+    log = file_name(
+        config.allocator, task_name(config.task), config.budget, *more, f"seed{config.seed}"
+    )
+    return log.removesuffix(".jsonl")

@@ -14,7 +14,7 @@ from torch import nn
 from readsim.allocators.registry import load_allocator
 from readsim.cli.common import interruptible
 from readsim.envs.env import DistillEnv
-from readsim.runs.cell import file_name, header_of, task_name
+from readsim.runs.cell import header_of, task_name
 from readsim.runs.loop import setup_for
 from readsim.runs.one import is_over, refuse_overwriting, run_one
 from readsim.runs.read_logs import read_log
@@ -22,7 +22,7 @@ from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
 from readsim_hf.components import Components, build_components
-from readsim_hf.config import RunConfig, resolve_config
+from readsim_hf.config import RunConfig, resolve_config, run_name
 from readsim_hf.distributed_run import join, led, work
 from readsim_hf.identify import identify
 from readsim_hf.models.pairs import load_pair
@@ -56,17 +56,6 @@ def log_config(
         manifest=dict(parts.manifest),
         **more,
     )
-
-
-def run_name(config: RunConfig) -> str:
-    """Of the run's files: what tells runs in one folder apart."""
-    signal = config.method or f"{config.signal}.{config.objective}"
-    more = [] if signal == RunConfig().method else [signal]
-    more += ["identified"] if config.identify else []
-    log = file_name(
-        config.allocator, task_name(config.task), config.budget, *more, f"seed{config.seed}"
-    )
-    return log.removesuffix(".jsonl")
 
 
 def distill(

@@ -45,9 +45,8 @@ def plan(
 ) -> None:
     """Say what a run would spend and reach, loading no weights; afterwards, what it did."""
     need_extra()
-    from readsim_hf.config import resolve_config
+    from readsim_hf.config import resolve_config, run_name
     from readsim_hf.costs.devices import MFU, MFU_GENERATION
-    from readsim_hf.distill import run_name
     from readsim_hf.plan import show
     from readsim_hf.plan.against import (
         check_forecast,

@@ -17,8 +17,7 @@ from readsim.runs.comparing import differences
 from readsim.runs.forecast import Outlook
 from readsim.runs.read_logs import read_log
 from readsim.runs.rows import FinalRow, RunHeader
-from readsim_hf.config import RunConfig
-from readsim_hf.distill import run_name
+from readsim_hf.config import RunConfig, run_name
 from readsim_hf.plan.estimate import Work
 from readsim_hf.token_estimate import TokenEstimate
 
