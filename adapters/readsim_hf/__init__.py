@@ -10,8 +10,9 @@ is public; the rest may change. `readsim distill` is the command line.
 """
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from readsim_hf.dependencies import missing_dependencies
 
 if TYPE_CHECKING:
     from readsim_hf.backend import HFBackend, make_backend
@@ -26,28 +27,6 @@ _HOMES = {
     "load_pair": "readsim_hf.models.pairs",
     "make_backend": "readsim_hf.backend",
 }
-
-# What `pip install 'readsim[hf]'` brings, by import name.
-_MODULES = (
-    "accelerate",
-    "datasets",
-    "filelock",
-    "gguf",
-    "lm_eval",
-    "peft",
-    "pydantic",
-    "safetensors",
-    "torch",
-    "transformers",
-)
-
-
-def missing_dependencies() -> tuple[str, ...]:
-    """The packages of the `hf` extra that cannot be found, by import name in alphabetical order.
-
-    Empty when real runs are possible. Packages are looked up, never imported, so the call is cheap.
-    """
-    return tuple(name for name in _MODULES if find_spec(name) is None)
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from tests.support.layout import Package, importing, loaded_by
 from tests.support.paths import ROOT
 
 LAYERS = (
+    ("dependencies",),
     ("prompts",),
     ("generation",),
     ("teachers.record",),
@@ -26,7 +27,7 @@ LAYERS = (
     ("cli",),
 )
 
-ADAPTER = Package(ROOT / "adapters", "readsim_hf", LAYERS, row=-1)
+ADAPTER = Package(ROOT / "adapters", "readsim_hf", LAYERS, row=len(LAYERS))
 
 # Options, prompts and their order need nothing but the core.
 LIGHT = ("readsim_hf.prompts", "readsim_hf.generation", "readsim_hf.cli")

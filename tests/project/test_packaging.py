@@ -72,9 +72,12 @@ def test_missing_dependencies_are_named(monkeypatch: pytest.MonkeyPatch) -> None
         *("safetensors", "torch", "transformers"),
     )
     assert set(readsim_hf.missing_dependencies()) <= set(everything)
-    monkeypatch.setattr(readsim_hf, "find_spec", lambda name: None)
+    home = readsim_hf.dependencies
+    monkeypatch.setattr(home, "find_spec", lambda name: None)
     assert readsim_hf.missing_dependencies() == everything
-    monkeypatch.setattr(readsim_hf, "find_spec", lambda name: None if name == "peft" else object())
+    monkeypatch.setattr(
+        readsim_hf.dependencies, "find_spec", lambda name: None if name == "peft" else object()
+    )
     assert readsim_hf.missing_dependencies() == ("peft",)
 
 

@@ -11,7 +11,7 @@ import typer
 from readsim.cli.common import parse_list
 from readsim.errors import ConfigError
 from readsim.worlds.task import parse_task
-from readsim_hf import missing_dependencies
+from readsim_hf.dependencies import missing_dependencies
 
 Text = str | None
 
