@@ -94,6 +94,10 @@ def test_a_folder_is_resumed(tmp_path: Path) -> None:
     assert [path.name.partition(".")[0] for path in left] == [
         path.name.partition(".")[0] for path in left if "uniform" not in path.name
     ]
+    assert [log.header.allocator for log in readsim.read_logs(str(tmp_path))] == [
+        "read+pool=64",
+        "uniform",
+    ]
     with pytest.raises(ConfigError, match="another comparison"):
         compare(WORLD, allocators=["random"], out=tmp_path, **FEW)
 

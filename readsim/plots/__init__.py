@@ -13,12 +13,13 @@ from readsim.summary.results import results_of
 __all__ = ["draw_all", "draw_allocation", "draw_spillover", "draw_utility"]
 
 
-def draw_all(folder: Path) -> list[Path]:
+def draw_all(folder: str | Path) -> list[Path]:
     """Draw `utility`, `allocation` and `spillover` (.pdf, .png and .svg) into `folder`: the files.
 
     Without a capability other than the target there is no spillover, so no such figure. The same logs
     give the same files. Raises RunLogError for logs that are not one complete comparison.
     """
+    folder = Path(folder)
     logs = read_logs(folder)
     grid = make_grid(results_of(logs))
     paths: list[Path] = []

@@ -14,12 +14,13 @@ from readsim.tree_file import write_atomic
 PAGE = "report.html"
 
 
-def report(folder: Path) -> list[Path]:
+def report(folder: str | Path) -> list[Path]:
     """Write `report.html` and the files of its tables into `folder`: their paths.
 
     The same logs give the same bytes. Raises RunLogError or ConfigError, before anything is written,
     for what cannot be shown, and for a file in the way that is no report's.
     """
+    folder = Path(folder)
     parts = parts_of(folder)
     title = parts[0].title
     if len(parts) > 1 and parts[0].kind == "distillation":

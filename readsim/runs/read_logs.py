@@ -125,7 +125,7 @@ class Log:
         return replace(self, header=replace(self.header, **changes))
 
     def frame(self) -> "pd.DataFrame":
-        """A tidy table: a row per row, a column a field; what a row lacks is missing, never a number."""
+        """A tidy table: one row per row of the log, one column per field; what a row lacks is missing, never a number."""
         import pandas as pd
 
         return pd.DataFrame([_fields(row) for row in self.rows])
@@ -149,11 +149,12 @@ def read_log(path: str | Path) -> Log:
     return Log(path, header, rows, content.torn_bytes)
 
 
-def log_paths(folder: Path) -> list[Path]:
+def log_paths(folder: str | Path) -> list[Path]:
     """Every run log under `folder`/runs, else in `folder`; `folder` itself if it is a file.
 
     Sorted by name. Raises RunLogError if there is none.
     """
+    folder = Path(folder)
     if folder.is_file():
         return [folder]
     paths = sorted((folder / "runs").glob("*.jsonl")) or sorted(folder.glob("*.jsonl"))
@@ -162,12 +163,13 @@ def log_paths(folder: Path) -> list[Path]:
     return paths
 
 
-def read_logs(folder: Path, names: Collection[str] | None = None) -> list[Log]:
+def read_logs(folder: str | Path, names: Collection[str] | None = None) -> list[Log]:
     """The logs of the comparison in `folder`, in the order of their names; `names` only these files.
 
     Raises RunLogError, naming the files, if there is none, if they are of different worlds or
     numbers of steps, if two hold the same cell, or if a run has no final row.
     """
+    folder = Path(folder)
     named = None if names is None else [folder / "runs" / name for name in sorted(names)]
     logs = [read_log(path) for path in named or log_paths(folder)]
     check_comparison(logs)

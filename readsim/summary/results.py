@@ -19,7 +19,7 @@ KEYS = ("budget", "task", "allocator", "seed")
 FINAL = "final:"
 
 
-def results(folder: Path) -> pd.DataFrame:
+def results(folder: str | Path) -> pd.DataFrame:
     """One row per run of the logs in `folder`, sorted; see `results_of`. Raises as `read_logs`."""
     return results_of(read_logs(folder))
 
