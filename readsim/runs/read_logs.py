@@ -125,7 +125,7 @@ class Log:
         return replace(self, header=replace(self.header, **changes))
 
     def frame(self) -> "pd.DataFrame":
-        """A tidy table: one row per row of the log, one column per field; what a row lacks is missing, never a number."""
+        """A tidy table: one row per row of the log, one column per field; what a row lacks is missing."""
         import pandas as pd
 
         return pd.DataFrame([_fields(row) for row in self.rows])
