@@ -26,6 +26,10 @@ class Task:
     weights: Array
     kind: str = "linear"
 
+    def __post_init__(self) -> None:
+        for name in ("requirement", "weights"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+
     def utility(self, profile: Array) -> Array:
         """U(p) over (..., K) profiles: (...)."""
         return utility.utility(self.kind, self.weights, profile)

@@ -1,7 +1,7 @@
 """A world: the data that says how training on S sources moves K capabilities."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -49,6 +49,7 @@ class World(WorldData):
     """
 
     def __post_init__(self) -> None:
+        self._read_lists()
         for name, default, axis in OPTIONAL_VECTORS:
             if getattr(self, name).size == 0:
                 length = len(self.sources) if axis == "S" else len(self.capabilities)
@@ -58,6 +59,21 @@ class World(WorldData):
             kind = self.task(name).kind
             if kind.startswith("ces") and not self.is_score:
                 raise WorldError(f"tasks.{name}.utility = {kind!r}: negated losses are below 0")
+
+    def _read_lists(self) -> None:
+        """Lists where arrays and tuples are meant; one gain family for all sources as text."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.type == Array and not isinstance(value, np.ndarray):
+                try:
+                    object.__setattr__(self, f.name, np.array(value, dtype=np.float64))
+                except (TypeError, ValueError) as error:
+                    raise WorldError(f"{f.name}: expected numbers ({error})") from error
+            elif f.name in ("sources", "capabilities", "hidden") and isinstance(value, list):
+                object.__setattr__(self, f.name, tuple(value))
+        if not isinstance(self.gain, tuple):
+            several = [self.gain] * self.curves if isinstance(self.gain, str) else self.gain
+            object.__setattr__(self, "gain", tuple(several))
 
     @cached_property
     def visible(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from readsim.errors import WorldError
 from readsim.testing.backend_checks import same
 from readsim.worlds import (
+    Task,
     World,
     load_world,
     preset_names,
@@ -134,3 +135,27 @@ def test_where_a_world_may_be_written(tmp_path: Path) -> None:
     with pytest.raises(WorldError, match=r"ends in \.toml or \.json"):
         save_world(made(), tmp_path / "world.csv")
     assert not list(tmp_path.iterdir())
+
+
+def test_lists_are_taken_where_arrays_are() -> None:
+    numbers: dict[str, Any] = {
+        "start": [0.3, 0.2], "floor": [0.0, 0.0], "ceiling": [0.9, 0.8], "scale_tokens": [1e6, 2e6],
+        "help": [[0.2, 0.0], [0.0, 0.3]], "harm": [[0, 0], [0, 0]],
+    }  # fmt: skip
+    names: dict[str, Any] = {"sources": ["a", "b"], "capabilities": ["a", "b"], "gain": "hill"}
+    modes: dict[str, Any] = {"name": "lists", "dynamics": "potential", "link": "saturating"}
+    listed = World(**modes, **names, **numbers)
+    as_arrays: dict[str, Any] = {key: np.array(v, dtype=np.float64) for key, v in numbers.items()}
+    arrays = World(
+        **modes,
+        sources=("a", "b"),
+        capabilities=("a", "b"),
+        gain=("hill", "hill"),
+        **as_arrays,
+    )
+    assert world_to_dict(listed) == world_to_dict(arrays)
+    assert np.array_equal(listed.transfer_matrix(1e6), arrays.transfer_matrix(1e6))
+    with pytest.raises(WorldError, match="start: expected numbers"):
+        World(**modes, **names, **{**numbers, "start": ["low", 0.2]})
+    task = Task("t", [0.5, 0.5], [1, 0])  # type: ignore[arg-type]  # as users write it
+    assert task.utility(np.array([0.4, 0.2])) == pytest.approx(0.4)
