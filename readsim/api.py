@@ -1,10 +1,13 @@
 """What a script needs: an environment, and a comparison of allocators as a table."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
 
 from readsim.allocators.base import Allocator
 from readsim.backend import Backend
@@ -72,7 +75,7 @@ def compare(
     *,
     steps: int = 20,
     requirement: str | None = None,
-    jobs: int = 1,
+    jobs: int | None = 1,
     out: str | Path | None = None,
     rows: Literal["runs", "steps"] = "runs",
 ) -> "pd.DataFrame":
@@ -86,7 +89,7 @@ def compare(
     seeds        the seeds; a number n means 0, ..., n - 1
     steps        decisions per run
     requirement  what runs are told that their task requires: a mode of `DistillEnv`
-    jobs         processes; the numbers do not depend on it
+    jobs         processes, None: as many as cores; the numbers do not depend on it
     out          a folder that keeps the run logs: a repeated call runs only what is missing there,
                  and `readsim report` and `readsim plot` read it. With several worlds, one folder in
                  it for each. None keeps nothing
@@ -104,6 +107,7 @@ def compare(
     from readsim.runs.cell import PAPER_ALLOCATORS
     from readsim.runs.folder import refuse_other_runs
     from readsim.runs.grid import make_cells, run_cells
+    from readsim.runs.identity import unrecorded
     from readsim.runs.parallel import use_backend
     from readsim.runs.read_logs import read_logs
     from readsim.summary.results import results_of
@@ -113,11 +117,14 @@ def compare(
     if rows not in tables:
         raise ConfigError(f"rows = {rows!r}: runs or steps")
     loaded = [load_world(world) for world in _several(worlds)]
-    names = [world.name for world in loaded]
+    names = [_folder(world.name) for world in loaded]
+    if not names:
+        raise ConfigError("worlds: at least one is needed")
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ConfigError(
             f"worlds: two are called {twice!r}; `world.replace(name=...)` renames one"
         )
+    workers = os.cpu_count() or 1 if jobs is None else jobs
     chosen = _several(allocators) if not isinstance(allocators, Mapping) else allocators
     plan = [
         make_cells(
@@ -126,33 +133,52 @@ def compare(
             budgets=_several(budgets),
             steps=steps,
             allocators=chosen or PAPER_ALLOCATORS,
-            seeds=range(seeds) if isinstance(seeds, int) else list(seeds),
+            seeds=_seeds(seeds),
             requirement=requirement,
         )
         for world in loaded
     ]
+    if out is not None:
+        instances = chosen.values() if isinstance(chosen, Mapping) else chosen
+        for allocator in instances:
+            if isinstance(allocator, Allocator) and (lacking := unrecorded(allocator)):
+                raise ConfigError(
+                    f"{type(allocator).__name__}: its attribute {lacking[0]} cannot be recorded, so its runs "
+                    "in a folder could be another's: define `settings()`, or leave out `out`"
+                )
     with ExitStack() as stack:
         top = Path(stack.enter_context(TemporaryDirectory()) if out is None else out)
-        folders = [top / _folder(name) if len(loaded) > 1 else top for name in names]
+        folders = [top / name if len(loaded) > 1 else top for name in names]
         for folder, cells in zip(folders, plan, strict=True):
             refuse_other_runs(folder, cells)
-        stack.enter_context(use_backend("loky", jobs))
+        stack.enter_context(use_backend("loky", workers))
         frames = []
         for world, folder, cells in zip(loaded, folders, plan, strict=True):
             if out is not None:
                 save_world(world, folder / "world.toml")
-            run_cells(cells, folder, jobs=jobs)
+            run_cells(cells, folder, jobs=workers)
             frames.append(tables[rows](read_logs(folder)))
     return pd.concat(frames, ignore_index=True)
 
 
 def _several(values: Any) -> list[Any]:
     """One value as a list of one; text, mappings, worlds, tasks, numbers and allocators are one."""
-    if isinstance(values, Sequence) and not isinstance(values, str):
-        return list(values)
-    return [values]
+    one = isinstance(values, str | Mapping) or np.ndim(values) == 0
+    return [values] if one or not isinstance(values, Iterable) else list(values)
+
+
+def _seeds(seeds: Any) -> list[int]:
+    """The seeds; a number of them means 0, 1, ...; Raises ConfigError for what is none."""
+    counted = range(int(seeds)) if isinstance(seeds, int | np.integer) else seeds
+    if isinstance(seeds, bool) or not isinstance(counted, Iterable):
+        raise ConfigError(f"seeds = {seeds!r}: a number of seeds, or seeds >= 0")
+    found = list(counted)
+    if any(isinstance(s, bool) or not isinstance(s, int | np.integer) or s < 0 for s in found):
+        raise ConfigError(f"seeds = {found!r}: whole numbers >= 0")
+    return [int(seed) for seed in found]
 
 
 def _folder(name: str) -> str:
     """A world's name as a folder's."""
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+    return safe.strip(".") or "world"

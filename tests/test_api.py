@@ -14,7 +14,7 @@ from gymnasium.utils.env_checker import check_env
 
 import readsim
 from readsim import Allocator, compare, load_world, make_env, world_from_effects
-from readsim.errors import ConfigError, UnknownNameError
+from readsim.errors import ConfigError, ReadsimError, UnknownNameError
 from tests.support.helpers import WORLD
 from tests.support.paths import ROOT
 
@@ -146,3 +146,89 @@ def test_rollout_takes_one_environment_and_a_name() -> None:
     rows, seconds = readsim.rollout(make_env(WORLD, "skill_0", "1M", steps=4), "uniform", 5)
     assert [row["kind"] for row in rows] == ["start", *["step"] * 4, "final"]
     assert seconds >= 0
+
+
+class Held(Allocator):
+    """Plays what a function says."""
+
+    def __init__(self, rule: Any) -> None:
+        self.rule = rule
+
+    def select(self, state: Any, context: Any) -> Any:
+        return self.rule(context)
+
+
+class Called:
+    """Without attributes, and no function."""
+
+    def __call__(self, context: Any) -> list[int]:
+        return [1, 0, 0, 0]
+
+
+CALLED = Called()
+
+
+def test_a_folder_never_gives_another_instance_s_runs(tmp_path: Path) -> None:
+    few: dict[str, Any] = {**FEW, "seeds": 1}
+    first = compare(WORLD, allocators={"m": Held(lambda c: [1, 0, 0, 0])}, out=tmp_path, **few)
+    again = compare(WORLD, allocators={"m": Held(lambda c: [1, 0, 0, 0])}, out=tmp_path, **few)
+    pd.testing.assert_frame_equal(first, again)
+    with pytest.raises(ReadsimError, match=r"another config.*rule"):
+        compare(WORLD, allocators={"m": Held(lambda c: [0, 1, 0, 0])}, out=tmp_path, **few)
+    with pytest.raises(ConfigError, match="attribute rule cannot be recorded"):
+        compare(WORLD, allocators={"n": Held(CALLED)}, out=tmp_path / "other", **few)
+    weight = 3
+
+    def tilted(c: Any) -> list[int]:
+        return [weight, 1, 0, 0]
+
+    compare(WORLD, allocators={"c": Held(tilted)}, out=tmp_path / "closure", **few)
+    weight = 2
+    with pytest.raises(ReadsimError, match=r"another config.*rule"):
+        compare(WORLD, allocators={"c": Held(tilted)}, out=tmp_path / "closure", **few)
+
+
+def test_what_arrays_and_tables_bring_along() -> None:
+    few: dict[str, Any] = {**FEW, "allocators": np.array(["uniform"])}
+    counted = compare(WORLD, **{**few, "seeds": np.int64(2), "budgets": np.array([1e6])})
+    listed = compare(WORLD, **{**few, "seeds": np.arange(2), "tasks": np.array(["skill_0"])})
+    pd.testing.assert_frame_equal(counted, listed)
+    compare(WORLD, **{**few, "tasks": {"skill_0": np.float32(1)}})
+    frame = pd.DataFrame([[0.1, 0.0], [0.0, 0.2]], index=["a", "b"], columns=["x", "y"])
+    world = world_from_effects(frame)
+    assert (world.sources, world.capabilities) == (("a", "b"), ("x", "y"))
+    values = pd.Series([1.0, 2.0, 4.0], index=[0, 1, 2])
+    assert readsim.paired(values, values.iloc[[2, 0, 1]]).sd == 0.0
+    with pytest.raises(ConfigError, match="other labels"):
+        readsim.paired(values, values.rename({0: 7}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"worlds": []}, "at least one"),
+        ({"seeds": [-1]}, "whole numbers >= 0"),
+        ({"seeds": True}, "a number of seeds"),
+        ({"allocators": [Held]}, "a class; give an instance"),
+        ({"allocators": [None]}, "expected a name or a readsim.Allocator"),
+        ({"worlds": [load_world(WORLD).replace(name=n) for n in ("a b", "a-b")]}, "two are called"),
+    ],
+)
+def test_more_mistakes_are_refused(changed: dict[str, Any], words: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"worlds": WORLD, "allocators": ["uniform"], **FEW, **changed}
+    with pytest.raises(ConfigError, match=words):
+        compare(**given, out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rollout_says_what_it_cannot_run() -> None:
+    env: Any = gym.make(readsim.ENV_ID, world=WORLD, task="skill_0", budget="1M", steps=4)
+    seed: Any = np.int64(5)
+    many: Any = make_env(WORLD, num_envs=2)
+    assert len(readsim.rollout(env, "uniform", seed).rows) == 6
+    with pytest.raises(ConfigError, match="DistillVectorEnv: rollout runs single"):
+        readsim.rollout(many, "uniform", 0)
+    with pytest.raises(ConfigError, match="2 seeds for 1 environments"):
+        readsim.rollout(make_env(WORLD), "uniform", [0, 1])
+    with pytest.raises(ConfigError, match="allow_stop"):
+        readsim.rollout(make_env(WORLD, allow_stop=True), "uniform", 0)

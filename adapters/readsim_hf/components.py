@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 from transformers import PreTrainedModel
 
-from readsim.runs.cell import digest_of
+from readsim.runs.identity import digest_of
 from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
 from readsim_hf.config import DataConfig, RunConfig
 from readsim_hf.generation.calibration import Calibration, calibrate

@@ -13,7 +13,7 @@ from readsim.backend import Backend, added, undone
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.errors import RunLogError
-from readsim.runs.cell import digest_of
+from readsim.runs.identity import digest_of
 from readsim.streams import generator
 from readsim.tree_file import write_atomic
 from readsim_hf.components import Components

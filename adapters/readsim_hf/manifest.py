@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from readsim.runs.cell import digest_of
+from readsim.runs.identity import digest_of
 from readsim_hf.config import RunConfig
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import Splits

@@ -12,7 +12,7 @@ from rich.table import Table
 from readsim.envs.env import DistillEnv
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
-from readsim.runs.cell import digest_of
+from readsim.runs.identity import digest_of
 from readsim.runs.read_logs import Log, read_log
 from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic

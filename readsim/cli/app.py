@@ -35,7 +35,7 @@ def extend(to: typer.Typer) -> None:
 
 
 def main() -> None:
-    """Entry point: errors of ours are one message on stderr and exit code 2; ctrl-C is 130."""
+    """Entry point: errors of ours and of files are one message and exit code 2; ctrl-C is 130."""
     try:
         extend(app)
         app(prog_name="readsim")
@@ -43,4 +43,7 @@ def main() -> None:
         Console(stderr=True).print(
             f"[bold red]error:[/] {escape(str(error))}", markup=True, highlight=False
         )
+        sys.exit(2)
+    except OSError as error:  # a file in the way, a folder that cannot be made, a full disk
+        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False)
         sys.exit(2)

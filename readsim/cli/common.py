@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, RunLogError
 
 World = Annotated[
     str, typer.Option(help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...")
@@ -36,6 +37,12 @@ def parse_list(text: str | None, name: str) -> list[str] | None:
     return parts
 
 
+def need_folder(folder: Path) -> None:
+    """Raise RunLogError for a file where a folder is meant: figures and tables are written into it."""
+    if folder.is_file():
+        raise RunLogError(f"{folder} is not a folder")
+
+
 def parse_tasks(text: str | None) -> list[str] | None:
     """Names with commas, as `parse_list`; weights (`math=0.7,code=0.3`) are one task, `;` before another."""
     if text is None or ("=" not in text and ";" not in text):
@@ -52,6 +59,8 @@ def parse_seeds(text: str) -> list[int]:
         raise ConfigError(
             f"--seeds {text!r}: a number of seeds, or seeds separated by commas"
         ) from error
+    if any(number < 0 for number in numbers) or len(set(numbers)) < len(numbers):
+        raise ConfigError(f"--seeds {text!r}: whole numbers >= 0, each once")
     if listed:
         return numbers
     if numbers[0] < 1:

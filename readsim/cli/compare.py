@@ -13,6 +13,7 @@ from readsim.cli.common import (
     Steps,
     World,
     interruptible,
+    need_folder,
     parse_list,
     parse_seeds,
     parse_tasks,
@@ -128,6 +129,7 @@ def plot(
     folder: Annotated[Path, typer.Argument(help="A folder that `compare` wrote.")],
 ) -> None:
     """Draw the figures of a comparison again from its run logs."""
+    need_folder(folder)
     from readsim.plots import draw_all
 
     for path in draw_all(folder):

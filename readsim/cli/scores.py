@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from readsim.cli.common import need_folder
 from readsim.errors import unknown
 
 
@@ -19,6 +20,7 @@ def scores(
     ] = None,
 ) -> None:
     """Finished runs side by side on the test split, with paired intervals; scores.csv."""
+    need_folder(folder)
     from readsim.summary.scores import check_fair, labels, print_scores, read_tested, score_table
 
     runs = read_tested(folder)

@@ -21,7 +21,14 @@ from readsim.backend import (
     not_measured,
     undone,
 )
-from readsim.envs.episode import HISTORY, EpisodeConfig
+from readsim.envs.episode import (
+    HISTORY,
+    EpisodeConfig,
+    check_same_spaces,
+    kept_task,
+    make_episode,
+    same_world,
+)
 from readsim.envs.history import remembered
 from readsim.envs.ledger import Ledger
 from readsim.envs.requirement_modes import RequirementMode
@@ -32,9 +39,7 @@ from readsim.simulator import SimBackend
 from readsim.streams import generator
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.catalogue import AnyWorld, load_world
-from readsim.worlds.task import AnyTask, resolve_task
-from readsim.worlds.validation import check_budget
-from readsim.worlds.world import World
+from readsim.worlds.task import AnyTask, Task, resolve_task
 
 DEFAULT_WORLD = "read8-llama"
 DEFAULT_BUDGET = 20_000_000
@@ -48,37 +53,6 @@ RULES = (
 )  # of a setting, the same for all runs
 
 Observation = dict[str, Array]
-
-
-def make_episode(
-    world: World, task: AnyTask | None, budget: AnyBudget, **rest: Any
-) -> EpisodeConfig:
-    """The setting of a simulated episode; the default task is the world's first."""
-    tokens = parse_tokens(budget)
-    check_budget(world, tokens)
-    chosen = world.task(task if task is not None else world.task_names[0])
-    return EpisodeConfig(
-        world.sources, world.visible, chosen, tokens, scores=world.is_score, **rest
-    )
-
-
-def check_same_spaces(world: World, episode: EpisodeConfig) -> None:
-    """Raise ConfigError for a world whose episodes would have other spaces than `setting` has."""
-    pairs = {
-        "sources": (world.sources, episode.sources),
-        "visible capabilities": (world.visible, episode.visible),
-    }
-    for what, (new, old) in pairs.items():
-        if len(new) != len(old):
-            raise ConfigError(
-                f"reset option 'world': {world.name!r} has {len(new)} {what}, the environment has "
-                f"{len(old)}"
-            )
-    if world.is_score != episode.scores:
-        raise ConfigError(
-            f"reset option 'world': {world.name!r} has profiles on another scale (scores or negated "
-            "losses)"
-        )
 
 
 def _budget_of(backend: Backend, budget: AnyBudget | None) -> int:
@@ -162,6 +136,7 @@ class DistillEnv(gym.Env[Any, Any]):
         self.observation_space: spaces.Dict = self.episode.observation_space()
         self.action_space: spaces.Box = self.episode.action_space()
         self._mode = requirement
+        self._made, self._changed = self.episode, False
         self._runs = -1  # on the streams of the last seed, for what is drawn about the requirement
         self._begin(self.episode)
         self._over = True
@@ -212,6 +187,7 @@ class DistillEnv(gym.Env[Any, Any]):
             raise unknown("reset option", strange[0], RESET_OPTIONS)
         old, backend = self.episode, self.backend
         task, budget = options.get("task", old.task), options.get("budget", old.budget)
+        self._changed = True
         if not self._simulated:
             if "world" in options:
                 raise ConfigError("reset option 'world': the environment was made with a `backend`")
@@ -220,10 +196,12 @@ class DistillEnv(gym.Env[Any, Any]):
             return False
         assert isinstance(backend, OffersWorld)
         world = load_world(options["world"]) if "world" in options else backend.world
+        moved = not same_world(world, backend.world)
         rest = {name: getattr(old, name) for name in RULES}
         check_same_spaces(world, old)
+        if "task" not in options:
+            task = kept_task(old.task, backend.world, world)
         new = make_episode(world, task, budget, **rest)
-        moved = world is not backend.world
         if moved:
             self.backend = SimBackend(world)
         self._begin(new)
@@ -353,8 +331,18 @@ class DistillEnv(gym.Env[Any, Any]):
         return self.reinstate(saved)
 
     def account(self) -> dict[str, Any]:
-        """The state of the run without the backend's: ledger, last profile, history, step."""
+        """The state of the run without the backend's: ledger, last profile, history, step.
+
+        Where `reset(options=...)` changed the episode, its task and budget too.
+        """
+        task = self.episode.task
+        episode = {
+            **{name: getattr(task, name) for name in ("name", "requirement", "weights", "kind")},
+            "budget": self.episode.budget,
+            "world": self._about().get("world", ""),
+        }
         return {
+            **({"episode": episode} if self._changed else {}),
             "ledger": self.ledger.state(),
             "profile": self._profile.copy(),
             "history": self._history.copy(),
@@ -364,7 +352,25 @@ class DistillEnv(gym.Env[Any, Any]):
         }
 
     def reinstate(self, saved: dict[str, Any]) -> Observation:
-        """Go back to an `account()` when the backend is already there; the observation."""
+        """Go back to an `account()` when the backend is already there; the observation.
+
+        Raises ConfigError for one of another world or budget.
+        """
+        episode = self._made
+        if "episode" in saved:
+            said = dict(saved["episode"])
+            budget, world = said.pop("budget"), said.pop("world")
+            if world != self._about().get("world", ""):
+                raise ConfigError(f"the state is of world {world!r}: reset to that world first")
+            episode = replace(self._made, task=Task(**said), budget=budget)
+        if saved["ledger"]["budget"] != episode.budget:
+            raise ConfigError(
+                f"the state is of a budget of {saved['ledger']['budget']} tokens, this environment's "
+                f"is {episode.budget}"
+            )
+        if "episode" in saved or self._changed:
+            self._begin(episode)
+            self._changed = "episode" in saved
         self.ledger = Ledger.from_state(saved["ledger"])
         self._profile = np.array(saved["profile"])
         self._history = np.array(saved["history"])

@@ -3,14 +3,19 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
 from readsim.arrays import Array
 from readsim.envs.reward import RewardConfig, spill_prices
-from readsim.errors import ConfigError
-from readsim.worlds.task import Task
+from readsim.errors import ConfigError, UnknownNameError
+from readsim.token_counts import AnyBudget, parse_tokens
+from readsim.worlds.files import world_to_dict
+from readsim.worlds.task import AnyTask, Task
+from readsim.worlds.validation import check_budget
+from readsim.worlds.world import World
 
 HISTORY = 3
 
@@ -124,3 +129,55 @@ def source_prior(
         prior = prior + spread * (missing / spread.sum())
     total: Array = prior / prior.sum()
     return total
+
+
+def make_episode(
+    world: World, task: AnyTask | None, budget: AnyBudget, **rest: Any
+) -> EpisodeConfig:
+    """The setting of a simulated episode; the default task is the world's first."""
+    tokens = parse_tokens(budget)
+    check_budget(world, tokens)
+    chosen = world.task(task if task is not None else world.task_names[0])
+    return EpisodeConfig(
+        world.sources, world.visible, chosen, tokens, scores=world.is_score, **rest
+    )
+
+
+def check_same_spaces(world: World, episode: EpisodeConfig) -> None:
+    """Raise ConfigError for a world whose episodes would have other spaces than `setting` has."""
+    pairs = {
+        "sources": (world.sources, episode.sources),
+        "visible capabilities": (world.visible, episode.visible),
+    }
+    for what, (new, old) in pairs.items():
+        if len(new) != len(old):
+            raise ConfigError(
+                f"reset option 'world': {world.name!r} has {len(new)} {what}, the environment has "
+                f"{len(old)}"
+            )
+    if world.is_score != episode.scores:
+        raise ConfigError(
+            f"reset option 'world': {world.name!r} has profiles on another scale (scores or negated "
+            "losses)"
+        )
+
+
+def same_world(one: World, other: World) -> bool:
+    """Whether the two have the same numbers, so that runs need no new streams."""
+    return one is other or world_to_dict(one) == world_to_dict(other)
+
+
+def kept_task(task: Task, old: World, new: World) -> Task:
+    """A task of `old` in `new`: itself where the capabilities are the same, else the one of its name.
+
+    Raises ConfigError where `new` has none of that name.
+    """
+    if (old.capabilities, old.hidden) == (new.capabilities, new.hidden):
+        return task
+    try:
+        return new.task(task.name)
+    except UnknownNameError as error:
+        raise ConfigError(
+            f"reset option 'world': {new.name!r} has other capabilities and no task {task.name!r}: "
+            "give the option `task` too"
+        ) from error

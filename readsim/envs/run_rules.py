@@ -49,8 +49,10 @@ class RunRules:
         first = changed[0]
         if all(e.task is first.task and e.budget == first.budget for e in changed):
             changed = [first] * len(changed)
-        self._episodes, self._told = changed, None
+        told, self._episodes = self._told, changed
         self._share()
+        if told is not None:  # what other runs were told stays; `tell` comes for these
+            self._show(told)
 
     def move(self, world: World) -> None:
         """Another world with as many sources and capabilities."""

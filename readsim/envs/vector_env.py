@@ -12,14 +12,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
-from readsim.envs.env import (
-    DEFAULT_BUDGET,
-    DEFAULT_WORLD,
-    RESET_OPTIONS,
-    check_same_spaces,
-    make_episode,
-)
-from readsim.envs.episode import HISTORY
+from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD, RESET_OPTIONS
+from readsim.envs.episode import HISTORY, check_same_spaces, kept_task, make_episode, same_world
 from readsim.envs.history import HistoryRing
 from readsim.envs.requirement_modes import parse_mode
 from readsim.envs.reward import RewardConfig
@@ -128,7 +122,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             raise unknown("reset option", strange[0], ("reset_mask", *RESET_OPTIONS))
         if mask is not None:
             return self._reset_masked(np.asarray(mask), seed, rest)
-        moved = self._change(rest, self._everyone) if rest else False
+        moved = self._change(rest, self._everyone, masked=False) if rest else False
         if seed is not None or not self._seeded:
             self._roots = self._seeds(seed)
             self._draws = []
@@ -168,14 +162,18 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         }
         return spread_info(about, runs, self.num_envs)
 
-    def _change(self, options: dict[str, Any], runs: Ints) -> bool:
+    def _change(self, options: dict[str, Any], runs: Ints, *, masked: bool) -> bool:
         """Take over what the options name for these runs: whether there is another world now."""
         old = self._sim.world
         world = load_world(options["world"]) if "world" in options else old
-        if world is not old and len(runs) < self.num_envs:
-            raise ConfigError("reset option 'world': it is one for all runs, so all must be reset")
+        if same_world(world, old):
+            world = old
+        if world is not old and masked:
+            raise ConfigError("reset option 'world': it is one for all runs, so give no reset_mask")
         check_same_spaces(world, self.episode)
         tasks = self._each("task", options, runs, world.task)
+        if world is not old and tasks is None:
+            tasks = [kept_task(e.task, old, world) for e in self._rules.episodes]
         budgets = self._each("budget", options, runs, parse_tokens)
         for budget in dict.fromkeys(budgets or [e.budget for e in self._rules.episodes]):
             check_budget(world, budget)
@@ -222,7 +220,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             raise ConfigError("reset_mask continues the streams of an earlier reset: give no seed")
         runs = np.flatnonzero(mask)
         if options:
-            self._change(options, runs)
+            self._change(options, runs, masked=True)
         self._restart(runs)
         return self._observe(), self._about(runs)
 

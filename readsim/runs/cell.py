@@ -1,21 +1,18 @@
 """One cell of a grid: what is run, the name of its log, and the configuration that its log records."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from readsim.allocators.base import Allocator
-from readsim.allocators.modifiers import Modified
 from readsim.allocators.registry import load_allocator
 from readsim.backend import OffersWorld
 from readsim.envs.env import DistillEnv
-from readsim.errors import RunLogError
-from readsim.runs.log_schema import plain
+from readsim.runs.identity import allocator_name, digest_of, settings_of
 from readsim.worlds import World, world_to_dict
-from readsim.worlds.task import Task
+from readsim.worlds.task import AnyTask, Task
 
 PAPER_ALLOCATORS = ("one-hot", "uniform", "task-static", "greedy", "grid", "read", "oracle-static")
 PAPER_BUDGETS = (20_000_000, 150_000_000)
@@ -25,8 +22,6 @@ _CELL = ("task", "budget", "steps", "allocator", "settings")
 _NAMES = ("sources", "capabilities", "hidden", "requirement", "weights", "identified", "seeds")
 _SIMULATED = ("world", *_CELL, "world_digest", *_NAMES)
 _OTHER = ("world", "world_digest", *_CELL, "pool_runs", *_NAMES, "manifest")
-
-AnyTask = Task | str | Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,54 +102,15 @@ def task_name(task: AnyTask) -> str:
     """The task's name; of weights a digest."""
     if isinstance(task, Task):
         return task.name
-    return task if isinstance(task, str) else f"custom-{digest_of(dict(task))[:8]}"
-
-
-def digest_of(data: object) -> str:
-    """SHA-256 of plain data, in hex."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    if isinstance(task, str):
+        return task
+    weights = {name: w if isinstance(w, int | float) else float(w) for name, w in task.items()}
+    return f"custom-{digest_of(weights)[:8]}"
 
 
 def world_digest(world: World) -> str:
     """First 16 hex digits of the SHA-256 of the world's data."""
     return digest_of(world_to_dict(world))[:16]
-
-
-def allocator_name(allocator: Allocator | str) -> str:
-    """The name itself; of an instance its class, and each setting that is not the default."""
-    if isinstance(allocator, str):
-        return allocator
-    cls = _class_of(allocator)
-    if rows := allocator.settings():
-        changed = [f"{name}={value}" for name, value, said in rows if said.startswith("set by")]
-    else:
-        plain_kinds = (bool, int, float, str)
-        changed = [f"{k}={v}" for k, v in _attributes(allocator) if isinstance(v, plain_kinds)]
-    return "+".join([cls.__name__, *changed])
-
-
-def settings_of(allocator: Allocator) -> dict[str, Any]:
-    """What tells an instance from another one, as plain data for a header."""
-    cls = _class_of(allocator)
-    rows = [(name, value) for name, value, _ in allocator.settings()]
-    shown = {name: _plain(value, name) for name, value in rows or _attributes(allocator)}
-    return {"class": cls.__name__, **shown}
-
-
-def _class_of(allocator: Allocator) -> type[Allocator]:
-    return type(allocator.inner if isinstance(allocator, Modified) else allocator)
-
-
-def _attributes(allocator: Allocator) -> list[tuple[str, Any]]:
-    return [(k, v) for k, v in vars(allocator).items() if k not in ("inner", "shape", "needs")]
-
-
-def _plain(value: object, name: str) -> Any:
-    """The value as a log can hold it; of any other object its class."""
-    try:
-        return plain(value, name)
-    except RunLogError:
-        return repr(value) if isinstance(value, float) else type(value).__qualname__
 
 
 def header_of(

@@ -10,10 +10,12 @@ from readsim.backend import Backend, OffersManifest
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
 from readsim.named import build, find, split_name
-from readsim.runs.cell import AnyTask, digest_of, file_name, header_of, log_place, task_name
+from readsim.runs.cell import file_name, header_of, log_place, task_name
+from readsim.runs.identity import digest_of
 from readsim.runs.log_schema import plain
 from readsim.runs.loop import setup_for
 from readsim.runs.one import run_one
+from readsim.worlds.task import AnyTask
 
 
 @dataclass(frozen=True, eq=False)

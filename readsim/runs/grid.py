@@ -3,25 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
-from readsim.runs.cell import (
-    PAPER_ALLOCATORS,
-    PAPER_BUDGETS,
-    AnyTask,
-    Cell,
-    allocator_name,
-    task_name,
-)
+from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, task_name
+from readsim.runs.identity import allocator_name
 from readsim.runs.one import run_one
 from readsim.runs.parallel import in_order
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds import World, load_world
-from readsim.worlds.task import parse_task
+from readsim.worlds.task import AnyTask, parse_task
 from readsim.worlds.validation import check_budget
 
 
@@ -122,14 +116,20 @@ def make_cells(
 
 def _called(allocators: Allocators) -> list[tuple[str | None, str | Allocator]]:
     """What each is called, if that is said, and what it is; all of them can be built."""
-    if isinstance(allocators, Mapping):
-        return [
-            (name, load_allocator(a) if isinstance(a, str) else a) for name, a in allocators.items()
-        ]
-    for allocator in allocators:
+    found: list[tuple[str | None, Any]] = [(None, a) for a in allocators]
+    if named := isinstance(allocators, Mapping):
+        found = list(allocators.items())
+    for name, allocator in found:
         if isinstance(allocator, str):
             load_allocator(allocator)
-    return [(None, allocator) for allocator in allocators]
+        elif not isinstance(allocator, Allocator):
+            told = (
+                "a class; give an instance, with ()" if isinstance(allocator, type) else "neither"
+            )
+            raise ConfigError(
+                f"allocator {name or allocator!r}: expected a name or a readsim.Allocator, got {told}"
+            )
+    return [(name, load_allocator(a) if named and isinstance(a, str) else a) for name, a in found]
 
 
 def run_cells(

@@ -110,6 +110,20 @@ class Rollout(NamedTuple):
     seconds: float
 
 
+def _plain_env(env: Any) -> DistillEnv:
+    """The environment itself, without Gymnasium's wrappers. Raises ConfigError for another one."""
+    bare = getattr(env, "unwrapped", env)
+    if not isinstance(bare, DistillEnv):
+        raise ConfigError(
+            f"{type(bare).__name__}: rollout runs single environments; give a list of them for many runs"
+        )
+    if bare.episode.allow_stop:
+        raise ConfigError(
+            "allow_stop: allocators do not stop a run early, so leave it off in rollout"
+        )
+    return bare
+
+
 def rollout(
     envs: DistillEnv | Sequence[DistillEnv],
     allocator: Allocator | str,
@@ -129,8 +143,10 @@ def rollout(
     a killed process resumes where it was and ends with the same rows. `on_step` gets the number of
     decisions just made.
     """
-    envs = [envs] if isinstance(envs, DistillEnv) else envs
-    seeds = [seeds] if isinstance(seeds, int) else seeds
+    envs = [_plain_env(env) for env in (envs if isinstance(envs, Sequence) else [envs])]
+    seeds = [int(seeds)] if isinstance(seeds, int | np.integer) else [int(seed) for seed in seeds]
+    if len(seeds) != len(envs):
+        raise ConfigError(f"{len(seeds)} seeds for {len(envs)} environments: give one for each")
     if isinstance(allocator, str):
         allocator = load_allocator(allocator)
     rows: list[Row] = []

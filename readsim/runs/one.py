@@ -9,6 +9,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
 from readsim.runs.checkpoints import forget, has_checkpoint
 from readsim.runs.log_file import RunLog
+from readsim.runs.log_schema import read_content
 from readsim.runs.loop import Row, rollout
 
 _FIRST = b'{"kind":"header",'  # how every run log starts
@@ -103,7 +104,10 @@ def _has_no_row(path: Path) -> bool:
     with path.open("rb") as file:
         first, second = file.readline(), file.readline()
     if first.endswith(b"\n"):
-        return first.startswith(_FIRST) and not second.endswith(b"\n")
+        bare = first.startswith(_FIRST) and not second.endswith(b"\n")
+        if bare:
+            read_content(path)  # raises SchemaError for a newer readsim's, which is left alone
+        return bare
     return first.startswith(_FIRST) or _FIRST.startswith(first)
 
 

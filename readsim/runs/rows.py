@@ -6,6 +6,7 @@ V is the number of visible capabilities, K of all, S of sources.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, ClassVar
 
 import numpy as np
@@ -116,6 +117,8 @@ class FinalRow:
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
+TOLERANCE = 1e-6  # of the sum of shares
+
 LogRow = StartRow | StepRow | FinalRow
 
 
@@ -191,7 +194,7 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
             step=_whole(rest, "step", where),
             tokens=_whole(rest, "tokens", where),
             spent=_whole(rest, "spent", where),
-            allocation=_numbers(rest, "allocation", s, where),
+            allocation=_shares(rest, s, where),
             profile=_numbers(rest, "profile", v, where, gaps=True),
             change=_optional(rest, "change", v, where),
             reward=_number(rest, "reward", where) if _has(rest, "reward") else None,
@@ -219,17 +222,29 @@ def _has(row: dict[str, Any], key: str) -> bool:
     return True
 
 
+def _shares(row: dict[str, Any], length: int | None, where: str) -> Array:
+    """An allocation: shares >= 0 that sum to 1, or to 0 where a run was stopped."""
+    shares = _numbers(row, "allocation", length, where)
+    total = float(shares.sum())
+    if (shares < 0).any() or min(abs(total - 1.0), abs(total)) > TOLERANCE:
+        raise RunLogError(
+            f"{where}: allocation is {shares.tolist()}, expected shares that sum to 1"
+        )
+    return shares
+
+
 def _number(row: dict[str, Any], key: str, where: str) -> float:
     value = row.pop(key, "missing")
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
         raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected a number")
     return float(value)
 
 
 def _whole(row: dict[str, Any], key: str, where: str) -> int:
     value = row.pop(key, "missing")
-    if not isinstance(value, int | float) or isinstance(value, bool) or value != int(value):
-        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected a whole number")
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    if not whole or value != int(value) or value < 0:
+        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected a whole number >= 0")
     return int(value)
 
 
@@ -260,4 +275,6 @@ def _numbers(
         out = np.array("ragged")
     if out.ndim != 1 or out.dtype.kind not in "iuf":
         raise RunLogError(f"{where}: {key} holds something that is no number")
+    if np.isinf(out).any():
+        raise RunLogError(f"{where}: {key} holds a number that is not finite")
     return out.astype(np.float64, copy=False)

@@ -1,6 +1,7 @@
 """Two allocators on the same seeds: everything that can be said of their difference."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,8 +41,11 @@ def paired(a: ArrayLike, b: ArrayLike, *, level: float = LEVEL, seed: int = 0) -
     mean this is also what blocking by task gives, and flipping a seed's mean flips its whole block.
     Tasks are fixed: nothing is said about tasks that were not run.
 
-    Raises ConfigError for shapes that differ, no seed, or values that are not finite.
+    pandas objects are paired by their labels.
+
+    Raises ConfigError for shapes or labels that differ, no seed, or values that are not finite.
     """
+    a, b = _aligned(a, b)
     first, second = _by_seed(*(np.asarray(v, dtype=np.float64) for v in (a, b)))
     differences = first - second
     n = len(differences)
@@ -68,6 +72,16 @@ def paired(a: ArrayLike, b: ArrayLike, *, level: float = LEVEL, seed: int = 0) -
         pairing=pairing_gain(first, second),
         notes=tuple(notes),
     )
+
+
+def _aligned(a: Any, b: Any) -> tuple[Any, Any]:
+    """pandas objects in the same order of labels. Raises ConfigError where the labels differ."""
+    labelled = all(hasattr(v, "index") and hasattr(v, "reindex") for v in (a, b))
+    if not labelled or a.index.equals(b.index):
+        return a, b
+    if set(a.index) != set(b.index) or len(a) != len(b):
+        raise ConfigError("a and b have other labels: seeds are paired, so give the same seeds")
+    return a, b.reindex(a.index)
 
 
 def pairing_gain(a: Array, b: Array) -> float:

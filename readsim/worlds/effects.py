@@ -39,6 +39,7 @@ def world_from_effects(
 ) -> World:
     """The world whose one-hot effects after `tokens` tokens are `unit * effects` (S, K).
 
+    effects                rows of numbers; a data frame also has the names
     sources, capabilities  their names; capabilities are the sources, and sources `source_0`, ... where
                            they are not given
     start, ceiling         scores in [0, 1] before training and of the teacher, one or (K,)
@@ -55,7 +56,16 @@ def world_from_effects(
 
     Raises WorldError or ConfigError for a table, names or curves that do not fit together.
     """
-    table = np.array(effects, dtype=np.float64)
+    index, columns = (getattr(effects, name, None) for name in ("index", "columns"))
+    if index is not None and columns is not None:  # a data frame has the names
+        sources = [str(name) for name in index] if sources is None else sources
+        capabilities = [str(name) for name in columns] if capabilities is None else capabilities
+    try:
+        table = np.array(effects, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WorldError(
+            f"effects: expected rows of numbers, all of one length ({error})"
+        ) from error
     if table.ndim != 2 or not table.size or not np.isfinite(table).all():
         raise WorldError(f"effects of shape {table.shape}: expected finite numbers (S, K)")
     reference = float(parse_tokens(tokens))

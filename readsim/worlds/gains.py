@@ -143,11 +143,12 @@ class Broken:
 
 
 KNOTS = np.concatenate([[0.0], np.geomspace(2.0**-10, 2.0**6, 129)])  # scaled tokens of `Tabulated`
+ENDLESS = 1e12  # where the slope of a table's last line is never fallen below
 
 
 @dataclass(frozen=True)
 class Tabulated:
-    """A curve by its values at `KNOTS`, straight lines between them, flat after the last.
+    """A curve by its values at `KNOTS`: straight lines between them, the last one continued.
 
     Raises ConfigError for values that are not finite, fall, or are not concave.
     """
@@ -173,16 +174,17 @@ class Tabulated:
         return slopes
 
     def value(self, x: Array) -> Array:
-        return np.interp(x, KNOTS, self.values)
+        beyond: Array = np.maximum(x - KNOTS[-1], 0.0) * self._slopes[-1]
+        return np.interp(x, KNOTS, self.values) + beyond
 
     def slope(self, x: Array) -> Array:
-        right = np.append(self._slopes, 0.0)
-        out: Array = right[np.searchsorted(KNOTS, x, side="right") - 1]
+        place = np.searchsorted(KNOTS, x, side="right") - 1
+        out: Array = self._slopes[np.minimum(place, len(self._slopes) - 1)]
         return out
 
     def inverse_slope(self, y: Array) -> Array:
         steeper = np.searchsorted(-np.minimum.accumulate(self._slopes), -np.asarray(y))
-        knots: Array = KNOTS[steeper]
+        knots: Array = np.append(KNOTS[:-1], ENDLESS)[steeper]
         return knots
 
     def knee(self, fraction: float) -> float:

@@ -11,8 +11,8 @@ from readsim.allocators.read.allocator import ReAD
 from readsim.allocators.static import TaskStatic
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement
-from readsim.envs.env import DistillEnv, make_episode
-from readsim.envs.episode import EpisodeConfig
+from readsim.envs.env import DistillEnv
+from readsim.envs.episode import EpisodeConfig, make_episode
 from readsim.envs.offline_pool import (
     Pool,
     collect_pool,

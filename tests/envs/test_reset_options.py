@@ -164,3 +164,69 @@ def test_a_list_needs_a_value_for_each_run() -> None:
     env.reset(seed=0)
     with pytest.raises(ConfigError, match="one for all runs"):
         env.reset(options={"world": OTHER, "reset_mask": np.array([True, False, False])})
+
+
+@pytest.mark.parametrize("vector", [False, True])
+def test_a_task_is_kept_by_its_name_and_not_by_its_place(vector: bool) -> None:
+    first = load_world(WORLD)
+    names = tuple(reversed(first.capabilities))
+    other = first.replace(name="turned", sources=names, capabilities=names)
+    settings: dict[str, Any] = {**SETTINGS, "world": first, "task": "skill_0"}
+    env: Any = DistillVectorEnv(2, **settings) if vector else DistillEnv(**settings)
+    seen, _ = env.reset(seed=0, options={"world": other})
+    expected = other.task("skill_0").requirement
+    np.testing.assert_array_equal(np.atleast_2d(seen["requirement"])[0], expected)
+    env.reset(options={"task": {"skill_1": 1.0}})
+    with pytest.raises(ConfigError, match="give the option `task` too"):
+        env.reset(options={"world": first})
+
+
+def test_hidden_capabilities_of_another_world_count() -> None:
+    env = DistillVectorEnv(2, "read8-llama", "math", "1M", steps=2)
+    env.reset(seed=0)
+    env.reset(options={"world": "hidden-safety"})
+    for _ in range(2):
+        *_, info = env.step(np.ones((2, 8)))
+    single = DistillEnv("hidden-safety", "math", "1M", steps=2)
+    assert len(info["final_profile"][0]) == len(single.backend.capabilities)
+
+
+def test_the_same_world_by_name_starts_no_new_streams() -> None:
+    for make in (lambda: DistillEnv(**SETTINGS), lambda: DistillVectorEnv(2, **SETTINGS)):
+        one, two = make(), make()
+        for env in (one, two):
+            env.reset(seed=3)
+        assert_close(one.reset()[0], two.reset(options={"world": WORLD})[0], "next run")
+    ours = DistillVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **SETTINGS)
+    ours.reset(seed=0)
+    with pytest.raises(ConfigError, match="give no reset_mask"):
+        ours.reset(options={"reset_mask": np.array([True, True]), "world": OTHER})
+    ours.reset(options={"reset_mask": np.array([True, True]), "world": WORLD})
+
+
+def test_what_other_runs_are_told_survives_a_masked_reset() -> None:
+    settings: dict[str, Any] = {**SETTINGS, "requirement": "permuted"}
+    ours = DistillVectorEnv(2, autoreset_mode=AutoresetMode.DISABLED, **settings)
+    before, _ = ours.reset(seed=0)
+    after, _ = ours.reset(options={"reset_mask": np.array([False, True]), "budget": "2M"})
+    np.testing.assert_array_equal(after["requirement"][0], before["requirement"][0])
+
+
+def test_a_snapshot_holds_a_changed_episode() -> None:
+    env = DistillEnv(**SETTINGS)
+    plain = env.reset(seed=1)[0]
+    kept = env.snapshot()
+    assert "episode" not in kept  # as it was made: nothing more to hold
+    env.reset(seed=2, options={"task": "skill_2", "budget": "3M"})
+    env.step([1.0, 0.0, 0.0])
+    saved = env.snapshot()
+    expected = env.step([0.0, 1.0, 0.0])
+    env.reset(options={"task": "skill_1", "budget": "9M"})
+    env.restore(saved)
+    assert_close(env.step([0.0, 1.0, 0.0]), expected, "after the restore")
+    assert_close(env.restore(kept), plain, "as it was made")
+    assert env.episode.budget == 1_000_000
+    other = DistillEnv(WORLD, "skill_0", "2M", steps=4)
+    other.reset(seed=0)
+    with pytest.raises(ConfigError, match="a budget of 1000000 tokens"):
+        other.restore(kept)

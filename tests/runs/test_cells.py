@@ -16,8 +16,9 @@ from readsim.allocators.static import Uniform
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
-from readsim.runs.cell import Cell, allocator_name, file_name, settings_of
+from readsim.runs.cell import Cell, file_name
 from readsim.runs.grid import make_cells, run_cell, run_cells
+from readsim.runs.identity import allocator_name, settings_of
 from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
 from readsim.runs.one import run_one

@@ -11,6 +11,7 @@ from readsim.errors import RunLogError
 from readsim.runs.log_file import RunLog
 from readsim.runs.log_schema import read_content
 from readsim.runs.read_logs import log_paths, read_log
+from readsim.runs.rows import RunHeader, read_row
 from tests.support.made_logs import final_row, run_rows, write_log
 from tests.support.paths import ROOT
 
@@ -131,3 +132,32 @@ def test_where_logs_are_looked_for(tmp_path: Path) -> None:
     assert log_paths(tmp_path) == log_paths(tmp_path / "runs") == log_paths(path) == [path]
     RunLog.create(tmp_path / "other.jsonl", config={}, seeds=[0]).close()
     assert log_paths(tmp_path) == [path]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("allocation", [5.0, 5.0], "expected shares that sum to 1"),
+        ("allocation", [-0.5, 1.5], "expected shares that sum to 1"),
+        ("tokens", -5, "expected a whole number >= 0"),
+        ("tokens", float("inf"), "expected a whole number >= 0"),
+        ("reward", float("inf"), "expected a number"),
+        ("profile", [0.1, float("inf")], "not finite"),
+    ],
+)
+def test_numbers_that_no_run_has_are_refused(field: str, value: Any, message: str) -> None:
+    row = {
+        "kind": "step",
+        "seed": 0,
+        "step": 1,
+        "tokens": 10,
+        "spent": 10,
+        "reward": 0.1,
+        "allocation": [0.5, 0.5],
+        "profile": [0.1, 0.2],
+        "change": [0.0, 0.1],
+    }
+    header = RunHeader(sources=("a", "b"), capabilities=("a", "b"))
+    assert read_row(row, header, "here").seed == 0
+    with pytest.raises(RunLogError, match=f"here, seed 0, step row: {field}.*{message}"):
+        read_row({**row, field: value}, header, "here")

@@ -209,7 +209,9 @@ def test_a_table_of_a_curve_has_its_slope_and_inverse(family: str) -> None:
     inverse = table.inverse_slope(scale * curve.slope(x))
     assert inverse == pytest.approx(x, rel=0.1)
     assert (table.slope(inverse) <= scale * curve.slope(x) + 1e-12).all()
-    assert table.slope(np.array(100.0)) == 0.0  # flat after the last knot
+    far = np.array([100.0, 1000.0])  # the last line goes on
+    assert table.slope(far) == pytest.approx(table.slope(np.array(63.0)))
+    assert np.diff(table.value(far))[0] == pytest.approx(900.0 * float(table.slope(far[0])))
 
 
 @pytest.mark.parametrize(
