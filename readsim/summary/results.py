@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from readsim import metrics
 from readsim.arrays import Array
 from readsim.envs.reward import RewardConfig, essential_set
 from readsim.errors import RunLogError
 from readsim.runs.read_logs import Log, read_logs
+from readsim.stats import metrics
 
 KEYS = ("budget", "task", "allocator", "seed")
 

@@ -7,8 +7,8 @@ import pandas as pd
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.metrics import gap_closed
 from readsim.stats.intervals import half_width
+from readsim.stats.metrics import gap_closed
 from readsim.summary.evidence import advice, evidence
 from readsim.summary.grid import Grid, make_grid
 from readsim.summary.results import is_loss

@@ -10,7 +10,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.metrics import NOISE_DROP
+from readsim.stats.metrics import NOISE_DROP
 
 
 def diminishing_share(

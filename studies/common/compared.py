@@ -8,9 +8,9 @@ import pandas as pd
 from readsim.allocators.registry import Family, base_name, family_of
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.metrics import target_set
 from readsim.runs.comparing import display_name, method_of
 from readsim.runs.read_logs import Log
+from readsim.stats.metrics import target_set
 from readsim.summary.grid import Grid, make_grid
 from readsim.summary.results import FINAL, KEYS, results_of
 from readsim.token_counts import show_tokens

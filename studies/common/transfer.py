@@ -8,10 +8,10 @@ import numpy as np
 from readsim.allocators.registry import base_name
 from readsim.arrays import Array, Mask
 from readsim.errors import RunLogError
-from readsim.metrics import NOISE_DROP
 from readsim.runs.read_logs import Log
 from readsim.runs.rows import FinalRow
 from readsim.stats import benjamini_hochberg, t_test
+from readsim.stats.metrics import NOISE_DROP
 
 FALSE_DISCOVERIES = 0.1  # expected share, Benjamini-Hochberg
 

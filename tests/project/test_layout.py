@@ -15,7 +15,7 @@ LAYERS = (
     ("fitting",),
     ("backend", "simulator"),
     ("runs.checkpoints",),
-    ("envs.reward", "metrics", "stats"),
+    ("envs.reward", "stats"),
     (
         "envs.candidates",
         "envs.episode",

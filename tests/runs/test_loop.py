@@ -15,13 +15,13 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
-from readsim.metrics import on_target
 from readsim.runs.cell import Cell
 from readsim.runs.grid import make_cells, run_cell, run_cells
 from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
 from readsim.runs.read_logs import log_paths
 from readsim.simulator import SimBackend
+from readsim.stats.metrics import on_target
 from readsim.testing.backend_checks import same
 from readsim.worlds import load_world
 from tests.support.helpers import decisions

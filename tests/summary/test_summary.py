@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from readsim.errors import RunLogError
-from readsim.metrics import on_target, target_set
 from readsim.runs.comparing import method_of
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.log_schema import read_content
 from readsim.runs.read_logs import log_paths, read_logs
+from readsim.stats.metrics import on_target, target_set
 from readsim.summary import print_table, results, summarise, to_markdown
 from tests.support.made_logs import FULL, final_row, write_comparison, write_log
 

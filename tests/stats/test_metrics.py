@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readsim import metrics
 from readsim.arrays import Array
 from readsim.envs.reward import essential_set
+from readsim.stats import metrics
 from tests.support.strategies import grids, shares
 
 REQUIREMENT = np.array([0.5, 0.3, 0.2, 0.0])
