@@ -81,7 +81,7 @@ def progress(console: Console) -> Progress:
 
 @contextmanager
 def interruptible(advice: str) -> Iterator[None]:
-    """On ctrl-C say how to go on; the exit code 130 is the command line's own."""
+    """On ctrl-C say how to resume; the exit code 130 is the command line's own."""
     try:
         yield
     except KeyboardInterrupt:

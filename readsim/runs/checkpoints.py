@@ -66,7 +66,7 @@ def load_checkpoint(folder: Path, backends: Sequence[Backend]) -> tuple[Any, lis
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is anything to go on from."""
+    """Whether there is anything to resume from."""
     return bool(_numbers(folder))
 
 

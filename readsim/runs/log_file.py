@@ -138,7 +138,7 @@ class RunLog:
         if size != self._length:
             raise RunLogError(
                 f"{self.path} has {size} bytes, {self._length} were expected: something else "
-                "wrote to it. Nothing was appended; open it again to go on"
+                "wrote to it. Nothing was appended; open it again to continue"
             )
         try:
             _write(self._file, data)

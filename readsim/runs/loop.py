@@ -294,7 +294,7 @@ def _resume(
     if checkpoint is None or not has_checkpoint(checkpoint):
         if log is not None and log.rows:
             raise RunLogError(
-                f"{log.path}: has {len(log.rows)} rows but no checkpoint to go on from"
+                f"{log.path}: has {len(log.rows)} rows but no checkpoint to continue from"
             )
         return None
     saved, problems = load_checkpoint(checkpoint, [env.backend for env in envs])

@@ -219,7 +219,7 @@ def snapshots(make: Make) -> None:
         fresh = make()
         fresh.reset(8)
         fresh.restore(load_tree(path))
-        story = "restored into another backend, the run goes on differently"
+        story = "restored into another backend, the run continues differently"
         _check_same(expected, _go_on(fresh), story)
 
 
@@ -254,7 +254,7 @@ def offline_pools(make: Make) -> None:
             assert np.isfinite(values).all(), f"{field} of the pool is not finite"
     assert BUDGETED not in usage, f"the pool's token_usage is {usage}: it is not out of the budget"
     assert usage.get("offline", 0) > 0, f"the pool's token_usage is {usage}: no 'offline' tokens"
-    story = "after an offline pool the run goes on differently"
+    story = "after an offline pool the run continues differently"
     _check_same(_go_on(_begun(make)), _go_on(backend), story)
 
 

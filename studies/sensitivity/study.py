@@ -120,7 +120,7 @@ def analyse(rows: Rows) -> Findings:
     names = ", ".join(f"{c}: {s}" for c, s in zip(clear["case"], clear["setting"], strict=True))
     alt = (
         "Difference in final utility to ReAD's default for each changed setting, a panel per case. "
-        f"Told apart from 0 at a false discovery rate of 10 %: {names or 'none'}."
+        f"Significant at a false discovery rate of 10 %: {names or 'none'}."
     )
     figure = Drawing("ReAD with one setting changed", draw(shown), alt)
     title = "utility minus the default's, points; q: Benjamini-Hochberg within the case"

@@ -167,7 +167,7 @@ SAID: Mapping[type[Broken], tuple[str, str]] = {
     NoSnapshot: ("offline pool", "NoSnapshot has no snapshot, so trial runs and an offline pool"),
     LeakyPool: (
         "offline pool",
-        "after an offline pool the run goes on differently: run_interval(0)",
+        "after an offline pool the run continues differently: run_interval(0)",
     ),
 }
 

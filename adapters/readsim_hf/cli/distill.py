@@ -14,9 +14,7 @@ def distill(
     out: Annotated[Path, typer.Option(help="Folder for logs, checkpoints and results.")] = Path(
         "results/distill"
     ),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write TensorBoard event files.")
     ] = False,

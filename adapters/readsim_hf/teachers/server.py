@@ -256,7 +256,7 @@ class ServerTeacher:
             return f"there is no cache: what was paid for is lost; {doubt}"
         return (
             f"what was paid for is kept in {self._cache.path}, and the same command with --resume "
-            f"goes on; {doubt}"
+            f"resumes the run; {doubt}"
         )
 
 
