@@ -15,6 +15,7 @@ from readsim.token_counts import parse_tokens
 from readsim_hf.config_merge import explain, merge, without_none, without_replaced
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
+from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
@@ -37,6 +38,10 @@ class PairConfig:
     `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
     fp32, bf16 or fp16 (nano: fp32, others: bf16); `context` the longest sequence in tokens (None: what
     both models read).
+
+    Around each prompt stand `system_prompt` and the teacher's chat template (`chat_template`: a file
+    of another one, or "none") with `chat_template_kwargs`, such as {enable_thinking = false}; `date` is
+    the day that a template writes. They are the same in training, in probes and in the saved student.
     """
 
     __pydantic_config__ = _STRICT
@@ -51,6 +56,10 @@ class PairConfig:
     teachers: dict[str, str] = field(default_factory=dict)
     device_map: DeviceMap | None = None
     context: int | None = None
+    system_prompt: str | None = None
+    chat_template: str | None = None
+    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    date: str = DATE
 
     def __post_init__(self) -> None:
         if self.context is not None and self.context < 1:

@@ -15,7 +15,7 @@ from readsim_hf.models.loading import moved
 from readsim_hf.models.pairs import load_student
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
-from readsim_hf.teachers.ids import fingerprint
+from readsim_hf.teachers.ids import model_digest
 from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
 from readsim_hf.training.process_group import ProcessGroup, world_size
 
@@ -52,7 +52,10 @@ def join(config: RunConfig) -> ProcessGroup | None:
 
 def led(parts: Components, processes: ProcessGroup) -> Components:
     """The parts of a run whose student all processes train."""
-    facts = {"student": parts.manifest["student"], "vocabulary": parts.pair.vocabulary}
+    facts = {
+        "student": model_digest(parts.pair.fresh_student()),
+        "vocabulary": parts.pair.vocabulary,
+    }
     return replace(parts, make_student=partial(Lead, processes=processes, facts=facts))
 
 
@@ -60,8 +63,8 @@ def work(processes: ProcessGroup, config: RunConfig) -> None:
     """Train what process 0 sends until it stops; nothing is written, shown or asked of a teacher."""
     processes.agree(config.table())
     pair = config.pair
-    start, tokenizer = load_student(pair.name, pair.teacher, pair.student, pair.layers)
-    known = fingerprint(start, tokenizer)
+    start = load_student(pair.name, pair.teacher, pair.student, pair.layers)
+    known = model_digest(start)
     _, objective, _ = supervision(config)
 
     def fresh(facts: Mapping[str, Any]) -> Member:

@@ -9,7 +9,7 @@ from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import Splits
 from readsim_hf.prompts.library import Library
 from readsim_hf.teachers.base import AnyTeacher
-from readsim_hf.teachers.ids import fingerprint
+from readsim_hf.teachers.ids import fingerprint, prompt_facts
 from readsim_hf.training.saved import file_digest
 
 
@@ -18,6 +18,7 @@ def manifest_of(
 ) -> dict[str, Any]:
     """What must be equal in runs that are compared: all but task, allocator, seed and device."""
     table = config.table()
+    student = pair.fresh_student()
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
     if teacher.signal.tasks > 1:
         shared.append("auxiliary_weight")
@@ -31,7 +32,8 @@ def manifest_of(
     return {
         "pair": pair.name,
         "teacher": teacher.fingerprint,
-        "student": fingerprint(pair.fresh_student(), pair.tokenizer),
+        "student": fingerprint(student, pair.tokenizer),
+        "prompts": prompt_facts(student, pair.tokenizer),
         **{key: table[key] for key in shared},
         "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
         "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},

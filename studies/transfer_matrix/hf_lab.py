@@ -18,13 +18,7 @@ from studies.transfer_matrix.lab import Lab, Reference
 def hf_lab(pair: str, cache: Path) -> Lab:
     """A named pair with its preset; all runs share the teacher's replies in `cache`."""
     config = resolve_config(None, {"pair": {"name": pair}, "data": {"cache": str(cache)}})
-    loaded = load_pair(
-        pair,
-        layers=config.pair.layers,
-        device=config.pair.device,
-        teacher_precision=config.pair.teacher_precision,
-    )
-    return lab_of(build_components(config, loaded))
+    return lab_of(build_components(config, load_pair(**asdict(config.pair))))
 
 
 def lab_of(parts: Components) -> Lab:

@@ -12,7 +12,13 @@ from typing import Any
 import torch
 import transformers
 from torch import nn
-from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+)
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, unknown
@@ -177,7 +183,8 @@ def moved(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
 
 def load_tokenizer(source: str) -> Tokenizer:
     """The tokenizer of a source. It pads on the left, as generation needs, with the end token where
-    it has no padding token: mask by position, never by the padding id."""
+    it has no padding token: mask by position, never by the padding id. An end token that the model's
+    generation config alone names is the tokenizer's too."""
     at = locate(source)
     if isinstance(at, Path) and at.parent == catalogue.NANO.resolve():
         from readsim_hf.models.char_tokenizer import char_tokenizer
@@ -186,11 +193,27 @@ def load_tokenizer(source: str) -> Tokenizer:
     options = _gguf_options(at.name) if isinstance(at, Path) and at.is_file() else {}
     tokenizer: Tokenizer = _call(AutoTokenizer.from_pretrained, source, at, options)
     if tokenizer.eos_token is None:
-        raise ConfigError(f"the tokenizer of {source!r} has no end token (eos_token)")
+        named = getattr(generation_config_of(source), "eos_token_id", None)
+        end = named[0] if isinstance(named, list) and named else named
+        if not isinstance(end, int):
+            raise ConfigError(f"the tokenizer of {source!r} has no end token (eos_token)")
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
     return tokenizer
+
+
+def generation_config_of(source: str) -> GenerationConfig | None:
+    """What the model's files say about generation (end tokens); None where they say nothing."""
+    at = locate(source)
+    if isinstance(at, Path) and at.is_file():
+        return None
+    try:
+        with no_progress_bars():
+            return GenerationConfig.from_pretrained(str(at))
+    except (OSError, ValueError):
+        return None
 
 
 def _gguf_options(name: str) -> dict[str, Any]:

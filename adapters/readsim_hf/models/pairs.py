@@ -1,10 +1,11 @@
 """A teacher and a student that train together, from a name or from two sources."""
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -12,9 +13,18 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
 from readsim_hf.models import catalogue
+from readsim_hf.models.chat_template import (
+    DATE,
+    PromptSettings,
+    check_arguments,
+    settled,
+    with_settings,
+)
 from readsim_hf.models.loading import DeviceMap, load_model, load_tokenizer, moved, resolve_device
 from readsim_hf.models.teacher_source import TeacherSource, load_teacher_source
+from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.teachers.connection import Server, ServerSettings
+from readsim_hf.teachers.encoding import encode, end_ids, start_ids
 
 NAMES = ("nano", *catalogue.ALIASES, *catalogue.CATALOGUE)
 
@@ -26,7 +36,9 @@ class Pair:
     teacher             in evaluation mode, without gradients; None where `server` answers
     teacher_tokenizer   the teacher's; the student's stands in for a server's that is not known
     student             the student as it starts, on the CPU; `fresh_student` gives one to train
-    tokenizer           the student's
+    tokenizer           the student's: its teacher's where both have the same ids, so that the student
+                        trains on, is probed with and is saved with the teacher's chat template, start
+                        token and end tokens (these in its generation config)
     library_name        of the prompts that suit the pair
     context             T, the longest sequence that both read
     vocabulary          V, the columns that both logits share (cut to [..., :V]); None where the
@@ -97,6 +109,10 @@ def load_pair(
     device_map: DeviceMap | None = None,
     server: ServerSettings | None = None,
     context: int | None = None,
+    system_prompt: str | None = None,
+    chat_template: str | None = None,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+    date: str = DATE,
 ) -> Pair:
     """Load a pair: `nano` (the default), `smollm2`, or any two sources that `load_model` accepts.
 
@@ -110,7 +126,9 @@ def load_pair(
     device_map          of the teachers that are loaded here, over several devices
     server              how servers are asked
     context             tokens of the longest sequence, at most what both models read (None)
+    system_prompt, chat_template, chat_template_kwargs, date   see `PromptSettings`
     """
+    prompts = PromptSettings(system_prompt, chat_template, chat_template_kwargs or {}, date)
     title, teacher, student = sources(name, teacher, student, layers)
     nano = title == "nano"
     place = resolve_device(device)
@@ -126,6 +144,7 @@ def load_pair(
         served=teacher_model,
         served_tokenizer=teacher_tokenizer,
         settings=server,
+        prompts=prompts,
     )
     main = load(teacher)
     if main.server is not None:
@@ -136,13 +155,28 @@ def load_pair(
     others = {capability: loaded[source] for capability, source in (teachers or {}).items()}
     all_teachers = tuple(loaded.values())
     _check_names(all_teachers)
+    taken: list[str] = []
+    if main.vocabulary is None:
+        tokenizer = settled(tokenizer, prompts, student)
+    else:
+        taken = differences(tokenizer, main.tokenizer, prompts)
+        tokenizer = copy.deepcopy(main.tokenizer)
+        _check_rows(tokenizer, start, student)
+    check_arguments(prompts, [tokenizer, *(v.tokenizer for v in all_teachers)], main.server is not None)
+    taken += _take_ends(start, tokenizer, all_teachers)
+    if taken:
+        warnings.warn(
+            f"the student {student!r} takes its teacher's {', '.join(taken)}: it trains on, is probed with "
+            "and is saved with them",
+            stacklevel=2,
+        )
     models = [teacher.model for teacher in all_teachers if teacher.model is not None]
     limits = [v.server.context for v in all_teachers if v.server is not None]
     return Pair(
         name=title,
         teacher=main.model,
         student=copy.deepcopy(start),
-        teacher_tokenizer=main.tokenizer,
+        teacher_tokenizer=main.tokenizer if main.known else tokenizer,
         tokenizer=tokenizer,
         library_name="nano" if nano or student == "nano/student" else "text",
         context=common_context([m.config for m in (start, *models)], context, limits),
@@ -157,10 +191,53 @@ def load_pair(
 
 def load_student(
     name: str | None, teacher: str | None, student: str | None, layers: int
-) -> tuple[PreTrainedModel, Tokenizer]:
-    """The starting student alone, on the CPU, with its tokenizer: as `load_pair` reads them."""
+) -> PreTrainedModel:
+    """The starting student alone, on the CPU: its weights are those that `load_pair` reads."""
     _, _, source = sources(name, teacher, student, layers)
-    return load_model(source, precision="fp32"), load_tokenizer(source)
+    return load_model(source, precision="fp32")
+
+
+def differences(own: Tokenizer, teacher: Tokenizer, prompts: PromptSettings) -> list[str]:
+    """In words, what stands around a prompt of the teacher and not around one of the student."""
+    template = None if own.chat_template is None else own.get_chat_template()
+    if template is not None and prompts.chat_template is None:
+        template = with_settings(str(template), prompts)
+    found = []
+    if template != teacher.chat_template and prompts.chat_template is None:
+        found.append("chat template" if teacher.chat_template else "prompts without a chat template")
+    if teacher.chat_template is None and start_ids(own) != start_ids(teacher):
+        found.append("start token" if start_ids(teacher) else "prompts without a start token")
+    return found
+
+
+def _check_rows(tokenizer: Tokenizer, student: PreTrainedModel, source: str) -> None:
+    """ConfigError where prompts have tokens that the student has no embedding of."""
+    size = vocabulary_size(student.config)
+    beyond = sorted({i for i in encode(tokenizer, "a") if i >= size})
+    if beyond:
+        raise ConfigError(
+            f"the teacher's chat template has tokens {tokenizer.convert_ids_to_tokens(beyond)!r} that the "
+            f"student {source!r} has no embedding of (vocab_size {size}): give [pair] chat_template, a file "
+            "or 'none', or a student whose embedding has been resized"
+        )
+
+
+def _take_ends(
+    student: PreTrainedModel, tokenizer: Tokenizer, all_teachers: Sequence[TeacherSource]
+) -> list[str]:
+    """Let the student's generation config end a reply where a teacher of the same ids ends one; in words,
+    what it did not end at before."""
+    size = vocabulary_size(student.config)
+    own = set(end_ids(student.generation_config, tokenizer))
+    shared = {end for v in all_teachers if v.vocabulary is not None for end in v.ends}
+    ends = sorted(end for end in own | shared if end < size)
+    named = student.generation_config.eos_token_id
+    before = set(named if isinstance(named, list) else [named])
+    if set(ends) <= before:
+        return []
+    student.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
+    new = [end for end in ends if end not in before | {tokenizer.eos_token_id}]
+    return [f"end token {token!r}" for token in tokenizer.convert_ids_to_tokens(new)]
 
 
 def _check_names(all_teachers: Sequence[TeacherSource]) -> None:

@@ -6,9 +6,16 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
-from readsim_hf.models.loading import DeviceMap, load_model, load_tokenizer
+from readsim_hf.models.chat_template import PromptSettings, settled
+from readsim_hf.models.loading import (
+    DeviceMap,
+    generation_config_of,
+    load_model,
+    load_tokenizer,
+)
 from readsim_hf.models.tokens import check_same_tokenizer, same_tokenizer, shared_vocabulary
 from readsim_hf.teachers.connection import Server, ServerSettings, is_server
+from readsim_hf.teachers.encoding import end_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +25,7 @@ class TeacherSource:
     model       None where `server` answers
     tokenizer   its own; the student's stands in for a server's that is not `known`
     vocabulary  V, the ids that it shares with the student; None where only text can pass
+    ends        what ends its replies, where that is known
     """
 
     source: str
@@ -26,6 +34,7 @@ class TeacherSource:
     tokenizer: Tokenizer
     known: bool
     vocabulary: int | None
+    ends: tuple[int, ...] = ()
 
     def shared_vocabulary(self, student: Tokenizer) -> int:
         """V, for objectives that need distributions; ConfigError where it is None."""
@@ -52,24 +61,28 @@ def load_teacher_source(
     served: str | None = None,
     served_tokenizer: str | None = None,
     settings: ServerSettings | None = None,
+    prompts: PromptSettings | None = None,
 ) -> TeacherSource:
     """The teacher at `source`, for a student with that tokenizer.
 
     served, served_tokenizer   the name of a server's model, and where its tokenizer is known
+    prompts     what stands around a prompt; a server's own template is its matter
 
     ConfigError for what cannot be loaded or reached.
     """
+    prompts = prompts or PromptSettings()
     if not is_server(source):
         model = load_model(source, precision=precision, device=device, device_map=device_map)
         model.requires_grad_(False)
-        own = load_tokenizer(source)
+        own = settled(load_tokenizer(source), prompts, source)
         same = same_tokenizer(own, tokenizer)
         size = shared_vocabulary(model.config, student.config, tokenizer) if same else None
-        return TeacherSource(source, model, None, own, True, size)
+        return TeacherSource(source, model, None, own, True, size, end_ids(model, own))
     server = Server(source, served, settings or ServerSettings())
     if served_tokenizer is None:
         return TeacherSource(server.model, None, server, tokenizer, False, None)
-    own = load_tokenizer(served_tokenizer)
+    own = settled(load_tokenizer(served_tokenizer), prompts, served_tokenizer)
     same = same_tokenizer(own, tokenizer)
     size = shared_vocabulary(student.config, student.config, tokenizer) if same else None
-    return TeacherSource(server.model, None, server, own, True, size)
+    ends = end_ids(generation_config_of(served_tokenizer), own)
+    return TeacherSource(server.model, None, server, own, True, size, ends)

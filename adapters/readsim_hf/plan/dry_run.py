@@ -13,9 +13,10 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
 from readsim.runs.loop import setup_for
 from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
-from readsim_hf.config import RunConfig
+from readsim_hf.config import PairConfig, RunConfig
 from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
+from readsim_hf.models.chat_template import PromptSettings, check_arguments, settled
 from readsim_hf.models.loading import torch_dtype
 from readsim_hf.models.meta import config_of, tokenizer_of
 from readsim_hf.models.pairs import common_context, sources
@@ -100,7 +101,7 @@ def dry_run(config: RunConfig) -> DryRun:
     torch_dtype(precision)
     Decoding(**asdict(config.decoding))
     configs = config_of(of_teacher), config_of(of_student)
-    tokenizers = tokenizer_of(of_teacher), tokenizer_of(of_student)
+    tokenizers = _tokenizers(pair, of_teacher, of_student)
     readers = [stand_in() if t is None else reader(t) for t in tokenizers]
     context = common_context(configs, pair.context)
     name: Literal["nano", "text"] = "nano" if title == "nano" else "text"
@@ -151,6 +152,24 @@ def _each(
 ) -> tuple[int, ...]:
     sizes = splits.sizes(split)
     return tuple(sum(sizes[b.name] for b in benchmarks if b.capability == n) for n in names)
+
+
+def _tokenizers(
+    pair: PairConfig, teacher: str, student: str
+) -> tuple[Tokenizer | None, Tokenizer | None]:
+    """As a run reads prompts; None where a tokenizer is not here."""
+    prompts = PromptSettings(
+        pair.system_prompt, pair.chat_template, pair.chat_template_kwargs, pair.date
+    )
+    theirs, own = tokenizer_of(teacher), tokenizer_of(student)
+    if theirs is not None:
+        theirs = settled(theirs, prompts, teacher)
+    if theirs is not None and own is not None and same_tokenizer(theirs, own):
+        own = theirs
+    elif own is not None:
+        own = settled(own, prompts, student)
+    check_arguments(prompts, [t for t in (theirs, own) if t is not None], None in (theirs, own))
+    return theirs, own
 
 
 def _columns(

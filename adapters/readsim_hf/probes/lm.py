@@ -1,4 +1,5 @@
-"""The student as lm-eval's model: counts tokens, ends each reply on its own, refuses to cut prompts."""
+"""The student as lm-eval's model: reads prompts as training does, counts tokens, ends each reply on its own,
+refuses to cut prompts."""
 
 import contextlib
 import io
@@ -12,10 +13,15 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteriaList
 
 from readsim.errors import ConfigError
+from readsim_hf.models.chat_template import chat_text
+from readsim_hf.teachers.decoding import left_padded
+from readsim_hf.teachers.encoding import bare_ids, decoder, end_ids, ids_of
 
 
 class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
     """A model in memory. `tokens`: prompt and generated or scored tokens so far.
+
+    Text becomes ids, and ids text, as in training (`readsim_hf.teachers.encoding`).
 
     A token count belongs to the item: it is the same in every batch. With `truncate` a prompt that
     is too long loses its left end, as lm-eval does; otherwise it is a ConfigError.
@@ -31,6 +37,8 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
         super().__init__(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
         self.tokens = 0
         self._truncate = truncate
+        self._ends = end_ids(model, tokenizer)
+        self._decode = decoder(tokenizer, self._ends)
         self._endings: dict[str, Tensor] = {}
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = True) -> list[str]:
@@ -50,10 +58,45 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
         answers: list[tuple[float, bool]] = super().loglikelihood(requests, disable_tqdm=True)
         return answers
 
+    @property
+    def eot_token_id(self) -> int:
+        """The tokenizer's end token, or the first that the generation config names."""
+        own = self.tokenizer.eos_token_id
+        return int(self._ends[0] if own is None else own)
+
+    @property
+    def prefix_token_id(self) -> int:
+        """What a text is scored after where nothing else stands before it."""
+        start = self.tokenizer.bos_token_id
+        return self.eot_token_id if start is None else int(start)
+
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        return chat_text(self.tokenizer, chat_history, reply=add_generation_prompt)
+
+    def tok_encode(
+        self,
+        string: str,
+        add_special_tokens: bool | None = None,
+        left_truncate_len: int | None = None,
+        **kwargs: Any,
+    ) -> list[int]:
+        encode = bare_ids if add_special_tokens is False else ids_of
+        ids = encode(self.tokenizer, string)
+        return ids[-left_truncate_len:] if left_truncate_len else ids
+
+    def tok_decode(self, tokens: Any, skip_special_tokens: bool = True) -> str:
+        ids = [tokens] if isinstance(tokens, int) else [int(i) for i in tokens]
+        if skip_special_tokens:
+            return self._decode(ids)
+        plain: str = self.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        return plain
+
     def tok_batch_encode(
         self, strings: list[str], left_truncate_len: int | None = None, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        ids, mask = super().tok_batch_encode(strings, **kwargs)
+        ids, mask = left_padded([self.tok_encode(text) for text in strings], self._ends[0])
         if left_truncate_len is not None and ids.shape[1] > left_truncate_len:
             self._too_long(int(mask.sum(dim=1).max()), left_truncate_len)
             ids, mask = ids[:, -left_truncate_len:], mask[:, -left_truncate_len:]
@@ -82,7 +125,7 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
             do_sample=False,
             stopping_criteria=StoppingCriteriaList([rows]),
             eos_token_id=ends,
-            pad_token_id=self.tokenizer.pad_token_id,
+            pad_token_id=ends[0],  # dropped with the ends when a reply becomes text
             use_cache=True,
         )
         self.tokens += int(kwargs["attention_mask"].sum()) + int(rows.lengths.sum())
@@ -90,9 +133,7 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
 
     def _end_tokens(self) -> list[int]:
         """The tokenizer's end token and those that the model's own settings name."""
-        named = self.model.generation_config.eos_token_id
-        ends = named if isinstance(named, list) else [named]
-        return sorted({int(e) for e in [*ends, self.tokenizer.eos_token_id] if e is not None})
+        return list(self._ends)
 
     def ending(self, stop: str) -> Tensor:
         """(V,) whether a token may be the last of a text that contains `stop`."""
@@ -100,7 +141,9 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
             size = max(len(self.tokenizer), self.model.config.vocab_size)
             last = stop[-1]
             if last.isascii() and last != " ":
-                texts = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
+                texts = self.tokenizer.batch_decode(
+                    [[i] for i in range(len(self.tokenizer))], clean_up_tokenization_spaces=False
+                )
                 may = [last in text for text in texts]
                 may += [False] * (size - len(may))
             else:  # such a character can be spread over tokens, or dropped where it is alone

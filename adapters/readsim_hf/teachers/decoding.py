@@ -194,7 +194,7 @@ def _generate_batch(
     spoken: ReplyDistributions | None,
 ) -> list[NDArray[np.int32]]:
     """The replies of one batch. Rows that have ended are taken out each time they are half of it."""
-    ids, mask = (part.to(model.device) for part in _left_padded(prompts, ends[0]))
+    ids, mask = (part.to(model.device) for part in left_padded(prompts, ends[0]))
     width, cache = ids.shape[1], None
     open_rows = np.arange(len(prompts))
     replies = [as_ids([])] * len(prompts)
@@ -259,13 +259,13 @@ def until_end(reply: Ids, ends: Sequence[int]) -> NDArray[np.int32]:
     return as_ids(reply[: found[0] + 1] if len(found) else reply)
 
 
-def _left_padded(prompts: Sequence[NDArray[np.int32]], pad: int) -> tuple[Tensor, Tensor]:
+def left_padded(prompts: Sequence[Ids], pad: int) -> tuple[Tensor, Tensor]:
     """Ids and attention mask, (B, longest)."""
     width = max(len(p) for p in prompts)
     ids = torch.full((len(prompts), width), pad, dtype=torch.int64)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = torch.from_numpy(prompt)
+        ids[row, width - len(prompt) :] = torch.from_numpy(as_ids(prompt))
         mask[row, width - len(prompt) :] = 1
     return ids, mask
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.streams import generator
+from readsim_hf.models.tokens import TEXTS
+from readsim_hf.teachers.encoding import bare_ids, end_ids, start_ids
 
 # Where a model was loaded from and by which version, and what the weights tell themselves.
 _NOT_CONTENT = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
@@ -33,15 +35,36 @@ def as_ids(ids: Any) -> NDArray[np.int32]:
 
 
 def fingerprint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
-    """SHA-256 (hex) over configuration, weights (names, types, shapes, bytes) and vocabulary.
+    """SHA-256 (hex) over the model (see `model_digest`) and how it reads and ends a text (`prompt_facts`).
 
-    Models with equal fingerprints answer alike.
+    Models with equal fingerprints answer alike. The same for a model saved and loaded again.
+    """
+    facts = {**prompt_facts(model, tokenizer), "vocabulary": sorted(tokenizer.get_vocab().items())}
+    facts["texts"] = [bare_ids(tokenizer, text) for text in TEXTS]
+    digest = hashlib.sha256(model_digest(model).encode())
+    digest.update(json.dumps(facts, sort_keys=True).encode())
+    return digest.hexdigest()
 
-    Weights are read one tensor at a time. The same for a model saved and loaded again.
+
+def prompt_facts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """How a prompt becomes ids and where a reply ends, as plain data: the chat template with all that is
+    set in it, the ids before a text without one, the ids that end a reply, special tokens."""
+    template = tokenizer.chat_template
+    return {
+        "chat_template": template,
+        "start": start_ids(tokenizer) if template is None else [],
+        "ends": list(end_ids(model, tokenizer)),
+        "special": {name: str(value) for name, value in tokenizer.special_tokens_map.items()},
+    }
+
+
+def model_digest(model: PreTrainedModel) -> str:
+    """SHA-256 (hex) over configuration and weights (names, types, shapes, bytes).
+
+    Weights are read one tensor at a time.
     """
     config = {k: v for k, v in model.config.to_dict().items() if k not in _NOT_CONTENT}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    digest.update(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         flat = tensor.detach().cpu().contiguous().reshape(-1)

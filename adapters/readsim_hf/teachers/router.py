@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.base import AnyTeacher, TeacherCounts
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.teachers.encoding import decoder
+from readsim_hf.teachers.encoding import decoder, encode
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings
@@ -130,8 +130,9 @@ class Router:
     def _read(
         self, teacher: AnyTeacher, prompt: Prompt, record: TeacherRecord
     ) -> TeacherRecord | None:
-        if id(teacher) in self._same:
-            return record
+        if id(teacher) in self._same:  # one vocabulary; the teachers' chat templates may differ
+            asked = encode(self.tokenizer, self.style.ask(prompt, self.signal.form))
+            return replace(record, prompt_ids=as_ids(asked))
         made = in_other_tokens(teacher, prompt, record, self.tokenizer)
         length = len(made.prompt_ids) + len(made.completion_ids)
         if made.supervised > 0 and (self._context is None or length <= self._context):

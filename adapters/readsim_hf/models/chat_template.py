@@ -1,0 +1,168 @@
+"""The chat template of a run: one text that says all that stands around a prompt, the same every day.
+
+A system prompt, arguments such as `enable_thinking`, and the day that a template writes are set inside the
+template itself. So a tokenizer with its template is the whole definition of how a prompt becomes ids: for
+training, for probes, and for whoever serves the saved student.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date as Date
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase as Tokenizer
+
+from readsim.errors import ConfigError
+
+DATE = "2026-01-01"
+_MARKER = "What is 17 + 25?"
+# What `strftime_now` may be asked for; longer codes first, since they are replaced one after the other.
+_CODES = "%-d %-m %-H %-I %A %a %B %b %d %m %Y %y %H %I %M %S %f %p %j %F %T %D %e".split()
+
+
+@dataclass(frozen=True)
+class PromptSettings:
+    """What stands around each prompt of a run.
+
+    system_prompt   the system message; None leaves it to the template
+    chat_template   file of a Jinja chat template instead of the models' own; "none" for no template:
+                    the bare text after the tokenizer's start token
+    chat_template_kwargs   arguments of the template, such as {"enable_thinking": False}
+    date            the day that a template writes (YYYY-MM-DD)
+    """
+
+    system_prompt: str | None = None
+    chat_template: str | None = None
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    date: str = DATE
+
+    def __post_init__(self) -> None:
+        try:
+            Date.fromisoformat(self.date)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"date = {self.date!r}: a day as YYYY-MM-DD") from error
+        for name in self.chat_template_kwargs:
+            if not name.isidentifier():
+                raise ConfigError(f"chat_template_kwargs: {name!r} is no name of an argument")
+
+
+def settled(tokenizer: Tokenizer, settings: PromptSettings, source: str) -> Tokenizer:
+    """A copy of the tokenizer whose template is `settings` and nothing else; see `with_settings`.
+
+    ConfigError, naming `source`, for a template that cannot be read, refuses a message or leaves out its
+    text, and for a system prompt where there is no template.
+    """
+    made: Tokenizer = copy.deepcopy(tokenizer)
+    template = _template(tokenizer, settings.chat_template, source)
+    if template is None:
+        if settings.system_prompt is not None:
+            raise ConfigError(
+                f"system_prompt: {source!r} has no chat template that could hold it; give "
+                "chat_template, a file"
+            )
+        made.chat_template = None
+        return made
+    made.chat_template = with_settings(template, settings)
+    try:
+        shown = chat_text(made, [{"role": "user", "content": _MARKER}])
+    except ConfigError as error:
+        raise ConfigError(f"{source!r}: {error}") from error
+    for text, what in ((_MARKER, "a prompt's text"), (settings.system_prompt, "system_prompt")):
+        if text is not None and text.strip() not in shown:
+            raise ConfigError(
+                f"the chat template of {source!r} leaves out {what}; give chat_template, a file, or 'none'"
+            )
+    return made
+
+
+def check_arguments(
+    settings: PromptSettings, readers: Sequence[Tokenizer], served: bool
+) -> None:
+    """ConfigError for an argument that no chat template of `readers` reads, nor one that is `served`."""
+    templates = [str(reader.chat_template or "") for reader in readers]
+    for name in settings.chat_template_kwargs:
+        head = f"{{% set {name} = "
+        read = [t for t in templates if name in "".join(x for x in t.splitlines() if head not in x)]
+        if not read and not served:
+            raise ConfigError(
+                f"chat_template_kwargs.{name}: no chat template of this pair reads it"
+            )
+
+
+def _template(tokenizer: Tokenizer, given: str | None, source: str) -> str | None:
+    if given == "none":
+        return None
+    if given is not None:
+        try:
+            return Path(given).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"chat_template = {given!r}: {error}; a file, or 'none'") from error
+    if tokenizer.chat_template is None:
+        return None
+    try:
+        return str(tokenizer.get_chat_template())
+    except ValueError as error:  # several with names, and no default among them
+        raise ConfigError(
+            f"{source!r} has chat templates {', '.join(tokenizer.chat_template)} and no default one; give "
+            "chat_template, a file"
+        ) from error
+
+
+def with_settings(template: str, settings: PromptSettings) -> str:
+    """The template with its arguments set at its head; as it is where there is nothing to set."""
+    head = [
+        f"{{% set {name} = {_literal(value)} %}}"
+        for name, value in sorted(settings.chat_template_kwargs.items())
+    ]
+    if settings.system_prompt is not None:
+        message = _literal({"role": "system", "content": settings.system_prompt})
+        head.append(
+            f"{{% set messages = ([{message}] if messages[0]['role'] != 'system' else []) + messages %}}"
+        )
+    if "strftime_now" in template:
+        day = Date.fromisoformat(settings.date)
+        written = "".join(f".replace('{code}', '{day.strftime(code)}')" for code in _CODES)
+        head.append(
+            f"{{% macro strftime_now(format) %}}{{{{ format{written} }}}}{{% endmacro %}}"
+        )
+    return "".join(f"{line}\n" for line in head) + template  # Jinja drops a newline after a tag
+
+
+def _literal(value: Any) -> str:
+    """A value as Jinja writes it. ConfigError for what is no plain data."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float | str):
+        return repr(value)
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{_literal(str(k))}: {_literal(v)}" for k, v in value.items())
+        return f"{{{pairs}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    raise ConfigError(f"chat_template_kwargs: {value!r} is no text, number, list or table")
+
+
+def chat_text(
+    tokenizer: Tokenizer, messages: list[dict[str, str]], *, reply: bool = True
+) -> str:
+    """Messages inside the chat template, up to where the reply begins (`reply`), or goes on.
+
+    ConfigError where the template refuses them.
+    """
+    try:
+        return str(
+            tokenizer.apply_chat_template(
+                messages,
+                tokenize=False,
+                add_generation_prompt=reply,
+                continue_final_message=not reply,
+            )
+        )
+    except (TemplateError, TypeError, ValueError) as error:
+        roles = ", ".join(message["role"] for message in messages)
+        raise ConfigError(
+            f"the chat template refuses messages of {roles}: {error}; give chat_template, a file, or 'none'"
+        ) from error
