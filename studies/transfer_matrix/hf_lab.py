@@ -1,5 +1,6 @@
 """The study on real models."""
 
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 

@@ -20,7 +20,7 @@ from readsim.errors import ConfigError
 DATE = "2026-01-01"
 _MARKER = "What is 17 + 25?"
 # What `strftime_now` may be asked for; longer codes first, since they are replaced one after the other.
-_CODES = "%-d %-m %-H %-I %A %a %B %b %d %m %Y %y %H %I %M %S %f %p %j %F %T %D %e".split()
+_CODES = tuple("%-d %-m %A %a %B %b %d %m %Y %y %H %I %M %S %f %p %j %F %T %D %e".split())  # noqa: SIM905
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ def settled(tokenizer: Tokenizer, settings: PromptSettings, source: str) -> Toke
     return made
 
 
-def check_arguments(
-    settings: PromptSettings, readers: Sequence[Tokenizer], served: bool
-) -> None:
+def check_arguments(settings: PromptSettings, readers: Sequence[Tokenizer], served: bool) -> None:
     """ConfigError for an argument that no chat template of `readers` reads, nor one that is `served`."""
     templates = [str(reader.chat_template or "") for reader in readers]
     for name in settings.chat_template_kwargs:
@@ -125,9 +123,7 @@ def with_settings(template: str, settings: PromptSettings) -> str:
     if "strftime_now" in template:
         day = Date.fromisoformat(settings.date)
         written = "".join(f".replace('{code}', '{day.strftime(code)}')" for code in _CODES)
-        head.append(
-            f"{{% macro strftime_now(format) %}}{{{{ format{written} }}}}{{% endmacro %}}"
-        )
+        head.append(f"{{% macro strftime_now(format) %}}{{{{ format{written} }}}}{{% endmacro %}}")
     return "".join(f"{line}\n" for line in head) + template  # Jinja drops a newline after a tag
 
 
@@ -145,9 +141,7 @@ def _literal(value: Any) -> str:
     raise ConfigError(f"chat_template_kwargs: {value!r} is no text, number, list or table")
 
 
-def chat_text(
-    tokenizer: Tokenizer, messages: list[dict[str, str]], *, reply: bool = True
-) -> str:
+def chat_text(tokenizer: Tokenizer, messages: list[dict[str, str]], *, reply: bool = True) -> str:
     """Messages inside the chat template, up to where the reply begins (`reply`), or goes on.
 
     ConfigError where the template refuses them.

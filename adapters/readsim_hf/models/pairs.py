@@ -162,7 +162,9 @@ def load_pair(
         taken = differences(tokenizer, main.tokenizer, prompts)
         tokenizer = copy.deepcopy(main.tokenizer)
         _check_rows(tokenizer, start, student)
-    check_arguments(prompts, [tokenizer, *(v.tokenizer for v in all_teachers)], main.server is not None)
+    check_arguments(
+        prompts, [tokenizer, *(v.tokenizer for v in all_teachers)], main.server is not None
+    )
     taken += _take_ends(start, tokenizer, all_teachers)
     if taken:
         warnings.warn(
@@ -204,7 +206,9 @@ def differences(own: Tokenizer, teacher: Tokenizer, prompts: PromptSettings) -> 
         template = with_settings(str(template), prompts)
     found = []
     if template != teacher.chat_template and prompts.chat_template is None:
-        found.append("chat template" if teacher.chat_template else "prompts without a chat template")
+        found.append(
+            "chat template" if teacher.chat_template else "prompts without a chat template"
+        )
     if teacher.chat_template is None and start_ids(own) != start_ids(teacher):
         found.append("start token" if start_ids(teacher) else "prompts without a start token")
     return found

@@ -26,9 +26,9 @@ def first_difference(teacher: Tokenizer, student: Tokenizer) -> str | None:
     several scripts. Which token starts or ends a text may differ, as between a base model and the instruct
     model made of it: the student takes those of its teacher.
     """
-    return _vocabulary_difference(
-        teacher.get_vocab(), student.get_vocab()
-    ) or _encoding_difference(teacher, student)
+    return _vocabulary_difference(teacher.get_vocab(), student.get_vocab()) or _encoding_difference(
+        teacher, student
+    )
 
 
 def _vocabulary_difference(teacher: dict[str, int], student: dict[str, int]) -> str | None:

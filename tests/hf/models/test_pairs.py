@@ -30,8 +30,8 @@ def test_equal_tokenizers_and_the_first_difference() -> None:
     swapped = word_tokenizer(("<pad>", "<eos>", "<unk>", "a", "c", "b", "d", "e"))
     with pytest.raises(ConfigError, match="token 4 is 'b' for the teacher and 'c' for the student"):
         check_same_tokenizer(ours, swapped)
-    with pytest.raises(ConfigError, match="eos_token is '<eos>' for the teacher and '<pad>'"):
-        check_same_tokenizer(ours, word_tokenizer(eos="<pad>"))
+    # What ends a text is no matter of ids: a base model and its instruct model differ in it.
+    check_same_tokenizer(ours, word_tokenizer(eos="<pad>"))
     # One vocabulary, another way to cut text into tokens.
     with pytest.raises(ConfigError, match="the teacher encodes 'The quick"):
         check_same_tokenizer(ours, word_tokenizer(split=False))
