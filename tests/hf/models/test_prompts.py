@@ -13,7 +13,7 @@ from tests.support.chat_models import FAMILIES, chat_folder, chat_tokenizer
 
 pytestmark = pytest.mark.extra("torch", "transformers", "safetensors", "lm_eval", "pydantic")
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "budget": 400,
     "steps": 2,
     "method": "resp-sft",
@@ -30,14 +30,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def on_day(monkeypatch: pytest.MonkeyPatch, *day: int) -> None:
+def on_day(monkeypatch: pytest.MonkeyPatch, year: int, month: int, day: int) -> None:
     """Let Hugging Face's templates write that day."""
     import transformers.utils.chat_template_utils as utils
 
     class Day(datetime.datetime):
         @classmethod
         def now(cls, tz: Any = None) -> "Day":
-            return cls(*day)
+            return cls(year, month, day)
 
     monkeypatch.setattr(utils, "datetime", Day)
 
@@ -106,7 +106,7 @@ def test_training_probes_and_the_saved_student_read_the_same_ids(
         trained = parts.teacher.encode(prompt).tolist()
         assert trained == sent[text]
         message = [{"role": "user", "content": parts.library.style.ask(prompt, "answer")}]
-        told = again.apply_chat_template(message, add_generation_prompt=True)
+        told: Any = again.apply_chat_template(message, add_generation_prompt=True)
         assert list(told["input_ids"]) == trained
         # Hugging Face's own reading of the teacher's own template, on the fixed day.
         on_day(monkeypatch, 2026, 1, 1)
