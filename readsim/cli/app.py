@@ -1,6 +1,7 @@
 """The command `readsim`: its parts put together, and what an error gets."""
 
 import sys
+import warnings
 from importlib.metadata import entry_points
 
 import typer
@@ -34,8 +35,15 @@ def extend(to: typer.Typer) -> None:
         point.load()(to)
 
 
+def _say(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """A warning as a line of its own, without the place in the code."""
+    kind = "warning" if category is UserWarning else f"warning ({category.__name__})"
+    Console(stderr=True).print(f"{kind}: {message}", markup=False, highlight=False)
+
+
 def main() -> None:
     """Entry point: errors of ours and of files are one message and exit code 2; ctrl-C is 130."""
+    warnings.showwarning = _say
     try:
         extend(app)
         app(prog_name="readsim")
