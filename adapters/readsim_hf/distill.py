@@ -15,6 +15,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.cli.common import interruptible
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
+from readsim.runs.identity import code_of_allocator
 from readsim.runs.loop import setup_for
 from readsim.runs.one import is_over, refuse_overwriting, run_one
 from readsim.runs.read_logs import read_log
@@ -52,6 +53,7 @@ def log_config(
         seeds=[config.seed],
         identity=(f"hf:{parts.pair.name}", parts.identity[:16]),
         pool_runs=config.pool_runs,
+        code=code_of_allocator(load_allocator(config.allocator, dict(config.allocator_settings))),
         weights=env.episode.task.weights.tolist(),
         manifest=dict(parts.manifest),
         **more,

@@ -1,6 +1,6 @@
 """What several commands share: options, lists, seeds, the progress bar, what ctrl-C says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from readsim.errors import ConfigError, RunLogError
+from readsim.runs.cell import Cell
 
 World = Annotated[
     str, typer.Option(help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...")
@@ -25,6 +26,20 @@ Seeds = Annotated[
     str,
     typer.Option(help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,)."),
 ]
+
+
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Run everything again, whatever runs are kept there.")
+]
+
+
+def say_read(console: Console, seconds: Mapping[Cell, float]) -> None:
+    """How many runs were finished before this command."""
+    runs = sum(len(cell.seeds) for cell in seconds)
+    if kept := sum(len(cell.seeds) for cell, spent in seconds.items() if spent == 0.0):
+        console.print(
+            f"{kept} of {runs} runs were read from disk; --fresh runs them again", highlight=False
+        )
 
 
 def parse_list(text: str | None, name: str) -> list[str] | None:

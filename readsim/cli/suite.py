@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
-from readsim.cli.common import interruptible, parse_list, parse_seeds, progress
+from readsim.cli.common import interruptible, parse_list, parse_seeds, progress, say_read
 from readsim.errors import ConfigError
 from readsim.runs.cell import Cell
 from readsim.runs.parallel import use_backend
@@ -20,7 +20,12 @@ from readsim.summary.show import markdown, markdown_rows, print_fitting, text_ta
 
 
 def compare_suite(
-    allocators: str | None, seeds: str | None, jobs: int | None, backend: str, out: Path
+    allocators: str | None,
+    seeds: str | None,
+    jobs: int | None,
+    backend: str,
+    out: Path,
+    fresh: bool = False,
 ) -> None:
     """All allocators on all worlds: `summary.csv`, `summary.md`, `problems.csv` and a figure in `out`."""
     console = Console()
@@ -37,7 +42,10 @@ def compare_suite(
         progress(Console(stderr=True)) as bar,
     ):
         clock = Clock(plan, workers, bar)
-        troubles = run_suite(plan, out, jobs=workers, on_cell=clock.cell)
+        troubles = run_suite(
+            plan, out, jobs=workers, fresh=fresh, on_cell=clock.cell, say=console.print
+        )
+    say_read(console, clock.seconds)
     report(console, plan, out, troubles)
 
 
@@ -60,10 +68,12 @@ class Clock:
         self.jobs, self.bar = jobs, bar
         self.job = bar.add_task("cells", total=len(self.left))
         self.took: dict[str, list[float]] = {}
+        self.seconds: dict[Cell, float] = {}
 
     def cell(self, cell: Cell, seconds: float) -> None:
         """A cell is over; `seconds` is 0 if it was before."""
         self.left.remove(cell)
+        self.seconds[cell] = seconds
         if seconds > 0:
             self.took.setdefault(cell.allocator_name, []).append(seconds)
         self.bar.update(self.job, advance=1, description=self.words())

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, RunLogError
 from readsim.runs.cell import Cell, world_digest
+from readsim.runs.comparing import differences
+from readsim.runs.log_schema import plain, read_content
 from readsim.worlds import load_world
 
 
@@ -24,6 +26,44 @@ def refuse_other_runs(out: Path, cells: Sequence[Cell]) -> None:
                 f"--out {str(out)!r} holds runs in another world ({here.name}, not {asked.name}): "
                 "choose another folder"
             )
+
+
+def set_aside(out: Path, cells: Sequence[Cell], *, fresh: bool = False) -> list[str]:
+    """Make room for runs whose allocator's code, or a file that it loads, is another now: their logs become
+    `NAME.jsonl.replaced`, and each such allocator is a sentence of the answer. With `fresh` all logs of the
+    cells, without a word.
+
+    Raises RunLogError for a log that cannot be read or moved.
+    """
+    changed: dict[str, list[str]] = {}
+    for cell in cells:
+        path = out / "runs" / cell.file_name
+        if not path.exists():
+            continue
+        found = [] if fresh else _changed_code(path, cell)
+        if fresh or found:
+            try:
+                path.replace(path.with_name(path.name + ".replaced"))
+            except OSError as error:
+                raise RunLogError(f"cannot move run log {path}: {error}") from error
+        if found:
+            changed[cell.allocator_name] = found
+    return [
+        f"{name}: {', '.join(parts)} changed since its runs in {out}: they are run again (the old logs "
+        "end in .replaced)"
+        for name, parts in changed.items()
+    ]
+
+
+def _changed_code(path: Path, cell: Cell) -> list[str]:
+    """What has another digest in a log, by name; nothing where more than that differs."""
+    known = read_content(path).header["config"]
+    now = plain(cell.header(load_world(cell.world)), "config")
+    found = differences(known, now)
+    if not found or any(not one.name.startswith("code") for one in found):
+        return []
+    both = (known.get("code", {}), now.get("code", {}))
+    return sorted(n for n in both[0].keys() | both[1].keys() if both[0].get(n) != both[1].get(n))
 
 
 def write_timings(path: Path, seconds: dict[Cell, float]) -> None:

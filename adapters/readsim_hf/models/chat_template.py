@@ -49,7 +49,7 @@ class PromptSettings:
                 raise ConfigError(f"chat_template_kwargs: {name!r} is no name of an argument")
 
 
-def settled(tokenizer: Tokenizer, settings: PromptSettings, source: str) -> Tokenizer:
+def fixed_tokenizer(tokenizer: Tokenizer, settings: PromptSettings, source: str) -> Tokenizer:
     """A copy of the tokenizer whose template is `settings` and nothing else; see `with_settings`.
 
     ConfigError, naming `source`, for a template that cannot be read, refuses a message or leaves out its

@@ -17,7 +17,7 @@ from readsim_hf.models.chat_template import (
     DATE,
     PromptSettings,
     check_arguments,
-    settled,
+    fixed_tokenizer,
     with_settings,
 )
 from readsim_hf.models.loading import DeviceMap, load_model, load_tokenizer, moved, resolve_device
@@ -157,9 +157,9 @@ def load_pair(
     _check_names(all_teachers)
     taken: list[str] = []
     if main.vocabulary is None:
-        tokenizer = settled(tokenizer, prompts, student)
+        tokenizer = fixed_tokenizer(tokenizer, prompts, student)
     else:
-        taken = differences(tokenizer, main.tokenizer, prompts)
+        taken = _differences(tokenizer, main.tokenizer, prompts)
         tokenizer = copy.deepcopy(main.tokenizer)
         _check_rows(tokenizer, start, student)
     check_arguments(
@@ -199,7 +199,7 @@ def load_student(
     return load_model(source, precision="fp32")
 
 
-def differences(own: Tokenizer, teacher: Tokenizer, prompts: PromptSettings) -> list[str]:
+def _differences(own: Tokenizer, teacher: Tokenizer, prompts: PromptSettings) -> list[str]:
     """In words, what stands around a prompt of the teacher and not around one of the student."""
     template = None if own.chat_template is None else own.get_chat_template()
     if template is not None and prompts.chat_template is None:

@@ -16,7 +16,7 @@ from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
 from readsim_hf.config import PairConfig, RunConfig
 from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
-from readsim_hf.models.chat_template import PromptSettings, check_arguments, settled
+from readsim_hf.models.chat_template import PromptSettings, check_arguments, fixed_tokenizer
 from readsim_hf.models.loading import torch_dtype
 from readsim_hf.models.meta import config_of, tokenizer_of
 from readsim_hf.models.pairs import common_context, sources
@@ -163,11 +163,11 @@ def _tokenizers(
     )
     theirs, own = tokenizer_of(teacher), tokenizer_of(student)
     if theirs is not None:
-        theirs = settled(theirs, prompts, teacher)
+        theirs = fixed_tokenizer(theirs, prompts, teacher)
     if theirs is not None and own is not None and same_tokenizer(theirs, own):
         own = theirs
     elif own is not None:
-        own = settled(own, prompts, student)
+        own = fixed_tokenizer(own, prompts, student)
     check_arguments(prompts, [t for t in (theirs, own) if t is not None], None in (theirs, own))
     return theirs, own
 
