@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -29,6 +30,7 @@ from readsim.envs.env import DistillEnv, Observation
 from readsim.envs.episode import source_prior
 from readsim.envs.offline_pool import offline_pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.runs.blame import blaming, check_shares, check_state, read_only
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
 
@@ -157,8 +159,9 @@ def rollout(
         for env, seed in zip(envs, seeds, strict=True):
             observation, _ = env.reset(seed=seed)
             runs.append(Run(env, setup_for(env, allocator, seed), observation))
-        with watch:
+        with watch, watch.blame(allocator, runs):
             states = allocator.init_many([run.setup for run in runs])
+        check_state(allocator, states[0] if states else None)
         for run, state in zip(runs, states, strict=True):
             run.state = state
         first = [_start(run) for run in runs]
@@ -188,15 +191,21 @@ def _told(run: Run) -> Setup:
 
 
 class _Watch:
-    """Wall time spent inside the allocator; never part of a row."""
+    """Wall time spent inside the allocator, which is never part of a row, and what was said of it."""
 
     seconds = 0.0
+    clipped = False
 
     def __enter__(self) -> None:
         self._since = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
         self.seconds += time.perf_counter() - self._since
+
+    def blame(self, allocator: Allocator, runs: Sequence[Run]) -> AbstractContextManager[None]:
+        """What the allocator raises inside names it, the task, the runs and the step."""
+        seeds = [run.setup.seed for run in runs]
+        return blaming(allocator, runs[0].env.episode.task.name, seeds, runs[0].step)
 
 
 def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
@@ -207,31 +216,34 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
         Context(
             setup=run.setup,
             step=run.step,
-            profile=run.observation["profile"],
+            profile=read_only(run.observation["profile"]),
             budget_left=float(run.observation["budget_left"][0]),
-            history=run.observation.get("history", np.zeros(0)),
-            previous=run.setup.prior if run.previous is None else run.previous,
+            history=read_only(run.observation.get("history", np.zeros(0))),
+            previous=read_only(run.setup.prior if run.previous is None else run.previous),
         )
         for run in active
     ]
-    with watch:
+    with watch, watch.blame(allocator, active):
         chosen = allocator.select_many([run.state for run in active], contexts)
     transitions: list[Transition] = []
     rows: list[Row] = []
     finals: list[Row] = []
     for run, context, allocation in zip(active, contexts, chosen, strict=True):
-        run.observation, reward, run.over, _, info = run.env.step(
-            np.asarray(allocation, dtype=np.float64)
-        )
+        with watch.blame(allocator, [run]):
+            asked = np.asarray(allocation, dtype=np.float64)
+            run.observation, reward, run.over, _, info = run.env.step(asked)
+        if not watch.clipped:
+            fine = check_shares(allocator, run.setup.seed, run.step, asked, info["allocation"])
+            watch.clipped = not fine
         run.step += 1
         run.previous = info["allocation"]
         every = max(1, run.env.episode.steps // DEV_CHECKPOINTS)
         dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
         after = run.observation["profile"]
+        given, change, seen = (read_only(a) for a in (info["allocation"], info["change"], after))
+        checked = None if dev is None else read_only(dev)
         transitions.append(
-            Transition(
-                context, info["allocation"], reward, info["change"], after, info["tokens"], dev
-            )
+            Transition(context, given, reward, change, seen, info["tokens"], checked)
         )
         where = {"seed": run.setup.seed, "step": run.step}
         shown = {key: info[key] for key in ("tokens", "spent", "allocation", "change")}
@@ -240,11 +252,14 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
         if run.over:
             ending = {key: info[key] for key in FINAL_FIELDS}
             finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})
-    with watch:
+    with watch, watch.blame(allocator, active):
         states = allocator.update_many([run.state for run in active], transitions)
+    if active[0].step == 1:
+        check_state(allocator, states[0])
     for run, row, state in zip(active, rows, states, strict=True):
         run.state = state
-        row["report"] = dict(allocator.report(state))
+        with watch.blame(allocator, [run]):
+            row["report"] = dict(allocator.report(state))
     return rows + finals
 
 
