@@ -2,7 +2,7 @@
 
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ import numpy as np
 
 from readsim.allocators.base import Allocator, Context, Setup, State, Transition
 from readsim.arrays import Array
-from readsim.errors import RunLogError
+from readsim.errors import AllocationError, ReadsimError, RunLogError
 from readsim.runs.identity import allocator_name
 from readsim.tree_file import encode_tree
 
@@ -22,17 +22,25 @@ _READSIM = Path(__file__).resolve().parents[1]
 
 
 @contextmanager
-def blaming(allocator: Allocator, task: str, seeds: Sequence[int], step: int) -> Iterator[None]:
-    """Adds a note to what the allocator raises inside; the exception itself stays as it is."""
+def blaming(
+    allocator: Allocator, runs: Callable[[], Sequence[tuple[str, int, int]]]
+) -> Iterator[None]:
+    """Adds a note to what the allocator raises inside; the exception itself stays as it is.
+
+    `runs` gives task, seed and step of those that were under way. Errors of readsim's own, such as
+    those of files, get none, but for shares that are none.
+    """
     try:
         yield
     except Exception as error:
-        hook, seed, at = _called(error.__traceback__)
-        of = seeds if seed is None else [seed]
-        runs = f"seed{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}"
+        if isinstance(error, ReadsimError) and not isinstance(error, AllocationError):
+            raise
+        hook, seed, step = _called(error.__traceback__)
+        at = [run for run in runs() if seed in (None, run[1])] or list(runs())
+        seeds = ", ".join(str(run[1]) for run in at)
         note = (
-            f"allocator {allocator_name(allocator)!r}, task {task!r}, {runs}, step "
-            f"{step if at is None else at}" + (f", in {hook}" if hook else "")
+            f"allocator {allocator_name(allocator)!r}, task {at[0][0]!r}, seed{'s' * (len(at) > 1)} "
+            f"{seeds}, step {at[0][2] if step is None else step}" + (f", in {hook}" if hook else "")
         )
         error.add_note("\n".join([note, *_lines(error.__traceback__)]))
         raise
@@ -68,7 +76,7 @@ def _lines(trace: TracebackType | None) -> list[str]:
 def read_only(array: Array) -> Array:
     """A view that an allocator cannot write through."""
     view = array.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 
@@ -84,14 +92,17 @@ def check_state(allocator: Allocator, state: State) -> None:
         )
 
 
-def check_shares(allocator: Allocator, seed: int, step: int, asked: Array, given: Array) -> bool:
-    """Whether the shares could be taken as they are, up to their sum; warns where they could not."""
-    if asked.min() >= -TOLERANCE and asked.max() > 0.0:
-        return True
+def is_usual(shares: Array) -> bool:
+    """Whether shares can be taken as they are, up to their sum."""
+    values = shares.tolist()  # quicker than numpy for few numbers
+    return bool(min(values) >= -TOLERANCE and max(values) > 0.0)
+
+
+def warn_of_shares(allocator: Allocator, seed: int, step: int, asked: Array, given: Array) -> None:
+    """Says what became of shares that are not `is_usual`."""
     warnings.warn(
         f"allocator {allocator_name(allocator)!r}, seed {seed}, step {step}: its shares {asked.tolist()} "
         f"became {np.round(given, 4).tolist()}: negative ones count as 0, and nothing for all sources is the "
         "same for all (said once)",
         stacklevel=2,
     )
-    return False

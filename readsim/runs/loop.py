@@ -30,7 +30,7 @@ from readsim.envs.env import DistillEnv, Observation
 from readsim.envs.episode import source_prior
 from readsim.envs.offline_pool import offline_pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
-from readsim.runs.blame import blaming, check_shares, check_state, read_only
+from readsim.runs.blame import blaming, check_state, is_usual, read_only, warn_of_shares
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
 
@@ -50,6 +50,7 @@ class Run:
     observation: Observation
     state: State = None
     previous: Array | None = None
+    last: Transition | None = None  # of this process
     step: int = 0
     over: bool = False
 
@@ -159,7 +160,7 @@ def rollout(
         for env, seed in zip(envs, seeds, strict=True):
             observation, _ = env.reset(seed=seed)
             runs.append(Run(env, setup_for(env, allocator, seed), observation))
-        with watch, watch.blame(allocator, runs):
+        with watch.blame(allocator, runs), watch:
             states = allocator.init_many([run.setup for run in runs])
         check_state(allocator, states[0] if states else None)
         for run, state in zip(runs, states, strict=True):
@@ -194,7 +195,8 @@ class _Watch:
     """Wall time spent inside the allocator, which is never part of a row, and what was said of it."""
 
     seconds = 0.0
-    clipped = False
+    odd = False  # shares that had to be changed
+    now: Sequence[Run] = ()
 
     def __enter__(self) -> None:
         self._since = time.perf_counter()
@@ -203,63 +205,85 @@ class _Watch:
         self.seconds += time.perf_counter() - self._since
 
     def blame(self, allocator: Allocator, runs: Sequence[Run]) -> AbstractContextManager[None]:
-        """What the allocator raises inside names it, the task, the runs and the step."""
-        seeds = [run.setup.seed for run in runs]
-        return blaming(allocator, runs[0].env.episode.task.name, seeds, runs[0].step)
+        """What the allocator raises inside names it, the task, the step, and the runs in `now`."""
+        self.now = runs
+        return blaming(
+            allocator, lambda: [(r.env.episode.task.name, r.setup.seed, r.step) for r in self.now]
+        )
+
+
+def _context(run: Run) -> Context:
+    """What the allocator sees: it can write into none of it."""
+    seen = run.observation
+    return Context(
+        setup=run.setup,
+        step=run.step,
+        profile=read_only(seen["profile"]) if run.last is None else run.last.profile,
+        budget_left=float(seen["budget_left"][0]),
+        history=read_only(seen.get("history", _NO_HISTORY)),
+        previous=_previous(run),
+    )
+
+
+def _previous(run: Run) -> Array:
+    if run.last is not None:
+        return run.last.allocation
+    return read_only(run.setup.prior if run.previous is None else run.previous)
+
+
+_NO_HISTORY = np.zeros(0)
 
 
 def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
     """One decision of every active run."""
     for run in active:
         run.setup = _told(run)
-    contexts = [
-        Context(
-            setup=run.setup,
-            step=run.step,
-            profile=read_only(run.observation["profile"]),
-            budget_left=float(run.observation["budget_left"][0]),
-            history=read_only(run.observation.get("history", np.zeros(0))),
-            previous=read_only(run.setup.prior if run.previous is None else run.previous),
-        )
-        for run in active
-    ]
-    with watch, watch.blame(allocator, active):
-        chosen = allocator.select_many([run.state for run in active], contexts)
-    transitions: list[Transition] = []
-    rows: list[Row] = []
-    finals: list[Row] = []
-    for run, context, allocation in zip(active, contexts, chosen, strict=True):
-        with watch.blame(allocator, [run]):
+    contexts = [_context(run) for run in active]
+    with watch.blame(allocator, active):
+        with watch:
+            chosen = allocator.select_many([run.state for run in active], contexts)
+        transitions: list[Transition] = []
+        rows: list[Row] = []
+        finals: list[Row] = []
+        for run, context, allocation in zip(active, contexts, chosen, strict=True):
+            watch.now = [run]
             asked = np.asarray(allocation, dtype=np.float64)
             run.observation, reward, run.over, _, info = run.env.step(asked)
-        if not watch.clipped:
-            fine = check_shares(allocator, run.setup.seed, run.step, asked, info["allocation"])
-            watch.clipped = not fine
-        run.step += 1
-        run.previous = info["allocation"]
-        every = max(1, run.env.episode.steps // DEV_CHECKPOINTS)
-        dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
-        after = run.observation["profile"]
-        given, change, seen = (read_only(a) for a in (info["allocation"], info["change"], after))
-        checked = None if dev is None else read_only(dev)
-        transitions.append(
-            Transition(context, given, reward, change, seen, info["tokens"], checked)
-        )
-        where = {"seed": run.setup.seed, "step": run.step}
-        shown = {key: info[key] for key in ("tokens", "spent", "allocation", "change")}
-        measured = {"profile": after, "reward": reward, "dev_profile": dev}
-        rows.append({"kind": "step", **where, **shown, **measured})
-        if run.over:
-            ending = {key: info[key] for key in FINAL_FIELDS}
-            finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})
-    with watch, watch.blame(allocator, active):
-        states = allocator.update_many([run.state for run in active], transitions)
+            given = info["allocation"]
+            if not (watch.odd or is_usual(asked)):
+                watch.odd = True
+                warn_of_shares(allocator, run.setup.seed, run.step, asked, given)
+            run.step += 1
+            run.previous = given
+            every = max(1, run.env.episode.steps // DEV_CHECKPOINTS)
+            dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
+            after, change = run.observation["profile"], info["change"]
+            run.last = Transition(
+                context,
+                read_only(given),
+                reward,
+                read_only(change),
+                read_only(after),
+                info["tokens"],
+                None if dev is None else read_only(dev),
+            )
+            transitions.append(run.last)
+            where = {"seed": run.setup.seed, "step": run.step}
+            shown = {"tokens": info["tokens"], "spent": info["spent"]}
+            measured = {"profile": after, "reward": reward, "dev_profile": dev}
+            row = {"kind": "step", **where, **shown, "allocation": given, "change": change}
+            rows.append({**row, **measured})
+            if run.over:
+                ending = {key: info[key] for key in FINAL_FIELDS}
+                finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})
+        watch.now = active
+        with watch:
+            states = allocator.update_many([run.state for run in active], transitions)
+        for run, row, state in zip(active, rows, states, strict=True):
+            run.state = state
+            row["report"] = dict(allocator.report(state))
     if active[0].step == 1:
         check_state(allocator, states[0])
-    for run, row, state in zip(active, rows, states, strict=True):
-        run.state = state
-        with watch.blame(allocator, [run]):
-            row["report"] = dict(allocator.report(state))
     return rows + finals
 
 
