@@ -15,6 +15,7 @@ from readsim.cli.common import (
     World,
     interruptible,
     need_folder,
+    need_target,
     parse_list,
     parse_seeds,
     parse_tasks,
@@ -26,6 +27,7 @@ from readsim.runs.cell import PAPER_ALLOCATORS
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.parallel import use_backend
+from readsim.tree_file import write_frame
 from readsim.worlds import load_world, save_world
 
 
@@ -80,6 +82,7 @@ def compare(
     workers = jobs if jobs is not None else min(len(cells), os.cpu_count() or 1)
     if workers < 1:
         raise ConfigError(f"jobs = {workers!r}: at least 1")
+    need_target(out / "results.csv")
     refuse_other_runs(out, cells)
     for note in set_aside(out, cells, fresh=fresh):
         console.print(note, markup=False, highlight=False)
@@ -97,10 +100,10 @@ def compare(
     say_read(console, seconds)
     write_timings(out / "timings.csv", seconds)
     frame = results(out)
-    frame.to_csv(out / "results.csv", index=False)
+    write_frame(out / "results.csv", frame)
     table, notes = summarise(frame, out / "timings.csv")
     print_table(console, table, notes)
-    table.to_csv(out / "summary.csv", index=False)
+    write_frame(out / "summary.csv", table)
     figures = draw_all(out)
     console.print(f"run logs, results.csv, summary.csv and {len(figures)} figures are in {out}")
 

@@ -1,5 +1,6 @@
 """What a folder of runs holds beside its logs: whose it is, and timings."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from readsim.errors import ConfigError, RunLogError
 from readsim.runs.cell import Cell, world_digest
 from readsim.runs.comparing import differences
 from readsim.runs.log_schema import plain, read_content
+from readsim.tree_file import write_frame
 from readsim.worlds import load_world
 
 
@@ -19,11 +21,18 @@ def refuse_other_runs(out: Path, cells: Sequence[Cell]) -> None:
             f"--out {str(out)!r} holds {len(others)} run logs of another comparison "
             f"(such as {others[0]}): choose another folder"
         )
-    if (out / "world.toml").is_file():
-        here, asked = load_world(out / "world.toml"), load_world(cells[0].world)
-        if world_digest(here) != world_digest(asked):
+    asked = load_world(cells[0].world)
+    for name in sorted(
+        wanted
+    ):  # the logs say whose they are; world.toml is a copy, which may be damaged
+        path = out / "runs" / name
+        if not path.is_file():
+            continue
+        known = read_content(path).header["config"]
+        if known.get("world_digest") != world_digest(asked):
             raise ConfigError(
-                f"--out {str(out)!r} holds runs in another world ({here.name}, not {asked.name}): "
+                f"--out {str(out)!r} holds runs in another world ({known.get('world')}"
+                f"{', with other numbers' if known.get('world') == asked.name else f', not {asked.name}'}): "
                 "choose another folder"
             )
 
@@ -82,8 +91,13 @@ def write_timings(path: Path, seconds: dict[Cell, float]) -> None:
     ]
     table = pd.DataFrame(rows)
     if path.is_file():
-        old = pd.read_csv(path).set_index(["allocator", "task", "budget"])["seconds"]
-        keys = pd.MultiIndex.from_frame(table[["allocator", "task", "budget"]])
-        before = old.reindex(keys).fillna(0.0).to_numpy()
-        table["seconds"] = table["seconds"].where(table["seconds"] > 0, before)
-    table.to_csv(path, index=False)
+        try:
+            old = pd.read_csv(path).set_index(["allocator", "task", "budget"])["seconds"]
+            keys = pd.MultiIndex.from_frame(table[["allocator", "task", "budget"]])
+            before = old.astype(float).reindex(keys).fillna(0.0).to_numpy()
+            table["seconds"] = table["seconds"].where(table["seconds"] > 0, before)
+        except (OSError, ValueError, KeyError) as error:  # pandas' own errors are ValueErrors
+            warnings.warn(
+                f"{path} cannot be read ({error}): seconds of earlier runs are lost", stacklevel=2
+            )
+    write_frame(path, table)

@@ -1,6 +1,7 @@
 """The one loop: command line, studies and tests all run allocators through it."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -294,6 +295,7 @@ def _record(
     if checkpoint is not None:
         tree = {
             "rows": len(rows),
+            "log": None if log is None else log.digest,
             "last": new,
             "runs": [
                 {
@@ -337,8 +339,15 @@ def _resume(
             )
         return None
     saved, problems = load_checkpoint(checkpoint, [env.backend for env in envs])
+    for problem in problems:
+        warnings.warn(f"a checkpoint is passed over: {problem}", stacklevel=2)
     if log is not None:
         done, last = saved["rows"], saved["last"]
+        if saved.get("log") not in (None, log.digest_of_rows(done)):
+            raise RunLogError(
+                f"{log.path}: its first {done} rows are not those that its checkpoint was saved after: the "
+                "log is damaged; move it and its .state away to run it again"
+            )
         if problems:
             log.rewind(done + len(last))
         if len(log.rows) < done or len(log.rows) > done + len(last):

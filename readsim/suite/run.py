@@ -9,6 +9,7 @@ from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import Problem, run_cells
 from readsim.suite.plan import Comparison
 from readsim.summary import results, summarise
+from readsim.tree_file import write_frame
 from readsim.worlds import load_world, save_world
 
 ASIDE = "unfinished"
@@ -66,8 +67,8 @@ def run_suite(
         )
         _lay_aside(folder, [cell for cell in comparison.cells if cell.allocator_name in broken])
         frame = results(folder)
-        frame.to_csv(folder / "results.csv", index=False)
-        summarise(frame, folder / "timings.csv")[0].to_csv(folder / "summary.csv", index=False)
+        write_frame(folder / "results.csv", frame)
+        write_frame(folder / "summary.csv", summarise(frame, folder / "timings.csv")[0])
         troubles += [Trouble(comparison.folder, *item) for item in problems.items()]
         if on_world is not None:
             on_world(comparison)

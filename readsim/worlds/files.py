@@ -12,6 +12,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import WorldError, unknown
+from readsim.tree_file import write_atomic
 from readsim.worlds.world import OPTIONAL_VECTORS, World
 
 SCHEMA = 1
@@ -169,8 +170,7 @@ def save_world(world: World, path: str | Path) -> None:
         text = tomli_w.dumps(data)
     else:
         raise WorldError(f"{str(path)!r}: a world file ends in .toml or .json")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
+    write_atomic(target, text.encode())
 
 
 def load_world_file(path: str | Path) -> World:
