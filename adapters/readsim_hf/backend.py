@@ -15,6 +15,7 @@ from readsim.backend import Final, Measurement, TokenUsage, added
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.runs.rows import Sample
 from readsim.streams import seed_sequence
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config
@@ -55,6 +56,7 @@ class HFBackend:
         self._spent = 0
         self._student: Student | None = None
         self._measured: ItemScores | None = None
+        self._samples: tuple[Sample, ...] = ()
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -97,6 +99,7 @@ class HFBackend:
         self.tested = None
         before = {} if self.identified is None else self.identified.token_usage
         measured = self.measure("probe")
+        self._samples = measured.samples
         return Measurement(measured.profile, added(before, measured.token_usage))
 
     def _new_feed(self) -> ExampleStream:
@@ -124,6 +127,7 @@ class HFBackend:
             self.seconds["train"] += time.perf_counter() - asked
         self._spent += tokens
         self._measured = self.measure("probe")
+        self._samples = self._measured.samples
         used = self._feed.tokens
         usage = {k: used[k] - before[k] for k in used}
         usage |= {"student": tokens, **self._measured.token_usage}
@@ -187,6 +191,10 @@ class HFBackend:
         if self._measured is None:
             raise CapabilityMissingError("no interval was run yet")
         return self._measured
+
+    def probe_samples(self) -> tuple[Sample, ...]:
+        """What the student said to a few items of each capability when it was last probed."""
+        return self._samples
 
     def _tree(self) -> dict[str, Any]:
         return {
