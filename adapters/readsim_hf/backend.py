@@ -35,7 +35,7 @@ class HFBackend:
 
     parts    pair, prompts, teacher, objective, probes: what does not change during a run
     budget   supervised tokens B that the learning-rate schedule and the curriculum are over
-    watch    called with ("window" | "interval" | "pool" | "restored", numbers) during the run
+    watch    called with ("window" | "interval" | "pool" | "snapshot" | "restored", numbers) during the run
     workbench   a folder where interventions are kept (`intervene`); None keeps none
     identified  the interventions that the task's requirement was identified with: what they took is
                 charged to each run
@@ -214,6 +214,7 @@ class HFBackend:
         self.watch("restored", {"spent": self._spent / self.budget})
 
     def snapshot(self) -> dict[str, Any]:
+        self.watch("snapshot", {})
         student = self.student
         copies = (
             {k: t.detach().cpu().numpy().copy() for k, t in part.items()}

@@ -159,7 +159,12 @@ def choose(
             "templates": templates or None,
             "capabilities": parse_list(capabilities, "capabilities"),
         },
-        "probes": {"probe": probe_items, "dev": probe_items, "form": probe_form, "samples": samples},
+        "probes": {
+            "probe": probe_items,
+            "dev": probe_items,
+            "form": probe_form,
+            "samples": samples,
+        },
     }
     return Chosen(config, _given(options))
 

@@ -67,9 +67,7 @@ def load_humaneval(
     def gold(data: Mapping[str, Any]) -> str:
         return str(data.get("canonical_solution") or data["test"])
 
-    made = TextBenchmark(
-        entry.name, entry.capability, ask, score, max_new_tokens, _STOP, gold=gold
-    )
+    made = TextBenchmark(entry.name, entry.capability, ask, score, max_new_tokens, _STOP, gold=gold)
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)
 
 

@@ -23,9 +23,7 @@ def chosen(
     return taken
 
 
-def sample_of(
-    benchmark: Benchmark, item: Item, row: Mapping[str, Any], score: float
-) -> Sample:
+def sample_of(benchmark: Benchmark, item: Item, row: Mapping[str, Any], score: float) -> Sample:
     """One item with the reply in a row of lm-eval's sample log; texts are cut."""
     return Sample(
         benchmark.capability,
@@ -51,3 +49,30 @@ def _gold(row: Mapping[str, Any]) -> str:
     if isinstance(target, list | tuple):
         return " | ".join(map(str, target))
     return str(target)
+
+
+def as_markdown(samples: Sequence[Sample]) -> dict[str, str]:
+    """Samples as Markdown, a text a capability. What was said stands indented, as code: no mark-up in it
+    counts, and control characters are written out."""
+    texts: dict[str, str] = {}
+    for sample in samples:
+        score = {1.0: "right", 0.0: "wrong"}.get(sample.score, f"score {sample.score:.2f}")
+        parts = (
+            f"**{score}** ({sample.item})",
+            *(f"{name}\n\n{_code(getattr(sample, name))}" for name in ("asked", "gold", "reply")),
+        )
+        before = f"{texts[sample.capability]}\n\n" if sample.capability in texts else ""
+        texts[sample.capability] = before + "\n\n".join(parts)
+    return texts
+
+
+def _code(text: str) -> str:
+    """An indented block; an empty text shows as such."""
+    lines = text.split("\n") if text.strip() else [repr(text)]
+    return "\n".join(f"    {''.join(map(_visible, line))}" for line in lines)
+
+
+def _visible(letter: str) -> str:
+    """The letter, or its escape where it would not be seen, would break the line or is no character."""
+    plain = letter.isprintable() or letter == "\t"
+    return letter if plain else letter.encode("unicode_escape").decode("ascii")
