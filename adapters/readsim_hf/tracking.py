@@ -4,15 +4,17 @@ A further one is a class with `log` and `close` and a line in `TRACKERS`.
 """
 
 import json
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from readsim.errors import ConfigError, ReadsimError, unknown
+from readsim.errors import ConfigError, unknown
 
 PROJECT = "readsim"
 
@@ -74,11 +76,11 @@ class WandB:
     """Weights & Biases; WANDB_MODE=offline keeps everything in STEM.wandb until `wandb sync`."""
 
     def __init__(self, run: TrackedRun) -> None:
-        self._wandb = _module("wandb")
+        self._wandb = import_module("wandb")
         folder = run.stem.with_name(run.stem.name + ".wandb")
         folder.mkdir(parents=True, exist_ok=True)
         self._run = self._wandb.init(
-            project=PROJECT,
+            project=os.environ.get("WANDB_PROJECT", PROJECT),
             name=run.name,
             id=run.id,
             group=run.group,
@@ -100,7 +102,7 @@ class Trackio:
     """trackio, on this machine or where its own environment variables say."""
 
     def __init__(self, run: TrackedRun) -> None:
-        self._trackio = _module("trackio")
+        self._trackio = import_module("trackio")
         self._run = self._trackio.init(
             project=PROJECT,
             name=f"{run.name}.{run.id}",  # a run is resumed by its name, which has to be its own
@@ -124,19 +126,17 @@ TRACKERS: dict[str, Callable[[TrackedRun], Tracker]] = {
 }
 
 
-def _module(name: str) -> Any:
-    """An optional package. Raises ImportError also for a folder of that name, which W&B leaves behind."""
-    module = import_module(name)
-    if not hasattr(module, "init"):
-        raise ImportError(f"{name} is a folder here, not the package")
-    return module
-
-
 def check_trackers(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, each once. Raises UnknownNameError for one that is none."""
+    """The names, each once. Raises UnknownNameError for one that is none, ConfigError, saying what to
+    install, where its package is missing."""
     for name in names:
         if name not in TRACKERS:
             raise unknown("--log-to", name, TRACKERS)
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:  # a mere folder, which W&B leaves where it ran
+            raise ConfigError(
+                f"--log-to {name} needs the package {name}: pip install {name} (or 'readsim[track]')"
+            )
     return tuple(dict.fromkeys(names))
 
 
@@ -147,7 +147,7 @@ class Tracking:
     after its checkpoint, is silent until it is past that. A tracker that fails is left out from there
     on, which `warn` gets one line about.
 
-    Raises ConfigError, saying what to install, for a library that is missing or does not start.
+    Raises ConfigError for a library that is missing or does not start.
     """
 
     def __init__(
@@ -167,7 +167,11 @@ class Tracking:
             self._id, self._step, self._told = _read(self._mark)
         run = TrackedRun(stem=stem, id=self._id, resumed=known, **about)
         for name in check_trackers(names):
-            self._trackers[name] = _opened(name, run)
+            try:
+                self._trackers[name] = TRACKERS[name](run)
+            except Exception as error:
+                self.close()
+                raise ConfigError(f"--log-to {name} does not start: {_line(error)}") from error
 
     def close(self) -> None:
         """Close them all."""
@@ -215,19 +219,6 @@ class Tracking:
             self._warn(
                 f"{name} failed and is left out from here on; the run continues: {_line(error)}"
             )
-
-
-def _opened(name: str, run: TrackedRun) -> Tracker:
-    try:
-        return TRACKERS[name](run)
-    except ImportError as error:
-        raise ConfigError(
-            f"--log-to {name} needs the package {name}: pip install {name} (or 'readsim[track]')"
-        ) from error
-    except ReadsimError:
-        raise
-    except Exception as error:
-        raise ConfigError(f"--log-to {name}: it does not start: {_line(error)}") from error
 
 
 def _line(error: Exception) -> str:
