@@ -3,7 +3,9 @@
 Everything comes from the run's log, settings and parts, so that a resumed run writes the same bytes.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import tomli_w
@@ -18,7 +20,7 @@ from readsim_hf.components import Components
 from readsim_hf.config import RunConfig, run_name
 from readsim_hf.models.loading import locate
 from readsim_hf.models.pairs import sources
-from readsim_hf.published import published
+from readsim_hf.published import published, without_keys
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.connection import is_server
 
@@ -265,10 +267,12 @@ def _allocation(config: RunConfig, log: Log) -> str:
         f"{markdown_text(log.header.capabilities[j])} {r:.3f}"
         for j, r in zip(log.header.visible, log.header.requirement, strict=False)
     )
-    settings = ", ".join(f"{k} = {v}" for k, v in sorted(config.allocator_settings.items()))
+    settings = ", ".join(
+        f"{k} = {v}" for k, v in sorted(published(config.allocator_settings).items())
+    )
     return (
         f"Allocator `{config.allocator}`"
-        + (f" ({markdown_text(str(published(settings)))})" if settings else "")
+        + (f" ({markdown_text(settings)})" if settings else "")
         + f", seed {config.seed}, {len(log.steps)} decisions. "
         + (
             "The requirement was identified from the task's card"
@@ -347,10 +351,9 @@ def _loading(
             else "\n\nThe tokenizer has no chat template: prompts were sent as plain text."
         )
     text += "\n\nHow a prompt becomes the student's tokens:"
-    for name, given in prompts.items():
-        value = published(given)
+    for name, value in prompts.items():
         if isinstance(value, str) and "\n" in value:
-            text += f"\n\n`{name}`:\n\n{_fenced('text', value)}"
+            text += f"\n\n`{name}`:\n\n{_fenced('text', without_keys(value))}"
         else:
             text += f"\n\n`{name}`: {_code(value)}"
     return text
@@ -454,8 +457,11 @@ def _shown(source: str) -> str:
 
 
 def _name(source: str) -> str:
-    """A source as a name without slashes."""
-    return _shown(source).strip("/").removesuffix(".gguf").replace("/", "-") or "student"
+    """A source as one word: an id with a hyphen for its slash, the last part of a path."""
+    shown = _shown(source)
+    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", shown):
+        shown = PurePath(shown).name.removesuffix(".gguf")
+    return re.sub(r"[^\w.-]+", "-", shown).strip("-.") or "student"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -468,7 +474,7 @@ def _items(sizes: Iterable[int]) -> str:
 
 def _code(value: object) -> str:
     """A value on one line, as code."""
-    text = repr(value)
+    text = without_keys(repr(value))
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 

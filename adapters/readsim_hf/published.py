@@ -11,7 +11,7 @@ _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>]+")
 _KEY = re.compile(
     r"\b(?:hf|sk|pk|ghp|gho|github_pat|glpat|xox[abp]|AKIA|wandb_v\d)[-_]?[A-Za-z0-9_-]{16,}\b"
     r"|\b[Bb]earer\s+\S+"
-    r"|\b(?i:api[-_]?key|token|secret|password)=[^\s&]+"
+    r"|\b(?i:api[-_]?key|token|secret|password)=[^\s&'\"]{8,}"
 )
 _MODEL = re.compile(r"[\w.:/-]+")
 HIDDEN = "***"
@@ -35,7 +35,12 @@ def _text(text: str) -> str:
     if text.startswith(("/", "~/", "\\\\")) or re.match(r"[A-Za-z]:[\\/]", text):
         kind = PurePosixPath if text.startswith(("/", "~")) else PureWindowsPath
         text = kind(text).name
-    return _KEY.sub(HIDDEN, _ADDRESS.sub(lambda found: _address(found[0]), text))
+    return without_keys(_ADDRESS.sub(lambda found: _address(found[0]), text))
+
+
+def without_keys(text: str) -> str:
+    """The text as it is but for keys, which are `***`."""
+    return _KEY.sub(HIDDEN, text)
 
 
 def _address(address: str) -> str:

@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
@@ -59,7 +60,7 @@ class TensorBoard:
 
         folder = run.stem.with_name(run.stem.name + ".tensorboard")
         # events of a run that was removed no longer count
-        self._writer: Any = SummaryWriter(str(folder), purge_step=None if run.resumed else 0)  # type: ignore[no-untyped-call]
+        self._writer: Any = SummaryWriter(str(folder), purge_step=None if run.resumed else 0)
 
     def log(self, step: int, scalars: Mapping[str, float], texts: Mapping[str, str]) -> None:
         for name, value in scalars.items():
@@ -197,7 +198,7 @@ class Tracking:
         self._step, self._told = step, [*known, *scalars, *texts]
         self._remember()
         for name, tracker in list(self._trackers.items()):
-            self._try(name, lambda one=tracker: one.log(step, scalars, texts))
+            self._try(name, partial(tracker.log, step, scalars, texts))
 
     def _remember(self) -> None:
         """Before it is told: what a kill interrupts is lost here, not doubled."""

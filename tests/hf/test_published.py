@@ -14,7 +14,7 @@ KEY = "hf_" + "aB3" * 12
         ("meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B"),
         ("http://127.0.0.1:8000/v1", "http://127.0.0.1:8000/v1"),
         ("http://host:8000/v1#org/model", "http://host:8000/v1#org/model"),
-        ("https://user:pw@host/v1?token=abc", "https://host/v1"),
+        ("https://user:pw@host/v1?token=abcdefgh", "https://host/v1"),
         ("https://host/secret-part/v1/", "https://host/***"),
         ("https://host/v1#key=abc", "https://host/v1"),
         (f"see https://x:y@h/{KEY}, then", "see https://h/*** then"),
@@ -26,6 +26,7 @@ KEY = "hf_" + "aB3" * 12
         (f"a {KEY} b", "a *** b"),
         ("sk-" + "abc123DEF" * 4, "***"),
         ("Bearer abc.def", "***"),
+        ("a password=correct-horse&b", "a ***&b"),
         ("task-static.average.6000.seed0", "task-static.average.6000.seed0"),
     ],
 )

@@ -104,8 +104,7 @@ def tracking(
     from readsim_hf.tracking import Tracking
 
     about: dict[str, Any] = {"name": "run", "group": "alike", "config": {"seed": 0}}
-    warn = [].append if said is None else said.append
-    return Tracking(names, folder / "run", about, resumed, warn)
+    return Tracking(names, folder / "run", about, resumed, ([] if said is None else said).append)
 
 
 def told(notes: list[dict[str, Any]]) -> list[tuple[int, str]]:

@@ -1,6 +1,7 @@
 """The replies that are kept at each decision: which, what they cost, and how they are shown."""
 
 import random
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,6 @@ def test_a_long_text_is_cut_with_a_mark() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
 def test_nothing_that_a_student_says_is_mark_up() -> None:
     """TensorBoard's own renderer shows each text as it was, and control characters as escapes."""
-    from tensorboard.plugin_util import markdown_to_safe_html
-
     from readsim_hf.probes.samples import as_markdown
 
     hostile = "# head\n\n```\n</code></pre><script>alert(1)</script>\n* [a](javascript:b)\n\x1b[31m\r\ud800"
@@ -87,7 +86,7 @@ def test_nothing_that_a_student_says_is_mark_up() -> None:
         (shown,) = as_markdown([sample]).values()
         shown.encode()  # what cannot be written is escaped
         assert not set("\x00\x1b\r\x85\u2028\ud800") & set(shown)
-        page = markdown_to_safe_html(shown)
+        page: str = import_module("tensorboard.plugin_util").markdown_to_safe_html(shown)
         assert page.count("<pre>") == page.count("</pre>") == 3
         for tag in ("<script", "<a ", "<h1", "<li", "<em", "<table"):
             assert tag not in page
