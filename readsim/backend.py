@@ -9,7 +9,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError
-from readsim.runs.rows import Sample
+from readsim.runs.rows import SampledReply
 from readsim.worlds.world import World
 
 TokenUsage = Mapping[str, int]
@@ -200,7 +200,7 @@ class OffersOutlook(Protocol):
 class OffersSamples(Protocol):
     """A backend whose probes leave something to read: the run log keeps it beside the profile."""
 
-    def probe_samples(self) -> Sequence[Sample]:
+    def probe_samples(self) -> Sequence[SampledReply]:
         """Replies that the last probe of the run (`reset`, `run_interval`) got anyway; empty for none."""
         ...
 

@@ -15,7 +15,7 @@ from readsim.backend import Final, Measurement, TokenUsage, added
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
-from readsim.runs.rows import Sample
+from readsim.runs.rows import SampledReply
 from readsim.streams import seed_sequence
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config
@@ -56,7 +56,7 @@ class HFBackend:
         self._spent = 0
         self._student: Student | None = None
         self._measured: ItemScores | None = None
-        self._samples: tuple[Sample, ...] = ()
+        self._samples: tuple[SampledReply, ...] = ()
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -192,7 +192,7 @@ class HFBackend:
             raise CapabilityMissingError("no interval was run yet")
         return self._measured
 
-    def probe_samples(self) -> tuple[Sample, ...]:
+    def probe_samples(self) -> tuple[SampledReply, ...]:
         """What the student said to a few items of each capability when it was last probed."""
         return self._samples
 

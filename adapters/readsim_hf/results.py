@@ -18,7 +18,8 @@ from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig, run_name
-from readsim_hf.model_card import model_card, score_rows
+from readsim_hf.model_card.card import model_card
+from readsim_hf.model_card.measured import score_rows
 from readsim_hf.models.loading import no_progress_bars
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified

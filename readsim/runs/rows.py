@@ -70,7 +70,7 @@ class RunHeader:
         return self.manifest is not None
 
 
-class Sample(NamedTuple):
+class SampledReply(NamedTuple):
     """What the student said to one probe prompt: the prompt, its gold answer, the reply, and its score.
 
     `item` is the prompt's id. A score of 1 is right; texts are cut where they are long.
@@ -95,7 +95,7 @@ class StartRow:
     seed: int
     profile: Array
     requirement: Array | None = None
-    samples: tuple[Sample, ...] | None = None
+    samples: tuple[SampledReply, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
@@ -118,7 +118,7 @@ class StepRow:
     reward: float | None = None
     dev_profile: Array | None = None
     report: Mapping[str, Any] = field(default_factory=_nothing)
-    samples: tuple[Sample, ...] | None = None
+    samples: tuple[SampledReply, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
@@ -277,19 +277,19 @@ def _table(row: dict[str, Any], key: str, where: str) -> dict[str, Any]:
     return value
 
 
-def _samples(row: dict[str, Any], where: str) -> tuple[Sample, ...] | None:
+def _samples(row: dict[str, Any], where: str) -> tuple[SampledReply, ...] | None:
     if not _has(row, "samples"):
         return None
     value = row.pop("samples")
-    texts = set(Sample._fields) - {"score"}
+    texts = set(SampledReply._fields) - {"score"}
     for sample in value if isinstance(value, list) else [value]:
-        whole = isinstance(sample, dict) and set(sample) == set(Sample._fields)
+        whole = isinstance(sample, dict) and set(sample) == set(SampledReply._fields)
         if not whole or not all(isinstance(sample[key], str) for key in texts):
             raise RunLogError(
                 f"{where}: samples holds {str(sample)[:60]}, expected objects with "
-                f"{', '.join(Sample._fields)}"
+                f"{', '.join(SampledReply._fields)}"
             )
-    return tuple(Sample(**{**s, "score": _number(dict(s), "score", where)}) for s in value)
+    return tuple(SampledReply(**{**s, "score": _number(dict(s), "score", where)}) for s in value)
 
 
 def _optional(row: dict[str, Any], key: str, length: int | None, where: str) -> Array | None:

@@ -96,7 +96,7 @@ def parts_of(run: Run, **changes: Any) -> tuple[Any, Any, Log]:
 
 
 def rendered(run: Run, prompts: Any = None, **changes: Any) -> str:
-    from readsim_hf.model_card import model_card
+    from readsim_hf.model_card.card import model_card
 
     config, parts, log = parts_of(run, **changes)
     counts = json.loads(run.file(".json").read_text())["prompts"]

@@ -22,7 +22,7 @@ from readsim.runs.log_file import RunLog
 from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
 from readsim.runs.read_logs import log_paths, read_log
-from readsim.runs.rows import FinalRow, RunHeader, Sample, read_row
+from readsim.runs.rows import FinalRow, RunHeader, SampledReply, read_row
 from readsim.simulator import SimBackend
 from readsim.stats.metrics import on_target
 from readsim.testing.backend_checks import same
@@ -305,8 +305,8 @@ class Talking(SimBackend):
         self.probes += 1
         return super().run_interval(step, weights, tokens)
 
-    def probe_samples(self) -> list[Sample]:
-        return [Sample("skill_0", "a1", "asked\x00", "gold", f"probe {self.probes}", 0.5)]
+    def probe_samples(self) -> list[SampledReply]:
+        return [SampledReply("skill_0", "a1", "asked\x00", "gold", f"probe {self.probes}", 0.5)]
 
 
 def test_what_the_probes_heard_is_in_the_row_of_its_decision(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_what_the_probes_heard_is_in_the_row_of_its_decision(tmp_path: Path) -> 
         rollout([env], load_allocator(CHATTY), [3], log=log, checkpoint=tmp_path / "state")
     read = read_log(path).rows
     said = [row.samples[0] for row in read if not isinstance(row, FinalRow) and row.samples]
-    assert said[0] == Sample("skill_0", "a1", "asked\x00", "gold", "probe 1", 0.5)
+    assert said[0] == SampledReply("skill_0", "a1", "asked\x00", "gold", "probe 1", 0.5)
     assert len(said) == 4
     numbers = [int(sample.reply.split()[1]) for sample in said]
     assert numbers == sorted(set(numbers))
@@ -326,7 +326,8 @@ def test_what_the_probes_heard_is_in_the_row_of_its_decision(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "samples", [{}, [1], [{"reply": "x"}], [{**dict.fromkeys(Sample._fields, ""), "score": "1"}]]
+    "samples",
+    [{}, [1], [{"reply": "x"}], [{**dict.fromkeys(SampledReply._fields, ""), "score": "1"}]],
 )
 def test_samples_that_are_none_are_refused(samples: Any) -> None:
     row = {"kind": "start", "seed": 0, "profile": [0.5], "samples": samples}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from readsim.runs.rows import Sample
+from readsim.runs.rows import SampledReply
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.items import Item
 
@@ -23,9 +23,11 @@ def chosen(
     return taken
 
 
-def sample_of(benchmark: Benchmark, item: Item, row: Mapping[str, Any], score: float) -> Sample:
+def sample_of(
+    benchmark: Benchmark, item: Item, row: Mapping[str, Any], score: float
+) -> SampledReply:
     """One item with the reply in a row of lm-eval's sample log; texts are cut."""
-    return Sample(
+    return SampledReply(
         benchmark.capability,
         item.id,
         cut(item.asked),
@@ -51,7 +53,7 @@ def _gold(row: Mapping[str, Any]) -> str:
     return str(target)
 
 
-def as_markdown(samples: Sequence[Sample]) -> dict[str, str]:
+def as_markdown(samples: Sequence[SampledReply]) -> dict[str, str]:
     """Samples as Markdown, a text a capability. What was said stands indented, as code: no mark-up in it
     counts, and control characters are written out."""
     texts: dict[str, str] = {}

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
-from readsim.runs.rows import Sample
+from readsim.runs.rows import SampledReply
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.lm import ProbeLM, as_it_was, quiet
 from readsim_hf.probes.samples import chosen, sample_of
@@ -36,7 +36,7 @@ class ItemScores:
     scores: Mapping[str, Array]
     ids: Mapping[str, tuple[str, ...]]
     tokens: int
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[SampledReply, ...] = ()
 
     @property
     def token_usage(self) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from readsim.runs.rows import Sample
+from readsim.runs.rows import SampledReply
 from tests.hf.probes.test_registry import all_in_probe, arc_rows, write
 from tests.support.hf import NEEDS
 from tests.support.hf_runs import small
@@ -82,7 +82,7 @@ def test_nothing_that_a_student_says_is_mark_up() -> None:
     rng = random.Random(0)
     noise = "".join(rng.choice("`*_#<>&|~\n \t\\[]()!-+.1\x00\x85\u2028é") for _ in range(300))
     for text in (hostile, noise, "", " \n"):
-        sample = Sample("math", "id", "asked", "gold", text, 1.0)
+        sample = SampledReply("math", "id", "asked", "gold", text, 1.0)
         (shown,) = as_markdown([sample]).values()
         shown.encode()  # what cannot be written is escaped
         assert not set("\x00\x1b\r\x85\u2028\ud800") & set(shown)
@@ -90,7 +90,9 @@ def test_nothing_that_a_student_says_is_mark_up() -> None:
         assert page.count("<pre>") == page.count("</pre>") == 3
         for tag in ("<script", "<a ", "<h1", "<li", "<em", "<table"):
             assert tag not in page
-    both = as_markdown([Sample("math", "a", "", "", "", s) for s in (1.0, 0.0, -0.25)])["math"]
+    both = as_markdown([SampledReply("math", "a", "", "", "", s) for s in (1.0, 0.0, -0.25)])[
+        "math"
+    ]
     assert [line for line in both.split("\n") if line.startswith("**")] == [
         "**right** (a)",
         "**wrong** (a)",
