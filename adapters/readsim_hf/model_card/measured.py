@@ -51,6 +51,7 @@ def tokens_by_source(log: Log) -> dict[str, float]:
 def scores_section(
     parts: Components, log: Log, agreement: Mapping[str, Mapping[str, float]]
 ) -> str:
+    """Scores before and after with intervals, their benchmarks, agreement with the teacher."""
     final, header = log.finals[-1], log.header
     rows = [[markdown_text(row[0]), *row[1:]] for row in score_rows(log)]
     headers = ["capability", "before", "after", "change (95 % interval)", "tokens"]
@@ -62,7 +63,7 @@ def scores_section(
     text = (
         "On the test split, in points (100 x score), before training and after. A score is the mean "
         "over benchmark families, these the mean over their benchmarks. The interval is 1.96 standard "
-        "errors of the paired difference over items; a change without one moved no item.\n\n"
+        "errors of the paired difference over items; where there is none, no item's score changed.\n\n"
         + markdown(headers, rows, 1)
         + f"\nUtility of the task `{markdown_text(header.task)}`: {100 * final.utility:.2f} points.\n\n"
         + markdown(["capability", "benchmark", "test items", "corrected for chance"], items, 2)
@@ -82,6 +83,7 @@ def _chance(chance: float) -> str:
 
 
 def budget_section(log: Log) -> str:
+    """Tokens by kind, as the ledger counted them."""
     final = log.finals[-1]
     rows = [
         [f"`{kind}`", _KINDS.get(kind, ""), f"{count:,}"]
@@ -94,6 +96,7 @@ def budget_section(log: Log) -> str:
 
 
 def allocation_section(config: RunConfig, log: Log) -> str:
+    """Who allocated, what it was told, and the shares that it chose."""
     spent = tokens_by_source(log)
     total = sum(spent.values()) or 1.0
     first, last = log.steps[0].allocation, log.steps[-1].allocation

@@ -19,6 +19,7 @@ from readsim_hf.teachers.connection import is_server
 
 
 def about_section(config: RunConfig, parts: Components, log: Log, student: str) -> str:
+    """What the student is, in two sentences."""
     kind = (
         f"LoRA adapters (rank {config.training.lora}) for the language model"
         if config.training.lora
@@ -36,6 +37,7 @@ def about_section(config: RunConfig, parts: Components, log: Log, student: str) 
 
 
 def pair_section(config: RunConfig, parts: Components, student: str) -> str:
+    """Sources and fingerprints of teachers and student."""
     _, teacher, _ = sources(
         config.pair.name, config.pair.teacher, config.pair.student, config.pair.layers
     )
@@ -59,6 +61,7 @@ def pair_section(config: RunConfig, parts: Components, student: str) -> str:
 
 
 def method_section(config: RunConfig, parts: Components) -> str:
+    """Signal, objective and decoding."""
     signal, objective, kept = supervision(config)
     settings = ", ".join(f"{k} = {v}" for k, v in sorted(vars(objective).items()))
     lines = [
@@ -88,6 +91,7 @@ def _of_k(kind: str, k: int) -> str:
 def data_section(
     config: RunConfig, parts: Components, counts: Mapping[str, Mapping[str, int]]
 ) -> str:
+    """Library, templates, curriculum, and prompts of each capability."""
     library, data = parts.library, config.data
     rows = [
         [
@@ -115,6 +119,7 @@ def data_section(
 
 
 def training_section(config: RunConfig) -> str:
+    """The recipe, field by field."""
     recipe = vars(config.training)
     shown = [[f"`{name}`", f"`{value}`"] for name, value in recipe.items()]
     return markdown(["setting", "value"], shown, 2)
@@ -123,6 +128,7 @@ def training_section(config: RunConfig) -> str:
 def loading_section(
     config: RunConfig, parts: Components, student: str, prompts: Mapping[str, Any] | None
 ) -> str:
+    """Code that loads the student, and how prompts are asked."""
     base = hub_id(student) or "THE-BASE-MODEL"
     lines = ["from transformers import AutoModelForCausalLM, AutoTokenizer", ""]
     if config.training.lora:
@@ -165,6 +171,7 @@ def loading_section(
 
 
 def limits_section(config: RunConfig, parts: Components) -> str:
+    """What the numbers do not say."""
     generated = [
         b.capability
         for b in parts.suite.benchmarks
@@ -176,8 +183,9 @@ def limits_section(config: RunConfig, parts: Components) -> str:
             f"what another seed or order of training would have given: this is one run (seed {config.seed})."
         ),
         (
-            "Only what the table of scores names was measured. Safety, bias, truthfulness, other languages "
-            "and other uses were not, unless the table names them."
+            "Only what the table of scores names was measured. "
+            + ("" if "safety" in parts.suite.capabilities else "Safety was not. ")
+            + "Bias, truthfulness, other languages and other uses were not."
         ),
     ]
     if generated:
@@ -187,11 +195,11 @@ def limits_section(config: RunConfig, parts: Components) -> str:
         )
     if parts.left_out:
         lines.append(f"{len(parts.left_out)} templates were left out: too long for the context.")
-    lines.append("The student may repeat what the teacher gets wrong.")
     return "\n".join(f"* {line}" for line in lines)
 
 
 def open_section(student: str) -> str:
+    """What only the owner can fill in."""
     lines = [
         (
             "the licence of these weights (`license`, `license_name` in the front matter), which the "
@@ -210,6 +218,7 @@ def open_section(student: str) -> str:
 
 
 def repeating_section(config: RunConfig, log: Log) -> str:
+    """Settings and command that repeat the run, and the versions that it ran with."""
     table = published(config.table())
     table["data"].pop("cache", None)
     name = run_name(config)
@@ -229,6 +238,7 @@ def repeating_section(config: RunConfig, log: Log) -> str:
 
 
 def citation_section(log: Log) -> str:
+    """How readsim is cited."""
     version = log.header.versions.get("readsim", "")
     entry = (
         "@software{readsim,\n  title = {readsim: a simulator of budgeted capability distillation},\n"

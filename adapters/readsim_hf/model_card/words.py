@@ -10,12 +10,11 @@ from readsim_hf.models.loading import locate
 from readsim_hf.published import published, without_keys
 
 FILL_IN = "fill-in"  # begins each value of the front matter that nobody but the owner knows
-
-
 TODO = "**TO FILL IN:**"
 
 
 def card_title(student: str) -> str:
+    """The name of the new model, until its owner gives it another."""
     return f"{source_name(student)}-distilled"
 
 
@@ -29,6 +28,7 @@ def hub_id(source: str) -> str | None:
 
 
 def source_text(source: str) -> str:
+    """A source as it may be shown, fit for a code span."""
     return str(published(source)).replace("`", "'")
 
 
@@ -41,6 +41,7 @@ def source_name(source: str) -> str:
 
 
 def name_list(names: Sequence[str]) -> str:
+    """Names with commas, each once."""
     return ", ".join(markdown_text(name) for name in dict.fromkeys(names))
 
 
