@@ -1,6 +1,6 @@
 """The contract between the environment and whatever trains and measures: simulator or real models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -9,6 +9,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError
+from readsim.runs.rows import SampledReply
 from readsim.worlds.world import World
 
 TokenUsage = Mapping[str, int]
@@ -192,6 +193,15 @@ class OffersOutlook(Protocol):
 
     def outlook(self, weights: Array, tokens: float) -> Array:
         """(A, V): change of the true visible profile after `tokens` at each allocation (A, S)."""
+        ...
+
+
+@runtime_checkable
+class OffersSamples(Protocol):
+    """A backend whose probes leave something to read: the run log keeps it beside the profile."""
+
+    def probe_samples(self) -> Sequence[SampledReply]:
+        """Replies that the last probe of the run (`reset`, `run_interval`) got anyway; empty for none."""
         ...
 
 

@@ -15,6 +15,7 @@ from readsim.backend import Final, Measurement, TokenUsage, added
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.runs.rows import SampledReply
 from readsim.streams import seed_sequence
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config
@@ -34,7 +35,7 @@ class HFBackend:
 
     parts    pair, prompts, teacher, objective, probes: what does not change during a run
     budget   supervised tokens B that the learning-rate schedule and the curriculum are over
-    watch    called with ("window" | "interval" | "pool" | "restored", numbers) during the run
+    watch    called with ("window" | "interval" | "pool" | "snapshot" | "restored", numbers) during the run
     workbench   a folder where interventions are kept (`intervene`); None keeps none
     identified  the interventions that the task's requirement was identified with: what they took is
                 charged to each run
@@ -55,6 +56,7 @@ class HFBackend:
         self._spent = 0
         self._student: Student | None = None
         self._measured: ItemScores | None = None
+        self._samples: tuple[SampledReply, ...] = ()
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -97,6 +99,7 @@ class HFBackend:
         self.tested = None
         before = {} if self.identified is None else self.identified.token_usage
         measured = self.measure("probe")
+        self._samples = measured.samples
         return Measurement(measured.profile, added(before, measured.token_usage))
 
     def _new_feed(self) -> ExampleStream:
@@ -124,6 +127,7 @@ class HFBackend:
             self.seconds["train"] += time.perf_counter() - asked
         self._spent += tokens
         self._measured = self.measure("probe")
+        self._samples = self._measured.samples
         used = self._feed.tokens
         usage = {k: used[k] - before[k] for k in used}
         usage |= {"student": tokens, **self._measured.token_usage}
@@ -188,6 +192,10 @@ class HFBackend:
             raise CapabilityMissingError("no interval was run yet")
         return self._measured
 
+    def probe_samples(self) -> tuple[SampledReply, ...]:
+        """What the student said to a few items of each capability when it was last probed."""
+        return self._samples
+
     def _tree(self) -> dict[str, Any]:
         return {
             "seed": self._seed,
@@ -206,6 +214,7 @@ class HFBackend:
         self.watch("restored", {"spent": self._spent / self.budget})
 
     def snapshot(self) -> dict[str, Any]:
+        self.watch("snapshot", {})
         student = self.student
         copies = (
             {k: t.detach().cpu().numpy().copy() for k, t in part.items()}

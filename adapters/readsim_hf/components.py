@@ -149,6 +149,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         hidden=hidden_of(benchmarks),
         batch_size=config.probes.batch_size,
         truncate=config.probes.truncate,
+        samples=config.probes.samples,
     )
     manifest = manifest_of(config, pair, library, teacher, splits)
     made = Components(

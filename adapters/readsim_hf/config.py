@@ -136,7 +136,8 @@ class ProbeConfig:
     the final answer only or, with `form = "rationale"` ("equations", "plan"), for what leads there
     first: the same for all runs that are compared, whatever signal they train on. `allow_code`
     lets benchmarks run model-written code in a limited subprocess. `truncate` cuts items that are too
-    long for the model on the left; without it they are an error.
+    long for the model on the left; without it they are an error. `samples` replies of each capability
+    are kept at each decision, in the run log and for TensorBoard and its like; 0 keeps none.
     """
 
     __pydantic_config__ = _STRICT
@@ -150,9 +151,10 @@ class ProbeConfig:
     truncate: bool = False
     benchmarks: tuple[BenchmarkConfig, ...] = ()
     allow_code: bool = False
+    samples: int = 2
 
     def __post_init__(self) -> None:
-        for name, least in (("probe", 2), ("dev", 2), ("test", 2), ("seed", 0)):
+        for name, least in (("probe", 2), ("dev", 2), ("test", 2), ("seed", 0), ("samples", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
         for name in ("max_new_tokens", "batch_size"):

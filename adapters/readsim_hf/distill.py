@@ -1,6 +1,6 @@
 """`readsim distill`: one real run, from settings to tables, with every decision on disk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +33,7 @@ from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import refusals_of, save_results, show_identified, show_results
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.token_estimate import show_token_estimate
+from readsim_hf.tracking import check_trackers
 from readsim_hf.training.agreement import agreement
 from readsim_hf.training.distributed_student import is_sharded
 from readsim_hf.training.process_group import ProcessGroup, said_once
@@ -66,10 +67,12 @@ def distill(
     out: Path,
     *,
     resume: bool = False,
-    tensorboard: bool = False,
+    log_to: Sequence[str] = (),
     dry_run: bool = False,
 ) -> None:
     """Run, or with `resume` continue, the run that the settings describe; results are in `out`.
+
+    `log_to` names where it can be watched besides (`readsim_hf.tracking`).
 
     Started as one of several processes, this one drives them or follows.
     """
@@ -81,7 +84,7 @@ def distill(
         if processes is not None and processes.rank:
             work(processes, config)
         else:
-            _drive(config, out, processes, resume, tensorboard, dry_run)
+            _drive(config, out, processes, resume, log_to, dry_run)
 
 
 def _drive(
@@ -89,11 +92,12 @@ def _drive(
     out: Path,
     processes: ProcessGroup | None,
     resume: bool,
-    tensorboard: bool,
+    log_to: Sequence[str],
     dry_run: bool,
 ) -> None:
     """The run itself: of one process, or of the first of several."""
     console = Console()
+    log_to = check_trackers(log_to)
     if processes is not None:
         processes.agree(config.table())
         console.print(
@@ -121,7 +125,8 @@ def _drive(
             console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
             return
         write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
-        watching = ProgressDisplay(out / "runs" / run_name(config), config, env, tensorboard)
+        stem = out / "runs" / run_name(config)
+        watching = ProgressDisplay(stem, config, env, log_to, parts.identity[:16], path.exists())
         backend.watch = stack.enter_context(watching)
         stack.enter_context(
             interruptible(
@@ -135,7 +140,8 @@ def _drive(
         def conclude() -> None:
             ends = {"before": pair.fresh_student(), "after": backend.student.model}
             agreed.update({k: _agreement(m, held_out, parts) for k, m in ends.items() if held_out})
-            save_results(out, run_name(config), backend, agreed)
+            save_results(out, config, backend, agreed)
+            watching.concluded(read_log(path))
 
         run_one(
             lambda: env,
@@ -172,7 +178,7 @@ def _told(
     assert isinstance(backend, HFBackend)
     advice = f"what was done is kept in {out}, the same command resumes"
     with (
-        ProgressDisplay(out / "interventions" / run_name(config), config, env, False) as watching,
+        ProgressDisplay(out / "interventions" / run_name(config), config, env) as watching,
         interruptible(advice),
         torch.random.fork_rng(),
     ):

@@ -17,6 +17,9 @@ from readsim.runs.read_logs import Log, read_log
 from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
+from readsim_hf.config import RunConfig, run_name
+from readsim_hf.model_card.card import model_card
+from readsim_hf.model_card.measured import score_rows
 from readsim_hf.models.loading import no_progress_bars
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
@@ -24,12 +27,15 @@ from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
 
 
-def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[str, Any]) -> None:
-    """Curves (.png, .pdf, .svg), the trained student with its tokenizer, and (.json) seconds,
-    agreement, what teacher and prompt streams counted in this process.
+def save_results(
+    out: Path, config: RunConfig, backend: HFBackend, agreement: Mapping[str, Any]
+) -> None:
+    """Curves (.png, .pdf, .svg), the trained student with its tokenizer and model card, and (.json)
+    seconds, agreement, what teacher and prompt streams counted in this process.
 
     The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.
     """
+    name = run_name(config)
     log = read_log(out / "runs" / f"{name}.jsonl")
     with sober(), writing(out / "runs" / f"{name}.png"):
         save(draw_profile(log), out / "runs" / f"{name}.png")
@@ -39,6 +45,8 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         # with LoRA its adapters alone
         (model if hasattr(model, "peft_config") else bare(model)).save_pretrained(folder)
         backend.components.pair.tokenizer.save_pretrained(folder)
+        parts, counts = backend.components, backend.prompt_counts
+        model_card(config, parts, log, counts, agreement).save(folder / "README.md")
     suite = backend.components.suite
     if backend.tested is None:  # the process that measured it ended before it could write
         suite.open_test()
@@ -94,22 +102,10 @@ def show_results(
     refusals: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
     """Each capability on the test split, before and after; refusals; utility; tokens by kind."""
-    final, header = log.finals[-1], log.header
-    spent = dict.fromkeys(header.sources, 0.0)
-    for row in log.steps:
-        for name, share in zip(header.sources, row.allocation, strict=True):
-            spent[name] += share * row.tokens
+    final = log.finals[-1]
     table = Table("capability", "start", "end", "change", "tokens", title="test split, points")
-    each = (header.capabilities, final.final_profile, final.final_change)
-    for name, score, change, sd in zip(*each, final.final_change_sd, strict=True):
-        tokens = show_tokens(round(spent[name])) if name in spent else "-"
-        table.add_row(
-            name,
-            f"{100 * (score - change):.1f}",
-            f"{100 * score:.1f}",
-            f"{100 * change:+.1f}" + (f" ± {196 * sd:.1f}" if sd else ""),  # 0: no item changed
-            tokens,
-        )
+    for row in score_rows(log):
+        table.add_row(*row)
     for column in table.columns[1:]:
         column.justify = "right"
     console.print(table)

@@ -22,6 +22,7 @@ from readsim.arrays import Array
 from readsim.backend import (
     DurableBackend,
     OffersAlignment,
+    OffersSamples,
     OffersSourceSizes,
     OffersTeacher,
     OffersWorld,
@@ -161,12 +162,12 @@ def rollout(
         for env, seed in zip(envs, seeds, strict=True):
             observation, _ = env.reset(seed=seed)
             runs.append(Run(env, setup_for(env, allocator, seed), observation))
+        first = [_start(run) for run in runs]
         with watch.blame(allocator, runs), watch:
             states = allocator.init_many([run.setup for run in runs])
         check_state(allocator, states[0] if states else None)
         for run, state in zip(runs, states, strict=True):
             run.state = state
-        first = [_start(run) for run in runs]
         _record(first, runs, rows, log, checkpoint)
     while active := [run for run in runs if not run.over]:
         new = _round(active, allocator, watch)
@@ -177,10 +178,17 @@ def rollout(
 
 
 def _start(run: Run) -> Row:
-    row = {"kind": "start", "seed": run.setup.seed, "profile": run.env.profile}
+    """Made before the allocator begins, which may train and measure (an offline pool)."""
+    row = {"kind": "start", "seed": run.setup.seed, "profile": run.env.profile, **_sampled(run.env)}
     if not np.array_equal(run.setup.requirement, run.env.episode.task.requirement):
         row["requirement"] = run.setup.requirement
     return row
+
+
+def _sampled(env: DistillEnv) -> Row:
+    """What the backend shows of its last probe, as plain data; nothing where it shows none."""
+    found = env.backend.probe_samples() if isinstance(env.backend, OffersSamples) else ()
+    return {"samples": [sample._asdict() for sample in found]} if found else {}
 
 
 def _told(run: Run) -> Setup:
@@ -271,7 +279,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             transitions.append(run.last)
             where = {"seed": run.setup.seed, "step": run.step}
             shown = {"tokens": info["tokens"], "spent": info["spent"]}
-            measured = {"profile": after, "reward": reward, "dev_profile": dev}
+            measured = {"profile": after, "reward": reward, "dev_profile": dev, **_sampled(run.env)}
             row = {"kind": "step", **where, **shown, "allocation": given, "change": change}
             rows.append({**row, **measured})
             if run.over:

@@ -7,7 +7,7 @@ V is the number of visible capabilities, K of all, S of sources.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -70,14 +70,32 @@ class RunHeader:
         return self.manifest is not None
 
 
+class SampledReply(NamedTuple):
+    """What the student said to one probe prompt: the prompt, its gold answer, the reply, and its score.
+
+    `item` is the prompt's id. A score of 1 is right; texts are cut where they are long.
+    """
+
+    capability: str
+    item: str
+    asked: str
+    gold: str
+    reply: str
+    score: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StartRow:
-    """Before the first decision: probed profile (V,); requirement (V,) where it was not the task's."""
+    """Before the first decision: probed profile (V,); requirement (V,) where it was not the task's.
+
+    samples are replies of the student as it starts, where the backend shows some.
+    """
 
     kind: ClassVar[str] = "start"
     seed: int
     profile: Array
     requirement: Array | None = None
+    samples: tuple[SampledReply, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
@@ -85,7 +103,8 @@ class StartRow:
 class StepRow:
     """A decision: tokens trained on, all spent so far, allocation (S,), profile (V,) probed afterwards.
 
-    change (V,), reward, dev_profile (V,) and report are None or empty where nothing was measured or said.
+    change (V,), reward, dev_profile (V,) and report are None or empty where nothing was measured or said;
+    samples are replies of the student at this decision, where the backend shows some.
     """
 
     kind: ClassVar[str] = "step"
@@ -99,6 +118,7 @@ class StepRow:
     reward: float | None = None
     dev_profile: Array | None = None
     report: Mapping[str, Any] = field(default_factory=_nothing)
+    samples: tuple[SampledReply, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
@@ -186,6 +206,7 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
             seed=seed,
             profile=_numbers(rest, "profile", v, where, gaps=True),
             requirement=_optional(rest, "requirement", v, where),
+            samples=_samples(rest, where),
             extra=rest or NOTHING,
         )
     if kind == "step":
@@ -200,6 +221,7 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
             reward=_number(rest, "reward", where) if _has(rest, "reward") else None,
             dev_profile=_optional(rest, "dev_profile", v, where),
             report=_table(rest, "report", where) if _has(rest, "report") else NOTHING,
+            samples=_samples(rest, where),
             extra=rest or NOTHING,
         )
     return FinalRow(
@@ -253,6 +275,21 @@ def _table(row: dict[str, Any], key: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected an object")
     return value
+
+
+def _samples(row: dict[str, Any], where: str) -> tuple[SampledReply, ...] | None:
+    if not _has(row, "samples"):
+        return None
+    value = row.pop("samples")
+    texts = set(SampledReply._fields) - {"score"}
+    for sample in value if isinstance(value, list) else [value]:
+        whole = isinstance(sample, dict) and set(sample) == set(SampledReply._fields)
+        if not whole or not all(isinstance(sample[key], str) for key in texts):
+            raise RunLogError(
+                f"{where}: samples holds {str(sample)[:60]}, expected objects with "
+                f"{', '.join(SampledReply._fields)}"
+            )
+    return tuple(SampledReply(**{**s, "score": _number(dict(s), "score", where)}) for s in value)
 
 
 def _optional(row: dict[str, Any], key: str, length: int | None, where: str) -> Array | None:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from readsim_hf.cli.options import Chosen, need_extra, with_run_options
+from readsim.cli.common import parse_list
+from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
 
 
 @with_run_options
@@ -15,8 +16,11 @@ def distill(
         "results/distill"
     ),
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    log_to: Annotated[
+        Text, typer.Option(help="Where to watch it besides: tensorboard, wandb, trackio.")
+    ] = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Also write TensorBoard event files.")
+        bool, typer.Option("--tensorboard", help="Short for --log-to tensorboard.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be spent, and stop.")
@@ -26,4 +30,5 @@ def distill(
     need_extra()
     from readsim_hf.distill import distill as run
 
-    run(chosen.file, chosen.table, out, resume=resume, tensorboard=tensorboard, dry_run=dry_run)
+    trackers = [*(parse_list(log_to, "log-to") or ()), *(["tensorboard"] * tensorboard)]
+    run(chosen.file, chosen.table, out, resume=resume, log_to=trackers, dry_run=dry_run)

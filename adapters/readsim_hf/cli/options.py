@@ -101,6 +101,9 @@ def choose(
         Text,
         typer.Option(help="What probes ask for: answer; rationale, equations or plan and answer."),
     ] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Replies a capability that are kept at each decision.")
+    ] = None,
     precision: Annotated[Text, typer.Option(help="fp32 or bf16 (autocast).")] = None,
     lora: Annotated[int | None, typer.Option(help="LoRA rank; 0 trains all weights.")] = None,
     gradient_checkpointing: Annotated[
@@ -156,7 +159,12 @@ def choose(
             "templates": templates or None,
             "capabilities": parse_list(capabilities, "capabilities"),
         },
-        "probes": {"probe": probe_items, "dev": probe_items, "form": probe_form},
+        "probes": {
+            "probe": probe_items,
+            "dev": probe_items,
+            "form": probe_form,
+            "samples": samples,
+        },
     }
     return Chosen(config, _given(options))
 

@@ -48,7 +48,9 @@ def load_bfcl(
         items.append(row_item(name, data, ("messages", "function")))
 
     return (
-        TextBenchmark(name, entry.capability, _ask, _score, max_new_tokens, group=entry.name),
+        TextBenchmark(
+            name, entry.capability, _ask, _score, max_new_tokens, group=entry.name, gold=_gold
+        ),
         tuple(items),
     )
 
@@ -67,6 +69,10 @@ def _answers(path: Path, rows: list[dict[str, Any]]) -> dict[Any, Any]:
 def _ask(data: Mapping[str, Any]) -> str:
     said = "\n\n".join(str(message["content"]) for message in data["messages"])
     return _ASK.format(functions=json.dumps(data["function"], indent=1), question=said)
+
+
+def _gold(data: Mapping[str, Any]) -> str:
+    return json.dumps(data["accepted"]) if data["accepted"] else "(no call)"
 
 
 def _score(data: Mapping[str, Any], reply: str) -> float:

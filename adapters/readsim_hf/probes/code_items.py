@@ -64,7 +64,10 @@ def load_humaneval(
     def score(data: Mapping[str, Any], reply: str) -> float:
         return float(pass_at_1(humaneval_program(data, reply), allow_code=allow_code).passed)
 
-    made = TextBenchmark(entry.name, entry.capability, ask, score, max_new_tokens, _STOP)
+    def gold(data: Mapping[str, Any]) -> str:
+        return str(data.get("canonical_solution") or data["test"])
+
+    made = TextBenchmark(entry.name, entry.capability, ask, score, max_new_tokens, _STOP, gold=gold)
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)
 
 
@@ -91,5 +94,10 @@ def load_mbpp(
     def score(data: Mapping[str, Any], reply: str) -> float:
         return float(pass_at_1(mbpp_program(data, reply), allow_code=allow_code).passed)
 
-    made = TextBenchmark(entry.name, entry.capability, ask, score, max_new_tokens, ("[DONE]",))
+    def gold(data: Mapping[str, Any]) -> str:
+        return str(data.get("code") or "\n".join(data["test_list"]))
+
+    made = TextBenchmark(
+        entry.name, entry.capability, ask, score, max_new_tokens, ("[DONE]",), gold=gold
+    )
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)

@@ -68,6 +68,15 @@ class StockBenchmark:
             return None
         return float(sample[self.entry.metric])
 
+    def reply(self, sample: Mapping[str, Any]) -> str:
+        said = [resps[0] for resps in sample["resps"]]
+        if self.entry.output != "multiple_choice":
+            return str(said[0])
+        choices = [str(arguments[1]).strip() for arguments in sample["arguments"]]
+        by = [len(c) if self.entry.metric == "acc_norm" else 1 for c in choices]
+        scored = [likelihood / max(n, 1) for (likelihood, _), n in zip(said, by, strict=True)]
+        return choices[scored.index(max(scored))]
+
 
 def load_stock(
     entry: BenchmarkEntry,

@@ -98,7 +98,10 @@ def load_toolbench(entry: BenchmarkEntry, path: str | Path, max_new_tokens: int 
         answers = data["answer"] if isinstance(data["answer"], list) else [data["answer"]]
         return float(any(same_calls(reply, str(answer)) for answer in answers))
 
-    made = TextBenchmark(entry.name, entry.capability, _prompt, score, max_new_tokens)
+    def gold(data: Mapping[str, Any]) -> str:
+        return str(data["answer"])
+
+    made = TextBenchmark(entry.name, entry.capability, _prompt, score, max_new_tokens, gold=gold)
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)
 
 
@@ -114,7 +117,10 @@ def load_followeval(entry: BenchmarkEntry, path: str | Path, max_new_tokens: int
     def score(data: Mapping[str, Any], reply: str) -> float:
         return float(follows(data["rule"], data["value"], reply))
 
-    made = TextBenchmark(entry.name, entry.capability, _prompt, score, max_new_tokens)
+    def gold(data: Mapping[str, Any]) -> str:
+        return f"({data['rule']} {json.dumps(data['value'])})"
+
+    made = TextBenchmark(entry.name, entry.capability, _prompt, score, max_new_tokens, gold=gold)
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)
 
 
