@@ -7,7 +7,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, ReadsimError
-from readsim.fitting.csv_table import Sheet
+from readsim.files import Sheet
 from readsim.token_counts import parse_tokens, show_tokens
 
 UNKNOWN_BUDGET = (
