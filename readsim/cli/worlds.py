@@ -12,7 +12,7 @@ from readsim.errors import ConfigError
 from readsim.files import suffix_of
 from readsim.token_counts import show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
-from readsim.worlds.effects import parse_scores, world_from_csv
+from readsim.worlds.effects_csv import parse_scores, world_from_csv
 
 
 def worlds(

@@ -51,14 +51,12 @@ def parse_json(text: str, path: AnyPath, line: int | None = None) -> Any:
         hint = "" if line is None else ": accepted is one JSON object a line"
         raise ConfigError(f"{at}: not JSON: {error.msg}{hint}") from error
     except (ValueError, RecursionError) as error:  # a field twice, 5000 digits, 5000 brackets
-        raise ConfigError(f"{_where(path, line)}: not JSON: {error}") from error
+        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        where = str(path) if line is None else f"{path}, line {line}"
+        raise ConfigError(f"{where}: not JSON: {said}") from error
     if line is None and (wrong := fault(value)):
         raise ConfigError(f"{path}: {wrong[0]}: {wrong[1]}")
     return value
-
-
-def _where(path: AnyPath, line: int | None) -> str:
-    return str(path) if line is None else f"{path}, line {line}"
 
 
 def unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:

@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import tokenize
+import warnings
 from typing import Any
 
 from readsim.files.json_text import fault, unique
@@ -64,43 +65,41 @@ class _Parser:
 
     def _value(self) -> Any:
         token = self._take()
-        if token.string in ("[", "("):
-            return self._items(_CLOSING[token.string], self._value)
-        if token.string == "{":
-            return unique(self._items("}", self._pair))
-        if token.type == tokenize.STRING:
-            value = ast.literal_eval(token.string)
-            if not isinstance(value, str):
-                raise ValueError(f"{token.string[:40]!r} is not text")
-            return value
-        if token.type == tokenize.NUMBER:
-            return _number(token.string)
-        if token.string in ("-", "+"):
-            number = _number(self._take().string)
-            return -number if token.string == "-" else number
-        if token.string in _CONSTANTS:
-            return _CONSTANTS[token.string]
-        if token.string in _WRAPPED:
+        word = token.string
+        if word in _CLOSING:
+            items = self._items(word)
+            return unique(items) if word == "{" else items
+        if token.type in (tokenize.STRING, tokenize.NUMBER):
+            return _constant(word, str if token.type == tokenize.STRING else (int, float))
+        if word in ("-", "+"):
+            number = _constant(self._take().string, (int, float))
+            return -number if word == "-" else number
+        if word in _WRAPPED:
             return self._wrapped()
-        if token.string == "...":
-            raise ValueError(
-                "NumPy left out a part of the list (...): export the rows as JSON lines"
-            )
-        raise ValueError(f"{token.string!r} where a value was expected")
+        if word not in _CONSTANTS:
+            more = " (NumPy left out a part of the list)" if word == "..." else ""
+            raise ValueError(f"{word!r} where a value was expected{more}")
+        return _CONSTANTS[word]
 
-    def _items(self, closing: str, read: Any) -> list[Any]:
-        """The items up to the closing bracket."""
+    def _items(self, opening: str) -> list[Any]:
+        """The items up to the closing bracket; between [ and ], NumPy puts spaces in place of commas."""
+        read = self._pair if opening == "{" else self._value
         out: list[Any] = []
         commas = 0
-        while self._next != closing:
+        while self._next != _CLOSING[opening]:
+            apart = not out or commas == len(out) or self._tokens[self._at - 1].end != self._here
             out.append(read())
+            if not apart or (commas < len(out) - 1 and (commas or opening != "[")):
+                raise ValueError("a comma is missing between two items")
             if self._next == ",":
                 self._take()
                 commas += 1
-        self._take(closing)
-        if commas and commas < len(out) - 1:
-            raise ValueError("a comma is missing between two items")
+        self._take(_CLOSING[opening])
         return out
+
+    @property
+    def _here(self) -> tuple[int, int]:
+        return self._tokens[self._at].start
 
     def _pair(self) -> tuple[str, Any]:
         key = self._value()
@@ -129,8 +128,14 @@ class _Parser:
         return value
 
 
-def _number(text: str) -> int | float:
-    value = ast.literal_eval(text)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{text!r} is not a number")
+def _constant(text: str, kinds: type | tuple[type, ...]) -> Any:
+    """A text or number as Python writes it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an escape that Python does not know stays what it is
+            value = ast.literal_eval(text)
+    except SyntaxError as error:
+        raise ValueError(f"{text[:40]!r} is no value") from error
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise ValueError(f"{text[:40]!r} is not {'text' if kinds is str else 'a number'}")
     return value

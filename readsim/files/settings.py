@@ -70,7 +70,7 @@ def _yaml(text: str, path: Path) -> Any:
             return super().construct_mapping(node, deep=deep)
 
     try:
-        value = yaml.load(text, Strict)  # noqa: S506  # a safe loader
+        value = yaml.load(text, Strict)  # a safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)

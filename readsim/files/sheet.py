@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -145,10 +145,10 @@ def parse_sheet(text: str, path: Path, first_line: int = 1) -> Sheet:
             raise ConfigError(
                 f"{path}, line {at}: {len(row)} cells where the header has {len(header)}"
             )
-    if rows and _INDEX.fullmatch(header[0]) and len(header) > 1:
-        if [row[0] for _, row in rows] == [str(n) for n in range(len(rows))]:
-            header = header[1:]
-            rows = [(at, row[1:]) for at, row in rows]
+    counted = [row[0] for _, row in rows] == [str(n) for n in range(len(rows))]
+    if len(header) > 1 and _INDEX.fullmatch(header[0]) and counted:
+        header = header[1:]
+        rows = [(at, row[1:]) for at, row in rows]
     for n, name in enumerate(header):
         if not name:
             raise ConfigError(f"{path}, line {line}: column {n + 1} has no name")
@@ -168,9 +168,10 @@ def _records(text: str, path: Path, first_line: int) -> tuple[str, Records]:
         return said[1], _parse(text[said.end() :], said[1], path, first_line + 1)
     options = {}
     for delimiter in (d for d in DELIMITERS if d in text):
-        header = next(iter(_parse(text, delimiter, path, first_line, header_only=True)), (0, [""]))
-        if len(header[1]) > 1:
-            options[delimiter] = len(header[1])
+        with suppress(ConfigError):  # that cannot be what separates them
+            header = _parse(text, delimiter, path, first_line, header_only=True)
+            options[delimiter] = len(header[0][1]) if header else 1
+    options = {delimiter: width for delimiter, width in options.items() if width > 1}
     if len(options) < 2:
         delimiter = next(iter(options), ",")
         return delimiter, _parse(text, delimiter, path, first_line)
@@ -185,7 +186,8 @@ def _records(text: str, path: Path, first_line: int) -> tuple[str, Records]:
     if len(read) > 1:
         words = " or by ".join(DELIMITERS[d] for d in read)
         raise ConfigError(
-            f"{path}, line {first_line}: cells may be separated by {words}: put names that hold one into quotes"
+            f"{path}, line {first_line}: cells may be separated by {words}: put cells that hold one of "
+            "them into quotes"
         )
     if read:
         return next(iter(read.items()))

@@ -6,16 +6,12 @@ that `transfer_matrix(tokens)` equals E on the score scale.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from readsim.arrays import Array
-from readsim.errors import ConfigError, WorldError, unknown
-from readsim.files import AnyPath, read_text
-from readsim.files.sheet import parse_sheet
+from readsim.errors import WorldError
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.gains import GainBank, harm_grows_with_tokens, tabulated
 from readsim.worlds.links import Saturating
@@ -73,52 +69,30 @@ def world_from_effects(
     Raises WorldError or ConfigError for a table, names, scores or curves that do not fit together.
     """
     given = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
-    if lacking := [name for name, value in given.items() if value is None]:
+    lacking = [name for name, value in given.items() if value is None]
+    if lacking or tokens is None or unit is None:
         raise WorldError(asked_for(lacking))
-    assert tokens is not None and unit is not None
     if unit not in UNITS:
         raise WorldError(f"unit = {unit!r}: expected {FACTS['unit']}")
-    index, columns = (getattr(effects, name, None) for name in ("index", "columns"))
-    if index is not None and columns is not None:  # a data frame has the names
-        sources = [str(name) for name in index] if sources is None else sources
-        capabilities = [str(name) for name in columns] if capabilities is None else capabilities
-    try:
-        table = np.array(effects, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise WorldError(
-            f"effects: expected rows of numbers, all of one length ({error})"
-        ) from error
-    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
-        raise WorldError(f"effects of shape {table.shape}: expected finite numbers (S, K)")
-    reference = float(parse_tokens(tokens))
+    table, sources, capabilities = _named(effects, sources, capabilities)
     s, k = table.shape
-    sources = tuple(f"source_{i}" for i in range(s)) if sources is None else tuple(sources)
-    if capabilities is None and s != k:
-        raise WorldError(f"effects of shape {table.shape}: not square, so capabilities need names")
-    capabilities = sources if capabilities is None else tuple(capabilities)
-    if (len(sources), len(capabilities)) != (s, k):
-        raise WorldError(
-            f"effects of shape {table.shape} for {len(sources)} sources and {len(capabilities)} "
-            "capabilities"
-        )
+    reference = float(parse_tokens(tokens))
     notes = {"effects": "given as a table"} if provenance is None else dict(provenance)
-    if sources == capabilities and not np.diag(table).any() and table.any():
-        if unit != "relative":
+    if sources == capabilities and not np.diag(table).any():
+        if unit != "relative" and table.any():
             raise WorldError(
                 f"effects: the diagonal is all zero, and unit is {unit!r}: effects relative to training on "
                 "the capability alone have the unit relative"
             )
-        np.fill_diagonal(table, 1.0)
-        notes["diagonal"] = (
-            "all zero in the table: effects are relative to training on the capability alone, "
-            "whose own effect is read as 1"
-        )
+        if unit == "relative":
+            np.fill_diagonal(table, 1.0)
+            notes["diagonal"] = (
+                "all zero in the table: effects are relative to training on the capability alone, "
+                "whose own effect is read as 1"
+            )
     low, high = (_scores(name, given[name], k, unit) for name in ("start", "ceiling"))
     if unit == "relative":
-        up, down = np.maximum(table, 0.0).max(axis=0), np.maximum(-table, 0.0).max(axis=0)
-        fits = [MOST * (high[j] - low[j]) / up[j] for j in range(k) if up[j] > 0]
-        fits += [MOST * low[j] / down[j] for j in range(k) if down[j] > 0]
-        scale = float(min(fits, default=1.0))
+        scale = _fitting(table, low, high)
         notes["unit"] = f"one unit of the table is {scale:.6g} on the score scale"
     else:
         scale = 1.0 / UNITS[unit]
@@ -209,95 +183,38 @@ def _check_room(
         )
 
 
-def world_from_csv(
-    path: AnyPath,
-    *,
-    tokens: AnyBudget | None = None,
-    start: ArrayLike | None = None,
-    ceiling: ArrayLike | None = None,
-    unit: str | None = None,
-) -> World:
-    """The world of a file with the header `source,<capability>,...` and a row for each source.
-
-    What the table does not say is given as in `world_from_effects`, or by the file: lines above the header
-    such as `# tokens = 20M`, `# start = 0.4`, `# ceiling = 0.9, 0.8` (one number, or one for each capability)
-    and `# unit = shares`; or a column `tokens`. A fact that is given and in the file must be the same.
-
-    Raises ConfigError or WorldError naming file, line and column.
-    """
-    path = Path(path)
-    text = read_text(path)
-    said, skipped = _facts_above(text, path)
-    sheet = parse_sheet(text.split("\n", skipped)[-1], path, skipped + 1)
-    if sheet.header[0].lower() != "source" or len(sheet.header) < 2:
-        header = sheet.delimiter.join(sheet.header)
-        raise ConfigError(
-            f"{path}, line {skipped + 1}: header {header!r}: expected `source,<capability>,...`"
-        )
-    if "tokens" in sheet.header:
-        for line, cell in zip(sheet.lines, sheet.cells("tokens"), strict=True):
-            _note(said, "tokens", cell.strip(), f"{path}, line {line}")
-    capabilities = [name for name in sheet.header[1:] if name != "tokens"]
-    table = sheet.numbers(capabilities)
-    for name, value in (("tokens", tokens), ("start", start), ("ceiling", ceiling), ("unit", unit)):
-        if value is not None:
-            _note(said, name, value, f"{path} and the {name} that is given")
-    if lacking := [name for name in FACTS if name not in said]:
-        how = (
-            f"; by lines such as `# {lacking[0]} = ...` above the header, by options of `readsim worlds "
-            f"{path.name} {' '.join(f'--{name} ...' for name in lacking)} --save world.toml`, or from Python"
-        )
-        raise WorldError(f"{path}: {asked_for(lacking, how)}")
+def _named(
+    effects: ArrayLike, sources: Sequence[str] | None, capabilities: Sequence[str] | None
+) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
+    """The table (S, K) and its names. Raises WorldError for what is none, or has other names."""
+    index, columns = (getattr(effects, name, None) for name in ("index", "columns"))
+    if index is not None and columns is not None:  # a data frame has the names
+        sources = [str(name) for name in index] if sources is None else sources
+        capabilities = [str(name) for name in columns] if capabilities is None else capabilities
     try:
-        return world_from_effects(
-            table,
-            [name.strip() for name in sheet.cells(sheet.header[0])],
-            capabilities,
-            **{name: said[name] for name in FACTS},
-            name=Path(path.name.removesuffix(".gz")).stem,
-            provenance={"effects": f"table of effects in {path.name}"},
+        table = np.array(effects, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WorldError(
+            f"effects: expected rows of numbers, all of one length ({error})"
+        ) from error
+    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
+        raise WorldError(f"effects of shape {table.shape}: expected finite numbers (S, K)")
+    s, k = table.shape
+    sources = tuple(f"source_{i}" for i in range(s)) if sources is None else tuple(sources)
+    if capabilities is None and s != k:
+        raise WorldError(f"effects of shape {table.shape}: not square, so capabilities need names")
+    capabilities = sources if capabilities is None else tuple(capabilities)
+    if (len(sources), len(capabilities)) != (s, k):
+        raise WorldError(
+            f"effects of shape {table.shape} for {len(sources)} sources and {len(capabilities)} "
+            "capabilities"
         )
-    except ConfigError as error:
-        raise WorldError(f"{path}: {error}") from error
+    return table, sources, capabilities
 
 
-def _facts_above(text: str, path: Path) -> tuple[dict[str, Any], int]:
-    """What the lines `# name = value` above the header say, and how many lines there are above it."""
-    said: dict[str, Any] = {}
-    for n, line in enumerate(text.split("\n")):
-        if line.strip() and not line.lstrip().startswith("#"):
-            return said, n
-        name, sign, value = line.strip().strip(",;\t").lstrip("# ").partition("=")
-        name, value = name.strip().lower(), value.strip()
-        if not sign:
-            continue
-        where = f"{path}, line {n + 1}"
-        if name not in FACTS:
-            raise WorldError(f"{where}: {unknown('fact', name, FACTS)}")
-        _note(
-            said, name, parse_scores(value, where) if name in ("start", "ceiling") else value, where
-        )
-    return said, 0
-
-
-def parse_scores(text: str, where: str) -> list[float] | float:
-    """One number or several, with commas or spaces between them. Raises WorldError, which starts with `where`."""
-    try:
-        values = [float(part) for part in text.replace(",", " ").split()]
-    except ValueError as error:
-        raise WorldError(f"{where}: {text!r}: expected numbers, with decimal points") from error
-    if not values:
-        raise WorldError(f"{where}: expected a number after the sign =")
-    return values if len(values) > 1 else values[0]
-
-
-def _note(said: dict[str, Any], name: str, value: Any, where: str) -> None:
-    """Write a fact down. Raises WorldError where it contradicts what was said before."""
-    if name == "tokens":
-        try:
-            value = parse_tokens(value)
-        except ConfigError as error:
-            raise WorldError(f"{where}: {error}") from error
-    if name in said and not np.array_equal(said[name], value):
-        raise WorldError(f"{where}: {name} = {value!r}, and {said[name]!r} elsewhere: which is it?")
-    said[name] = value
+def _fitting(table: Array, low: Array, high: Array) -> float:
+    """The factor with which the largest effect uses MOST of the room to the ceiling or to 0."""
+    room = np.where(table > 0.0, high - low, low)[table != 0.0]
+    if not (room > 0.0).all():
+        raise WorldError("start: a capability at 0 cannot fall, and one at its ceiling cannot rise")
+    return float((MOST * room / np.abs(table[table != 0.0])).min()) if room.size else 1.0

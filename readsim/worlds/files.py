@@ -180,7 +180,7 @@ def load_world_file(path: AnyPath) -> World:
     suffix = suffix_of(source)
     try:
         if suffix in (".csv", ".tsv"):
-            from readsim.worlds.effects import world_from_csv
+            from readsim.worlds.effects_csv import world_from_csv
 
             return world_from_csv(source)
         if suffix not in (".toml", ".json") and source.is_file():

@@ -89,7 +89,10 @@ def test_a_folder_of_another_comparison_is_refused(capsys: pytest.CaptureFixture
 
 
 def test_an_effects_table_is_a_world(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("effects.csv").write_text("source,a,b\nx,0.1,-0.05\ny,0.0,0.2\nz,-0.1,0.1\n")
+    Path("effects.csv").write_text(
+        "# tokens = 1M\n# start = 0.4\n# ceiling = 0.9\n# unit = shares\n"
+        "source,a,b\nx,0.1,-0.05\ny,0.0,0.2\nz,-0.1,0.1\n"
+    )
     code, out, _ = call(
         capsys,
         *("compare", "--world", "effects.csv", "--budgets", "1M", "--steps", "4", "--seeds", "2"),

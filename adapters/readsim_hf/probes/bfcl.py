@@ -38,14 +38,11 @@ def load_bfcl(
         turns = row["question"]
         if not isinstance(turns, list) or len(turns) != 1 or not isinstance(turns[0], list):
             raise rows.fail(number, "question", "only questions of one turn can be asked")
-    answers = {} if "irrelevance" in path.stem else _answers(path, rows)
+    accepted = [[]] * len(rows) if "irrelevance" in path.stem else _accepted(rows)
     items = []
     name = f"{entry.name}/{path.stem.removeprefix('BFCL_v4_')}"
-    for number, row in enumerate(rows):
-        if answers and row["id"] not in answers:
-            raise rows.fail(number, "id", f"no accepted calls for id {row['id']!r}")
-        accepted = answers.get(row["id"], [])
-        data = {"messages": row["question"][0], "function": row["function"], "accepted": accepted}
+    for row, calls in zip(rows, accepted, strict=True):
+        data = {"messages": row["question"][0], "function": row["function"], "accepted": calls}
         items.append(row_item(name, data, ("messages", "function")))
 
     return (
@@ -54,18 +51,25 @@ def load_bfcl(
     )
 
 
-def _answers(path: Path, rows: Rows) -> dict[Any, Any]:
+def _accepted(rows: Rows) -> list[list[Any]]:
+    """The accepted calls of each row: its own, or by its id those of the file in `possible_answer`."""
     if all(row["ground_truth"] is not None for row in rows):
-        return {row["id"]: row["ground_truth"] for row in rows}
-    beside = path.parent / "possible_answer" / path.name
+        return [row["ground_truth"] for row in rows]
+    beside = rows.path.parent / "possible_answer" / rows.path.name
     if not beside.is_file():
         raise ConfigError(
-            f"{path}: rows have no 'ground_truth' and there is no file {str(beside)!r}"
+            f"{rows.path}: rows have no 'ground_truth' and there is no file {str(beside)!r}"
         )
-    return {
-        row["id"]: row["ground_truth"]
-        for row in read_rows(beside, {"id": text, "ground_truth": listed})
-    }
+    answers: dict[str, list[Any]] = {}
+    given = read_rows(beside, {"id": text, "ground_truth": listed})
+    for number, row in enumerate(given):
+        if row["id"] in answers:
+            raise given.fail(number, "id", f"{row['id']!r} is there twice")
+        answers[row["id"]] = row["ground_truth"]
+    for number, row in enumerate(rows):
+        if row["id"] not in answers:
+            raise rows.fail(number, "id", f"no accepted calls for id {row['id']!r}")
+    return [answers[row["id"]] for row in rows]
 
 
 def _ask(data: Mapping[str, Any]) -> str:
