@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from readsim.errors import ConfigError
+from readsim.files.frame import read_frame
 from readsim.runs.cell import Cell, world_digest
 from readsim.worlds import load_world
 
@@ -42,7 +43,8 @@ def write_timings(path: Path, seconds: dict[Cell, float]) -> None:
     ]
     table = pd.DataFrame(rows)
     if path.is_file():
-        old = pd.read_csv(path).set_index(["allocator", "task", "budget"])["seconds"]
+        index = ["allocator", "task", "budget"]
+        old = read_frame(path, [*index, "seconds"]).set_index(index)["seconds"]
         keys = pd.MultiIndex.from_frame(table[["allocator", "task", "budget"]])
         before = old.reindex(keys).fillna(0.0).to_numpy()
         table["seconds"] = table["seconds"].where(table["seconds"] > 0, before)

@@ -180,12 +180,12 @@ def test_a_bad_value_names_its_field(settings: dict[str, Any], message: str) -> 
 SMALL = ("--budget", "600", "--steps", "2", "--probe-items", "3", "--out", "run")
 
 MISTAKES: list[tuple[list[str], str, list[str]]] = [
-    (["--config", "absent.toml"], "", ["absent.toml", "No such file"]),
+    (["--config", "absent.toml"], "", ["absent.toml", "no such file"]),
     (["--config", "run.toml"], "budget = = 3", ["run.toml", "line 1"]),
-    (["--config", "run.toml"], "x = '\xff'", ["run.toml", "utf-8"]),
+    (["--config", "run.toml"], "x = '\xff'", ["run.toml", "line 1, column 6", "UTF-8"]),
     (["--config", "run.toml"], "stesp = 3", ["unknown field stesp", "did you mean 'steps'"]),
     (["--config", "run.toml"], "pair = 'nano'", ["pair = 'nano'"]),
-    (["--config", "run.toml"], "[data]\ntemplates = ['no.jsonl']", ["no.jsonl", "cannot be read"]),
+    (["--config", "run.toml"], "[data]\ntemplates = ['no.jsonl']", ["no.jsonl", "no such file"]),
     (
         ["--config", "run.toml"],
         "[[probes.benchmarks]]\nname = 'gsm8k'\npath = 'no.jsonl'",

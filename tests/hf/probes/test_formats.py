@@ -1,4 +1,4 @@
-"""Every benchmark: the same rows as JSON lines, CSV and Parquet exported to CSV are the same items and scores."""
+"""Every benchmark: the same rows as JSON lines, CSV and Parquet made CSV are the same items and scores."""
 
 import gzip
 import json
