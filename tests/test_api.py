@@ -43,7 +43,7 @@ def test_a_script_from_the_docstrings_alone() -> None:
     world = world_from_effects(
         [[8, -2], [3, 5]],
         sources=["math", "code"],
-        tokens=np.int64(20_000_000),
+        tokens=np.float64(2e7),
         start=pd.Series([30.0, 40.0]),
         ceiling=90,
         unit="points",

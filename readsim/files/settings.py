@@ -54,7 +54,7 @@ def _yaml(text: str, path: Path) -> Any:
             f"{path}: YAML needs PyYAML, which is not installed (TOML and JSON do not)"
         ) from error
 
-    class Strict(yaml.SafeLoader):
+    class Strict(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML gives no types
         """As the safe loader, but without a key that is there twice."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -67,7 +67,8 @@ def _yaml(text: str, path: Path) -> Any:
                         None, None, f"field {name!r} is given twice", key.start_mark
                     )
                 seen[name if isinstance(name, str) else id(key)] = key
-            return super().construct_mapping(node, deep=deep)
+            made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+            return made
 
     try:
         value = yaml.load(text, Strict)  # a safe loader

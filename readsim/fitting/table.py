@@ -212,7 +212,7 @@ def _look_swapped(
 ) -> bool:
     """Whether the second file reads as shares."""
     try:
-        read_tokens(measured, wanted, options.tolerance, options.budget)
+        read_tokens(measured, wanted, options.tolerance, options.budget or 1.0)
     except ConfigError:
         return False
     return True

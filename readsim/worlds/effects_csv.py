@@ -37,7 +37,8 @@ def world_from_csv(
     if sheet.header[0].lower() != "source" or len(sheet.header) < 2:
         header = sheet.delimiter.join(sheet.header)
         raise ConfigError(
-            f"{path}, line {skipped + 1}: header {header!r}: expected `source,<capability>,...`"
+            f"{path}, line {skipped + 1}: header {header!r}: expected `source,<capability>,...` "
+            "(measured runs become a world with `readsim fit`)"
         )
     if "tokens" in sheet.header:
         for line, cell in zip(sheet.lines, sheet.cells("tokens"), strict=True):

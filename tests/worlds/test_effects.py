@@ -59,7 +59,11 @@ def test_the_transfer_matrix_is_the_table(table: Array) -> None:
         assert matrix / matrix[largest] == pytest.approx(table / table[largest], abs=1e-9)
         small = table * unit  # a table that fits comes back as it is, in points or in shares
         for most, word in ((1.0, "shares"), (100.0, "points")):
-            known = {"tokens": TOKENS, "start": most * START, "ceiling": most * CEILING}
+            known: dict[str, Any] = {
+                "tokens": TOKENS,
+                "start": most * START,
+                "ceiling": most * CEILING,
+            }
             own = world_from_effects(
                 most * small, names("s", len(table)), names("c", table.shape[1]), **known, unit=word
             )
