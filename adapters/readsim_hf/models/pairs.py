@@ -11,6 +11,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
+from readsim.files import AnyPath
 from readsim_hf.models import catalogue
 from readsim_hf.models.loading import DeviceMap, load_model, load_tokenizer, moved, resolve_device
 from readsim_hf.models.teacher_source import TeacherSource, load_teacher_source
@@ -85,8 +86,8 @@ class Pair:
 def load_pair(
     name: str | None = None,
     *,
-    teacher: str | None = None,
-    student: str | None = None,
+    teacher: AnyPath | None = None,
+    student: AnyPath | None = None,
     layers: int = catalogue.DEFAULT_LAYERS,
     device: str = "cpu",
     teacher_precision: str | None = None,
@@ -175,7 +176,7 @@ def _check_names(all_teachers: Sequence[TeacherSource]) -> None:
 
 
 def sources(
-    name: str | None, teacher: str | None, student: str | None, layers: int
+    name: str | None, teacher: AnyPath | None, student: AnyPath | None, layers: int
 ) -> tuple[str, str, str]:
     """Title, teacher source, student source. Raises ConfigError, UnknownNameError for a pair that is none."""
     if teacher is None and student is None:
@@ -190,7 +191,7 @@ def sources(
             f"pair is {name!r}, teacher is {teacher!r}, student is {student!r}; "
             "accepted: the name of a pair alone, or teacher and student"
         )
-    return f"{teacher} -> {student}", teacher, student
+    return f"{teacher} -> {student}", str(teacher), str(student)
 
 
 def common_context(

@@ -37,7 +37,7 @@ def _cut(code: str) -> str:
 
 def mbpp_program(data: Mapping[str, Any], reply: str) -> str:
     """The reply and the tests as one program."""
-    setup = data["test_setup_code"]
+    setup = data.get("test_setup_code") or ""
     return "\n".join([strip_fence(reply), setup, *data["test_list"]]) + "\n"
 
 
