@@ -20,6 +20,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 LONGEST = 2**31 - 1  # characters of a cell; the csv module's own limit is 131072
 _SAID = re.compile(r"sep=(.)\r?\n")  # how Excel is told the delimiter
 _INDEX = re.compile(r"(Unnamed: \d+)?")  # the name of the column that pandas writes for its index
+_OTHER_END = re.compile(r"(?<!\r)\n|\r(?!\n)")
 _COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 _POINT = re.compile(r"[+-]?[0-9]+\.[0-9]+([eE][+-]?[0-9]+)?")
 
@@ -59,7 +60,7 @@ class Sheet:
         try:
             value = self._float(text)
         except ValueError as error:
-            hint = ": write a decimal point, as elsewhere in the file" if _COMMA.match(text) else ""
+            hint = ": write decimal points, and nothing between thousands" if "," in text else ""
             raise self.fail(row, column, f"{text!r} is not a number{hint}") from error
         if not np.isfinite(value) or "_" in text:
             raise self.fail(row, column, f"{text!r} is not a finite number")
@@ -128,6 +129,9 @@ class Sheet:
 def read_sheet(path: AnyPath) -> Sheet:
     """Read a CSV file with a header; commas, semicolons or tabs separate its cells.
 
+    The index that pandas writes without a name is left out. Where every line ends with CRLF, those inside
+    of cells too, the file was converted as a whole (by git, by an editor), and cells get back their LF.
+
     Raises ConfigError, naming file, line and column, for anything ragged, doubled or unreadable.
     """
     return parse_sheet(read_text(path), Path(path))
@@ -140,12 +144,19 @@ def parse_sheet(text: str, path: Path, first_line: int = 1) -> Sheet:
         raise ConfigError(f"{path}: the file is empty: expected a header and rows below it")
     line, header = records[0][0], [cell.strip() for cell in records[0][1]]
     rows = records[1:]
+    if "\r\n" in text and not _OTHER_END.search(text):
+        rows = [(at, [cell.replace("\r\n", "\n") for cell in row]) for at, row in rows]
     for at, row in rows:
         if len(row) != len(header):
             raise ConfigError(
                 f"{path}, line {at}: {len(row)} cells where the header has {len(header)}"
             )
-    counted = [row[0] for _, row in rows] == [str(n) for n in range(len(rows))]
+        if len(row) > 1 and [cell.strip("\ufeff ") for cell in row] == header:
+            raise ConfigError(
+                f"{path}, line {at}: the header once more: are these two files in one?"
+            )
+    first = [row[0] for _, row in rows]
+    counted = all(map(str.isdecimal, first)) and len(set(first)) == len(first)
     if len(header) > 1 and _INDEX.fullmatch(header[0]) and counted:
         header = header[1:]
         rows = [(at, row[1:]) for at, row in rows]

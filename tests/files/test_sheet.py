@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,8 @@ def test_what_was_written_is_read(
     path.write_bytes(gzip.compress(data) if packed else data)
     sheet = read_sheet(path)
     assert sheet.header == tuple(header)
+    if end == "\r\n" and not re.search(r"(?<!\r)\n|\r(?!\n)", written(header, rows, **options)):
+        rows = [[cell.replace("\r\n", "\n") for cell in row] for row in rows]
     assert [list(row) for row in sheet.rows] == rows
     assert list(sheet.lines) == [line + said for line in lines_of(header, rows, **options)]
 
@@ -131,6 +134,11 @@ def read(tmp_path: Path, text: str) -> Sheet:
         ("a,a.1\n1,2\n", ": column 'a.1' is how pandas writes a second column 'a'"),
         ("a,\n1,2\n", ", line 1: column 2 has no name"),
         (",a\nx,2\n", ", line 1: column 1 has no name"),
+        (",a\n7,2\n7,3\n", ", line 1: column 1 has no name"),
+        (
+            "a,b\n1,2\n\ufeffa,b\n3,4\n",
+            ", line 3: the header once more: are these two files in one",
+        ),
         (
             'a,b\n1,2\n"3,4\n5,6\n',
             ", line 3: a quotation mark that opens a cell in this row is never closed",
@@ -157,7 +165,16 @@ def test_delimiters_are_told_by_what_fits(tmp_path: Path) -> None:
     assert read(tmp_path, "text\nhello; world\n").rows == (("hello; world",),)
     assert read(tmp_path, "a,b\r1,2\r").rows == (("1", "2"),)  # of an old Mac
     assert read(tmp_path, ",a\n0,x\n1,y\n").rows == (("x",), ("y",))  # pandas' index
+    assert read(tmp_path, ",a\n17,x\n4,y\n").rows == (("x",), ("y",))
     assert read(tmp_path, "Unnamed: 0,a\n0,x\n").header == ("a",)
+
+
+def test_a_file_that_was_converted_as_a_whole_has_the_same_cells(tmp_path: Path) -> None:
+    text = 'a,b\n"def f():\n    pass\n",1\n'
+    plain = read(tmp_path, text)
+    assert read(tmp_path, text.replace("\n", "\r\n")).rows == plain.rows
+    kept = read(tmp_path, 'a,b\r\n"one\r\ntwo\nthree",1\r\n')  # of a spreadsheet: as it is
+    assert kept.rows[0][0] == "one\r\ntwo\nthree"
 
 
 def test_a_cell_may_be_long_and_the_limit_is_put_back(tmp_path: Path) -> None:
@@ -174,11 +191,11 @@ def test_numbers_with_decimal_commas(tmp_path: Path) -> None:
     assert sheet.is_numeric("b")
     assert sheet.loose_numbers(["a"]).tolist() == [[0.5], [1.0]]
     with pytest.raises(
-        ConfigError, match=r"line 2, column 'a': '0,5' is not a number: write a decimal point"
+        ConfigError, match=r"line 2, column 'a': '0,5' is not a number: write decimal points"
     ):
         read(tmp_path, "a;b\n0,5;1.5\n").numbers(["a"])
     with pytest.raises(
-        ConfigError, match=r"line 2, column 'a': '0,5' is not a number: write a decimal point"
+        ConfigError, match=r"line 2, column 'a': '0,5' is not a number: write decimal points"
     ):
         read(tmp_path, 'a,b\n"0,5",1\n').numbers(["a"])
     for text in ("inf", "1_000", "20%", "", "None"):

@@ -55,7 +55,7 @@ class BenchmarkEntry:
     folder: str = ""
     filter: str = "none"
     chance: float = 0.0
-    get: str = "export the data set's rows to JSONL"
+    get: str = "export the data set's rows to JSONL or CSV"
     runs_code: bool = False
     more: Mapping[str, Kind] = field(default_factory=dict)
 

@@ -184,6 +184,7 @@ def written(name: str, folder: Path) -> list[Path]:
         "packed/rows.jsonl": gzip.compress(lines.encode()),
         "gz/rows.jsonl.gz": gzip.compress(lines.encode("utf-8-sig")),
         "python/rows.csv": pd.DataFrame(rows).to_csv(index=False).encode(),
+        "windows/rows.csv": pd.DataFrame(rows).to_csv(index=False).encode().replace(b"\n", b"\r\n"),
         "arrays/rows.csv": arrays.to_csv().encode("utf-8-sig"),
         "json/rows.csv": pd.DataFrame(dumped)
         .to_csv(index=False, sep=";", lineterminator="\r\n")
