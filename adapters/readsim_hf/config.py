@@ -12,7 +12,7 @@ from readsim.errors import ConfigError, unknown
 from readsim.files import AnyPath, read_settings
 from readsim.runs.cell import file_name, task_name
 from readsim.token_counts import parse_tokens
-from readsim_hf.config_merge import explain, merge, plain, without_none, without_replaced
+from readsim_hf.config_merge import explain, merge, plain_value, without_none, without_replaced
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.loading import DeviceMap
@@ -229,7 +229,7 @@ class RunConfig:
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
         try:
-            return TypeAdapter(cls).validate_json(json.dumps(merged, default=plain))
+            return TypeAdapter(cls).validate_json(json.dumps(merged, default=plain_value))
         except ValidationError as error:
             raise ConfigError("; ".join(explain(cls, e) for e in error.errors())) from error
 

@@ -29,7 +29,7 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """What JSON has no word for: numbers and arrays of NumPy and pandas as Python's, the rest as text."""
     listed = getattr(value, "tolist", None)
     return listed() if callable(listed) else str(value)

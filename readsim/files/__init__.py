@@ -12,14 +12,14 @@ their own.
 """
 
 from readsim.files.json_text import json_lines, parse_json
-from readsim.files.rows import Rows, read_rows
+from readsim.files.rows import FileRows, read_rows
 from readsim.files.settings import read_settings
 from readsim.files.sheet import Sheet, read_sheet
 from readsim.files.text import AnyPath, read_text, suffix_of
 
 __all__ = [
     "AnyPath",
-    "Rows",
+    "FileRows",
     "Sheet",
     "json_lines",
     "parse_json",

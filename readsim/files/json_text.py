@@ -45,7 +45,7 @@ def parse_json(text: str, path: AnyPath, line: int | None = None) -> Any:
     Raises ConfigError naming file, line and column (a character's, or a field's).
     """
     try:
-        value = json.loads(text, object_pairs_hook=unique)
+        value = json.loads(text, object_pairs_hook=without_doubles)
     except json.JSONDecodeError as error:
         at = f"{path}, line {(line or 1) + error.lineno - 1}, column {error.colno}"
         hint = "" if line is None else ": accepted is one JSON object a line"
@@ -59,7 +59,7 @@ def parse_json(text: str, path: AnyPath, line: int | None = None) -> Any:
     return value
 
 
-def unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+def without_doubles(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     """A table of the pairs. Raises ValueError naming a field that is there twice."""
     out = dict(pairs)
     if len(out) < len(pairs):

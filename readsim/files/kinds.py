@@ -38,7 +38,7 @@ def any_text(value: Any) -> str:
     return "" if _nothing(value) else value if isinstance(value, str) else text(value)
 
 
-def whole(value: Any) -> int:
+def whole_number(value: Any) -> int:
     """A whole number: 7, 7.0, "7" or "7.0"."""
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         return int(value.strip().partition(".")[0])
@@ -64,7 +64,7 @@ def optional(kind: Kind) -> Kind:
     return lambda value: None if _nothing(value) else kind(value)
 
 
-def listed(value: Any) -> list[Any]:
+def any_list(value: Any) -> list[Any]:
     """A list, or a cell that holds one as JSON, Python or NumPy writes it."""
     found = parse_literal(value) if isinstance(value, str) and value.strip() else value
     if not isinstance(found, list | tuple):
@@ -81,7 +81,7 @@ def list_of(kind: Kind) -> Callable[[Any], list[Any]]:
     """A list of at least one value of that kind."""
 
     def read(value: Any) -> list[Any]:
-        found = listed(value)
+        found = any_list(value)
         if not found:
             raise ValueError("is an empty list: at least one value is needed")
         return [_inner(kind, item, f"[{n}]") for n, item in enumerate(found)]
@@ -93,7 +93,7 @@ def text_or_texts(value: Any) -> str | list[str]:
     """A text or a list of texts; a cell is a list where it holds nothing but quoted texts in brackets."""
     if isinstance(value, str) and value.strip().startswith(("[", "array(")):
         try:
-            found = listed(value)
+            found = any_list(value)
         except ValueError:
             found = []
         if found and all(isinstance(item, str) for item in found):

@@ -7,7 +7,7 @@ import tokenize
 import warnings
 from typing import Any
 
-from readsim.files.json_text import fault, unique
+from readsim.files.json_text import fault, without_doubles
 
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
 _CONSTANTS = {"None": None, "True": True, "False": False}
@@ -22,7 +22,7 @@ def parse_literal(text: str) -> Any:
     Raises ValueError that says what is wrong.
     """
     try:
-        value = json.loads(text, object_pairs_hook=unique)
+        value = json.loads(text, object_pairs_hook=without_doubles)
     except json.JSONDecodeError:
         value = _Parser(text).whole()
     except RecursionError as error:
@@ -68,7 +68,7 @@ class _Parser:
         word = token.string
         if word in _CLOSING:
             items = self._items(word)
-            return unique(items) if word == "{" else items
+            return without_doubles(items) if word == "{" else items
         if token.type in (tokenize.STRING, tokenize.NUMBER):
             return _constant(word, str if token.type == tokenize.STRING else (int, float))
         if word in ("-", "+"):

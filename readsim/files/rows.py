@@ -16,7 +16,7 @@ _JSON = (".json", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True)
-class Rows:
+class FileRows:
     """`rows` of the file `path`, and the line that each starts in."""
 
     path: Path
@@ -36,7 +36,7 @@ class Rows:
 
 def read_rows(
     path: AnyPath, needed: Mapping[str, Kind], more: Mapping[str, Kind] | None = None
-) -> Rows:
+) -> FileRows:
     """All rows of a CSV file with a header, or of a file with one JSON object a line.
 
     needed   columns that every row must have, and their kinds
@@ -67,12 +67,12 @@ def read_rows(
                 f"{', '.join(needed)}; there: {', '.join(map(str, row)) or 'none'})"
             )
     lines = tuple(line for line, _ in found)
-    raw = Rows(path, tuple(row for _, row in found), lines)
+    raw = FileRows(path, tuple(row for _, row in found), lines)
     kinds = {**needed, **(more or {})}
-    return Rows(path, tuple(_converted(raw, n, kinds) for n in range(len(raw))), lines)
+    return FileRows(path, tuple(_converted(raw, n, kinds) for n in range(len(raw))), lines)
 
 
-def _converted(raw: Rows, n: int, kinds: Mapping[str, Kind]) -> Row:
+def _converted(raw: FileRows, n: int, kinds: Mapping[str, Kind]) -> Row:
     out = {}
     for column, kind in kinds.items():
         try:

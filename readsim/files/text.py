@@ -77,9 +77,11 @@ def _decode(data: bytes, path: Path) -> str:
         wrong = (
             f"byte 0x{data[error.start]:02x} is not {encoding.removesuffix('-sig').upper()} text"
         )
-        raise ConfigError(f"{place(path, before)}: {wrong}: save the file as UTF-8") from error
+        raise ConfigError(f"{place_in(path, before)}: {wrong}: save the file as UTF-8") from error
     if (at := text.find("\0")) >= 0:
-        raise ConfigError(f"{place(path, text[:at])}: a NUL byte: the file is damaged or no text")
+        raise ConfigError(
+            f"{place_in(path, text[:at])}: a NUL byte: the file is damaged or no text"
+        )
     return text
 
 
@@ -89,7 +91,7 @@ def _looks_wide(data: bytes) -> bool:
     return len(start) >= 4 and any(start[::2]) != any(start[1::2])
 
 
-def place(path: Path, before: str) -> str:
+def place_in(path: Path, before: str) -> str:
     """`path, line 3, column 7` of the character that comes after the text `before`."""
     start = before.rfind("\n")  # -1 on the first line
     return f"{path}, line {before.count(chr(10)) + 1}, column {len(before) - start}"

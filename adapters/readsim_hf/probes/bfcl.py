@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from readsim.errors import ConfigError
-from readsim.files import AnyPath, Rows, read_rows
-from readsim.files.kinds import listed, text
+from readsim.files import AnyPath, FileRows, read_rows
+from readsim.files.kinds import any_list, text
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.calls import matches, parse_calls
 from readsim_hf.probes.catalogue import BenchmarkEntry
@@ -51,7 +51,7 @@ def load_bfcl(
     )
 
 
-def _accepted(rows: Rows) -> list[list[Any]]:
+def _accepted(rows: FileRows) -> list[list[Any]]:
     """The accepted calls of each row: its own, or by its id those of the file in `possible_answer`."""
     if all(row["ground_truth"] is not None for row in rows):
         return [row["ground_truth"] for row in rows]
@@ -61,7 +61,7 @@ def _accepted(rows: Rows) -> list[list[Any]]:
             f"{rows.path}: rows have no 'ground_truth' and there is no file {str(beside)!r}"
         )
     answers: dict[str, list[Any]] = {}
-    given = read_rows(beside, {"id": text, "ground_truth": listed})
+    given = read_rows(beside, {"id": text, "ground_truth": any_list})
     for number, row in enumerate(given):
         if row["id"] in answers:
             raise given.fail(number, "id", f"{row['id']!r} is there twice")

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from readsim.files import AnyPath, Rows, read_rows
+from readsim.files import AnyPath, FileRows, read_rows
 from readsim.files.kinds import (
     Kind,
+    any_list,
     any_text,
     list_of,
-    listed,
     one_of,
     optional,
     raw,
@@ -18,7 +18,7 @@ from readsim.files.kinds import (
     text,
     text_or_texts,
     texts,
-    whole,
+    whole_number,
 )
 
 Output = Literal["generate_until", "multiple_choice"]
@@ -64,7 +64,7 @@ class BenchmarkEntry:
         """The columns that a row must have."""
         return tuple(self.needed)
 
-    def read(self, path: AnyPath) -> Rows:
+    def read(self, path: AnyPath) -> FileRows:
         """The rows of a user's file, the same for every format of them.
 
         Raises ConfigError naming file, line and column.
@@ -114,7 +114,7 @@ ENTRIES = (
         metric="prompt_level_strict_acc",
         output="generate_until",
         needed={
-            "key": whole,
+            "key": whole_number,
             "prompt": text,
             "instruction_id_list": texts,
             "kwargs": list_of(table),
@@ -234,8 +234,8 @@ ENTRIES = (
         capability="tool_use",
         metric="call_match",
         output="generate_until",
-        needed={"question": listed, "function": listed},
-        more={"id": optional(text), "ground_truth": optional(listed)},
+        needed={"question": any_list, "function": any_list},
+        more={"id": optional(text), "ground_truth": optional(any_list)},
         question=("question", "function"),
         source="ShishirPatil/gorilla, Berkeley Function Calling Leaderboard v4",
         licence="Apache-2.0",
@@ -259,7 +259,7 @@ ENTRIES = (
         metric="score",
         output="generate_until",
         needed={"context": text, "question": any_text, "answers": texts},
-        more={"all_classes": optional(listed)},
+        more={"all_classes": optional(any_list)},
         question=("context", "question"),
         source="THUDM/LongBench",
         licence="MIT",
@@ -277,7 +277,7 @@ ENTRIES = (
             "choice1": text,
             "choice2": text,
             "question": one_of(text, ("cause", "effect")),
-            "label": one_of(whole, (0, 1)),
+            "label": one_of(whole_number, (0, 1)),
         },
         question=("premise", "question", "choice1", "choice2"),
         source="cambridgeltl/xcopa",
@@ -292,7 +292,7 @@ ENTRIES = (
         capability="multilingual",
         metric="exact_match",
         output="generate_until",
-        needed={"question": text, "answer": optional(text), "answer_number": whole},
+        needed={"question": text, "answer": optional(text), "answer_number": whole_number},
         question=("question",),
         source="juletxara/mgsm",
         licence="CC-BY-SA-4.0",

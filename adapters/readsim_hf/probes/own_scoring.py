@@ -7,7 +7,7 @@ from typing import Any
 
 from readsim.errors import ConfigError, ReadsimError, unknown
 from readsim.files import AnyPath
-from readsim.files.kinds import Kind, list_of, text, texts, whole
+from readsim.files.kinds import Kind, list_of, text, texts, whole_number
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.bfcl import load_bfcl
 from readsim_hf.probes.calls import same_calls
@@ -53,7 +53,7 @@ _BOUNDS = {"words", "lines", "characters"}
 
 def value_kind(rule: str) -> Kind:
     """What the value of a rule is declared to be in a file."""
-    return texts if rule in _LISTS else list_of(whole) if rule in _BOUNDS else text
+    return texts if rule in _LISTS else list_of(whole_number) if rule in _BOUNDS else text
 
 
 def check_rule(rule: str, value: Any) -> None:
