@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from readsim.errors import ConfigError
-from readsim.files.text import AnyPath, read_text
+from readsim.files.text import AnyPath, place_in, read_text
 
-_LINE_END = re.compile(
-    r"\r\n|\r|\n"
-)  # none of them can stand inside a JSON text, other than as space
+# None of them can stand inside a JSON text, other than as space.
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class _Twice(ValueError):
+    """A field that is given twice, and its name."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def json_lines(path: AnyPath) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -52,11 +58,18 @@ def parse_json(text: str, path: AnyPath, line: int | None = None) -> Any:
         raise ConfigError(f"{at}: not JSON: {error.msg}{hint}") from error
     except (ValueError, RecursionError) as error:  # a field twice, 5000 digits, 5000 brackets
         said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        where = str(path) if line is None else f"{path}, line {line}"
+        where = _second(text, Path(path), error) if line is None else f"{path}, line {line}"
         raise ConfigError(f"{where}: not JSON: {said}") from error
     if line is None and (wrong := fault(value)):
         raise ConfigError(f"{path}: {wrong[0]}: {wrong[1]}")
     return value
+
+
+def _second(text: str, path: Path, error: Exception) -> str:
+    """The place of a field that is given twice; the file alone where it cannot be told."""
+    twice = error.args[1] if isinstance(error, _Twice) else None
+    found = list(re.finditer(rf"{re.escape(json.dumps(twice, ensure_ascii=False))}\s*:", text))
+    return place_in(path, text[: found[1].start()]) if twice and len(found) == 2 else str(path)
 
 
 def without_doubles(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
@@ -65,7 +78,7 @@ def without_doubles(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     if len(out) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"field {twice!r} is given twice")
+        raise _Twice(f"field {twice!r} is given twice", twice)
     return out
 
 
