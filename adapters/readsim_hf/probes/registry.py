@@ -39,7 +39,7 @@ def from_local(
 ) -> tuple[Benchmark, tuple[Item, ...]]:
     """A benchmark on a file of the user's, and its items; nothing is fetched.
 
-    path             JSONL or CSV, packed with gzip or not, with the columns of `benchmark(name).needed`
+    path             JSONL or CSV, packed or not, with the columns of `benchmark(name).needed`
     task             a task of lm-eval in the benchmark's folder, such as `xcopa_sw`, or `safe` or
                      `unsafe` of xstest; tasks of one benchmark are one family and count as one
     chance_corrected scores are `(s - c) / (1 - c)`
