@@ -14,7 +14,7 @@ from readsim_hf.probes.registry import REGISTRY, from_local
 
 USER = {"role": "user", "content": 'Add 1 and 2, it\'s "quick".\nPlease.'}
 ADD = {"name": "add", "parameters": {"properties": {"a": {"type": "integer"}}, "required": ["a"]}}
-SPARSE = {"num_words": 7, "relation": None, "keywords": ["it's"]}
+SPARSE = {"num_words": 2, "relation": "at least", "keywords": None}
 
 # Two rows of each: values that look like something else, quotes, line ends, columns that do not matter.
 ROWS: dict[str, list[dict[str, Any]]] = {
@@ -37,7 +37,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {
             "key": 1000 + n,
             "prompt": f"Write {n}.",
-            "instruction_id_list": ["punctuation:no_comma"],
+            "instruction_id_list": ["length_constraints:number_words"],
             "kwargs": [SPARSE],
         }
         for n in range(2)
