@@ -1,7 +1,6 @@
 """One run of `readsim distill` as data: TOML tables, checked field by field."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from readsim.errors import ConfigError, unknown
+from readsim.files import AnyPath, read_settings
 from readsim.runs.cell import file_name, task_name
 from readsim.token_counts import parse_tokens
-from readsim_hf.config_merge import explain, merge, without_none, without_replaced
+from readsim_hf.config_merge import explain, merge, plain_value, without_none, without_replaced
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.chat_template import DATE
@@ -240,7 +240,7 @@ class RunConfig:
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
         try:
-            return TypeAdapter(cls).validate_json(json.dumps(merged, default=str))
+            return TypeAdapter(cls).validate_json(json.dumps(merged, default=plain_value))
         except ValidationError as error:
             raise ConfigError("; ".join(explain(cls, e) for e in error.errors())) from error
 
@@ -255,18 +255,15 @@ def config_names() -> list[str]:
     return sorted(path.stem for path in CONFIGS.glob("*.toml"))
 
 
-def read_table(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file, or of the shipped run of that name (see `config_names`; a file of that
-    name comes first). Raises ConfigError if it cannot be read."""
+def read_table(path: AnyPath) -> dict[str, Any]:
+    """The tables of a TOML, JSON or YAML file, or of the shipped run of that name (see `config_names`; a
+    file of that name comes first). Raises ConfigError if it cannot be read."""
+    path = Path(path)
     if not path.exists() and path.suffix != ".toml" and path.name == str(path):
         if path.name not in config_names():
             raise unknown("config", path.name, config_names())
         path = CONFIGS / f"{path.name}.toml"
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    return read_settings(path)
 
 
 def preset_table(pair: str | None) -> dict[str, Any]:
@@ -276,7 +273,7 @@ def preset_table(pair: str | None) -> dict[str, Any]:
 
 
 def resolve_config(
-    file: Path | None, options: Mapping[str, Any], cache: Path | None = None
+    file: AnyPath | None, options: Mapping[str, Any], cache: Path | None = None
 ) -> RunConfig:
     """The preset of the pair, then the file, then the options; `cache` where these name none."""
     table = read_table(file) if file is not None else {}

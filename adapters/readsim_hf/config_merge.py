@@ -29,6 +29,12 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def plain_value(value: Any) -> Any:
+    """What JSON has no word for: numbers and arrays of NumPy and pandas as Python's, the rest as text."""
+    listed = getattr(value, "tolist", None)
+    return listed() if callable(listed) else str(value)
+
+
 def without_none(node: Any) -> Any:
     if isinstance(node, Mapping):
         return {key: without_none(value) for key, value in node.items() if value is not None}

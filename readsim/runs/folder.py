@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from readsim.errors import ConfigError, RunLogError
+from readsim.files.frame import read_frame
 from readsim.runs.cell import Cell, world_digest
 from readsim.runs.comparing import differences
 from readsim.runs.log_schema import plain, read_content
@@ -91,13 +92,12 @@ def write_timings(path: Path, seconds: dict[Cell, float]) -> None:
     ]
     table = pd.DataFrame(rows)
     if path.is_file():
+        index = ["allocator", "task", "budget"]
         try:
-            old = pd.read_csv(path).set_index(["allocator", "task", "budget"])["seconds"]
-            keys = pd.MultiIndex.from_frame(table[["allocator", "task", "budget"]])
+            old = read_frame(path, [*index, "seconds"]).set_index(index)["seconds"]
+            keys = pd.MultiIndex.from_frame(table[index])
             before = old.astype(float).reindex(keys).fillna(0.0).to_numpy()
             table["seconds"] = table["seconds"].where(table["seconds"] > 0, before)
-        except (OSError, ValueError, KeyError) as error:  # pandas' own errors are ValueErrors
-            warnings.warn(
-                f"{path} cannot be read ({error}): seconds of earlier runs are lost", stacklevel=2
-            )
+        except (ConfigError, ValueError) as error:
+            warnings.warn(f"{error}: seconds of earlier runs are lost", stacklevel=2)
     write_frame(path, table)

@@ -1,6 +1,5 @@
 """Finished runs side by side on the test split: the same world or student, recipe, budget, task and data."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError, unknown
+from readsim.files import read_settings
 from readsim.runs.comparing import differences, display_name, unlike
 from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import FinalRow, RunHeader
@@ -119,7 +119,7 @@ def _utility(final: FinalRow, header: RunHeader) -> float:
 def _items(path: Path) -> Items | None:
     if not path.is_file():
         return None
-    tested = json.loads(path.read_text(encoding="utf-8")).get("test")
+    tested = read_settings(path).get("test")
     if tested is None:
         return None
     return Items(

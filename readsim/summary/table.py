@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from readsim.arrays import Array
-from readsim.errors import ConfigError
+from readsim.files.frame import read_frame
 from readsim.stats.intervals import half_width
 from readsim.stats.metrics import gap_closed
 from readsim.summary.evidence import advice, evidence
@@ -78,14 +78,7 @@ def _seconds(grid: Grid, timings: Path | None) -> Array:
     out = np.full((len(grid.budgets), len(grid.allocators)), np.nan)
     if timings is None:
         return out
-    try:
-        table = pd.read_csv(timings)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"timings {timings}: cannot be read ({error})") from error
-    needed = ("allocator", "task", "budget", "seconds", "decisions")
-    missing = [name for name in needed if name not in table.columns]
-    if missing:
-        raise ConfigError(f"timings {timings}: no column {', '.join(missing)}")
+    table = read_frame(timings, ("allocator", "task", "budget", "seconds", "decisions"))
     for name in ("seconds", "decisions"):
         table[name] = pd.to_numeric(table[name], errors="coerce")
     known = table[(table["seconds"] > 0) & (table["decisions"] > 0)]

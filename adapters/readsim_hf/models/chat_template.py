@@ -9,13 +9,13 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date as Date
-from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
+from readsim.files import read_text
 
 DATE = "2026-01-01"
 _MARKER = "What is 17 + 25?"
@@ -95,8 +95,8 @@ def _template(tokenizer: Tokenizer, given: str | None, source: str) -> str | Non
         return None
     if given is not None:
         try:
-            return Path(given).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+            return read_text(given)
+        except ConfigError as error:
             raise ConfigError(f"chat_template = {given!r}: {error}; a file, or 'none'") from error
     if tokenizer.chat_template is None:
         return None

@@ -12,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
+from readsim.files import AnyPath
 from readsim_hf.models import catalogue
 from readsim_hf.models.chat_template import (
     DATE,
@@ -97,8 +98,8 @@ class Pair:
 def load_pair(
     name: str | None = None,
     *,
-    teacher: str | None = None,
-    student: str | None = None,
+    teacher: AnyPath | None = None,
+    student: AnyPath | None = None,
     layers: int = catalogue.DEFAULT_LAYERS,
     device: str = "cpu",
     teacher_precision: str | None = None,
@@ -256,7 +257,7 @@ def _check_names(all_teachers: Sequence[TeacherSource]) -> None:
 
 
 def sources(
-    name: str | None, teacher: str | None, student: str | None, layers: int
+    name: str | None, teacher: AnyPath | None, student: AnyPath | None, layers: int
 ) -> tuple[str, str, str]:
     """Title, teacher source, student source. Raises ConfigError, UnknownNameError for a pair that is none."""
     if teacher is None and student is None:
@@ -271,7 +272,7 @@ def sources(
             f"pair is {name!r}, teacher is {teacher!r}, student is {student!r}; "
             "accepted: the name of a pair alone, or teacher and student"
         )
-    return f"{teacher} -> {student}", teacher, student
+    return f"{teacher} -> {student}", str(teacher), str(student)
 
 
 def common_context(

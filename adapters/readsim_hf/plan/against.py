@@ -1,6 +1,5 @@
 """A finished run compared with its plan: tokens by kind, seconds by part, and the forecast."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
+from readsim.files import read_settings
 from readsim.plots.forecast import draw_forecast, inside
 from readsim.plots.style import save, sober
 from readsim.runs.cell import task_name
@@ -56,7 +56,7 @@ def finished(folder: Path, config: RunConfig, title: str) -> Finished:
     if log.unfinished():
         raise RunLogError(f"{path} is unfinished: finish it (readsim distill --resume) first")
     facts = path.with_suffix(".json")
-    seconds = json.loads(facts.read_text(encoding="utf-8"))["seconds"] if facts.is_file() else {}
+    seconds = read_settings(facts).get("seconds", {}) if facts.is_file() else {}
     return Finished(path, log.header, log.finals[-1], seconds)
 
 

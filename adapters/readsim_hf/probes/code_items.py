@@ -1,15 +1,13 @@
 """HumanEval and MBPP: the model's program runs against the item's tests in the sandbox (pass@1)."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from readsim.errors import ConfigError
+from readsim.files import AnyPath
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.calls import strip_fence
 from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.items import Item, row_item
-from readsim_hf.probes.local_files import read_rows
 from readsim_hf.probes.sandbox import CodeRun, Limits, need_permission, run_code
 
 # What follows a completed function: the reply is cut before the first of them, unless it is fenced.
@@ -49,14 +47,14 @@ def pass_at_1(program: str, *, allow_code: bool = False, limits: Limits | None =
 
 
 def load_humaneval(
-    entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 512, *, allow_code: bool = False
+    entry: BenchmarkEntry, path: AnyPath, max_new_tokens: int = 512, *, allow_code: bool = False
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """HumanEval. Columns: `prompt`, `test` (defines `check`), `entry_point`.
 
     Raises CapabilityMissingError without `allow_code`.
     """
     need_permission(allow_code)
-    rows = read_rows(path, entry.columns)
+    rows = entry.read(path)
 
     def ask(data: Mapping[str, Any]) -> str:
         return str(data["prompt"])
@@ -72,17 +70,14 @@ def load_humaneval(
 
 
 def load_mbpp(
-    entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 512, *, allow_code: bool = False
+    entry: BenchmarkEntry, path: AnyPath, max_new_tokens: int = 512, *, allow_code: bool = False
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """MBPP. Columns: `text`, `test_list` (assertions), optionally `test_setup_code`.
 
     Raises CapabilityMissingError without `allow_code`.
     """
     need_permission(allow_code)
-    rows = read_rows(path, entry.columns)
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row["test_list"], list) or not row["test_list"]:
-            raise ConfigError(f"{path}, row {number}: test_list {row['test_list']!r} is no list")
+    rows = entry.read(path)
 
     def ask(data: Mapping[str, Any]) -> str:
         tests = "\n".join(data["test_list"])

@@ -40,13 +40,11 @@ _NEED_ANSWER = ("exact", "number", "choice", "label", "json_equal", "list_equal"
 Slots = Mapping[str, Declared]
 
 
-def read_template(table: object, factors: Mapping[str, tuple[str, ...]]) -> Scaffold:
+def read_template(table: Mapping[str, Any], factors: Mapping[str, tuple[str, ...]]) -> Scaffold:
     """The template of one line; `factors` are the control factors of each known capability.
 
     Raises ConfigError, which names the field, the value and what is accepted.
     """
-    if not isinstance(table, Mapping):
-        raise ConfigError(f"{table!r}: a template is a JSON object")
     check_keys("field", table, (*_REQUIRED, *_OPTIONAL))
     for key in _REQUIRED:
         if key not in table:
