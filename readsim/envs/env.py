@@ -19,6 +19,7 @@ from readsim.backend import (
     TokenUsage,
     added,
     not_measured,
+    scale_of,
     undone,
 )
 from readsim.envs.episode import (
@@ -132,7 +133,9 @@ class DistillEnv(gym.Env[Any, Any]):
             chosen = resolve_task(task, backend.capabilities, backend.hidden)
             visible = tuple(c for c in backend.capabilities if c not in backend.hidden)
             tokens = _budget_of(backend, budget)
-            self.episode = EpisodeConfig(backend.sources, visible, chosen, tokens, **rest)
+            self.episode = EpisodeConfig(
+                backend.sources, visible, chosen, tokens, scale=scale_of(backend), **rest
+            )
         self.observation_space: spaces.Dict = self.episode.observation_space()
         self.action_space: spaces.Box = self.episode.action_space()
         self._mode = requirement

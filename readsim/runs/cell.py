@@ -151,6 +151,7 @@ def header_of(
         "seeds": list(seeds),
         **more,
         **({} if told is None else {"told": told}),
+        **({"scale": scale} if (scale := episode.scale.table()) else {}),
     }
     return {key: facts[key] for key in dict.fromkeys((*order, *facts)) if key in facts}
 

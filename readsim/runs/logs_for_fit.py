@@ -14,7 +14,7 @@ from readsim.runs.comparing import differences
 from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import FinalRow, StartRow, StepRow
 
-ONE_WORLD = ("sources", "capabilities", "world_digest")
+ONE_WORLD = ("sources", "capabilities", "world_digest", "unit")
 
 
 def is_log(path: Path) -> bool:
@@ -50,7 +50,10 @@ def fit_table(path: Path) -> Runs:
         tokens,
         profiles,
         np.array([runs.index(p.run) for p in points]),
-        Scale("scores" if np.nanmin(profiles) >= 0.0 else "losses"),
+        Scale(
+            "scores" if first.scale.is_score else "losses",
+            lowest=min(log.header.scale.lowest for log in logs),
+        ),
         files=tuple(log.path.name for log in logs),
         notes=[f"{len(runs)} runs of {len(logs)} logs"],
     )
