@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any, Literal
 
+from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
+
+HAIR = 1e-9  # of a score: what rounding may put it outside
 
 Unit = Literal["score", "loss"]
 UNITS: tuple[Unit, ...] = ("score", "loss")
@@ -59,6 +62,18 @@ class ProfileScale:
     def shown(self) -> str:
         """The word for the unit in which numbers are shown."""
         return "points" if self.is_score else "loss"
+
+    def doubts(self, values: Array) -> list[str]:
+        """What to say of numbers that this scale cannot have, which are shown all the same; [] if none."""
+        off = (values < self.low - HAIR) | (values > self.high + HAIR)
+        if not off.any():
+            return []
+        text = (
+            f"WARNING: a profile has {values[off][0]:g}, outside of the declared scale, {self.low:g} to "
+            f"{self.high:g} (that of logs that declare none): shown as a score. A log of negated losses "
+            'has "scale": {"unit": "loss"} in its config, one of chance-corrected scores {"lowest": L}.'
+        )
+        return [text]
 
     def table(self) -> dict[str, Any]:
         """As a header holds it: what is not the default; empty for scores in [0, 1]."""

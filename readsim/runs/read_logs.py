@@ -1,6 +1,5 @@
 """Reads run logs: the one bridge from runs to tables, figures and fits."""
 
-import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
@@ -26,8 +25,6 @@ from readsim.runs.rows import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-HAIR = 1e-9  # of a score: what rounding may put it outside
 
 # What a log of a comparison says beside what all its logs share.
 OWN = ("task", "budget", "allocator", "requirement", "seeds")
@@ -142,8 +139,6 @@ def _fields(row: LogRow) -> dict[str, Any]:
 def read_log(path: str | Path) -> Log:
     """One log; an incomplete last line is left out, an unfinished run is none the worse for it.
 
-    Warns where a profile leaves the scale of the header, which is then used all the same.
-
     Raises SchemaError if a newer readsim wrote it; RunLogError, naming file, line or seed, and field,
     if the file is missing, has no header or a broken line, or a field is not what it should be.
     """
@@ -151,25 +146,7 @@ def read_log(path: str | Path) -> Log:
     content = read_content(path)
     header = read_header(content.header, str(path))
     rows = tuple(read_row(row, header, str(path)) for row in content.rows)
-    _tell_off_scale(path, header, rows)
     return Log(path, header, rows, content.torn_bytes)
-
-
-def _tell_off_scale(path: Path, header: RunHeader, rows: Sequence[LogRow]) -> None:
-    """Warn of the first number that the declared scale cannot have."""
-    scale = header.scale
-    for row in rows:
-        profile = row.final_profile if isinstance(row, FinalRow) else row.profile
-        off = (profile < scale.low - HAIR) | (profile > scale.high + HAIR)
-        if off.any():
-            warnings.warn(
-                f"{path}, seed {row.seed}, {row.kind} row: a profile has {profile[off][0]:g}, and its "
-                f"header's scale is {scale.low:g} to {scale.high:g} (scores in [0, 1] where it names "
-                'none): shown as a score; for negated losses its config needs "scale": {"unit": "loss"}, '
-                'for chance-corrected scores {"lowest": L}',
-                stacklevel=3,
-            )
-            return
 
 
 def log_paths(folder: str | Path) -> list[Path]:

@@ -26,8 +26,8 @@ def results(folder: str | Path) -> pd.DataFrame:
 
 
 def results_of(logs: Sequence[Log]) -> pd.DataFrame:
-    """One row per run, in the `unit` that the log declares (`score`, `loss`); sorted by budget, task,
-    allocator and seed.
+    """One row per run, in the `unit` that the log declares (`score` or `loss`, with its `lowest` score
+    beside it); sorted by budget, task, allocator and seed.
 
     `utility` and `final:CAPABILITY` are those of the final profile. `on_target`, `off_target`,
     `negative` (with its noise floor) and `significant_drops` are over the visible capabilities, from
@@ -47,6 +47,7 @@ def _columns(log: Log) -> dict[str, Any]:
         "budget": header.budget,
         "steps": header.steps,
         "unit": header.unit,
+        "lowest": header.scale.lowest,
         "allocator": header.allocator,
         "seed": [row.seed for row in finals],
         "utility": [row.utility for row in finals],
@@ -83,4 +84,6 @@ def _changes(change: Array, sd: Array, requirement: Array) -> dict[str, Array]:
 
 def scale_of(frame: pd.DataFrame) -> ProfileScale:
     """What the numbers of `results` are: its runs have one unit; scores where it does not say."""
-    return ProfileScale(frame["unit"].iloc[0]) if "unit" in frame else SCORES
+    if "unit" not in frame:
+        return SCORES
+    return ProfileScale(frame["unit"].iloc[0], float(frame.get("lowest", pd.Series([0.0])).min()))

@@ -261,6 +261,8 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
     console.print(
         f"{len(seeds)} seed(s); intervals are over {over or 'nothing'}, uncorrected for the number of cells"
     )
+    for line in declared.doubts(np.array([run.scores for run in runs])):
+        console.print(line, markup=False, highlight=False)
 
 
 def score_table(runs: Sequence[TestedRun], reference: str) -> pd.DataFrame:

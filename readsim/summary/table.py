@@ -11,7 +11,7 @@ from readsim.stats.intervals import half_width
 from readsim.stats.metrics import gap_closed
 from readsim.summary.evidence import advice, evidence
 from readsim.summary.grid import Grid, make_grid
-from readsim.summary.results import scale_of
+from readsim.summary.results import FINAL, scale_of
 from readsim.token_counts import show_tokens
 
 REFERENCE = "task-static"
@@ -71,7 +71,8 @@ def summarise(frame: pd.DataFrame, timings: Path | None = None) -> tuple[pd.Data
     )
     unit = "points" if declared.is_score else "in loss"
     line = advice(columns, grid.budgets, len(grid.seeds), unit, REFERENCE)
-    return table, [*_notes(grid, table, utility), *filter(None, [line])]
+    finals = frame[[name for name in frame.columns if name.startswith(FINAL)]].to_numpy()
+    return table, [*_notes(grid, table, utility), *filter(None, [line]), *declared.doubts(finals)]
 
 
 def _seconds(grid: Grid, timings: Path | None) -> Array:
