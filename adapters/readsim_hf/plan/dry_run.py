@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Literal
 
+import numpy as np
 from transformers import PreTrainedConfig
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, unknown
 from readsim.runs.loop import setup_for
 from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
 from readsim_hf.config import RunConfig
@@ -35,6 +36,7 @@ from readsim_hf.supervision import supervision
 from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.token_estimate import (
+    Lengths,
     Reader,
     TokenEstimate,
     estimate_tokens,
@@ -47,33 +49,67 @@ from readsim_hf.token_estimate import (
 
 # Where no tokenizer is at hand: measured with SmolLM2's on the shipped templates.
 PROMPT_BYTES, REPLY_BYTES, WRAPPER = 3.2, 2.2, 31
+LENGTHS = ("prompt", "reply")
+
+
+@dataclass(frozen=True)
+class PlannedTeacher:
+    """One teacher: its `shape`, None for a server; its `share` of the prompts, and the mean tokens of one
+    that it is `asked` and of what is `said`, in its tokens."""
+
+    source: str
+    shape: ModelShape | None
+    share: float
+    asked: float
+    said: float
 
 
 @dataclass(frozen=True, eq=False)
 class DryRun:
     """A checked run.
 
-    precision   of the teacher's weights
+    teachers    who answers, the main teacher first
+    precision   of the weights of teachers that are loaded here
     items, each   questions of a split, all and by capability
-    longest     tokens of the longest sequence that is trained on, by the templates
-    assumed     whether token counts are from bytes, since no tokenizer is at hand
-    columns     of the logits that both share; None where they have tokenizers of their own
+    asked       tokens of the longest prompt that is trained on, by the templates
+    assumed     sources without a tokenizer here, whose tokens are counted from bytes
+    columns     of the logits that all share; None where they have tokenizers of their own
+    kept        numbers that are kept of a distribution; 0 without distributions
     """
 
     config: RunConfig
     title: str
-    teacher: ModelShape
+    teachers: tuple[PlannedTeacher, ...]
     student: ModelShape
     precision: str
     library: Library
     left_out: tuple[str, ...]
     context: int
-    longest: int
+    asked: int
     items: Mapping[str, int]
     each: Mapping[Split, tuple[int, ...]]
     spent: TokenEstimate
-    assumed: bool
+    assumed: tuple[str, ...]
     columns: int | None
+    kept: int
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence that is trained on."""
+        return min(self.context, self.asked + self.config.decoding.max_new_tokens)
+
+    @property
+    def loaded(self) -> tuple[ModelShape, ...]:
+        """The teachers that are loaded here, each model once."""
+        return tuple(teacher.shape for teacher in self.teachers if teacher.shape is not None)
+
+    @property
+    def served(self) -> tuple[float, float]:
+        """Tokens of prompts and of replies that servers are paid for."""
+        count = (1.0 - self.spent.own) * self.spent.examples
+        mine = [t for t in self.teachers if t.shape is None]
+        asked, said = (sum(t.share * getattr(t, part) for t in mine) for part in ("asked", "said"))
+        return count * asked, count * said
 
 
 def stand_in() -> Reader:
@@ -91,28 +127,45 @@ def dry_run(config: RunConfig) -> DryRun:
     """
     pair = config.pair
     title, of_teacher, of_student = sources(pair.name, pair.teacher, pair.student, pair.layers)
-    if pair.teachers or is_server(of_teacher):
-        raise ConfigError(
-            f"pair.teacher = {of_teacher!r}, teachers = {dict(pair.teachers)!r}: plans are for one teacher "
-            "on this side; for a server, plan with its model, or see the tokens of `distill --dry-run`"
-        )
+    if is_server(of_teacher):
+        title = f"{_served_model(of_teacher, pair.teacher_model)} -> {of_student}"
     precision = pair.teacher_precision or ("fp32" if title == "nano" else "bf16")
     torch_dtype(precision)
     Decoding(**asdict(config.decoding))
-    configs = config_of(of_teacher), config_of(of_student)
-    tokenizers = tokenizer_of(of_teacher), tokenizer_of(of_student)
-    readers = [stand_in() if t is None else reader(t) for t in tokenizers]
-    context = common_context(configs, pair.context)
-    name: Literal["nano", "text"] = "nano" if title == "nano" else "text"
-    whole = library_of(config.data, name, tokenizers[0])
-    counts = [read.ask for read in readers]
+    who = tuple(dict.fromkeys((of_teacher, *pair.teachers.values())))
+    local = {source: config_of(source) for source in who if not is_server(source)}
+    student = config_of(of_student)
+    own = tokenizer_of(of_student)
+    tokenizers = {s: tokenizer_of(s) for s in local}
+    for source in who:
+        if (
+            source not in local
+        ):  # a server: the student's tokenizer stands in where its own is not known
+            named = pair.teacher_tokenizer
+            tokenizers[source] = own if named is None else tokenizer_of(named)
+    readers = {s: stand_in() if t is None else reader(t) for s, t in tokenizers.items()}
+    read = stand_in() if own is None else reader(own)
+    context = common_context([*local.values(), student], pair.context)
+    name: Literal["nano", "text"] = "text"
+    if title == "nano" or of_student == "nano/student":
+        name = "nano"
+    whole = library_of(config.data, name, tokenizers[of_teacher])
+    for capability in pair.teachers:
+        if capability not in whole.capabilities:
+            raise unknown("capability in [pair.teachers]", capability, whole.capabilities)
     signal, _, kept = supervision(config)
+    if config.on_policy > 0 and (len(who) > 1 or not local):
+        raise ConfigError(
+            f"on_policy = {config.on_policy!r}: the student's own text is scored by one teacher that is "
+            "loaded here, not by servers or several teachers; use on_policy = 0"
+        )
     suffixes = suffixes_of(config, whole.style, signal)
+    counts = [read.ask, *(r.ask for r in readers.values())]
     library, left_out = filter_by_length(
         whole, partial(leaves_room, config, context, counts, suffixes)
     )
-    columns = _columns(configs, tokenizers, needed=kept is not None)
-    most = vocabulary_size(configs[0]) if columns is None else columns
+    columns = _columns_of(config, who, local, tokenizers, student, own, needed=kept is not None)
+    most = vocabulary_size(student) if columns is None else columns
     if kept is not None and (kept.entries or 0) > most:
         raise ConfigError(f"k is {kept.k}: it must be at most the vocabulary, {most}")
     for templates in library.templates.values():
@@ -123,27 +176,55 @@ def dry_run(config: RunConfig) -> DryRun:
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
     said = config.decoding.max_new_tokens
-    asked = [lengths(library, signal.form, read, said) for read in readers]
+    answering = [pair.teachers.get(c, of_teacher) for c in library.capabilities]
+    each = {s: lengths(library, signal.form, r, said) for s, r in readers.items()}
+    asked = Lengths(
+        *(np.array([getattr(each[s], f)[j] for j, s in enumerate(answering)]) for f in LENGTHS),
+        max(one.longest for one in each.values()),
+    )
+    trained = lengths(library, signal.form, read, said)
     items = item_counts(splits)
-    probe = probe_lengths(library, benchmarks, splits, config, readers[1])
+    probe = probe_lengths(library, benchmarks, splits, config, read)
     shares = shares_of(config, library.capabilities, hidden_of(benchmarks))
-    spent = estimate_tokens(config, allocator.needs, asked[0], asked[1], shares, items, probe)
+    spent = estimate_tokens(config, allocator.needs, asked, trained, shares, items, probe)
+    prompts = shares / trained.reply
+    prompts /= prompts.sum()
+
+    def planned(source: str) -> PlannedTeacher:
+        mine = np.array([s == source for s in answering]) * prompts
+        share = float(mine.sum())
+        mean = mine / share if share else mine
+        shape = shape_of(local[source]) if source in local else None
+        return PlannedTeacher(
+            source, shape, share, float(mean @ asked.prompt), float(mean @ asked.reply)
+        )
+
     return DryRun(
         config=config,
         title=title,
-        teacher=shape_of(configs[0]),
-        student=shape_of(configs[1]),
+        teachers=tuple(map(planned, who)),
+        student=shape_of(student),
         precision=precision,
         library=library,
         left_out=tuple(left_out),
         context=context,
-        longest=min(context, asked[1].longest + said),
+        asked=trained.longest,
         items=items,
         each={s: _each(benchmarks, splits, s, library.capabilities) for s in SPLITS},
         spent=spent,
-        assumed=None in tokenizers,
+        assumed=_unread({**tokenizers, of_student: own}),
         columns=columns,
+        kept=0 if kept is None else (kept.entries or most),
     )
+
+
+def _unread(tokenizers: Mapping[str, Tokenizer | None]) -> tuple[str, ...]:
+    return tuple(source for source, tokenizer in tokenizers.items() if tokenizer is None)
+
+
+def _served_model(source: str, model: str | None) -> str:
+    """What a served teacher is called before its server is asked: its model's name, or its address."""
+    return source.partition("#")[2] or model or source
 
 
 def _each(
@@ -151,6 +232,37 @@ def _each(
 ) -> tuple[int, ...]:
     sizes = splits.sizes(split)
     return tuple(sum(sizes[b.name] for b in benchmarks if b.capability == n) for n in names)
+
+
+def _columns_of(
+    config: RunConfig,
+    who: Sequence[str],
+    local: Mapping[str, PreTrainedConfig],
+    tokenizers: Mapping[str, Tokenizer | None],
+    student: PreTrainedConfig,
+    own: Tokenizer | None,
+    *,
+    needed: bool,
+) -> int | None:
+    """Columns that the logits of all models share, see `_columns`. A server has those of the student
+    where its tokenizer is named; without it, ConfigError where they are needed."""
+    found: list[int | None] = []
+    for source in who:
+        if source in local:
+            models, both = (local[source], student), (tokenizers[source], own)
+            found.append(_columns(models, both, needed=needed))
+        elif config.pair.teacher_tokenizer is None:
+            if needed:
+                raise ConfigError(
+                    f"teacher_tokenizer is None: distributions of {source!r} need the tokenizer that it "
+                    "shares with the student, and a server with vLLM's completions; without them use "
+                    "resp-sft or cot-sft"
+                )
+            found.append(None)
+        else:
+            found.append(_columns((student, student), (tokenizers[source], own), needed=needed))
+    sizes = [size for size in found if size is not None]
+    return min(sizes) if len(sizes) == len(found) else None
 
 
 def _columns(

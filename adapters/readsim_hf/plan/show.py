@@ -11,7 +11,7 @@ from readsim.token_counts import show_tokens
 from readsim_hf.costs.devices import DEVICES, USABLE, devices_needed
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.against import Checked, Compared, Speed
-from readsim_hf.plan.dry_run import PROMPT_BYTES, REPLY_BYTES, DryRun
+from readsim_hf.plan.dry_run import PROMPT_BYTES, REPLY_BYTES, DryRun, PlannedTeacher
 from readsim_hf.plan.estimate import Hours, Work, hours_of, memory_of, work_of
 
 GB = 1e9
@@ -27,9 +27,9 @@ def plan_headline(plan: DryRun) -> list[str]:
     config, recipe = plan.config, plan.config.training
     way = config.method or f"{config.signal} x {config.objective}"
     tuned = f"LoRA {recipe.lora}" if recipe.lora else "all weights"
-    teacher, student = size(plan.teacher.parameters), size(plan.student.parameters)
+    teacher, student = ", ".join(map(_teacher, plan.teachers)), size(plan.student.parameters)
     first = (
-        f"{plan.title}: {teacher} teacher, {student} student ({tuned}, {recipe.precision}); {way}; "
+        f"{plan.title}: {teacher}, {student} student ({tuned}, {recipe.precision}); {way}; "
         f"allocator {config.allocator}; about {plan.spent.examples / recipe.batch:.0f} optimiser steps; "
         f"sequences of at most {plan.context} tokens"
     )
@@ -38,12 +38,20 @@ def plan_headline(plan: DryRun) -> list[str]:
         lines.append(f"one vocabulary, {plan.columns} columns")
     if plan.assumed:
         lines.append(
-            f"no tokenizer here: {PROMPT_BYTES} bytes a token of a prompt, {REPLY_BYTES} of a reply are "
-            "assumed, and not checked are the tokenizers, weights and end tokens"
+            f"no tokenizer here of {', '.join(plan.assumed)}: {PROMPT_BYTES} bytes a token of a prompt, "
+            f"{REPLY_BYTES} of a reply are assumed, and not checked are the tokenizers, weights and end "
+            "tokens"
         )
     if plan.left_out:
         lines.append(f"left out, their prompts do not fit: {', '.join(plan.left_out)}")
     return lines
+
+
+def _teacher(one: PlannedTeacher) -> str:
+    what = "served teacher" if one.shape is None else f"{size(one.shape.parameters)} teacher"
+    return (
+        what if one.share == 1.0 else f"{what} {one.source} for {100 * one.share:.0f} % of prompts"
+    )
 
 
 def work_table(work: Sequence[Work]) -> Table:
@@ -153,10 +161,10 @@ def document(made: DryRun, rates: tuple[float, float], outlook: Outlook | None) 
     return {
         "pair": made.title,
         "config": made.config.table(),
-        "teacher": asdict(made.teacher),
+        "teachers": [asdict(teacher) for teacher in made.teachers],
         "student": asdict(made.student),
         "tokens": dict(made.spent.kinds),
-        "tokens_assumed": made.assumed,
+        "tokens_assumed": list(made.assumed),
         "work": [asdict(one) for one in work],
         "memory_bytes": {**held, "peak": memory.peak},
         "mfu": {"training": rates[0], "generation": rates[1]},
