@@ -78,9 +78,9 @@ def tokenizer_of(source: str) -> Tokenizer | None:
     if _shipped(source) is None:
         at = locate(source)
         nano = isinstance(at, Path) and at.parent == catalogue.NANO.resolve()
-        if isinstance(at, Path) and at.is_dir() and not nano:
-            if not any(map(_is_tokenizer_file, at.iterdir())):
-                return None
+        folder = isinstance(at, Path) and at.is_dir() and not nano
+        if folder and not any(map(_is_tokenizer_file, Path(at).iterdir())):
+            return None
         own = load_tokenizer(source)
         return own if own(SOME_TEXT)["input_ids"] else None
     try:
