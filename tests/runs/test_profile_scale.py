@@ -67,7 +67,7 @@ class Undeclared(Corrected):
 
 def world(scale: ProfileScale) -> World:
     """A world of scores or losses on this scale; the same one but for the scale."""
-    fields = world_to_dict(load_world("gateway"))
+    fields: dict[str, Any] = world_to_dict(load_world("gateway"))
     if not scale.is_score:
         rest = {"link": "exponential", "start": [-3.0] * 6, "ceiling": [-1.0] * 6}
         loss = {k: v for k, v in fields.items() if k not in ("floor", "gates")}
@@ -257,7 +257,7 @@ def test_losses_keep_their_unit(tmp_path: Path) -> None:
     assert table["utility"].between(-3.0, -1.0).all()
     assert not any("WARNING" in note for note in notes)
     assert fit_table(tmp_path).scale.unit == "losses"
-    [first, *_] = [t for t in draw_profile(logs[0]).axes[0].lines if len(t.get_xdata()) > 2]
+    [first, *_] = [t for t in draw_profile(logs[0]).axes[0].lines if np.size(t.get_xdata()) > 2]
     np.testing.assert_allclose(
         np.asarray(first.get_ydata()),
         [logs[0].starts[0].profile[0], *(row.profile[0] for row in logs[0].steps)],

@@ -57,7 +57,7 @@ def _device(row: Mapping[str, Any], where: str) -> Device:
         raise ConfigError(f"{where}: it has no name")
     name = row["name"]
     like = {device.name.lower(): device for device in DEVICES}.get(name.lower())
-    numbers: dict[str, float] = {}
+    numbers: dict[str, Any] = {}
     for field, (target, one) in NUMBERS.items():
         if field in row:
             numbers[target] = one * _positive(row[field], field, f"{where} ({name})")

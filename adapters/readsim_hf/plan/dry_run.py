@@ -167,11 +167,11 @@ def dry_run(config: RunConfig) -> DryRun:
 
 def _answered(answering: Sequence[str], each: Mapping[str, Lengths]) -> Lengths:
     """Lengths by capability, in the tokens of the teacher that answers there."""
-    fields = (
+    prompt, reply = (
         np.array([getattr(each[source], field)[j] for j, source in enumerate(answering)])
         for field in ("prompt", "reply")
     )
-    return Lengths(*fields, max(one.longest for one in each.values()))
+    return Lengths(prompt, reply, max(one.longest for one in each.values()))
 
 
 def _planned(
