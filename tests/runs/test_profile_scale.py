@@ -180,7 +180,7 @@ def test_backends_say_their_scale() -> None:
         scale = (0.0, 1.0)
 
     with pytest.raises(ConfigError, match=r"Odd\.scale = \(0\.0, 1\.0\): expected a readsim"):
-        DistillEnv(backend=Odd(), task={"a": 1.0}, budget=150, steps=3)
+        DistillEnv(backend=Odd(), task="average", budget=150, steps=3)
 
 
 def corrected_log(folder: Path, name: str, seed: int, declared: bool = True) -> Path:
