@@ -82,7 +82,7 @@ def _changes(change: Array, sd: Array, requirement: Array) -> dict[str, Array]:
     }
 
 
-def scale_of(frame: pd.DataFrame) -> ProfileScale:
+def declared_scale(frame: pd.DataFrame) -> ProfileScale:
     """What the numbers of `results` are: its runs have one unit; scores where it does not say."""
     if "unit" not in frame:
         return SCORES

@@ -11,7 +11,7 @@ from readsim.stats.intervals import half_width
 from readsim.stats.metrics import gap_closed
 from readsim.summary.evidence import advice, evidence
 from readsim.summary.grid import Grid, make_grid
-from readsim.summary.results import FINAL, scale_of
+from readsim.summary.results import FINAL, declared_scale
 from readsim.token_counts import show_tokens
 
 REFERENCE = "task-static"
@@ -34,7 +34,7 @@ def summarise(frame: pd.DataFrame, timings: Path | None = None) -> tuple[pd.Data
     Raises RunLogError if runs are missing, naming them; ConfigError for an unreadable `timings`.
     """
     grid = make_grid(frame)
-    declared = scale_of(frame)
+    declared = declared_scale(frame)
     scale = declared.factor
     utility = scale * grid.by_seed("utility")
     shape = utility.shape[:2]

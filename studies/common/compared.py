@@ -12,7 +12,7 @@ from readsim.runs.comparing import display_name, method_of
 from readsim.runs.read_logs import Log
 from readsim.stats.metrics import target_set
 from readsim.summary.grid import Grid, make_grid
-from readsim.summary.results import FINAL, KEYS, results_of, scale_of
+from readsim.summary.results import FINAL, KEYS, declared_scale, results_of
 from readsim.token_counts import show_tokens
 
 SMALL, LARGE = "small", "large"
@@ -75,7 +75,7 @@ def compared(logs: Sequence[Log]) -> Grid:
     frame = frame.merge(drops, on=list(KEYS))
     about = {log.header.task: target_of(log) for log in logs}
     finals = [name for name in frame.columns if name.startswith(FINAL)]
-    factor = scale_of(frame).factor
+    factor = declared_scale(frame).factor
     frame = frame.assign(**{name: factor * frame[name] for name in (*POINTS, *finals)})
     own = frame["task"].map(about)
     score = np.zeros(len(frame))

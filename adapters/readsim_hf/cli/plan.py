@@ -78,7 +78,7 @@ def plan(
     from readsim_hf.plan.against import compare_tokens, finished, speeds
     from readsim_hf.plan.dry_run import dry_run
     from readsim_hf.plan.estimate import memory_of, work_of
-    from readsim_hf.plan.knobs import advice
+    from readsim_hf.plan.knobs import memory_advice
     from readsim_hf.plan.worlds import forecast_of
     from readsim_hf.token_estimate import token_table
     from readsim_hf.training.saved import writing
@@ -100,7 +100,7 @@ def plan(
     console.print(token_table(config, made.spent, made.items))
     console.print(show.work_table(work))
     console.print(show.memory_table(made, memory))
-    _say(console, advice(made))
+    _say(console, memory_advice(made))
     console.print(show.device_table(work, memory, *rates, shown))
     _say(console, show.device_notes(memory, *rates, shown))
     _say(console, show.spending_notes(made, prices))

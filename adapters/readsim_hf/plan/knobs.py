@@ -110,7 +110,7 @@ def _with(plan: DryRun, table: str, **fields: Any) -> DryRun:
     return replace(plan, config=replace(plan.config, **{table: changed}))
 
 
-def advice(plan: DryRun, gb: float = 1e9) -> list[str]:
+def memory_advice(plan: DryRun, gb: float = 1e9) -> list[str]:
     """In words: the largest term of the peak, and how far each of its settings lets term and peak fall."""
     memory = memory_of(plan)
     term = largest(memory)

@@ -134,13 +134,13 @@ def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:
     """Disk, and the money for a served teacher's tokens."""
     disk = disk_of(plan)
     first = (
-        f"disk: replies that are kept (data.cache; '' keeps none), at most {size_of(disk.replies)}; "
-        f"checkpoints, {size_of(disk.checkpoints)}; the trained student, {size_of(disk.student)}"
+        f"disk: replies that are kept (data.cache; '' keeps none), at most {disk_size(disk.replies)}; "
+        f"checkpoints, {disk_size(disk.checkpoints)}; the trained student, {disk_size(disk.student)}"
     )
     lines = [first]
     if plan.config.soft.kind == "topk" and plan.kept > FEWER:
         fewer = disk_of(replace(plan, kept=FEWER)).replies
-        lines.append(f"with soft.k {plan.kept} -> {FEWER} the replies take {size_of(fewer)}")
+        lines.append(f"with soft.k {plan.kept} -> {FEWER} the replies take {disk_size(fewer)}")
     if prices is not None:
         served = any(plan.served)
         who = (
@@ -153,7 +153,7 @@ def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:
     return lines
 
 
-def size_of(count: float) -> str:
+def disk_size(count: float) -> str:
     """Bytes: 20500000 -> `20.5 MB`."""
     for unit, one in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if count >= one:

@@ -30,7 +30,7 @@ def disk_of(plan: DryRun) -> Disk:
     )
 
 
-class Held(NamedTuple):
+class HeldDevices(NamedTuple):
     """One kind of device: how many hold the run, the hours that it lasts there, these hours times the
     devices, and what they cost (None: the price is not known).
 
@@ -43,11 +43,13 @@ class Held(NamedTuple):
     money: float | None
 
 
-def held(hours: Hours, memory: Memory, device: Device) -> Held:
+def held(hours: Hours, memory: Memory, device: Device) -> HeldDevices:
     """Hours times devices, and times the price of an hour."""
     count = devices_needed(memory.peak, device)
     total = count * hours.all
-    return Held(count, hours.all, total, None if device.price is None else total * device.price)
+    return HeldDevices(
+        count, hours.all, total, None if device.price is None else total * device.price
+    )
 
 
 class TokenPrices(NamedTuple):

@@ -42,7 +42,7 @@ def planned(name: str) -> Any:
 @pytest.mark.parametrize("name", [*PLANS, *SHIPPED])
 def test_the_largest_term_is_named_with_settings_that_lower_it(name: str) -> None:
     from readsim_hf.plan.estimate import memory_of
-    from readsim_hf.plan.knobs import TERMS, advice, knobs, largest, share_of
+    from readsim_hf.plan.knobs import TERMS, knobs, largest, memory_advice, share_of
 
     plan = planned(name)
     memory = memory_of(plan)
@@ -50,7 +50,7 @@ def test_the_largest_term_is_named_with_settings_that_lower_it(name: str) -> Non
     assert sum(shares.values()) == pytest.approx(memory.peak)
     term = largest(memory)
     assert shares[term] == max(shares.values())
-    assert TERMS[term] in advice(plan)[0]
+    assert TERMS[term] in memory_advice(plan)[0]
     for each in TERMS:
         for knob in knobs(plan, each):
             assert getattr(knob.memory, each) < getattr(memory, each)
