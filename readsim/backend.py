@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import CapabilityMissingError
+from readsim.errors import CapabilityMissingError, ConfigError
+from readsim.runs.profile_scale import SCORES, ProfileScale
 from readsim.runs.rows import SampledReply
 from readsim.worlds.world import World
 
@@ -105,6 +106,16 @@ class OffersTruth(Protocol):
 
     def true_profile(self) -> Array:
         """Without noise, hidden capabilities too (K,)."""
+        ...
+
+
+@runtime_checkable
+class OffersScale(Protocol):
+    """A backend whose numbers are not scores in [0, 1]: chance-corrected ones, or negated losses."""
+
+    @property
+    def scale(self) -> ProfileScale:
+        """The unit of its profiles, and their lowest score."""
         ...
 
 
@@ -212,6 +223,20 @@ class OffersManifest(Protocol):
     def manifest(self) -> Mapping[str, Any]:
         """Plain data (text, numbers, lists, mappings) that is the same whenever it is asked."""
         ...
+
+
+def scale_of(backend: Backend) -> ProfileScale:
+    """What the numbers of its profiles are; scores in [0, 1] where it does not say.
+
+    Raises ConfigError for a `scale` of another type.
+    """
+    said = backend.scale if isinstance(backend, OffersScale) else SCORES
+    if not isinstance(said, ProfileScale):
+        raise ConfigError(
+            f"{type(backend).__name__}.scale = {said!r}: expected a readsim.ProfileScale, such as "
+            "ProfileScale(lowest=-1 / 3) or ProfileScale('loss')"
+        )
+    return said
 
 
 def added(*usages: TokenUsage) -> dict[str, int]:

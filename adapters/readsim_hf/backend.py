@@ -15,6 +15,7 @@ from readsim.backend import Final, Measurement, TokenUsage, added
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.runs.profile_scale import ProfileScale
 from readsim.runs.rows import SampledReply
 from readsim.streams import seed_sequence
 from readsim_hf.components import Components, build_components
@@ -70,6 +71,10 @@ class HFBackend:
     @property
     def hidden(self) -> tuple[str, ...]:
         return self.components.suite.hidden
+
+    @property
+    def scale(self) -> ProfileScale:
+        return ProfileScale(lowest=self.components.suite.lowest)
 
     @property
     def prompt_counts(self) -> dict[str, dict[str, int]]:

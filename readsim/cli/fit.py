@@ -103,6 +103,7 @@ def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, FitIntervals]:
             sources=table.sources,
             capabilities=table.capabilities,
             scores=scores,
+            lowest=table.scale.lowest,
             groups=table.groups,
             members=MEMBERS,
             seed=seed,

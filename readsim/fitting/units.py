@@ -100,11 +100,12 @@ class Scale:
     """How the columns of a file and profiles go over into each other.
 
     unit `losses`: profile = -loss. `scores`, `points`: profile = score (/ 100); columns in `lower`
-    (places) are error rates, profile = 1 - error.
+    (places) are error rates, profile = 1 - error. `lowest` is the lowest score, see `ProfileScale`.
     """
 
     unit: str
     lower: tuple[int, ...] = ()
+    lowest: float = 0.0
 
     def profiles(self, cells: Array) -> Array:
         """Cells (n, K) to profiles."""

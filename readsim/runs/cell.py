@@ -159,6 +159,7 @@ def header_of(
         **more,
         **({} if told is None else {"told": told}),
         **({"code": dict(code)} if code else {}),
+        **({"scale": scale} if (scale := episode.scale.table()) else {}),
     }
     return {key: facts[key] for key in dict.fromkeys((*order, *facts)) if key in facts}
 

@@ -91,7 +91,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
         reward=episode.reward,
         history=episode.history,
         seed=seed,
-        scores=episode.scores,
+        scores=episode.scale.is_score,
+        lowest=episode.scale.lowest,
         pools=pools,
         **extras,
     )

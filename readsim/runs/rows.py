@@ -12,7 +12,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import RunLogError
+from readsim.errors import ReadsimError, RunLogError
+from readsim.runs.profile_scale import SCORES, ProfileScale
 
 NOTHING: Mapping[str, Any] = {}  # shared by all rows that hold nothing more
 
@@ -33,7 +34,8 @@ class RunHeader:
 
     `requirement` (V,) is what the runs were told, `weights` (K,) what their task weighs where that is
     recorded, `told` the mode of telling, `identified` what an identifier found, `manifest` what makes a
-    real run. A field that the log lacks is empty and named in `absent`; fields that have no name here
+    real run. `scale` is what the numbers of its profiles are; a log that does not say has scores in
+    [0, 1]. A field that the log lacks is empty and named in `absent`; fields that have no name here
     are in `extra`.
     """
 
@@ -53,6 +55,7 @@ class RunHeader:
     settings: Mapping[str, Any] = field(default_factory=_nothing)
     identified: Mapping[str, Any] | None = None
     manifest: Mapping[str, Any] | None = None
+    scale: ProfileScale = SCORES
     extra: Mapping[str, Any] = field(default_factory=_nothing)
     absent: frozenset[str] = frozenset()
     versions: Mapping[str, str] = field(default_factory=_nothing)
@@ -63,6 +66,11 @@ class RunHeader:
     def visible(self) -> list[int]:
         """Places of the capabilities that probes show and the requirement is over."""
         return [j for j, name in enumerate(self.capabilities) if name not in self.hidden]
+
+    @property
+    def unit(self) -> str:
+        """Of its profiles: `score` or `loss`."""
+        return self.scale.unit
 
     @property
     def is_real(self) -> bool:
@@ -163,6 +171,11 @@ def read_header(header: Mapping[str, Any], where: str) -> RunHeader:
         _take(config, found, key, dict, where, "an object")
     if _take(config, found, "seeds", list, where, "a list of seeds"):
         found["seeds"] = tuple(found["seeds"])
+    if _take(config, found, "scale", dict, where, "an object"):
+        try:
+            found["scale"] = ProfileScale.of_table(found["scale"])
+        except (ReadsimError, TypeError) as error:
+            raise RunLogError(f"{where}: scale in its header: {error}") from error
     absent = {*TEXTS, *COUNTS, *NAMES, *TABLES, "seeds", "requirement", "weights", "told"}
     return RunHeader(
         **{"seeds": tuple(header["seeds"]), **found},

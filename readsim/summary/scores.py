@@ -239,8 +239,8 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
     On a narrow terminal differences are shown for the utility alone.
     """
     names = (*runs[0].header.capabilities, "utility")
-    is_loss = any((run.scores < 0).any() for run in runs)
-    scale, unit, digits = (1.0, "loss", 4) if is_loss else (100.0, "points", 1)
+    declared = runs[0].header.scale
+    scale, unit, digits = declared.factor, declared.shown, 1 if declared.is_score else 4
     seeds = sorted({run.seed for run in runs})
     table = Table(title=f"test split, {unit}; below: minus {reference} [95 %]")
     for n, name in enumerate(("", *names)):
@@ -261,6 +261,8 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
     console.print(
         f"{len(seeds)} seed(s); intervals are over {over or 'nothing'}, uncorrected for the number of cells"
     )
+    for line in declared.doubts(np.array([run.scores for run in runs])):
+        console.print(line, markup=False, highlight=False)
 
 
 def score_table(runs: Sequence[TestedRun], reference: str) -> pd.DataFrame:

@@ -113,7 +113,8 @@ class Checked(NamedTuple):
 def check_forecast(
     foretold: Outlook, run: Finished, weights: Array, test_items: Sequence[int]
 ) -> Checked:
-    """The error of a score p of n items is sqrt(p (1 - p) / n), the utility's that of the weighted sum.
+    """The error of a score p of n items is sqrt((p - l) (1 - p) / n) with the lowest score l, the
+    utility's that of the weighted sum.
 
     Raises ConfigError where the world's capabilities are not the run's.
     """
@@ -124,7 +125,8 @@ def check_forecast(
             f"{', '.join(names)}"
         )
     scores = run.final.final_profile
-    own = np.sqrt(np.clip(scores * (1.0 - scores), 0.0, None) / np.array(test_items))
+    above = scores - run.header.scale.lowest
+    own = np.sqrt(np.clip(above * (1.0 - scores), 0.0, None) / np.array(test_items))
     measured = np.append(scores, run.final.utility)
     error = np.append(own, float(np.sqrt(weights**2 @ own**2)))
     return Checked(foretold.names, measured, error, inside(foretold.low, foretold.high, measured))

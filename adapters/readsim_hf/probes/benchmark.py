@@ -32,6 +32,11 @@ class ScoreScale:
         if not 0.0 <= self.chance < 1.0:
             raise ConfigError(f"scale: chance {self.chance!r} is not in [0, 1)")
 
+    @property
+    def lowest(self) -> float:
+        """The score of the least raw one: -c / (1 - c)."""
+        return self(self.low)
+
     def __call__(self, raw: float) -> float:
         score = (raw - self.low) / (self.high - self.low)
         return (score - self.chance) / (1.0 - self.chance)

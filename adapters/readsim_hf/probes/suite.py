@@ -115,6 +115,12 @@ class ProbeSuite:
             for b in self.benchmarks
         ]
 
+    @property
+    def lowest(self) -> float:
+        """The lowest score that a capability can have: below 0 where chance is taken off."""
+        scores = self._weights @ np.array([b.scale.lowest for b in self.benchmarks])
+        return min(0.0, float(scores.min()))
+
     def open_test(self) -> None:
         """Let `measure(..., "test")` work: for the final evaluation only."""
         self.splits.open_test()

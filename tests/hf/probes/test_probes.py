@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -212,3 +213,21 @@ def test_a_prompt_that_does_not_fit_is_refused_or_cut() -> None:
         suite_of("a").measure(tiny_model(positions=12), characters(), "probe")
     cut = suite_of("a", truncate=True).measure(model, characters(), "probe")
     assert cut.tokens <= 8 * 16
+
+
+@needs_model
+def test_the_lowest_score_is_that_of_guessing_worse_than_chance() -> None:
+    """A quarter right by chance, alone on x; beside it on y a benchmark without correction."""
+    from readsim_hf.probes.suite import ProbeSuite
+
+    names = ["a", "b", "c"]
+    corrected = ScoreScale(0, 10, chance=0.25)
+    made = [
+        replace(constant("a", 0.0, capability="x"), scale=corrected),
+        replace(constant("b", 0.0, capability="y"), scale=corrected),
+        constant("c", 0.0, capability="y"),
+    ]
+    suite = ProbeSuite(made, drawn(names))
+    assert suite.lowest == pytest.approx(-1 / 3)
+    assert ProbeSuite(made[1:], drawn(names[1:])).lowest == pytest.approx(-1 / 6)
+    assert ProbeSuite(made[2:], drawn(names[2:])).lowest == 0.0
