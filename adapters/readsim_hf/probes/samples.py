@@ -11,7 +11,7 @@ from readsim_hf.probes.items import Item
 LONGEST = 1000  # characters of a prompt, a gold answer or a reply
 
 
-def chosen(
+def sampled_items(
     benchmarks: Sequence[Benchmark], items: Mapping[str, Sequence[Item]], most: int
 ) -> list[tuple[Benchmark, int]]:
     """The first `most` items of each capability, its benchmarks in turn: (benchmark, number) each."""

@@ -14,7 +14,7 @@ from readsim.errors import CapabilityMissingError, ConfigError, unknown
 from readsim.runs.rows import SampledReply
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.lm import ProbeLM, as_it_was, quiet
-from readsim_hf.probes.samples import chosen, sample_of
+from readsim_hf.probes.samples import sample_of, sampled_items
 from readsim_hf.probes.splits import Split, Splits
 
 Row = Mapping[str, Any]  # of lm-eval's sample log
@@ -157,7 +157,7 @@ class ProbeSuite:
         rows = {b.name: _rows(b, result["samples"][b.name]) for b in measured}
         scores = {b.name: _scores(b, rows[b.name], len(items[b.name])) for b in measured}
         ids = {name: tuple(item.id for item in own) for name, own in items.items()}
-        shown = chosen(measured, items, 0 if split == "test" else self._samples)
+        shown = sampled_items(measured, items, 0 if split == "test" else self._samples)
         samples = tuple(
             sample_of(b, items[b.name][n], rows[b.name][n], scores[b.name][n]) for b, n in shown
         )

@@ -54,15 +54,15 @@ def test_of_choices_the_one_that_the_metric_takes_is_the_reply(tmp_path: Path) -
 
 def test_the_benchmarks_of_a_capability_take_turns() -> None:
     from readsim_hf.probes.benchmark import TextBenchmark
-    from readsim_hf.probes.samples import chosen
+    from readsim_hf.probes.samples import sampled_items
 
     def made(name: str, capability: str) -> Any:
         return TextBenchmark(name, capability, str, lambda *_: 0.0, 1)
 
     a, b, c = made("a", "math"), made("b", "math"), made("c", "code")
     items: Any = {"a": range(5), "b": range(1), "c": range(1)}
-    assert chosen([a, c, b], items, 3) == [(a, 0), (b, 0), (a, 1), (c, 0)]
-    assert chosen([a, c, b], items, 0) == []
+    assert sampled_items([a, c, b], items, 3) == [(a, 0), (b, 0), (a, 1), (c, 0)]
+    assert sampled_items([a, c, b], items, 0) == []
 
 
 def test_a_long_text_is_cut_with_a_mark() -> None:
