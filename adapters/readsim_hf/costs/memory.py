@@ -84,7 +84,7 @@ def logit_bytes(shape: ModelShape, positions: float, recipe: Recipe) -> float:
 
 def cache_bytes(shape: ModelShape, sequences: int, length: float, precision: str) -> float:
     """Keys and values of all layers: 2 L d_k a token (Shazeer 2019, arXiv 1911.02150; Pope et al. 2022)."""
-    return 2.0 * shape.layers * shape.keys * BYTES[precision] * sequences * length
+    return 2.0 * shape.attending * shape.keys * BYTES[precision] * sequences * length
 
 
 @dataclass(frozen=True)

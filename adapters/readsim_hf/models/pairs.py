@@ -22,7 +22,7 @@ from readsim_hf.models.chat_template import (
 )
 from readsim_hf.models.loading import DeviceMap, load_model, load_tokenizer, moved, resolve_device
 from readsim_hf.models.teacher_source import TeacherSource, load_teacher_source
-from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.models.tokens import stated_length, vocabulary_size
 from readsim_hf.teachers.connection import Server, ServerSettings
 from readsim_hf.teachers.encoding import encode, end_ids, start_ids
 
@@ -279,19 +279,19 @@ def common_context(
     wanted: int | None = None,
     limits: Sequence[int | None] = (),
 ) -> int:
-    """Positions that all models read, `wanted` if given; ConfigError where that is more than they do.
+    """Positions that all models read, `wanted` if given; ConfigError where that is more than they do, and
+    where neither `wanted` nor a model states a length.
 
     `limits` are those of servers, where they are known.
     """
-    most = min([*map(_positions, configs), *(n for n in limits if n is not None)])
+    stated = [n for n in (*map(stated_length, configs), *limits) if n is not None]
+    most = min(stated, default=wanted)
+    if most is None:
+        kinds = ", ".join(sorted({config.model_type for config in configs}))
+        raise ConfigError(
+            f"pair.context = None: no configuration here ({kinds}) states a context length; give the "
+            "longest sequence in tokens, such as [pair] context = 1024"
+        )
     if wanted is not None and wanted > most:
         raise ConfigError(f"pair.context = {wanted!r}: at most {most}, which all models read")
     return most if wanted is None else wanted
-
-
-def _positions(config: PreTrainedConfig) -> int:
-    """ConfigError where a configuration states no length."""
-    length = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
-    if not isinstance(length, int):
-        raise ConfigError(f"the configuration {type(config).__name__} states no context length")
-    return length

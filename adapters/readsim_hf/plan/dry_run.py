@@ -35,6 +35,7 @@ from readsim_hf.prompts.library import Library
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.training.lora import check_lora
 from readsim_hf.token_estimate import (
     Reader,
     TokenEstimate,
@@ -103,6 +104,7 @@ def dry_run(config: RunConfig) -> DryRun:
     configs = config_of(of_teacher), config_of(of_student)
     tokenizers = _tokenizers(pair, of_teacher, of_student)
     readers = [stand_in() if t is None else reader(t) for t in tokenizers]
+    check_lora(configs[1], config.training)
     context = common_context(configs, pair.context)
     name: Literal["nano", "text"] = "nano" if title == "nano" else "text"
     whole = library_of(config.data, name, tokenizers[0])
@@ -133,7 +135,7 @@ def dry_run(config: RunConfig) -> DryRun:
         config=config,
         title=title,
         teacher=shape_of(configs[0]),
-        student=shape_of(configs[1]),
+        student=shape_of(configs[1], config.training.lora_targets),
         precision=precision,
         library=library,
         left_out=tuple(left_out),
