@@ -1,5 +1,6 @@
 """What a finished run leaves: a table on the terminal, curves, the student's weights."""
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -8,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from readsim.envs.env import DistillEnv
 from readsim.plots.profile import draw_profile
@@ -18,6 +20,7 @@ from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
 from readsim_hf.models.loading import no_progress_bars
+from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.training.logits import bare
@@ -33,11 +36,9 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
     log = read_log(out / "runs" / f"{name}.jsonl")
     with sober(), writing(out / "runs" / f"{name}.png"):
         save(draw_profile(log), out / "runs" / f"{name}.png")
-    model: Any = backend.student.model
     folder = out / "runs" / f"{name}.student"
     with no_progress_bars(), writing(folder):
-        # with LoRA its adapters alone
-        (model if hasattr(model, "peft_config") else bare(model)).save_pretrained(folder)
+        to_save(backend.student.model, backend.components.pair).save_pretrained(folder)
         backend.components.pair.tokenizer.save_pretrained(folder)
     suite = backend.components.suite
     if backend.tested is None:  # the process that measured it ended before it could write
@@ -59,6 +60,17 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         **({"refusals": refusals} if refusals else {}),
     }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
+
+
+def to_save(model: nn.Module, pair: Pair) -> Any:
+    """What is written of a trained student: with LoRA its adapters alone; else a copy in the precision that
+    its source is stored in (float32 weights of a bfloat16 source are rounded), on the CPU."""
+    if hasattr(model, "peft_config"):
+        return model
+    made = copy.deepcopy(pair.student)
+    made.load_state_dict(bare(model).state_dict())
+    module: nn.Module = made
+    return module.to(pair.stored)
 
 
 def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:

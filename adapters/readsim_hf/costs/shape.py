@@ -52,9 +52,7 @@ def empty_model(config: PreTrainedConfig) -> PreTrainedModel:
     return model
 
 
-def shape_of(
-    config: PreTrainedConfig, targets: tuple[str, ...] | str = "all-linear"
-) -> ModelShape:
+def shape_of(config: PreTrainedConfig, targets: tuple[str, ...] | str = "all-linear") -> ModelShape:
     """The sizes of the model that this configuration describes; `targets` are the layers with LoRA.
 
     Raises ConfigError for a configuration without layers, heads or widths (a mixture of experts, whose

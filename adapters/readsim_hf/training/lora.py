@@ -23,7 +23,7 @@ def with_lora(model: nn.Module, recipe: Recipe) -> nn.Module:
 
     Raises ConfigError for a module that the model does not have, and for what PEFT refuses.
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
     _check_targets(model, recipe)
     known = ", ".join(_linear(model))
@@ -41,6 +41,10 @@ def with_lora(model: nn.Module, recipe: Recipe) -> nn.Module:
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         warnings.filterwarnings("ignore", "fan_in_fan_out is set to False", UserWarning)  # Conv1D
         try:
+            if getattr(
+                model, "is_quantized", False
+            ):  # norms and embeddings in float32, as QLoRA has them
+                model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
             return get_peft_model(model, config)
         except (ValueError, TypeError, NotImplementedError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

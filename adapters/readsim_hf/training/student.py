@@ -105,7 +105,10 @@ class Student:
         recipe = self.recipe
         loss = torch.zeros((), device=self.device)
         try:
-            with memory_for(KNOBS.format(micro=recipe.micro_batch)), dropping(self._dropouts, parts):
+            with (
+                memory_for(KNOBS.format(micro=recipe.micro_batch)),
+                dropping(self._dropouts, parts),
+            ):
                 for left, part in zip(reversed(range(len(parts))), parts, strict=True):
                     loss += self._backward(part, total, last=left == 0)
                 loss = self._summed(loss)
