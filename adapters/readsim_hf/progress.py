@@ -13,6 +13,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
 from readsim.token_counts import show_tokens
 from readsim_hf.config import RunConfig
+from readsim_hf.training.divergence import in_words
 from readsim_hf.training.saved import writing
 
 COLUMNS = ("spent", "tokens", "loss", "gradient", "rate")
@@ -62,6 +63,8 @@ class ProgressDisplay:
         elif kind == "interval":
             self._interval = numbers
             self._recent.clear()
+        elif kind == "diverged":
+            self._bar.console.print(in_words(numbers), markup=False, highlight=False)
         elif kind == "restored":
             self._restored(numbers["spent"])
 

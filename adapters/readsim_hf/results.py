@@ -2,12 +2,13 @@
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from torch import nn
 
@@ -23,6 +24,7 @@ from readsim_hf.models.loading import no_progress_bars
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
+from readsim_hf.training.divergence import in_words
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
 
@@ -58,6 +60,7 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         "teacher": asdict(backend.components.teacher.counts),
         "prompts": backend.prompt_counts,
         **({"refusals": refusals} if refusals else {}),
+        **({"diverged": diverged} if (diverged := backend.divergence.found) else {}),
     }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
 
@@ -79,6 +82,13 @@ def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
         return {}
     before, after = (refusal_rates(measured.scores) for measured in backend.tested)
     return {"before": before, "after": after} if before and after else {}
+
+
+def is_worse(change: Sequence[float], sd: Sequence[float]) -> bool:
+    """Whether the mean change over capabilities is below 0 by more than 1.96 of its standard errors, and no
+    capability is better."""
+    mean, error = sum(change) / len(change), sum(v * v for v in sd) ** 0.5 / len(change)
+    return max(change) <= 0 and mean < -1.96 * error
 
 
 def show_identified(console: Console, env: DistillEnv, found: Identified) -> None:
@@ -104,8 +114,10 @@ def show_results(
     console: Console,
     log: Log,
     refusals: Mapping[str, Mapping[str, float]] | None = None,
+    diverged: Mapping[str, float] | None = None,
 ) -> None:
-    """Each capability on the test split, before and after; refusals; utility; tokens by kind."""
+    """Each capability on the test split, before and after; refusals; utility; tokens by kind; where
+    training diverged, and where the student ended worse than it started."""
     final, header = log.finals[-1], log.header
     spent = dict.fromkeys(header.sources, 0.0)
     for row in log.steps:
@@ -132,6 +144,14 @@ def show_results(
             f"{100 * after['safe_refusal']:.1f} % (lower is better), of unsafe ones "
             f"{100 * before['unsafe_refusal']:.1f} -> {100 * after['unsafe_refusal']:.1f} % (higher is "
             f"better); ((1 - safe) + unsafe) / 2: {100 * after['utility']:.1f}"
+        )
+    if diverged:
+        console.print(f"[bold]{escape(in_words(diverged))}[/]", highlight=False)
+    if is_worse(final.final_change, final.final_change_sd):
+        console.print(
+            "[bold]the student is worse than its start[/]: lower training.learning_rate, or look at the "
+            "teacher's replies",
+            highlight=False,
         )
     totals = ", ".join(f"{k} {show_tokens(v)}" for k, v in final.totals.items() if v)
     console.print(f"utility {100 * final.utility:.2f} points; tokens: {totals}")

@@ -64,7 +64,7 @@ def check_weights(folder: Path) -> None:
         )
     if not index.is_file() and not (folder / "model.safetensors").is_file() and len(files) > 1:
         raise ConfigError(
-            f"{folder} has {len(files)} .safetensors files and no {INDEX}, which says what is in each; {AGAIN}"
+            f"{folder} has {len(files)} .safetensors files and no {INDEX}, which lists them; {AGAIN}"
         )
     for path in files:
         try:
@@ -94,8 +94,8 @@ def check_tokenizer_files(folder: Path) -> None:
     there = [folder / name for name in TOKENIZERS if (folder / name).is_file()]
     if not there and not list(folder.glob("*.model")):
         raise ConfigError(
-            f"{folder} has no tokenizer ({', '.join(TOKENIZERS[:2])}, ...): copy the tokenizer's files there, "
-            "or save them with `tokenizer.save_pretrained`"
+            f"{folder} has no tokenizer ({', '.join(TOKENIZERS[:2])}, ...): copy the tokenizer's files "
+            "there, or save them with `tokenizer.save_pretrained`"
         )
     for path in (*there, folder / "tokenizer_config.json", folder / "config.json"):
         if path.suffix == ".json" and path.is_file():
@@ -111,7 +111,7 @@ def check_causal(config: PreTrainedConfig, source: str) -> None:
         )
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise ConfigError(
-            f"{source!r} is a {config.model_type}, which transformers does not load as a causal language model"
+            f"{source!r} is a {config.model_type}, which is no causal language model in transformers"
         )
 
 

@@ -35,7 +35,6 @@ from readsim_hf.prompts.library import Library
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.training.lora import check_lora
 from readsim_hf.token_estimate import (
     Reader,
     TokenEstimate,
@@ -46,6 +45,7 @@ from readsim_hf.token_estimate import (
     reader,
     shares_of,
 )
+from readsim_hf.training.lora import check_lora
 
 # Where no tokenizer is at hand: measured with SmolLM2's on the shipped templates.
 PROMPT_BYTES, REPLY_BYTES, WRAPPER = 3.2, 2.2, 31
