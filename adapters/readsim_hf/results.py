@@ -2,16 +2,18 @@
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from torch import nn
 
+from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
@@ -84,11 +86,11 @@ def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
     return {"before": before, "after": after} if before and after else {}
 
 
-def is_worse(change: Sequence[float], sd: Sequence[float]) -> bool:
+def is_worse(change: Array, sd: Array) -> bool:
     """Whether the mean change over capabilities is below 0 by more than 1.96 of its standard errors, and no
     capability is better."""
-    mean, error = sum(change) / len(change), sum(v * v for v in sd) ** 0.5 / len(change)
-    return max(change) <= 0 and mean < -1.96 * error
+    error = float(np.linalg.norm(sd)) / len(change)
+    return bool(change.max() <= 0 and change.mean() < -1.96 * error)
 
 
 def show_identified(console: Console, env: DistillEnv, found: Identified) -> None:

@@ -68,7 +68,7 @@ def check_weights(folder: Path) -> None:
         )
     for path in files:
         try:
-            with safe_open(path, framework="pt") as opened:  # type: ignore[no-untyped-call]
+            with safe_open(path, framework="pt") as opened:
                 opened.keys()
         except (SafetensorError, OSError) as error:
             raise ConfigError(
@@ -80,7 +80,7 @@ def stored_dtype(folder: Path) -> torch.dtype | None:
     """The type that most bytes of the folder's weights have."""
     held: dict[torch.dtype, int] = {}
     for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="pt") as opened:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as opened:
             for name in opened.keys():  # noqa: SIM118  # no mapping
                 part = opened.get_slice(name)
                 dtype = _DTYPES.get(part.get_dtype())

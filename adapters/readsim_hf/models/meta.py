@@ -55,7 +55,8 @@ def config_of(source: str) -> PreTrainedConfig:
     except Exception as error:  # files of others: as in `load_model`
         raise ConfigError(
             f"no configuration of {source!r}: {first_line(error)}; accepted: a folder with config.json, a "
-            f".gguf file, an id that the hub has, or one that comes with readsim ({', '.join(shipped_names())})"
+            ".gguf file, an id that the hub has, or one that comes with readsim "
+            f"({', '.join(shipped_names())})"
         ) from error
     check_causal(found, source)
     return found

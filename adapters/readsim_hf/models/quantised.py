@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+import transformers
 
 from readsim.errors import ConfigError
 
@@ -21,9 +22,8 @@ def quantised_options(precision: str, source: str) -> dict[str, Any]:
             f"precision = {precision!r} of {source!r}: the package bitsandbytes is missing: "
             "pip install bitsandbytes, or use 'bf16'"
         )
-    from transformers import BitsAndBytesConfig
-
-    return {"quantization_config": BitsAndBytesConfig(**settings_of(precision))}
+    make: Any = transformers.BitsAndBytesConfig
+    return {"quantization_config": make(**settings_of(precision))}
 
 
 def settings_of(precision: str) -> dict[str, Any]:

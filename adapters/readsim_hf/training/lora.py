@@ -44,7 +44,8 @@ def with_lora(model: nn.Module, recipe: Recipe) -> nn.Module:
             if getattr(
                 model, "is_quantized", False
             ):  # norms and embeddings in float32, as QLoRA has them
-                model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+                prepare: Any = prepare_model_for_kbit_training
+                model = prepare(model, use_gradient_checkpointing=False)
             return get_peft_model(model, config)
         except (ValueError, TypeError, NotImplementedError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
