@@ -176,8 +176,9 @@ def generate(
     """
     replies: dict[int, NDArray[np.int32]] = {}
     with evaluating(model):
-        lengths, equal = [len(p) for p in prompts], reads_padding(model)
-        for rows in batches(lengths, decoding.batch_size, equal=equal):
+        # One row at a time where neighbours matter: transformers' RWKV also mixes the states of a batch.
+        size = 1 if reads_padding(model) else decoding.batch_size
+        for rows in batches([len(p) for p in prompts], size):
             some = [as_ids(prompts[row]) for row in rows]
             drawn = [content_generator(p, float(decoding.temperature), int(attempt)) for p in some]
             made = _generate_batch(model, some, rows, drawn, decoding, ends, vocab, spoken)

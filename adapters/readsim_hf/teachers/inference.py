@@ -41,8 +41,9 @@ def reads_padding(model: nn.Module) -> bool:
     """Whether what stands left of a sequence changes its logits although the mask hides it.
 
     A recurrent model that takes no mask (RWKV) carries padding in its state: rows of one batch have to
-    be equally long. Found out by reading one sequence after two kinds of padding; more than rounding
-    (sqrt(eps) of the largest logit) tells. Asked once of each model, on its own weights.
+    be equally long, and replies are generated one by one. Found out by reading one sequence after two
+    kinds of padding; more than rounding (sqrt(eps) of the largest logit) tells. Asked once of each
+    model, on its own weights.
     """
     if model not in _READS:
         with evaluating(model):

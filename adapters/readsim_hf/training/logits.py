@@ -41,27 +41,22 @@ def is_plain_head(model: PreTrainedModel) -> bool:
 def _passes(model: PreTrainedModel, head: nn.Module) -> bool:
     seen: dict[str, Tensor] = {}
 
-    def base(module: nn.Module, given: Any, out: Any) -> None:
-        seen["hidden"] = out[0]
-
     def replaced(module: nn.Module, given: Any, out: Tensor) -> Tensor:
         seen["read"] = given[0]
         seen["said"] = torch.linspace(-50, 50, out.shape[-1]).to(out).expand_as(out)
         return seen["said"]
 
-    hooks = [
-        model.base_model.register_forward_hook(base),
-        head.register_forward_hook(replaced),
-    ]
+    ids = torch.zeros((1, 1), dtype=torch.int64, device=model.device)
+    reads: dict[str, Any] = {"input_ids": ids, "use_cache": False}
+    hook = head.register_forward_hook(replaced)
     try:
         with evaluating(model):
-            ids = torch.zeros((1, 1), dtype=torch.int64, device=model.device)
-            logits = cast(Any, model)(input_ids=ids, use_cache=False).logits
+            hidden = cast(Any, model).base_model(**reads).last_hidden_state
+            logits = cast(Any, model)(**reads).logits
     finally:
-        for hook in hooks:
-            hook.remove()
-    given, read = seen.get("hidden"), seen.get("read")
-    if given is None or read is None or not torch.equal(given.to(read), read):
+        hook.remove()
+    read = seen.get("read")
+    if read is None or not torch.equal(hidden.to(read), read):
         return False
     return torch.equal(logits.float(), seen["said"].float())
 

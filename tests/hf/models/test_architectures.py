@@ -1,5 +1,6 @@
 """Models as they come: loaded, asked, trained, measured, saved and loaded again, whatever their kind."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def test_a_model_that_states_no_length_needs_one(kind: str) -> None:
 def test_only_a_model_without_a_mask_reads_padding() -> None:
     from readsim_hf.teachers.inference import batches, reads_padding
 
-    assert [kind for kind in ALL if reads_padding(tiny_of(kind))] == ["rwkv"]
+    assert [kind for kind in ALL if reads_padding(tiny_of(kind))] == ["rwkv", "recurrent_gemma"]
     assert batches([3, 1, 3, 2, 1], 2) == [[1, 4], [3, 0], [2]]
     assert batches([3, 1, 3, 2, 1], 2, equal=True) == [[1, 4], [3], [0, 2]]
 
@@ -180,10 +181,35 @@ def test_costs_of_recurrent_models(kind: str) -> None:
 
     config = tiny_of(kind).config
     if kind == "jamba":
-        with pytest.raises(ConfigError, match="num_experts"):
+        with pytest.raises(ConfigError, match="dense models only"):
             shape_of(config)
         return
     shape = shape_of(config)
     attending = {"bamba": 1, "zamba2": 1, "falcon_h1": 2, "recurrent_gemma": 1}.get(kind, 0)
     assert shape.attending == attending
     assert (cache_bytes(shape, 2, 10, "fp32") > 0) == bool(attending)
+
+
+def test_a_student_is_saved_as_its_source_is_stored(tmp_path: Path) -> None:
+    import torch
+
+    from readsim_hf.models.folder_checks import stored_dtype
+    from readsim_hf.models.loading import load_model
+    from readsim_hf.models.pairs import load_pair
+    from readsim_hf.results import to_save
+
+    source = saved_of("qwen2", tmp_path / "source")
+    load_model(source, precision="bf16").save_pretrained(source)
+    pair = load_pair(teacher=source, student=source, context=CONTEXT)
+    trained: Any = pair.fresh_student()
+    assert trained.dtype == torch.float32  # what trains, and what checkpoints hold
+    with torch.no_grad():
+        trained.model.embed_tokens.weight += 0.123456789
+    exact = trained.model.embed_tokens.weight.clone()
+    to_save(trained, pair).save_pretrained(tmp_path / "saved")
+    assert stored_dtype(tmp_path / "saved") == torch.bfloat16
+    assert json.loads((tmp_path / "saved" / "config.json").read_text())["dtype"] == "bfloat16"
+    assert torch.equal(trained.model.embed_tokens.weight, exact)  # the run goes on with its own
+    again: Any = load_model(str(tmp_path / "saved"))
+    assert torch.equal(again.model.embed_tokens.weight, exact.bfloat16().float())
+    assert again.lm_head.weight is again.model.embed_tokens.weight
