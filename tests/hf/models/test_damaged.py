@@ -40,7 +40,11 @@ def config(**changes: Any) -> Callable[[Path], None]:
 
 def write(name: str, text: str | bytes) -> Callable[[Path], None]:
     data = text.encode() if isinstance(text, str) else text
-    return lambda folder: (folder / name).write_bytes(data) and None
+
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(data)
+
+    return change
 
 
 def cut(folder: Path) -> None:
@@ -49,7 +53,11 @@ def cut(folder: Path) -> None:
 
 
 def without(*names: str) -> Callable[[Path], None]:
-    return lambda folder: [(folder / name).unlink() for name in names] and None
+    def change(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return change
 
 
 def sharded(folder: Path) -> None:

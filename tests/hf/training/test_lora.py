@@ -15,12 +15,17 @@ pytestmark = pytest.mark.extra(*NEEDS, "peft")
 
 def test_only_the_targets_get_adapters_scaled_by_alpha() -> None:
     one = student(lora=2, lora_targets=("q_proj", "v_proj"), lora_alpha=6.0)
-    assert {name.split(".")[-4] for name in one.names} == {"q_proj", "v_proj"}
-    layers = [m for m in one.trained.modules() if hasattr(m, "scaling")]
+    assert len(one.names) == 2 * 2 * 2  # two layers of two products, A and B
+    assert all(".q_proj." in name or ".v_proj." in name for name in one.names)
+    layers = [m for m in one.trained.modules() if isinstance(getattr(m, "scaling", None), dict)]
     assert {m.scaling["default"] for m in layers} == {3.0}
     usual = student(lora=2)
     assert len(usual.names) == 2 * 7 * 2  # two layers of seven products, A and B
-    assert {m.scaling["default"] for m in usual.trained.modules() if hasattr(m, "scaling")} == {2.0}
+    assert {
+        m.scaling["default"]
+        for m in usual.trained.modules()
+        if isinstance(getattr(m, "scaling", None), dict)
+    } == {2.0}
 
 
 def test_gpt2_has_layers_of_another_kind() -> None:
@@ -121,7 +126,7 @@ def test_settings_of_precision() -> None:
 
     with pytest.raises(ConfigError, match=r"student_precision = 'nf4' with training\.lora = 0"):
         RunConfig.of({"pair": {"student_precision": "nf4"}})
-    with pytest.raises(ConfigError, match="'nf5'.*'nf4'"):
+    with pytest.raises(ReadsimError, match=r"'nf5'.*'nf4'"):
         RunConfig.of({"pair": {"student_precision": "nf5"}})
     made = RunConfig.of({"pair": {"student_precision": "nf4"}, "training": {"lora": 2}})
     assert made.pair.student_precision == "nf4"
@@ -149,8 +154,10 @@ def test_a_teacher_and_a_student_of_few_bits(precision: str, tmp_path: Path) -> 
     import torch
 
     from readsim_hf.models.pairs import load_pair
+    from readsim_hf.models.tiny import tiny_model
 
     source = saved_of("llama", tmp_path / "m")
+    tiny_model("llama", 99, 2, 64, 0, eos_token_id=1).save_pretrained(source)
     pair = load_pair(
         teacher=source, student=source, teacher_precision=precision, student_precision=precision
     )
@@ -162,9 +169,9 @@ def test_a_teacher_and_a_student_of_few_bits(precision: str, tmp_path: Path) -> 
     before = [one.train_window(examples(), 0.5).loss for _ in range(8)]
     assert before[-1] < before[0]
     assert all("lora_" in name for name in one.names)
-    kept = one.trained.get_base_model().state_dict()
-    for name, tensor in again.state_dict().items():
-        if "proj.weight" in name and tensor.dtype in (torch.uint8, torch.int8):
-            assert torch.equal(kept[name.replace("proj.", "proj.base_layer.")], tensor)
+    ids = torch.arange(2, 12)[None]  # the weights of few bits are as they were
+    with torch.no_grad(), one.trained.disable_adapter():
+        torch.testing.assert_close(one.trained(ids).logits.float(), again(ids).logits.float(),
+                                   atol=0.02, rtol=0.02)  # fmt: skip
     one.trained.save_pretrained(tmp_path / "adapters")
     assert (tmp_path / "adapters" / "adapter_model.safetensors").is_file()
