@@ -79,14 +79,18 @@ def _launched(given: Mapping[str, str]) -> int:
         raise ConfigError(
             f"RANK = {rank} and WORLD_SIZE = {world} in the environment: 0 to {world - 1}"
         )
+    return world
+
+
+def check_meeting(world: int, rank: int) -> None:
+    """ConfigError where the launcher's word on where the processes meet is missing."""
     port = os.environ.get("MASTER_PORT", "")
-    if world > 1 and not (port.isdecimal() and os.environ.get("MASTER_ADDR")):
+    if not (port.isdecimal() and os.environ.get("MASTER_ADDR")):
         raise ConfigError(
             f"WORLD_SIZE = {world}, RANK = {rank}, MASTER_ADDR = {os.environ.get('MASTER_ADDR')!r}, "
             f"MASTER_PORT = {port!r}: where the processes meet is missing; start them with torchrun or "
             "`accelerate launch`, or unset WORLD_SIZE"
         )
-    return world
 
 
 @contextmanager
@@ -139,6 +143,7 @@ class ProcessGroup:
         from accelerate import PartialState
         from torch.distributed.rendezvous import rendezvous
 
+        check_meeting(self.world, self.rank)
         try:
             store, _, _ = next(rendezvous("env://", self.rank, self.world, timeout=self._timeout))
             who = {"store": store, "rank": self.rank, "world_size": self.world}

@@ -71,8 +71,6 @@ MEET = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
         ({"WORLD_SIZE": "2", "RANK": "2", **MEET}, "RANK = 2 and WORLD_SIZE = 2"),
         ({"WORLD_SIZE": "0", "RANK": "0", **MEET}, "RANK = 0 and WORLD_SIZE = 0"),
         ({"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "a", **MEET}, "LOCAL_RANK = 'a'"),
-        ({"WORLD_SIZE": "2", "RANK": "0"}, "where the processes meet is missing"),
-        ({"WORLD_SIZE": "2", "RANK": "0", **MEET, "MASTER_PORT": "x"}, "MASTER_PORT = 'x'"),
         ({"SLURM_PROCID": "1", "SLURM_NTASKS": "2"}, "srun started the same run several times"),
     ],
 )
@@ -84,3 +82,12 @@ def test_what_is_refused(given: dict[str, str], said: str, monkeypatch: pytest.M
 def test_what_a_launcher_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", **MEET}
     assert world(monkeypatch, **given) == 2
+
+
+@pytest.mark.parametrize("where", [{}, {**MEET, "MASTER_PORT": "x"}, {"MASTER_PORT": "29500"}])
+def test_where_the_processes_meet(where: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from readsim_hf.training.process_group import check_meeting
+
+    assert world(monkeypatch, WORLD_SIZE="2", RANK="0", **where) == 2
+    with pytest.raises(ConfigError, match="where the processes meet is missing"):
+        check_meeting(2, 0)

@@ -17,15 +17,15 @@ def test_only_the_targets_get_adapters_scaled_by_alpha() -> None:
     one = student(lora=2, lora_targets=("q_proj", "v_proj"), lora_alpha=6.0)
     assert len(one.names) == 2 * 2 * 2  # two layers of two products, A and B
     assert all(".q_proj." in name or ".v_proj." in name for name in one.names)
-    layers = [m for m in one.trained.modules() if isinstance(getattr(m, "scaling", None), dict)]
-    assert {m.scaling["default"] for m in layers} == {3.0}
+    assert scales(one) == {3.0}
     usual = student(lora=2)
     assert len(usual.names) == 2 * 7 * 2  # two layers of seven products, A and B
-    assert {
-        m.scaling["default"]
-        for m in usual.trained.modules()
-        if isinstance(getattr(m, "scaling", None), dict)
-    } == {2.0}
+    assert scales(usual) == {2.0}
+
+
+def scales(one: Any) -> set[float]:
+    found = [getattr(module, "scaling", None) for module in one.trained.modules()]
+    return {scaling["default"] for scaling in found if isinstance(scaling, dict)}
 
 
 def test_gpt2_has_layers_of_another_kind() -> None:
