@@ -27,6 +27,7 @@ settings.load_profile("readsim")
 # The modules that a test may ask for with `@pytest.mark.extra(...)`, and the extra with each.
 EXTRA_OF = {
     "accelerate": "hf",
+    "bitsandbytes": "bitsandbytes",
     "build": "dev",
     "contextualbandits": "dev",
     "cvxpy": "dev",

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
 from readsim_hf.models.pairs import load_pair
+from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
+from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.student import Student, memory_for
@@ -36,7 +39,8 @@ class HFBackend:
 
     parts    pair, prompts, teacher, objective, probes: what does not change during a run
     budget   supervised tokens B that the learning-rate schedule and the curriculum are over
-    watch    called with ("window" | "interval" | "pool" | "snapshot" | "restored", numbers) during the run
+    watch    called with ("window" | "interval" | "pool" | "snapshot" | "restored" | "diverged", numbers)
+             during the run
     workbench   a folder where interventions are kept (`intervene`); None keeps none
     identified  the interventions that the task's requirement was identified with: what they took is
                 charged to each run
@@ -55,6 +59,7 @@ class HFBackend:
         self.identified: Interventions | None = None
         self.tested: tuple[ItemScores, ItemScores] | None = None  # test scores, before and after
         self._spent = 0
+        self.divergence = Divergence(0.0, 0.0)
         self._student: Student | None = None
         self._measured: ItemScores | None = None
         self._samples: tuple[SampledReply, ...] = ()
@@ -101,11 +106,16 @@ class HFBackend:
         self._feed = self._new_feed()
         self._student = self.components.fresh_student()
         self._spent = 0
+        self.divergence = self._new_divergence()
         self.tested = None
         before = {} if self.identified is None else self.identified.token_usage
         measured = self.measure("probe")
         self._samples = measured.samples
         return Measurement(measured.profile, added(before, measured.token_usage))
+
+    def _new_divergence(self) -> Divergence:
+        columns = vocabulary_size(self.components.pair.student.config)
+        return Divergence(log(columns), norm_of(self.student.model))
 
     def _new_feed(self) -> ExampleStream:
         """The examples of (seed, episode), from their first."""
@@ -115,7 +125,7 @@ class HFBackend:
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before = self._feed.tokens
-        trained = np.zeros(len(self.sources))
+        trained, losses = np.zeros(len(self.sources)), 0.0
         started, mark = time.perf_counter(), dict(self.seconds)
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
@@ -127,10 +137,16 @@ class HFBackend:
             asked = time.perf_counter()
             if examples:
                 window = self.student.train_window(examples, spent)
+                losses += window.loss * window.tokens
+                if self.divergence.first is None:
+                    self.divergence.first = window.loss
                 self.watch("window", {**window._asdict(), "spent": spent})
             self.seconds["teacher"] += asked - clock
             self.seconds["train"] += time.perf_counter() - asked
         self._spent += tokens
+        norm, share = norm_of(self.student.model), min(self._spent / self.budget, 1.0)
+        if self.divergence.interval(share, losses / tokens, norm):
+            self.watch("diverged", self.divergence.found)
         self._measured = self.measure("probe")
         self._samples = self._measured.samples
         used = self._feed.tokens
@@ -207,6 +223,7 @@ class HFBackend:
             "episode": self._episode,
             "spent": self._spent,
             "feed": self._feed.state(),
+            "divergence": self.divergence.state(),
         }
 
     def _put_tree(self, tree: Mapping[str, Any]) -> None:
@@ -216,6 +233,7 @@ class HFBackend:
         self._feed = self._new_feed()
         self._feed.restore(tree["feed"])
         self._spent = int(tree["spent"])
+        self.divergence = Divergence.of_state(tree["divergence"])
         self.watch("restored", {"spent": self._spent / self.budget})
 
     def snapshot(self) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
+from readsim_hf.training.lora import check_lora
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
 from readsim_hf.training.student import Student
@@ -116,7 +117,7 @@ class Components:
 
     def measure(self, model: nn.Module, split: Split) -> ItemScores:
         """Scores of a model on one split."""
-        return self.suite.measure(bare(model), self.pair.tokenizer, split)
+        return self.suite.measure(bare(model), self.pair.tokenizer, split, self.pair.context)
 
 
 def build_components(config: RunConfig, pair: Pair, library: Library | None = None) -> Components:
@@ -128,6 +129,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     """
     if config.training.liger:
         check_liger(pair.student, pair.device)
+    check_lora(pair.student.config, config.training)
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)

@@ -17,6 +17,7 @@ from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
+from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
 from readsim_hf.teachers.connection import ServerSettings
@@ -36,8 +37,9 @@ class PairConfig:
     tokenizer, which distributions need. `teachers`: capability -> source, `teacher` for the rest.
     `device_map` spreads teachers over devices: auto, balanced, ... or a table module -> device.
     `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
-    fp32, bf16 or fp16 (nano: fp32, others: bf16); `context` the longest sequence in tokens (None: what
-    both models read).
+    fp32, bf16 or fp16 (nano: fp32, others: bf16), or with bitsandbytes int8 or nf4; `student_precision`
+    fp32, or for a student with LoRA bf16, int8 or nf4 (QLoRA); `context` the longest sequence in tokens
+    (None: what both models read; needed where neither states it).
 
     Around each prompt stand `system_prompt` and the teacher's chat template (`chat_template`: a file
     of another one, or "none") with `chat_template_kwargs`, such as {enable_thinking = false}; `date` is
@@ -51,6 +53,7 @@ class PairConfig:
     layers: int = 10
     device: str = "cpu"
     teacher_precision: str | None = None
+    student_precision: str | None = None
     teacher_model: str | None = None
     teacher_tokenizer: str | None = None
     teachers: dict[str, str] = field(default_factory=dict)
@@ -62,6 +65,9 @@ class PairConfig:
     date: str = DATE
 
     def __post_init__(self) -> None:
+        known = ("fp32", "bf16", *QUANTISED)
+        if self.student_precision is not None and self.student_precision not in known:
+            raise unknown("student_precision", self.student_precision, known)
         if self.context is not None and self.context < 1:
             raise ConfigError(f"context = {self.context!r}: at least 1")
 
@@ -215,6 +221,11 @@ class RunConfig:
             raise ConfigError(
                 f"objective_settings = {self.objective_settings!r}: settings of an objective, not of "
                 f"the method {self.method!r}; give signal and objective with method = ''"
+            )
+        if self.pair.student_precision not in (None, "fp32") and not self.training.lora:
+            raise ConfigError(
+                f"pair.student_precision = {self.pair.student_precision!r} with training.lora = 0: weights "
+                "train in 'fp32' (training.precision = 'bf16' computes in bfloat16), or give lora a rank"
             )
         for name, least in (("pool_runs", 1), ("threads", 1), ("seed", 0), ("budget", 1)):
             if getattr(self, name) < least:

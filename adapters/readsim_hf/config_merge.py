@@ -43,7 +43,8 @@ def without_none(node: Any) -> Any:
 
 def explain(cls: type, error: Any) -> str:
     """One line for one of pydantic's errors."""
-    place = [str(part) for part in error["loc"] if part not in ("str", "dict[str,float]")]
+    kinds = ("str", "dict[str,float]", "tuple[str, ...]")  # of a field that takes several
+    place = [str(part) for part in error["loc"] if part not in kinds]
     name = ".".join(place)
     if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _fields(cls, place[:-1])

@@ -164,7 +164,7 @@ def _drive(
         )
     if doubt := parts.teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
-    show_results(console, read_log(path), refusals_of(backend))
+    show_results(console, read_log(path), refusals_of(backend), backend.divergence.found)
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)
     show_beside(console, out, path)

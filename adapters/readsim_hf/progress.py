@@ -17,6 +17,7 @@ from readsim_hf.config import RunConfig
 from readsim_hf.probes.samples import as_markdown
 from readsim_hf.published import published
 from readsim_hf.tracking import Tracking
+from readsim_hf.training.divergence import in_words
 from readsim_hf.training.saved import writing
 
 COLUMNS = ("spent", "tokens", "loss", "gradient", "rate")
@@ -78,6 +79,8 @@ class ProgressDisplay:
             self._recent.clear()
         elif kind == "snapshot":
             self._held = []  # what comes may be undone
+        elif kind == "diverged":
+            self._bar.console.print(in_words(numbers), markup=False, highlight=False)
         elif kind == "restored":
             self._restored()
 

@@ -1,14 +1,19 @@
 """What a finished run leaves: a table on the terminal, curves, the student's weights."""
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from torch import nn
 
+from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
@@ -21,8 +26,10 @@ from readsim_hf.config import RunConfig, run_name
 from readsim_hf.model_card.card import model_card
 from readsim_hf.model_card.measured import score_rows
 from readsim_hf.models.loading import no_progress_bars
+from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
+from readsim_hf.training.divergence import in_words
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
 
@@ -39,11 +46,9 @@ def save_results(
     log = read_log(out / "runs" / f"{name}.jsonl")
     with sober(), writing(out / "runs" / f"{name}.png"):
         save(draw_profile(log), out / "runs" / f"{name}.png")
-    model: Any = backend.student.model
     folder = out / "runs" / f"{name}.student"
     with no_progress_bars(), writing(folder):
-        # with LoRA its adapters alone
-        (model if hasattr(model, "peft_config") else bare(model)).save_pretrained(folder)
+        to_save(backend.student.model, backend.components.pair).save_pretrained(folder)
         backend.components.pair.tokenizer.save_pretrained(folder)
         parts, counts = backend.components, backend.prompt_counts
         model_card(config, parts, log, counts, agreement).save(folder / "README.md")
@@ -65,8 +70,20 @@ def save_results(
         "teacher": asdict(backend.components.teacher.counts),
         "prompts": backend.prompt_counts,
         **({"refusals": refusals} if refusals else {}),
+        **({"diverged": diverged} if (diverged := backend.divergence.found) else {}),
     }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
+
+
+def to_save(model: nn.Module, pair: Pair) -> Any:
+    """What is written of a trained student: with LoRA its adapters alone; else a copy in the precision that
+    its source is stored in (float32 weights of a bfloat16 source are rounded), on the CPU."""
+    if hasattr(model, "peft_config"):
+        return model
+    made = copy.deepcopy(pair.student)
+    made.load_state_dict(bare(model).state_dict())
+    module: nn.Module = made
+    return module.to(pair.stored)
 
 
 def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
@@ -75,6 +92,13 @@ def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
         return {}
     before, after = (refusal_rates(measured.scores) for measured in backend.tested)
     return {"before": before, "after": after} if before and after else {}
+
+
+def is_worse(change: Array, sd: Array) -> bool:
+    """Whether the mean change over capabilities is below 0 by more than 1.96 of its standard errors, and no
+    capability is better."""
+    error = float(np.linalg.norm(sd)) / len(change)
+    return bool(change.max() <= 0 and change.mean() < -1.96 * error)
 
 
 def show_identified(console: Console, env: DistillEnv, found: Identified) -> None:
@@ -100,8 +124,10 @@ def show_results(
     console: Console,
     log: Log,
     refusals: Mapping[str, Mapping[str, float]] | None = None,
+    diverged: Mapping[str, float] | None = None,
 ) -> None:
-    """Each capability on the test split, before and after; refusals; utility; tokens by kind."""
+    """Each capability on the test split, before and after; refusals; utility; tokens by kind; where
+    training diverged, and where the student ended worse than it started."""
     final = log.finals[-1]
     table = Table("capability", "start", "end", "change", "tokens", title="test split, points")
     for row in score_rows(log):
@@ -116,6 +142,14 @@ def show_results(
             f"{100 * after['safe_refusal']:.1f} % (lower is better), of unsafe ones "
             f"{100 * before['unsafe_refusal']:.1f} -> {100 * after['unsafe_refusal']:.1f} % (higher is "
             f"better); ((1 - safe) + unsafe) / 2: {100 * after['utility']:.1f}"
+        )
+    if diverged:
+        console.print(f"[bold]{escape(in_words(diverged))}[/]", highlight=False)
+    if is_worse(final.final_change, final.final_change_sd):
+        console.print(
+            "[bold]the student is worse than its start[/]: lower training.learning_rate, or look at the "
+            "teacher's replies",
+            highlight=False,
         )
     totals = ", ".join(f"{k} {show_tokens(v)}" for k, v in final.totals.items() if v)
     console.print(f"utility {100 * final.utility:.2f} points; tokens: {totals}")

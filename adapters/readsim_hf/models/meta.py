@@ -10,6 +10,12 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
 from readsim_hf.models import catalogue
+from readsim_hf.models.folder_checks import (
+    check_causal,
+    check_config_file,
+    check_weights,
+    first_line,
+)
 from readsim_hf.models.loading import load_tokenizer, locate, no_progress_bars
 
 SOME_TEXT = "12 + 3, and some words."  # a tokenizer without its files reads no token of it
@@ -55,6 +61,10 @@ def config_of(source: str) -> PreTrainedConfig:
         return AutoConfig.for_model(**named)
     at = locate(source)
     options: dict[str, Any] = {}
+    if isinstance(at, Path) and at.is_dir():
+        check_config_file(at)
+        if any(at.glob("*.safetensors*")):  # a plan needs none
+            check_weights(at)
     if isinstance(at, Path) and at.is_file():
         at, options = at.parent, {"gguf_file": at.name}
     try:
@@ -62,12 +72,13 @@ def config_of(source: str) -> PreTrainedConfig:
             found: PreTrainedConfig = AutoConfig.from_pretrained(
                 str(at), trust_remote_code=False, **options
             )
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    except Exception as error:  # files of others: as in `load_model`
         raise ConfigError(
-            f"no configuration of {source!r}: {reason}; accepted: a folder with config.json, a .gguf "
-            f"file, an id that the hub has, or one that comes with readsim ({', '.join(shipped_names())})"
+            f"no configuration of {source!r}: {first_line(error)}; accepted: a folder with config.json, a "
+            ".gguf file, an id that the hub has, or one that comes with readsim "
+            f"({', '.join(shipped_names())})"
         ) from error
+    check_causal(found, source)
     return found
 
 

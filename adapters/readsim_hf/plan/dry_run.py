@@ -34,6 +34,7 @@ from readsim_hf.token_estimate import (
     probe_lengths,
     shares_of,
 )
+from readsim_hf.training.lora import check_lora
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def dry_run(config: RunConfig) -> DryRun:
     models, pair = paper_models(config.pair), config.pair
     Decoding(**asdict(config.decoding))
     readers, own, context = models.readers, read(models.own), models.context
+    check_lora(models.student, config.training)
     main = models.teachers[0]
     whole = library_of(config.data, models.library_name, models.tokenizers[main])
     for capability in pair.teachers:
@@ -150,7 +152,7 @@ def dry_run(config: RunConfig) -> DryRun:
         config=config,
         title=models.title,
         teachers=_planned(models, answering, asked, shares / trained.reply),
-        student=shape_of(models.student),
+        student=shape_of(models.student, config.training.lora_targets),
         precision=models.precision,
         library=library,
         left_out=tuple(left_out),

@@ -14,6 +14,7 @@ from readsim_hf.costs.memory import (
     Memory,
     activation_bytes,
     cache_bytes,
+    frozen_bytes,
     logit_bytes,
     optimiser_bytes,
     weight_bytes,
@@ -130,7 +131,7 @@ def memory_of(plan: DryRun) -> Memory:
     config, recipe = plan.config, plan.config.training
     sequences = min(recipe.micro_batch, recipe.batch)
     gradients, moments = optimiser_bytes(plan.student, recipe.lora)
-    own = weight_bytes(plan.student, STUDENT)
+    own = frozen_bytes(plan.student, config.pair.student_precision or STUDENT)
     supervised = sequences * min(config.decoding.max_new_tokens, plan.longest)
     if recipe.lora:
         own += 4.0 * plan.student.adapters(recipe.lora)

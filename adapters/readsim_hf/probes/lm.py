@@ -14,8 +14,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCrite
 
 from readsim.errors import ConfigError
 from readsim_hf.models.chat_template import chat_text
+from readsim_hf.models.tokens import stated_length
 from readsim_hf.teachers.decoding import left_padded
 from readsim_hf.teachers.encoding import bare_ids, decoder, end_ids, ids_of
+from readsim_hf.teachers.inference import reads_padding
 
 
 class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
@@ -24,7 +26,8 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
     Text becomes ids, and ids text, as in training (`readsim_hf.teachers.encoding`).
 
     A token count belongs to the item: it is the same in every batch. With `truncate` a prompt that
-    is too long loses its left end, as lm-eval does; otherwise it is a ConfigError.
+    is too long loses its left end, as lm-eval does; otherwise it is a ConfigError. `context` is the
+    longest sequence of a model whose configuration states none.
     """
 
     def __init__(
@@ -33,8 +36,14 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
         tokenizer: PreTrainedTokenizerBase,
         batch_size: int,
         truncate: bool = False,
+        context: int | None = None,
     ) -> None:
-        super().__init__(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
+        super().__init__(
+            pretrained=model,
+            tokenizer=tokenizer,
+            batch_size=1 if reads_padding(model) else batch_size,
+            max_length=stated_length(model.config) or context,
+        )
         self.tokens = 0
         self._truncate = truncate
         self._ends = end_ids(model, tokenizer)

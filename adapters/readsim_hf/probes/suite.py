@@ -131,12 +131,16 @@ class ProbeSuite:
         self.splits.seal()
 
     def measure(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, split: Split
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        split: Split,
+        context: int | None = None,
     ) -> ItemScores:
         """Greedy decoding, no randomness: the same weights give the same numbers exactly.
 
         The chat template is applied where the tokenizer has one. The model's modes and the
-        tokenizer's padding are left as they were.
+        tokenizer's padding are left as they were. `context`: see `ProbeLM`.
 
         Raises CapabilityMissingError for the test split before `open_test`, and where a score is not
         a number.
@@ -146,7 +150,7 @@ class ProbeSuite:
         with quiet(), as_it_was(model, tokenizer):
             if split not in self._tasks:
                 self._tasks[split] = {b.name: b.task(items[b.name]) for b in measured}
-            lm = ProbeLM(model, tokenizer, self._batch_size, self._truncate)
+            lm = ProbeLM(model, tokenizer, self._batch_size, self._truncate, context)
             result = evaluate(
                 lm,
                 {"tasks": self._tasks[split]},

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.errors import ConfigError
+from readsim_hf.models.tokens import stated_length
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.base import FormatCheck, TeacherCounts, ask_in_rounds
@@ -53,7 +54,7 @@ class Teacher:
         cache: SignalCache | None = None,
     ) -> None:
         config = model.config.get_text_config(decoder=True)
-        self._context = getattr(config, "max_position_embeddings", None)
+        self._context = stated_length(config)
         size = int(config.vocab_size)
         self.vocab = size if vocab is None else vocab
         if not 1 <= self.vocab <= size:

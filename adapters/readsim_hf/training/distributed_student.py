@@ -47,6 +47,11 @@ class Member(Student):
     ) -> None:
         self.processes, self.sharded = processes, is_sharded()
         super().__init__(model, recipe, objective)
+        if self._reads_padding:
+            raise ConfigError(
+                "the student reads padding (a recurrent model without a mask): several processes do not "
+                "train it; start one"
+            )
 
     def _share(self) -> None:
         losses = Losses(self.trained, self.objective)
