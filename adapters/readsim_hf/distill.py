@@ -29,7 +29,13 @@ from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.progress import ProgressDisplay
 from readsim_hf.requirement.identified import Identified
-from readsim_hf.results import refusals_of, save_results, show_identified, show_results
+from readsim_hf.results import (
+    refusals_of,
+    save_results,
+    show_identified,
+    show_results,
+    teacher_words,
+)
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.token_estimate import show_token_estimate
 from readsim_hf.training.agreement import agreement
@@ -156,6 +162,8 @@ def _drive(
         )
     if doubt := parts.teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
+    judged = teacher_words(parts.teacher.counts, parts.teacher.rejections)
+    console.print(judged, markup=False, highlight=False)
     show_results(console, read_log(path), refusals_of(backend))
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)

@@ -94,6 +94,9 @@ class ProgressDisplay:
         self._steps = int(numbers["step"]) + 1
         names, profile = env.episode.visible, env.profile
         shown = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(names, profile, strict=True))
+        rejected, wrong = int(numbers["rejected"]), int(numbers["rejected_wrong"])
+        if rejected:
+            shown += f"  (replies rejected so far: {rejected}, of which wrong: {wrong})"
         console.print(f"{self._steps}/{self._of}  {shown}", markup=False, highlight=False)
         if not self._said and self._steps < self._of:
             left = (self._of - self._steps) * numbers["seconds"]
@@ -106,6 +109,8 @@ class ProgressDisplay:
             done = round(self._budget * self._steps / self._of)
             for name, value in zip(names, profile, strict=True):
                 self._writer.add_scalar(f"probe/{name}", float(value), done)
+            for name in ("rejected", "rejected_wrong"):
+                self._writer.add_scalar(f"teacher/{name}", numbers[name], done)
 
     def _describe(self, text: str) -> None:
         self._bar.update(self._job, description=text)

@@ -20,13 +20,15 @@ from readsim_hf.backend import HFBackend
 from readsim_hf.models.loading import no_progress_bars
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
+from readsim_hf.teachers.base import TeacherCounts
+from readsim_hf.teachers.judging import Rejections
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
 
 
 def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[str, Any]) -> None:
     """Curves (.png, .pdf, .svg), the trained student with its tokenizer, and (.json) seconds,
-    agreement, what teacher and prompt streams counted in this process.
+    agreement, what teacher and prompt streams counted in this process, rejected replies by reason.
 
     The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.
     """
@@ -55,10 +57,23 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         "seconds": backend.seconds,
         "agreement": dict(agreement),
         "teacher": asdict(backend.components.teacher.counts),
+        "rejected": backend.components.teacher.rejections.table(),
         "prompts": backend.prompt_counts,
         **({"refusals": refusals} if refusals else {}),
     }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
+
+
+def teacher_words(counts: TeacherCounts, rejections: Rejections) -> str:
+    """What the teacher's replies were worth, on one line."""
+    why = ", ".join(f"{reason} {n}" for reason, n in rejections.by_reason().items())
+    words = f"teacher's replies: {counts.rejected} rejected" + (f" ({why})" if why else "")
+    if counts.judged:
+        share = 100 * counts.wrong / counts.judged
+        words += (
+            f"; {counts.wrong} of {counts.judged} held to a gold answer are wrong ({share:.1f} %)"
+        )
+    return words
 
 
 def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:

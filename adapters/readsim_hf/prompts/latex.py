@@ -11,6 +11,7 @@ _FONT = re.compile(
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 # What may stand around a whole value: emphasis, dollars, \( \) \[ \], a full stop.
 _DRESS = re.compile(r"\A(?:[\s*_$]|\\[\[(])*(.*?)(?:[\s*_$.]|\\[\])])*\Z", re.DOTALL)
+_JOINED = re.compile(r"[\s$]*(?:,|/|or|and|,\s*(?:or|and))?[\s$]*")
 _MIXED = re.compile(r"(\d+)\s*\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(\d))")
 _POWER_OF_TEN = re.compile(r"(?<=\d)\s*(?:\\times|\\cdot|\u00d7)\s*10\s*\^\s*\{?\s*([-+]?\d+)\}?")
@@ -26,21 +27,31 @@ class Box(NamedTuple):
 
 
 def last_box(text: str) -> Box | None:
-    r"""The last `\boxed{...}` (or `\fbox`) outside code fences; None without one, or where it is not closed."""
+    r"""The last `\boxed{...}` (or `\fbox`) outside code fences; None without one, or where it is not closed.
+
+    Boxes with nothing but "or", "and" or a comma between them are one, whose content names all of them.
+    """
     bare = _FENCE.sub(lambda found: " " * len(found[0]), text)
-    found = [*_BOX.finditer(bare)]
-    if not found:
-        return None
-    start, at = found[-1].span()
-    if bare[at] != "{":  # \boxed 5
-        word = re.match(r"[^\s{}$\\.,;]+", bare[at:])
+    boxes = [_box(bare, *found.span()) for found in _BOX.finditer(bare)]
+    last = boxes.pop() if boxes else None
+    while last is not None and boxes and (one := boxes.pop()) is not None:
+        between = bare[one.end : last.start]
+        if one.end > last.start or not _JOINED.fullmatch(between):
+            break
+        last = Box(one.start, last.end, one.content + between.replace("$", "") + last.content)
+    return last
+
+
+def _box(text: str, start: int, at: int) -> Box | None:
+    if text[at] != "{":  # \boxed 5
+        word = re.match(r"[^\s{}$\\.,;]+", text[at:])
         return None if word is None else Box(start, at + word.end(), word[0])
     depth, n = 0, at
-    while n < len(bare):
-        if bare[n] == "\\":
+    while n < len(text):
+        if text[n] == "\\":
             n += 1
-        elif bare[n] in "{}":
-            depth += 1 if bare[n] == "{" else -1
+        elif text[n] in "{}":
+            depth += 1 if text[n] == "{" else -1
             if depth == 0:
                 return Box(start, n + 1, text[at + 1 : n])
         n += 1
@@ -48,7 +59,7 @@ def last_box(text: str) -> Box | None:
 
 
 def undressed(text: str) -> str:
-    r"""A value without the `$...$`, `\(...\)`, emphasis and `\text{...}` that stand around the whole of it."""
+    r"""A value without the `$...$`, `\(...\)`, emphasis and `\text{...}` around the whole of it."""
     found = _DRESS.match(text)
     inner = text if found is None else found[1]
     whole = _FONT.fullmatch(inner)

@@ -49,9 +49,7 @@ def read_choice(text: str, letters: str, options: Sequence[str] = ()) -> str | N
         return bare.upper()
     one, dress = rf"(?<!\w)([{letters}])(?!\w)", r"[\s*_(\[\"'`]*"
     also = rf"(?:[\s*_)\]]*(?:or|and|/|&|,(?:\s*(?:or|and))?){dress}{one}(?!\s+is\b))?"
-    named = _letters(
-        rf"(?i:\b(?:answer|option|choice)(?:\s+is)?)\s*:?{dress}{one}{also}", text
-    )
+    named = _letters(rf"(?i:\b(?:answer|option|choice)(?:\s+is)?)\s*:?{dress}{one}{also}", text)
     inside = set(re.findall(rf"\(([{letters}])\)", text))
     start = _letters(rf"\A{dress}([{letters}])(?=[).:,/&\]*]|\s*\n|\s+(?:or|and)\b){also}", text)
     found = (named or inside) | start

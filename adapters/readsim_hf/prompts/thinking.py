@@ -37,14 +37,36 @@ def thoughts(reply: str) -> str:
 
 
 def opened_by(prompt: str) -> str | None:
-    """The mark that closes thoughts which the end of a prompt opens (DeepSeek R1's template does), or None."""
+    """The mark that closes thoughts which a prompt's end opens (DeepSeek R1's template does), or None."""
     end = prompt.rstrip()
     return next((close for open_, close, _ in _PAIRS if end.endswith(open_)), None)
+
+
+def whole(reply: str, close: str | None) -> str:
+    """A reply with the mark that its prompt opened where it never closes it, so that thoughts are seen.
+
+    close   the mark that it would close with, see `opened_by`
+    """
+    if close is None or close in reply:
+        return reply
+    return next(open_ for open_, mark, _ in _PAIRS if mark == close) + reply
 
 
 def with_thoughts(thought: str, said: str) -> str:
     """One text of thoughts and reply that came apart (`reasoning_content`)."""
     return f"{OPEN}\n{thought.strip()}\n{CLOSE}\n\n{said}" if thought.strip() else said
+
+
+def continuing(reply: str, close: str | None, *, keep: bool) -> str:
+    """A reply as it continues a prompt: with its thoughts (`keep`) or without them.
+
+    close   the mark that ends what the prompt opened (`opened_by`): it stands first in what is said then
+    """
+    thought, start = _parts(reply)
+    thought = thought if keep else ""
+    if close is None:
+        return with_thoughts(thought, reply[start:])
+    return f"{thought}\n{close}\n\n{reply[start:]}".lstrip()
 
 
 def _parts(reply: str) -> tuple[str, int]:
