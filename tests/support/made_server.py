@@ -154,7 +154,7 @@ def served(url: str, cache: Any = None, **changes: Any) -> Any:
     student: dict[str, Any] = {"ends": (1,), "vocab": 99, "context": 128}
     made = ServerTeacher(
         Server(url, changes.pop("model", None), ServerSettings(**given)),
-        char_tokenizer(),
+        changes.pop("tokenizer", None) or char_tokenizer(),
         NANO,
         signal_named(changes.pop("signal", "resp")),
         decoding=decoding,

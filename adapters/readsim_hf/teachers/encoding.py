@@ -59,7 +59,7 @@ def decoder(tokenizer: PreTrainedTokenizerBase, ends: Collection[int]) -> Decode
     added = tokenizer.added_tokens_decoder.items()
     marks = {i: str(token) for i, token in added if token.special and str(token) in SPECIAL}
 
-    def plain(ids: Sequence[int]) -> str:
+    def plain(ids: list[int]) -> str:
         return str(
             tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         )

@@ -80,7 +80,8 @@ def read_chat(body: str) -> Reply:
 
 def _parts(content: list[Any]) -> tuple[str | None, str]:
     """Text and thoughts of a content in parts; None where a part is neither."""
-    said, thought = [], []
+    said: list[str] = []
+    thought: list[str] = []
     for part in content:
         kind = part.get("type") if isinstance(part, dict) else None
         inner = part.get(kind) if kind in ("text", "thinking", "reasoning") else None
@@ -138,10 +139,10 @@ def read_object(body: str) -> dict[str, Any]:
         raise BadReplyError(f"the answer is no JSON: {_quoted(body)}") from error
     if not isinstance(answer, dict):
         raise BadReplyError(f"the answer is no object: {_quoted(answer)}")
-    error = answer.get("error")
-    if error or answer.get("object") == "error":
-        said = error.get("message") if isinstance(error, dict) else error
-        said = said or answer.get("message") or error
+    fault = answer.get("error")
+    if fault or answer.get("object") == "error":
+        said = fault.get("message") if isinstance(fault, dict) else fault
+        said = said or answer.get("message") or fault
         raise BadReplyError(f"the answer has no choices but an error: {_quoted(said)}")
     return answer
 

@@ -212,3 +212,48 @@ def test_a_prompt_that_does_not_fit_is_refused_or_cut() -> None:
         suite_of("a").measure(tiny_model(positions=12), characters(), "probe")
     cut = suite_of("a", truncate=True).measure(model, characters(), "probe")
     assert cut.tokens <= 8 * 16
+
+
+def test_what_is_scored_stands_behind_the_thoughts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a student that thinks aloud, whoever opened its thoughts; stop texts in them end nothing."""
+    import torch
+
+    from readsim_hf.probes.lm import ProbeLM, _Rows
+    from tests.support.probe_models import tiny_model
+
+    opening = "{{ messages[0]['content'] }}<think>\n"
+    for template, reply, answer in (
+        (None, "<think>8\nor 9</think>7", "7"),
+        (None, "<think>8 or 7", ""),
+        (None, "7", "7"),
+        (opening, "8\nor 9</think>\n7", "7"),
+        (opening, "8 or 7", ""),
+    ):
+        tokenizer = characters(template)
+        lm = ProbeLM(tiny_model(), tokenizer, 2)
+        ids = tokenizer(reply, add_special_tokens=False)["input_ids"]
+
+        def said(context: Any, *_: Any, ids: list[int] = ids, **__: Any) -> Any:
+            return torch.cat([context, torch.tensor([[*ids, 1]] * len(context))], dim=1)
+
+        monkeypatch.setattr(lm, "_model_generate", said)
+        scored = []
+        benchmark = TextBenchmark(
+            "sums", "math", lambda data: "3+4=", lambda data, text: scored.append(text) or 1.0, 60, ("\n",)
+        )
+        task = benchmark.task([prompt_item("sums", Prompt("math", "x", "3+4", answer="7"))])
+        from lm_eval.evaluator import evaluate
+
+        from readsim_hf.probes.lm import as_it_was, quiet
+
+        with quiet(), as_it_was(lm.model, tokenizer):
+            evaluate(lm, {"tasks": {"sums": task}}, bootstrap_iters=0, apply_chat_template=bool(template))
+        assert scored == [answer], (template, reply)
+    rows = _Rows(lm, 0, ["\n"], [1])
+    for text, done in (("8\n", False), ("8\n</think>7", False), ("8\n</think>7\n", True)):
+        rows._start = -1
+        ids = torch.tensor([tokenizer(text, add_special_tokens=False)["input_ids"]])
+        rows._done = torch.zeros(1, dtype=torch.bool)
+        rows.lengths = torch.zeros(1, dtype=torch.long)
+        rows._start = 0 if ids.shape[1] != 1 else -1
+        assert bool(rows(ids, torch.zeros(1))) is done, text

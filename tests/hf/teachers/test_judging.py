@@ -26,7 +26,7 @@ def test_the_first_reason_is_named() -> None:
 
     every, correct = Judge(PROSE, RESP), Judge(PROSE, RESP, keep="correct")
     cut = Judge(PROSE, RESP, keep_cut=True)
-    for reply, end, reason, right in (
+    cases: tuple[tuple[str, Any, str | None, bool | None], ...] = (
         ("Answer: 7", "ended", None, True),
         ("Answer: 8", "ended", None, False),
         ("Answer: 7", "cut", "cut", None),
@@ -35,7 +35,8 @@ def test_the_first_reason_is_named() -> None:
         (" \n", "ended", "empty", None),
         ("Answer: seven", "ended", "form", None),
         ("<think>Answer: 8</think>Answer: 7", "ended", None, True),
-    ):
+    )
+    for reply, end, reason, right in cases:
         assert every(SUM, reply, end) == (reason, right), reply
     assert correct(SUM, "Answer: 8") == ("wrong", False)
     assert correct(SUM, "Answer: 7") == (None, True)
@@ -111,7 +112,7 @@ def test_thoughts_are_trained_as_a_rationale_or_left_out(
 ) -> None:
     from readsim_hf.teachers.scoring import SoftSettings
 
-    soft = {"soft": SoftSettings("topk", 5)} if signal != "cot" else {}
+    soft: dict[str, Any] = {"soft": SoftSettings("topk", 5)} if signal != "cot" else {}
     reply = "<think>\n3 and 4. Answer: 8\n</think>\n\n7"
     out = shown(saying(monkeypatch, reply, signal=signal, **soft))
     assert out == ((reply + END,) * 2 if signal == "cot" else ("7" + END, "7" + END))
