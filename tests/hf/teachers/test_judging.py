@@ -241,3 +241,27 @@ def test_an_end_token_that_the_tokenizer_does_not_name() -> None:
     assert end_of(tokenizer, (5, 9)) == 5
     with pytest.raises(ConfigError, match="eos_token_id is None"):
         end_of(tokenizer, ())
+
+
+def test_a_student_whose_tokenizer_names_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of its ends stands behind a reply that passes as text, and behind each piece of one."""
+    from readsim_hf.teachers.reading import Reading
+    from readsim_hf.teachers.signals import signal_named
+    from readsim_hf.teachers.translated import in_other_tokens
+    from readsim_hf.training.replies import Cutter, Replies
+
+    student = bytes_tokenizer()
+    student.eos_token = None
+    reply = "So 3, 4. Answer: 7"
+    teacher = saying(monkeypatch, reply)
+    (record,) = teacher.ask([SUM])
+    reading = Reading(student, (5, 9), PROSE, signal_named("resp"))
+    made = in_other_tokens(teacher, SUM, record, reading)
+    assert made.completion_ids.tolist()[-1] == 5
+    assert reading.text(made.completion_ids) == reply
+    (made,) = Replies(teacher, random_model, student, ends=(5, 9)).ask([SUM])
+    assert made.completion_ids.tolist()[-1] == 5
+    two = saying(monkeypatch, reply, signal="step-by-step")
+    (record,) = two.ask([SUM])
+    pieces = Cutter(two, student, ends=(5, 9)).cut(SUM, record)
+    assert [piece.completion_ids.tolist()[-1] for piece in pieces] == [5, 5]
