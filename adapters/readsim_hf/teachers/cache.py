@@ -105,7 +105,7 @@ class SignalCache:
         return len(rows)
 
     def values(self, table: Literal["records", "replies"]) -> Iterator[bytes]:
-        """The whole values of one table, in no order; none where it is missing (`replies` are a `Journal`'s)."""
+        """The whole values of a table, in no order; none where it is missing. `replies` are a `Journal`'s."""
         with self.connection() as connection:
             there = "SELECT count(*) FROM sqlite_master WHERE name = ?"
             if not connection.execute(there, (table,)).fetchone()[0]:
