@@ -259,8 +259,9 @@ def test_a_student_whose_tokenizer_names_no_end(monkeypatch: pytest.MonkeyPatch)
     made = in_other_tokens(teacher, SUM, record, reading)
     assert made.completion_ids.tolist()[-1] == 5
     assert reading.text(made.completion_ids) == reply
-    (made,) = Replies(teacher, random_model, student, ends=(5, 9)).ask([SUM])
-    assert made.completion_ids.tolist()[-1] == 5
+    (asked,) = Replies(teacher, random_model, student, ends=(5, 9)).ask([SUM])
+    assert asked is not None
+    assert asked.completion_ids.tolist()[-1] == 5
     two = saying(monkeypatch, reply, signal="step-by-step")
     (record,) = two.ask([SUM])
     pieces = Cutter(two, student, ends=(5, 9)).cut(SUM, record)
