@@ -154,7 +154,9 @@ class HFBackend:
         usage |= {"student": tokens, **self._measured.token_usage}
         spans = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds = {**spans, "seconds": time.perf_counter() - started}
-        self.watch("interval", {**seconds, "step": step})
+        counts = self.components.teacher.counts
+        rejected = {"rejected": counts.rejected, "rejected_wrong": counts.rejected_wrong}
+        self.watch("interval", {**seconds, **rejected, "step": step})
         return Measurement(self._measured.profile, usage)
 
     def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:

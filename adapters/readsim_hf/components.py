@@ -36,6 +36,7 @@ from readsim_hf.teacher_factory import teacher_of
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
@@ -99,6 +100,7 @@ class Components:
             seed=seed,
             context=self.pair.context,
             auxiliary=self.auxiliary_weight,
+            ends=end_ids(self.pair.student, self.pair.tokenizer),
         )
         return ExampleStream(
             streams, replies, self.data.group, replies.cut, self.teacher.signal.tasks
@@ -141,7 +143,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     )
     library, left_out = filter_by_length(library, able)
     decoding = Decoding(**asdict(config.decoding))
-    teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy)
+    judged = config.data.keep, config.data.keep_cut
+    teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy, *judged)
     vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
     benchmarks, splits = benchmarks_of(config.probes, library)
     suite = ProbeSuite(

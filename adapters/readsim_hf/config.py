@@ -21,6 +21,7 @@ from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
 from readsim_hf.teachers.connection import ServerSettings
+from readsim_hf.teachers.judging import Keep
 from readsim_hf.training.recipe import Recipe
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
@@ -99,6 +100,10 @@ class DataConfig:
 
     `cap` None is max(0.2, 1.5 / templates) of every 256 prompts; `group` prompts are asked for
     together for each source; `cache` is the file of teacher replies, "" for none.
+
+    `keep = "correct"` trains on no reply whose final answer differs from the gold one, where there is
+    one ("all", the default, on these too); `keep_cut` trains on replies that were cut at
+    `decoding.max_new_tokens`, without an end token, which are dropped otherwise.
     """
 
     __pydantic_config__ = _STRICT
@@ -109,6 +114,8 @@ class DataConfig:
     cap: float | None = None
     group: int = 64
     cache: str = ""
+    keep: Keep = "all"
+    keep_cut: bool = False
 
     def __post_init__(self) -> None:
         if self.group < 1:

@@ -30,7 +30,13 @@ from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.progress import ProgressDisplay
 from readsim_hf.requirement.identified import Identified
-from readsim_hf.results import refusals_of, save_results, show_identified, show_results
+from readsim_hf.results import (
+    refusals_of,
+    save_results,
+    show_identified,
+    show_results,
+    teacher_words,
+)
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.token_estimate import show_token_estimate
 from readsim_hf.tracking import check_trackers
@@ -164,6 +170,7 @@ def _drive(
         )
     if doubt := parts.teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
+    console.print(teacher_words(parts.teacher), markup=False, highlight=False)
     show_results(console, read_log(path), refusals_of(backend), backend.divergence.found)
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)

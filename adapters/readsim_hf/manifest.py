@@ -33,7 +33,7 @@ def manifest_of(
         "pair": pair.name,
         "teacher": teacher.fingerprint,
         "student": fingerprint(student, pair.tokenizer),
-        "prompts": prompt_facts(student, pair.tokenizer),
+        "prompts": prompt_facts(student, pair.tokenizer) | pair.prompts.table(),
         **{key: table[key] for key in shared},
         "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
         "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},

@@ -116,6 +116,9 @@ class ProgressDisplay:
         self._steps = int(numbers["step"]) + 1
         names, profile = env.episode.visible, env.profile
         shown = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(names, profile, strict=True))
+        rejected, wrong = int(numbers["rejected"]), int(numbers["rejected_wrong"])
+        if rejected:
+            shown += f"  (replies rejected so far: {rejected}, of which wrong: {wrong})"
         console.print(f"{self._steps}/{self._of}  {shown}", markup=False, highlight=False)
         if not self._said and self._steps < self._of:
             left = (self._of - self._steps) * numbers["seconds"]
@@ -128,6 +131,7 @@ class ProgressDisplay:
             self._tracking.log(step, seen)
         self._held = None
         scores = {f"probe/{n}": float(v) for n, v in zip(names, profile, strict=True)}
+        scores |= {f"teacher/{n}": float(numbers[n]) for n in ("rejected", "rejected_wrong")}
         samples = env.backend.probe_samples() if isinstance(env.backend, OffersSamples) else ()
         texts = {f"samples/{name}": text for name, text in as_markdown(samples).items()}
         self._tracking.log(env.ledger.spent, scores, texts)

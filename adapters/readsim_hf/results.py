@@ -29,6 +29,8 @@ from readsim_hf.models.loading import no_progress_bars
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
+from readsim_hf.teachers.base import AnyTeacher
+from readsim_hf.teachers.ids import prompt_facts
 from readsim_hf.training.divergence import in_words
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
@@ -38,7 +40,7 @@ def save_results(
     out: Path, config: RunConfig, backend: HFBackend, agreement: Mapping[str, Any]
 ) -> None:
     """Curves (.png, .pdf, .svg), the trained student with its tokenizer and model card, and (.json)
-    seconds, agreement, what teacher and prompt streams counted in this process.
+    seconds, agreement, what teacher and prompt streams counted in this process, rejected replies by reason.
 
     The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.
     """
@@ -51,7 +53,9 @@ def save_results(
         to_save(backend.student.model, backend.components.pair).save_pretrained(folder)
         backend.components.pair.tokenizer.save_pretrained(folder)
         parts, counts = backend.components, backend.prompt_counts
-        model_card(config, parts, log, counts, agreement).save(folder / "README.md")
+        parts.pair.student.generation_config.save_pretrained(folder)  # PEFT leaves it out
+        prompts = shown_prompts(parts.pair)
+        model_card(config, parts, log, counts, agreement, prompts).save(folder / "README.md")
     suite = backend.components.suite
     if backend.tested is None:  # the process that measured it ended before it could write
         suite.open_test()
@@ -68,11 +72,38 @@ def save_results(
         "seconds": backend.seconds,
         "agreement": dict(agreement),
         "teacher": asdict(backend.components.teacher.counts),
+        "rejected": backend.components.teacher.rejections.table(),
         "prompts": backend.prompt_counts,
         **({"refusals": refusals} if refusals else {}),
         **({"diverged": diverged} if (diverged := backend.divergence.found) else {}),
     }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
+
+
+def teacher_words(teacher: AnyTeacher) -> str:
+    """What the teacher's replies were worth, on one line."""
+    counts = teacher.counts
+    why = ", ".join(f"{reason} {n}" for reason, n in teacher.rejections.by_reason().items())
+    words = f"teacher's replies: {counts.rejected} rejected" + (f" ({why})" if why else "")
+    if counts.judged:
+        share = 100 * counts.wrong / counts.judged
+        words += (
+            f"; {counts.wrong} of {counts.judged} held to a gold answer are wrong ({share:.1f} %)"
+        )
+    return words
+
+
+def shown_prompts(pair: Pair) -> dict[str, Any]:
+    """How a text becomes the student's ids, in words."""
+    facts = prompt_facts(pair.student, pair.tokenizer)
+    chat = facts["chat_template"] is not None
+    return {
+        "chat template": "the tokenizer's own, with the settings of this run in it"
+        if chat
+        else "none: the text stands as it is",
+        "end tokens": ", ".join(map(str, pair.tokenizer.convert_ids_to_tokens(facts["ends"]))),
+        **pair.prompts.table(),
+    }
 
 
 def to_save(model: nn.Module, pair: Pair) -> Any:

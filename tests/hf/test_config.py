@@ -188,6 +188,8 @@ def test_nothing_is_lost_in_a_table(settings: dict[str, Any]) -> None:
         ({"decoding": {"temperatur": 0}}, "decoding.temperatur; did you mean 'temperature'"),
         ({"data": {"group": 0}}, "group = 0"),
         ({"data": {"cap": 1.5}}, "cap = 1.5"),
+        ({"data": {"keep": "corect"}}, "data.keep = 'corect'"),
+        ({"server": {"patience_s": -1.0}}, "patience_s = -1.0"),
         ({"data": {"curriculum": "of"}}, "data.curriculum = 'of'"),
         ({"data": {"templates": "x.jsonl"}}, "data.templates = 'x.jsonl'"),
         ({"probes": {"probe": 1}}, "probe = 1"),

@@ -48,6 +48,14 @@ class PromptSettings:
             if not name.isidentifier():
                 raise ConfigError(f"chat_template_kwargs: {name!r} is no name of an argument")
 
+    def table(self) -> dict[str, Any]:
+        """What is set, as plain data."""
+        found = {
+            "system_prompt": self.system_prompt,
+            "chat_template_kwargs": dict(self.chat_template_kwargs),
+        }
+        return {name: value for name, value in found.items() if value}
+
 
 def fixed_tokenizer(tokenizer: Tokenizer, settings: PromptSettings, source: str) -> Tokenizer:
     """A copy of the tokenizer whose template is `settings` and nothing else; see `with_settings`.

@@ -55,6 +55,7 @@ class Pair:
     known               whether `teacher_tokenizer` is the teacher's own
     others              teachers of single capabilities; `teacher` is asked for the rest
     place               the student's device; None: the teacher's
+    prompts             what stands around each prompt beside the models' own templates
     stored              the type that the student's weights are stored in, before and after the run
     """
 
@@ -72,6 +73,7 @@ class Pair:
     known: bool = True
     others: Mapping[str, TeacherSource] = field(default_factory=dict)
     place: torch.device | None = None
+    prompts: PromptSettings = field(default_factory=PromptSettings)
     stored: torch.dtype = torch.float32
 
     @property
@@ -202,6 +204,7 @@ def load_pair(
         known=main.known,
         others=others,
         place=place,
+        prompts=prompts,
         stored=source_dtype(student),
     )
 

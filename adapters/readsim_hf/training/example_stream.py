@@ -112,7 +112,8 @@ class ExampleStream:
         if empty:
             raise TrainingError(
                 f"the teacher gave no usable reply for {', '.join(empty)} in {PATIENCE} requests: "
-                "look at its replies, raise max_new_tokens, or use other templates"
+                "look at its replies, raise max_new_tokens (what is cut there is dropped without "
+                "data.keep_cut), or use other templates"
             )
 
     def _records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
