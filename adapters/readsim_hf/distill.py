@@ -21,6 +21,8 @@ from readsim.runs.read_logs import read_log
 from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
+from readsim_hf.check.command import check_all, check_before
+from readsim_hf.check.preflight import save_check
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config, run_name
 from readsim_hf.distributed_run import join, led, work
@@ -66,9 +68,12 @@ def distill(
     resume: bool = False,
     tensorboard: bool = False,
     dry_run: bool = False,
-) -> None:
+    check: int = 0,
+) -> bool:
     """Run, or with `resume` continue, the run that the settings describe; results are in `out`.
 
+    With `check`, the prompts of each capability that the teacher is asked, only check what would be run;
+    returns whether all holds.
     Started as one of several processes, this one drives them or follows.
     """
     with said_once():
@@ -78,8 +83,8 @@ def distill(
     with processes or nullcontext():
         if processes is not None and processes.rank:
             work(processes, config)
-        else:
-            _drive(config, out, processes, resume, tensorboard, dry_run)
+            return True
+        return _drive(config, out, processes, resume, tensorboard, dry_run, check)
 
 
 def _drive(
@@ -89,7 +94,8 @@ def _drive(
     resume: bool,
     tensorboard: bool,
     dry_run: bool,
-) -> None:
+    check: int,
+) -> bool:
     """The run itself: of one process, or of the first of several."""
     console = Console()
     if processes is not None:
@@ -107,8 +113,11 @@ def _drive(
     setup_for(env, allocator, config.seed)  # what the allocator needs is there
     show_token_estimate(console, config, parts, allocator)
     if dry_run:
-        return
+        return True
     path = out / "runs" / f"{run_name(config)}.jsonl"
+    checked = path.with_name(f"{run_name(config)}.check.json")
+    if check:
+        return check_all(console, parts, config, checked, check)
     results = path.with_suffix(".json")
     agreed: dict[str, Any] = {}
     with ExitStack() as stack:
@@ -117,7 +126,8 @@ def _drive(
         header = log_config(config, env, parts, found)
         if is_over(path, header, results):
             console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
-            return
+            return True
+        save_check(checked, parts.identity, check_before(console, parts), None)
         write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
         watching = ProgressDisplay(out / "runs" / run_name(config), config, env, tensorboard)
         backend.watch = stack.enter_context(watching)
@@ -160,6 +170,7 @@ def _drive(
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)
     show_beside(console, out, path)
+    return True
 
 
 def _told(

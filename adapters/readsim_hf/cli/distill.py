@@ -21,9 +21,22 @@ def distill(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be spent, and stop.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Check tokens, labels and the teacher's answers, and stop: 1 if one fails.",
+        ),
+    ] = False,
+    check_prompts: Annotated[
+        int, typer.Option(min=1, help="Prompts a capability that --check asks the teacher.")
+    ] = 8,
 ) -> None:
     """Distil a real teacher into a real student, an allocator deciding; curves, table, run log."""
     need_extra()
     from readsim_hf.distill import distill as run
 
-    run(chosen.file, chosen.table, out, resume=resume, tensorboard=tensorboard, dry_run=dry_run)
+    asked = check_prompts if check else 0
+    switches = {"resume": resume, "tensorboard": tensorboard, "dry_run": dry_run, "check": asked}
+    if not run(chosen.file, chosen.table, out, **switches):
+        raise typer.Exit(1)

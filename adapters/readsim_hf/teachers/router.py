@@ -16,6 +16,7 @@ from readsim_hf.teachers.base import AnyTeacher, TeacherCounts
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import decoder, encode
+from readsim_hf.teachers.heard import Listener
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings
@@ -79,6 +80,16 @@ class Router:
     def cache(self, cache: SignalCache | None) -> None:
         for teacher in self.teachers:
             teacher.cache = cache
+
+    @property
+    def listener(self) -> Listener | None:
+        """One for all."""
+        return self._default.listener
+
+    @listener.setter
+    def listener(self, listener: Listener | None) -> None:
+        for teacher in self.teachers:
+            teacher.listener = listener
 
     @property
     def counts(self) -> TeacherCounts:

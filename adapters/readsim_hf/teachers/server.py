@@ -17,6 +17,7 @@ from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.connection import NoReplyError, Server
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import decoder, encode
+from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.journal import Journal
 from readsim_hf.teachers.record import Soft, TeacherRecord
@@ -72,6 +73,7 @@ class ServerTeacher:
         self.style, self.signal, self.decoding = style, signal, decoding
         self.soft, self.ends, self.vocab = soft, ends, vocab
         self.counts = TeacherCounts()
+        self.listener: Listener | None = None
         self._format_ok, self._context = format_ok, context
         self._decode = decoder(tokenizer, ends)
         self._cache: SignalCache | None = None
@@ -105,10 +107,14 @@ class ServerTeacher:
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
             some = [asked[row] for row in rows]
             made = self._replies(some, attempt)
-            return [
+            kept = [
                 self._record(prompts[row], ids, reply)
                 for row, (_, ids), reply in zip(rows, some, made, strict=True)
             ]
+            keys = [self._key(one, attempt) for one in some]
+            heard = map(self._heard, [prompts[row] for row in rows], made, kept)
+            tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
+            return kept
 
         return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
 
@@ -165,6 +171,21 @@ class ServerTeacher:
             self.counts.scored_tokens += end - first
             soft = Soft(soft.kind, soft.ids[first:end].copy(), soft.logp[first:end].copy())
         return TeacherRecord("", asked, ids, (first, end), soft)
+
+    def _heard(self, prompt: Prompt, said: Reply, kept: TeacherRecord | None) -> Heard:
+        first, end = (0, 0) if kept is None else kept.span
+        return Heard.of(
+            prompt,
+            self.style,
+            self.signal,
+            teacher=self.fingerprint,
+            reply=said.text if said.ids is None else self.text(said.ids),
+            supervised="" if kept is None else self.text(kept.completion_ids[first:end]),
+            finish=said.finish,
+            prompt_tokens=said.prompt_tokens,
+            reply_tokens=said.generated_tokens,
+            kept=kept is not None,
+        )
 
     def _replies(self, asked: Sequence[Asked], attempt: int) -> list[Reply]:
         """The reply of this attempt to each prompt; equal prompts are asked and counted once."""

@@ -15,6 +15,7 @@ from readsim_hf.teachers.base import FormatCheck, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.decoding import Decoding, ReplyDistributions, generate
 from readsim_hf.teachers.encoding import decoder, encode, end_ids
+from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import Ids, as_ids, fingerprint
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
@@ -78,6 +79,7 @@ class Teacher:
         self.soft = soft
         self.cache = cache
         self.counts = TeacherCounts()
+        self.listener: Listener | None = None
         self._format_ok = format_ok
         self._decode = decoder(tokenizer, self.ends)
 
@@ -96,11 +98,17 @@ class Teacher:
         self.counts.prompts += len(prompts)
 
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
-            made = self._replies([ids[row] for row in rows], attempt)
-            return [
+            some = [ids[row] for row in rows]
+            made = self._replies(some, attempt)
+            kept = [
                 reply if self._accepts(prompts[row], reply.completion_ids) else None
                 for row, reply in zip(rows, made, strict=True)
             ]
+            if self.cache is not None or self.listener is not None:
+                keys = [content_key(self._settings(attempt), one) for one in some]
+                heard = map(self._heard, [prompts[row] for row in rows], made, kept)
+                tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
+            return kept
 
         return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
 
@@ -146,6 +154,21 @@ class Teacher:
         if not (answer and self._format_ok(prompt, answer)):
             return False
         return self.signal.accepts(self.style, prompt, reply)
+
+    def _heard(self, prompt: Prompt, said: TeacherRecord, kept: TeacherRecord | None) -> Heard:
+        first, end = said.span
+        return Heard.of(
+            prompt,
+            self.style,
+            self.signal,
+            teacher=self.fingerprint,
+            reply=self.text(said.completion_ids),
+            supervised="" if kept is None else self.text(said.completion_ids[first:end]),
+            finish="stop" if int(said.completion_ids[-1]) in self.ends else "length",
+            prompt_tokens=len(said.prompt_ids),
+            reply_tokens=len(said.completion_ids),
+            kept=kept is not None,
+        )
 
     def _replies(self, asked: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
         """The reply of this attempt to each prompt; equal prompts are asked and counted once."""
