@@ -9,7 +9,10 @@ from readsim_hf.components import Components
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.heard import Heard
 
-PROMPTS = 8  # of each capability
+PROMPTS = 16  # of each capability
+HALF = (
+    0.5  # of the budget: prompts of all difficulties; the first of each are the run's first of it
+)
 SHOWN = 3  # rejected replies of each capability and reason
 WEAK = 0.5  # a teacher that is right less often is said to be weak
 
@@ -47,9 +50,9 @@ class Answers:
 
 
 def first_prompts(parts: Components, seed: int, many: int) -> dict[str, list[Prompt]]:
-    """The first prompts of each capability that the run of that seed asks for."""
+    """Prompts of each capability, of all difficulties, that the run of that seed asks for too."""
     feed = parts.feed(data_seed(seed, 0), lambda: parts.pair.student)
-    return {stream.capability: stream.take(many, 0.0) for stream in feed.streams}
+    return {stream.capability: stream.take(many, HALF) for stream in feed.streams}
 
 
 def ask_teacher(parts: Components, prompts: Mapping[str, Sequence[Prompt]]) -> dict[str, Answers]:

@@ -12,6 +12,7 @@ from readsim_hf.components import Components
 from readsim_hf.config import PairConfig
 from readsim_hf.models.loading import load_model
 from readsim_hf.models.teacher_source import TeacherSource
+from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.encoding import bare_ids, decoder, encode, end_ids
@@ -100,70 +101,45 @@ def compare_served(
 def _compare(
     parts: Components, teacher: TeacherSource, pair: PairConfig, texts: Sequence[str]
 ) -> Compared:
-    server, tokenizer = teacher.server, teacher.tokenizer
+    server, tokenizer, soft = teacher.server, teacher.tokenizer, parts.teacher.soft
     assert server is not None
     if not teacher.known:
-        said = [NO_TOKENIZER.format(model=server.model), NO_WEIGHTS.format(model=server.model)]
-        return Compared(server.model, [], None, 0, None, None, said, (0, 0))
+        unseen = [words.format(model=server.model) for words in (NO_TOKENIZER, NO_WEIGHTS)]
+        return Compared(server.model, [], None, 0, None, None, unseen, (0, 0))
     greedy = Decoding(max_new_tokens=NEW, temperature=0.0)
-    replies = [server.chat(text, greedy, 0)[0] for text in texts]
     asked = [encode(tokenizer, text) for text in texts]
+    if soft is None:  # as the run asks
+        replies = [server.chat(text, greedy, 0)[0] for text in texts]
+    else:
+        vocab = parts.teacher.vocab
+        replies = [server.complete(as_ids(ids), greedy, 0, soft.k, vocab)[0] for ids in asked]
     lengths = [(r.prompt_tokens, len(ids)) for r, ids in zip(replies, asked, strict=True)]
-    cost = np.array([(r.prompt_tokens, r.generated_tokens) for r in replies]).sum(axis=0)
+    cost = sum(r.prompt_tokens for r in replies), sum(r.generated_tokens for r in replies)
     model, why = _weights(pair)
     if model is None:
         words = [NO_WEIGHTS.format(model=server.model), *why]
-        made = tuple(cost.tolist())
-        return Compared(server.model, lengths, None, len(texts), None, None, words, made)
+        return Compared(server.model, lengths, None, len(texts), None, None, words, cost)
     ends = end_ids(model, tokenizer)
-    vocab = model.config.get_text_config().vocab_size
-    local = generate(model, asked, greedy, ends=ends, vocab=vocab)
+    size = vocabulary_size(model.config)
     decode = decoder(tokenizer, ends)
-    said_here = [decode(ids.tolist()) for ids in local]
-    equal = sum(_folded(a) == _folded(r.text) for a, r in zip(said_here, replies, strict=True))
-    heard = [
-        Passage(ids, as_ids(said), (0, len(said)))
-        for ids, r in zip(asked, replies, strict=True)
-        if (said := bare_ids(tokenizer, _folded(r.text)))
-    ]
-    full = SoftSettings("full")
-    gap = 0.0
-    for passage, soft in zip(heard, score(model, heard, full, vocab=vocab), strict=True):
-        own = soft.logp[np.arange(len(soft.logp)), np.asarray(passage.completion_ids)]
-        gap = max(gap, float((soft.logp.max(axis=1) - own).max()))
-    apart = None
-    if parts.teacher.soft is not None:
-        apart, more = _apart(parts, teacher, model, asked, greedy)
-        cost = cost + np.array(more)
-    made = tuple(cost.tolist())
-    return Compared(server.model, lengths, equal, len(texts), gap, apart, [], made)
-
-
-def _apart(
-    parts: Components,
-    teacher: TeacherSource,
-    model: PreTrainedModel,
-    asked: Sequence[list[int]],
-    greedy: Decoding,
-) -> tuple[float, tuple[int, int]]:
-    """Mean nats between log-probabilities of the tokens of greedy replies; tokens that it cost."""
-    server, soft = teacher.server, parts.teacher.soft
-    assert server is not None
-    assert soft is not None
-    vocab = parts.teacher.vocab
-    said = [server.complete(as_ids(ids), greedy, 0, soft.k, vocab)[0] for ids in asked]
-    found = []
-    for ids, reply in zip(asked, said, strict=True):
-        if reply.ids is None or reply.top is None or not len(reply.ids):
+    here = [decode(ids) for ids in generate(model, asked, greedy, ends=ends, vocab=size)]
+    there = [r.text if r.ids is None else decode(r.ids) for r in replies]
+    equal = sum(_folded(a) == _folded(b) for a, b in zip(here, there, strict=True))
+    gaps, apart = [0.0], list[float]()
+    for ids, reply in zip(asked, replies, strict=True):
+        said = bare_ids(tokenizer, _folded(reply.text)) if reply.ids is None else reply.ids
+        if not len(said):
             continue
-        passage = Passage(ids, reply.ids, (0, len(reply.ids)))
-        (here,) = score(model, [passage], SoftSettings("full"), vocab=vocab)
-        for row, token in enumerate(reply.ids.tolist()):
-            there = reply.top.logp[row][reply.top.ids[row] == token]
-            if len(there):
-                found.append(abs(float(there[0]) - float(here.logp[row, token])))
-    cost = sum(r.prompt_tokens for r in said), sum(r.generated_tokens for r in said)
-    return float(np.mean(found)) if found else float("nan"), cost
+        passage = Passage(ids, as_ids(said), (0, len(said)))
+        (scored,) = score(model, [passage], SoftSettings("full"), vocab=size)
+        own = scored.logp[np.arange(len(said)), as_ids(said)]
+        gaps.append(float((scored.logp.max(axis=1) - own).max()))
+        if reply.top is not None:
+            found = reply.top.ids == as_ids(said)[:, None]
+            rows = found.any(axis=1)
+            apart += np.abs(reply.top.logp[found] - own[rows]).tolist()
+    mean = None if soft is None else float(np.mean(apart)) if apart else float("inf")
+    return Compared(server.model, lengths, equal, len(texts), max(gaps), mean, [], cost)
 
 
 def _weights(pair: PairConfig) -> tuple[PreTrainedModel | None, list[str]]:

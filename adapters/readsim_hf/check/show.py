@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from readsim.token_counts import show_tokens
 from readsim_hf.check.answers import Answers
@@ -71,7 +71,8 @@ def show_free(console: Console, free: FreeCheck) -> None:
 def _side_by_side(view: View) -> Table:
     """Positions as columns of text and ids: the teacher's, the student's batch, mask and label."""
     title = f"{view.template} ({view.form})"
-    table = Table("", "teacher", "id", "student", "id", "mask", "trained to say", title=title)
+    names = ("", "teacher", "id", "student", "id", "mask", "trained to say")
+    table = Table(*(Column(name, overflow="fold") for name in names), title=title)
     start = view.mask.index(1)
     positions = [n for n, t in enumerate(view.labels) if t != IGNORED]
     said = dict(zip(positions, view.trained_pieces, strict=True))

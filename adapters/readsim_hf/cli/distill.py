@@ -30,13 +30,20 @@ def distill(
     ] = False,
     check_prompts: Annotated[
         int, typer.Option(min=1, help="Prompts a capability that --check asks the teacher.")
-    ] = 8,
+    ] = 16,
 ) -> None:
     """Distil a real teacher into a real student, an allocator deciding; curves, table, run log."""
     need_extra()
     from readsim_hf.distill import distill as run
 
-    asked = check_prompts if check else 0
-    switches = {"resume": resume, "tensorboard": tensorboard, "dry_run": dry_run, "check": asked}
-    if not run(chosen.file, chosen.table, out, **switches):
+    holds = run(
+        chosen.file,
+        chosen.table,
+        out,
+        resume=resume,
+        tensorboard=tensorboard,
+        dry_run=dry_run,
+        check=check_prompts if check else 0,
+    )
+    if not holds:
         raise typer.Exit(1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from readsim.errors import ConfigError, ReadsimError, unknown
 from readsim_hf.cli.options import Text, need_extra
@@ -118,10 +118,9 @@ def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    table = Table(
-        *("capability", "template", "replies", "ended", "rejected", "right"),
-        *("prompt tokens", "reply tokens"),
-    )
+    names = ("capability", "template", "replies", "ended", "rejected", "right")
+    counted = ("prompt tokens", "reply tokens")
+    table = Table(*(Column(name, overflow="fold") for name in (*names, *counted)))
     whole = {"capability": "all", "template": "", **_sums(some)}
     for row in (*_rows(some), whole):
         table.add_row(

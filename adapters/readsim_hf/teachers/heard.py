@@ -53,10 +53,17 @@ class Heard:
     @classmethod
     def of(cls, prompt: Prompt, style: Style, signal: TeacherSignal, **said: Any) -> "Heard":
         """Of a reply to `prompt`; `said` are the fields of the reply."""
-        asked = prompt.capability, prompt.template, prompt.text, prompt.answer, prompt.checker
-        names = ("capability", "template", "prompt", "gold", "checker")
-        told = dict(zip(names, asked, strict=True))
-        return cls(**told, expect=prompt.expect, signal=signal.name, mark=style.mark, **said)
+        return cls(
+            capability=prompt.capability,
+            template=prompt.template,
+            prompt=prompt.text,
+            gold=prompt.answer,
+            checker=prompt.checker,
+            expect=prompt.expect,
+            signal=signal.name,
+            mark=style.mark,
+            **said,
+        )
 
     @property
     def asked(self) -> Prompt:
