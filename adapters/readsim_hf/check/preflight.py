@@ -15,6 +15,7 @@ from readsim_hf.check.self_loss import SelfLoss, self_loss
 from readsim_hf.check.served import Compared, compare_served
 from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
+from readsim_hf.training.saved import writing
 
 PROMPTS = 3  # shown side by side
 
@@ -136,7 +137,10 @@ def paid_check(parts: Components, config: RunConfig, many: int) -> PaidCheck:
 
 
 def save_check(path: Path, identity: str, free: FreeCheck, paid: PaidCheck | None) -> None:
-    """As JSON at `path`. What the teacher said in an earlier check of the same identity is kept."""
+    """As JSON at `path`. What the teacher said in an earlier check of the same identity is kept.
+
+    RunLogError where it cannot be written.
+    """
     table: dict[str, Any] = {"identity": identity, "free": free.table()}
     if paid is not None:
         table["teacher"] = paid.table()
@@ -147,5 +151,6 @@ def save_check(path: Path, identity: str, free: FreeCheck, paid: PaidCheck | Non
                 table["teacher"] = old["teacher"]
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is none
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, json.dumps(table, indent=1).encode())
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, json.dumps(table, indent=1).encode())

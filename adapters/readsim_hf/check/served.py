@@ -122,8 +122,8 @@ def _compare(
     ends = end_ids(model, tokenizer)
     size = vocabulary_size(model.config)
     decode = decoder(tokenizer, ends)
-    here = [decode(ids) for ids in generate(model, asked, greedy, ends=ends, vocab=size)]
-    there = [r.text if r.ids is None else decode(r.ids) for r in replies]
+    here = [decode(ids.tolist()) for ids in generate(model, asked, greedy, ends=ends, vocab=size)]
+    there = [r.text if r.ids is None else decode(r.ids.tolist()) for r in replies]
     equal = sum(_folded(a) == _folded(b) for a, b in zip(here, there, strict=True))
     gaps, apart = [0.0], list[float]()
     for ids, reply in zip(asked, replies, strict=True):
