@@ -11,7 +11,8 @@ from readsim.token_counts import show_tokens
 from readsim_hf.check.answers import Answers
 from readsim_hf.check.preflight import FreeCheck, PaidCheck
 from readsim_hf.check.prompts import IGNORED, View
-from readsim_hf.check.served import APART, GAP, Compared
+from readsim_hf.check.served import APART, GAP, NEW, Compared
+from readsim_hf.check.served import PROMPTS as SERVED
 from readsim_hf.components import Components
 from readsim_hf.token_estimate import lengths, reader
 
@@ -107,12 +108,19 @@ def show_cost(console: Console, parts: Components, many: int) -> None:
     where = (
         f"kept in {parts.data.cache}, where the run finds them" if parts.data.cache else "not kept"
     )
+    names = parts.library.capabilities
     say(
         console,
-        f"asking the teacher {many} prompts of each of {len(parts.library.capabilities)} capabilities: about "
+        f"asking the teacher {many} prompts of each capability ({', '.join(names)}): about "
         f"{show_tokens(round(asked))} prompt and {show_tokens(round(said))} reply tokens, twice that at "
         f"most where replies are rejected; replies are {where}",
     )
+    if any(t.server is not None and t.known for t in parts.pair.teacher_sources):
+        say(
+            console,
+            f"asking each served teacher {SERVED} of these again, the shortest, for at most {NEW} tokens of "
+            "a greedy reply, which is not kept",
+        )
 
 
 def show_paid(console: Console, paid: PaidCheck) -> None:

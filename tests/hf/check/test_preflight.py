@@ -128,11 +128,11 @@ def test_the_loss_against_itself_sees_a_fault_of_the_batch(
     fault: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from readsim_hf.check.preflight import free_check
-    from readsim_hf.training import student
+    from readsim_hf.training.batch import collate
 
     parts = small(pair=loud(char_pair())).components
-    real = student.collate
-    monkeypatch.setattr(student, "collate", lambda *given: fault(real(*given)))
+    name = "readsim_hf.training.student.collate"
+    monkeypatch.setattr(name, lambda *given: fault(collate(*given)))
     (line,) = free_check(parts).failures
     assert line.startswith("self-loss: the student against itself loses")
 
