@@ -233,7 +233,9 @@ def test_results_that_cannot_be_written_are_written_later(
     """The student is kept until then: --resume trains nothing again."""
     from transformers import PreTrainedModel
 
-    from readsim_hf.backend import HFBackend
+    import readsim_hf.distill
+    from readsim_hf.check.preflight import FreeCheck
+    from readsim_hf.training.student import Student
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PreTrainedModel, "save_pretrained", full)
@@ -245,7 +247,8 @@ def test_results_that_cannot_be_written_are_written_later(
     made = rows("run")
     assert made[-1]["kind"] == "final"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HFBackend, "run_interval", None)
+        patch.setattr(readsim_hf.distill, "check_before", lambda *_: FreeCheck([], None, ""))
+        patch.setattr(Student, "train_window", None)
         assert call(capsys, *command("run", "--resume"))[0] == 0
     assert rows("run") == made
     for suffix in (".png", ".pdf", ".json", ".toml", ".csv", ".student"):
