@@ -34,6 +34,12 @@ from readsim_hf.training.student import Student, memory_for
 Watch = Callable[[str, Mapping[str, float]], None]
 
 
+def data_seed(seed: int, episode: int) -> int:
+    """Of the prompts of a run."""
+    child = seed_sequence(seed, "data", episode).generate_state(1, np.uint64)
+    return int(child[0]) >> 1
+
+
 class HFBackend:
     """One distillation run at a time.
 
@@ -120,8 +126,8 @@ class HFBackend:
     def _new_feed(self) -> ExampleStream:
         """The examples of (seed, episode), from their first."""
         self.components.open_cache()
-        child = seed_sequence(self._seed, "data", self._episode).generate_state(1, np.uint64)
-        return self.components.feed(int(child[0]) >> 1, lambda: self.student.model)
+        seed = data_seed(self._seed, self._episode)
+        return self.components.feed(seed, lambda: self.student.model)
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before = self._feed.tokens

@@ -22,6 +22,8 @@ from readsim.runs.read_logs import read_log
 from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
+from readsim_hf.check.command import check_all, check_before
+from readsim_hf.check.preflight import save_check
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config, run_name
 from readsim_hf.distributed_run import join, led, work
@@ -75,10 +77,12 @@ def distill(
     resume: bool = False,
     log_to: Sequence[str] = (),
     dry_run: bool = False,
-) -> None:
+    check: int = 0,
+) -> bool:
     """Run, or with `resume` continue, the run that the settings describe; results are in `out`.
 
-    `log_to` names where it can be watched besides (`readsim_hf.tracking`).
+    `log_to` names where it can be watched besides (`readsim_hf.tracking`). With `check`, the prompts of each
+    capability that the teacher is asked, only check what would be run; returns whether all holds.
 
     Started as one of several processes, this one drives them or follows.
     """
@@ -89,8 +93,8 @@ def distill(
     with processes or nullcontext():
         if processes is not None and processes.rank:
             work(processes, config)
-        else:
-            _drive(config, out, processes, resume, log_to, dry_run)
+            return True
+        return _drive(config, out, processes, resume, log_to, dry_run, check)
 
 
 def _drive(
@@ -100,7 +104,8 @@ def _drive(
     resume: bool,
     log_to: Sequence[str],
     dry_run: bool,
-) -> None:
+    check: int,
+) -> bool:
     """The run itself: of one process, or of the first of several."""
     console = Console()
     log_to = check_trackers(log_to)
@@ -119,8 +124,11 @@ def _drive(
     setup_for(env, allocator, config.seed)  # what the allocator needs is there
     show_token_estimate(console, config, parts, allocator)
     if dry_run:
-        return
+        return True
     path = out / "runs" / f"{run_name(config)}.jsonl"
+    checked = path.with_name(f"{run_name(config)}.check.json")
+    if check:
+        return check_all(console, parts, config, checked, check)
     results = path.with_suffix(".json")
     agreed: dict[str, Any] = {}
     with ExitStack() as stack:
@@ -129,7 +137,8 @@ def _drive(
         header = log_config(config, env, parts, found)
         if is_over(path, header, results):
             console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
-            return
+            return True
+        save_check(checked, parts.identity, check_before(console, parts), None)
         write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
         stem = out / "runs" / run_name(config)
         watching = ProgressDisplay(stem, config, env, log_to, parts.identity[:16], path.exists())
@@ -159,6 +168,15 @@ def _drive(
             results=results,
             conclude=conclude,
         )
+    _conclude(console, out, path, backend, agreed)
+    return True
+
+
+def _conclude(
+    console: Console, out: Path, path: Path, backend: HFBackend, agreed: Mapping[str, Any]
+) -> None:
+    """What a finished run says on the terminal."""
+    teacher = backend.components.teacher
     if agreed:
         before, after = agreed["before"], agreed["after"]
         missing = after["teacher_mass_not_stored"]
@@ -168,9 +186,9 @@ def _drive(
             f"({after['positions']} tokens)"
             + (f"; at most {100 * missing:.2g} % of the teacher is not stored" if missing else "")
         )
-    if doubt := parts.teacher.counts.in_doubt:
+    if doubt := teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
-    console.print(teacher_words(parts.teacher), markup=False, highlight=False)
+    console.print(teacher_words(teacher), markup=False, highlight=False)
     show_results(console, read_log(path), refusals_of(backend), backend.divergence.found)
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)

@@ -22,6 +22,7 @@ LAYERS = (
     ("components",),
     ("backend", "interventions", "model_card", "tracking"),
     ("distributed_run", "identify", "progress", "results", "token_estimate"),
+    ("check",),
     ("distill",),
     ("plan",),
     ("cli",),

@@ -25,10 +25,30 @@ def distill(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be spent, and stop.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Check tokens, labels and the teacher's answers, and stop: 1 if one fails.",
+        ),
+    ] = False,
+    check_prompts: Annotated[
+        int, typer.Option(min=1, help="Prompts a capability that --check asks the teacher.")
+    ] = 16,
 ) -> None:
     """Distil a real teacher into a real student, an allocator deciding; curves, table, run log."""
     need_extra()
     from readsim_hf.distill import distill as run
 
     trackers = [*(parse_list(log_to, "log-to") or ()), *(["tensorboard"] * tensorboard)]
-    run(chosen.file, chosen.table, out, resume=resume, log_to=trackers, dry_run=dry_run)
+    holds = run(
+        chosen.file,
+        chosen.table,
+        out,
+        resume=resume,
+        log_to=trackers,
+        dry_run=dry_run,
+        check=check_prompts if check else 0,
+    )
+    if not holds:
+        raise typer.Exit(1)

@@ -12,6 +12,7 @@ from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.heard import Listener
 from readsim_hf.teachers.ids import Ids
 from readsim_hf.teachers.judging import Judgement, Rejections
 from readsim_hf.teachers.reading import Reading
@@ -85,9 +86,11 @@ class AnyTeacher(Protocol):
     tokenizer   of the ids in the records
     vocab       ids that records and distributions are over
     cache       set when a run begins; None for none
+    listener    is told of all replies, those that are rejected too; None for none
     """
 
     cache: SignalCache | None
+    listener: Listener | None
 
     @property
     def style(self) -> Style: ...

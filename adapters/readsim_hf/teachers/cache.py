@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from readsim.errors import ConfigError, RunLogError, SchemaError
 from readsim_hf.teachers.codec import record_from_bytes, record_to_bytes
@@ -103,19 +103,6 @@ class SignalCache:
             self.problem = str(error)
             return 0
         return len(rows)
-
-    def values(self, table: Literal["records", "replies"]) -> Iterator[bytes]:
-        """The whole values of a table, in no order; none where it is missing. `replies` are a `Journal`'s."""
-        with self.connection() as connection:
-            there = "SELECT count(*) FROM sqlite_master WHERE name = ?"
-            if not connection.execute(there, (table,)).fetchone()[0]:
-                return
-            query = f"SELECT key, checksum, CAST(value AS BLOB) FROM {table}"
-            for key, digest, value in connection.execute(query):
-                if digest == value_checksum(key, value):
-                    yield value
-                else:
-                    self.corrupt += 1
 
     def __len__(self) -> int:
         """Records in the file."""

@@ -17,6 +17,7 @@ from readsim_hf.teachers.base import AnyTeacher, ReadsReplies, TeacherCounts
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import closing_mark, encode
+from readsim_hf.teachers.heard import Listener
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.judging import Rejections
 from readsim_hf.teachers.reading import Reading
@@ -82,6 +83,16 @@ class Router(ReadsReplies):
     def cache(self, cache: SignalCache | None) -> None:
         for teacher in self.teachers:
             teacher.cache = cache
+
+    @property
+    def listener(self) -> Listener | None:
+        """One for all."""
+        return self._default.listener
+
+    @listener.setter
+    def listener(self, listener: Listener | None) -> None:
+        for teacher in self.teachers:
+            teacher.listener = listener
 
     @property
     def counts(self) -> TeacherCounts:

@@ -19,6 +19,7 @@ from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.connection import NoReplyError, Server
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import encode, end_of
+from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.journal import Journal
 from readsim_hf.teachers.judging import FormatCheck, Judge, Judgement, Keep, Rejections
@@ -83,6 +84,7 @@ class ServerTeacher(ReadsReplies):
         self.style, self.signal, self.decoding = style, signal, decoding
         self.soft, self.ends, self.vocab = soft, ends, vocab
         self.counts, self.rejections = TeacherCounts(), Rejections()
+        self.listener: Listener | None = None
         self.reading = Reading(tokenizer, ends, style, signal)
         self._judge, self._context = Judge(style, signal, format_ok, keep, keep_cut), context
         self._around: dict[str, Any] = {
@@ -124,10 +126,14 @@ class ServerTeacher(ReadsReplies):
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
             some = [asked[row] for row in rows]
             made = self._replies(some, attempt)
-            return [
-                self._record(prompts[row], ids, reply)
+            read = [
+                self._judged(prompts[row], ids, reply)
                 for row, (_, ids), reply in zip(rows, some, made, strict=True)
             ]
+            keys = [self._key(one, attempt) for one in some]
+            heard = [heard for _, heard in read]
+            tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
+            return [record for record, _ in read]
 
         return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
 
@@ -150,10 +156,10 @@ class ServerTeacher(ReadsReplies):
             "of its own replies only; use on_policy = 0"
         )
 
-    def _record(
+    def _judged(
         self, prompt: Prompt, asked: NDArray[np.int32], reply: Reply
-    ) -> TeacherRecord | None:
-        """What the student trains on; None where it is rejected."""
+    ) -> tuple[TeacherRecord | None, Heard]:
+        """What the student trains on, None where the reply is rejected; and what was heard."""
         said = reply.whole
         if reply.ids is not None:
             said = whole(self.text(reply.ids), self.reading.closing)
@@ -164,7 +170,19 @@ class ServerTeacher(ReadsReplies):
         self.counts.count(judged)
         if judged.reason is not None:
             self.rejections.add(prompt, judged.reason, said)
-        return record
+        first, end = (0, 0) if record is None else record.span
+        heard = Heard.of(
+            prompt,
+            self.signal,
+            judged,
+            teacher=self.fingerprint,
+            reply=said,
+            supervised="" if record is None else self.text(record.completion_ids[first:end]),
+            finish=reply.finish,
+            prompt_tokens=reply.prompt_tokens,
+            reply_tokens=reply.generated_tokens,
+        )
+        return record, heard
 
     def _in_tokens(self, asked: NDArray[np.int32], said: str, reply: Reply) -> TeacherRecord | None:
         """A reply in the student's tokens; None where it cannot read it."""

@@ -18,6 +18,7 @@ from readsim_hf.teachers.base import ReadsReplies, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.decoding import Decoding, ReplyDistributions, generate
 from readsim_hf.teachers.encoding import encode, end_ids
+from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import Ids, as_ids, fingerprint
 from readsim_hf.teachers.judging import FormatCheck, Judge, Keep, Rejections
 from readsim_hf.teachers.reading import Reading
@@ -86,6 +87,7 @@ class Teacher(ReadsReplies):
         self.soft = soft
         self.cache = cache
         self.counts, self.rejections = TeacherCounts(), Rejections()
+        self.listener: Listener | None = None
         self.reading = Reading(tokenizer, self.ends, style, signal)
         self._judge = Judge(style, signal, format_ok, keep, keep_cut)
 
@@ -104,10 +106,16 @@ class Teacher(ReadsReplies):
         self.counts.prompts += len(prompts)
 
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
-            made = self._replies([ids[row] for row in rows], attempt)
-            return [
-                self._accepted(prompts[row], reply) for row, reply in zip(rows, made, strict=True)
+            some = [ids[row] for row in rows]
+            made = self._replies(some, attempt)
+            read = [
+                self._judged(prompts[row], reply) for row, reply in zip(rows, made, strict=True)
             ]
+            if self.cache is not None or self.listener is not None:
+                keys = [content_key(self._settings(attempt), one) for one in some]
+                heard = [heard for _, heard in read]
+                tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
+            return [record for record, _ in read]
 
         return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
 
@@ -139,16 +147,27 @@ class Teacher(ReadsReplies):
             )
         return ids
 
-    def _accepted(self, prompt: Prompt, record: TeacherRecord) -> TeacherRecord | None:
-        """What is trained on; None where the reply is rejected."""
+    def _judged(self, prompt: Prompt, record: TeacherRecord) -> tuple[TeacherRecord | None, Heard]:
+        """What is trained on, None where the reply is rejected; and what was heard."""
         ended = self.reading.ended(record.completion_ids)
         said = whole(self.text(record.completion_ids), self.reading.closing)
         judged = self._judge(prompt, said, "ended" if ended else "cut")
         self.counts.count(judged)
         if judged.reason is not None:
             self.rejections.add(prompt, judged.reason, said)
-            return None
-        return self.reading.trained(record)
+        first, end = record.span
+        heard = Heard.of(
+            prompt,
+            self.signal,
+            judged,
+            teacher=self.fingerprint,
+            reply=said,
+            supervised=self.text(record.completion_ids[first:end]),
+            finish="stop" if ended else "length",
+            prompt_tokens=len(record.prompt_ids),
+            reply_tokens=len(record.completion_ids),
+        )
+        return None if judged.reason else self.reading.trained(record), heard
 
     def _replies(self, asked: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
         """The reply of this attempt to each prompt; equal prompts are asked and counted once."""

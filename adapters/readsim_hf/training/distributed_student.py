@@ -75,7 +75,7 @@ class Member(Student):
         losses = self._losses
         wait = isinstance(losses, DistributedDataParallel) and not last  # sum over processes once
         with losses.no_sync() if wait else nullcontext():  # type: ignore[operator]
-            with self._recomputing(), self._autocast():
+            with self._recomputing(), self.autocast():
                 value: Tensor = losses(batch) * (weight / total)
             value.backward()  # type: ignore[no-untyped-call]
         return value.detach() / self.processes.world

@@ -49,7 +49,7 @@ class ExampleStream:
         tasks: int = 1,
     ) -> None:
         self.streams, self.teacher, self.group = tuple(streams), teacher, group
-        self._cut, self._tasks = cut, tasks
+        self.cut, self._tasks = cut, tasks
         self._queues: list[deque[TeacherRecord]] = [deque() for _ in streams]
         self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a record's tokens
         self._longest = 1  # of all records so far
@@ -119,7 +119,7 @@ class ExampleStream:
     def _records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
         if reply is None:
             return ()
-        return (reply,) if self._cut is None else self._cut(prompt, reply)
+        return (reply,) if self.cut is None else self.cut(prompt, reply)
 
     def state(self) -> dict[str, Any]:
         """Positions of the streams and the waiting replies, as plain data."""

@@ -133,7 +133,7 @@ class Student:
         """Add a micro-batch's gradient; its share of the loss."""
         del last  # it matters to several processes alone
         batch = collate(part, self.device)
-        with self._recomputing(), self._autocast():
+        with self._recomputing(), self.autocast():
             value = loss_sum(self.trained, batch, self.objective) / total
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
@@ -158,7 +158,8 @@ class Student:
             for layer in layers:
                 layer.training = False
 
-    def _autocast(self) -> AbstractContextManager[object]:
+    def autocast(self) -> AbstractContextManager[object]:
+        """In which the student reads."""
         if self.recipe.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)

@@ -144,7 +144,7 @@ def kept_bytes(model: "PreTrainedModel", recipe: "Recipe") -> int:
     with (
         torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
         student._recomputing(),
-        student._autocast(),
+        student.autocast(),
     ):
         bare(student.model).base_model(**inputs())
     return sum(size for size, _ in kept.values())

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from readsim.errors import ConfigError
-from readsim_hf.prompts.library import NANO, PROSE
+from readsim_hf.prompts.library import PROSE
 from readsim_hf.prompts.prompt import Prompt
-from tests.support.made_teachers import PROMPTS, bytes_tokenizer, random_model, teacher
+from tests.support.made_teachers import bytes_tokenizer, random_model
 
 pytestmark = pytest.mark.extra("torch", "transformers")
 
@@ -207,27 +207,6 @@ def test_a_record_that_an_older_readsim_kept(
     assert np.array_equal(again.completion_ids, fresh.completion_ids)
     assert again.span == fresh.span
     assert np.allclose(again.soft.logp, fresh.soft.logp, atol=1e-5)
-
-
-def test_what_a_cache_holds_is_listed(tmp_path: Path) -> None:
-    from readsim_hf.teachers.cache import SignalCache
-    from readsim_hf.teachers.kept import kept_replies
-    from readsim_hf.teachers.reading import Reading
-    from readsim_hf.teachers.signals import RESP
-
-    made = teacher(tmp_path / "c")
-    made.ask(PROMPTS)
-    cache = SignalCache(tmp_path / "c")
-    listed = list(kept_replies(cache, made.reading))
-    assert len(listed) == len(cache) == len(PROMPTS)
-    assert {one.asked for one in listed} == {f"{p.text}=" for p in PROMPTS}
-    assert {one.source for one in listed} == {"model"}
-    few = bytes_tokenizer()
-    assert list(kept_replies(cache, Reading(few, (0,), NANO, RESP)))
-    with cache.connection() as connection:
-        connection.execute("UPDATE records SET value = substr(value, 1, length(value) - 1)")
-    assert list(kept_replies(cache, made.reading)) == []
-    assert cache.corrupt == len(PROMPTS)
 
 
 def test_an_end_token_that_the_tokenizer_does_not_name() -> None:

@@ -147,16 +147,6 @@ def test_a_model_is_told_not_to_think(tmp_path: Path) -> None:
         assert len(fake.asked) == 2 * plain  # nothing is set: what was kept is of use
 
 
-def test_a_reply_is_listed_with_what_it_replies_to(tmp_path: Path) -> None:
-    from readsim_hf.teachers.kept import Kept, kept_replies
-
-    with serving(answer=lambda body: thinking("reasoning", "hm", "7")) as fake:
-        teacher = served(fake.url, tmp_path / "c", temperature=0.0)
-        teacher.ask([PROMPT])
-    (one,) = kept_replies(teacher.cache, teacher.reading)
-    assert one == Kept("3+4=", "<think>\nhm\n</think>\n\n7", "ended", 5, "server:m")
-
-
 def test_retry_after_in_seconds_and_as_a_date() -> None:
     from readsim_hf.teachers.connection import retry_after
 
