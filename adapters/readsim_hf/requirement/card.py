@@ -2,16 +2,14 @@
 
 import tomllib
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from readsim.errors import ConfigError
-from readsim.tree_file import write_atomic
 from readsim_hf.prompts.prompt import question_key
 
 _STRICT = ConfigDict(extra="forbid", strict=False)
@@ -81,13 +79,3 @@ def load_card(path: Path) -> TaskCard:
         ) from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"task card {path}: {error}") from error
-
-
-def save_card(card: TaskCard, path: Path) -> None:
-    """Write a card that `load_card` reads back."""
-    table = asdict(card) | {"exemplars": [asdict(e) for e in card.exemplars]}
-    if path.suffix == ".toml":
-        content = tomli_w.dumps(table)
-    else:
-        content = yaml.safe_dump(table, sort_keys=False, allow_unicode=True)
-    write_atomic(path, content.encode())
