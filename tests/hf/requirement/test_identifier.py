@@ -95,7 +95,7 @@ def made_tasks(seed: int = 0, held_out: bool = False) -> Any:
     from readsim_hf.requirement.auxiliary import auxiliary_tasks
     from readsim_hf.requirement.config import IdentifierConfig
 
-    config = IdentifierConfig(mixtures=8, wordings=2, steps=150, members=2)
+    config = IdentifierConfig(mixtures=8, wordings=2, steps=100, members=2)
     return config, auxiliary_tasks(config, library_named("nano"), seed, held_out=held_out)
 
 
