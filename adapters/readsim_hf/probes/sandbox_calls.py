@@ -1,0 +1,373 @@
+"""A program and its tests are two processes: what passes between them are plain values.
+
+The tests call the program's functions as if they had them. Numbers, text, containers of them and the built-in
+types go over as JSON and arrive as new, exactly built-in objects, so that `==` is the tests' own. Anything
+else (an instance, a function, an iterator) stays where it is; the other side holds a `Remote`, whose calls,
+attributes, items, length, truth and text are asked for, and which equals itself only. Lists, dicts and
+sets that a call changes are changed for the caller, too.
+
+What the program can say is therefore a value, never that a test passed. Of the tests' side it can call what
+was given to it as an argument, nothing else.
+"""
+
+import builtins
+import importlib
+import json
+import operator
+import os
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+MOST = 1 << 24  # bytes of one message
+_WHOLE = 1 << 63  # whole numbers below it are JSON's; others go as hexadecimal digits
+_BUILTINS = dict(vars(builtins))
+_TYPES = {
+    t.__name__: t
+    for t in (bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict)
+}
+_CHANGING = {list, dict, set, bytearray}
+_TEXTUAL = {"fractions": "Fraction", "decimal": "Decimal"}
+
+
+class Ended(BaseException):
+    """The other side is no longer there, or said what it may not; no test catches that."""
+
+
+class ProgramError(Exception):
+    """The program raised something that is no built-in exception."""
+
+
+class Remote:
+    """An object of the other side."""
+
+    __slots__ = ("__end", "__number")
+
+    def __init__(self, end: "End", number: int) -> None:
+        object.__setattr__(self, "_Remote__end", end)
+        object.__setattr__(self, "_Remote__number", number)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.__end.ask("call", self, *args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name not in {"__name__", "__doc__"}:
+            raise AttributeError(name)
+        return self.__end.ask("get", self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__end.ask("set", self, name, value)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.__end.ask("item", self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.__end.ask("put", self, key, value)
+
+    def __iter__(self) -> Any:
+        return self.__end.ask("iter", self)
+
+    def __next__(self) -> Any:
+        return self.__end.ask("next", self)
+
+    def __len__(self) -> int:
+        value: int = self.__end.ask_for(int, "len", self)
+        return value
+
+    def __bool__(self) -> bool:
+        value: bool = self.__end.ask_for(bool, "bool", self)
+        return value
+
+    def __str__(self) -> str:
+        value: str = self.__end.ask_for(str, "str", self)
+        return value
+
+    def __repr__(self) -> str:
+        value: str = self.__end.ask_for(str, "repr", self)
+        return value
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("what the program holds cannot be copied here")
+
+
+def _call(function: Any, *args: Any, **options: Any) -> Any:
+    return function(*args, **options)
+
+
+CALL: dict[str, Callable[..., Any]] = {"call": _call}
+ALL = CALL | {
+    "get": getattr,
+    "set": setattr,
+    "item": operator.getitem,
+    "put": operator.setitem,
+    "iter": iter,
+    "next": next,
+    "len": len,
+    "bool": bool,
+    "str": str,
+    "repr": repr,
+}
+
+
+class End:
+    """One end of the two pipes. `offers` is what the other side may ask for; see `ALL`.
+
+    `over` is why nothing more can be said, "" until then: it stays, whoever catches the exception.
+    """
+
+    def __init__(self, read: int, write: int, offers: dict[str, Callable[..., Any]]) -> None:
+        self.read, self.write, self.offers, self.over = read, write, offers, ""
+        self.own: list[Any] = []  # what the other side holds a Remote of, and the place of each
+        self.places: dict[int, int] = {}
+        self.remotes: dict[int, Remote] = {}
+
+    # Messages: four bytes of length, then JSON.
+
+    def send(self, message: Any) -> None:
+        data = json.dumps(message).encode()
+        if len(data) > MOST:
+            self.end(f"more than {MOST} bytes at once")
+        data = len(data).to_bytes(4, "big") + data
+        try:
+            while data:
+                data = data[os.write(self.write, data) :]
+        except OSError:
+            self.end("exited early")
+
+    def receive(self) -> Any:
+        size = int.from_bytes(self._take(4), "big")
+        if size > MOST:
+            self.end(f"more than {MOST} bytes at once")
+        try:
+            return json.loads(self._take(size))
+        except (ValueError, RecursionError):
+            self.end("said what is no value")
+
+    def _take(self, size: int) -> bytes:
+        parts: list[bytes] = []
+        while size:
+            part = os.read(self.read, min(size, 1 << 20))
+            if not part:
+                self.end("exited early")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def end(self, reason: str) -> Any:
+        self.over = self.over or reason
+        raise Ended(self.over)
+
+    # Values.
+
+    def encode(self, value: Any) -> Any:
+        kind = type(value)
+        if value is None or kind in {bool, str, float}:
+            return value
+        if isinstance(value, str):
+            return str.__str__(value)
+        if isinstance(value, int):
+            whole = int.__int__(value)
+            return whole if -_WHOLE < whole < _WHOLE else ["int", hex(whole)]
+        if isinstance(value, float):
+            return float.__float__(value)
+        if kind is complex:
+            return ["complex", value.real, value.imag]
+        if isinstance(value, bytes | bytearray):
+            return ["bytes" if isinstance(value, bytes) else "bytearray", value.hex()]
+        for plain in (list, tuple, set, frozenset):
+            if isinstance(value, plain):
+                return [plain.__name__, [self.encode(x) for x in plain.__iter__(value)]]  # type: ignore[attr-defined]
+        if isinstance(value, dict):
+            return ["dict", [[self.encode(k), self.encode(v)] for k, v in dict.items(value)]]
+        if isinstance(value, type) and _TYPES.get(value.__name__) is value:
+            return ["type", value.__name__]
+        if _TEXTUAL.get(kind.__module__) == kind.__name__:
+            return [kind.__name__, str(value)]
+        if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+            return self.encode(value.item())
+        if type(value) is Remote:
+            return ["yours", value._Remote__number]  # type: ignore[attr-defined]
+        if self.offers is CALL and not callable(value):
+            raise TypeError(f"the tests cannot give the program a {kind.__name__}")
+        number = self.places.setdefault(id(value), len(self.own))
+        if number == len(self.own):
+            self.own.append(value)
+        return ["mine", number]
+
+    def decode(self, node: Any) -> Any:
+        """The value; Ended where the other side sent none."""
+        try:
+            return self._decode(node)
+        except (ValueError, TypeError, IndexError, KeyError, RecursionError):
+            self.end("said what is no value")
+
+    def _decode(self, node: Any) -> Any:
+        if not isinstance(node, list):
+            return self.end("said what is no value") if isinstance(node, dict) else node
+        kind, *rest = node
+        if kind in {"list", "tuple", "set", "frozenset"}:
+            return _TYPES[kind](self._decode(x) for x in rest[0])
+        if kind == "dict":
+            return {self._decode(k): self._decode(v) for k, v in rest[0]}
+        if kind == "int":
+            return int(rest[0], 16)
+        if kind == "complex":
+            return complex(*rest)
+        if kind in {"bytes", "bytearray"}:
+            return _TYPES[kind].fromhex(rest[0])
+        if kind == "type":
+            return _TYPES[rest[0]]
+        if kind == "Fraction":
+            return importlib.import_module("fractions").Fraction(rest[0])
+        if kind == "Decimal":
+            return importlib.import_module("decimal").Decimal(rest[0])
+        number = rest[0]
+        if type(number) is int and number >= 0:
+            if kind == "mine":
+                return self.remotes.setdefault(number, Remote(self, number))
+            if kind == "yours":
+                return self.own[number]
+        return self.end("said what is no value")
+
+    # Questions and answers.
+
+    def ask(self, what: str, *args: Any, **options: Any) -> Any:
+        """What the other side answers; what it raises is raised, as a built-in exception."""
+        if self.over:
+            self.end(self.over)
+        self.send(["ask", what, self.encode(args), self.encode(options)])
+        while True:
+            match self.receive():
+                case ["ask", question, given, named]:
+                    self.answer(question, given, named)
+                case ["raise", [*names], str(text)]:
+                    raise self._error(names, text)
+                case ["stop"]:
+                    raise StopIteration if what == "next" else RuntimeError("StopIteration")
+                case ["value", value, [*changed]]:
+                    for old, new in zip((*args, *options.values()), changed, strict=False):
+                        _put(old, self.decode(new))
+                    return self.decode(value)
+                case _:
+                    self.end("said what is no answer")
+
+    def ask_for(self, kind: type, what: str, *args: Any) -> Any:
+        """The same, where only an answer of one type will do."""
+        value = self.ask(what, *args)
+        return value if type(value) is kind else self.end(f"{what} is no {kind.__name__}")
+
+    def answer(self, what: Any, args: Any, options: Any) -> None:
+        """Do what was asked for, if it may be, and send what came of it."""
+        try:
+            given, named = self.decode(args), self.decode(options)
+            if what not in self.offers:
+                raise TypeError(f"the tests do not offer {what!r}")
+            value = self.encode(self.offers[what](*given, **named))
+            changed = [
+                self.encode(x) if type(x) in _CHANGING else None for x in (*given, *named.values())
+            ]
+        except StopIteration:
+            message: list[Any] = ["stop"]
+        except Ended:
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever the program raises is its answer
+            names = [cls.__name__ for cls in type(error).__mro__]
+            message = ["raise", names, _text(error)]
+        else:
+            message = ["value", value, changed]
+        self.send(message)
+
+    def _error(self, names: list[Any], text: str) -> BaseException:
+        """The nearest built-in exception; one that ends loops or processes ends the test."""
+        for name in names:
+            kind = _BUILTINS.get(name) if isinstance(name, str) else None
+            if not isinstance(kind, type) or not issubclass(kind, BaseException):
+                continue
+            if not issubclass(kind, Exception):
+                self.end("exited early" if kind is SystemExit else f"{kind.__name__}: {text}"[:200])
+            if issubclass(kind, StopIteration | StopAsyncIteration):
+                return RuntimeError(text)
+            if kind is not Exception:
+                try:
+                    return kind(text)
+                except TypeError:
+                    continue
+            break
+        return ProgramError(": ".join(map(str, [*names[:1], text])))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:1000]
+    except BaseException:  # noqa: BLE001
+        return ""
+
+
+def _put(old: Any, new: Any) -> None:
+    """Make a container what it became in the call."""
+    if type(old) is type(new) and type(old) in _CHANGING:
+        old.clear()
+        old.update(new) if isinstance(old, dict | set) else old.extend(new)
+
+
+def why(error: BaseException) -> str:
+    """One line for what ended a test."""
+    if isinstance(error, Ended | ProgramError):
+        return str(error)[:200]
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, SystemExit):
+        return "exited early"
+    return f"{type(error).__name__}: {error}"[:200]
+
+
+def serve(end: End, names: dict[str, Any], load: Callable[[], None]) -> None:
+    """The program's side: load it when asked to, then answer, until the other side is gone."""
+
+    def name(wanted: str) -> Any:
+        value = names[wanted]
+        return ("module", value.__name__) if isinstance(value, ModuleType) else ("value", value)
+
+    end.offers = {**ALL, "load": load, "name": name}
+    flush = sys.stdout.flush
+    try:
+        while True:
+            _, *question = end.receive()
+            end.answer(*question)
+            try:
+                flush()
+            except OSError:  # the output is full
+                pass
+    except Ended:
+        return
+
+
+class Names(dict[str, Any]):
+    """The tests' names; what they do not define is the program's. Built-in names are always their own."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(__name__="tests")
+        self.__end = end
+
+    def __missing__(self, name: str) -> Any:
+        if name in _BUILTINS:
+            raise KeyError(name)
+        kind, value = self.__end.ask("name", name)
+        library = name in sys.stdlib_module_names
+        if kind == "module" and isinstance(value, str):
+            if value.partition(".")[0] in sys.stdlib_module_names:
+                return importlib.import_module(value)
+            raise KeyError(name)
+        # a name of the library's is a function of the program's at most: nothing in it is believed
+        return (lambda *args, **options: value(*args, **options)) if library else value
+
+
+def judge(end: End, tests: str) -> str:
+    """Run the tests against the program at the other end: "passed", or what ended them."""
+    try:
+        end.ask("load")
+        exec(compile(tests, "tests.py", "exec"), Names(end))
+    except BaseException as error:  # noqa: BLE001  # whatever is raised is the result
+        return end.over or why(error)
+    return end.over or "passed"
