@@ -27,6 +27,7 @@ from readsim_hf.distributed_run import join, led, work
 from readsim_hf.identify import identify
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
+from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.progress import ProgressDisplay
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import refusals_of, save_results, show_identified, show_results
@@ -66,13 +67,14 @@ def distill(
     resume: bool = False,
     tensorboard: bool = False,
     dry_run: bool = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Run, or with `resume` continue, the run that the settings describe; results are in `out`.
 
     Started as one of several processes, this one drives them or follows.
     """
     with said_once():
-        config = resolve_config(file, options, out / "teacher.sqlite")
+        config = resolve_config(file, options, out / "teacher.sqlite", allow_code)
         torch.set_num_threads(config.threads)
         processes = join(config)
     with processes or nullcontext():

@@ -26,4 +26,12 @@ def distill(
     need_extra()
     from readsim_hf.distill import distill as run
 
-    run(chosen.file, chosen.table, out, resume=resume, tensorboard=tensorboard, dry_run=dry_run)
+    run(
+        chosen.file,
+        chosen.table,
+        out,
+        resume=resume,
+        tensorboard=tensorboard,
+        dry_run=dry_run,
+        allow_code=chosen.allow_code,
+    )

@@ -61,7 +61,7 @@ def plan(
     from readsim_hf.token_estimate import token_table
     from readsim_hf.training.saved import writing
 
-    config = resolve_config(chosen.file, chosen.table)
+    config = resolve_config(chosen.file, chosen.table, allow_code=chosen.allow_code)
     made = dry_run(config)
     rates = (
         _rate("mfu", MFU if mfu is None else mfu),

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ class CodeRun:
 def need_permission(allow_code: AllowCode) -> None:
     """Raises CapabilityMissingError unless running model-written code was allowed and can be walled in.
 
-    "unwalled" allows it also where the system gives no wall.
+    "unwalled" allows it also where the system gives no wall, with a warning.
     """
     if not allow_code:
         raise CapabilityMissingError(
@@ -91,12 +92,14 @@ def need_permission(allow_code: AllowCode) -> None:
         )
     if os.name != "posix":
         raise CapabilityMissingError(f"running code needs a POSIX system, this is {os.name!r}")
-    if allow_code != "unwalled" and not _walls():
-        raise CapabilityMissingError(
-            f"nothing would hold the code that a model wrote: {no_wall()}, and bubblewrap is not "
-            "installed or does not work; --allow-code-unwalled runs it all the same "
-            '(allow_code="unwalled" in Python)'
-        )
+    if not _walls():
+        why = f"{no_wall()}, and bubblewrap is not installed or does not work"
+        if allow_code != "unwalled":
+            raise CapabilityMissingError(
+                f"nothing would hold the code that a model wrote: {why}; --allow-code-unwalled runs it "
+                'all the same (allow_code="unwalled" in Python)'
+            )
+        warnings.warn(f"nothing holds the code that a model wrote: {why}", stacklevel=2)
 
 
 def _walls() -> tuple[str, ...]:

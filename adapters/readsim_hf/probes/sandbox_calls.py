@@ -11,6 +11,7 @@ was given to it as an argument, nothing else.
 """
 
 import builtins
+import contextlib
 import importlib
 import json
 import operator
@@ -240,7 +241,7 @@ class End:
         while True:
             match self.receive():
                 case ["ask", question, given, named]:
-                    self.answer(question, given, named)
+                    self.send(self.answer(question, given, named))
                 case ["raise", [*names], str(text)]:
                     raise self._error(names, text)
                 case ["stop"]:
@@ -257,26 +258,23 @@ class End:
         value = self.ask(what, *args)
         return value if type(value) is kind else self.end(f"{what} is no {kind.__name__}")
 
-    def answer(self, what: Any, args: Any, options: Any) -> None:
-        """Do what was asked for, if it may be, and send what came of it."""
+    def answer(self, what: Any, args: Any, options: Any) -> list[Any]:
+        """Do what was asked for, if it may be; the message that says what came of it."""
         try:
             given, named = self.decode(args), self.decode(options)
             if what not in self.offers:
                 raise TypeError(f"the tests do not offer {what!r}")
             value = self.encode(self.offers[what](*given, **named))
-            changed = [
+            after = [
                 self.encode(x) if type(x) in _CHANGING else None for x in (*given, *named.values())
             ]
         except StopIteration:
-            message: list[Any] = ["stop"]
+            return ["stop"]
         except Ended:
             raise
         except BaseException as error:  # noqa: BLE001  # whatever the program raises is its answer
-            names = [cls.__name__ for cls in type(error).__mro__]
-            message = ["raise", names, _text(error)]
-        else:
-            message = ["value", value, changed]
-        self.send(message)
+            return ["raise", [cls.__name__ for cls in type(error).__mro__], _text(error)]
+        return ["value", value, after]
 
     def _error(self, names: list[Any], text: str) -> BaseException:
         """The nearest built-in exception; one that ends loops or processes ends the test."""
@@ -334,11 +332,10 @@ def serve(end: End, names: dict[str, Any], load: Callable[[], None]) -> None:
     try:
         while True:
             _, *question = end.receive()
-            end.answer(*question)
-            try:
+            message = end.answer(*question)
+            with contextlib.suppress(OSError):  # the output may be full
                 flush()
-            except OSError:  # the output is full
-                pass
+            end.send(message)
     except Ended:
         return
 

@@ -38,6 +38,7 @@ class Role:
         """Give up everything. Raises OSError or PermissionError where that fails."""
         orders, readable = self.orders, tuple(self.orders["readable"])
         os.chdir(self.folder)
+        os.environ.update(HOME=self.folder, TMPDIR=self.folder)
         wall.give_up_privileges(orders["library"], orders["kernel"])
         wall.end_with_parent()
         if os.getppid() != orders["supervisor"]:

@@ -1,0 +1,147 @@
+"""More than a hundred ways out, tried for real: behind the kernel's wall none reaches its aim."""
+
+import os
+import secrets
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from readsim_hf.probes import sandbox
+from readsim_hf.probes.sandbox import Limits, run_code
+from readsim_hf.probes.sandbox_wall import no_wall
+from tests.hf.probes.escapes import ATTEMPTS, PRELUDE, SAFE
+from tests.support.processes import PATIENCE, end, start
+
+pytestmark = pytest.mark.skipif(bool(no_wall()), reason="the kernel gives no wall here")
+
+# The supervisor without the audit hook: what is held is held by the kernel.
+_WALL_ALONE = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from readsim_hf.probes import sandbox_child; "
+    "sandbox_child.add_hook = lambda *_: None; sandbox_child.main()"
+)
+
+
+@contextmanager
+def arena_in(folder: Path) -> Iterator[dict[str, Any]]:
+    """What lies outside, open to everyone: files, sockets, a process of the user that a program runs as."""
+    secret, abstract = secrets.token_hex(8), secrets.token_hex(8)
+    base = Path("/tmp") / f"arena-{abstract}"
+    base.mkdir()
+    base.chmod(0o777)
+    inner = base / "outside"
+    inner.mkdir()
+    empty = inner / "empty"
+    empty.mkdir()
+    victim = inner / "victim"
+    victim.write_text(secret)
+    (inner / "outside.py").write_text(f"text = {secret!r}\n")
+    connection = sqlite3.connect(inner / "database")
+    connection.execute("create table t (x)")
+    connection.execute("insert into t values (?)", (secret,))
+    connection.commit()
+    connection.close()
+    for path in (inner, empty, *inner.iterdir()):
+        path.chmod(0o777)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, base, ignore_errors=True)
+        tcp, udp, unix, nameless = (
+            stack.enter_context(socket.socket(*kind)) for kind in ((2, 1), (2, 2), (1,), (1,))
+        )
+        tcp.bind(("127.0.0.1", 0))
+        port = tcp.getsockname()[1]
+        udp.bind(("127.0.0.1", port))
+        unix.bind(str(base / "unix"))
+        (base / "unix").chmod(0o777)
+        nameless.bind(f"\0{abstract}")
+        for listening in (tcp, unix, nameless):
+            listening.listen()
+        for waiting in (tcp, udp, unix, nameless):
+            waiting.setblocking(False)
+        user: dict[str, Any] = {"user": 65534, "group": 65534} if os.getuid() == 0 else {}
+        process = subprocess.Popen(["sleep", "1800"], env={"S": secret, "PATH": os.environ["PATH"]}, **user)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        yield {
+            "victim": str(victim),
+            "new": str(inner / "new"),
+            "folder": str(inner),
+            "empty": str(empty),
+            "database": str(inner / "database"),
+            "unix": str(base / "unix"),
+            "abstract": abstract,
+            "port": port,
+            "pid": process.pid,
+            "caller": os.getpid(),
+            "secret": secret,
+            "sockets": (tcp, udp, unix, nameless),
+            "process": process,
+        }
+
+
+def told(arena: dict[str, Any], program: str) -> str:
+    plain = {k: v for k, v in arena.items() if k not in {"sockets", "process"}}
+    return PRELUDE.replace("{arena!r}", repr(plain)) + program
+
+
+def state(arena: dict[str, Any]) -> list[Any]:
+    """All that an attempt could change outside."""
+    folder = Path(arena["folder"])
+    files = [
+        (path.name, path.lstat().st_mode, path.lstat().st_uid, path.lstat().st_mtime_ns, path.is_dir())
+        for path in sorted(folder.iterdir())
+    ]
+    heard = []
+    for listening in arena["sockets"]:
+        try:
+            heard.append(listening.recv(9) if listening.type == 2 else listening.accept())
+        except BlockingIOError:
+            heard.append(None)
+    pid = arena["pid"]
+    process = (arena["process"].poll(), os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid))
+    return [files, Path(arena["victim"]).read_text(), heard, process]
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    with arena_in(tmp_path_factory.mktemp("arena")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_nothing_outside_is_reached(
+    name: str, arena: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "_START", _WALL_ALONE)
+    monkeypatch.setenv("A_KEY", arena["secret"])
+    before = state(arena)
+    done = run_code(
+        told(arena, "print('BEGUN', flush=True)\n" + ATTEMPTS[name]),
+        allow_code=True,
+        limits=Limits(wall=PATIENCE),
+    )
+    assert "BEGUN" in done.output
+    assert "REACHED" not in done.output
+    assert arena["secret"] not in done.output
+    assert state(arena) == before
+    assert before[2] == [None] * 4
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_without_the_sandbox_it_is_reached(name: str, tmp_path: Path) -> None:
+    with arena_in(tmp_path) as arena:
+        program = told(arena, ATTEMPTS[name])
+        process = start("-I", "-c", program, cwd=tmp_path, stdout=subprocess.PIPE)
+        try:
+            said = process.stdout.read()
+        finally:
+            end(process)
+        killed = arena["process"].poll() is not None
+    assert "REACHED" in said or killed
