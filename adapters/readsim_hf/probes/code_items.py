@@ -45,7 +45,11 @@ def mbpp_parts(data: Mapping[str, Any], reply: str) -> tuple[str, str]:
 
 
 def load_humaneval(
-    entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 512, *, allow_code: AllowCode = False
+    entry: BenchmarkEntry,
+    path: str | Path,
+    max_new_tokens: int = 512,
+    *,
+    allow_code: AllowCode = False,
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """HumanEval. Columns: `prompt`, `test` (defines `check`), `entry_point`.
 
@@ -65,7 +69,11 @@ def load_humaneval(
 
 
 def load_mbpp(
-    entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 512, *, allow_code: AllowCode = False
+    entry: BenchmarkEntry,
+    path: str | Path,
+    max_new_tokens: int = 512,
+    *,
+    allow_code: AllowCode = False,
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """MBPP. Columns: `text`, `test_list` (assertions), optionally `test_setup_code`.
 

@@ -42,8 +42,10 @@ _START = (
     "from readsim_hf.probes.sandbox_child import main; main()"
 )
 # What Python's library itself needs: the system's shared libraries and the time zones.
-_SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store")
-_SYSTEM += ("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/dev/urandom")
+_SYSTEM = (
+    *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store"),
+    *("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/dev/urandom"),
+)
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def _start(orders: dict[str, Any], pass_fds: list[int], wall: float) -> tuple[by
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     python = str(Path(sys.executable).resolve())
     command = [python, "-I", "-S", "-c", _START, str(_ADAPTER), json.dumps(orders)]
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [*_namespace(orders, python), *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -223,17 +225,14 @@ def _start(orders: dict[str, Any], pass_fds: list[int], wall: float) -> tuple[by
         env=environment,
         pass_fds=pass_fds,
         start_new_session=True,
-    )
-    ended = ""
-    try:
-        said, _ = child.communicate(timeout=wall)
-    except subprocess.TimeoutExpired:
-        said, ended = b"", "timeout"
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-    return said, ended
+    ) as child:
+        try:
+            return child.communicate(timeout=wall)[0], ""
+        except subprocess.TimeoutExpired:
+            return b"", "timeout"
+        finally:
+            if child.poll() is None:  # whoever else is left in its session goes with it
+                os.killpg(child.pid, signal.SIGKILL)
 
 
 def _namespace(orders: dict[str, Any], python: str) -> list[str]:

@@ -1,7 +1,7 @@
 """A program and its tests are two processes: what passes between them are plain values.
 
 The tests call the program's functions as if they had them. Numbers, text, containers of them and the built-in
-types go over as JSON and arrive as new, exactly built-in objects, so that `==` is the tests' own. Anything
+types (`sandbox_values`) arrive as new, exactly built-in objects, so that `==` is the tests' own. Anything
 else (an instance, a function, an iterator) stays where it is; the other side holds a `Remote`, whose calls,
 attributes, items, length, truth and text are asked for, and which equals itself only. Lists, dicts and
 sets that a call changes are changed for the caller, too.
@@ -18,18 +18,15 @@ import operator
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
+from readsim_hf.probes.sandbox_values import decode, encode
+
 MOST = 1 << 24  # bytes of one message
-_WHOLE = 1 << 63  # whole numbers below it are JSON's; others go as hexadecimal digits
 _BUILTINS = dict(vars(builtins))
-_TYPES = {
-    t.__name__: t
-    for t in (bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict)
-}
 _CHANGING = {list, dict, set, bytearray}
-_TEXTUAL = {"fractions": "Fraction", "decimal": "Decimal"}
 
 
 class Ended(BaseException):
@@ -159,38 +156,16 @@ class End:
         self.over = self.over or reason
         raise Ended(self.over)
 
-    # Values.
+    # Values and references to what stays here or there.
 
     def encode(self, value: Any) -> Any:
-        kind = type(value)
-        if value is None or kind in {bool, str, float}:
-            return value
-        if isinstance(value, str):
-            return str.__str__(value)
-        if isinstance(value, int):
-            whole = int.__int__(value)
-            return whole if -_WHOLE < whole < _WHOLE else ["int", hex(whole)]
-        if isinstance(value, float):
-            return float.__float__(value)
-        if kind is complex:
-            return ["complex", value.real, value.imag]
-        if isinstance(value, bytes | bytearray):
-            return ["bytes" if isinstance(value, bytes) else "bytearray", value.hex()]
-        for plain in (list, tuple, set, frozenset):
-            if isinstance(value, plain):
-                return [plain.__name__, [self.encode(x) for x in plain.__iter__(value)]]  # type: ignore[attr-defined]
-        if isinstance(value, dict):
-            return ["dict", [[self.encode(k), self.encode(v)] for k, v in dict.items(value)]]
-        if isinstance(value, type) and _TYPES.get(value.__name__) is value:
-            return ["type", value.__name__]
-        if _TEXTUAL.get(kind.__module__) == kind.__name__:
-            return [kind.__name__, str(value)]
-        if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:
-            return self.encode(value.item())
+        return encode(value, self._refer)
+
+    def _refer(self, value: Any) -> list[Any]:
         if type(value) is Remote:
-            return ["yours", value._Remote__number]  # type: ignore[attr-defined]
+            return ["yours", value._Remote__number]
         if self.offers is CALL and not callable(value):
-            raise TypeError(f"the tests cannot give the program a {kind.__name__}")
+            raise TypeError(f"the tests cannot give the program a {type(value).__name__}")
         number = self.places.setdefault(id(value), len(self.own))
         if number == len(self.own):
             self.own.append(value)
@@ -199,37 +174,16 @@ class End:
     def decode(self, node: Any) -> Any:
         """The value; Ended where the other side sent none."""
         try:
-            return self._decode(node)
-        except (ValueError, TypeError, IndexError, KeyError, RecursionError):
+            return decode(node, self._resolve)
+        except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, RecursionError):
             self.end("said what is no value")
 
-    def _decode(self, node: Any) -> Any:
-        if not isinstance(node, list):
-            return self.end("said what is no value") if isinstance(node, dict) else node
-        kind, *rest = node
-        if kind in {"list", "tuple", "set", "frozenset"}:
-            return _TYPES[kind](self._decode(x) for x in rest[0])
-        if kind == "dict":
-            return {self._decode(k): self._decode(v) for k, v in rest[0]}
-        if kind == "int":
-            return int(rest[0], 16)
-        if kind == "complex":
-            return complex(*rest)
-        if kind in {"bytes", "bytearray"}:
-            return _TYPES[kind].fromhex(rest[0])
-        if kind == "type":
-            return _TYPES[rest[0]]
-        if kind == "Fraction":
-            return importlib.import_module("fractions").Fraction(rest[0])
-        if kind == "Decimal":
-            return importlib.import_module("decimal").Decimal(rest[0])
-        number = rest[0]
-        if type(number) is int and number >= 0:
-            if kind == "mine":
-                return self.remotes.setdefault(number, Remote(self, number))
-            if kind == "yours":
-                return self.own[number]
-        return self.end("said what is no value")
+    def _resolve(self, kind: str, number: int) -> Any:
+        if kind == "mine":
+            return self.remotes.setdefault(number, Remote(self, number))
+        if kind != "yours":
+            raise ValueError(kind)
+        return self.own[number]
 
     # Questions and answers.
 
@@ -357,7 +311,7 @@ class Names(dict[str, Any]):
                 return importlib.import_module(value)
             raise KeyError(name)
         # a name of the library's is a function of the program's at most: nothing in it is believed
-        return (lambda *args, **options: value(*args, **options)) if library else value
+        return partial(_call, value) if library else value
 
 
 def judge(end: End, tests: str) -> str:

@@ -85,10 +85,8 @@ def run_tests(role: Role, read: int, write: int, verdict: int) -> None:
     try:
         role.enter()
         first = end.receive()
-        if first[0] == "refused":
-            said = {"refused": first[1]}
-        else:
-            said = {"reason": calls.judge(end, role.read())}
+        refused = first[0] == "refused"
+        said = {"refused": first[1]} if refused else {"reason": calls.judge(end, role.read())}
     except OSError as error:
         said = {"refused": str(error)}
     except calls.Ended as ended:

@@ -110,9 +110,8 @@ def restrict_files(readable: Iterable[str], folder: str) -> None:
             place = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except FileNotFoundError:
             continue
-        if not os.path.isdir(path):  # noqa: PTH112
-            access &= _READ | _WRITE
-        rule = struct.pack("=Qi", access, place)
+        possible = access if os.path.isdir(path) else access & (_READ | _WRITE)  # noqa: PTH112
+        rule = struct.pack("=Qi", possible, place)
         _done(libc.syscall(_ADD, rules, 1, rule, 0))
         os.close(place)
     _prctl(_NO_NEW_PRIVS, 1)
@@ -172,7 +171,9 @@ def give_up_privileges(library: Iterable[str], walled: bool) -> None:
         os.seteuid(0)
         if not open_to_all:
             if not walled:
-                raise PermissionError("nobody's rights do not suffice to read this Python's library")
+                raise PermissionError(
+                    "nobody's rights do not suffice to read this Python's library"
+                )
             reading = READING
             _prctl(_KEEPCAPS, 1)
         os.setgid(NOBODY)
@@ -209,9 +210,9 @@ def set_limits(limits: dict[str, int]) -> None:
     }
     for kind, value in wanted.items():
         most = resource.getrlimit(kind)[1]
-        value = value if most == resource.RLIM_INFINITY else min(value, most)
         hard = value + 1 if kind == resource.RLIMIT_CPU else value  # a signal first, then the end
-        hard = hard if most == resource.RLIM_INFINITY else min(hard, most)
+        if most != resource.RLIM_INFINITY:
+            hard = min(hard, most)
         skip = () if sys.platform == "linux" else (ValueError, OSError)  # macOS knows no RLIMIT_AS
         with contextlib.suppress(*skip):
-            resource.setrlimit(kind, (value, hard))
+            resource.setrlimit(kind, (min(value, hard), hard))

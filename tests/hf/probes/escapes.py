@@ -1,7 +1,6 @@
 """Ways out of the sandbox, as programs: each prints REACHED where it reached its aim.
 
-Paths, ports and processes of the arena stand in braces. `NATIVE` marks those that go past Python's own
-functions; all are tried without the audit hook, so that the kernel's wall alone has to hold them.
+They are tried without the audit hook, so that the kernel's wall alone has to hold them.
 """
 
 PRELUDE = """
@@ -95,7 +94,8 @@ WRITE = {
     "symlink in its folder": "os.symlink('/', 'link'); reached()",
     "hard link": "os.link(victim, new); reached()",
     "chmod": "os.chmod(victim, 0o600); reached()",
-    "chmod by descriptor": "os.fchmod(os.open(victim, os.O_PATH), 0); reached()",
+    "chmod by descriptor": "d = os.open(victim, os.O_PATH); os.chmod(f'/proc/self/fd/{d}', 0o600); "
+    "reached()",
     "chmod with flags": "reached(call((452, 452), -100, victim.encode(), 0, 0) == 0)",
     "chown": "os.chown(victim, os.getuid(), os.getgid()); reached()",
     "utime": "os.utime(victim, (1, 1)); reached()",
@@ -110,7 +110,6 @@ WRITE = {
     "logging": "import logging; logging.FileHandler(new).emit; reached(os.path.exists(new))",
     "dbm": "import dbm.dumb; dbm.dumb.open(new, 'c').close(); reached(os.path.exists(new + '.dat'))",
     "unix socket bound": "import socket; socket.socket(1).bind(new); reached()",
-    "terminal": "import fcntl; fcntl.ioctl(0, 0x5412, b'x'); reached()",
 }
 # Reaching somebody over a socket, another process, or what outlives the program.
 OTHERS = {
@@ -144,7 +143,7 @@ OTHERS = {
     "or ctypes.get_errno() == 14)",
     "descriptor of another": "reached(call((438, 438), os.pidfd_open(pid), 0, 0) >= 0)",
     "environment of another": "has(open(f'/proc/{pid}/environ').read())",
-    "environment of the caller": "has(open(f'/proc/{arena[\"caller\"]}/environ').read())",
+    "environment of the caller": "reached(open(f'/proc/{arena[\"caller\"]}/environ').read() or 1)",
     "memory file of another": "reached(open(f'/proc/{pid}/mem', 'rb'))",
     "arguments of all": "[reached(open(f'/proc/{n}/cmdline').read()) for n in os.listdir('/proc') "
     "if n.isdigit()]",
@@ -160,7 +159,6 @@ OTHERS = {
     "own session": "os.setsid(); reached()",
     "own group": "os.setpgid(0, 0); reached()",
     "root again": "os.setresuid(0, 0, 0); reached()",
-    "capabilities again": "reached(libc.capset(b'\\x22\\x05\\x08\\x20\\0\\0\\0\\0', b'\\xff' * 24) == 0)",
     "more time": "import resource; resource.setrlimit(resource.RLIMIT_CPU, (10**6, 10**6)); reached()",
     "more processes": "import resource; resource.setrlimit(resource.RLIMIT_NPROC, (9, 9)); reached()",
     "outliving the supervisor": "reached(libc.prctl(1, 0, 0, 0, 0) == 0)",
@@ -170,8 +168,10 @@ OTHERS = {
     "message queue": "reached(call((68, 186), 77, 0o1666) >= 0)",
     "posix queue": "reached(call((240, 180), b'queue', 0o102, 0o666, 0) >= 0)",
     "key ring": "reached(call((248, 217), b'user', b'k', b'v', 1, -4) >= 0)",
-    "bpf": "reached(call((321, 280), 0, b'\\x02\\0\\0\\0' * 4 + b'\\0' * 99, 72) >= 0)",
-    "performance counters": "reached(call((298, 241), b'\\0' * 128, 0, -1, -1, 0) >= 0)",
+    "bpf": "reached(call((321, 280), 0, b'\\x02\\0\\0\\0' * 4 + b'\\0' * 99, 72) >= 0 "
+    "or ctypes.get_errno() != 38)",
+    "performance counters": "reached(call((298, 241), b'\\0' * 128, 0, -1, -1, 0) >= 0 "
+    "or ctypes.get_errno() != 38)",
     "page faults": "reached(call((323, 282), 1) >= 0)",
     "a looser wall": "reached(call((444, 444), b'\\x01' + b'\\0' * 15, 16, 0) >= 0)",
     "another kind of calls": "reached(libc.personality(0x0400000) >= 0)",
@@ -197,7 +197,6 @@ write: rename over | write: mkdir | write: rmdir | write: rmtree | write: mkfifo
 write: utime | write: sqlite connects | write: sqlite attaches | write: sqlite vacuums | write: dbm |
 write: unix socket bound | others: tcp | others: udp | others: unix | others: abstract |
 others: kill | others: pidfd | others: tgkill | others: sigqueue | others: signal by a pipe's owner |
-others: environment of another | others: limits of another | others: priority of another |
-others: fork | others: own session
+others: environment of another | others: priority of another | others: fork
 """
 SAFE = [" ".join(name.split()) for name in CONTROLS.split("|")]

@@ -6,7 +6,6 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -66,7 +65,9 @@ def arena_in(folder: Path) -> Iterator[dict[str, Any]]:
         for waiting in (tcp, udp, unix, nameless):
             waiting.setblocking(False)
         user: dict[str, Any] = {"user": 65534, "group": 65534} if os.getuid() == 0 else {}
-        process = subprocess.Popen(["sleep", "1800"], env={"S": secret, "PATH": os.environ["PATH"]}, **user)
+        process = subprocess.Popen(
+            ["sleep", "1800"], env={"S": secret, "PATH": os.environ["PATH"]}, **user
+        )
         stack.callback(process.wait)
         stack.callback(process.kill)
         yield {
@@ -95,7 +96,13 @@ def state(arena: dict[str, Any]) -> list[Any]:
     """All that an attempt could change outside."""
     folder = Path(arena["folder"])
     files = [
-        (path.name, path.lstat().st_mode, path.lstat().st_uid, path.lstat().st_mtime_ns, path.is_dir())
+        (
+            path.name,
+            path.lstat().st_mode,
+            path.lstat().st_uid,
+            path.lstat().st_mtime_ns,
+            path.is_dir(),
+        )
         for path in sorted(folder.iterdir())
     ]
     heard = []
@@ -105,7 +112,11 @@ def state(arena: dict[str, Any]) -> list[Any]:
         except BlockingIOError:
             heard.append(None)
     pid = arena["pid"]
-    process = (arena["process"].poll(), os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid))
+    process = (
+        arena["process"].poll(),
+        os.getpriority(os.PRIO_PROCESS, pid),
+        os.sched_getscheduler(pid),
+    )
     return [files, Path(arena["victim"]).read_text(), heard, process]
 
 
@@ -140,7 +151,7 @@ def test_without_the_sandbox_it_is_reached(name: str, tmp_path: Path) -> None:
         program = told(arena, ATTEMPTS[name])
         process = start("-I", "-c", program, cwd=tmp_path, stdout=subprocess.PIPE)
         try:
-            said = process.stdout.read()
+            said, _ = process.communicate()
         finally:
             end(process)
         killed = arena["process"].poll() is not None
