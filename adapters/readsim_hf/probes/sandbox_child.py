@@ -11,10 +11,8 @@ import json
 import math
 import os
 import select
-import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -71,6 +69,8 @@ def run_program(role: Role, read: int, write: int) -> None:
             exec(compile(role.read(), "program.py", "exec"), vars(own))
         except BaseException:
             with contextlib.suppress(BaseException):
+                import traceback
+
                 traceback.print_exc(limit=-3)
             raise
 
@@ -147,10 +147,12 @@ def ended_by(status: int) -> str:
     """What a process was ended by, where that was a signal."""
     if not os.WIFSIGNALED(status):
         return ""
-    number = os.WTERMSIG(status)
+    import signal  # here, as it is slow to load
+
+    number = signal.Signals(os.WTERMSIG(status))
     # the limit of CPU time is a signal first, which may be ignored, then the end
-    slow = {signal.SIGXCPU, signal.SIGKILL}
-    return "timeout" if number in slow else f"ended by {signal.Signals(number).name}"
+    slow = number in {signal.SIGXCPU, signal.SIGKILL}
+    return "timeout" if slow else f"ended by {number.name}"
 
 
 def finish(pid: int, patience: float) -> str:
@@ -163,7 +165,7 @@ def finish(pid: int, patience: float) -> str:
         if time.monotonic() >= last:
             break
         time.sleep(0.001)
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, 9)
     os.waitpid(pid, 0)
     return ""
 

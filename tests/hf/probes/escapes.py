@@ -15,8 +15,9 @@ column = ("x86_64", "aarch64").index(os.uname().machine)
 def call(numbers, *args):
     whole = [ctypes.c_long(a) if type(a) is int else a for a in args]
     return libc.syscall(ctypes.c_long(numbers[column]), *whole)
+say = print
 def reached(it=True):
-    if it: print("REACHED")
+    if it: say("REACHED")
 def has(text):
     reached(secret in (text if type(text) is str else bytes(text).decode("latin-1")))
 """

@@ -251,7 +251,7 @@ GREEDY = {
         "import threading\nwhile True: threading.Thread(target=print).start()",
         "can't start new thread",
     ),
-    "memory": ("x = []\nwhile True: x.append(bytearray(1 << 26))", "out of memory"),
+    "memory": ("x = []\nwhile True: x.append(bytearray(1 << 24))", "out of memory"),
     "many files": (
         "n = 0\nwhile True:\n    n += 1\n    with open(str(n), 'wb') as f: f.write(b'x' * (1 << 20))",
         "bytes in files",
@@ -297,7 +297,7 @@ GREEDY = {
 @pytest.mark.parametrize("name", GREEDY)
 def test_what_fills_a_machine_ends(name: str) -> None:
     program, reason = GREEDY[name]
-    done = run(program, cpu=1)
+    done = run(program, cpu=1 if reason == "timeout" else 10_000, memory=1 << 28)
     assert not done.passed
     assert reason in done.reason
     assert len(done.output) <= 2000
@@ -401,14 +401,17 @@ TESTS = (
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_program_cannot_say_that_it_is_right(name: str) -> None:
-    for tests in TESTS:
-        done = run(WRONG[name], tests)
-        assert not done.passed, tests
-        assert done.reason != "passed"
+    any_of_them = (
+        f"for text in {TESTS!r}:\n    try: exec(text, globals())\n    except Exception: continue\n"
+        "    break\nelse:\n    raise AssertionError('none of them')"
+    )
+    done = run(WRONG[name], any_of_them)
+    assert not done.passed
+    assert done.reason != "passed"
 
 
 def test_a_right_program_passes_each_of_these_tests() -> None:
-    for tests in TESTS:
+    for tests in TESTS:  # so the test above can fail
         assert run("import math\ndef f(n): return n * n", tests).reason == "passed"
 
 

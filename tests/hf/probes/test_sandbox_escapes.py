@@ -1,5 +1,6 @@
 """More than a hundred ways out, tried for real: behind the kernel's wall none reaches its aim."""
 
+import json
 import os
 import secrets
 import shutil
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from readsim_hf.probes import sandbox
-from readsim_hf.probes.sandbox import Limits, run_code
+from readsim_hf.probes.sandbox import CodeRun, Limits, run_code
 from readsim_hf.probes.sandbox_wall import no_wall
 from tests.hf.probes.escapes import ATTEMPTS, PRELUDE, SAFE
 from tests.support.processes import PATIENCE, end, start
@@ -126,25 +127,59 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         yield made
 
 
-@pytest.mark.parametrize("name", ATTEMPTS)
-def test_nothing_outside_is_reached(
-    name: str, arena: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sandbox, "_START", _WALL_ALONE)
-    monkeypatch.setenv("A_KEY", arena["secret"])
+def attempt(arena: dict[str, Any], program: str) -> CodeRun:
+    """Run it behind the wall; nothing outside may change meanwhile, or be told."""
     before = state(arena)
-    done = run_code(
-        told(arena, "print('BEGUN', flush=True)\n" + ATTEMPTS[name]),
-        allow_code=True,
-        limits=Limits(wall=PATIENCE),
-    )
-    assert "BEGUN" in done.output
-    assert "REACHED" not in done.output
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "_START", _WALL_ALONE)
+        patch.setenv("A_KEY", arena["secret"])
+        done = run_code(
+            told(arena, program),
+            allow_code=True,
+            limits=Limits(wall=PATIENCE, files=4000, cpu=10_000),
+        )
     assert arena["secret"] not in done.output
     assert state(arena) == before
     assert before[2] == [None] * 4
+    return done
 
 
+@pytest.fixture(scope="module")
+def reached(arena: dict[str, Any]) -> set[str]:
+    """The attempts that reached their aim, one after the other in one program for each kind."""
+    found: set[str] = set()
+    for kind in ("read", "write", "others"):
+        table = {name: text for name, text in ATTEMPTS.items() if name.startswith(kind)}
+        done = attempt(
+            arena,
+            f"import json\nhome, found, tried = os.getcwd(), [], 0\nfor name, text in {table!r}.items():\n"
+            "    say = lambda _: found.append(name)\n"
+            "    try: exec(text)\n"
+            "    except BaseException: pass\n"
+            "    tried += 1\n"
+            "    os.chdir(home)\n"
+            "print(json.dumps([found, tried]))",
+        )
+        names, tried = json.loads(done.output)
+        assert (done.reason, tried) == ("passed", len(table))
+        found |= set(names)
+    return found
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_nothing_outside_is_reached(name: str, reached: set[str]) -> None:
+    assert name not in reached
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_nothing_outside_is_reached_alone(name: str, arena: dict[str, Any]) -> None:
+    done = attempt(arena, "print('BEGUN', flush=True)\n" + ATTEMPTS[name])
+    assert "BEGUN" in done.output
+    assert "REACHED" not in done.output
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAFE)
 def test_without_the_sandbox_it_is_reached(name: str, tmp_path: Path) -> None:
     with arena_in(tmp_path) as arena:
