@@ -82,6 +82,26 @@ def test_a_wall_that_cannot_be_put_up_is_an_error(monkeypatch: pytest.MonkeyPatc
         run_code("print(1)", allow_code=True)
 
 
+def test_bubblewrap_shows_the_library_and_its_folder_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it is told, which needs no bubblewrap."""
+    monkeypatch.setattr(sandbox, "_bubblewrap", lambda: "/usr/bin/bwrap")
+    orders = {"readable": ["/usr/lib"], "folders": ["/tmp/a/program", "/tmp/a/tests"]}
+    command = sandbox._namespace(orders, "/usr/bin/python3")
+    assert command[:3] == ["/usr/bin/bwrap", "--unshare-all", "--die-with-parent"]
+    written = [command[n + 1] for n, word in enumerate(command) if word == "--bind"]
+    assert written == orders["folders"]
+    seen = {command[n + 1] for n, word in enumerate(command) if word == "--ro-bind-try"}
+    adapter = {str(Path(sandbox.__file__).parent), *(p for p in seen if "readsim_hf" in p)}
+    assert seen - adapter == {"/usr/lib", "/usr/bin/python3", "/lib", "/lib64"}
+
+
+@pytest.mark.skipif(not sandbox._bubblewrap(), reason="no bubblewrap, or it does not work here")
+def test_in_bubblewrap_nothing_else_is_there() -> None:
+    done = run("import os; print(os.path.exists('/etc/passwd'), os.path.exists('/proc/self'))")
+    assert "bubblewrap" in done.walls
+    assert done.output == "False False\n"
+
+
 def test_root_is_given_up() -> None:
     done = run(
         "import os; print(os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups())"
