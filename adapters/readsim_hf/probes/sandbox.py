@@ -36,6 +36,7 @@ AllowCode = bool | Literal["unwalled"]
 
 TAIL = 2000  # characters of output that are kept
 _GRACE = 30.0  # seconds for the supervisor to start and to end what it watches
+_PATIENCE = 5.0  # seconds for it to end all when it is told to
 _ADAPTER = Path(__file__).resolve().parents[2]
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -143,8 +144,6 @@ def run_code(
         folders = [base / "program", base / "tests"]
         for folder in folders:
             folder.mkdir(mode=0o700)
-            if os.geteuid() == 0:
-                os.chown(folder, 65534, 65534)
         site = [path for path in sys.path if Path(path).name in {"site-packages", "dist-packages"}]
         numbers = [file.fileno() for file in (source, judging, output)]
         orders = {
@@ -156,40 +155,17 @@ def run_code(
             "limits": asdict(limits),
             "kernel": "seccomp" in walls,
         }
-        said, ended = _start(orders, numbers, limits.wall + _GRACE)
+        said = _start(orders, numbers, limits.wall + _GRACE)
         output.seek(0, os.SEEK_END)
         output.seek(max(0, output.tell() - 4 * TAIL))
         tail = output.read().decode("utf-8", "replace")[-TAIL:]
-        _empty(base)
-    try:
-        report = json.loads(said)
-    except ValueError:
-        report = {"reason": ended or "the supervisor ended early"}
+    report = json.loads(said)
     if "refused" in report:
         raise CapabilityMissingError(
             f"the code that a model wrote was not run: no wall could be put up: {report['refused']}"
         )
     reason = str(report["reason"])
     return CodeRun(reason == "passed", reason, tail, walls)
-
-
-def _empty(base: Path) -> None:
-    """Remove what lies in a folder, however deep: what is in folders of it is first moved up."""
-    count = 0
-    while True:
-        folders = [entry for entry in base.iterdir() if entry.is_dir() and not entry.is_symlink()]
-        if not folders:
-            return
-        for folder in folders:
-            folder.chmod(0o700)
-            for entry in list(folder.iterdir()):
-                if entry.is_symlink() or not entry.is_dir():
-                    entry.unlink()
-                    continue
-                count += 1
-                entry.chmod(0o700)
-                entry.rename(base / f"{count}")
-            folder.rmdir()
 
 
 @contextlib.contextmanager
@@ -209,30 +185,47 @@ def _readable(site: Iterable[str]) -> list[str]:
     return sorted({str(path) for path in (*there, *(path.resolve() for path in there))})
 
 
-def _start(orders: dict[str, Any], pass_fds: list[int], wall: float) -> tuple[bytes, str]:
-    """Run the supervisor; what it said, and why it was ended, if it was."""
+def _start(orders: dict[str, Any], pass_fds: list[int], wall: float) -> bytes:
+    """Run the supervisor; what it said. Raises CapabilityMissingError where it said nothing."""
     folder = orders["folders"][0]
     environment = {"HOME": folder, "TMPDIR": folder, "LANG": "C.UTF-8"}
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     python = str(Path(sys.executable).resolve())
     command = [python, "-I", "-S", "-c", _START, str(_ADAPTER), json.dumps(orders)]
-    with subprocess.Popen(
-        [*_namespace(orders, python), *command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-        env=environment,
-        pass_fds=pass_fds,
-        start_new_session=True,
-    ) as child:
-        try:
-            return child.communicate(timeout=wall)[0], ""
-        except subprocess.TimeoutExpired:
-            return b"", "timeout"
-        finally:
-            if child.poll() is None:  # whoever else is left in its session goes with it
-                os.killpg(child.pid, signal.SIGKILL)
+    read, write = os.pipe()  # the supervisor reads the end of this process from it
+    with os.fdopen(read, "rb") as theirs, os.fdopen(write, "wb") as ours:
+        child = subprocess.Popen(
+            [*_namespace(orders, python), *command],
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env=environment,
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+        with child:
+            try:
+                said, wrong = child.communicate(timeout=wall)
+            except subprocess.TimeoutExpired:
+                said, wrong = b'{"reason": "timeout"}', b""
+            finally:
+                ours.close()
+                _end(child)
+    if not said:
+        line = wrong.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise CapabilityMissingError(
+            f"the supervisor of model-written code ended with status {child.returncode}: {line[-500:]}"
+        )
+    return said
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    """Let the supervisor end what it started, or end all of its session."""
+    try:
+        child.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _namespace(orders: dict[str, Any], python: str) -> list[str]:

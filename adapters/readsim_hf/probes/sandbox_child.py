@@ -36,8 +36,11 @@ class Role:
         """Give up everything. Raises OSError or PermissionError where that fails."""
         orders, readable = self.orders, tuple(self.orders["readable"])
         os.chdir(self.folder)
+        if os.geteuid() == 0:
+            os.chown(self.folder, wall.NOBODY, wall.NOBODY)
         os.environ.update(HOME=self.folder, TMPDIR=self.folder)
         wall.give_up_privileges(orders["library"], orders["kernel"])
+        wall.shut()
         wall.end_with_parent()
         if os.getppid() != orders["supervisor"]:
             os._exit(1)
@@ -129,10 +132,16 @@ def size_of(folder: str) -> float:
 
 
 def watch(verdict: int, folders: list[str], wall_clock: float, most: int) -> dict[str, Any]:
-    """The verdict, {} where the tests ended without one, or why there was none in time."""
+    """The verdict, {} where the tests ended without one, or why there was none in time.
+
+    Standard input ends when the caller does.
+    """
     last, said = time.monotonic() + wall_clock, b""
     while time.monotonic() < last:
-        if select.select([verdict], [], [], GLANCE)[0]:
+        ready = select.select([verdict, 0], [], [], GLANCE)[0]
+        if 0 in ready:
+            return {"reason": "the caller has ended"}
+        if ready:
             part = os.read(verdict, 1 << 16)
             if part:
                 said += part
@@ -141,6 +150,29 @@ def watch(verdict: int, folders: list[str], wall_clock: float, most: int) -> dic
         if sum(map(size_of, folders)) > most:
             return {"reason": f"more than {most} bytes in files"}
     return {"reason": "timeout"}
+
+
+def empty(folder: str) -> None:
+    """Remove what lies in a folder, however deep: what is in its folders is first moved up."""
+    while True:
+        with os.scandir(folder) as entries:
+            mine = [(e.path, e.is_dir(follow_symlinks=False)) for e in entries]
+        for path, is_folder in mine:
+            if not is_folder:
+                os.unlink(path)  # noqa: PTH108
+                continue
+            os.chmod(path, 0o700)  # noqa: PTH101
+            with os.scandir(path) as entries:
+                inner = [e.path for e in entries if e.is_dir(follow_symlinks=False)]
+            for deeper in inner:
+                os.chmod(deeper, 0o700)  # noqa: PTH101
+                os.rename(deeper, f"{folder}/{os.urandom(16).hex()}")  # noqa: PTH104
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    os.unlink(entry.path)  # noqa: PTH108
+            os.rmdir(path)  # noqa: PTH106
+        if not mine:
+            return
 
 
 def ended_by(status: int) -> str:
@@ -174,7 +206,7 @@ def main() -> None:
     """Run the orders in the arguments; print the verdict."""
     del sys.path[0]
     orders = json.loads(sys.argv[2])
-    wall.end_with_parent()
+    wall.shut()
     sys.path += orders["site"]
     orders["library"] = [path for path in sys.path if os.path.exists(path)]  # noqa: PTH110
     orders["supervisor"] = os.getpid()
@@ -198,4 +230,10 @@ def main() -> None:
     why = finish(of_tests, 0.0 if said else 1.0)
     if gone and told:
         said["reason"] = told
-    print(json.dumps(said or {"reason": why or "the tests exited early"}))
+    for folder in orders["folders"]:
+        with contextlib.suppress(OSError):
+            empty(folder)
+            os.rmdir(folder)  # noqa: PTH106
+            os.rmdir(os.path.dirname(folder))  # noqa: PTH106, PTH120
+    with contextlib.suppress(OSError):
+        print(json.dumps(said or {"reason": why or "the tests exited early"}))

@@ -20,13 +20,13 @@ FORBIDDEN = (
     *("ctypes.", "socket.", "resource.", "syslog.", "gc.", "sys.addaudithook", "cpython."),
     *("os.link", "os.symlink", "os.setxattr", "os.removexattr", "os.lockf", "os.memfd_create"),
     *("sqlite3.enable_load_extension", "sqlite3.load_extension", "ftplib.", "http.", "imaplib."),
-    *("poplib.", "smtplib.", "telnetlib.", "urllib.", "webbrowser.", "fcntl."),
+    *("poplib.", "smtplib.", "telnetlib.", "urllib.", "webbrowser.", "fcntl.", "mmap."),
 )
 # Compiled modules that do, without an audit event, what is forbidden.
 MODULES = frozenset(
     {"_ctypes", "_multiprocessing", "_posixshmem", "_posixsubprocess", "_socket", "_testcapi"}
     | {"_xxsubinterpreters", "_interpreters", "ctypes", "cffi", "_cffi_backend", "multiprocessing"}
-    | {"readsim_hf"}
+    | {"mmap", "readsim_hf"}
 )
 CHANGES = frozenset(
     {"os.chdir", "os.chflags", "os.chmod", "os.chown", "os.mkdir", "os.remove", "os.rename"}

@@ -149,11 +149,16 @@ def restrict_calls() -> None:
     _prctl(_SECCOMP, 2, about)
 
 
+def shut() -> None:
+    """Let no other process of the user look inside. Nothing outside Linux."""
+    if sys.platform == "linux":
+        _prctl(_DUMPABLE, 0)
+
+
 def end_with_parent() -> None:
-    """Be killed when the parent ends, and let no other process look inside. Nothing outside Linux."""
+    """Be killed when the parent ends. Nothing outside Linux."""
     if sys.platform == "linux":
         _prctl(_PDEATHSIG, 9)
-        _prctl(_DUMPABLE, 0)
 
 
 def give_up_privileges(library: Iterable[str], walled: bool) -> None:
