@@ -64,6 +64,25 @@ def test_nothing_runs_without_a_wall_unless_that_is_said(monkeypatch: pytest.Mon
         need_permission("unwalled")
 
 
+def test_with_the_word_it_runs_without_a_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "no_wall", lambda: "no Landlock here")
+    monkeypatch.setattr(sandbox, "_bubblewrap", lambda: "")
+
+    def told() -> str:
+        try:
+            done = run_code("import os; print(os.getuid()); open('/etc/x')", allow_code="unwalled")
+        except CapabilityMissingError as error:
+            return str(error)
+        assert done.walls == ()
+        return f"{done.reason}, {done.output}"
+
+    with pytest.warns(UserWarning, match="nothing holds the code that a model wrote"):
+        said = told()
+    # the second is for the Python of a root who keeps it to himself
+    assert "not allowed here: open" in said or "nobody's rights do not suffice" in said
+    assert "\n0\n" not in said
+
+
 def test_the_word_takes_no_wall_away() -> None:
     done = run_code("import os; print(os.getuid())", allow_code="unwalled")
     assert done.passed
@@ -581,6 +600,30 @@ def test_replacing_library_functions_opens_nothing(tmp_path: Path) -> None:
         f"open({str(victim)!r}, 'a').write('x')"
     )
     assert "PermissionError" in done.reason
+    assert victim.read_text() == "precious"
+
+
+def test_behind_the_hook_is_the_wall(tmp_path: Path) -> None:
+    """A refusal's traceback leads to the hook, which can be made to agree: the kernel still refuses."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    done = run(
+        "def make():\n"
+        "    clean = here = None\n"
+        "    def agree(path, roots): return clean or here or True\n"
+        "    return agree\n"
+        f"try: open({str(victim)!r})\n"
+        "except PermissionError as error: place = error.__traceback__\n"
+        "while place:\n"
+        "    inside = place.tb_frame.f_locals.get('inside')\n"
+        "    if inside:\n"
+        "        inside.__code__ = make().__code__\n"
+        "        print('the hook agrees')\n"
+        "    place = place.tb_next\n"
+        f"for mode in ('w', 'r'): open({str(victim)!r}, mode).read()"
+    )
+    assert done.output.endswith("the hook agrees\n")
+    assert done.reason.startswith("PermissionError: [Errno 13] Permission denied")
     assert victim.read_text() == "precious"
 
 
