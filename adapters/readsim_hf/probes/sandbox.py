@@ -39,7 +39,7 @@ _GRACE = 30.0  # seconds for the supervisor to start and to end what it watches
 _PATIENCE = 5.0  # seconds for it to end all when it is told to
 _ADAPTER = Path(__file__).resolve().parents[2]
 _START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "import sys; sys.path.append(sys.argv[1]); "
     "from readsim_hf.probes.sandbox_child import main; main()"
 )
 # What Python's library itself needs: the system's shared libraries and the time zones.

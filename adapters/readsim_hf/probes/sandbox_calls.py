@@ -164,8 +164,9 @@ class End:
     def _refer(self, value: Any) -> list[Any]:
         if type(value) is Remote:
             return ["yours", value._Remote__number]
-        if self.offers is CALL and not callable(value):
-            raise TypeError(f"the tests cannot give the program a {type(value).__name__}")
+        strong = _BUILTINS.get(getattr(value, "__name__", "")) is value  # eval, getattr, open
+        if self.offers is CALL and (strong or not callable(value)):
+            raise TypeError(f"the tests cannot give the program {value!r}"[:200])
         number = self.places.setdefault(id(value), len(self.own))
         if number == len(self.own):
             self.own.append(value)

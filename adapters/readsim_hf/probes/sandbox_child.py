@@ -11,6 +11,7 @@ import json
 import math
 import os
 import select
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -123,11 +124,15 @@ def size_of(folder: str) -> float:
         place, depth = todo.pop()
         if depth > DEEP:
             return math.inf
-        with contextlib.suppress(OSError), os.scandir(place) as entries:
-            for entry in entries:
-                total += EACH + 512 * entry.stat(follow_symlinks=False).st_blocks
-                if entry.is_dir(follow_symlinks=False):
-                    todo.append((entry.path, depth + 1))
+        with contextlib.suppress(OSError):
+            os.chmod(place, 0o700)  # noqa: PTH101  # one that cannot be listed would hide what is in it
+            for name in os.listdir(place):  # noqa: PTH208
+                total += EACH
+                with contextlib.suppress(OSError):
+                    about = os.lstat(f"{place}/{name}")
+                    total += 512 * about.st_blocks
+                    if stat.S_ISDIR(about.st_mode):
+                        todo.append((f"{place}/{name}", depth + 1))
     return total
 
 
@@ -204,7 +209,7 @@ def finish(pid: int, patience: float) -> str:
 
 def main() -> None:
     """Run the orders in the arguments; print the verdict."""
-    del sys.path[0]
+    del sys.path[-1]
     orders = json.loads(sys.argv[2])
     wall.shut()
     sys.path += orders["site"]

@@ -2,19 +2,25 @@
 
 None, booleans, text, floats and whole numbers below 2^63 are JSON's own. The rest are lists with a name
 before: `["int", hex]`, `["complex", re, im]`, `["bytes", hex]` (bytearray), `["list", [...]]` (tuple, set,
-frozenset), `["dict", [[key, value], ...]]`, `["type", name]`, `["Fraction", text]`, `["Decimal", text]`.
+frozenset), `["dict", [[key, value], ...]]`, `["built-in", name]`, `["Fraction", text]`, `["Decimal", text]`.
 An object of a class derived from one of these is sent as one of these; a NumPy scalar as the number it is.
 """
 
 import importlib
 from collections.abc import Callable, Iterable
+from types import BuiltinFunctionType
 from typing import Any
 
 Inner = Callable[[Any], Any]
 _WHOLE = 1 << 63
-_TYPES: dict[str, type] = {
-    t.__name__: t
-    for t in (bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict)
+# Go over by name: each side has its own.
+_NAMED: dict[str, Any] = {
+    it.__name__: it
+    for it in (
+        *(bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict),
+        *(abs, all, any, bin, chr, divmod, enumerate, filter, hex, len, map, max, min, oct, ord),
+        *(pow, range, repr, reversed, round, sorted, sum, zip),
+    )
 }
 _TEXTUAL = {"Fraction": "fractions", "Decimal": "decimal"}
 
@@ -51,7 +57,7 @@ _READ: dict[str, Callable[[Any, Inner], Any]] = {
     "set": lambda rest, inner: {inner(x) for x in rest[0]},
     "frozenset": lambda rest, inner: frozenset(inner(x) for x in rest[0]),
     "dict": lambda rest, inner: {inner(k): inner(v) for k, v in rest[0]},
-    "type": lambda rest, _: _TYPES[rest[0]],
+    "built-in": lambda rest, _: _NAMED[rest[0]],
 }
 
 
@@ -63,8 +69,8 @@ def encode(value: Any, refer: Inner) -> Any:
     for base, write in _WRITE.items():
         if isinstance(value, base):
             return write(value, lambda x: encode(x, refer))
-    if isinstance(value, type) and _TYPES.get(value.__name__) is value:
-        return ["type", value.__name__]
+    if kind in {type, BuiltinFunctionType} and _NAMED.get(value.__name__) is value:
+        return ["built-in", value.__name__]
     if _TEXTUAL.get(kind.__name__) == kind.__module__:
         return [kind.__name__, str(value)]
     if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:

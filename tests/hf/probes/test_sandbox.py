@@ -303,6 +303,10 @@ GREEDY = {
         "n = 0\nwhile True:\n    n += 1\n    open(str(n), 'w').close()",
         "bytes in files",
     ),
+    "files in a folder that is not listed": (
+        "import os\nos.mkdir('d', 0o300)\nn = 0\nwhile True:\n    n += 1\n    open(f'd/{n}', 'w').close()",
+        "bytes in files",
+    ),
     "a file too large": ("open('f', 'wb').write(b'x' * (1 << 21))", "File too large"),
     "a hole in a file": ("f = open('f', 'wb')\nf.truncate(1 << 40)", "File too large"),
     "deep folders": (
@@ -467,6 +471,9 @@ def test_a_program_that_dies_in_a_test_that_catches_all_fails() -> None:
 
 # A program, and tests that hold where both are one program: they hold here too.
 SAME = [
+    ("def s(x, f): return [f(y) for y in x]", "assert s(['a', 'bc'], len) == [1, 2]"),
+    ("def s(x, f): return [f(y) for y in x]", "assert s('ab', str.upper) == ['A', 'B']"),
+    ("def s(x, f): return [f(y) for y in x]", "import math\nassert s([4], math.sqrt) == [2]"),
     (
         (
             "class Node:\n    def __init__(self, v): self.v, self.left = v, None\n"
@@ -553,8 +560,9 @@ def test_tests_mean_what_they_mean_in_one_program(place: int) -> None:
 
 
 def test_what_cannot_be_given_to_a_program_is_said() -> None:
-    done = run("def f(x): return x", "assert f(object())")
-    assert done.reason == "TypeError: the tests cannot give the program a object"
+    for thing in ("[object()]", "eval", "getattr", "open", "__import__"):
+        done = run("def f(x): return x", f"assert f({thing})")
+        assert done.reason.startswith("TypeError: the tests cannot give the program <")
 
 
 def test_files_outside_are_out_of_reach(tmp_path: Path) -> None:

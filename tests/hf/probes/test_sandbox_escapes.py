@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(bool(no_wall()), reason="the kernel gives no wal
 
 # The supervisor without the audit hook: what is held is held by the kernel.
 _WALL_ALONE = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from readsim_hf.probes import sandbox_child; "
+    "import sys; sys.path.append(sys.argv[1]); from readsim_hf.probes import sandbox_child; "
     "sandbox_child.add_hook = lambda *_: None; sandbox_child.main()"
 )
 
