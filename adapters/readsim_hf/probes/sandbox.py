@@ -128,7 +128,7 @@ def run_code(
 
     The tests are a program of their own; names that they do not define are the program's. Raises
     CapabilityMissingError without `allow_code`, where the system gives no wall, where the rights of
-    root cannot be given up.
+    root cannot be given up, for tests that give the program what cannot go over.
     """
     need_permission(allow_code)
     limits = limits or Limits()
@@ -163,6 +163,11 @@ def run_code(
     if "refused" in report:
         raise CapabilityMissingError(
             f"the code that a model wrote was not run: no wall could be put up: {report['refused']}"
+        )
+    if "unfit" in report:
+        raise CapabilityMissingError(
+            f"tests that give the program {report['unfit']} cannot be run: they are a process of their "
+            "own, and only plain values, functions and what is the program's go over"
         )
     reason = str(report["reason"])
     return CodeRun(reason == "passed", reason, tail, walls)

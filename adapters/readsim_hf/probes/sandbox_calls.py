@@ -37,6 +37,10 @@ class ProgramError(Exception):
     """The program raised something that is no built-in exception."""
 
 
+class UnfitError(TypeError):
+    """The tests would give the program what cannot go over."""
+
+
 class Remote:
     """An object of the other side."""
 
@@ -112,10 +116,11 @@ class End:
     """One end of the two pipes. `offers` is what the other side may ask for; see `ALL`.
 
     `over` is why nothing more can be said, "" until then: it stays, whoever catches the exception.
+    `unfit` is what the tests would have given the program, and cannot.
     """
 
     def __init__(self, read: int, write: int, offers: dict[str, Callable[..., Any]]) -> None:
-        self.read, self.write, self.offers, self.over = read, write, offers, ""
+        self.read, self.write, self.offers, self.over, self.unfit = read, write, offers, "", ""
         self.own: list[Any] = []  # what the other side holds a Remote of, and the place of each
         self.places: dict[int, int] = {}
         self.remotes: dict[int, Remote] = {}
@@ -166,7 +171,7 @@ class End:
             return ["yours", value._Remote__number]
         strong = _BUILTINS.get(getattr(value, "__name__", "")) is value  # eval, getattr, open
         if self.offers is CALL and (strong or not callable(value)):
-            raise TypeError(f"the tests cannot give the program {value!r}"[:200])
+            raise UnfitError(f"{value!r}"[:200])
         number = self.places.setdefault(id(value), len(self.own))
         if number == len(self.own):
             self.own.append(value)
@@ -192,7 +197,12 @@ class End:
         """What the other side answers; what it raises is raised, as a built-in exception."""
         if self.over:
             self.end(self.over)
-        self.send(["ask", what, self.encode(args), self.encode(options)])
+        try:
+            message = ["ask", what, self.encode(args), self.encode(options)]
+        except UnfitError as error:
+            self.unfit = str(error)
+            self.end("the tests do not fit")
+        self.send(message)
         while True:
             match self.receive():
                 case ["ask", question, given, named]:

@@ -91,6 +91,8 @@ def run_tests(role: Role, read: int, write: int, verdict: int) -> None:
         first = end.receive()
         refused = first[0] == "refused"
         said = {"refused": first[1]} if refused else {"reason": calls.judge(end, role.read())}
+        if end.unfit:
+            said = {"unfit": end.unfit}
     except OSError as error:
         said = {"refused": str(error)}
     except calls.Ended as ended:
