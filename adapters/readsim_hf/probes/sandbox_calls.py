@@ -22,7 +22,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from readsim_hf.probes.sandbox_values import decode, encode
+from readsim_hf.probes.sandbox_values import from_node, to_node
 
 MOST = 1 << 24  # bytes of one message
 _BUILTINS = dict(vars(builtins))
@@ -164,7 +164,7 @@ class End:
     # Values and references to what stays here or there.
 
     def encode(self, value: Any) -> Any:
-        return encode(value, self._refer)
+        return to_node(value, self._refer)
 
     def _refer(self, value: Any) -> list[Any]:
         if type(value) is Remote:
@@ -180,7 +180,7 @@ class End:
     def decode(self, node: Any) -> Any:
         """The value; Ended where the other side sent none."""
         try:
-            return decode(node, self._resolve)
+            return from_node(node, self._resolve)
         except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, RecursionError):
             self.end("said what is no value")
 
@@ -325,7 +325,7 @@ class Names(dict[str, Any]):
         return partial(_call, value) if library else value
 
 
-def judge(end: End, tests: str) -> str:
+def verdict_of(end: End, tests: str) -> str:
     """Run the tests against the program at the other end: "passed", or what ended them."""
     try:
         end.ask("load")

@@ -90,7 +90,7 @@ def run_tests(role: Role, read: int, write: int, verdict: int) -> None:
         role.enter()
         first = end.receive()
         refused = first[0] == "refused"
-        said = {"refused": first[1]} if refused else {"reason": calls.judge(end, role.read())}
+        said = {"refused": first[1]} if refused else {"reason": calls.verdict_of(end, role.read())}
         if end.unfit:
             said = {"unfit": end.unfit}
     except OSError as error:
@@ -119,7 +119,7 @@ def fork(role: Callable[[], None], keep: dict[int, int], top: int) -> int:
         os._exit(0)
 
 
-def size_of(folder: str) -> float:
+def bytes_in(folder: str) -> float:
     """Bytes that lie in a folder, a few thousand more for each entry; endless where it is too deep."""
     total, todo = 0, [(folder, 0)]
     while todo:
@@ -138,7 +138,7 @@ def size_of(folder: str) -> float:
     return total
 
 
-def watch(verdict: int, folders: list[str], wall_clock: float, most: int) -> dict[str, Any]:
+def await_verdict(verdict: int, folders: list[str], wall_clock: float, most: int) -> dict[str, Any]:
     """The verdict, {} where the tests ended without one, or why there was none in time.
 
     Standard input ends when the caller does.
@@ -154,7 +154,7 @@ def watch(verdict: int, folders: list[str], wall_clock: float, most: int) -> dic
                 said += part
                 continue
             return dict(json.loads(said)) if said else {}
-        if sum(map(size_of, folders)) > most:
+        if sum(map(bytes_in, folders)) > most:
             return {"reason": f"more than {most} bytes in files"}
     return {"reason": "timeout"}
 
@@ -231,7 +231,7 @@ def main() -> None:
     for number in (ask_read, ask_write, say_read, say_write, write):
         os.close(number)
     limits = orders["limits"]
-    said = watch(verdict, orders["folders"], limits["wall"], limits["disk"])
+    said = await_verdict(verdict, orders["folders"], limits["wall"], limits["disk"])
     gone = said.get("reason") == "exited early"  # then it is about to be: wait for its status
     told = finish(of_program, 1.0 if gone else 0.0)
     why = finish(of_tests, 0.0 if said else 1.0)

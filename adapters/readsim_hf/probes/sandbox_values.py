@@ -61,24 +61,24 @@ _READ: dict[str, Callable[[Any, Inner], Any]] = {
 }
 
 
-def encode(value: Any, refer: Inner) -> Any:
+def to_node(value: Any, refer: Inner) -> Any:
     """The value as JSON; `refer` gives the node of an object that is no value."""
     kind = type(value)
     if value is None or kind in {bool, str, float}:
         return value
     for base, write in _WRITE.items():
         if isinstance(value, base):
-            return write(value, lambda x: encode(x, refer))
-    if kind in {type, BuiltinFunctionType} and _NAMED.get(value.__name__) is value:
+            return write(value, lambda x: to_node(x, refer))
+    if isinstance(value, type | BuiltinFunctionType) and _NAMED.get(value.__name__) is value:
         return ["built-in", value.__name__]
     if _TEXTUAL.get(kind.__name__) == kind.__module__:
         return [kind.__name__, str(value)]
     if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:
-        return encode(value.item(), refer)
+        return to_node(value.item(), refer)
     return refer(value)
 
 
-def decode(node: Any, resolve: Callable[[str, int], Any]) -> Any:
+def from_node(node: Any, resolve: Callable[[str, int], Any]) -> Any:
     """The value of a node; `resolve` gives the object that a name and a number stand for.
 
     Raises ValueError, TypeError, IndexError, KeyError or RecursionError for what is no node.
@@ -89,7 +89,7 @@ def decode(node: Any, resolve: Callable[[str, int], Any]) -> Any:
         return node
     kind, *rest = node
     if kind in _READ:
-        return _READ[kind](rest, lambda x: decode(x, resolve))
+        return _READ[kind](rest, lambda x: from_node(x, resolve))
     if kind in _TEXTUAL:
         return getattr(importlib.import_module(_TEXTUAL[kind]), kind)(rest[0])
     if type(rest[0]) is not int or rest[0] < 0:
