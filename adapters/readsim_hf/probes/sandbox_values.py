@@ -69,8 +69,9 @@ def to_node(value: Any, refer: Inner) -> Any:
     for base, write in _WRITE.items():
         if isinstance(value, base):
             return write(value, lambda x: to_node(x, refer))
-    if isinstance(value, type | BuiltinFunctionType) and _NAMED.get(value.__name__) is value:
-        return ["built-in", value.__name__]
+    name = value.__name__ if isinstance(value, type | BuiltinFunctionType) else ""
+    if _NAMED.get(name, name) is value:
+        return ["built-in", name]
     if _TEXTUAL.get(kind.__name__) == kind.__module__:
         return [kind.__name__, str(value)]
     if kind.__module__ == "numpy" and getattr(value, "ndim", None) == 0:
