@@ -11,6 +11,7 @@ import gymnasium as _gymnasium
 from readsim.allocators.base import Allocator, Context, Setup, Transition
 from readsim.backend import Backend
 from readsim.errors import ReadsimError
+from readsim.runs.profile_scale import ProfileScale
 from readsim.version import __version__
 from readsim.worlds import Task, World, load_world, optimum, save_world, world_from_effects
 
@@ -35,6 +36,7 @@ __all__ = [
     "Allocator",
     "Backend",
     "Context",
+    "ProfileScale",
     "ReadsimError",
     "Setup",
     "Task",

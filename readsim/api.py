@@ -1,6 +1,7 @@
 """What a script needs: an environment, and a comparison of allocators as a table."""
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -90,9 +91,10 @@ def compare(
     steps        decisions per run
     requirement  what runs are told that their task requires: a mode of `DistillEnv`
     jobs         processes, None: as many as cores; the numbers do not depend on it
-    out          a folder that keeps the run logs: a repeated call runs only what is missing there,
-                 and `readsim report` and `readsim plot` read it. With several worlds, one folder in
-                 it for each. None keeps nothing
+    out          a folder that keeps the run logs: a repeated call runs only what is missing there
+                 and, with a warning, what an allocator's code was edited after; `readsim report`
+                 and `readsim plot` read it. With several worlds, one folder in it for each. None
+                 keeps nothing
     rows         "runs": `world`, `task`, `budget`, `steps`, `allocator`, `seed`, `utility` (the final
                  one, noise-free, on the world's scale), measured changes, tokens used in addition
                  to the budget, and `final:CAPABILITY`. "steps": one row per decision, with
@@ -105,7 +107,7 @@ def compare(
     import pandas as pd
 
     from readsim.runs.cell import PAPER_ALLOCATORS
-    from readsim.runs.folder import refuse_other_runs
+    from readsim.runs.folder import refuse_other_runs, set_aside
     from readsim.runs.grid import make_cells, run_cells
     from readsim.runs.identity import unrecorded
     from readsim.runs.parallel import use_backend
@@ -151,6 +153,8 @@ def compare(
         folders = [top / name if len(loaded) > 1 else top for name in names]
         for folder, cells in zip(folders, plan, strict=True):
             refuse_other_runs(folder, cells)
+            for note in set_aside(folder, cells):
+                warnings.warn(note, stacklevel=2)
         stack.enter_context(use_backend("loky", workers))
         frames = []
         for world, folder, cells in zip(loaded, folders, plan, strict=True):

@@ -1,6 +1,6 @@
 """The contract between the environment and whatever trains and measures: simulator or real models."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import CapabilityMissingError
+from readsim.errors import CapabilityMissingError, ConfigError
+from readsim.runs.profile_scale import SCORES, ProfileScale
+from readsim.runs.rows import SampledReply
 from readsim.worlds.world import World
 
 TokenUsage = Mapping[str, int]
@@ -108,6 +110,16 @@ class OffersTruth(Protocol):
 
 
 @runtime_checkable
+class OffersScale(Protocol):
+    """A backend whose numbers are not scores in [0, 1]: chance-corrected ones, or negated losses."""
+
+    @property
+    def scale(self) -> ProfileScale:
+        """The unit of its profiles, and their lowest score."""
+        ...
+
+
+@runtime_checkable
 class OffersWorld(Protocol):
     """A backend that simulates a world: oracles may see it, and offline pools are drawn from it."""
 
@@ -196,12 +208,35 @@ class OffersOutlook(Protocol):
 
 
 @runtime_checkable
+class OffersSamples(Protocol):
+    """A backend whose probes leave something to read: the run log keeps it beside the profile."""
+
+    def probe_samples(self) -> Sequence[SampledReply]:
+        """Replies that the last probe of the run (`reset`, `run_interval`) got anyway; empty for none."""
+        ...
+
+
+@runtime_checkable
 class OffersManifest(Protocol):
     """A backend that says what it is: models, data, settings. A log of another one is not continued."""
 
     def manifest(self) -> Mapping[str, Any]:
         """Plain data (text, numbers, lists, mappings) that is the same whenever it is asked."""
         ...
+
+
+def scale_of(backend: Backend) -> ProfileScale:
+    """What the numbers of its profiles are; scores in [0, 1] where it does not say.
+
+    Raises ConfigError for a `scale` of another type.
+    """
+    said = backend.scale if isinstance(backend, OffersScale) else SCORES
+    if not isinstance(said, ProfileScale):
+        raise ConfigError(
+            f"{type(backend).__name__}.scale = {said!r}: expected a readsim.ProfileScale, such as "
+            "ProfileScale(lowest=-1 / 3) or ProfileScale('loss')"
+        )
+    return said
 
 
 def added(*usages: TokenUsage) -> dict[str, int]:

@@ -1,13 +1,19 @@
 """What a user names on the command line, `NAME` or `module:attribute`, with `+key=value` settings.
 
-Allocators and backends are found, built and refused in these words alone.
+Allocators and backends are found, built and refused in these words alone, and a digest of their code tells
+runs of one edition from those of another.
 """
 
+import functools
+import hashlib
 import importlib
+import inspect
 import sys
-from collections.abc import Callable, Mapping
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from inspect import signature
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from readsim.errors import ConfigError, ReadsimError, UnknownNameError, unknown
@@ -40,6 +46,8 @@ def _value(text: str) -> Any:
 def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
     """The class or function at `module:attribute`; the current folder is searched too.
 
+    A module whose file was edited since it was imported is read again.
+
     Raises UnknownNameError with the nearest name, ConfigError for what cannot be called.
     """
     module_name, _, attribute = target.partition(":")
@@ -47,10 +55,14 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
         sys.path.append(here)  # an installed command does not look there by itself
     try:
         module = importlib.import_module(module_name)
+        if _is_edited(module):
+            del _SEEN[module_name]
+            module = importlib.reload(module)
     except ImportError as error:
         raise UnknownNameError(
             f"{kind} {target!r}: cannot import {module_name!r} ({error})"
         ) from error
+    _digest_of_module(module)  # of what was imported, whatever happens to the file
     if not hasattr(module, attribute):
         known = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == module_name]
         raise unknown(f"{kind} in {module_name}", attribute, known)
@@ -74,3 +86,138 @@ def build(name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind
         raise ConfigError(
             f"{kind} {name!r} with {dict(settings)!r}: {error}; accepted: {accepted}"
         ) from error
+
+
+_SEEN: dict[str, tuple[str, str]] = {}  # module -> file and digest, as when it was first seen here
+
+
+def code_of(*objects: object) -> dict[str, str]:
+    """Digests of what objects are made of beside readsim and installed packages, by name; {} for nothing.
+
+    Of each object's class (or of the class or function itself) the file of its module, those of modules of
+    the user's that it uses, and files that its text attributes name (a saved policy, a table).
+    """
+    found: dict[str, str] = {}
+    for value in objects:
+        for module in _modules(value):
+            found[module.__name__] = _digest_of_module(module)
+        if not (isinstance(value, type) or inspect.isroutine(value)):
+            found |= file_digests(getattr(value, "__dict__", {}))
+    return dict(sorted(found.items()))
+
+
+def _modules(value: object) -> Iterator[ModuleType]:
+    """The modules that a class, a function or an instance is written in, and what these use."""
+    kind = value if isinstance(value, type) or inspect.isroutine(value) else type(value)
+    parts = kind.__mro__ if isinstance(kind, type) else (kind,)
+    inner = vars(value).values() if hasattr(value, "__dict__") and value is not kind else ()
+    held = [one if inspect.isroutine(one) or isinstance(one, type) else type(one) for one in inner]
+    seen: set[str] = set()
+    own = _home(kind)
+    if own is not None and not _is_own(own) and _is_plugin(own):
+        seen.add(own.__name__)
+        yield own
+    waiting = [_home(part) for part in (*parts, *held)]
+    while waiting:
+        module = waiting.pop()
+        if module is None or module.__name__ in seen or not _is_own(module):
+            continue
+        seen.add(module.__name__)
+        yield module
+        waiting += _used(vars(module).values())
+
+
+def _used(values: Iterable[object]) -> list[ModuleType | None]:
+    return [value if isinstance(value, ModuleType) else _home(value) for value in list(values)]
+
+
+def _home(value: object) -> ModuleType | None:
+    name = getattr(value, "__module__", None)
+    return sys.modules.get(name) if isinstance(name, str) else None
+
+
+INSTALLED = {"site-packages", "dist-packages"}
+
+
+@functools.cache
+def _standard() -> Path:
+    """Where Python's own modules are."""
+    return Path(sysconfig.get_paths()["stdlib"]).resolve()
+
+
+def _is_own(module: ModuleType) -> bool:
+    """Whether a module is the user's: it has a text file, which no installation brought."""
+    package = module.__name__.partition(".")[0]
+    if package in ("readsim", "readsim_hf") or module.__name__ == "__mp_main__":
+        return False
+    if module.__name__ == "__main__":
+        return True
+    file = getattr(module, "__file__", None)
+    if file is None or not file.endswith(".py"):
+        return False
+    path = Path(file).resolve()
+    return not (INSTALLED & set(path.parts) or path.is_relative_to(_standard()))
+
+
+def _is_plugin(module: ModuleType) -> bool:
+    """Whether a module is of an installed package that is neither readsim nor Python's own."""
+    package = module.__name__.partition(".")[0]
+    if package in ("readsim", "readsim_hf") or package in sys.stdlib_module_names:
+        return False
+    return str(getattr(module, "__file__", "")).endswith(".py")
+
+
+def _text_of(module: ModuleType) -> bytes | None:
+    """The module's file as it is now; None without one (a notebook)."""
+    file = getattr(module, "__file__", None)
+    try:
+        return None if file is None else Path(file).read_bytes()
+    except OSError:
+        return None
+
+
+def _digest_of_module(module: ModuleType) -> str:
+    """Of the file, as it was when the module was first seen; of a notebook's classes and functions now."""
+    name, file = module.__name__, str(getattr(module, "__file__", ""))
+    if name not in _SEEN or _SEEN[name][0] != file:
+        text = _text_of(module)
+        if text is None:
+            return hashlib.sha256(_written(module).encode()).hexdigest()[:16]
+        _SEEN[name] = file, hashlib.sha256(text).hexdigest()[:16]
+    return _SEEN[name][1]
+
+
+def _is_edited(module: ModuleType) -> bool:
+    """Whether a module of the user's has another text than when it was seen before."""
+    known = _SEEN.get(module.__name__)
+    if known is None or not _is_own(module) or module.__name__ == "__main__":
+        return False
+    text = _text_of(module)
+    return text is not None and hashlib.sha256(text).hexdigest()[:16] != known[1]
+
+
+def _written(module: ModuleType) -> str:
+    """The text of a notebook's classes and functions."""
+    texts = []
+    for name, value in sorted(vars(module).items()):
+        if getattr(value, "__module__", None) == module.__name__ and (
+            isinstance(value, type) or inspect.isfunction(value)
+        ):
+            try:
+                texts.append(inspect.getsource(value))
+            except (OSError, TypeError):
+                texts.append(name)
+    return "\n".join(texts)
+
+
+def file_digests(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the files that settings name, by setting."""
+    found: dict[str, str] = {}
+    for name, text in settings.items():
+        try:
+            if isinstance(text, str | Path) and Path(text).is_file():
+                with Path(text).open("rb") as file:
+                    found[f"file {name}"] = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        except (OSError, ValueError):  # text that is no name of a file
+            continue
+    return found

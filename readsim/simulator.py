@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement, TokenUsage
+from readsim.runs.profile_scale import ProfileScale
 from readsim.streams import BlockStream
 from readsim.worlds.world import World
 
@@ -154,6 +155,10 @@ class SimBackend:
     @property
     def hidden(self) -> tuple[str, ...]:
         return self.world.hidden
+
+    @property
+    def scale(self) -> ProfileScale:
+        return self.world.scale
 
     def reset(self, seed: int | None) -> Measurement:
         if seed is not None:

@@ -12,12 +12,15 @@ import math
 import os
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from readsim.errors import RunLogError, SchemaError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 1
 
@@ -78,6 +81,11 @@ def write_atomic(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):
             raise RunLogError(f"cannot write {path}: {error}") from error
         raise
+
+
+def write_frame(path: Path, frame: "pd.DataFrame") -> None:
+    """A table as a CSV file, whole or not at all. Raises RunLogError as `write_atomic`."""
+    write_atomic(path, frame.to_csv(index=False, lineterminator="\n").encode())
 
 
 def sync_folder(folder: Path) -> None:

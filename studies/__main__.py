@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+import readsim.plots  # noqa: F401  # loads matplotlib whatever MPLBACKEND says, before a study does
 from readsim.errors import ReadsimError
 from studies.common.catalogue import ALL, COMMANDS, NAMES, load_command
 

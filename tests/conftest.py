@@ -27,6 +27,7 @@ settings.load_profile("readsim")
 # The modules that a test may ask for with `@pytest.mark.extra(...)`, and the extra with each.
 EXTRA_OF = {
     "accelerate": "hf",
+    "bitsandbytes": "bitsandbytes",
     "build": "dev",
     "contextualbandits": "dev",
     "cvxpy": "dev",
@@ -48,7 +49,8 @@ EXTRA_OF = {
     "safetensors": "hf",
     "stable_baselines3": "rl",
     "statsmodels": "dev",
-    "tensorboard": "dev",
+    "tensorboard": "track",
+    "trackio": "track",
     "torch": "hf",
     "transformers": "hf",
     "trl": "dev",

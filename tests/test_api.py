@@ -41,7 +41,12 @@ def test_all_that_is_exported_is_there_and_documented() -> None:
 
 def test_a_script_from_the_docstrings_alone() -> None:
     world = world_from_effects(
-        [[0.08, -0.02], [0.03, 0.05]], sources=["math", "code"], tokens="20M", start=[0.3, 0.4]
+        [[8, -2], [3, 5]],
+        sources=["math", "code"],
+        tokens=np.float64(2e7),
+        start=pd.Series([30.0, 40.0]),
+        ceiling=90,
+        unit="points",
     )
     runs = compare(
         worlds=world,
@@ -195,7 +200,7 @@ def test_what_arrays_and_tables_bring_along() -> None:
     pd.testing.assert_frame_equal(counted, listed)
     compare(WORLD, **{**few, "tasks": {"skill_0": np.float32(1)}})
     frame = pd.DataFrame([[0.1, 0.0], [0.0, 0.2]], index=["a", "b"], columns=["x", "y"])
-    world = world_from_effects(frame)
+    world = world_from_effects(frame, tokens="1M", start=0.4, ceiling=0.9, unit="shares")
     assert (world.sources, world.capabilities) == (("a", "b"), ("x", "y"))
     values = pd.Series([1.0, 2.0, 4.0], index=[0, 1, 2])
     assert readsim.paired(values, values.iloc[[2, 0, 1]]).sd == 0.0

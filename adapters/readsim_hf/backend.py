@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,18 @@ from readsim.backend import Final, Measurement, TokenUsage, added
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.runs.profile_scale import ProfileScale
+from readsim.runs.rows import SampledReply
 from readsim.streams import seed_sequence
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
 from readsim_hf.models.pairs import load_pair
+from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
+from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.student import Student, memory_for
@@ -30,12 +35,19 @@ from readsim_hf.training.student import Student, memory_for
 Watch = Callable[[str, Mapping[str, float]], None]
 
 
+def data_seed(seed: int, episode: int) -> int:
+    """Of the prompts of a run."""
+    child = seed_sequence(seed, "data", episode).generate_state(1, np.uint64)
+    return int(child[0]) >> 1
+
+
 class HFBackend:
     """One distillation run at a time.
 
     parts    pair, prompts, teacher, objective, probes: what does not change during a run
     budget   supervised tokens B that the learning-rate schedule and the curriculum are over
-    watch    called with ("window" | "interval" | "pool" | "restored", numbers) during the run
+    watch    called with ("window" | "interval" | "pool" | "snapshot" | "restored" | "diverged", numbers)
+             during the run
     workbench   a folder where interventions are kept (`intervene`); None keeps none
     identified  the interventions that the task's requirement was identified with: what they took is
                 charged to each run
@@ -54,8 +66,10 @@ class HFBackend:
         self.identified: Interventions | None = None
         self.tested: tuple[ItemScores, ItemScores] | None = None  # test scores, before and after
         self._spent = 0
+        self.divergence = Divergence(0.0, 0.0)
         self._student: Student | None = None
         self._measured: ItemScores | None = None
+        self._samples: tuple[SampledReply, ...] = ()
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -69,6 +83,10 @@ class HFBackend:
     @property
     def hidden(self) -> tuple[str, ...]:
         return self.components.suite.hidden
+
+    @property
+    def scale(self) -> ProfileScale:
+        return ProfileScale(lowest=self.components.suite.lowest)
 
     @property
     def prompt_counts(self) -> dict[str, dict[str, int]]:
@@ -95,20 +113,26 @@ class HFBackend:
         self._feed = self._new_feed()
         self._student = self.components.fresh_student()
         self._spent = 0
+        self.divergence = self._new_divergence()
         self.tested = None
         before = {} if self.identified is None else self.identified.token_usage
         measured = self.measure("probe")
+        self._samples = measured.samples
         return Measurement(measured.profile, added(before, measured.token_usage))
+
+    def _new_divergence(self) -> Divergence:
+        columns = vocabulary_size(self.components.pair.student.config)
+        return Divergence(log(columns), norm_of(self.student.model))
 
     def _new_feed(self) -> ExampleStream:
         """The examples of (seed, episode), from their first."""
         self.components.open_cache()
-        child = seed_sequence(self._seed, "data", self._episode).generate_state(1, np.uint64)
-        return self.components.feed(int(child[0]) >> 1, lambda: self.student.model)
+        seed = data_seed(self._seed, self._episode)
+        return self.components.feed(seed, lambda: self.student.model)
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before = self._feed.tokens
-        trained = np.zeros(len(self.sources))
+        trained, losses = np.zeros(len(self.sources)), 0.0
         started, mark = time.perf_counter(), dict(self.seconds)
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
@@ -120,17 +144,26 @@ class HFBackend:
             asked = time.perf_counter()
             if examples:
                 window = self.student.train_window(examples, spent)
+                losses += window.loss * window.tokens
+                if self.divergence.first is None:
+                    self.divergence.first = window.loss
                 self.watch("window", {**window._asdict(), "spent": spent})
             self.seconds["teacher"] += asked - clock
             self.seconds["train"] += time.perf_counter() - asked
         self._spent += tokens
+        norm, share = norm_of(self.student.model), min(self._spent / self.budget, 1.0)
+        if self.divergence.interval(share, losses / tokens, norm):
+            self.watch("diverged", self.divergence.found)
         self._measured = self.measure("probe")
+        self._samples = self._measured.samples
         used = self._feed.tokens
         usage = {k: used[k] - before[k] for k in used}
         usage |= {"student": tokens, **self._measured.token_usage}
         spans = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds = {**spans, "seconds": time.perf_counter() - started}
-        self.watch("interval", {**seconds, "step": step})
+        counts = self.components.teacher.counts
+        rejected = {"rejected": counts.rejected, "rejected_wrong": counts.rejected_wrong}
+        self.watch("interval", {**seconds, **rejected, "step": step})
         return Measurement(self._measured.profile, usage)
 
     def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:
@@ -189,12 +222,17 @@ class HFBackend:
             raise CapabilityMissingError("no interval was run yet")
         return self._measured
 
+    def probe_samples(self) -> tuple[SampledReply, ...]:
+        """What the student said to a few items of each capability when it was last probed."""
+        return self._samples
+
     def _tree(self) -> dict[str, Any]:
         return {
             "seed": self._seed,
             "episode": self._episode,
             "spent": self._spent,
             "feed": self._feed.state(),
+            "divergence": self.divergence.state(),
         }
 
     def _put_tree(self, tree: Mapping[str, Any]) -> None:
@@ -204,9 +242,11 @@ class HFBackend:
         self._feed = self._new_feed()
         self._feed.restore(tree["feed"])
         self._spent = int(tree["spent"])
+        self.divergence = Divergence.of_state(tree["divergence"])
         self.watch("restored", {"spent": self._spent / self.budget})
 
     def snapshot(self) -> dict[str, Any]:
+        self.watch("snapshot", {})
         student = self.student
         copies = (
             {k: t.detach().cpu().numpy().copy() for k, t in part.items()}

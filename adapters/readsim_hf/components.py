@@ -36,9 +36,11 @@ from readsim_hf.teacher_factory import teacher_of
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
+from readsim_hf.training.lora import check_lora
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
 from readsim_hf.training.student import Student
@@ -98,6 +100,7 @@ class Components:
             seed=seed,
             context=self.pair.context,
             auxiliary=self.auxiliary_weight,
+            ends=end_ids(self.pair.student, self.pair.tokenizer),
         )
         return ExampleStream(
             streams, replies, self.data.group, replies.cut, self.teacher.signal.tasks
@@ -116,7 +119,7 @@ class Components:
 
     def measure(self, model: nn.Module, split: Split) -> ItemScores:
         """Scores of a model on one split."""
-        return self.suite.measure(bare(model), self.pair.tokenizer, split)
+        return self.suite.measure(bare(model), self.pair.tokenizer, split, self.pair.context)
 
 
 def build_components(config: RunConfig, pair: Pair, library: Library | None = None) -> Components:
@@ -128,6 +131,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     """
     if config.training.liger:
         check_liger(pair.student, pair.device)
+    check_lora(pair.student.config, config.training)
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
@@ -139,7 +143,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     )
     library, left_out = filter_by_length(library, able)
     decoding = Decoding(**asdict(config.decoding))
-    teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy)
+    judged = config.data.keep, config.data.keep_cut
+    teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy, *judged)
     vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
     benchmarks, splits = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
@@ -149,6 +154,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         hidden=hidden_of(benchmarks),
         batch_size=config.probes.batch_size,
         truncate=config.probes.truncate,
+        samples=config.probes.samples,
     )
     manifest = manifest_of(config, pair, library, teacher, splits)
     made = Components(

@@ -1,7 +1,6 @@
 """One run of `readsim distill` as data: TOML tables, checked field by field."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,17 +9,20 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from readsim.errors import ConfigError, unknown
+from readsim.files import AnyPath, read_settings
 from readsim.runs.cell import file_name, task_name
 from readsim.token_counts import parse_tokens
-from readsim_hf.config_merge import explain, merge, without_none, without_replaced
+from readsim_hf.config_merge import explain, merge, plain_value, without_none, without_replaced
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
+from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
 from readsim_hf.teachers.connection import ServerSettings
+from readsim_hf.teachers.judging import Keep
 from readsim_hf.training.recipe import Recipe
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
@@ -37,8 +39,9 @@ class PairConfig:
     tokenizer, which distributions need. `teachers`: capability -> source, `teacher` for the rest.
     `device_map` spreads teachers over devices: auto, balanced, ... or a table module -> device.
     `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
-    fp32, bf16 or fp16 (nano: fp32, others: bf16); `context` the longest sequence in tokens (None: what
-    both models read).
+    fp32, bf16 or fp16 (nano: fp32, others: bf16), or with bitsandbytes int8 or nf4; `student_precision`
+    fp32, or for a student with LoRA bf16, int8 or nf4 (QLoRA); `context` the longest sequence in tokens
+    (None: what both models read; needed where neither states it).
 
     Around each prompt stand `system_prompt` and the teacher's chat template (`chat_template`: a file
     of another one, or "none") with `chat_template_kwargs`, such as {enable_thinking = false}; `date` is
@@ -52,6 +55,7 @@ class PairConfig:
     layers: int = 10
     device: str = "cpu"
     teacher_precision: str | None = None
+    student_precision: str | None = None
     teacher_model: str | None = None
     teacher_tokenizer: str | None = None
     teachers: dict[str, str] = field(default_factory=dict)
@@ -63,6 +67,9 @@ class PairConfig:
     date: str = DATE
 
     def __post_init__(self) -> None:
+        known = ("fp32", "bf16", *QUANTISED)
+        if self.student_precision is not None and self.student_precision not in known:
+            raise unknown("student_precision", self.student_precision, known)
         if self.context is not None and self.context < 1:
             raise ConfigError(f"context = {self.context!r}: at least 1")
 
@@ -94,6 +101,10 @@ class DataConfig:
 
     `cap` None is max(0.2, 1.5 / templates) of every 256 prompts; `group` prompts are asked for
     together for each source; `cache` is the file of teacher replies, "" for none.
+
+    `keep = "correct"` trains on no reply whose final answer differs from the gold one, where there is
+    one ("all", the default, on these too); `keep_cut` trains on replies that were cut at
+    `decoding.max_new_tokens`, without an end token, which are dropped otherwise.
     """
 
     __pydantic_config__ = _STRICT
@@ -104,6 +115,8 @@ class DataConfig:
     cap: float | None = None
     group: int = 64
     cache: str = ""
+    keep: Keep = "all"
+    keep_cut: bool = False
 
     def __post_init__(self) -> None:
         if self.group < 1:
@@ -136,9 +149,10 @@ class ProbeConfig:
     A capability with `benchmarks` is measured by these, the others by generated items, which ask for
     the final answer only or, with `form = "rationale"` ("equations", "plan"), for what leads there
     first: the same for all runs that are compared, whatever signal they train on. `truncate` cuts
-    items that are too long for the model on the left; without it they are an error. `allow_code` lets
-    benchmarks run model-written code (see `readsim_hf.probes.sandbox`): no table of settings can say
-    so, only --allow-code and an argument of that name in Python.
+    items that are too long for the model on the left; without it they are an error. `samples` replies
+    of each capability are kept at each decision, in the run log and for TensorBoard and its like; 0 keeps
+    none. `allow_code` lets benchmarks run model-written code (see `readsim_hf.probes.sandbox`): no table
+    of settings can say so, only --allow-code and an argument of that name in Python.
     """
 
     __pydantic_config__ = _STRICT
@@ -152,9 +166,10 @@ class ProbeConfig:
     truncate: bool = False
     benchmarks: tuple[BenchmarkConfig, ...] = ()
     allow_code: AllowCode = False
+    samples: int = 2
 
     def __post_init__(self) -> None:
-        for name, least in (("probe", 2), ("dev", 2), ("test", 2), ("seed", 0)):
+        for name, least in (("probe", 2), ("dev", 2), ("test", 2), ("seed", 0), ("samples", 0)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
         for name in ("max_new_tokens", "batch_size"):
@@ -218,6 +233,11 @@ class RunConfig:
                 f"objective_settings = {self.objective_settings!r}: settings of an objective, not of "
                 f"the method {self.method!r}; give signal and objective with method = ''"
             )
+        if self.pair.student_precision not in (None, "fp32") and not self.training.lora:
+            raise ConfigError(
+                f"pair.student_precision = {self.pair.student_precision!r} with training.lora = 0: weights "
+                "train in 'fp32' (training.precision = 'bf16' computes in bfloat16), or give lora a rank"
+            )
         for name, least in (("pool_runs", 1), ("threads", 1), ("seed", 0), ("budget", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
@@ -243,7 +263,7 @@ class RunConfig:
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
         try:
-            made = TypeAdapter(cls).validate_json(json.dumps(merged, default=str))
+            made = TypeAdapter(cls).validate_json(json.dumps(merged, default=plain_value))
         except ValidationError as error:
             raise ConfigError("; ".join(explain(cls, e) for e in error.errors())) from error
         return replace(made, probes=replace(made.probes, allow_code=allow_code))
@@ -270,18 +290,15 @@ def config_names() -> list[str]:
     return sorted(path.stem for path in CONFIGS.glob("*.toml"))
 
 
-def read_table(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file, or of the shipped run of that name (see `config_names`; a file of that
-    name comes first). Raises ConfigError if it cannot be read."""
+def read_table(path: AnyPath) -> dict[str, Any]:
+    """The tables of a TOML, JSON or YAML file, or of the shipped run of that name (see `config_names`; a
+    file of that name comes first). Raises ConfigError if it cannot be read."""
+    path = Path(path)
     if not path.exists() and path.suffix != ".toml" and path.name == str(path):
         if path.name not in config_names():
             raise unknown("config", path.name, config_names())
         path = CONFIGS / f"{path.name}.toml"
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    return read_settings(path)
 
 
 def preset_table(pair: str | None) -> dict[str, Any]:
@@ -291,7 +308,7 @@ def preset_table(pair: str | None) -> dict[str, Any]:
 
 
 def resolve_config(
-    file: Path | None,
+    file: AnyPath | None,
     options: Mapping[str, Any],
     cache: Path | None = None,
     allow_code: AllowCode = False,

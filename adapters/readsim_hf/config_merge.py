@@ -29,6 +29,12 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def plain_value(value: Any) -> Any:
+    """What JSON has no word for: numbers and arrays of NumPy and pandas as Python's, the rest as text."""
+    listed = getattr(value, "tolist", None)
+    return listed() if callable(listed) else str(value)
+
+
 def without_none(node: Any) -> Any:
     if isinstance(node, Mapping):
         return {key: without_none(value) for key, value in node.items() if value is not None}
@@ -37,7 +43,8 @@ def without_none(node: Any) -> Any:
 
 def explain(cls: type, error: Any) -> str:
     """One line for one of pydantic's errors."""
-    place = [str(part) for part in error["loc"] if part not in ("str", "dict[str,float]")]
+    kinds = ("str", "dict[str,float]", "tuple[str, ...]")  # of a field that takes several
+    place = [str(part) for part in error["loc"] if part not in kinds]
     name = ".".join(place)
     if error["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _fields(cls, place[:-1])

@@ -1,6 +1,6 @@
 """`readsim distill`: one real run, from settings to tables, with every decision on disk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +15,15 @@ from readsim.allocators.registry import load_allocator
 from readsim.cli.common import interruptible
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
+from readsim.runs.identity import code_of_allocator
 from readsim.runs.loop import setup_for
 from readsim.runs.one import is_over, refuse_overwriting, run_one
 from readsim.runs.read_logs import read_log
 from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
+from readsim_hf.check.command import check_all, check_before
+from readsim_hf.check.preflight import save_check
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config, run_name
 from readsim_hf.distributed_run import join, led, work
@@ -30,9 +33,16 @@ from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.progress import ProgressDisplay
 from readsim_hf.requirement.identified import Identified
-from readsim_hf.results import refusals_of, save_results, show_identified, show_results
+from readsim_hf.results import (
+    refusals_of,
+    save_results,
+    show_identified,
+    show_results,
+    teacher_words,
+)
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.token_estimate import show_token_estimate
+from readsim_hf.tracking import check_trackers
 from readsim_hf.training.agreement import agreement
 from readsim_hf.training.distributed_student import is_sharded
 from readsim_hf.training.process_group import ProcessGroup, said_once
@@ -53,6 +63,7 @@ def log_config(
         seeds=[config.seed],
         identity=(f"hf:{parts.pair.name}", parts.identity[:16]),
         pool_runs=config.pool_runs,
+        code=code_of_allocator(load_allocator(config.allocator, dict(config.allocator_settings))),
         weights=env.episode.task.weights.tolist(),
         manifest=dict(parts.manifest),
         **more,
@@ -65,11 +76,15 @@ def distill(
     out: Path,
     *,
     resume: bool = False,
-    tensorboard: bool = False,
+    log_to: Sequence[str] = (),
     dry_run: bool = False,
+    check: int = 0,
     allow_code: AllowCode = False,
-) -> None:
+) -> bool:
     """Run, or with `resume` continue, the run that the settings describe; results are in `out`.
+
+    `log_to` names where it can be watched besides (`readsim_hf.tracking`). With `check`, the prompts of each
+    capability that the teacher is asked, only check what would be run; returns whether all holds.
 
     Started as one of several processes, this one drives them or follows.
     """
@@ -80,8 +95,8 @@ def distill(
     with processes or nullcontext():
         if processes is not None and processes.rank:
             work(processes, config)
-        else:
-            _drive(config, out, processes, resume, tensorboard, dry_run)
+            return True
+        return _drive(config, out, processes, resume, log_to, dry_run, check)
 
 
 def _drive(
@@ -89,11 +104,13 @@ def _drive(
     out: Path,
     processes: ProcessGroup | None,
     resume: bool,
-    tensorboard: bool,
+    log_to: Sequence[str],
     dry_run: bool,
-) -> None:
+    check: int,
+) -> bool:
     """The run itself: of one process, or of the first of several."""
     console = Console()
+    log_to = check_trackers(log_to)
     if processes is not None:
         processes.agree(config.table())
         console.print(
@@ -109,8 +126,11 @@ def _drive(
     setup_for(env, allocator, config.seed)  # what the allocator needs is there
     show_token_estimate(console, config, parts, allocator)
     if dry_run:
-        return
+        return True
     path = out / "runs" / f"{run_name(config)}.jsonl"
+    checked = path.with_name(f"{run_name(config)}.check.json")
+    if check:
+        return check_all(console, parts, config, checked, check)
     results = path.with_suffix(".json")
     agreed: dict[str, Any] = {}
     with ExitStack() as stack:
@@ -119,9 +139,11 @@ def _drive(
         header = log_config(config, env, parts, found)
         if is_over(path, header, results):
             console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
-            return
+            return True
+        save_check(checked, parts.identity, check_before(console, parts), None)
         write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
-        watching = ProgressDisplay(out / "runs" / run_name(config), config, env, tensorboard)
+        stem = out / "runs" / run_name(config)
+        watching = ProgressDisplay(stem, config, env, log_to, parts.identity[:16], path.exists())
         backend.watch = stack.enter_context(watching)
         stack.enter_context(
             interruptible(
@@ -135,7 +157,8 @@ def _drive(
         def conclude() -> None:
             ends = {"before": pair.fresh_student(), "after": backend.student.model}
             agreed.update({k: _agreement(m, held_out, parts) for k, m in ends.items() if held_out})
-            save_results(out, run_name(config), backend, agreed)
+            save_results(out, config, backend, agreed)
+            watching.concluded(read_log(path))
 
         run_one(
             lambda: env,
@@ -147,6 +170,15 @@ def _drive(
             results=results,
             conclude=conclude,
         )
+    _conclude(console, out, path, backend, agreed)
+    return True
+
+
+def _conclude(
+    console: Console, out: Path, path: Path, backend: HFBackend, agreed: Mapping[str, Any]
+) -> None:
+    """What a finished run says on the terminal."""
+    teacher = backend.components.teacher
     if agreed:
         before, after = agreed["before"], agreed["after"]
         missing = after["teacher_mass_not_stored"]
@@ -156,9 +188,10 @@ def _drive(
             f"({after['positions']} tokens)"
             + (f"; at most {100 * missing:.2g} % of the teacher is not stored" if missing else "")
         )
-    if doubt := parts.teacher.counts.in_doubt:
+    if doubt := teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
-    show_results(console, read_log(path), refusals_of(backend))
+    console.print(teacher_words(teacher), markup=False, highlight=False)
+    show_results(console, read_log(path), refusals_of(backend), backend.divergence.found)
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)
     show_beside(console, out, path)
@@ -172,7 +205,7 @@ def _told(
     assert isinstance(backend, HFBackend)
     advice = f"what was done is kept in {out}, the same command resumes"
     with (
-        ProgressDisplay(out / "interventions" / run_name(config), config, env, False) as watching,
+        ProgressDisplay(out / "interventions" / run_name(config), config, env) as watching,
         interruptible(advice),
         torch.random.fork_rng(),
     ):

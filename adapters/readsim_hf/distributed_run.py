@@ -13,6 +13,7 @@ from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
 from readsim_hf.models.loading import moved
 from readsim_hf.models.pairs import load_student
+from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.ids import model_digest
@@ -36,6 +37,10 @@ def join(config: RunConfig) -> ProcessGroup | None:
     """
     if world_size() == 1:
         return None
+    if (given := config.pair.student_precision) in QUANTISED:
+        raise ConfigError(
+            f"pair.student_precision = {given!r}: several processes do not train it; accepted: 'fp32', 'bf16'"
+        )
     for name, (accepted, instead) in _NOT_DONE.items():
         value = os.environ.get(name, accepted)
         if value.lower() != accepted:
@@ -63,7 +68,7 @@ def work(processes: ProcessGroup, config: RunConfig) -> None:
     """Train what process 0 sends until it stops; nothing is written, shown or asked of a teacher."""
     processes.agree(config.table())
     pair = config.pair
-    start = load_student(pair.name, pair.teacher, pair.student, pair.layers)
+    start = load_student(pair.name, pair.teacher, pair.student, pair.layers, pair.student_precision)
     known = model_digest(start)
     _, objective, _ = supervision(config)
 

@@ -24,7 +24,7 @@ def manifest_of(
         shared.append("auxiliary_weight")
     left = ("cache", "templates", "capabilities")  # of no effect, or seen in "templates" below
     data = {k: v for k, v in table["data"].items() if k not in left}
-    probes = {k: v for k, v in table["probes"].items() if k != "batch_size"}
+    probes = {k: v for k, v in table["probes"].items() if k not in ("batch_size", "samples")}
     probes["allow_code"] = bool(config.probes.allow_code)
     probes["benchmarks"] = [
         {k: file_digest(Path(v)) if k == "shots_from" else v for k, v in b.items() if k != "path"}
@@ -34,7 +34,7 @@ def manifest_of(
         "pair": pair.name,
         "teacher": teacher.fingerprint,
         "student": fingerprint(student, pair.tokenizer),
-        "prompts": prompt_facts(student, pair.tokenizer),
+        "prompts": prompt_facts(student, pair.tokenizer) | pair.prompts.table(),
         **{key: table[key] for key in shared},
         "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
         "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},

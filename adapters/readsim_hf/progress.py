@@ -1,18 +1,23 @@
-"""What is shown during a run: a progress bar, a table of training steps, TensorBoard events."""
+"""What is shown during a run: a progress bar, a table of training steps, and what trackers are told."""
 
 import csv
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from readsim.backend import OffersSamples
 from readsim.envs.env import DistillEnv
-from readsim.errors import ConfigError
+from readsim.runs.read_logs import Log
 from readsim.token_counts import show_tokens
 from readsim_hf.config import RunConfig
+from readsim_hf.probes.samples import as_markdown
+from readsim_hf.published import published
+from readsim_hf.tracking import Tracking
+from readsim_hf.training.divergence import in_words
 from readsim_hf.training.saved import writing
 
 COLUMNS = ("spent", "tokens", "loss", "gradient", "rate")
@@ -21,14 +26,23 @@ COLUMNS = ("spent", "tokens", "loss", "gradient", "rate")
 class ProgressDisplay:
     """Called by the backend with what happens; see `HFBackend.watch`.
 
-    stem   `STEM.csv` gets one row an optimiser step, `STEM.tensorboard/` the events
+    stem     `STEM.csv` gets one row an optimiser step
+    log_to   names of trackers (`readsim_hf.tracking`), `group` that of runs to compare with
+    resumed  whether a part of the run was made before
     """
 
-    def __init__(self, stem: Path, config: RunConfig, env: DistillEnv, tensorboard: bool) -> None:
+    def __init__(
+        self,
+        stem: Path,
+        config: RunConfig,
+        env: DistillEnv,
+        log_to: Sequence[str] = (),
+        group: str = "",
+        resumed: bool = False,
+    ) -> None:
         self._path, self._budget, self._env = stem.with_name(stem.name + ".csv"), config.budget, env
-        self._events = stem.with_name(stem.name + ".tensorboard")
-        self._writer: Any = _event_writer(self._events) if tensorboard else None
         self._file: TextIO | None = None
+        self._held: list[tuple[int, dict[str, float]]] | None = None
         self._loss: float | None = None
         self._recent: list[tuple[float, float]] = []  # (time, tokens), of this interval
         self._steps, self._of, self._said = 0, config.steps, False
@@ -42,6 +56,8 @@ class ProgressDisplay:
             console=Console(stderr=True),
         )
         self._job = self._bar.add_task("probe", total=config.budget, tokens="")
+        about = {"name": stem.name, "group": group, "config": published(config.table())}
+        self._tracking = Tracking(log_to, stem, about, resumed, self._warn)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -51,8 +67,7 @@ class ProgressDisplay:
         self._bar.stop()
         if self._file is not None:
             self._file.close()
-        if self._writer is not None:
-            self._writer.close()
+        self._tracking.close()
 
     def __call__(self, kind: str, numbers: Mapping[str, float]) -> None:
         if kind == "window":
@@ -62,17 +77,22 @@ class ProgressDisplay:
         elif kind == "interval":
             self._interval = numbers
             self._recent.clear()
+        elif kind == "snapshot":
+            self._held = []  # what comes may be undone
+        elif kind == "diverged":
+            self._bar.console.print(in_words(numbers), markup=False, highlight=False)
         elif kind == "restored":
-            self._restored(numbers["spent"])
+            self._restored()
 
-    def _restored(self, spent: float) -> None:
-        """What is written next follows what still holds, in the table and for TensorBoard."""
+    def _restored(self) -> None:
+        """What is written next follows what still holds; what a trial did is told to nobody."""
+        self._held = None
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = _event_writer(self._events, round(spent * self._budget) + 1)
+
+    def _warn(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _window(self, numbers: Mapping[str, float]) -> None:
         spent, tokens = numbers["spent"], numbers["tokens"]
@@ -84,9 +104,11 @@ class ProgressDisplay:
         self._bar.update(self._job, completed=done, tokens=self._speed())
         self._describe(f"step {self._steps + 1}/{self._of}  loss {self._loss:.3f}")
         self._write([spent, tokens, numbers["loss"], numbers["gradient"], numbers["rate"]])
-        if self._writer is not None:
-            for name in ("loss", "gradient", "rate"):
-                self._writer.add_scalar(f"train/{name}", numbers[name], round(done))
+        seen = {f"train/{name}": float(numbers[name]) for name in ("loss", "gradient", "rate")}
+        if self._held is None:
+            self._tracking.log(round(done), seen)
+        else:
+            self._held.append((round(done), seen))
 
     def decided(self, decisions: int) -> None:
         """After each decision of the allocator (not after what it only tried): the profile."""
@@ -94,6 +116,9 @@ class ProgressDisplay:
         self._steps = int(numbers["step"]) + 1
         names, profile = env.episode.visible, env.profile
         shown = "  ".join(f"{n} {100 * v:.0f}" for n, v in zip(names, profile, strict=True))
+        rejected, wrong = int(numbers["rejected"]), int(numbers["rejected_wrong"])
+        if rejected:
+            shown += f"  (replies rejected so far: {rejected}, of which wrong: {wrong})"
         console.print(f"{self._steps}/{self._of}  {shown}", markup=False, highlight=False)
         if not self._said and self._steps < self._of:
             left = (self._of - self._steps) * numbers["seconds"]
@@ -102,10 +127,21 @@ class ProgressDisplay:
                 f"{numbers['teacher']:.0f}, probe {numbers['probe']:.1f}); about {left / 60:.1f} min to go"
             )
         self._said = True
-        if self._writer is not None:
-            done = round(self._budget * self._steps / self._of)
-            for name, value in zip(names, profile, strict=True):
-                self._writer.add_scalar(f"probe/{name}", float(value), done)
+        for step, seen in self._held or ():
+            self._tracking.log(step, seen)
+        self._held = None
+        scores = {f"probe/{n}": float(v) for n, v in zip(names, profile, strict=True)}
+        scores |= {f"teacher/{n}": float(numbers[n]) for n in ("rejected", "rejected_wrong")}
+        samples = env.backend.probe_samples() if isinstance(env.backend, OffersSamples) else ()
+        texts = {f"samples/{name}": text for name, text in as_markdown(samples).items()}
+        self._tracking.log(env.ledger.spent, scores, texts)
+
+    def concluded(self, log: Log) -> None:
+        """After the final evaluation: the test split."""
+        final = log.finals[-1]
+        names = zip(log.header.capabilities, final.final_profile, strict=True)
+        scores = {f"test/{name}": float(score) for name, score in names}
+        self._tracking.log(self._budget, {**scores, "test/utility": final.utility})
 
     def _describe(self, text: str) -> None:
         self._bar.update(self._job, description=text)
@@ -134,13 +170,3 @@ def _rows_before(path: Path, spent: float) -> list[list[str]]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))[1:]
     return [row for row in rows if len(row) == len(COLUMNS) and float(row[0]) < spent]
-
-
-def _event_writer(folder: Path, from_step: int | None = None) -> Any:
-    """A writer of event files; earlier events at `from_step` and later no longer count."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise ConfigError("--tensorboard needs the package tensorboard: pip install it") from error
-    with writing(folder):
-        return SummaryWriter(str(folder), purge_step=from_step)

@@ -1,14 +1,19 @@
 """What a finished run leaves: a table on the terminal, curves, the student's weights."""
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from torch import nn
 
+from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
@@ -17,28 +22,40 @@ from readsim.runs.read_logs import Log, read_log
 from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
+from readsim_hf.config import RunConfig, run_name
+from readsim_hf.model_card.card import model_card
+from readsim_hf.model_card.measured import score_rows
 from readsim_hf.models.loading import no_progress_bars
+from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
+from readsim_hf.teachers.base import AnyTeacher
+from readsim_hf.teachers.ids import prompt_facts
+from readsim_hf.training.divergence import in_words
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
 
 
-def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[str, Any]) -> None:
-    """Curves (.png, .pdf, .svg), the trained student with its tokenizer, and (.json) seconds,
-    agreement, what teacher and prompt streams counted in this process.
+def save_results(
+    out: Path, config: RunConfig, backend: HFBackend, agreement: Mapping[str, Any]
+) -> None:
+    """Curves (.png, .pdf, .svg), the trained student with its tokenizer and model card, and (.json)
+    seconds, agreement, what teacher and prompt streams counted in this process, rejected replies by reason.
 
     The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.
     """
+    name = run_name(config)
     log = read_log(out / "runs" / f"{name}.jsonl")
     with sober(), writing(out / "runs" / f"{name}.png"):
         save(draw_profile(log), out / "runs" / f"{name}.png")
-    model: Any = backend.student.model
     folder = out / "runs" / f"{name}.student"
     with no_progress_bars(), writing(folder):
-        # with LoRA its adapters alone
-        (model if hasattr(model, "peft_config") else bare(model)).save_pretrained(folder)
+        to_save(backend.student.model, backend.components.pair).save_pretrained(folder)
         backend.components.pair.tokenizer.save_pretrained(folder)
+        parts, counts = backend.components, backend.prompt_counts
+        parts.pair.student.generation_config.save_pretrained(folder)  # PEFT leaves it out
+        prompts = shown_prompts(parts.pair)
+        model_card(config, parts, log, counts, agreement, prompts).save(folder / "README.md")
     suite = backend.components.suite
     if backend.tested is None:  # the process that measured it ended before it could write
         suite.open_test()
@@ -55,10 +72,49 @@ def save_results(out: Path, name: str, backend: HFBackend, agreement: Mapping[st
         "seconds": backend.seconds,
         "agreement": dict(agreement),
         "teacher": asdict(backend.components.teacher.counts),
+        "rejected": backend.components.teacher.rejections.table(),
         "prompts": backend.prompt_counts,
         **({"refusals": refusals} if refusals else {}),
+        **({"diverged": diverged} if (diverged := backend.divergence.found) else {}),
     }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
+
+
+def teacher_words(teacher: AnyTeacher) -> str:
+    """What the teacher's replies were worth, on one line."""
+    counts = teacher.counts
+    why = ", ".join(f"{reason} {n}" for reason, n in teacher.rejections.by_reason().items())
+    words = f"teacher's replies: {counts.rejected} rejected" + (f" ({why})" if why else "")
+    if counts.judged:
+        share = 100 * counts.wrong / counts.judged
+        words += (
+            f"; {counts.wrong} of {counts.judged} held to a gold answer are wrong ({share:.1f} %)"
+        )
+    return words
+
+
+def shown_prompts(pair: Pair) -> dict[str, Any]:
+    """How a text becomes the student's ids, in words."""
+    facts = prompt_facts(pair.student, pair.tokenizer)
+    chat = facts["chat_template"] is not None
+    return {
+        "chat template": "the tokenizer's own, with the settings of this run in it"
+        if chat
+        else "none: the text stands as it is",
+        "end tokens": ", ".join(map(str, pair.tokenizer.convert_ids_to_tokens(facts["ends"]))),
+        **pair.prompts.table(),
+    }
+
+
+def to_save(model: nn.Module, pair: Pair) -> Any:
+    """What is written of a trained student: with LoRA its adapters alone; else a copy in the precision that
+    its source is stored in (float32 weights of a bfloat16 source are rounded), on the CPU."""
+    if hasattr(model, "peft_config"):
+        return model
+    made = copy.deepcopy(pair.student)
+    made.load_state_dict(bare(model).state_dict())
+    module: nn.Module = made
+    return module.to(pair.stored)
 
 
 def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
@@ -67,6 +123,13 @@ def refusals_of(backend: HFBackend) -> dict[str, dict[str, float]]:
         return {}
     before, after = (refusal_rates(measured.scores) for measured in backend.tested)
     return {"before": before, "after": after} if before and after else {}
+
+
+def is_worse(change: Array, sd: Array) -> bool:
+    """Whether the mean change over capabilities is below 0 by more than 1.96 of its standard errors, and no
+    capability is better."""
+    error = float(np.linalg.norm(sd)) / len(change)
+    return bool(change.max() <= 0 and change.mean() < -1.96 * error)
 
 
 def show_identified(console: Console, env: DistillEnv, found: Identified) -> None:
@@ -92,24 +155,14 @@ def show_results(
     console: Console,
     log: Log,
     refusals: Mapping[str, Mapping[str, float]] | None = None,
+    diverged: Mapping[str, float] | None = None,
 ) -> None:
-    """Each capability on the test split, before and after; refusals; utility; tokens by kind."""
-    final, header = log.finals[-1], log.header
-    spent = dict.fromkeys(header.sources, 0.0)
-    for row in log.steps:
-        for name, share in zip(header.sources, row.allocation, strict=True):
-            spent[name] += share * row.tokens
+    """Each capability on the test split, before and after; refusals; utility; tokens by kind; where
+    training diverged, and where the student ended worse than it started."""
+    final = log.finals[-1]
     table = Table("capability", "start", "end", "change", "tokens", title="test split, points")
-    each = (header.capabilities, final.final_profile, final.final_change)
-    for name, score, change, sd in zip(*each, final.final_change_sd, strict=True):
-        tokens = show_tokens(round(spent[name])) if name in spent else "-"
-        table.add_row(
-            name,
-            f"{100 * (score - change):.1f}",
-            f"{100 * score:.1f}",
-            f"{100 * change:+.1f}" + (f" ± {196 * sd:.1f}" if sd else ""),  # 0: no item changed
-            tokens,
-        )
+    for row in score_rows(log):
+        table.add_row(*row)
     for column in table.columns[1:]:
         column.justify = "right"
     console.print(table)
@@ -120,6 +173,14 @@ def show_results(
             f"{100 * after['safe_refusal']:.1f} % (lower is better), of unsafe ones "
             f"{100 * before['unsafe_refusal']:.1f} -> {100 * after['unsafe_refusal']:.1f} % (higher is "
             f"better); ((1 - safe) + unsafe) / 2: {100 * after['utility']:.1f}"
+        )
+    if diverged:
+        console.print(f"[bold]{escape(in_words(diverged))}[/]", highlight=False)
+    if is_worse(final.final_change, final.final_change_sd):
+        console.print(
+            "[bold]the student is worse than its start[/]: lower training.learning_rate, or look at the "
+            "teacher's replies",
+            highlight=False,
         )
     totals = ", ".join(f"{k} {show_tokens(v)}" for k, v in final.totals.items() if v)
     console.print(f"utility {100 * final.utility:.2f} points; tokens: {totals}")

@@ -9,6 +9,7 @@ from readsim_hf.prompts.library import Library
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import end_ids
+from readsim_hf.teachers.judging import Keep
 from readsim_hf.teachers.router import Router
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.server import ServerTeacher
@@ -23,8 +24,10 @@ def teacher_of(
     decoding: Decoding,
     soft: SoftSettings | None,
     on_policy: float,
+    keep: Keep = "all",
+    keep_cut: bool = False,
 ) -> AnyTeacher:
-    """The teacher of a run. `soft` None: no distributions are wanted.
+    """The teacher of a run. `soft` None: no distributions are wanted. `keep`, `keep_cut`: see `Judge`.
 
     ConfigError where distributions cannot be had, or the student is to answer and nobody scores it;
     UnknownNameError for a teacher of a capability that the library does not have.
@@ -41,7 +44,7 @@ def teacher_of(
         )
     distinct = {_who(teacher): teacher for teacher in all_teachers}
     made = {
-        who: _one(teacher, pair, library, signal, decoding, soft, vocab)
+        who: _one(teacher, pair, library, signal, decoding, soft, vocab, keep, keep_cut)
         for who, teacher in distinct.items()
     }
     main = made[_who(all_teachers[0])]
@@ -66,6 +69,8 @@ def _one(
     decoding: Decoding,
     soft: SoftSettings | None,
     vocab: int | None,
+    keep: Keep,
+    keep_cut: bool,
 ) -> AnyTeacher:
     if teacher.server is not None:
         return ServerTeacher(
@@ -80,6 +85,10 @@ def _one(
             context=pair.context,
             known=teacher.tokenizer if teacher.known else None,
             soft=soft,
+            keep=keep,
+            keep_cut=keep_cut,
+            system_prompt=pair.prompts.system_prompt,
+            chat_template_kwargs=pair.prompts.chat_template_kwargs or None,
         )
     assert teacher.model is not None
     return Teacher(
@@ -90,6 +99,8 @@ def _one(
         decoding=decoding,
         format_ok=format_ok,
         soft=soft,
+        keep=keep,
+        keep_cut=keep_cut,
         vocab=vocab or teacher.vocabulary,
     )
 

@@ -60,7 +60,7 @@ def lengths(library: Library, form: Form, read: Reader, longest: int) -> Lengths
     for place, templates in enumerate(library.templates.values()):
         prompts = _sample(templates, place)
         asked = [read.ask(library.style.ask(prompt, form)) for prompt in prompts]
-        gold = [_reply(p, form, library.style.mark) for p in prompts if p.answer is not None]
+        gold = [gold_reply(p, form, library.style.mark) for p in prompts if p.answer is not None]
         said = [min(read.say(text) + 1, longest) for text in gold]
         means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
         most = max(most, *asked)
@@ -75,7 +75,8 @@ def _sample(templates: Sequence[Template], place: int) -> list[Prompt]:
     ]
 
 
-def _reply(prompt: Prompt, form: Form, mark: str) -> str:
+def gold_reply(prompt: Prompt, form: Form, mark: str) -> str:
+    """What a right reply says: the answer, after its rationale where the form asks for one."""
     steps = prompt.rationale if form != "answer" else None
     return f"{steps}{mark}{prompt.answer}" if steps else str(prompt.answer)
 
@@ -173,7 +174,7 @@ def probe_lengths(
             )
             said = NO_GOLD * longest
             if gold is not None:
-                said = min(read.say(_reply(item.prompt, form, style.mark)) + 1, longest)
+                said = min(read.say(gold_reply(item.prompt, form, style.mark)) + 1, longest)
             answers.append(said)
     return float(np.mean(questions)), float(np.mean(answers))
 

@@ -35,8 +35,8 @@ class Setup:
 
     `history` is the number H of past steps that a context shows.
 
-    `scores` tells profiles in [0, 1] from negated losses. `pools` (S,) is how many distinct tokens
-    each source has; infinity where more can always be generated.
+    `scores` tells scores, of at most 1 and at least `lowest`, from negated losses. `pools` (S,) is how
+    many distinct tokens each source has; infinity where more can always be generated.
 
     None unless the allocator's `needs` names them; the run is charged with the tokens that they use:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
@@ -64,6 +64,7 @@ class Setup:
     transitions: Callable[[int], Pool] | None = None
     world: World | None = None
     task: Task | None = None
+    lowest: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,7 +109,7 @@ class MPC(Configured):
         tokens = np.concatenate([state["tokens"], state["spent"][1:]])
         profiles = np.concatenate([state["start"] + state["change"], state["seen"]])
         top = 1.0 if setup.scores else 0.0
-        profiles = np.clip(profiles, 0.0 if setup.scores else None, top - NEAREST)
+        profiles = np.clip(profiles, setup.lowest if setup.scores else None, top - NEAREST)
         first = first_choice(s, setup.scores)
         fitted = fit_law(
             unique_worth(tokens, setup.pools),
@@ -117,6 +117,7 @@ class MPC(Configured):
             sources=setup.sources,
             capabilities=setup.capabilities,
             scores=setup.scores,
+            lowest=setup.lowest,
             start=np.minimum(state["start"], top - NEAREST),
             choice=replace(first, reach=self.reach, harm=self.harm),
             members=1,

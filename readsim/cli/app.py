@@ -35,6 +35,14 @@ def extend(to: typer.Typer) -> None:
         point.load()(to)
 
 
+def _show(error: Exception, text: str) -> None:
+    """One message, then whose fault it is where that is noted."""
+    console = Console(stderr=True)
+    console.print(f"[bold red]error:[/] {escape(text)}", markup=True, highlight=False)
+    for note in getattr(error, "__notes__", []):
+        console.print(note, markup=False, highlight=False)
+
+
 def _say(message: Warning | str, category: type[Warning], *_: object) -> None:
     """A warning as a line of its own, without the place in the code."""
     kind = "warning" if category is UserWarning else f"warning ({category.__name__})"
@@ -43,15 +51,18 @@ def _say(message: Warning | str, category: type[Warning], *_: object) -> None:
 
 def main() -> None:
     """Entry point: errors of ours and of files are one message and exit code 2; ctrl-C is 130."""
-    warnings.showwarning = _say
+    warnings.showwarning = _say  # type: ignore[assignment]  # it takes what it needs of the six
     try:
         extend(app)
         app(prog_name="readsim")
     except ReadsimError as error:
-        Console(stderr=True).print(
-            f"[bold red]error:[/] {escape(str(error))}", markup=True, highlight=False
-        )
+        _show(error, str(error))
         sys.exit(2)
     except OSError as error:  # a file in the way, a folder that cannot be made, a full disk
-        Console(stderr=True).print(f"error: {error}", markup=False, highlight=False)
+        _show(error, str(error))
         sys.exit(2)
+    except Exception as error:
+        if not getattr(error, "__notes__", None):  # a fault of readsim's: with all its frames
+            raise
+        _show(error, f"{type(error).__name__}: {error}")
+        sys.exit(1)

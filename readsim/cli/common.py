@@ -1,8 +1,10 @@
 """What several commands share: options, lists, seeds, the progress bar, what ctrl-C says."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from readsim.errors import ConfigError, RunLogError
+from readsim.runs.cell import Cell
 
 World = Annotated[
     str, typer.Option(help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...")
@@ -27,6 +30,20 @@ Seeds = Annotated[
 ]
 
 
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Run everything again, whatever runs are kept there.")
+]
+
+
+def say_read(console: Console, seconds: Mapping[Cell, float]) -> None:
+    """How many runs were finished before this command."""
+    runs = sum(len(cell.seeds) for cell in seconds)
+    if kept := sum(len(cell.seeds) for cell, spent in seconds.items() if spent == 0.0):
+        console.print(
+            f"{kept} of {runs} runs were read from disk; --fresh runs them again", highlight=False
+        )
+
+
 def parse_list(text: str | None, name: str) -> list[str] | None:
     """`"a,b"` -> `["a", "b"]`."""
     if text is None:
@@ -41,6 +58,32 @@ def need_folder(folder: Path) -> None:
     """Raise RunLogError for a file where a folder is meant: figures and tables are written into it."""
     if folder.is_file():
         raise RunLogError(f"{folder} is not a folder")
+
+
+def need_target(path: Path) -> None:
+    """Raise RunLogError, before any work is done, if a file cannot be written at `path`.
+
+    What is there stays as it is, and nothing is left that was not.
+    """
+    made: list[Path] = []
+    try:
+        if path.is_dir():
+            raise RunLogError(f"cannot write {path}: it is a folder")
+        made = [folder for folder in path.parents if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent):
+            there = path.exists()
+            with path.open("ab"):
+                pass
+            if not there:
+                path.unlink()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RunLogError(f"cannot write {str(path)[:200]}: {reason}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
 
 
 def parse_tasks(text: str | None) -> list[str] | None:

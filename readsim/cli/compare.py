@@ -8,22 +8,26 @@ import typer
 from rich.console import Console
 
 from readsim.cli.common import (
+    Fresh,
     Requirement,
     Seeds,
     Steps,
     World,
     interruptible,
     need_folder,
+    need_target,
     parse_list,
     parse_seeds,
     parse_tasks,
     progress,
+    say_read,
 )
 from readsim.errors import ConfigError
 from readsim.runs.cell import PAPER_ALLOCATORS
-from readsim.runs.folder import refuse_other_runs, write_timings
+from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.parallel import use_backend
+from readsim.tree_file import write_frame
 from readsim.worlds import load_world, save_world
 
 
@@ -52,6 +56,7 @@ def compare(
         Path, typer.Option(help="Folder for logs, tables, figures; results/suite with --suite.")
     ] = Path("results/compare"),
     requirement: Requirement = None,
+    fresh: Fresh = False,
     suite: Annotated[
         bool,
         typer.Option("--suite", help="All allocators on all presets and on drawn worlds."),
@@ -59,7 +64,7 @@ def compare(
 ) -> None:
     """Run allocators on the same seeds and compare them: table, results.csv, figures."""
     if suite:
-        _suite(context, allocators, seeds, jobs, backend, out)
+        _suite(context, allocators, seeds, jobs, backend, out, fresh)
         return
     from readsim.plots import draw_all
     from readsim.summary import print_table, results, summarise
@@ -77,7 +82,10 @@ def compare(
     workers = jobs if jobs is not None else min(len(cells), os.cpu_count() or 1)
     if workers < 1:
         raise ConfigError(f"jobs = {workers!r}: at least 1")
+    need_target(out / "results.csv")
     refuse_other_runs(out, cells)
+    for note in set_aside(out, cells, fresh=fresh):
+        console.print(note, markup=False, highlight=False)
     kept = f"finished runs are kept in {out}, the same command resumes"
     with (
         interruptible(kept),
@@ -89,18 +97,25 @@ def compare(
         seconds = run_cells(
             cells, out, jobs=workers, on_cell=lambda c, _: bar.advance(job, len(c.seeds))
         )
+    say_read(console, seconds)
     write_timings(out / "timings.csv", seconds)
     frame = results(out)
-    frame.to_csv(out / "results.csv", index=False)
+    write_frame(out / "results.csv", frame)
     table, notes = summarise(frame, out / "timings.csv")
     print_table(console, table, notes)
-    table.to_csv(out / "summary.csv", index=False)
+    write_frame(out / "summary.csv", table)
     figures = draw_all(out)
     console.print(f"run logs, results.csv, summary.csv and {len(figures)} figures are in {out}")
 
 
 def _suite(
-    context: typer.Context, allocators: str, seeds: str, jobs: int | None, backend: str, out: Path
+    context: typer.Context,
+    allocators: str,
+    seeds: str,
+    jobs: int | None,
+    backend: str,
+    out: Path,
+    fresh: bool,
 ) -> None:
     """`--suite`: what the suite chooses itself may not be given, and it has its own defaults."""
     from readsim.cli.suite import compare_suite
@@ -116,6 +131,7 @@ def _suite(
         jobs,
         backend,
         out if "out" in given else Path("results/suite"),
+        fresh,
     )
 
 

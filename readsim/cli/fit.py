@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from readsim.cli.common import interruptible, parse_list, progress
+from readsim.cli.common import interruptible, need_target, parse_list, progress
 from readsim.errors import ConfigError
 from readsim.fitting.cross_validation import FOLDS, candidates
 from readsim.fitting.diagnostics import compare_columns, warnings_of
@@ -52,6 +52,7 @@ def fit(
     console = Console()
     if out.suffix not in (".toml", ".json"):
         raise ConfigError(f"--out {str(out)!r}: a world file ends in .toml or .json")
+    need_target(out)
     options = Options(
         sources=parse_list(sources, "sources"),
         targets=parse_list(targets, "targets"),
@@ -102,6 +103,7 @@ def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, FitIntervals]:
             sources=table.sources,
             capabilities=table.capabilities,
             scores=scores,
+            lowest=table.scale.lowest,
             groups=table.groups,
             members=MEMBERS,
             seed=seed,
@@ -173,6 +175,7 @@ def predict(
 ) -> None:
     """Predict runs from their mixtures, in the units of the fitted measurements."""
     console = Console()
+    need_target(out)
     budget = None if tokens is None else float(parse_tokens(tokens))
     made = forecast(load_world(world), mixtures, budget, tolerance)
     for note in made.notes:

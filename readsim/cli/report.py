@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from readsim.cli.common import need_target
+
 
 def report(
     folder: Annotated[
@@ -14,6 +16,9 @@ def report(
 ) -> None:
     """One HTML page of what a folder holds: report.html, its tables as CSV, Markdown and LaTeX."""
     from readsim.report.build import report as write
+
+    if folder.is_dir():
+        need_target(folder / "report.html")
 
     page, *tables = write(folder)
     Console().print(

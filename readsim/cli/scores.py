@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from readsim.cli.common import need_folder
+from readsim.cli.common import need_folder, need_target
 from readsim.errors import unknown
+from readsim.tree_file import write_frame
 
 
 def scores(
@@ -24,11 +25,12 @@ def scores(
     from readsim.summary.scores import check_fair, labels, print_scores, read_tested, score_table
 
     runs = read_tested(folder)
+    need_target(folder / "scores.csv")
     check_fair(runs)
     known = labels(runs)
     if reference is not None and reference not in known:
         raise unknown("run", reference, known)
     console = Console()
     print_scores(console, runs, reference or known[0])
-    score_table(runs, reference or known[0]).to_csv(folder / "scores.csv", index=False)
+    write_frame(folder / "scores.csv", score_table(runs, reference or known[0]))
     console.print(f"also in {folder / 'scores.csv'}", markup=False)

@@ -8,7 +8,14 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
-from readsim.cli.common import interruptible, parse_list, parse_seeds, progress
+from readsim.cli.common import (
+    interruptible,
+    need_target,
+    parse_list,
+    parse_seeds,
+    progress,
+    say_read,
+)
 from readsim.errors import ConfigError
 from readsim.runs.cell import Cell
 from readsim.runs.parallel import use_backend
@@ -17,10 +24,16 @@ from readsim.suite.run import Trouble, run_suite
 from readsim.suite.scores import read_scores
 from readsim.suite.table import COLUMNS, suite_notes, suite_table
 from readsim.summary.show import markdown, markdown_rows, print_fitting, text_table
+from readsim.tree_file import write_atomic, write_frame
 
 
 def compare_suite(
-    allocators: str | None, seeds: str | None, jobs: int | None, backend: str, out: Path
+    allocators: str | None,
+    seeds: str | None,
+    jobs: int | None,
+    backend: str,
+    out: Path,
+    fresh: bool = False,
 ) -> None:
     """All allocators on all worlds: `summary.csv`, `summary.md`, `problems.csv` and a figure in `out`."""
     console = Console()
@@ -29,6 +42,7 @@ def compare_suite(
     workers = jobs if jobs is not None else os.cpu_count() or 1
     if workers < 1:
         raise ConfigError(f"jobs = {workers!r}: at least 1")
+    need_target(out / "summary.csv")
     console.print(about(plan), markup=False, highlight=False)
     kept = f"finished runs are kept in {out}, the same command resumes"
     with (
@@ -37,7 +51,10 @@ def compare_suite(
         progress(Console(stderr=True)) as bar,
     ):
         clock = Clock(plan, workers, bar)
-        troubles = run_suite(plan, out, jobs=workers, on_cell=clock.cell)
+        troubles = run_suite(
+            plan, out, jobs=workers, fresh=fresh, on_cell=clock.cell, say=console.print
+        )
+    say_read(console, clock.seconds)
     report(console, plan, out, troubles)
 
 
@@ -60,10 +77,12 @@ class Clock:
         self.jobs, self.bar = jobs, bar
         self.job = bar.add_task("cells", total=len(self.left))
         self.took: dict[str, list[float]] = {}
+        self.seconds: dict[Cell, float] = {}
 
     def cell(self, cell: Cell, seconds: float) -> None:
         """A cell is over; `seconds` is 0 if it was before."""
         self.left.remove(cell)
+        self.seconds[cell] = seconds
         if seconds > 0:
             self.took.setdefault(cell.allocator_name, []).append(seconds)
         self.bar.update(self.job, advance=1, description=self.words())
@@ -88,10 +107,10 @@ def report(
     table = suite_table(scores)
     notes = suite_notes(scores)
     print_fitting(console, COLUMNS, lambda columns: [text_table(table, columns, None, None)], notes)
-    table.to_csv(out / "summary.csv", index=False)
+    write_frame(out / "summary.csv", table)
     rows = markdown_rows(table, COLUMNS, None)
     text = markdown(["allocator", *(c.header for c in COLUMNS)], rows, text=1)
-    (out / "summary.md").write_text("\n".join([text, *notes, ""]), encoding="utf-8")
+    write_atomic(out / "summary.md", "\n".join([text, *notes, ""]).encode())
     with sober():
         figures = save(draw_suite(scores, table), out / "suite")
     _report_troubles(console, troubles, out)
@@ -119,7 +138,7 @@ def _report_troubles(console: Console, troubles: Sequence[Trouble], out: Path) -
     ]
     names = ("allocator", "world", "task", "budget", "outcome", "error", "message")
     frame = pd.DataFrame(rows, columns=list(names))
-    frame.to_csv(out / "problems.csv", index=False)
+    write_frame(out / "problems.csv", frame)
     for (name, outcome), part in frame.groupby(["allocator", "outcome"], sort=False):
         worlds = list(dict.fromkeys(part["world"]))
         shown = ", ".join(worlds[:3]) + (f" and {len(worlds) - 3} more" if len(worlds) > 3 else "")

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from readsim.cli.common import interruptible, parse_list, parse_seeds, progress
+from readsim.cli.common import interruptible, need_target, parse_list, parse_seeds, progress
 from readsim.envs.episode import source_prior
 from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
 from readsim.theory.result import Result, Statement, Verdict
+from readsim.tree_file import write_frame
 from readsim.worlds import World, load_world, optimum, preset_names
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def theory(
     names = preset_names() if worlds is None else parse_list(worlds, "worlds") or []
     loaded = [load_world(name) for name in names]  # unknown names are refused before anything runs
     chosen = parse_seeds(seeds)
+    need_target(out / "theory.csv")
     lacking: list[str] = []
     results: list[Result] = []
     kept = "nothing is written before the end: run it again"
@@ -64,7 +66,7 @@ def theory(
     for text in lacking:
         console.print(f"not measured: {text}", markup=False, highlight=False)
     out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame([r.row() for r in results]).to_csv(out / "theory.csv", index=False)
+    write_frame(out / "theory.csv", pd.DataFrame([r.row() for r in results]))
     with sober():
         count = len(draw(results, out))
         for world in [w for w in loaded if w.order_free][:1]:

@@ -1,7 +1,7 @@
 """`readsim worlds`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -9,8 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from readsim.errors import ConfigError
+from readsim.files import suffix_of
 from readsim.token_counts import show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
+from readsim.worlds.effects_csv import parse_scores, world_from_csv
 
 
 def worlds(
@@ -18,12 +20,31 @@ def worlds(
     save: Annotated[
         Path | None, typer.Option(help="Write the world to this .toml or .json file.")
     ] = None,
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a .csv of effects: tokens on a source after which they were measured."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Of a .csv of effects: scores before training; one, or a,b,..."),
+    ] = None,
+    ceiling: Annotated[
+        str | None, typer.Option(help="Of a .csv of effects: the teacher's scores; one, or a,b,...")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Of a .csv of effects: points, shares or relative.")
+    ] = None,
 ) -> None:
     """List the preset worlds, or show one: names, transfer matrices, optimum, provenance."""
+    facts = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
+    given = {key: value for key, value in facts.items() if value is not None}
     console = Console()
     if name is None:
-        if save is not None:
-            raise ConfigError("--save needs the name of a world")
+        if save is not None or given:
+            word = "save" if save is not None else next(iter(given))
+            raise ConfigError(f"--{word} needs the name of a world")
         table = Table("world", "S", "K", "dynamics", "about")
         for preset in preset_names():
             world = load_world(preset)
@@ -31,12 +52,22 @@ def worlds(
             table.add_row(preset, str(s), str(k), world.dynamics, escape(world.description))
         console.print(table)
         return
-    world = load_world(name)
+    world = _from_effects(name, given) if given else load_world(name)
     if save is not None:
         save_world(world, save)
         console.print(f"saved {world.name} to {save}")
         return
     show_world(console, world)
+
+
+def _from_effects(name: str, given: dict[str, Any]) -> World:
+    """The world of a .csv of effects with what was said of them on the command line."""
+    if suffix_of(name) not in (".csv", ".tsv"):
+        raise ConfigError(f"--{next(iter(given))} is for a .csv of effects, not for {name!r}")
+    for key in ("start", "ceiling"):
+        if key in given:
+            given[key] = parse_scores(given[key], f"--{key}")
+    return world_from_csv(name, **given)
 
 
 def show_world(console: Console, world: World) -> None:

@@ -19,6 +19,7 @@ from readsim.backend import (
     TokenUsage,
     added,
     not_measured,
+    scale_of,
     undone,
 )
 from readsim.envs.episode import (
@@ -132,11 +133,14 @@ class DistillEnv(gym.Env[Any, Any]):
             chosen = resolve_task(task, backend.capabilities, backend.hidden)
             visible = tuple(c for c in backend.capabilities if c not in backend.hidden)
             tokens = _budget_of(backend, budget)
-            self.episode = EpisodeConfig(backend.sources, visible, chosen, tokens, **rest)
+            self.episode = EpisodeConfig(
+                backend.sources, visible, chosen, tokens, scale=scale_of(backend), **rest
+            )
         self.observation_space: spaces.Dict = self.episode.observation_space()
         self.action_space: spaces.Box = self.episode.action_space()
         self._mode = requirement
         self._made, self._changed = self.episode, False
+        self._drawn_from: np.random.Generator | None = None  # where the present streams are from
         self._runs = -1  # on the streams of the last seed, for what is drawn about the requirement
         self._begin(self.episode)
         self._over = True
@@ -153,14 +157,19 @@ class DistillEnv(gym.Env[Any, Any]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Start a run. With a seed, on new streams; without, the next run on the current ones.
 
+        Before the first seed, and where `np_random` was set to another generator, new streams start from
+        a seed that is drawn from `np_random`.
+
         `options` may hold `task`, `budget` and `world`: see the class. Another world starts new
         streams; without a seed theirs is drawn from `np_random`.
         """
         moved = self._change(options) if options else False
-        started = self._np_random is not None
+        if seed is None and self._np_random is None:
+            seed = int(np.random.SeedSequence().generate_state(1)[0])  # kept in np_random_seed
         super().reset(seed=seed)
-        if seed is None and (moved or not started):
-            seed = int(self.np_random.integers(2**31))  # recorded by Gymnasium's np_random_seed
+        if seed is None and (moved or self._drawn_from is not self._np_random):
+            seed = int(self.np_random.integers(2**31))
+        self._drawn_from = self._np_random
         self._profile, used = self.backend.reset(seed)
         if seed is not None:
             self._stream_seed = seed

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from readsim.arrays import Array
 from readsim.envs.reward import RewardConfig, spill_prices
 from readsim.errors import ConfigError, UnknownNameError
+from readsim.runs.profile_scale import SCORES, ProfileScale
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.files import world_to_dict
 from readsim.worlds.task import AnyTask, Task
@@ -29,6 +30,7 @@ class EpisodeConfig:
     history       past steps shown in the observation (Eq. (8)); 0 gives Eq. (16)
     strict        refuse actions off the simplex instead of normalising them
     allow_stop    one more action entry: >= 0.5 ends the run with the rest unspent
+    scale         what the numbers of a profile are, as the backend says
 
     Raises ConfigError naming the field.
     """
@@ -41,7 +43,7 @@ class EpisodeConfig:
     history: int = HISTORY
     strict: bool = False
     allow_stop: bool = False
-    scores: bool = True
+    scale: ProfileScale = SCORES
     reward: RewardConfig = field(default_factory=RewardConfig)
 
     def __post_init__(self) -> None:
@@ -81,10 +83,9 @@ class EpisodeConfig:
         def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:
             return spaces.Box(low, high, shape, dtype=np.float64)
 
-        low, high = (0.0, 1.0) if self.scores else (-np.inf, np.inf)
         entries: dict[str, spaces.Space[object]] = {
             "requirement": box(0.0, 1.0, (v,)),
-            "profile": box(low, high, (v,)),
+            "profile": box(self.scale.low, self.scale.high, (v,)),
             "budget_left": box(0.0, 1.0, (1,)),
         }
         if self.history:
@@ -96,8 +97,8 @@ class EpisodeConfig:
     def _history_bounds(self) -> tuple[Array, Array]:
         """Least and largest values of a history row, (W,) each, whatever the task requires."""
         s, v = len(self.sources), len(self.visible)
-        change = np.full(v, 1.0 if self.scores else np.inf)
-        best = 1.0 if self.scores else np.inf
+        best = self.scale.high - self.scale.low
+        change = np.full(v, best)
         heaviest = (
             1.0 if self.reward.spill_weights == "requirement" else min(self.reward.essential, v)
         )
@@ -138,9 +139,7 @@ def make_episode(
     tokens = parse_tokens(budget)
     check_budget(world, tokens)
     chosen = world.task(task if task is not None else world.task_names[0])
-    return EpisodeConfig(
-        world.sources, world.visible, chosen, tokens, scores=world.is_score, **rest
-    )
+    return EpisodeConfig(world.sources, world.visible, chosen, tokens, scale=world.scale, **rest)
 
 
 def check_same_spaces(world: World, episode: EpisodeConfig) -> None:
@@ -155,10 +154,10 @@ def check_same_spaces(world: World, episode: EpisodeConfig) -> None:
                 f"reset option 'world': {world.name!r} has {len(new)} {what}, the environment has "
                 f"{len(old)}"
             )
-    if world.is_score != episode.scores:
+    if world.scale != episode.scale:
         raise ConfigError(
-            f"reset option 'world': {world.name!r} has profiles on another scale (scores or negated "
-            "losses)"
+            f"reset option 'world': {world.name!r} has profiles on another scale, {world.scale} and not "
+            f"{episode.scale}"
         )
 
 

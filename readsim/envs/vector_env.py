@@ -100,6 +100,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self._rules = RunRules(self.episode, loaded, num_envs, requirement)
         self._everyone = np.arange(num_envs)
         self._all = np.ones(num_envs, dtype=np.bool_)
+        self._drawn_from: np.random.Generator | None = None  # where the present streams are from
         self._seeded = False
         self._runs = np.zeros(num_envs, dtype=np.int64)
         self._draws: list[np.random.Generator] = []
@@ -114,6 +115,9 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
     ) -> tuple[BatchObservation, dict[str, Any]]:
         """Start runs: all of them, or those of `options["reset_mask"]` (autoreset mode DISABLED).
 
+        Without a seed before the first one, and where `np_random` was set to another generator, new
+        streams start from seeds that `np_random` gives.
+
         `options` may also hold `task`, `budget` and `world`: see the class.
         """
         rest = dict(options or {})
@@ -123,10 +127,11 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         if mask is not None:
             return self._reset_masked(np.asarray(mask), seed, rest)
         moved = self._change(rest, self._everyone, masked=False) if rest else False
-        if seed is not None or not self._seeded:
+        if seed is not None or not self._seeded or self._drawn_from is not self._np_random:
             self._roots = self._seeds(seed)
             self._draws = []
             self._stream(self._roots)
+            self._drawn_from = self._np_random
             self._seeded = True
         elif moved:
             self._stream(self._drawn())
@@ -202,14 +207,19 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int]:
         if seed is None:
-            self._np_random_seed = int(np.random.SeedSequence().generate_state(1)[0])
-            return [self._np_random_seed + n for n in range(self.num_envs)]
+            if self._np_random is None:
+                seed = int(np.random.SeedSequence().generate_state(1)[0])  # kept in np_random_seed
+            else:
+                root = int(self._np_random.integers(2**31))
+                return [root + n for n in range(self.num_envs)]
         if isinstance(seed, int | np.integer):
-            self._np_random_seed = int(seed)
+            super().reset(seed=int(seed))
             return [int(seed) + n for n in range(self.num_envs)]
         if len(seed) != self.num_envs or any(s is None for s in seed):
             raise ConfigError(f"seed = {seed!r}: a number, or one for each of {self.num_envs} envs")
-        return [int(s) for s in seed if s is not None]
+        roots = [int(s) for s in seed if s is not None]
+        self.np_random = np.random.default_rng(roots)  # whose one seed nobody knows: -1
+        return roots
 
     def _reset_masked(
         self, mask: Bools, seed: object, options: dict[str, Any]

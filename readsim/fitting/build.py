@@ -25,14 +25,21 @@ def world_of(
     capabilities: tuple[str, ...],
     unit: float,
     name: str,
+    lowest: float = 0.0,
 ) -> World:
-    """`potential`, exact probes. Help and harm are t in score units: t times the link's own unit."""
-    start, ceiling = 1.0 - start_of_offset(choice.link, parts.offset, parts.rest), 1.0 - parts.rest
+    """`potential`, exact probes. Help and harm are t in score units: t times the link's own unit.
+
+    Scores lie between `lowest`, which is the floor, and 1.
+    """
+    span = 1.0 - lowest
+    start = 1.0 - span * start_of_offset(choice.link, parts.offset, parts.rest)
+    ceiling = 1.0 - span * parts.rest
     if choice.link == "exponential":
         start, ceiling = start - 1.0, ceiling - 1.0
     unit_of_t = ceiling - start
     if choice.link == "logistic":
-        unit_of_t = start * (1.0 - start / ceiling)
+        above, room = start - lowest, ceiling - lowest
+        unit_of_t = above * (1.0 - above / room)
     most = gain(choice.gain).value(parts.feeds.max(axis=0))
     spent = np.maximum(parts.feeds.max(axis=0), most)
     moves = np.maximum(most * parts.help.max(axis=1), spent * parts.harm.max(axis=1))
@@ -45,7 +52,7 @@ def world_of(
         dynamics="potential",
         link=choice.link,
         start=start,
-        floor=np.full(k, -np.inf if choice.link == "exponential" else 0.0),
+        floor=np.full(k, -np.inf if choice.link == "exponential" else lowest),
         ceiling=ceiling,
         gain=(choice.gain,) * m,
         scale_tokens=np.full(m, unit),

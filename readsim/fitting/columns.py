@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from readsim.errors import ConfigError, unknown
-from readsim.fitting.csv_table import Sheet
+from readsim.files import Sheet
 
 RESERVED = ("tokens", "step", "size", "seed")
 KEYS = ("index", "id", "key", "name", "run", "run_id", "run_name", "mixture")

@@ -125,7 +125,7 @@ def items_of(fitted: Fitted) -> tuple[Array, str]:
         variance = np.nanmean((fitted.held_out - fitted.targets) ** 2, axis=0)
         which = "held-out residuals, an upper bound"
     k = len(fitted.world.capabilities)
-    one = Probe(np.ones(k), np.zeros(k), np.ones(k), 0.0, fitted.world.is_score)
+    one = Probe(np.ones(k), np.zeros(k), np.ones(k), 0.0, fitted.world.scale)
     unit = one.deviation(np.nanmean(fitted.targets, axis=0)) ** 2
     items = np.round(unit / np.maximum(variance, 1e-300))
     return np.where(items > MOST_ITEMS, 0.0, np.maximum(items, 1.0)), which

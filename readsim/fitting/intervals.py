@@ -96,6 +96,7 @@ def _refit(fitted: Fitted, solution: FittedNetwork, weight: Array | None) -> Wor
         world.capabilities,
         fitted.unit,
         "resampled",
+        world.scale.lowest,
     )
 
 

@@ -85,6 +85,7 @@ def fit_law(
     sources: Sequence[str],
     capabilities: Sequence[str],
     scores: bool,
+    lowest: float = 0.0,
     start: Array | None = None,
     groups: ArrayLike | None = None,
     choice: LawConfig | None = None,
@@ -96,7 +97,9 @@ def fit_law(
 ) -> Fitted:
     """The world that explains runs: `tokens` (n, S) each was trained on, `targets` (n, K) measured.
 
-    targets       profiles: scores in [0, 1] (`scores`), or negated losses, all below 0; nan: missing
+    targets       profiles: scores in [lowest, 1] (`scores`), or negated losses, all below 0; nan: missing
+    lowest        the lowest score, below 0 where chance is taken off: the law is that of the place
+                  between it and 1
     start         (K,) profile before training, where it is known; else it is fitted
     groups        (n,) rows with equal entries are held out together; default: equal tokens. Where all
                   are equal, each row is on its own
@@ -110,18 +113,18 @@ def fit_law(
     """
     tokens, targets = np.array(tokens, dtype=np.float64), np.array(targets, dtype=np.float64)
     first = None if start is None else np.array(start, dtype=np.float64)
-    _check(tokens, targets, len(sources), len(capabilities), scores, first)
+    _check(tokens, targets, len(sources), len(capabilities), scores, lowest, first)
     if members < 1 or folds < 0:
         raise ConfigError(f"members = {members!r}, folds = {folds!r}: at least 1, at least 0")
     order = _order(tokens, targets, sources, capabilities)
     amounts = np.ascontiguousarray(tokens[order.rows][:, order.sources])
     unit = float(amounts.sum(axis=1).max())
     x = amounts / unit
-    sign, zero = (-1.0, 1.0 if scores else 0.0)
+    zero, span = (1.0, 1.0 - lowest) if scores else (0.0, 1.0)
     data = Data(
         x,
-        np.ascontiguousarray(zero + sign * targets[order.rows][:, order.capabilities]),
-        None if first is None else zero + sign * first[order.capabilities],
+        np.ascontiguousarray((zero - targets[order.rows][:, order.capabilities]) / span),
+        None if first is None else (zero - first[order.capabilities]) / span,
         logs=not scores,
     )
     given = x if groups is None else np.asarray(groups, dtype=np.float64)[order.rows, None]
@@ -143,11 +146,11 @@ def fit_law(
     parts = order.given(average(solutions))
     back = np.argsort(order.rows)
     return Fitted(
-        world=world_of(parts, choice, tuple(sources), tuple(capabilities), unit, name),
+        world=world_of(parts, choice, tuple(sources), tuple(capabilities), unit, name, lowest),
         choice=choice,
         tokens=tokens,
         targets=targets,
-        held_out=(zero + sign * outside)[back][:, np.argsort(order.capabilities)],
+        held_out=(zero - span * outside)[back][:, np.argsort(order.capabilities)],
         fold=fold[back],
         groups=group[back],
         unit=unit,
@@ -172,7 +175,13 @@ def _numbered(rows: Array) -> NDArray[np.int64]:
 
 
 def _check(
-    tokens: Array, targets: Array, s: int, k: int, scores: bool, start: Array | None
+    tokens: Array,
+    targets: Array,
+    s: int,
+    k: int,
+    scores: bool,
+    lowest: float,
+    start: Array | None,
 ) -> None:
     n = len(tokens)
     if tokens.shape != (n, s) or targets.shape != (n, k):
@@ -193,7 +202,7 @@ def _check(
     if np.isnan(targets).all(axis=0).any():
         raise ConfigError("targets: a capability that was never measured")
     low, high = np.nanmin(seen), np.nanmax(seen)
-    if scores and not 0.0 <= low <= high <= 1.0:
-        raise ConfigError(f"targets between {low:g} and {high:g}: scores lie in [0, 1]")
+    if scores and not lowest <= low <= high <= 1.0:
+        raise ConfigError(f"targets between {low:g} and {high:g}: scores lie in [{lowest:g}, 1]")
     if not scores and high >= 0.0:
         raise ConfigError(f"targets up to {high:g}: negated losses are below 0")

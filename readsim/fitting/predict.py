@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
+from readsim.files import AnyPath, Sheet, read_sheet
 from readsim.fitting.columns import RESERVED, key_of
-from readsim.fitting.csv_table import Sheet, join_cells, read_sheet
+from readsim.fitting.joining import join_cells
 from readsim.fitting.table import TOLERANCE
 from readsim.fitting.units import read_tokens, tokens_column
 from readsim.fitting.write import Trained
@@ -31,11 +32,11 @@ class Prediction:
 
 
 def forecast(
-    world: World, mixtures: Path, budget: float | None = None, tolerance: float = TOLERANCE
+    world: World, mixtures: AnyPath, budget: float | None = None, tolerance: float = TOLERANCE
 ) -> Prediction:
     """Read `mixtures` and predict each row. Raises ConfigError or UnknownNameError naming the column."""
     trained = Trained.of_world(world)
-    sheet = read_sheet(mixtures)
+    sheet = read_sheet(mixtures).stripped()
     columns = match(sheet, world.sources, trained.source_pattern, "source")
     targets = set(_matched(sheet, world.capabilities, trained.target_pattern).values())
     used = {*columns, *targets}
@@ -111,9 +112,9 @@ def _outside(tokens: Array, trained: Trained, world: World) -> list[str]:
     return notes
 
 
-def measured_for(made: Prediction, path: Path) -> Array:
+def measured_for(made: Prediction, path: AnyPath) -> Array:
     """What was measured for the rows of a forecast, (n, K), from a file with the same key and columns."""
-    sheet = read_sheet(path)
+    sheet = read_sheet(path).stripped()
     cells = tuple((text,) for text in made.label)
     own = Sheet(Path("the mixtures"), (made.key,), cells, tuple(range(2, 2 + len(cells))))
     if made.key not in sheet.header:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
+from readsim.files import AnyPath, Sheet, read_sheet
 from readsim.fitting.columns import (
     RESERVED,
     key_of,
@@ -17,7 +18,7 @@ from readsim.fitting.columns import (
     split_columns,
     strip,
 )
-from readsim.fitting.csv_table import Sheet, common_key, join_cells, read_sheet
+from readsim.fitting.joining import common_key, join_cells
 from readsim.fitting.units import Scale, read_targets, read_tokens
 
 TOLERANCE = 0.01
@@ -69,9 +70,9 @@ class Runs:
     notes: list[str] = field(default_factory=list)
 
 
-def read_run_table(runs: Path, targets: Path | None, options: Options) -> Runs:
+def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> Runs:
     """Read `runs`, joined with `targets` where given. Raises ConfigError for anything in doubt."""
-    sheet = read_sheet(runs)
+    sheet = read_sheet(runs).stripped()
     if targets is None:
         key = key_of(sheet, options.key)
         sheet, notes = one_size(sheet, options.size)
@@ -82,7 +83,7 @@ def read_run_table(runs: Path, targets: Path | None, options: Options) -> Runs:
         measured = sheet
     else:
         sheet, notes = one_size(sheet, options.size)
-        other, more = one_size(read_sheet(targets), options.size)
+        other, more = one_size(read_sheet(targets).stripped(), options.size)
         key = common_key(sheet, other, options.key)
         measured = join_cells(sheet, other, key)
         names = _columns(sheet, key, options.sources, "sources")
@@ -115,7 +116,7 @@ def read_run_table(runs: Path, targets: Path | None, options: Options) -> Runs:
         scale,
         *patterns_,
         key or "",
-        tuple(p.name for p in (runs, targets) if p is not None),
+        tuple(Path(p).name for p in (runs, targets) if p is not None),
         notes,
     )
 
@@ -211,7 +212,7 @@ def _look_swapped(
 ) -> bool:
     """Whether the second file reads as shares."""
     try:
-        read_tokens(measured, wanted, options.tolerance, options.budget)
+        read_tokens(measured, wanted, options.tolerance, options.budget or 1.0)
     except ConfigError:
         return False
     return True

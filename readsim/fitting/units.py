@@ -7,12 +7,9 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, ReadsimError
-from readsim.fitting.csv_table import Sheet
-from readsim.token_counts import parse_tokens, show_tokens
+from readsim.files import Sheet
+from readsim.token_counts import parse_tokens
 
-UNKNOWN_BUDGET = (
-    150_000_000.0  # tokens of a run where a file tells shares only: the default's largest
-)
 COUNTS = 1000.0  # rows that sum to at least this are token counts
 SUSPECT = 20.0  # points: a cell up to 1 in a column with such a median is a fraction among points
 UNITS = ("losses", "scores", "points")
@@ -24,7 +21,7 @@ def read_tokens(
     """Tokens (n, S) by source, and what was done to get them.
 
     Rows are shares (sums near 1, or near 100 in all rows) or counts. Shares are multiplied by the
-    column `tokens`, by `budget`, or by UNKNOWN_BUDGET. Raises ConfigError with line and column.
+    column `tokens` or by `budget`. Raises ConfigError with line and column, or asking for `budget`.
     """
     cells = sheet.numbers(columns)
     for i, j in np.argwhere(cells < 0.0):
@@ -53,12 +50,12 @@ def read_tokens(
         notes.append(f"shares summed to {low:.4g}..{high:.4g}: renormalised to 1")
     shares = cells / np.where(untrained, 1.0, sums)[:, None]
     if runs is None and budget is None:
-        notes.append(
-            f"no `tokens` column and no --tokens: each run is taken as {show_tokens(UNKNOWN_BUDGET)} "
-            "tokens"
+        raise ConfigError(
+            f"{sheet.path}: shares do not say how many tokens a run was trained on: give --tokens, such as "
+            "1B (`budget` from Python), or a column `tokens`"
         )
     if runs is None:
-        runs = np.full(len(sums), UNKNOWN_BUDGET if budget is None else budget)
+        runs = np.full(len(sums), budget)
     return shares * runs[:, None], notes
 
 
@@ -103,11 +100,12 @@ class Scale:
     """How the columns of a file and profiles go over into each other.
 
     unit `losses`: profile = -loss. `scores`, `points`: profile = score (/ 100); columns in `lower`
-    (places) are error rates, profile = 1 - error.
+    (places) are error rates, profile = 1 - error. `lowest` is the lowest score, see `ProfileScale`.
     """
 
     unit: str
     lower: tuple[int, ...] = ()
+    lowest: float = 0.0
 
     def profiles(self, cells: Array) -> Array:
         """Cells (n, K) to profiles."""

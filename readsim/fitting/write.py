@@ -117,7 +117,11 @@ def documented(fitted: Fitted, runs: Runs, warnings: Sequence[str]) -> World:
         "held_out_spearman": f"mean {mean:.4f}",
         "bounds": (
             f"start{known}; ceiling: what endless training would bring (fitted); "
-            + ("losses are negated, without a floor" if not fitted.world.is_score else "floor 0")
+            + (
+                "losses are negated, without a floor"
+                if not fitted.world.is_score
+                else f"floor {runs.scale.lowest:g}"
+            )
         ),
         "noise": f"items give the noise of the runs, from {which}",
         "caveat": "fitted to runs of one student and one kind of training: says nothing of others",

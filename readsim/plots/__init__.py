@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import readsim.plots.any_backend  # noqa: F401  # before anything that loads matplotlib
 from readsim.plots.allocation import draw_allocation
 from readsim.plots.spillover import draw_spillover
 from readsim.plots.style import save, sober

@@ -12,23 +12,24 @@ def draw_profile(log: Log) -> Figure:
     """One small panel per capability: the probe's score over tokens, the share of tokens its source got,
     and the change that the test split measured, with a 95 % interval.
 
-    The log is of one run, which need not be over. Points are 100 x score.
+    The log is of one run, which need not be over. Scores are shown in points, losses as they are.
     """
     header, columns = log.header, log.visible
     names = [header.capabilities[j] for j in columns]
     spent = np.array([0, *(row.spent for row in log.steps)])
-    profile = 100.0 * np.array([log.starts[0].profile, *(row.profile for row in log.steps)])
+    unit = header.scale.factor
+    profile = unit * np.array([log.starts[0].profile, *(row.profile for row in log.steps)])
     box = Box(1.7, 1.05, left=0.42, right=0.28, top=0.3, bottom=0.28)
     margins = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
     figure, axes = panels(len(names), box, columns=4, margins=margins)
     marks = [
-        (profile[0] + 100.0 * row.final_change[columns], 196.0 * row.final_change_sd[columns])
+        (profile[0] + unit * row.final_change[columns], 1.96 * unit * row.final_change_sd[columns])
         for row in log.finals
     ]
     ends = [end for level, bar in marks for end in (level - bar, level + bar)]
     everything = np.concatenate([profile, *(end[None] for end in ends)])
     low, high = float(everything.min()), float(everything.max())
-    room = max(0.08 * (high - low), 1.0)
+    room = max(0.08 * (high - low), 0.01 * unit)
     for k, (name, panel) in enumerate(zip(names, axes, strict=True)):
         if name in header.sources and log.steps:
             at = header.sources.index(name)
@@ -54,8 +55,8 @@ def draw_profile(log: Log) -> Figure:
         panel.locator_params(axis="x", nbins=4)
     footnote(
         figure,
-        "Line: score on the probe split, in points, over student tokens; dotted: its start. Grey: share "
-        "of the tokens that trained this capability's own source (full height: all). Mark: start "
+        f"Line: score on the probe split, in {header.scale.shown}, over student tokens; dotted: its start. "
+        "Grey: share of the tokens that trained this capability's own source (full height: all). Mark: start "
         "plus the change measured on the test split, 95 % interval over items.",
     )
     return figure

@@ -8,7 +8,7 @@ from readsim.plots.labels import label_points
 from readsim.plots.style import FAINT, Box, footnote, looks, panels
 from readsim.stats.intervals import half_width
 from readsim.summary.grid import Grid
-from readsim.summary.results import is_loss
+from readsim.summary.results import declared_scale
 from readsim.token_counts import show_tokens
 
 
@@ -18,7 +18,8 @@ def draw_spillover(grid: Grid) -> Figure:
     Bars are 95 % intervals over seeds. The dotted line is the noise floor of the spillover: what it
     shows when nothing changes but the measurement. Needs capabilities other than the target.
     """
-    scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
+    declared = declared_scale(grid.frame)
+    scale, unit = declared.factor, declared.shown
     across, up, floor = (
         scale * grid.by_seed(name) for name in ("negative", "on_target", "negative_floor")
     )

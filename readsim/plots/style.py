@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from readsim.allocators.registry import base_name
+from readsim.tree_file import write_atomic
 
 # Okabe and Ito (2008); the yellow is for areas only
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -160,12 +161,18 @@ def room_for(names: Iterable[str], size: float = 7.0) -> float:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write PDF, PNG and SVG, without dates."""
-    paths = [stem.with_suffix(suffix) for suffix in (".pdf", ".png", ".svg")]
-    figure.savefig(paths[0], metadata={"CreationDate": None})
-    figure.savefig(paths[1])
-    paths[2].write_bytes(to_svg(figure))
-    return paths
+    """Write PDF, PNG and SVG, without dates, each whole or not at all."""
+    written = []
+    for suffix, metadata in (
+        (".pdf", {"CreationDate": None}),
+        (".png", {}),
+        (".svg", {"Date": None}),
+    ):
+        buffer = BytesIO()
+        figure.savefig(buffer, format=suffix[1:], metadata=metadata)
+        written.append(stem.with_suffix(suffix))
+        write_atomic(written[-1], buffer.getvalue())
+    return written
 
 
 def to_svg(figure: Figure) -> bytes:

@@ -13,7 +13,7 @@ from readsim.plots.style import Box, footnote, looks, panels, room_for
 from readsim.runs.read_logs import Log
 from readsim.stats.intervals import half_width
 from readsim.summary.grid import Grid
-from readsim.summary.results import is_loss
+from readsim.summary.results import declared_scale
 from readsim.summary.table import REFERENCE
 from readsim.token_counts import show_tokens
 
@@ -27,7 +27,8 @@ def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:
     the differences, and for the gains where nothing can be paired.
     """
     curves = utility_curves(logs, grid)
-    scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
+    declared = declared_scale(grid.frame)
+    scale, unit = declared.factor, declared.shown
     gain, final = scale * curves.gain, scale * curves.final
     names = grid.allocators
     paired = REFERENCE in names and len(names) > 1

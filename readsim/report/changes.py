@@ -12,7 +12,7 @@ from readsim.runs.read_logs import Log
 from readsim.stats import benjamini_hochberg, t_test
 from readsim.stats.intervals import half_width
 from readsim.summary.grid import Grid
-from readsim.summary.results import is_loss
+from readsim.summary.results import declared_scale
 from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
 
@@ -115,7 +115,8 @@ def final_changes(logs: Sequence[Log], grid: Grid) -> tuple[Array, Array]:
 def changes_section(logs: Sequence[Log], grid: Grid) -> Section:
     """A heat map per budget of means over tasks; the drops on single tasks that are significant."""
     change, sd = final_changes(logs, grid)
-    scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
+    declared = declared_scale(grid.frame)
+    scale, unit = declared.factor, declared.shown
     maps = [_map(logs, grid, b, change[b], sd[b], scale, unit) for b in range(len(grid.budgets))]
     single = effects(change, sd)  # over budgets, allocators, tasks and capabilities
     return Section(

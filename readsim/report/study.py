@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from readsim.errors import ConfigError
+from readsim.files import read_settings
 from readsim.report.render import (
     Code,
     Facts,
@@ -44,12 +45,7 @@ AGREES = {True: "yes", False: "no", None: "-"}
 def read_study(folder: Path) -> dict[str, Any]:
     """The content of `folder`/study.json. Raises ConfigError, naming file and field, for anything else."""
     path = folder / FILE
-    try:
-        study = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(study, dict):
-        raise ConfigError(f"{path}: expected an object")
+    study = read_settings(path)
     for name in TEXTS:
         _check(path, name, study.get(name), str)
     _check(path, "provenance", study.get("provenance"), dict)

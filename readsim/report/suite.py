@@ -9,6 +9,7 @@ import pandas as pd
 
 from readsim.allocators.registry import is_oracle
 from readsim.errors import RunLogError
+from readsim.files.frame import read_frame
 from readsim.plots.style import sober, to_svg
 from readsim.report.provenance import listed, seeds_text, unique, versions_of
 from readsim.report.reading import Group, read_groups
@@ -46,7 +47,7 @@ def suite_part(folders: Sequence[Path]) -> Part:
     missing = sorted(set(SCALE) - set(runs["allocator"]))
     if missing:
         raise RunLogError(f"{folders[0].parent}: scores need runs of {', '.join(missing)}")
-    times = [pd.read_csv(p.timings) for p in places if p.timings is not None]
+    times = [read_frame(p.timings) for p in places if p.timings is not None]
     timings = pd.concat(times, ignore_index=True) if times else pd.DataFrame(columns=list(TIMINGS))
     scores = scores_of(runs, timings)
     table = suite_table(scores)

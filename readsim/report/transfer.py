@@ -10,7 +10,7 @@ from readsim.report.changes import coloured, decimals_of, effects, final_changes
 from readsim.report.render import Section, Table, text_cells
 from readsim.runs.read_logs import Log
 from readsim.summary.grid import Grid
-from readsim.summary.results import is_loss
+from readsim.summary.results import declared_scale
 from readsim.token_counts import show_tokens
 
 TITLE = "Transfer"
@@ -76,7 +76,8 @@ def _map(
     logs: Sequence[Log], grid: Grid, alone: dict[str, str], sources: Sequence[str], b: int
 ) -> Table:
     header, budget = logs[0].header, grid.budgets[b]
-    scale, unit = (1.0, "loss") if is_loss(grid.frame) else (100.0, "points")
+    declared = declared_scale(grid.frame)
+    scale, unit = declared.factor, declared.shown
     change, sd = (part[b, grid.allocators.index(ONE_HOT)] for part in final_changes(logs, grid))
     found = effects(
         matrix(change, alone, grid.tasks, sources), matrix(sd, alone, grid.tasks, sources)

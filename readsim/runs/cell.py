@@ -10,7 +10,7 @@ from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.backend import OffersWorld
 from readsim.envs.env import DistillEnv
-from readsim.runs.identity import allocator_name, digest_of, settings_of
+from readsim.runs.identity import allocator_name, code_of_allocator, digest_of, settings_of
 from readsim.worlds import World, world_to_dict
 from readsim.worlds.task import AnyTask, Task
 
@@ -34,6 +34,8 @@ class Cell:
     name         what the allocator is called; None: as `allocator_name` says
     settings     passed to a named allocator
     requirement  a mode of `readsim.envs.requirement_modes`, or None for the task's own
+    code         see `header_of`; None: as `code_of_allocator` says where the cell is run. Of an instance
+                 it is found where the instance was made: a worker does not know its script
     """
 
     world: World | str
@@ -45,6 +47,7 @@ class Cell:
     settings: dict[str, Any] = field(default_factory=dict)
     requirement: str | None = None
     name: str | None = None
+    code: Mapping[str, str] | None = None
 
     @property
     def allocator_name(self) -> str:
@@ -76,6 +79,7 @@ class Cell:
     def header(self, world: World) -> dict[str, Any]:
         """The configuration of the log; `world` is the cell's."""
         env, known = self.make_env(world), isinstance(self.allocator, str)
+        code = code_of_allocator(self.make_allocator()) if self.code is None else self.code
         return header_of(
             env,
             task=self.task_name,
@@ -83,6 +87,7 @@ class Cell:
             settings=self.settings if known else settings_of(self.make_allocator()),
             seeds=self.seeds,
             told=self.requirement,
+            code=code,
             **(
                 {} if isinstance(self.task, str) else {"weights": env.episode.task.weights.tolist()}
             ),
@@ -121,6 +126,7 @@ def header_of(
     seeds: Sequence[int],
     settings: Mapping[str, Any] | None = None,
     told: str | None = None,
+    code: Mapping[str, str] | None = None,
     identity: tuple[str, str] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
@@ -128,6 +134,7 @@ def header_of(
 
     task, allocator  what they are called
     told             the requirement mode, if it is not the task's own
+    code             digests of the user's own files that the allocator is made of, by module
     identity         name and digest of what is trained; None for a simulated world, which has its own
     more             further fields
     """
@@ -151,6 +158,8 @@ def header_of(
         "seeds": list(seeds),
         **more,
         **({} if told is None else {"told": told}),
+        **({"code": dict(code)} if code else {}),
+        **({"scale": scale} if (scale := episode.scale.table()) else {}),
     }
     return {key: facts[key] for key in dict.fromkeys((*order, *facts)) if key in facts}
 

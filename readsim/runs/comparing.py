@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from readsim.runs.rows import RunHeader
 
 # One comparison: these are the same in all its logs.
-SHARED = ("world", "world_digest", "steps", "sources", "capabilities", "hidden")
+SHARED = ("world", "world_digest", "steps", "sources", "capabilities", "hidden", "unit")
 
 # What a real run's manifest says of its method of distillation: runs that differ in it are compared.
 METHOD = ("method", "signal", "objective")

@@ -1,10 +1,15 @@
 """What a folder of runs holds beside its logs: whose it is, and timings."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, RunLogError
+from readsim.files.frame import read_frame
 from readsim.runs.cell import Cell, world_digest
+from readsim.runs.comparing import differences
+from readsim.runs.log_schema import plain, read_content
+from readsim.tree_file import write_frame
 from readsim.worlds import load_world
 
 
@@ -17,13 +22,58 @@ def refuse_other_runs(out: Path, cells: Sequence[Cell]) -> None:
             f"--out {str(out)!r} holds {len(others)} run logs of another comparison "
             f"(such as {others[0]}): choose another folder"
         )
-    if (out / "world.toml").is_file():
-        here, asked = load_world(out / "world.toml"), load_world(cells[0].world)
-        if world_digest(here) != world_digest(asked):
+    asked = load_world(cells[0].world)
+    for name in sorted(
+        wanted
+    ):  # the logs say whose they are; world.toml is a copy, which may be damaged
+        path = out / "runs" / name
+        if not path.is_file():
+            continue
+        known = read_content(path).header["config"]
+        if known.get("world_digest") != world_digest(asked):
             raise ConfigError(
-                f"--out {str(out)!r} holds runs in another world ({here.name}, not {asked.name}): "
+                f"--out {str(out)!r} holds runs in another world ({known.get('world')}"
+                f"{', with other numbers' if known.get('world') == asked.name else f', not {asked.name}'}): "
                 "choose another folder"
             )
+
+
+def set_aside(out: Path, cells: Sequence[Cell], *, fresh: bool = False) -> list[str]:
+    """Make room for runs whose allocator's code, or a file that it loads, is another now: their logs become
+    `NAME.jsonl.replaced`, and each such allocator is a sentence of the answer. With `fresh` all logs of the
+    cells, without a word.
+
+    Raises RunLogError for a log that cannot be read or moved.
+    """
+    changed: dict[str, list[str]] = {}
+    for cell in cells:
+        path = out / "runs" / cell.file_name
+        if not path.exists():
+            continue
+        found = [] if fresh else _changed_code(path, cell)
+        if fresh or found:
+            try:
+                path.replace(path.with_name(path.name + ".replaced"))
+            except OSError as error:
+                raise RunLogError(f"cannot move run log {path}: {error}") from error
+        if found:
+            changed[cell.allocator_name] = found
+    return [
+        f"{name}: {', '.join(parts)} changed since its runs in {out}: they are run again (the old logs "
+        "end in .replaced)"
+        for name, parts in changed.items()
+    ]
+
+
+def _changed_code(path: Path, cell: Cell) -> list[str]:
+    """What has another digest in a log, by name; nothing where more than that differs."""
+    known = read_content(path).header["config"]
+    now = plain(cell.header(load_world(cell.world)), "config")
+    found = differences(known, now)
+    if not found or any(not one.name.startswith("code") for one in found):
+        return []
+    both = (known.get("code", {}), now.get("code", {}))
+    return sorted(n for n in both[0].keys() | both[1].keys() if both[0].get(n) != both[1].get(n))
 
 
 def write_timings(path: Path, seconds: dict[Cell, float]) -> None:
@@ -42,8 +92,12 @@ def write_timings(path: Path, seconds: dict[Cell, float]) -> None:
     ]
     table = pd.DataFrame(rows)
     if path.is_file():
-        old = pd.read_csv(path).set_index(["allocator", "task", "budget"])["seconds"]
-        keys = pd.MultiIndex.from_frame(table[["allocator", "task", "budget"]])
-        before = old.reindex(keys).fillna(0.0).to_numpy()
-        table["seconds"] = table["seconds"].where(table["seconds"] > 0, before)
-    table.to_csv(path, index=False)
+        index = ["allocator", "task", "budget"]
+        try:
+            old = read_frame(path, [*index, "seconds"]).set_index(index)["seconds"]
+            keys = pd.MultiIndex.from_frame(table[index])
+            before = old.astype(float).reindex(keys).fillna(0.0).to_numpy()
+            table["seconds"] = table["seconds"].where(table["seconds"] > 0, before)
+        except (ConfigError, ValueError) as error:
+            warnings.warn(f"{error}: seconds of earlier runs are lost", stacklevel=2)
+    write_frame(path, table)

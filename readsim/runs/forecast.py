@@ -118,13 +118,13 @@ def foretell(
     draws = generator(0, "test").standard_normal((DRAWS, 1, k))
     measured = final + draws * np.hypot(probe.deviation(final), world_sd)
     if world.is_score:
-        measured = measured.clip(0.0, 1.0)
+        measured = measured.clip(world.scale.low, 1.0)
     true = np.column_stack([final, chosen.utility(final)])
     seen = np.concatenate([measured, chosen.utility(measured)[..., None]], axis=-1)
     noise_sd = np.sqrt(seen.var(axis=0, ddof=1).mean(axis=0))
     mean, seed_sd = true.mean(axis=0), true.std(axis=0, ddof=1)
     low, high = interval(mean, seed_sd, noise_sd, seeds)
     if world.is_score:
-        low, high = low.clip(0.0, 1.0), high.clip(0.0, 1.0)
+        low, high = (ends.clip(world.scale.low, 1.0) for ends in (low, high))
     names = (*world.capabilities, "utility")
     return Outlook(world.name, seeds, names, mean, low, high, seed_sd, noise_sd, world_sd)

@@ -9,9 +9,9 @@ from readsim.allocators.registry import load_allocator
 from readsim.backend import Backend, OffersManifest
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
-from readsim.named import build, find, split_name
+from readsim.named import build, code_of, file_digests, find, split_name
 from readsim.runs.cell import file_name, header_of, log_place, task_name
-from readsim.runs.identity import digest_of
+from readsim.runs.identity import code_of_allocator, digest_of
 from readsim.runs.log_schema import plain
 from readsim.runs.loop import setup_for
 from readsim.runs.one import run_one
@@ -112,6 +112,7 @@ def run_backend(
         allocator=allocator,
         seeds=[seed],
         told=requirement,
+        code=code_of_allocator(chosen) | code_of(factory.make) | file_digests(factory.settings),
         weights=env.episode.task.weights.tolist(),
         **factory.header_fields(backend),
     )

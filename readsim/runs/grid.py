@@ -10,7 +10,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, task_name
-from readsim.runs.identity import allocator_name
+from readsim.runs.identity import allocator_name, code_of_allocator
 from readsim.runs.one import run_one
 from readsim.runs.parallel import in_order
 from readsim.token_counts import AnyBudget, parse_tokens
@@ -107,7 +107,17 @@ def make_cells(
             DistillEnv(loaded, task, budget, steps=steps, requirement=requirement)
     kept = world if isinstance(world, World) else str(world)
     return [
-        Cell(kept, task, budget, steps, allocator, tuple(seeds), requirement=requirement, name=name)
+        Cell(
+            kept,
+            task,
+            budget,
+            steps,
+            allocator,
+            tuple(seeds),
+            requirement=requirement,
+            name=name,
+            code=code_of_allocator(allocator) if isinstance(allocator, Allocator) else None,
+        )
         for budget in amounts
         for task in chosen
         for name, allocator in called

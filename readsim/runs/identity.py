@@ -9,6 +9,7 @@ from typing import Any
 from readsim.allocators.base import Allocator
 from readsim.allocators.modifiers import Modified
 from readsim.errors import RunLogError
+from readsim.named import code_of
 from readsim.runs.log_schema import plain
 
 MOST_ATTRIBUTES = 30  # of an object that is written out; a trained network has more
@@ -39,6 +40,11 @@ def settings_of(allocator: Allocator) -> dict[str, Any]:
     class alone, see `unrecorded`.
     """
     return _described(allocator, [])
+
+
+def code_of_allocator(allocator: Allocator) -> dict[str, str]:
+    """See `readsim.named.code_of`: of the allocator inside its modifiers."""
+    return code_of(allocator.inner if isinstance(allocator, Modified) else allocator)
 
 
 def unrecorded(allocator: Allocator) -> list[str]:

@@ -5,6 +5,7 @@ A kill loses at most the rows of the append in flight.
 
 import contextlib
 import functools
+import hashlib
 import io
 import os
 import platform
@@ -21,12 +22,15 @@ import numpy as np
 from readsim.errors import RunLogError
 from readsim.runs.comparing import differences
 from readsim.runs.log_schema import (
+    DIGEST,
     SCHEMA,
     Row,
     check_header,
     checked_row,
     checked_seed,
+    digest_line,
     encode_line,
+    header_line,
     plain,
     read_content,
 )
@@ -42,12 +46,14 @@ class RunLog:
     One writer a file: an append that finds bytes of another writer is refused.
     """
 
-    def __init__(self, path: Path, header: Row, torn_bytes: int) -> None:
+    def __init__(self, path: Path, header: Row, torn_bytes: int, sealed: bool = False) -> None:
         self.path = path
         self.header = header
+        self.sealed = sealed  # whether it is over, and ends with its digest
         self.torn_bytes = torn_bytes  # of an incomplete last line, cut when the log was opened
         try:
             self._file = path.open("ab", buffering=0)
+            self._digest = hashlib.sha256(b"".join(self._row_lines()))
             self._length = os.fstat(self._file.fileno()).st_size
         except OSError as error:
             raise RunLogError(f"cannot write run log {path}: {error}") from error
@@ -68,7 +74,7 @@ class RunLog:
             "git": git_revision(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        line = encode_line(check_header(header, str(path)))
+        line = header_line(check_header(header, str(path)))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("xb", buffering=0)
@@ -111,12 +117,31 @@ class RunLog:
                     os.fsync(file.fileno())
             except OSError as error:
                 raise RunLogError(f"cannot repair run log {path}: {error}") from error
-        return cls(path, content.header, content.torn_bytes)
+        return cls(path, content.header, content.torn_bytes, content.sealed)
 
     @property
     def rows(self) -> list[Row]:
         """Every row of the log, read from the file anew at each call."""
         return read_content(self.path).rows
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the rows as they are written."""
+        return self._digest.hexdigest()
+
+    def digest_of_rows(self, count: int) -> str:
+        """What `digest` was when the log had this many rows."""
+        return hashlib.sha256(b"".join(self._row_lines()[:count])).hexdigest()
+
+    def _row_lines(self) -> list[bytes]:
+        lines = self.path.read_bytes().splitlines(keepends=True)[1:]
+        return [line for line in lines if not line.startswith(DIGEST)]
+
+    def seal(self) -> None:
+        """End a log that is over with its digest; nothing can be appended then."""
+        if not self.sealed:
+            self._put(digest_line(self.digest))
+            self.sealed = True
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows durably: all of them, or none if an error is raised.
@@ -131,8 +156,12 @@ class RunLog:
         if self._file.closed:
             raise RunLogError(f"run log {self.path} is closed")
         data = b"".join(encode_line(checked_row(row, f"rows[{i}]")) for i, row in enumerate(rows))
-        if not data:
-            return
+        if data and self.sealed:
+            raise RunLogError(f"run log {self.path} is over: it ends with its digest")
+        if data:
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
         descriptor = self._file.fileno()
         size = os.fstat(descriptor).st_size
         if size != self._length:
@@ -151,6 +180,7 @@ class RunLog:
                 ) from error
             raise
         self._length += len(data)
+        self._digest.update(data)
 
     def rewind(self, keep: int) -> None:
         """Cut the rows after the first `keep`; they are kept in `PATH.cut`, which grows.
@@ -171,6 +201,7 @@ class RunLog:
         except OSError as error:
             raise RunLogError(f"cannot rewind run log {self.path}: {error}") from error
         self._length -= len(rest)
+        self._digest = hashlib.sha256(b"".join(lines[1 : keep + 1]))
 
     def close(self) -> None:
         """Refuse further appends. Nothing is pending: each append is on disk when it returns."""

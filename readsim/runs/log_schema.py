@@ -1,11 +1,14 @@
 """The format of a run log: what its lines are, and the checks that reading and writing share.
 
-Line 1 is the header `{"kind": "header", "schema", "config", "seeds", "versions", "git",
-"created"}`; every other line is a row, an object with at least `kind` (one of `ROW_KINDS`) and an
-integer `seed`. A line counts once its newline is written. The text is strict JSON in ASCII, so
-every reader of JSON lines can read it.
+Line 1 is the header `{"kind": "header", "schema", "config", "seeds", "versions", "git", "created",
+"sha256"}`, whose last field is the digest of the others; a log that is over ends with `{"kind":
+"digest", "sha256"}`, the digest of its rows. These two find a damage that leaves a readable log; older logs
+lack them. Every other line is a row, an object with at least `kind` (one of `ROW_KINDS`) and an integer
+`seed`. A line counts once its newline is written. The text is strict JSON in ASCII, so every reader of
+JSON lines can read it.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -18,6 +21,8 @@ from readsim.errors import RunLogError, SchemaError, nearest
 
 SCHEMA = 1
 ROW_KINDS = ("start", "step", "final")
+HEADER_FIELDS = ("kind", "schema", "config", "seeds", "versions", "git", "created", "sha256")
+DIGEST = b'{"kind":"digest",'
 
 Row = dict[str, Any]
 
@@ -65,13 +70,14 @@ class Content(NamedTuple):
     rows: list[Row]
     complete_bytes: int  # up to and with the last newline
     torn_bytes: int  # after it
+    sealed: bool = False  # whether it ends with its digest
 
 
 def read_content(path: Path) -> Content:
     """Everything in a log, checked line by line. A last line without its newline is torn.
 
     Raises SchemaError if a newer readsim wrote the log, RunLogError if the file is missing, has no
-    header or has a broken line (with its number).
+    header, has a broken line (with its number), or is not what its digest says.
     """
     if not path.is_file():
         found = "is not a file" if path.exists() else "does not exist"
@@ -79,6 +85,7 @@ def read_content(path: Path) -> Content:
     header: Row | None = None
     rows: list[Row] = []
     complete = torn = 0
+    digest, sealed = hashlib.sha256(), False
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -86,10 +93,16 @@ def read_content(path: Path) -> Content:
                     torn = len(line)
                     break
                 where = f"{path}, line {number}"
-                if header is None:
-                    header = check_header(_parse(line, where), where)
+                if sealed:
+                    raise RunLogError(f"{where}: a line after the log's digest")
+                if line.startswith(DIGEST):
+                    _check_digest(line, digest.hexdigest(), where)
+                    sealed = True
+                elif header is None:
+                    header = _check_whole(check_header(_parse(line, where), where), line, where)
                 else:
                     rows.append(_check_row(_parse(line, where), where))
+                    digest.update(line)
                 complete += len(line)
     except OSError as error:
         raise RunLogError(f"cannot read run log {path}: {error}") from error
@@ -97,7 +110,41 @@ def read_content(path: Path) -> Content:
         raise RunLogError(
             f"{path} has no complete header line, so it holds no rows: delete it to start again"
         )
-    return Content(header, rows, complete, torn)
+    if sealed and torn:
+        raise RunLogError(f"{path}: {torn} bytes after the log's digest")
+    return Content(header, rows, complete, torn, sealed)
+
+
+def header_line(header: Row) -> bytes:
+    """The first line of a log: the header with its own digest."""
+    sha256 = hashlib.sha256(encode_line(header)).hexdigest()
+    return encode_line({**header, "sha256": sha256})
+
+
+def _check_whole(header: Row, line: bytes, where: str) -> Row:
+    """The header without its digest. Raises RunLogError where that is not of this line."""
+    if "sha256" not in header:
+        return header
+    rest = {key: value for key, value in header.items() if key != "sha256"}
+    if line != header_line(rest):
+        raise RunLogError(
+            f"{where}: the log is damaged: its header is not what its own sha256 says. Move the log away to "
+            "run it again"
+        )
+    return rest
+
+
+def digest_line(sha256: str) -> bytes:
+    """The last line of a log that is over; `sha256` of its rows, as they are written."""
+    return encode_line({"kind": "digest", "sha256": sha256})
+
+
+def _check_digest(line: bytes, found: str, where: str) -> None:
+    if line != digest_line(found):
+        raise RunLogError(
+            f"{where}: the log is damaged: the SHA-256 of its rows is {found[:16]}..., "
+            f"the line says {line[:60]!r}. Move the log away to run it again"
+        )
 
 
 def _parse(line: bytes, where: str) -> Row:
@@ -126,6 +173,8 @@ def check_header(header: Row, where: str) -> Row:
             f"{where}: the log has schema {schema}, this readsim reads up to {SCHEMA}: "
             "use a newer readsim"
         )
+    if strange := [key for key in header if key not in HEADER_FIELDS]:
+        raise RunLogError(f"{where}: the header has {strange[0]!r}, which no readsim writes")
     if not isinstance(header.get("config"), dict) or not isinstance(header.get("seeds"), list):
         raise RunLogError(f"{where}: the header must have a config (object) and seeds (list)")
     return header

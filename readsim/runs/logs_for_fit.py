@@ -14,7 +14,7 @@ from readsim.runs.comparing import differences
 from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import FinalRow, StartRow, StepRow
 
-ONE_WORLD = ("sources", "capabilities", "world_digest")
+ONE_WORLD = ("sources", "capabilities", "world_digest", "unit")
 
 
 def is_log(path: Path) -> bool:
@@ -43,6 +43,12 @@ def fit_table(path: Path) -> Runs:
             raise ConfigError(
                 f"{path}: source {name!r} was never trained on: nothing to learn of it"
             )
+    notes = [f"{len(runs)} runs of {len(logs)} logs"]
+    declared = min((log.header.scale for log in logs), key=lambda scale: scale.lowest)
+    lowest = declared.lowest
+    if doubts := declared.doubts(profiles):
+        notes += doubts
+        lowest = min(lowest, float(np.nanmin(profiles)))  # else there would be no law of them
     return Runs(
         tuple(p.label for p in points),
         first.sources,
@@ -50,9 +56,9 @@ def fit_table(path: Path) -> Runs:
         tokens,
         profiles,
         np.array([runs.index(p.run) for p in points]),
-        Scale("scores" if np.nanmin(profiles) >= 0.0 else "losses"),
+        Scale("scores" if declared.is_score else "losses", lowest=lowest),
         files=tuple(log.path.name for log in logs),
-        notes=[f"{len(runs)} runs of {len(logs)} logs"],
+        notes=notes,
     )
 
 

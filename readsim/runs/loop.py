@@ -1,7 +1,9 @@
 """The one loop: command line, studies and tests all run allocators through it."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,6 +22,7 @@ from readsim.arrays import Array
 from readsim.backend import (
     DurableBackend,
     OffersAlignment,
+    OffersSamples,
     OffersSourceSizes,
     OffersTeacher,
     OffersWorld,
@@ -29,6 +32,7 @@ from readsim.envs.env import DistillEnv, Observation
 from readsim.envs.episode import source_prior
 from readsim.envs.offline_pool import offline_pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.runs.blame import blaming, check_state, is_usual, read_only, warn_of_shares
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
 
@@ -48,6 +52,7 @@ class Run:
     observation: Observation
     state: State = None
     previous: Array | None = None
+    last: Transition | None = None  # of this process
     step: int = 0
     over: bool = False
 
@@ -86,7 +91,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
         reward=episode.reward,
         history=episode.history,
         seed=seed,
-        scores=episode.scores,
+        scores=episode.scale.is_score,
+        lowest=episode.scale.lowest,
         pools=pools,
         **extras,
     )
@@ -157,11 +163,12 @@ def rollout(
         for env, seed in zip(envs, seeds, strict=True):
             observation, _ = env.reset(seed=seed)
             runs.append(Run(env, setup_for(env, allocator, seed), observation))
-        with watch:
+        first = [_start(run) for run in runs]
+        with watch.blame(allocator, runs), watch:
             states = allocator.init_many([run.setup for run in runs])
+        check_state(allocator, states[0] if states else None)
         for run, state in zip(runs, states, strict=True):
             run.state = state
-        first = [_start(run) for run in runs]
         _record(first, runs, rows, log, checkpoint)
     while active := [run for run in runs if not run.over]:
         new = _round(active, allocator, watch)
@@ -172,10 +179,17 @@ def rollout(
 
 
 def _start(run: Run) -> Row:
-    row = {"kind": "start", "seed": run.setup.seed, "profile": run.env.profile}
+    """Made before the allocator begins, which may train and measure (an offline pool)."""
+    row = {"kind": "start", "seed": run.setup.seed, "profile": run.env.profile, **_sampled(run.env)}
     if not np.array_equal(run.setup.requirement, run.env.episode.task.requirement):
         row["requirement"] = run.setup.requirement
     return row
+
+
+def _sampled(env: DistillEnv) -> Row:
+    """What the backend shows of its last probe, as plain data; nothing where it shows none."""
+    found = env.backend.probe_samples() if isinstance(env.backend, OffersSamples) else ()
+    return {"samples": [sample._asdict() for sample in found]} if found else {}
 
 
 def _told(run: Run) -> Setup:
@@ -188,9 +202,11 @@ def _told(run: Run) -> Setup:
 
 
 class _Watch:
-    """Wall time spent inside the allocator; never part of a row."""
+    """Wall time spent inside the allocator, which is never part of a row, and what was said of it."""
 
     seconds = 0.0
+    odd = False  # shares that had to be changed
+    now: Sequence[Run] = ()
 
     def __enter__(self) -> None:
         self._since = time.perf_counter()
@@ -198,53 +214,86 @@ class _Watch:
     def __exit__(self, *_: object) -> None:
         self.seconds += time.perf_counter() - self._since
 
+    def blame(self, allocator: Allocator, runs: Sequence[Run]) -> AbstractContextManager[None]:
+        """What the allocator raises inside names it, the task, the step, and the runs in `now`."""
+        self.now = runs
+        return blaming(
+            allocator, lambda: [(r.env.episode.task.name, r.setup.seed, r.step) for r in self.now]
+        )
+
+
+def _context(run: Run) -> Context:
+    """What the allocator sees: it can write into none of it."""
+    seen = run.observation
+    return Context(
+        setup=run.setup,
+        step=run.step,
+        profile=read_only(seen["profile"]) if run.last is None else run.last.profile,
+        budget_left=float(seen["budget_left"][0]),
+        history=read_only(seen.get("history", _NO_HISTORY)),
+        previous=_previous(run),
+    )
+
+
+def _previous(run: Run) -> Array:
+    if run.last is not None:
+        return run.last.allocation
+    return read_only(run.setup.prior if run.previous is None else run.previous)
+
+
+_NO_HISTORY = np.zeros(0)
+
 
 def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
     """One decision of every active run."""
     for run in active:
         run.setup = _told(run)
-    contexts = [
-        Context(
-            setup=run.setup,
-            step=run.step,
-            profile=run.observation["profile"],
-            budget_left=float(run.observation["budget_left"][0]),
-            history=run.observation.get("history", np.zeros(0)),
-            previous=run.setup.prior if run.previous is None else run.previous,
-        )
-        for run in active
-    ]
-    with watch:
-        chosen = allocator.select_many([run.state for run in active], contexts)
-    transitions: list[Transition] = []
-    rows: list[Row] = []
-    finals: list[Row] = []
-    for run, context, allocation in zip(active, contexts, chosen, strict=True):
-        run.observation, reward, run.over, _, info = run.env.step(
-            np.asarray(allocation, dtype=np.float64)
-        )
-        run.step += 1
-        run.previous = info["allocation"]
-        every = max(1, run.env.episode.steps // DEV_CHECKPOINTS)
-        dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
-        after = run.observation["profile"]
-        transitions.append(
-            Transition(
-                context, info["allocation"], reward, info["change"], after, info["tokens"], dev
+    contexts = [_context(run) for run in active]
+    with watch.blame(allocator, active):
+        with watch:
+            chosen = allocator.select_many([run.state for run in active], contexts)
+        transitions: list[Transition] = []
+        rows: list[Row] = []
+        finals: list[Row] = []
+        for run, context, allocation in zip(active, contexts, chosen, strict=True):
+            watch.now = [run]
+            asked = np.asarray(allocation, dtype=np.float64)
+            run.observation, reward, run.over, _, info = run.env.step(asked)
+            given = info["allocation"]
+            if not (watch.odd or is_usual(asked)):
+                watch.odd = True
+                warn_of_shares(allocator, run.setup.seed, run.step, asked, given)
+            run.step += 1
+            run.previous = given
+            every = max(1, run.env.episode.steps // DEV_CHECKPOINTS)
+            dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
+            after, change = run.observation["profile"], info["change"]
+            run.last = Transition(
+                context,
+                read_only(given),
+                reward,
+                read_only(change),
+                read_only(after),
+                info["tokens"],
+                None if dev is None else read_only(dev),
             )
-        )
-        where = {"seed": run.setup.seed, "step": run.step}
-        shown = {key: info[key] for key in ("tokens", "spent", "allocation", "change")}
-        measured = {"profile": after, "reward": reward, "dev_profile": dev}
-        rows.append({"kind": "step", **where, **shown, **measured})
-        if run.over:
-            ending = {key: info[key] for key in FINAL_FIELDS}
-            finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})
-    with watch:
-        states = allocator.update_many([run.state for run in active], transitions)
-    for run, row, state in zip(active, rows, states, strict=True):
-        run.state = state
-        row["report"] = dict(allocator.report(state))
+            transitions.append(run.last)
+            where = {"seed": run.setup.seed, "step": run.step}
+            shown = {"tokens": info["tokens"], "spent": info["spent"]}
+            measured = {"profile": after, "reward": reward, "dev_profile": dev, **_sampled(run.env)}
+            row = {"kind": "step", **where, **shown, "allocation": given, "change": change}
+            rows.append({**row, **measured})
+            if run.over:
+                ending = {key: info[key] for key in FINAL_FIELDS}
+                finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})
+        watch.now = active
+        with watch:
+            states = allocator.update_many([run.state for run in active], transitions)
+        for run, row, state in zip(active, rows, states, strict=True):
+            run.state = state
+            row["report"] = dict(allocator.report(state))
+    if active[0].step == 1:
+        check_state(allocator, states[0])
     return rows + finals
 
 
@@ -255,6 +304,7 @@ def _record(
     if checkpoint is not None:
         tree = {
             "rows": len(rows),
+            "log": None if log is None else log.digest,
             "last": new,
             "runs": [
                 {
@@ -298,8 +348,15 @@ def _resume(
             )
         return None
     saved, problems = load_checkpoint(checkpoint, [env.backend for env in envs])
+    for problem in problems:
+        warnings.warn(f"a checkpoint is passed over: {problem}", stacklevel=2)
     if log is not None:
         done, last = saved["rows"], saved["last"]
+        if saved.get("log") not in (None, log.digest_of_rows(done)):
+            raise RunLogError(
+                f"{log.path}: its first {done} rows are not those that its checkpoint was saved after: the "
+                "log is damaged; move it and its .state away to run it again"
+            )
         if problems:
             log.rewind(done + len(last))
         if len(log.rows) < done or len(log.rows) > done + len(last):

@@ -58,6 +58,7 @@ def run_one(
         opened = RunLog.create(path, config=header, seeds=seeds)
     with opened as log:
         _, seconds = rollout(envs, allocator, seeds, log=log, checkpoint=state, on_step=on_step)
+        log.seal()
         if conclude is not None:
             conclude()
     forget(state)
@@ -71,6 +72,7 @@ def _write_whole(path: Path, header: Mapping[str, Any], rows: Sequence[Row]) -> 
         part.unlink(missing_ok=True)
         with RunLog.create(part, config=header, seeds=header["seeds"]) as log:
             log.append(rows)
+            log.seal()
         part.replace(path)
     except OSError as error:
         raise RunLogError(f"cannot write run log {path}: {error}") from error
@@ -120,8 +122,10 @@ def is_over(path: Path, header: Mapping[str, Any], results: Path | None = None) 
         return False
     with RunLog.open(path, config=header) as log:
         finals = {row["seed"] for row in log.rows if row["kind"] == "final"}
-    missing = [seed for seed in header["seeds"] if seed not in finals]
-    state = state_of(path)
+        missing = [seed for seed in header["seeds"] if seed not in finals]
+        state = state_of(path)
+        if has_checkpoint(state) and not missing:
+            log.seal()  # the process ended before it could
     if has_checkpoint(state):
         if missing or (results is not None and not results.exists()):
             return False

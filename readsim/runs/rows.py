@@ -7,12 +7,13 @@ V is the number of visible capabilities, K of all, S of sources.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import RunLogError
+from readsim.errors import ReadsimError, RunLogError
+from readsim.runs.profile_scale import SCORES, ProfileScale
 
 NOTHING: Mapping[str, Any] = {}  # shared by all rows that hold nothing more
 
@@ -33,7 +34,8 @@ class RunHeader:
 
     `requirement` (V,) is what the runs were told, `weights` (K,) what their task weighs where that is
     recorded, `told` the mode of telling, `identified` what an identifier found, `manifest` what makes a
-    real run. A field that the log lacks is empty and named in `absent`; fields that have no name here
+    real run. `scale` is what the numbers of its profiles are; a log that does not say has scores in
+    [0, 1]. A field that the log lacks is empty and named in `absent`; fields that have no name here
     are in `extra`.
     """
 
@@ -53,6 +55,7 @@ class RunHeader:
     settings: Mapping[str, Any] = field(default_factory=_nothing)
     identified: Mapping[str, Any] | None = None
     manifest: Mapping[str, Any] | None = None
+    scale: ProfileScale = SCORES
     extra: Mapping[str, Any] = field(default_factory=_nothing)
     absent: frozenset[str] = frozenset()
     versions: Mapping[str, str] = field(default_factory=_nothing)
@@ -65,19 +68,42 @@ class RunHeader:
         return [j for j, name in enumerate(self.capabilities) if name not in self.hidden]
 
     @property
+    def unit(self) -> str:
+        """Of its profiles: `score` or `loss`."""
+        return self.scale.unit
+
+    @property
     def is_real(self) -> bool:
         """Whether a real student was trained, so that a manifest says how."""
         return self.manifest is not None
 
 
+class SampledReply(NamedTuple):
+    """What the student said to one probe prompt: the prompt, its gold answer, the reply, and its score.
+
+    `item` is the prompt's id. A score of 1 is right; texts are cut where they are long.
+    """
+
+    capability: str
+    item: str
+    asked: str
+    gold: str
+    reply: str
+    score: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class StartRow:
-    """Before the first decision: probed profile (V,); requirement (V,) where it was not the task's."""
+    """Before the first decision: probed profile (V,); requirement (V,) where it was not the task's.
+
+    samples are replies of the student as it starts, where the backend shows some.
+    """
 
     kind: ClassVar[str] = "start"
     seed: int
     profile: Array
     requirement: Array | None = None
+    samples: tuple[SampledReply, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
@@ -85,7 +111,8 @@ class StartRow:
 class StepRow:
     """A decision: tokens trained on, all spent so far, allocation (S,), profile (V,) probed afterwards.
 
-    change (V,), reward, dev_profile (V,) and report are None or empty where nothing was measured or said.
+    change (V,), reward, dev_profile (V,) and report are None or empty where nothing was measured or said;
+    samples are replies of the student at this decision, where the backend shows some.
     """
 
     kind: ClassVar[str] = "step"
@@ -99,6 +126,7 @@ class StepRow:
     reward: float | None = None
     dev_profile: Array | None = None
     report: Mapping[str, Any] = field(default_factory=_nothing)
+    samples: tuple[SampledReply, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
@@ -143,6 +171,11 @@ def read_header(header: Mapping[str, Any], where: str) -> RunHeader:
         _take(config, found, key, dict, where, "an object")
     if _take(config, found, "seeds", list, where, "a list of seeds"):
         found["seeds"] = tuple(found["seeds"])
+    if _take(config, found, "scale", dict, where, "an object"):
+        try:
+            found["scale"] = ProfileScale.of_table(found["scale"])
+        except (ReadsimError, TypeError) as error:
+            raise RunLogError(f"{where}: scale in its header: {error}") from error
     absent = {*TEXTS, *COUNTS, *NAMES, *TABLES, "seeds", "requirement", "weights", "told"}
     return RunHeader(
         **{"seeds": tuple(header["seeds"]), **found},
@@ -186,6 +219,7 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
             seed=seed,
             profile=_numbers(rest, "profile", v, where, gaps=True),
             requirement=_optional(rest, "requirement", v, where),
+            samples=_samples(rest, where),
             extra=rest or NOTHING,
         )
     if kind == "step":
@@ -200,6 +234,7 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
             reward=_number(rest, "reward", where) if _has(rest, "reward") else None,
             dev_profile=_optional(rest, "dev_profile", v, where),
             report=_table(rest, "report", where) if _has(rest, "report") else NOTHING,
+            samples=_samples(rest, where),
             extra=rest or NOTHING,
         )
     return FinalRow(
@@ -253,6 +288,21 @@ def _table(row: dict[str, Any], key: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected an object")
     return value
+
+
+def _samples(row: dict[str, Any], where: str) -> tuple[SampledReply, ...] | None:
+    if not _has(row, "samples"):
+        return None
+    value = row.pop("samples")
+    texts = set(SampledReply._fields) - {"score"}
+    for sample in value if isinstance(value, list) else [value]:
+        whole = isinstance(sample, dict) and set(sample) == set(SampledReply._fields)
+        if not whole or not all(isinstance(sample[key], str) for key in texts):
+            raise RunLogError(
+                f"{where}: samples holds {str(sample)[:60]}, expected objects with "
+                f"{', '.join(SampledReply._fields)}"
+            )
+    return tuple(SampledReply(**{**s, "score": _number(dict(s), "score", where)}) for s in value)
 
 
 def _optional(row: dict[str, Any], key: str, length: int | None, where: str) -> Array | None:

@@ -1,11 +1,10 @@
 """The one figure of the suite: who is best on average, and how often how good."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from readsim.allocators.registry import is_oracle
 from readsim.plots.labels import label_right
@@ -13,13 +12,17 @@ from readsim.plots.style import FAINT, PALE, Box, footnote, looks, panels, room_
 from readsim.stats import performance_profile
 from readsim.suite.scores import Scores
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 LEVELS = np.linspace(-1.0, 0.9, 191)
 NAMED = ("read", "task-static", "greedy", "grid", "one-hot", "oracle-static")  # and the best others
 OTHERS = 3
 LINE = 0.16  # inches a row
 
 
-def draw_suite(scores: Scores, table: pd.DataFrame) -> Figure:
+def draw_suite(scores: Scores, table: pd.DataFrame) -> "Figure":
     """Left the IQM of every allocator with its interval, right performance profiles.
 
     A profile shows which share of the runs ends above each score; the ones without a name are grey.
@@ -42,7 +45,7 @@ def draw_suite(scores: Scores, table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_means(axes: Axes, table: pd.DataFrame) -> None:
+def _draw_means(axes: "Axes", table: pd.DataFrame) -> None:
     names = table["allocator"].tolist()
     look = looks(names)
     for y, (_, row) in enumerate(table.iterrows()):
@@ -57,7 +60,7 @@ def _draw_means(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_title("middle half of all runs")
 
 
-def _draw_profiles(axes: Axes, scores: Scores, names: Sequence[str]) -> None:
+def _draw_profiles(axes: "Axes", scores: Scores, names: Sequence[str]) -> None:
     look = looks(names)
     others = [name for name in names if name not in NAMED and not is_oracle(name)]
     shown = [name for name in names if name in NAMED or name in others[:OTHERS]]

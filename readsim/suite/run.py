@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from readsim.runs.cell import Cell
-from readsim.runs.folder import refuse_other_runs, write_timings
+from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import Problem, run_cells
 from readsim.suite.plan import Comparison
 from readsim.summary import results, summarise
+from readsim.tree_file import write_frame
 from readsim.worlds import load_world, save_world
 
 ASIDE = "unfinished"
@@ -33,12 +34,15 @@ def run_suite(
     out: Path,
     *,
     jobs: int = 1,
+    fresh: bool = False,
+    say: Callable[[str], None] | None = None,
     on_cell: Callable[[Cell, float], None] | None = None,
     on_world: Callable[[Comparison], None] | None = None,
 ) -> list[Trouble]:
     """Run every comparison into its sub-folder of `out`, each a folder as `readsim compare` leaves.
 
-    What is finished is not run again. An allocator that raises in any cell of a world is left out of
+    What is finished is not run again, unless it is `fresh`, or the allocator's code changed: `say` is told
+    so. An allocator that raises in any cell of a world is left out of
     that world's folder, so that this stays a complete comparison: the logs it did finish are kept
     beside it in `unfinished`, and used when the suite is run again.
 
@@ -47,6 +51,9 @@ def run_suite(
     for comparison in plan:
         _take_back(out / comparison.folder)
         refuse_other_runs(out / comparison.folder, comparison.cells)
+        for note in set_aside(out / comparison.folder, comparison.cells, fresh=fresh):
+            if say is not None:
+                say(note)
     troubles: list[Trouble] = []
     for comparison in plan:
         folder = out / comparison.folder
@@ -60,8 +67,8 @@ def run_suite(
         )
         _lay_aside(folder, [cell for cell in comparison.cells if cell.allocator_name in broken])
         frame = results(folder)
-        frame.to_csv(folder / "results.csv", index=False)
-        summarise(frame, folder / "timings.csv")[0].to_csv(folder / "summary.csv", index=False)
+        write_frame(folder / "results.csv", frame)
+        write_frame(folder / "summary.csv", summarise(frame, folder / "timings.csv")[0])
         troubles += [Trouble(comparison.folder, *item) for item in problems.items()]
         if on_world is not None:
             on_world(comparison)

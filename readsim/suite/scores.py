@@ -9,11 +9,14 @@ import pandas as pd
 
 from readsim.allocators.registry import display_order
 from readsim.arrays import Array, Mask
-from readsim.errors import RunLogError
+from readsim.errors import ConfigError, RunLogError
+from readsim.files.frame import read_frame
 from readsim.suite.plan import Comparison
 
 STATIC = ("uniform", "one-hot", "task-static", "grid", "oracle-static")
 LEAST_GAP = 0.0025  # of utility: below a quarter of a point a share of the gap says nothing
+RUNS = ("allocator", "task", "budget", "seed", "utility", "negative")
+TIMES = ("allocator", "seconds", "decisions")
 LOW, REFERENCE = "uniform", "task-static"
 
 
@@ -51,9 +54,9 @@ def read_scores(plan: Sequence[Comparison], out: Path) -> Scores:
     for comparison in plan:
         folder = out / comparison.folder
         try:
-            frame = pd.read_csv(folder / "results.csv")
-            timings.append(pd.read_csv(folder / "timings.csv"))
-        except OSError as error:
+            frame = read_frame(folder / "results.csv", RUNS)
+            timings.append(read_frame(folder / "timings.csv", TIMES))
+        except ConfigError as error:
             raise RunLogError(
                 f"{folder}: the suite has not finished this world ({error})"
             ) from error

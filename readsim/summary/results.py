@@ -10,6 +10,7 @@ import pandas as pd
 from readsim.arrays import Array
 from readsim.envs.reward import RewardConfig, essential_set
 from readsim.errors import RunLogError
+from readsim.runs.profile_scale import SCORES, ProfileScale
 from readsim.runs.read_logs import Log, read_logs
 from readsim.stats import metrics
 
@@ -25,7 +26,8 @@ def results(folder: str | Path) -> pd.DataFrame:
 
 
 def results_of(logs: Sequence[Log]) -> pd.DataFrame:
-    """One row per run, in the units of the world; sorted by budget, task, allocator and seed.
+    """One row per run, in the `unit` that the log declares (`score` or `loss`, with its `lowest` score
+    beside it); sorted by budget, task, allocator and seed.
 
     `utility` and `final:CAPABILITY` are those of the final profile. `on_target`, `off_target`,
     `negative` (with its noise floor) and `significant_drops` are over the visible capabilities, from
@@ -44,6 +46,8 @@ def _columns(log: Log) -> dict[str, Any]:
         "task": header.task,
         "budget": header.budget,
         "steps": header.steps,
+        "unit": header.unit,
+        "lowest": header.scale.lowest,
         "allocator": header.allocator,
         "seed": [row.seed for row in finals],
         "utility": [row.utility for row in finals],
@@ -78,7 +82,8 @@ def _changes(change: Array, sd: Array, requirement: Array) -> dict[str, Array]:
     }
 
 
-def is_loss(frame: pd.DataFrame) -> bool:
-    """Whether profiles are negated losses: scores are never negative."""
-    finals = frame.loc[:, [name for name in frame.columns if name.startswith(FINAL)]]
-    return bool((finals.to_numpy() < 0).any())
+def declared_scale(frame: pd.DataFrame) -> ProfileScale:
+    """What the numbers of `results` are: its runs have one unit; scores where it does not say."""
+    if "unit" not in frame:
+        return SCORES
+    return ProfileScale(frame["unit"].iloc[0], float(frame.get("lowest", pd.Series([0.0])).min()))

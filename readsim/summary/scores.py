@@ -1,6 +1,5 @@
 """Finished runs side by side on the test split: the same world or student, recipe, budget, task and data."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError, unknown
+from readsim.files import read_settings
 from readsim.runs.comparing import differences, display_name, unlike
 from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import FinalRow, RunHeader
@@ -119,7 +119,7 @@ def _utility(final: FinalRow, header: RunHeader) -> float:
 def _items(path: Path) -> Items | None:
     if not path.is_file():
         return None
-    tested = json.loads(path.read_text(encoding="utf-8")).get("test")
+    tested = read_settings(path).get("test")
     if tested is None:
         return None
     return Items(
@@ -239,8 +239,8 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
     On a narrow terminal differences are shown for the utility alone.
     """
     names = (*runs[0].header.capabilities, "utility")
-    is_loss = any((run.scores < 0).any() for run in runs)
-    scale, unit, digits = (1.0, "loss", 4) if is_loss else (100.0, "points", 1)
+    declared = runs[0].header.scale
+    scale, unit, digits = declared.factor, declared.shown, 1 if declared.is_score else 4
     seeds = sorted({run.seed for run in runs})
     table = Table(title=f"test split, {unit}; below: minus {reference} [95 %]")
     for n, name in enumerate(("", *names)):
@@ -261,6 +261,8 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
     console.print(
         f"{len(seeds)} seed(s); intervals are over {over or 'nothing'}, uncorrected for the number of cells"
     )
+    for line in declared.doubts(np.array([run.scores for run in runs])):
+        console.print(line, markup=False, highlight=False)
 
 
 def score_table(runs: Sequence[TestedRun], reference: str) -> pd.DataFrame:

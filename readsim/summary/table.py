@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from readsim.arrays import Array
-from readsim.errors import ConfigError
+from readsim.files.frame import read_frame
 from readsim.stats.intervals import half_width
 from readsim.stats.metrics import gap_closed
 from readsim.summary.evidence import advice, evidence
 from readsim.summary.grid import Grid, make_grid
-from readsim.summary.results import is_loss
+from readsim.summary.results import FINAL, declared_scale
 from readsim.token_counts import show_tokens
 
 REFERENCE = "task-static"
@@ -34,7 +34,8 @@ def summarise(frame: pd.DataFrame, timings: Path | None = None) -> tuple[pd.Data
     Raises RunLogError if runs are missing, naming them; ConfigError for an unreadable `timings`.
     """
     grid = make_grid(frame)
-    scale = 1.0 if is_loss(frame) else 100.0
+    declared = declared_scale(frame)
+    scale = declared.factor
     utility = scale * grid.by_seed("utility")
     shape = utility.shape[:2]
     columns: dict[str, Array] = {
@@ -62,15 +63,16 @@ def summarise(frame: pd.DataFrame, timings: Path | None = None) -> tuple[pd.Data
         {
             "budget": np.repeat(grid.budgets, shape[1]),
             "allocator": grid.allocators * shape[0],
-            "unit": "loss" if scale == 1.0 else "points",
+            "unit": declared.shown,
             "tasks": len(grid.tasks),
             "seeds": len(grid.seeds),
             **{name: values.ravel() for name, values in columns.items()},
         }
     )
-    unit = "in loss" if scale == 1.0 else "points"
+    unit = "points" if declared.is_score else "in loss"
     line = advice(columns, grid.budgets, len(grid.seeds), unit, REFERENCE)
-    return table, [*_notes(grid, table, utility), *filter(None, [line])]
+    finals = frame[[name for name in frame.columns if name.startswith(FINAL)]].to_numpy()
+    return table, [*_notes(grid, table, utility), *filter(None, [line]), *declared.doubts(finals)]
 
 
 def _seconds(grid: Grid, timings: Path | None) -> Array:
@@ -78,14 +80,7 @@ def _seconds(grid: Grid, timings: Path | None) -> Array:
     out = np.full((len(grid.budgets), len(grid.allocators)), np.nan)
     if timings is None:
         return out
-    try:
-        table = pd.read_csv(timings)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"timings {timings}: cannot be read ({error})") from error
-    needed = ("allocator", "task", "budget", "seconds", "decisions")
-    missing = [name for name in needed if name not in table.columns]
-    if missing:
-        raise ConfigError(f"timings {timings}: no column {', '.join(missing)}")
+    table = read_frame(timings, ("allocator", "task", "budget", "seconds", "decisions"))
     for name in ("seconds", "decisions"):
         table[name] = pd.to_numeric(table[name], errors="coerce")
     known = table[(table["seconds"] > 0) & (table["decisions"] > 0)]

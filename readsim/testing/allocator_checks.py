@@ -3,6 +3,7 @@
 import inspect
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,19 +16,21 @@ from readsim.testing.backend_checks import same
 from readsim.testing.checks import CheckOutcome, Property, Skip, run_properties
 from readsim.testing.playing import (
     BUDGET,
-    CASES,
     Case,
     Make,
     Recorder,
+    cases_of,
     generic_task,
     play,
     reordered,
     small_world,
+    writable,
 )
 from readsim.worlds import Task, World
 
 MONOTONE = "monotone in the requirement"
 PROMISES = (MONOTONE,)
+LONG = 20  # decisions of the paper's runs
 
 
 def _picks(make: Make, case: Case, **how: Any) -> list[Array]:
@@ -82,14 +85,19 @@ def play_many(allocator: Allocator, world: World, task: Task, steps: int) -> lis
             return self.inner.init_many(setups)
 
         def select_many(self, states: Sequence[Any], contexts: Sequence[Any]) -> list[Any]:
-            chosen = self.inner.select_many(states, contexts)
+            chosen = self.inner.select_many(states, [writable(c) for c in contexts])
             self.picks.extend(np.array(pick, dtype=np.float64) for pick in chosen)
             return chosen
 
         def update_many(self, states: Sequence[Any], transitions: Sequence[Any]) -> list[Any]:
-            return self.inner.update_many(states, transitions)
+            return self.inner.update_many(states, [writable(t) for t in transitions])
 
     return play(Batched(allocator), world, task, steps, [5, 6])
+
+
+def long_run(make: Make, case: Case) -> None:
+    """At the length of the paper's runs; rules that wait, forget or divide by what is left show here."""
+    _is_allocation(_picks(make, Case(case.seed, case.size, LONG)), case.size)
 
 
 def inputs_untouched(make: Make, case: Case) -> None:
@@ -201,6 +209,8 @@ def degenerate(make: Make, case: Case) -> None:
         ("a single decision", world, usual, 1),
     )
     for name, where, task, steps in runs:
+        if case.fixed and (len(where.sources), len(where.capabilities)) != (k, k):
+            continue
         try:
             picks = play(Recorder(make()), where, task, steps)
             _is_allocation(picks, len(where.sources))
@@ -221,6 +231,13 @@ def monotone(make: Make, case: Case) -> None:
     )
 
 
+def properties(size: int | None = None) -> tuple[Property, ...]:
+    """All properties, on cases of any size, or of this one alone."""
+    cases = cases_of(size)
+    return tuple(p if p.cases is None else replace(p, cases=cases) for p in PROPERTIES)
+
+
+CASES = cases_of()
 PROPERTIES = (
     Property("simplex", "every pick is finite shares >= 0 of all sources", simplex, CASES),
     Property("determinism", "the seed fixes every pick", allocator_determinism, CASES),
@@ -232,6 +249,7 @@ PROPERTIES = (
     Property("causality", "picks do not depend on the future", causality, CASES),
     Property("permutation equivariance", "names carry no preference", equivariance, CASES),
     Property("degenerate setups", "edge cases are cases, not crashes", degenerate, CASES),
+    Property("long runs", f"it decides {LONG} times", long_run, CASES, examples=1),
 )
 PROMISED = Property(MONOTONE, "more requirement, no smaller first share", monotone, CASES)
 
@@ -241,6 +259,7 @@ def check_allocator(
     *,
     examples: int = 10,
     promises: Sequence[str] = (),
+    size: int | None = None,
     expected_failures: Mapping[str, str] | None = None,
     on_fail: Literal["raise"] | None = "raise",
 ) -> list[CheckOutcome]:
@@ -249,12 +268,14 @@ def check_allocator(
     What is tested: `[p.name for p in readsim.testing.allocator_checks.PROPERTIES]`; what a rule may promise
     on top: `PROMISES`. `expected_failures` maps a property to the reason for which a rule does not have
     it (one that draws at random has no permutation equivariance). `examples`: cases a property.
+    `size`: the one number of sources and capabilities that the allocator can handle, as a trained policy
+    of fixed shape. Failures of one cause are one failure, with the line of yours that raised it.
     Raises CheckError, UnknownNameError, ConfigError.
     """
     for promise in promises:
         if promise not in PROMISES:
             raise unknown("promise", promise, PROMISES)
-    chosen = [*PROPERTIES, *([PROMISED] if promises else [])]
+    chosen = [*properties(size), *([replace(PROMISED, cases=cases_of(size))] if promises else [])]
     return run_properties(
         chosen,
         _factory(allocator),

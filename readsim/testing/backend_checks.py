@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from readsim.allocators.read.allocator import ReAD
 from readsim.arrays import Array
-from readsim.backend import Backend, DurableBackend, Final, Measurement
+from readsim.backend import Backend, DurableBackend, Final, Measurement, scale_of
 from readsim.envs.env import DistillEnv
 from readsim.envs.ledger import BUDGETED, KINDS
 from readsim.envs.offline_pool import offline_pool
@@ -169,6 +169,19 @@ def shapes(make: Make) -> None:
     _go_on(backend)
 
 
+def scales(make: Make) -> None:
+    backend = make()
+    scale = scale_of(backend)
+    shown = _start(backend, 3) | _go_on(backend)
+    for call, found in shown.items():
+        for name, value in found["profile"].items():
+            assert scale.low <= value <= scale.high, (
+                f"{call}: profile of {name!r} is {value}: the backend's scale is {scale.low} to "
+                f"{scale.high}; say another one with a `scale`, such as readsim.ProfileScale(lowest="
+                "-1 / 3) where chance is taken off, or ProfileScale('loss') for negated losses"
+            )
+
+
 def token_usage(make: Make) -> None:
     backend = make()
     measuring = _start(backend, 3)
@@ -299,6 +312,7 @@ def gymnasium_checker(make: Make) -> None:
 
 PROPERTIES = (
     Property("shapes", "names, shapes and finite numbers as `Backend` says", shapes),
+    Property("scale", "scores are on the scale that the backend says", scales),
     Property("token usage", "every call says what it used; only intervals train", token_usage),
     Property("determinism", "seed and calls fix every number", determinism),
     Property("fresh students", "reset starts from the same student again", fresh_students),

@@ -1,10 +1,11 @@
 """Short runs of an allocator in small drawn worlds, with every pick written down as it was given."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
@@ -25,14 +26,20 @@ Make = Callable[[], Allocator]
 
 @dataclass(frozen=True)
 class Case:
-    """A small world and a run in it; `seed` draws the numbers."""
+    """A small world and a run in it; `seed` draws the numbers, `fixed` forbids any other size."""
 
     seed: int
     size: int
     steps: int
+    fixed: bool = False
 
 
-CASES = st.builds(Case, st.integers(0, 2**16), st.integers(2, 4), st.integers(2, 4))
+def cases_of(size: int | None = None) -> st.SearchStrategy[Case]:
+    """Cases of 2 to 4 sources and capabilities, or of exactly `size` for a policy of fixed shape."""
+    seeds, steps = st.integers(0, 2**16), st.integers(2, 4)
+    if size is None:
+        return st.builds(Case, seeds, st.integers(2, 4), steps)
+    return st.builds(Case, seeds, st.just(size), steps, st.just(True))
 
 
 def small_world(case: Case, *, noise: bool = True, **changes: Any) -> World:
@@ -74,6 +81,7 @@ class Recorder(Allocator):
         return self._kept(setup, lambda: self.inner.init(setup), "init changed its setup")
 
     def select(self, state: State, context: Context) -> Any:
+        context = writable(context)  # so that a write is found where it is looked for
         before = through_file(state) if self._look else None
         pick = self._kept(
             context, lambda: self.inner.select(state, context), "select changed its context"
@@ -84,6 +92,7 @@ class Recorder(Allocator):
         return pick
 
     def update(self, state: State, transition: Transition) -> State:
+        transition = writable(transition)
         before = through_file(state) if self._look else None
         new = self._kept(
             transition,
@@ -104,6 +113,19 @@ class Recorder(Allocator):
         out = act()
         assert same(before, _arrays(given)), said
         return out
+
+
+Given = TypeVar("Given", Context, Transition)
+
+
+def writable(given: Given) -> Given:
+    """The same with copies of its read-only arrays."""
+    if isinstance(given, Context):
+        copies = {n: getattr(given, n).copy() for n in ("profile", "history", "previous")}
+        return replace(given, **copies)
+    copies = {n: getattr(given, n).copy() for n in ("allocation", "change", "profile")}
+    dev = None if given.dev_profile is None else given.dev_profile.copy()
+    return given._replace(context=writable(given.context), dev_profile=dev, **copies)
 
 
 def _arrays(given: Any) -> list[Array]:
@@ -129,7 +151,9 @@ def play(
 ) -> list[Array]:
     """The picks of runs in lockstep: round by round, in the order of the seeds."""
     envs = [DistillEnv(world, task, BUDGET, steps=steps) for _ in seeds]
-    rollout(envs, recorder, list(seeds))
+    with warnings.catch_warnings():  # what is odd is found by the properties
+        warnings.filterwarnings("ignore", "allocator .*(its state cannot be saved|said once)")
+        rollout(envs, recorder, list(seeds))
     return recorder.picks
 
 

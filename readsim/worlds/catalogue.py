@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from readsim.errors import WorldError, unknown
+from readsim.files import suffix_of
 from readsim.worlds.files import load_world_file
 from readsim.worlds.random import random_world_from_text
 from readsim.worlds.world import World
@@ -32,7 +33,7 @@ def load_world(world: AnyWorld) -> World:
     if text == "random" or text.startswith("random:"):
         return random_world_from_text(text)
     path = Path(text)
-    if path.suffix in (".toml", ".json", ".csv") or path.is_file():
+    if suffix_of(path) in (".toml", ".json", ".csv", ".tsv") or path.is_file():
         return load_world_file(path)
     if path.is_dir():
         raise WorldError(f"{text}: a folder; expected a .toml, .json or .csv file")

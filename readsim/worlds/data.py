@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from readsim.arrays import Array
+from readsim.runs.profile_scale import LOSSES, ProfileScale
 from readsim.worlds.gains import GainBank
 
 
@@ -20,7 +21,8 @@ class WorldData:
 
     `help` and `harm` are in score units: what source i would bring to (take from) capability j at
     u = 1 (at x - u = 1). `start`, `floor` (chance) and `ceiling` (teacher) are on the score scale
-    [0, 1]; with the `exponential` link they are negated losses and `floor` is -inf.
+    [0, 1], a floor below 0 where chance is taken off scores; with the `exponential` link they are
+    negated losses and `floor` is -inf.
     """
 
     name: str
@@ -61,8 +63,15 @@ class WorldData:
 
     @property
     def is_score(self) -> bool:
-        """Whether profiles are scores in [0, 1] (else negated losses)."""
+        """Whether profiles are scores, of at most 1 (else negated losses)."""
         return self.link != "exponential"
+
+    @property
+    def scale(self) -> ProfileScale:
+        """What the numbers of a profile are: the lowest score is 0, or a floor that lies below."""
+        if not self.is_score:
+            return LOSSES
+        return ProfileScale(lowest=min(0.0, float(self.floor.min())))
 
     @property
     def order_free(self) -> bool:

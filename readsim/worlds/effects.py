@@ -2,12 +2,10 @@
 
 E (S, K): change of capability j after `tokens` tokens on source i alone. The world built here is
 `potential` with gains of scale `tokens` and the saturating link, and its help and harm are chosen so
-that `transfer_matrix(tokens)` equals `unit * E`.
+that `transfer_matrix(tokens)` equals E on the score scale.
 """
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,10 +17,17 @@ from readsim.worlds.gains import GainBank, harm_grows_with_tokens, tabulated
 from readsim.worlds.links import Saturating
 from readsim.worlds.world import World
 
-REFERENCE_TOKENS = 60_000_000
 Curve = str | Callable[[Array], ArrayLike]
-START, CEILING = 0.4, 0.9
-MOST = 0.6  # the largest effect uses at most this share of the room to the ceiling or the floor
+UNITS = {"points": 100.0, "shares": 1.0, "relative": 1.0}  # of them in the whole score range
+MOST = (
+    0.6  # the share of the room to the ceiling or the floor that the largest relative effect uses
+)
+FACTS = {  # what a table of effects does not say, in words
+    "tokens": "the tokens on a source alone after which they were measured, such as 20M",
+    "start": "the scores before training",
+    "ceiling": "the best scores there can be, such as the teacher's",
+    "unit": "points (0 to 100), shares (0 to 1) or relative (on a scale of its own)",
+}
 
 
 def world_from_effects(
@@ -30,84 +35,80 @@ def world_from_effects(
     sources: Sequence[str] | None = None,
     capabilities: Sequence[str] | None = None,
     *,
-    tokens: AnyBudget = REFERENCE_TOKENS,
-    start: ArrayLike = START,
-    ceiling: ArrayLike = CEILING,
+    tokens: AnyBudget | None = None,
+    start: ArrayLike | None = None,
+    ceiling: ArrayLike | None = None,
+    unit: str | None = "shares",
     gain: Curve | Sequence[Curve] = "exponential",
     name: str = "effects",
     provenance: Mapping[str, str] | None = None,
 ) -> World:
-    """The world whose one-hot effects after `tokens` tokens are `unit * effects` (S, K).
+    """The world whose one-hot effects after `tokens` tokens are `effects` (S, K).
 
     effects                rows of numbers; a data frame also has the names
     sources, capabilities  their names; capabilities are the sources, and sources `source_0`, ... where
                            they are not given
-    start, ceiling         scores in [0, 1] before training and of the teacher, one or (K,)
+    tokens                 tokens on a source alone after which they were measured
+    start, ceiling         scores before training and of the teacher, one or (K,)
+    unit                   of effects, start and ceiling: "shares" (0 to 1) or "points" (0 to 100); with
+                           "relative" the effects are on a scale of their own (loss drops, Skill-It's table),
+                           start and ceiling are shares
     gain                   the curve of tokens -> gain: a family (`exponential`, `hill`, `log`,
                            `power:0.5`, `broken`) or a function of an array of tokens, nondecreasing and
                            concave; one, or one per source
 
-    A square table with an all-zero diagonal over equal names holds effects relative to training on
-    the capability alone (Skill-It's convention): the diagonal is then read as 1. `unit` is 1 where
-    the effects fit the score range, else the factor that makes the largest use 0.6 of the room.
-    Both choices are written into the world's provenance.
+    `tokens`, `start` and `ceiling` have no default: nothing is guessed. Relative effects are
+    multiplied by one number, with which the largest uses 0.6 of the room to the ceiling or to 0; a square
+    relative table with an all-zero diagonal over equal names holds effects relative to training on the
+    capability alone (Skill-It's convention), and its diagonal is read as 1. Both are written into the
+    world's provenance.
 
-        world = world_from_effects([[.08, -.02], [.03, .05]], ["math", "code"], tokens="20M")
+        world = world_from_effects([[8, -2], [3, 5]], ["math", "code"], tokens="20M", start=40, ceiling=90,
+                                   unit="points")
 
-    Raises WorldError or ConfigError for a table, names or curves that do not fit together.
+    Raises WorldError or ConfigError for a table, names, scores or curves that do not fit together.
     """
-    index, columns = (getattr(effects, name, None) for name in ("index", "columns"))
-    if index is not None and columns is not None:  # a data frame has the names
-        sources = [str(name) for name in index] if sources is None else sources
-        capabilities = [str(name) for name in columns] if capabilities is None else capabilities
-    try:
-        table = np.array(effects, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise WorldError(
-            f"effects: expected rows of numbers, all of one length ({error})"
-        ) from error
-    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
-        raise WorldError(f"effects of shape {table.shape}: expected finite numbers (S, K)")
-    reference = float(parse_tokens(tokens))
+    given = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
+    lacking = [name for name, value in given.items() if value is None]
+    if lacking or tokens is None or unit is None:
+        raise WorldError(asked_for(lacking))
+    if unit not in UNITS:
+        raise WorldError(f"unit = {unit!r}: expected {FACTS['unit']}")
+    table, sources, capabilities = _named(effects, sources, capabilities)
     s, k = table.shape
-    sources = tuple(f"source_{i}" for i in range(s)) if sources is None else tuple(sources)
-    if capabilities is None and s != k:
-        raise WorldError(f"effects of shape {table.shape}: not square, so capabilities need names")
-    capabilities = sources if capabilities is None else tuple(capabilities)
-    if (len(sources), len(capabilities)) != (s, k):
-        raise WorldError(
-            f"effects of shape {table.shape} for {len(sources)} sources and {len(capabilities)} "
-            "capabilities"
-        )
+    reference = float(parse_tokens(tokens))
     notes = {"effects": "given as a table"} if provenance is None else dict(provenance)
     if sources == capabilities and not np.diag(table).any():
-        np.fill_diagonal(table, 1.0)
-        notes["diagonal"] = (
-            "all zero in the table: effects are relative to training on the capability alone, "
-            "whose own effect is read as 1"
-        )
-    low, high = (
-        np.broadcast_to(np.asarray(v, dtype=np.float64), k).copy() for v in (start, ceiling)
-    )
-    up, down = np.maximum(table, 0.0).max(axis=0), np.maximum(-table, 0.0).max(axis=0)
-    fits = [1.0]
-    fits += [MOST * (high[j] - low[j]) / up[j] for j in range(k) if up[j] > 0]
-    fits += [MOST * low[j] / down[j] for j in range(k) if down[j] > 0]
-    unit = float(min(fits))
-    if unit < 1.0:
-        notes["unit"] = f"one unit of the table is {unit:.6g} on the score scale"
+        if unit != "relative" and table.any():
+            raise WorldError(
+                f"effects: the diagonal is all zero, and unit is {unit!r}: effects relative to training on "
+                "the capability alone have the unit relative"
+            )
+        if unit == "relative":
+            np.fill_diagonal(table, 1.0)
+            notes["diagonal"] = (
+                "all zero in the table: effects are relative to training on the capability alone, "
+                "whose own effect is read as 1"
+            )
+    low, high = (_scores(name, given[name], k, unit) for name in ("start", "ceiling"))
+    if unit == "relative":
+        scale = _fitting(table, low, high)
+        notes["unit"] = f"one unit of the table is {scale:.6g} on the score scale"
+    else:
+        scale = 1.0 / UNITS[unit]
+        _check_room(table * scale, low, high, sources, capabilities, unit)
     curves = [gain] * s if isinstance(gain, str) or callable(gain) else list(gain)
     if len(curves) != s:
         raise WorldError(f"gain: {len(curves)} curves for {s} sources")
     families = tuple(c if isinstance(c, str) else tabulated(c, reference) for c in curves)
     said = [f if isinstance(c, str) else "given" for c, f in zip(curves, families, strict=True)]
     notes["conversion"] = (
-        f"start {_shown(start)}, floor 0, ceiling {_shown(ceiling)}, "
+        f"start {_shown(low)}, floor 0, ceiling {_shown(high)}, "
         f"{', '.join(dict.fromkeys(said))} gains of scale {reference:g} tokens, saturating link: "
         f"ours; one-hot effects at {reference:g} tokens equal the table"
     )
     bounds = [low, np.zeros(k), high]
-    z = Saturating(*bounds).inverse(low + unit * table)
+    z = Saturating(*bounds).inverse(low + scale * table)
     u = GainBank(families).value(np.ones(s))[:, None]
     unused = np.array([[1.0] if harm_grows_with_tokens(f) else [0.0] for f in families])
     harm = np.maximum(-z, 0.0)
@@ -135,48 +136,85 @@ def world_from_effects(
     )
 
 
-def _shown(value: ArrayLike) -> str:
+def asked_for(lacking: Sequence[str], how: str = "") -> str:
+    """What to say where some of FACTS are not given."""
+    told = "; ".join(f"{name} ({FACTS[name]})" for name in lacking)
+    return f"a table of effects does not say everything: give {told}{how}"
+
+
+def _shown(value: Array) -> str:
     """One number, or several."""
-    return ", ".join(f"{v:g}" for v in np.atleast_1d(np.asarray(value, dtype=np.float64)))
+    values = value[:1] if (value == value[0]).all() else value
+    return ", ".join(f"{v:g}" for v in values)
 
 
-def world_from_csv(path: Path) -> World:
-    """Read `source,<capability>,...` rows; square or rectangular. Messages carry line numbers."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        try:
-            rows = [(reader.line_num, row) for row in reader if any(row)]
-        except csv.Error as error:
-            raise WorldError(f"line {reader.line_num}: {error}") from error
-    if not rows:
-        raise WorldError("the file is empty; expected a header `source,<capability>,...`")
-    header = [cell.strip() for cell in rows[0][1]]
-    if len(header) < 2 or header[0].lower() != "source":
-        raise WorldError(
-            f"line {rows[0][0]}: header {','.join(header)!r}; expected `source,<capability>,...`"
-        )
-    if len(rows) == 1:
-        raise WorldError("no rows below the header; expected one per source")
-    names, table = [], []
-    for line, row in rows[1:]:
-        if len(row) != len(header):
-            raise WorldError(f"line {line}: {len(row)} cells where the header has {len(header)}")
-        names.append(row[0].strip())
-        table.append([_number(cell, line, header[c + 1]) for c, cell in enumerate(row[1:])])
-    return world_from_effects(
-        np.array(table),
-        names,
-        header[1:],
-        name=path.stem,
-        provenance={"effects": f"table of effects in {path.name}"},
-    )
-
-
-def _number(cell: str, line: int, column: str) -> float:
+def _scores(name: str, value: object, k: int, unit: str) -> Array:
+    """Scores (K,) in [0, 1]. Raises WorldError for what are none in that unit."""
+    most = UNITS[unit]
     try:
-        value = float(cell)
-    except ValueError as error:
-        raise WorldError(f"line {line}, column {column}: {cell!r} is not a number") from error
-    if not np.isfinite(value):
-        raise WorldError(f"line {line}, column {column}: {cell!r} is not finite")
-    return value
+        out = np.broadcast_to(np.asarray(value, dtype=np.float64), k).copy()
+    except (TypeError, ValueError) as error:
+        raise WorldError(f"{name} = {value!r}: expected one number, or {k}") from error
+    if not ((out >= 0.0) & (out <= most)).all():
+        raise WorldError(f"{name} = {value!r}: scores lie between 0 and {most:g} ({unit})")
+    if unit == "points" and name == "ceiling" and (out <= 1.0).all():
+        raise WorldError(f"{name} = {value!r}: with unit points it is in points too, such as 90")
+    return out / most
+
+
+def _check_room(
+    change: Array,
+    low: Array,
+    high: Array,
+    sources: Sequence[str],
+    capabilities: Sequence[str],
+    unit: str,
+) -> None:
+    """Raise WorldError for an effect that leads to the ceiling or beyond, or to 0 or below."""
+    after = low + change
+    for i, j in np.argwhere((change != 0.0) & ((after >= high) | (after <= 0.0))):
+        first, bound, name = (
+            (low[j], high[j], "ceiling") if change[i, j] > 0 else (low[j], 0.0, "floor")
+        )
+        of = UNITS[unit]
+        raise WorldError(
+            f"effect of {sources[i]} on {capabilities[j]} = {of * change[i, j]:g}: from start {of * first:g} "
+            f"it leads to the {name} {of * bound:g} or past it (unit {unit})"
+        )
+
+
+def _named(
+    effects: ArrayLike, sources: Sequence[str] | None, capabilities: Sequence[str] | None
+) -> tuple[Array, tuple[str, ...], tuple[str, ...]]:
+    """The table (S, K) and its names. Raises WorldError for what is none, or has other names."""
+    index, columns = (getattr(effects, name, None) for name in ("index", "columns"))
+    if index is not None and columns is not None:  # a data frame has the names
+        sources = [str(name) for name in index] if sources is None else sources
+        capabilities = [str(name) for name in columns] if capabilities is None else capabilities
+    try:
+        table = np.array(effects, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WorldError(
+            f"effects: expected rows of numbers, all of one length ({error})"
+        ) from error
+    if table.ndim != 2 or not table.size or not np.isfinite(table).all():
+        raise WorldError(f"effects of shape {table.shape}: expected finite numbers (S, K)")
+    s, k = table.shape
+    sources = tuple(f"source_{i}" for i in range(s)) if sources is None else tuple(sources)
+    if capabilities is None and s != k:
+        raise WorldError(f"effects of shape {table.shape}: not square, so capabilities need names")
+    capabilities = sources if capabilities is None else tuple(capabilities)
+    if (len(sources), len(capabilities)) != (s, k):
+        raise WorldError(
+            f"effects of shape {table.shape} for {len(sources)} sources and {len(capabilities)} "
+            "capabilities"
+        )
+    return table, sources, capabilities
+
+
+def _fitting(table: Array, low: Array, high: Array) -> float:
+    """The factor with which the largest effect uses MOST of the room to the ceiling or to 0."""
+    room = np.where(table > 0.0, high - low, low)[table != 0.0]
+    if not (room > 0.0).all():
+        raise WorldError("start: a capability at 0 cannot fall, and one at its ceiling cannot rise")
+    return float((MOST * room / np.abs(table[table != 0.0])).min()) if room.size else 1.0

@@ -1,7 +1,6 @@
 """World files: TOML or JSON, exact both ways, unknown keys are errors."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from numbers import Real
@@ -11,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import WorldError, unknown
+from readsim.errors import ConfigError, WorldError, unknown
+from readsim.files import AnyPath, read_settings, suffix_of
+from readsim.tree_file import write_atomic
 from readsim.worlds.world import OPTIONAL_VECTORS, World
 
 SCHEMA = 1
@@ -157,7 +158,7 @@ def _numeric(value: object) -> bool:
     return isinstance(value, Real | np.ndarray) and not isinstance(value, bool)
 
 
-def save_world(world: World, path: str | Path) -> None:
+def save_world(world: World, path: AnyPath) -> None:
     """Write a `.toml` or `.json` file that `load_world_file` reads back exactly."""
     target = Path(path)
     data = world_to_dict(world)
@@ -169,32 +170,25 @@ def save_world(world: World, path: str | Path) -> None:
         text = tomli_w.dumps(data)
     else:
         raise WorldError(f"{str(path)!r}: a world file ends in .toml or .json")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
+    write_atomic(target, text.encode())
 
 
-def load_world_file(path: str | Path) -> World:
-    """Read a `.toml` or `.json` world, or a `.csv` of effects. Every message starts with the path."""
+def load_world_file(path: AnyPath) -> World:
+    """Read a `.toml` or `.json` world, or a `.csv` of effects that says how they were measured (see
+    `world_from_csv`). Every message starts with the path."""
     source = Path(path)
-    if not source.is_file():
-        what = "a folder, not a file" if source.is_dir() else "no such file"
-        raise WorldError(f"{source}: {what}")
+    suffix = suffix_of(source)
     try:
-        if source.suffix == ".csv":
-            from readsim.worlds.effects import world_from_csv
+        if suffix in (".csv", ".tsv"):
+            from readsim.worlds.effects_csv import world_from_csv
 
             return world_from_csv(source)
-        text = source.read_text(encoding="utf-8")
-        if source.suffix == ".json":
-            data = json.loads(text)
-        elif source.suffix == ".toml":
-            data = tomllib.loads(text)
-        else:
-            raise WorldError("a world file ends in .toml, .json or .csv")
-        if not isinstance(data, dict):
-            raise WorldError(f"expected a table of fields, got {type(data).__name__}")
+        if suffix not in (".toml", ".json") and source.is_file():
+            raise ConfigError(f"{source}: a world file ends in .toml, .json or .csv")
+        data = read_settings(source)
+    except ConfigError as error:
+        raise WorldError(str(error)) from error
+    try:
         return world_from_dict(data)
-    except WorldError as error:
-        raise WorldError(f"{source}: {error}") from error
     except (ValueError, RecursionError) as error:
-        raise WorldError(f"{source}: not a readable {source.suffix[1:]} file ({error})") from error
+        raise WorldError(f"{source}: {error}") from error

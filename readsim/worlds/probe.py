@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from readsim.arrays import Array
+from readsim.runs.profile_scale import SCORES, ProfileScale
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,15 +14,16 @@ class Probe:
 
     `items`: number of benchmark items, 0 for an exact measurement. `pairing`: correlation between
     two measurements of the same student skill on the same items (deterministic decoding makes most
-    answers repeat). On the score scale the noise of n items has variance p (1 - p) / n; on the
-    negated-loss scale an item has standard deviation 1 nat.
+    answers repeat). On a score scale whose lowest score is l the noise of n items has variance
+    (p - l) (1 - p) / n, that of right and wrong answers; on the negated-loss scale an item has
+    standard deviation 1 nat.
     """
 
     items: Array
     bias: Array
     slope: Array
     pairing: float
-    scores: bool = True
+    scale: ProfileScale = SCORES
 
     def __post_init__(self) -> None:
         with np.errstate(divide="ignore"):
@@ -32,15 +34,17 @@ class Probe:
     def of_runs(self, runs: int) -> "Probe":
         """The same for exactly (runs, K) profiles, with its constants tiled (see `World`)."""
         items, bias, slope = (np.tile(v, (runs, 1)) for v in (self.items, self.bias, self.slope))
-        return Probe(items, bias, slope, self.pairing, self.scores)
+        return Probe(items, bias, slope, self.pairing, self.scale)
 
     def deviation(self, profile: Array) -> Array:
         """Standard deviation of one measurement of `profile` (..., K)."""
         unit: Array = self.__dict__["_unit"]
-        if not self.scores:
+        if not self.scale.is_score:
             return np.broadcast_to(unit, profile.shape)
         variance = profile * profile
         np.subtract(profile, variance, out=variance)
+        if lowest := self.scale.lowest:
+            variance -= lowest * (1.0 - profile)
         np.maximum(variance, 0.0, out=variance)  # rounding may put a profile a hair outside
         out: Array = np.sqrt(variance, out=variance)
         out *= unit
@@ -67,7 +71,7 @@ class Probe:
         noise += luck
         noise *= self.deviation(profile)
         noise += profile if self.__dict__["_plain"] else self.slope * profile + self.bias
-        if self.scores:
-            np.maximum(noise, 0.0, out=noise)
+        if self.scale.is_score:
+            np.maximum(noise, self.scale.lowest, out=noise)
             np.minimum(noise, 1.0, out=noise)
         return noise

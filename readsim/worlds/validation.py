@@ -101,8 +101,9 @@ def _bounds(world: WorldData) -> None:
         low, start, high = (float(v[j]) for v in (world.floor, world.start, world.ceiling))
         if not low <= start <= high:
             _fail(f"start of {name}", start, f"must lie between floor {low:g} and ceiling {high:g}")
-        if world.is_score and (low < 0 or high > 1):
-            _fail(f"floor and ceiling of {name}", (low, high), "scores lie in [0, 1]")
+        if world.is_score and (low == -np.inf or high > 1):
+            expected = "scores lie in [0, 1], and floors below 0 where chance is taken off"
+            _fail(f"floor and ceiling of {name}", (low, high), expected)
         if world.dynamics == "artifact" and (low, high) != (0.0, 1.0):
             _fail(f"floor and ceiling of {name}", (low, high), "the artifact mode has 0 and 1")
         if world.link == "exponential" and start == high:

@@ -166,8 +166,8 @@ class World(WorldData):
         """
         if split == "test":
             k = len(self.capabilities)
-            return Probe(self.test_items, np.zeros(k), np.ones(k), self.pairing, self.is_score)
-        return Probe(self.items, self.probe_bias, self.probe_slope, self.pairing, self.is_score)
+            return Probe(self.test_items, np.zeros(k), np.ones(k), self.pairing, self.scale)
+        return Probe(self.items, self.probe_bias, self.probe_slope, self.pairing, self.scale)
 
     def rate(self, efficiency: Array | float = 1.0) -> Array:
         """Scaled tokens per token, (..., S): efficiency / scale_tokens; with `feeds` the efficiency."""

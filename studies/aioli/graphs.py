@@ -11,7 +11,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.fitting.csv_table import read_sheet
+from readsim.files import read_sheet
 from readsim.fitting.law import Fitted, fit_law
 from readsim.fitting.network import LawConfig
 

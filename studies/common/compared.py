@@ -12,7 +12,7 @@ from readsim.runs.comparing import display_name, method_of
 from readsim.runs.read_logs import Log
 from readsim.stats.metrics import target_set
 from readsim.summary.grid import Grid, make_grid
-from readsim.summary.results import FINAL, KEYS, results_of
+from readsim.summary.results import FINAL, KEYS, declared_scale, results_of
 from readsim.token_counts import show_tokens
 
 SMALL, LARGE = "small", "large"
@@ -62,7 +62,7 @@ def check_one_world(case: str, worlds: Sequence[str]) -> None:
 
 
 def compared(logs: Sequence[Log]) -> Grid:
-    """The runs, complete, in points, with two more columns.
+    """The runs, complete, in points (losses as they are), with two more columns.
 
     `score` is the final score of the capability that the task is about; `worst_drop` the largest
     measured drop (>= 0) among the others. Raises RunLogError as `make_grid`.
@@ -75,7 +75,8 @@ def compared(logs: Sequence[Log]) -> Grid:
     frame = frame.merge(drops, on=list(KEYS))
     about = {log.header.task: target_of(log) for log in logs}
     finals = [name for name in frame.columns if name.startswith(FINAL)]
-    frame = frame.assign(**{name: 100.0 * frame[name] for name in (*POINTS, *finals)})
+    factor = declared_scale(frame).factor
+    frame = frame.assign(**{name: factor * frame[name] for name in (*POINTS, *finals)})
     own = frame["task"].map(about)
     score = np.zeros(len(frame))
     for name in own.unique():
@@ -101,7 +102,7 @@ def target_of(log: Log) -> str:
 def _worst_drops(log: Log) -> pd.DataFrame:
     beside = ~target_set(np.array(log.header.requirement))
     change = np.array([row.final_change for row in log.finals])[:, log.visible][:, beside]
-    worst = 100.0 * np.maximum(-change, 0.0).max(axis=-1, initial=0.0)
+    worst = log.header.scale.factor * np.maximum(-change, 0.0).max(axis=-1, initial=0.0)
     keys = {key: getattr(log.header, key) for key in KEYS if key != "seed"}
     return pd.DataFrame({**keys, "seed": [row.seed for row in log.finals], "worst_drop": worst})
 

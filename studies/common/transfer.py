@@ -62,7 +62,8 @@ def transfer_of(logs: Sequence[Log]) -> Transfer:
     )
     order = [*targets, *(name for name in names if name not in targets)]
     columns = [names.index(name) for name in order]
-    change, sd = (np.swapaxes(100.0 * a[..., columns], 2, 3) for a in (change, sd))
+    factor = logs[0].header.scale.factor
+    change, sd = (np.swapaxes(factor * a[..., columns], 2, 3) for a in (change, sd))
     return Transfer(budgets, order, seeds, change, sd)
 
 

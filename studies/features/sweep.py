@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from readsim.errors import RunLogError
+from readsim.errors import ConfigError, RunLogError
+from readsim.files.frame import read_frame
 from readsim.runs.read_logs import read_log
 from readsim.stats import half_width
 from readsim.suite.plan import Comparison, draw_family, make_plan
@@ -36,8 +37,8 @@ def _row(comparison: Comparison, folder: Path) -> dict[str, object]:
     cell = comparison.cells[0]
     world = load_world(comparison.world)
     try:
-        runs = pd.read_csv(folder / "results.csv")
-    except OSError as error:
+        runs = read_frame(folder / "results.csv")
+    except ConfigError as error:
         raise RunLogError(f"{folder}: this world has not been run ({error})") from error
     utility = 100.0 * runs.pivot_table("utility", "seed", "allocator")
     row: dict[str, object] = {

@@ -12,7 +12,7 @@ from studies.presets.published import (
     SKILL_IT_MIRROR,
     SKILL_IT_NEGATIVE,
 )
-from studies.presets.tables import average_and_focus
+from studies.presets.tables import CEILING, START, average_and_focus
 
 SEED = 2
 SKILLS = 8
@@ -73,6 +73,9 @@ def conflict() -> World:
         names,
         name="conflict",
         tokens=30e6,
+        start=START,
+        ceiling=CEILING,
+        unit="relative",
         provenance={
             "effects": f"ours: drawn, seed {SEED}; share below 0, mean help, mean harm, correlation "
             f"of T with its transpose and dominance of the source follow the {SKILL_IT}"

@@ -19,6 +19,7 @@ from studies.presets.published import (
     aioli_mean,
 )
 
+START, CEILING = 0.4, 0.9  # ours: of worlds made of published effects
 FOCUS = 0.6  # ours: share of a task's own capability
 
 
@@ -39,6 +40,9 @@ def related_web() -> World:
         AUTOSCALE_DOMAINS,
         name="related-web",
         tokens=30e6,
+        start=START,
+        ceiling=CEILING,
+        unit="shares",
         provenance={
             "effects": f"code: log-loss drop of the column domain when the row's tokens are tripled, "
             f"{AUTOSCALE}. Read as score units: ours"
@@ -60,6 +64,10 @@ def from_scratch() -> World:
         AIOLI_SLICES,
         AIOLI_SLICES,
         name="from-scratch",
+        tokens=60e6,
+        start=START,
+        ceiling=CEILING,
+        unit="relative",
         provenance={
             "effects": f"code: relative loss drop of the column slice after training on the row "
             f"slice alone, mean of five seeds, {AIOLI}. Read as score units: ours"

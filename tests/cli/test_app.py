@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -89,7 +90,10 @@ def test_a_folder_of_another_comparison_is_refused(capsys: pytest.CaptureFixture
 
 
 def test_an_effects_table_is_a_world(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("effects.csv").write_text("source,a,b\nx,0.1,-0.05\ny,0.0,0.2\nz,-0.1,0.1\n")
+    Path("effects.csv").write_text(
+        "# tokens = 1M\n# start = 0.4\n# ceiling = 0.9\n# unit = shares\n"
+        "source,a,b\nx,0.1,-0.05\ny,0.0,0.2\nz,-0.1,0.1\n"
+    )
     code, out, _ = call(
         capsys,
         *("compare", "--world", "effects.csv", "--budgets", "1M", "--steps", "4", "--seeds", "2"),
@@ -97,6 +101,28 @@ def test_an_effects_table_is_a_world(capsys: pytest.CaptureFixture[str]) -> None
     )
     assert code == 0
     assert "oracle-static" in out
+
+
+def test_what_an_effects_table_does_not_say_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bare.csv").write_text("source,a,b\nx,8,-2\ny,0,5\n", encoding="utf-8")
+    for command in (("worlds", "bare.csv"), ("compare", "--world", "bare.csv")):
+        code, _, err = call(capsys, *command)
+        assert code == 2
+        for option in ("--tokens", "--start", "--ceiling", "--unit"):
+            assert option in err
+    said = ("--tokens", "20M", "--start", "40,30", "--ceiling", "90", "--unit", "points")
+    assert call(capsys, "worlds", "bare.csv", *said, "--save", "bare.toml")[0] == 0
+    world = load_world("bare.toml")
+    assert world.start.tolist() == [0.4, 0.3]
+    assert world.transfer_matrix(20e6) == pytest.approx(np.array([[0.08, -0.02], [0.0, 0.05]]))
+    for wrong, message in (
+        (("worlds", "gateway", "--unit", "points"), "--unit is for a .csv of effects"),
+        (("worlds", "--start", "0.4"), "--start needs the name of a world"),
+        (("worlds", "bare.csv", "--start", "a"), "--start: 'a': expected numbers"),
+    ):
+        code, _, err = call(capsys, *wrong)
+        assert code == 2
+        assert message in err
 
 
 def test_run_and_plot(capsys: pytest.CaptureFixture[str]) -> None:

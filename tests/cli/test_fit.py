@@ -157,7 +157,9 @@ def test_a_handful_of_rows_is_fitted_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fit_commands, "_draw", lambda *_: [])
-    said = run("fit", scores_file(tmp_path, n=5, key=False), "-o", tmp_path / "w.toml")
+    said = run(
+        "fit", scores_file(tmp_path, n=5, key=False), "-o", tmp_path / "w.toml", "--tokens", "1M"
+    )
     assert "few" in said
     assert np.isfinite(load_world(tmp_path / "w.toml").start).all()
 

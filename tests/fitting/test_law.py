@@ -238,7 +238,9 @@ def test_regmix_from_128_runs() -> None:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     train, test = (
-        read_run_table(folder / f"{p}_mixture_1m.csv", folder / f"{p}_pile_loss_1m.csv", Options())
+        read_run_table(
+            folder / f"{p}_mixture_1m.csv", folder / f"{p}_pile_loss_1m.csv", Options(budget=150e6)
+        )
         for p in ("train", "test")
     )
     fitted = fit_law(

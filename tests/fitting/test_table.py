@@ -1,6 +1,7 @@
 """Tables of runs: the layouts that are read, the names that are stripped, everything that is refused."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from readsim.fitting.table import Options, Runs, read_run_table
 from tests.support.made_fits import write_csv
 from tests.support.paths import SHARED
 
+BUDGET = 150e6
 SHARES = [(0.2, 0.3, 0.5), (0.6, 0.2, 0.2), (0.1, 0.1, 0.8), (1, 0, 0), (0, 0.5, 0.5)]
 LOSSES = [(3.1, 2.2), (2.9, 2.4), (3.5, 1.9), (2.5, 2.8), (3.3, 2.1)]
 
@@ -25,7 +27,7 @@ def two_files(tmp_path: Path, options: Options | None = None, **swap: Any) -> Ru
     losses = swap.get("losses", [(i, *row) for i, row in enumerate(LOSSES)][::-1])
     one = write_csv(tmp_path / "runs.csv", header, shares)
     two = write_csv(tmp_path / "targets.csv", other, losses)
-    return read_run_table(one, two, options or Options())
+    return read_run_table(one, two, replace(options or Options(), budget=BUDGET))
 
 
 def one_file(
@@ -33,7 +35,9 @@ def one_file(
 ) -> Runs:
     """All in one."""
     return read_run_table(
-        write_csv(tmp_path / "runs.csv", header.split(","), rows), None, options or Options()
+        write_csv(tmp_path / "runs.csv", header.split(","), rows),
+        None,
+        replace(options or Options(), budget=BUDGET),
     )
 
 
@@ -45,7 +49,6 @@ def test_two_files_are_joined_by_key_and_names_are_shortened(tmp_path: Path) -> 
     assert runs.profiles == pytest.approx(-np.array(LOSSES))
     assert runs.tokens / runs.tokens.sum(1, keepdims=True) == pytest.approx(np.array(SHARES))
     assert runs.scale.unit == "losses"
-    assert any("150M" in note for note in runs.notes)
 
 
 def test_rows_near_one_are_renormalised_and_it_is_said(tmp_path: Path) -> None:
@@ -187,6 +190,25 @@ def test_files_that_are_no_tables(tmp_path: Path, text: str) -> None:
         read_run_table(tmp_path / "none.csv", None, Options())
 
 
+def test_how_long_the_runs_were_is_asked_and_not_guessed(tmp_path: Path) -> None:
+    two_files(tmp_path)
+    with pytest.raises(ReadsimError, match=r"runs\.csv: shares do not say .* give --tokens"):
+        read_run_table(tmp_path / "runs.csv", tmp_path / "targets.csv", Options())
+
+
+def test_a_spreadsheet_of_another_country(tmp_path: Path) -> None:
+    """Semicolons, decimal commas, a byte order mark and CRLF: the same runs."""
+    plain = two_files(tmp_path)
+    for name in ("runs.csv", "targets.csv"):
+        text = (tmp_path / name).read_text(encoding="utf-8").replace(",", ";").replace(".", ",")
+        (tmp_path / name).write_bytes(text.replace("\n", "\r\n").encode("utf-16"))
+    again = read_run_table(
+        str(tmp_path / "runs.csv"), tmp_path / "targets.csv", Options(budget=BUDGET)
+    )
+    assert np.array_equal(again.tokens, plain.tokens)
+    assert np.array_equal(again.profiles, plain.profiles)
+
+
 def test_patterns_end_at_boundaries() -> None:
     assert pattern_of(["train_arxiv", "train_article"]) == "train_*"
     assert pattern_of(["x/a_loss", "x/b_loss"]) == "x/*_loss"
@@ -200,7 +222,7 @@ def test_regmix_as_it_is() -> None:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     runs = read_run_table(
-        folder / "train_mixture_1m.csv", folder / "train_pile_loss_1m.csv", Options()
+        folder / "train_mixture_1m.csv", folder / "train_pile_loss_1m.csv", Options(budget=BUDGET)
     )
     assert runs.tokens.shape == (512, 17)
     assert runs.profiles.shape == (512, 13)

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from readsim.errors import ConfigError, ReadsimError
@@ -45,6 +47,36 @@ def test_options_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -
     assert given.probes.max_new_tokens == preset["probes"]["max_new_tokens"]
     assert given.data.group == 9
     assert given.soft.kind == preset["soft"]["kind"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_settings_are_read_from_toml_json_and_yaml(encoding: str, tmp_path: Path) -> None:
+    from readsim_hf.config import resolve_config
+
+    texts = {
+        "run.toml": 'budget = "50k"\r\n[training]\r\nbatch = 7\r\n',
+        "run.json": '{"budget": "50k",\r\n "training": {"batch": 7}}\r\n',
+        "run.yaml": "budget: 50k\r\ntraining:\r\n  batch: 7\r\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        for path in (tmp_path / name, str(tmp_path / name)):
+            given = resolve_config(path, {})
+            assert (given.budget, given.training.batch) == (50_000, 7)
+
+
+def test_numbers_of_numpy_and_pandas_are_numbers(tmp_path: Path) -> None:
+    found = of(
+        {
+            "steps": np.int64(4),
+            "on_policy": np.float32(0.5),
+            "probes": {"truncate": np.bool_(True)},
+        },
+        {"data": {"capabilities": pd.Series(["math"]), "templates": [tmp_path / "t.jsonl"]}},
+    )
+    assert (found.steps, found.on_policy, found.probes.truncate) == (4, 0.5, True)
+    assert found.data.capabilities == ("math",)
+    assert found.data.templates == (str(tmp_path / "t.jsonl"),)
 
 
 def test_presets_are_of_named_pairs_alone(tmp_path: Path) -> None:
@@ -216,6 +248,8 @@ def test_nothing_is_lost_in_a_table(settings: dict[str, Any]) -> None:
         ({"decoding": {"temperatur": 0}}, "decoding.temperatur; did you mean 'temperature'"),
         ({"data": {"group": 0}}, "group = 0"),
         ({"data": {"cap": 1.5}}, "cap = 1.5"),
+        ({"data": {"keep": "corect"}}, "data.keep = 'corect'"),
+        ({"server": {"patience_s": -1.0}}, "patience_s = -1.0"),
         ({"data": {"curriculum": "of"}}, "data.curriculum = 'of'"),
         ({"data": {"templates": "x.jsonl"}}, "data.templates = 'x.jsonl'"),
         ({"probes": {"probe": 1}}, "probe = 1"),
@@ -240,12 +274,12 @@ def test_a_bad_value_names_its_field(settings: dict[str, Any], message: str) -> 
 SMALL = ("--budget", "600", "--steps", "2", "--probe-items", "3", "--out", "run")
 
 MISTAKES: list[tuple[list[str], str, list[str]]] = [
-    (["--config", "absent.toml"], "", ["absent.toml", "No such file"]),
+    (["--config", "absent.toml"], "", ["absent.toml", "no such file"]),
     (["--config", "run.toml"], "budget = = 3", ["run.toml", "line 1"]),
-    (["--config", "run.toml"], "x = '\xff'", ["run.toml", "utf-8"]),
+    (["--config", "run.toml"], "x = '\xff'", ["run.toml", "line 1, column 6", "UTF-8"]),
     (["--config", "run.toml"], "stesp = 3", ["unknown field stesp", "did you mean 'steps'"]),
     (["--config", "run.toml"], "pair = 'nano'", ["pair = 'nano'"]),
-    (["--config", "run.toml"], "[data]\ntemplates = ['no.jsonl']", ["no.jsonl", "cannot be read"]),
+    (["--config", "run.toml"], "[data]\ntemplates = ['no.jsonl']", ["no.jsonl", "no such file"]),
     (
         ["--config", "run.toml"],
         "[[probes.benchmarks]]\nname = 'gsm8k'\npath = 'no.jsonl'",

@@ -52,7 +52,7 @@ def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(HOLD, raising=False)
     monkeypatch.chdir(tmp_path)
     tables = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"
-    Path("small.toml").write_text(tables + "[data]\ngroup = 4\n")
+    Path("small.toml").write_text(tables + "[data]\ngroup = 4\nkeep_cut = true\n")
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def command(out: str, *more: str) -> tuple[str, ...]:
 
 
 def the(suffix: str, out: str) -> Path:
-    (found,) = Path(out, "runs").glob(f"*{suffix}")
+    found, *_ = (p for p in Path(out, "runs").glob(f"*{suffix}") if not p.match("*.check.json"))
     return found
 
 
@@ -233,6 +233,8 @@ def test_results_that_cannot_be_written_are_written_later(
     """The student is kept until then: --resume trains nothing again."""
     from transformers import PreTrainedModel
 
+    import readsim_hf.distill
+    from readsim_hf.check.preflight import FreeCheck
     from readsim_hf.training.student import Student
 
     with pytest.MonkeyPatch.context() as patch:
@@ -245,6 +247,7 @@ def test_results_that_cannot_be_written_are_written_later(
     made = rows("run")
     assert made[-1]["kind"] == "final"
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(readsim_hf.distill, "check_before", lambda *_: FreeCheck([], None, ""))
         patch.setattr(Student, "train_window", None)
         assert call(capsys, *command("run", "--resume"))[0] == 0
     assert rows("run") == made

@@ -88,7 +88,7 @@ def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(HOLD, raising=False)
     monkeypatch.chdir(tmp_path)
     tables = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"
-    Path("small.toml").write_text(tables + "[data]\ngroup = 4\n")
+    Path("small.toml").write_text(tables + "[data]\ngroup = 4\nkeep_cut = true\n")
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from tests.support.layout import Package, importing, loaded_by
 from tests.support.paths import ROOT
 
 LAYERS = (
-    ("dependencies",),
+    ("dependencies", "published"),
     ("prompts",),
     ("generation",),
     ("teachers.record",),
@@ -20,8 +20,9 @@ LAYERS = (
     ("prompt_selection", "supervision"),
     ("benchmark_factory", "manifest", "teacher_factory"),
     ("components",),
-    ("backend", "interventions"),
+    ("backend", "interventions", "model_card", "tracking"),
     ("distributed_run", "identify", "progress", "results", "token_estimate"),
+    ("check",),
     ("distill",),
     ("plan",),
     ("cli",),

@@ -129,7 +129,8 @@ def test_the_command_shows_and_keeps_both_rates(
     table = f'[[probes.benchmarks]]\nname = "xstest"\npath = "{prompts(tmp_path)}"\n'
     settings = tmp_path / "run.toml"
     settings.write_text(
-        f'task = "safety"\nbudget = 200\nsteps = 2\nmethod = "resp-sft"\n[probes]\n{sizes}{table}'
+        'task = "safety"\nbudget = 200\nsteps = 2\nmethod = "resp-sft"\n[data]\nkeep_cut = true\n'
+        f"[probes]\n{sizes}{table}"
     )
     readsim_hf.distill.distill(settings, {}, tmp_path / "out")
     shown = capsys.readouterr().out

@@ -28,7 +28,7 @@ def small_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ..
     monkeypatch.setattr(readsim_hf.results, "save", lambda *_: None)
     tables = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"
     quick = "[identifier]\nsteps = 3\nmixtures = 2\nwordings = 1\nmembers = 2\n"
-    Path("small.toml").write_text(tables + "[data]\ngroup = 4\n" + quick)
+    Path("small.toml").write_text(tables + "[data]\ngroup = 4\nkeep_cut = true\n" + quick)
     return (
         *("distill", "--config", "small.toml", "--budget", "600", "--steps", "3", "--cache", ""),
         *(

@@ -45,6 +45,7 @@ def made(monkeypatch: pytest.MonkeyPatch, signal: str, reply: str, style: Any = 
         signal_named(signal),
         decoding=Decoding(max_new_tokens=8),
         format_ok=lambda prompt, answer: True,
+        keep_cut=True,
     )
 
 

@@ -177,7 +177,7 @@ def test_losses_are_not_points(tmp_path: Path) -> None:
     start = {"kind": "start", "seed": 0, "profile": [-2.0, -2.0, -3.0]}
     final = final_row(0, -2.0, [-1.5, -2.5, -3.0], final_change=[0.5, -0.5, 0.0])
     cell = {"task": "t", "budget": 9, "seeds": [0], "steps": 1, "allocator": "read"}
-    write_log(tmp_path, [start, rows, final], **cell)
+    write_log(tmp_path, [start, rows, final], **cell, scale={"unit": "loss"})
     drawn = Drawn(tmp_path)
     [axes] = drawn.figures["utility"].axes
     assert axes.get_ylabel() == "gain in measured utility (loss)"

@@ -8,7 +8,7 @@ from tests.support.paths import ROOT
 LAYERS = (
     ("errors", "version"),
     ("arrays", "envs.simplex", "named", "runs.parallel", "streams", "token_counts"),
-    ("envs.ledger", "runs.log_schema", "tree_file"),
+    ("envs.ledger", "files", "runs.log_schema", "runs.profile_scale", "tree_file"),
     ("runs.rows",),
     ("runs.comparing", "runs.log_file", "runs.read_logs"),
     ("worlds",),
@@ -26,6 +26,8 @@ LAYERS = (
     ("envs",),
     ("toy",),
     ("allocators",),
+    ("runs.identity",),
+    ("runs.blame",),
     ("runs.loop",),
     ("runs",),
     ("plots", "summary"),

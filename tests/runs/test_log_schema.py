@@ -149,7 +149,7 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path, torn: bytes) -> None:
     with path.open("ab") as file:
         file.write(torn)
     content = read_content(path)
-    assert content == (HEADER, [ROW], whole, len(torn))
+    assert content == (HEADER, [ROW], whole, len(torn), False)
 
 
 @pytest.mark.parametrize("data", [b"", json.dumps(HEADER).encode(), b"{"])

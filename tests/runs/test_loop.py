@@ -13,13 +13,16 @@ from readsim.allocators.base import Allocator, Context, Setup, State, Transition
 from readsim.allocators.read.allocator import ReAD
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
+from readsim.backend import Measurement
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError
 from readsim.runs.cell import Cell
 from readsim.runs.grid import make_cells, run_cell, run_cells
+from readsim.runs.log_file import RunLog
 from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
-from readsim.runs.read_logs import log_paths
+from readsim.runs.read_logs import log_paths, read_log
+from readsim.runs.rows import FinalRow, RunHeader, SampledReply, read_row
 from readsim.simulator import SimBackend
 from readsim.stats.metrics import on_target
 from readsim.testing.backend_checks import same
@@ -289,3 +292,44 @@ def test_the_final_profile_is_noise_free_and_the_change_is_measured() -> None:
     assert not np.allclose(final["final_change"], exact - world.start, atol=1e-6)
     error = np.abs(final["final_change"] - (exact - world.start))
     assert (error < 6 * final["final_change_sd"]).all()
+
+
+class Talking(SimBackend):
+    """A simulator that says how often it was probed."""
+
+    def reset(self, seed: int | None) -> Measurement:
+        self.probes = 1
+        return super().reset(seed)
+
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
+        self.probes += 1
+        return super().run_interval(step, weights, tokens)
+
+    def probe_samples(self) -> list[SampledReply]:
+        return [SampledReply("skill_0", "a1", "asked\x00", "gold", f"probe {self.probes}", 0.5)]
+
+
+def test_what_the_probes_heard_is_in_the_row_of_its_decision(tmp_path: Path) -> None:
+    """The start is the student's before an offline pool trained anything; without samples no field."""
+    env = DistillEnv(backend=Talking(load_world(WORLD)), task="skill_1", budget=1000, steps=3)
+    path = tmp_path / "run.jsonl"
+    with RunLog.create(path, config={}, seeds=[3]) as log:
+        rollout([env], load_allocator(CHATTY), [3], log=log, checkpoint=tmp_path / "state")
+    read = read_log(path).rows
+    said = [row.samples[0] for row in read if not isinstance(row, FinalRow) and row.samples]
+    assert said[0] == SampledReply("skill_0", "a1", "asked\x00", "gold", "probe 1", 0.5)
+    assert len(said) == 4
+    numbers = [int(sample.reply.split()[1]) for sample in said]
+    assert numbers == sorted(set(numbers))
+    plain, _ = rollout([DistillEnv(WORLD, budget=1000, steps=2)], "uniform", 3)
+    assert not any("samples" in row for row in plain)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [{}, [1], [{"reply": "x"}], [{**dict.fromkeys(SampledReply._fields, ""), "score": "1"}]],
+)
+def test_samples_that_are_none_are_refused(samples: Any) -> None:
+    row = {"kind": "start", "seed": 0, "profile": [0.5], "samples": samples}
+    with pytest.raises(RunLogError, match=r"seed 0, start row: (samples holds|score is)"):
+        read_row(row, RunHeader(), "a.jsonl")

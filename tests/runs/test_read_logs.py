@@ -127,6 +127,19 @@ def test_a_torn_line_is_counted_and_left_out(tmp_path: Path) -> None:
     assert log.torn_bytes > 0
 
 
+def test_a_log_that_an_editor_saved_again(tmp_path: Path) -> None:
+    """CRLF changes nothing; a byte order mark or another encoding is refused with its line."""
+    path = write_log(tmp_path, rows_of(0), **ABOUT)
+    data, rows = path.read_bytes(), read_log(path).rows
+    path.write_bytes(data.replace(b"\n", b"\r\n"))
+    again = read_log(path).rows
+    assert [(row.kind, row.seed) for row in again] == [(row.kind, row.seed) for row in rows]
+    for damaged in (b"\xef\xbb\xbf" + data, data.decode().encode("utf-16"), data + b"\0\n"):
+        path.write_bytes(damaged)
+        with pytest.raises(RunLogError, match=r"\.jsonl, line \d+: broken line"):
+            read_log(path)
+
+
 def test_where_logs_are_looked_for(tmp_path: Path) -> None:
     path = write_log(tmp_path, rows_of(0), **ABOUT)
     assert log_paths(tmp_path) == log_paths(tmp_path / "runs") == log_paths(path) == [path]

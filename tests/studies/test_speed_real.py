@@ -68,7 +68,8 @@ def test_the_overhead_is_what_is_left_of_a_run() -> None:
 
     sizes = {"probe": 2, "dev": 2, "test": 2, "max_new_tokens": 2}
     training = {"batch": 8}
-    tiny = {"probes": sizes, "training": training, "decoding": {"max_new_tokens": 4}}
+    data = {"keep_cut": True}  # a random teacher seldom ends a reply
+    tiny = {"probes": sizes, "training": training, "decoding": {"max_new_tokens": 4}, "data": data}
     spent = run(char_pair(), {"budget": 80, "steps": 2, "pool_runs": 1, **tiny})
     assert spent.tokens == 80 + 40  # with one short training for the pool
     assert min(spent[:4]) > 0

@@ -167,11 +167,22 @@ def test_what_cannot_be_computed_is_missing_and_said() -> None:
 
 def test_losses_are_not_points() -> None:
     utility = -np.array([[[2.0]], [[3.0]]])
-    frame = frame_of(utility, ("task-static", "read"), **{"final:math": -2.0})
+    frame = frame_of(utility, ("task-static", "read"), unit="loss", **{"final:math": -2.0})
     table, notes = summarise(frame)
     assert column(table, "read", "utility") == -3.0
     assert set(table["unit"]) == {"loss"}
     assert "loss" in notes[0]
+
+
+def test_scores_below_zero_are_points() -> None:
+    """Chance-corrected scores fall below 0; the unit is what the logs declare, whatever the sign."""
+    frame = frame_of(np.array([[[-0.2]]]), ("read",), unit="score", **{"final:math": -0.2})
+    table, notes = summarise(frame)
+    assert column(table, "read", "utility") == pytest.approx(-20.0)
+    assert set(table["unit"]) == {"points"}
+    assert "points" in notes[0]
+    undeclared, _ = summarise(frame.drop(columns="unit"))
+    assert set(undeclared["unit"]) == {"points"}
 
 
 def test_tokens_beside_the_budget() -> None:

@@ -86,7 +86,7 @@ def tiny_run(**settings: Any) -> Any:
         "probes": {"probe": 4, "dev": 3, "test": 5, "max_new_tokens": 4},
         "decoding": {"max_new_tokens": 8},
         "training": {"batch": 8, "learning_rate": 0.02},
-        "data": {"group": 4},
+        "data": {"group": 4, "keep_cut": True},  # random teachers seldom end a reply
         "pool_runs": 2,
     }
     pair = settings.pop("pair", None)

@@ -148,13 +148,13 @@ def served(url: str, cache: Any = None, **changes: Any) -> Any:
     from readsim_hf.teachers.server import ServerTeacher
     from readsim_hf.teachers.signals import signal_named
 
-    settings = ("concurrency", "timeout_s", "retries", "api_key_env")
+    settings = ("concurrency", "timeout_s", "retries", "patience_s", "api_key_env")
     given = {name: changes.pop(name) for name in settings if name in changes}
     decoding = Decoding(changes.pop("max_new_tokens", 20), changes.pop("temperature", 0.7))
     student: dict[str, Any] = {"ends": (1,), "vocab": 99, "context": 128}
     made = ServerTeacher(
         Server(url, changes.pop("model", None), ServerSettings(**given)),
-        char_tokenizer(),
+        changes.pop("tokenizer", None) or char_tokenizer(),
         NANO,
         signal_named(changes.pop("signal", "resp")),
         decoding=decoding,

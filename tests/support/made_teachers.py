@@ -108,6 +108,7 @@ def teacher(path: Path | None, **changes: Any) -> Any:
         "vocab": 320,
         "format_ok": lambda prompt, answer: True,
         "ends": [0, 141, 142],
+        "keep_cut": True,  # a random model seldom ends a reply
     } | changes
     model = random_model(seed=given["seed"])
     model.generation_config.eos_token_id = given["ends"]  # no part of the fingerprint
@@ -118,6 +119,7 @@ def teacher(path: Path | None, **changes: Any) -> Any:
         signal_named(given["signal"]),
         decoding=Decoding(given["max_new_tokens"], given["temperature"], given["batch_size"]),
         format_ok=given["format_ok"],
+        keep_cut=given["keep_cut"],
         soft=SoftSettings(given["kind"], given["k"]),
         vocab=given["vocab"],
         cache=None if path is None else SignalCache(path),

@@ -202,7 +202,12 @@ def test_broken_ones_are_caught_by_the_property_meant_for_them(
     found = check_allocator(broken, examples=4, on_fail=None, promises=[MONOTONE])
     failed = {o.name: o.message for o in found if o.status == "failed"}
     also = {"Leaky": {"determinism", "resume equality", "permutation equivariance"}}
-    also["OffSimplex"] = {"permutation equivariance", "degenerate setups", MONOTONE}
+    also["OffSimplex"] = {
+        "permutation equivariance",
+        "degenerate setups",
+        "long runs",
+        MONOTONE,
+    }
     also["Forgets"] = {"degenerate setups"}
     also["Foresees"] = {"degenerate setups"}
     also["Peeks"] = {"permutation equivariance", "degenerate setups"}
@@ -234,3 +239,42 @@ def test_what_is_no_allocator_is_refused() -> None:
             check_allocator(wrong)  # type: ignore[arg-type]
     assert check_allocator(DoReMi(), examples=1)
     assert Case(0, 2, 2).size == 2
+
+
+class FixedShape(Allocator):
+    """A policy of three sources."""
+
+    def select(self, state: Any, context: Context) -> Any:
+        return np.array([0.2, 0.3, 0.5]) + context.profile * 0
+
+
+def test_a_policy_of_one_shape_is_checked_on_that_shape() -> None:
+    excuse = {"permutation equivariance": "it knows the skills by their places"}
+    found = check_allocator(FixedShape, examples=3, size=3, expected_failures=excuse)
+    assert {o.status for o in found} <= {"passed", "expected", "skipped"}
+    with pytest.raises(AssertionError, match="broadcast"):
+        check_allocator(FixedShape, examples=3, expected_failures=excuse)
+
+
+def test_what_breaks_late_is_found() -> None:
+    class Late(Allocator):
+        def select(self, state: Any, context: Context) -> Any:
+            return np.full(len(context.setup.sources), 1.0 / (context.step != 15))
+
+    with np.errstate(divide="ignore"):
+        found = check_allocator(Late, examples=2, on_fail=None)
+    assert [o.name for o in found if o.status == "failed"] == ["long runs"]
+
+
+def test_one_cause_is_one_failure_with_the_line_that_raised() -> None:
+    class Typo(Allocator):
+        def select(self, state: Any, context: Context) -> Any:
+            return context.profle  # type: ignore[attr-defined]
+
+    with pytest.raises(AssertionError) as caught:
+        check_allocator(Typo, examples=2)
+    text = str(caught.value)
+    assert text.count("no attribute 'profle'") == 1
+    assert f'File "{__file__}", line' in text
+    assert "return context.profle" in text
+    assert text.count("so does: ") >= 6

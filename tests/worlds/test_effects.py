@@ -12,11 +12,17 @@ from hypothesis import strategies as st
 from readsim.arrays import Array
 from readsim.errors import ReadsimError, WorldError
 from readsim.worlds import World, load_world, load_world_file, optimum, save_world
-from readsim.worlds.effects import REFERENCE_TOKENS, START, world_from_effects
+from readsim.worlds.effects import world_from_effects
+from readsim.worlds.effects_csv import world_from_csv
 from readsim.worlds.gains import gain, tabulated
 from tests.support.paths import SHARED
 from tests.support.strategies import grids
 
+TOKENS, START, CEILING = 60_000_000, 0.4, 0.9
+KNOWN: dict[str, Any] = {"tokens": TOKENS, "start": START, "ceiling": CEILING}
+SHARES = {**KNOWN, "unit": "shares"}
+RELATIVE = {**KNOWN, "unit": "relative"}
+ABOVE = f"# tokens = {TOKENS}\n# start = {START}\n# ceiling = {CEILING}\n"
 DATA = SHARED / "skill-it" / "ni_top23.csv"
 
 
@@ -34,24 +40,35 @@ def names(letter: str, count: int) -> tuple[str, ...]:
 def world_of(table: Array, capabilities: tuple[str, ...] | None = None) -> World:
     s, k = table.shape
     sources = names("s", s)
+    notes = {"from": "a test"}
     return world_from_effects(
-        table, sources, capabilities or names("c", k), name="made", provenance={"from": "a test"}
+        table, sources, capabilities or names("c", k), **RELATIVE, name="made", provenance=notes
     )
 
 
 @given(tables())
 def test_the_transfer_matrix_is_the_table(table: Array) -> None:
     world = world_of(table)
-    matrix = world.transfer_matrix(REFERENCE_TOKENS)
-    unit = float(world.provenance["unit"].split()[6]) if "unit" in world.provenance else 1.0
+    matrix = world.transfer_matrix(TOKENS)
+    unit = float(world.provenance["unit"].split()[6])
     assert matrix == pytest.approx(unit * table, rel=1e-5, abs=1e-12)
-    if unit == 1.0:
-        assert matrix == pytest.approx(table, rel=1e-9, abs=1e-12)
-    else:  # the largest effect uses 0.6 of the room, all signs and ratios stay
+    if table.any():  # the largest effect uses 0.6 of the room, all signs and ratios stay
         room = np.where(matrix > 0, 0.9 - START, START)
         assert np.abs(matrix / room).max() == pytest.approx(0.6)
         largest = np.unravel_index(np.abs(table).argmax(), table.shape)
         assert matrix / matrix[largest] == pytest.approx(table / table[largest], abs=1e-9)
+        small = table * unit  # a table that fits comes back as it is, in points or in shares
+        for most, word in ((1.0, "shares"), (100.0, "points")):
+            known: dict[str, Any] = {
+                "tokens": TOKENS,
+                "start": most * START,
+                "ceiling": most * CEILING,
+            }
+            own = world_from_effects(
+                most * small, names("s", len(table)), names("c", table.shape[1]), **known, unit=word
+            )
+            assert own.transfer_matrix(TOKENS) == pytest.approx(small, rel=1e-9, abs=1e-12)
+            assert "unit" not in own.provenance
     assert world.provenance["from"] == "a test"
     assert (world.help * world.harm == 0.0).all()
 
@@ -59,7 +76,7 @@ def test_the_transfer_matrix_is_the_table(table: Array) -> None:
 def test_a_zero_diagonal_over_equal_names_is_relative() -> None:
     table = np.array([[0.0, 0.5], [-0.25, 0.0]])
     world = world_of(table, names("s", 2))
-    matrix = world.transfer_matrix(REFERENCE_TOKENS)
+    matrix = world.transfer_matrix(TOKENS)
     assert matrix / matrix[0, 0] == pytest.approx(np.array([[1.0, 0.5], [-0.25, 1.0]]))
     assert "read as 1" in world.provenance["diagonal"]
     # other names, or a diagonal that says something: nothing is filled in
@@ -69,8 +86,8 @@ def test_a_zero_diagonal_over_equal_names_is_relative() -> None:
 
 def test_one_capability() -> None:
     world = world_of(np.zeros((1, 1)), ("s0",))
-    assert world.transfer_matrix(REFERENCE_TOKENS)[0, 0] == pytest.approx(0.3)  # 0.6 of 0.5
-    assert world_of(np.zeros((1, 1))).transfer_matrix(REFERENCE_TOKENS)[0, 0] == 0.0
+    assert world.transfer_matrix(TOKENS)[0, 0] == pytest.approx(0.3)  # 0.6 of 0.5
+    assert world_of(np.zeros((1, 1))).transfer_matrix(TOKENS)[0, 0] == 0.0
 
 
 # ----------------------------------------------------------------- CSV
@@ -84,7 +101,7 @@ def write(folder: Path, text: str, encoding: str = "utf-8") -> Path:
 
 @given(table=tables())
 def test_csv_reads_what_was_written(table: Array, tmp_path_factory: pytest.TempPathFactory) -> None:
-    lines = ["source," + ",".join(names("c", table.shape[1]))]
+    lines = [ABOVE + "# unit = relative", "source," + ",".join(names("c", table.shape[1]))]
     lines += [
         f"{name}," + ",".join(map(repr, row))
         for name, row in zip(names("s", len(table)), table.tolist(), strict=True)
@@ -100,11 +117,20 @@ def test_csv_reads_what_was_written(table: Array, tmp_path_factory: pytest.TempP
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_other_ways_to_write_a_csv(tmp_path: Path, encoding: str, newline: str) -> None:
-    text = ["", "Source, math ,code", '"a, or b",0.1, -0.2', "", "c,1e-1,0", ""]
+    text = [
+        *ABOVE.split("\n"),
+        "# unit = shares",
+        "",
+        "Source, math ,code",
+        '"a, or b",0.1, -0.2',
+        "",
+        "c,1e-1,0",
+        "",
+    ]
     world = load_world(write(tmp_path, newline.join(text), encoding))
     assert world.capabilities == ("math", "code")
     assert world.sources == ("a, or b", "c")
-    matrix = world.transfer_matrix(REFERENCE_TOKENS)
+    matrix = world.transfer_matrix(TOKENS)
     assert matrix == pytest.approx(np.array([[0.1, -0.2], [0.1, 0.0]]))
 
 
@@ -114,33 +140,66 @@ HEAD = "source,math,code\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "the file is empty"),
-        ("\n,,\n", "the file is empty"),
-        ("math,code\n1,2\n", "line 1: header 'math,code'; expected `source"),
-        ("source\n", "line 1: header 'source'"),
+        ("", ": the file is empty"),
+        ("\n\n", ": the file is empty"),
+        ("math,code\n1,2\n", "line 1: header 'math,code': expected `source"),
+        ("source\na\n", "line 1: header 'source'"),
         (HEAD, "no rows below the header"),
         (HEAD + "a,1\n", "line 2: 2 cells where the header has 3"),
         (HEAD + "a,1,2\nb,1,2,3\n", "line 3: 4 cells"),
-        (HEAD + "a,1,2\n\nb,1,two\n", "line 4, column code: 'two' is not a number"),
-        (HEAD + "a,1,\n", "line 2, column code: '' is not a number"),
-        (HEAD + "a,nan,1\n", "line 2, column math: 'nan' is not finite"),
-        (HEAD + "a,1,-inf\n", "line 2, column code: '-inf' is not finite"),
-        (HEAD + '"a\nb",1,2\nc,x,1\n', "line 4, column math: 'x'"),
-        (HEAD + "a,1,2\na,1,2\n", "sources = 'a': each name may appear once"),
-        ("source,math,math\na,1,2\n", "capabilities = 'math': each name may appear once"),
-        ("source,math,\na,1,2\n", "names are non-empty"),
-        (HEAD + "a," + "9" * 200_000 + ",2\n", "line 2: field larger than"),
+        (HEAD + "a,1,2\n\nb,1,two\n", "line 4, column 'code': 'two' is not a number"),
+        (HEAD + "a,1,\n", "line 2, column 'code': '' is missing"),
+        (HEAD + "a,nan,1\n", "line 2, column 'math': 'nan' is missing"),
+        (HEAD + "a,1,-inf\n", "line 2, column 'code': '-inf' is not a finite number"),
+        (HEAD + '"a\nb",1,2\nc,x,1\n', "line 4, column 'math': 'x'"),
+        ("source,math,math\na,1,2\n", "line 1: column 'math' appears twice"),
+        ("source,math,math.1\na,1,2\n", "'math.1' is how pandas writes a second column 'math'"),
+        ("source,math,\na,1,2\n", "line 1: column 3 has no name"),
+        (HEAD + "a," + "9" * 200_000 + ",2\n", "line 2, column 'math': .* is not a finite number"),
+        (
+            "# tokns = 20M\n" + HEAD + "a,1,2\n",
+            "line 1: unknown fact 'tokns'; did you mean 'tokens'",
+        ),
+        ("# tokens = much\n" + HEAD + "a,1,2\n", "line 1: budget = 'much'"),
+        ("# start = 0;4\n" + HEAD + "a,1,2\n", "line 1: '0;4': expected numbers"),
+        ("# start =\n" + HEAD + "a,1,2\n", "line 1: expected a number"),
+        (
+            HEAD + "a,1,2\n",
+            r"give tokens \(.*; start \(.*; ceiling \(.*; unit \(.*--tokens \.\.\. --start",
+        ),
+        (ABOVE + HEAD + "a,1,2\n", r"give unit \(points .*--unit \.\.\. --save"),
+        (ABOVE + "# unit = shares\n" + HEAD + "a,1,2\na,1,2\n", "on math = 1: .* past it"),
+        (ABOVE + "# unit = relative\n" + HEAD + "a,1,2\na,1,2\n", "sources = 'a': each name"),
+        (
+            ABOVE + "source,math,tokens\na,0.1,30M\n",
+            "line 5: tokens = 30000000, and 60000000 elsewhere",
+        ),
     ],
 )
 def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(WorldError, match=message) as caught:
         load_world_file(write(tmp_path, text))
     assert str(caught.value).startswith(f"{tmp_path}")
+    assert "\n" not in str(caught.value)
 
 
-def test_a_csv_in_another_encoding(tmp_path: Path) -> None:
-    with pytest.raises(WorldError, match="not a readable csv file"):
-        load_world_file(write(tmp_path, "source,straße\na,1\n", "utf-16"))
+def test_what_a_table_does_not_say_is_given_or_in_the_file(tmp_path: Path) -> None:
+    bare = "source;math;code\na;10,5;-2\nb;0;5\n"  # as a German spreadsheet writes it
+    given = {"tokens": "20M", "start": [40, 30], "ceiling": 90, "unit": "points"}
+    world = world_from_csv(write(tmp_path, bare, "utf-16"), **given)  # type: ignore[arg-type]
+    assert world.start.tolist() == [0.4, 0.3]
+    assert world.ceiling.tolist() == [0.9, 0.9]
+    expected = np.array([[0.105, -0.02], [0.0, 0.05]])
+    assert world.transfer_matrix(20e6) == pytest.approx(expected, abs=1e-12)
+    said = "# measured on a 1B student\n# tokens = 20M;;\n# Start = 40, 30;;\n#ceiling=90\n# unit = points\n"
+    again = load_world(write(tmp_path, said + bare))
+    assert np.array_equal(again.help, world.help)
+    column = "source,math,code,tokens\na,10.5,-2,20M\nb,0,5,2e7\n"
+    del given["tokens"]
+    third = world_from_csv(str(write(tmp_path, column)), **given)  # type: ignore[arg-type]
+    assert np.array_equal(third.help, world.help)
+    with pytest.raises(WorldError, match="tokens = 10000000, and 20000000 elsewhere"):
+        world_from_csv(tmp_path / "effects.csv", **given, tokens="10M")  # type: ignore[arg-type]
 
 
 # ----------------------------------------------------------------- measured by others
@@ -151,10 +210,10 @@ def test_skill_it() -> None:
     with DATA.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     table = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]])
-    world = load_world(DATA)
+    world = world_from_csv(DATA, **RELATIVE)
     assert world.shape == (23, 23)
     assert world.sources == tuple(rows[0][1:])
-    matrix = world.transfer_matrix(REFERENCE_TOKENS)
+    matrix = world.transfer_matrix(TOKENS)
     off = ~np.eye(23, dtype=np.bool_)
     assert np.array_equal(np.sign(matrix[off]), np.sign(table[off]))
     assert (matrix[off] < 0).mean() == pytest.approx(0.55, abs=0.01)
@@ -162,8 +221,8 @@ def test_skill_it() -> None:
     assert np.ptp(np.diag(matrix)) < 1e-12
     assert matrix[off] / matrix[0, 0] == pytest.approx(table[off], abs=1e-9)
     task = world.task(world.capabilities[0])
-    best = optimum(world, task, REFERENCE_TOKENS)
-    corners = task.utility(world.static_profile(np.eye(23), REFERENCE_TOKENS))
+    best = optimum(world, task, TOKENS)
+    corners = task.utility(world.static_profile(np.eye(23), TOKENS))
     assert best.utility >= corners.max() - 1e-12
 
 
@@ -174,21 +233,27 @@ EFFECTS = np.array([[0.2, 0.05], [-0.02, 0.3]])
 
 
 def test_lists_scalars_and_defaults() -> None:
-    world = world_from_effects(EFFECTS.tolist(), ["math", "code"], tokens="20M", start=[0.3, 0.4])
+    world = world_from_effects(
+        EFFECTS.tolist(), ["math", "code"], **{**SHARES, "tokens": "20M", "start": [0.3, 0.4]}
+    )
     assert world.sources == world.capabilities == ("math", "code")
     assert world.start.tolist() == [0.3, 0.4]
     assert world.transfer_matrix(20e6) == pytest.approx(EFFECTS, abs=1e-12)
-    assert world_from_effects(EFFECTS).sources == ("source_0", "source_1")
+    assert world_from_effects(EFFECTS, **SHARES).sources == ("source_0", "source_1")
 
 
 @pytest.mark.parametrize("family", ["exponential", "log", "hill", "power:0.5"])
 def test_a_function_is_a_gain_curve(family: str, tmp_path: Path) -> None:
     curve = gain(family)
-    world = world_from_effects(EFFECTS, tokens=2e7, gain=lambda t: 7.0 * curve.value(t / 2e7) + 3)
+    world = world_from_effects(
+        EFFECTS, **{**SHARES, "tokens": 2e7}, gain=lambda t: 7.0 * curve.value(t / 2e7) + 3
+    )
     assert world.transfer_matrix(2e7) == pytest.approx(EFFECTS, abs=1e-12)
     helped = np.maximum(EFFECTS, 0.0)
-    own = world_from_effects(helped, tokens=2e7, gain=lambda t: curve.value(t / 2e7))
-    named = world_from_effects(helped, tokens=2e7, gain=family)
+    own = world_from_effects(
+        helped, **{**SHARES, "tokens": 2e7}, gain=lambda t: curve.value(t / 2e7)
+    )
+    named = world_from_effects(helped, **{**SHARES, "tokens": 2e7}, gain=family)
     for tokens in (1e5, 1.1e6, 4e7, 4e8):  # straight lines between knots: to 0.3 % of the gain
         expected = named.transfer_matrix(tokens)
         assert own.transfer_matrix(tokens) == pytest.approx(expected, rel=3e-3, abs=1e-6)
@@ -228,9 +293,21 @@ def test_a_table_of_a_curve_has_its_slope_and_inverse(family: str) -> None:
         ({"effects": [[0.1, 0.2]]}, "capabilities need names"),
         ({"effects": [0.1, 0.2]}, r"expected finite numbers \(S, K\)"),
         ({"tokens": "many"}, "many"),
+        ({"tokens": None, "unit": None}, r"give tokens \(.*; unit \(points"),
+        ({"unit": "percent"}, "unit = 'percent': expected points"),
+        ({"unit": "points"}, "ceiling = 0.9: with unit points"),
+        ({"start": 40}, r"start = 40: scores lie between 0 and 1 \(shares\)"),
+        ({"start": [0.1, 0.2, 0.3]}, "start = .*: expected one number, or 2"),
+        (
+            {"start": 0.85},
+            "effect of source_0 on source_0 = 0.2: from start 0.85 it leads to the ceiling",
+        ),
+        ({"start": 0.01}, "leads to the floor 0"),
+        ({"effects": [[0.0, 0.1], [0.1, 0.0]]}, "the diagonal is all zero"),
+        ({"start": 0.0, "unit": "relative"}, "at 0 cannot fall"),
     ],
 )
 def test_what_does_not_fit_is_said(changed: dict[str, Any], message: str) -> None:
-    arguments: dict[str, Any] = {"effects": EFFECTS, **changed}
+    arguments: dict[str, Any] = {"effects": EFFECTS, **SHARES, **changed}
     with pytest.raises(ReadsimError, match=message):
         world_from_effects(**arguments)

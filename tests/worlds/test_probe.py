@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readsim.arrays import Array
+from readsim.runs.profile_scale import LOSSES
 from readsim.streams import BlockStream
 from readsim.worlds import random_world
 from readsim.worlds.probe import Probe
@@ -107,7 +108,7 @@ def test_bias_and_slope_act_on_the_score_not_on_its_noise() -> None:
 
 
 def test_negated_losses_have_one_nat_an_item() -> None:
-    model = Probe(ITEMS, np.zeros(3), np.ones(3), 0.85, scores=False)
+    model = Probe(ITEMS, np.zeros(3), np.ones(3), 0.85, LOSSES)
     losses = np.array([-3.0, -1.0, 2.0])
     shown = model.measure(losses, model.luck(ITEM_LUCK), FIRST)
     assert model.deviation(losses) == pytest.approx(ITEMS**-0.5)

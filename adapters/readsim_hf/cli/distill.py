@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from readsim_hf.cli.options import Chosen, need_extra, with_run_options
+from readsim.cli.common import parse_list
+from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
 
 
 @with_run_options
@@ -15,23 +16,40 @@ def distill(
         "results/distill"
     ),
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    log_to: Annotated[
+        Text, typer.Option(help="Where to watch it besides: tensorboard, wandb, trackio.")
+    ] = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Also write TensorBoard event files.")
+        bool, typer.Option("--tensorboard", help="Short for --log-to tensorboard.")
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be spent, and stop.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Check tokens, labels and the teacher's answers, and stop: 1 if one fails.",
+        ),
+    ] = False,
+    check_prompts: Annotated[
+        int, typer.Option(min=1, help="Prompts a capability that --check asks the teacher.")
+    ] = 16,
 ) -> None:
     """Distil a real teacher into a real student, an allocator deciding; curves, table, run log."""
     need_extra()
     from readsim_hf.distill import distill as run
 
-    run(
+    trackers = [*(parse_list(log_to, "log-to") or ()), *(["tensorboard"] * tensorboard)]
+    holds = run(
         chosen.file,
         chosen.table,
         out,
         resume=resume,
-        tensorboard=tensorboard,
+        log_to=trackers,
         dry_run=dry_run,
+        check=check_prompts if check else 0,
         allow_code=chosen.allow_code,
     )
+    if not holds:
+        raise typer.Exit(1)

@@ -104,6 +104,9 @@ def choose(
         Text,
         typer.Option(help="What probes ask for: answer; rationale, equations or plan and answer."),
     ] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Replies a capability that are kept at each decision.")
+    ] = None,
     allow_code: Annotated[
         bool,
         typer.Option(
@@ -172,7 +175,12 @@ def choose(
             "templates": templates or None,
             "capabilities": parse_list(capabilities, "capabilities"),
         },
-        "probes": {"probe": probe_items, "dev": probe_items, "form": probe_form},
+        "probes": {
+            "probe": probe_items,
+            "dev": probe_items,
+            "form": probe_form,
+            "samples": samples,
+        },
     }
     return Chosen(config, _given(options), "unwalled" if allow_code_unwalled else allow_code)
 

@@ -3,14 +3,22 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from readsim.cli.common import parse_list
 from readsim.errors import ConfigError
 from readsim.tree_file import write_atomic
 from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
+
+if TYPE_CHECKING:
+    from readsim_hf.costs.devices import Device
+    from readsim_hf.plan.against import Finished
+    from readsim_hf.plan.dry_run import DryRun
+    from readsim_hf.plan.spending import TokenPrices
+    from readsim_hf.plan.worlds import Forecast
 
 NO_WORLD = (
     "no forecast: no world is known for the pair {title!r}. `readsim fit FOLDER -o mine.toml` fits one to "
@@ -41,6 +49,25 @@ def plan(
     against: Annotated[
         Path | None, typer.Option(help="The --out of the finished run, to hold beside the plan.")
     ] = None,
+    devices: Annotated[
+        Text, typer.Option(help="Names of the devices to show, with commas; default: all.")
+    ] = None,
+    device_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML of devices of yours, tables [[device]]: name, memory_gb, bf16_tflops, "
+            "fp32_tflops, bandwidth_gb_s, price_hour."
+        ),
+    ] = None,
+    price_hour: Annotated[
+        float | None, typer.Option(help="Price of a device's hour, where the file has none.")
+    ] = None,
+    price_prompt: Annotated[
+        float | None, typer.Option(help="Price of a million prompt tokens of a served teacher.")
+    ] = None,
+    price_generated: Annotated[
+        float | None, typer.Option(help="Price of a million tokens that it writes.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for plan.json.")] = None,
 ) -> None:
     """Say what a run would spend and reach, loading no weights; afterwards, what it did."""
@@ -48,20 +75,17 @@ def plan(
     from readsim_hf.config import resolve_config, run_name
     from readsim_hf.costs.devices import MFU, MFU_GENERATION
     from readsim_hf.plan import show
-    from readsim_hf.plan.against import (
-        check_forecast,
-        compare_tokens,
-        draw_checked,
-        finished,
-        speeds,
-    )
+    from readsim_hf.plan.against import compare_tokens, finished, speeds
     from readsim_hf.plan.dry_run import dry_run
     from readsim_hf.plan.estimate import memory_of, work_of
+    from readsim_hf.plan.knobs import memory_advice
     from readsim_hf.plan.worlds import forecast_of
     from readsim_hf.token_estimate import token_table
     from readsim_hf.training.saved import writing
 
     config = resolve_config(chosen.file, chosen.table, allow_code=chosen.allow_code)
+    shown = _devices(parse_list(devices, "devices"), device_file, price_hour)
+    prices = _token_prices(price_prompt, price_generated)
     made = dry_run(config)
     rates = (
         _rate("mfu", MFU if mfu is None else mfu),
@@ -75,36 +99,54 @@ def plan(
     _say(console, show.plan_headline(made))
     console.print(token_table(config, made.spent, made.items))
     console.print(show.work_table(work))
-    console.print(show.memory_table(memory))
-    console.print(show.device_table(work, memory, *rates))
-    _say(console, show.device_notes(memory, *rates))
+    console.print(show.memory_table(made, memory))
+    _say(console, memory_advice(made))
+    console.print(show.device_table(work, memory, *rates, shown))
+    _say(console, show.device_notes(memory, *rates, shown))
+    _say(console, show.spending_notes(made, prices))
     if run is not None:
         console.print(show.compared_table(compare_tokens(made.spent, run.final.totals)))
         console.print(show.speed_table(speeds(work, run.seconds)))
     written: list[Path] = []
-    if foretold is None or outlook is None:
+    if foretold is None:
         _say(console, [NO_WORLD.format(title=made.title)])
     else:
-        checked = None
-        if run is not None:
-            checked = check_forecast(outlook, run, foretold.weights, made.each["test"])
-        console.print(show.forecast_table(outlook, checked))
-        _say(console, foretold.doubts)
-        if checked is not None and against is not None:
-            hits, many = int(checked.inside[:-1].sum()), len(checked.inside) - 1
-            _say(console, [f"{hits} of {many} measured scores are inside their intervals"])
-            stem = (out or against) / f"forecast-{run_name(config)}"
-            with writing(stem):
-                stem.parent.mkdir(parents=True, exist_ok=True)
-                written += draw_checked(outlook, checked, stem)
+        beside = out or against
+        stem = None if beside is None else beside / f"forecast-{run_name(config)}"
+        written += _show_forecast(console, foretold, made, run, stem)
     if out is not None:
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
-        write_atomic(
-            out / "plan.json", json.dumps(show.document(made, rates, outlook), indent=1).encode()
-        )
+        plan_data = show.document(made, rates, outlook, shown, prices)
+        write_atomic(out / "plan.json", json.dumps(plan_data, indent=1).encode())
         written.append(out / "plan.json")
     _say(console, [f"written: {path}" for path in written])
+
+
+def _show_forecast(
+    console: Console,
+    foretold: "Forecast",
+    made: "DryRun",
+    run: "Finished | None",
+    stem: Path | None,
+) -> list[Path]:
+    """The forecast, beside what a run measured where there is one: the figure's files, at `stem`."""
+    from readsim_hf.plan import show
+    from readsim_hf.plan.against import check_forecast, draw_checked
+    from readsim_hf.training.saved import writing
+
+    outlook, checked = foretold.outlook, None
+    if run is not None:
+        checked = check_forecast(outlook, run, foretold.weights, made.each["test"])
+    console.print(show.forecast_table(outlook, checked))
+    _say(console, foretold.doubts)
+    if checked is None or stem is None:
+        return []
+    hits, many = int(checked.inside[:-1].sum()), len(checked.inside) - 1
+    _say(console, [f"{hits} of {many} measured scores are inside their intervals"])
+    with writing(stem):
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        return draw_checked(outlook, checked, stem)
 
 
 def _rate(name: str, rate: float) -> float:
@@ -112,6 +154,36 @@ def _rate(name: str, rate: float) -> float:
     if not 0.0 < rate <= 1.0:
         raise ConfigError(f"--{name} = {rate!r}: above 0, at most 1")
     return rate
+
+
+def _devices(
+    names: list[str] | None, file: Path | None, hour: float | None
+) -> "tuple[Device, ...]":
+    """The devices that are shown: all, or those that are named, with their prices."""
+    from readsim_hf.costs.devices import DEVICES
+    from readsim_hf.plan.device_file import chosen, priced, read_devices
+
+    known = DEVICES if file is None else read_devices(file)
+    price = None if hour is None else _price("price-hour", hour)
+    return priced(chosen(known, names or ()), price)
+
+
+def _token_prices(prompt: float | None, generated: float | None) -> "TokenPrices | None":
+    """None where neither is given; one that is not costs nothing."""
+    from readsim_hf.plan.spending import TokenPrices
+
+    if prompt is None and generated is None:
+        return None
+    return TokenPrices(
+        _price("price-prompt", prompt or 0.0), _price("price-generated", generated or 0.0)
+    )
+
+
+def _price(name: str, price: float) -> float:
+    """Money, in whatever unit."""
+    if not 0.0 <= price < float("inf"):
+        raise ConfigError(f"--{name} = {price!r}: a number of at least 0")
+    return price
 
 
 def _say(console: Console, lines: Iterable[str]) -> None:

@@ -12,7 +12,8 @@ MFU_GENERATION = 0.2  # assumed: writing a token at a time
 
 @dataclass(frozen=True)
 class Device:
-    """One accelerator: FLOP/s dense (no sparsity), memory in bytes, its bandwidth in bytes/s.
+    """One accelerator: FLOP/s dense (no sparsity), memory in bytes, its bandwidth in bytes/s, what an
+    hour of it costs (None: not known).
 
     `bf16` matrix products with float32 sums, `fp32` without TF32.
     """
@@ -23,6 +24,7 @@ class Device:
     memory: float
     bandwidth: float
     source: str
+    price: float | None = None
 
     def peak(self, precision: str) -> float:
         """FLOP/s at a precision: fp32, or bf16 and fp16, which are equal on all of these."""

@@ -10,12 +10,14 @@ from readsim_hf.costs.shape import ModelShape
 def layer_flops(shape: ModelShape, tokens: float, keys: float) -> float:
     """The layers' forward pass over `tokens`, each attending to `keys` positions: 2 N + 4 L d_q keys a token.
 
+    L here are the layers with attention; the scan of a recurrent layer is left out.
+
     Kaplan et al. 2020 (arXiv 2001.08361, section 2.1 and Table 1): 2 N for the products. The attention
     term is q k^T and the weighted sum of values, 2 d_q keys each (Chowdhery et al. 2022, arXiv
     2204.02311, appendix B). With a padding mask every pair is computed: keys is the whole length T; a
     causal kernel that skips the upper half needs keys = T / 2, which is Kaplan's 2 L T d.
     """
-    return tokens * (2.0 * shape.body + 4.0 * shape.layers * shape.queries * keys)
+    return tokens * (2.0 * shape.body + 4.0 * shape.attending * shape.queries * keys)
 
 
 def head_flops(shape: ModelShape, positions: float) -> float:

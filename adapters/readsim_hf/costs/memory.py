@@ -10,6 +10,9 @@ from readsim_hf.training.logits import CHUNK_ENTRIES
 from readsim_hf.training.recipe import Recipe
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+# A weight of a quantised layer. nf4: with double quantisation 4 + 8 / 64 + 32 / (64 * 256) bits (Dettmers et
+# al. 2023, arXiv 2305.14314, section 3). What is not in layers (embeddings, head, norms) has 2 bytes.
+QUANTISED_BYTES = {"int8": 1.0, "nf4": (4 + 8 / 64 + 32 / (64 * 256)) / 8}
 LOSS_COPIES = (
     5  # of a chunk's logits in float32: themselves, log-softmax, its exponential, two gradients
 )
@@ -17,8 +20,16 @@ LINEARS = 7  # of a layer: q, k, v, o, gate, up, down
 
 
 def weight_bytes(shape: ModelShape, precision: str) -> float:
-    """All parameters at a precision."""
+    """All parameters at a precision, or of 8 or 4 bits."""
+    if precision in QUANTISED_BYTES:
+        return QUANTISED_BYTES[precision] * shape.body + 2.0 * (shape.parameters - shape.body)
     return float(shape.parameters * BYTES[precision])
+
+
+def frozen_bytes(shape: ModelShape, precision: str) -> float:
+    """The student's weights: PEFT holds what is not quantised of 8 and 4 bits in float32."""
+    more = 2.0 * (shape.parameters - shape.body) if precision in QUANTISED_BYTES else 0.0
+    return weight_bytes(shape, precision) + more
 
 
 def trained(shape: ModelShape, lora: int) -> int:
@@ -84,7 +95,7 @@ def logit_bytes(shape: ModelShape, positions: float, recipe: Recipe) -> float:
 
 def cache_bytes(shape: ModelShape, sequences: int, length: float, precision: str) -> float:
     """Keys and values of all layers: 2 L d_k a token (Shazeer 2019, arXiv 1911.02150; Pope et al. 2022)."""
-    return 2.0 * shape.layers * shape.keys * BYTES[precision] * sequences * length
+    return 2.0 * shape.attending * shape.keys * BYTES.get(precision, 2) * sequences * length
 
 
 @dataclass(frozen=True)

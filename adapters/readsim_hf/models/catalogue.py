@@ -20,6 +20,7 @@ class ModelEntry:
     layers                decoder layers of the teacher
     teacher_bytes         free disk that making the teacher needs, the download included
     student_bytes         free disk that making a pruned student needs
+    facts                 the Hugging Face id of a shipped configuration: what it is before it is prepared
     """
 
     name: str
@@ -31,6 +32,7 @@ class ModelEntry:
     layers: int
     teacher_bytes: int
     student_bytes: int
+    facts: str = ""
 
 
 CATALOGUE: dict[str, ModelEntry] = {
@@ -44,6 +46,7 @@ CATALOGUE: dict[str, ModelEntry] = {
         layers=30,
         teacher_bytes=700_000_000,
         student_bytes=300_000_000,
+        facts="HuggingFaceTB/SmolLM2-135M-Instruct",
     ),
 }
 ALIASES = {"smollm2": "smollm2-135m"}

@@ -9,13 +9,13 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date as Date
-from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
+from readsim.files import read_text
 
 DATE = "2026-01-01"
 _MARKER = "What is 17 + 25?"
@@ -48,8 +48,16 @@ class PromptSettings:
             if not name.isidentifier():
                 raise ConfigError(f"chat_template_kwargs: {name!r} is no name of an argument")
 
+    def table(self) -> dict[str, Any]:
+        """What is set, as plain data."""
+        found = {
+            "system_prompt": self.system_prompt,
+            "chat_template_kwargs": dict(self.chat_template_kwargs),
+        }
+        return {name: value for name, value in found.items() if value}
 
-def settled(tokenizer: Tokenizer, settings: PromptSettings, source: str) -> Tokenizer:
+
+def fixed_tokenizer(tokenizer: Tokenizer, settings: PromptSettings, source: str) -> Tokenizer:
     """A copy of the tokenizer whose template is `settings` and nothing else; see `with_settings`.
 
     ConfigError, naming `source`, for a template that cannot be read, refuses a message or leaves out its
@@ -95,8 +103,8 @@ def _template(tokenizer: Tokenizer, given: str | None, source: str) -> str | Non
         return None
     if given is not None:
         try:
-            return Path(given).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
+            return read_text(given)
+        except ConfigError as error:
             raise ConfigError(f"chat_template = {given!r}: {error}; a file, or 'none'") from error
     if tokenizer.chat_template is None:
         return None

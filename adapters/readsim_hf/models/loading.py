@@ -3,7 +3,9 @@
 Code that comes with weights is never run, and pickled weights are never read.
 """
 
+import logging
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import torch
 import transformers
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -21,8 +24,17 @@ from transformers import (
 )
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError, ReadsimError, unknown
 from readsim_hf.models import catalogue
+from readsim_hf.models.folder_checks import (
+    check_causal,
+    check_config_file,
+    check_tokenizer_files,
+    check_weights,
+    first_line,
+    stored_dtype,
+)
+from readsim_hf.models.quantised import QUANTISED, quantised_options
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
@@ -31,9 +43,11 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def torch_dtype(precision: str) -> torch.dtype:
-    """The type of `fp32`, `bf16` or `fp16`."""
+    """The type of `fp32`, `bf16` or `fp16`; of what is not quantised of `int8` and `nf4`."""
+    if precision in QUANTISED:
+        return torch.bfloat16
     if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS)
+        raise unknown("precision", precision, (*PRECISIONS, *QUANTISED))
     return PRECISIONS[precision]
 
 
@@ -80,6 +94,18 @@ def no_progress_bars() -> Iterator[None]:
             log.enable_progress_bar()
 
 
+@contextmanager
+def _unreported() -> Iterator[None]:
+    """Without transformers' table of what does not fit: it is said in one line."""
+    logger = logging.getLogger("transformers.modeling_utils")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def locate(source: str) -> Path | str:
     """A GGUF file or a folder as a path that exists; a Hugging Face id as it is.
 
@@ -110,7 +136,7 @@ def load_model(
     """A causal language model in evaluation mode on one device, or by `device_map` on several.
 
     source      Hugging Face id, folder, GGUF file, or prepared name; see `locate`
-    precision   `fp32`, `bf16` or `fp16`: the type of the weights
+    precision   `fp32`, `bf16` or `fp16`: the type of the weights; `int8` or `nf4` with bitsandbytes
     device      see `resolve_device`
     device_map  one of DEVICE_MAPS (accelerate decides), or a table; it goes before `device`
 
@@ -120,8 +146,18 @@ def load_model(
     dtype, place = torch_dtype(precision), resolve_device(device)
     at = locate(source)
     if isinstance(at, Path) and at.is_dir():
-        _check_folder(at)
-    options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
+        check_config_file(at)
+        check_causal(_call(AutoConfig.from_pretrained, source, at, {}), source)
+        check_weights(at)
+    options: dict[str, Any] = {
+        "dtype": dtype,
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,  # refused below, in one line
+    }
+    if precision in QUANTISED:
+        if isinstance(at, Path) and at.is_file():
+            raise ConfigError(f"precision = {precision!r}: {source!r} is a GGUF file; use a folder")
+        options |= {**quantised_options(precision, source), "device_map": {"": str(place)}}
     if isinstance(at, Path) and at.is_file():
         options |= _gguf_options(at.name)
         # Packed weights train and save in no way: newer versions keep them unless told otherwise.
@@ -137,6 +173,18 @@ def load_model(
         raise ConfigError(
             f"the weights of {source!r} are incomplete: {len(info['missing_keys'])} tensors are "
             f"missing, the first is {min(info['missing_keys'])!r}"
+        )
+    if info["mismatched_keys"]:
+        name, found, wanted = sorted(info["mismatched_keys"], key=str)[0]
+        raise ConfigError(
+            f"the weights of {source!r} do not fit its config.json: {name} is {list(found)}, and "
+            f"{list(wanted)} by the configuration; one of the two is of another model"
+        )
+    if unused := info["unexpected_keys"]:
+        warnings.warn(
+            f"{len(unused)} tensors of {source!r} have no place in the model that its config.json describes, "
+            f"and are left out; the first is {min(unused)!r}",
+            stacklevel=2,
         )
     model.train(False)
     plain = _plain(model)
@@ -163,7 +211,8 @@ def load_encoder(source: str) -> tuple[PreTrainedModel, Tokenizer]:
     """An encoder of sentences and its tokenizer, on the CPU, frozen. ConfigError as `load_model`."""
     at = locate(source)
     if isinstance(at, Path):
-        _check_folder(at)
+        check_config_file(at)
+        check_weights(at)
     options = {"dtype": torch.float32, "use_safetensors": True}
     model: PreTrainedModel = _call(AutoModel.from_pretrained, source, at, options)
     model.train(False)
@@ -175,9 +224,10 @@ def load_encoder(source: str) -> tuple[PreTrainedModel, Tokenizer]:
 
 
 def moved(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
-    """The same model, its weights on that device."""
+    """The same model, its weights on that device; quantised ones stay where they were loaded."""
     module: nn.Module = model
-    module.to(device)
+    if not getattr(model, "is_quantized", False):
+        module.to(device)
     return model
 
 
@@ -191,7 +241,11 @@ def load_tokenizer(source: str) -> Tokenizer:
 
         return char_tokenizer()
     options = _gguf_options(at.name) if isinstance(at, Path) and at.is_file() else {}
-    tokenizer: Tokenizer = _call(AutoTokenizer.from_pretrained, source, at, options)
+    if isinstance(at, Path) and at.is_dir():
+        check_tokenizer_files(at)
+    tokenizer: Tokenizer = _call(
+        AutoTokenizer.from_pretrained, source, at, options, "the tokenizer of "
+    )
     if tokenizer.eos_token is None:
         named = getattr(generation_config_of(source), "eos_token_id", None)
         end = named[0] if isinstance(named, list) and named else named
@@ -202,6 +256,14 @@ def load_tokenizer(source: str) -> Tokenizer:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
     return tokenizer
+
+
+def source_dtype(source: str) -> torch.dtype:
+    """The floating type that a source's weights are stored in; float32 for a GGUF file, which has none."""
+    at = locate(source)
+    if isinstance(at, Path):
+        return (stored_dtype(at) if at.is_dir() else None) or torch.float32
+    return _call(AutoConfig.from_pretrained, source, at, {}).dtype or torch.float32
 
 
 def generation_config_of(source: str) -> GenerationConfig | None:
@@ -220,16 +282,21 @@ def _gguf_options(name: str) -> dict[str, Any]:
     return {"gguf_file": name}
 
 
-def _call(load: Any, source: str, at: Path | str, options: dict[str, Any]) -> Any:
+def _call(load: Any, source: str, at: Path | str, options: dict[str, Any], what: str = "") -> Any:
     """`load` with code execution off, and its errors as ConfigError."""
     origin = str(at.parent if isinstance(at, Path) and at.is_file() else at)
     try:
-        with no_progress_bars():
+        with no_progress_bars(), _unreported():
             return load(origin, trust_remote_code=False, **options)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
+    except (
+        Exception
+    ) as error:  # files of others: libraries raise KeyError, TypeError and their own, too
+        if isinstance(error, torch.OutOfMemoryError | MemoryError | ReadsimError):
+            raise
         # What follows in such a message tells to allow code from the repository.
-        reason = lines[0]
+        reason = first_line(error)
+        if not isinstance(error, OSError | ValueError | RuntimeError | ImportError):
+            reason = f"{type(error).__name__}: {reason}"
         advice = ""
         if isinstance(at, str):
             advice = (
@@ -237,19 +304,7 @@ def _call(load: Any, source: str, at: Path | str, options: dict[str, Any]) -> An
                 f"network, fetch it first elsewhere (`hf download {source}`) and give the folder, "
                 "or use a name of `readsim models`"
             )
-        raise ConfigError(f"cannot load {source!r}: {reason}{advice}") from error
-
-
-def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise ConfigError(f"{folder} is no model folder: it has no config.json")
-    if not any(folder.glob("*.safetensors")):
-        pickled = sorted(path.name for path in folder.glob("*.bin"))
-        found = f" (it has {', '.join(pickled)}: pickled weights are never read)" if pickled else ""
-        raise ConfigError(
-            f"{folder} has no .safetensors weights{found}; "
-            "save the model again with `save_pretrained`, which writes safetensors"
-        )
+        raise ConfigError(f"cannot load {what}{source!r}: {reason}{advice}") from error
 
 
 def _plain(model: PreTrainedModel) -> PreTrainedModel:

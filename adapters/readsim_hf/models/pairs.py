@@ -12,17 +12,26 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
+from readsim.files import AnyPath
 from readsim_hf.models import catalogue
 from readsim_hf.models.chat_template import (
     DATE,
     PromptSettings,
     check_arguments,
-    settled,
+    fixed_tokenizer,
     with_settings,
 )
-from readsim_hf.models.loading import DeviceMap, load_model, load_tokenizer, moved, resolve_device
+from readsim_hf.models.loading import (
+    DeviceMap,
+    load_model,
+    load_tokenizer,
+    moved,
+    resolve_device,
+    source_dtype,
+)
+from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.models.teacher_source import TeacherSource, load_teacher_source
-from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.models.tokens import stated_length, vocabulary_size
 from readsim_hf.teachers.connection import Server, ServerSettings
 from readsim_hf.teachers.encoding import encode, end_ids, start_ids
 
@@ -46,6 +55,8 @@ class Pair:
     known               whether `teacher_tokenizer` is the teacher's own
     others              teachers of single capabilities; `teacher` is asked for the rest
     place               the student's device; None: the teacher's
+    prompts             what stands around each prompt beside the models' own templates
+    stored              the type that the student's weights are stored in, before and after the run
     """
 
     name: str
@@ -62,6 +73,8 @@ class Pair:
     known: bool = True
     others: Mapping[str, TeacherSource] = field(default_factory=dict)
     place: torch.device | None = None
+    prompts: PromptSettings = field(default_factory=PromptSettings)
+    stored: torch.dtype = torch.float32
 
     @property
     def device(self) -> torch.device:
@@ -97,12 +110,12 @@ class Pair:
 def load_pair(
     name: str | None = None,
     *,
-    teacher: str | None = None,
-    student: str | None = None,
+    teacher: AnyPath | None = None,
+    student: AnyPath | None = None,
     layers: int = catalogue.DEFAULT_LAYERS,
     device: str = "cpu",
     teacher_precision: str | None = None,
-    student_precision: str = "fp32",
+    student_precision: str | None = None,
     teacher_model: str | None = None,
     teacher_tokenizer: str | None = None,
     teachers: Mapping[str, str] | None = None,
@@ -120,7 +133,7 @@ def load_pair(
 
     layers              of the `smollm2` student
     teacher_precision   fp32 for `nano`, otherwise bf16, unless given
-    student_precision   of the weights that train
+    student_precision   fp32, unless given; others are for weights that stay as they are (LoRA)
     teacher_model, teacher_tokenizer   of servers: the served model, and where its tokenizer is known
     teachers            capability -> source, for those that have a teacher of their own
     device_map          of the teachers that are loaded here, over several devices
@@ -132,7 +145,10 @@ def load_pair(
     title, teacher, student = sources(name, teacher, student, layers)
     nano = title == "nano"
     place = resolve_device(device)
-    start = load_model(student, precision=student_precision)
+    precision = student_precision or "fp32"
+    # quantised weights stay where they are loaded
+    beside = {"device": device} if precision in QUANTISED else {}
+    start = load_model(student, precision=precision, **beside)
     tokenizer = load_tokenizer(student)
     load = partial(
         load_teacher_source,
@@ -157,9 +173,9 @@ def load_pair(
     _check_names(all_teachers)
     taken: list[str] = []
     if main.vocabulary is None:
-        tokenizer = settled(tokenizer, prompts, student)
+        tokenizer = fixed_tokenizer(tokenizer, prompts, student)
     else:
-        taken = differences(tokenizer, main.tokenizer, prompts)
+        taken = _differences(tokenizer, main.tokenizer, prompts)
         tokenizer = copy.deepcopy(main.tokenizer)
         _check_rows(tokenizer, start, student)
     check_arguments(
@@ -188,18 +204,24 @@ def load_pair(
         known=main.known,
         others=others,
         place=place,
+        prompts=prompts,
+        stored=source_dtype(student),
     )
 
 
 def load_student(
-    name: str | None, teacher: str | None, student: str | None, layers: int
+    name: str | None,
+    teacher: str | None,
+    student: str | None,
+    layers: int,
+    precision: str | None = None,
 ) -> PreTrainedModel:
     """The starting student alone, on the CPU: its weights are those that `load_pair` reads."""
     _, _, source = sources(name, teacher, student, layers)
-    return load_model(source, precision="fp32")
+    return load_model(source, precision=precision or "fp32")
 
 
-def differences(own: Tokenizer, teacher: Tokenizer, prompts: PromptSettings) -> list[str]:
+def _differences(own: Tokenizer, teacher: Tokenizer, prompts: PromptSettings) -> list[str]:
     """In words, what stands around a prompt of the teacher and not around one of the student."""
     template = None if own.chat_template is None else own.get_chat_template()
     if template is not None and prompts.chat_template is None:
@@ -256,7 +278,7 @@ def _check_names(all_teachers: Sequence[TeacherSource]) -> None:
 
 
 def sources(
-    name: str | None, teacher: str | None, student: str | None, layers: int
+    name: str | None, teacher: AnyPath | None, student: AnyPath | None, layers: int
 ) -> tuple[str, str, str]:
     """Title, teacher source, student source. Raises ConfigError, UnknownNameError for a pair that is none."""
     if teacher is None and student is None:
@@ -271,7 +293,7 @@ def sources(
             f"pair is {name!r}, teacher is {teacher!r}, student is {student!r}; "
             "accepted: the name of a pair alone, or teacher and student"
         )
-    return f"{teacher} -> {student}", teacher, student
+    return f"{teacher} -> {student}", str(teacher), str(student)
 
 
 def common_context(
@@ -279,19 +301,19 @@ def common_context(
     wanted: int | None = None,
     limits: Sequence[int | None] = (),
 ) -> int:
-    """Positions that all models read, `wanted` if given; ConfigError where that is more than they do.
+    """Positions that all models read, `wanted` if given; ConfigError where that is more than they do, and
+    where neither `wanted` nor a model states a length.
 
     `limits` are those of servers, where they are known.
     """
-    most = min([*map(_positions, configs), *(n for n in limits if n is not None)])
+    stated = [n for n in (*map(stated_length, configs), *limits) if n is not None]
+    most = min(stated, default=wanted)
+    if most is None:
+        kinds = ", ".join(sorted({config.model_type for config in configs}))
+        raise ConfigError(
+            f"pair.context = None: no configuration here ({kinds}) states a context length; give the "
+            "longest sequence in tokens, such as [pair] context = 1024"
+        )
     if wanted is not None and wanted > most:
         raise ConfigError(f"pair.context = {wanted!r}: at most {most}, which all models read")
     return most if wanted is None else wanted
-
-
-def _positions(config: PreTrainedConfig) -> int:
-    """ConfigError where a configuration states no length."""
-    length = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
-    if not isinstance(length, int):
-        raise ConfigError(f"the configuration {type(config).__name__} states no context length")
-    return length

@@ -6,7 +6,7 @@ from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
-from readsim_hf.models.chat_template import PromptSettings, settled
+from readsim_hf.models.chat_template import PromptSettings, fixed_tokenizer
 from readsim_hf.models.loading import (
     DeviceMap,
     generation_config_of,
@@ -74,14 +74,14 @@ def load_teacher_source(
     if not is_server(source):
         model = load_model(source, precision=precision, device=device, device_map=device_map)
         model.requires_grad_(False)
-        own = settled(load_tokenizer(source), prompts, source)
+        own = fixed_tokenizer(load_tokenizer(source), prompts, source)
         same = same_tokenizer(own, tokenizer)
         size = shared_vocabulary(model.config, student.config, tokenizer) if same else None
         return TeacherSource(source, model, None, own, True, size, end_ids(model, own))
     server = Server(source, served, settings or ServerSettings())
     if served_tokenizer is None:
         return TeacherSource(server.model, None, server, tokenizer, False, None)
-    own = settled(load_tokenizer(served_tokenizer), prompts, served_tokenizer)
+    own = fixed_tokenizer(load_tokenizer(served_tokenizer), prompts, served_tokenizer)
     same = same_tokenizer(own, tokenizer)
     size = shared_vocabulary(student.config, student.config, tokenizer) if same else None
     ends = end_ids(generation_config_of(served_tokenizer), own)

@@ -90,6 +90,17 @@ def shared_vocabulary(
     return shared
 
 
+_LENGTHS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
+
+
+def stated_length(config: PreTrainedConfig) -> int | None:
+    """Positions that a model reads, as its configuration states them; None where it states none (models
+    with a recurrent state, such as Mamba, and some with ALiBi)."""
+    text = config.get_text_config(decoder=True)
+    found = [length for name in _LENGTHS if isinstance(length := getattr(text, name, None), int)]
+    return next((length for length in found if length > 0), None)
+
+
 def vocabulary_size(config: PreTrainedConfig) -> int:
     """Columns of a model's logits."""
     return int(config.get_text_config(decoder=True).vocab_size)

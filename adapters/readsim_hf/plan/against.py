@@ -1,6 +1,5 @@
 """A finished run compared with its plan: tokens by kind, seconds by part, and the forecast."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
+from readsim.files import read_settings
 from readsim.plots.forecast import draw_forecast, inside
 from readsim.plots.style import save, sober
 from readsim.runs.cell import task_name
@@ -56,7 +56,7 @@ def finished(folder: Path, config: RunConfig, title: str) -> Finished:
     if log.unfinished():
         raise RunLogError(f"{path} is unfinished: finish it (readsim distill --resume) first")
     facts = path.with_suffix(".json")
-    seconds = json.loads(facts.read_text(encoding="utf-8"))["seconds"] if facts.is_file() else {}
+    seconds = read_settings(facts).get("seconds", {}) if facts.is_file() else {}
     return Finished(path, log.header, log.finals[-1], seconds)
 
 
@@ -113,7 +113,8 @@ class Checked(NamedTuple):
 def check_forecast(
     foretold: Outlook, run: Finished, weights: Array, test_items: Sequence[int]
 ) -> Checked:
-    """The error of a score p of n items is sqrt(p (1 - p) / n), the utility's that of the weighted sum.
+    """The error of a score p of n items is sqrt((p - l) (1 - p) / n) with the lowest score l, the
+    utility's that of the weighted sum.
 
     Raises ConfigError where the world's capabilities are not the run's.
     """
@@ -124,7 +125,8 @@ def check_forecast(
             f"{', '.join(names)}"
         )
     scores = run.final.final_profile
-    own = np.sqrt(np.clip(scores * (1.0 - scores), 0.0, None) / np.array(test_items))
+    above = scores - run.header.scale.lowest
+    own = np.sqrt(np.clip(above * (1.0 - scores), 0.0, None) / np.array(test_items))
     measured = np.append(scores, run.final.utility)
     error = np.append(own, float(np.sqrt(weights**2 @ own**2)))
     return Checked(foretold.names, measured, error, inside(foretold.low, foretold.high, measured))

@@ -3,86 +3,103 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Literal
 
-from transformers import PreTrainedConfig
-from transformers import PreTrainedTokenizerBase as Tokenizer
+import numpy as np
 
 from readsim.allocators.registry import load_allocator
+from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, unknown
 from readsim.runs.loop import setup_for
 from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
-from readsim_hf.config import PairConfig, RunConfig
+from readsim_hf.config import RunConfig
 from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
-from readsim_hf.models.chat_template import PromptSettings, check_arguments, settled
-from readsim_hf.models.loading import torch_dtype
-from readsim_hf.models.meta import config_of, tokenizer_of
-from readsim_hf.models.pairs import common_context, sources
-from readsim_hf.models.tokens import (
-    check_same_tokenizer,
-    same_tokenizer,
-    shared_vocabulary,
-    vocabulary_size,
-)
+from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.plan.dry_backend import DryBackend
+from readsim_hf.plan.models import PaperModels, paper_models, read
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import SPLITS, Split, Splits
 from readsim_hf.prompt_selection import leaves_room, library_of, suffixes_of
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.supervision import supervision
-from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.token_estimate import (
-    Reader,
+    Lengths,
     TokenEstimate,
     estimate_tokens,
     item_counts,
     lengths,
     probe_lengths,
-    reader,
     shares_of,
 )
+from readsim_hf.training.lora import check_lora
 
-# Where no tokenizer is at hand: measured with SmolLM2's on the shipped templates.
-PROMPT_BYTES, REPLY_BYTES, WRAPPER = 3.2, 2.2, 31
+
+@dataclass(frozen=True)
+class PlannedTeacher:
+    """One teacher: its `shape`, None for a server; its `share` of the prompts, and the mean tokens of one
+    that it is `asked` and of what is `said`, in its tokens."""
+
+    source: str
+    shape: ModelShape | None
+    share: float
+    asked: float
+    said: float
 
 
 @dataclass(frozen=True, eq=False)
 class DryRun:
     """A checked run.
 
-    precision   of the teacher's weights
+    teachers    who answers, the main teacher first
+    precision   of the weights of teachers that are loaded here
     items, each   questions of a split, all and by capability
-    longest     tokens of the longest sequence that is trained on, by the templates
-    assumed     whether token counts are from bytes, since no tokenizer is at hand
-    columns     of the logits that both share; None where they have tokenizers of their own
+    asked       tokens of the longest prompt that is trained on, by the templates
+    assumed     sources without a tokenizer here, whose tokens are counted from bytes
+    columns     of the logits that all share; None where they have tokenizers of their own
+    kept        numbers that are kept of a distribution; 0 without distributions
     """
 
     config: RunConfig
     title: str
-    teacher: ModelShape
+    teachers: tuple[PlannedTeacher, ...]
     student: ModelShape
     precision: str
     library: Library
     left_out: tuple[str, ...]
     context: int
-    longest: int
+    asked: int
     items: Mapping[str, int]
     each: Mapping[Split, tuple[int, ...]]
     spent: TokenEstimate
-    assumed: bool
+    assumed: tuple[str, ...]
     columns: int | None
+    kept: int
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence that is trained on."""
+        return min(self.context, self.asked + self.config.decoding.max_new_tokens)
 
-def stand_in() -> Reader:
-    """Token counts from bytes."""
-    return Reader(
-        lambda text: WRAPPER + round(len(text.encode()) / PROMPT_BYTES),
-        lambda text: max(1, round(len(text.encode()) / REPLY_BYTES)),
-    )
+    @property
+    def teacher(self) -> ModelShape | None:
+        """The main teacher; None where a server answers."""
+        return self.teachers[0].shape
+
+    @property
+    def loaded(self) -> tuple[ModelShape, ...]:
+        """The teachers that are loaded here, each model once."""
+        return tuple(teacher.shape for teacher in self.teachers if teacher.shape is not None)
+
+    @property
+    def served(self) -> tuple[float, float]:
+        """Tokens of prompts and of replies that servers are paid for."""
+        count = (1.0 - self.spent.own) * self.spent.examples
+        mine = [t for t in self.teachers if t.shape is None]
+        asked, said = (sum(t.share * getattr(t, part) for t in mine) for part in ("asked", "said"))
+        return count * asked, count * said
 
 
 def dry_run(config: RunConfig) -> DryRun:
@@ -90,30 +107,28 @@ def dry_run(config: RunConfig) -> DryRun:
 
     Raises ConfigError and its kin as the run would.
     """
-    pair = config.pair
-    title, of_teacher, of_student = sources(pair.name, pair.teacher, pair.student, pair.layers)
-    if pair.teachers or is_server(of_teacher):
-        raise ConfigError(
-            f"pair.teacher = {of_teacher!r}, teachers = {dict(pair.teachers)!r}: plans are for one teacher "
-            "on this side; for a server, plan with its model, or see the tokens of `distill --dry-run`"
-        )
-    precision = pair.teacher_precision or ("fp32" if title == "nano" else "bf16")
-    torch_dtype(precision)
+    models, pair = paper_models(config.pair), config.pair
     Decoding(**asdict(config.decoding))
-    configs = config_of(of_teacher), config_of(of_student)
-    tokenizers = _tokenizers(pair, of_teacher, of_student)
-    readers = [stand_in() if t is None else reader(t) for t in tokenizers]
-    context = common_context(configs, pair.context)
-    name: Literal["nano", "text"] = "nano" if title == "nano" else "text"
-    whole = library_of(config.data, name, tokenizers[0])
-    counts = [read.ask for read in readers]
+    readers, own, context = models.readers, read(models.own), models.context
+    check_lora(models.student, config.training)
+    main = models.teachers[0]
+    whole = library_of(config.data, models.library_name, models.tokenizers[main])
+    for capability in pair.teachers:
+        if capability not in whole.capabilities:
+            raise unknown("capability in [pair.teachers]", capability, whole.capabilities)
     signal, _, kept = supervision(config)
+    if config.on_policy > 0 and (len(models.teachers) > 1 or not models.local):
+        raise ConfigError(
+            f"on_policy = {config.on_policy!r}: the student's own text is scored by one teacher that is "
+            "loaded here, not by servers or several teachers; use on_policy = 0"
+        )
     suffixes = suffixes_of(config, whole.style, signal)
+    counts = [own.ask, *(r.ask for r in readers.values())]
     library, left_out = filter_by_length(
         whole, partial(leaves_room, config, context, counts, suffixes)
     )
-    columns = _columns(configs, tokenizers, needed=kept is not None)
-    most = vocabulary_size(configs[0]) if columns is None else columns
+    columns = models.columns(needed=kept is not None)
+    most = vocabulary_size(models.student) if columns is None else columns
     if kept is not None and (kept.entries or 0) > most:
         raise ConfigError(f"k is {kept.k}: it must be at most the vocabulary, {most}")
     for templates in library.templates.values():
@@ -124,27 +139,57 @@ def dry_run(config: RunConfig) -> DryRun:
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
     said = config.decoding.max_new_tokens
-    asked = [lengths(library, signal.form, read, said) for read in readers]
+    answering = [pair.teachers.get(capability, main) for capability in library.capabilities]
+    asked = _answered(
+        answering, {s: lengths(library, signal.form, r, said) for s, r in readers.items()}
+    )
+    trained = lengths(library, signal.form, own, said)
     items = item_counts(splits)
-    probe = probe_lengths(library, benchmarks, splits, config, readers[1])
+    probe = probe_lengths(library, benchmarks, splits, config, own)
     shares = shares_of(config, library.capabilities, hidden_of(benchmarks))
-    spent = estimate_tokens(config, allocator.needs, asked[0], asked[1], shares, items, probe)
+    spent = estimate_tokens(config, allocator.needs, asked, trained, shares, items, probe)
     return DryRun(
         config=config,
-        title=title,
-        teacher=shape_of(configs[0]),
-        student=shape_of(configs[1]),
-        precision=precision,
+        title=models.title,
+        teachers=_planned(models, answering, asked, shares / trained.reply),
+        student=shape_of(models.student, config.training.lora_targets),
+        precision=models.precision,
         library=library,
         left_out=tuple(left_out),
         context=context,
-        longest=min(context, asked[1].longest + said),
+        asked=trained.longest,
         items=items,
         each={s: _each(benchmarks, splits, s, library.capabilities) for s in SPLITS},
         spent=spent,
-        assumed=None in tokenizers,
+        assumed=models.unread,
         columns=columns,
+        kept=0 if kept is None else (kept.entries or most),
     )
+
+
+def _answered(answering: Sequence[str], each: Mapping[str, Lengths]) -> Lengths:
+    """Lengths by capability, in the tokens of the teacher that answers there."""
+    prompt, reply = (
+        np.array([getattr(each[source], field)[j] for j, source in enumerate(answering)])
+        for field in ("prompt", "reply")
+    )
+    return Lengths(prompt, reply, max(one.longest for one in each.values()))
+
+
+def _planned(
+    models: PaperModels, answering: Sequence[str], asked: Lengths, prompts: Array
+) -> tuple[PlannedTeacher, ...]:
+    """What each teacher is asked; `prompts` (S,) of each capability, in any unit."""
+    out = []
+    for source in models.teachers:
+        mine = np.array([s == source for s in answering]) * prompts / prompts.sum()
+        share = float(mine.sum())
+        mean = mine / share if share else mine
+        config = models.local.get(source)
+        shape = None if config is None else shape_of(config)
+        lengths_ = float(mean @ asked.prompt), float(mean @ asked.reply)
+        out.append(PlannedTeacher(source, shape, share, *lengths_))
+    return tuple(out)
 
 
 def _each(
@@ -152,51 +197,3 @@ def _each(
 ) -> tuple[int, ...]:
     sizes = splits.sizes(split)
     return tuple(sum(sizes[b.name] for b in benchmarks if b.capability == n) for n in names)
-
-
-def _tokenizers(
-    pair: PairConfig, teacher: str, student: str
-) -> tuple[Tokenizer | None, Tokenizer | None]:
-    """As a run reads prompts; None where a tokenizer is not here."""
-    prompts = PromptSettings(
-        pair.system_prompt, pair.chat_template, pair.chat_template_kwargs, pair.date
-    )
-    theirs, own = tokenizer_of(teacher), tokenizer_of(student)
-    if theirs is not None:
-        theirs = settled(theirs, prompts, teacher)
-    if theirs is not None and own is not None and same_tokenizer(theirs, own):
-        own = theirs
-    elif own is not None:
-        own = settled(own, prompts, student)
-    check_arguments(prompts, [t for t in (theirs, own) if t is not None], None in (theirs, own))
-    return theirs, own
-
-
-def _columns(
-    configs: tuple[PreTrainedConfig, PreTrainedConfig],
-    tokenizers: tuple[Tokenizer | None, Tokenizer | None],
-    *,
-    needed: bool,
-) -> int | None:
-    """Columns that both models' logits share, None for two tokenizers; ConfigError where they are
-    `needed` and there are none.
-
-    Without tokenizers the same kind of model with the same number of columns counts as the same.
-    """
-    teacher, student = tokenizers
-    if teacher is not None and student is not None:
-        if same_tokenizer(teacher, student):
-            return shared_vocabulary(*configs, student)
-        if needed:
-            check_same_tokenizer(teacher, student)
-        return None
-    kinds = [(c.model_type, vocabulary_size(c)) for c in configs]
-    if kinds[0] == kinds[1]:
-        return kinds[0][1]
-    if needed:
-        raise ConfigError(
-            f"the teacher is a {kinds[0][0]} with vocab_size {kinds[0][1]}, the student a {kinds[1][0]} "
-            f"with {kinds[1][1]}: the teacher's distributions need one tokenizer; accepted: models "
-            "that share it, or a signal of text alone (resp-sft, cot-sft)"
-        )
-    return None

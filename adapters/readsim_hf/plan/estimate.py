@@ -14,10 +14,12 @@ from readsim_hf.costs.memory import (
     Memory,
     activation_bytes,
     cache_bytes,
+    frozen_bytes,
     logit_bytes,
     optimiser_bytes,
     weight_bytes,
 )
+from readsim_hf.costs.shape import ModelShape
 from readsim_hf.plan.dry_run import DryRun
 
 STUDENT = "fp32"  # of the student's weights, in probes and its own replies too
@@ -64,19 +66,24 @@ def work_of(plan: DryRun) -> list[Work]:
     found = [Work("training", "train", spent.examples * length, trained, recipe.precision)]
     own = spent.own * spent.examples
     size, precision = config.decoding.batch_size, plan.precision
+    for teacher in plan.teachers:
+        if teacher.shape is None:
+            continue  # a server's work is its own
+        name = "teacher" if len(plan.loaded) == 1 else f"teacher {teacher.source}"
+        count = teacher.share * (spent.examples - own)
+        found += _answers(
+            name, "teacher", teacher.shape, count, teacher.asked, teacher.said, size, precision
+        )
+        read = teacher.asked + teacher.said
+        scored = scoring_flops(teacher.shape, own * read, read, own * teacher.said)
+        found.append(Work(f"{name} scores", "teacher", own * read, scored, precision))
     found += _answers(
-        plan, "teacher", "teacher", spent.examples - own, spent.asked, spent.said, size, precision
+        "student rollout", "teacher", plan.student, own, spent.asked, spent.said, size, STUDENT
     )
     found += _answers(
-        plan, "student rollout", "teacher", own, spent.asked, spent.said, size, STUDENT
-    )
-    read = spent.asked + spent.said
-    scored = scoring_flops(plan.teacher, own * read, read, own * spent.said)
-    found.append(Work("teacher scores", "teacher", own * read, scored, precision))
-    found += _answers(
-        plan,
         "probe",
         "probe",
+        plan.student,
         spent.measured,
         spent.question,
         spent.answer,
@@ -87,9 +94,9 @@ def work_of(plan: DryRun) -> list[Work]:
 
 
 def _answers(
-    plan: DryRun,
     name: str,
     part: str,
+    shape: ModelShape,
     count: float,
     asked: float,
     said: float,
@@ -98,7 +105,6 @@ def _answers(
 ) -> list[Work]:
     """Reading `count` prompts and writing their replies in batches; each batch takes as many steps as
     its longest reply has tokens, at least the mean."""
-    shape = plan.teacher if name == "teacher" else plan.student
     moved = weight_bytes(shape, precision) + cache_bytes(shape, batch, asked + said / 2, precision)
     return [
         Work(
@@ -125,19 +131,23 @@ def memory_of(plan: DryRun) -> Memory:
     config, recipe = plan.config, plan.config.training
     sequences = min(recipe.micro_batch, recipe.batch)
     gradients, moments = optimiser_bytes(plan.student, recipe.lora)
-    own = weight_bytes(plan.student, STUDENT)
+    own = frozen_bytes(plan.student, config.pair.student_precision or STUDENT)
     supervised = sequences * min(config.decoding.max_new_tokens, plan.longest)
     if recipe.lora:
         own += 4.0 * plan.student.adapters(recipe.lora)
     return Memory(
-        teacher=weight_bytes(plan.teacher, plan.precision),
+        teacher=sum(weight_bytes(shape, plan.precision) for shape in plan.loaded),
         student=own,
         gradients=gradients,
         moments=moments,
         activations=activation_bytes(plan.student, sequences, plan.longest, recipe),
         logits=logit_bytes(plan.student, supervised, recipe),
-        teacher_cache=cache_bytes(
-            plan.teacher, config.decoding.batch_size, plan.longest, plan.precision
+        teacher_cache=max(
+            (
+                cache_bytes(shape, config.decoding.batch_size, plan.longest, plan.precision)
+                for shape in plan.loaded
+            ),
+            default=0.0,
         ),
         student_cache=cache_bytes(plan.student, config.probes.batch_size, plan.longest, STUDENT),
     )

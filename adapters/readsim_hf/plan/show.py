@@ -1,20 +1,24 @@
 """A plan as tables and as data: tokens, operations, memory, devices, forecast; and what was measured."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.table import Table
 
 from readsim.runs.forecast import Outlook
 from readsim.token_counts import show_tokens
-from readsim_hf.costs.devices import DEVICES, USABLE, devices_needed
+from readsim_hf.costs.devices import DEVICES, USABLE, Device, devices_needed
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.against import Checked, Compared, Speed
-from readsim_hf.plan.dry_run import PROMPT_BYTES, REPLY_BYTES, DryRun
-from readsim_hf.plan.estimate import Hours, Work, hours_of, memory_of, work_of
+from readsim_hf.plan.dry_run import DryRun, PlannedTeacher
+from readsim_hf.plan.estimate import Work, hours_of, memory_of, work_of
+from readsim_hf.plan.knobs import TERMS, own_knob, settings_table
+from readsim_hf.plan.models import PROMPT_BYTES, REPLY_BYTES
+from readsim_hf.plan.spending import TokenPrices, disk_of, held, token_money
 
 GB = 1e9
+FEWER = 16  # entries of a distribution: what is proposed where more are kept
 
 
 def size(count: float) -> str:
@@ -27,9 +31,9 @@ def plan_headline(plan: DryRun) -> list[str]:
     config, recipe = plan.config, plan.config.training
     way = config.method or f"{config.signal} x {config.objective}"
     tuned = f"LoRA {recipe.lora}" if recipe.lora else "all weights"
-    teacher, student = size(plan.teacher.parameters), size(plan.student.parameters)
+    teacher, student = ", ".join(map(_teacher, plan.teachers)), size(plan.student.parameters)
     first = (
-        f"{plan.title}: {teacher} teacher, {student} student ({tuned}, {recipe.precision}); {way}; "
+        f"{plan.title}: {teacher}, {student} student ({tuned}, {recipe.precision}); {way}; "
         f"allocator {config.allocator}; about {plan.spent.examples / recipe.batch:.0f} optimiser steps; "
         f"sequences of at most {plan.context} tokens"
     )
@@ -38,12 +42,22 @@ def plan_headline(plan: DryRun) -> list[str]:
         lines.append(f"one vocabulary, {plan.columns} columns")
     if plan.assumed:
         lines.append(
-            f"no tokenizer here: {PROMPT_BYTES} bytes a token of a prompt, {REPLY_BYTES} of a reply are "
-            "assumed, and not checked are the tokenizers, weights and end tokens"
+            f"no tokenizer here of {', '.join(plan.assumed)}: {PROMPT_BYTES} bytes a token of a prompt, "
+            f"{REPLY_BYTES} of a reply are assumed, and not checked are the tokenizers, weights and end "
+            "tokens"
         )
+    if plan.config.pair.teacher_tokenizer is None and any(t.shape is None for t in plan.teachers):
+        lines.append("a served teacher's tokens are counted with the student's tokenizer")
     if plan.left_out:
         lines.append(f"left out, their prompts do not fit: {', '.join(plan.left_out)}")
     return lines
+
+
+def _teacher(one: PlannedTeacher) -> str:
+    what = "served teacher" if one.shape is None else f"{size(one.shape.parameters)} teacher"
+    return (
+        what if one.share == 1.0 else f"{what} {one.source} for {100 * one.share:.0f} % of prompts"
+    )
 
 
 def work_table(work: Sequence[Work]) -> Table:
@@ -55,59 +69,96 @@ def work_table(work: Sequence[Work]) -> Table:
     return _right(table)
 
 
-def memory_table(memory: Memory) -> Table:
-    """What holds how much, at the longest sequences."""
-    rows = (
-        ("teacher's weights", memory.teacher),
-        ("student's weights, float32", memory.student),
-        ("gradients", memory.gradients),
-        ("AdamW's moments", memory.moments),
-        ("activations", memory.activations),
-        ("logits and loss", memory.logits),
-        ("teacher's keys and values", memory.teacher_cache),
-        ("student's keys and values", memory.student_cache),
-        ("most at once: training", memory.training),
-        ("most at once: replies, probes", memory.generating),
-    )
-    table = Table("memory", "GB", title="memory, full batches of the longest sequences")
-    for name, held in rows:
-        table.add_row(name, f"{held / GB:.3g}")
-    return _right(table)
+def memory_table(plan: DryRun, memory: Memory) -> Table:
+    """What holds how much at the longest sequences, and of each the setting that lowers it most."""
+    table = Table("memory", "GB", "lower it with", "GB then")
+    table.title = "memory, full batches of the longest sequences"
+    for term, name in TERMS.items():
+        now = getattr(memory, term)
+        best = own_knob(plan, term) if now else []
+        then = [f"{getattr(knob.memory, term) / GB:.3g}" for knob in best] or [""]
+        table.add_row(name, f"{now / GB:.3g}", *([str(k) for k in best] or [""]), *then)
+    table.add_section()
+    table.add_row("most at once: training", f"{memory.training / GB:.3g}")
+    table.add_row("most at once: replies, probes", f"{memory.generating / GB:.3g}")
+    right = _right(table)
+    right.columns[2].justify = "left"
+    return right
 
 
-def device_table(work: list[Work], memory: Memory, mfu: float, mfu_generation: float) -> Table:
-    """GPU-hours by part, and how many devices hold the run."""
-    table = Table(
-        *("device", "TFLOP/s", "GB", "train", "replies", "probes", "all", "holds it"),
-        title="GPU-hours, and how many devices hold the run",
-    )
-    for device in DEVICES:
-        hours: Hours = hours_of(work, device, mfu, mfu_generation)
-        count = devices_needed(memory.peak, device)
+def device_table(
+    work: list[Work],
+    memory: Memory,
+    mfu: float,
+    mfu_generation: float,
+    devices: Sequence[Device] = DEVICES,
+) -> Table:
+    """Time by part, how many devices hold the run, time times these, and money where a price is known."""
+    columns = ["device", "TFLOP/s", "GB", "train", "replies", "probes", "all", "holds it", "held"]
+    price = any(device.price is not None for device in devices)
+    title = "time, and how many devices hold the run; held: time times devices"
+    table = Table(*columns, *(["money"] if price else []), title=title)
+    for device in devices:
+        hours = hours_of(work, device, mfu, mfu_generation)
+        run = held(hours, memory, device)
         peaks = "/".join(f"{p / 1e12:g}" for p in (device.bf16, device.fp32))
-        table.add_row(
-            *(device.name, peaks, f"{device.memory / GB:g}"),
-            *(f"{h:.2g}" for h in (hours.train, hours.teacher, hours.probe)),
-            f"{hours.all:.3g}",
-            "one" if count == 1 else f"{count} together",
-        )
+        cells = [device.name, peaks, f"{device.memory / GB:g}"]
+        cells += [_time(h) for h in (hours.train, hours.teacher, hours.probe)]
+        cells += [_time(run.hours), "one" if run.devices == 1 else f"{run.devices} together"]
+        cells.append(_time(run.device_hours))
+        if price:
+            cells.append("" if run.money is None else f"{run.money:.4g}")
+        table.add_row(*cells)
     return _right(table)
 
 
-def device_notes(memory: Memory, mfu: float, mfu_generation: float) -> list[str]:
+def device_notes(
+    memory: Memory, mfu: float, mfu_generation: float, devices: Sequence[Device] = DEVICES
+) -> list[str]:
     """What the device table assumes."""
     first = (
         f"TFLOP/s dense bf16/fp32 and GB are the data sheets'; assumed: {mfu:g} of the peak in training "
         f"and reading (--mfu), {mfu_generation:g} in writing (--mfu-generation), no decode step faster "
-        f"than reading the weights once; {100 * USABLE:.0f} % of the memory usable. Waiting, padding "
-        "and Python come on top."
+        f"than reading the weights once; {100 * USABLE:.0f} % of the memory usable. Several devices work "
+        "one after the other, each on its part of the model. Waiting, padding and Python come on top."
     )
     lines = [first]
-    if all(devices_needed(memory.peak, d) > 1 for d in DEVICES):
+    if all(devices_needed(memory.peak, d) > 1 for d in devices):
         lines.append(
-            "fits on no device here: `pair.device_map` spreads the teacher over several, or a server answers"
+            "One device alone does not hold the run; `pair.device_map` spreads teachers that are loaded here."
         )
     return lines
+
+
+def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:
+    """Disk, and the money for a served teacher's tokens."""
+    disk = disk_of(plan)
+    first = (
+        f"disk: replies that are kept (data.cache; '' keeps none), at most {disk_size(disk.replies)}; "
+        f"checkpoints, {disk_size(disk.checkpoints)}; the trained student, {disk_size(disk.student)}"
+    )
+    lines = [first]
+    if plan.config.soft.kind == "topk" and plan.kept > FEWER:
+        fewer = disk_of(replace(plan, kept=FEWER)).replies
+        lines.append(f"with soft.k {plan.kept} -> {FEWER} the replies take {disk_size(fewer)}")
+    if prices is not None:
+        served = any(plan.served)
+        who = (
+            "the served teacher's tokens cost" if served else "a served teacher's tokens would cost"
+        )
+        lines.append(
+            f"money: {who} {token_money(plan, prices):.4g} ({prices.prompt:g} for a million of a prompt, "
+            f"{prices.generated:g} of a reply), what is asked again not counted"
+        )
+    return lines
+
+
+def disk_size(count: float) -> str:
+    """Bytes: 20500000 -> `20.5 MB`."""
+    for unit, one in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= one:
+            return f"{count / one:.3g} {unit}"
+    return f"{count / 1e3:.3g} kB"
 
 
 def forecast_table(foretold: Outlook, checked: Checked | None = None) -> Table:
@@ -146,30 +197,60 @@ def speed_table(rows: Sequence[Speed]) -> Table:
     return _right(table)
 
 
-def document(made: DryRun, rates: tuple[float, float], outlook: Outlook | None) -> dict[str, Any]:
-    """The plan as plain data: settings, tokens, operations, memory, devices, forecast."""
+def document(
+    made: DryRun,
+    rates: tuple[float, float],
+    outlook: Outlook | None,
+    devices: Sequence[Device] = DEVICES,
+    prices: TokenPrices | None = None,
+) -> dict[str, Any]:
+    """The plan as plain data: settings, tokens, operations, memory, devices, disk, money, forecast."""
     work, memory = work_of(made), memory_of(made)
-    held = {**asdict(memory), "training": memory.training, "generating": memory.generating}
+    phases = {"training": memory.training, "generating": memory.generating}
     return {
         "pair": made.title,
         "config": made.config.table(),
-        "teacher": asdict(made.teacher),
+        "teachers": [asdict(teacher) for teacher in made.teachers],
         "student": asdict(made.student),
         "tokens": dict(made.spent.kinds),
-        "tokens_assumed": made.assumed,
+        "tokens_assumed": list(made.assumed),
+        "tokens_served": list(made.served),
         "work": [asdict(one) for one in work],
-        "memory_bytes": {**held, "peak": memory.peak},
+        "memory_bytes": {**asdict(memory), **phases, "peak": memory.peak},
+        "memory_settings": settings_table(made),
         "mfu": {"training": rates[0], "generation": rates[1]},
-        "devices": {
-            device.name: {
-                "gpu_hours": hours_of(work, device, *rates)._asdict(),
-                "devices_for_memory": devices_needed(memory.peak, device),
-                "source": device.source,
-            }
-            for device in DEVICES
-        },
+        "devices": {device.name: _device(device, work, memory, rates) for device in devices},
+        "disk_bytes": disk_of(made)._asdict(),
+        "token_money": None if prices is None else token_money(made, prices),
         "forecast": None if outlook is None else outlook.table(),
     }
+
+
+def _device(
+    device: Device, work: list[Work], memory: Memory, rates: tuple[float, float]
+) -> dict[str, Any]:
+    hours = hours_of(work, device, *rates)
+    run = held(hours, memory, device)
+    return {
+        "gpu_hours": hours._asdict(),
+        "devices_for_memory": run.devices,
+        "device_hours": run.device_hours,
+        "money": run.money,
+        "source": device.source,
+    }
+
+
+def _time(hours: float) -> str:
+    """0.0004 -> `1.4 s`, 0.3 -> `18 min`, 83.31 -> `83.3 h`."""
+    if hours < 1.0 / 60.0:
+        return f"{3600.0 * hours:.2g} s"
+    return (
+        f"{60.0 * hours:.3g} min"
+        if hours < 1.0
+        else f"{hours:.3g} h"
+        if hours < 1000
+        else f"{hours:.0f} h"
+    )
 
 
 def _about(tokens: float) -> str:

@@ -32,6 +32,11 @@ class ScoreScale:
         if not 0.0 <= self.chance < 1.0:
             raise ConfigError(f"scale: chance {self.chance!r} is not in [0, 1)")
 
+    @property
+    def lowest(self) -> float:
+        """The score of the least raw one: -c / (1 - c)."""
+        return self(self.low)
+
     def __call__(self, raw: float) -> float:
         score = (raw - self.low) / (self.high - self.low)
         return (score - self.chance) / (1.0 - self.chance)
@@ -60,6 +65,10 @@ class Benchmark(Protocol):
         """Raw score in a row of lm-eval's sample log; None if the row is of another filter."""
         ...
 
+    def reply(self, sample: Mapping[str, Any]) -> str:
+        """What the model said in such a row: its text, or the choice that it takes."""
+        ...
+
 
 @dataclass(frozen=True)
 class TextBenchmark:
@@ -68,6 +77,7 @@ class TextBenchmark:
     ask        the item's data -> the text to send
     score      the item's data, the reply -> raw score
     stop       a reply ends before the first of these
+    gold       the item's data -> what would be right, as text for people
     """
 
     name: str
@@ -78,6 +88,7 @@ class TextBenchmark:
     stop: tuple[str, ...] = ()
     scale: ScoreScale = ScoreScale()
     group: str = ""
+    gold: Callable[[Mapping[str, Any]], str] = lambda data: ""
 
     @property
     def family(self) -> str:
@@ -92,10 +103,14 @@ class TextBenchmark:
             lambda n, reply: self.score(items[n].data, reply),
             self.stop,
             self.max_new_tokens,
+            [self.gold(item.data) for item in items],
         )
 
     def raw(self, sample: Mapping[str, Any]) -> float | None:
         return float(sample["score"])
+
+    def reply(self, sample: Mapping[str, Any]) -> str:
+        return str(sample["resps"][0][0])
 
 
 def prompt_benchmark(
@@ -118,4 +133,8 @@ def prompt_benchmark(
     def score(data: Mapping[str, Any], reply: str) -> float:
         return float(check(Prompt(**data), style.final_answer(reply)))
 
-    return TextBenchmark(name, capability, ask, score, max_new_tokens, stop)
+    def gold(data: Mapping[str, Any]) -> str:
+        prompt = Prompt(**data)
+        return prompt.answer if prompt.answer is not None else f"({prompt.checker})"
+
+    return TextBenchmark(name, capability, ask, score, max_new_tokens, stop, gold=gold)

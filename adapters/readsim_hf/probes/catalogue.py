@@ -1,7 +1,25 @@
 """The paper's Table 3 suite, and XSTest: what each benchmark measures and where its items come from."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+from readsim.files import AnyPath, FileRows, read_rows
+from readsim.files.kinds import (
+    Kind,
+    any_list,
+    any_text,
+    list_of,
+    one_of,
+    optional,
+    raw,
+    record,
+    table,
+    text,
+    text_or_texts,
+    texts,
+    whole_number,
+)
 
 Output = Literal["generate_until", "multiple_choice"]
 
@@ -17,7 +35,9 @@ class BenchmarkEntry:
                     empty where the scoring is readsim's own
     metric, filter  which of lm-eval's numbers is the score
     chance          score of guessing, 0 where there is nothing to guess from
-    columns         what a row of a local file must have
+    needed          what a row of a local file must have: column -> what it is declared to be; a cell is
+                    read as that and never by its looks ("007" is text where text is declared)
+    more            columns that may be there too; all others are left out
     question        columns of a prepared row that say what is asked
     source, licence, get    where the items come from, on what terms, how to get them
     runs_code       whether scoring runs code that the model wrote
@@ -27,7 +47,7 @@ class BenchmarkEntry:
     capability: str
     metric: str
     output: Output
-    columns: tuple[str, ...]
+    needed: Mapping[str, Kind]
     question: tuple[str, ...]
     source: str
     licence: str
@@ -35,8 +55,21 @@ class BenchmarkEntry:
     folder: str = ""
     filter: str = "none"
     chance: float = 0.0
-    get: str = "export the data set's rows to JSONL"
+    get: str = "export the data set's rows to JSONL or CSV"
     runs_code: bool = False
+    more: Mapping[str, Kind] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a row must have."""
+        return tuple(self.needed)
+
+    def read(self, path: AnyPath) -> FileRows:
+        """The rows of a user's file, the same for every format of them.
+
+        Raises ConfigError naming file, line and column.
+        """
+        return read_rows(path, self.needed, self.more)
 
 
 ENTRIES = (
@@ -45,7 +78,13 @@ ENTRIES = (
         capability="general",
         metric="exact_match",
         output="generate_until",
-        columns=("question", "options", "answer", "category", "cot_content"),
+        needed={
+            "question": text,
+            "options": texts,
+            "answer": text,
+            "category": text,
+            "cot_content": any_text,
+        },
         question=("question", "options"),
         source="TIGER-Lab/MMLU-Pro",
         licence="MIT",
@@ -60,7 +99,7 @@ ENTRIES = (
         capability="general",
         metric="exact_match",
         output="generate_until",
-        columns=("input", "target"),
+        needed={"input": text, "target": text},
         question=("input",),
         source="suzgunmirac/BIG-Bench-Hard",
         licence="MIT",
@@ -74,7 +113,12 @@ ENTRIES = (
         capability="steerability",
         metric="prompt_level_strict_acc",
         output="generate_until",
-        columns=("key", "prompt", "instruction_id_list", "kwargs"),
+        needed={
+            "key": whole_number,
+            "prompt": text,
+            "instruction_id_list": texts,
+            "kwargs": list_of(table),
+        },
         question=("prompt",),
         source="google-research/instruction_following_eval",
         licence="Apache-2.0",
@@ -88,7 +132,7 @@ ENTRIES = (
         capability="steerability",
         metric="follows",
         output="generate_until",
-        columns=("prompt", "rule", "value"),
+        needed={"prompt": text, "rule": text, "value": raw},
         question=("prompt",),
         source="FollowEval (arXiv 2311.09829)",
         licence="see its authors",
@@ -99,13 +143,13 @@ ENTRIES = (
         capability="reasoning",
         metric="acc_norm",
         output="multiple_choice",
-        columns=(
-            "Question",
-            "Correct Answer",
-            "Incorrect Answer 1",
-            "Incorrect Answer 2",
-            "Incorrect Answer 3",
-        ),
+        needed={
+            "Question": text,
+            "Correct Answer": text,
+            "Incorrect Answer 1": text,
+            "Incorrect Answer 2": text,
+            "Incorrect Answer 3": text,
+        },
         question=("Question",),
         source="Idavidrein/gpqa (gated: its authors ask not to publish items)",
         licence="CC-BY-4.0",
@@ -119,7 +163,11 @@ ENTRIES = (
         capability="reasoning",
         metric="acc_norm",
         output="multiple_choice",
-        columns=("question", "choices", "answerKey"),
+        needed={
+            "question": text,
+            "choices": record(text=texts, label=texts),
+            "answerKey": text,
+        },
         question=("question", "choices"),
         source="allenai/ai2_arc",
         licence="CC-BY-SA-4.0",
@@ -133,7 +181,7 @@ ENTRIES = (
         capability="math",
         metric="exact_match",
         output="generate_until",
-        columns=("problem", "solution", "level"),
+        needed={"problem": text, "solution": text, "level": text},
         question=("problem",),
         source="hendrycks/math (level 5)",
         licence="MIT",
@@ -147,7 +195,7 @@ ENTRIES = (
         capability="math",
         metric="exact_match",
         output="generate_until",
-        columns=("question", "answer"),
+        needed={"question": text, "answer": text},
         question=("question",),
         source="openai/grade-school-math",
         licence="MIT",
@@ -161,7 +209,7 @@ ENTRIES = (
         capability="code",
         metric="pass_at_1",
         output="generate_until",
-        columns=("prompt", "test", "entry_point"),
+        needed={"prompt": text, "test": text, "entry_point": text},
         question=("prompt",),
         source="openai/human-eval",
         licence="MIT",
@@ -173,7 +221,8 @@ ENTRIES = (
         capability="code",
         metric="pass_at_1",
         output="generate_until",
-        columns=("text", "test_list"),
+        needed={"text": text, "test_list": texts},
+        more={"test_setup_code": any_text},
         question=("text",),
         source="google-research/mbpp",
         licence="CC-BY-4.0",
@@ -185,7 +234,8 @@ ENTRIES = (
         capability="tool_use",
         metric="call_match",
         output="generate_until",
-        columns=("question", "function"),
+        needed={"question": any_list, "function": any_list},
+        more={"id": optional(text), "ground_truth": optional(any_list)},
         question=("question", "function"),
         source="ShishirPatil/gorilla, Berkeley Function Calling Leaderboard v4",
         licence="Apache-2.0",
@@ -197,7 +247,7 @@ ENTRIES = (
         capability="tool_use",
         metric="call_match",
         output="generate_until",
-        columns=("prompt", "answer"),
+        needed={"prompt": text, "answer": text_or_texts},
         question=("prompt",),
         source="sambanova/toolbench (tool manipulation, arXiv 2305.16504)",
         licence="Apache-2.0",
@@ -208,7 +258,8 @@ ENTRIES = (
         capability="long_context",
         metric="score",
         output="generate_until",
-        columns=("context", "question", "answers"),
+        needed={"context": text, "question": any_text, "answers": texts},
+        more={"all_classes": optional(any_list)},
         question=("context", "question"),
         source="THUDM/LongBench",
         licence="MIT",
@@ -221,7 +272,13 @@ ENTRIES = (
         capability="multilingual",
         metric="acc",
         output="multiple_choice",
-        columns=("premise", "choice1", "choice2", "question", "label"),
+        needed={
+            "premise": text,
+            "choice1": text,
+            "choice2": text,
+            "question": one_of(text, ("cause", "effect")),
+            "label": one_of(whole_number, (0, 1)),
+        },
         question=("premise", "question", "choice1", "choice2"),
         source="cambridgeltl/xcopa",
         licence="CC-BY-4.0",
@@ -235,7 +292,7 @@ ENTRIES = (
         capability="multilingual",
         metric="exact_match",
         output="generate_until",
-        columns=("question", "answer", "answer_number"),
+        needed={"question": text, "answer": optional(text), "answer_number": whole_number},
         question=("question",),
         source="juletxara/mgsm",
         licence="CC-BY-SA-4.0",
@@ -249,7 +306,7 @@ ENTRIES = (
         capability="safety",
         metric="safe_behaviour",
         output="generate_until",
-        columns=("prompt", "label"),
+        needed={"prompt": text, "label": one_of(text, ("safe", "unsafe"))},
         question=("prompt",),
         source="paul-rottger/xstest",
         licence="CC-BY-4.0",

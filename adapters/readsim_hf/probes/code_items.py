@@ -1,15 +1,13 @@
 """HumanEval and MBPP: the item's tests judge the model's program, both in the sandbox (pass@1)."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from readsim.errors import ConfigError
+from readsim.files import AnyPath
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.calls import strip_fence
 from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.items import Item, row_item
-from readsim_hf.probes.local_files import read_rows
 from readsim_hf.probes.sandbox import AllowCode, need_permission, run_code
 
 # What follows a completed function: the reply is cut before the first of them, unless it is fenced.
@@ -46,7 +44,7 @@ def mbpp_parts(data: Mapping[str, Any], reply: str) -> tuple[str, str]:
 
 def load_humaneval(
     entry: BenchmarkEntry,
-    path: str | Path,
+    path: AnyPath,
     max_new_tokens: int = 512,
     *,
     allow_code: AllowCode = False,
@@ -56,7 +54,7 @@ def load_humaneval(
     Raises CapabilityMissingError without `allow_code`.
     """
     need_permission(allow_code)
-    rows = read_rows(path, entry.columns)
+    rows = entry.read(path)
 
     def ask(data: Mapping[str, Any]) -> str:
         return str(data["prompt"])
@@ -64,13 +62,16 @@ def load_humaneval(
     def score(data: Mapping[str, Any], reply: str) -> float:
         return float(run_code(*humaneval_parts(data, reply), allow_code=allow_code).passed)
 
-    made = TextBenchmark(entry.name, entry.capability, ask, score, max_new_tokens, _STOP)
+    def gold(data: Mapping[str, Any]) -> str:
+        return str(data.get("canonical_solution") or data["test"])
+
+    made = TextBenchmark(entry.name, entry.capability, ask, score, max_new_tokens, _STOP, gold=gold)
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)
 
 
 def load_mbpp(
     entry: BenchmarkEntry,
-    path: str | Path,
+    path: AnyPath,
     max_new_tokens: int = 512,
     *,
     allow_code: AllowCode = False,
@@ -80,10 +81,7 @@ def load_mbpp(
     Raises CapabilityMissingError without `allow_code`.
     """
     need_permission(allow_code)
-    rows = read_rows(path, entry.columns)
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row["test_list"], list) or not row["test_list"]:
-            raise ConfigError(f"{path}, row {number}: test_list {row['test_list']!r} is no list")
+    rows = entry.read(path)
 
     def ask(data: Mapping[str, Any]) -> str:
         tests = "\n".join(data["test_list"])
@@ -95,5 +93,10 @@ def load_mbpp(
     def score(data: Mapping[str, Any], reply: str) -> float:
         return float(run_code(*mbpp_parts(data, reply), allow_code=allow_code).passed)
 
-    made = TextBenchmark(entry.name, entry.capability, ask, score, max_new_tokens, ("[DONE]",))
+    def gold(data: Mapping[str, Any]) -> str:
+        return str(data.get("code") or "\n".join(data["test_list"]))
+
+    made = TextBenchmark(
+        entry.name, entry.capability, ask, score, max_new_tokens, ("[DONE]",), gold=gold
+    )
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)

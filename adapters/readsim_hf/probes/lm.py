@@ -14,17 +14,22 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCrite
 
 from readsim.errors import ConfigError
 from readsim_hf.models.chat_template import chat_text
+from readsim_hf.models.tokens import stated_length
+from readsim_hf.prompts.thinking import opened_by, said_from, whole
 from readsim_hf.teachers.decoding import left_padded
 from readsim_hf.teachers.encoding import bare_ids, decoder, end_ids, ids_of
+from readsim_hf.teachers.inference import reads_padding
 
 
 class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
     """A model in memory. `tokens`: prompt and generated or scored tokens so far.
 
-    Text becomes ids, and ids text, as in training (`readsim_hf.teachers.encoding`).
+    Text becomes ids, and ids text, as in training (`readsim_hf.teachers.encoding`). What is scored of a
+    reply stands behind its thoughts: of one whose thoughts do not end, nothing.
 
     A token count belongs to the item: it is the same in every batch. With `truncate` a prompt that
-    is too long loses its left end, as lm-eval does; otherwise it is a ConfigError.
+    is too long loses its left end, as lm-eval does; otherwise it is a ConfigError. `context` is the
+    longest sequence of a model whose configuration states none.
     """
 
     def __init__(
@@ -33,13 +38,20 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
         tokenizer: PreTrainedTokenizerBase,
         batch_size: int,
         truncate: bool = False,
+        context: int | None = None,
     ) -> None:
-        super().__init__(pretrained=model, tokenizer=tokenizer, batch_size=batch_size)
+        super().__init__(
+            pretrained=model,
+            tokenizer=tokenizer,
+            batch_size=1 if reads_padding(model) else batch_size,
+            max_length=stated_length(model.config) or context,
+        )
         self.tokens = 0
         self._truncate = truncate
         self._ends = end_ids(model, tokenizer)
         self._decode = decoder(tokenizer, self._ends)
         self._endings: dict[str, Tensor] = {}
+        self._closing: str | None = None  # what ends the thoughts that prompts open
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = True) -> list[str]:
         for request in requests:
@@ -49,6 +61,8 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
                     f"max_new_tokens: {request.task_name!r} asks for {new} new tokens, but the model "
                     f"can read {self.max_length} in all; set fewer"
                 )
+        opened = {opened_by(request.args[0]) for request in requests}
+        self._closing = opened.pop() if len(opened) == 1 else None
         replies: list[str] = super().generate_until(requests, disable_tqdm=True)
         return replies
 
@@ -89,9 +103,14 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
     def tok_decode(self, tokens: Any, skip_special_tokens: bool = True) -> str:
         ids = [tokens] if isinstance(tokens, int) else [int(i) for i in tokens]
         if skip_special_tokens:
-            return self._decode(ids)
+            return self.behind_thoughts(self._decode(ids))
         plain: str = self.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
         return plain
+
+    def behind_thoughts(self, reply: str) -> str:
+        """What is said in a reply, as text, to the prompts that are asked now."""
+        reply = whole(reply, self._closing)
+        return reply[said_from(reply) :]
 
     def tok_batch_encode(
         self, strings: list[str], left_truncate_len: int | None = None, **kwargs: Any
@@ -180,7 +199,7 @@ class _Rows:
             near = self._lm.ending(stop)[ids[:, -1]] & ~self._done
             for row in near.nonzero().flatten().tolist():
                 text = self._lm.tok_decode(ids[row, self._start :], skip_special_tokens=False)
-                self._done[row] = stop in text
+                self._done[row] = stop in self._lm.behind_thoughts(text)
         return self._done.clone()
 
 

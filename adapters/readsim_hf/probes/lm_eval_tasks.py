@@ -14,11 +14,12 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
 from readsim.errors import CapabilityMissingError, ConfigError, ReadsimError, unknown
+from readsim.files import AnyPath
+from readsim.files.rows import Row
 from readsim_hf.probes.benchmark import ScoreScale
 from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.lm import quiet
-from readsim_hf.probes.local_files import Row, read_rows
 
 _SPLITS = ("training_split", "validation_split", "fewshot_split")
 
@@ -68,16 +69,25 @@ class StockBenchmark:
             return None
         return float(sample[self.entry.metric])
 
+    def reply(self, sample: Mapping[str, Any]) -> str:
+        said = [resps[0] for resps in sample["resps"]]
+        if self.entry.output != "multiple_choice":
+            return str(said[0])
+        choices = [str(arguments[1]).strip() for arguments in sample["arguments"]]
+        by = [len(c) if self.entry.metric == "acc_norm" else 1 for c in choices]
+        scored = [likelihood / max(n, 1) for (likelihood, _), n in zip(said, by, strict=True)]
+        return choices[scored.index(max(scored))]
+
 
 def load_stock(
     entry: BenchmarkEntry,
-    path: str | Path,
+    path: AnyPath,
     *,
     task: str | None = None,
     chance_corrected: bool = False,
     max_new_tokens: int | None = None,
     shots: int = 0,
-    shots_from: str | Path | None = None,
+    shots_from: AnyPath | None = None,
 ) -> tuple[StockBenchmark, tuple[Item, ...]]:
     """The benchmark and the items of a local file; see `registry.from_local`."""
     name = task or entry.task
@@ -105,14 +115,14 @@ def load_stock(
 
 
 def _prepared(
-    entry: BenchmarkEntry, name: str, path: str | Path
+    entry: BenchmarkEntry, name: str, path: AnyPath
 ) -> tuple[ConfigurableTask, list[Row]]:
     """The stock task on a file, and the rows as it prepares them.
 
     Some tasks keep the rows of one subject or level, some shuffle the choices.
     """
-    rows = read_rows(path, entry.columns)
-    data = {"test": _dataset(rows)}
+    rows = entry.read(path)
+    data = {"test": _dataset(rows.rows)}
     try:
         task = _load(
             entry,

@@ -3,17 +3,17 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError, ReadsimError, unknown
+from readsim.files import AnyPath
+from readsim.files.kinds import Kind, list_of, text, texts, whole_number
 from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.bfcl import load_bfcl
 from readsim_hf.probes.calls import same_calls
 from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.code_items import load_humaneval, load_mbpp
 from readsim_hf.probes.items import Item, row_item
-from readsim_hf.probes.local_files import read_rows
 from readsim_hf.probes.refusals import load_xstest
 
 Rule = Callable[[Any, str], bool]
@@ -49,6 +49,11 @@ RULES: dict[str, Rule] = {
 }
 _LISTS = {"contains", "excludes", "json"}
 _BOUNDS = {"words", "lines", "characters"}
+
+
+def value_kind(rule: str) -> Kind:
+    """What the value of a rule is declared to be in a file."""
+    return texts if rule in _LISTS else list_of(whole_number) if rule in _BOUNDS else text
 
 
 def check_rule(rule: str, value: Any) -> None:
@@ -87,34 +92,43 @@ def _prompt(data: Mapping[str, Any]) -> str:
     return str(data["prompt"])
 
 
-def load_toolbench(entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 256) -> Loaded:
+def load_toolbench(entry: BenchmarkEntry, path: AnyPath, max_new_tokens: int = 256) -> Loaded:
     """ToolBench, tool manipulation. Columns: `prompt`, `answer` (the calls, or a list of such texts).
 
     A reply is right if it makes the calls of an answer in their order, with equal values.
     """
-    rows = read_rows(path, entry.columns)
+    rows = entry.read(path)
 
     def score(data: Mapping[str, Any], reply: str) -> float:
         answers = data["answer"] if isinstance(data["answer"], list) else [data["answer"]]
         return float(any(same_calls(reply, str(answer)) for answer in answers))
 
-    made = TextBenchmark(entry.name, entry.capability, _prompt, score, max_new_tokens)
+    def gold(data: Mapping[str, Any]) -> str:
+        return str(data["answer"])
+
+    made = TextBenchmark(entry.name, entry.capability, _prompt, score, max_new_tokens, gold=gold)
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)
 
 
-def load_followeval(entry: BenchmarkEntry, path: str | Path, max_new_tokens: int = 256) -> Loaded:
+def load_followeval(entry: BenchmarkEntry, path: AnyPath, max_new_tokens: int = 256) -> Loaded:
     """FollowEval. Columns: `prompt`, `rule`, `value`; the rules are those of `instructions.RULES`."""
-    rows = read_rows(path, entry.columns)
-    for number, row in enumerate(rows, 1):
+    rows = entry.read(path)
+    for number, row in enumerate(rows):
         try:
+            if row["rule"] in RULES:
+                row["value"] = value_kind(row["rule"])(row["value"])
             check_rule(row["rule"], row["value"])
-        except ConfigError as error:
-            raise ConfigError(f"{path}, row {number}: {error}") from error
+        except (ReadsimError, ValueError) as error:
+            column = "value" if row["rule"] in RULES else "rule"
+            raise rows.fail(number, column, error) from error
 
     def score(data: Mapping[str, Any], reply: str) -> float:
         return float(follows(data["rule"], data["value"], reply))
 
-    made = TextBenchmark(entry.name, entry.capability, _prompt, score, max_new_tokens)
+    def gold(data: Mapping[str, Any]) -> str:
+        return f"({data['rule']} {json.dumps(data['value'])})"
+
+    made = TextBenchmark(entry.name, entry.capability, _prompt, score, max_new_tokens, gold=gold)
     return made, tuple(row_item(made.name, row, entry.question) for row in rows)
 
 

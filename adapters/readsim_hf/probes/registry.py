@@ -1,9 +1,9 @@
 """Benchmarks by name, and on a local file."""
 
-from pathlib import Path
 from typing import Any
 
 from readsim.errors import ConfigError, unknown
+from readsim.files import AnyPath
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.catalogue import ENTRIES, BenchmarkEntry
 from readsim_hf.probes.items import Item
@@ -29,18 +29,18 @@ def of_capability(capability: str) -> tuple[BenchmarkEntry, ...]:
 
 def from_local(
     name: str,
-    path: str | Path,
+    path: AnyPath,
     *,
     task: str | None = None,
     chance_corrected: bool = False,
     max_new_tokens: int | None = None,
     shots: int = 0,
-    shots_from: str | Path | None = None,
+    shots_from: AnyPath | None = None,
     allow_code: AllowCode = False,
 ) -> tuple[Benchmark, tuple[Item, ...]]:
     """A benchmark on a file of the user's, and its items; nothing is fetched.
 
-    path             JSONL or CSV with the columns of `benchmark(name).columns`
+    path             JSONL or CSV, packed or not, with the columns of `benchmark(name).needed`
     task             a task of lm-eval in the benchmark's folder, such as `xcopa_sw`, or `safe` or
                      `unsafe` of xstest; tasks of one benchmark are one family and count as one
     chance_corrected scores are `(s - c) / (1 - c)`

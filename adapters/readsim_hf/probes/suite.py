@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from lm_eval.api.task import Task
@@ -10,9 +11,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
+from readsim.runs.rows import SampledReply
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.lm import ProbeLM, as_it_was, quiet
+from readsim_hf.probes.samples import sample_of, sampled_items
 from readsim_hf.probes.splits import Split, Splits
+
+Row = Mapping[str, Any]  # of lm-eval's sample log
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +29,14 @@ class ItemScores:
     scores    for each benchmark the normalised score of each item (n,)
     ids       for each benchmark the ids of the items, in the order of its scores
     tokens    tokens read and generated or scored, for the ledger
+    samples   what the student said to the first items of each capability, not of the test split
     """
 
     profile: Array
     scores: Mapping[str, Array]
     ids: Mapping[str, tuple[str, ...]]
     tokens: int
+    samples: tuple[SampledReply, ...] = ()
 
     @property
     def token_usage(self) -> dict[str, int]:
@@ -44,7 +51,7 @@ class ProbeSuite:
     benchmarks. `capabilities` fixes the order of the profile; the default is the order in
     which the benchmarks name them. Those in `hidden` are measured on the test split only.
     `batch_size` in sequences; `truncate` cuts prompts that do not fit on the left, which is otherwise
-    a ConfigError at the measurement.
+    a ConfigError at the measurement. `samples` items of each capability are kept with their replies.
 
     Raises ConfigError for a capability without benchmark, a benchmark without items, a name that
     occurs twice.
@@ -59,6 +66,7 @@ class ProbeSuite:
         hidden: Sequence[str] = (),
         batch_size: int = 128,
         truncate: bool = False,
+        samples: int = 0,
     ) -> None:
         named = tuple(dict.fromkeys(b.capability for b in benchmarks))
         self.capabilities = named if capabilities is None else tuple(capabilities)
@@ -67,6 +75,7 @@ class ProbeSuite:
         self.splits = splits
         self._batch_size = batch_size
         self._truncate = truncate
+        self._samples = samples
         self._check()
         self._tasks: dict[Split, dict[str, Task]] = {}
         # (K, B) weights of the benchmarks in each capability; which of both show before the end
@@ -106,6 +115,12 @@ class ProbeSuite:
             for b in self.benchmarks
         ]
 
+    @property
+    def lowest(self) -> float:
+        """The lowest score that a capability can have: below 0 where chance is taken off."""
+        scores = self._weights @ np.array([b.scale.lowest for b in self.benchmarks])
+        return min(0.0, float(scores.min()))
+
     def open_test(self) -> None:
         """Let `measure(..., "test")` work: for the final evaluation only."""
         self.splits.open_test()
@@ -116,12 +131,16 @@ class ProbeSuite:
         self.splits.seal()
 
     def measure(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, split: Split
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        split: Split,
+        context: int | None = None,
     ) -> ItemScores:
         """Greedy decoding, no randomness: the same weights give the same numbers exactly.
 
         The chat template is applied where the tokenizer has one. The model's modes and the
-        tokenizer's padding are left as they were.
+        tokenizer's padding are left as they were. `context`: see `ProbeLM`.
 
         Raises CapabilityMissingError for the test split before `open_test`, and where a score is not
         a number.
@@ -131,7 +150,7 @@ class ProbeSuite:
         with quiet(), as_it_was(model, tokenizer):
             if split not in self._tasks:
                 self._tasks[split] = {b.name: b.task(items[b.name]) for b in measured}
-            lm = ProbeLM(model, tokenizer, self._batch_size, self._truncate)
+            lm = ProbeLM(model, tokenizer, self._batch_size, self._truncate, context)
             result = evaluate(
                 lm,
                 {"tasks": self._tasks[split]},
@@ -139,11 +158,14 @@ class ProbeSuite:
                 log_samples=True,
                 apply_chat_template=bool(getattr(tokenizer, "chat_template", None)),
             )
-        scores = {
-            b.name: _scores(b, result["samples"][b.name], len(items[b.name])) for b in measured
-        }
+        rows = {b.name: _rows(b, result["samples"][b.name]) for b in measured}
+        scores = {b.name: _scores(b, rows[b.name], len(items[b.name])) for b in measured}
         ids = {name: tuple(item.id for item in own) for name, own in items.items()}
-        return ItemScores(self.profile_of(scores), scores, ids, lm.tokens)
+        shown = sampled_items(measured, items, 0 if split == "test" else self._samples)
+        samples = tuple(
+            sample_of(b, items[b.name][n], rows[b.name][n], scores[b.name][n]) for b, n in shown
+        )
+        return ItemScores(self.profile_of(scores), scores, ids, lm.tokens, samples)
 
     def profile_of(self, scores: Mapping[str, Array]) -> Array:
         """Item scores by benchmark -> capability scores (K,), (V,) without those of hidden ones."""
@@ -166,13 +188,18 @@ class ProbeSuite:
         return change, np.sqrt(self._weights**2 @ variance)
 
 
-def _scores(benchmark: Benchmark, samples: Sequence[Mapping[str, object]], n: int) -> Array:
+def _rows(benchmark: Benchmark, samples: Sequence[Row]) -> dict[int, Row]:
+    """The row of lm-eval's sample log that scores each item, by the item's number."""
+    return {int(row["doc_id"]): row for row in samples if benchmark.raw(row) is not None}
+
+
+def _scores(benchmark: Benchmark, rows: Mapping[int, Row], n: int) -> Array:
     """Normalised scores (n,), in the order of the items."""
     out = np.full(n, np.nan)
-    for sample in samples:
-        raw = benchmark.raw(sample)
-        if raw is not None:
-            out[int(str(sample["doc_id"]))] = benchmark.scale(raw)
+    for number, row in rows.items():
+        raw = benchmark.raw(row)
+        assert raw is not None
+        out[number] = benchmark.scale(raw)
     lacking = int((~np.isfinite(out)).sum())
     if lacking:
         raise CapabilityMissingError(

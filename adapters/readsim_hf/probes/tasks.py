@@ -16,6 +16,7 @@ class TextTask(Task):  # type: ignore[misc]  # lm-eval gives no types
     asked      the text of each question
     score      the number of a question, the reply -> raw score
     stop       a reply ends before the first of these
+    gold       what would be right, for each question; it is shown and never compared
     """
 
     OUTPUT_TYPE = "generate_until"
@@ -27,8 +28,9 @@ class TextTask(Task):  # type: ignore[misc]  # lm-eval gives no types
         score: Callable[[int, str], float],
         stop: Sequence[str],
         max_new_tokens: int,
+        gold: Sequence[str],
     ) -> None:
-        self._asked, self._score = asked, score
+        self._asked, self._score, self._gold = asked, score, gold
         self._stop, self._max_new_tokens = list(stop), max_new_tokens
         super().__init__()
         self.set_config("task", name)
@@ -53,7 +55,7 @@ class TextTask(Task):  # type: ignore[misc]  # lm-eval gives no types
         return self._asked[doc["item"]]
 
     def doc_to_target(self, doc: Doc) -> str:
-        return ""
+        return self._gold[doc["item"]]
 
     def fewshot_context(
         self, doc: Doc, *, chat_template: Callable[..., str] | None = None, **_: Any

@@ -18,6 +18,8 @@ list_equal   the gold items in order; with `ordered` false, in any order
 expression   a restricted expression with the right value on `tests`: [[{name: whole number}, value], ...]
 all_of       every one of `rules`: [{"checker": ..., "answer": ..., "expect": ...}, ...]
 unit_tests   has to be run, which is done elsewhere: `check` raises, the format is: it parses
+
+Where a value is expected, `\\boxed{42}`, `$42$`, `\\frac{3}{4}` and `\\text{Paris}` are read as LaTeX.
 """
 
 import ast
@@ -28,6 +30,7 @@ from typing import Any, NamedTuple
 
 from readsim.errors import CapabilityMissingError, unknown
 from readsim_hf.prompts import expression
+from readsim_hf.prompts.latex import plain, value_of
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.reading import (
     NotJson,
@@ -40,6 +43,9 @@ from readsim_hf.prompts.reading import (
     same_json,
     unfence,
 )
+
+# These compare with the gold answer; the others can do with `expect`.
+NEED_ANSWER = ("exact", "number", "choice", "label", "json_equal", "list_equal")
 
 Expect = Mapping[str, Any]
 Judge = Callable[[str, str, Expect], bool]
@@ -58,6 +64,17 @@ def check(prompt: Prompt, answer_text: str) -> bool:
     Raises UnknownNameError for an unknown checker, CapabilityMissingError for `unit_tests`.
     """
     return _right(prompt.checker, answer_text, prompt.answer or "", prompt.expect)
+
+
+def correct(prompt: Prompt, answer_text: str) -> bool | None:
+    """Whether the final answer of a reply is right; None where nothing here can tell: there is no gold
+    answer, or model-written code would have to be run."""
+    if prompt.answer is None and prompt.checker in NEED_ANSWER:
+        return None
+    try:
+        return check(prompt, answer_text)
+    except CapabilityMissingError:
+        return None
 
 
 def format_ok(prompt: Prompt, answer_text: str) -> bool:
@@ -89,11 +106,16 @@ def _anything(text: str, gold: str, expect: Expect) -> bool:
 
 
 def _one_line(text: str, gold: str, expect: Expect) -> bool:
-    return len(text.strip().splitlines()) == max(1, len(gold.strip().splitlines()))
+    return len(value_of(text).strip().splitlines()) == max(1, len(gold.strip().splitlines()))
 
 
 def _exact(text: str, gold: str, expect: Expect) -> bool:
-    return fold(text) == fold(gold)
+    return _same_text(text, gold)
+
+
+def _same_text(text: str, gold: str) -> bool:
+    """As it is written, or with LaTeX around it or in it read as plain text."""
+    return fold(text) == fold(gold) or fold(plain(value_of(text))) == fold(plain(value_of(gold)))
 
 
 def _number(text: str, gold: str, expect: Expect) -> bool:
@@ -108,7 +130,7 @@ def _letter(text: str, expect: Expect) -> str | None:
 
 
 def _one_of(text: str, gold: str, expect: Expect) -> bool:
-    return fold(text) in {fold(item) for item in (gold, *expect.get("accepted", ())) if item}
+    return any(_same_text(text, item) for item in (gold, *expect.get("accepted", ())) if item)
 
 
 def _found(text: str, parts: list[str]) -> list[bool]:
@@ -220,8 +242,8 @@ _RULES: dict[str, AnswerRule] = {
     "line_count": AnswerRule(lambda text, gold, expect: _within(_lines(text), expect), _anything),
     "list_equal": AnswerRule(_list_equal, lambda text, gold, expect: read_list(text) is not None),
     "expression": AnswerRule(
-        lambda text, gold, expect: expression.agrees(text, expect["tests"]),
-        lambda text, gold, expect: expression.parse_expression(text) is not None,
+        lambda text, gold, expect: expression.agrees(value_of(text), expect["tests"]),
+        lambda text, gold, expect: expression.parse_expression(value_of(text)) is not None,
     ),
     "all_of": AnswerRule(
         lambda text, gold, expect: _all(_right, text, expect),

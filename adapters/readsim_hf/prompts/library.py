@@ -1,19 +1,34 @@
 """A library: the templates of each capability, and how a form of supervision is asked for."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from functools import cached_property
+from typing import Literal, NamedTuple, get_args
 
 from readsim.errors import ConfigError, unknown
+from readsim_hf.prompts.latex import last_box, undressed
 from readsim_hf.prompts.prompt import Prompt, Template
+from readsim_hf.prompts.thinking import said_from, thoughts
 
 # The final answer only; or a rationale, equations or a plan, and then the final answer.
 Form = Literal["answer", "rationale", "equations", "plan"]
 
 
+class _Found(NamedTuple):
+    """A reply's final answer begins at `start`; what leads there is from `said` to `before`."""
+
+    said: int
+    before: int
+    start: int
+    boxed: str | None
+
+
 @dataclass(frozen=True)
 class Style:
     """How a prompt asks for the form of the reply, and where the final answer begins.
+
+    Thoughts (`<think>...</think>`) are never part of the answer: one is looked for behind them.
 
     The form changes the suffix of the prompt and nothing else. A style may lack a form (None).
     """
@@ -45,17 +60,45 @@ class Style:
         return prompt.text + self.suffix(form)
 
     def answer_start(self, reply: str) -> int:
-        """Where the final answer begins in a reply: after the last mark, else at its start."""
-        at = reply.rfind(self.mark)
-        return 0 if at < 0 else at + len(self.mark)
+        r"""Where the final answer begins in a reply: behind the last mark, else at the last `\boxed{...}`,
+        else where the thoughts end; at the end of a reply whose thoughts do not."""
+        return self._find(reply).start
 
     def final_answer(self, reply: str) -> str:
-        """The final answer in a reply."""
-        return reply[self.answer_start(reply) :].strip()
+        r"""The final answer in a reply, without a `\boxed{...}` around it."""
+        found = self._find(reply)
+        if found.boxed is not None:
+            return undressed(found.boxed)
+        answer = reply[found.start :].strip()
+        box = last_box(answer)
+        if box is not None and not undressed(answer[: box.start] + answer[box.end :]):
+            return undressed(box.content)
+        return answer
 
     def before_answer(self, reply: str) -> str:
-        """What a reply says before the mark of its final answer; nothing where it has no mark."""
-        return reply[: max(0, reply.rfind(self.mark))].strip()
+        """What a reply says before its final answer; its thoughts where it says nothing there."""
+        found = self._find(reply)
+        return reply[found.said : found.before].strip() or thoughts(reply)
+
+    @cached_property
+    def _mark(self) -> re.Pattern[str]:
+        """The mark, also where it is emphasised: `**Answer:**`, `**Answer**:`."""
+        stem = self.mark.removesuffix(":")
+        pattern = re.escape(self.mark)
+        if stem and stem != self.mark:
+            pattern = rf"[*_]{{0,3}}{re.escape(stem)}(?:[*_]{{1,3}}:|:[*_]{{0,3}})"
+        return re.compile(pattern)
+
+    def _find(self, reply: str) -> _Found:
+        said = said_from(reply)
+        marks = [*self._mark.finditer(reply, said)] if self.mark else []
+        if marks:
+            return _Found(said, marks[-1].start(), marks[-1].end(), None)
+        box = last_box(reply[said:])
+        if box is None:
+            return _Found(said, said, said, None)
+        lead = reply[said : said + box.start].rstrip("$\\([* \n")
+        return _Found(said, said + len(lead), said + box.start, box.content)
 
 
 # For models that read prose.

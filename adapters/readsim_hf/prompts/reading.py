@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+from readsim_hf.prompts.latex import plain, value_of
+
 _NUMBER = re.compile(
     r"""(?<![\w.])[-+]?                              # a sign, where nothing stands before it
         (?:(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+)?|\.\d+)
         (?:[eE][-+]?\d{1,2}(?!\d)|/\d+)?             # exponent, or denominator""",
     re.VERBOSE,
 )
+_UNIT_POWER = re.compile(r"(?<=[A-Za-z])\s*\^\s*(?:\{\s*-?\d+\s*\}|-?\d+)")  # km^2
 _FENCE = re.compile(r"```(?:[\w+-]*[ \t]*\n|json\b|python\b)?(.*?)```", re.DOTALL)
 _BULLET = re.compile(r"^\s*(?:[-*\u2022]\s+|\d{1,3}[.)]\s+)")
 _QUOTES = " \t\r\n\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
@@ -28,8 +31,9 @@ def fold(text: str) -> str:
 
 
 def read_number(text: str) -> Fraction | None:
-    """The last number: `1,250.5`, `-3`, `3/4`, `2e3`; units and currency signs are passed over."""
-    found = _NUMBER.findall(text.replace("\u2212", "-").replace("\\,", ""))
+    r"""The last number: `1,250.5`, `-3`, `3/4`, `2e3`, that in `\boxed{\frac{3}{4}}`; units and currency
+    signs are passed over."""
+    found = _NUMBER.findall(_UNIT_POWER.sub("", plain(value_of(text))))
     try:
         return Fraction(found[-1].replace(",", "")) if found else None
     except (ValueError, ZeroDivisionError):  # too many digits; a denominator of zero
@@ -37,16 +41,18 @@ def read_number(text: str) -> Fraction | None:
 
 
 def read_choice(text: str, letters: str, options: Sequence[str] = ()) -> str | None:
-    """The letter of a choice: `B`, `(b)`, `B. Rome`, `The answer is B`, or one option word by word."""
+    r"""The letter of a choice: `B`, `(b)`, `**B**`, `B. Rome`, `The answer is B`, `\boxed{\text{B}}`, or one
+    option word by word. None where several letters are named."""
+    text = plain(value_of(text))
     bare = text.strip(_MARKS + "()[]")
     if len(bare) == 1 and bare.upper() in letters:
         return bare.upper()
-    named = set(
-        re.findall(rf"(?i:\b(?:answer|option|choice)(?:\s+is)?)[\s:*(]*([{letters}])\b", text)
-    )
+    one, dress = rf"(?<!\w)([{letters}])(?!\w)", r"[\s*_(\[\"'`]*"
+    also = rf"(?:[\s*_)\]]*(?:or|and|/|&|,(?:\s*(?:or|and))?){dress}{one}(?!\s+is\b))?"
+    named = _letters(rf"(?i:\b(?:answer|option|choice)(?:\s+is)?)\s*:?{dress}{one}{also}", text)
     inside = set(re.findall(rf"\(([{letters}])\)", text))
-    start = re.findall(rf"\A[\s(\[*]*([{letters}])(?:[).:,\]*]|\s*\n)", text)
-    found = {*(named or inside), *start}
+    start = _letters(rf"\A{dress}([{letters}])(?=[).:,/&\]*]|\s*\n|\s+(?:or|and)\b){also}", text)
+    found = (named or inside) | start
     if found:
         return found.pop() if len(found) == 1 else None
     same = [
@@ -57,9 +63,14 @@ def read_choice(text: str, letters: str, options: Sequence[str] = ()) -> str | N
     return same[0] if len(same) == 1 else None
 
 
+def _letters(pattern: str, text: str) -> set[str]:
+    """All letters that the groups of a pattern find."""
+    return {found for match in re.finditer(pattern, text) for found in match.groups() if found}
+
+
 def read_label(text: str, labels: Sequence[str]) -> str | None:
     """The one label that the text names as a whole word, None where it names none or several."""
-    folded = fold(text)
+    folded = fold(plain(value_of(text)))
     named = [label for label in labels if _names(folded, label.casefold())]
     # A label inside a longer one that is named ("true" in "not true") does not count.
     longest = [
@@ -107,7 +118,7 @@ def same_json(left: Any, right: Any) -> bool:
 
 def read_list(text: str) -> list[str] | None:
     """The items of a list, folded: a JSON array, one a line with or without bullets, or commas."""
-    body = unfence(text)
+    body = unfence(value_of(text))
     value = read_json(body.replace("'", '"'))
     if isinstance(value, list):
         return [fold(str(item)) for item in value]

@@ -29,20 +29,18 @@ factors      control factors of the capability: a number, a slot of whole number
 language     code of the language (en)
 """
 
-import json
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from readsim.errors import ConfigError, unknown
+from readsim.files import AnyPath, json_lines
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Template
 from readsim_hf.prompts.user_template import read_template
 
 
-def load_templates(path: Path, library: Library) -> tuple[Template, ...]:
+def load_templates(path: AnyPath, library: Library) -> tuple[Template, ...]:
     """The templates of a JSONL file, to be added to `library`. Lines without text are passed over.
 
     Raises ConfigError, which starts with the file and the line.
@@ -50,15 +48,13 @@ def load_templates(path: Path, library: Library) -> tuple[Template, ...]:
     factors = {name: _factor_names(library, name) for name in library.capabilities}
     seen = {template.id: "the library" for all_ in library.templates.values() for template in all_}
     out: list[Template] = []
-    for number, line in enumerate(_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
+    for number, table in json_lines(path):
         try:
-            template = read_template(_parse(line), factors)
+            template = read_template(table, factors)
             if template.id in seen:
                 raise ConfigError(f"id = {template.id!r} is also in {seen[template.id]}")
         except ConfigError as error:
-            raise ConfigError(f"{path}:{number}: {error}") from error
+            raise ConfigError(f"{path}, line {number}: {error}") from error
         seen[template.id] = f"line {number}"
         out.append(template)
     if not out:
@@ -89,34 +85,3 @@ def _factor_names(library: Library, capability: str) -> tuple[str, ...]:
     rng = np.random.Generator(np.random.PCG64(0))
     made = [template.make(rng) for template in library.templates[capability][:1]]
     return tuple(name for prompt in made for name in prompt.factors)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-
-
-def _parse(line: str) -> Any:
-    try:
-        value = json.loads(line, object_pairs_hook=_unique, parse_constant=_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
-        return value
-    except ConfigError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"no JSON ({error}); accepted: one JSON object a line") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    out = dict(pairs)
-    if len(out) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(f"field {twice!r} is given twice")
-    return out
-
-
-def _constant(name: str) -> float:
-    raise ConfigError(f"{name} is no number of JSON")

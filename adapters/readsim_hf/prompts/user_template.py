@@ -10,7 +10,7 @@ import numpy as np
 
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError, unknown
 from readsim_hf.prompts import expression
-from readsim_hf.prompts.checkers import check, checker_names
+from readsim_hf.prompts.checkers import NEED_ANSWER, check, checker_names
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.scaffold import Scaffold, Solution, Values, show
 from readsim_hf.prompts.user_slots import (
@@ -34,19 +34,15 @@ _OPTIONAL = (
     "factors",
     "language",
 )
-# These compare with the gold answer; the others can do with `expect`.
-_NEED_ANSWER = ("exact", "number", "choice", "label", "json_equal", "list_equal")
 
 Slots = Mapping[str, Declared]
 
 
-def read_template(table: object, factors: Mapping[str, tuple[str, ...]]) -> Scaffold:
+def read_template(table: Mapping[str, Any], factors: Mapping[str, tuple[str, ...]]) -> Scaffold:
     """The template of one line; `factors` are the control factors of each known capability.
 
     Raises ConfigError, which names the field, the value and what is accepted.
     """
-    if not isinstance(table, Mapping):
-        raise ConfigError(f"{table!r}: a template is a JSON object")
     check_keys("field", table, (*_REQUIRED, *_OPTIONAL))
     for key in _REQUIRED:
         if key not in table:
@@ -196,7 +192,7 @@ def _checker(table: Mapping[str, Any]) -> str:
     known = [name for name in checker_names() if name != "unit_tests"]
     if checker not in known:
         raise ConfigError(f"checker: {unknown('checker', checker, known)}")
-    if checker in _NEED_ANSWER and "answer" not in table and "expression" not in table:
+    if checker in NEED_ANSWER and "answer" not in table and "expression" not in table:
         raise ConfigError(f"answer is missing; checker {checker!r} needs answer or expression")
     return checker
 

@@ -1,6 +1,5 @@
 """Cards for each capability and for the safety transfer task, and for mixtures of capabilities."""
 
-import tomllib
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from readsim.errors import unknown
+from readsim.files import read_settings
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import question_key
 from readsim_hf.requirement.card import Exemplar, TaskCard
@@ -27,7 +27,7 @@ def phrases(name: str) -> Mapping[str, tuple[str, ...]]:
     path = CARDS / f"{name}.toml"
     if not path.is_file():
         raise unknown("task card", name, card_names())
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    table = read_settings(path)
     return {field: tuple(table[field]) for field in FIELDS}
 
 

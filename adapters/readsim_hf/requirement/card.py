@@ -1,19 +1,19 @@
 """A task card: what a person says about a task before anything is trained for it."""
 
-import tomllib
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from readsim.errors import ConfigError
+from readsim.files import AnyPath, read_settings, suffix_of
 from readsim.tree_file import write_atomic
 from readsim_hf.prompts.prompt import question_key
 
+SUFFIXES = (".toml", ".yaml", ".yml", ".json")
 _STRICT = ConfigDict(extra="forbid", strict=False)
 
 
@@ -64,14 +64,12 @@ class TaskCard:
                 )
 
 
-def load_card(path: Path) -> TaskCard:
-    """A card from a .toml, .yaml or .yml file. Raises ConfigError naming file and field."""
-    readers = {".toml": tomllib.loads, ".yaml": yaml.safe_load, ".yml": yaml.safe_load}
-    if path.suffix not in readers:
-        raise ConfigError(f"task card {path}: accepted are {', '.join(readers)}")
+def load_card(path: AnyPath) -> TaskCard:
+    """A card from a .toml, .yaml, .yml or .json file. Raises ConfigError naming file and field."""
+    if suffix_of(path) not in SUFFIXES:
+        raise ConfigError(f"task card {path}: accepted are {', '.join(SUFFIXES)}")
     try:
-        table: Any = readers[path.suffix](path.read_text(encoding="utf-8"))
-        return TypeAdapter(TaskCard).validate_python(table)
+        return TypeAdapter(TaskCard).validate_python(read_settings(path))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file"
@@ -79,12 +77,13 @@ def load_card(path: Path) -> TaskCard:
         raise ConfigError(
             f"task card {path}: {field}: {first['msg']} (a card has {fields})"
         ) from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"task card {path}: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"task card {error}") from error
 
 
-def save_card(card: TaskCard, path: Path) -> None:
+def save_card(card: TaskCard, path: AnyPath) -> None:
     """Write a card that `load_card` reads back."""
+    path = Path(path)
     table = asdict(card) | {"exemplars": [asdict(e) for e in card.exemplars]}
     if path.suffix == ".toml":
         content = tomli_w.dumps(table)

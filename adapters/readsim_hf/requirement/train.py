@@ -12,7 +12,7 @@ from readsim.errors import ConfigError, TrainingError
 from readsim.streams import generator
 from readsim_hf.requirement.config import IdentifierConfig
 from readsim_hf.requirement.network import CardEncoder, Identifier, SentenceFeatures
-from readsim_hf.training.student import fixed_torch_seed
+from readsim_hf.training.lora import fixed_torch_seed
 
 LEAST_SCALE = 0.05  # of standardised changes
 

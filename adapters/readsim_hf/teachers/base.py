@@ -12,13 +12,13 @@ from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.heard import Listener
 from readsim_hf.teachers.ids import Ids
+from readsim_hf.teachers.judging import Judgement, Rejections
+from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal
-
-# Whether the final answer of a reply has the form that the prompt asks for.
-FormatCheck = Callable[[Prompt, str], bool]
 
 
 @dataclass
@@ -28,7 +28,11 @@ class TeacherCounts:
     prompts            prompts asked
     cached             replies that came from the cache or from the same prompt in one call
     generated          replies generated, of which the two token counts are
-    rejected           replies, cached ones included, that failed the format check
+    rejected           replies, cached ones included, that are not trained on, for whatever reason
+    rejected_cut       of these, replies that were cut at the length limit
+    rejected_wrong     of these, replies of the right form whose final answer is not the gold one
+    judged, wrong      replies of the right form that were held to a gold answer, and those of them that
+                       are wrong: trained on with keep = "all", rejected with "correct"
     dropped            prompts given up after the last attempt
     scored_tokens      positions whose distributions were computed
     asked_prompt_tokens, asked_generated_tokens   the same token counts with cached replies in: what
@@ -44,11 +48,36 @@ class TeacherCounts:
     prompt_tokens: int = 0
     generated_tokens: int = 0
     rejected: int = 0
+    rejected_cut: int = 0
+    rejected_wrong: int = 0
+    judged: int = 0
+    wrong: int = 0
     dropped: int = 0
     scored_tokens: int = 0
     asked_prompt_tokens: int = 0
     asked_generated_tokens: int = 0
     in_doubt: int = 0
+
+    def count(self, judgement: Judgement) -> None:
+        """One more reply was judged. `rejected` itself is counted by `ask_in_rounds`."""
+        self.rejected_cut += judgement.reason == "cut"
+        self.rejected_wrong += judgement.reason == "wrong"
+        self.judged += judgement.right is not None
+        self.wrong += judgement.right is False
+
+
+class ReadsReplies:
+    """A teacher's view of its own records."""
+
+    reading: Reading
+
+    def text(self, completion: Ids) -> str:
+        """A record's reply as text, without its end token."""
+        return self.reading.text(completion)
+
+    def span(self, completion: Ids) -> tuple[int, int]:
+        """Which tokens of a record's reply the signal supervises."""
+        return self.reading.span(completion)
 
 
 class AnyTeacher(Protocol):
@@ -57,9 +86,11 @@ class AnyTeacher(Protocol):
     tokenizer   of the ids in the records
     vocab       ids that records and distributions are over
     cache       set when a run begins; None for none
+    listener    is told of all replies, those that are rejected too; None for none
     """
 
     cache: SignalCache | None
+    listener: Listener | None
 
     @property
     def style(self) -> Style: ...
@@ -77,6 +108,8 @@ class AnyTeacher(Protocol):
     def ends(self) -> tuple[int, ...]: ...
     @property
     def counts(self) -> TeacherCounts: ...
+    @property
+    def rejections(self) -> Rejections: ...
     @property
     def fingerprint(self) -> str: ...
 

@@ -3,18 +3,30 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from readsim.errors import ConfigError, ReadsimError
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.ids import Ids, as_ids
-from readsim_hf.teachers.reply import BadReplyError, Reply, read_chat, read_completion
+from readsim_hf.teachers.reply import (
+    BadReplyError,
+    Reply,
+    read_chat,
+    read_completion,
+    read_object,
+)
 
 _NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")  # the HTTP library's names
 _PAUSE_S = (0.5, 8.0)  # before an unreadable answer is asked for again: first, longest
+_PAUSES_S = (1.0, 60.0)  # after a 429 without Retry-After: first, longest
+_NEVER = ("insufficient_quota", "billing_hard_limit")  # in a 429 that stays one
+_SAID_S = 60.0  # a pause that is worth a word
 _SHOWN = 300  # characters of a server's words in an error
 
 
@@ -24,8 +36,10 @@ class ServerSettings:
 
     concurrency   requests under way at a time
     timeout_s     seconds without a byte until a request is given up
-    retries       further attempts after one that failed (no connection, time-out, 408, 409, 429, 5xx,
-                  an answer that cannot be read), after a growing pause or what Retry-After says
+    retries       further attempts after one that failed (no connection, time-out, 408, 409, 5xx, an answer
+                  that cannot be read), after a growing pause or what Retry-After says
+    patience_s    seconds that a request waits in all where the server has too much to do (429): as long
+                  as Retry-After says, or a growing pause; `retries` is not used up by it
     api_key_env   the environment variable with the key; the key itself is never written anywhere
     """
 
@@ -34,6 +48,7 @@ class ServerSettings:
     concurrency: int = 8
     timeout_s: float = 300.0
     retries: int = 5
+    patience_s: float = 1800.0
     api_key_env: str = "OPENAI_API_KEY"
 
     def __post_init__(self) -> None:
@@ -42,6 +57,8 @@ class ServerSettings:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
         if not 0 < self.timeout_s < float("inf"):
             raise ConfigError(f"timeout_s = {self.timeout_s!r}: a number of seconds above 0")
+        if not 0 <= self.patience_s < float("inf"):
+            raise ConfigError(f"patience_s = {self.patience_s!r}: a number of seconds, 0 or more")
 
 
 class NoReplyError(ReadsimError):
@@ -81,17 +98,32 @@ class Server:
         self._key = os.environ.get(settings.api_key_env, "")
         self._local = threading.local()
         self._limit = "max_tokens"
+        self.hurry = threading.Event()  # set: nobody waits for a server that has too much to do
         self._client = self._connect()
         self.context: int | None = None
         self.model = named or model or self._only_model()
 
-    def chat(self, text: str, decoding: Decoding, seed: int) -> tuple[Reply, int]:
+    def chat(
+        self,
+        text: str,
+        decoding: Decoding,
+        seed: int,
+        *,
+        system_prompt: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+    ) -> tuple[Reply, int]:
         """The reply to one user message, and how many requests may have been paid for in vain.
 
-        NoReplyError after the last attempt.
+        `chat_template_kwargs` go into the request as vLLM and SGLang take them. NoReplyError after the
+        last attempt.
         """
         messages = [{"role": "user", "content": text}]
-        return self._ask("chat", {"messages": messages}, decoding, seed, read_chat)
+        if system_prompt is not None:
+            messages.insert(0, {"role": "system", "content": system_prompt})
+        body: dict[str, Any] = {"messages": messages}
+        if chat_template_kwargs:
+            body["extra_body"] = {"chat_template_kwargs": dict(chat_template_kwargs)}
+        return self._ask("chat", body, decoding, seed, read_chat)
 
     def complete(
         self, prompt: Ids, decoding: Decoding, seed: int, k: int, vocab: int
@@ -112,6 +144,7 @@ class Server:
         import openai
 
         self._local.sent = self._local.taken = 0
+        self._local.waited = 0.0
         body |= {"model": self.model, "temperature": decoding.temperature}
         if decoding.temperature > 0:
             body["seed"] = seed
@@ -152,6 +185,10 @@ class Server:
             text = f"no connection ({text})"
         text = text.replace(self._key, "***") if self._key else text
         hint = ""
+        if status == 429 and self._local.waited:
+            hint = f" (waited {self._local.waited:.0f} s; [server] patience_s = {self.settings.patience_s:g})"
+        elif status == 429:
+            hint = f" ([server] patience_s = {self.settings.patience_s:g})"
         if "logprobs" in text:
             hint = " (vLLM gives as many as --max-logprobs says; soft.k asks for that many)"
         return (f"status {status}: " if status else "") + text[:_SHOWN] + hint
@@ -161,18 +198,24 @@ class Server:
         import openai
 
         self._local.sent = self._local.taken = 0
+        self._local.waited = 0.0
         try:
-            listed = [dict(entry) for entry in self._client.models.list().data or []]
-        except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
+            answer = read_object(self._client.models.with_raw_response.list().http_response.text)
+            data = answer.get("data") or []
+            listed = [dict(entry) for entry in data]
+        except (openai.OpenAIError, ValueError, TypeError) as error:
             raise ConfigError(
                 f"the teacher's server at {self.url} does not say what it serves "
-                f"({self._words(error)}): start it, or name the model with teacher_model"
+                f"({self._words(error)}): start it, or name the model with teacher_model "
+                "(--teacher-model)"
             ) from error
         names = [str(entry.get("id", "")) for entry in listed]
         if len(names) != 1 or not names[0]:
+            shown = f"name one of them ({', '.join(names)})" if names else "none is listed: name it"
             raise ConfigError(
-                f"teacher_model is None and the server at {self.url} serves {len(names)} models: "
-                f"name one of them ({', '.join(names) or 'none listed'})"
+                f"teacher_model is None and the server at {self.url} serves {len(names)} models: {shown} "
+                "with --teacher-model; `transformers serve` lists what it finds on disk and loads what it is "
+                "asked for, so that it always needs the name"
             )
         length = listed[0].get("max_model_len")  # vLLM says so
         self.context = length if isinstance(length, int) else None
@@ -185,20 +228,26 @@ class Server:
             raise ConfigError(
                 f"a teacher behind a server ({self.url}) needs openai: pip install 'readsim[server]'"
             ) from error
-        local = self._local
+        local, wait = self._local, self._wait
 
         class Counting(openai.DefaultHttpxClient):
-            """Counts this thread's requests: those sent, and those that may be paid for."""
+            """Counts this thread's requests: those sent, and those that may be paid for. Waits a 429 out."""
 
             def send(self, request: Any, **options: Any) -> Any:
                 local.sent += 1
-                try:
-                    response = super().send(request, **options)
-                except Exception as error:
-                    local.taken += type(error).__name__ not in _NOT_SENT
-                    raise
-                local.taken += response.status_code < 400
-                return response
+                while True:
+                    try:
+                        response = super().send(request, **options)
+                    except Exception as error:
+                        local.taken += type(error).__name__ not in _NOT_SENT
+                        raise
+                    local.taken += response.status_code < 400
+                    if response.status_code != 429:
+                        return response
+                    if not wait(response):
+                        response.headers["x-should-retry"] = "false"  # the SDK's own attempts
+                        return response
+                    response.close()
 
         return openai.OpenAI(
             base_url=self.url,
@@ -207,3 +256,48 @@ class Server:
             max_retries=self.settings.retries,
             http_client=Counting(timeout=self.settings.timeout_s),
         )
+
+    def _wait(self, response: Any) -> bool:
+        """Wait as long as a 429 asks for; False where that is more than is left of the patience."""
+        response.read()
+        if any(
+            word in response.text for word in _NEVER
+        ):  # a quota that waiting does not bring back
+            return False
+        first, longest = _PAUSES_S
+        pause = retry_after(response.headers, time.time())
+        if pause is None:
+            pause = min(max(first, self._local.waited), longest)  # 1, 1, 2, 4, ...
+        if self._local.waited + pause > self.settings.patience_s or self.hurry.is_set():
+            return False
+        if pause >= _SAID_S:
+            warnings.warn(
+                f"the teacher's server at {self.url} asks to be left alone for {pause:.0f} s: the run waits",
+                stacklevel=2,
+            )
+        left = pause
+        while left > 0 and not self.hurry.is_set():
+            time.sleep(min(left, 1.0))
+            left -= 1.0
+        self._local.waited += pause
+        return not self.hurry.is_set()
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that a response asks to wait: `retry-after-ms`, or `Retry-After` as seconds or as a date.
+
+    now   seconds since 1970. None where nothing that can be read is said; a date in the past is 0.
+    """
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        text = headers.get(name, "")
+        try:
+            seconds = float(text) / unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    try:
+        at = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now)

@@ -19,11 +19,12 @@ from transformers import (
     StoppingCriteria,
     StoppingCriteriaList,
 )
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from readsim.errors import ConfigError
 from readsim_hf.objectives.sparse import soft_from_logits
 from readsim_hf.teachers.ids import Ids, as_ids, content_generator
-from readsim_hf.teachers.inference import batches, evaluating, require_finite
+from readsim_hf.teachers.inference import batches, evaluating, reads_padding, require_finite
 from readsim_hf.teachers.record import Soft
 from readsim_hf.teachers.scoring import SoftSettings
 
@@ -175,7 +176,9 @@ def generate(
     """
     replies: dict[int, NDArray[np.int32]] = {}
     with evaluating(model):
-        for rows in batches([len(p) for p in prompts], decoding.batch_size):
+        # One row at a time where neighbours matter: transformers' RWKV also mixes the states of a batch.
+        size = 1 if reads_padding(model) else decoding.batch_size
+        for rows in batches([len(p) for p in prompts], size):
             some = [as_ids(prompts[row]) for row in rows]
             drawn = [content_generator(p, float(decoding.temperature), int(attempt)) for p in some]
             made = _generate_batch(model, some, rows, drawn, decoding, ends, vocab, spoken)
@@ -225,11 +228,17 @@ def _generate_batch(
         ids, mask = out.sequences[at], mask[at]
         mask = torch.nn.functional.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=1)
         open_rows, cache = open_rows[kept], out.past_key_values
-        if type(cache) is DynamicCache:
+        if len(kept) and _holds_keys_alone(cache):
             cache.batch_select_indices(at)
         else:
             cache = None  # another kind of state: what was said is read again
     return replies
+
+
+def _holds_keys_alone(cache: Any) -> bool:
+    """Whether rows can be taken out of a cache: of keys and values, without a recurrent state."""
+    known = (DynamicLayer, DynamicSlidingWindowLayer)
+    return type(cache) is DynamicCache and all(type(layer) in known for layer in cache.layers)
 
 
 def _settings(new: int, ends: Sequence[int]) -> GenerationConfig:

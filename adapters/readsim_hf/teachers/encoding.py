@@ -6,6 +6,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from readsim.errors import ConfigError
 from readsim_hf.models.chat_template import chat_text
+from readsim_hf.prompts.thinking import SPECIAL, opened_by
 from readsim_hf.teachers.signals import Decode
 
 
@@ -53,15 +54,44 @@ def start_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 def decoder(tokenizer: PreTrainedTokenizerBase, ends: Collection[int]) -> Decode:
     """Token ids to text, without end tokens (special to the tokenizer or not) and special tokens, and
-    without the tokenizer's cleaning of spaces."""
+    without the tokenizer's cleaning of spaces. Marks around thoughts stay, special or not: without them
+    thoughts would be taken for the reply."""
+    added = tokenizer.added_tokens_decoder.items()
+    marks = {i: str(token) for i, token in added if token.special and str(token) in SPECIAL}
+
+    def plain(ids: list[int]) -> str:
+        return str(
+            tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
 
     def decode(ids: Sequence[int]) -> str:
         kept = [int(i) for i in ids if i not in ends]
-        return str(
-            tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        )
+        parts, begin = [], 0
+        for n, i in enumerate(kept) if marks else ():
+            if i in marks:
+                parts += [plain(kept[begin:n]), marks[i]]
+                begin = n + 1
+        return "".join([*parts, plain(kept[begin:])])
 
     return decode
+
+
+def closing_mark(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """The mark that closes the thoughts which each prompt opens; None where prompts open none."""
+    return None if tokenizer.chat_template is None else opened_by(wrapped(tokenizer, "a"))
+
+
+def end_of(tokenizer: PreTrainedTokenizerBase, ends: Sequence[int]) -> int:
+    """What is put behind a reply in these tokens: the tokenizer's end token, or the first of `ends`.
+
+    ConfigError where there is neither.
+    """
+    own = tokenizer.eos_token_id
+    if isinstance(own, int) and (own in ends or not ends):
+        return own
+    if not ends:
+        raise ConfigError("eos_token_id is None in the tokenizer and no end token is named")
+    return int(ends[0])
 
 
 def end_ids(

@@ -1,7 +1,11 @@
-"""What generating and scoring share: a model left as it was found, batches of similar length."""
+"""What all that read with a model share: it is left as it was found; batches of similar length, of equal
+length for a model that reads padding."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +26,37 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def batches(lengths: Sequence[int], size: int) -> list[list[int]]:
-    """Indices in order of length (ties in order of index), cut into batches of at most `size`."""
+def batches(lengths: Sequence[int], size: int, *, equal: bool = False) -> list[list[int]]:
+    """Indices in order of length (ties in order of index), cut into batches of at most `size`; with
+    `equal` all of a batch have one length."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    return [order[i : i + size] for i in range(0, len(order), size)]
+    runs = [list(run) for _, run in groupby(order, lengths.__getitem__)] if equal else [order]
+    return [run[i : i + size] for run in runs for i in range(0, len(run), size)]
+
+
+_READS: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+
+
+def reads_padding(model: nn.Module) -> bool:
+    """Whether what stands left of a sequence changes its logits although the mask hides it.
+
+    A recurrent model that takes no mask (RWKV) carries padding in its state: rows of one batch have to
+    be equally long, and replies are generated one by one. Found out by reading one sequence after two
+    kinds of padding; more than rounding (sqrt(eps) of the largest logit) tells. Asked once of each
+    model, on its own weights.
+    """
+    if model not in _READS:
+        with evaluating(model):
+            inner: Any = model
+            ids = torch.tensor([[0] * 8 + [1, 2], [1] * 8 + [1, 2]], device=inner.device)
+            mask = torch.tensor([[0] * 8 + [1, 1]] * 2, device=inner.device)
+            place = (mask.cumsum(1) - 1).clamp(min=0)
+            both = inner(
+                input_ids=ids, attention_mask=mask, position_ids=place, use_cache=False
+            ).logits[:, -1]
+        bound = torch.finfo(both.dtype).eps ** 0.5 * float(both.abs().max())
+        _READS[model] = bool((both[0] - both[1]).abs().max() > bound)
+    return _READS[model]
 
 
 def require_finite(logits: Tensor) -> None:

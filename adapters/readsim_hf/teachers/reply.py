@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from readsim.errors import ConfigError
+from readsim_hf.prompts.thinking import with_thoughts
+from readsim_hf.teachers.finish import End, end_of_reply
 from readsim_hf.teachers.record import Soft
 
 _SHOWN = 120  # characters of an answer that an error quotes
 _TOKEN = "token_id:"
+_THOUGHTS = (
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+)  # beside a message's content
 
 
 class BadReplyError(ValueError):
@@ -24,10 +31,12 @@ class BadReplyError(ValueError):
 class Reply:
     """A whole reply.
 
-    finish    why it ended, in the server's words; "stop": by itself
+    finish    why it ended, in the server's words
     prompt_tokens, generated_tokens   the server's own account of what is paid for
     model     as the server names it
     ids, top  the reply's tokens and the largest log-probabilities at each, where they were asked for
+    reasoning   thoughts that came beside the text
+    asked     what it replies to, where that was kept
     """
 
     text: str
@@ -37,21 +46,51 @@ class Reply:
     model: str
     ids: NDArray[np.int32] | None = None
     top: Soft | None = None
+    reasoning: str = ""
+    asked: str = ""
 
     @property
-    def ended(self) -> bool:
-        """Whether the teacher ended it, so that an end token belongs to it."""
-        return self.finish == "stop"
+    def end(self) -> End:
+        """How it ended. After an unknown word it counts as cut: no end token is made up."""
+        return end_of_reply(self.finish) or "cut"
+
+    @property
+    def whole(self) -> str:
+        """Thoughts and text as one text."""
+        return with_thoughts(self.reasoning, self.text)
 
 
 def read_chat(body: str) -> Reply:
-    """The reply in an answer of /chat/completions. No content is an empty reply. BadReplyError."""
+    """The reply in an answer of /chat/completions. No content is an empty reply. BadReplyError.
+
+    Thoughts are in `reasoning_content` (vLLM, SGLang, llama.cpp, DeepSeek), `reasoning` (vLLM, Together,
+    OpenRouter), `thinking` (Ollama), or in parts of the content (Mistral, Anthropic).
+    """
     answer, choice, finish = _choice(body)
     message = choice.get("message")
-    text = message.get("content") if isinstance(message, dict) else message
+    content = message.get("content") if isinstance(message, dict) else None
+    text, inner = _parts(content) if isinstance(content, list) else (content, "")
     if not isinstance(message, dict) or not isinstance(text, str | None):
         raise BadReplyError(f"choices[0].message is {_quoted(message)}: it must hold text")
-    return Reply(_clean(text or ""), finish, *_usage(answer), str(answer.get("model", "")))
+    beside = (message.get(name) for name in _THOUGHTS)
+    reasoning = next((t for t in beside if isinstance(t, str) and t.strip()), inner)
+    usage, model = _usage(answer), str(answer.get("model", ""))
+    return Reply(_clean(text or ""), finish, *usage, model, reasoning=_clean(reasoning))
+
+
+def _parts(content: list[Any]) -> tuple[str | None, str]:
+    """Text and thoughts of a content in parts; None where a part is neither."""
+    said: list[str] = []
+    thought: list[str] = []
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else None
+        inner = part.get(kind) if kind in ("text", "thinking", "reasoning") else None
+        if isinstance(inner, list):  # Mistral's thoughts are in parts again
+            inner = _parts(inner)[0]
+        if not isinstance(inner, str):
+            return None, ""
+        (said if kind == "text" else thought).append(inner)
+    return "".join(said), "".join(thought)
 
 
 def read_completion(body: str, k: int, vocab: int) -> Reply:
@@ -80,14 +119,45 @@ def read_completion(body: str, k: int, vocab: int) -> Reply:
     return Reply(_clean(str(text or "")), finish, *_usage(answer), model, ids, top)
 
 
+def read_object(body: str) -> dict[str, Any]:
+    """A server's answer as JSON. BadReplyError, which says what it is, for another answer."""
+    start = body.lstrip("\ufeff \t\r\n")[:_SHOWN]
+    if not start:
+        raise BadReplyError("the answer is empty")
+    if start.startswith("<"):
+        raise BadReplyError(
+            f"the answer is no JSON but a web page ({_quoted(start)}): the address must be the API's own, "
+            "which mostly ends in /v1"
+        )
+    if start.startswith(("data:", "event:")):
+        raise BadReplyError(
+            f"the answer is no JSON but a stream ({_quoted(start)}): the server has to answer in one piece"
+        )
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadReplyError(f"the answer is no JSON: {_quoted(body)}") from error
+    if not isinstance(answer, dict):
+        raise BadReplyError(f"the answer is no object: {_quoted(answer)}")
+    fault = answer.get("error")
+    if fault or answer.get("object") == "error":
+        said = fault.get("message") if isinstance(fault, dict) else fault
+        said = said or answer.get("message") or fault
+        raise BadReplyError(f"the answer has no choices but an error: {_quoted(said)}")
+    return answer
+
+
 def reply_to_bytes(reply: Reply) -> bytes:
     """Safetensors bytes, exactly."""
-    facts = {
+    facts: dict[str, Any] = {
         "text": reply.text,
         "finish": reply.finish,
         "usage": [reply.prompt_tokens, reply.generated_tokens],
         "model": reply.model,
     }
+    for name in ("reasoning", "asked"):
+        if value := getattr(reply, name):
+            facts[name] = value
     tensors: dict[str, NDArray[Any]] = {
         "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)
     }
@@ -104,16 +174,15 @@ def reply_from_bytes(data: bytes) -> Reply:
     if "ids" in tensors:
         ids, top = tensors["ids"], Soft("topk", tensors["top_ids"], tensors["top_logp"])
     prompt, generated = facts["usage"]
-    return Reply(facts["text"], facts["finish"], prompt, generated, facts["model"], ids, top)
+    more = {name: facts.get(name, "") for name in ("reasoning", "asked")}
+    said = facts["text"], facts["finish"], prompt, generated, facts["model"]
+    return Reply(*said, ids, top, **more)
 
 
 def _choice(body: str) -> tuple[dict[str, Any], dict[str, Any], str]:
     """The answer, its first choice, and why that ended."""
-    try:
-        answer = json.loads(body)
-    except ValueError as error:
-        raise BadReplyError(f"the answer is no JSON: {_quoted(body)}") from error
-    choices = answer.get("choices") if isinstance(answer, dict) else None
+    answer = read_object(body)
+    choices = answer.get("choices")
     if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
         raise BadReplyError(f"the answer has no choices: {_quoted(answer)}")
     finish = choices[0].get("finish_reason")

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,21 @@ from transformers import PreTrainedTokenizerBase
 from readsim.errors import ConfigError
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.teachers.base import AnyTeacher, TeacherCounts
+from readsim_hf.teachers.base import AnyTeacher, ReadsReplies, TeacherCounts
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.teachers.encoding import decoder, encode
-from readsim_hf.teachers.ids import Ids, as_ids
+from readsim_hf.teachers.encoding import closing_mark, encode
+from readsim_hf.teachers.heard import Listener
+from readsim_hf.teachers.ids import as_ids
+from readsim_hf.teachers.judging import Rejections
+from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal
 from readsim_hf.teachers.translated import in_other_tokens
 
 
-class Router:
+class Router(ReadsReplies):
     """Records in the student's tokens, whoever made them.
 
     default     asked where `others` (capability -> teacher) names nobody; all have one signal
@@ -46,8 +50,8 @@ class Router:
         self._same = {id(teacher) for teacher in same}
         self.tokenizer, self.ends, self.vocab = tokenizer, ends, vocab
         self._context = context
-        self._decode = decoder(tokenizer, ends)
-        self._lost = 0
+        self.reading = Reading(tokenizer, ends, default.style, default.signal)
+        self._lost = Rejections()
 
     @property
     def teachers(self) -> tuple[AnyTeacher, ...]:
@@ -81,12 +85,28 @@ class Router:
             teacher.cache = cache
 
     @property
+    def listener(self) -> Listener | None:
+        """One for all."""
+        return self._default.listener
+
+    @listener.setter
+    def listener(self, listener: Listener | None) -> None:
+        for teacher in self.teachers:
+            teacher.listener = listener
+
+    @property
     def counts(self) -> TeacherCounts:
         """The sums."""
         each = [asdict(teacher.counts) for teacher in self.teachers]
         made = TeacherCounts(**{name: sum(one[name] for one in each) for name in each[0]})
-        made.dropped += self._lost
+        lost = sum(self._lost.counts.values())
+        made.rejected, made.dropped = made.rejected + lost, made.dropped + lost
         return made
+
+    @property
+    def rejections(self) -> Rejections:
+        """Of all of them, and what the student cannot read."""
+        return reduce(Rejections.merged, (t.rejections for t in self.teachers), self._lost)
 
     @property
     def fingerprint(self) -> str:
@@ -109,14 +129,6 @@ class Router:
         """What the prompt's own teacher is sent."""
         return self._of(prompt).encode(prompt)
 
-    def text(self, completion: Ids) -> str:
-        """A record's reply as text, without its end token."""
-        return self._decode(as_ids(completion).tolist())
-
-    def span(self, completion: Ids) -> tuple[int, int]:
-        """Which tokens of a record's reply the signal supervises."""
-        return self.signal.span(self.style, as_ids(completion).tolist(), self._decode)
-
     def score_many(self, passages: Sequence[Passage]) -> list[Soft]:
         """ConfigError: a text does not tell whose it is."""
         raise ConfigError(
@@ -130,12 +142,17 @@ class Router:
     def _read(
         self, teacher: AnyTeacher, prompt: Prompt, record: TeacherRecord
     ) -> TeacherRecord | None:
-        if id(teacher) in self._same:  # one vocabulary; the teachers' chat templates may differ
+        # One vocabulary; the teachers' chat templates may differ.
+        if id(teacher) in self._same and (record.soft is not None or self._opens_alike(teacher)):
             asked = encode(self.tokenizer, self.style.ask(prompt, self.signal.form))
             return replace(record, prompt_ids=as_ids(asked))
-        made = in_other_tokens(teacher, prompt, record, self.tokenizer)
+        made = in_other_tokens(teacher, prompt, record, self.reading)
         length = len(made.prompt_ids) + len(made.completion_ids)
         if made.supervised > 0 and (self._context is None or length <= self._context):
             return made
-        self._lost += 1
+        self._lost.add(prompt, "student", teacher.text(record.completion_ids))
         return None
+
+    def _opens_alike(self, teacher: AnyTeacher) -> bool:
+        """Whether the student's prompts open thoughts exactly where that teacher's do."""
+        return closing_mark(teacher.tokenizer) == self.reading.closing

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -12,13 +13,17 @@ from transformers import PreTrainedTokenizerBase
 from readsim.errors import ConfigError, TrainingError
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.teachers.base import FormatCheck, TeacherCounts, ask_in_rounds
+from readsim_hf.prompts.thinking import continuing, whole
+from readsim_hf.teachers.base import ReadsReplies, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.connection import NoReplyError, Server
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.teachers.encoding import decoder, encode
-from readsim_hf.teachers.ids import Ids, as_ids
+from readsim_hf.teachers.encoding import encode, end_of
+from readsim_hf.teachers.heard import Heard, Listener, tell
+from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.journal import Journal
+from readsim_hf.teachers.judging import FormatCheck, Judge, Judgement, Keep, Rejections
+from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.reply import Reply
 from readsim_hf.teachers.scoring import Passage, SoftSettings
@@ -28,7 +33,7 @@ from readsim_hf.teachers.signals import TeacherSignal
 Asked = tuple[str, NDArray[np.int32]]  # what is asked, as text and in tokens
 
 
-class ServerTeacher:
+class ServerTeacher(ReadsReplies):
     """Replies of a served model under one signal, in the student's tokens. See `Teacher`.
 
     server      its chat template is the server's matter; token counts are its own `usage`
@@ -37,6 +42,9 @@ class ServerTeacher:
     ends, vocab     what ends a reply of the student; ids that the student has
     context     tokens that the student reads at most
     soft        needs a server with vLLM's completions and a known tokenizer that is the student's
+    system_prompt, chat_template_kwargs   sent with each prompt, such as {"enable_thinking": False} as vLLM
+                and SGLang take it; where token ids are sent, they are in the template of `known`
+    keep, keep_cut  see `Judge`
 
     A reply is rejected and asked for once more where `Teacher` would; one that the student's tokenizer
     cannot write, too. What goes wrong on the way is tried again and then a TrainingError: replies that
@@ -57,6 +65,10 @@ class ServerTeacher:
         context: int | None = None,
         known: PreTrainedTokenizerBase | None = None,
         soft: SoftSettings | None = None,
+        keep: Keep = "all",
+        keep_cut: bool = False,
+        system_prompt: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         if soft is not None and known is None:
             raise ConfigError(
@@ -71,9 +83,18 @@ class ServerTeacher:
         self.server, self.tokenizer, self.known = server, tokenizer, known
         self.style, self.signal, self.decoding = style, signal, decoding
         self.soft, self.ends, self.vocab = soft, ends, vocab
-        self.counts = TeacherCounts()
-        self._format_ok, self._context = format_ok, context
-        self._decode = decoder(tokenizer, ends)
+        self.counts, self.rejections = TeacherCounts(), Rejections()
+        self.listener: Listener | None = None
+        self.reading = Reading(tokenizer, ends, style, signal)
+        self._judge, self._context = Judge(style, signal, format_ok, keep, keep_cut), context
+        self._around: dict[str, Any] = {
+            name: value
+            for name, value in (
+                ("system_prompt", system_prompt),
+                ("chat_template_kwargs", dict(chat_template_kwargs or {}) or None),
+            )
+            if value is not None and soft is None
+        }
         self._cache: SignalCache | None = None
         self._journal: Journal | None = None
         self._suspicions = ServerWarnings(server.model, known)
@@ -105,10 +126,14 @@ class ServerTeacher:
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
             some = [asked[row] for row in rows]
             made = self._replies(some, attempt)
-            return [
-                self._record(prompts[row], ids, reply)
+            read = [
+                self._judged(prompts[row], ids, reply)
                 for row, (_, ids), reply in zip(rows, some, made, strict=True)
             ]
+            keys = [self._key(one, attempt) for one in some]
+            heard = [heard for _, heard in read]
+            tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
+            return [record for record, _ in read]
 
         return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
 
@@ -124,14 +149,6 @@ class ServerTeacher:
             )
         return ids
 
-    def text(self, completion: Ids) -> str:
-        """A reply as text, without its end token."""
-        return self._decode(as_ids(completion).tolist())
-
-    def span(self, completion: Ids) -> tuple[int, int]:
-        """Which tokens of a reply the signal supervises."""
-        return self.signal.span(self.style, as_ids(completion).tolist(), self._decode)
-
     def score_many(self, passages: Sequence[Passage]) -> list[Soft]:
         """ConfigError: distributions come with replies only."""
         raise ConfigError(
@@ -139,22 +156,43 @@ class ServerTeacher:
             "of its own replies only; use on_policy = 0"
         )
 
-    def _record(
+    def _judged(
         self, prompt: Prompt, asked: NDArray[np.int32], reply: Reply
-    ) -> TeacherRecord | None:
-        """What the student trains on; None where it is rejected."""
+    ) -> tuple[TeacherRecord | None, Heard]:
+        """What the student trains on, None where the reply is rejected; and what was heard."""
+        said = reply.whole
         if reply.ids is not None:
-            ids, text = reply.ids, self.text(reply.ids)
+            said = whole(self.text(reply.ids), self.reading.closing)
+        judged = self._judge(prompt, said, reply.end)
+        record = None if judged.reason else self._in_tokens(asked, said, reply)
+        if record is None and judged.reason is None:
+            judged = Judgement("student", judged.right)
+        self.counts.count(judged)
+        if judged.reason is not None:
+            self.rejections.add(prompt, judged.reason, said)
+        first, end = (0, 0) if record is None else record.span
+        heard = Heard.of(
+            prompt,
+            self.signal,
+            judged,
+            teacher=self.fingerprint,
+            reply=said,
+            supervised="" if record is None else self.text(record.completion_ids[first:end]),
+            finish=reply.finish,
+            prompt_tokens=reply.prompt_tokens,
+            reply_tokens=reply.generated_tokens,
+        )
+        return record, heard
+
+    def _in_tokens(self, asked: NDArray[np.int32], said: str, reply: Reply) -> TeacherRecord | None:
+        """A reply in the student's tokens; None where it cannot read it."""
+        if reply.ids is not None:
+            ids = reply.ids
         else:
-            text = reply.text
+            text = continuing(said, self.reading.closing, keep=self.reading.keeps_thoughts)
             made = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-            ends = [int(self.tokenizer.eos_token_id)] if reply.ended else []
+            ends = [end_of(self.tokenizer, self.ends)] if reply.end == "ended" else []
             ids = as_ids([*made, *ends])
-        answer = self.style.final_answer(text)
-        if not answer or not self._format_ok(prompt, answer):
-            return None
-        if not self.signal.accepts(self.style, prompt, text):
-            return None
         first, end = self.span(ids)
         unknown = self.tokenizer.unk_token_id
         too_long = self._context is not None and len(asked) + len(ids) > self._context
@@ -164,7 +202,7 @@ class ServerTeacher:
         if soft is not None:
             self.counts.scored_tokens += end - first
             soft = Soft(soft.kind, soft.ids[first:end].copy(), soft.logp[first:end].copy())
-        return TeacherRecord("", asked, ids, (first, end), soft)
+        return self.reading.trained(TeacherRecord("", asked, ids, (first, end), soft))
 
     def _replies(self, asked: Sequence[Asked], attempt: int) -> list[Reply]:
         """The reply of this attempt to each prompt; equal prompts are asked and counted once."""
@@ -187,11 +225,13 @@ class ServerTeacher:
         if not new:
             return {}
         broken = Event()
+        self.server.hurry.clear()
         with ThreadPoolExecutor(self.server.settings.concurrency, "teacher") as pool:
             futures = {key: pool.submit(self._one, key, one, broken) for key, one in new.items()}
             try:
                 wait(futures.values(), return_when=FIRST_EXCEPTION)
             finally:
+                self.server.hurry.set()  # nobody waits for the patience to end
                 pool.shutdown(wait=True, cancel_futures=True)
         out: dict[bytes, Reply] = {}
         failed: NoReplyError | None = None
@@ -223,7 +263,7 @@ class ServerTeacher:
         lost = 1  # for what nobody foresaw
         try:
             if self.soft is None:
-                reply, lost = self.server.chat(text, self.decoding, seed)
+                reply, lost = self.server.chat(text, self.decoding, seed, **self._around)
             else:
                 reply, lost = self.server.complete(
                     ids, self.decoding, seed, self.soft.k, self.vocab
@@ -233,6 +273,7 @@ class ServerTeacher:
             if self._journal is not None:
                 self._journal.fail(key, error.lost if isinstance(error, NoReplyError) else lost)
             raise
+        reply = replace(reply, asked=text)
         if self._journal is not None:
             self._journal.keep(key, reply, lost)
         return reply, lost
@@ -247,6 +288,7 @@ class ServerTeacher:
             "temperature": float(self.decoding.temperature),
             "attempt": attempt,
             "k": None if self.soft is None else self.soft.k,
+            **self._around,  # where they are set alone: what was kept before stays of use
         }
         return content_key(settings, ids if self.soft is not None else [])
 

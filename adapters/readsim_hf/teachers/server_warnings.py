@@ -6,6 +6,7 @@ from collections.abc import Collection
 from transformers import PreTrainedTokenizerBase
 
 from readsim_hf.teachers.encoding import encode
+from readsim_hf.teachers.finish import WORDS, end_of_reply
 from readsim_hf.teachers.reply import Reply
 
 
@@ -16,6 +17,7 @@ class ServerWarnings:
         self._model, self._known = model, known
         self._compared = self._endless = False
         self._named: str | None = None  # the model's name in its replies
+        self._words: set[str] = set()  # finish_reasons that nobody knows
 
     def look(self, asked: str, reply: Reply, ends: Collection[int]) -> None:
         """At a reply to a message, whether it is new or was kept."""
@@ -34,11 +36,18 @@ class ServerWarnings:
                     f"teacher_tokenizer with its chat template makes {ours}: they disagree on the template"
                 )
         no_end = reply.ids is not None and not (len(reply.ids) and int(reply.ids[-1]) in ends)
-        if reply.ended and no_end and not self._endless:
+        if reply.end == "ended" and no_end and not self._endless:
             self._endless = True
             self._say(
                 f"a whole reply of {self._model!r} has no end token of the student's ({sorted(ends)}): "
                 "the student will not learn where to stop"
+            )
+
+        if end_of_reply(reply.finish) is None and reply.finish not in self._words:
+            self._words.add(reply.finish)
+            self._say(
+                f"finish_reason {reply.finish!r} of {self._model!r} is unknown: its replies count as cut at "
+                f"the length limit, without an end token; known: {', '.join(WORDS)}"
             )
 
     def _say(self, text: str) -> None:

@@ -10,6 +10,7 @@ from readsim.errors import unknown
 from readsim_hf.prompts.equations import judge
 from readsim_hf.prompts.library import Form, Style
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.prompts.thinking import said_from
 
 # Token ids to text, without end tokens and other special tokens.
 Decode = Callable[[Sequence[int]], str]
@@ -123,8 +124,9 @@ class WholeReply(_OneRecord):
     needs_soft: bool = False
 
     def span(self, style: Style, completion: Sequence[int], decode: Decode) -> tuple[int, int]:
-        """All tokens."""
-        return 0, len(completion)
+        """All tokens; those of thoughts only where more than the answer was asked for."""
+        start = said_from(decode(completion)) if self.form == "answer" else 0
+        return (token_of(completion, start, decode) if start else 0), len(completion)
 
 
 @dataclass(frozen=True)

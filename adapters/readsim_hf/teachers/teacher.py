@@ -1,6 +1,7 @@
 """A teacher: prompts in, supervised examples out, each reply asked for once and kept."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -9,25 +10,31 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.errors import ConfigError
+from readsim_hf.models.tokens import stated_length
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.teachers.base import FormatCheck, TeacherCounts, ask_in_rounds
+from readsim_hf.prompts.thinking import whole
+from readsim_hf.teachers.base import ReadsReplies, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.decoding import Decoding, ReplyDistributions, generate
-from readsim_hf.teachers.encoding import decoder, encode, end_ids
+from readsim_hf.teachers.encoding import encode, end_ids
+from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import Ids, as_ids, fingerprint
+from readsim_hf.teachers.judging import FormatCheck, Judge, Keep, Rejections
+from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.teachers.signals import TeacherSignal
 
 
-class Teacher:
+class Teacher(ReadsReplies):
     """Replies of one model under one signal, in records that the student trains on.
 
     model, tokenizer   a causal language model, and the tokenizer that it shares with the student
-    format_ok          the format check: a reply that fails it, has no final answer, or that the
-                       signal does not accept is rejected and asked for once more (not at temperature 0,
-                       where it would be the same); a prompt whose replies are all rejected is dropped
+    format_ok, keep, keep_cut   see `Judge`: a reply that fails the format check, has no final answer, is
+                       cut at the length limit, or that the signal does not accept is rejected and asked for
+                       once more (not at temperature 0, where it would be the same); a prompt whose
+                       replies are all rejected is dropped
     soft               which distributions to store; None for none
     vocab              ids that student and teacher share, `config.vocab_size` by default: only
                        those are generated, and distributions are over those
@@ -48,12 +55,14 @@ class Teacher:
         *,
         decoding: Decoding,
         format_ok: FormatCheck,
+        keep: Keep = "all",
+        keep_cut: bool = False,
         soft: SoftSettings | None = None,
         vocab: int | None = None,
         cache: SignalCache | None = None,
     ) -> None:
         config = model.config.get_text_config(decoder=True)
-        self._context = getattr(config, "max_position_embeddings", None)
+        self._context = stated_length(config)
         size = int(config.vocab_size)
         self.vocab = size if vocab is None else vocab
         if not 1 <= self.vocab <= size:
@@ -77,9 +86,10 @@ class Teacher:
         self.decoding = decoding
         self.soft = soft
         self.cache = cache
-        self.counts = TeacherCounts()
-        self._format_ok = format_ok
-        self._decode = decoder(tokenizer, self.ends)
+        self.counts, self.rejections = TeacherCounts(), Rejections()
+        self.listener: Listener | None = None
+        self.reading = Reading(tokenizer, self.ends, style, signal)
+        self._judge = Judge(style, signal, format_ok, keep, keep_cut)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -96,11 +106,16 @@ class Teacher:
         self.counts.prompts += len(prompts)
 
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
-            made = self._replies([ids[row] for row in rows], attempt)
-            return [
-                reply if self._accepts(prompts[row], reply.completion_ids) else None
-                for row, reply in zip(rows, made, strict=True)
+            some = [ids[row] for row in rows]
+            made = self._replies(some, attempt)
+            read = [
+                self._judged(prompts[row], reply) for row, reply in zip(rows, made, strict=True)
             ]
+            if self.cache is not None or self.listener is not None:
+                keys = [content_key(self._settings(attempt), one) for one in some]
+                heard = [heard for _, heard in read]
+                tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
+            return [record for record, _ in read]
 
         return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
 
@@ -132,26 +147,35 @@ class Teacher:
             )
         return ids
 
-    def text(self, completion: Ids) -> str:
-        """A reply as text, without its end token."""
-        return self._decode(as_ids(completion).tolist())
-
-    def span(self, completion: Ids) -> tuple[int, int]:
-        """Which tokens of a reply the signal supervises."""
-        return self.signal.span(self.style, as_ids(completion).tolist(), self._decode)
-
-    def _accepts(self, prompt: Prompt, completion: NDArray[np.int32]) -> bool:
-        reply = self._decode(completion.tolist())
-        answer = self.style.final_answer(reply)
-        if not (answer and self._format_ok(prompt, answer)):
-            return False
-        return self.signal.accepts(self.style, prompt, reply)
+    def _judged(self, prompt: Prompt, record: TeacherRecord) -> tuple[TeacherRecord | None, Heard]:
+        """What is trained on, None where the reply is rejected; and what was heard."""
+        ended = self.reading.ended(record.completion_ids)
+        said = whole(self.text(record.completion_ids), self.reading.closing)
+        judged = self._judge(prompt, said, "ended" if ended else "cut")
+        self.counts.count(judged)
+        if judged.reason is not None:
+            self.rejections.add(prompt, judged.reason, said)
+        first, end = record.span
+        heard = Heard.of(
+            prompt,
+            self.signal,
+            judged,
+            teacher=self.fingerprint,
+            reply=said,
+            supervised=self.text(record.completion_ids[first:end]),
+            finish="stop" if ended else "length",
+            prompt_tokens=len(record.prompt_ids),
+            reply_tokens=len(record.completion_ids),
+        )
+        return None if judged.reason else self.reading.trained(record), heard
 
     def _replies(self, asked: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
         """The reply of this attempt to each prompt; equal prompts are asked and counted once."""
         settings = self._settings(attempt)
         keys = [content_key(settings, ids) for ids in asked]
-        known = self.cache.get_many(keys) if self.cache is not None else {}
+        found = self.cache.get_many(keys) if self.cache is not None else {}
+        spanned = {key: self._spanned(record) for key, record in found.items()}
+        known = {key: record for key, record in spanned.items() if record is not None}
         distinct = dict(zip(keys, asked, strict=True))
         new = [key for key in distinct if key not in known]
         made = self._generate([distinct[key] for key in new], attempt) if new else []
@@ -164,6 +188,19 @@ class Teacher:
             self.counts.asked_prompt_tokens += len(ids)
             self.counts.asked_generated_tokens += len(known[key].completion_ids)
         return [known[key] for key in keys]
+
+    def _spanned(self, record: TeacherRecord) -> TeacherRecord | None:
+        """A kept record with the span of today: an older readsim took thoughts for the answer. None where
+        the distributions that this needs were not kept."""
+        span = first, end = self.span(record.completion_ids)
+        begin = record.span[0]
+        if span == record.span or record.soft is None:
+            return replace(record, span=span)
+        if not (begin <= first and end == record.span[1]):
+            return None
+        soft = record.soft
+        cut = Soft(soft.kind, soft.ids[first - begin :], soft.logp[first - begin :])
+        return replace(record, span=span, soft=cut)
 
     def _generate(self, prompts: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
         """New records, with distributions, before the format check: it may be another next time."""

@@ -3,30 +3,28 @@
 from dataclasses import replace
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.prompts.thinking import continuing
 from readsim_hf.teachers.base import AnyTeacher
-from readsim_hf.teachers.encoding import decoder, encode
+from readsim_hf.teachers.encoding import bare_ids, encode, end_of
+from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import TeacherRecord
 
 
 def in_other_tokens(
-    teacher: AnyTeacher,
-    prompt: Prompt,
-    record: TeacherRecord,
-    tokenizer: PreTrainedTokenizerBase,
+    teacher: AnyTeacher, prompt: Prompt, record: TeacherRecord, student: Reading
 ) -> TeacherRecord:
-    """The same text in `tokenizer`'s tokens, with its own end token where the reply had one.
+    """The same text in the student's tokens, with its own end token where the reply had one.
 
     The span may be empty: the answer is lost then.
     """
+    tokenizer = student.tokenizer
     asked = encode(tokenizer, teacher.style.ask(prompt, teacher.signal.form))
-    text = teacher.text(record.completion_ids)
-    reply = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    said = teacher.text(record.completion_ids)
+    reply = bare_ids(tokenizer, continuing(said, student.closing, keep=student.keeps_thoughts))
     if int(record.completion_ids[-1]) in teacher.ends:
-        reply.append(int(tokenizer.eos_token_id))
-    decode = decoder(tokenizer, [int(tokenizer.eos_token_id)])
-    span = teacher.signal.span(teacher.style, reply, decode)
+        reply.append(end_of(tokenizer, student.ends))
     ids, completion = (np.array(part, dtype=np.int32) for part in (asked, reply))
+    span = student.span(completion)
     return replace(record, prompt_ids=ids, completion_ids=completion, span=span)

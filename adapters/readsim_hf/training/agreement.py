@@ -9,6 +9,7 @@ from torch import nn
 from readsim.errors import ConfigError
 from readsim_hf.objectives.baselines import ForwardKL
 from readsim_hf.objectives.vocabulary import cut_logits
+from readsim_hf.teachers.inference import reads_padding
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.logits import bare
@@ -30,6 +31,7 @@ def agreement(
     The KL is over the stored outcomes: for top-k with the tail as one of them.
     """
     inner, kl = bare(model), ForwardKL()
+    batch = 1 if reads_padding(inner) else batch
     equal = total = 0.0
     count = 0
     with torch.no_grad():

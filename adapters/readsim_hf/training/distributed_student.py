@@ -47,6 +47,11 @@ class Member(Student):
     ) -> None:
         self.processes, self.sharded = processes, is_sharded()
         super().__init__(model, recipe, objective)
+        if self._reads_padding:
+            raise ConfigError(
+                "the student reads padding (a recurrent model without a mask): several processes do not "
+                "train it; start one"
+            )
 
     def _share(self) -> None:
         losses = Losses(self.trained, self.objective)
@@ -70,7 +75,7 @@ class Member(Student):
         losses = self._losses
         wait = isinstance(losses, DistributedDataParallel) and not last  # sum over processes once
         with losses.no_sync() if wait else nullcontext():  # type: ignore[operator]
-            with self._recomputing(), self._autocast():
+            with self._recomputing(), self.autocast():
                 value: Tensor = losses(batch) * (weight / total)
             value.backward()  # type: ignore[no-untyped-call]
         return value.detach() / self.processes.world

@@ -49,7 +49,7 @@ class ExampleStream:
         tasks: int = 1,
     ) -> None:
         self.streams, self.teacher, self.group = tuple(streams), teacher, group
-        self._cut, self._tasks = cut, tasks
+        self.cut, self._tasks = cut, tasks
         self._queues: list[deque[TeacherRecord]] = [deque() for _ in streams]
         self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a record's tokens
         self._longest = 1  # of all records so far
@@ -112,13 +112,14 @@ class ExampleStream:
         if empty:
             raise TrainingError(
                 f"the teacher gave no usable reply for {', '.join(empty)} in {PATIENCE} requests: "
-                "look at its replies, raise max_new_tokens, or use other templates"
+                "look at its replies, raise max_new_tokens (what is cut there is dropped without "
+                "data.keep_cut), or use other templates"
             )
 
     def _records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
         if reply is None:
             return ()
-        return (reply,) if self._cut is None else self._cut(prompt, reply)
+        return (reply,) if self.cut is None else self.cut(prompt, reply)
 
     def state(self) -> dict[str, Any]:
         """Positions of the streams and the waiting replies, as plain data."""

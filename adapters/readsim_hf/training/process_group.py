@@ -11,6 +11,7 @@ import re
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -26,22 +27,70 @@ from readsim.errors import ConfigError, ReadsimError, TrainingError
 
 IDLE = timedelta(days=7)  # how long a process waits to be told something: teachers may be slow
 NOTE = 3.0  # seconds that one which lost the others waits for process 0's word on it
+_OF_LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 RESUME = "the same command with --resume continues"
 
 
 def world_size() -> int:
     """Processes that the launcher started for this run.
 
-    Raises ConfigError where it meant several and started one alone.
+    What a scheduler or an earlier job left (WORLD_SIZE without RANK, or one of the others alone) is not
+    obeyed: a warning, and the run is of one process.
+
+    Raises ConfigError where it meant several and started one alone, and for what is no number.
     """
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    alone = "WORLD_SIZE" not in os.environ and "MASTER_PORT" in os.environ
+    given = {name: os.environ[name] for name in _OF_LAUNCHER if os.environ.get(name)}
+    if "WORLD_SIZE" in given and "RANK" in given:
+        return _launched(given)
+    for name in _OF_LAUNCHER:  # or accelerate would wait for the others
+        os.environ.pop(name, None)
+    if given and given != {"WORLD_SIZE": "1"}:
+        shown = ", ".join(f"{name} = {value!r}" for name, value in given.items())
+        lacking = "RANK" if "WORLD_SIZE" in given else "WORLD_SIZE"
+        warnings.warn(
+            f"{shown} in the environment, without {lacking}: no launcher (torchrun, accelerate launch) "
+            "started this process; it runs alone",
+            stacklevel=2,
+        )
+    if (place := os.environ.get("SLURM_PROCID", "")).isdecimal() and int(place) > 0:
+        raise ConfigError(
+            f"SLURM_PROCID = {place!r} without RANK and WORLD_SIZE: srun started the same run several times; "
+            "accepted: one task (--ntasks=1), or torchrun or `accelerate launch` inside one task a machine"
+        )
+    alone = "MASTER_PORT" in os.environ
     if alone and os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true":
         raise ConfigError(
             "`accelerate launch --cpu` starts one process, whatever its --num_processes; accepted "
             "for several on CPUs: `accelerate launch --multi_gpu` (no GPU is needed) or torchrun"
         )
+    return 1
+
+
+def _launched(given: Mapping[str, str]) -> int:
+    numbers = {}
+    for name, value in given.items():
+        if not value.isdecimal():
+            raise ConfigError(
+                f"{name} = {value!r} in the environment: a launcher sets a whole number"
+            )
+        numbers[name] = int(value)
+    world, rank = numbers["WORLD_SIZE"], numbers["RANK"]
+    if rank >= world:
+        raise ConfigError(
+            f"RANK = {rank} and WORLD_SIZE = {world} in the environment: 0 to {world - 1}"
+        )
     return world
+
+
+def check_meeting(world: int, rank: int) -> None:
+    """ConfigError where the launcher's word on where the processes meet is missing."""
+    port = os.environ.get("MASTER_PORT", "")
+    if not (port.isdecimal() and os.environ.get("MASTER_ADDR")):
+        raise ConfigError(
+            f"WORLD_SIZE = {world}, RANK = {rank}, MASTER_ADDR = {os.environ.get('MASTER_ADDR')!r}, "
+            f"MASTER_PORT = {port!r}: where the processes meet is missing; start them with torchrun or "
+            "`accelerate launch`, or unset WORLD_SIZE"
+        )
 
 
 @contextmanager
@@ -50,7 +99,8 @@ def said_once() -> Iterator[None]:
     try:
         yield
     except ReadsimError:
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1 and os.environ.get("LOCAL_RANK", "0") != "0":
+        several = os.environ.get("WORLD_SIZE", "1") != "1" and "RANK" in os.environ
+        if several and os.environ.get("LOCAL_RANK", "0") != "0":
             raise SystemExit(2) from None
         raise
 
@@ -93,6 +143,7 @@ class ProcessGroup:
         from accelerate import PartialState
         from torch.distributed.rendezvous import rendezvous
 
+        check_meeting(self.world, self.rank)
         try:
             store, _, _ = next(rendezvous("env://", self.rank, self.world, timeout=self._timeout))
             who = {"store": store, "rank": self.rank, "world_size": self.world}

@@ -1,6 +1,6 @@
 """The training recipe: everything that must be equal for compared runs, but pair and data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import cos, pi
 from sys import float_info
 from typing import Literal
@@ -39,7 +39,11 @@ class Recipe:
     micro_batch     examples a forward pass; results do not depend on it
     clip            largest gradient norm; 0 does not clip
     precision       fp32, or bf16: fp32 weights, autocast to bfloat16
-    lora            rank of LoRA adapters on all linear layers; 0 trains every weight
+    lora            rank of LoRA adapters; 0 trains every weight
+    lora_targets    names of the layers that get them (such as ["q_proj", "v_proj"]); "all-linear": all
+                    linear layers but the head
+    lora_alpha      what they add is scaled by lora_alpha / lora; None: 2 lora
+    lora_dropout    share of their inputs that is left out in training, never in probes
     gradient_checkpointing   recompute activations in the backward pass: less memory, slower
     liger           Liger kernels in the student's layers (CUDA, package liger-kernel)
 
@@ -58,6 +62,9 @@ class Recipe:
     clip: float = 1.0
     precision: Precision = "fp32"
     lora: int = 0
+    lora_targets: tuple[str, ...] | str = "all-linear"
+    lora_alpha: float | None = None
+    lora_dropout: float = 0.0
     gradient_checkpointing: bool = False
     liger: bool = False
 
@@ -68,8 +75,12 @@ class Recipe:
             ("weight_decay", 0.0, float_info.max),
             ("beta2", 0.0, 0.9999999),
             ("clip", 0.0, float_info.max),
+            ("lora_dropout", 0.0, 0.99),
+            ("lora_alpha", 1e-9, float_info.max),
         ):
             value = getattr(self, name)
+            if name == "lora_alpha" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise ConfigError(f"{name} = {value!r}: a number")
             if not low <= value <= high:
@@ -78,6 +89,7 @@ class Recipe:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} = {value!r}: a whole number >= {least}")
+        self._check_lora()
         for name in ("gradient_checkpointing", "liger"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: true or false")
@@ -85,3 +97,18 @@ class Recipe:
             raise unknown("schedule", self.schedule, SCHEDULES)
         if self.precision not in ("fp32", "bf16"):
             raise unknown("precision", self.precision, ("fp32", "bf16"))
+
+    def _check_lora(self) -> None:
+        targets = self.lora_targets
+        named = isinstance(targets, tuple) and all(isinstance(t, str) and t for t in targets)
+        if targets != "all-linear" and not (named and targets):
+            raise ConfigError(
+                f"lora_targets = {targets!r}: names of layers, at least one, or 'all-linear'"
+            )
+        given = [f.name for f in fields(self) if f.name.startswith("lora_")]
+        changed = [name for name in given if getattr(self, name) != getattr(type(self), name)]
+        if changed and not self.lora:
+            raise ConfigError(
+                f"{changed[0]} = {getattr(self, changed[0])!r} with lora = 0, which trains every weight: "
+                "give the rank, such as lora = 16"
+            )

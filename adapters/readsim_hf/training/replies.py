@@ -3,6 +3,7 @@ are cut into several training records, each asked for in a form of its own."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from torch import nn
@@ -11,9 +12,11 @@ from transformers import PreTrainedTokenizerBase
 from readsim.errors import ConfigError
 from readsim_hf.generation.calibration import tie_of
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.prompts.thinking import continuing
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding, generate
-from readsim_hf.teachers.encoding import encode
+from readsim_hf.teachers.encoding import bare_ids, closing_mark, encode, end_of
+from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.teachers.scoring import Passage
 from readsim_hf.teachers.translated import in_other_tokens
@@ -27,12 +30,14 @@ class Cutter:
     tokenizer   the student's
     weight      of the losses of auxiliary pieces (lambda of Distilling step-by-step, Eq. 5), above 0
     context     tokens that the student reads at most; None for no limit
+    ends        what ends a reply of the student; () for its tokenizer's end token
     """
 
     teacher: AnyTeacher
     tokenizer: PreTrainedTokenizerBase
     weight: float = 1.0
     context: int | None = None
+    ends: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < float("inf"):
@@ -43,18 +48,18 @@ class Cutter:
 
         Each ends with the end token; the last words of a reply that was cut at the length limit do not.
         """
-        teacher = self.teacher
+        teacher, tokenizer = self.teacher, self.tokenizer
         last = int(record.completion_ids[-1])
         whole = last in teacher.ends
-        shared = whole and self.tokenizer is teacher.tokenizer
-        end = last if shared else int(self.tokenizer.eos_token_id)
+        shared = whole and tokenizer is teacher.tokenizer
+        end = last if shared else end_of(tokenizer, self.ends)
         made = []
         for piece in teacher.signal.pieces(teacher.style, teacher.text(record.completion_ids)):
-            asked = encode(self.tokenizer, teacher.style.ask(prompt, piece.form))
-            said = list(
-                self.tokenizer(piece.text, add_special_tokens=False, verbose=False)["input_ids"]
-            )
+            asked = encode(tokenizer, teacher.style.ask(prompt, piece.form))
+            text = continuing(piece.text, self._closing, keep=True)
+            said = bare_ids(tokenizer, text) if piece.text else []
             if not said or not self._fits(asked, said):
+                teacher.rejections.add(prompt, "student", teacher.text(record.completion_ids))
                 return ()
             if whole or piece.auxiliary:  # the answer stands last
                 said.append(end)
@@ -68,6 +73,10 @@ class Cutter:
                 )
             )
         return tuple(made)
+
+    @cached_property
+    def _closing(self) -> str | None:
+        return closing_mark(self.tokenizer)
 
     def _fits(self, asked: Sequence[int], said: Sequence[int]) -> bool:
         return self.context is None or len(asked) + len(said) + 1 <= self.context
@@ -83,6 +92,7 @@ class Replies:
     seed     decides which prompts those are: a prompt's fate does not depend on its neighbours
     context  tokens that the student reads at most; the teacher's own limit is the teacher's matter
     auxiliary   weight of the auxiliary pieces of a signal with several tasks
+    ends     what ends a reply of the student; () for its tokenizer's end token
 
     Of such a signal the records are replies in the teacher's tokens, from which `cut` makes what is
     trained on; it is None for the others.
@@ -102,6 +112,7 @@ class Replies:
         seed: int = 0,
         context: int | None = None,
         auxiliary: float = 1.0,
+        ends: tuple[int, ...] = (),
     ) -> None:
         if not 0.0 <= weight <= 1.0:
             raise ConfigError(f"on_policy = {weight!r}: a share between 0 and 1")
@@ -114,7 +125,9 @@ class Replies:
         self._context = context
         own = teacher.tokenizer if tokenizer is None else tokenizer
         several = teacher.signal.tasks > 1
-        self.cut = Cutter(teacher, own, auxiliary, context).cut if several else None
+        ends = ends or ((end_of(own, ()),) if own is not teacher.tokenizer else teacher.ends)
+        self._reading = Reading(own, ends, teacher.style, teacher.signal)
+        self.cut = Cutter(teacher, own, auxiliary, context, ends).cut if several else None
         self._read = self._rolled = 0
 
     @property
@@ -168,12 +181,15 @@ class Replies:
 
     def _in_other_tokens(self, prompt: Prompt, record: TeacherRecord) -> TeacherRecord | None:
         """The same text in the student's tokens; None where the answer is lost or it is too long."""
-        assert self._tokenizer is not None
-        made = in_other_tokens(self.teacher, prompt, record, self._tokenizer)
+        made = in_other_tokens(self.teacher, prompt, record, self._reading)
         asked, reply = len(made.prompt_ids), len(made.completion_ids)
         self._require_room(prompt, asked)
         too_long = self._context is not None and asked + reply > self._context
-        return None if made.supervised <= 0 or too_long else made
+        if made.supervised > 0 and not too_long:
+            return made
+        said = self.teacher.text(record.completion_ids)
+        self.teacher.rejections.add(prompt, "student", said)
+        return None
 
     def _ask_student(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         if not prompts:

@@ -1,7 +1,6 @@
 """The student in training: weights and optimiser, one window of examples at a time."""
 
 import hashlib
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
@@ -12,9 +11,11 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from readsim.errors import TrainingError
 from readsim_hf.objectives.base import Objective
+from readsim_hf.teachers.inference import batches, reads_padding
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.liger import apply_liger
-from readsim_hf.training.logits import bare, loss_sum
+from readsim_hf.training.logits import bare, is_plain_head, loss_sum
+from readsim_hf.training.lora import dropouts_of, dropping, with_lora
 from readsim_hf.training.recipe import Recipe, learning_rate
 
 KNOBS = (
@@ -55,8 +56,12 @@ class Student:
     def __init__(self, model: nn.Module, recipe: Recipe, objective: Objective) -> None:
         if recipe.liger:
             apply_liger(model)
-        self.trained = with_lora(model, recipe.lora) if recipe.lora else model
+        self.trained = with_lora(model, recipe) if recipe.lora else model
+        self._dropouts = dropouts_of(self.trained) if recipe.lora_dropout else []
         self.recipe, self.objective = recipe, objective
+        inner = bare(self.trained)
+        self._reads_padding = reads_padding(inner)
+        is_plain_head(inner)  # seen now, while the weights are whole
         self._share()
         self.names = [n for n, p in self.trained.named_parameters() if p.requires_grad]
         self.parameters = [p for p in self.trained.parameters() if p.requires_grad]
@@ -68,7 +73,7 @@ class Student:
             weight_decay=recipe.weight_decay,
             fused=True,
         )
-        self.trained.eval()  # dropout off: the same weights give the same loss
+        self.trained.eval()  # dropout off: the same weights give the same loss (LoRA's own: `dropping`)
         if recipe.gradient_checkpointing:
             _recompute_activations(bare(self.trained))
 
@@ -90,16 +95,20 @@ class Student:
         or memory runs out.
         """
         total = sum(example.tokens for example in examples)
-        ordered, micro = by_length(examples), self.recipe.micro_batch
-        starts = range(0, total and len(ordered), micro)
-        return self._step([ordered[start : start + micro] for start in starts], total, spent)
+        lengths = [length_of(example) for example in examples]
+        rows = batches(lengths, self.recipe.micro_batch, equal=self._reads_padding)
+        parts = [[examples[row] for row in part] for part in rows]
+        return self._step(parts if total else [], total, spent)
 
     def _step(self, parts: Sequence[Sequence[Example]], total: int, spent: float) -> Window:
         """One optimiser step on micro-batches of a window of `total` tokens."""
         recipe = self.recipe
         loss = torch.zeros((), device=self.device)
         try:
-            with memory_for(KNOBS.format(micro=recipe.micro_batch)):
+            with (
+                memory_for(KNOBS.format(micro=recipe.micro_batch)),
+                dropping(self._dropouts, parts),
+            ):
                 for left, part in zip(reversed(range(len(parts))), parts, strict=True):
                     loss += self._backward(part, total, last=left == 0)
                 loss = self._summed(loss)
@@ -124,7 +133,7 @@ class Student:
         """Add a micro-batch's gradient; its share of the loss."""
         del last  # it matters to several processes alone
         batch = collate(part, self.device)
-        with self._recomputing(), self._autocast():
+        with self._recomputing(), self.autocast():
             value = loss_sum(self.trained, batch, self.objective) / total
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
@@ -149,7 +158,8 @@ class Student:
             for layer in layers:
                 layer.training = False
 
-    def _autocast(self) -> AbstractContextManager[object]:
+    def autocast(self) -> AbstractContextManager[object]:
+        """In which the student reads."""
         if self.recipe.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
@@ -181,7 +191,13 @@ class Student:
 
 def by_length(examples: Sequence[Example]) -> list[Example]:
     """Examples of similar length next to each other, the shortest first."""
-    return sorted(examples, key=lambda e: len(e.record.prompt_ids) + e.record.span[1])
+    return sorted(examples, key=length_of)
+
+
+def length_of(example: Example) -> int:
+    """Tokens that a model reads of an example, and the last one, which it predicts."""
+    record, tokens = example
+    return len(record.prompt_ids) + record.span[0] + tokens
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:
@@ -196,27 +212,6 @@ def _recompute_activations(model: Any) -> None:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
     else:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
-
-
-def with_lora(model: nn.Module, rank: int) -> nn.Module:
-    """The model with LoRA adapters on all linear layers but the head; only they are trained."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
-    )
-    with fixed_torch_seed(0), warnings.catch_warnings():
-        # peft asks newer transformers for a property under its old name
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-        return get_peft_model(model, config)
-
-
-@contextmanager
-def fixed_torch_seed(seed: int) -> Iterator[None]:
-    """Torch's global generator at `seed` inside, as it was afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
 
 
 def checksum(tensors: Mapping[str, Tensor]) -> str:

@@ -195,22 +195,22 @@ CODES = "%A %a %B %b %-d %d %m %Y %y %H:%M:%S %F %D %e %p %j"
 
 
 def test_the_day_is_written_as_python_writes_it() -> None:
-    from readsim_hf.models.chat_template import PromptSettings, chat_text, settled
+    from readsim_hf.models.chat_template import PromptSettings, chat_text, fixed_tokenizer
 
     tokenizer = chat_tokenizer(FAMILIES["qwen-3"], instruct=True)
     tokenizer.chat_template = "{{ strftime_now('" + CODES + "') }} {{ messages[0].content }}"
     for day in ("2024-02-29", "2031-12-01"):
-        made = settled(tokenizer, PromptSettings(date=day), "x")
+        made = fixed_tokenizer(tokenizer, PromptSettings(date=day), "x")
         written = datetime.datetime.fromisoformat(day).strftime(CODES)
         assert chat_text(made, [{"role": "user", "content": "hi"}]) == f"{written} hi"
 
 
 @pytest.mark.parametrize("text", ["Be brief.", "a \"b\" 'c' \\ \n {% if %} {{ x }} {# é 🙂"])
 def test_a_system_prompt_is_sent_as_it_is_written(text: str) -> None:
-    from readsim_hf.models.chat_template import PromptSettings, chat_text, settled
+    from readsim_hf.models.chat_template import PromptSettings, chat_text, fixed_tokenizer
 
     own = chat_tokenizer(FAMILIES["qwen-3"], instruct=True)
-    made = settled(own, PromptSettings(system_prompt=text), "x")
+    made = fixed_tokenizer(own, PromptSettings(system_prompt=text), "x")
     asked = [{"role": "user", "content": "hi"}]
     whole = [{"role": "system", "content": text}, *asked]
     assert chat_text(made, asked) == chat_text(own, whole) == chat_text(made, whole)
@@ -242,12 +242,12 @@ def test_arguments_that_no_template_reads_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_template_that_cannot_hold_a_prompt_is_refused(template: Any, message: str) -> None:
-    from readsim_hf.models.chat_template import PromptSettings, settled
+    from readsim_hf.models.chat_template import PromptSettings, fixed_tokenizer
 
     tokenizer = chat_tokenizer(FAMILIES["qwen-3"], instruct=True)
     tokenizer.chat_template = template
     with pytest.raises(ConfigError, match=message):
-        settled(tokenizer, PromptSettings(), "some/model")
+        fixed_tokenizer(tokenizer, PromptSettings(), "some/model")
 
 
 def test_a_template_of_tokens_that_the_student_lacks_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim_hf.probes.benchmark import ScoreScale, TextBenchmark, prompt_benchmark
+from readsim_hf.probes.items import prompt_item
 from readsim_hf.probes.splits import Sizes, Splits, draw_items
 from readsim_hf.prompts.library import NANO, Form
 from readsim_hf.prompts.prompt import Prompt
@@ -212,3 +214,67 @@ def test_a_prompt_that_does_not_fit_is_refused_or_cut() -> None:
         suite_of("a").measure(tiny_model(positions=12), characters(), "probe")
     cut = suite_of("a", truncate=True).measure(model, characters(), "probe")
     assert cut.tokens <= 8 * 16
+
+
+@needs_model
+def test_the_lowest_score_is_that_of_guessing_worse_than_chance() -> None:
+    """A quarter right by chance, alone on x; beside it on y a benchmark without correction."""
+    from readsim_hf.probes.suite import ProbeSuite
+
+    names = ["a", "b", "c"]
+    corrected = ScoreScale(0, 10, chance=0.25)
+    made = [
+        replace(constant("a", 0.0, capability="x"), scale=corrected),
+        replace(constant("b", 0.0, capability="y"), scale=corrected),
+        constant("c", 0.0, capability="y"),
+    ]
+    suite = ProbeSuite(made, drawn(names))
+    assert suite.lowest == pytest.approx(-1 / 3)
+    assert ProbeSuite(made[1:], drawn(names[1:])).lowest == pytest.approx(-1 / 6)
+    assert ProbeSuite(made[2:], drawn(names[2:])).lowest == 0.0
+
+
+@needs_model
+def test_what_is_scored_stands_behind_the_thoughts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a student that thinks aloud, whoever opened its thoughts; stop texts in them end nothing."""
+    import torch
+    from lm_eval.evaluator import evaluate
+
+    from readsim_hf.probes.lm import ProbeLM, _Rows, as_it_was, quiet
+
+    opening = "{{ messages[0]['content'] }}<think>\n"
+    for template, reply, answer in (
+        (None, "<think>8\nor 9</think>7", "7"),
+        (None, "<think>8 or 7", ""),
+        (None, "7", "7"),
+        (opening, "8 or 7", ""),
+        (opening, "8\nor 9</think>\n7", "7"),
+    ):
+        tokenizer = characters(template)
+        lm = ProbeLM(tiny_model(), tokenizer, 2)
+        ids = tokenizer(reply, add_special_tokens=False)["input_ids"]
+
+        def said(context: Any, ids: list[int] = ids, **_: Any) -> Any:
+            return torch.cat([context, torch.tensor([[*ids, 1]] * len(context))], dim=1)
+
+        monkeypatch.setattr(lm, "_model_generate", said)
+        scored: list[str] = []
+
+        def score(data: Any, text: str, scored: list[str] = scored) -> float:
+            scored.append(text)
+            return 1.0
+
+        made = TextBenchmark("sums", "math", lambda data: "3+4=", score, 60, ("\n",))
+        task = made.task([prompt_item("sums", Prompt("math", "x", "3+4", answer="7"))])
+        with quiet(), as_it_was(lm.model, tokenizer):
+            evaluate(
+                lm, {"tasks": {"sums": task}}, bootstrap_iters=0, apply_chat_template=bool(template)
+            )
+        assert scored == [answer], (template, reply)
+    start = 2  # of the reply: the last prompt opened its thoughts
+    for text, done in (("8\n", False), ("8</think>7", False), ("8\n</think>7\n", True)):
+        rows = _Rows(lm, start, ["\n"], [1])
+        ids = tokenizer("?" * start + text, add_special_tokens=False)["input_ids"]
+        for n in range(start + 1, len(ids) + 1):
+            ended = rows(torch.tensor([ids[:n]]), torch.zeros(1))
+        assert bool(ended) is done, text

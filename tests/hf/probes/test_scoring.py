@@ -131,12 +131,14 @@ def test_bfcl_files(tmp_path: Path) -> None:
     assert "Add 1 and 2." in asked
     assert '"description": "Adds."' in asked
     write(tmp_path / "possible_answer" / path.name, truth[:1])
-    with pytest.raises(ConfigError, match="row 2: no accepted calls for id 'simple_2'"):
+    with pytest.raises(
+        ConfigError, match="line 2, column 'id': no accepted calls for id 'simple_2'"
+    ):
         from_local("bfcl", path)
     none = write(tmp_path / "BFCL_v4_irrelevance.json", [bfcl_row(1), bfcl_row(2)])
     assert scores("bfcl", none, ["None of them fits.", "[add(a=1, b=2)]"]) == [1.0, 0.0]
     turns = write(tmp_path / "BFCL_v4_multi.json", [{**bfcl_row(1), "question": [[], []]}])
-    with pytest.raises(ConfigError, match="row 1: only questions of one turn"):
+    with pytest.raises(ConfigError, match="line 1, column 'question': only questions of one turn"):
         from_local("bfcl", turns)
 
 
@@ -182,18 +184,20 @@ def test_followeval_files(tmp_path: Path) -> None:
     assert scores("followeval", path, [case[2] for case in RULE_CASES]) == [1.0] * len(rows)
     assert scores("followeval", path, [case[3] for case in RULE_CASES]) == [0.0] * len(rows)
     wrong: Sequence[tuple[str, Any, str]] = (
-        ("regex", "(", "row 2: value '.' is not a regular expression"),
-        ("words", [3, 2], "row 2: value .* expected .least, most."),
-        ("words", [True, 2], "row 2: value"),
-        ("contains", "ab", "row 2: value 'ab' .* a list of strings"),
-        ("equals", 3, "row 2: value 3 .* expected text"),
+        ("regex", "(", "line 2, column 'value': value '.' is not a regular expression"),
+        ("words", [3, 2], "line 2, column 'value': value .* expected .least, most."),
+        ("words", [True, 2], "line 2, column 'value': .0. True: expected a whole number"),
+        ("contains", "ab", "line 2, column 'value': 'ab' where a value was expected"),
+        ("equals", 3.0, "line 2, column 'value': 3.0: expected text"),
     )
     for rule, value, message in wrong:
         bad = write(tmp_path / "f.jsonl", [rows[0], {"prompt": "p", "rule": rule, "value": value}])
         with pytest.raises(ConfigError, match=message):
             from_local("followeval", bad)
     bad = write(tmp_path / "f.jsonl", [{"prompt": "p", "rule": "regexp", "value": "a"}])
-    with pytest.raises(UnknownNameError, match="unknown rule 'regexp'; did you mean 'regex'"):
+    with pytest.raises(
+        ConfigError, match="column 'rule': unknown rule 'regexp'; did you mean 'regex'"
+    ):
         from_local("followeval", bad)
 
 
@@ -234,7 +238,7 @@ def test_xstest_gives_both_rates(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="task of xstest"):
         from_local("xstest", path)
     path.write_text("prompt,label\nHow?,maybe\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="row 1: label 'maybe'"):
+    with pytest.raises(ConfigError, match="line 2, column 'label': 'maybe': expected one of"):
         from_local("xstest", path, task="safe")
 
 
@@ -242,21 +246,21 @@ def test_files_that_cannot_be_read_say_where(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     for text, message in (
         ('{"prompt": "a", "answer": "f()"}\n{"prompt": "b"}\n', r"line 2: no column 'answer'"),
-        ('{"prompt": "a", "answer": "f()"}\n\n{oops\n', r"line 3: not JSON"),
-        ("[1]\n", r"line 1: '\[1\]\\n' is not a JSON object"),
+        ('{"prompt": "a", "answer": "f()"}\n\n{oops\n', r"line 3, column 2: not JSON"),
+        ("[1]\n", r"line 1: a list is not a JSON object"),
         ("", "no rows"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=message):
             from_local("toolbench", path)
     path.write_bytes(b'{"prompt": "\xff"}')
-    with pytest.raises(ConfigError, match="not UTF-8"):
+    with pytest.raises(ConfigError, match="line 1, column 13: byte 0xff is not UTF-8"):
         from_local("toolbench", path)
     table = tmp_path / "t.csv"
     table.write_text("prompt,answer\na,f()\nb,g(),c\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="line 3: the header has 2 columns"):
+    with pytest.raises(ConfigError, match="line 3: 3 cells where the header has 2"):
         from_local("toolbench", table)
-    with pytest.raises(ConfigError, match="no such file"):
+    with pytest.raises(ConfigError, match=r"absent\.jsonl: no such file"):
         from_local("toolbench", tmp_path / "absent.jsonl")
 
 
@@ -279,7 +283,9 @@ def test_code_items_are_run_where_that_is_allowed(tmp_path: Path) -> None:
     assert scores("humaneval", path, replies, allow_code=True) == [1.0, 0.0]
     path = write(tmp_path / "m.jsonl", [{"text": "One.", "test_list": ["assert f() == 1"]}])
     assert scores("mbpp", path, ["def f():\n    return 1"], allow_code=True) == [1.0]
-    with pytest.raises(ConfigError, match="row 1: test_list 'x' is no list"):
+    with pytest.raises(
+        ConfigError, match="line 1, column 'test_list': 'x' where a value was expected"
+    ):
         from_local(
             "mbpp", write(tmp_path / "m.jsonl", [{"text": "a", "test_list": "x"}]), allow_code=True
         )

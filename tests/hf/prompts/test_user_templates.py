@@ -114,11 +114,11 @@ def _slot(**table: Any) -> dict[str, Any]:
 
 
 BAD: dict[str, tuple[Any, str]] = {
-    "no JSON": ("{'id': 1}", "no JSON"),
-    "no object": ([1], "a template is a JSON object"),
+    "no JSON": ("{'id': 1}", "line 3, column 2: not JSON"),
+    "no object": ([1], "a list is not a JSON object"),
     "not a number of JSON": ('{"id": NaN}', "NaN"),
-    "half a pair": ('{"id": "\\ud800"}', "no JSON"),
-    "huge number": ('{"id": 1' + "0" * 5000 + "}", "no JSON"),
+    "half a pair": ('{"id": "\\ud800"}', "column 'id': half of a surrogate pair"),
+    "huge number": ('{"id": 1' + "0" * 5000 + "}", "not JSON"),
     "twice": ('{"id": "a", "id": "b"}', "'id' is given twice"),
     "unknown key": (_with(answr="x"), "unknown field 'answr'; did you mean 'answer'?"),
     "missing": ({"id": "math/a", "capability": "math"}, "text is missing"),
@@ -185,7 +185,7 @@ def test_bad_line(name: str, tmp_path: Path) -> None:
     bad, message = BAD[name]
     with pytest.raises(ConfigError, match=re.escape(message)) as caught:
         _load(tmp_path, GOOD, "", bad)
-    assert str(caught.value).startswith(f"{tmp_path / 'mine.jsonl'}:3: ")
+    assert str(caught.value).startswith(f"{tmp_path / 'mine.jsonl'}, line 3")
 
 
 def test_no_templates(tmp_path: Path) -> None:

@@ -35,6 +35,30 @@ def test_a_card_comes_back_as_it_was_written(suffix: str, tmp_path: Path) -> Non
     assert load_card(tmp_path / f"card.{suffix}") == card
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_card_with_a_byte_order_mark(encoding: str, tmp_path: Path) -> None:
+    from readsim_hf.requirement.card import TaskCard, load_card, save_card
+
+    card = TaskCard("Écrire: court", "007", "exact")
+    for name in ("card.toml", "card.yaml"):
+        save_card(card, str(tmp_path / name))
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_bytes(text.replace("\n", "\r\n").encode(encoding))
+        assert load_card(str(tmp_path / name)) == card
+
+
+def test_a_field_of_a_card_is_given_once(tmp_path: Path) -> None:
+    for name, text in (
+        ("card.yaml", "format: a\nformat: b\n"),
+        ("card.toml", CARD + 'format = "b"'),
+    ):
+        with pytest.raises(
+            ConfigError, match=r"task card .*, line \d+.*: not (YAML|TOML)"
+        ) as caught:
+            load(text, tmp_path / name)
+        assert str(caught.value).count(str(tmp_path)) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

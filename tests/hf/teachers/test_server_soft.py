@@ -112,7 +112,7 @@ def test_the_token_drawn_beside_the_likeliest_goes_to_the_tail() -> None:
         assert reply.ids.tolist() == [9, 9]
         assert reply.top.ids.tolist() == [[2, 30], [9, 1]]
         assert reply.top.logp.tolist() == [[-0.5, -1.5], [-0.25, -2.5]]
-        assert (reply.text, reply.finish, reply.ended) == ("x", "length", False)
+        assert (reply.text, reply.finish, reply.end) == ("x", "length", "cut")
     for bad, words in (
         (body({"token_id:9": -0.1}), "2 finite ones at least"),
         (body(inside | {"token_id:1": float("nan")}), "2 finite ones"),

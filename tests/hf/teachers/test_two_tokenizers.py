@@ -53,7 +53,7 @@ def other_pair(**changes: Any) -> Any:
 
 def speaking(monkeypatch: pytest.MonkeyPatch, *replies: str) -> None:
     """A teacher that says these, in turn; the second one is cut at the length limit."""
-    from readsim_hf.teachers import teacher
+    from readsim_hf.teachers import judging, teacher
 
     count = 0
 
@@ -69,7 +69,7 @@ def speaking(monkeypatch: pytest.MonkeyPatch, *replies: str) -> None:
 
     char_pair_tokenizer = char_pair().teacher_tokenizer
     monkeypatch.setattr(teacher, "generate", say)
-    monkeypatch.setattr(teacher.Teacher, "_accepts", lambda *_: True)
+    monkeypatch.setattr(judging.Judge, "__call__", lambda *_: judging.Judgement(None, None))
 
 
 @pytest.mark.parametrize("method", ["resp-sft", "cot-sft"])

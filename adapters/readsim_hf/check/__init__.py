@@ -1,0 +1,1 @@
+"""A preflight: what is wrong with a run, said before money is spent."""

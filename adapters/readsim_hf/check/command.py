@@ -1,0 +1,56 @@
+"""What `readsim distill` does of a preflight: all of it with `--check`, the free part before each run."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from readsim.errors import TrainingError
+from readsim_hf.check.answers import PROMPTS
+from readsim_hf.check.preflight import FreeCheck, free_check, paid_check, save_check
+from readsim_hf.check.show import (
+    say,
+    show_cost,
+    show_failures,
+    show_free,
+    show_paid,
+    show_short,
+)
+from readsim_hf.components import Components
+from readsim_hf.config import RunConfig
+
+
+def check_before(console: Console, parts: Components) -> FreeCheck:
+    """The free part, in two lines. TrainingError where it fails: the run does not start."""
+    free = free_check(parts)
+    show_short(console, free)
+    if free.failures:
+        more = len(free.failures) - 1
+        raise TrainingError(
+            f"the check before the run failed: {free.failures[0]}"
+            + (f"; and {more} more" if more else "")
+            + "; `readsim distill --check` shows the tokens"
+        )
+    return free
+
+
+def check_all(
+    console: Console, parts: Components, config: RunConfig, path: Path, many: int = PROMPTS
+) -> bool:
+    """Everything, shown and written to `path`; whether all holds. Where the free part fails, the teacher is
+    not asked."""
+    free = free_check(parts)
+    show_free(console, free)
+    paid = None
+    if free.failures:
+        say(console, "the teacher is not asked")
+    else:
+        show_cost(console, parts, many)
+        paid = paid_check(parts, config, many)
+        show_paid(console, paid)
+        for line in paid.warnings:
+            say(console, f"warning: {line}")
+    failures = [*free.failures, *(paid.failures if paid is not None else ())]
+    save_check(path, parts.identity, free, paid)
+    show_failures(Console(stderr=True), failures)
+    say(console, f"{'check failed' if failures else 'all checks hold'}; the whole is in {path}")
+    return not failures

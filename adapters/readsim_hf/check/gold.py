@@ -1,0 +1,97 @@
+"""Prompts of a run with gold replies, as the examples that training would make of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readsim.streams import generator
+from readsim_hf.components import Components
+from readsim_hf.prompts.library import Form
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.base import AnyTeacher
+from readsim_hf.teachers.encoding import bare_ids, encode
+from readsim_hf.teachers.ids import as_ids
+from readsim_hf.teachers.record import TeacherRecord
+from readsim_hf.teachers.router import Router
+from readsim_hf.token_estimate import gold_reply
+from readsim_hf.training.batch import Example
+
+MADE_UP = "yes"  # what is said to a prompt without a gold answer
+TRIES = 20  # prompts of a capability that are looked at for one that can be trained on
+
+
+@dataclass(frozen=True)
+class _Gold:
+    """The run's teacher, but for what it says: the gold reply, at no cost."""
+
+    teacher: AnyTeacher
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.teacher, name)
+
+    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+        return [self._record(prompt) for prompt in prompts]
+
+    def _record(self, prompt: Prompt) -> TeacherRecord:
+        teacher, tokenizer = self.teacher, self.teacher.tokenizer
+        said = as_ids([*bare_ids(tokenizer, said_to(teacher, prompt)), self.end])
+        return TeacherRecord(
+            prompt.capability, sent_by(teacher, prompt), said, teacher.span(said), None
+        )
+
+    @property
+    def end(self) -> int:
+        """What ends a gold reply: the tokenizer's end token, where the teacher ends at it."""
+        own, ends = self.teacher.tokenizer.eos_token_id, self.teacher.ends
+        return int(own) if own in ends else ends[0]
+
+
+def said_to(teacher: AnyTeacher, prompt: Prompt) -> str:
+    """The gold reply in the form that is asked for."""
+    asked = prompt if prompt.answer is not None else replace(prompt, answer=MADE_UP)
+    return gold_reply(asked, teacher.signal.form, teacher.style.mark)
+
+
+def sent_by(teacher: AnyTeacher, prompt: Prompt) -> NDArray[np.int32]:
+    """The prompt in the tokens of the teacher's records."""
+    if not isinstance(teacher, Router):
+        return teacher.encode(prompt)
+    return as_ids(encode(teacher.tokenizer, teacher.style.ask(prompt, teacher.signal.form)))
+
+
+class Trained(NamedTuple):
+    """A prompt, in which form the student is asked, and the example that training makes of it."""
+
+    prompt: Prompt
+    form: Form
+    example: Example
+
+
+def trained_on(parts: Components, many: int) -> list[Trained]:
+    """Examples of `many` prompts, of each capability in turn, made as in a run from gold replies.
+
+    Fewer where few prompts can be trained on; nothing is asked of the teacher.
+    """
+    gold = cast(Any, _Gold(parts.teacher))
+    replies = replace(parts, teacher=gold, on_policy=0.0).feed(0, lambda: parts.pair.student)
+    ask, cut = replies.teacher.ask, replies.cut
+    signal, style = parts.teacher.signal, parts.teacher.style
+    out: list[Trained] = []
+    for place in range(many):
+        capability = parts.library.capabilities[place % len(parts.library.capabilities)]
+        templates = parts.library.templates[capability]
+        for index in range(TRIES):
+            template = templates[(place + index) % len(templates)]
+            prompt = template.make(generator(0, "data", place, index))
+            (record,) = ask([prompt])
+            records = [] if record is None else [record] if cut is None else cut(prompt, record)
+            pieces = signal.pieces(style, said_to(parts.teacher, prompt))
+            forms: list[Form] = [piece.form for piece in pieces] or [signal.form]
+            if records:
+                made = [Example(r, r.supervised) for r in records]
+                out += [Trained(prompt, f, e) for f, e in zip(forms, made, strict=True)]
+                break
+    return out

@@ -1,0 +1,156 @@
+"""The preflight of a run: the free part, which starts every run, and the part that asks the teacher."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from readsim.errors import ReadsimError
+from readsim.tree_file import write_atomic
+from readsim_hf.check.answers import WEAK, Answers, ask_teacher, first_prompts
+from readsim_hf.check.gold import trained_on
+from readsim_hf.check.prompts import View, views
+from readsim_hf.check.self_loss import SelfLoss, self_loss
+from readsim_hf.check.served import Compared, compare_served
+from readsim_hf.components import Components
+from readsim_hf.config import RunConfig
+from readsim_hf.training.saved import writing
+
+PROMPTS = 3  # shown side by side
+
+
+@dataclass(frozen=True)
+class FreeCheck:
+    """What can be checked without asking the teacher."""
+
+    views: Sequence[View]
+    loss: SelfLoss | None
+    problem: str  # why there is no loss
+
+    @property
+    def failures(self) -> list[str]:
+        """One line for each check that failed."""
+        out = []
+        if not self.views:
+            out.append("prompts: none of the first prompts of a capability can be trained on")
+        for view in self.views:
+            what = f"{view.template}"
+            if not view.same_ids:
+                out.append(f"ids: {what}: {_first_difference(view)}")
+            if not view.aligned:
+                out.append(
+                    f"labels: {what}: trained are {view.trained!r}, the signal supervises {view.spanned!r}, "
+                    "or a label does not stand where the next token is read"
+                )
+        if self.loss is None:
+            out += [f"self-loss: {self.problem}"] if self.problem else []
+        elif not self.loss.ok:
+            out.append(
+                f"self-loss: the student against itself loses {self.loss.loss:.3g} nats a token "
+                f"({self.loss.objective}), bound {self.loss.bound:g}: labels, mask or padding are wrong"
+            )
+        return out
+
+    def table(self) -> dict[str, Any]:
+        """Plain data."""
+        loss = None if self.loss is None else {**asdict(self.loss), "ok": self.loss.ok}
+        return {
+            "prompts": [view.table() for view in self.views],
+            "self_loss": loss,
+            "failures": self.failures,
+        }
+
+
+def _first_difference(view: View) -> str:
+    """In words, where a probe and training part."""
+    trained, probe = view.student, view.probe
+    at = next(
+        (n for n, (a, b) in enumerate(zip(trained, probe, strict=False)) if a != b),
+        min(len(trained), len(probe)),
+    )
+    return (
+        f"training reads {len(trained)} tokens before a reply, a probe of the prompt sends {len(probe)}; "
+        f"they differ from token {at} on (training {trained[at : at + 4]}, probe {probe[at : at + 4]})"
+    )
+
+
+def free_check(parts: Components) -> FreeCheck:
+    """Ids, labels and self-loss on a few prompts with gold replies: no token of the teacher's."""
+    trained = trained_on(parts, PROMPTS)
+    if not trained:
+        return FreeCheck([], None, "")
+    seen = views(parts, trained)
+    try:
+        return FreeCheck(seen, self_loss(parts, [t.example for t in trained]), "")
+    except ReadsimError as error:
+        return FreeCheck(seen, None, str(error))
+
+
+@dataclass(frozen=True)
+class PaidCheck:
+    """What the teacher said. `cost`: tokens that were paid for, replies that the cache had before."""
+
+    answers: dict[str, Answers]
+    served: Sequence[Compared]
+    cost: dict[str, int]
+
+    @property
+    def failures(self) -> list[str]:
+        """One line for each check that failed."""
+        return [f"agreement: {line}" for one in self.served for line in one.failures]
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line for each capability in which the teacher is weak."""
+        return [
+            f"the teacher is right on {a.right} of {a.judged} {name} prompts "
+            f"({100 * a.right / a.judged:.0f} %): the student learns its mistakes too"
+            for name, a in self.answers.items()
+            if a.judged and a.right < WEAK * a.judged
+        ]
+
+    def table(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "accuracy": {name: answers.table() for name, answers in self.answers.items()},
+            "served": [one.table() for one in self.served],
+            "cost": self.cost,
+            "failures": self.failures,
+            "warnings": self.warnings,
+        }
+
+
+def paid_check(parts: Components, config: RunConfig, many: int) -> PaidCheck:
+    """Ask the first `many` prompts of each capability, as the run will; compare served teachers."""
+    parts.open_cache()
+    prompts = first_prompts(parts, config.seed, many)
+    before = asdict(parts.teacher.counts)
+    answers = ask_teacher(parts, prompts)
+    after = asdict(parts.teacher.counts)
+    spent = {k: after[k] - before[k] for k in ("prompt_tokens", "generated_tokens", "cached")}
+    served = compare_served(parts, config.pair, [p for some in prompts.values() for p in some])
+    for one in served:
+        spent["prompt_tokens"] += one.cost[0]
+        spent["generated_tokens"] += one.cost[1]
+    return PaidCheck(answers, served, spent)
+
+
+def save_check(path: Path, identity: str, free: FreeCheck, paid: PaidCheck | None) -> None:
+    """As JSON at `path`. What the teacher said in an earlier check of the same identity is kept.
+
+    RunLogError where it cannot be written.
+    """
+    table: dict[str, Any] = {"identity": identity, "free": free.table()}
+    if paid is not None:
+        table["teacher"] = paid.table()
+    else:
+        try:
+            old = json.loads(path.read_text(encoding="utf-8"))
+            if old["identity"] == identity and "teacher" in old:
+                table["teacher"] = old["teacher"]
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # there is none
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, json.dumps(table, indent=1).encode())

@@ -1,0 +1,155 @@
+"""`readsim replies`."""
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from readsim.errors import ConfigError, ReadsimError, unknown
+from readsim_hf.cli.options import Text, need_extra
+
+if TYPE_CHECKING:
+    from readsim_hf.teachers.heard import Heard, Kept
+
+SUFFIXES = (".sqlite", ".db")
+
+
+def replies(
+    where: Annotated[Path, typer.Argument(help="File of teacher replies, or folder of a run.")],
+    show: Annotated[int, typer.Option(min=0, help="Replies to show, with their prompts.")] = 0,
+    capability: Annotated[Text, typer.Option(help="Only replies for this capability.")] = None,
+    rejected: Annotated[
+        bool, typer.Option("--rejected", help="Only replies that are not trained on.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object.")] = False,
+) -> None:
+    """Show what teachers have said: how much, why it ended, what is rejected, and examples."""
+    need_extra()
+    console, shown = Console(), []
+    for path in _files(where):
+        try:
+            kept = _read(path)
+        except ReadsimError as error:
+            if path == where:
+                raise
+            Console(stderr=True).print(f"warning: {error}", markup=False, highlight=False)
+            continue
+        some = _chosen(kept.heard, capability, rejected)
+        if as_json:
+            shown.append(_document(path, kept, some, show))
+        else:
+            _print(console, path, kept, some, show)
+    if as_json:
+        typer.echo(json.dumps({"files": shown}, indent=1))
+
+
+def _files(where: Path) -> list[Path]:
+    """ConfigError where there is none."""
+    if where.is_file():
+        return [where]
+    if not where.is_dir():
+        raise ConfigError(f"{where}: there is no such file or folder of teacher replies")
+    found = sorted(p for p in where.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+    if not found:
+        raise ConfigError(f"{where}: no file of teacher replies ({', '.join(SUFFIXES)}) is in it")
+    return found
+
+
+def _read(path: Path) -> "Kept":
+    from readsim_hf.teachers.heard import kept_in
+
+    if not path.stat().st_size:  # opening it as a cache would make it one
+        raise ConfigError(f"{path} is empty: no teacher's reply was kept in it")
+    return kept_in(path)
+
+
+def _chosen(heard: list["Heard"], capability: str | None, rejected: bool) -> list["Heard"]:
+    """UnknownNameError for a capability that nothing was asked of."""
+    known = sorted({h.capability for h in heard})
+    if capability is not None and capability not in known:
+        raise unknown("capability", capability, known)
+    return [
+        h
+        for h in heard
+        if (capability is None or h.capability == capability) and not (rejected and h.kept)
+    ]
+
+
+def _rows(some: list["Heard"]) -> list[dict[str, Any]]:
+    """One a template, in the order of their names."""
+    out = []
+    for capability, template in sorted({(h.capability, h.template) for h in some}):
+        own = [h for h in some if (h.capability, h.template) == (capability, template)]
+        out.append({"capability": capability, "template": template, **_sums(own)})
+    return out
+
+
+def _sums(own: list["Heard"]) -> dict[str, Any]:
+    judged = [h.right for h in own if h.right is not None]
+    return {
+        "replies": len(own),
+        "finish": dict(Counter(h.finish for h in own)),
+        "rejected": dict(Counter(h.reason for h in own if h.reason is not None)),
+        "right": sum(judged),
+        "judged": len(judged),
+        "prompt_tokens": sum(h.prompt_tokens for h in own),
+        "reply_tokens": sum(h.reply_tokens for h in own),
+    }
+
+
+def _document(path: Path, kept: "Kept", some: list["Heard"], show: int) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "teachers": sorted({h.teacher for h in some}),
+        **_sums(some),
+        "without_text": kept.without_text,
+        "damaged": kept.damaged,
+        "templates": _rows(some),
+        "examples": [{**asdict(h), "reason": h.reason, "right": h.right} for h in some[:show]],
+    }
+
+
+def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show: int) -> None:
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    names = ("capability", "template", "replies", "ended", "rejected", "right")
+    counted = ("prompt tokens", "reply tokens")
+    table = Table(*(Column(name, overflow="fold") for name in (*names, *counted)))
+    whole = {"capability": "all", "template": "", **_sums(some)}
+    for row in (*_rows(some), whole):
+        table.add_row(
+            *(row["capability"], row["template"], str(row["replies"])),
+            *(_counted(row["finish"]), _counted(row["rejected"]) or "0"),
+            f"{row['right']} of {row['judged']}" if row["judged"] else "",
+            *(str(row["prompt_tokens"]), str(row["reply_tokens"])),
+        )
+    say(f"{path}:")
+    if some:
+        console.print(table)
+    else:
+        say("no such reply")
+    if kept.without_text:
+        say(
+            f"{kept.without_text} more replies were kept by an older readsim, in token ids alone: a run that "
+            "uses them again writes their text"
+        )
+    if kept.damaged:
+        say(f"{kept.damaged} entries are damaged: a run asks for them again")
+    for one in some[:show]:
+        why = "trained on" if one.kept else f"rejected ({one.reason})"
+        gold = "" if one.gold is None else f"; gold {one.gold!r}"
+        say(f"\n{one.template}, {one.signal}: {why}, ended by {one.finish}{gold}")
+        say(f"  prompt:  {one.prompt!r}")
+        say(f"  reply:   {one.reply!r}")
+        if one.kept:
+            say(f"  trained: {one.supervised!r}")
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items())

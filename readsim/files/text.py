@@ -1,0 +1,97 @@
+"""A file's bytes to text: unpacked by content, decoded by its byte order mark, or refused."""
+
+import codecs
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+from readsim.errors import ConfigError
+
+AnyPath = str | os.PathLike[str]
+
+_MARKS = (  # the first of these that fits: the mark of UTF-32 starts with that of UTF-16
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_GZIP = b"\x1f\x8b"
+_NO_TEXT = (
+    (b"PAR1", "a Parquet file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"PK\x03\x04", "a zip archive or an Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (b"%PDF", "a PDF file"),
+    (b"\x93NUMPY", "a NumPy file"),
+)
+
+
+def read_text(path: AnyPath) -> str:
+    """The text of a file, with its line ends as they are.
+
+    It may be packed with gzip (seen by its content, whatever its name is) and may start with a byte order
+    mark of UTF-8, UTF-16 or UTF-32; without one it is UTF-8. Raises ConfigError naming the file, and line
+    and column where one byte is at fault.
+    """
+    path = Path(path)
+    if path.is_dir() or not path.exists():
+        raise ConfigError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if data.startswith(_GZIP):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ConfigError(f"{path}: a damaged gzip file ({error})") from error
+    for sign, what in _NO_TEXT:
+        if data.startswith(sign):
+            raise ConfigError(f"{path}: {what}, not text: export its rows as CSV or JSON lines")
+    return _decode(data, path)
+
+
+def suffix_of(path: AnyPath) -> str:
+    """The suffix that tells the format, in small letters: `.csv` of `rows.CSV.gz`."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def _decode(data: bytes, path: Path) -> str:
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and _looks_wide(data):
+        raise ConfigError(
+            f"{path}, line 1: looks like UTF-16 without a byte order mark: save the file as UTF-8"
+        )
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(encoding, errors="replace")
+        wrong = (
+            f"byte 0x{data[error.start]:02x} is not {encoding.removesuffix('-sig').upper()} text"
+        )
+        raise ConfigError(f"{place_in(path, before)}: {wrong}: save the file as UTF-8") from error
+    if (at := text.find("\0")) >= 0:
+        raise ConfigError(
+            f"{place_in(path, text[:at])}: a NUL byte: the file is damaged or no text"
+        )
+    return text
+
+
+def _looks_wide(data: bytes) -> bool:
+    """Whether every second byte of the start is NUL, as in UTF-16 of English text."""
+    start = data[: min(len(data), 64) // 2 * 2]
+    return len(start) >= 4 and any(start[::2]) != any(start[1::2])
+
+
+def place_in(path: Path, before: str) -> str:
+    """`path, line 3, column 7` of the character that comes after the text `before`."""
+    start = before.rfind("\n")  # -1 on the first line
+    return f"{path}, line {before.count(chr(10)) + 1}, column {len(before) - start}"
