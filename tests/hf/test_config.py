@@ -200,8 +200,9 @@ def test_the_command_line_lets_code_run(
 ) -> None:
     import readsim_hf.distill
 
-    def seen(*_: Any, **given: Any) -> None:
+    def seen(*_: Any, **given: Any) -> bool:
         print(repr(given["allow_code"]))
+        return True
 
     monkeypatch.setattr(readsim_hf.distill, "distill", seen)
     assert call(capsys, "distill", *option)[:2] == (0, f"{word!r}\n")
