@@ -24,6 +24,7 @@ from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
 from readsim_hf.training.divergence import Divergence, norm_of
@@ -275,22 +276,31 @@ class HFBackend:
         self.student.put(weights, moments)
 
 
-def make_backend(config: RunConfig | Path | str | None = None, **settings: Any) -> HFBackend:
+def make_backend(
+    config: RunConfig | Path | str | None = None,
+    *,
+    allow_code: AllowCode = False,
+    **settings: Any,
+) -> HFBackend:
     """Real distillation as a backend: `readsim.make_env(backend=make_backend(...), task="average")`.
 
     config    a RunConfig, a TOML file of settings, or the name of a shipped one; None: the pair nano
     settings  fields of RunConfig, which go over those of a file: `budget="20k"`, `method="logit-kd"`,
               `pair="smollm2"` or `pair={"teacher": ..., "student": ...}`
+    allow_code   lets benchmarks run code that the model writes (`readsim_hf.probes.sandbox`); a file
+              cannot say so
 
     Loads the models. Raises ConfigError naming the field of a setting that is not right.
     """
     if isinstance(config, RunConfig):
-        if settings:
-            raise ConfigError(f"settings {sorted(settings)}: put them into the RunConfig")
+        if settings or allow_code:
+            given = sorted([*settings, *(["allow_code"] if allow_code else [])])
+            raise ConfigError(f"settings {given}: put them into the RunConfig")
         chosen = config
     else:
         if isinstance(settings.get("pair"), str):
             settings["pair"] = {"name": settings["pair"]}
-        chosen = resolve_config(None if config is None else Path(config), settings)
+        file = None if config is None else Path(config)
+        chosen = resolve_config(file, settings, allow_code=allow_code)
     pair = load_pair(**asdict(chosen.pair), server=chosen.server)
     return HFBackend(build_components(chosen, pair), chosen.budget)

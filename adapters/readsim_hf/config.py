@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,6 +18,7 @@ from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.models.quantised import QUANTISED
+from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
 from readsim_hf.teachers.connection import ServerSettings
@@ -147,10 +148,11 @@ class ProbeConfig:
 
     A capability with `benchmarks` is measured by these, the others by generated items, which ask for
     the final answer only or, with `form = "rationale"` ("equations", "plan"), for what leads there
-    first: the same for all runs that are compared, whatever signal they train on. `allow_code`
-    lets benchmarks run model-written code in a limited subprocess. `truncate` cuts items that are too
-    long for the model on the left; without it they are an error. `samples` replies of each capability
-    are kept at each decision, in the run log and for TensorBoard and its like; 0 keeps none.
+    first: the same for all runs that are compared, whatever signal they train on. `truncate` cuts
+    items that are too long for the model on the left; without it they are an error. `samples` replies
+    of each capability are kept at each decision, in the run log and for TensorBoard and its like; 0 keeps
+    none. `allow_code` lets benchmarks run model-written code (see `readsim_hf.probes.sandbox`): no table
+    of settings can say so, only --allow-code and an argument of that name in Python.
     """
 
     __pydantic_config__ = _STRICT
@@ -163,7 +165,7 @@ class ProbeConfig:
     batch_size: int = 128
     truncate: bool = False
     benchmarks: tuple[BenchmarkConfig, ...] = ()
-    allow_code: bool = False
+    allow_code: AllowCode = False
     samples: int = 2
 
     def __post_init__(self) -> None:
@@ -173,6 +175,8 @@ class ProbeConfig:
         for name in ("max_new_tokens", "batch_size"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: at least 1")
+        if self.allow_code not in (False, True, "unwalled"):
+            raise ConfigError(f"allow_code = {self.allow_code!r}: True, False or 'unwalled'")
 
 
 @dataclass(frozen=True)
@@ -245,27 +249,40 @@ class RunConfig:
             raise ConfigError(f"on_policy = {self.on_policy!r}: a share between 0 and 1")
 
     @classmethod
-    def of(cls, *tables: Mapping[str, Any]) -> Self:
+    def of(cls, *tables: Mapping[str, Any], allow_code: AllowCode = False) -> Self:
         """From tables, the later ones over the earlier ones, key by key.
 
         A method replaces an earlier signal and objective, and these an earlier method. `budget` may be
         text such as "200k". Raises ConfigError naming the field, the value and what is accepted; an
-        unknown field is an error.
+        unknown field is an error, and so is a table that allows model-written code.
         """
         merged: dict[str, Any] = {}
         for table in tables:
+            _refuse_permission(table)
             merged = merge(without_replaced(merged, table), table)
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
         try:
-            return TypeAdapter(cls).validate_json(json.dumps(merged, default=plain_value))
+            made = TypeAdapter(cls).validate_json(json.dumps(merged, default=plain_value))
         except ValidationError as error:
             raise ConfigError("; ".join(explain(cls, e) for e in error.errors())) from error
+        return replace(made, probes=replace(made.probes, allow_code=allow_code))
 
     def table(self) -> dict[str, Any]:
-        """As TOML-able data: what is None is left out."""
+        """As TOML-able data: what is None is left out, and so is `probes.allow_code`."""
         table: dict[str, Any] = without_none(asdict(self))
+        del table["probes"]["allow_code"]
         return table
+
+
+def _refuse_permission(table: Mapping[str, Any], source: str = "settings") -> None:
+    probes = table.get("probes")
+    if isinstance(probes, Mapping) and probes.get("allow_code", False) is not False:
+        raise ConfigError(
+            f"probes.allow_code = {json.dumps(probes['allow_code'], default=repr)}: {source} cannot "
+            "let code that a model wrote run; say --allow-code on the command line (an argument "
+            "allow_code=True in Python)"
+        )
 
 
 def config_names() -> list[str]:
@@ -291,10 +308,17 @@ def preset_table(pair: str | None) -> dict[str, Any]:
 
 
 def resolve_config(
-    file: AnyPath | None, options: Mapping[str, Any], cache: Path | None = None
+    file: AnyPath | None,
+    options: Mapping[str, Any],
+    cache: Path | None = None,
+    allow_code: AllowCode = False,
 ) -> RunConfig:
-    """The preset of the pair, then the file, then the options; `cache` where these name none."""
+    """The preset of the pair, then the file, then the options; `cache` where these name none.
+
+    `allow_code` is whoever calls that says so, never the file.
+    """
     table = read_table(file) if file is not None else {}
+    _refuse_permission(table, f"the settings in {file}")
     in_file = table.get("pair", {})
     pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
     named: dict[str, Any] = {}
@@ -302,7 +326,7 @@ def resolve_config(
         named = preset_table(str(pair.setdefault("name", "nano")))
         named["pair"] = {"name": pair["name"]}
     below = {"data": {"cache": str(cache)}} if cache is not None else {}
-    return RunConfig.of(below, named, table, options)
+    return RunConfig.of(below, named, table, options, allow_code=allow_code)
 
 
 def run_name(config: RunConfig) -> str:

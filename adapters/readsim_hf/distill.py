@@ -30,6 +30,7 @@ from readsim_hf.distributed_run import join, led, work
 from readsim_hf.identify import identify
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
+from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.progress import ProgressDisplay
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import (
@@ -78,6 +79,7 @@ def distill(
     log_to: Sequence[str] = (),
     dry_run: bool = False,
     check: int = 0,
+    allow_code: AllowCode = False,
 ) -> bool:
     """Run, or with `resume` continue, the run that the settings describe; results are in `out`.
 
@@ -87,7 +89,7 @@ def distill(
     Started as one of several processes, this one drives them or follows.
     """
     with said_once():
-        config = resolve_config(file, options, out / "teacher.sqlite")
+        config = resolve_config(file, options, out / "teacher.sqlite", allow_code)
         torch.set_num_threads(config.threads)
         processes = join(config)
     with processes or nullcontext():

@@ -25,6 +25,7 @@ def manifest_of(
     left = ("cache", "templates", "capabilities")  # of no effect, or seen in "templates" below
     data = {k: v for k, v in table["data"].items() if k not in left}
     probes = {k: v for k, v in table["probes"].items() if k not in ("batch_size", "samples")}
+    probes["allow_code"] = bool(config.probes.allow_code)
     probes["benchmarks"] = [
         {k: file_digest(Path(v)) if k == "shots_from" else v for k, v in b.items() if k != "path"}
         for b in probes["benchmarks"]  # their items are in the splits' digests

@@ -139,12 +139,73 @@ FULL: dict[str, Any] = {
     "data": {"templates": ["x.jsonl", "y.jsonl"], "cap": 0.5, "curriculum": "reversed"},
     "probes": {
         "benchmarks": [{"name": "gsm8k", "path": "x"}, {"name": "b", "path": "y", "shots": 2}],
-        "allow_code": True,
     },
     "task": {"math": 0.75, "code": 0.25},
     "allocator_settings": {"pool": 12, "names": ["a"]},
     "seed": 2**40,
 }
+
+
+@pytest.mark.parametrize("value", ["true", '"unwalled"', "1", '"yes"', "[]"])
+@pytest.mark.parametrize("command", ["distill", "plan"])
+def test_a_file_of_settings_cannot_let_code_run(
+    tmp_path: Path, value: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(f"[probes]\nallow_code = {value}\n")
+    for more in ((), ("--allow-code",)):
+        code, _, err = call(capsys, command, "--config", str(file), *more)
+        assert code != 0
+        (line,) = err.strip().splitlines()
+        assert line.startswith(
+            f"error: probes.allow_code = {value}: the settings in {file} cannot let"
+        )
+        assert "--allow-code" in line
+
+
+def test_permission_to_run_code_is_an_argument_and_no_setting(tmp_path: Path) -> None:
+    from readsim_hf import make_backend
+    from readsim_hf.config import RunConfig, resolve_config
+
+    file = tmp_path / "run.toml"
+    file.write_text(
+        "[probes]\nallow_code = false\n"
+    )  # as older runs wrote it: that permits nothing
+    for word in (False, True, "unwalled"):
+        config = resolve_config(file, {}, allow_code=word)
+        assert config.probes.allow_code == word
+        assert "allow_code" not in config.table()["probes"]  # nor in what a run writes of itself
+        assert RunConfig.of(config.table(), allow_code=word) == config
+    with pytest.raises(ConfigError, match="an argument allow_code=True"):
+        RunConfig.of({"probes": {"allow_code": True}})
+    with pytest.raises(ConfigError, match=r"settings cannot let code that a model wrote run"):
+        make_backend(probes={"allow_code": True})
+    with pytest.raises(
+        ConfigError, match=r"settings \['allow_code'\]: put them into the RunConfig"
+    ):
+        make_backend(RunConfig(), allow_code=True)
+    with pytest.raises(ConfigError, match="allow_code = 'yes': True, False or 'unwalled'"):
+        RunConfig.of({}, allow_code="yes")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [((), False), (("--allow-code",), True), (("--allow-code-unwalled",), "unwalled")],
+)
+def test_the_command_line_lets_code_run(
+    option: tuple[str, ...],
+    word: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import readsim_hf.distill
+
+    def seen(*_: Any, **given: Any) -> bool:
+        print(repr(given["allow_code"]))
+        return True
+
+    monkeypatch.setattr(readsim_hf.distill, "distill", seen)
+    assert call(capsys, "distill", *option)[:2] == (0, f"{word!r}\n")
 
 
 @pytest.mark.parametrize("settings", [{}, FULL, {"task": "math", "budget": "1.5k"}])

@@ -49,6 +49,7 @@ def distill(
         log_to=trackers,
         dry_run=dry_run,
         check=check_prompts if check else 0,
+        allow_code=chosen.allow_code,
     )
     if not holds:
         raise typer.Exit(1)

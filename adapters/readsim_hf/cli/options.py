@@ -12,6 +12,7 @@ from readsim.cli.common import parse_list
 from readsim.errors import ConfigError
 from readsim.worlds.task import parse_task
 from readsim_hf.dependencies import missing_dependencies
+from readsim_hf.probes.sandbox import AllowCode
 
 Text = str | None
 
@@ -25,10 +26,12 @@ def need_extra() -> None:
 
 
 class Chosen(NamedTuple):
-    """The TOML file, and what the options said, as a nested table of settings."""
+    """The TOML file, what the options said, as a nested table of settings, and whether they allow
+    model-written code to run, which no setting does."""
 
     file: Path | None
     table: dict[str, Any]
+    allow_code: AllowCode = False
 
 
 def choose(
@@ -104,6 +107,19 @@ def choose(
     samples: Annotated[
         int | None, typer.Option(help="Replies a capability that are kept at each decision.")
     ] = None,
+    allow_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code",
+            help="Let benchmarks run code that a model wrote, walled in; no settings file can say so.",
+        ),
+    ] = False,
+    allow_code_unwalled: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code-unwalled", help="The same, also where the system gives no wall around it."
+        ),
+    ] = False,
     precision: Annotated[Text, typer.Option(help="fp32 or bf16 (autocast).")] = None,
     lora: Annotated[int | None, typer.Option(help="LoRA rank; 0 trains all weights.")] = None,
     gradient_checkpointing: Annotated[
@@ -166,7 +182,7 @@ def choose(
             "samples": samples,
         },
     }
-    return Chosen(config, _given(options))
+    return Chosen(config, _given(options), "unwalled" if allow_code_unwalled else allow_code)
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -83,7 +83,7 @@ def plan(
     from readsim_hf.token_estimate import token_table
     from readsim_hf.training.saved import writing
 
-    config = resolve_config(chosen.file, chosen.table)
+    config = resolve_config(chosen.file, chosen.table, allow_code=chosen.allow_code)
     shown = _devices(parse_list(devices, "devices"), device_file, price_hour)
     prices = _token_prices(price_prompt, price_generated)
     made = dry_run(config)

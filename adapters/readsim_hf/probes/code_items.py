@@ -1,4 +1,4 @@
-"""HumanEval and MBPP: the model's program runs against the item's tests in the sandbox (pass@1)."""
+"""HumanEval and MBPP: the item's tests judge the model's program, both in the sandbox (pass@1)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,26 +8,27 @@ from readsim_hf.probes.benchmark import TextBenchmark
 from readsim_hf.probes.calls import strip_fence
 from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.items import Item, row_item
-from readsim_hf.probes.sandbox import CodeRun, Limits, need_permission, run_code
+from readsim_hf.probes.sandbox import AllowCode, need_permission, run_code
 
 # What follows a completed function: the reply is cut before the first of them, unless it is fenced.
 _AFTER = ("\nclass ", "\ndef ", "\n#", "\nif ", "\nprint(", "\nassert ", "\n```")
 _STOP = ("\nclass ", "\nif __name__", "\nprint(")
 
 
-def humaneval_program(data: Mapping[str, Any], reply: str) -> str:
-    """Prompt, completion and tests as one program.
+def humaneval_parts(data: Mapping[str, Any], reply: str) -> tuple[str, str]:
+    """The program, which is prompt and completion, and its tests.
 
     A reply that defines the function itself, in a code fence or bare, is taken as it is, after the
-    prompt's own text with an empty body (for its imports and helpers).
+    prompt's own text with an empty body (for its imports and helpers). The tests have these helpers from
+    the prompt, not from the reply.
     """
     prompt, entry_point = data["prompt"], data["entry_point"]
-    code = strip_fence(reply)
+    code, stub = strip_fence(reply), f"{data['prompt']}\n    pass\n\n"
     if f"def {entry_point}(" in code:
-        body = f"{prompt}\n    pass\n\n{code}"
+        program = f"{stub}{code}\n"
     else:
-        body = prompt + (code if "```" in reply else _cut(code))
-    return f"{body}\n\n{data['test']}\n\ncheck({entry_point})\n"
+        program = prompt + (code if "```" in reply else _cut(code)) + "\n"
+    return program, f"{stub}del {entry_point}\n\n{data['test']}\n\ncheck({entry_point})\n"
 
 
 def _cut(code: str) -> str:
@@ -35,19 +36,18 @@ def _cut(code: str) -> str:
     return code[: min(ends)] if ends else code
 
 
-def mbpp_program(data: Mapping[str, Any], reply: str) -> str:
-    """The reply and the tests as one program."""
+def mbpp_parts(data: Mapping[str, Any], reply: str) -> tuple[str, str]:
+    """The reply as a program, and its tests."""
     setup = data.get("test_setup_code") or ""
-    return "\n".join([strip_fence(reply), setup, *data["test_list"]]) + "\n"
-
-
-def pass_at_1(program: str, *, allow_code: bool = False, limits: Limits | None = None) -> CodeRun:
-    """Whether the one program a model wrote passes its tests; see `sandbox.run_code`."""
-    return run_code(program, allow_code=allow_code, limits=limits)
+    return strip_fence(reply) + "\n", "\n".join([setup, *data["test_list"]]) + "\n"
 
 
 def load_humaneval(
-    entry: BenchmarkEntry, path: AnyPath, max_new_tokens: int = 512, *, allow_code: bool = False
+    entry: BenchmarkEntry,
+    path: AnyPath,
+    max_new_tokens: int = 512,
+    *,
+    allow_code: AllowCode = False,
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """HumanEval. Columns: `prompt`, `test` (defines `check`), `entry_point`.
 
@@ -60,7 +60,7 @@ def load_humaneval(
         return str(data["prompt"])
 
     def score(data: Mapping[str, Any], reply: str) -> float:
-        return float(pass_at_1(humaneval_program(data, reply), allow_code=allow_code).passed)
+        return float(run_code(*humaneval_parts(data, reply), allow_code=allow_code).passed)
 
     def gold(data: Mapping[str, Any]) -> str:
         return str(data.get("canonical_solution") or data["test"])
@@ -70,7 +70,11 @@ def load_humaneval(
 
 
 def load_mbpp(
-    entry: BenchmarkEntry, path: AnyPath, max_new_tokens: int = 512, *, allow_code: bool = False
+    entry: BenchmarkEntry,
+    path: AnyPath,
+    max_new_tokens: int = 512,
+    *,
+    allow_code: AllowCode = False,
 ) -> tuple[TextBenchmark, tuple[Item, ...]]:
     """MBPP. Columns: `text`, `test_list` (assertions), optionally `test_setup_code`.
 
@@ -87,7 +91,7 @@ def load_mbpp(
         )
 
     def score(data: Mapping[str, Any], reply: str) -> float:
-        return float(pass_at_1(mbpp_program(data, reply), allow_code=allow_code).passed)
+        return float(run_code(*mbpp_parts(data, reply), allow_code=allow_code).passed)
 
     def gold(data: Mapping[str, Any]) -> str:
         return str(data.get("code") or "\n".join(data["test_list"]))

@@ -7,6 +7,7 @@ from readsim.files import AnyPath
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.catalogue import ENTRIES, BenchmarkEntry
 from readsim_hf.probes.items import Item
+from readsim_hf.probes.sandbox import AllowCode
 
 REGISTRY = {entry.name: entry for entry in ENTRIES}
 
@@ -27,7 +28,7 @@ def from_local(
     max_new_tokens: int | None = None,
     shots: int = 0,
     shots_from: AnyPath | None = None,
-    allow_code: bool = False,
+    allow_code: AllowCode = False,
 ) -> tuple[Benchmark, tuple[Item, ...]]:
     """A benchmark on a file of the user's, and its items; nothing is fetched.
 
@@ -38,7 +39,8 @@ def from_local(
     max_new_tokens   where the task's own limit is too long
     shots            worked examples before each question: the task's own, or the first rows of
                      `shots_from`, which are then no items
-    allow_code       lets the code that the model writes be run (see `probes.sandbox`)
+    allow_code       lets the code that the model writes be run; "unwalled": also where the system
+                     gives no wall (see `probes.sandbox`)
 
     Raises UnknownNameError (name, task), ConfigError (file, row, setting) and CapabilityMissingError
     (a package that the scoring needs, code without `allow_code`).

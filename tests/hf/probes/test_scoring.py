@@ -272,7 +272,7 @@ def test_settings_that_do_not_apply_are_refused(tmp_path: Path) -> None:
         from_local("toolbench", path, task="x")
     problem = {"prompt": "def f():\n", "test": "def check(f): assert f() == 1", "entry_point": "f"}
     code = write(tmp_path / "h.jsonl", [problem])
-    with pytest.raises(CapabilityMissingError, match="allow_code = true"):
+    with pytest.raises(CapabilityMissingError, match="--allow-code"):
         from_local("humaneval", code)
 
 
