@@ -27,9 +27,15 @@ def replies(
         bool, typer.Option("--rejected", help="Only replies that are not trained on.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object.")] = False,
+    salvage: Annotated[
+        Path | None, typer.Option(help="New file, for what is whole in a damaged one.")
+    ] = None,
 ) -> None:
     """Show what teachers have said: how much, why it ended, what is rejected, and examples."""
     need_extra()
+    if salvage is not None:
+        _salvage(where, salvage)
+        return
     console, shown = Console(), []
     for path in _files(where):
         try:
@@ -46,6 +52,14 @@ def replies(
             _print(console, path, kept, some, show)
     if as_json:
         typer.echo(json.dumps({"files": shown}, indent=1))
+
+
+def _salvage(path: Path, to: Path) -> None:
+    from readsim_hf.teachers.salvage import salvage
+
+    kept = salvage(path, to)
+    said = f"{kept['records']} replies of models here, {kept['replies']} of servers are whole"
+    Console().print(f"{said}; they are in {to}", markup=False, highlight=False)
 
 
 def _files(where: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from readsim_hf.teachers.cache import SignalCache, value_checksum
 from readsim_hf.teachers.judging import Judgement, Reason
 from readsim_hf.teachers.signals import TeacherSignal
 
-_TABLE = (
+HEARD_TABLE = (
     "CREATE TABLE IF NOT EXISTS heard (key BLOB PRIMARY KEY, checksum BLOB NOT NULL, value BLOB)"
 )
 
@@ -94,7 +94,7 @@ def tell(
     try:
         with cache.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute(_TABLE)
+            connection.execute(HEARD_TABLE)
             connection.executemany("INSERT OR REPLACE INTO heard VALUES (?, ?, ?)", rows)
             connection.execute("COMMIT")
     except sqlite3.OperationalError as error:  # as the cache itself: it never stops a run

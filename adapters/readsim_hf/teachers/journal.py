@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from readsim_hf.teachers.cache import KEYS, SignalCache, value_checksum
 from readsim_hf.teachers.reply import Reply, reply_from_bytes, reply_to_bytes
 
-_TABLES = (
+JOURNAL_TABLES = (
     "CREATE TABLE IF NOT EXISTS replies (key BLOB PRIMARY KEY, checksum BLOB NOT NULL, value BLOB)",
     "CREATE TABLE IF NOT EXISTS sent (key BLOB PRIMARY KEY, teacher TEXT NOT NULL, n INTEGER NOT NULL)",
 )
@@ -28,7 +28,7 @@ class Journal:
 
     def __init__(self, cache: SignalCache, teacher: str) -> None:
         self.cache, self.teacher = cache, teacher
-        self._run([(table, ()) for table in _TABLES])
+        self._run([(table, ()) for table in JOURNAL_TABLES])
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
         """The replies to those keys that are there and whole."""
