@@ -51,7 +51,12 @@ def _say(message: Warning | str, category: type[Warning], *_: object) -> None:
 
 def main() -> None:
     """Entry point: errors of ours and of files are one message and exit code 2; ctrl-C is 130."""
-    warnings.showwarning = _say  # type: ignore[assignment]  # it takes what it needs of the six
+    with warnings.catch_warnings():  # what was shown how before is as it was afterwards
+        warnings.showwarning = _say  # type: ignore[assignment]  # it takes what it needs of the six
+        _main()
+
+
+def _main() -> None:
     try:
         extend(app)
         app(prog_name="readsim")

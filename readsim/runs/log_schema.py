@@ -93,6 +93,7 @@ def read_content(path: Path) -> Content:
                     torn = len(line)
                     break
                 where = f"{path}, line {number}"
+                line = line.removesuffix(b"\r\n") + b"\n" if line.endswith(b"\r\n") else line
                 if sealed:
                     raise RunLogError(f"{where}: a line after the log's digest")
                 if line.startswith(DIGEST):

@@ -23,7 +23,12 @@ SETTINGS: dict[str, Any] = {
     "probes": {"probe": 2, "dev": 2, "test": 6, "max_new_tokens": 8},
     "decoding": {"max_new_tokens": 12},
     "training": {"batch": 4, "learning_rate": 0.02},
-    "data": {"group": 4, "capabilities": ["general", "math", "code"], "cache": ""},
+    "data": {
+        "group": 4,
+        "capabilities": ["general", "math", "code"],
+        "cache": "",
+        "keep_cut": True,
+    },
 }
 
 
@@ -34,8 +39,9 @@ class Run:
     folder: Path
 
     def file(self, suffix: str) -> Path:
-        (found,) = (self.folder / "runs").glob(f"*{suffix}")
-        return found
+        found = (self.folder / "runs").glob(f"*{suffix}")
+        (one,) = (path for path in found if not path.name.endswith(".check.json"))
+        return one
 
     @property
     def log(self) -> Log:

@@ -11,7 +11,7 @@ from readsim.errors import ConfigError, ReadsimError, RunLogError, SchemaError
 from readsim.report.build import report
 from readsim.report.reading import best_seeds, read_groups
 from readsim.report.svg import inline
-from tests.support.made_logs import write_comparison
+from tests.support.made_logs import unsealed, write_comparison
 from tests.support.made_reports import Page, real_log, write_study
 
 ALLOCATORS = ("uniform", "task-static", "read")
@@ -33,7 +33,8 @@ def left_out(folder: Path) -> str:
 
 
 def edit(path: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
-    """Rewrite the lines of a log."""
+    """Rewrite the lines of a log, without its digests."""
+    unsealed(path)
     lines = change([json.loads(line) for line in path.read_text().splitlines()])
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 

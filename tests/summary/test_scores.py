@@ -15,7 +15,7 @@ from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.log_file import RunLog
 from readsim.summary.scores import check_fair, difference, read_tested, scores
 from tests.cli.test_app import call
-from tests.support.made_logs import final_row, write_log
+from tests.support.made_logs import final_row, unsealed, write_log
 from tests.support.made_reports import real_log
 
 NAMES = ["general", "math"]
@@ -146,7 +146,7 @@ def test_runs_without_their_items_are_left_out_where_others_have_them(tmp_path: 
 
 def test_what_an_older_readsim_did_not_weigh_is_not_compared(tmp_path: Path) -> None:
     path = real_log(tmp_path, "read", 0)
-    path.write_text(path.read_text().replace('"weights"', '"weighed"'))
+    path.write_text(unsealed(path).read_text().replace('"weights"', '"weighed"'))
     with pytest.raises(RunLogError, match="no finished run"):
         read_tested(tmp_path)
 

@@ -15,7 +15,7 @@ from readsim.runs.log_schema import read_content
 from readsim.runs.read_logs import log_paths, read_logs
 from readsim.stats.metrics import on_target, target_set
 from readsim.summary import print_table, results, summarise, to_markdown
-from tests.support.made_logs import FULL, final_row, write_comparison, write_log
+from tests.support.made_logs import FULL, final_row, unsealed, write_comparison, write_log
 
 CELL: dict[str, Any] = {"task": "t", "budget": 20_000_000, "seeds": [0]}
 
@@ -160,7 +160,7 @@ def test_fields_that_a_log_lacks_are_named(tmp_path: Path) -> None:
     whole = final_row(0, 0.5, [0.5, 0.5, 0.5])
     write_log(tmp_path / "config", [whole], **CELL, allocator="a")
     path = tmp_path / "config" / "runs" / "a.t.20000000.jsonl"
-    path.write_text(path.read_text().replace("requirement", "required"))
+    path.write_text(unsealed(path).read_text().replace("requirement", "required"))
     with pytest.raises(RunLogError, match="lacks requirement"):
         results(tmp_path / "config")
 

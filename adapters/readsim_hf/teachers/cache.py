@@ -147,8 +147,8 @@ class SignalCache:
             raise
         except sqlite3.DatabaseError as error:
             raise RunLogError(
-                f"the cache at {self.path} is damaged ({error}): `readsim replies {self.path} --salvage NEW` "
-                "saves the replies that are whole; those that are lost are asked for, and paid for, again"
+                f"the cache at {self.path} is damaged ({error}): `readsim replies FILE --salvage NEW` saves "
+                "what is whole; the rest is asked for, and paid for, again"
             ) from error
 
 
