@@ -88,12 +88,12 @@ def read_content(path: Path) -> Content:
     digest, sealed = hashlib.sha256(), False
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
-                    torn = len(line)
+            for number, raw in enumerate(file, start=1):
+                if not raw.endswith(b"\n"):
+                    torn = len(raw)
                     break
                 where = f"{path}, line {number}"
-                line = line.removesuffix(b"\r\n") + b"\n" if line.endswith(b"\r\n") else line
+                line = raw[:-2] + b"\n" if raw.endswith(b"\r\n") else raw
                 if sealed:
                     raise RunLogError(f"{where}: a line after the log's digest")
                 if line.startswith(DIGEST):
@@ -104,7 +104,7 @@ def read_content(path: Path) -> Content:
                 else:
                     rows.append(_check_row(_parse(line, where), where))
                     digest.update(line)
-                complete += len(line)
+                complete += len(raw)
     except OSError as error:
         raise RunLogError(f"cannot read run log {path}: {error}") from error
     if header is None:
