@@ -71,7 +71,7 @@ def test_read_identifies_allocates_and_stands_beside_the_others(
     assert code == 0
     assert "requirement:" in out
     (log,) = Path("out/runs").glob("read*.jsonl")
-    header, *rows = map(json.loads, log.read_text().splitlines())
+    header, *rows, _ = map(json.loads, log.read_text().splitlines())
     found = header["config"]["identified"]
     assert np.isclose(sum(found["requirement"]), 1)
     assert header["config"]["requirement"] == found["requirement"]
