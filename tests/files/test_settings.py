@@ -44,7 +44,7 @@ def test_yaml(tmp_path: Path) -> None:
             f"0: &0 [a]\n{bomb}",
             ", line 6, column 4: not YAML: aliases unfold to over 100000 values",
         ),
-        ("a: &a\n  b: *a\n", ", line 2, column 3: not YAML: it contains itself"),
+        ("a: &a\n  b: *a\n", ", line 1, column 4: not YAML: it contains itself"),
         ("a: &a [*a]\n", ", line 1, column 4: not YAML: it contains itself"),
         ("a: {1: 2, 1: 3}\n", ", line 1, column 11: not YAML: field 1 is given twice"),
         ("a:\n  <<: {x: 1}\n  <<: {x: 2}\n", ", line 3, column 3: not YAML: field '<<' is given"),
