@@ -20,6 +20,7 @@ from readsim.worlds.links import Saturating
 from readsim.worlds.world import World
 
 Curve = str | Callable[[Array], ArrayLike]
+Scores = ArrayLike | Mapping[str, float]  # a pandas Series too
 UNITS = {"points": 100.0, "shares": 1.0, "relative": 1.0}  # of them in the whole score range
 MOST = (
     0.6  # the share of the room to the ceiling or the floor that the largest relative effect uses
@@ -38,8 +39,8 @@ def world_from_effects(
     capabilities: Sequence[str] | None = None,
     *,
     tokens: AnyBudget | None = None,
-    start: ArrayLike | None = None,
-    ceiling: ArrayLike | None = None,
+    start: Scores | None = None,
+    ceiling: Scores | None = None,
     unit: str | None = "shares",
     gain: Curve | Sequence[Curve] = "exponential",
     name: str = "effects",

@@ -37,10 +37,10 @@ def world_from_csv(
     said, skipped = _facts_above(text, path)
     *above, rest = text.split("\n", skipped)
     sheet = parse_sheet(rest, path, skipped + 1)
-    for n, line in enumerate(above, 1):
-        if sheet.decimal_commas and re.search(r"\d,\d", line):
+    for n, fact in enumerate(above, 1):
+        if sheet.decimal_commas and re.search(r"\d,\d", fact):
             raise WorldError(
-                f"{path}, line {n}: {line.strip()!r}: one number or two, where commas are decimal points "
+                f"{path}, line {n}: {fact.strip()!r}: one number or two, where commas are decimal points "
                 "below? Write points, and spaces between numbers"
             )
     if sheet.header[0].lower() != "source" or len(sheet.header) < 2:
@@ -54,10 +54,10 @@ def world_from_csv(
             _write_down(said, "tokens", cell.strip(), f"{path}, line {line}")
     capabilities = [name for name in sheet.header[1:] if name.lower() != "tokens"]
     table = sheet.numbers(capabilities)
-    for row, cell in enumerate(sheet.cells(sheet.header[0])):
-        if (fact := cell.strip().lower()) in FACTS:
-            above = f"`# {fact} = ...` above the header says that, a row is a source"
-            raise WorldError(str(sheet.fail(row, sheet.header[0], f"{cell!r}: a line {above}")))
+    for row, name in enumerate(sheet.cells(sheet.header[0])):
+        if (said_by := name.strip().lower()) in FACTS:
+            hint = f"a line `# {said_by} = ...` above the header says that, a row is a source"
+            raise WorldError(str(sheet.fail(row, sheet.header[0], f"{name!r}: {hint}")))
     for name, value in (("tokens", tokens), ("start", start), ("ceiling", ceiling), ("unit", unit)):
         if value is not None:
             _write_down(said, name, value, f"{path} and the {name} that is given")

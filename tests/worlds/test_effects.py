@@ -234,6 +234,7 @@ def test_names_not_places_say_what_belongs_together() -> None:
     points: dict[str, Any] = {"tokens": "20M", "ceiling": 90, "unit": "points"}
     frame = pd.DataFrame([[8, -2], [3, 5]], index=["x", "y"], columns=["math", "code"])
     want = world_from_effects(frame, **points, start=[40, 50])
+    start: Any
     for start in ({"code": 50, "math": 40}, pd.Series([50, 40], index=["code", "math"])):
         assert world_from_effects(frame, **points, start=start).start.tolist() == [0.4, 0.5]
     assert world_from_effects(frame, **points, start=pd.Series([40, 50])).start.tolist() == [
