@@ -1,5 +1,6 @@
 """The contract between the environment and whatever trains and measures: simulator or real models."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -277,3 +278,16 @@ def not_measured(names: tuple[str, ...], profile: Array) -> CapabilityMissingErr
     """The error for a profile (V,) of the capabilities `names` that is not finite."""
     bad = [name for name, good in zip(names, np.isfinite(profile), strict=True) if not good]
     return CapabilityMissingError(f"probe of {', '.join(bad) or 'a capability'} is not finite")
+
+
+def warn_beyond_scale(backend: Backend, profile: Array) -> None:
+    """Warn of a measured profile (V,) that lies outside of what the backend declares: the observation
+    space does not contain it, and readers of the log are told another scale."""
+    scale = scale_of(backend)
+    if (off := scale.beyond(profile)).size:
+        warnings.warn(
+            f"{type(backend).__name__} measured {off[0]:g}, and its scale is {scale.low:g} to "
+            f"{scale.high:g}: declare another `scale`, such as readsim.ProfileScale(lowest=-1 / 3) where "
+            "chance is taken off",
+            stacklevel=4,
+        )

@@ -21,6 +21,7 @@ from readsim.backend import (
     not_measured,
     scale_of,
     undone,
+    warn_beyond_scale,
 )
 from readsim.envs.episode import (
     HISTORY,
@@ -285,6 +286,8 @@ class DistillEnv(gym.Env[Any, Any]):
         return backend.true_profile() if isinstance(backend, OffersTruth) else self._profile
 
     def _observe(self) -> Observation:
+        if not self._simulated:
+            warn_beyond_scale(self.backend, self._profile)
         observation = {
             "requirement": self._requirement.copy(),
             "profile": self._profile.copy(),

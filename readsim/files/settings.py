@@ -10,6 +10,8 @@ from readsim.files.json_text import fault, parse_json
 from readsim.files.text import AnyPath, read_text, suffix_of
 
 _TOML_PLACE = re.compile(r"(.*) \((?:at (line \d+, column \d+)|at end of document)\)", re.DOTALL)
+_OTHER_BASE = re.compile(r"[-+]?0[0-7_]+|.*:.*")  # of YAML 1.1: 010 is 8, 1:30 is 90
+MOST_NODES = 100_000  # of a YAML file with every alias unfolded
 
 
 def read_settings(path: AnyPath) -> dict[str, Any]:
@@ -54,24 +56,12 @@ def _yaml(text: str, path: Path) -> Any:
             f"{path}: YAML needs PyYAML, which is not installed (TOML and JSON do not)"
         ) from error
 
-    class Strict(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML gives no types
-        """As the safe loader, but without a key that is there twice."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            plain = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-            seen: dict[Any, Any] = {}
-            for key in plain:
-                name = self.construct_object(key, deep=True)
-                if isinstance(name, str) and name in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"field {name!r} is given twice", key.start_mark
-                    )
-                seen[name if isinstance(name, str) else id(key)] = key
-            made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-            return made
-
     try:
-        value = yaml.load(text, Strict)  # a safe loader
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        _check_nodes(loader, node)  # before merges change the nodes
+        value = None if node is None else loader.construct_document(node)
+        wrong = fault(value)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
@@ -79,6 +69,48 @@ def _yaml(text: str, path: Path) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: not YAML: {reason}") from error
-    if wrong := fault(value):
+    if wrong:
         raise ConfigError(f"{path}: {wrong[0]}: {wrong[1]}")
     return value
+
+
+def _check_nodes(loader: Any, root: Any) -> None:
+    """Raise MarkedYAMLError for a key that is there twice, a number that YAML reads in base 8 or 60, an
+    anchor inside of itself, or aliases that would unfold to more than MOST_NODES nodes."""
+    from yaml import MappingNode, MarkedYAMLError, ScalarNode
+
+    sizes: dict[int, int] = {}  # of nodes with everything below them; 0 while that is being counted
+
+    def size(node: Any) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = 0
+            sizes[id(node)] = 1 + below(node)
+        found = sizes[id(node)]
+        if not found or found > MOST_NODES:
+            what = f"aliases unfold to over {MOST_NODES} values" if found else "it contains itself"
+            raise MarkedYAMLError(problem=what, problem_mark=node.start_mark)
+        return found
+
+    def below(node: Any) -> int:
+        if isinstance(node, ScalarNode):
+            if node.tag.endswith((":int", ":float")) and _OTHER_BASE.fullmatch(node.value):
+                what = (
+                    f"{node.value} is {loader.construct_object(node)} in YAML: put text into quotes"
+                )
+                raise MarkedYAMLError(problem=what, problem_mark=node.start_mark)
+            return 0
+        if not isinstance(node, MappingNode):
+            return sum(map(size, node.value))
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, ScalarNode):
+                merge = key.tag.endswith(":merge")
+                name = key.value if merge else loader.construct_object(key)
+                if name in seen:
+                    what = f"field {name!r} is given twice"
+                    raise MarkedYAMLError(problem=what, problem_mark=key.start_mark)
+                seen.add(name)
+        return sum(size(key) + size(value) for key, value in node.value)
+
+    if root is not None:
+        size(root)

@@ -20,6 +20,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 LONGEST = 2**31 - 1  # characters of a cell; the csv module's own limit is 131072
 _SAID = re.compile(r"sep=(.)\r?\n")  # how Excel is told the delimiter
 _INDEX = re.compile(r"(Unnamed: \d+)?")  # the name of the column that pandas writes for its index
+_INNER_MARK = re.compile(r"[\r\n]\ufeff")  # at the start of a line, as of a file
 _OTHER_END = re.compile(r"(?<!\r)\n|\r(?!\n)")
 _COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 _POINT = re.compile(r"[+-]?[0-9]+\.[0-9]+([eE][+-]?[0-9]+)?")
@@ -39,9 +40,9 @@ class Sheet:
 
     def cells(self, column: str) -> list[str]:
         """The text of a column. Raises UnknownNameError."""
-        if column not in self.header:
+        if column not in self._places:
             raise unknown(f"column in {self.path}", column, self.header)
-        at = self.header.index(column)
+        at = self._places[column]
         return [row[at] for row in self.rows]
 
     def fail(self, row: int, column: str, text: str) -> ConfigError:
@@ -50,7 +51,7 @@ class Sheet:
 
     def number(self, row: int, column: str, *, missing: bool = False) -> float:
         """One cell; nan where it is empty and `missing` allows it."""
-        text = self.rows[row][self.header.index(column)].strip()
+        text = self.rows[row][self._places[column]].strip()
         if text.lower() in MISSING:
             if missing:
                 return float("nan")
@@ -107,7 +108,7 @@ class Sheet:
     def refuse_copies(self, columns: Iterable[str]) -> None:
         """Raise ConfigError where one of them has a twin that pandas renamed: `answer` and `answer.1`."""
         for column in columns:
-            if column in self.header and f"{column}.1" in self.header:
+            if column in self._places and f"{column}.1" in self._places:
                 raise ConfigError(
                     f"{self.path}: column {column + '.1'!r} is how pandas writes a second column {column!r}: "
                     "keep one of them"
@@ -115,10 +116,17 @@ class Sheet:
 
     def _float(self, text: str) -> float:
         text = text.strip()
-        return float(text.replace(",", ".", 1) if self._commas and _COMMA.fullmatch(text) else text)
+        return float(
+            text.replace(",", ".", 1) if self.decimal_commas and _COMMA.fullmatch(text) else text
+        )
 
     @cached_property
-    def _commas(self) -> bool:
+    def _places(self) -> dict[str, int]:
+        """Where in a row each column is."""
+        return {name: at for at, name in enumerate(self.header)}
+
+    @cached_property
+    def decimal_commas(self) -> bool:
         """Whether numbers are written with decimal commas, as spreadsheets do where semicolons separate."""
         if self.delimiter == ",":
             return False
@@ -151,20 +159,22 @@ def parse_sheet(text: str, path: Path, first_line: int = 1) -> Sheet:
             raise ConfigError(
                 f"{path}, line {at}: {len(row)} cells where the header has {len(header)}"
             )
-        if len(row) > 1 and [cell.strip("\ufeff ") for cell in row] == header:
-            raise ConfigError(
-                f"{path}, line {at}: the header once more: are these two files in one?"
-            )
+        mark = row[0].startswith("\ufeff") and bool(_INNER_MARK.search(text))
+        if mark or (len(row) > 1 and [cell.strip() for cell in row] == header):
+            again = "a byte order mark inside the file" if mark else "the header once more"
+            raise ConfigError(f"{path}, line {at}: {again}: are these two files in one?")
     first = [row[0] for _, row in rows]
     counted = all(map(str.isdecimal, first)) and len(set(first)) == len(first)
     if len(header) > 1 and _INDEX.fullmatch(header[0]) and counted:
         header = header[1:]
         rows = [(at, row[1:]) for at, row in rows]
+    seen = set()
     for n, name in enumerate(header):
         if not name:
             raise ConfigError(f"{path}, line {line}: column {n + 1} has no name")
-        if header.count(name) > 1:
+        if name in seen:
             raise ConfigError(f"{path}, line {line}: column {name!r} appears twice")
+        seen.add(name)
     if not rows:
         raise ConfigError(f"{path}: no rows below the header")
     cells, lines = tuple(tuple(row) for _, row in rows), tuple(at for at, _ in rows)

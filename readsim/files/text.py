@@ -71,7 +71,7 @@ def _decode(data: bytes, path: Path) -> str:
             f"{path}, line 1: looks like UTF-16 without a byte order mark: save the file as UTF-8"
         )
     try:
-        text = data.decode(encoding)
+        text = data.decode(encoding).lstrip("\ufeff")  # some editors add one to one that is there
     except UnicodeDecodeError as error:
         before = data[: error.start].decode(encoding, errors="replace")
         wrong = (

@@ -77,8 +77,12 @@ def _unit_of(sheet: Sheet, columns: Sequence[str], sums: Array, tolerance: float
 
 
 def tokens_column(sheet: Sheet) -> str | None:
-    """The column of budgets."""
-    return next((c for c in sheet.header if c.lower() == "tokens"), None)
+    """The column of budgets. Raises ConfigError where there are two of them."""
+    found = [c for c in sheet.header if c.lower() == "tokens"]
+    if len(found) > 1:
+        which = " or ".join(map(repr, found))
+        raise ConfigError(f"{sheet.path}: {which} says what a run was trained on: keep one of them")
+    return found[0] if found else None
 
 
 def _budgets(sheet: Sheet) -> Array | None:

@@ -63,13 +63,18 @@ class ProfileScale:
         """The word for the unit in which numbers are shown."""
         return "points" if self.is_score else "loss"
 
+    def beyond(self, values: Array) -> Array:
+        """Those of the values that this scale cannot have, as a flat array."""
+        off: Array = values[(values < self.low - HAIR) | (values > self.high + HAIR)]
+        return off
+
     def doubts(self, values: Array) -> list[str]:
         """What to say of numbers that this scale cannot have, which are shown all the same; [] if none."""
-        off = (values < self.low - HAIR) | (values > self.high + HAIR)
-        if not off.any():
+        off = self.beyond(values)
+        if not off.size:
             return []
         text = (
-            f"WARNING: a profile has {values[off][0]:g}, outside of the declared scale, {self.low:g} to "
+            f"WARNING: a profile has {off[0]:g}, outside of the declared scale, {self.low:g} to "
             f"{self.high:g} (that of logs that declare none): shown as a score. A log of negated losses "
             'has "scale": {"unit": "loss"} in its config, one of chance-corrected scores {"lowest": L}.'
         )

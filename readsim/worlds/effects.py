@@ -5,7 +5,9 @@ E (S, K): change of capability j after `tokens` tokens on source i alone. The wo
 that `transfer_matrix(tokens)` equals E on the score scale.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +20,7 @@ from readsim.worlds.links import Saturating
 from readsim.worlds.world import World
 
 Curve = str | Callable[[Array], ArrayLike]
+Scores = ArrayLike | Mapping[str, float]  # a pandas Series too
 UNITS = {"points": 100.0, "shares": 1.0, "relative": 1.0}  # of them in the whole score range
 MOST = (
     0.6  # the share of the room to the ceiling or the floor that the largest relative effect uses
@@ -36,8 +39,8 @@ def world_from_effects(
     capabilities: Sequence[str] | None = None,
     *,
     tokens: AnyBudget | None = None,
-    start: ArrayLike | None = None,
-    ceiling: ArrayLike | None = None,
+    start: Scores | None = None,
+    ceiling: Scores | None = None,
     unit: str | None = "shares",
     gain: Curve | Sequence[Curve] = "exponential",
     name: str = "effects",
@@ -49,7 +52,8 @@ def world_from_effects(
     sources, capabilities  their names; capabilities are the sources, and sources `source_0`, ... where
                            they are not given
     tokens                 tokens on a source alone after which they were measured
-    start, ceiling         scores before training and of the teacher, one or (K,)
+    start, ceiling         scores before training and of the teacher: one, (K,), or one for each name
+                           (a mapping or a pandas Series, in any order)
     unit                   of effects, start and ceiling: "shares" (0 to 1) or "points" (0 to 100); with
                            "relative" the effects are on a scale of their own (loss drops, Skill-It's table),
                            start and ceiling are shares
@@ -58,10 +62,10 @@ def world_from_effects(
                            concave; one, or one per source
 
     `tokens`, `start` and `ceiling` have no default: nothing is guessed. Relative effects are
-    multiplied by one number, with which the largest uses 0.6 of the room to the ceiling or to 0; a square
-    relative table with an all-zero diagonal over equal names holds effects relative to training on the
-    capability alone (Skill-It's convention), and its diagonal is read as 1. Both are written into the
-    world's provenance.
+    multiplied by one number, with which the largest uses 0.6 of the room to the ceiling or to 0; a relative
+    table over equal names whose effects on themselves are all zero holds effects relative to training on
+    the capability alone (Skill-It's convention), and those are read as 1. Both are written into the world's
+    provenance.
 
         world = world_from_effects([[8, -2], [3, 5]], ["math", "code"], tokens="20M", start=40, ceiling=90,
                                    unit="points")
@@ -72,25 +76,28 @@ def world_from_effects(
     lacking = [name for name, value in given.items() if value is None]
     if lacking or tokens is None or unit is None:
         raise WorldError(asked_for(lacking))
-    if unit not in UNITS:
+    if not isinstance(unit, str) or unit not in UNITS:
         raise WorldError(f"unit = {unit!r}: expected {FACTS['unit']}")
     table, sources, capabilities = _named(effects, sources, capabilities)
     s, k = table.shape
     reference = float(parse_tokens(tokens))
     notes = {"effects": "given as a table"} if provenance is None else dict(provenance)
-    if sources == capabilities and not np.diag(table).any():
+    own = (
+        [capabilities.index(name) for name in sources] if set(sources) == set(capabilities) else []
+    )
+    if own and not table[range(s), own].any():  # the diagonal, where the rows are in that order too
         if unit != "relative" and table.any():
             raise WorldError(
                 f"effects: the diagonal is all zero, and unit is {unit!r}: effects relative to training on "
                 "the capability alone have the unit relative"
             )
         if unit == "relative":
-            np.fill_diagonal(table, 1.0)
+            table[range(s), own] = 1.0
             notes["diagonal"] = (
                 "all zero in the table: effects are relative to training on the capability alone, "
                 "whose own effect is read as 1"
             )
-    low, high = (_scores(name, given[name], k, unit) for name in ("start", "ceiling"))
+    low, high = (_scores(name, given[name], capabilities, unit) for name in ("start", "ceiling"))
     if unit == "relative":
         scale = _fitting(table, low, high)
         notes["unit"] = f"one unit of the table is {scale:.6g} on the score scale"
@@ -148,17 +155,29 @@ def _shown(value: Array) -> str:
     return ", ".join(f"{v:g}" for v in values)
 
 
-def _scores(name: str, value: object, k: int, unit: str) -> Array:
+def _by_name(name: str, value: Any, capabilities: Sequence[str]) -> Any:
+    """The scores of a mapping or Series in the order of `capabilities`; anything else as it is."""
+    named = value.to_dict() if hasattr(value, "to_dict") else value
+    if not isinstance(named, Mapping) or list(named) == list(range(len(value))):
+        return value
+    if set(named) != set(capabilities) or len(value) != len(capabilities):
+        there = ", ".join(map(str, value.keys()))
+        raise WorldError(f"{name} is given for {there}: expected {', '.join(capabilities)}")
+    return [named[capability] for capability in capabilities]
+
+
+def _scores(name: str, value: object, capabilities: Sequence[str], unit: str) -> Array:
     """Scores (K,) in [0, 1]. Raises WorldError for what are none in that unit."""
-    most = UNITS[unit]
+    most, k = UNITS[unit], len(capabilities)
+    value = _by_name(name, value, capabilities)
     try:
         out = np.broadcast_to(np.asarray(value, dtype=np.float64), k).copy()
     except (TypeError, ValueError) as error:
         raise WorldError(f"{name} = {value!r}: expected one number, or {k}") from error
     if not ((out >= 0.0) & (out <= most)).all():
         raise WorldError(f"{name} = {value!r}: scores lie between 0 and {most:g} ({unit})")
-    if unit == "points" and name == "ceiling" and (out <= 1.0).all():
-        raise WorldError(f"{name} = {value!r}: with unit points it is in points too, such as 90")
+    if unit == "points" and (out <= 1.0).all() and out.any():
+        raise WorldError(f"{name} = {value!r}: with unit points it is in points too, such as 60")
     return out / most
 
 
@@ -172,6 +191,9 @@ def _check_room(
 ) -> None:
     """Raise WorldError for an effect that leads to the ceiling or beyond, or to 0 or below."""
     after = low + change
+    largest = UNITS[unit] * np.abs(change).max()
+    if unit == "points" and 0.0 < largest < 1.0:
+        warnings.warn(f"the largest effect is {largest:g} points: are they shares?", stacklevel=3)
     for i, j in np.argwhere((change != 0.0) & ((after >= high) | (after <= 0.0))):
         first, bound, name = (
             (low[j], high[j], "ceiling") if change[i, j] > 0 else (low[j], 0.0, "floor")
@@ -189,14 +211,22 @@ def _named(
     """The table (S, K) and its names. Raises WorldError for what is none, or has other names."""
     index, columns = (getattr(effects, name, None) for name in ("index", "columns"))
     if index is not None and columns is not None:  # a data frame has the names
-        sources = [str(name) for name in index] if sources is None else sources
-        capabilities = [str(name) for name in columns] if capabilities is None else capabilities
+        sources = _labels("sources", index) if sources is None else sources
+        capabilities = _labels("capabilities", columns) if capabilities is None else capabilities
+    for name, given in (("sources", sources), ("capabilities", capabilities)):
+        if isinstance(given, str):
+            raise WorldError(f"{name} = {given!r}: expected a list of names")
     try:
-        table = np.array(effects, dtype=np.float64)
+        cells = np.asarray(effects)
+        loose = cells.dtype.kind not in "iufO" or any(isinstance(v, str | bool) for v in cells.flat)
+        table = np.array(effects, dtype=np.float64) if not loose else np.empty(0)
     except (TypeError, ValueError) as error:
         raise WorldError(
             f"effects: expected rows of numbers, all of one length ({error})"
         ) from error
+    if loose or np.ma.is_masked(effects):
+        what = f"{cells.dtype.name} cells" if loose else "masked cells"
+        raise WorldError(f"effects: expected rows of numbers, got {what}")
     if table.ndim != 2 or not table.size or not np.isfinite(table).all():
         raise WorldError(f"effects of shape {table.shape}: expected finite numbers (S, K)")
     s, k = table.shape
@@ -210,6 +240,16 @@ def _named(
             "capabilities"
         )
     return table, sources, capabilities
+
+
+def _labels(field: str, labels: Iterable[object]) -> list[str] | None:
+    """The names of a data frame's axis; None where they only count. Raises WorldError for other labels."""
+    found = list(labels)
+    if found == list(range(len(found))):
+        return None
+    if strange := [label for label in found if not isinstance(label, str)]:
+        raise WorldError(f"{field}: the data frame has the label {strange[0]!r}: names are texts")
+    return [str(label) for label in found]
 
 
 def _fitting(table: Array, low: Array, high: Array) -> float:

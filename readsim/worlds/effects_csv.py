@@ -1,5 +1,6 @@
 """A CSV file of effects, with what it says of how they were measured."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +33,31 @@ def world_from_csv(
     """
     path = Path(path)
     text = read_text(path)
+    text = text if "\n" in text else text.replace("\r", "\n")  # the lines of an old Mac
     said, skipped = _facts_above(text, path)
-    sheet = parse_sheet(text.split("\n", skipped)[-1], path, skipped + 1)
+    *above, rest = text.split("\n", skipped)
+    sheet = parse_sheet(rest, path, skipped + 1)
+    for n, fact in enumerate(above, 1):
+        if sheet.decimal_commas and re.search(r"\d,\d", fact):
+            raise WorldError(
+                f"{path}, line {n}: {fact.strip()!r}: one number or two, where commas are decimal points "
+                "below? Write points, and spaces between numbers"
+            )
     if sheet.header[0].lower() != "source" or len(sheet.header) < 2:
         header = sheet.delimiter.join(sheet.header)
         raise ConfigError(
             f"{path}, line {skipped + 1}: header {header!r}: expected `source,<capability>,...` "
             "(measured runs become a world with `readsim fit`)"
         )
-    if "tokens" in sheet.header:
-        for line, cell in zip(sheet.lines, sheet.cells("tokens"), strict=True):
+    for column in (name for name in sheet.header if name.lower() == "tokens"):
+        for line, cell in zip(sheet.lines, sheet.cells(column), strict=True):
             _write_down(said, "tokens", cell.strip(), f"{path}, line {line}")
-    capabilities = [name for name in sheet.header[1:] if name != "tokens"]
+    capabilities = [name for name in sheet.header[1:] if name.lower() != "tokens"]
     table = sheet.numbers(capabilities)
+    for row, name in enumerate(sheet.cells(sheet.header[0])):
+        if (said_by := name.strip().lower()) in FACTS:
+            hint = f"a line `# {said_by} = ...` above the header says that, a row is a source"
+            raise WorldError(str(sheet.fail(row, sheet.header[0], f"{name!r}: {hint}")))
     for name, value in (("tokens", tokens), ("start", start), ("ceiling", ceiling), ("unit", unit)):
         if value is not None:
             _write_down(said, name, value, f"{path} and the {name} that is given")
@@ -70,10 +83,11 @@ def world_from_csv(
 def _facts_above(text: str, path: Path) -> tuple[dict[str, Any], int]:
     """What the lines `# name = value` above the header say, and how many lines there are above it."""
     said: dict[str, Any] = {}
-    for n, line in enumerate(text.split("\n")):
-        if line.strip() and not line.lstrip().startswith("#"):
+    for n, written in enumerate(text.split("\n")):
+        line = written.strip().strip(",;\t").strip('"')  # as a spreadsheet saves it
+        if line and not line.startswith("#"):
             return said, n
-        name, sign, value = line.strip().strip(",;\t").lstrip("# ").partition("=")
+        name, sign, value = line.lstrip("# ").partition("=")
         name, value = name.strip().lower(), value.strip()
         if not sign:
             continue
@@ -87,8 +101,12 @@ def _facts_above(text: str, path: Path) -> tuple[dict[str, Any], int]:
 
 
 def parse_scores(text: str, where: str) -> list[float] | float:
-    """One number or several, with commas or spaces between them.
+    """One number or several, with commas or spaces between them; `40,5` may be one or two, and is refused.
     Raises WorldError, which starts with `where`."""
+    if re.fullmatch(r"[+-]?\d+,\d", text.strip()):
+        raise WorldError(
+            f"{where}: {text!r}: is it one number or two? Write a decimal point or a space"
+        )
     try:
         values = [float(part) for part in text.replace(",", " ").split()]
     except ValueError as error:

@@ -36,7 +36,20 @@ def test_yaml(tmp_path: Path) -> None:
     assert read_settings(path) == TABLE
     path.write_text("base: &b {x: 1}\nmore: {<<: *b, y: 2}\n", encoding="utf-8")
     assert read_settings(path)["more"] == {"x": 1, "y": 2}
+    path.write_text("a:\n  b: &b\n    <<: {x: 1}\n    x: 2\nc: {<<: *b, y: 3}\n", encoding="utf-8")
+    assert read_settings(path) == {"a": {"b": {"x": 2}}, "c": {"x": 2, "y": 3}}
+    bomb = "".join(f"{n}: &{n} [{', '.join([f'*{n - 1}'] * 9)}]\n" for n in range(1, 12))
     for text, said in (
+        (
+            f"0: &0 [a]\n{bomb}",
+            ", line 6, column 4: not YAML: aliases unfold to over 100000 values",
+        ),
+        ("a: &a\n  b: *a\n", ", line 1, column 4: not YAML: it contains itself"),
+        ("a: &a [*a]\n", ", line 1, column 4: not YAML: it contains itself"),
+        ("a: {1: 2, 1: 3}\n", ", line 1, column 11: not YAML: field 1 is given twice"),
+        ("a:\n  <<: {x: 1}\n  <<: {x: 2}\n", ", line 3, column 3: not YAML: field '<<' is given"),
+        ("a: [010]\n", ", line 1, column 5: not YAML: 010 is 8 in YAML"),
+        ("a: 1:30\n", ", line 1, column 4: not YAML: 1:30 is 90 in YAML"),
         ("a: 1\nb: 2\na: 3\n", ", line 3, column 1: not YAML: field 'a' is given twice"),
         ("a:\n  b: 1\n  b: 2\n", ", line 3, column 3: not YAML: field 'b' is given twice"),
         ("a: [\n", ", line 2, column 1: not YAML"),

@@ -137,8 +137,10 @@ def read(tmp_path: Path, text: str) -> Sheet:
         (",a\n7,2\n7,3\n", ", line 1: column 1 has no name"),
         (
             "a,b\n1,2\n\ufeffa,b\n3,4\n",
-            ", line 3: the header once more: are these two files in one",
+            ", line 3: a byte order mark inside the file: are these two files in one",
         ),
+        ("a,b\n1,2\n\ufeff3,4\n", ", line 3: a byte order mark inside the file"),
+        ("a,b\n1,2\na,b\n3,4\n", ", line 3: the header once more: are these two files in one"),
         (
             'a,b\n1,2\n"3,4\n5,6\n',
             ", line 3: a quotation mark that opens a cell in this row is never closed",
@@ -175,6 +177,11 @@ def test_a_file_that_was_converted_as_a_whole_has_the_same_cells(tmp_path: Path)
     assert read(tmp_path, text.replace("\n", "\r\n")).rows == plain.rows
     kept = read(tmp_path, 'a,b\r\n"one\r\ntwo\nthree",1\r\n')  # of a spreadsheet: as it is
     assert kept.rows[0][0] == "one\r\ntwo\nthree"
+
+
+def test_a_mark_may_be_doubled_and_a_cell_may_hold_one(tmp_path: Path) -> None:
+    assert read(tmp_path, "\ufeff\ufeffa,b\n1,2\n").header == ("a", "b")
+    assert read(tmp_path, 'a,b\n"\ufeff1",2\n').rows == (("\ufeff1", "2"),)
 
 
 def test_a_cell_may_be_long_and_the_limit_is_put_back(tmp_path: Path) -> None:

@@ -81,6 +81,12 @@ def test_prefixes_tokens_points_and_error_rates(tmp_path: Path) -> None:
     assert cells == pytest.approx(np.array([r[-2:] for r in rows], dtype=float))
 
 
+def test_two_columns_of_tokens_are_refused(tmp_path: Path) -> None:
+    rows = [(0.5, 0.5, 1000, 2000, 0.3), (0.8, 0.2, 1000, 2000, 0.4)]
+    with pytest.raises(ReadsimError, match="'tokens' or 'Tokens' says what a run was trained on"):
+        one_file(tmp_path, "a,b,tokens,Tokens,s", rows)
+
+
 def test_token_counts_and_a_row_before_training(tmp_path: Path) -> None:
     rows = [(0, 0, 0.1), (5000, 5000, 0.3), (8000, 2000, 0.4), (1000, 9000, 0.2)]
     runs = one_file(tmp_path, "tokens:a,tokens:b,s", rows)

@@ -177,6 +177,14 @@ def test_backends_say_their_scale() -> None:
     ):
         check_backend(Undeclared)
 
+    class Losses(Corrected):
+        scale = LOSSES
+
+        def _seen(self, profile: Array) -> Array:
+            return 3.0 * (profile - 1.0) - 0.1
+
+    assert {o.status for o in check_backend(Losses)} <= {"passed", "skipped"}
+
     class Odd(ToyBackend):
         scale = (0.0, 1.0)
 
@@ -241,7 +249,10 @@ def test_negative_scores_read_fit_report_and_plot(tmp_path: Path) -> None:
 
 def test_scores_below_the_declared_scale_are_still_scores_and_it_is_said(tmp_path: Path) -> None:
     for name in ("uniform", "one-hot"):
-        corrected_log(tmp_path, name, 0, declared=False)
+        with pytest.warns(
+            UserWarning, match=r"Undeclared measured -0\.\d+, and its scale is 0 to 1"
+        ):
+            corrected_log(tmp_path, name, 0, declared=False)
     table, notes = summarise(results(tmp_path))
     assert set(table["unit"]) == {"points"}
     assert sum("outside of the declared scale, 0 to 1" in note for note in notes) == 1

@@ -202,6 +202,91 @@ def test_what_a_table_does_not_say_is_given_or_in_the_file(tmp_path: Path) -> No
         world_from_csv(tmp_path / "effects.csv", **given, tokens="10M")  # type: ignore[arg-type]
 
 
+def test_a_table_as_people_save_it(tmp_path: Path) -> None:
+    path, table = tmp_path / "t.csv", "source,a,b,Tokens\nx,1,2,20M\ny,3,-4,20M\n"
+    facts = "# start = 40, 50\n# ceiling = 90\n# unit = points\n"
+    path.write_text(facts + table, encoding="utf-8")
+    plain = load_world(path)
+    assert (plain.capabilities, plain.start.tolist()) == (("a", "b"), [0.4, 0.5])
+    quoted = facts.replace("# start = 40, 50\n", '"# start = 40, 50",,,\n') + table
+    for text in ((facts + table).replace("\n", "\r"), quoted):
+        path.write_bytes(text.encode())
+        assert np.array_equal(load_world(path).help, plain.help)
+    for text, said in (
+        (facts.replace("40, 50", "40,5") + table, "line 1: '40,5': is it one number or two"),
+        (
+            facts.replace("40, 50", "40,55") + "source;a;b\nx;1,5;2\n",
+            "line 1: '# start = 40,55': one",
+        ),
+        (
+            facts + table + "Start,40,50,20M\n",
+            "line 7, column 'source': 'Start': a line `# start =",
+        ),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(WorldError, match=said):
+            load_world(path)
+
+
+def test_names_not_places_say_what_belongs_together() -> None:
+    import pandas as pd
+
+    points: dict[str, Any] = {"tokens": "20M", "ceiling": 90, "unit": "points"}
+    frame = pd.DataFrame([[8, -2], [3, 5]], index=["x", "y"], columns=["math", "code"])
+    want = world_from_effects(frame, **points, start=[40, 50])
+    start: Any
+    for start in ({"code": 50, "math": 40}, pd.Series([50, 40], index=["code", "math"])):
+        assert world_from_effects(frame, **points, start=start).start.tolist() == [0.4, 0.5]
+    assert world_from_effects(frame, **points, start=pd.Series([40, 50])).start.tolist() == [
+        0.4,
+        0.5,
+    ]
+    with pytest.raises(WorldError, match=r"start is given for math: expected math, code"):
+        world_from_effects(frame, **points, start={"math": 40})
+    counted = world_from_effects(frame.reset_index(drop=True), **points, start=[40, 50])
+    assert counted.sources == ("source_0", "source_1")
+    assert np.array_equal(counted.help, want.help)
+    square = pd.DataFrame([[0, 0.5], [-0.25, 0]], index=["a", "b"], columns=["a", "b"])
+    one, other = (
+        world_from_effects(f, **RELATIVE, gain="exponential")
+        for f in (square, square.loc[["b", "a"]])
+    )
+    assert np.array_equal(other.transfer_matrix(TOKENS), one.transfer_matrix(TOKENS)[::-1])
+
+
+@pytest.mark.parametrize(
+    ("effects", "said"),
+    [
+        ([["1", "2"], ["3", "4"]], "got str"),
+        ([[True, False], [True, True]], "got bool cells"),
+        (np.ma.masked_array([[1.0, 2.0]], [[True, False]]), "got masked cells"),
+        (np.array([[1j, 0.0]]), "got complex"),
+    ],
+)
+def test_cells_that_are_no_numbers(effects: Any, said: str) -> None:
+    with pytest.raises(WorldError, match=said):
+        world_from_effects(effects, ["x", "y"][: len(effects)], ["a", "b"], **SHARES)
+
+
+def test_labels_that_are_no_names() -> None:
+    import pandas as pd
+
+    for index in ([None, "x"], pd.to_datetime(["2026-01-01", "2026-01-02"]), [3, 7]):
+        frame = pd.DataFrame([[0.1, 0.2], [0.3, 0.4]], index=index, columns=["a", "b"])
+        with pytest.raises(WorldError, match="sources: the data frame has the label"):
+            world_from_effects(frame, **SHARES)
+        assert world_from_effects(frame, ["x", "y"], **SHARES).sources == ("x", "y")
+
+
+def test_shares_among_points() -> None:
+    points: dict[str, Any] = {"tokens": "20M", "ceiling": 90, "unit": "points"}
+    with pytest.raises(WorldError, match=r"start = 0\.4: with unit points it is in points too"):
+        world_from_effects([[8, 2], [3, 5]], **points, start=0.4)
+    with pytest.warns(UserWarning, match=r"largest effect is 0\.08 points: are they shares"):
+        world_from_effects([[0.08, -0.02], [0.03, 0.05]], **points, start=40)
+    assert world_from_effects([[8, 2], [3, 5]], **points, start=0).start.tolist() == [0, 0]
+
+
 # ----------------------------------------------------------------- measured by others
 
 
@@ -295,7 +380,7 @@ def test_a_table_of_a_curve_has_its_slope_and_inverse(family: str) -> None:
         ({"tokens": "many"}, "many"),
         ({"tokens": None, "unit": None}, r"give tokens \(.*; unit \(points"),
         ({"unit": "percent"}, "unit = 'percent': expected points"),
-        ({"unit": "points"}, "ceiling = 0.9: with unit points"),
+        ({"unit": "points"}, "start = 0.4: with unit points"),
         ({"start": 40}, r"start = 40: scores lie between 0 and 1 \(shares\)"),
         ({"start": [0.1, 0.2, 0.3]}, "start = .*: expected one number, or 2"),
         (

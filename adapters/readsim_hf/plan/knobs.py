@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from readsim_hf.costs.memory import Memory
+from readsim_hf.costs.memory import QUANTISED_BYTES, Memory
 from readsim_hf.plan.dry_run import DryRun
-from readsim_hf.plan.estimate import memory_of
+from readsim_hf.plan.estimate import STUDENT, memory_of
 
 TERMS = {
     "teacher": "teacher's weights",
-    "student": "student's weights, float32",
+    "student": "student's weights",
     "gradients": "gradients",
     "moments": "AdamW's moments",
     "activations": "activations",
@@ -86,9 +86,7 @@ def _settings(plan: DryRun) -> Iterator[tuple[str, str, str, DryRun]]:
         yield "training.lora", "0", str(LORA), _with(plan, "training", lora=LORA)
     if recipe.precision == "fp32":
         yield "training.precision", "fp32", "bf16", _with(plan, "training", precision="bf16")
-    if plan.loaded and plan.precision == "fp32":
-        change = replace(plan, precision="bf16")
-        yield "pair.teacher_precision", "fp32", "bf16", change
+    yield from _precisions(plan)
     if plan.loaded:
         served = tuple(replace(teacher, shape=None) for teacher in plan.teachers)
         yield "pair.teacher", "loaded here", "a server", replace(plan, teachers=served)
@@ -103,6 +101,19 @@ def _settings(plan: DryRun) -> Iterator[tuple[str, str, str, DryRun]]:
         yield "decoding.max_new_tokens", str(reply), str(less), change
     if (less := plan.longest // 2) > reply:
         yield "pair.context", str(plan.context), str(less), replace(plan, context=less)
+
+
+def _precisions(plan: DryRun) -> Iterator[tuple[str, str, str, DryRun]]:
+    """The same of weights that stay as they are: a teacher's, and under LoRA the student's."""
+    if plan.loaded and plan.precision == "fp32":
+        change = replace(plan, precision="bf16")
+        yield "pair.teacher_precision", "fp32", "bf16", change
+    if plan.loaded and plan.precision not in QUANTISED_BYTES:
+        yield "pair.teacher_precision", plan.precision, "nf4", replace(plan, precision="nf4")
+    own = plan.config.pair.student_precision or STUDENT
+    if plan.config.training.lora and own not in QUANTISED_BYTES:  # the weights stay as they are
+        for then in ("bf16", "nf4"):
+            yield "pair.student_precision", own, then, _with(plan, "pair", student_precision=then)
 
 
 def _with(plan: DryRun, table: str, **fields: Any) -> DryRun:

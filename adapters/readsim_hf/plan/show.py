@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from readsim.runs.forecast import Outlook
@@ -94,20 +95,20 @@ def device_table(
     devices: Sequence[Device] = DEVICES,
 ) -> Table:
     """Time by part, how many devices hold the run, time times these, and money where a price is known."""
-    columns = ["device", "TFLOP/s", "GB", "train", "replies", "probes", "all", "holds it", "held"]
+    columns = ["device", "GB", "train", "replies", "probes", "all", "devices", "held"]
     price = any(device.price is not None for device in devices)
-    title = "time, and how many devices hold the run; held: time times devices"
-    table = Table(*columns, *(["money"] if price else []), title=title)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))  # whole numbers in 80 columns
+    table.title = "time on one device, how many hold the run; held: time times devices"
+    for column in [*columns, *(["money"] if price else [])]:
+        table.add_column(column, no_wrap=column != "device")
     for device in devices:
         hours = hours_of(work, device, mfu, mfu_generation)
         run = held(hours, memory, device)
-        peaks = "/".join(f"{p / 1e12:g}" for p in (device.bf16, device.fp32))
-        cells = [device.name, peaks, f"{device.memory / GB:g}"]
+        cells = [device.name, f"{device.memory / GB:g}"]
         cells += [_time(h) for h in (hours.train, hours.teacher, hours.probe)]
-        cells += [_time(run.hours), "one" if run.devices == 1 else f"{run.devices} together"]
-        cells.append(_time(run.device_hours))
+        cells += [_time(run.hours), str(run.devices), _time(run.device_hours)]
         if price:
-            cells.append("" if run.money is None else f"{run.money:.4g}")
+            cells.append("" if run.money is None else _money(run.money))
         table.add_row(*cells)
     return _right(table)
 
@@ -117,7 +118,7 @@ def device_notes(
 ) -> list[str]:
     """What the device table assumes."""
     first = (
-        f"TFLOP/s dense bf16/fp32 and GB are the data sheets'; assumed: {mfu:g} of the peak in training "
+        f"Peaks (dense, without TF32) and GB are the data sheets'; assumed: {mfu:g} of the peak in training "
         f"and reading (--mfu), {mfu_generation:g} in writing (--mfu-generation), no decode step faster "
         f"than reading the weights once; {100 * USABLE:.0f} % of the memory usable. Several devices work "
         "one after the other, each on its part of the model. Waiting, padding and Python come on top."
@@ -147,7 +148,7 @@ def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:
             "the served teacher's tokens cost" if served else "a served teacher's tokens would cost"
         )
         lines.append(
-            f"money: {who} {token_money(plan, prices):.4g} ({prices.prompt:g} for a million of a prompt, "
+            f"money: {who} {_money(token_money(plan, prices))} ({prices.prompt:g} for a million of a prompt, "
             f"{prices.generated:g} of a reply), what is asked again not counted"
         )
     return lines
@@ -251,6 +252,11 @@ def _time(hours: float) -> str:
         if hours < 1000
         else f"{hours:.0f} h"
     )
+
+
+def _money(amount: float) -> str:
+    """0.0123 -> `0.0123`, 16300.4 -> `16300`."""
+    return f"{amount:.4g}" if amount < 1000 else f"{amount:.0f}"
 
 
 def _about(tokens: float) -> str:

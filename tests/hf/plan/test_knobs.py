@@ -162,6 +162,22 @@ def test_checkpoints_are_as_large_as_they_are_written(lora: int, tmp_path: Path)
     assert (KEPT + 1) * written == pytest.approx(checkpoint_bytes(shape, lora), rel=0.2)
 
 
+def test_fewer_bits_are_named_where_weights_stay_as_they_are() -> None:
+    from readsim_hf.plan.estimate import memory_of
+    from readsim_hf.plan.knobs import knobs
+
+    own: dict[str, Any] = {"pair": {"teacher": LLAMA, "student": SMOL}, "method": "resp-sft"}
+    lora: dict[str, Any] = {**own, "training": {"lora": 4}}
+    assert not [k for k in knobs(sketched(own), "student") if k.setting == "pair.student_precision"]
+    for role, table in (("teacher", own), ("student", lora)):
+        setting = f"pair.{role}_precision"
+        found = [k for k in knobs(sketched(table), role) if k.setting == setting]
+        assert {knob.then for knob in found} == ({"nf4"} if role == "teacher" else {"bf16", "nf4"})
+        for knob in found:
+            other = sketched({**table, "pair": {**table["pair"], f"{role}_precision": knob.then}})
+            assert memory_of(other) == knob.memory
+
+
 # ------------------------------------------------------------------ servers, several teachers, no tokenizer
 
 
@@ -309,6 +325,21 @@ def test_a_wrong_device_is_refused(text: str, message: str) -> None:
     Path("bad.toml").write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_devices(Path("bad.toml"))
+
+
+def test_a_narrow_terminal_shows_every_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("COLUMNS", "TERMINAL_WIDTH"):
+        monkeypatch.setenv(name, "80")
+    options = ("--config", "qwen-72b-14b-150m", "--price-hour", "3.21", "--out", "o")
+    code, said, error = call(capsys, "plan", *options)
+    assert code == 0, error
+    plan = json.loads(Path("o/plan.json").read_text())
+    for name, device in plan["devices"].items():
+        [row] = [line for line in said.splitlines() if line.strip().startswith(name)]
+        assert row.split()[-1] == f"{device['money']:.0f}"
+        assert "…" not in row
 
 
 def test_wrong_names_and_prices_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
