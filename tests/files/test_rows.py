@@ -122,7 +122,7 @@ def test_a_cell_holds_what_python_json_and_numpy_write(value: Any) -> None:
     [
         ("['a', 'b' 'c']", "a comma is missing"),
         ("['a''b']", "a comma is missing"),
-        ("[007]", "a comma is missing"),
+        ("[007]", "a comma is missing|is no value"),
         ("{'a': 1 'b': 2}", "a comma is missing"),
         ("[1 2 ... 5]", "NumPy left out a part"),
         ("[nan]", "'nan' where a value was expected"),
