@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import nn
 
 from readsim.allocators.registry import load_allocator
-from readsim.cli.common import interruptible
+from readsim.cli.common import interruptible, need_target
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
 from readsim.runs.identity import code_of_allocator
@@ -115,6 +115,10 @@ def _drive(
             f"{processes.world} processes train the student, {'FSDP' if is_sharded() else 'DDP'}"
         )
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
+    path = out / "runs" / f"{run_name(config)}.jsonl"
+    if not dry_run:  # before models are loaded and a teacher is asked
+        for target in (path, *([Path(config.data.cache)] if config.data.cache else [])):
+            need_target(target)
     pair = load_pair(**asdict(config.pair), server=config.server)
     parts = build_components(config, pair)
     if processes is not None:
@@ -125,7 +129,6 @@ def _drive(
     show_token_estimate(console, config, parts, allocator)
     if dry_run:
         return True
-    path = out / "runs" / f"{run_name(config)}.jsonl"
     checked = path.with_name(f"{run_name(config)}.check.json")
     if check:
         return check_all(console, parts, config, checked, check)
