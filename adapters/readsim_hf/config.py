@@ -257,6 +257,10 @@ class RunConfig:
             ("steps", 1, MOST_STEPS),
         ):
             within(self, name, least, most)
+        if self.identifier.card and not self.identify:
+            raise ConfigError(
+                f"identifier.card = {self.identifier.card!r}: a card is read with identify = true only"
+            )
         if not 0.0 < self.auxiliary_weight < float("inf"):
             raise ConfigError(f"auxiliary_weight = {self.auxiliary_weight!r}: a number above 0")
         if not 0.0 < self.timeout <= 10080.0:

@@ -31,6 +31,7 @@ from readsim_hf.identify import identify
 from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.progress import ProgressDisplay
+from readsim_hf.requirement.card import load_card
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import (
     refusals_of,
@@ -116,6 +117,8 @@ def _drive(
         )
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
     path = out / "runs" / f"{run_name(config)}.jsonl"
+    if config.identify and config.identifier.card:
+        load_card(Path(config.identifier.card))
     if not dry_run:  # before models are loaded and a teacher is asked
         for target in (path, *([Path(config.data.cache)] if config.data.cache else [])):
             need_target(target)

@@ -35,7 +35,9 @@ def plan(
             help="World that foretells the scores: a preset's name or a file; nano has one."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Simulated runs of the forecast.")] = 32,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Simulated runs of the forecast.")
+    ] = 32,
     world_error: Annotated[
         float,
         typer.Option(help="Points by which the world misses a score; 0: not in the interval."),
