@@ -76,7 +76,7 @@ def test_run_takes_or_refuses_each_odd_value(option: str) -> None:
 
 @pytest.mark.parametrize("option", ["--seeds", "--jobs", "--budgets", "--backend"])
 def test_compare_refuses_each_odd_value(option: str) -> None:
-    for value in set(ODD) - {"1.5", "1,1"} | {"1,1"}:
+    for value in set(ODD) - ({"10000000"} if option == "--budgets" else set()):
         table = COMPARED | {option: value}
         assert code_of("compare", *(part for pair in table.items() for part in pair)) == 2, value
     assert list(Path.cwd().iterdir()) == []
