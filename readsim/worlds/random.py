@@ -51,7 +51,7 @@ def random_world(
     k = capabilities
     s = k if sources is None else sources
     checked_seed(seed)
-    for name, value in (("sources", s), ("capabilities", k)):
+    for name, value in (("capabilities", k), ("sources", s)):
         if not 1 <= value <= MOST_NAMES:
             raise ConfigError(f"{name} = {shown(value)}: at least 1, at most {MOST_NAMES}")
     for name, number in (("coupling", coupling), ("noise", noise)):

@@ -37,6 +37,7 @@ def ran(folder: Path, *arguments: str, **settings: str) -> "subprocess.Completed
         capture_output=True,
         text=True,
         encoding="utf-8",
+        errors="replace",
         check=False,
     )
 
