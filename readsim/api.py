@@ -15,6 +15,8 @@ from readsim.backend import Backend
 from readsim.envs.env import DistillEnv
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.errors import ConfigError
+from readsim.runs.parallel import checked_jobs
+from readsim.streams import checked_seeds
 from readsim.token_counts import AnyBudget
 from readsim.worlds import AnyTask, AnyWorld, load_world, save_world
 
@@ -126,7 +128,7 @@ def compare(
         raise ConfigError(
             f"worlds: two are called {twice!r}; `world.replace(name=...)` renames one"
         )
-    workers = os.cpu_count() or 1 if jobs is None else jobs
+    workers = checked_jobs(os.cpu_count() or 1 if jobs is None else jobs)
     chosen = _several(allocators) if not isinstance(allocators, Mapping) else allocators
     plan = [
         make_cells(
@@ -135,7 +137,7 @@ def compare(
             budgets=_several(budgets),
             steps=steps,
             allocators=chosen or PAPER_ALLOCATORS,
-            seeds=_seeds(seeds),
+            seeds=checked_seeds(seeds),
             requirement=requirement,
         )
         for world in loaded
@@ -169,17 +171,6 @@ def _several(values: Any) -> list[Any]:
     """One value as a list of one; text, mappings, worlds, tasks, numbers and allocators are one."""
     one = isinstance(values, str | Mapping) or np.ndim(values) == 0
     return [values] if one or not isinstance(values, Iterable) else list(values)
-
-
-def _seeds(seeds: Any) -> list[int]:
-    """The seeds; a number of them means 0, 1, ...; Raises ConfigError for what is none."""
-    counted = range(int(seeds)) if isinstance(seeds, int | np.integer) else seeds
-    if isinstance(seeds, bool) or not isinstance(counted, Iterable):
-        raise ConfigError(f"seeds = {seeds!r}: a number of seeds, or seeds >= 0")
-    found = list(counted)
-    if any(isinstance(s, bool) or not isinstance(s, int | np.integer) or s < 0 for s in found):
-        raise ConfigError(f"seeds = {found!r}: whole numbers >= 0")
-    return [int(seed) for seed in found]
 
 
 def _folder(name: str) -> str:

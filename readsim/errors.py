@@ -48,6 +48,15 @@ class TrainingError(ReadsimError, RuntimeError):
     """A training step that cannot be taken: a loss that is not finite, memory that ran out."""
 
 
+def shown(value: object) -> str:
+    """A value in a message: its `repr`, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return f"a {type(value).__name__} that is too long to show"
+    return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` for the closest of `known`, or an empty string.
 

@@ -51,6 +51,8 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
     Raises UnknownNameError with the nearest name, ConfigError for what cannot be called.
     """
     module_name, _, attribute = target.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
+        raise ConfigError(f"{kind} {target!r}: expected module:attribute")
     if not {"", here := str(Path.cwd())} & set(sys.path):
         sys.path.append(here)  # an installed command does not look there by itself
     try:

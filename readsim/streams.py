@@ -4,13 +4,14 @@ No generator is ever global. A stream is identified by `(seed, cause, *path)`, s
 share numbers and adding a draw to one cause leaves the others as they were.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
+from readsim.errors import ConfigError, shown
 
 CAUSES = (
     "world",
@@ -24,6 +25,35 @@ CAUSES = (
     "process",
     "requirement",
 )
+
+
+MOST_SEEDS = 100_000
+LARGEST_SEED = 2**63 - 1
+
+
+def checked_seed(seed: object, name: str = "seed") -> int:
+    """Raises ConfigError for what is no whole number from 0 to 2^63 - 1."""
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= LARGEST_SEED:  # type: ignore[operator]
+        raise ConfigError(f"{name} = {shown(seed)}: a whole number >= 0, below 2^63")
+    return int(seed)  # type: ignore[call-overload, no-any-return]
+
+
+def checked_seeds(seeds: object, name: str = "seeds") -> list[int]:
+    """The seeds; a number n of them means 0, ..., n - 1.
+
+    Raises ConfigError for none, for more than 100,000, for one that is there twice, and for no seed.
+    """
+    if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise ConfigError(f"{name} = {shown(seeds)}: at least one seed, at most {MOST_SEEDS}")
+        return list(range(int(seeds)))
+    if isinstance(seeds, bool | str) or not isinstance(seeds, Iterable):
+        raise ConfigError(f"{name} = {shown(seeds)}: a number of seeds, or seeds >= 0")
+    found = [checked_seed(seed, name) for seed in seeds]
+    if not 1 <= len(found) <= MOST_SEEDS or len(set(found)) < len(found):
+        raise ConfigError(f"{name} = {shown(found)}: from 1 to {MOST_SEEDS} seeds, each once")
+    return found
 
 
 def seed_sequence(seed: int, cause: str, *path: int) -> np.random.SeedSequence:

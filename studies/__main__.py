@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import readsim.plots  # noqa: F401  # loads matplotlib whatever MPLBACKEND says, before a study does
+from readsim.cli.output import make_output_last
 from readsim.errors import ReadsimError
 from studies.common.catalogue import ALL, COMMANDS, NAMES, load_command
 
@@ -27,11 +28,12 @@ def main(arguments: Sequence[str]) -> None:
         return
     named = bool(arguments) and not arguments[0].startswith("-")
     name = arguments[0] if named else ALL
+    make_output_last()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     try:
         app.command()(load_command(name))
         app(list(arguments[named:]), prog_name=f"python -m studies {name}")
-    except ReadsimError as error:
+    except (ReadsimError, OSError) as error:
         Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
 

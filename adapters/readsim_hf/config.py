@@ -8,11 +8,20 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from readsim.envs.episode import MOST_STEPS
 from readsim.errors import ConfigError, unknown
 from readsim.files import AnyPath, read_settings
 from readsim.runs.cell import file_name, task_name
-from readsim.token_counts import parse_tokens
-from readsim_hf.config_merge import explain, merge, plain_value, without_none, without_replaced
+from readsim.streams import LARGEST_SEED
+from readsim.token_counts import MOST, parse_tokens
+from readsim_hf.config_merge import (
+    explain,
+    merge,
+    plain_value,
+    within,
+    without_none,
+    without_replaced,
+)
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.chat_template import DATE
@@ -27,6 +36,12 @@ from readsim_hf.training.recipe import Recipe
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
 PRESETS = Path(__file__).parent / "presets"  # of the pairs that have a name
+MOST_CONTEXT = 10**8  # tokens
+MOST_LAYERS = 10_000
+MOST_COUNT = 1_000_000  # tokens of a reply, examples of a batch, short trainings
+MOST_ITEMS = 100_000  # of a split, a capability
+MOST_SAMPLES = 1000  # replies that a log keeps of each capability at each decision
+MOST_THREADS = 1024
 CONFIGS = Path(__file__).parent / "configs"  # whole runs that have one
 
 
@@ -70,8 +85,9 @@ class PairConfig:
         known = ("fp32", "bf16", *QUANTISED)
         if self.student_precision is not None and self.student_precision not in known:
             raise unknown("student_precision", self.student_precision, known)
-        if self.context is not None and self.context < 1:
-            raise ConfigError(f"context = {self.context!r}: at least 1")
+        if self.context is not None:
+            within(self, "context", 1, MOST_CONTEXT)
+        within(self, "layers", 1, MOST_LAYERS)
 
 
 @dataclass(frozen=True)
@@ -119,8 +135,7 @@ class DataConfig:
     keep_cut: bool = False
 
     def __post_init__(self) -> None:
-        if self.group < 1:
-            raise ConfigError(f"group = {self.group!r}: at least 1")
+        within(self, "group", 1, MOST_COUNT)
         if self.cap is not None and not 0 < self.cap <= 1:
             raise ConfigError(f"cap = {self.cap!r}: above 0, at most 1")
 
@@ -169,12 +184,12 @@ class ProbeConfig:
     samples: int = 2
 
     def __post_init__(self) -> None:
-        for name, least in (("probe", 2), ("dev", 2), ("test", 2), ("seed", 0), ("samples", 0)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+        for name in ("probe", "dev", "test"):
+            within(self, name, 2, MOST_ITEMS)
+        within(self, "seed", 0, LARGEST_SEED)
+        within(self, "samples", 0, MOST_SAMPLES)
         for name in ("max_new_tokens", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least 1")
+            within(self, name, 1, MOST_COUNT)
         if self.allow_code not in (False, True, "unwalled"):
             raise ConfigError(f"allow_code = {self.allow_code!r}: True, False or 'unwalled'")
 
@@ -238,9 +253,18 @@ class RunConfig:
                 f"pair.student_precision = {self.pair.student_precision!r} with training.lora = 0: weights "
                 "train in 'fp32' (training.precision = 'bf16' computes in bfloat16), or give lora a rank"
             )
-        for name, least in (("pool_runs", 1), ("threads", 1), ("seed", 0), ("budget", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+        for name, least, most in (
+            ("pool_runs", 1, MOST_COUNT),
+            ("threads", 1, MOST_THREADS),
+            ("seed", 0, LARGEST_SEED),
+            ("budget", 1, MOST),
+            ("steps", 1, MOST_STEPS),
+        ):
+            within(self, name, least, most)
+        if self.identifier.card and not self.identify:
+            raise ConfigError(
+                f"identifier.card = {self.identifier.card!r}: a card is read with identify = true only"
+            )
         if not 0.0 < self.auxiliary_weight < float("inf"):
             raise ConfigError(f"auxiliary_weight = {self.auxiliary_weight!r}: a number above 0")
         if not 0.0 < self.timeout <= 10080.0:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
-from readsim.errors import nearest
+from readsim.errors import ConfigError, nearest, shown
 
 
 def without_replaced(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,6 +41,13 @@ def without_none(node: Any) -> Any:
     return [without_none(value) for value in node] if isinstance(node, tuple | list) else node
 
 
+def within(settings: object, name: str, least: int, most: int) -> None:
+    """Raise ConfigError for a field that is not from `least` to `most`."""
+    value = getattr(settings, name)
+    if not least <= value <= most:
+        raise ConfigError(f"{name} = {shown(value)}: at least {least}, at most {most}")
+
+
 def explain(cls: type, error: Any) -> str:
     """One line for one of pydantic's errors."""
     kinds = ("str", "dict[str,float]", "tuple[str, ...]")  # of a field that takes several
@@ -52,7 +59,7 @@ def explain(cls: type, error: Any) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "value_error":
         return f"{name}: {message}" if name else message  # ours: it shows the value
-    return f"{name} = {error['input']!r}: {message}" if name else message
+    return f"{name} = {shown(error['input'])}: {message}" if name else message
 
 
 def _fields(cls: type, path: list[str]) -> list[str]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import nn
 
 from readsim.allocators.registry import load_allocator
-from readsim.cli.common import interruptible
+from readsim.cli.common import interruptible, need_target
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
 from readsim.runs.identity import code_of_allocator
@@ -32,6 +32,7 @@ from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.progress import ProgressDisplay
+from readsim_hf.requirement.card import load_card
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import (
     refusals_of,
@@ -117,6 +118,12 @@ def _drive(
             f"{processes.world} processes train the student, {'FSDP' if is_sharded() else 'DDP'}"
         )
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
+    path = out / "runs" / f"{run_name(config)}.jsonl"
+    if config.identify and config.identifier.card:
+        load_card(Path(config.identifier.card))
+    if not dry_run:  # before models are loaded and a teacher is asked
+        for target in (path, *([Path(config.data.cache)] if config.data.cache else [])):
+            need_target(target)
     pair = load_pair(**asdict(config.pair), server=config.server)
     parts = build_components(config, pair)
     if processes is not None:
@@ -127,7 +134,6 @@ def _drive(
     show_token_estimate(console, config, parts, allocator)
     if dry_run:
         return True
-    path = out / "runs" / f"{run_name(config)}.jsonl"
     checked = path.with_name(f"{run_name(config)}.check.json")
     if check:
         return check_all(console, parts, config, checked, check)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from readsim.cli.allocators import allocators
 from readsim.cli.compare import compare, plot
 from readsim.cli.fit import fit, predict
+from readsim.cli.output import check_output, make_output_last, need_current_folder
 from readsim.cli.report import report
 from readsim.cli.run import run
 from readsim.cli.scores import scores
@@ -51,6 +52,7 @@ def _say(message: Warning | str, category: type[Warning], *_: object) -> None:
 
 def main() -> None:
     """Entry point: errors of ours and of files are one message and exit code 2; ctrl-C is 130."""
+    make_output_last()
     with warnings.catch_warnings():  # what was shown how before is as it was afterwards
         warnings.showwarning = _say  # type: ignore[assignment]  # it takes what it needs of the six
         _main()
@@ -58,8 +60,14 @@ def main() -> None:
 
 def _main() -> None:
     try:
+        need_current_folder()
         extend(app)
-        app(prog_name="readsim")
+        try:
+            app(prog_name="readsim")
+        except SystemExit as ended:
+            if ended.code:
+                raise
+        check_output()
     except ReadsimError as error:
         _show(error, str(error))
         sys.exit(2)

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from readsim.errors import ConfigError, RunLogError
+from readsim.errors import ConfigError, RunLogError, shown
 from readsim.runs.cell import Cell
+from readsim.streams import checked_seeds
 
 World = Annotated[
     str, typer.Option(help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...")
@@ -60,6 +61,9 @@ def need_folder(folder: Path) -> None:
         raise RunLogError(f"{folder} is not a folder")
 
 
+ROOM = 2**16  # bytes that a disk must have left for a file
+
+
 def need_target(path: Path) -> None:
     """Raise RunLogError, before any work is done, if a file cannot be written at `path`.
 
@@ -67,16 +71,22 @@ def need_target(path: Path) -> None:
     """
     made: list[Path] = []
     try:
-        if path.is_dir():
-            raise RunLogError(f"cannot write {path}: it is a folder")
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise RunLogError(f"cannot write {path}: it is {what}")
         made = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path.parent):
-            there = path.exists()
-            with path.open("ab"):
-                pass
-            if not there:
-                path.unlink()
+        with TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(ROOM))
+            file.flush()
+        with path.with_name(f"{path.name}.tmp").open("ab"):  # as `write_atomic` names it
+            pass
+        path.with_name(f"{path.name}.tmp").unlink()
+        there = path.exists()
+        with path.open("ab"):
+            pass
+        if not there:
+            path.unlink()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RunLogError(f"cannot write {str(path)[:200]}: {reason}") from error
@@ -95,20 +105,13 @@ def parse_tasks(text: str | None) -> list[str] | None:
 
 def parse_seeds(text: str) -> list[int]:
     """`"8"` -> 0..7; `"3,5"` -> 3 and 5; `"3,"` -> 3 alone."""
-    listed = "," in text
     try:
         numbers = [int(part) for part in text.removesuffix(",").split(",")]
     except ValueError as error:
         raise ConfigError(
-            f"--seeds {text!r}: a number of seeds, or seeds separated by commas"
+            f"--seeds {shown(text)}: a number of seeds, or seeds separated by commas"
         ) from error
-    if any(number < 0 for number in numbers) or len(set(numbers)) < len(numbers):
-        raise ConfigError(f"--seeds {text!r}: whole numbers >= 0, each once")
-    if listed:
-        return numbers
-    if numbers[0] < 1:
-        raise ConfigError(f"--seeds {text!r}: at least one seed")
-    return list(range(numbers[0]))
+    return checked_seeds(numbers if "," in text else numbers[0], "--seeds")
 
 
 def progress(console: Console) -> Progress:

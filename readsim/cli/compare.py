@@ -26,7 +26,7 @@ from readsim.errors import ConfigError
 from readsim.runs.cell import PAPER_ALLOCATORS
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import make_cells, run_cells
-from readsim.runs.parallel import use_backend
+from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.tree_file import write_frame
 from readsim.worlds import load_world, save_world
 
@@ -79,9 +79,7 @@ def compare(
         seeds=parse_seeds(seeds),
         requirement=requirement,
     )
-    workers = jobs if jobs is not None else min(len(cells), os.cpu_count() or 1)
-    if workers < 1:
-        raise ConfigError(f"jobs = {workers!r}: at least 1")
+    workers = checked_jobs(min(len(cells), os.cpu_count() or 1) if jobs is None else jobs)
     need_target(out / "results.csv")
     refuse_other_runs(out, cells)
     for note in set_aside(out, cells, fresh=fresh):

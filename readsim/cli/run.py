@@ -8,7 +8,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import Requirement, Seeds, Steps, interruptible, parse_seeds, progress
+from readsim.cli.common import (
+    Requirement,
+    Seeds,
+    Steps,
+    interruptible,
+    need_target,
+    parse_seeds,
+    progress,
+)
 from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD
 from readsim.errors import ConfigError
 from readsim.runs.cell import log_place
@@ -60,8 +68,10 @@ def run(
             requirement=requirement,
         )
 
+        path = log_place(out, cell.file_name)
+        need_target(path)
+
         def work(on_step: OnStep) -> list[Path]:
-            path = log_place(out, cell.file_name)
             run_cell(cell, path, resume=resume, durable=True, on_step=on_step)
             return [path]
 
@@ -73,6 +83,7 @@ def run(
                 f"--out {str(out)!r}: {len(numbers)} runs of a backend have a log each; give a folder"
             )
         factory = load_backend(backend)
+        need_target(log_place(out, "log.jsonl"))
 
         def work(on_step: OnStep) -> list[Path]:
             return [

@@ -16,9 +16,8 @@ from readsim.cli.common import (
     progress,
     say_read,
 )
-from readsim.errors import ConfigError
 from readsim.runs.cell import Cell
-from readsim.runs.parallel import use_backend
+from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.suite.plan import SEEDS, Comparison, make_plan
 from readsim.suite.run import Trouble, run_suite
 from readsim.suite.scores import read_scores
@@ -39,9 +38,7 @@ def compare_suite(
     console = Console()
     numbers = SEEDS if seeds is None else parse_seeds(seeds)
     plan = make_plan(parse_list(allocators, "allocators"), seeds=numbers)
-    workers = jobs if jobs is not None else os.cpu_count() or 1
-    if workers < 1:
-        raise ConfigError(f"jobs = {workers!r}: at least 1")
+    workers = checked_jobs(os.cpu_count() or 1 if jobs is None else jobs)
     need_target(out / "summary.csv")
     console.print(about(plan), markup=False, highlight=False)
     kept = f"finished runs are kept in {out}, the same command resumes"

@@ -8,11 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from readsim.cli.common import need_target
 from readsim.errors import ConfigError
 from readsim.files import suffix_of
 from readsim.token_counts import show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
+
+SHOWN = 16  # sources and capabilities
 
 
 def worlds(
@@ -54,6 +57,7 @@ def worlds(
         return
     world = _from_effects(name, given) if given else load_world(name)
     if save is not None:
+        need_target(save)
         save_world(world, save)
         console.print(f"saved {world.name} to {save}")
         return
@@ -81,14 +85,19 @@ def show_world(console: Console, world: World) -> None:
         table.add_row(capability, *numbers, f"{world.items[j]:g}", shown)
     console.print(table)
     for budget in (b for b in (20_000_000, 150_000_000) if b <= world.horizon):
-        if len(world.capabilities) <= 12:
-            unit = "points" if world.is_score else "hundredths"
-            table = Table(title=f"one-hot effects of {show_tokens(budget)} tokens, {unit}")
-            for column in ("source", *world.capabilities):
-                table.add_column(column, justify="left" if column == "source" else "right")
-            for source, row in zip(world.sources, world.transfer_matrix(budget), strict=True):
-                table.add_row(source, *(f"{100 * v:.1f}" for v in row))
-            console.print(table)
+        if max(world.shape) > SHOWN:
+            console.print(
+                f"effects and optima are shown of at most {SHOWN} sources and capabilities; "
+                "`readsim.optimum(world, task, budget)` finds one"
+            )
+            break
+        unit = "points" if world.is_score else "hundredths"
+        table = Table(title=f"one-hot effects of {show_tokens(budget)} tokens, {unit}")
+        for column in ("source", *world.capabilities):
+            table.add_column(column, justify="left" if column == "source" else "right")
+        for source, row in zip(world.sources, world.transfer_matrix(budget), strict=True):
+            table.add_row(source, *(f"{100 * v:.1f}" for v in row))
+        console.print(table)
         table = Table(title=f"best static allocation of {show_tokens(budget)} tokens")
         for column in ("task", "utility", "method", "allocation"):
             table.add_column(column)

@@ -10,15 +10,17 @@ from gymnasium import spaces
 
 from readsim.arrays import Array
 from readsim.envs.reward import RewardConfig, spill_prices
-from readsim.errors import ConfigError, UnknownNameError
+from readsim.errors import ConfigError, UnknownNameError, shown
 from readsim.runs.profile_scale import SCORES, ProfileScale
-from readsim.token_counts import AnyBudget, parse_tokens
+from readsim.token_counts import MOST, AnyBudget, parse_tokens
 from readsim.worlds.files import world_to_dict
 from readsim.worlds.task import AnyTask, Task
 from readsim.worlds.validation import check_budget
 from readsim.worlds.world import World
 
 HISTORY = 3
+MOST_HISTORY = 1000
+MOST_STEPS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +49,17 @@ class EpisodeConfig:
     reward: RewardConfig = field(default_factory=RewardConfig)
 
     def __post_init__(self) -> None:
-        for name, least in (("budget", 1), ("steps", 1), ("history", 0)):
+        for name, least, most in (
+            ("budget", 1, MOST),
+            ("steps", 1, MOST_STEPS),
+            ("history", 0, MOST_HISTORY),
+        ):
             value = getattr(self, name)
             whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if not whole or value < least:
-                raise ConfigError(f"{name} = {value!r}: a whole number >= {least}")
+            if not whole or not least <= value <= most:
+                raise ConfigError(
+                    f"{name} = {shown(value)}: a whole number >= {least}, at most {most}"
+                )
         if self.steps > self.budget:
             raise ConfigError(f"steps = {self.steps}: more than the budget of {self.budget} tokens")
         if len(self.task.requirement) != len(self.visible):

@@ -7,8 +7,13 @@ from typing import Any
 
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.files.json_text import fault, parse_json
-from readsim.files.text import AnyPath, read_text, suffix_of
+from readsim.files.text import AnyPath, place_in, read_text, suffix_of
 
+MOST = 2**26  # bytes of TOML or JSON, unpacked
+MOST_YAML = 2**18  # PyYAML reads some 40 kB a second
+DEPTH = 32  # parts of a TOML key: its parser takes the square of them
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{{DEPTH}}}")
 _TOML_PLACE = re.compile(r"(.*) \((?:at (line \d+, column \d+)|at end of document)\)", re.DOTALL)
 _OTHER_BASE = re.compile(r"[-+]?0[0-7_]+|.*:.*")  # of YAML 1.1: 010 is 8, 1:30 is 90
 MOST_NODES = 100_000  # of a YAML file with every alias unfolded
@@ -20,11 +25,12 @@ def read_settings(path: AnyPath) -> dict[str, Any]:
     A key that is there twice is refused. Raises ConfigError naming file, line and column.
     """
     path = Path(path)
-    text = read_text(path)
     suffix = suffix_of(path)
+    is_yaml = suffix in (".yaml", ".yml")
+    text = read_text(path, MOST_YAML if is_yaml else MOST)
     if suffix == ".json":
         value = parse_json(text, path)
-    elif suffix in (".yaml", ".yml"):
+    elif is_yaml:
         value = _yaml(text, path)
     else:
         value = _toml(text, path)
@@ -36,6 +42,11 @@ def read_settings(path: AnyPath) -> dict[str, Any]:
 
 
 def _toml(text: str, path: Path) -> Any:
+    if long := _LONG_KEY.search(text):
+        where = place_in(path, text[: long.start()])
+        raise ConfigError(
+            f"{where}: a key of more than {DEPTH} parts: tables are not nested so deeply"
+        )
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -45,7 +56,8 @@ def _toml(text: str, path: Path) -> Any:
         lines = f"line {text.count(chr(10)) + 1}"  # the end of the document
         raise ConfigError(f"{path}, {found[2] or lines}: not TOML: {found[1]}") from error
     except (ValueError, RecursionError) as error:  # a number of 5000 digits, 5000 brackets
-        raise ConfigError(f"{path}: not TOML: {error}") from error
+        said = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ConfigError(f"{path}: not TOML: {said}") from error
 
 
 def _yaml(text: str, path: Path) -> Any:
@@ -67,7 +79,8 @@ def _yaml(text: str, path: Path) -> Any:
         where = f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path)
         raise ConfigError(f"{where}: not YAML: {error.problem}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
+        deep = isinstance(error, RecursionError)
+        reason = "nested too deeply" if deep else " ".join(str(error).split())
         raise ConfigError(f"{path}: not YAML: {reason}") from error
     if wrong:
         raise ConfigError(f"{path}: {wrong[0]}: {wrong[1]}")

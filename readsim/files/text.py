@@ -2,11 +2,12 @@
 
 import codecs
 import gzip
+import io
 import os
 import zlib
 from pathlib import Path
 
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, shown
 
 AnyPath = str | os.PathLike[str]
 
@@ -17,6 +18,7 @@ _MARKS = (  # the first of these that fits: the mark of UTF-32 starts with that 
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MOST_BYTES = 2**32  # of a table, unpacked
 _GZIP = b"\x1f\x8b"
 _NO_TEXT = (
     (b"PAR1", "a Parquet file"),
@@ -31,25 +33,35 @@ _NO_TEXT = (
 )
 
 
-def read_text(path: AnyPath) -> str:
+def read_text(path: AnyPath, most: int = MOST_BYTES) -> str:
     """The text of a file, with its line ends as they are.
 
     It may be packed with gzip (seen by its content, whatever its name is) and may start with a byte order
     mark of UTF-8, UTF-16 or UTF-32; without one it is UTF-8. Raises ConfigError naming the file, and line
-    and column where one byte is at fault.
+    and column where one byte is at fault, or for more than `most` bytes, packed or not.
     """
     path = Path(path)
-    if path.is_dir() or not path.exists():
-        raise ConfigError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
+        if path.is_dir() or not path.exists():
+            what = "a folder, not a file" if path.is_dir() else "no such file"
+            raise ConfigError(f"{path}: {what}")
+        if path.is_char_device() or path.is_block_device():  # /dev/zero has no end
+            raise ConfigError(f"{path}: a device, not a file")
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{shown(str(path))}: cannot be read ({reason})") from error
     if data.startswith(_GZIP):
         try:
-            data = gzip.decompress(data)
+            with gzip.open(io.BytesIO(data)) as packed:
+                data = packed.read(most + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise ConfigError(f"{path}: a damaged gzip file ({error})") from error
+    if len(data) > most:
+        raise ConfigError(
+            f"{path}: more than {most / 2**20:.4g} MB of text, which is the most here"
+        )
     for sign, what in _NO_TEXT:
         if data.startswith(sign):
             raise ConfigError(f"{path}: {what}, not text: export its rows as CSV or JSON lines")

@@ -1,5 +1,6 @@
 """How figures look: colours that colour-blind readers can tell apart, small type, few lines."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -11,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from readsim.allocators.registry import base_name
 from readsim.tree_file import write_atomic
@@ -46,6 +48,12 @@ RC: dict[Any, Any] = {
     "ytick.labelsize": 7,
     "ytick.major.width": 0.6,
 }
+
+FALLBACKS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei"),
+    *("Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Hiragino Sans", "Arial Unicode MS"),
+    *("Noto Sans Arabic", "Noto Sans Devanagari", "Noto Emoji", "Segoe UI Symbol"),
+)
 
 
 class Look(NamedTuple):
@@ -90,10 +98,18 @@ def looks(allocators: Iterable[str]) -> dict[str, Look]:
 
 @contextmanager
 def sober() -> Iterator[None]:
-    """The settings above, and matplotlib's defaults instead of the user's, within the block."""
-    with mpl.rc_context():
+    """The settings above, and matplotlib's defaults instead of the user's, within the block.
+
+    Letters that the font lacks are taken from an installed one of `FALLBACKS`; where none is, a box stands
+    for them in the PNG and the PDF, while the SVG holds the text itself.
+    """
+    installed = {font.name for font in fontManager.ttflist}
+    families = [RC["font.family"], *(name for name in FALLBACKS if name in installed)]
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support .* natively")
         mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        mpl.rcParams.update(RC | {"font.family": families})
         yield
 
 

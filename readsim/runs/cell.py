@@ -94,12 +94,16 @@ class Cell:
         )
 
 
+LONGEST = 180  # bytes of the first part of a name; file systems take 255, with suffixes
+
+
 def file_name(allocator: str, task: str, budget: int, *more: str) -> str:
-    """Name of a run log: `ALLOCATOR.TASK.BUDGET[.MORE].jsonl`, with anything odd replaced."""
+    """Name of a run log: `ALLOCATOR.TASK.BUDGET[.MORE].jsonl`, with anything odd replaced; cut where long."""
     text = f"{allocator}.{task}.{budget}"
     safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in text)
-    if safe != text:
-        safe += f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    short = safe.encode()[:LONGEST].decode(errors="ignore")
+    if short != text:
+        safe = f"{short}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     return ".".join([safe, *more, "jsonl"])
 
 

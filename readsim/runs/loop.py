@@ -35,6 +35,7 @@ from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.blame import blaming, check_state, is_usual, read_only, warn_of_shares
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
+from readsim.streams import checked_seed
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
@@ -150,7 +151,7 @@ def rollout(
     decisions just made.
     """
     envs = [_plain_env(env) for env in (envs if isinstance(envs, Sequence) else [envs])]
-    seeds = [int(seeds)] if isinstance(seeds, int | np.integer) else [int(seed) for seed in seeds]
+    seeds = [checked_seed(s) for s in ([seeds] if isinstance(seeds, int | np.integer) else seeds)]
     if len(seeds) != len(envs):
         raise ConfigError(f"{len(seeds)} seeds for {len(envs)} environments: give one for each")
     if isinstance(allocator, str):

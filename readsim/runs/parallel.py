@@ -8,12 +8,21 @@ from importlib.util import find_spec
 from itertools import starmap
 from typing import Any, TypeVar
 
-from readsim.errors import CapabilityMissingError, ConfigError, unknown
+from readsim.errors import CapabilityMissingError, ConfigError, shown, unknown
 
 BACKENDS = {"loky": "", "ray": "ray", "dask": "distributed"}  # and the module that each needs
 PORTION = 4  # calls a worker between two reports, where results cannot come one by one
 
+MOST_JOBS = 1024  # processes, or workers of a cluster
+
 Result = TypeVar("Result")
+
+
+def checked_jobs(jobs: int) -> int:
+    """Raises ConfigError for what is no whole number from 1 to 1024."""
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= MOST_JOBS:
+        raise ConfigError(f"jobs = {shown(jobs)}: at least 1, at most {MOST_JOBS}")
+    return jobs
 
 
 def in_order(
@@ -25,11 +34,9 @@ def in_order(
     One that shows no result before all are there (Ray's, multiprocessing) gets the calls in portions,
     so that progress shows with it as well.
 
-    Raises ConfigError for fewer than one job.
+    Raises ConfigError as `checked_jobs`.
     """
-    if jobs < 1:
-        raise ConfigError(f"jobs = {jobs!r}: at least 1")
-    if jobs == 1:
+    if checked_jobs(jobs) == 1:
         yield from starmap(function, arguments)
         return
     from joblib import Parallel, delayed
@@ -37,7 +44,8 @@ def in_order(
 
     calls = [delayed(function)(*a) for a in arguments]
     if get_active_backend()[0].supports_return_generator:
-        yield from Parallel(n_jobs=jobs, return_as="generator")(calls)
+        workers = min(jobs, len(calls)) or 1
+        yield from Parallel(n_jobs=workers, return_as="generator")(calls)
         return
     size = PORTION * jobs
     with Parallel(n_jobs=jobs) as workers:  # the same ones for all portions

@@ -4,8 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError, shown, unknown
+from readsim.streams import checked_seed
+from readsim.worlds.validation import MOST_NAMES
 from readsim.worlds.world import World
+
+MOST_FACTOR = 1e6  # of the numbers that scale the family
 
 FIELDS: dict[str, type] = {
     "seed": int,
@@ -46,16 +50,19 @@ def random_world(
     """
     k = capabilities
     s = k if sources is None else sources
-    for name, value, least in (("sources", s, 1), ("capabilities", k, 1), ("seed", seed, 0)):
-        if value < least:
-            raise ConfigError(f"{name} = {value!r}: at least {least}")
+    checked_seed(seed)
+    for name, value in (("capabilities", k), ("sources", s)):
+        if not 1 <= value <= MOST_NAMES:
+            raise ConfigError(f"{name} = {shown(value)}: at least 1, at most {MOST_NAMES}")
     for name, number in (("coupling", coupling), ("noise", noise)):
-        if not (np.isfinite(number) and number >= 0):
-            raise ConfigError(f"{name} = {number!r}: a number >= 0")
+        if not 0 <= number <= MOST_FACTOR:
+            raise ConfigError(f"{name} = {number!r}: a number >= 0, at most {MOST_FACTOR:g}")
     if not 0 <= negative <= 1:
         raise ConfigError(f"negative = {negative!r}: a share between 0 and 1")
-    if not (np.isfinite(curvature) and curvature > 0):
-        raise ConfigError(f"curvature = {curvature!r}: a number > 0")
+    if not 1 / MOST_FACTOR <= curvature <= MOST_FACTOR:
+        raise ConfigError(
+            f"curvature = {curvature!r}: a number > 0, from {1 / MOST_FACTOR:g} to {MOST_FACTOR:g}"
+        )
     if dynamics not in ("separable", "potential", "flow"):
         raise unknown("dynamics", dynamics, ("separable", "potential", "flow"))
     rng = np.random.default_rng(seed)
@@ -103,6 +110,8 @@ def random_world_from_text(text: str) -> World:
         key, equals, value = part.partition("=")
         if key not in FIELDS:
             raise unknown("field of the random family", key, FIELDS)
+        if key in settings:
+            raise ConfigError(f"{text!r}: {key} is given twice")
         try:
             settings[key] = FIELDS[key](value)
         except ValueError as error:

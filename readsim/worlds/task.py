@@ -7,7 +7,7 @@ from numbers import Real
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import ConfigError, WorldError, unknown
+from readsim.errors import ConfigError, WorldError, shown, unknown
 from readsim.worlds import utility
 
 FOCUS = 0.6
@@ -42,16 +42,23 @@ class Task:
 AnyTask = Task | str | Mapping[str, float]
 
 
+LARGEST_WEIGHT = 1e9  # relative to the others: shares are what counts
+
+
 def simplex_from_names(weights: dict[str, float], names: tuple[str, ...], where: str) -> Array:
     """`{"math": 2, "code": 1}` -> the vector of shares over `names`."""
     out = np.zeros(len(names))
+    places = {name: place for place, name in enumerate(names)}
     for name, weight in weights.items():
-        if name not in names:
+        if name not in places:
             raise WorldError(f"{where}: {unknown('capability', name, names)}")
         is_number = isinstance(weight, Real) and not isinstance(weight, bool)
-        if not (is_number and 0.0 <= weight < np.inf):
-            raise WorldError(f"{where}: weight {name} = {weight!r} must be a number >= 0")
-        out[names.index(name)] = weight
+        if not (is_number and 0.0 <= weight <= LARGEST_WEIGHT):
+            raise WorldError(
+                f"{where}: weight {name} = {shown(weight)} must be a number >= 0, at most "
+                f"{LARGEST_WEIGHT:g}"
+            )
+        out[places[name]] = weight
     if out.sum() <= 0:
         raise WorldError(f"{where}: at least one weight must be above 0")
     shares: Array = out / out.sum()

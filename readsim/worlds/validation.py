@@ -12,6 +12,7 @@ DYNAMICS = ("separable", "potential", "flow", "artifact")
 GATE_FIELDS = ("capability", "needs", "threshold", "width", "low")
 DRIFT_FIELDS = ("after_tokens", "help")
 ROUNDING = 1e-9
+MOST_NAMES = 1000  # of sources, or of capabilities
 
 
 def validate_world(world: WorldData) -> None:
@@ -45,6 +46,8 @@ def _names(world: WorldData) -> None:
         names = getattr(world, field)
         if not names:
             _fail(field, names, "at least one name is needed")
+        if len(names) > MOST_NAMES:
+            raise WorldError(f"{field}: {len(names)} names, and {MOST_NAMES} are the most")
         for name in names:
             if not isinstance(name, str) or not name:
                 _fail(field, name, "names are non-empty strings")

@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from readsim.cli.common import need_target
+from readsim.tree_file import write_atomic
 from studies.aioli.graphs import FILE, TOKENS, Graphs, fit, load
 
 OUT = Path(__file__).parent / "results.json"
@@ -24,6 +26,7 @@ def main(
 ) -> None:
     """The graphs that Aioli measured beside those of the world fitted to them."""
     console = Console()
+    need_target(out)
     graphs = load(data)
     mean, sd = graphs.drop.mean(axis=0), graphs.drop.std(axis=0, ddof=1)
     matrix = fit(graphs).world.transfer_matrix(TOKENS)
@@ -45,7 +48,7 @@ def main(
         "left_out_seed_rmse": float(f"{np.sqrt(np.mean(np.square(left_out))):.3g}"),
         "mean_of_others_rmse": float(f"{np.sqrt(np.mean(np.square(between))):.3g}"),
     }
-    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_atomic(out, (json.dumps(result, indent=1) + "\n").encode())
     table = Table("source", *graphs.names, title="relative drop: measured (seed sd) / world")
     for name, a, b, c in zip(graphs.names, mean, sd, matrix, strict=True):
         cells = [f"{x:.3f} ({y:.3f}) / {z:.3f}" for x, y, z in zip(a, b, c, strict=True)]

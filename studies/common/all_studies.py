@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from readsim.cli.common import interruptible, parse_list, parse_seeds
+from readsim.cli.common import interruptible, need_target, parse_list, parse_seeds
+from readsim.tree_file import write_frame
 from studies.common.catalogue import NAMES, load_study
 from studies.common.claim import ClaimVerdict
 from studies.common.command import (
@@ -51,6 +52,7 @@ def main(
     chosen = {name: load_study(name) for name in names}
     given = None if seeds is None else parse_seeds(seeds)
     found: dict[str, tuple[Study, list[ClaimVerdict]]] = {}
+    need_target(out / "verdicts.csv")
     with interruptible(f"finished runs are kept in {out}, the same command resumes"):
         numbers = {name: given or range(study.seeds) for name, study in chosen.items()}
         options = {name: seeds_option(numbers[name]) for name in chosen}
@@ -64,7 +66,7 @@ def main(
     verdicts = [v for _, some in found.values() for v in some]
     table = verdict_table(verdicts)
     table.insert(0, "study", [name for name, (_, some) in found.items() for _ in some])
-    table.to_csv(out / "verdicts.csv", index=False)
+    write_frame(out / "verdicts.csv", table)
     show_verdicts(console, "all claims", verdicts)
     count = Counter(v.as_expected for v in verdicts)
     console.print(

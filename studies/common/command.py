@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from readsim.cli.common import interruptible, parse_seeds, progress
-from readsim.runs.parallel import use_backend
+from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.runs.read_logs import read_logs
 from studies.common.claim import ClaimVerdict
 from studies.common.outputs import refuse_other_results, write_findings
@@ -37,7 +37,7 @@ def run_missing(
     if slurm:
         run_array(todo, slurm, out.absolute() / "slurm")
         return
-    jobs = jobs or os.cpu_count() or 1
+    jobs = checked_jobs(os.cpu_count() or 1 if jobs is None else jobs)
     with use_backend(backend, jobs), progress(Console(stderr=True)) as bar:
         job = bar.add_task("runs", total=len(todo))
         run_jobs(todo, jobs, lambda: bar.advance(job))

@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from readsim.cli.common import need_target
 from readsim.errors import ConfigError
 from readsim.plots.style import save, sober
 from readsim.runs.log_file import git_revision
-from readsim.tree_file import write_atomic
+from readsim.tree_file import write_atomic, write_frame
 from studies.common.claim import ClaimVerdict
 from studies.common.study import Findings, Study
 
@@ -23,8 +24,12 @@ def verdict_table(verdicts: Sequence[ClaimVerdict]) -> pd.DataFrame:
 
 
 def refuse_other_results(out: Path, command: str) -> None:
-    """ConfigError if `out` holds what another command found: it is not overwritten."""
+    """ConfigError if `out` holds what another command found, which is not overwritten.
+
+    RunLogError if it cannot be written.
+    """
     path = out / "study.json"
+    need_target(path)
     if not path.is_file():
         return
     try:
@@ -42,9 +47,9 @@ def write_findings(study: Study, findings: Findings, command: str, out: Path) ->
     """Write everything into `out`, study.json last; the verdicts."""
     out.mkdir(parents=True, exist_ok=True)
     verdicts = study.verdicts(findings)
-    verdict_table(verdicts).to_csv(out / "verdicts.csv", index=False)
+    write_frame(out / "verdicts.csv", verdict_table(verdicts))
     for stem, (_, table) in findings.tables.items():
-        table.to_csv(out / f"{stem}.csv", index=False)
+        write_frame(out / f"{stem}.csv", table)
     with sober():
         for stem, drawing in findings.figures.items():
             save(drawing.figure, out / stem)

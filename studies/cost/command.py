@@ -15,10 +15,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import progress
+from readsim.cli.common import need_target, progress
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.read_logs import read_log
 from readsim.suite.plan import default_allocators
+from readsim.tree_file import write_frame
 
 MILLION = 1_000_000
 COLUMNS = ("seconds a run", "KB a run", "core-hours a million", "GB a million")
@@ -55,6 +56,7 @@ def main(
 ) -> None:
     """Measure every allocator of the suite."""
     console = Console()
+    need_target(out)
     rows: list[dict[str, object]] = []
     with progress(Console(stderr=True)) as bar, tempfile.TemporaryDirectory() as folder:
         job = bar.add_task("allocators", total=len(default_allocators()))
@@ -62,8 +64,7 @@ def main(
             rows.append(measure(name, runs, Path(folder) / str(len(rows))))
             bar.advance(job)
     table = pd.DataFrame(rows).sort_values("seconds a run", ignore_index=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out, index=False)
+    write_frame(out, table)
     shown = Table("allocator", *COLUMNS)
     for row in table.itertuples(index=False):
         shown.add_row(str(row[0]), f"{row[1]:.4f}", *(f"{x:.0f}" for x in row[2:]))

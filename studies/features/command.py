@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from readsim.cli.common import interruptible, progress
+from readsim.cli.common import interruptible, need_target, progress
 from readsim.errors import ConfigError, RunLogError
 from readsim.plots.style import save, sober
 from readsim.suite.run import run_suite
+from readsim.tree_file import write_atomic, write_frame
 from studies.features.explain import RESPONSES, explain
 from studies.features.report import draw_features, report
 from studies.features.sweep import plan_sweep, world_table
@@ -40,6 +41,7 @@ def main(
     ):
         if value < least:
             raise ConfigError(f"--{name} {value}: at least {least}")
+    need_target(out / "report.md")
     plan = plan_sweep(worlds, seeds, steps)
     kept = f"finished runs are kept in {out}, the same command resumes"
     with interruptible(kept), progress(Console(stderr=True)) as bar:
@@ -54,8 +56,8 @@ def main(
     table.attrs["seeds"] = seeds
     explained = {response: explain(table, response) for response in RESPONSES}
     text = report(table, explained)
-    table.to_csv(out / "worlds.csv", index=False)
-    (out / "report.md").write_text(text, encoding="utf-8")
+    write_frame(out / "worlds.csv", table)
+    write_atomic(out / "report.md", text.encode())
     with sober():
         save(draw_features(table, explained), out / "features")
     console.print(text, markup=False, highlight=False, soft_wrap=True)

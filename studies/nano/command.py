@@ -10,6 +10,7 @@ import typer
 from rich.progress import Progress
 from transformers import LlamaForCausalLM
 
+from readsim.cli.common import need_target
 from readsim_hf.models.char_tokenizer import char_tokenizer
 from readsim_hf.prompts.nano.library import nano_library
 from studies.nano.data import Mix
@@ -87,6 +88,7 @@ def main(
 ) -> None:
     """Train the nano pair and write its weights."""
     torch.set_num_threads(1)
+    need_target(out / STUDENT.name / "config.json")
     tokenizer, library = char_tokenizer(), nano_library()
     for stage, count in ((TEACHER, steps), (STUDENT, student_steps)):
         if only not in {None, stage.name}:

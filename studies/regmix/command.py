@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from readsim.cli.common import need_target
+from readsim.tree_file import write_atomic
 from studies.regmix.accuracy import SIZES, curve
 from studies.regmix.data import FOLDER, load
 from studies.regmix.ranking import agreement, halves, picks
@@ -31,6 +33,7 @@ def main(
 
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load it to limit it
     console = Console()
+    need_target(out)
     data = load(folder)
     with threadpool_limits(limits=1, user_api="blas"):
         rows = curve(data)
@@ -39,7 +42,7 @@ def main(
         found = agreement([a, b], list(TASKS))
         chosen = picks(a, train, unseen)
     result = {"accuracy": rows, "ranking": found, "picks": chosen}
-    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_atomic(out, (json.dumps(result, indent=1) + "\n").encode())
     for size in ("1m", "60m"):
         table = Table("law", *map(str, SIZES), title=f"mean Spearman on 256 unseen {size} runs")
         for law in dict.fromkeys(row["law"] for row in rows):

@@ -15,12 +15,14 @@ from rich.console import Console
 from readsim.allocators.read.allocator import ReAD
 from readsim.allocators.read.ensemble import EnsembleConfig
 from readsim.arrays import Array
-from readsim.cli.common import interruptible, progress
+from readsim.cli.common import interruptible, need_target, progress
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
 from readsim.stats.intervals import half_width
+from readsim.streams import checked_seeds
 from readsim.theory import calibration, regret
 from readsim.theory.witness import watch
+from readsim.tree_file import write_frame
 from readsim.worlds import load_world
 
 WORLDS = ("read8-llama", "conflict", "gateway", "nano-measured")
@@ -74,7 +76,8 @@ def main(
     """How often does ReAD break its bounds, and what do repairs cost?"""
     if runs < 2:
         raise ConfigError(f"--seeds {runs}: at least 2")
-    console, seeds = Console(), list(range(runs))
+    need_target(out / "repairs.csv")
+    console, seeds = Console(), checked_seeds(runs, "--seeds")
     rows = []
     # a horizon below both budgets is one cell, not two
     cells = list(
@@ -93,8 +96,7 @@ def main(
                     {**row, "vs default": float(gain.mean()), "half width": float(half_width(gain))}
                 )
     table = pd.DataFrame(rows)
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "repairs.csv", index=False)
+    write_frame(out / "repairs.csv", table)
     mean = table.groupby("variant", sort=False)[
         ["coverage", "runs covered", "broken", "regret", "claimed", "vs default"]
     ].mean()

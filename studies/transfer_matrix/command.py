@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.common import interruptible, need_target, parse_seeds, progress
 from readsim.token_counts import parse_tokens
 from studies.transfer_matrix.lab import Lab, sim_lab
 from studies.transfer_matrix.measured import Measured
@@ -34,6 +34,7 @@ def main(
 ) -> None:
     """Train on each source alone, at several budgets; matrices, a figure and the fitted world."""
     console = Console()
+    need_target(out / "measured.json")
     lab = sim_lab(world) if backend == "sim" else _real_lab(pair, threads, out)
     amounts = [parse_tokens(text) for text in budgets.split(",")]
     jobs = make_plan(lab.sources, amounts, parse_seeds(seeds), mixtures)

@@ -6,7 +6,7 @@ from tests.support.layout import Package, importing, loaded_by
 from tests.support.paths import ROOT
 
 LAYERS = (
-    ("dependencies", "published"),
+    ("config_merge", "dependencies", "published"),
     ("prompts",),
     ("generation",),
     ("teachers.record",),
@@ -15,7 +15,6 @@ LAYERS = (
     ("probes",),
     ("training",),
     ("requirement",),
-    ("config_merge",),
     ("config", "costs"),
     ("prompt_selection", "supervision"),
     ("benchmark_factory", "manifest", "teacher_factory"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from readsim.cli.common import parse_list
+from readsim.cli.common import need_target, parse_list
 from readsim.errors import ConfigError
 from readsim.tree_file import write_atomic
 from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
@@ -35,7 +35,9 @@ def plan(
             help="World that foretells the scores: a preset's name or a file; nano has one."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Simulated runs of the forecast.")] = 32,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Simulated runs of the forecast.")
+    ] = 32,
     world_error: Annotated[
         float,
         typer.Option(help="Points by which the world misses a score; 0: not in the interval."),
@@ -86,6 +88,10 @@ def plan(
     config = resolve_config(chosen.file, chosen.table, allow_code=chosen.allow_code)
     shown = _devices(parse_list(devices, "devices"), device_file, price_hour)
     prices = _token_prices(price_prompt, price_generated)
+    if out is not None:
+        need_target(out / "plan.json")
+    if (beside := out or against) is not None:
+        need_target(beside / f"forecast-{run_name(config)}.svg")
     made = dry_run(config)
     rates = (
         _rate("mfu", MFU if mfu is None else mfu),
@@ -111,7 +117,6 @@ def plan(
     if foretold is None:
         _say(console, [NO_WORLD.format(title=made.title)])
     else:
-        beside = out or against
         stem = None if beside is None else beside / f"forecast-{run_name(config)}"
         written += _show_forecast(console, foretold, made, run, stem)
     if out is not None:

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from readsim.errors import ConfigError
+from readsim_hf.config_merge import within
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,12 @@ class IdentifierConfig:
     members: int = 3
 
     def __post_init__(self) -> None:
-        for name, least in (("mixtures", 0), ("wordings", 1), ("steps", 1), ("members", 1)):
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+        for name, least, most in (
+            ("mixtures", 0, 10_000),
+            ("wordings", 1, 1000),
+            ("steps", 1, 1_000_000),
+            ("members", 1, 100),
+        ):
+            within(self, name, least, most)
         if not 0 <= self.entropy < np.inf:
             raise ConfigError(f"entropy = {self.entropy!r}: a number >= 0")

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, fields
 from math import cos, pi
-from sys import float_info
 from typing import Literal
 
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError, shown, unknown
 
 Schedule = Literal["cosine", "linear", "constant"]
 Precision = Literal["fp32", "bf16"]
+MOST = 1_000_000  # examples, or the rank of adapters
 SCHEDULES: tuple[Schedule, ...] = ("cosine", "linear", "constant")
 
 
@@ -70,13 +70,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("learning_rate", 0.0, float_info.max),
+            ("learning_rate", 0.0, 1e3),
             ("warmup", 0.0, 0.99),
-            ("weight_decay", 0.0, float_info.max),
+            ("weight_decay", 0.0, 1e6),
             ("beta2", 0.0, 0.9999999),
-            ("clip", 0.0, float_info.max),
+            ("clip", 0.0, 1e12),
             ("lora_dropout", 0.0, 0.99),
-            ("lora_alpha", 1e-9, float_info.max),
+            ("lora_alpha", 1e-9, 1e9),
         ):
             value = getattr(self, name)
             if name == "lora_alpha" and value is None:
@@ -87,8 +87,11 @@ class Recipe:
                 raise ConfigError(f"{name} = {value!r}: between {low:g} and {high:g}")
         for name, least in (("batch", 1), ("micro_batch", 1), ("lora", 0)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} = {value!r}: a whole number >= {least}")
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or not least <= value <= MOST:
+                raise ConfigError(
+                    f"{name} = {shown(value)}: a whole number >= {least}, at most {MOST}"
+                )
         self._check_lora()
         for name in ("gradient_checkpointing", "liger"):
             if not isinstance(getattr(self, name), bool):

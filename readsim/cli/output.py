@@ -1,0 +1,87 @@
+"""Standard output and error that no letter and no reader can break: nothing is lost to a print."""
+
+import codecs
+import errno
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from readsim.errors import ConfigError, ReadsimError
+
+PLAIN = {"±": "+-", "…": "...", "→": "->", "━": "-"}
+HANDLER = "readsim.plain"
+
+
+class OutputError(ReadsimError, OSError):
+    """Standard output could not be written (a full disk)."""
+
+
+class _Lasting(io.FileIO):
+    """A descriptor whose reader may leave (`| head -1`) and whose disk may be full: writing just stops."""
+
+    failed: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """As of a file; after a failure nothing is written."""
+        if self.failed is None:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.failed = error
+        return memoryview(data).nbytes
+
+
+def plain(error: UnicodeError) -> tuple[str, int]:
+    """What an encoding lacks in letters that each has: `±` as `+-`, others as `\\u65e5`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    words = [PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in text]
+    return "".join(words), error.end
+
+
+def make_output_last() -> None:
+    """Standard output and error as said above, for the rest of the process; those that something has taken
+    the place of (a notebook's, a test's) stay as they are."""
+    codecs.register_error(HANDLER, plain)
+    for name, original in (("stdout", sys.__stdout__), ("stderr", sys.__stderr__)):
+        stream = getattr(sys, name)
+        if stream is original and isinstance(stream, io.TextIOWrapper):
+            setattr(sys, name, _lasting(stream))
+
+
+def _lasting(stream: io.TextIOWrapper) -> TextIO:
+    if stream.isatty() or os.name == "nt":
+        stream.reconfigure(errors=HANDLER)
+        return stream
+    stream.flush()
+    raw = _Lasting(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=stream.encoding,
+        errors=HANDLER,
+        line_buffering=stream.line_buffering,
+    )
+
+
+def need_current_folder() -> None:
+    """Raise ConfigError where the current folder was removed: paths mean nothing there."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError("the current folder is no longer there: change to one that is") from error
+
+
+def check_output() -> None:
+    """Raise OutputError if standard output was cut short by anything but a reader who left."""
+    stream: Any = sys.stdout
+    if not isinstance(getattr(getattr(stream, "buffer", None), "raw", None), _Lasting):
+        return
+    stream.flush()
+    failed = stream.buffer.raw.failed
+    if failed is not None and failed.errno != errno.EPIPE:
+        raise OutputError(
+            f"the output could not be printed ({failed.strerror}); files that were to be written are there"
+        )
