@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -13,6 +13,7 @@ from readsim.files import AnyPath, read_settings
 from readsim.runs.cell import file_name, task_name
 from readsim.token_counts import parse_tokens
 from readsim_hf.config_merge import explain, merge, plain_value, without_none, without_replaced
+from readsim_hf.consent import check_code, with_key
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.chat_template import DATE
@@ -293,8 +294,12 @@ def preset_table(pair: str | None) -> dict[str, Any]:
 def resolve_config(
     file: AnyPath | None, options: Mapping[str, Any], cache: Path | None = None
 ) -> RunConfig:
-    """The preset of the pair, then the file, then the options; `cache` where these name none."""
+    """The preset of the pair, then the file, then the options; `cache` where these name none.
+
+    ConfigError for what a file may not decide alone: see `readsim_hf.consent`.
+    """
     table = read_table(file) if file is not None else {}
+    check_code(str(file), table, options)
     in_file = table.get("pair", {})
     pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
     named: dict[str, Any] = {}
@@ -302,7 +307,9 @@ def resolve_config(
         named = preset_table(str(pair.setdefault("name", "nano")))
         named["pair"] = {"name": pair["name"]}
     below = {"data": {"cache": str(cache)}} if cache is not None else {}
-    return RunConfig.of(below, named, table, options)
+    config = RunConfig.of(below, named, table, options)
+    teachers = config.pair.teacher, *config.pair.teachers.values()
+    return replace(config, server=with_key(str(file), config.server, teachers, table, options))
 
 
 def run_name(config: RunConfig) -> str:

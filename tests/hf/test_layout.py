@@ -15,7 +15,7 @@ LAYERS = (
     ("probes",),
     ("training",),
     ("requirement",),
-    ("config_merge",),
+    ("config_merge", "consent"),
     ("config", "costs"),
     ("prompt_selection", "supervision"),
     ("benchmark_factory", "manifest", "teacher_factory"),
