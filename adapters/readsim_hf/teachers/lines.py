@@ -133,7 +133,9 @@ def outcomes(
                     done.put((key, error))
         done.put(None)
 
-    crew = [Thread(target=work, daemon=True) for _ in range(min(threads, len(jobs)))]
+    crew = [
+        Thread(target=work, name="teacher", daemon=True) for _ in range(min(threads, len(jobs)))
+    ]
     out: dict[K, V | BaseException] = {}
     try:
         for thread in crew:

@@ -75,7 +75,8 @@ def read_chat(body: str) -> Reply:
     message = choice.get("message")
     content = message.get("content") if isinstance(message, dict) else None
     text, inner = _parts(content) if isinstance(content, list) else (content, "")
-    if not isinstance(message, dict) or not isinstance(text, str | None):
+    unread = isinstance(content, list) and text is None
+    if unread or not isinstance(message, dict) or not isinstance(text, str | None):
         raise BadReplyError(f"choices[0].message is {_quoted(message)}: it must hold text")
     beside = (message.get(name) for name in _THOUGHTS)
     reasoning = next((t for t in beside if isinstance(t, str) and t.strip()), inner)
