@@ -25,8 +25,8 @@ class TooMuchError(TemplateError):
 def rendered(render: Callable[[], str], seconds: float = SECONDS) -> str:
     """What `render` gives. TemplateError where it takes too much time or memory, or fails in another way.
 
-    Time is looked at between lines of Python and memory is refused by the system, so that one long step (a power
-    of huge numbers) is not ended: `refuse_powers` is for these.
+    Time is looked at between lines of Python and memory is refused by the system, so that one long step (a
+    power of huge numbers) is not ended: `refuse_powers` is for these.
     """
     end, before = time.thread_time() + seconds, sys.gettrace()
 

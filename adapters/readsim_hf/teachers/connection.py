@@ -225,7 +225,8 @@ class Server:
         elif status == 429:
             hint = f" ([server] patience_s = {self.settings.patience_s:g})"
         if status is not None and 300 <= status < 400:
-            where = str(error.response.headers.get("location", ""))[:_SHOWN]
+            headers = getattr(getattr(error, "response", None), "headers", {})
+            where = str(headers.get("location", ""))[:_SHOWN]
             hint = f" (it points to {where!r}, where nothing is sent: name that address if it is right)"
         if "logprobs" in text:
             hint = " (vLLM gives as many as --max-logprobs says; soft.k asks for that many)"

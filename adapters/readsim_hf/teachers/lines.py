@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from readsim_hf.teachers.reply import BadReplyError
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 _GRACE_S = 2.0  # for each thread that was cut off to write down what it has
 
 

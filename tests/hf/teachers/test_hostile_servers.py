@@ -1,4 +1,4 @@
-"""Servers that would hold or fill whoever asks them: each ends as a bad reply, a short message, a kept reply."""
+"""Servers that would hold or fill whoever asks them: each ends as a bad reply and a short message."""
 
 import gzip
 import json
@@ -177,9 +177,11 @@ def test_neither_prompt_nor_key_follows_a_redirect(
 
 def test_a_list_of_models_can_be_anything() -> None:
     for listed in (LESS, DEEP, '{"data": 3}', '{"data": [3]}', '{"data": [{"id": [[[]]]}]}'):
-        with hostile(lambda s, t=listed: [whole(t.encode())]) as server:  # type: ignore[misc]
-            with pytest.raises(ConfigError, match=r"--teacher-model"):
-                served(server.url, retries=0)
+        with (
+            hostile(lambda s, t=listed: [whole(t.encode())]) as server,  # type: ignore[misc]
+            pytest.raises(ConfigError, match=r"--teacher-model"),
+        ):
+            served(server.url, retries=0)
     for length in ("true", "-3", "1e9", "9" * 30, '"8"'):
         text = f'{{"data": [{{"id": "m", "max_model_len": {length}}}]}}'
         with hostile(lambda s, t=text: [whole(t.encode())]) as server:  # type: ignore[misc]
