@@ -22,6 +22,7 @@ from readsim_hf.config_merge import (
     without_none,
     without_replaced,
 )
+from readsim_hf.consent import check_code, with_key
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.chat_template import DATE
@@ -339,10 +340,12 @@ def resolve_config(
 ) -> RunConfig:
     """The preset of the pair, then the file, then the options; `cache` where these name none.
 
-    `allow_code` is whoever calls that says so, never the file.
+    `allow_code` is whoever calls that says so, never the file. ConfigError for what a file may not decide
+    alone: see `readsim_hf.consent`.
     """
     table = read_table(file) if file is not None else {}
     _refuse_permission(table, f"the settings in {file}")
+    check_code(str(file), table, options)
     in_file = table.get("pair", {})
     pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
     named: dict[str, Any] = {}
@@ -350,7 +353,9 @@ def resolve_config(
         named = preset_table(str(pair.setdefault("name", "nano")))
         named["pair"] = {"name": pair["name"]}
     below = {"data": {"cache": str(cache)}} if cache is not None else {}
-    return RunConfig.of(below, named, table, options, allow_code=allow_code)
+    config = RunConfig.of(below, named, table, options, allow_code=allow_code)
+    teachers = config.pair.teacher, *config.pair.teachers.values()
+    return replace(config, server=with_key(str(file), config.server, teachers, table, options))
 
 
 def run_name(config: RunConfig) -> str:

@@ -3,11 +3,11 @@
 A name may carry settings, its own and those of `ModifierConfig`: `NAME+key=value+key=value`.
 """
 
+import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from importlib.metadata import entry_points
-from inspect import cleandoc
 from typing import Any, NamedTuple
 
 from readsim.allocators.base import Allocator
@@ -173,7 +173,7 @@ def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allo
 
     `settings`, and those in the name, are passed to the class; those of `ModifierConfig` (anchor, average,
     floor, ...) shape its allocations. Raises UnknownNameError with the nearest name, or ConfigError
-    when the class cannot be built or has no `select`.
+    when it is no class of allocators, before anything of it is called, or cannot be built.
     """
     name, written = split_name(name)
     both = {**written, **(settings or {})}
@@ -199,15 +199,15 @@ def describe(name: str) -> str:
     name, _ = split_name(name)
     target = BUILT_IN[name].target if name in BUILT_IN else name
     cls = find(target) if ":" in target else type(load_allocator(name))
-    return cleandoc(cls.__doc__ or "(no description)")
+    return inspect.cleandoc(cls.__doc__ or "(no description)")
 
 
-def _build(name: str, cls: Callable[..., Any], settings: Mapping[str, Any]) -> Allocator:
-    made = build(name, cls, settings, "allocator")
-    if not isinstance(made, Allocator):
+def _build(name: str, cls: object, settings: Mapping[str, Any]) -> Allocator:
+    if not (inspect.isclass(cls) and issubclass(cls, Allocator)):
         raise ConfigError(
-            f"allocator {name!r} is not a readsim.Allocator (subclass it and define select)"
+            f"allocator {name!r} is not a readsim.Allocator (subclass it, define select, name the class)"
         )
-    if type(made).select is Allocator.select:
+    if cls.select is Allocator.select:
         raise ConfigError(f"allocator {name!r} defines no select(state, context)")
+    made: Allocator = build(name, cls, settings, "allocator")
     return made

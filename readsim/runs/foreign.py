@@ -1,5 +1,6 @@
 """Runs of anybody's backend: `module:factory`, found by name, checked, and run as a cell is."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,12 +49,21 @@ class BackendFactory:
 def load_backend(text: str) -> BackendFactory:
     """The factory at `module:attribute`; nothing is called yet.
 
-    Raises UnknownNameError with the nearest name, or ConfigError for another form of text.
+    Raises UnknownNameError with the nearest name, or ConfigError for another form of text, for what is
+    neither a class nor a Python function, and for a class that lacks a method of a backend.
     """
     name, settings = split_name(text, "backend")
     if ":" not in name:
         raise ConfigError(f"backend {text!r}: expected module:factory, a class or a function")
-    return BackendFactory(text, name, find(name, "backend"), settings)
+    found = find(name, "backend")
+    if not (inspect.isclass(found) or inspect.isfunction(found) or inspect.ismethod(found)):
+        raise ConfigError(f"backend {text!r} is {found!r}: a class or a function was expected")
+    asked = [n for n, v in vars(Backend).items() if inspect.isfunction(v) and not n.startswith("_")]
+    if inspect.isclass(found) and (lacking := [n for n in asked if not hasattr(found, n)]):
+        raise ConfigError(
+            f"backend {text!r} is a class without {', '.join(lacking)}: see readsim.backend.Backend"
+        )
+    return BackendFactory(text, name, found, settings)
 
 
 def check_protocol(made: object, text: str) -> Backend:

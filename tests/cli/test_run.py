@@ -187,7 +187,7 @@ def test_another_backend_is_not_continued(
         (["--backend", "learner"], ["'learner'", "module:factory"]),
         (["--backend", "tests.support.foreign:nothing"], ["None", "a class or a function"]),
         (["--backend", "tests.support.foreign:Half"], ["Half", "run_interval", "final_eval"]),
-        (["--backend", "builtins:dict"], ["dict", "sources", "capabilities", "hidden", "reset"]),
+        (["--backend", "builtins:dict"], ["dict", "a class without reset, run_interval"]),
         (["--backend", f"{LEARNER}+speed=2"], ["speed", "rate"]),
         (["--backend", LEARNER, "--world", "random"], ["--world 'random'", "--backend"]),
         (["--backend", LEARNER, "--task", "d"], ["unknown task 'd'"]),

@@ -15,6 +15,7 @@ LAYERS = (
     ("probes",),
     ("training",),
     ("requirement",),
+    ("consent",),
     ("config", "costs"),
     ("prompt_selection", "supervision"),
     ("benchmark_factory", "manifest", "teacher_factory"),

@@ -46,6 +46,10 @@ def choose(
         Text, typer.Option(help="Hugging Face id, folder, GGUF file, or http://HOST:PORT/v1.")
     ] = None,
     teacher_model: Annotated[Text, typer.Option(help="Served model of such a server.")] = None,
+    api_key_env: Annotated[
+        Text,
+        typer.Option(help="Environment variable whose key its server is sent; '' for none."),
+    ] = None,
     teacher_tokenizer: Annotated[
         Text, typer.Option(help="Source of that model's tokenizer, for distributions.")
     ] = None,
@@ -155,6 +159,7 @@ def choose(
             "layers": layers,
             "device": device,
         },
+        "server": {"api_key_env": api_key_env},
         "method": method,
         "signal": signal,
         "objective": objective,

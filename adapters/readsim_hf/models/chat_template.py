@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
 from readsim.files import read_text
+from readsim_hf.models.template_limits import refuse_powers, rendered
 
 DATE = "2026-01-01"
 _MARKER = "What is 17 + 25?"
@@ -74,6 +75,12 @@ def fixed_tokenizer(tokenizer: Tokenizer, settings: PromptSettings, source: str)
         made.chat_template = None
         return made
     made.chat_template = with_settings(template, settings)
+    try:
+        refuse_powers(template)
+    except TemplateError as error:
+        raise ConfigError(
+            f"the chat template of {source!r}: {error}; give chat_template, a file, or 'none'"
+        ) from error
     try:
         shown = chat_text(made, [{"role": "user", "content": _MARKER}])
     except ConfigError as error:
@@ -155,12 +162,14 @@ def chat_text(tokenizer: Tokenizer, messages: list[dict[str, str]], *, reply: bo
     ConfigError where the template refuses them.
     """
     try:
-        return str(
-            tokenizer.apply_chat_template(
-                messages,
-                tokenize=False,
-                add_generation_prompt=reply,
-                continue_final_message=not reply,
+        return rendered(
+            lambda: str(
+                tokenizer.apply_chat_template(
+                    messages,
+                    tokenize=False,
+                    add_generation_prompt=reply,
+                    continue_final_message=not reply,
+                )
             )
         )
     except (TemplateError, TypeError, ValueError) as error:

@@ -1,6 +1,7 @@
 """A connection to an OpenAI-compatible server: where it is, what it serves, one prompt at a time."""
 
 import os
+import sys
 import threading
 import time
 import warnings
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 from readsim.errors import ConfigError, ReadsimError
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.ids import Ids, as_ids
+from readsim_hf.teachers.lines import CutOffError, Lines, whole
 from readsim_hf.teachers.reply import (
     BadReplyError,
     Reply,
@@ -28,6 +30,19 @@ _PAUSES_S = (1.0, 60.0)  # after a 429 without Retry-After: first, longest
 _NEVER = ("insufficient_quota", "billing_hard_limit")  # in a 429 that stays one
 _SAID_S = 60.0  # a pause that is worth a word
 _SHOWN = 300  # characters of a server's words in an error
+_ROOM = 4 << 20  # bytes of an answer: for what is beside the reply,
+_TOKEN_ROOM, _ENTRY_ROOM = 1024, 256  # for each of its tokens, and each log-probability
+_SAID_KEYS: set[tuple[str, str]] = set()  # which key goes where, each said once
+# What a request holds where no key may be sent: the SDK adds others from the environment.
+_PLAIN = (
+    "accept",
+    "connection",
+    "content-",
+    "host",
+    "idempotency-key",
+    "user-agent",
+    "x-stainless-",
+)
 
 
 @dataclass(frozen=True)
@@ -35,12 +50,13 @@ class ServerSettings:
     """How a server is asked; results do not depend on it.
 
     concurrency   requests under way at a time
-    timeout_s     seconds without a byte until a request is given up
+    timeout_s     seconds until a request whose whole reply is not there is given up
     retries       further attempts after one that failed (no connection, time-out, 408, 409, 5xx, an answer
                   that cannot be read), after a growing pause or what Retry-After says
     patience_s    seconds that a request waits in all where the server has too much to do (429): as long
                   as Retry-After says, or a growing pause; `retries` is not used up by it
-    api_key_env   the environment variable with the key; the key itself is never written anywhere
+    api_key_env   the environment variable with the key, "" for none; the key itself is never written
+                  anywhere
     """
 
     __pydantic_config__ = {"extra": "forbid", "strict": True}  # noqa: RUF012  # pydantic's own name
@@ -95,11 +111,18 @@ class Server:
                 "#NAME behind it names the served model, [server] api_key_env the key"
             )
         self.url, self.settings = address.rstrip("/"), settings
-        self._key = os.environ.get(settings.api_key_env, "")
+        self._key = os.environ.get(settings.api_key_env, "").strip()
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise ConfigError(f"api_key_env = {settings.api_key_env!r}: its value is no key")
         self._local = threading.local()
         self._limit = "max_tokens"
-        self.hurry = threading.Event()  # set: nobody waits for a server that has too much to do
+        self.lines = Lines()
         self._client = self._connect()
+        if self._client.base_url.host.lower() != parts.hostname:  # as the HTTP library reads it
+            raise ConfigError(f"teacher is {address!r}: its host cannot be told for certain")
+        if self._key and (said := (settings.api_key_env, parts.netloc)) not in _SAID_KEYS:
+            _SAID_KEYS.add(said)
+            print(f"sending ${said[0]} to {said[1]}", file=sys.stderr)
         self.context: int | None = None
         self.model = named or model or self._only_model()
 
@@ -123,7 +146,8 @@ class Server:
         body: dict[str, Any] = {"messages": messages}
         if chat_template_kwargs:
             body["extra_body"] = {"chat_template_kwargs": dict(chat_template_kwargs)}
-        return self._ask("chat", body, decoding, seed, read_chat)
+        most = _ROOM + decoding.max_new_tokens * _TOKEN_ROOM
+        return self._ask("chat", body, decoding, seed, read_chat, most)
 
     def complete(
         self, prompt: Ids, decoding: Decoding, seed: int, k: int, vocab: int
@@ -131,7 +155,10 @@ class Server:
         """`chat` for token ids, with the k likeliest tokens at each position (vLLM's extension)."""
         extra = {"return_tokens_as_token_ids": True}
         body = {"prompt": as_ids(prompt).tolist(), "logprobs": k, "extra_body": extra}
-        return self._ask("text", body, decoding, seed, lambda text: read_completion(text, k, vocab))
+        most = _ROOM + decoding.max_new_tokens * (_TOKEN_ROOM + (k + 1) * _ENTRY_ROOM)
+        return self._ask(
+            "text", body, decoding, seed, lambda text: read_completion(text, k, vocab), most
+        )
 
     def _ask(
         self,
@@ -140,11 +167,11 @@ class Server:
         decoding: Decoding,
         seed: int,
         read: Callable[[str], Reply],
+        most: int,
     ) -> tuple[Reply, int]:
         import openai
 
-        self._local.sent = self._local.taken = 0
-        self._local.waited = 0.0
+        self._begin(most)
         body |= {"model": self.model, "temperature": decoding.temperature}
         if decoding.temperature > 0:
             body["seed"] = seed
@@ -155,18 +182,24 @@ class Server:
             limit = {self._limit: decoding.max_new_tokens}
             try:
                 answer = kinds[kind].with_raw_response.create(**body, **limit)
-                return read(str(answer.http_response.text)), self._local.taken - 1
+                return read(_text(answer.http_response)), self._local.taken - 1
             except openai.BadRequestError as error:
                 if "max_tokens" not in limit or "max_completion_tokens" not in str(error):
                     raise self._given_up(error) from error
                 self._limit = "max_completion_tokens"  # newer models of OpenAI's own want it so
-            except BadReplyError as error:
+            except (BadReplyError, RecursionError) as error:
                 if self._local.sent > self.settings.retries:
                     raise self._given_up(error) from error
                 first, longest = _PAUSE_S
                 time.sleep(min(first * 2 ** (self._local.sent - 1), longest))
-            except (openai.OpenAIError, ConfigError) as error:
+            except Exception as error:  # whatever a server makes the SDK raise
                 raise self._given_up(error) from error
+
+    def _begin(self, most: int = _ROOM) -> None:
+        """A prompt of this thread: nothing was sent, and an answer has at most so many bytes."""
+        self._local.sent = self._local.taken = 0
+        self._local.waited = 0.0
+        self._local.lines, self._local.most = self.lines, most
 
     def _given_up(self, error: Exception) -> NoReplyError:
         attempts = self._local.sent
@@ -180,7 +213,9 @@ class Server:
         """What went wrong, on one line, without the key."""
         status = getattr(error, "status_code", None)
         cause = error.__cause__ if str(error) == "Connection error." else None
-        text = " ".join(str(cause or error).split()) or type(error).__name__
+        said = str(cause or error)[: 10 * _SHOWN]
+        text = " ".join(said.split()) or type(error).__name__
+        text = "".join(c if c.isprintable() else "\ufffd" for c in text)
         if status is None and cause is not None:
             text = f"no connection ({text})"
         text = text.replace(self._key, "***") if self._key else text
@@ -189,36 +224,40 @@ class Server:
             hint = f" (waited {self._local.waited:.0f} s; [server] patience_s = {self.settings.patience_s:g})"
         elif status == 429:
             hint = f" ([server] patience_s = {self.settings.patience_s:g})"
+        if status is not None and 300 <= status < 400:
+            headers = getattr(getattr(error, "response", None), "headers", {})
+            where = str(headers.get("location", ""))[:_SHOWN]
+            hint = f" (it points to {where!r}, where nothing is sent: name that address if it is right)"
         if "logprobs" in text:
             hint = " (vLLM gives as many as --max-logprobs says; soft.k asks for that many)"
         return (f"status {status}: " if status else "") + text[:_SHOWN] + hint
 
     def _only_model(self) -> str:
         """The model that the server lists, if it is the only one."""
-        import openai
-
-        self._local.sent = self._local.taken = 0
-        self._local.waited = 0.0
+        self._begin()
         try:
-            answer = read_object(self._client.models.with_raw_response.list().http_response.text)
+            answer = read_object(_text(self._client.models.with_raw_response.list().http_response))
             data = answer.get("data") or []
             listed = [dict(entry) for entry in data]
-        except (openai.OpenAIError, ValueError, TypeError) as error:
+        except Exception as error:  # whatever a server makes the SDK raise
             raise ConfigError(
                 f"the teacher's server at {self.url} does not say what it serves "
                 f"({self._words(error)}): start it, or name the model with teacher_model "
                 "(--teacher-model)"
             ) from error
-        names = [str(entry.get("id", "")) for entry in listed]
+        ids = [entry.get("id") for entry in listed]
+        names = [name for name in ids if isinstance(name, str) and name.isprintable()]
         if len(names) != 1 or not names[0]:
-            shown = f"name one of them ({', '.join(names)})" if names else "none is listed: name it"
+            some = ", ".join(names)[:_SHOWN]
+            shown = f"name one of them ({some})" if names else "none is listed: name it"
             raise ConfigError(
                 f"teacher_model is None and the server at {self.url} serves {len(names)} models: {shown} "
                 "with --teacher-model; `transformers serve` lists what it finds on disk and loads what it is "
                 "asked for, so that it always needs the name"
             )
         length = listed[0].get("max_model_len")  # vLLM says so
-        self.context = length if isinstance(length, int) else None
+        known = isinstance(length, int) and not isinstance(length, bool) and 0 < length < 1 << 31
+        self.context = length if known else None
         return names[0]
 
     def _connect(self) -> Any:
@@ -228,38 +267,54 @@ class Server:
             raise ConfigError(
                 f"a teacher behind a server ({self.url}) needs openai: pip install 'readsim[server]'"
             ) from error
-        local, wait = self._local, self._wait
+        local, wait, settings = self._local, self._wait, self.settings
 
         class Counting(openai.DefaultHttpxClient):
             """Counts this thread's requests: those sent, and those that may be paid for. Waits a 429 out."""
 
             def send(self, request: Any, **options: Any) -> Any:
                 local.sent += 1
+                request.headers["accept-encoding"] = "identity"
+                request.headers["connection"] = "close"  # a line a request
+                if not settings.api_key_env:
+                    for name in [n for n in request.headers if not n.startswith(_PLAIN)]:
+                        del request.headers[name]
                 while True:
-                    try:
-                        response = super().send(request, **options)
-                    except Exception as error:
-                        local.taken += type(error).__name__ not in _NOT_SENT
-                        raise
-                    local.taken += response.status_code < 400
+                    response = self.send_once(request, options | {"stream": True})
+                    local.taken += response.status_code < 300
                     if response.status_code != 429:
                         return response
                     if not wait(response):
                         response.headers["x-should-retry"] = "false"  # the SDK's own attempts
                         return response
-                    response.close()
 
+            def send_once(self, request: Any, options: dict[str, Any]) -> Any:
+                with local.lines.line(settings.timeout_s) as line:
+                    request.extensions = {**request.extensions, "trace": line.trace}
+                    try:
+                        return whole(super().send(request, **options), local.most)
+                    except Exception as error:
+                        local.taken += type(error).__name__ not in _NOT_SENT
+                        if local.lines.is_cut:
+                            raise CutOffError from error
+                        if line.is_cut:
+                            raise BadReplyError(
+                                f"no whole reply within [server] timeout_s = {settings.timeout_s:g}"
+                            ) from error
+                        raise
+
+        within = openai.Timeout(None, connect=settings.timeout_s)  # the rest is the line's matter
         return openai.OpenAI(
             base_url=self.url,
             api_key=self._key or "none",
-            timeout=self.settings.timeout_s,
-            max_retries=self.settings.retries,
-            http_client=Counting(timeout=self.settings.timeout_s),
+            timeout=within,
+            max_retries=settings.retries,
+            http_client=Counting(timeout=within, follow_redirects=False),
         )
 
     def _wait(self, response: Any) -> bool:
         """Wait as long as a 429 asks for; False where that is more than is left of the patience."""
-        response.read()
+        hurry = self._local.lines.hurry
         if any(
             word in response.text for word in _NEVER
         ):  # a quota that waiting does not bring back
@@ -268,7 +323,7 @@ class Server:
         pause = retry_after(response.headers, time.time())
         if pause is None:
             pause = min(max(first, self._local.waited), longest)  # 1, 1, 2, 4, ...
-        if self._local.waited + pause > self.settings.patience_s or self.hurry.is_set():
+        if self._local.waited + pause > self.settings.patience_s or hurry.is_set():
             return False
         if pause >= _SAID_S:
             warnings.warn(
@@ -276,11 +331,21 @@ class Server:
                 stacklevel=2,
             )
         left = pause
-        while left > 0 and not self.hurry.is_set():
+        while left > 0 and not hurry.is_set():
             time.sleep(min(left, 1.0))
             left -= 1.0
         self._local.waited += pause
-        return not self.hurry.is_set()
+        return not hurry.is_set()
+
+
+def _text(response: Any) -> str:
+    """An answer's text. BadReplyError for one that is no UTF-8, or a part only."""
+    if response.status_code == 206:
+        raise BadReplyError("status 206: a part of an answer")
+    try:
+        return str(response.content, "utf-8")
+    except UnicodeDecodeError as error:
+        raise BadReplyError(f"the answer is no UTF-8: {error}") from error
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -298,6 +363,6 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
             return seconds
     try:
         at = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+    except (ValueError, OverflowError, TypeError, IndexError):  # what no date is, or a far one
         return None
     return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,10 @@ from readsim_hf.teachers.finish import End, end_of_reply
 from readsim_hf.teachers.record import Soft
 
 _SHOWN = 120  # characters of an answer that an error quotes
+_MOST_TOKENS = 10**9  # that one request can use
+_WORD = 64  # characters of a finish reason
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 2 * _SHOWN
 _TOKEN = "token_id:"
 _THOUGHTS = (
     "reasoning_content",
@@ -70,23 +75,24 @@ def read_chat(body: str) -> Reply:
     message = choice.get("message")
     content = message.get("content") if isinstance(message, dict) else None
     text, inner = _parts(content) if isinstance(content, list) else (content, "")
-    if not isinstance(message, dict) or not isinstance(text, str | None):
+    unread = isinstance(content, list) and text is None
+    if unread or not isinstance(message, dict) or not isinstance(text, str | None):
         raise BadReplyError(f"choices[0].message is {_quoted(message)}: it must hold text")
     beside = (message.get(name) for name in _THOUGHTS)
     reasoning = next((t for t in beside if isinstance(t, str) and t.strip()), inner)
-    usage, model = _usage(answer), str(answer.get("model", ""))
+    usage, model = _usage(answer), _model(answer)
     return Reply(_clean(text or ""), finish, *usage, model, reasoning=_clean(reasoning))
 
 
-def _parts(content: list[Any]) -> tuple[str | None, str]:
+def _parts(content: list[Any], inside: bool = False) -> tuple[str | None, str]:
     """Text and thoughts of a content in parts; None where a part is neither."""
     said: list[str] = []
     thought: list[str] = []
     for part in content:
         kind = part.get("type") if isinstance(part, dict) else None
         inner = part.get(kind) if kind in ("text", "thinking", "reasoning") else None
-        if isinstance(inner, list):  # Mistral's thoughts are in parts again
-            inner = _parts(inner)[0]
+        if isinstance(inner, list) and not inside:  # Mistral's thoughts are in parts again
+            inner = _parts(inner, inside=True)[0]
         if not isinstance(inner, str):
             return None, ""
         (said if kind == "text" else thought).append(inner)
@@ -115,8 +121,10 @@ def read_completion(body: str, k: int, vocab: int) -> Reply:
         np.array([[i for _, i in row] for row in rows], np.int32).reshape(len(ids), k),
         np.array([[-p for p, _ in row] for row in rows], np.float32).reshape(len(ids), k),
     )
-    text, model = choice.get("text"), str(answer.get("model", ""))
-    return Reply(_clean(str(text or "")), finish, *_usage(answer), model, ids, top)
+    text = choice.get("text")
+    if not isinstance(text, str | None):
+        raise BadReplyError(f"choices[0].text is {_quoted(text)}: it must be text")
+    return Reply(_clean(text or ""), finish, *_usage(answer), _model(answer), ids, top)
 
 
 def read_object(body: str) -> dict[str, Any]:
@@ -186,8 +194,8 @@ def _choice(body: str) -> tuple[dict[str, Any], dict[str, Any], str]:
     if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
         raise BadReplyError(f"the answer has no choices: {_quoted(answer)}")
     finish = choices[0].get("finish_reason")
-    if not (isinstance(finish, str) and finish):
-        raise BadReplyError(f"finish_reason is {finish!r}: half a reply")
+    if not (isinstance(finish, str) and 0 < len(finish) <= _WORD):
+        raise BadReplyError(f"finish_reason is {_quoted(finish)}: half a reply")
     return answer, choices[0], finish
 
 
@@ -196,12 +204,17 @@ def _usage(answer: dict[str, Any]) -> tuple[int, int]:
     numbers = []
     for name in ("prompt_tokens", "completion_tokens"):
         number = usage.get(name) if isinstance(usage, dict) else None
-        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+        if not (type(number) is int and 0 <= number <= _MOST_TOKENS):
             raise BadReplyError(
-                f"usage.{name} is {number!r}: the server must say how many tokens it used"
+                f"usage.{name} is {_quoted(number)}: the server must say how many tokens it used"
             )
         numbers.append(number)
     return numbers[0], numbers[1]
+
+
+def _model(answer: dict[str, Any]) -> str:
+    name = answer.get("model")
+    return _clean(name[:_SHOWN]) if isinstance(name, str) else ""
 
 
 def _token(name: Any, vocab: int) -> int:
@@ -212,7 +225,7 @@ def _token(name: Any, vocab: int) -> int:
             "return_tokens_as_token_ids (vLLM does); without them use resp-sft or cot-sft"
         )
     digits = name.removeprefix(_TOKEN)
-    if not digits.isdecimal() or int(digits) >= vocab:
+    if not digits.isdecimal() or len(digits) > 10 or int(digits) >= vocab:
         raise BadReplyError(f"a token is {_quoted(name)}: ids must be below {vocab}")
     return int(digits)
 
@@ -220,12 +233,14 @@ def _token(name: Any, vocab: int) -> int:
 def _top(top: Any, k: int, vocab: int) -> list[tuple[float, int]]:
     """The k likeliest, as (minus log-probability, id) in order."""
     found = list(top.items()) if isinstance(top, dict) else []
-    numbers = [p for _, p in found if isinstance(p, int | float) and math.isfinite(p) and p < 1e-3]
+    numbers = [p for _, p in found if isinstance(p, int | float) and -1e30 < p < 1e-3]
     if len(found) < k or len(numbers) < len(found):
         raise BadReplyError(
             f"a position's log-probabilities are {_quoted(top)}: {k} finite ones at least"
         )
     row = sorted((-min(float(p), 0.0), _token(name, vocab)) for name, p in found)[:k]
+    if len({i for _, i in row}) < k:
+        raise BadReplyError(f"a position names a token twice: {_quoted(top)}")
     if sum(math.exp(-p) for p, _ in row) > 1.01:
         raise BadReplyError(f"a position's probabilities add up to more than 1: {_quoted(top)}")
     return row
@@ -237,5 +252,6 @@ def _clean(text: str) -> str:
 
 
 def _quoted(value: Any) -> str:
-    text = repr(value)
+    """A short one, however long and deep the value is."""
+    text = _SHORT.repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

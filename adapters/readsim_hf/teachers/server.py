@@ -1,9 +1,8 @@
 """A teacher behind an OpenAI-compatible server: each reply is kept the moment it arrives."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from threading import Event
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.journal import Journal
 from readsim_hf.teachers.judging import FormatCheck, Judge, Judgement, Keep, Rejections
+from readsim_hf.teachers.lines import Lines, outcomes
 from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.reply import Reply
@@ -224,38 +224,30 @@ class ServerTeacher(ReadsReplies):
         """Ask, a few at a time. An error waits for what is under way, so that it is kept."""
         if not new:
             return {}
-        broken = Event()
-        self.server.hurry.clear()
-        with ThreadPoolExecutor(self.server.settings.concurrency, "teacher") as pool:
-            futures = {key: pool.submit(self._one, key, one, broken) for key, one in new.items()}
-            try:
-                wait(futures.values(), return_when=FIRST_EXCEPTION)
-            finally:
-                self.server.hurry.set()  # nobody waits for the patience to end
-                pool.shutdown(wait=True, cancel_futures=True)
+        lines = self.server.lines = Lines()
+        jobs = {key: partial(self._one, key, one) for key, one in new.items()}
         out: dict[bytes, Reply] = {}
         failed: NoReplyError | None = None
-        for key, future in futures.items():
-            if future.cancelled():
+        for key, made in outcomes(jobs, self.server.settings.concurrency, lines).items():
+            if isinstance(made, NoReplyError):
+                self.counts.in_doubt += made.lost
+                failed = failed or made
                 continue
-            reply, lost, error = _outcome(future)
+            if isinstance(made, BaseException):  # what nobody foresaw
+                raise made
+            out[key], lost = made
             self.counts.in_doubt += lost
-            failed = failed or error
-            if reply is not None:
-                out[key] = reply
-                self.counts.generated += 1
-                self.counts.prompt_tokens += reply.prompt_tokens
-                self.counts.generated_tokens += reply.generated_tokens
+            self.counts.generated += 1
+            self.counts.prompt_tokens += out[key].prompt_tokens
+            self.counts.generated_tokens += out[key].generated_tokens
         if self._journal is not None:
             self.counts.in_doubt = self._journal.in_doubt()
         if failed is not None:
             raise TrainingError(f"{failed}; {self._kept()}") from failed
         return out
 
-    def _one(self, key: bytes, asked: Asked, broken: Event) -> tuple[Reply | None, int]:
-        """Ask one prompt; what comes back is on disk before this returns. Not after another failed."""
-        if broken.is_set():
-            return None, 0
+    def _one(self, key: bytes, asked: Asked) -> tuple[Reply, int]:
+        """Ask one prompt; what comes back is on disk before this returns."""
         text, ids = asked
         seed = int.from_bytes(key[:4]) >> 1  # of prompt and attempt: a second attempt differs
         if self._journal is not None:
@@ -269,7 +261,6 @@ class ServerTeacher(ReadsReplies):
                     ids, self.decoding, seed, self.soft.k, self.vocab
                 )
         except BaseException as error:
-            broken.set()
             if self._journal is not None:
                 self._journal.fail(key, error.lost if isinstance(error, NoReplyError) else lost)
             raise
@@ -300,14 +291,3 @@ class ServerTeacher(ReadsReplies):
             f"what was paid for is kept in {self._cache.path}, and the same command with --resume "
             f"resumes the run; {doubt}"
         )
-
-
-def _outcome(
-    future: Future[tuple[Reply | None, int]],
-) -> tuple[Reply | None, int, NoReplyError | None]:
-    """What came of one request; errors that nobody foresaw are raised."""
-    try:
-        reply, lost = future.result()
-    except NoReplyError as error:
-        return None, error.lost, error
-    return reply, lost, None
