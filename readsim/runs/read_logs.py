@@ -13,6 +13,7 @@ from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.runs.comparing import METHOD, SHARED, unlike
 from readsim.runs.log_schema import read_content
+from readsim.runs.row_order import check_order
 from readsim.runs.rows import (
     FinalRow,
     LogRow,
@@ -146,6 +147,7 @@ def read_log(path: str | Path) -> Log:
     content = read_content(path)
     header = read_header(content.header, str(path))
     rows = tuple(read_row(row, header, str(path)) for row in content.rows)
+    check_order(rows, str(path))
     return Log(path, header, rows, content.torn_bytes)
 
 

@@ -60,7 +60,9 @@ def run_rows(rng: np.random.Generator, seed: int, budget: int, lift: float, widt
         shown = {"allocation": allocation, "profile": profile}
         rows.append({"kind": "step", "seed": seed, "step": step, **tokens, **shown})
     change = lift + 0.02 * rng.standard_normal(width)
-    return [*rows, final_row(seed, float(profile.mean()), profile.tolist(), final_change=change)]
+    spent = {"student": rows[-1]["spent"], "search": 0, "offline": 0}
+    end = final_row(seed, float(profile.mean()), profile.tolist(), final_change=change)
+    return [*rows, {**end, "totals": spent}]
 
 
 def effects_in(findings: Findings) -> dict[str, Array]:
