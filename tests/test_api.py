@@ -1,8 +1,6 @@
 """What a script imports: environments, comparisons as tables, and names that are documented."""
 
 import inspect
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,8 @@ from gymnasium.utils.env_checker import check_env
 import readsim
 from readsim import Allocator, compare, load_world, make_env, world_from_effects
 from readsim.errors import ConfigError, ReadsimError, UnknownNameError
+from tests.cli.test_app import call
 from tests.support.helpers import WORLD
-from tests.support.paths import ROOT
 
 FEW: dict[str, Any] = {"tasks": "skill_0", "budgets": "1M", "seeds": 2, "steps": 4}
 
@@ -65,12 +63,14 @@ def test_a_script_from_the_docstrings_alone() -> None:
     assert difference.mean == pytest.approx(mean["oracle-static"] - mean["uniform"])
 
 
-def test_the_same_numbers_as_the_command_line(tmp_path: Path) -> None:
+def test_the_same_numbers_as_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = ["uniform", "task-static", "oracle-static"]
     frame = compare(WORLD, allocators=names, **FEW)
     command = ["compare", "--world", WORLD, "--tasks", "skill_0", "--budgets", "1M", "--seeds", "2"]
     command += ["--steps", "4", "--allocators", ",".join(names), "--out", str(tmp_path)]
-    subprocess.run([sys.executable, "-m", "readsim", *command], check=True, cwd=ROOT)
+    assert call(capsys, *command)[0] == 0
     written = pd.read_csv(tmp_path / "results.csv")
     pd.testing.assert_frame_equal(frame, written, check_exact=False, rtol=1e-12)
 

@@ -110,10 +110,11 @@ class Network:
         sizes = [0 if data.start is not None else self.k, self.k, self.s * self.m, self.m * self.k]
         sizes.append(self.m * self.k if choice.harm else 0)
         self.ends = np.cumsum(sizes)
+        self.places = [slice(end - n, end) for n, end in zip(sizes, self.ends, strict=True)]
 
     def split(self, flat: Array) -> list[Array]:
         """offset, e, ln F, ln A, ln H as vectors."""
-        return np.split(flat, self.ends[:-1])
+        return [flat[place] for place in self.places]
 
     def parts(self, flat: Array) -> LawParameters:
         """What the parameters are, without logarithms."""

@@ -1,11 +1,8 @@
 """`readsim run`: on a world, and on anybody's backend, killed, interrupted, resumed, reported."""
 
-import os
 import shlex
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from readsim.runs.read_logs import read_log
 from tests.cli.test_app import call
 from tests.support.foreign import HOLD
 from tests.support.paths import ROOT
+from tests.support.processes import python, wait_for
 
 LEARNER = "tests.support.foreign:Learner"
 
@@ -100,26 +98,15 @@ def test_scores_of_any_backend(capsys: pytest.CaptureFixture[str], seeds: str, o
     assert f"{100 * (finals['exp3'] - finals['uniform']):+.1f}" in out
 
 
-def started(out: str, hold: str) -> "subprocess.Popen[str]":
-    """A process that is held in its third interval; returns when the two before it are in its log."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "readsim", *command(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), HOLD: hold},
-    )
-    while not any(p.read_bytes().count(b"\n") == 4 for p in Path(out).glob("runs/*.jsonl")):
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.02)
-    return process
-
-
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, *command("whole"))[0] == 0
-    killed = started("run", "2")
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with python("-m", "readsim", *command("run"), env={HOLD: "2"}, **quiet) as killed:
+        logs = Path("run/runs")
+        wait_for(
+            lambda: any(p.read_bytes().count(b"\n") == 4 for p in logs.glob("*.jsonl")), killed
+        )
     assert log("run")[1] == log("whole")[1][:3]
     code, _, err = call(capsys, *command("run"))
     assert code == 2

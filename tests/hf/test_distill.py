@@ -31,6 +31,7 @@ HOLD = (
     "READSIM_TEST_HOLD"  # "wait 2": Watched never makes its third decision; "stop 2": ctrl-C there
 )
 WATCHED = "tests.hf.test_distill:Watched"
+HELD = Path("held")  # there while Watched waits: all that came before is on the disk
 
 
 class Watched(GreedyLast):
@@ -41,6 +42,7 @@ class Watched(GreedyLast):
         if step == str(context.step):
             if what == "stop":
                 raise KeyboardInterrupt
+            HELD.touch()
             hold()
         return super().select(state, context)
 
@@ -95,16 +97,11 @@ def table(out: str) -> list[list[str]]:
 
 @contextmanager
 def held(out: str, after: int, *more: str) -> Iterator["subprocess.Popen[str]"]:
-    """A process that is held after so many decisions, from when these are in its log."""
-    wanted = 2 + after  # with the header and the start
-
-    def there() -> bool:
-        logs = Path(out).glob("runs/*.jsonl")
-        return any(path.read_bytes().count(b"\n") == wanted for path in logs)
-
+    """A process that is held after so many decisions, from when it is."""
+    HELD.unlink(missing_ok=True)
     arguments = ("-m", "readsim", *command(out, *more))
     with python(*arguments, stdout=PIPE, stderr=PIPE, env={HOLD: f"wait {after}"}) as process:
-        wait_for(there, process)
+        wait_for(HELD.exists, process)
         yield process
 
 

@@ -15,12 +15,12 @@ import pytest
 from readsim.errors import ConfigError
 from readsim.runs.log_schema import read_content
 from tests.cli.test_app import call
+from tests.hf.test_distill import HELD, HOLD
 from tests.support.hf import NEEDS
 from tests.support.processes import end, free_port, start, wait_for
 
 pytestmark = pytest.mark.extra(*NEEDS, "accelerate", "peft")
 
-HOLD = "READSIM_TEST_HOLD"  # see tests/hf/test_distill.py
 LAUNCH = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
           "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m")  # fmt: skip
 
@@ -43,12 +43,10 @@ class Started:
     def _python(self, *arguments: str, **settings: str) -> "subprocess.Popen[str]":
         return start("-m", *arguments, stdout=PIPE, stderr=PIPE, env={**self.env, **settings})
 
-    def wait_for(self, path: str, lines: int) -> None:
-        """Until a log has so many lines."""
-        wait_for(
-            lambda: any(p.read_bytes().count(b"\n") >= lines for p in Path().glob(path)),
-            *self.all,
-        )
+    def wait_until_held(self) -> None:
+        """Until process 0 waits in the decision that HOLD names."""
+        wait_for(HELD.exists, *self.all)
+        HELD.unlink()
 
     def kill(self, rank: int) -> None:
         """SIGKILL for one of the processes."""
@@ -152,7 +150,7 @@ def test_killed_processes_are_said_and_resumed_by_any_number(
     assert call(capsys, *command("whole"))[0] == 0
 
     first = started("readsim", *command("run"), **{HOLD: "wait 1"})
-    first.wait_for("run/runs/*.jsonl", 3)
+    first.wait_until_held()
     first.kill(1)
     _, out, err = first.ended()
     assert "2 processes train the student, DDP" in out
@@ -163,7 +161,7 @@ def test_killed_processes_are_said_and_resumed_by_any_number(
 
     sharded = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", HOLD: "wait 2"}
     second = started("readsim", *command("run", "--resume"), launch=False, **sharded)
-    second.wait_for("run/runs/*.jsonl", 4)
+    second.wait_until_held()
     second.kill(0)
     codes, out, err = second.ended()
     assert codes == [-signal.SIGKILL, 2]
@@ -192,7 +190,7 @@ def test_killed_processes_are_said_and_resumed_by_any_number(
 def test_an_interrupted_run_of_two_processes(started: Any) -> None:
     """ctrl-C reaches all; one message, and files to go on from."""
     one = started("readsim", *command("run"), **{HOLD: "wait 0"})
-    one.wait_for("run/runs/*.jsonl", 2)
+    one.wait_until_held()
     os.killpg(one.all[0].pid, signal.SIGINT)
     _, _, err = one.ended()
     assert err.count("interrupted: every decision is in") == 1

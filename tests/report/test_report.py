@@ -276,7 +276,6 @@ def test_a_browser_shows_it_without_a_word_on_the_console(tmp_path: Path) -> Non
         ],
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
     )
     assert shot.stat().st_size > 5000, done.stderr

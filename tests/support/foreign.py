@@ -1,13 +1,13 @@
 """A backend of somebody else's, behind the protocol and nothing more: what `--backend` is given."""
 
 import os
-import time
 from typing import Any
 
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement
+from tests.support.processes import hold
 
 HOLD = "READSIM_TEST_HOLD"  # the interval that never ends, or "stop N": ctrl-C there
 
@@ -38,7 +38,7 @@ class Learner:
         if at == str(step):
             if what == "stop":
                 raise KeyboardInterrupt
-            time.sleep(600)  # until it is killed
+            hold()
         gain = 1.0 - np.exp(-self.rate * weights * tokens / 1000.0)
         self.skill = self.skill + (0.9 - self.skill) * np.array([*gain, 0.1 * gain.mean()])
         return Measurement(self._measured(), {"student": tokens, "probe": 10})

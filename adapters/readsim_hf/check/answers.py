@@ -71,7 +71,12 @@ def _answers(capability: str, prompts: Sequence[Prompt], heard: Sequence[Heard])
     first: dict[str, Heard] = {}
     for one in own:
         first.setdefault(one.prompt, one)
-    judged = [h.right for h in first.values() if h.right is not None]
+    # one that is rejected for its form, or is no answer, is not right
+    judged = [
+        h.right is True
+        for h in first.values()
+        if h.gold is not None and (h.right is not None or h.reason)
+    ]
     rejected: dict[str, int] = {}
     examples = []
     for one in own:

@@ -8,7 +8,7 @@ from readsim.errors import TrainingError
 from readsim_hf.check.answers import PROMPTS
 from readsim_hf.check.preflight import FreeCheck, free_check, paid_check, save_check
 from readsim_hf.check.show import (
-    say,
+    say_line,
     show_cost,
     show_failures,
     show_free,
@@ -42,15 +42,17 @@ def check_all(
     show_free(console, free)
     paid = None
     if free.failures:
-        say(console, "the teacher is not asked")
+        say_line(console, "the teacher is not asked")
     else:
         show_cost(console, parts, many)
         paid = paid_check(parts, config, many)
         show_paid(console, paid)
         for line in paid.warnings:
-            say(console, f"warning: {line}")
+            say_line(console, f"warning: {line}")
     failures = [*free.failures, *(paid.failures if paid is not None else ())]
     save_check(path, parts.identity, free, paid)
     show_failures(Console(stderr=True), failures)
-    say(console, f"{'check failed' if failures else 'all checks hold'}; the whole is in {path}")
+    say_line(
+        console, f"{'check failed' if failures else 'all checks hold'}; the whole is in {path}"
+    )
     return not failures

@@ -62,7 +62,7 @@ def sent_by(teacher: AnyTeacher, prompt: Prompt) -> NDArray[np.int32]:
     return as_ids(encode(teacher.tokenizer, teacher.style.ask(prompt, teacher.signal.form)))
 
 
-class Trained(NamedTuple):
+class GoldExample(NamedTuple):
     """A prompt, in which form the student is asked, and the example that training makes of it."""
 
     prompt: Prompt
@@ -70,7 +70,7 @@ class Trained(NamedTuple):
     example: Example
 
 
-def trained_on(parts: Components, many: int) -> list[Trained]:
+def trained_on(parts: Components, many: int) -> list[GoldExample]:
     """Examples of `many` prompts, of each capability in turn, made as in a run from gold replies.
 
     Fewer where few prompts can be trained on; nothing is asked of the teacher.
@@ -79,7 +79,7 @@ def trained_on(parts: Components, many: int) -> list[Trained]:
     replies = replace(parts, teacher=gold, on_policy=0.0).feed(0, lambda: parts.pair.student)
     ask, cut = replies.teacher.ask, replies.cut
     signal, style = parts.teacher.signal, parts.teacher.style
-    out: list[Trained] = []
+    out: list[GoldExample] = []
     for place in range(many):
         capability = parts.library.capabilities[place % len(parts.library.capabilities)]
         templates = parts.library.templates[capability]
@@ -92,6 +92,6 @@ def trained_on(parts: Components, many: int) -> list[Trained]:
             forms: list[Form] = [piece.form for piece in pieces] or [signal.form]
             if records:
                 made = [Example(r, r.supervised) for r in records]
-                out += [Trained(prompt, f, e) for f, e in zip(forms, made, strict=True)]
+                out += [GoldExample(prompt, f, e) for f, e in zip(forms, made, strict=True)]
                 break
     return out

@@ -12,7 +12,7 @@ from readsim_hf.check.answers import WEAK, Answers, ask_teacher, first_prompts
 from readsim_hf.check.gold import trained_on
 from readsim_hf.check.prompts import View, views
 from readsim_hf.check.self_loss import SelfLoss, self_loss
-from readsim_hf.check.served import Compared, compare_served
+from readsim_hf.check.served import ServedComparison, compare_served
 from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
 from readsim_hf.training.saved import writing
@@ -92,7 +92,7 @@ class PaidCheck:
     """What the teacher said. `cost`: tokens that were paid for, replies that the cache had before."""
 
     answers: dict[str, Answers]
-    served: Sequence[Compared]
+    served: Sequence[ServedComparison]
     cost: dict[str, int]
 
     @property

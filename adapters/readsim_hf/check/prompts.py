@@ -8,7 +8,7 @@ from lm_eval.evaluator import evaluate
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from readsim_hf.check.gold import Trained
+from readsim_hf.check.gold import GoldExample
 from readsim_hf.components import Components
 from readsim_hf.probes.benchmark import prompt_benchmark
 from readsim_hf.probes.items import prompt_item
@@ -95,7 +95,7 @@ class View:
         }
 
 
-def views(parts: Components, trained: list[Trained]) -> list[View]:
+def views(parts: Components, trained: list[GoldExample]) -> list[View]:
     """Of examples made by `trained_on`, in one batch of the trainer's."""
     own, teacher = parts.pair.tokenizer, parts.teacher
     made = batches.collate([t.example for t in trained])
@@ -139,7 +139,7 @@ def pieces(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
     ]
 
 
-def _probed(parts: Components, trained: list[Trained]) -> list[list[int]]:
+def _probed(parts: Components, trained: list[GoldExample]) -> list[list[int]]:
     """What probes of the same prompts, each in the form that is trained, give the model."""
     model, own = parts.pair.student, parts.pair.tokenizer
     style, sent = parts.library.style, []

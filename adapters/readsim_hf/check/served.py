@@ -38,7 +38,7 @@ NO_TOKENIZER = (
 
 
 @dataclass(frozen=True)
-class Compared:
+class ServedComparison:
     """One served teacher.
 
     lengths   (tokens by the server's account, tokens by teacher_tokenizer) of each prompt
@@ -88,7 +88,7 @@ class Compared:
 
 def compare_served(
     parts: Components, pair: PairConfig, prompts: Sequence[Prompt]
-) -> list[Compared]:
+) -> list[ServedComparison]:
     """Each served teacher beside the model at `teacher_tokenizer`."""
     signal, style = parts.teacher.signal, parts.library.style
     texts = sorted((style.ask(p, signal.form) for p in prompts), key=len)[:PROMPTS]
@@ -100,12 +100,12 @@ def compare_served(
 
 def _compare(
     parts: Components, teacher: TeacherSource, pair: PairConfig, texts: Sequence[str]
-) -> Compared:
+) -> ServedComparison:
     server, tokenizer, soft = teacher.server, teacher.tokenizer, parts.teacher.soft
     assert server is not None
     if not teacher.known:
         unseen = [words.format(model=server.model) for words in (NO_TOKENIZER, NO_WEIGHTS)]
-        return Compared(server.model, [], None, 0, None, None, unseen, (0, 0))
+        return ServedComparison(server.model, [], None, 0, None, None, unseen, (0, 0))
     greedy = Decoding(max_new_tokens=NEW, temperature=0.0)
     asked = [encode(tokenizer, text) for text in texts]
     if soft is None:  # as the run asks
@@ -118,7 +118,7 @@ def _compare(
     model, why = _weights(pair)
     if model is None:
         words = [NO_WEIGHTS.format(model=server.model), *why]
-        return Compared(server.model, lengths, None, len(texts), None, None, words, cost)
+        return ServedComparison(server.model, lengths, None, len(texts), None, None, words, cost)
     ends = end_ids(model, tokenizer)
     size = vocabulary_size(model.config)
     decode = decoder(tokenizer, ends)
@@ -139,7 +139,7 @@ def _compare(
             rows = found.any(axis=1)
             apart += np.abs(reply.top.logp[found] - own[rows]).tolist()
     mean = None if soft is None else float(np.mean(apart)) if apart else float("inf")
-    return Compared(server.model, lengths, equal, len(texts), max(gaps), mean, [], cost)
+    return ServedComparison(server.model, lengths, equal, len(texts), max(gaps), mean, [], cost)
 
 
 def _weights(pair: PairConfig) -> tuple[PreTrainedModel | None, list[str]]:

@@ -11,7 +11,7 @@ from readsim.token_counts import show_tokens
 from readsim_hf.check.answers import Answers
 from readsim_hf.check.preflight import FreeCheck, PaidCheck
 from readsim_hf.check.prompts import IGNORED, View
-from readsim_hf.check.served import APART, GAP, NEW, Compared
+from readsim_hf.check.served import APART, GAP, NEW, ServedComparison
 from readsim_hf.check.served import PROMPTS as SERVED
 from readsim_hf.components import Components
 from readsim_hf.token_estimate import lengths, reader
@@ -22,7 +22,7 @@ _NEAR = (
 )
 
 
-def say(console: Console, line: str) -> None:
+def say_line(console: Console, line: str) -> None:
     """A line as it is."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -32,14 +32,14 @@ def show_short(console: Console, free: FreeCheck) -> None:
     if not free.views:
         return
     fine = all(view.same_ids for view in free.views)
-    say(
+    say_line(
         console,
         f"check: {len(free.views)} prompts of {', '.join(str(len(v.student)) for v in free.views)} tokens; "
         f"probes {'send' if fine else 'do not send'} the ids that are trained on; of the first, "
         f"{free.views[0].trained!r} is trained",
     )
     if free.loss is not None:
-        say(console, f"check: {_loss(free)}")
+        say_line(console, f"check: {_loss(free)}")
 
 
 def _loss(free: FreeCheck) -> str:
@@ -55,18 +55,18 @@ def show_free(console: Console, free: FreeCheck) -> None:
     """Each prompt side by side, with mask and labels."""
     for view in free.views:
         console.print(_side_by_side(view))
-        say(
+        say_line(
             console,
             f"trained: {view.trained!r}" + ("" if view.gold else " (made up: no gold answer)"),
         )
-        say(
+        say_line(
             console,
             f"a probe of this prompt sends {'the same' if view.same_ids else 'OTHER'} ids as training reads",
         )
         if not view.same_ids:
-            say(console, f"probe: {view.probe}")
+            say_line(console, f"probe: {view.probe}")
     if free.loss is not None:
-        say(console, _loss(free))
+        say_line(console, _loss(free))
 
 
 def _side_by_side(view: View) -> Table:
@@ -109,14 +109,14 @@ def show_cost(console: Console, parts: Components, many: int) -> None:
         f"kept in {parts.data.cache}, where the run finds them" if parts.data.cache else "not kept"
     )
     names = parts.library.capabilities
-    say(
+    say_line(
         console,
         f"asking the teacher {many} prompts of each capability ({', '.join(names)}): about "
         f"{show_tokens(round(asked))} prompt and {show_tokens(round(said))} reply tokens, twice that at "
         f"most where replies are rejected; replies are {where}",
     )
     if any(t.server is not None and t.known for t in parts.pair.teacher_sources):
-        say(
+        say_line(
             console,
             f"asking each served teacher {SERVED} of these again, the shortest, for at most {NEW} tokens of "
             "a greedy reply, which is not kept",
@@ -137,7 +137,7 @@ def show_paid(console: Console, paid: PaidCheck) -> None:
     for one in paid.served:
         _show_served(console, one)
     spent = paid.cost
-    say(
+    say_line(
         console,
         f"the check took {spent['prompt_tokens']} prompt and {spent['generated_tokens']} reply tokens of the "
         f"teacher; {spent['cached']} replies were in the cache",
@@ -148,36 +148,36 @@ def _show_examples(console: Console, capability: str, answers: Answers) -> None:
     for one in answers.examples:
         end = one.prompt[-_END:]
         gold = "none" if one.gold is None else repr(one.gold)
-        say(
+        say_line(
             console,
             f"rejected ({capability}, {one.reason}): ...{end!r} -> {one.reply!r}, {one.finish}; gold {gold}",
         )
 
 
-def _show_served(console: Console, one: Compared) -> None:
+def _show_served(console: Console, one: ServedComparison) -> None:
     equal = sum(a == b for a, b in one.lengths)
     if one.lengths:
-        say(
+        say_line(
             console,
             f"{one.model}: {equal} of {len(one.lengths)} prompts have the length that "
             "teacher_tokenizer gives",
         )
     if one.equal is not None and one.gap is not None:
-        say(
+        say_line(
             console,
             f"{one.model}: {one.equal} of {one.replies} greedy replies equal those of the model here; its "
             f"tokens are at most {one.gap:.2g} nats behind the likeliest (bound {GAP:g})",
         )
     if one.apart is not None:
-        say(
+        say_line(
             console,
             f"{one.model}: log-probabilities are {one.apart:.2g} nats apart (bound {APART:g})",
         )
     for line in one.words:
-        say(console, line)
+        say_line(console, line)
 
 
 def show_failures(console: Console, failures: Sequence[str]) -> None:
     """One line each."""
     for line in failures:
-        say(console, f"failed: {' '.join(line.split())}")
+        say_line(console, f"failed: {' '.join(line.split())}")

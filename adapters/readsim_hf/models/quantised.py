@@ -23,10 +23,10 @@ def quantised_options(precision: str, source: str) -> dict[str, Any]:
             "pip install bitsandbytes, or use 'bf16'"
         )
     make: Any = transformers.BitsAndBytesConfig
-    return {"quantization_config": make(**settings_of(precision))}
+    return {"quantization_config": make(**quantisation_of(precision))}
 
 
-def settings_of(precision: str) -> dict[str, Any]:
+def quantisation_of(precision: str) -> dict[str, Any]:
     """Arguments of transformers' `BitsAndBytesConfig`."""
     if precision == "int8":
         return {"load_in_8bit": True}

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCrite
 from readsim.errors import ConfigError
 from readsim_hf.models.chat_template import chat_text
 from readsim_hf.models.tokens import stated_length
-from readsim_hf.prompts.thinking import opened_by, said_from, whole
+from readsim_hf.prompts.thinking import opened_by, said_from, whole_reply
 from readsim_hf.teachers.decoding import left_padded
 from readsim_hf.teachers.encoding import bare_ids, decoder, end_ids, ids_of
 from readsim_hf.teachers.inference import reads_padding
@@ -109,7 +109,7 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
 
     def behind_thoughts(self, reply: str) -> str:
         """What is said in a reply, as text, to the prompts that are asked now."""
-        reply = whole(reply, self._closing)
+        reply = whole_reply(reply, self._closing)
         return reply[said_from(reply) :]
 
     def tok_batch_encode(

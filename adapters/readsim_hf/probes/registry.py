@@ -18,14 +18,6 @@ def benchmark(name: str) -> BenchmarkEntry:
     return REGISTRY[name]
 
 
-def of_capability(capability: str) -> tuple[BenchmarkEntry, ...]:
-    """The benchmarks of one capability."""
-    known = dict.fromkeys(entry.capability for entry in ENTRIES)
-    if capability not in known:
-        raise unknown("capability", capability, known)
-    return tuple(entry for entry in ENTRIES if entry.capability == capability)
-
-
 def from_local(
     name: str,
     path: AnyPath,

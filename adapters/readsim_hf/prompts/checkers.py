@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 from readsim.errors import CapabilityMissingError, unknown
 from readsim_hf.prompts import expression
-from readsim_hf.prompts.latex import plain, value_of
+from readsim_hf.prompts.latex import plain_text, value_of
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.reading import (
     NotJson,
@@ -115,7 +115,9 @@ def _exact(text: str, gold: str, expect: Expect) -> bool:
 
 def _same_text(text: str, gold: str) -> bool:
     """As it is written, or with LaTeX around it or in it read as plain text."""
-    return fold(text) == fold(gold) or fold(plain(value_of(text))) == fold(plain(value_of(gold)))
+    return fold(text) == fold(gold) or fold(plain_text(value_of(text))) == fold(
+        plain_text(value_of(gold))
+    )
 
 
 def _number(text: str, gold: str, expect: Expect) -> bool:

@@ -18,7 +18,7 @@ _POWER_OF_TEN = re.compile(r"(?<=\d)\s*(?:\\times|\\cdot|\u00d7)\s*10\s*\^\s*\{?
 _GONE = re.compile(r"\\(?:left|right|displaystyle)(?![a-zA-Z])|\\[,;:!()\[\]]|\$")
 
 
-class Box(NamedTuple):
+class Boxed(NamedTuple):
     r"""`\boxed{content}` in a text, from `start` to `end`."""
 
     start: int
@@ -26,7 +26,7 @@ class Box(NamedTuple):
     content: str
 
 
-def last_box(text: str) -> Box | None:
+def last_box(text: str) -> Boxed | None:
     r"""The last `\boxed{...}` (or `\fbox`) outside code fences; None without one, or where it is not closed.
 
     Boxes with nothing but "or", "and" or a comma between them are one, whose content names all of them.
@@ -38,14 +38,14 @@ def last_box(text: str) -> Box | None:
         between = bare[one.end : last.start]
         if one.end > last.start or not _JOINED.fullmatch(between):
             break
-        last = Box(one.start, last.end, one.content + between.replace("$", "") + last.content)
+        last = Boxed(one.start, last.end, one.content + between.replace("$", "") + last.content)
     return last
 
 
-def _box(text: str, start: int, at: int) -> Box | None:
+def _box(text: str, start: int, at: int) -> Boxed | None:
     if text[at] != "{":  # \boxed 5
         word = re.match(r"[^\s{}$\\.,;]+", text[at:])
-        return None if word is None else Box(start, at + word.end(), word[0])
+        return None if word is None else Boxed(start, at + word.end(), word[0])
     depth, n = 0, at
     while n < len(text):
         if text[n] == "\\":
@@ -53,7 +53,7 @@ def _box(text: str, start: int, at: int) -> Box | None:
         elif text[n] in "{}":
             depth += 1 if text[n] == "{" else -1
             if depth == 0:
-                return Box(start, n + 1, text[at + 1 : n])
+                return Boxed(start, n + 1, text[at + 1 : n])
         n += 1
     return None
 
@@ -72,7 +72,7 @@ def value_of(text: str) -> str:
     return text if box is None else undressed(box.content)
 
 
-def plain(text: str) -> str:
+def plain_text(text: str) -> str:
     r"""LaTeX as plain text: `\frac{3}{4}` is 3/4, `\text{C}` is C, `4.2\times10^{3}` is 4.2e3."""
     while (less := _FONT.sub(r"\1", text)) != text:
         text = less

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from readsim_hf.prompts.latex import plain, value_of
+from readsim_hf.prompts.latex import plain_text, value_of
 
 _NUMBER = re.compile(
     r"""(?<![\w.])[-+]?                              # a sign, where nothing stands before it
@@ -33,7 +33,7 @@ def fold(text: str) -> str:
 def read_number(text: str) -> Fraction | None:
     r"""The last number: `1,250.5`, `-3`, `3/4`, `2e3`, that in `\boxed{\frac{3}{4}}`; units and currency
     signs are passed over."""
-    found = _NUMBER.findall(_UNIT_POWER.sub("", plain(value_of(text))))
+    found = _NUMBER.findall(_UNIT_POWER.sub("", plain_text(value_of(text))))
     try:
         return Fraction(found[-1].replace(",", "")) if found else None
     except (ValueError, ZeroDivisionError):  # too many digits; a denominator of zero
@@ -43,7 +43,7 @@ def read_number(text: str) -> Fraction | None:
 def read_choice(text: str, letters: str, options: Sequence[str] = ()) -> str | None:
     r"""The letter of a choice: `B`, `(b)`, `**B**`, `B. Rome`, `The answer is B`, `\boxed{\text{B}}`, or one
     option word by word. None where several letters are named."""
-    text = plain(value_of(text))
+    text = plain_text(value_of(text))
     bare = text.strip(_MARKS + "()[]")
     if len(bare) == 1 and bare.upper() in letters:
         return bare.upper()
@@ -70,7 +70,7 @@ def _letters(pattern: str, text: str) -> set[str]:
 
 def read_label(text: str, labels: Sequence[str]) -> str | None:
     """The one label that the text names as a whole word, None where it names none or several."""
-    folded = fold(plain(value_of(text)))
+    folded = fold(plain_text(value_of(text)))
     named = [label for label in labels if _names(folded, label.casefold())]
     # A label inside a longer one that is named ("true" in "not true") does not count.
     longest = [

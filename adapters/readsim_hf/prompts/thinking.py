@@ -3,7 +3,7 @@
 # What stands around thoughts, in the templates of models that have them: (opens, closes, sure). A mark that
 # is not sure may be markup that a prompt asked for: it counts at the very start of a reply only.
 _PAIRS = (
-    ("<think>", "</think>", True),  # DeepSeek R1, Qwen 3, SmolLM 3, GLM, Nemotron, Phi 4 reasoning
+    ("<think>", "</think>", True),  # DeepSeek, Qwen 3, SmolLM 3, GLM, Nemotron, Phi 4 reasoning
     ("[THINK]", "[/THINK]", True),  # Mistral
     ("<seed:think>", "</seed:think>", True),  # Seed-OSS
     ("<|START_THINKING|>", "<|END_THINKING|>", True),  # Cohere
@@ -37,12 +37,12 @@ def thoughts(reply: str) -> str:
 
 
 def opened_by(prompt: str) -> str | None:
-    """The mark that closes thoughts which a prompt's end opens (DeepSeek R1's template does), or None."""
+    """The mark that closes thoughts which a prompt's end opens (DeepSeek's template does), or None."""
     end = prompt.rstrip()
     return next((close for open_, close, _ in _PAIRS if end.endswith(open_)), None)
 
 
-def whole(reply: str, close: str | None) -> str:
+def whole_reply(reply: str, close: str | None) -> str:
     """A reply with the mark that its prompt opened where it never closes it, so that thoughts are seen.
 
     close   the mark that it would close with, see `opened_by`

@@ -14,7 +14,6 @@ from readsim_hf.requirement.card import Exemplar, TaskCard
 
 CARDS = Path(__file__).parent / "cards"
 FIELDS = ("description", "format", "evaluation")
-SAFETY = "safety"
 LEAST = 0.1  # weight from which a capability has a say in the card of a mixture
 EXEMPLARS = 3
 SHOWN = 100  # characters of an exemplar's input: the rest of a long text says little more

@@ -1,16 +1,12 @@
 """A task card: what a person says about a task before anything is trained for it."""
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
-import tomli_w
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from readsim.errors import ConfigError
 from readsim.files import AnyPath, read_settings, suffix_of
-from readsim.tree_file import write_atomic
 from readsim_hf.prompts.prompt import question_key
 
 SUFFIXES = (".toml", ".yaml", ".yml", ".json")
@@ -79,14 +75,3 @@ def load_card(path: AnyPath) -> TaskCard:
         ) from error
     except ConfigError as error:
         raise ConfigError(f"task card {error}") from error
-
-
-def save_card(card: TaskCard, path: AnyPath) -> None:
-    """Write a card that `load_card` reads back."""
-    path = Path(path)
-    table = asdict(card) | {"exemplars": [asdict(e) for e in card.exemplars]}
-    if path.suffix == ".toml":
-        content = tomli_w.dumps(table)
-    else:
-        content = yaml.safe_dump(table, sort_keys=False, allow_unicode=True)
-    write_atomic(path, content.encode())

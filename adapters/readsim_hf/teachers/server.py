@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from readsim.errors import ConfigError, TrainingError
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.prompts.thinking import continuing, whole
+from readsim_hf.prompts.thinking import continuing, whole_reply
 from readsim_hf.teachers.base import ReadsReplies, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.connection import NoReplyError, Server
@@ -162,7 +162,7 @@ class ServerTeacher(ReadsReplies):
         """What the student trains on, None where the reply is rejected; and what was heard."""
         said = reply.whole
         if reply.ids is not None:
-            said = whole(self.text(reply.ids), self.reading.closing)
+            said = whole_reply(self.text(reply.ids), self.reading.closing)
         judged = self._judge(prompt, said, reply.end)
         record = None if judged.reason else self._in_tokens(asked, said, reply)
         if record is None and judged.reason is None:

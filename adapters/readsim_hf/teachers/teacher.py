@@ -13,7 +13,7 @@ from readsim.errors import ConfigError
 from readsim_hf.models.tokens import stated_length
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.prompts.thinking import whole
+from readsim_hf.prompts.thinking import whole_reply
 from readsim_hf.teachers.base import ReadsReplies, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.decoding import Decoding, ReplyDistributions, generate
@@ -150,7 +150,7 @@ class Teacher(ReadsReplies):
     def _judged(self, prompt: Prompt, record: TeacherRecord) -> tuple[TeacherRecord | None, Heard]:
         """What is trained on, None where the reply is rejected; and what was heard."""
         ended = self.reading.ended(record.completion_ids)
-        said = whole(self.text(record.completion_ids), self.reading.closing)
+        said = whole_reply(self.text(record.completion_ids), self.reading.closing)
         judged = self._judge(prompt, said, "ended" if ended else "cut")
         self.counts.count(judged)
         if judged.reason is not None:

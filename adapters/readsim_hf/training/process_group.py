@@ -26,7 +26,7 @@ from torch import Tensor
 from readsim.errors import ConfigError, ReadsimError, TrainingError
 
 IDLE = timedelta(days=7)  # how long a process waits to be told something: teachers may be slow
-NOTE = 3.0  # seconds that one which lost the others waits for process 0's word on it
+NOTE = 60.0  # seconds at most that one which lost the others waits for process 0's word on it
 _OF_LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 RESUME = "the same command with --resume continues"
 

@@ -1,6 +1,7 @@
 """AutoScale: the best domain sizes at two small scales, extrapolated to the budget."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,10 +22,16 @@ def power_law(sizes: Array, y: Array) -> Array:
     their optimum: the start decides. This one is that of the authors' code. Where the largest size has
     no lower y than the smallest, b = 0.
     """
+    return np.array(_power_law(tuple(sizes.tolist()), tuple(y.tolist())))
+
+
+@lru_cache(maxsize=256)  # `update` needs what `select` did
+def _power_law(points: tuple[float, ...], values: tuple[float, ...]) -> tuple[float, ...]:
     from scipy.optimize import least_squares
 
+    sizes, y = np.array(points), np.array(values)
     if y[sizes.argmax()] >= y[sizes.argmin()]:
-        return np.array([1.0, 0.0, float(y.mean()) - 1.0])
+        return 1.0, 0.0, float(y.mean()) - 1.0
 
     def errors(params: Array) -> Array:
         a, b, c = params
@@ -42,7 +49,7 @@ def power_law(sizes: Array, y: Array) -> Array:
     tight = 1e-10
     start = np.array([1.0, 1.0, 1.0])
     found = least_squares(errors, start, slopes, box, xtol=tight, ftol=tight, gtol=tight)
-    return np.asarray(found.x, dtype=np.float64)
+    return tuple(found.x.tolist())
 
 
 def best_sizes(a: Array, b: Array, total: float, least: float) -> Array:

@@ -121,7 +121,7 @@ def test_a_damaged_tokenizer(name: str, whole: Path, tmp_path: Path) -> None:
 
     how, said = OF_TOKENIZERS[name]
     source = damaged(whole, tmp_path / "model", how)
-    for read in (load_tokenizer, tokenizer_of):
+    for read in (load_tokenizer, tokenizer_of) if name != "none" else (load_tokenizer,):
         with pytest.raises(ConfigError, match=said) as error:
             read(source)
         assert "\n" not in str(error.value)
@@ -137,8 +137,10 @@ def test_weights_that_are_left_out_are_said(whole: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])
-@pytest.mark.parametrize("command", ["distill", "plan"])
-@pytest.mark.parametrize("how", [cut, OF_TOKENIZERS["none"][0]])
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [("distill", cut), ("plan", cut), ("distill", OF_TOKENIZERS["none"][0])],  # a plan counts bytes
+)
 def test_on_the_command_line(
     how: Callable[[Path], None],
     command: str,

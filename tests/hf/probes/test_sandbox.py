@@ -114,9 +114,9 @@ def test_children_of_a_program_die_with_it(tmp_path: Path, monkeypatch: pytest.M
         "if os.fork() == 0:\n"
         f"    with open({str(pipe)!r}, 'wb', buffering=0) as pipe:\n"
         "        pipe.write(b'born')\n"
-        "        time.sleep(20)\n"
+        f"        time.sleep({PATIENCE})\n"
         "        pipe.write(b' and alive')\n"
-        "time.sleep(1800)\n"
+        f"time.sleep({PATIENCE})\n"
     )
     monkeypatch.setattr(sandbox, "_CHILD", spawner)
     while not seen:  # a busy machine may take longer to start it

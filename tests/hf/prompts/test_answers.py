@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readsim_hf.prompts.checkers import check, correct, format_ok
-from readsim_hf.prompts.latex import last_box, plain, value_of
+from readsim_hf.prompts.latex import last_box, plain_text, value_of
 from readsim_hf.prompts.library import NANO, PROSE
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.prompts.thinking import continuing, opened_by, said_from, thoughts, whole
+from readsim_hf.prompts.thinking import continuing, opened_by, said_from, thoughts, whole_reply
 
 
 def asked(checker: str, **options: object) -> Prompt:
@@ -130,7 +130,7 @@ def test_boxes_that_are_none() -> None:
     assert last_box(r"\boxed{1} then \boxed{2") is None
     assert last_box("```\n\\boxed{1}\n```") is None
     assert value_of("plain") == "plain"
-    assert plain(r"50\%") == "50%"
+    assert plain_text(r"50\%") == "50%"
 
 
 WORDS = st.text("a <>/think=\n", max_size=12).filter(lambda text: "think>" not in text)
@@ -156,8 +156,8 @@ def test_thoughts_and_what_is_said_come_apart(thought: str, said: str, opened: b
 def test_what_a_prompt_opens() -> None:
     assert opened_by("<|user|>hi<|assistant|><think>\n") == "</think>"
     assert opened_by("<|assistant|><think>\n\n</think>\n\n") is None  # told not to think
-    assert whole("endless", "</think>") == "<think>endless"
-    assert whole("a</think>b", "</think>") == "a</think>b"
+    assert whole_reply("endless", "</think>") == "<think>endless"
+    assert whole_reply("a</think>b", "</think>") == "a</think>b"
 
 
 def test_markup_that_was_asked_for_is_no_thought() -> None:

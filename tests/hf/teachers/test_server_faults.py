@@ -9,6 +9,7 @@ from readsim.errors import ConfigError, TrainingError
 from tests.support.hf import NEEDS
 from tests.support.made_server import Fake, chat, served, serving
 from tests.support.made_teachers import asking
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.extra(*NEEDS, "openai")
 
@@ -48,11 +49,15 @@ def test_what_passes_is_tried_again(fault: str, tmp_path: Path, naps: list[float
 
 
 def test_a_server_that_stalls_is_given_up_in_time(tmp_path: Path) -> None:
-    with serving(first("stalls", 1)) as fake:
-        teacher = served(fake.url, tmp_path / "c", concurrency=1, timeout_s=2.0)
+    with serving(first("stalls", 2)) as fake:
+        hasty = served(fake.url, tmp_path / "c", concurrency=1, retries=1, timeout_s=0.5)
+        with pytest.raises(TrainingError, match="no reply in 2 attempts"):
+            hasty.ask(PROMPTS[:1])
+        wait_for(lambda: len(fake.asked) == 2)  # a busy server reads late what it was sent
+        teacher = served(fake.url, tmp_path / "c", concurrency=1)
         assert all(teacher.ask(PROMPTS))
-    assert len(fake.asked) == 5
-    assert teacher.counts.in_doubt == 1
+    assert len(fake.asked) == 6
+    assert teacher.counts.in_doubt == 2
 
 
 @pytest.mark.parametrize("fault", [*PASSING, "401"])
