@@ -1,8 +1,8 @@
 """The kinds of fields that a log's header and rows have, each checked by type and range.
 
 Each function takes a field out of a table and returns its value; it raises RunLogError that names `where`,
-the field, its value and what is expected. The limits are far beyond what runs have, and finite: a log cannot ask
-its readers for more memory or larger figures than they can give.
+the field, its value and what is expected. The limits are far beyond what runs have, and finite: a log cannot
+ask its readers for more memory or larger figures than they can give.
 """
 
 from math import isfinite

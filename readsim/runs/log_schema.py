@@ -11,6 +11,7 @@ JSON lines can read it.
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -18,10 +19,12 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from readsim.errors import RunLogError, SchemaError, nearest
+from readsim.files.json_text import fault, without_doubles
 
 SCHEMA = 1
 ROW_KINDS = ("start", "step", "final")
 HEADER_FIELDS = ("kind", "schema", "config", "seeds", "versions", "git", "created", "sha256")
+DEEPEST = 40  # brackets in brackets
 DIGEST = b'{"kind":"digest",'
 
 Row = dict[str, Any]
@@ -88,11 +91,13 @@ def read_content(path: Path) -> Content:
     digest, sealed = hashlib.sha256(), False
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
-                    torn = len(line)
+            for number, raw in enumerate(file, start=1):
+                if not raw.endswith(b"\n"):
+                    torn = len(raw)
                     break
                 where = f"{path}, line {number}"
+                complete += len(raw)
+                line = raw.removesuffix(b"\n").removesuffix(b"\r") + b"\n"  # \r: an editor's
                 if sealed:
                     raise RunLogError(f"{where}: a line after the log's digest")
                 if line.startswith(DIGEST):
@@ -103,7 +108,6 @@ def read_content(path: Path) -> Content:
                 else:
                     rows.append(_check_row(_parse(line, where), where))
                     digest.update(line)
-                complete += len(line)
     except OSError as error:
         raise RunLogError(f"cannot read run log {path}: {error}") from error
     if header is None:
@@ -148,13 +152,28 @@ def _check_digest(line: bytes, found: str, where: str) -> None:
 
 
 def _parse(line: bytes, where: str) -> Row:
+    if line.count(b"[") + line.count(b"{") > DEEPEST and _depth(line) > DEEPEST:
+        raise RunLogError(f"{where}: broken line {line[:80]!r} (nested over {DEEPEST} deep)")
     try:
-        value = json.loads(line.decode(), parse_constant=_refuse_constant)
+        value = json.loads(
+            line.decode(), parse_constant=_refuse_constant, object_pairs_hook=without_doubles
+        )
+        if b"\\ud" in line.lower() and (wrong := fault(value)):
+            raise ValueError(f"{wrong[0]}: {wrong[1]}")
     except (ValueError, RecursionError) as error:
         raise RunLogError(f"{where}: broken line {line[:80]!r} ({error})") from error
     if not isinstance(value, dict):
         raise RunLogError(f"{where}: {line[:80]!r} is not a JSON object")
     return value
+
+
+def _depth(line: bytes) -> int:
+    """How deep the brackets of a line are nested at most; those inside of texts do not count."""
+    depth = deepest = 0
+    for sign in re.findall(rb"[\[{}\]]", re.sub(rb'"(?:[^"\\]|\\.)*"', b"", line)):
+        depth += 1 if sign in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _refuse_constant(name: str) -> NoReturn:
