@@ -48,3 +48,9 @@ def visible(text: str) -> str:
         else ascii(c)[1:-1]
         for c in text
     )
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: on one line, short, and no more than text."""
+    plain = isinstance(value, str) and value.isascii() and value.isprintable()
+    return (str(value) if plain else ascii(value))[:60]

@@ -12,8 +12,8 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.files.names import name_fault
-from readsim.runs.profile_scale import ProfileScale
+from readsim.files.names import name_fault, shown
+from readsim.runs.profile_scale import SCORES, ProfileScale
 
 MOST_TOKENS = 10**18
 MOST_STEPS = 10**5
@@ -21,9 +21,9 @@ MOST_SEEDS = 10**5
 MOST_NAMES = 512  # sources or capabilities
 LARGEST_SEED = 2**63 - 1
 LARGEST = 1e6  # of a loss, a reward
-LOWEST_UNSAID = (
-    -100.0
-)  # of a profile whose scale is not declared: losses were logged before there was one
+# Lowest scores where no scale is declared: of what is corrected for a chance of one half, and of what was
+# logged before there was a scale, losses too.
+LOWEST_CORRECTED, LOWEST_UNSAID = -1.0, -100.0
 TOLERANCE = 1e-6  # of a score, of the sum of shares
 
 Table = dict[str, Any]
@@ -36,12 +36,17 @@ class Range(NamedTuple):
     high: float = LARGEST
 
     @classmethod
-    def of_profiles(cls, scale: ProfileScale, *, declared: bool) -> Self:
-        """Of what was measured on this scale. Where none is declared, that of scores is only presumed:
-        lower ones are read, and readers say so (`ProfileScale.doubts`)."""
+    def of_profiles(cls, scale: ProfileScale) -> Self:
+        """Of what was measured on this scale. One that is not declared is presumed to be that of scores from
+        0 to 1: lower ones are read all the same, and readers say so (`ProfileScale.doubts`)."""
         if not scale.is_score:
             return cls()
-        return cls(scale.low if declared else LOWEST_UNSAID, scale.high)
+        return cls(LOWEST_UNSAID if scale == SCORES else scale.low, scale.high)
+
+    def beside(self, profile: Array) -> "Range":
+        """The same without the room for scores below 0, where the profile of the same row has none."""
+        below = bool((profile < -TOLERANCE).any())
+        return self if below or self.low != LOWEST_UNSAID else Range(LOWEST_CORRECTED, self.high)
 
     @property
     def of_changes(self) -> "Range":
@@ -54,19 +59,9 @@ class Range(NamedTuple):
         return Range(0.0, self.high - self.low)
 
     def times(self, size: float) -> "Range":
-        """Of a sum of them with weights of this sum."""
-        return Range(
-            min(self.low, -self.high if size > 1.0 else self.low) * max(size, 1.0), self.high * size
-        )
-
-
-def shown(value: object) -> str:
-    """A value as a message shows it: short, and no more than text."""
-    return (
-        value
-        if isinstance(value, str) and value.isascii() and value.isprintable()
-        else ascii(value)
-    )[:60]
+        """Of a sum of them with weights whose sizes sum to `size`."""
+        most = max(abs(self.low), abs(self.high)) * size
+        return self if size <= 1.0 + TOLERANCE else Range(-most, most)
 
 
 def has(row: Table, key: str) -> bool:
@@ -94,10 +89,10 @@ def name(row: Table, key: str, where: str) -> str:
     return str(value)
 
 
-def names(row: Table, key: str, where: str) -> tuple[str, ...]:
+def names(row: Table, key: str, where: str, *, least: int = 1) -> tuple[str, ...]:
     """A list of names, each once."""
     value = take(row, key)
-    if not isinstance(value, list):
+    if not isinstance(value, list) or len(value) < least:
         raise refuse(key, value, "a list of names", where)
     if len(value) > MOST_NAMES:
         raise RunLogError(f"{where}: {key} are {len(value)}, expected at most {MOST_NAMES}")
@@ -133,6 +128,16 @@ def table(row: Table, key: str, where: str) -> Table:
     value = take(row, key)
     if not isinstance(value, dict):
         raise refuse(key, value, "an object", where)
+    return value
+
+
+def texts(row: Table, key: str, where: str) -> dict[str, str]:
+    """An object of short texts."""
+    value = table(row, key, where)
+    for inner in tuple(value):
+        if wrong := name_fault(inner):
+            raise refuse(key, inner, f"a name: {wrong}", where)
+        name(dict(value), inner, f"{where}, {key}")
     return value
 
 

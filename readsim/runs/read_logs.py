@@ -103,6 +103,11 @@ class Log:
             raise RunLogError(f"{where}: a profile lacks a score")
         return run
 
+    def need(self, *keys: str) -> None:
+        """Raise RunLogError, naming file and fields, if the header lacks any of these."""
+        if missing := [key for key in keys if key in self.header.absent]:
+            raise RunLogError(f"{self.path}: its config lacks {', '.join(missing)}")
+
     def unfinished(self) -> list[int]:
         """Its seeds without a final row. Raises RunLogError for a seed that ended twice or is not its own."""
         ended = Counter(row.seed for row in self.finals)
@@ -210,9 +215,7 @@ def joined(logs: Sequence[Log]) -> list[Log]:
 def check_comparison(logs: Sequence[Log]) -> None:
     """Raise RunLogError, naming the files, for a log that lacks something or is of another comparison."""
     for log in logs:
-        missing = [key for key in (*SHARED, *OWN) if key in log.header.absent]
-        if missing:
-            raise RunLogError(f"{log.path}: its config lacks {', '.join(missing)}")
+        log.need(*SHARED, *OWN)
         if found := unlike(logs[0].header, log.header, one_task=False):
             between = found[0].between(f"in {logs[0].path}", f"in {log.path}")
             raise RunLogError(f"{between}: a folder holds one comparison")

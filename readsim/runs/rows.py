@@ -6,6 +6,7 @@ kinds of fields, with their limits, are those of `readsim.runs.fields`; what row
 V is the number of visible capabilities, K of all, S of sources.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,6 +61,7 @@ class RunHeader:
     versions: Mapping[str, str] = field(default_factory=_nothing)
     git: str | None = None
     created: str | None = None
+    code: Mapping[str, str] = field(default_factory=_nothing)
 
     @property
     def visible(self) -> list[int]:
@@ -165,7 +167,7 @@ def read_header(header: Mapping[str, Any], where: str) -> RunHeader:
     return RunHeader(
         **{"seeds": seeds, **found},
         extra=config,
-        absent=frozenset({*HEADER, "requirement", "weights"} - {"scale", *found}),
+        absent=frozenset({*HEADER, "requirement", "weights"} - {"scale", "code", *found}),
         **_origin(header, here),
     )
 
@@ -182,7 +184,9 @@ HEADER: Mapping[str, Callable[[dict[str, Any], str, str], Any]] = {
     "budget": partial(fields.whole, least=1, most=fields.MOST_TOKENS),
     "steps": partial(fields.whole, least=1, most=fields.MOST_STEPS),
     "seeds": fields.seeds,
-    **dict.fromkeys(("sources", "capabilities", "hidden"), fields.names),
+    **dict.fromkeys(("sources", "capabilities"), fields.names),
+    "hidden": partial(fields.names, least=0),
+    "code": fields.texts,
     **dict.fromkeys(("settings", "identified", "manifest"), fields.table),
     "scale": _scale,
 }
@@ -196,7 +200,7 @@ def _sizes(found: Mapping[str, Any], where: str) -> tuple[int | None, int | None
     for name in hidden:
         if name not in known:
             raise RunLogError(f"{where}: hidden: {unknown('capability', name, known)}")
-    if not known or len(hidden) == len(known):
+    if len(hidden) == len(known):
         raise RunLogError(f"{where}: capabilities: at least one must be visible")
     return len(known), len(known) - len(hidden)
 
@@ -204,18 +208,14 @@ def _sizes(found: Mapping[str, Any], where: str) -> tuple[int | None, int | None
 def _origin(header: Mapping[str, Any], where: str) -> dict[str, Any]:
     """What wrote the log: versions by name, commit, time."""
     rest = {key: header.get(key) for key in ("versions", "git", "created")}
-    out: dict[str, Any] = {}
-    if fields.has(rest, "versions"):
-        versions = out["versions"] = fields.table(rest, "versions", where)
-        for library in dict(versions):
-            fields.name({library: versions[library]}, library, f"{where}, versions")
-    for key in ("git", "created"):
-        if fields.has(rest, key):
-            out[key] = fields.name(rest, key, where)
+    kinds = {"versions": fields.texts, "git": fields.name, "created": fields.name}
+    out = {key: kind(rest, key, where) for key, kind in kinds.items() if fields.has(rest, key)}
+    if not re.fullmatch("[0-9a-f]{7,64}", out.get("git", "0000000")):
+        raise fields.refuse("git", out["git"], "the hex digits of a commit", where)
     try:
         datetime.fromisoformat(out.get("created", "2026-01-01"))
     except ValueError as error:
-        raise RunLogError(f"{where}: created is {out['created'][:60]!r}, no time") from error
+        raise fields.refuse("created", out["created"], "a date and time", where) from error
     return out
 
 
@@ -235,7 +235,7 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
     where = f"{where}, seed {seed}, {kind} row"
     if header.seeds and seed not in header.seeds:
         raise RunLogError(f"{where}: seed is not among its header's seeds {_few(header.seeds)}")
-    scores = fields.Range.of_profiles(header.scale, declared=header.scale != SCORES)
+    scores = fields.Range.of_profiles(header.scale)
     if kind == "start":
         return StartRow(
             seed=seed,
@@ -249,14 +249,16 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
     most = header.budget or fields.MOST_TOKENS
     last = header.steps or fields.MOST_STEPS
     if kind == "step":
+        profile = fields.numbers(rest, "profile", v, where, scores, gaps=True)
+        near = scores.beside(profile)
         return StepRow(
             seed=seed,
             step=fields.whole(rest, "step", where, least=1, most=last),
             tokens=fields.whole(rest, "tokens", where, most=most),
             spent=fields.whole(rest, "spent", where, most=most),
             allocation=fields.shares(rest, "allocation", s, where, none=True),
-            profile=fields.numbers(rest, "profile", v, where, scores, gaps=True),
-            change=_optional(rest, "change", v, where, scores.of_changes),
+            profile=profile,
+            change=_optional(rest, "change", v, where, near.of_changes),
             reward=fields.number(rest, "reward", where) if fields.has(rest, "reward") else None,
             dev_profile=_optional(rest, "dev_profile", v, where, scores),
             report=fields.table(rest, "report", where) if fields.has(rest, "report") else NOTHING,
@@ -264,14 +266,16 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
             extra=rest or NOTHING,
         )
     weights = float(np.abs(header.weights).sum()) if header.weights else 1.0
+    profile = fields.numbers(rest, "final_profile", k, where, scores)
+    near = scores.beside(profile)
     return FinalRow(
         seed=seed,
         step=fields.whole(rest, "step", where, most=last),
         totals=_totals(rest, most, where),
-        utility=fields.number(rest, "utility", where, scores.times(weights)),
-        final_profile=fields.numbers(rest, "final_profile", k, where, scores),
-        final_change=fields.numbers(rest, "final_change", k, where, scores.of_changes),
-        final_change_sd=fields.numbers(rest, "final_change_sd", k, where, scores.of_errors),
+        utility=fields.number(rest, "utility", where, near.times(weights)),
+        final_profile=profile,
+        final_change=fields.numbers(rest, "final_change", k, where, near.of_changes),
+        final_change_sd=fields.numbers(rest, "final_change_sd", k, where, near.of_errors),
         extra=rest or NOTHING,
     )
 
@@ -308,8 +312,7 @@ def _samples(row: dict[str, Any], where: str) -> tuple[SampledReply, ...] | None
                 f"{', '.join(SampledReply._fields)}"
             )
     return tuple(
-        SampledReply(**{**s, "score": fields.number(dict(s), "score", f"{where}, samples")})
-        for s in value
+        SampledReply(**{**s, "score": fields.number(dict(s), "score", where)}) for s in value
     )
 
 

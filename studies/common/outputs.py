@@ -12,7 +12,7 @@ import pandas as pd
 from readsim.errors import ConfigError
 from readsim.plots.style import save, sober
 from readsim.runs.log_file import git_revision
-from readsim.tree_file import write_atomic
+from readsim.tree_file import write_atomic, write_frame
 from studies.common.claim import ClaimVerdict
 from studies.common.study import Findings, Study
 
@@ -42,9 +42,9 @@ def write_findings(study: Study, findings: Findings, command: str, out: Path) ->
     """Write everything into `out`, study.json last; the verdicts."""
     out.mkdir(parents=True, exist_ok=True)
     verdicts = study.verdicts(findings)
-    verdict_table(verdicts).to_csv(out / "verdicts.csv", index=False)
+    write_frame(out / "verdicts.csv", verdict_table(verdicts))
     for stem, (_, table) in findings.tables.items():
-        table.to_csv(out / f"{stem}.csv", index=False)
+        write_frame(out / f"{stem}.csv", table)
     with sober():
         for stem, drawing in findings.figures.items():
             save(drawing.figure, out / stem)

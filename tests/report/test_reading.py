@@ -88,7 +88,10 @@ def with_field(
     [
         (drop("start"), r"seed 0: rows are 4 x step, final; expected start, steps, final"),
         (drop("step"), "seed 0, step row: step is 2, expected 1"),
-        (lambda lines: [*lines, lines[-1]], "seed 2, final row: the seed has more than one final row"),
+        (
+            lambda lines: [*lines, lines[-1]],
+            "seed 2, final row: the seed has more than one final row",
+        ),
         (with_field("header", "schema", 99), "use a newer readsim"),
         (with_field("final", "final_change", [0.1]), "final_change is .*, expected 3 numbers"),
         (
