@@ -58,10 +58,12 @@ class Range(NamedTuple):
         """Of a standard deviation of a difference."""
         return Range(0.0, self.high - self.low)
 
-    def times(self, size: float) -> "Range":
-        """Of a sum of them with weights whose sizes sum to `size`."""
+    def of_utility(self, profile: Array, size: float) -> "Range":
+        """Of what a task makes of this profile with weights whose sizes sum to `size`."""
+        if size <= 1.0 + TOLERANCE and np.isfinite(self.low):
+            return Range(max(self.low, min(0.0, float(profile.min(initial=0.0)))), self.high)
         most = max(abs(self.low), abs(self.high)) * size
-        return self if size <= 1.0 + TOLERANCE else Range(-most, most)
+        return Range(-most, most)
 
 
 def has(row: Table, key: str) -> bool:

@@ -272,7 +272,7 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
         seed=seed,
         step=fields.whole(rest, "step", where, most=last),
         totals=_totals(rest, most, where),
-        utility=fields.number(rest, "utility", where, near.times(weights)),
+        utility=fields.number(rest, "utility", where, near.of_utility(profile, weights)),
         final_profile=profile,
         final_change=fields.numbers(rest, "final_change", k, where, near.of_changes),
         final_change_sd=fields.numbers(rest, "final_change_sd", k, where, near.of_errors),

@@ -124,8 +124,8 @@ def _names(count: int) -> list[str]:
     return [f"c{n}" for n in range(count)]
 
 
-def together() -> Iterator[tuple[str, Change]]:
-    """Fields that are well-formed and cannot be, alone or beside others."""
+def headers() -> Iterator[tuple[str, Change]]:
+    """Fields of the header that are well-formed and cannot be, alone or beside others."""
     yield "config.capabilities: 60000", in_config("capabilities", _names(60_000))
     yield "config.sources: 60000", in_config("sources", _names(60_000))
     wide = _names(60_000)
@@ -189,6 +189,10 @@ def together() -> Iterator[tuple[str, Change]]:
         ("a unit of a list", {"unit": ["score"]}),
     ):
         yield f"config.scale: {word}", in_config("scale", table)
+
+
+def rows() -> Iterator[tuple[str, Change]]:
+    """The same of rows, and rows that do not belong together."""
     yield (
         "profile: below a declared scale",
         lambda lines: in_config("scale", {"lowest": -0.5})(
@@ -253,4 +257,4 @@ def together() -> Iterator[tuple[str, Change]]:
 
 def all_damages() -> dict[str, Change]:
     """By name."""
-    return dict([*typed(), *together()])
+    return dict([*typed(), *headers(), *rows()])
