@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -47,9 +48,8 @@ def test_a_cell_is_read_as_it_was(text: str) -> None:
 def test_no_cell_is_a_formula(text: str) -> None:
     cell = str(shielded(text))
     assert unshielded(cell) == text
-    if cell[:1] in ("=", "@", "\t", "\r"):
-        raise AssertionError(cell)
-    if cell[:1] in ("+", "-"):
+    assert cell[:1] not in ("=", "@", "\t", "\r") or len(cell) == 1
+    if len(cell) > 1 and cell[:1] in ("+", "-"):
         float(cell)
 
 
@@ -69,10 +69,10 @@ def test_a_table_is_read_as_it_was(tmp_path: Path) -> None:
 )
 def test_what_can_be_no_name(name: object, tmp_path: Path) -> None:
     assert name_fault(name)
-    fields = world_to_dict(load_world("gateway"))
+    fields: dict[str, Any] = world_to_dict(load_world("gateway"))
     fields["capabilities"] = [name, *list(fields["capabilities"])[1:]]
     with pytest.raises(ConfigError, match="capabilities = "):
-        world_from_dict({k: v for k, v in fields.items() if k in ("name", "capabilities")} | fields)
+        world_from_dict(fields)
     assert name_fault("深い 学習 \u0645\u06cc\u200c\u062e") is None
 
 
@@ -92,7 +92,7 @@ def test_free_text_commands_no_terminal() -> None:
 def test_hostile_names_from_logs_to_every_output(tmp_path: Path) -> None:
     names = HOSTILE[:3]
     write_comparison(
-        tmp_path, HOSTILE[3:7] + ("task-static",), tasks=[names[0]], budgets=[1000], names=names
+        tmp_path, (*HOSTILE[3:7], "task-static"), tasks=[names[0]], budgets=[1000], names=names
     )
     frame = results(tmp_path)
     assert set(HOSTILE[3:7]) < set(frame["allocator"])

@@ -79,45 +79,45 @@ def take(row: Table, key: str) -> Any:
     return row.pop(key, "missing")
 
 
-def refuse(key: str, value: object, expected: str, where: str) -> RunLogError:
+def wrong_field(key: str, value: object, expected: str, where: str) -> RunLogError:
     return RunLogError(f"{where}: {key} is {shown(value)}, expected {expected}")
 
 
-def name(row: Table, key: str, where: str) -> str:
+def name_in(row: Table, key: str, where: str) -> str:
     """Text that can be a name."""
     value = take(row, key)
     if wrong := name_fault(value):
-        raise refuse(key, value, f"a name: {wrong}", where)
+        raise wrong_field(key, value, f"a name: {wrong}", where)
     return str(value)
 
 
-def names(row: Table, key: str, where: str, *, least: int = 1) -> tuple[str, ...]:
+def names_in(row: Table, key: str, where: str, *, least: int = 1) -> tuple[str, ...]:
     """A list of names, each once."""
     value = take(row, key)
     if not isinstance(value, list) or len(value) < least:
-        raise refuse(key, value, "a list of names", where)
+        raise wrong_field(key, value, "a list of names", where)
     if len(value) > MOST_NAMES:
         raise RunLogError(f"{where}: {key} are {len(value)}, expected at most {MOST_NAMES}")
     for item in value:
         if wrong := name_fault(item):
-            raise refuse(key, item, f"names: {wrong}", where)
+            raise wrong_field(key, item, f"names: {wrong}", where)
     if len(set(value)) < len(value):
         twice = next(item for n, item in enumerate(value) if item in value[:n])
-        raise refuse(key, twice, "each name once", where)
+        raise wrong_field(key, twice, "each name once", where)
     return tuple(value)
 
 
-def seeds(row: Table, key: str, where: str) -> tuple[int, ...]:
+def seeds_in(row: Table, key: str, where: str) -> tuple[int, ...]:
     """A list of seeds, each once."""
     value = take(row, key)
     if not isinstance(value, list) or not 0 < len(value) <= MOST_SEEDS:
-        raise refuse(key, value, f"a list of seeds, at most {MOST_SEEDS}", where)
+        raise wrong_field(key, value, f"a list of seeds, at most {MOST_SEEDS}", where)
     for seed in value:
         if not _is_whole(seed) or not 0 <= seed <= LARGEST_SEED:
-            raise refuse(key, seed, f"whole numbers from 0 to {LARGEST_SEED}", where)
+            raise wrong_field(key, seed, f"whole numbers from 0 to {LARGEST_SEED}", where)
     if len(set(value)) < len(value):
         twice = next(seed for n, seed in enumerate(value) if seed in value[:n])
-        raise refuse(key, twice, "each seed once", where)
+        raise wrong_field(key, twice, "each seed once", where)
     return tuple(value)
 
 
@@ -125,54 +125,54 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def table(row: Table, key: str, where: str) -> Table:
+def object_in(row: Table, key: str, where: str) -> Table:
     """An object of the log's text."""
     value = take(row, key)
     if not isinstance(value, dict):
-        raise refuse(key, value, "an object", where)
+        raise wrong_field(key, value, "an object", where)
     return value
 
 
-def texts(row: Table, key: str, where: str) -> dict[str, str]:
+def texts_in(row: Table, key: str, where: str) -> dict[str, str]:
     """An object of short texts."""
-    value = table(row, key, where)
+    value = object_in(row, key, where)
     for inner in tuple(value):
         if wrong := name_fault(inner):
-            raise refuse(key, inner, f"a name: {wrong}", where)
-        name(dict(value), inner, f"{where}, {key}")
+            raise wrong_field(key, inner, f"a name: {wrong}", where)
+        name_in(dict(value), inner, f"{where}, {key}")
     return value
 
 
-def number(row: Table, key: str, where: str, within: Range = Range()) -> float:  # noqa: B008
+def number_in(row: Table, key: str, where: str, within: Range = Range()) -> float:  # noqa: B008
     """A number within its range."""
     value = take(row, key)
     if not (_is_whole(value) or isinstance(value, float)):
-        raise refuse(key, value, "a number", where)
+        raise wrong_field(key, value, "a number", where)
     if not within.low - TOLERANCE <= value <= within.high + TOLERANCE:
-        raise refuse(key, value, f"a number from {within.low:g} to {within.high:g}", where)
+        raise wrong_field(key, value, f"a number from {within.low:g} to {within.high:g}", where)
     return float(value)
 
 
-def whole(row: Table, key: str, where: str, *, least: int = 0, most: int) -> int:
+def whole_in(row: Table, key: str, where: str, *, least: int = 0, most: int) -> int:
     """A whole number from `least` to `most`."""
     value = take(row, key)
     known = _is_whole(value) or (
         isinstance(value, float) and isfinite(value) and value == int(value)
     )
     if not known or value < least:
-        raise refuse(key, value, f"a whole number >= {least}", where)
+        raise wrong_field(key, value, f"a whole number >= {least}", where)
     if value > most:
-        raise refuse(key, value, f"at most {most}", where)
+        raise wrong_field(key, value, f"at most {most}", where)
     return int(value)
 
 
-def numbers(
+def numbers_in(
     row: Table, key: str, length: int | None, where: str, within: Range, *, gaps: bool = False
 ) -> Array:
     """A list of numbers within their range as an array; with `gaps` a null is nan."""
     value = take(row, key)
     if not isinstance(value, list) or (length is not None and len(value) != length):
-        raise refuse(key, value, "numbers" if length is None else f"{length} numbers", where)
+        raise wrong_field(key, value, "numbers" if length is None else f"{length} numbers", where)
     if length is None and len(value) > MOST_NAMES:
         raise RunLogError(
             f"{where}: {key} holds {len(value)} numbers, expected at most {MOST_NAMES}"
@@ -194,9 +194,9 @@ def numbers(
     return out.astype(np.float64, copy=False)
 
 
-def shares(row: Table, key: str, length: int | None, where: str, *, none: bool = False) -> Array:
+def shares_in(row: Table, key: str, length: int | None, where: str, *, none: bool = False) -> Array:
     """Shares >= 0 that sum to 1, or with `none` to 0, where a run was stopped."""
-    out = numbers(row, key, length, where, Range())
+    out = numbers_in(row, key, length, where, Range())
     total = float(out.sum())
     off = min(abs(total - 1.0), abs(total) if none else np.inf)
     if (out < 0).any() or not off <= TOLERANCE:

@@ -156,14 +156,14 @@ def read_header(header: Mapping[str, Any], where: str) -> RunHeader:
     or fields that contradict each other.
     """
     config, here = dict(header["config"]), f"{where}: header"
-    seeds = fields.seeds({"seeds": header["seeds"]}, "seeds", here)
+    seeds = fields.seeds_in({"seeds": header["seeds"]}, "seeds", here)
     found = {key: HEADER[key](config, key, here) for key in HEADER if fields.has(config, key)}
     if found.get("seeds", seeds) != seeds:
         raise RunLogError(f"{here}: seeds are {_few(seeds)}, in its config {_few(found['seeds'])}")
     k, v = _sizes(found, here)
     for key, length in (("requirement", v), ("weights", k)):
         if fields.has(config, key):
-            found[key] = tuple(fields.shares(config, key, length, here).tolist())
+            found[key] = tuple(fields.shares_in(config, key, length, here).tolist())
     return RunHeader(
         **{"seeds": seeds, **found},
         extra=config,
@@ -174,20 +174,20 @@ def read_header(header: Mapping[str, Any], where: str) -> RunHeader:
 
 def _scale(config: dict[str, Any], key: str, where: str) -> ProfileScale:
     try:
-        return ProfileScale.of_table(fields.table(config, key, where))
+        return ProfileScale.of_table(fields.object_in(config, key, where))
     except (ConfigError, UnknownNameError) as error:
         raise RunLogError(f"{where}: {key}: {error}") from error
 
 
 HEADER: Mapping[str, Callable[[dict[str, Any], str, str], Any]] = {
-    **dict.fromkeys(("world", "world_digest", "task", "allocator", "told"), fields.name),
-    "budget": partial(fields.whole, least=1, most=fields.MOST_TOKENS),
-    "steps": partial(fields.whole, least=1, most=fields.MOST_STEPS),
-    "seeds": fields.seeds,
-    **dict.fromkeys(("sources", "capabilities"), fields.names),
-    "hidden": partial(fields.names, least=0),
-    "code": fields.texts,
-    **dict.fromkeys(("settings", "identified", "manifest"), fields.table),
+    **dict.fromkeys(("world", "world_digest", "task", "allocator", "told"), fields.name_in),
+    "budget": partial(fields.whole_in, least=1, most=fields.MOST_TOKENS),
+    "steps": partial(fields.whole_in, least=1, most=fields.MOST_STEPS),
+    "seeds": fields.seeds_in,
+    **dict.fromkeys(("sources", "capabilities"), fields.names_in),
+    "hidden": partial(fields.names_in, least=0),
+    "code": fields.texts_in,
+    **dict.fromkeys(("settings", "identified", "manifest"), fields.object_in),
     "scale": _scale,
 }
 
@@ -208,14 +208,20 @@ def _sizes(found: Mapping[str, Any], where: str) -> tuple[int | None, int | None
 def _origin(header: Mapping[str, Any], where: str) -> dict[str, Any]:
     """What wrote the log: versions by name, commit, time."""
     rest = {key: header.get(key) for key in ("versions", "git", "created")}
-    kinds = {"versions": fields.texts, "git": fields.name, "created": fields.name}
-    out = {key: kind(rest, key, where) for key, kind in kinds.items() if fields.has(rest, key)}
+    kinds: dict[str, Any] = {
+        "versions": fields.texts_in,
+        "git": fields.name_in,
+        "created": fields.name_in,
+    }
+    out: dict[str, Any] = {
+        key: kind(rest, key, where) for key, kind in kinds.items() if fields.has(rest, key)
+    }
     if not re.fullmatch("[0-9a-f]{7,64}", out.get("git", "0000000")):
-        raise fields.refuse("git", out["git"], "the hex digits of a commit", where)
+        raise fields.wrong_field("git", out["git"], "the hex digits of a commit", where)
     try:
         datetime.fromisoformat(out.get("created", "2026-01-01"))
     except ValueError as error:
-        raise fields.refuse("created", out["created"], "a date and time", where) from error
+        raise fields.wrong_field("created", out["created"], "a date and time", where) from error
     return out
 
 
@@ -239,8 +245,8 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
     if kind == "start":
         return StartRow(
             seed=seed,
-            profile=fields.numbers(rest, "profile", v, where, scores, gaps=True),
-            requirement=fields.shares(rest, "requirement", v, where)
+            profile=fields.numbers_in(rest, "profile", v, where, scores, gaps=True),
+            requirement=fields.shares_in(rest, "requirement", v, where)
             if fields.has(rest, "requirement")
             else None,
             samples=_samples(rest, where),
@@ -249,33 +255,35 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
     most = header.budget or fields.MOST_TOKENS
     last = header.steps or fields.MOST_STEPS
     if kind == "step":
-        profile = fields.numbers(rest, "profile", v, where, scores, gaps=True)
+        profile = fields.numbers_in(rest, "profile", v, where, scores, gaps=True)
         near = scores.beside(profile)
         return StepRow(
             seed=seed,
-            step=fields.whole(rest, "step", where, least=1, most=last),
-            tokens=fields.whole(rest, "tokens", where, most=most),
-            spent=fields.whole(rest, "spent", where, most=most),
-            allocation=fields.shares(rest, "allocation", s, where, none=True),
+            step=fields.whole_in(rest, "step", where, least=1, most=last),
+            tokens=fields.whole_in(rest, "tokens", where, most=most),
+            spent=fields.whole_in(rest, "spent", where, most=most),
+            allocation=fields.shares_in(rest, "allocation", s, where, none=True),
             profile=profile,
             change=_optional(rest, "change", v, where, near.of_changes),
-            reward=fields.number(rest, "reward", where) if fields.has(rest, "reward") else None,
+            reward=fields.number_in(rest, "reward", where) if fields.has(rest, "reward") else None,
             dev_profile=_optional(rest, "dev_profile", v, where, scores),
-            report=fields.table(rest, "report", where) if fields.has(rest, "report") else NOTHING,
+            report=fields.object_in(rest, "report", where)
+            if fields.has(rest, "report")
+            else NOTHING,
             samples=_samples(rest, where),
             extra=rest or NOTHING,
         )
     weights = float(np.abs(header.weights).sum()) if header.weights else 1.0
-    profile = fields.numbers(rest, "final_profile", k, where, scores)
+    profile = fields.numbers_in(rest, "final_profile", k, where, scores)
     near = scores.beside(profile)
     return FinalRow(
         seed=seed,
-        step=fields.whole(rest, "step", where, most=last),
+        step=fields.whole_in(rest, "step", where, most=last),
         totals=_totals(rest, most, where),
-        utility=fields.number(rest, "utility", where, near.of_utility(profile, weights)),
+        utility=fields.number_in(rest, "utility", where, near.of_utility(profile, weights)),
         final_profile=profile,
-        final_change=fields.numbers(rest, "final_change", k, where, near.of_changes),
-        final_change_sd=fields.numbers(rest, "final_change_sd", k, where, near.of_errors),
+        final_change=fields.numbers_in(rest, "final_change", k, where, near.of_changes),
+        final_change_sd=fields.numbers_in(rest, "final_change_sd", k, where, near.of_errors),
         extra=rest or NOTHING,
     )
 
@@ -286,13 +294,13 @@ def _few(seeds: tuple[int, ...]) -> str:
 
 def _totals(row: dict[str, Any], budget: int, where: str) -> dict[str, int]:
     """Tokens by kind: whole numbers, of kinds that the ledger has, those of the student among them."""
-    totals = fields.table(row, "totals", where)
+    totals = fields.object_in(row, "totals", where)
     for kind in totals:
         if kind not in KINDS:
             raise RunLogError(f"{where}: totals: {unknown('kind of tokens', kind, KINDS)}")
     most = {BUDGETED: budget}
     return {
-        kind: fields.whole(
+        kind: fields.whole_in(
             totals, kind, f"{where}, totals", most=most.get(kind, fields.MOST_TOKENS)
         )
         for kind in dict.fromkeys((*totals, BUDGETED))
@@ -312,7 +320,7 @@ def _samples(row: dict[str, Any], where: str) -> tuple[SampledReply, ...] | None
                 f"{', '.join(SampledReply._fields)}"
             )
     return tuple(
-        SampledReply(**{**s, "score": fields.number(dict(s), "score", where)}) for s in value
+        SampledReply(**{**s, "score": fields.number_in(dict(s), "score", where)}) for s in value
     )
 
 
@@ -321,4 +329,4 @@ def _optional(
 ) -> Array | None:
     if not fields.has(row, key):
         return None
-    return fields.numbers(row, key, length, where, within, gaps=True)
+    return fields.numbers_in(row, key, length, where, within, gaps=True)

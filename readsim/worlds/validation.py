@@ -41,7 +41,7 @@ def _fail(field: str, value: object, accepted: str) -> None:
 
 def _names(world: WorldData) -> None:
     check_name(world.name, "name", WorldError)
-    for task in world.task_names:
+    for task in world.tasks:
         check_name(task, "tasks", WorldError)
     for field in ("capabilities", "sources"):
         names = getattr(world, field)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readsim.report.render import (
+from readsim.summary.show import markdown_text
     Table,
     files_of,
     markdown_text,

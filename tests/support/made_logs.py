@@ -28,7 +28,9 @@ SHARED: dict[str, Any] = {
 def write_log(folder: Path, rows: Rows, **config: Any) -> Path:
     """A log of `rows` under `folder`/runs, named after its cell."""
     config = {**SHARED, "requirement": [0.6, 0.3, 0.1], "settings": {}, **config}
-    name = f"{config['allocator']}.{config['task']}.{config['budget']}.jsonl".replace(":", "-")
+    name = f"{config['allocator']}.{config['task']}.{config['budget']}.jsonl".replace(
+        ":", "-"
+    ).replace("/", "-")
     path = folder / "runs" / name
     rows = [ended(row, rows, config) for row in rows]
     with RunLog.create(path, config=config, seeds=config["seeds"]) as log:
