@@ -1,8 +1,9 @@
 """Text in the cells of CSV files, so that a spreadsheet shows it and never computes it.
 
 A cell that a spreadsheet would take for a formula (it begins with =, +, -, @, a tab or a carriage return, and
-does not end there) is written with an apostrophe before it, as one types it there; a text that begins with apostrophes and such a
-sign gets one more, so that reading takes away exactly the one that writing added. Numbers stay as they are.
+does not end there) is written with an apostrophe before it, as one types it there; a text that begins with
+apostrophes and such a sign gets one more, so that reading takes away exactly the one that writing added.
+Numbers stay as they are.
 """
 
 import re
