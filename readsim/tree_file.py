@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readsim.errors import RunLogError, SchemaError
+from readsim.files.cells import csv_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,8 +85,9 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def write_frame(path: Path, frame: "pd.DataFrame") -> None:
-    """A table as a CSV file, whole or not at all. Raises RunLogError as `write_atomic`."""
-    write_atomic(path, frame.to_csv(index=False, lineterminator="\n").encode())
+    """A table as a CSV file, whole or not at all; text is `readsim.files.cells.shielded`, so that no
+    spreadsheet computes it, and `read_frame` takes that back. Raises RunLogError as `write_atomic`."""
+    write_atomic(path, csv_bytes(frame))
 
 
 def sync_folder(folder: Path) -> None:

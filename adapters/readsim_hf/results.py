@@ -162,7 +162,7 @@ def show_results(
     final = log.finals[-1]
     table = Table("capability", "start", "end", "change", "tokens", title="test split, points")
     for row in score_rows(log):
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     for column in table.columns[1:]:
         column.justify = "right"
     console.print(table)

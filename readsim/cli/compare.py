@@ -103,7 +103,9 @@ def compare(
     print_table(console, table, notes)
     write_frame(out / "summary.csv", table)
     figures = draw_all(out)
-    console.print(f"run logs, results.csv, summary.csv and {len(figures)} figures are in {out}")
+    console.print(
+        f"run logs, results.csv, summary.csv and {len(figures)} figures are in {out}", markup=False
+    )
 
 
 def _suite(
@@ -147,4 +149,4 @@ def plot(
     from readsim.plots import draw_all
 
     for path in draw_all(folder):
-        Console().print(str(path))
+        Console().print(str(path), markup=False)

@@ -183,7 +183,9 @@ def predict(
     rows = zip(made.label, made.cells.tolist(), strict=True)
     write_table(out, [made.key, *made.columns], ([label, *cells] for label, cells in rows))
     if measured is not None:
-        table = Table("capability", "rows", "RMSE", "Spearman", "R2", title=f"against {measured}")
+        table = Table(
+            "capability", "rows", "RMSE", "Spearman", "R2", title=escape(f"against {measured}")
+        )
         found = compare_columns(made.cells, measured_for(made, measured), tuple(made.columns))
         for q in found:
             numbers = (f"{q.rmse:.4g}", f"{q.spearman:.4f}", f"{q.r2:.4f}")

@@ -59,7 +59,7 @@ def worlds(
     if save is not None:
         need_target(save)
         save_world(world, save)
-        console.print(f"saved {world.name} to {save}")
+        console.print(f"saved {world.name} to {save}", markup=False)
         return
     show_world(console, world)
 
@@ -76,13 +76,13 @@ def _from_effects(name: str, given: dict[str, Any]) -> World:
 
 def show_world(console: Console, world: World) -> None:
     """Names, bounds, one-hot effects and optima of a world."""
-    console.print(f"[bold]{world.name}[/]: {escape(world.description)}")
+    console.print(f"[bold]{escape(world.name)}[/]: {escape(world.description)}")
     console.print(f"dynamics {world.dynamics}, link {world.link}")
     table = Table("capability", "start", "floor", "ceiling", "probe items", "shown")
     for j, capability in enumerate(world.capabilities):
         numbers = [f"{v[j]:.4g}" for v in (world.start, world.floor, world.ceiling)]
         shown = "no" if capability in world.hidden else "yes"
-        table.add_row(capability, *numbers, f"{world.items[j]:g}", shown)
+        table.add_row(escape(capability), *numbers, f"{world.items[j]:g}", shown)
     console.print(table)
     for budget in (b for b in (20_000_000, 150_000_000) if b <= world.horizon):
         if max(world.shape) > SHOWN:
@@ -94,9 +94,9 @@ def show_world(console: Console, world: World) -> None:
         unit = "points" if world.is_score else "hundredths"
         table = Table(title=f"one-hot effects of {show_tokens(budget)} tokens, {unit}")
         for column in ("source", *world.capabilities):
-            table.add_column(column, justify="left" if column == "source" else "right")
+            table.add_column(escape(column), justify="left" if column == "source" else "right")
         for source, row in zip(world.sources, world.transfer_matrix(budget), strict=True):
-            table.add_row(source, *(f"{100 * v:.1f}" for v in row))
+            table.add_row(escape(source), *(f"{100 * v:.1f}" for v in row))
         console.print(table)
         table = Table(title=f"best static allocation of {show_tokens(budget)} tokens")
         for column in ("task", "utility", "method", "allocation"):
@@ -105,7 +105,7 @@ def show_world(console: Console, world: World) -> None:
             best = optimum(world, world.task(name), budget)
             ranked = sorted(zip(best.allocation, world.sources, strict=True), reverse=True)
             parts = ", ".join(f"{s} {100 * a:.0f}%" for a, s in ranked if a >= 0.005)
-            table.add_row(name, f"{best.utility:.4f}", best.method, parts)
+            table.add_row(escape(name), f"{best.utility:.4f}", best.method, escape(parts))
         console.print(table)
     for key, text in world.provenance.items():
         console.print(f"[bold]{escape(key)}[/]: {escape(text)}")

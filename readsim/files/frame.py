@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from readsim.errors import ConfigError
+from readsim.files.cells import unshield
 from readsim.files.text import AnyPath
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def read_frame(path: AnyPath, columns: Sequence[str] = ()) -> "pd.DataFrame":
-    """The table, with numbers where a column holds nothing else; a name such as "NA" stays a name.
+    """The table, with numbers where a column holds nothing else; a name such as "NA" stays a name, and
+    the apostrophe that `write_frame` puts before what looks like a formula is taken away.
 
     Raises ConfigError where it cannot be read or lacks one of `columns`.
     """
@@ -23,6 +25,7 @@ def read_frame(path: AnyPath, columns: Sequence[str] = ()) -> "pd.DataFrame":
         table = pd.read_csv(path, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as a table ({error})") from error
+    table = unshield(table)
     if missing := [name for name in columns if name not in table.columns]:
         raise ConfigError(
             f"{path}: no column {', '.join(missing)} (there: {', '.join(map(str, table.columns))}); readsim "

@@ -12,6 +12,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
+from readsim.files.cells import shielded
 from readsim.fitting.diagnostics import items_of, quality
 from readsim.fitting.intervals import FitIntervals, Interval
 from readsim.fitting.law import Fitted
@@ -141,9 +142,9 @@ def write_table(path: Path, header: Cells, rows: Iterable[Cells]) -> None:
     """A CSV file, whole or not at all; numbers with 7 digits."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(header)
+    table.writerow(map(shielded, header))
     for row in rows:
-        table.writerow(f"{cell:.7g}" if isinstance(cell, float) else cell for cell in row)
+        table.writerow(f"{cell:.7g}" if isinstance(cell, float) else shielded(cell) for cell in row)
     write_atomic(path, text.getvalue().encode())
 
 

@@ -1,6 +1,5 @@
 """A report as plain data, and how that becomes one page (markup is in page.html and style.css) and files."""
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -11,14 +10,14 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from readsim import __version__
+from readsim.files.cells import csv_bytes
 from readsim.report.svg import inline
-from readsim.summary.show import markdown
+from readsim.summary.show import markdown, markdown_text
 
 TONES = 4  # steps of colour on either side of zero
 WIDE, HUGE = 12, 24  # columns from which headers stand upright, and numbers are small
 GENERATOR = "readsim report"
 TABLES = "tables"  # folder
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
 
 
 class TableCell(NamedTuple):
@@ -159,7 +158,7 @@ def _read(name: str) -> str:
 def files_of(table: Table, name: str) -> dict[str, bytes]:
     """Name of the file -> its bytes: .csv with all numbers, .md and .tex as the table is shown."""
     return {
-        f"{name}.csv": table.numbers.to_csv(index=False, lineterminator="\n").encode(),
+        f"{name}.csv": csv_bytes(table.numbers),
         f"{name}.md": section_markdown(table).encode(),
         f"{name}.tex": to_latex(table).encode(),
     }
@@ -183,11 +182,6 @@ def to_latex(table: Table) -> str:
     shape = "l" * table.heads + "r" * (len(headers) - table.heads)
     text = str(style.to_latex(hrules=True, column_format=shape))
     return text.replace("\\\\\n[", "\\\\\n{}[")  # not the optional argument of the line before
-
-
-def markdown_text(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return SPECIAL.sub(r"\\\1", one_line(text))
 
 
 def one_line(text: str) -> str:

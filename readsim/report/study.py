@@ -9,6 +9,7 @@ import pandas as pd
 
 from readsim.errors import ConfigError
 from readsim.files import read_settings
+from readsim.files.cells import unshield
 from readsim.report.render import (
     Code,
     Facts,
@@ -192,8 +193,8 @@ def _figure(folder: Path, n: int, entry: Mapping[str, Any]) -> Figure:
 def _table(folder: Path, n: int, entry: Mapping[str, Any]) -> Table:
     path = _inside(folder, entry)
     try:
-        shown = pd.read_csv(path, dtype=str, keep_default_na=False)
-        numbers = pd.read_csv(path)
+        shown = unshield(pd.read_csv(path, dtype=str, keep_default_na=False))
+        numbers = unshield(pd.read_csv(path))
     except ValueError as error:
         raise ConfigError(f"{path}: not a table ({error})") from error
     return Table(

@@ -10,11 +10,13 @@ from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.backend import OffersWorld
 from readsim.envs.env import DistillEnv
+from readsim.files.names import check_name
 from readsim.runs.identity import allocator_name, code_of_allocator, digest_of, settings_of
 from readsim.worlds import World, world_to_dict
 from readsim.worlds.task import AnyTask, Task
 
 PAPER_ALLOCATORS = ("one-hot", "uniform", "task-static", "greedy", "grid", "read", "oracle-static")
+RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(10))}
 PAPER_BUDGETS = (20_000_000, 150_000_000)
 
 # The order of a header's fields, in which logs have always been written.
@@ -98,12 +100,17 @@ LONGEST = 180  # bytes of the first part of a name; file systems take 255, with 
 
 
 def file_name(allocator: str, task: str, budget: int, *more: str) -> str:
-    """Name of a run log: `ALLOCATOR.TASK.BUDGET[.MORE].jsonl`, with anything odd replaced; cut where long."""
+    """Name of a run log: `ALLOCATOR.TASK.BUDGET[.MORE].jsonl`, with anything odd replaced.
+
+    Small ASCII letters, digits, hyphens, dots; at most 180 bytes, a digest, and what is in `more`. A text that is not
+    such a name, or is reserved on Windows, gets its digest, so that no two texts share a file, wherever
+    large and small letters are one.
+    """
     text = f"{allocator}.{task}.{budget}"
-    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in text)
-    short = safe.encode()[:LONGEST].decode(errors="ignore")
-    if short != text:
-        safe = f"{short}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text)
+    safe = safe[:LONGEST].lstrip(".")
+    if safe != text or safe != safe.lower() or safe.split(".")[0] in RESERVED:
+        safe += f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     return ".".join([safe, *more, "jsonl"])
 
 
@@ -147,6 +154,8 @@ def header_of(
     if identity is None:
         assert isinstance(backend, OffersWorld), "what is no world needs an identity"
         identity, order = (backend.world.name, world_digest(backend.world)), _SIMULATED
+    for field_name, called in (("world", identity[0]), ("task", task), ("allocator", allocator)):
+        check_name(called, field_name)
     facts = {
         "world": identity[0],
         "world_digest": identity[1],

@@ -10,6 +10,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.backend import Backend, OffersManifest
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
+from readsim.files.names import check_name
 from readsim.named import build, code_of, file_digests, find, split_name
 from readsim.runs.cell import file_name, header_of, log_place, task_name
 from readsim.runs.identity import code_of_allocator, digest_of
@@ -79,6 +80,8 @@ def check_protocol(made: object, text: str) -> Backend:
         names = getattr(backend, name)
         if not isinstance(names, tuple) or not all(isinstance(n, str) for n in names):
             raise ConfigError(f"backend {text!r}: {name} = {names!r}; expected a tuple of names")
+        for each in names:
+            check_name(each, f"backend {text!r}: {name}")
         if len(set(names)) < len(names) or (not names and name != "hidden"):
             raise ConfigError(f"backend {text!r}: {name} = {names!r}; expected names, each once")
     if unknown := [name for name in backend.hidden if name not in backend.capabilities]:

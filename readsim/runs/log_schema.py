@@ -11,6 +11,7 @@ JSON lines can read it.
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -18,10 +19,13 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from readsim.errors import RunLogError, SchemaError, nearest
+from readsim.files.json_text import fault, without_doubles
+from readsim.files.names import shown
 
 SCHEMA = 1
 ROW_KINDS = ("start", "step", "final")
 HEADER_FIELDS = ("kind", "schema", "config", "seeds", "versions", "git", "created", "sha256")
+DEEPEST = 40  # brackets in brackets
 DIGEST = b'{"kind":"digest",'
 
 Row = dict[str, Any]
@@ -93,7 +97,8 @@ def read_content(path: Path) -> Content:
                     torn = len(raw)
                     break
                 where = f"{path}, line {number}"
-                line = raw[:-2] + b"\n" if raw.endswith(b"\r\n") else raw
+                complete += len(raw)
+                line = raw.removesuffix(b"\n").removesuffix(b"\r") + b"\n"  # \r: an editor's
                 if sealed:
                     raise RunLogError(f"{where}: a line after the log's digest")
                 if line.startswith(DIGEST):
@@ -104,7 +109,6 @@ def read_content(path: Path) -> Content:
                 else:
                     rows.append(_check_row(_parse(line, where), where))
                     digest.update(line)
-                complete += len(raw)
     except OSError as error:
         raise RunLogError(f"cannot read run log {path}: {error}") from error
     if header is None:
@@ -149,13 +153,28 @@ def _check_digest(line: bytes, found: str, where: str) -> None:
 
 
 def _parse(line: bytes, where: str) -> Row:
+    if line.count(b"[") + line.count(b"{") > DEEPEST and _depth(line) > DEEPEST:
+        raise RunLogError(f"{where}: broken line {line[:80]!r} (nested over {DEEPEST} deep)")
     try:
-        value = json.loads(line.decode(), parse_constant=_refuse_constant)
+        value = json.loads(
+            line.decode(), parse_constant=_refuse_constant, object_pairs_hook=without_doubles
+        )
+        if b"\\ud" in line.lower() and (wrong := fault(value)):
+            raise ValueError(f"{wrong[0]}: {wrong[1]}")
     except (ValueError, RecursionError) as error:
         raise RunLogError(f"{where}: broken line {line[:80]!r} ({error})") from error
     if not isinstance(value, dict):
         raise RunLogError(f"{where}: {line[:80]!r} is not a JSON object")
     return value
+
+
+def _depth(line: bytes) -> int:
+    """How deep the brackets of a line are nested at most; those inside of texts do not count."""
+    depth = deepest = 0
+    for sign in re.findall(rb"[\[{}\]]", re.sub(rb'"(?:[^"\\]|\\.)*"', b"", line)):
+        depth += 1 if sign in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -165,17 +184,19 @@ def _refuse_constant(name: str) -> NoReturn:
 def check_header(header: Row, where: str) -> Row:
     """`header` itself. Raises SchemaError if it is of a newer schema, RunLogError if it is none."""
     if header.get("kind") != "header":
-        raise RunLogError(f"{where}: kind is {header.get('kind')!r}, a log starts with its header")
+        raise RunLogError(
+            f"{where}: kind is {shown(header.get('kind'))}, a log starts with its header"
+        )
     schema = header.get("schema")
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise RunLogError(f"{where}: schema is {schema!r}, it must be an integer >= 1")
+        raise RunLogError(f"{where}: schema is {shown(schema)}, it must be an integer >= 1")
     if schema > SCHEMA:
         raise SchemaError(
-            f"{where}: the log has schema {schema}, this readsim reads up to {SCHEMA}: "
+            f"{where}: the log has schema {shown(schema)}, this readsim reads up to {SCHEMA}: "
             "use a newer readsim"
         )
     if strange := [key for key in header if key not in HEADER_FIELDS]:
-        raise RunLogError(f"{where}: the header has {strange[0]!r}, which no readsim writes")
+        raise RunLogError(f"{where}: the header has {shown(strange[0])}, which no readsim writes")
     if not isinstance(header.get("config"), dict) or not isinstance(header.get("seeds"), list):
         raise RunLogError(f"{where}: the header must have a config (object) and seeds (list)")
     return header
@@ -185,8 +206,8 @@ def _check_row(row: Row, where: str) -> Row:
     kind = row.get("kind")
     if kind not in ROW_KINDS:
         raise RunLogError(
-            f"{where}: kind is {kind!r}, it must be one of {', '.join(ROW_KINDS)}"
-            f"{nearest(str(kind), ROW_KINDS)}"
+            f"{where}: kind is {shown(kind)}, it must be one of {', '.join(ROW_KINDS)}"
+            f"{nearest(shown(kind), ROW_KINDS)}"
         )
     checked_seed(row.get("seed"), f"{where}: seed")
     return row
@@ -202,5 +223,5 @@ def checked_row(row: object, name: str) -> Row:
 def checked_seed(value: object, name: str) -> int:
     """A seed as a plain int. Raises RunLogError if it is no integer."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise RunLogError(f"{name} is {value!r}: it must be an integer")
+        raise RunLogError(f"{name} is {shown(value)}: it must be an integer")
     return int(value)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import ConfigError, RunLogError
+from readsim.errors import ConfigError
 from readsim.fitting.table import Runs
 from readsim.fitting.units import Scale
 from readsim.runs.comparing import differences
@@ -85,9 +85,7 @@ def _points(number: int, log: Log) -> Iterator[Point]:
 
 def _check_one_world(first: Log, log: Log) -> None:
     """Logs of one fit have the same names and, where they tell it, are of the same world."""
-    for key in ("sources", "capabilities"):
-        if key in log.header.absent:
-            raise RunLogError(f"{log.path}: its header has no list of {key}")
+    log.need("sources", "capabilities")
     one, other = (
         {key: getattr(header, key) for key in ONE_WORLD} for header in (first.header, log.header)
     )

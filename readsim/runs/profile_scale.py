@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 from typing import Any, Literal
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 
+LEAST = -1e4  # that chance takes a score to: chance is at most 0.9999
 HAIR = 1e-9  # of a score: what rounding may put it outside
 
 Unit = Literal["score", "loss"]
@@ -33,8 +34,11 @@ class ProfileScale:
             raise unknown("unit of a profile", self.unit, UNITS)
         value = self.lowest
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not isfinite(value) or value > 0.0:
-            raise ConfigError(f"lowest = {value!r}: the lowest score, a finite number of at most 0")
+        if not number or not LEAST <= value <= 0.0:
+            raise ConfigError(
+                f"lowest = {ascii(value)[:60]}: the lowest score, a finite number of at most 0, "
+                f"from {LEAST:g} on"
+            )
         if self.unit == "loss" and value != 0.0:
             raise ConfigError(f"lowest = {value!r}: losses have no lowest score, leave it out")
 

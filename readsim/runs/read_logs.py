@@ -13,6 +13,7 @@ from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.runs.comparing import METHOD, SHARED, unlike
 from readsim.runs.log_schema import read_content
+from readsim.runs.row_order import check_order
 from readsim.runs.rows import (
     FinalRow,
     LogRow,
@@ -102,6 +103,11 @@ class Log:
             raise RunLogError(f"{where}: a profile lacks a score")
         return run
 
+    def need(self, *keys: str) -> None:
+        """Raise RunLogError, naming file and fields, if the header lacks any of these."""
+        if missing := [key for key in keys if key in self.header.absent]:
+            raise RunLogError(f"{self.path}: its config lacks {', '.join(missing)}")
+
     def unfinished(self) -> list[int]:
         """Its seeds without a final row. Raises RunLogError for a seed that ended twice or is not its own."""
         ended = Counter(row.seed for row in self.finals)
@@ -146,6 +152,7 @@ def read_log(path: str | Path) -> Log:
     content = read_content(path)
     header = read_header(content.header, str(path))
     rows = tuple(read_row(row, header, str(path)) for row in content.rows)
+    check_order(rows, str(path))
     return Log(path, header, rows, content.torn_bytes)
 
 
@@ -208,9 +215,7 @@ def joined(logs: Sequence[Log]) -> list[Log]:
 def check_comparison(logs: Sequence[Log]) -> None:
     """Raise RunLogError, naming the files, for a log that lacks something or is of another comparison."""
     for log in logs:
-        missing = [key for key in (*SHARED, *OWN) if key in log.header.absent]
-        if missing:
-            raise RunLogError(f"{log.path}: its config lacks {', '.join(missing)}")
+        log.need(*SHARED, *OWN)
         if found := unlike(logs[0].header, log.header, one_task=False):
             between = found[0].between(f"in {logs[0].path}", f"in {log.path}")
             raise RunLogError(f"{between}: a folder holds one comparison")

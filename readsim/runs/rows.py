@@ -1,18 +1,24 @@
 """What a run log holds, as types: a header, and start, step and final rows.
 
-A row is checked once, when it is read (`read_row`); what reads logs gets these types and never the JSON.
+A row is checked once, when it is read (`read_row`); what reads logs gets these types and never the JSON. The
+kinds of fields, with their limits, are those of `readsim.runs.fields`; what rows say together is checked by
+`readsim.runs.row_order`.
 V is the number of visible capabilities, K of all, S of sources.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import ReadsimError, RunLogError
+from readsim.envs.ledger import BUDGETED, KINDS
+from readsim.errors import ConfigError, RunLogError, UnknownNameError, unknown
+from readsim.runs import fields
 from readsim.runs.profile_scale import SCORES, ProfileScale
 
 NOTHING: Mapping[str, Any] = {}  # shared by all rows that hold nothing more
@@ -20,12 +26,6 @@ NOTHING: Mapping[str, Any] = {}  # shared by all rows that hold nothing more
 
 def _nothing() -> Mapping[str, Any]:
     return NOTHING
-
-
-TEXTS = ("world", "world_digest", "task", "allocator")
-COUNTS = ("budget", "steps")
-NAMES = ("sources", "capabilities", "hidden")
-TABLES = ("settings", "identified", "manifest")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,7 @@ class RunHeader:
     versions: Mapping[str, str] = field(default_factory=_nothing)
     git: str | None = None
     created: str | None = None
+    code: Mapping[str, str] = field(default_factory=_nothing)
 
     @property
     def visible(self) -> list[int]:
@@ -145,66 +146,90 @@ class FinalRow:
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
-TOLERANCE = 1e-6  # of the sum of shares
-
 LogRow = StartRow | StepRow | FinalRow
 
 
 def read_header(header: Mapping[str, Any], where: str) -> RunHeader:
     """From the header line of a log (`log_schema.check_header`).
 
-    Raises RunLogError, naming `where` and the field, for a field of another type.
+    Raises RunLogError, naming `where` and the field, for a field of another type, a number that no run has,
+    or fields that contradict each other.
     """
-    config = dict(header["config"])
-    found: dict[str, Any] = {}
-    for key in (*TEXTS, "told"):
-        _take(config, found, key, str, where, "text")
-    for key in COUNTS:
-        _take(config, found, key, int, where, "a whole number")
-    for key in NAMES:
-        if _take(config, found, key, list, where, "a list of names"):
-            found[key] = tuple(map(str, found[key]))
-    for key in ("requirement", "weights"):
-        if _take(config, found, key, list, where, "a list of numbers"):
-            found[key] = tuple(_numbers(found, key, None, f"{where}, config").tolist())
-    for key in TABLES:
-        _take(config, found, key, dict, where, "an object")
-    if _take(config, found, "seeds", list, where, "a list of seeds"):
-        found["seeds"] = tuple(found["seeds"])
-    if _take(config, found, "scale", dict, where, "an object"):
-        try:
-            found["scale"] = ProfileScale.of_table(found["scale"])
-        except (ReadsimError, TypeError) as error:
-            raise RunLogError(f"{where}: scale in its header: {error}") from error
-    absent = {*TEXTS, *COUNTS, *NAMES, *TABLES, "seeds", "requirement", "weights", "told"}
+    config, here = dict(header["config"]), f"{where}: header"
+    seeds = fields.seeds_in({"seeds": header["seeds"]}, "seeds", here)
+    found = {key: HEADER[key](config, key, here) for key in HEADER if fields.has(config, key)}
+    if found.get("seeds", seeds) != seeds:
+        raise RunLogError(f"{here}: seeds are {_few(seeds)}, in its config {_few(found['seeds'])}")
+    k, v = _sizes(found, here)
+    for key, length in (("requirement", v), ("weights", k)):
+        if fields.has(config, key):
+            found[key] = tuple(fields.shares_in(config, key, length, here).tolist())
     return RunHeader(
-        **{"seeds": tuple(header["seeds"]), **found},
+        **{"seeds": seeds, **found},
         extra=config,
-        absent=frozenset(absent - found.keys()),
-        versions=header.get("versions") or NOTHING,
-        git=header.get("git"),
-        created=header.get("created"),
+        absent=frozenset({*HEADER, "requirement", "weights"} - {"scale", "code", *found}),
+        **_origin(header, here),
     )
 
 
-def _take(
-    config: dict[str, Any], found: dict[str, Any], key: str, kind: type, where: str, wanted: str
-) -> bool:
-    """Move a field that is there and not null. Raises RunLogError for one of another type."""
-    value = config.pop(key, None)
-    if value is None:
-        return False
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise RunLogError(f"{where}: {key} is {str(value)[:60]!r} in its header, expected {wanted}")
-    found[key] = value
-    return True
+def _scale(config: dict[str, Any], key: str, where: str) -> ProfileScale:
+    try:
+        return ProfileScale.of_table(fields.object_in(config, key, where))
+    except (ConfigError, UnknownNameError) as error:
+        raise RunLogError(f"{where}: {key}: {error}") from error
+
+
+HEADER: Mapping[str, Callable[[dict[str, Any], str, str], Any]] = {
+    **dict.fromkeys(("world", "world_digest", "task", "allocator", "told"), fields.name_in),
+    "budget": partial(fields.whole_in, least=1, most=fields.MOST_TOKENS),
+    "steps": partial(fields.whole_in, least=1, most=fields.MOST_STEPS),
+    "seeds": fields.seeds_in,
+    **dict.fromkeys(("sources", "capabilities"), fields.names_in),
+    "hidden": partial(fields.names_in, least=0),
+    "code": fields.texts_in,
+    **dict.fromkeys(("settings", "identified", "manifest"), fields.object_in),
+    "scale": _scale,
+}
+
+
+def _sizes(found: Mapping[str, Any], where: str) -> tuple[int | None, int | None]:
+    """How many capabilities there are and are visible, as far as it is known."""
+    if "capabilities" not in found:
+        return None, None
+    hidden, known = found.get("hidden", ()), found["capabilities"]
+    for name in hidden:
+        if name not in known:
+            raise RunLogError(f"{where}: hidden: {unknown('capability', name, known)}")
+    if len(hidden) == len(known):
+        raise RunLogError(f"{where}: capabilities: at least one must be visible")
+    return len(known), len(known) - len(hidden)
+
+
+def _origin(header: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What wrote the log: versions by name, commit, time."""
+    rest = {key: header.get(key) for key in ("versions", "git", "created")}
+    kinds: dict[str, Any] = {
+        "versions": fields.texts_in,
+        "git": fields.name_in,
+        "created": fields.name_in,
+    }
+    out: dict[str, Any] = {
+        key: kind(rest, key, where) for key, kind in kinds.items() if fields.has(rest, key)
+    }
+    if not re.fullmatch("[0-9a-f]{7,64}", out.get("git", "0000000")):
+        raise fields.wrong_field("git", out["git"], "the hex digits of a commit", where)
+    try:
+        datetime.fromisoformat(out.get("created", "2026-01-01"))
+    except ValueError as error:
+        raise fields.wrong_field("created", out["created"], "a date and time", where) from error
+    return out
 
 
 def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
     """A row (of one of `log_schema.ROW_KINDS`) of a log with this header.
 
     A missing score of a profile (null) is nan. Raises RunLogError, naming `where`, seed, kind and
-    field, for a field that is missing, of another type or length.
+    field, for a field that is missing, of another type or length, or a number that no run has.
     """
     v = s = k = None
     if header.capabilities:
@@ -214,84 +239,76 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
     rest = dict(row)
     kind, seed = rest.pop("kind"), rest.pop("seed")
     where = f"{where}, seed {seed}, {kind} row"
+    if header.seeds and seed not in header.seeds:
+        raise RunLogError(f"{where}: seed is not among its header's seeds {_few(header.seeds)}")
+    scores = fields.Range.of_profiles(header.scale)
     if kind == "start":
         return StartRow(
             seed=seed,
-            profile=_numbers(rest, "profile", v, where, gaps=True),
-            requirement=_optional(rest, "requirement", v, where),
+            profile=fields.numbers_in(rest, "profile", v, where, scores, gaps=True),
+            requirement=fields.shares_in(rest, "requirement", v, where)
+            if fields.has(rest, "requirement")
+            else None,
             samples=_samples(rest, where),
             extra=rest or NOTHING,
         )
+    most = header.budget or fields.MOST_TOKENS
+    last = header.steps or fields.MOST_STEPS
     if kind == "step":
+        profile = fields.numbers_in(rest, "profile", v, where, scores, gaps=True)
+        near = scores.beside(profile)
         return StepRow(
             seed=seed,
-            step=_whole(rest, "step", where),
-            tokens=_whole(rest, "tokens", where),
-            spent=_whole(rest, "spent", where),
-            allocation=_shares(rest, s, where),
-            profile=_numbers(rest, "profile", v, where, gaps=True),
-            change=_optional(rest, "change", v, where),
-            reward=_number(rest, "reward", where) if _has(rest, "reward") else None,
-            dev_profile=_optional(rest, "dev_profile", v, where),
-            report=_table(rest, "report", where) if _has(rest, "report") else NOTHING,
+            step=fields.whole_in(rest, "step", where, least=1, most=last),
+            tokens=fields.whole_in(rest, "tokens", where, most=most),
+            spent=fields.whole_in(rest, "spent", where, most=most),
+            allocation=fields.shares_in(rest, "allocation", s, where, none=True),
+            profile=profile,
+            change=_optional(rest, "change", v, where, near.of_changes),
+            reward=fields.number_in(rest, "reward", where) if fields.has(rest, "reward") else None,
+            dev_profile=_optional(rest, "dev_profile", v, where, scores),
+            report=fields.object_in(rest, "report", where)
+            if fields.has(rest, "report")
+            else NOTHING,
             samples=_samples(rest, where),
             extra=rest or NOTHING,
         )
+    weights = float(np.abs(header.weights).sum()) if header.weights else 1.0
+    profile = fields.numbers_in(rest, "final_profile", k, where, scores)
+    near = scores.beside(profile)
     return FinalRow(
         seed=seed,
-        step=_whole(rest, "step", where),
-        totals=_table(rest, "totals", where),
-        utility=_number(rest, "utility", where),
-        final_profile=_numbers(rest, "final_profile", k, where),
-        final_change=_numbers(rest, "final_change", k, where),
-        final_change_sd=_numbers(rest, "final_change_sd", k, where),
+        step=fields.whole_in(rest, "step", where, most=last),
+        totals=_totals(rest, most, where),
+        utility=fields.number_in(rest, "utility", where, near.of_utility(profile, weights)),
+        final_profile=profile,
+        final_change=fields.numbers_in(rest, "final_change", k, where, near.of_changes),
+        final_change_sd=fields.numbers_in(rest, "final_change_sd", k, where, near.of_errors),
         extra=rest or NOTHING,
     )
 
 
-def _has(row: dict[str, Any], key: str) -> bool:
-    """Whether a field is there and not null; a null is taken out."""
-    if row.get(key) is None:
-        row.pop(key, None)
-        return False
-    return True
+def _few(seeds: tuple[int, ...]) -> str:
+    return f"{list(seeds[:8])}{'...' if len(seeds) > 8 else ''}"
 
 
-def _shares(row: dict[str, Any], length: int | None, where: str) -> Array:
-    """An allocation: shares >= 0 that sum to 1, or to 0 where a run was stopped."""
-    shares = _numbers(row, "allocation", length, where)
-    total = float(shares.sum())
-    if (shares < 0).any() or min(abs(total - 1.0), abs(total)) > TOLERANCE:
-        raise RunLogError(
-            f"{where}: allocation is {shares.tolist()}, expected shares that sum to 1"
+def _totals(row: dict[str, Any], budget: int, where: str) -> dict[str, int]:
+    """Tokens by kind: whole numbers, of kinds that the ledger has, those of the student among them."""
+    totals = fields.object_in(row, "totals", where)
+    for kind in totals:
+        if kind not in KINDS:
+            raise RunLogError(f"{where}: totals: {unknown('kind of tokens', kind, KINDS)}")
+    most = {BUDGETED: budget}
+    return {
+        kind: fields.whole_in(
+            totals, kind, f"{where}, totals", most=most.get(kind, fields.MOST_TOKENS)
         )
-    return shares
-
-
-def _number(row: dict[str, Any], key: str, where: str) -> float:
-    value = row.pop(key, "missing")
-    if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
-        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected a number")
-    return float(value)
-
-
-def _whole(row: dict[str, Any], key: str, where: str) -> int:
-    value = row.pop(key, "missing")
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not whole or value != int(value) or value < 0:
-        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected a whole number >= 0")
-    return int(value)
-
-
-def _table(row: dict[str, Any], key: str, where: str) -> dict[str, Any]:
-    value = row.pop(key, "missing")
-    if not isinstance(value, dict):
-        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected an object")
-    return value
+        for kind in dict.fromkeys((*totals, BUDGETED))
+    }
 
 
 def _samples(row: dict[str, Any], where: str) -> tuple[SampledReply, ...] | None:
-    if not _has(row, "samples"):
+    if not fields.has(row, "samples"):
         return None
     value = row.pop("samples")
     texts = set(SampledReply._fields) - {"score"}
@@ -302,29 +319,14 @@ def _samples(row: dict[str, Any], where: str) -> tuple[SampledReply, ...] | None
                 f"{where}: samples holds {str(sample)[:60]}, expected objects with "
                 f"{', '.join(SampledReply._fields)}"
             )
-    return tuple(SampledReply(**{**s, "score": _number(dict(s), "score", where)}) for s in value)
+    return tuple(
+        SampledReply(**{**s, "score": fields.number_in(dict(s), "score", where)}) for s in value
+    )
 
 
-def _optional(row: dict[str, Any], key: str, length: int | None, where: str) -> Array | None:
-    return _numbers(row, key, length, where, gaps=True) if _has(row, key) else None
-
-
-def _numbers(
-    row: dict[str, Any], key: str, length: int | None, where: str, *, gaps: bool = False
-) -> Array:
-    """A list of numbers as an array; with `gaps` a null is nan."""
-    value = row.pop(key, "missing")
-    if not isinstance(value, list) or (length is not None and len(value) != length):
-        wanted = "numbers" if length is None else f"{length} numbers"
-        raise RunLogError(f"{where}: {key} is {str(value)[:60]}, expected {wanted}")
-    if gaps and None in value:
-        value = [np.nan if x is None else x for x in value]
-    try:
-        out = np.array(value or np.zeros(0))
-    except ValueError:  # lists of several lengths
-        out = np.array("ragged")
-    if out.ndim != 1 or out.dtype.kind not in "iuf":
-        raise RunLogError(f"{where}: {key} holds something that is no number")
-    if np.isinf(out).any():
-        raise RunLogError(f"{where}: {key} holds a number that is not finite")
-    return out.astype(np.float64, copy=False)
+def _optional(
+    row: dict[str, Any], key: str, length: int | None, where: str, within: fields.Range
+) -> Array | None:
+    if not fields.has(row, key):
+        return None
+    return fields.numbers_in(row, key, length, where, within, gaps=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from readsim.arrays import Array
@@ -84,6 +85,7 @@ def read_tested(folder: Path) -> list[TestedRun]:
 
 def _tested(log: Log) -> Iterator[TestedRun]:
     header = log.header
+    log.need("allocator", "capabilities", *([] if header.weights else ["requirement"]))
     if log.unfinished() or (header.is_real and header.weights is None):  # of an older readsim
         return
     items = _items(log.path.with_suffix(".json"))
@@ -242,9 +244,9 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
     declared = runs[0].header.scale
     scale, unit, digits = declared.factor, declared.shown, 1 if declared.is_score else 4
     seeds = sorted({run.seed for run in runs})
-    table = Table(title=f"test split, {unit}; below: minus {reference} [95 %]")
+    table = Table(title=escape(f"test split, {unit}; below: minus {reference} [95 %]"))
     for n, name in enumerate(("", *names)):
-        table.add_column(name, justify="left" if n == 0 else "right")
+        table.add_column(escape(name), justify="left" if n == 0 else "right")
     over, narrow = "", console.width < 24 + CELL * len(names)
     for label in labels(runs):
         cells = [f"{scale * v:.{digits}f}" for v in scores(runs, label)]
@@ -256,7 +258,7 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
                     continue
                 star = "*" if abs(mean) > half else ""
                 cells[n] += f"\n{scale * mean:+.{digits}f} ± {scale * half:.{digits}f}{star}"
-        table.add_row(label, *cells)
+        table.add_row(escape(label), *cells)
     console.print(table)
     console.print(
         f"{len(seeds)} seed(s); intervals are over {over or 'nothing'}, uncorrected for the number of cells"

@@ -1,5 +1,6 @@
 """The table of a comparison as text: on a terminal, or as Markdown."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from readsim.summary.table import REFERENCE
 from readsim.token_counts import show_tokens
 
 BLANK = "-"
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|&~$])")
 
 
 @dataclass(frozen=True)
@@ -169,10 +171,15 @@ def markdown_rows(
     """The name, bold if it is `top`, and the columns of each row."""
     out = []
     for _, row in rows.iterrows():
-        name = str(row["allocator"]).replace("|", "\\|")
+        name = markdown_text(str(row["allocator"]))
         shown = f"**{name}**" if row["allocator"] == top else name
         out.append([shown, *(column.text(row) for column in columns)])
     return out
+
+
+def markdown_text(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]], text: int) -> str:

@@ -46,9 +46,7 @@ def measured_runs(folder: Path) -> list[MeasuredRun]:
 
 
 def _runs_of(log: Log) -> Iterator[MeasuredRun]:
-    for key in ("requirement", "sources"):
-        if key in log.header.absent:
-            raise RunLogError(f"{log.path}: its header has no list of {key}")
+    log.need("requirement", "sources")
     requirement = np.array(log.header.requirement)
     for seed in dict.fromkeys(row.seed for row in log.steps):
         steps = [row for row in log.steps if row.seed == seed]

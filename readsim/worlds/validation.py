@@ -4,6 +4,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, ReadsimError, WorldError, unknown
+from readsim.files.names import check_name
 from readsim.worlds.data import WorldData
 from readsim.worlds.gains import gain, harm_grows_with_tokens
 from readsim.worlds.links import LINKS
@@ -40,8 +41,9 @@ def _fail(field: str, value: object, accepted: str) -> None:
 
 
 def _names(world: WorldData) -> None:
-    if not world.name:
-        _fail("name", world.name, "a world needs a name")
+    check_name(world.name, "name", WorldError)
+    for task in world.tasks:
+        check_name(task, "tasks", WorldError)
     for field in ("capabilities", "sources"):
         names = getattr(world, field)
         if not names:
@@ -49,8 +51,7 @@ def _names(world: WorldData) -> None:
         if len(names) > MOST_NAMES:
             raise WorldError(f"{field}: {len(names)} names, and {MOST_NAMES} are the most")
         for name in names:
-            if not isinstance(name, str) or not name:
-                _fail(field, name, "names are non-empty strings")
+            check_name(name, field, WorldError)
         doubled = sorted({n for n in names if names.count(n) > 1})
         if doubled:
             _fail(field, doubled[0], "each name may appear once")

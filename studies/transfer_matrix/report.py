@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from readsim.arrays import Array
+from readsim.files.cells import shielded
 from readsim.plots.style import save, sober
 from readsim.plots.transfer import draw_transfer
 from readsim.token_counts import show_tokens
@@ -58,7 +59,9 @@ def _csv(measured: Measured, b: int) -> str:
         for j, capability in enumerate(measured.capabilities):
             mean, error = measured.matrix[b, i, j], measured.error[b, i, j]
             real = int(measured.significant[b, i, j])
-            table.writerow([source, capability, f"{mean:.6f}", f"{error:.6f}", seeds, real])
+            table.writerow(
+                [shielded(source), shielded(capability), f"{mean:.6f}", f"{error:.6f}", seeds, real]
+            )
     return text.getvalue()
 
 

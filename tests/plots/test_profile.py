@@ -15,7 +15,9 @@ from tests.support.made_logs import NAMES, Rows, run_rows, write_log
 
 def drawn(folder: Path, rows: Rows, hidden: Sequence[str] = ()) -> Figure:
     about = {"allocator": "read", "task": "math", "budget": 400, "seeds": [0]}
-    path = write_log(folder, rows, **about, hidden=hidden, requirement=[1.0])
+    left = len(NAMES) - len(hidden)
+    requirement = [1.0 / left] * left
+    path = write_log(folder, rows, **about, hidden=hidden, requirement=requirement)
     with sober():
         return draw_profile(read_log(path))
 

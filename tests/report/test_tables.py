@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from readsim.report.render import (
     Table,
     files_of,
-    markdown_text,
     section_markdown,
     text_cells,
     to_latex,
 )
+from readsim.summary.show import markdown_text
 from tests.support.made_reports import HOSTILE
 
 NAMES = (*HOSTILE, "plain", "[x]", "-", "a\nb")

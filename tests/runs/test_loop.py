@@ -327,7 +327,7 @@ def test_what_the_probes_heard_is_in_the_row_of_its_decision(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "samples",
-    [{}, [1], [{"reply": "x"}], [{**dict.fromkeys(SampledReply._fields, ""), "score": "1"}]],
+    [{}, [1], [{"reply": "x"}], [{**dict.fromkeys(SampledReply._fields, ""), "score": "one"}]],
 )
 def test_samples_that_are_none_are_refused(samples: Any) -> None:
     row = {"kind": "start", "seed": 0, "profile": [0.5], "samples": samples}

@@ -27,7 +27,7 @@ from readsim.testing import check_backend
 from readsim.toy import ToyBackend
 from readsim.worlds import World, load_world
 from readsim.worlds.files import world_from_dict, world_to_dict
-from tests.support.made_logs import unsealed
+from tests.support.made_logs import rewrite
 
 CHANCE = 0.5
 LOWEST = -CHANCE / (1.0 - CHANCE)
@@ -121,9 +121,14 @@ def test_a_wrong_scale_is_named(fields: dict[str, Any], message: str) -> None:
 
 def test_the_header_of_a_log_is_checked(tmp_path: Path) -> None:
     [log] = log_of(world(LOSSES), tmp_path)
-    text = unsealed(log.path).read_text().replace('"unit":"loss"', '"unit":"nats"')
-    log.path.write_text(text)
-    with pytest.raises(RunLogError, match="scale in its header: unknown unit of a profile 'nats'"):
+    rewrite(
+        log.path,
+        lambda rows: [
+            {**rows[0], "config": {**rows[0]["config"], "scale": {"unit": "nats"}}},
+            *rows[1:],
+        ],
+    )
+    with pytest.raises(RunLogError, match="header: scale: unknown unit of a profile 'nats'"):
         read_log(log.path)
 
 

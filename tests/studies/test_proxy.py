@@ -28,7 +28,7 @@ def run(rng: np.random.Generator, seed: int) -> list[dict[str, Any]]:
         row = {"kind": "step", "seed": seed, "step": step, "tokens": 5, "spent": 5 * step}
         profile = (0.4 + 0.1 * rng.random(3)).tolist()
         rows.append({**row, "allocation": shares.tolist(), "profile": profile, "report": report})
-    return [*rows, final_row(seed, 0.5, [0.5] * 3, final_change=rng.normal(size=3).tolist())]
+    return [*rows, final_row(seed, 0.5, [0.5] * 3, final_change=rng.uniform(-1.0, 1.0, 3).tolist())]
 
 
 def write(folder: Path, allocator: str = "read", **config: Any) -> list[list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.log_file import RunLog
 from readsim.summary.scores import check_fair, difference, read_tested, scores
 from tests.cli.test_app import call
-from tests.support.made_logs import final_row, unsealed, write_log
+from tests.support.made_logs import ended, final_row, rewrite, write_log
 from tests.support.made_reports import real_log
 
 NAMES = ["general", "math"]
@@ -47,7 +47,7 @@ def write(
         [items["general-a"].mean(), (items["math-a"].mean() + items["math-b"].mean()) / 2]
     )
     path = folder / "runs" / f"{allocator}.{method}.{seed}.jsonl"
-    final = final_row(seed, 0.5, profile.tolist(), step=2)
+    final = ended(final_row(seed, 0.5, profile.tolist()), [], config)
     with RunLog.create(path, config=config, seeds=[seed]) as log:
         log.append([final])
     tested = {
@@ -144,9 +144,13 @@ def test_runs_without_their_items_are_left_out_where_others_have_them(tmp_path: 
     assert [run.label for run in read_tested(tmp_path)] == ["uniform, logit-kd"]
 
 
+def put(header: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    return {**header, "config": {**header["config"], key: value}}
+
+
 def test_what_an_older_readsim_did_not_weigh_is_not_compared(tmp_path: Path) -> None:
     path = real_log(tmp_path, "read", 0)
-    path.write_text(unsealed(path).read_text().replace('"weights"', '"weighed"'))
+    rewrite(path, lambda lines: [put(lines[0], "weights", None), *lines[1:]])
     with pytest.raises(RunLogError, match="no finished run"):
         read_tested(tmp_path)
 

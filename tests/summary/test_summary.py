@@ -15,7 +15,7 @@ from readsim.runs.log_schema import read_content
 from readsim.runs.read_logs import log_paths, read_logs
 from readsim.stats.metrics import on_target, target_set
 from readsim.summary import print_table, results, summarise, to_markdown
-from tests.support.made_logs import FULL, final_row, unsealed, write_comparison, write_log
+from tests.support.made_logs import FULL, final_row, rewrite, write_comparison, write_log
 
 CELL: dict[str, Any] = {"task": "t", "budget": 20_000_000, "seeds": [0]}
 
@@ -71,7 +71,9 @@ def test_results_do_not_depend_on_the_order_of_rows_and_files(tmp_path: Path) ->
     rng = np.random.default_rng(1)
     for n, log in enumerate(log_paths(tmp_path / "one")):
         header, rows, *_ = read_content(log)
-        mixed = [rows[i] for i in rng.permutation(len(rows))]
+        runs = [iter([row for row in rows if row["seed"] == s]) for s in header["seeds"]]
+        turns = rng.permutation(np.repeat(range(len(runs)), len(rows) // len(runs)))
+        mixed = [next(runs[turn]) for turn in turns]  # each run's own rows stay in order
         path = write_log(tmp_path / "two", mixed, **header["config"])
         path.rename(path.with_name(f"{(7 * n) % 20:02d}.jsonl"))
     first, second = (results(tmp_path / name).to_csv(index=False) for name in ("one", "two"))
@@ -115,7 +117,8 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_two_comparisons_in_one_folder_are_refused(tmp_path: Path, field: str, value: Any) -> None:
     row = final_row(0, 0.5, [0.5, 0.5, 0.5])
     write_log(tmp_path, [row], **CELL, allocator="a")
-    path = write_log(tmp_path, [row], **{**CELL, "allocator": "b", field: value})
+    more = {"requirement": [0.6, 0.4]} if field == "hidden" else {}
+    path = write_log(tmp_path, [row], **{**CELL, "allocator": "b", field: value, **more})
     with pytest.raises(RunLogError) as error:
         results(tmp_path)
     assert field in str(error.value)
@@ -123,7 +126,7 @@ def test_two_comparisons_in_one_folder_are_refused(tmp_path: Path, field: str, v
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize("ended", [[], [0], [0, 0], [0, 1, 2]])
+@pytest.mark.parametrize("ended", [[], [0]])
 def test_a_log_without_its_final_rows_is_refused(tmp_path: Path, ended: list[int]) -> None:
     rows = [final_row(seed, 0.5, [0.5, 0.5, 0.5]) for seed in ended]
     path = write_log(tmp_path, rows, **{**CELL, "seeds": [0, 1]}, allocator="a")
@@ -143,12 +146,12 @@ def test_two_logs_of_one_cell_are_refused(tmp_path: Path) -> None:
 def test_logs_of_one_cell_with_other_seeds_are_one(tmp_path: Path) -> None:
     """Real runs have a log a seed."""
     for seed in (0, 1):
-        row = final_row(seed, 0.5 + seed, [0.5, 0.5, 0.5])
+        row = final_row(seed, 0.5 + seed / 4, [0.5, 0.5, 0.5])
         path = write_log(tmp_path, [row], **{**CELL, "seeds": [seed]}, allocator="a")
         path.rename(path.with_name(f"a.{seed}.jsonl"))
     frame = results(tmp_path)
     assert frame["seed"].tolist() == [0, 1]
-    assert frame["utility"].tolist() == [0.5, 1.5]
+    assert frame["utility"].tolist() == [0.5, 0.75]
 
 
 def test_fields_that_a_log_lacks_are_named(tmp_path: Path) -> None:
@@ -160,7 +163,13 @@ def test_fields_that_a_log_lacks_are_named(tmp_path: Path) -> None:
     whole = final_row(0, 0.5, [0.5, 0.5, 0.5])
     write_log(tmp_path / "config", [whole], **CELL, allocator="a")
     path = tmp_path / "config" / "runs" / "a.t.20000000.jsonl"
-    path.write_text(unsealed(path).read_text().replace("requirement", "required"))
+    rewrite(
+        path,
+        lambda lines: [
+            {**lines[0], "config": {**lines[0]["config"], "requirement": None}},
+            *lines[1:],
+        ],
+    )
     with pytest.raises(RunLogError, match="lacks requirement"):
         results(tmp_path / "config")
 

@@ -267,7 +267,7 @@ def test_only_a_sure_winner_is_pointed_out() -> None:
 def test_names_are_shown_as_they_are() -> None:
     table, notes = summarise(frame_of(np.zeros((1, 1, 1)), ("[red]a|b:C",)))
     assert "[red]a|b:C" in shown(table, notes, 100)
-    assert "[red]a\\|b:C" in to_markdown(table)
+    assert "\\[red\\]a\\|b:C" in to_markdown(table)
 
 
 def test_number() -> None:

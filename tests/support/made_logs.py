@@ -1,7 +1,7 @@
 """Run logs made by hand: what the tests of tables and figures read."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,30 +28,41 @@ SHARED: dict[str, Any] = {
 def write_log(folder: Path, rows: Rows, **config: Any) -> Path:
     """A log of `rows` under `folder`/runs, named after its cell."""
     config = {**SHARED, "requirement": [0.6, 0.3, 0.1], "settings": {}, **config}
-    name = f"{config['allocator']}.{config['task']}.{config['budget']}.jsonl".replace(":", "-")
+    name = f"{config['allocator']}.{config['task']}.{config['budget']}.jsonl".replace(
+        ":", "-"
+    ).replace("/", "-")
     path = folder / "runs" / name
+    rows = [ended(row, rows, config) for row in rows]
     with RunLog.create(path, config=config, seeds=config["seeds"]) as log:
         log.append(rows)
     return path
 
 
-def unsealed(path: Path) -> Path:
-    """The log as an older readsim wrote it: without digests, which find a change by hand."""
-    header, *rows = [json.loads(line) for line in path.read_text().splitlines()]
-    header.pop("sha256")
-    kept = [header, *(row for row in rows if row["kind"] != "digest")]
-    text = [json.dumps(row, separators=(",", ":")) + "\n" for row in kept]
-    path.write_text("".join(text))
-    return path
+def rewrite(path: Path, change: Callable[[Rows], Rows]) -> None:
+    """Change the lines of a log, the first of which is its header, and leave out its digests: a log as one
+    writes it by hand."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    kept = [line for line in lines if line["kind"] != "digest"]
+    kept[0].pop("sha256", None)
+    path.write_text("".join(json.dumps(line) + "\n" for line in change(kept)))
+
+
+def ended(row: dict[str, Any], rows: Rows, config: dict[str, Any]) -> dict[str, Any]:
+    """A final row with the step and the tokens at which its run ended, unless it says them."""
+    if row["kind"] != "final":
+        return row
+    last = [r for r in rows if r["kind"] == "step" and r["seed"] == row["seed"]][-1:]
+    step, spent = (
+        (last[0]["step"], last[0]["spent"]) if last else (config["steps"], config["budget"])
+    )
+    return {"step": step, "totals": {"student": spent, "search": 0, "offline": 0}, **row}
 
 
 def final_row(seed: int, utility: float, profile: Sequence[float], **fields: Any) -> dict[str, Any]:
-    """A `final` row; the change is zero unless given."""
+    """A `final` row; the change is zero unless given. `ended` says when and with what it ended."""
     return {
         "kind": "final",
         "seed": seed,
-        "step": 4,
-        "totals": {"student": 20_000_000, "search": 0, "offline": 0},
         "utility": utility,
         "final_profile": list(profile),
         "final_change": [0.0] * len(profile),
@@ -71,7 +82,8 @@ def run_rows(rng: np.random.Generator, seed: int, budget: int, lift: float, widt
         shown = {"allocation": allocation, "profile": profile}
         rows.append({"kind": "step", "seed": seed, "step": step, **tokens, **shown})
     change = lift + 0.02 * rng.standard_normal(width)
-    return [*rows, final_row(seed, float(profile.mean()), profile.tolist(), final_change=change)]
+    end = final_row(seed, float(profile.mean()), profile.tolist(), final_change=change)
+    return [*rows, ended(end, rows, {})]
 
 
 def effects_in(findings: Findings) -> dict[str, Array]:

@@ -141,7 +141,7 @@ def test_what_logs_lack_is_said(logs: Path, tmp_path: Path) -> None:
     header["config"].pop("requirement")
     header.pop("sha256")
     (tmp_path / "start.jsonl").write_text("\n".join([json.dumps(header), *lines[1:-1]]) + "\n")
-    with pytest.raises(RunLogError, match="no list of requirement"):
+    with pytest.raises(RunLogError, match="its config lacks requirement"):
         runs.measured_runs(tmp_path)
 
 

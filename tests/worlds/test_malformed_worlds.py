@@ -26,7 +26,7 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
     ({"capabilities": "math"}, "capabilities = 'math': expected a list of names"),
     ({"capabilities": []}, "capabilities = .*at least one name"),
     ({"capabilities": ["math", "math"]}, "capabilities = 'math': each name may appear once"),
-    ({"capabilities": ["math", ""]}, "names are non-empty"),
+    ({"capabilities": ["math", ""]}, "a name is not empty"),
     ({"sources": []}, r"sources = \[\]: at least one name"),
     ({"sources": ["a", "a"]}, "sources = 'a': each name may appear once"),
     ({"sources": ["a", 1]}, "sources = .*expected a list of names"),

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from readsim.report.render import markdown_text
 from readsim.runs.read_logs import Log
-from readsim.summary.show import markdown
+from readsim.summary.show import markdown, markdown_text
 from readsim.token_counts import show_tokens
 from readsim_hf.components import Components
 from readsim_hf.config import RunConfig

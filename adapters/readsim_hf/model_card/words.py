@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from readsim.errors import ConfigError
-from readsim.report.render import markdown_text
+from readsim.summary.show import markdown_text
 from readsim_hf.models.loading import locate
 from readsim_hf.published import published, without_keys
 
