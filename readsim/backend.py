@@ -281,13 +281,18 @@ def not_measured(names: tuple[str, ...], profile: Array) -> CapabilityMissingErr
 
 
 def warn_beyond_scale(backend: Backend, profile: Array) -> None:
-    """Warn of a measured profile (V,) that lies outside of what the backend declares: the observation
-    space does not contain it, and readers of the log are told another scale."""
+    """Warn of a measured profile (V,) that lies below what the backend declares: the observation space
+    does not contain it, and readers of the log are told another scale. Raises ConfigError for one
+    above it, such as percents: no log of it could be read."""
     scale = scale_of(backend)
-    if (off := scale.beyond(profile)).size:
-        warnings.warn(
-            f"{type(backend).__name__} measured {off[0]:g}, and its scale is {scale.low:g} to "
-            f"{scale.high:g}: declare another `scale`, such as readsim.ProfileScale(lowest=-1 / 3) where "
-            "chance is taken off",
-            stacklevel=4,
-        )
+    off = scale.beyond(profile)
+    if not off.size:
+        return
+    said = f"{type(backend).__name__} measured {off[0]:g}, and its scale is {scale.low:g} to {scale.high:g}"
+    if (off > scale.high).any():
+        raise ConfigError(f"{said}: give shares of 1, or negated losses with ProfileScale('loss')")
+    warnings.warn(
+        f"{said}: declare another `scale`, such as readsim.ProfileScale(lowest=-1 / 3) where chance is "
+        "taken off",
+        stacklevel=4,
+    )

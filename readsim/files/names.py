@@ -50,7 +50,7 @@ def visible(text: str) -> str:
     )
 
 
-def shown(value: object) -> str:
+def shown_text(value: object) -> str:
     """A value as a message shows it: on one line, short, and no more than text."""
     plain = isinstance(value, str) and value.isascii() and value.isprintable()
     return (str(value) if plain else ascii(value))[:60]

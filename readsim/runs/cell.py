@@ -102,7 +102,7 @@ LONGEST = 180  # bytes of the first part of a name; file systems take 255, with 
 def file_name(allocator: str, task: str, budget: int, *more: str) -> str:
     """Name of a run log: `ALLOCATOR.TASK.BUDGET[.MORE].jsonl`, with anything odd replaced.
 
-    Small ASCII letters, digits, hyphens, dots; at most 180 bytes, a digest, and what is in `more`. A text that is not
+    Small ASCII letters, digits, hyphens, dots; at most 180 bytes, a digest, `more`. A text that is not
     such a name, or is reserved on Windows, gets its digest, so that no two texts share a file, wherever
     large and small letters are one.
     """

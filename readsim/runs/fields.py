@@ -12,7 +12,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError
-from readsim.files.names import name_fault, shown
+from readsim.files.names import name_fault, shown_text
 from readsim.runs.profile_scale import SCORES, ProfileScale
 
 MOST_TOKENS = 10**18
@@ -80,7 +80,7 @@ def take(row: Table, key: str) -> Any:
 
 
 def wrong_field(key: str, value: object, expected: str, where: str) -> RunLogError:
-    return RunLogError(f"{where}: {key} is {shown(value)}, expected {expected}")
+    return RunLogError(f"{where}: {key} is {shown_text(value)}, expected {expected}")
 
 
 def name_in(row: Table, key: str, where: str) -> str:
@@ -200,5 +200,7 @@ def shares_in(row: Table, key: str, length: int | None, where: str, *, none: boo
     total = float(out.sum())
     off = min(abs(total - 1.0), abs(total) if none else np.inf)
     if (out < 0).any() or not off <= TOLERANCE:
-        raise RunLogError(f"{where}: {key} is {shown(out.tolist())}, expected shares that sum to 1")
+        raise RunLogError(
+            f"{where}: {key} is {shown_text(out.tolist())}, expected shares that sum to 1"
+        )
     return out

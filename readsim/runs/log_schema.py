@@ -20,7 +20,7 @@ import numpy as np
 
 from readsim.errors import RunLogError, SchemaError, nearest
 from readsim.files.json_text import fault, without_doubles
-from readsim.files.names import shown
+from readsim.files.names import shown_text
 
 SCHEMA = 1
 ROW_KINDS = ("start", "step", "final")
@@ -185,18 +185,20 @@ def check_header(header: Row, where: str) -> Row:
     """`header` itself. Raises SchemaError if it is of a newer schema, RunLogError if it is none."""
     if header.get("kind") != "header":
         raise RunLogError(
-            f"{where}: kind is {shown(header.get('kind'))}, a log starts with its header"
+            f"{where}: kind is {shown_text(header.get('kind'))}, a log starts with its header"
         )
     schema = header.get("schema")
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise RunLogError(f"{where}: schema is {shown(schema)}, it must be an integer >= 1")
+        raise RunLogError(f"{where}: schema is {shown_text(schema)}, it must be an integer >= 1")
     if schema > SCHEMA:
         raise SchemaError(
-            f"{where}: the log has schema {shown(schema)}, this readsim reads up to {SCHEMA}: "
+            f"{where}: the log has schema {shown_text(schema)}, this readsim reads up to {SCHEMA}: "
             "use a newer readsim"
         )
     if strange := [key for key in header if key not in HEADER_FIELDS]:
-        raise RunLogError(f"{where}: the header has {shown(strange[0])}, which no readsim writes")
+        raise RunLogError(
+            f"{where}: the header has {shown_text(strange[0])}, which no readsim writes"
+        )
     if not isinstance(header.get("config"), dict) or not isinstance(header.get("seeds"), list):
         raise RunLogError(f"{where}: the header must have a config (object) and seeds (list)")
     return header
@@ -206,10 +208,10 @@ def _check_row(row: Row, where: str) -> Row:
     kind = row.get("kind")
     if kind not in ROW_KINDS:
         raise RunLogError(
-            f"{where}: kind is {shown(kind)}, it must be one of {', '.join(ROW_KINDS)}"
-            f"{nearest(shown(kind), ROW_KINDS)}"
+            f"{where}: kind is {shown_text(kind)}, it must be one of {', '.join(ROW_KINDS)}"
+            f"{nearest(shown_text(kind), ROW_KINDS)}"
         )
-    checked_seed(row.get("seed"), f"{where}: seed")
+    checked_row_seed(row.get("seed"), f"{where}: seed")
     return row
 
 
@@ -220,8 +222,8 @@ def checked_row(row: object, name: str) -> Row:
     return _check_row(plain(row, name), name)
 
 
-def checked_seed(value: object, name: str) -> int:
+def checked_row_seed(value: object, name: str) -> int:
     """A seed as a plain int. Raises RunLogError if it is no integer."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
-        raise RunLogError(f"{name} is {shown(value)}: it must be an integer")
+        raise RunLogError(f"{name} is {shown_text(value)}: it must be an integer")
     return int(value)

@@ -89,7 +89,7 @@ def test_a_file_that_a_setting_names_counts(mine: Path) -> None:
     names = ["mine:Follow+table=policy.zip"]
     cell = make_cells("gateway", budgets=[10**6], allocators=names, seeds=[0], steps=2)[0]
     run_cell(cell, mine / "a.jsonl")
-    code = dict(read_log(mine / "a.jsonl").header.extra["code"])
+    code = dict(read_log(mine / "a.jsonl").header.code)
     assert code.keys() == {"mine", "file table"}
     (mine / "policy.zip").write_bytes(b"two")
     with pytest.raises(RunLogError, match=r"code\.file table is '\w+' in the log"):

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from readsim.errors import ConfigError, ReadsimError
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.ids import Ids, as_ids
-from readsim_hf.teachers.lines import CutOffError, Lines, whole
+from readsim_hf.teachers.lines import CutOffError, Lines, whole_answer
 from readsim_hf.teachers.reply import (
     BadReplyError,
     Reply,
@@ -292,7 +292,7 @@ class Server:
                 with local.lines.line(settings.timeout_s) as line:
                     request.extensions = {**request.extensions, "trace": line.trace}
                     try:
-                        return whole(super().send(request, **options), local.most)
+                        return whole_answer(super().send(request, **options), local.most)
                     except Exception as error:
                         local.taken += type(error).__name__ not in _NOT_SENT
                         if local.lines.is_cut:

@@ -83,7 +83,7 @@ class Lines:
             one.cut()
 
 
-def whole(response: Any, most: int) -> Any:
+def whole_answer(response: Any, most: int) -> Any:
     """The response, of the HTTP library's kind and not read yet, with all of its body, as UTF-8.
 
     BadReplyError where it has more than `most` bytes, or is compressed: a few bytes could become any number.
@@ -112,7 +112,7 @@ def whole(response: Any, most: int) -> Any:
     return made
 
 
-def outcomes(
+def job_outcomes(
     jobs: Mapping[K, Callable[[], V]], threads: int, lines: Lines
 ) -> dict[K, V | BaseException]:
     """What each job gave or raised, by a few threads; after an error no other job begins.

@@ -22,7 +22,7 @@ from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.journal import Journal
 from readsim_hf.teachers.judging import FormatCheck, Judge, Judgement, Keep, Rejections
-from readsim_hf.teachers.lines import Lines, outcomes
+from readsim_hf.teachers.lines import Lines, job_outcomes
 from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.reply import Reply
@@ -228,7 +228,7 @@ class ServerTeacher(ReadsReplies):
         jobs = {key: partial(self._one, key, one) for key, one in new.items()}
         out: dict[bytes, Reply] = {}
         failed: NoReplyError | None = None
-        for key, made in outcomes(jobs, self.server.settings.concurrency, lines).items():
+        for key, made in job_outcomes(jobs, self.server.settings.concurrency, lines).items():
             if isinstance(made, NoReplyError):
                 self.counts.in_doubt += made.lost
                 failed = failed or made
