@@ -126,14 +126,14 @@ class ServerTeacher(ReadsReplies):
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
             some = [asked[row] for row in rows]
             made = self._replies(some, attempt)
-            read = [
-                self._judged(prompts[row], ids, reply)
+            heard: list[Heard] = []
+            records = [
+                self._record(prompts[row], ids, reply, heard)
                 for row, (_, ids), reply in zip(rows, some, made, strict=True)
             ]
             keys = [self._key(one, attempt) for one in some]
-            heard = [heard for _, heard in read]
             tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
-            return [record for record, _ in read]
+            return records
 
         return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
 
@@ -156,10 +156,14 @@ class ServerTeacher(ReadsReplies):
             "of its own replies only; use on_policy = 0"
         )
 
-    def _judged(
-        self, prompt: Prompt, asked: NDArray[np.int32], reply: Reply
-    ) -> tuple[TeacherRecord | None, Heard]:
-        """What the student trains on, None where the reply is rejected; and what was heard."""
+    def _record(
+        self,
+        prompt: Prompt,
+        asked: NDArray[np.int32],
+        reply: Reply,
+        heard: list[Heard] | None = None,
+    ) -> TeacherRecord | None:
+        """What the student trains on, None where it is rejected; what was heard is added to `heard`."""
         said = reply.whole
         if reply.ids is not None:
             said = whole_reply(self.text(reply.ids), self.reading.closing)
@@ -171,18 +175,23 @@ class ServerTeacher(ReadsReplies):
         if judged.reason is not None:
             self.rejections.add(prompt, judged.reason, said)
         first, end = (0, 0) if record is None else record.span
-        heard = Heard.of(
-            prompt,
-            self.signal,
-            judged,
-            teacher=self.fingerprint,
-            reply=said,
-            supervised="" if record is None else self.text(record.completion_ids[first:end]),
-            finish=reply.finish,
-            prompt_tokens=reply.prompt_tokens,
-            reply_tokens=reply.generated_tokens,
-        )
-        return record, heard
+        if heard is not None:
+            heard.append(
+                Heard.of(
+                    prompt,
+                    self.signal,
+                    judged,
+                    teacher=self.fingerprint,
+                    reply=said,
+                    supervised=""
+                    if record is None
+                    else self.text(record.completion_ids[first:end]),
+                    finish=reply.finish,
+                    prompt_tokens=reply.prompt_tokens,
+                    reply_tokens=reply.generated_tokens,
+                )
+            )
+        return record
 
     def _in_tokens(self, asked: NDArray[np.int32], said: str, reply: Reply) -> TeacherRecord | None:
         """A reply in the student's tokens; None where it cannot read it."""
