@@ -8,6 +8,7 @@ training, for probes, and for whoever serves the saved student.
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
 from datetime import date as Date
 from typing import Any
 
@@ -19,8 +20,17 @@ from readsim.files import read_text
 
 DATE = "2026-01-01"
 _MARKER = "What is 17 + 25?"
-# What `strftime_now` may be asked for; longer codes first, since they are replaced one after the other.
-_CODES = tuple("%-d %-m %A %a %B %b %d %m %Y %y %H %I %M %S %f %p %j %F %T %D %e".split())  # noqa: SIM905
+# What `strftime_now` may be asked for, without and with a flag: %d, %-d.
+_CODES = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZf%"
+_FLAGGED = "dmHIMSjyUWVuwekl"
+_CLOCK = (
+    "{% macro strftime_now(format) %}{% set days = DAYS %}"
+    "{% set ns = namespace(code='') %}{% for letter in format %}"
+    "{% if ns.code %}{% set ns.code = ns.code + letter %}"
+    "{% if letter != '-' %}{{ days.get(ns.code, ns.code) }}{% set ns.code = '' %}{% endif %}"
+    "{% elif letter == '%' %}{% set ns.code = letter %}"
+    "{% else %}{{ letter }}{% endif %}{% endfor %}{{ ns.code }}{% endmacro %}"
+)
 
 
 @dataclass(frozen=True)
@@ -129,9 +139,9 @@ def with_settings(template: str, settings: PromptSettings) -> str:
             f"{{% set messages = ([{message}] if messages[0]['role'] != 'system' else []) + messages %}}"
         )
     if "strftime_now" in template:
-        day = Date.fromisoformat(settings.date)
-        written = "".join(f".replace('{code}', '{day.strftime(code)}')" for code in _CODES)
-        head.append(f"{{% macro strftime_now(format) %}}{{{{ format{written} }}}}{{% endmacro %}}")
+        day = datetime.combine(Date.fromisoformat(settings.date), time(), UTC)
+        codes = [f"%{code}" for code in _CODES] + [f"%-{code}" for code in _FLAGGED]
+        head.append(_CLOCK.replace("DAYS", _literal({code: day.strftime(code) for code in codes})))
     return "".join(f"{line}\n" for line in head) + template  # Jinja drops a newline after a tag
 
 

@@ -140,6 +140,31 @@ def test_a_probe_stops_at_each_end_of_the_teacher(tmp_path: Path) -> None:
     assert lm.tok_decode([*lm.tok_encode("a b", False), *ends]) == "a b"
 
 
+def test_a_reply_ends_with_what_the_template_puts_behind_it() -> None:
+    """Also where neither the tokenizer nor the generation config names it, and text becomes a reply."""
+    from readsim_hf.teachers.encoding import end_ids, end_of, turn_end
+
+    wanted = {
+        "gemma-3": "<end_of_turn>",
+        "mistral": "</s>",
+    }  # this mistral's template tells no roles apart
+    for family, chat in FAMILIES.items():
+        tokenizer = chat_tokenizer(chat, instruct=True)
+        named = tokenizer.convert_tokens_to_ids(list(dict.fromkeys(chat.ends[2])))
+        end = tokenizer.convert_ids_to_tokens(end_of(tokenizer, named))
+        assert end == wanted.get(family, tokenizer.eos_token)
+    tokenizer = chat_tokenizer(FAMILIES["qwen-3"], instruct=False)
+    assert tokenizer.eos_token == "<|endoftext|>"
+    assert turn_end(tokenizer) is None
+    assert end_ids(None, tokenizer) == (tokenizer.eos_token_id,)
+    tokenizer.chat_template = FAMILIES[
+        "qwen-3"
+    ].template  # a chat format over a base model's end token
+    turn = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert turn_end(tokenizer) == turn
+    assert set(end_ids(None, tokenizer)) == {turn, tokenizer.eos_token_id}
+
+
 def test_decoded_text_is_never_cleaned(tmp_path: Path) -> None:
     from readsim_hf.probes.lm import ProbeLM, quiet
 
@@ -191,7 +216,7 @@ def test_a_template_written_another_day_is_the_same(
     assert "01 Jan 2026" in pair.tokenizer.decode(ids)
 
 
-CODES = "%A %a %B %b %-d %d %m %Y %y %H:%M:%S %F %D %e %p %j"
+CODES = "%A %a %B %b %-d %-m %d %m %Y %y %H:%M:%S %F %D %e %p %j %U %w %c %x %R %Z %%d 100%% %h"
 
 
 def test_the_day_is_written_as_python_writes_it() -> None:
@@ -201,7 +226,7 @@ def test_the_day_is_written_as_python_writes_it() -> None:
     tokenizer.chat_template = "{{ strftime_now('" + CODES + "') }} {{ messages[0].content }}"
     for day in ("2024-02-29", "2031-12-01"):
         made = fixed_tokenizer(tokenizer, PromptSettings(date=day), "x")
-        written = datetime.datetime.fromisoformat(day).strftime(CODES)
+        written = datetime.datetime.fromisoformat(f"{day}T00:00Z").strftime(CODES)
         assert chat_text(made, [{"role": "user", "content": "hi"}]) == f"{written} hi"
 
 
