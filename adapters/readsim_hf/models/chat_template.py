@@ -7,19 +7,23 @@ training, for probes, and for whoever serves the saved student.
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from datetime import date as Date
 from typing import Any
 
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
 from readsim.files import read_text
 
 DATE = "2026-01-01"
-_MARKER = "What is 17 + 25?"
+# A prompt with all that a template may drop or rewrite: lines, marks, markup, length.
+_MARKER = (
+    "What is 17 + 25?\n\n"
+    + "".join(f'{n}. it\'s "a" & <b> {{c}}\n    d: \\n é\n' for n in range(20))
+    + "e"
+)
 # What `strftime_now` may be asked for, without and with a flag: %d, %-d.
 _CODES = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZf%"
 _FLAGGED = "dmHIMSjyUWVuwekl"
@@ -85,14 +89,23 @@ def fixed_tokenizer(tokenizer: Tokenizer, settings: PromptSettings, source: str)
         return made
     made.chat_template = with_settings(template, settings)
     try:
-        shown = chat_text(made, [{"role": "user", "content": _MARKER}])
+        shown, again = (chat_text(made, [{"role": "user", "content": _MARKER}]) for _ in range(2))
     except ConfigError as error:
         raise ConfigError(f"{source!r}: {error}") from error
-    for text, what in ((_MARKER, "a prompt's text"), (settings.system_prompt, "system_prompt")):
-        if text is not None and text.strip() not in shown:
-            raise ConfigError(
-                f"the chat template of {source!r} leaves out {what}; give chat_template, a file, or 'none'"
-            )
+    fault = ""
+    if shown != again:
+        fault = "writes something else each time"
+    elif _MARKER not in shown:
+        fault = "leaves out a prompt's text, or changes it"
+    elif settings.system_prompt is not None and settings.system_prompt.strip() not in shown:
+        made.chat_template = with_settings(template, replace(settings, system_prompt=None))
+        if chat_text(made, [{"role": "user", "content": _MARKER}]) == shown:
+            fault = "leaves out system_prompt"
+        made.chat_template = with_settings(template, settings)  # it acts: SmolLM 3 reads /no_think
+    if fault:
+        raise ConfigError(
+            f"the chat template of {source!r} {fault}; give chat_template, a file, or 'none'"
+        )
     return made
 
 
@@ -122,8 +135,8 @@ def _template(tokenizer: Tokenizer, given: str | None, source: str) -> str | Non
         return str(tokenizer.get_chat_template())
     except ValueError as error:  # several with names, and no default among them
         raise ConfigError(
-            f"{source!r} has chat templates {', '.join(tokenizer.chat_template)} and no default one; give "
-            "chat_template, a file"
+            f"{source!r} has chat templates {', '.join(sorted(tokenizer.chat_template))} and no default one; "
+            "give chat_template, a file"
         ) from error
 
 
@@ -173,7 +186,7 @@ def chat_text(tokenizer: Tokenizer, messages: list[dict[str, str]], *, reply: bo
                 continue_final_message=not reply,
             )
         )
-    except (TemplateError, TypeError, ValueError) as error:
+    except Exception as error:  # a template is somebody's program: it can fail in any way
         roles = ", ".join(message["role"] for message in messages)
         raise ConfigError(
             f"the chat template refuses messages of {roles}: {error}; give chat_template, a file, or 'none'"

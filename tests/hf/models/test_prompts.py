@@ -262,7 +262,16 @@ def test_arguments_that_no_template_reads_are_refused(tmp_path: Path) -> None:
     [
         ("{{ raise_exception('only system') }}", "refuses messages of user: only system"),
         ("{{ messages[0].content[0].text }}", "leaves out a prompt's text"),
+        ("{{ messages[0].content[:99] }}", "leaves out a prompt's text, or changes it"),
+        ("{{ messages[0].content | e }}", "leaves out a prompt's text, or changes it"),
+        (
+            "{{ messages[0].content.split() | join(' ') }}",
+            "leaves out a prompt's text, or changes it",
+        ),
+        ("{{ range(99999) | random }}{{ messages[0].content }}", "writes something else each time"),
         ("{% if %}", "refuses messages of user"),
+        ("{{ range(10**9) }}", "refuses messages of user: Range too big"),
+        ("{{ 1 / 0 }}", "refuses messages of user: division by zero"),
         ({"a": "x", "b": "y"}, "has chat templates a, b and no default one"),
     ],
 )
@@ -273,6 +282,35 @@ def test_a_template_that_cannot_hold_a_prompt_is_refused(template: Any, message:
     tokenizer.chat_template = template
     with pytest.raises(ConfigError, match=message):
         fixed_tokenizer(tokenizer, PromptSettings(), "some/model")
+
+
+def test_a_system_prompt_may_act_without_being_written() -> None:
+    """SmolLM 3 takes /no_think out of its system message and thinks no more."""
+    from readsim_hf.models.chat_template import PromptSettings, chat_text, fixed_tokenizer
+
+    own = chat_tokenizer(FAMILIES["qwen-3"], instruct=True)
+    own.chat_template = (
+        "{% if messages[0].role == 'system' and '/no_think' in messages[0].content %}"
+        "{% set quiet = '<think>\n</think>\n' %}{% endif %}{{ messages[-1].content }}|{{ quiet }}"
+    )
+    made = fixed_tokenizer(own, PromptSettings(system_prompt="/no_think"), "x")
+    assert chat_text(made, [{"role": "user", "content": "hi"}]) == "hi|<think>\n</think>\n"
+    with pytest.raises(ConfigError, match="leaves out system_prompt"):
+        fixed_tokenizer(own, PromptSettings(system_prompt="Be brief."), "x")
+
+
+def test_a_student_whose_templates_have_names_takes_its_teachers(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    given = folders(tmp_path, "qwen-3")
+    tokenizer = AutoTokenizer.from_pretrained(given["student"])
+    tokenizer.chat_template = {"tool_use": "a", "rag": "b"}  # and no default
+    tokenizer.save_pretrained(given["student"])
+    from readsim_hf.models.pairs import load_pair
+
+    with pytest.warns(UserWarning, match="student.* takes its teacher's chat template"):
+        pair = load_pair(**given, teacher_precision="fp32")
+    assert pair.tokenizer.chat_template == pair.teacher_tokenizer.chat_template
 
 
 def test_a_template_of_tokens_that_the_student_lacks_is_refused(tmp_path: Path) -> None:
