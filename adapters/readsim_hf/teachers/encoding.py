@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Sequence
 
+from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.errors import ConfigError
 from readsim_hf.models.chat_template import chat_text
 from readsim_hf.prompts.thinking import SPECIAL, opened_by
 from readsim_hf.teachers.signals import Decode
+
+# What a chat template, which is somebody's program, fails with.
+_TEMPLATE_FAILS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RuntimeError)
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -90,7 +94,7 @@ def turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
     messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": said}]
     try:
         whole = str(tokenizer.apply_chat_template(messages, tokenize=False))
-    except Exception:  # a template is somebody's program: this one takes no replies
+    except _TEMPLATE_FAILS:  # it takes no replies
         return None
     behind = bare_ids(tokenizer, whole.rpartition(said)[2].lstrip())[:1]
     if (
