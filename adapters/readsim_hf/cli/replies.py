@@ -110,7 +110,7 @@ def _document(path: Path, kept: "Kept", some: list["Heard"], show: int) -> dict[
         "without_text": kept.without_text,
         "damaged": kept.damaged,
         "templates": _rows(some),
-        "examples": [{**asdict(h), "reason": h.reason, "right": h.right} for h in some[:show]],
+        "examples": [{**asdict(h), "kept": h.kept} for h in some[:show]],
     }
 
 

@@ -112,8 +112,8 @@ def end_of(tokenizer: PreTrainedTokenizerBase, ends: Sequence[int]) -> int:
     ConfigError where there is none.
     """
     turn = turn_end(tokenizer)
-    if turn in ends:
-        return int(turn)
+    if turn is not None and turn in ends:
+        return turn
     own = tokenizer.eos_token_id
     if isinstance(own, int) and (own in ends or not ends):
         return own
