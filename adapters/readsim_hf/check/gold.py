@@ -12,7 +12,7 @@ from readsim_hf.components import Components
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.base import AnyTeacher
-from readsim_hf.teachers.encoding import bare_ids, encode
+from readsim_hf.teachers.encoding import bare_ids, encode, end_of
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.teachers.router import Router
@@ -37,16 +37,11 @@ class _Gold:
 
     def _record(self, prompt: Prompt) -> TeacherRecord:
         teacher, tokenizer = self.teacher, self.teacher.tokenizer
-        said = as_ids([*bare_ids(tokenizer, said_to(teacher, prompt)), self.end])
+        end = end_of(tokenizer, teacher.ends)
+        said = as_ids([*bare_ids(tokenizer, said_to(teacher, prompt)), end])
         return TeacherRecord(
             prompt.capability, sent_by(teacher, prompt), said, teacher.span(said), None
         )
-
-    @property
-    def end(self) -> int:
-        """What ends a gold reply: the tokenizer's end token, where the teacher ends at it."""
-        own, ends = self.teacher.tokenizer.eos_token_id, self.teacher.ends
-        return int(own) if own in ends else ends[0]
 
 
 def said_to(teacher: AnyTeacher, prompt: Prompt) -> str:

@@ -7,11 +7,11 @@ training, for probes, and for whoever serves the saved student.
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
 from datetime import date as Date
 from typing import Any
 
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
@@ -19,9 +19,23 @@ from readsim.files import read_text
 from readsim_hf.models.template_limits import refuse_powers, rendered
 
 DATE = "2026-01-01"
-_MARKER = "What is 17 + 25?"
-# What `strftime_now` may be asked for; longer codes first, since they are replaced one after the other.
-_CODES = tuple("%-d %-m %A %a %B %b %d %m %Y %y %H %I %M %S %f %p %j %F %T %D %e".split())  # noqa: SIM905
+# A prompt with all that a template may drop or rewrite: lines, marks, markup, length.
+_MARKER = (
+    "What is 17 + 25?\n\n"
+    + "".join(f'{n}. it\'s "a" & <b> {{c}}\n    d: \\n é\n' for n in range(20))
+    + "e"
+)
+# What `strftime_now` may be asked for, without and with a flag: %d, %-d.
+_CODES = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZf%"
+_FLAGGED = "dmHIMSjyUWVuwekl"
+_CLOCK = (
+    "{% macro strftime_now(format) %}{% set days = DAYS %}"
+    "{% set ns = namespace(code='') %}{% for letter in format %}"
+    "{% if ns.code %}{% set ns.code = ns.code + letter %}"
+    "{% if letter != '-' %}{{ days.get(ns.code, ns.code) }}{% set ns.code = '' %}{% endif %}"
+    "{% elif letter == '%' %}{% set ns.code = letter %}"
+    "{% else %}{{ letter }}{% endif %}{% endfor %}{{ ns.code }}{% endmacro %}"
+)
 
 
 @dataclass(frozen=True)
@@ -82,14 +96,23 @@ def fixed_tokenizer(tokenizer: Tokenizer, settings: PromptSettings, source: str)
             f"the chat template of {source!r}: {error}; give chat_template, a file, or 'none'"
         ) from error
     try:
-        shown = chat_text(made, [{"role": "user", "content": _MARKER}])
+        shown, again = (chat_text(made, [{"role": "user", "content": _MARKER}]) for _ in range(2))
     except ConfigError as error:
         raise ConfigError(f"{source!r}: {error}") from error
-    for text, what in ((_MARKER, "a prompt's text"), (settings.system_prompt, "system_prompt")):
-        if text is not None and text.strip() not in shown:
-            raise ConfigError(
-                f"the chat template of {source!r} leaves out {what}; give chat_template, a file, or 'none'"
-            )
+    fault = ""
+    if shown != again:
+        fault = "writes something else each time"
+    elif _MARKER not in shown:
+        fault = "leaves out a prompt's text, or changes it"
+    elif settings.system_prompt is not None and settings.system_prompt.strip() not in shown:
+        made.chat_template = with_settings(template, replace(settings, system_prompt=None))
+        if chat_text(made, [{"role": "user", "content": _MARKER}]) == shown:
+            fault = "leaves out system_prompt"
+        made.chat_template = with_settings(template, settings)  # it acts: SmolLM 3 reads /no_think
+    if fault:
+        raise ConfigError(
+            f"the chat template of {source!r} {fault}; give chat_template, a file, or 'none'"
+        )
     return made
 
 
@@ -119,8 +142,8 @@ def _template(tokenizer: Tokenizer, given: str | None, source: str) -> str | Non
         return str(tokenizer.get_chat_template())
     except ValueError as error:  # several with names, and no default among them
         raise ConfigError(
-            f"{source!r} has chat templates {', '.join(tokenizer.chat_template)} and no default one; give "
-            "chat_template, a file"
+            f"{source!r} has chat templates {', '.join(sorted(tokenizer.chat_template))} and no default one; "
+            "give chat_template, a file"
         ) from error
 
 
@@ -136,9 +159,9 @@ def with_settings(template: str, settings: PromptSettings) -> str:
             f"{{% set messages = ([{message}] if messages[0]['role'] != 'system' else []) + messages %}}"
         )
     if "strftime_now" in template:
-        day = Date.fromisoformat(settings.date)
-        written = "".join(f".replace('{code}', '{day.strftime(code)}')" for code in _CODES)
-        head.append(f"{{% macro strftime_now(format) %}}{{{{ format{written} }}}}{{% endmacro %}}")
+        day = datetime.combine(Date.fromisoformat(settings.date), time(), UTC)
+        codes = [f"%{code}" for code in _CODES] + [f"%-{code}" for code in _FLAGGED]
+        head.append(_CLOCK.replace("DAYS", _literal({code: day.strftime(code) for code in codes})))
     return "".join(f"{line}\n" for line in head) + template  # Jinja drops a newline after a tag
 
 
@@ -172,7 +195,7 @@ def chat_text(tokenizer: Tokenizer, messages: list[dict[str, str]], *, reply: bo
                 )
             )
         )
-    except (TemplateError, TypeError, ValueError) as error:
+    except Exception as error:  # a template is somebody's program: it can fail in any way
         roles = ", ".join(message["role"] for message in messages)
         raise ConfigError(
             f"the chat template refuses messages of {roles}: {error}; give chat_template, a file, or 'none'"

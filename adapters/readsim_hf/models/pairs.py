@@ -223,7 +223,9 @@ def load_student(
 
 def _differences(own: Tokenizer, teacher: Tokenizer, prompts: PromptSettings) -> list[str]:
     """In words, what stands around a prompt of the teacher and not around one of the student."""
-    template = None if own.chat_template is None else own.get_chat_template()
+    template = own.chat_template
+    if isinstance(template, Mapping):  # several with names
+        template = template.get("default", "")
     if template is not None and prompts.chat_template is None:
         template = with_settings(str(template), prompts)
     found = []

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCrite
 from readsim.errors import ConfigError
 from readsim_hf.models.chat_template import chat_text
 from readsim_hf.models.tokens import stated_length
-from readsim_hf.prompts.thinking import opened_by, said_from, whole_reply
+from readsim_hf.prompts.thinking import continuing, opened_by, said_from, whole_reply
 from readsim_hf.teachers.decoding import left_padded
 from readsim_hf.teachers.encoding import bare_ids, decoder, end_ids, ids_of
 from readsim_hf.teachers.inference import reads_padding
@@ -24,8 +24,11 @@ from readsim_hf.teachers.inference import reads_padding
 class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
     """A model in memory. `tokens`: prompt and generated or scored tokens so far.
 
-    Text becomes ids, and ids text, as in training (`readsim_hf.teachers.encoding`). What is scored of a
-    reply stands behind its thoughts: of one whose thoughts do not end, nothing.
+    Text becomes ids, and ids text, as in training (`readsim_hf.teachers.encoding`): inside a chat template
+    an item is one user message, what describes its benchmark included, so that the same system message
+    stands before it as in training; a choice is scored behind the ids of the whole prompt, and behind
+    thoughts that the prompt opens. What is scored of a reply stands behind its thoughts: of one whose
+    thoughts do not end, nothing.
 
     A token count belongs to the item: it is the same in every batch. With `truncate` a prompt that
     is too long loses its left end, as lm-eval does; otherwise it is a ConfigError. `context` is the
@@ -87,7 +90,16 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        return chat_text(self.tokenizer, chat_history, reply=add_generation_prompt)
+        return chat_text(self.tokenizer, _described(chat_history), reply=add_generation_prompt)
+
+    def _encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
+        if self.tokenizer.chat_template is None:
+            pair: tuple[list[int], list[int]] = super()._encode_pair(context, continuation)
+            return pair
+        close = opened_by(context)
+        thoughts = "" if close is None else continuing("", close, keep=False)
+        before = ids_of(self.tokenizer, context) + bare_ids(self.tokenizer, thoughts)
+        return before, bare_ids(self.tokenizer, continuation)
 
     def tok_encode(
         self,
@@ -177,6 +189,17 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
                 f"{self.max_length} it can read; use shorter items, fewer new tokens, or "
                 "probes.truncate = true"
             )
+
+
+def _described(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Messages with a benchmark's description, which lm-eval makes the system's, before the first text."""
+    if messages[0]["role"] != "system" or len(messages) == 1:
+        return messages
+    description, first, *others = messages
+    return [
+        {**first, "content": f"{description['content'].rstrip()}\n\n{first['content']}"},
+        *others,
+    ]
 
 
 class _Rows:

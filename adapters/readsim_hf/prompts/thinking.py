@@ -74,7 +74,8 @@ def _parts(reply: str) -> tuple[str, int]:
     for open_, close, sure in _PAIRS:
         first, last = reply.find(open_), reply.rfind(close)
         begun = first >= 0 and (sure or not reply[:first].strip())
-        if last > first and (begun or first < 0):
+        opened = reply.rfind(open_) if begun else first
+        if last > opened and (begun or first < 0):
             start = last + len(close)
             start += len(reply[start:]) - len(reply[start:].lstrip())
             inner = reply[first + len(open_) : last] if begun else reply[:last]

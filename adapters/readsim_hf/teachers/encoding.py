@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Sequence
 
+from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.errors import ConfigError
 from readsim_hf.models.chat_template import chat_text
 from readsim_hf.prompts.thinking import SPECIAL, opened_by
 from readsim_hf.teachers.signals import Decode
+
+# What a chat template, which is somebody's program, fails with.
+_TEMPLATE_FAILS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RuntimeError)
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -81,11 +85,35 @@ def closing_mark(tokenizer: PreTrainedTokenizerBase) -> str | None:
     return None if tokenizer.chat_template is None else opened_by(wrapped(tokenizer, "a"))
 
 
-def end_of(tokenizer: PreTrainedTokenizerBase, ends: Sequence[int]) -> int:
-    """What is put behind a reply in these tokens: the tokenizer's end token, or the first of `ends`.
+def turn_end(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The special token that the chat template puts behind a reply (Gemma's `<end_of_turn>`, whose end token
+    is `<eos>`); None where it puts none there."""
+    if tokenizer.chat_template is None:
+        return None
+    said = "What is 17 + 25?"
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": said}]
+    try:
+        whole = str(tokenizer.apply_chat_template(messages, tokenize=False))
+    except _TEMPLATE_FAILS:  # it takes no replies
+        return None
+    behind = bare_ids(tokenizer, whole.rpartition(said)[2].lstrip())[:1]
+    if (
+        said not in whole or behind == encode(tokenizer, "a")[-1:]
+    ):  # it tells no replies from prompts
+        return None
+    token = tokenizer.added_tokens_decoder.get(behind[0]) if behind else None
+    return behind[0] if token is not None and token.special else None
 
-    ConfigError where there is neither.
+
+def end_of(tokenizer: PreTrainedTokenizerBase, ends: Sequence[int]) -> int:
+    """What is put behind a reply in these tokens, of `ends` where there are any: what the chat template puts
+    there, the tokenizer's end token, or the first of `ends`.
+
+    ConfigError where there is none.
     """
+    turn = turn_end(tokenizer)
+    if turn is not None and turn in ends:
+        return turn
     own = tokenizer.eos_token_id
     if isinstance(own, int) and (own in ends or not ends):
         return own
@@ -97,13 +125,15 @@ def end_of(tokenizer: PreTrainedTokenizerBase, ends: Sequence[int]) -> int:
 def end_ids(
     model: PreTrainedModel | GenerationConfig | None, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[int, ...]:
-    """All ids that end a reply: the generation config's and the tokenizer's, in ascending order.
+    """All ids that end a reply, in ascending order: the generation config's, the tokenizer's, and what the
+    chat template puts behind a reply.
 
     ConfigError where there is none.
     """
     config = model.generation_config if isinstance(model, PreTrainedModel) else model
     found: set[int] = set()
-    for value in (getattr(config, "eos_token_id", None), tokenizer.eos_token_id):
+    named = getattr(config, "eos_token_id", None)
+    for value in (named, tokenizer.eos_token_id, turn_end(tokenizer)):
         if value is not None:
             found.update([value] if isinstance(value, int) else value)
     if not found:

@@ -140,6 +140,31 @@ def test_a_probe_stops_at_each_end_of_the_teacher(tmp_path: Path) -> None:
     assert lm.tok_decode([*lm.tok_encode("a b", False), *ends]) == "a b"
 
 
+def test_a_reply_ends_with_what_the_template_puts_behind_it() -> None:
+    """Also where neither the tokenizer nor the generation config names it, and text becomes a reply."""
+    from readsim_hf.teachers.encoding import end_ids, end_of, turn_end
+
+    wanted = {
+        "gemma-3": "<end_of_turn>",
+        "mistral": "</s>",
+    }  # this mistral's template tells no roles apart
+    for family, chat in FAMILIES.items():
+        tokenizer = chat_tokenizer(chat, instruct=True)
+        named = tokenizer.convert_tokens_to_ids(list(dict.fromkeys(chat.ends[2])))
+        end = tokenizer.convert_ids_to_tokens(end_of(tokenizer, named))
+        assert end == wanted.get(family, tokenizer.eos_token)
+    tokenizer = chat_tokenizer(FAMILIES["qwen-3"], instruct=False)
+    assert tokenizer.eos_token == "<|endoftext|>"
+    assert turn_end(tokenizer) is None
+    assert end_ids(None, tokenizer) == (tokenizer.eos_token_id,)
+    tokenizer.chat_template = FAMILIES[
+        "qwen-3"
+    ].template  # a chat format over a base model's end token
+    turn = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert turn_end(tokenizer) == turn
+    assert set(end_ids(None, tokenizer)) == {turn, tokenizer.eos_token_id}
+
+
 def test_decoded_text_is_never_cleaned(tmp_path: Path) -> None:
     from readsim_hf.probes.lm import ProbeLM, quiet
 
@@ -191,7 +216,7 @@ def test_a_template_written_another_day_is_the_same(
     assert "01 Jan 2026" in pair.tokenizer.decode(ids)
 
 
-CODES = "%A %a %B %b %-d %d %m %Y %y %H:%M:%S %F %D %e %p %j"
+CODES = "%A %a %B %b %-d %-m %d %m %Y %y %H:%M:%S %F %D %e %p %j %U %w %c %x %R %Z %%d 100%% %h"
 
 
 def test_the_day_is_written_as_python_writes_it() -> None:
@@ -201,7 +226,7 @@ def test_the_day_is_written_as_python_writes_it() -> None:
     tokenizer.chat_template = "{{ strftime_now('" + CODES + "') }} {{ messages[0].content }}"
     for day in ("2024-02-29", "2031-12-01"):
         made = fixed_tokenizer(tokenizer, PromptSettings(date=day), "x")
-        written = datetime.datetime.fromisoformat(day).strftime(CODES)
+        written = datetime.datetime.fromisoformat(f"{day}T00:00Z").strftime(CODES)
         assert chat_text(made, [{"role": "user", "content": "hi"}]) == f"{written} hi"
 
 
@@ -237,7 +262,16 @@ def test_arguments_that_no_template_reads_are_refused(tmp_path: Path) -> None:
     [
         ("{{ raise_exception('only system') }}", "refuses messages of user: only system"),
         ("{{ messages[0].content[0].text }}", "leaves out a prompt's text"),
+        ("{{ messages[0].content[:99] }}", "leaves out a prompt's text, or changes it"),
+        ("{{ messages[0].content | e }}", "leaves out a prompt's text, or changes it"),
+        (
+            "{{ messages[0].content.split() | join(' ') }}",
+            "leaves out a prompt's text, or changes it",
+        ),
+        ("{{ range(99999) | random }}{{ messages[0].content }}", "writes something else each time"),
         ("{% if %}", "refuses messages of user"),
+        ("{{ range(10**9) }}", "refuses messages of user: Range too big"),
+        ("{{ 1 / 0 }}", "refuses messages of user: division by zero"),
         ({"a": "x", "b": "y"}, "has chat templates a, b and no default one"),
     ],
 )
@@ -248,6 +282,35 @@ def test_a_template_that_cannot_hold_a_prompt_is_refused(template: Any, message:
     tokenizer.chat_template = template
     with pytest.raises(ConfigError, match=message):
         fixed_tokenizer(tokenizer, PromptSettings(), "some/model")
+
+
+def test_a_system_prompt_may_act_without_being_written() -> None:
+    """SmolLM 3 takes /no_think out of its system message and thinks no more."""
+    from readsim_hf.models.chat_template import PromptSettings, chat_text, fixed_tokenizer
+
+    own = chat_tokenizer(FAMILIES["qwen-3"], instruct=True)
+    own.chat_template = (
+        "{% if messages[0].role == 'system' and '/no_think' in messages[0].content %}"
+        "{% set quiet = '<think>\n</think>\n' %}{% endif %}{{ messages[-1].content }}|{{ quiet }}"
+    )
+    made = fixed_tokenizer(own, PromptSettings(system_prompt="/no_think"), "x")
+    assert chat_text(made, [{"role": "user", "content": "hi"}]) == "hi|<think>\n</think>\n"
+    with pytest.raises(ConfigError, match="leaves out system_prompt"):
+        fixed_tokenizer(own, PromptSettings(system_prompt="Be brief."), "x")
+
+
+def test_a_student_whose_templates_have_names_takes_its_teachers(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    given = folders(tmp_path, "qwen-3")
+    tokenizer = AutoTokenizer.from_pretrained(given["student"])
+    tokenizer.chat_template = {"tool_use": "a", "rag": "b"}  # and no default
+    tokenizer.save_pretrained(given["student"])
+    from readsim_hf.models.pairs import load_pair
+
+    with pytest.warns(UserWarning, match="student.* takes its teacher's chat template"):
+        pair = load_pair(**given, teacher_precision="fp32")
+    assert pair.tokenizer.chat_template == pair.teacher_tokenizer.chat_template
 
 
 def test_a_template_of_tokens_that_the_student_lacks_is_refused(tmp_path: Path) -> None:

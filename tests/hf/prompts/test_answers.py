@@ -35,6 +35,11 @@ RIGHT = [
     "The answer is C.",
     "The answer is: **C**",
     "The correct answer is option C, because A is wrong.",
+    "Answer: (c) Bern",
+    "Answer: C - Bern",
+    "Answer: C because it is the capital",
+    "Answer: {C}",
+    "Answer: C\n\nA is wrong: Rome is in Italy.",
     "**Answer:** C",
     "**Answer**: **C**",
     "Answer: (C) Bern",
@@ -60,6 +65,8 @@ WRONG = [
     "<think>C</think>",
     "<think>\nAnswer: C\n",
     "Answer: A, not C",
+    "Answer: (c) or (d)",
+    "<think>A</think>Answer: C<think>or D",
     "cat",
     "",
 ]
@@ -102,6 +109,71 @@ def test_numbers_in_latex(gold: str, reply: str) -> None:
     answer = PROSE.final_answer(reply)
     assert check(asked("number", answer=gold), answer)
     assert not check(asked("number", answer="5"), answer)
+
+
+@pytest.mark.parametrize(
+    ("gold", "reply"),
+    [
+        ("42", "Answer: 42\n\nLet me know if you have 3 more questions!"),
+        ("42", "**Answer:** $42$ apples\n\n(I used 2 steps.)"),
+        ("42", "Answer: 42, not 41"),
+        ("42", "There are 17.\n\nWith 25 more there are 42"),
+        ("42", "答案是42。"),
+        ("42", "答えは42です"),
+        ("1250", "1'250"),
+        ("1250", "1\u202f250 €"),
+        ("7/2", "3,5"),
+        ("7/2", "3 1/2"),
+        ("7/2", "3½"),
+        ("3/4", "¾"),
+        ("3/4", "3 / 4"),
+        ("-3", "\u20133"),
+        ("-3", "minus 3"),
+    ],
+)
+def test_numbers_as_people_write_them(gold: str, reply: str) -> None:
+    answer = PROSE.final_answer(reply)
+    assert check(asked("number", answer=gold), answer)
+    assert not check(asked("number", answer="5"), answer)
+
+
+@pytest.mark.parametrize(
+    ("gold", "reply"),
+    [
+        ("42", "It is not 42"),
+        ("42", "It isn't 42."),
+        ("1/2", "3 1/2"),
+        ("250", "1'250"),
+        ("0", "42,0"),
+        ("42", "<think>a</think>Answer: 42<think>or 43"),
+        ("42", "Answer: 41\n\nSome say 42."),
+    ],
+)
+def test_wrong_numbers(gold: str, reply: str) -> None:
+    assert not check(asked("number", answer=gold), PROSE.final_answer(reply))
+
+
+def test_what_is_denied_is_no_label() -> None:
+    asks = asked("label", answer="possible", labels=["possible", "impossible"])
+    assert not check(asks, "It is not possible.")
+    assert not check(asks, "That can't be possible")
+    assert check(asks, "It is possible, not impossible.")
+    assert check(asked("label", answer="not sure", labels=["not sure", "sure"]), "not sure")
+
+
+def test_a_json_key_that_is_there_twice_has_no_value() -> None:
+    asks = asked("json_equal", answer='{"a": 1}')
+    assert check(asks, '~~~json\n{"a": 1}\n~~~')
+    assert not check(asks, '{"a": 2, "a": 1}')
+    assert not format_ok(asks, '{"a": 2, "a": 1}')
+
+
+@pytest.mark.parametrize(
+    "reply", [r"\boxed{\text{a}, \text{b}, \text{c}}", "(a, b, c)", "a → b -> c"]
+)
+def test_lists_as_people_write_them(reply: str) -> None:
+    assert check(asked("list_equal", answer="a, b, c"), PROSE.final_answer(reply))
+    assert not check(asked("list_equal", answer="b, a, c"), PROSE.final_answer(reply))
 
 
 def test_texts_and_lists_in_a_box() -> None:
