@@ -12,6 +12,7 @@ from datetime import UTC, datetime, time
 from datetime import date as Date
 from typing import Any
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError

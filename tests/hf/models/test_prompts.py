@@ -270,8 +270,8 @@ def test_arguments_that_no_template_reads_are_refused(tmp_path: Path) -> None:
         ),
         ("{{ range(99999) | random }}{{ messages[0].content }}", "writes something else each time"),
         ("{% if %}", "refuses messages of user"),
-        ("{{ range(10**9) }}", "refuses messages of user: Range too big"),
-        ("{{ 1 / 0 }}", "refuses messages of user: division by zero"),
+        ("{{ range(1000000000) }}", "refuses messages of user: .*Range too big"),
+        ("{{ 1 / 0 }}", "refuses messages of user: .*division by zero"),
         ({"a": "x", "b": "y"}, "has chat templates a, b and no default one"),
     ],
 )
