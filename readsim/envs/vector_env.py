@@ -20,12 +20,14 @@ from readsim.envs.reward import RewardConfig
 from readsim.envs.run_rules import RunRules
 from readsim.envs.simplex import as_allocation
 from readsim.envs.vector_info import split_ended, spread_info, with_masks
-from readsim.errors import AllocationError, ConfigError, unknown
+from readsim.errors import AllocationError, ConfigError, shown, unknown
 from readsim.simulator import Simulator
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.catalogue import AnyWorld, load_world
 from readsim.worlds.task import AnyTask
 from readsim.worlds.validation import check_budget
+
+MOST_ENVS = 1_000_000
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -69,8 +71,9 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
     ) -> None:
         if backend is not None:
             raise ConfigError("backend: one run at a time, with gymnasium.make instead of make_vec")
-        if num_envs < 1:
-            raise ConfigError(f"num_envs = {num_envs!r}: at least 1")
+        whole = isinstance(num_envs, int | np.integer) and not isinstance(num_envs, bool)
+        if not whole or not 1 <= num_envs <= MOST_ENVS:
+            raise ConfigError(f"num_envs = {shown(num_envs)}: a whole number from 1 to {MOST_ENVS}")
         if max_episode_steps is not None and max_episode_steps < 1:
             raise ConfigError(f"max_episode_steps = {max_episode_steps!r}: at least 1, or None")
         if render_mode is not None:

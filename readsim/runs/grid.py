@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
-from readsim.errors import ConfigError, RunLogError
+from readsim.errors import ConfigError, RunLogError, shown
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, task_name
 from readsim.runs.identity import allocator_name, code_of_allocator
 from readsim.runs.one import run_one
 from readsim.runs.parallel import in_order
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds import World, load_world
-from readsim.worlds.task import AnyTask, parse_task
+from readsim.worlds.task import AnyTask, Task, parse_task
 from readsim.worlds.validation import check_budget
 
 
@@ -87,6 +87,11 @@ def make_cells(
     loaded = load_world(world)
     chosen: tuple[AnyTask, ...] = loaded.task_names
     if tasks is not None:  # a listed task's name may hold any character
+        for task in tasks:
+            if not isinstance(task, str | Mapping | Task):
+                raise ConfigError(
+                    f"tasks: {shown(task)} is no task; accepted: names, {{capability: weight}}, Task"
+                )
         named = [t if not isinstance(t, str) or t in loaded.tasks else parse_task(t) for t in tasks]
         chosen = tuple(named)
     amounts = [parse_tokens(budget) for budget in budgets]

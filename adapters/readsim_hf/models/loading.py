@@ -83,13 +83,17 @@ def check_device_map(device_map: DeviceMap) -> None:
 
 @contextmanager
 def no_progress_bars() -> Iterator[None]:
-    """Transformers draws no bars inside the block."""
+    """Transformers draws no bars inside the block, and does not tell how it would share a model out."""
     log: Any = transformers.utils.logging
     shown = log.is_progress_bar_enabled()
+    sharing = logging.getLogger("transformers.distributed.tensor_parallel")
+    level = sharing.level
     log.disable_progress_bar()
+    sharing.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        sharing.setLevel(level)
         if shown:
             log.enable_progress_bar()
 
