@@ -212,7 +212,7 @@ def test_what_arrays_and_tables_bring_along() -> None:
     ("changed", "words"),
     [
         ({"worlds": []}, "at least one"),
-        ({"seeds": [-1]}, "whole numbers >= 0"),
+        ({"seeds": [-1]}, "a whole number >= 0"),
         ({"seeds": True}, "a number of seeds"),
         ({"allocators": [Held]}, "a class; give an instance"),
         ({"allocators": [None]}, "expected a name or a readsim.Allocator"),

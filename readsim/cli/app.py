@@ -68,6 +68,7 @@ def _main() -> None:
             if ended.code:
                 raise
         check_output()
+        sys.exit(0)
     except ReadsimError as error:
         _show(error, str(error))
         sys.exit(2)

@@ -102,7 +102,8 @@ def test_a_card_of_the_users_is_read_and_one_with_a_test_item_refused(tmp_path: 
     path.write_text(lines)
     quick = {"card": str(path), "steps": 2, "mixtures": 1, "wordings": 1, "members": 1}
     backend = small()
-    config = RunConfig.of({"budget": 120, "steps": 2, "pool_runs": 2, "identifier": quick})
+    run = {"budget": 120, "steps": 2, "pool_runs": 2, "identify": True}
+    config = RunConfig.of({**run, "identifier": quick})
     env = DistillEnv(backend=backend, task={"math": 0.8, "general": 0.2}, steps=2)
     task, found = identify(config, env, tmp_path / "bench")
     assert found.source == "uniform"

@@ -70,7 +70,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("learning_rate", 0.0, 1e3),
+            ("learning_rate", 0.0, 1e9),
             ("warmup", 0.0, 0.99),
             ("weight_decay", 0.0, 1e6),
             ("beta2", 0.0, 0.9999999),

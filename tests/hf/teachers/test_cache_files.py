@@ -85,9 +85,9 @@ def test_damaged_pages_are_an_error(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[4096:] = b"\x55" * (len(data) - 4096)
     path.write_bytes(data)
-    with pytest.raises(RunLogError, match="delete it"):
+    with pytest.raises(RunLogError, match="--salvage NEW"):
         cache.get_many([key(3)])
-    with pytest.raises(RunLogError, match="delete it"):
+    with pytest.raises(RunLogError, match="--salvage NEW"):
         cache.put_many({key(3): record(3)})
 
 
