@@ -25,7 +25,8 @@ from tests.support.strategies import few, worlds
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAME = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), max_size=12)
-POSITIVE = st.floats(1e-300, 1e9)
+POSITIVE = st.floats(1e-300, 1e300)
+WEIGHT = st.floats(1e-300, 1e9)
 
 
 def fields_of(world: World) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def full_worlds(draw: st.DrawFn) -> World:
     if k > 1:
         changes["hidden"] = draw(st.sampled_from([(), changes["capabilities"][:1]]))
         names = [c for c in changes["capabilities"] if c not in changes["hidden"]]
-        spec: dict[str, Any] = {"requirement": {names[0]: draw(POSITIVE), names[-1]: 2}}
+        spec: dict[str, Any] = {"requirement": {names[0]: draw(WEIGHT), names[-1]: 2}}
         if draw(st.booleans()):
             spec["weights"] = {changes["capabilities"][0]: 1.0, names[-1]: 0.5}
             spec["utility"] = draw(st.sampled_from(["linear", "capped:-0.25"]))
