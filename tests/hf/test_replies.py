@@ -81,6 +81,19 @@ def test_replies_of_a_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert {e["prompt"] for e in found["examples"]} == {p.text for p in asked}
 
 
+def test_what_a_server_says_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither markup nor what commands a terminal, in the table or in an example."""
+    from rich.console import Console
+
+    from readsim_hf.cli.replies import _text
+
+    assert Console().render_str(_text("[red]stop\x1b[2J")).plain == "[red]stop\\x1b[2J"
+    local("t.sqlite")
+    code, out, _ = call(capsys, "replies", "t.sqlite", "--show", "99")
+    assert code == 0
+    assert "\x1b" not in out
+
+
 def test_an_older_file_gets_its_text_when_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     teacher, prompts, _ = local("t.sqlite")
     with sqlite3.connect("t.sqlite") as connection:

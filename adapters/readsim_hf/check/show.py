@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from readsim.files.names import visible
 from readsim.token_counts import show_tokens
 from readsim_hf.check.answers import Answers
 from readsim_hf.check.preflight import FreeCheck, PaidCheck
@@ -23,8 +24,8 @@ _NEAR = (
 
 
 def say_line(console: Console, line: str) -> None:
-    """A line as it is."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    """A line as it is, but for characters that would command the terminal."""
+    console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def show_short(console: Console, free: FreeCheck) -> None:

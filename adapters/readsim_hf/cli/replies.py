@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from readsim.errors import ConfigError, ReadsimError, unknown
+from readsim.files.names import visible
 from readsim_hf.cli.options import Text, need_extra
 
 if TYPE_CHECKING:
@@ -128,9 +130,14 @@ def _document(path: Path, kept: "Kept", some: list["Heard"], show: int) -> dict[
     }
 
 
+def _text(cell: str) -> str:
+    """A cell as it is written: neither markup nor what commands a terminal."""
+    return escape(visible(cell))
+
+
 def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show: int) -> None:
     def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
 
     names = ("capability", "template", "replies", "ended", "rejected", "right")
     counted = ("prompt tokens", "reply tokens")
@@ -138,8 +145,8 @@ def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show
     whole = {"capability": "all", "template": "", **_sums(some)}
     for row in (*_rows(some), whole):
         table.add_row(
-            *(row["capability"], row["template"], str(row["replies"])),
-            *(_counted(row["finish"]), _counted(row["rejected"]) or "0"),
+            *map(_text, (row["capability"], row["template"], str(row["replies"]))),
+            *map(_text, (_counted(row["finish"]), _counted(row["rejected"]) or "0")),
             f"{row['right']} of {row['judged']}" if row["judged"] else "",
             *(str(row["prompt_tokens"]), str(row["reply_tokens"])),
         )

@@ -41,7 +41,6 @@ class Reply:
     model     as the server names it
     ids, top  the reply's tokens and the largest log-probabilities at each, where they were asked for
     reasoning   thoughts that came beside the text
-    asked     what it replies to, where that was kept
     """
 
     text: str
@@ -52,7 +51,6 @@ class Reply:
     ids: NDArray[np.int32] | None = None
     top: Soft | None = None
     reasoning: str = ""
-    asked: str = ""
 
     @property
     def end(self) -> End:
@@ -163,9 +161,8 @@ def reply_to_bytes(reply: Reply) -> bytes:
         "usage": [reply.prompt_tokens, reply.generated_tokens],
         "model": reply.model,
     }
-    for name in ("reasoning", "asked"):
-        if value := getattr(reply, name):
-            facts[name] = value
+    if reply.reasoning:
+        facts["reasoning"] = reply.reasoning
     tensors: dict[str, NDArray[Any]] = {
         "facts": np.frombuffer(json.dumps(facts).encode(), np.uint8)
     }
@@ -182,9 +179,8 @@ def reply_from_bytes(data: bytes) -> Reply:
     if "ids" in tensors:
         ids, top = tensors["ids"], Soft("topk", tensors["top_ids"], tensors["top_logp"])
     prompt, generated = facts["usage"]
-    more = {name: facts.get(name, "") for name in ("reasoning", "asked")}
     said = facts["text"], facts["finish"], prompt, generated, facts["model"]
-    return Reply(*said, ids, top, **more)
+    return Reply(*said, ids, top, facts.get("reasoning", ""))
 
 
 def _choice(body: str) -> tuple[dict[str, Any], dict[str, Any], str]:

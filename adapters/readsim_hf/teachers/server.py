@@ -1,7 +1,6 @@
 """A teacher behind an OpenAI-compatible server: each reply is kept the moment it arrives."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -273,7 +272,6 @@ class ServerTeacher(ReadsReplies):
             if self._journal is not None:
                 self._journal.fail(key, error.lost if isinstance(error, NoReplyError) else lost)
             raise
-        reply = replace(reply, asked=text)
         if self._journal is not None:
             self._journal.keep(key, reply, lost)
         return reply, lost
