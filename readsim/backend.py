@@ -218,6 +218,16 @@ class OffersSamples(Protocol):
 
 
 @runtime_checkable
+class OffersBest(Protocol):
+    """A backend that can keep the student which did best on the dev split, beside the one in training."""
+
+    def consider(self, score: float) -> None:
+        """`score` is the utility of the dev profile that was just measured: keep the student as it is
+        now if no earlier one of this run had as much. Undone by `restore` like everything else."""
+        ...
+
+
+@runtime_checkable
 class OffersManifest(Protocol):
     """A backend that says what it is: models, data, settings. A log of another one is not continued."""
 

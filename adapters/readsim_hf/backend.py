@@ -27,6 +27,7 @@ from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
+from readsim_hf.training.best import Best
 from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
@@ -49,6 +50,7 @@ class HFBackend:
     watch    called with ("window" | "interval" | "pool" | "snapshot" | "restored" | "diverged", numbers)
              during the run
     workbench   a folder where interventions are kept (`intervene`); None keeps none
+    keep_best   keep the student that did best on the dev split too; `best` is that one
     identified  the interventions that the task's requirement was identified with: what they took is
                 charged to each run
 
@@ -56,15 +58,24 @@ class HFBackend:
     Errors leave the run where its last snapshot was: nothing is charged for an interval that failed.
     """
 
-    def __init__(self, parts: Components, budget: int, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        parts: Components,
+        budget: int,
+        watch: Watch | None = None,
+        *,
+        keep_best: bool = False,
+    ) -> None:
         if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
             raise ConfigError(f"budget = {budget!r}: a whole number of tokens >= 1")
-        self.components, self.budget = parts, budget
+        self.components, self.budget, self.keep_best = parts, budget, keep_best
         self.watch: Watch = watch or (lambda kind, numbers: None)
         self._seed, self._episode = -1, 0
         self.workbench: Path | None = None
         self.identified: Interventions | None = None
         self.tested: tuple[ItemScores, ItemScores] | None = None  # test scores, before and after
+        self.best: Best | None = None
+        self.best_tested: ItemScores | None = None  # on the test split, where it is not the last
         self._spent = 0
         self.divergence = Divergence(0.0, 0.0)
         self._student: Student | None = None
@@ -114,7 +125,7 @@ class HFBackend:
         self._student = self.components.fresh_student()
         self._spent = 0
         self.divergence = self._new_divergence()
-        self.tested = None
+        self.tested = self.best = self.best_tested = None
         before = {} if self.identified is None else self.identified.token_usage
         measured = self.measure("probe")
         self._samples = measured.samples
@@ -180,14 +191,34 @@ class HFBackend:
         measured = self.measure("dev")
         return Measurement(measured.profile, measured.token_usage)
 
+    def consider(self, score: float) -> None:
+        """Keep the student as the best if no earlier one had a dev score as high (`keep_best`)."""
+        if self.keep_best and (self.best is None or score > self.best.score):
+            self.best = Best.of(self.student, score, self._spent)
+
     def final_eval(self) -> Final:
-        """Scores of the student on the test split, which nothing reads before, and of its start."""
+        """Scores of the student on the test split, which nothing reads before, and of its start; of the
+        best one too, where that is another."""
         self.components.suite.open_test()
-        last = self.measure("test")
+        measured = [self.measure("test")]
         first = self.measure("test", self.components.pair.fresh_student())
-        self.tested = first, last
-        change, sd = self.components.suite.paired_change(first, last)
-        return Final(last.profile, change, sd, added(last.token_usage, first.token_usage))
+        self.tested = first, measured[0]
+        measured += [first, *self.test_best()]
+        change, sd = self.components.suite.paired_change(first, measured[0])
+        return Final(measured[0].profile, change, sd, added(*(m.token_usage for m in measured)))
+
+    def is_last(self, best: Best) -> bool:
+        """Whether it is the student as it is now."""
+        return best.spent == self._spent
+
+    def test_best(self) -> tuple[ItemScores, ...]:
+        """Scores of the best student on the test split, once they may be read; none without another than
+        the last."""
+        if self.best is None or self.is_last(self.best):
+            return ()
+        with self.best.put_in(self.student):
+            self.best_tested = self.measure("test")
+        return (self.best_tested,)
 
     def teacher_profile(self) -> Measurement:
         """The teacher's scores on the probe items, charged as probe tokens.
@@ -233,6 +264,7 @@ class HFBackend:
             "spent": self._spent,
             "feed": self._feed.state(),
             "divergence": self.divergence.state(),
+            "best": None if self.best is None else self.best.state(),
         }
 
     def _put_tree(self, tree: Mapping[str, Any]) -> None:
@@ -243,6 +275,8 @@ class HFBackend:
         self._feed.restore(tree["feed"])
         self._spent = int(tree["spent"])
         self.divergence = Divergence.of_state(tree["divergence"])
+        best = tree.get("best")
+        self.best = None if best is None else Best.of_state(best)
         self.watch("restored", {"spent": self._spent / self.budget})
 
     def snapshot(self) -> dict[str, Any]:
@@ -303,4 +337,5 @@ def make_backend(
         file = None if config is None else Path(config)
         chosen = resolve_config(file, settings, allow_code=allow_code)
     pair = load_pair(**asdict(chosen.pair), server=chosen.server)
-    return HFBackend(build_components(chosen, pair), chosen.budget)
+    parts = build_components(chosen, pair)
+    return HFBackend(parts, chosen.budget, keep_best=chosen.keep_best)

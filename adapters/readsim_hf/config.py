@@ -206,6 +206,7 @@ class RunConfig:
     on_policy   share of prompts that the student answers itself
     task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
                 measured at the end and never trained on: xstest has to be among the benchmarks
+    keep_best   keep the student that did best on the dev split beside the last, and test it too
     pool_runs   short trainings for an allocator that wants an offline pool, and for the identifier
     identify    learn what the task requires from its card (`identifier`), instead of being told
     timeout     minutes that one of several processes waits for another's part of a step
@@ -231,6 +232,7 @@ class RunConfig:
     allocator: str = "task-static"
     allocator_settings: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
+    keep_best: bool = False
     pool_runs: int = 8
     identify: bool = False
     identifier: IdentifierConfig = field(default_factory=IdentifierConfig)

@@ -35,6 +35,7 @@ from readsim_hf.progress import ProgressDisplay
 from readsim_hf.requirement.card import load_card
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import (
+    best_words,
     refusals_of,
     save_results,
     show_identified,
@@ -128,7 +129,7 @@ def _drive(
     parts = build_components(config, pair)
     if processes is not None:
         parts = led(parts, processes)
-    backend = HFBackend(parts, config.budget)
+    backend = HFBackend(parts, config.budget, keep_best=config.keep_best)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)  # what the allocator needs is there
     show_token_estimate(console, config, parts, allocator)
@@ -177,6 +178,8 @@ def _drive(
             conclude=conclude,
         )
     _conclude(console, out, path, backend, agreed)
+    if said := best_words(backend, env.episode.task.weights):
+        console.print(said, markup=False, highlight=False)
     return True
 
 

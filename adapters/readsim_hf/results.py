@@ -35,6 +35,12 @@ from readsim_hf.training.divergence import in_words
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
 
+BEST = (
+    "This student was the best one on the dev split of its run, after {spent} training tokens. How it was "
+    "made, on what, and how to load it is in ../{last}/README.md; the scores there are those of the last "
+    "student, the scores of this one are under `best` in the results beside these folders."
+)
+
 
 def save_results(
     out: Path, config: RunConfig, backend: HFBackend, agreement: Mapping[str, Any]
@@ -50,10 +56,8 @@ def save_results(
         save(draw_profile(log), out / "runs" / f"{name}.png")
     folder = out / "runs" / f"{name}.student"
     with no_progress_bars(), writing(folder):
-        to_save(backend.student.model, backend.components.pair).save_pretrained(folder)
-        backend.components.pair.tokenizer.save_pretrained(folder)
+        _save_student(folder, backend)
         parts, counts = backend.components, backend.prompt_counts
-        parts.pair.student.generation_config.save_pretrained(folder)  # PEFT leaves it out
         prompts = shown_prompts(parts.pair)
         model_card(config, parts, log, counts, agreement, prompts).save(folder / "README.md")
     suite = backend.components.suite
@@ -61,6 +65,8 @@ def save_results(
         suite.open_test()
         before = backend.measure("test", backend.components.pair.fresh_student())
         backend.tested = before, backend.measure("test")
+        backend.test_best()
+    best = {} if backend.best is None else _best(out / "runs" / f"{name}.best", backend)
     refusals = refusals_of(backend)
     facts = {
         "test": {
@@ -74,10 +80,52 @@ def save_results(
         "teacher": asdict(backend.components.teacher.counts),
         "rejected": backend.components.teacher.rejections.table(),
         "prompts": backend.prompt_counts,
+        **({"best": best} if best else {}),
         **({"refusals": refusals} if refusals else {}),
         **({"diverged": diverged} if (diverged := backend.divergence.found) else {}),
     }
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
+
+
+def _save_student(folder: Path, backend: HFBackend) -> None:
+    """The student as it is now, with its tokenizer."""
+    pair = backend.components.pair
+    to_save(backend.student.model, pair).save_pretrained(folder)
+    pair.tokenizer.save_pretrained(folder)
+    pair.student.generation_config.save_pretrained(folder)  # PEFT leaves it out
+
+
+def _best(folder: Path, backend: HFBackend) -> dict[str, Any]:
+    """What is known of the student that did best on the dev split, which is saved in `folder` where it is
+    not the last."""
+    best, tested = backend.best, backend.best_tested
+    assert best is not None
+    found: dict[str, Any] = {"spent": best.spent, "dev_utility": best.score}
+    if backend.is_last(best) or tested is None:
+        return {**found, "last": True}
+    with no_progress_bars(), writing(folder), best.put_in(backend.student):
+        _save_student(folder, backend)
+    last = folder.with_suffix(".student").name
+    write_atomic(folder / "README.md", f"{BEST.format(spent=best.spent, last=last)}\n".encode())
+    scores = {n: scores.tolist() for n, scores in tested.scores.items()}
+    return {**found, "last": False, "test": scores, "profile": tested.profile.tolist()}
+
+
+def best_words(backend: HFBackend, weights: Array) -> str | None:
+    """Which student was best on the dev split, on one line; None where that was not asked for.
+
+    `weights` (K,) are the task's, of a linear utility.
+    """
+    best, tested = backend.best, backend.best_tested
+    if best is None:
+        return None
+    if backend.is_last(best) or tested is None or backend.tested is None:
+        return "the last student is the best one on the dev split"
+    last = float(weights @ backend.tested[1].profile)
+    return (
+        f"the student after {show_tokens(best.spent)} tokens is the best one on the dev split; its test "
+        f"utility is {100 * float(weights @ tested.profile):.2f} points, the last one's {100 * last:.2f}"
+    )
 
 
 def teacher_words(teacher: AnyTeacher) -> str:

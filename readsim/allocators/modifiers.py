@@ -1,4 +1,4 @@
-"""What may be asked of any allocator: anchor, average, floor, a repetition cap, a regression guard."""
+"""What may be asked of any allocator: anchor, average, floor, caps, a regression guard, a stop."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from readsim.allocators.base import Allocator, Context, Setup, State, Transition
 from readsim.arrays import Array
 from readsim.envs.simplex import as_allocation
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError, shown, unknown
 
 AVERAGES = ("last", "time")
 TINY = 1e-12
+MOST = 1000  # dev measurements of a run
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class ModifierConfig:
     protect   capabilities that the guard watches, separated by "/"; all visible ones by default
     repair    share of a step that is moved to guarded capabilities while one is below its line
     floor     least share of each source, at most 1 / S
+    stop      a source is no longer fed once the dev score of the capability of its name has fallen this
+              many dev measurements in a row; 0 never stops one, and the last one fed is never stopped
     epochs    most times that the distinct tokens of a finite pool are trained on
     """
 
@@ -35,6 +38,7 @@ class ModifierConfig:
     protect: str = ""
     repair: float = 0.5
     floor: float = 0.0
+    stop: int = 0
     epochs: float = np.inf
 
     def __post_init__(self) -> None:
@@ -46,6 +50,14 @@ class ModifierConfig:
         for name in ("guard", "epochs"):
             if not _number(getattr(self, name), 0.0, np.inf):
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: a number >= 0")
+        if (
+            isinstance(self.stop, bool)
+            or not isinstance(self.stop, int)
+            or not 0 <= self.stop <= MOST
+        ):
+            raise ConfigError(
+                f"stop = {shown(self.stop)}: a whole number of measurements >= 0, at most {MOST}"
+            )
         if self.protect and np.isinf(self.guard):
             raise ConfigError(f"protect = {self.protect!r}: without guard=DROP it has no effect")
 
@@ -99,9 +111,31 @@ def repair_shares(deficit: Array, own: Array, effects: Array) -> Array:
     return total
 
 
+def without_stopped(shares: Array, stopped: Array) -> Array:
+    """Shares (S,) of the sources that are still fed, summing to 1; equal ones where these had none."""
+    fed = np.where(stopped, 0.0, shares)
+    if fed.sum() <= TINY:
+        fed = np.where(stopped, 0.0, 1.0)
+    total: Array = fed / fed.sum()
+    return total
+
+
+def falls_in_a_row(falls: Array, before: Array | None, now: Array) -> Array:
+    """How many measurements in a row each score (V,) has fallen, after one more."""
+    if before is None:
+        return falls
+    out: Array = np.where(now < before, falls + 1, 0)
+    return out
+
+
 def observed_effects(gram: Array, moment: Array) -> Array:
     """Ridge estimate (S, V) of change per unit share from sums of a a^T (S, S) and a dp^T (S, V)."""
     return np.asarray(np.linalg.solve(gram + np.eye(len(gram)), moment), dtype=np.float64)
+
+
+def _own(setup: Setup) -> Array:
+    """(S, V) of truth values: which capability has the name of which source."""
+    return np.array([[s == c for c in setup.capabilities] for s in setup.sources])
 
 
 class Modified(Allocator):
@@ -120,6 +154,12 @@ class Modified(Allocator):
                 most = 1.0 / len(setup.sources)
                 raise ConfigError(f"floor = {self.shape.floor!r}: at most 1 / S = {most:g}")
             self._protected(setup)
+            if self.shape.stop and not _own(setup).any():
+                raise ConfigError(
+                    f"stop = {self.shape.stop!r}: no source has the name of a visible capability, so none "
+                    f"has a dev score of its own (sources {', '.join(setup.sources)}; capabilities "
+                    f"{', '.join(setup.capabilities)})"
+                )
         return [
             {
                 "inner": state,
@@ -129,6 +169,10 @@ class Modified(Allocator):
                 "gram": np.zeros((len(setup.sources),) * 2),
                 "moment": np.zeros((len(setup.sources), len(setup.capabilities))),
                 "guarding": False,
+                "dev": None,
+                "falls": np.zeros(len(setup.capabilities)),
+                "stopped": np.zeros(len(setup.sources), dtype=np.bool_),
+                "sources": list(setup.sources),
             }
             for setup, state in zip(setups, self.inner.init_many(setups), strict=True)
         ]
@@ -157,13 +201,14 @@ class Modified(Allocator):
         shares = (1.0 - shape.anchor) * shares + shape.anchor * setup.prior
         below = self._below(state, context)
         if below.any():
-            own = np.array([[s == c for c in setup.capabilities] for s in setup.sources])
+            own = _own(setup)
             effects = observed_effects(state["gram"], state["moment"])
             mended = repair_shares(below, own, effects)
             shares = (1.0 - shape.repair) * shares + shape.repair * mended
-        shares = with_floor(shares, shape.floor)
+        shares = without_stopped(with_floor(shares, shape.floor), state["stopped"])
         if np.isfinite(shape.epochs) and np.isfinite(setup.pools).any():
             left = np.maximum(shape.epochs * setup.pools - state["used"], 0.0)
+            left = np.where(state["stopped"], 0.0, left)
             edges = [(t * setup.budget) // setup.steps for t in (context.step, context.step + 1)]
             shares = within_caps(shares, left / (edges[1] - edges[0]))
         return shares
@@ -194,9 +239,26 @@ class Modified(Allocator):
                 "gram": state["gram"] + np.outer(t.allocation, t.allocation),
                 "moment": state["moment"] + np.outer(t.allocation, t.change),
                 "guarding": bool(self._below(state, t.context).any()),
+                **self._stopping(state, t),
             }
             for state, new, w, t in zip(states, inner, chosen, transitions, strict=True)
         ]
+
+    def _stopping(self, state: State, transition: Transition) -> dict[str, Any]:
+        """What is known of falling dev scores after a decision, and which sources are no longer fed."""
+        kept = {name: state[name] for name in ("dev", "falls", "stopped", "sources")}
+        now = transition.dev_profile
+        if not self.shape.stop or now is None:
+            return kept
+        falls = falls_in_a_row(state["falls"], state["dev"], now)
+        fell = _own(transition.context.setup) @ (falls >= self.shape.stop)
+        stopped = state["stopped"] | fell
+        return {
+            **kept,
+            "dev": now,
+            "falls": falls,
+            "stopped": kept["stopped"] if stopped.all() else stopped,
+        }
 
     def init(self, setup: Setup) -> State:
         return self.init_many([setup])[0]
@@ -208,10 +270,13 @@ class Modified(Allocator):
         return self.update_many([state], [transition])[0]
 
     def report(self, state: State) -> Mapping[str, Any]:
-        inner = self.inner.report(state["inner"])
-        if np.isinf(self.shape.guard):
-            return inner
-        return {**inner, "guarding": state["guarding"]}
+        more: dict[str, Any] = {}
+        if not np.isinf(self.shape.guard):
+            more["guarding"] = state["guarding"]
+        if self.shape.stop:
+            names = zip(state["sources"], state["stopped"], strict=True)
+            more["stopped"] = [name for name, over in names if over]
+        return {**self.inner.report(state["inner"]), **more}
 
     def settings(self) -> list[tuple[str, str, str]]:
         rows = [(n, str(getattr(self.shape, n)), "set by the user") for n in OPTIONS]

@@ -22,6 +22,7 @@ from readsim.arrays import Array
 from readsim.backend import (
     DurableBackend,
     OffersAlignment,
+    OffersBest,
     OffersSamples,
     OffersSourceSizes,
     OffersTeacher,
@@ -36,6 +37,7 @@ from readsim.runs.blame import blaming, check_state, is_usual, read_only, warn_o
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
 from readsim.streams import checked_seed
+from readsim.worlds.utility import utility
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
@@ -193,6 +195,13 @@ def _sampled(env: DistillEnv) -> Row:
     return {"samples": [sample._asdict() for sample in found]} if found else {}
 
 
+def _dev_utility(env: DistillEnv, dev: Array) -> float:
+    """The task's utility of a dev profile (V,): of what is visible, with the task's own weights."""
+    task, hidden = env.episode.task, env.backend.hidden
+    shown = [name not in hidden for name in env.backend.capabilities]
+    return float(utility(task.kind, task.weights[shown], dev))
+
+
 def _told(run: Run) -> Setup:
     """The setup, with what the task is now said to require."""
     requirement, episode = run.observation["requirement"], run.env.episode
@@ -268,6 +277,8 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             run.previous = given
             every = max(1, run.env.episode.steps // DEV_CHECKPOINTS)
             dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
+            if dev is not None and isinstance(run.env.backend, OffersBest):
+                run.env.backend.consider(_dev_utility(run.env, dev))
             after, change = run.observation["profile"], info["change"]
             run.last = Transition(
                 context,

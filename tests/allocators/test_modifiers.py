@@ -1,5 +1,6 @@
 """Options common to all allocators: anchor, average, floor, repetition caps, regression guard."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readsim.allocators.base import Allocator, Context
+from readsim.allocators.base import Allocator, Context, Setup, Transition
 from readsim.allocators.modifiers import (
     Modified,
     ModifierConfig,
@@ -23,7 +24,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, UnknownNameError
 from readsim.named import split_name
 from readsim.runs.log_file import RunLog
-from readsim.runs.loop import rollout
+from readsim.runs.loop import rollout, setup_for
 from readsim.testing.backend_checks import same
 from readsim.worlds import World, load_world
 from tests.support.helpers import allocations
@@ -154,13 +155,80 @@ def test_only_protected_capabilities_are_guarded() -> None:
     assert any(row["report"]["guarding"] for row in rows if row["kind"] == "step")
 
 
+class Falls(Turns):
+    """Uniform shares."""
+
+    def select(self, state: Any, context: Context) -> Array:
+        return np.full(len(context.setup.sources), 1.0)
+
+
+def fed(stop: int, dev: list[list[float] | None]) -> list[tuple[list[float], list[str]]]:
+    """Shares and stopped sources before each decision and after the last, dev scores given by hand."""
+    env = DistillEnv("random:sources=3,capabilities=3", steps=len(dev))
+    env.reset(seed=0)
+    allocator = Modified(Falls(), ModifierConfig(stop=stop))
+    setup: Setup = setup_for(env, allocator, 0)
+    state, out = allocator.init(setup), []
+    for step in range(len(dev) + 1):
+        context = Context(setup, step, np.full(3, 0.5), 1.0, np.zeros(0), setup.prior)
+        shares = np.asarray(allocator.select(state, context))
+        out.append((shares.tolist(), list(allocator.report(state).get("stopped", ()))))
+        if step < len(dev):
+            now = None if dev[step] is None else np.array(dev[step])
+            after = Transition(context, shares, 0.0, np.zeros(3), context.profile, 10, now)
+            state = allocator.update(state, after)
+    return out
+
+
+def test_a_source_is_stopped_once_its_own_dev_score_fell_in_a_row() -> None:
+    first = load_world("random:sources=3,capabilities=3").sources[0]
+    rows = fed(2, [[0.5, 0.5, 0.5], None, [0.4, 0.6, 0.5], [0.3, 0.5, 0.6], [0.9, 0.6, 0.7]])
+    third = [1 / 3] * 3
+    assert [shares for shares, _ in rows] == [third] * 4 + [
+        [0.0, 0.5, 0.5]
+    ] * 2  # and stays stopped
+    assert [stopped for _, stopped in rows] == [[]] * 4 + [[first]] * 2
+
+
+def test_one_fall_or_a_rise_between_stops_nothing() -> None:
+    rows = fed(2, [[0.5] * 3, [0.4, 0.5, 0.5], [0.45, 0.5, 0.5], [0.4, 0.5, 0.5]])
+    assert all(stopped == [] for _, stopped in rows)
+    assert all(stopped == [] for _, stopped in fed(0, [[0.5 - n / 10] * 3 for n in range(4)]))
+
+
+def test_the_last_source_is_never_stopped() -> None:
+    rows = fed(1, [[0.5] * 3, [0.4, 0.5, 0.5], [0.3, 0.4, 0.4], [0.2, 0.3, 0.5]])
+    assert rows[-1][0] == [0.0, 0.0, 1.0]
+    assert fed(1, [[0.5] * 3, [0.4] * 3])[-1][1] == []  # all at once: none
+
+
+def test_a_stop_needs_a_source_with_a_capability_of_its_name() -> None:
+    world = load_world("random:sources=3,capabilities=3")
+    other = world.replace(sources=("a", "b", "c"))
+    with pytest.raises(ConfigError, match="no source has the name of a visible capability"):
+        run("uniform+stop=2", other)
+    for wrong in (-1, 1.5, True, 10**9):
+        with pytest.raises(ConfigError, match="stop = "):
+            ModifierConfig(stop=wrong)  # type: ignore[arg-type]
+
+
+def test_a_stopped_source_gets_nothing_of_what_a_cap_frees() -> None:
+    shaped = Modified(Falls(), ModifierConfig(stop=1, epochs=1.0))
+    env = DistillEnv("random:sources=3,capabilities=3", steps=2)
+    env.reset(seed=0)
+    setup = replace(setup_for(env, shaped, 0), pools=np.array([np.inf, 1.0, np.inf]))
+    state = {**shaped.init(setup), "stopped": np.array([True, False, False])}
+    context = Context(setup, 0, np.full(3, 0.5), 1.0, np.zeros(0), setup.prior)
+    assert np.asarray(shaped.select(state, context))[0] == 0.0
+
+
 def test_rectangular_worlds_repair_by_what_was_observed() -> None:
     rows = run("task-static+guard=0.0", "random:sources=3,capabilities=6,negative=0.9", steps=8)
     assert np.allclose(allocations(rows).sum(axis=1), 1.0)
 
 
 def test_an_interrupted_run_goes_on_as_it_was(tmp_path: Path) -> None:
-    name = "read+pool=0+average=time+guard=0.01+floor=0.02"
+    name = "read+pool=0+average=time+guard=0.01+floor=0.02+stop=1"
     whole = run(name, steps=6)
 
     class Stop(Exception):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from readsim.allocators.registry import load_allocator
+from readsim.backend import undone
 from readsim.envs.env import DistillEnv
 from readsim.errors import (
     CapabilityMissingError,
@@ -55,6 +56,45 @@ def test_the_test_split_is_shut_until_the_final_evaluation() -> None:
     assert backend.measure("test").profile.shape == (2,)
     backend.reset(None)
     shut()
+
+
+# ---------------------------------------------------------------------------------- the best student
+
+
+def test_the_best_student_on_the_dev_split_is_kept_and_tested(tmp_path: Path) -> None:
+    backend = small(keep_best=True)
+    backend.reset(1)
+    shares, kept = np.array([0.5, 0.5]), []
+    for step, score in enumerate((0.2, 0.6, 0.6, 0.1)):
+        backend.run_interval(step, shares, 30)
+        backend.consider(score)
+        kept.append({name: tensor.clone() for name, tensor in backend.student.weights().items()})
+    assert backend.best.spent == 60  # the first of equals
+    assert all((backend.best.weights[n] == kept[1][n]).all() for n in kept[1])
+    with undone(backend):
+        backend.run_interval(4, shares, 30)
+        backend.consider(1.0)
+    assert backend.best.spent == 60  # what was tried out is forgotten
+    backend.save(tmp_path)
+    other = small(keep_best=True)
+    other.load(tmp_path)
+    assert (other.best.score, other.best.spent) == (0.6, 60)
+    final, again = backend.final_eval(), other.final_eval()
+    assert final.token_usage == again.token_usage
+    assert final.token_usage["probe"] > small_final_tokens()
+    assert backend.best_tested.scores.keys() == backend.tested[1].scores.keys()
+    now = backend.student.weights()
+    assert all((now[n] == kept[-1][n]).all() for n in now)  # the last is still the last
+
+
+def small_final_tokens() -> int:
+    """Probe tokens of the end without a best student."""
+    plain = small()
+    plain.reset(1)
+    plain.run_interval(0, np.array([0.5, 0.5]), 120)
+    plain.consider(1.0)
+    assert plain.best is None
+    return int(plain.final_eval().token_usage["probe"])
 
 
 # ------------------------------------------------------------------------------------- identity

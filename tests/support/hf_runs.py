@@ -29,4 +29,4 @@ def small(**settings: Any) -> Any:
     pair = settings.pop("pair", None) or char_pair()
     config = RunConfig.of(preset_table("nano"), base, settings)
     parts = build_components(config, pair, Library("nano", whole.style, some))
-    return HFBackend(parts, config.budget)
+    return HFBackend(parts, config.budget, keep_best=config.keep_best)

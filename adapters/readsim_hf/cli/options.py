@@ -93,6 +93,10 @@ def choose(
     budget: Annotated[Text, typer.Option(help="Supervised student tokens, such as 120k.")] = None,
     steps: Annotated[int | None, typer.Option(help="Decision steps T.")] = None,
     allocator: Annotated[Text, typer.Option(help="Name or module:Class.")] = None,
+    keep_best: Annotated[
+        bool,
+        typer.Option("--keep-best", help="Keep the student that is best on the dev split too."),
+    ] = False,
     identify: Annotated[
         bool, typer.Option("--identify", help="Learn what the task requires from its card.")
     ] = False,
@@ -168,6 +172,7 @@ def choose(
         "budget": budget,
         "steps": steps,
         "allocator": allocator,
+        "keep_best": keep_best or None,
         "identify": identify or None,
         "identifier": {"card": card},
         "pool_runs": pool_runs,
