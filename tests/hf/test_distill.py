@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import json
 import os
 import shutil
 import signal
@@ -302,3 +303,24 @@ def test_what_fails_before_the_first_row_does_not_block_the_next_run(
     the(".jsonl", "run").unlink()
     assert call(capsys, *command("run", "--resume"))[0] == 0
     assert rows("run")[-1]["kind"] == "final"
+
+
+@pytest.mark.usefixtures("on_tiny", "undrawn")
+def test_the_best_student_is_saved_beside_the_last(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.numpy import load_file
+
+    scores = iter((0.2, 0.9, 0.4))
+    monkeypatch.setattr("readsim.runs.loop._dev_utility", lambda *_: next(scores))
+    code, shown, _ = call(capsys, *command("run", "--keep-best"))
+    assert code == 0
+    assert "the student after 400 tokens is the best one on the dev split" in shown
+    found = json.loads(the("0.json", "run").read_text())["best"]
+    assert (found["spent"], found["dev_utility"], found["last"]) == (400, 0.9, False)
+    best, last = (load_file(the(s, "run") / "model.safetensors") for s in (".best", ".student"))
+    assert any((best[name] != last[name]).any() for name in last)
+    assert (
+        f"../{the('.student', 'run').name}/README.md"
+        in (the(".best", "run") / "README.md").read_text()
+    )
