@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from functools import cache
 from importlib.metadata import entry_points
 
 import typer
@@ -30,8 +31,9 @@ for command in (compare, run, worlds, allocators, plot, report, scores, theory, 
     app.command()(command)
 
 
+@cache
 def extend(to: typer.Typer) -> None:
-    """Add the commands of installed packages: entry points `readsim.commands`, called with the app."""
+    """Add the commands of installed packages, once: entry points `readsim.commands`, called with the app."""
     for point in sorted(entry_points(group="readsim.commands"), key=lambda p: p.name):
         point.load()(to)
 

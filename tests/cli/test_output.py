@@ -42,6 +42,7 @@ def ran(folder: Path, *arguments: str, **settings: str) -> "subprocess.Completed
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -58,6 +59,7 @@ def test_no_console_loses_a_comparison(settings: dict[str, str], tmp_path: Path)
     assert {path.name for path in (tmp_path / "o").iterdir()} >= WHOLE
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell's words")
 @pytest.mark.parametrize(
     ("end", "code"), [("| true", 0), ("2>&1 | true", 0), (">&-", 0), (">/dev/full", 2)]
@@ -73,6 +75,7 @@ def test_no_reader_loses_a_comparison(end: str, code: int, tmp_path: Path) -> No
     assert {path.name for path in (tmp_path / "o").iterdir()} >= WHOLE
 
 
+@pytest.mark.slow
 def test_the_script_and_its_workers_find_a_module_beside_them(tmp_path: Path) -> None:
     assert not tmp_path.is_relative_to(ROOT)
     (tmp_path / "mine.py").write_text(OWN, encoding="utf-8")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from readsim_hf.prompts.prompt import Prompt, question_key
@@ -48,7 +48,7 @@ def content_id(data: Mapping[str, Any]) -> str:
 
 def prompt_item(benchmark: str, prompt: Prompt) -> Item:
     """The item that asks a generated prompt."""
-    data = asdict(prompt)
+    data = dict(vars(prompt))  # no copy of what is inside: nothing changes it
     return Item(benchmark, content_id(data), prompt.text, data)
 
 
