@@ -22,7 +22,12 @@ def manifest_of(
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
     if teacher.signal.tasks > 1:
         shared.append("auxiliary_weight")
-    left = ("cache", "templates", "capabilities")  # of no effect, or seen in "templates" below
+    left = (
+        "cache",
+        "templates",
+        "template_files",
+        "capabilities",
+    )  # of no effect, or seen in "templates" below
     data = {k: v for k, v in table["data"].items() if k not in left}
     probes = {k: v for k, v in table["probes"].items() if k not in ("batch_size", "samples")}
     probes["allow_code"] = bool(config.probes.allow_code)
@@ -42,7 +47,7 @@ def manifest_of(
         "library": library.name,
         "templates": digest_of(
             [[t.id for t in library.templates[c]] for c in library.capabilities]
-            + [file_digest(Path(path)) for path in config.data.templates]
+            + [file_digest(Path(path)) for path in config.data.template_files]
         ),
         "probes": {**probes, **splits.digest()},
     }

@@ -82,7 +82,11 @@ def choose(
         Text, typer.Option(help="Those trained and measured, with commas; without it all.")
     ] = None,
     templates: Annotated[
-        list[str] | None, typer.Option(help="JSONL file of prompt templates to add; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="nano, text or none: which of our prompts; or a JSONL file of templates to add; "
+            "repeatable."
+        ),
     ] = None,
     task: Annotated[
         Text,
@@ -177,7 +181,7 @@ def choose(
         "soft": {"kind": soft},
         "data": {
             "cache": cache,
-            "templates": templates or None,
+            **_templates(templates),
             "capabilities": parse_list(capabilities, "capabilities"),
         },
         "probes": {
@@ -188,6 +192,13 @@ def choose(
         },
     }
     return Chosen(config, _given(options), "unwalled" if allow_code_unwalled else allow_code)
+
+
+def _templates(given: list[str] | None) -> dict[str, Any]:
+    """Names of libraries and files of templates, each in its own field."""
+    named = [one for one in given or () if one in ("nano", "text", "none")]
+    files = [one for one in given or () if one not in named]
+    return {"templates": named[-1] if named else None, "template_files": files or None}
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:

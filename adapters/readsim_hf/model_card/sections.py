@@ -102,7 +102,7 @@ def data_section(
         ]
         for name in library.capabilities
     ]
-    own = ", ".join(f"`{published(str(path))}`" for path in data.templates)
+    own = ", ".join(f"`{published(str(path))}`" for path in data.template_files)
     return (
         f"Prompts were generated from the templates of readsim's library `{library.name}`"
         + (f" and of {own}" if own else "")

@@ -9,7 +9,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import TrainingError
 from readsim_hf.generation.next_source import next_source
-from readsim_hf.generation.stream import PromptStream
+from readsim_hf.generation.source import SourceStream
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.codec import record_from_tree, record_to_tree
 from readsim_hf.teachers.record import TeacherRecord
@@ -42,7 +42,7 @@ class ExampleStream:
 
     def __init__(
         self,
-        streams: Sequence[PromptStream],
+        streams: Sequence[SourceStream],
         teacher: Asks,
         group: int = 64,
         cut: Cut | None = None,
@@ -105,9 +105,7 @@ class ExampleStream:
                     self._longest = max(self._longest, record.supervised)
                     self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
         empty = [
-            self.streams[s].capability
-            for s, q in enumerate(self._queues)
-            if weights[s] > 0 and not q
+            self.streams[s].name for s, q in enumerate(self._queues) if weights[s] > 0 and not q
         ]
         if empty:
             raise TrainingError(
