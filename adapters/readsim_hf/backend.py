@@ -74,7 +74,7 @@ class HFBackend:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        return self.components.library.capabilities
+        return self.components.sources
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -89,8 +89,9 @@ class HFBackend:
         return ProfileScale(lowest=self.components.suite.lowest)
 
     @property
-    def prompt_counts(self) -> dict[str, dict[str, int]]:
-        """What each source's prompt stream counted in this run: drawn, leaked, repeated, off_bucket."""
+    def prompt_counts(self) -> dict[str, Mapping[str, float]]:
+        """What each source's stream counted in this run: drawn, leaked, repeated; of our own prompts
+        off_bucket, of a data set too_long, wrong, rows and epochs."""
         return {
             s: stream.counts for s, stream in zip(self.sources, self._feed.streams, strict=True)
         }

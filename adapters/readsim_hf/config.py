@@ -31,6 +31,7 @@ from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
+from readsim_hf.sources.config import SourceConfig
 from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.teachers.judging import Keep
 from readsim_hf.training.recipe import Recipe
@@ -118,6 +119,7 @@ class DataConfig:
     `templates` names our own library: nano, text, or none; None is the pair's own, and none where there are
     `sources`. `template_files` are JSONL files of yours, added to it (a list under `templates` is taken for
     them). `capabilities` are those of the library that are trained and measured (none named: all of them).
+    `sources` are data sets of yours (`[[data.sources]]`, see `SourceConfig`); without templates they are all.
 
     `cap` None is max(0.2, 1.5 / templates) of every 256 prompts; `group` prompts are asked for
     together for each source; `cache` is the file of teacher replies, "" for none.
@@ -131,6 +133,7 @@ class DataConfig:
     capabilities: tuple[str, ...] = ()
     templates: Templates | tuple[str, ...] | None = None
     template_files: tuple[str, ...] = ()
+    sources: tuple[SourceConfig, ...] = ()
     curriculum: Curriculum = "on"
     difficulty: Method = "rank"
     cap: float | None = None

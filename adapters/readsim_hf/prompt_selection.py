@@ -40,7 +40,7 @@ def library_of(
 
     Raises UnknownNameError for a capability that the library does not have.
     """
-    chosen = data.templates or name
+    chosen = data.templates or ("none" if data.sources else name)
     library = nano_library() if (name if chosen == "none" else chosen) == "nano" else text_library()
     if chosen == "none":
         library = Library("none", library.style, {})

@@ -13,6 +13,8 @@ from readsim_hf.components import Components
 from readsim_hf.probes.benchmark import prompt_benchmark
 from readsim_hf.probes.items import prompt_item
 from readsim_hf.probes.lm import ProbeLM, as_it_was, quiet
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.encoding import encode_prompt
 from readsim_hf.training import batch as batches
 
 IGNORED = -100  # the label of a position whose next token is not supervised, as elsewhere
@@ -107,7 +109,6 @@ def views(parts: Components, trained: list[GoldExample]) -> list[View]:
         record = one.example.record
         asked = teacher.encode(one.prompt).tolist()
         read = made.input_ids[row].tolist()
-        first, end = record.span
         out.append(
             View(
                 one.prompt.capability,
@@ -124,7 +125,7 @@ def views(parts: Components, trained: list[GoldExample]) -> list[View]:
                 made.attention_mask[row].tolist(),
                 labels[row].tolist(),
                 pieces(own, [t for t in labels[row].tolist() if t != IGNORED]),
-                "".join(pieces(own, record.completion_ids[first:end].tolist())),
+                "".join(pieces(own, record.completion_ids[record.places].tolist())),
                 one.prompt.answer is not None,
             )
         )
@@ -145,8 +146,8 @@ def _probed(parts: Components, trained: list[GoldExample]) -> list[list[int]]:
     style, sent = parts.library.style, []
     with quiet(), as_it_was(model, own):
         lm = _Noting(model, own, 1)
-        for form in dict.fromkeys(t.form for t in trained):
-            some = [t.prompt for t in trained if t.form == form]
+        for form in dict.fromkeys(t.form for t in trained if _one_text(t.prompt)):
+            some = [t.prompt for t in trained if t.form == form and _one_text(t.prompt)]
             probe = prompt_benchmark("check", "check", style, lambda *_: False, 1, form=form)
             task = probe.task([prompt_item("check", prompt) for prompt in some])
             lm.sent = []
@@ -158,4 +159,14 @@ def _probed(parts: Components, trained: list[GoldExample]) -> list[list[int]]:
             )
             sent.append((form, lm.sent))
     by_form = {form: iter(ids) for form, ids in sent}
-    return [next(by_form[t.form]) for t in trained]
+    return [
+        next(by_form[t.form])
+        if _one_text(t.prompt)
+        else encode_prompt(own, style, t.prompt, t.form)
+        for t in trained
+    ]
+
+
+def _one_text(prompt: Prompt) -> bool:
+    """Whether a probe can ask it: probes send one text."""
+    return len(prompt.messages) <= 1 and not prompt.tools

@@ -60,7 +60,8 @@ def self_loss(parts: Components, examples: Sequence[Example]) -> SelfLoss:
     with student.autocast():
         softs = score(model, passages, soft, vocab=vocab, batch_size=1)
     own = [
-        Example(replace(e.record, soft=s), e.tokens) for e, s in zip(examples, softs, strict=True)
+        Example(replace(e.record, soft=soft_at(s, e.record)), e.tokens)
+        for e, s in zip(examples, softs, strict=True)
     ]
     window = student.train_window(own, 0.0)
     inner = goal.objective if isinstance(goal, Cut) else goal

@@ -81,6 +81,10 @@ def choose(
     capabilities: Annotated[
         Text, typer.Option(help="Those trained and measured, with commas; without it all.")
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=DATA: a file, datasets folder or hub id to train on; repeatable."),
+    ] = None,
     templates: Annotated[
         list[str] | None,
         typer.Option(
@@ -182,6 +186,7 @@ def choose(
         "data": {
             "cache": cache,
             **_templates(templates),
+            "sources": _sources(source),
             "capabilities": parse_list(capabilities, "capabilities"),
         },
         "probes": {
@@ -199,6 +204,17 @@ def _templates(given: list[str] | None) -> dict[str, Any]:
     named = [one for one in given or () if one in ("nano", "text", "none")]
     files = [one for one in given or () if one not in named]
     return {"templates": named[-1] if named else None, "template_files": files or None}
+
+
+def _sources(given: list[str] | None) -> list[dict[str, str]] | None:
+    """NAME=DATA each; ConfigError for what has no name."""
+    made = []
+    for one in given or ():
+        name, equals, path = one.partition("=")
+        if not (equals and name.strip() and path.strip()):
+            raise ConfigError(f"--source {one!r}: accepted: NAME=DATA, such as math=math.jsonl")
+        made.append({"name": name.strip(), "path": path.strip()})
+    return made or None
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from readsim_hf.prompts.prompt import Prompt, question_key
 
+_OF_ROWS = ("messages", "reply", "calls", "taught", "tools", "row")  # a generated prompt has none
+
 
 @dataclass(frozen=True)
 class Item:
@@ -48,7 +50,7 @@ def content_id(data: Mapping[str, Any]) -> str:
 
 def prompt_item(benchmark: str, prompt: Prompt) -> Item:
     """The item that asks a generated prompt."""
-    data = asdict(prompt)
+    data = {name: value for name, value in asdict(prompt).items() if name not in _OF_ROWS}
     return Item(benchmark, content_id(data), prompt.text, data)
 
 

@@ -55,3 +55,9 @@ class TeacherRecord:
     def places(self) -> NDArray[np.int32]:
         """Which tokens of the completion are supervised (L,), ascending."""
         return np.arange(*self.span, dtype=np.int32) if self.positions is None else self.positions
+
+
+def soft_at(soft: Soft, record: TeacherRecord) -> Soft:
+    """The rows at the record's supervised positions, of distributions at all of its span."""
+    rows = record.places - record.span[0]
+    return Soft(soft.kind, soft.ids[rows], soft.logp[rows])
