@@ -33,7 +33,7 @@ from readsim_hf.prompt_selection import (
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.source_selection import check_conversations, passed_by, sources_of, try_rows
+from readsim_hf.source_selection import Size, check_conversations, passed_by, size_of, sources_of
 from readsim_hf.sources.opened import Source
 from readsim_hf.sources.stream import Passed
 from readsim_hf.supervision import supervision
@@ -58,8 +58,8 @@ class Components:
     """See `build_components`.
 
     `left_out` names templates whose prompts are too long; `datasets` are the sources of users, `passed` why
-    a row of each is not trained on; `manifest` is plain data, `identity` its
-    SHA-256 without the versions; `make_student` is another where several processes train it.
+    a row of each is not trained on, `sizes` how much there is of each; `manifest` is plain data, `identity`
+    its SHA-256 without the versions; `make_student` is another where several processes train it.
     """
 
     pair: Pair
@@ -77,6 +77,7 @@ class Components:
     left_out: tuple[str, ...]
     datasets: tuple[Source, ...]
     passed: Mapping[str, Callable[[Prompt], Passed | None]]
+    sizes: Mapping[str, Size]
     manifest: Mapping[str, Any]
     identity: str
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
@@ -165,8 +166,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     passed = {
         s.name: passed_by(config, s, pair.context, readers, ends, library.style) for s in datasets
     }
-    for source in datasets:
-        try_rows(source, passed[source.name], pair.tokenizer, ends)
+    new = config.decoding.max_new_tokens
+    sizes = {s.name: size_of(s, passed[s.name], pair.tokenizer, ends, new) for s in datasets}
     names = (*library.capabilities, *passed)
     teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy, *judged, names)
     vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
@@ -204,6 +205,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         left_out=tuple(left_out),
         datasets=datasets,
         passed=passed,
+        sizes=sizes,
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
@@ -19,7 +20,15 @@ from readsim_hf.teachers.judging import final_answer
 from readsim_hf.teachers.signals import TeacherSignal
 
 TURN = 64  # tokens that a chat template adds to a turn, at most
-TRIED = 64  # rows of each source that are put into tokens before a run starts
+TRIED = 128  # rows of each source that are put into tokens before a run starts
+NO_GOLD = 0.5  # of the longest reply: where no gold reply is known
+
+
+class Size(NamedTuple):
+    """Distinct supervised tokens of a source, and whether they were counted or estimated."""
+
+    tokens: float
+    exact: bool
 
 
 def sources_of(
@@ -113,25 +122,34 @@ def passed_by(
     return why
 
 
-def try_rows(
+def size_of(
     source: Source,
     passed: Callable[[Prompt], Passed | None],
     tokenizer: Tokenizer,
     ends: tuple[int, ...],
-) -> None:
-    """Put a few rows into tokens, so that what the chat template does not take is refused now.
+    new: int,
+) -> Size:
+    """Of a source, from at most TRIED of its rows; held-out items among them are not looked for.
 
-    Raises ConfigError, also where none of them can be trained on.
+    tokenizer, ends   the student's
+    new               tokens of the teacher's longest reply: half of them are expected of each
+
+    So what the chat template does not take is refused now: raises ConfigError, also where none of the rows
+    can be trained on.
     """
     sample = source.sample(TRIED)
-    good = [prompt for prompt in sample if passed(prompt) is None]
-    for prompt in good:
-        if prompt.reply is not None:
-            given_record(prompt, tokenizer, ends)
+    why = [passed(prompt) for prompt in sample]
+    good = {p.key: p for p, reason in zip(sample, why, strict=True) if reason is None}
     if not good and len(sample) == source.many:
-        why = {reason: sum(passed(p) == reason for p in sample) for reason in ("too_long", "wrong")}
         raise ConfigError(
             f"data.sources {source.name!r}: none of its {source.many} rows can be trained on: "
-            f"{why['too_long']} are longer than the context or max_tokens, {why['wrong']} have a reply "
-            "without the gold answer"
+            f"{why.count('too_long')} are longer than the context or max_tokens, {why.count('wrong')} have a "
+            "reply without the gold answer"
         )
+    tokens = sum(
+        given_record(p, tokenizer, ends).supervised if p.reply is not None else NO_GOLD * new
+        for p in good.values()
+    )
+    if len(sample) == source.many:
+        return Size(float(tokens), exact=not source.asks)
+    return Size(float(tokens / len(sample) * source.many * source.distinct), exact=False)

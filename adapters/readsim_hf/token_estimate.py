@@ -25,11 +25,11 @@ from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import Splits
 from readsim_hf.prompts.library import Form, Library
 from readsim_hf.prompts.prompt import Prompt, Template
+from readsim_hf.source_selection import NO_GOLD, Size
 from readsim_hf.sources.opened import Source
 from readsim_hf.teachers.encoding import encode
 
 SAMPLE = 64  # prompts of each capability that lengths are estimated from, the templates in turn
-NO_GOLD = 0.5  # of the longest reply: where no gold reply is known
 
 
 class Reader(NamedTuple):
@@ -264,7 +264,7 @@ def show_token_estimate(
         f"{config.method or f'{config.signal} x {config.objective}'}; allocator {config.allocator}; "
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
     )
-    show_sources(console, parts.datasets)
+    show_sources(console, parts.datasets, parts.sizes)
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
         console.print(
@@ -278,10 +278,15 @@ def show_token_estimate(
         )
 
 
-def show_sources(console: Console, datasets: Sequence[Source]) -> None:
-    """What each data set is, how it is read, and whether that was guessed."""
+def show_sources(
+    console: Console, datasets: Sequence[Source], sizes: Mapping[str, Size] | None = None
+) -> None:
+    """What each data set is, how it is read, whether that was guessed, and how much there is of it."""
     for source in datasets:
-        console.print(f"source {source.words}", markup=False, highlight=False)
+        size = (sizes or {}).get(source.name)
+        known = "" if size is None else f"{'' if size.exact else 'about '}{_round(size.tokens)}"
+        counted = "" if size is None else f"; {known} supervised tokens"
+        console.print(f"source {source.words}{counted}", markup=False, highlight=False)
 
 
 def _round(tokens: float) -> str:

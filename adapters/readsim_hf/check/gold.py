@@ -28,6 +28,7 @@ class _Gold:
     """The run's teacher, but for what it says: the gold reply, at no cost."""
 
     teacher: AnyTeacher
+    soft: None = None  # given replies have no distributions then, as gold ones
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.teacher, name)

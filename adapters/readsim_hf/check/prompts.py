@@ -13,7 +13,6 @@ from readsim_hf.components import Components
 from readsim_hf.probes.benchmark import prompt_benchmark
 from readsim_hf.probes.items import prompt_item
 from readsim_hf.probes.lm import ProbeLM, as_it_was, quiet
-from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.encoding import encode_prompt
 from readsim_hf.training import batch as batches
 
@@ -146,8 +145,8 @@ def _probed(parts: Components, trained: list[GoldExample]) -> list[list[int]]:
     style, sent = parts.library.style, []
     with quiet(), as_it_was(model, own):
         lm = _Noting(model, own, 1)
-        for form in dict.fromkeys(t.form for t in trained if _one_text(t.prompt)):
-            some = [t.prompt for t in trained if t.form == form and _one_text(t.prompt)]
+        for form in dict.fromkeys(t.form for t in trained if not t.prompt.messages):
+            some = [t.prompt for t in trained if t.form == form and not t.prompt.messages]
             probe = prompt_benchmark("check", "check", style, lambda *_: False, 1, form=form)
             task = probe.task([prompt_item("check", prompt) for prompt in some])
             lm.sent = []
@@ -160,13 +159,8 @@ def _probed(parts: Components, trained: list[GoldExample]) -> list[list[int]]:
             sent.append((form, lm.sent))
     by_form = {form: iter(ids) for form, ids in sent}
     return [
-        next(by_form[t.form])
-        if _one_text(t.prompt)
-        else encode_prompt(own, style, t.prompt, t.form)
+        encode_prompt(own, style, t.prompt, t.form)  # no probe asks rows of data sets
+        if t.prompt.messages
+        else next(by_form[t.form])
         for t in trained
     ]
-
-
-def _one_text(prompt: Prompt) -> bool:
-    """Whether a probe can ask it: probes send one text."""
-    return len(prompt.messages) <= 1 and not prompt.tools

@@ -8,6 +8,7 @@ from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import KD, SFT, ForwardKL, SoftSFT
 from readsim_hf.objectives.vocabulary import Cut
+from readsim_hf.teachers.record import soft_at
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.training.batch import Example
 from readsim_hf.training.logits import bare

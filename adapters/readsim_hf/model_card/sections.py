@@ -129,8 +129,8 @@ def _datasets(parts: Components, counts: Mapping[str, Mapping[str, float]]) -> s
     ]
     return (
         "\nData sets of its owner; rows that equal a probe, dev or test item, or share 13 words in a row "
-        "with one, were left out (held out), as were rows that are too long and given replies that miss the gold "
-        "answer (wrong). SHA-256 is that of the rows.\n\n"
+        "with one, were left out (held out), as were rows that are too long and given replies that miss the "
+        "gold answer (wrong). SHA-256 is that of the rows.\n\n"
         + markdown([*header, "wrong", "epochs", "SHA-256"], rows, 3)
         + f"\n{TODO} the licences of these data sets.\n"
     )

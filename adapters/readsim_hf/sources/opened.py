@@ -33,6 +33,12 @@ class Source:
         return len(self.rows) if self.members is None else len(self.members)
 
     @property
+    def distinct(self) -> float:
+        """Share of rows that are no copies, of the whole data set; 1 where nobody counted them."""
+        facts = self.rows.facts
+        return 1.0 if facts.distinct is None else facts.distinct / facts.rows
+
+    @property
     def asks(self) -> bool:
         """Whether the teacher is asked for replies."""
         return self.rows.facts.replies == "ask"

@@ -14,6 +14,7 @@ from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.codec import record_from_tree, record_to_tree
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example
+from readsim_hf.training.trained import Trained
 
 PATIENCE = 8  # requests in a row without one usable reply
 FIRST_LENGTH = 16.0  # supervised tokens expected of a reply before any was seen
@@ -53,6 +54,7 @@ class ExampleStream:
         self._queues: list[deque[TeacherRecord]] = [deque() for _ in streams]
         self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a record's tokens
         self._longest = 1  # of all records so far
+        self.trained = [Trained() for _ in streams]
 
     @property
     def tokens(self) -> dict[str, int]:
@@ -77,6 +79,7 @@ class ExampleStream:
             record = self._queues[source].popleft()
             tokens = min(record.supervised, left)
             trained[source] += tokens
+            self.trained[source].add(record, tokens)
             out.append(Example(record, tokens))
         return out
 
@@ -126,6 +129,7 @@ class ExampleStream:
             "queues": [[record_to_tree(r) for r in queue] for queue in self._queues],
             "lengths": self._lengths.copy(),
             "longest": self._longest,
+            "trained": [one.state() for one in self.trained],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -135,3 +139,5 @@ class ExampleStream:
         self._queues = [deque(map(record_from_tree, queue)) for queue in state["queues"]]
         self._lengths = np.array(state["lengths"])
         self._longest = int(state["longest"])
+        self.trained = [Trained.of_state(one) for one in state.get("trained", ())]
+        self.trained = self.trained or [Trained() for _ in self.streams]  # of an older readsim
