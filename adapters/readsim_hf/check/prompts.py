@@ -13,7 +13,6 @@ from readsim_hf.components import Components
 from readsim_hf.probes.benchmark import prompt_benchmark
 from readsim_hf.probes.items import prompt_item
 from readsim_hf.probes.lm import ProbeLM, as_it_was, quiet
-from readsim_hf.teachers.encoding import encode_prompt
 from readsim_hf.training import batch as batches
 
 IGNORED = -100  # the label of a position whose next token is not supervised, as elsewhere
@@ -159,7 +158,7 @@ def _probed(parts: Components, trained: list[GoldExample]) -> list[list[int]]:
             sent.append((form, lm.sent))
     by_form = {form: iter(ids) for form, ids in sent}
     return [
-        encode_prompt(own, style, t.prompt, t.form)  # no probe asks rows of data sets
+        t.example.record.prompt_ids.tolist()  # no probe asks rows of data sets
         if t.prompt.messages
         else next(by_form[t.form])
         for t in trained
