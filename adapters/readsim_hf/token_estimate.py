@@ -73,7 +73,8 @@ def lengths(
         asked = [read.ask("\n".join(str(m["content"]) for m in row.messages)) for row in rows]
         said = [_taught(row, read) for row in rows if row.reply is not None]
         means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
-        most = max(most, *asked)
+        whole = [a + s - longest for a, s in zip(asked, said, strict=False)]
+        most = max(most, *asked, *whole)  # a sequence is taken to be `longest` longer
     prompt, reply = np.array(means, dtype=float).T
     return Lengths(prompt, reply, most)
 
@@ -265,6 +266,15 @@ def show_token_estimate(
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
     )
     show_sources(console, parts.datasets, parts.sizes)
+    shares = shares_of(config, parts.sources, parts.suite.capabilities, parts.suite.hidden)
+    without = [name for name, share in zip(parts.sources, shares, strict=True) if share == 0]
+    if parts.datasets and without:
+        console.print(
+            f"the task requires no capability of the name of {', '.join(without)}: an allocator that follows "
+            "the task alone gives them nothing",
+            markup=False,
+            highlight=False,
+        )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
         console.print(

@@ -1,7 +1,8 @@
-"""Rows on disk as they are trained on: checked and converted once, then memory-mapped."""
+"""Rows on disk as they are trained on: checked and converted once, then read one by one."""
 
 import hashlib
 import json
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from readsim_hf.sources.formats import BadRowError, Plan, plan_of, row_of
 VERSION = 1  # of what is kept: another one is converted anew
 MOST_VALUES = 1000  # of a column that parts a source into several
 COUNTED = 4_000_000  # rows whose copies are counted, at 80 bytes each while they are converted
-_DATA, _FACTS = "rows.arrow", "facts.json"
+_DATA, _STARTS, _CODES, _FACTS = "rows.jsonl", "starts.npy", "codes.npy", "facts.json"
 
 
 @dataclass(frozen=True)
@@ -55,28 +56,26 @@ class Rows:
     """The rows of a data set, none of them in memory; `where` names the data set."""
 
     def __init__(self, folder: Path, facts: Facts, where: str) -> None:
-        import pyarrow as pa
-
         self.facts, self.where = facts, where
-        self._file = pa.ipc.open_file(pa.memory_map(str(folder / _DATA)))
+        self._codes = folder / _CODES
+        self._starts = np.load(folder / _STARTS, mmap_mode="r", allow_pickle=False)
+        self._file = (folder / _DATA).open("rb", buffering=0)
 
     def __len__(self) -> int:
         return self.facts.rows
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         """What `row_of` made of the row with that number."""
-        text = self._file.get_batch(number // BATCH).column(0)[number % BATCH].as_py()
-        row: dict[str, Any] = json.loads(text)
+        begin, end = self._starts[number : number + 2].tolist()
+        self._file.seek(begin)
+        row: dict[str, Any] = json.loads(self._file.read(end - begin))
         return row
 
     def of_value(self, value: str) -> NDArray[np.int64]:
         """The numbers of the rows with that value of the column `by`, ascending."""
         code = [name for name, _ in self.facts.values].index(value)
-        parts = [
-            np.flatnonzero(self._file.get_batch(n).column(1).to_numpy() == code) + n * BATCH
-            for n in range(self._file.num_record_batches)
-        ]
-        return np.concatenate(parts).astype(np.int64)
+        codes = np.load(self._codes, allow_pickle=False)
+        return np.flatnonzero(codes == code).astype(np.int64)
 
 
 def stored_rows(source: SourceConfig) -> Rows:
@@ -112,7 +111,7 @@ def _known(folder: Path) -> Facts | None:
 def _put(work: Path, folder: Path) -> None:
     made = work / "made"
     made.mkdir()
-    for name in (_DATA, _FACTS):
+    for name in (_DATA, _STARTS, _CODES, _FACTS):
         (work / name).replace(made / name)
     try:
         made.replace(folder)
@@ -122,35 +121,23 @@ def _put(work: Path, folder: Path) -> None:
 
 def _convert(source: SourceConfig, container: Container, plan: Plan, work: Path) -> Facts:
     """Check all rows and write them into `work`."""
-    import pyarrow as pa
-
     columns = list(dict.fromkeys((*plan.columns.values(), *([source.by] if source.by else []))))
     codes: dict[str, int] = {}
     counts: list[int] = []
     digest, seen = hashlib.sha256(), set[int]()
     rows = letters = turns = tools = answers = 0
-    schema = pa.schema([("row", pa.string()), ("by", pa.int32())])
-    texts, places = list[str](), list[int]()
+    starts, places = array("q", [0]), array("i")
     with (
-        pa.OSFile(str(work / _DATA), "wb") as sink,
-        pa.ipc.new_file(sink, schema) as file,
+        (work / _DATA).open("wb") as file,
         _progress(source.path, container.many) as advance,
     ):
-
-        def write() -> None:
-            data = [pa.array(texts, pa.string()), pa.array(places, pa.int32())]
-            file.write_batch(pa.record_batch(data, schema=schema))
-            advance(len(texts))
-            texts.clear()
-            places.clear()
-
         for place, row in container.rows(columns):
             try:
                 made = row_of(plan, row)
                 value = _value(source.by, row) if source.by else ""
             except BadRowError as error:
                 raise ConfigError(f"{source.path}, {place}, {error}") from error
-            text = json.dumps(made, sort_keys=True, ensure_ascii=False)
+            text = json.dumps(made, sort_keys=True, ensure_ascii=False).encode()
             code = codes.setdefault(value, len(codes))
             if code == len(counts):
                 counts.append(0)
@@ -160,7 +147,7 @@ def _convert(source: SourceConfig, container: Container, plan: Plan, work: Path)
                         "part a source into several"
                     )
             counts[code] += 1
-            line = hashlib.sha256(f"{value}\n{text}\n".encode()).digest()
+            line = hashlib.sha256(value.encode() + b"\n" + text).digest()
             digest.update(line)
             if rows < COUNTED:
                 seen.add(int.from_bytes(line[:8]))
@@ -169,12 +156,10 @@ def _convert(source: SourceConfig, container: Container, plan: Plan, work: Path)
             turns += len(made["messages"]) > 1
             tools += "tools" in made or "calls" in made or _calls(made["messages"])
             answers += "answer" in made
-            texts.append(text)
             places.append(code)
-            if len(texts) == BATCH:
-                write()
-        if texts:
-            write()
+            starts.append(starts[-1] + file.write(text + b"\n"))
+            if rows % BATCH == 0:
+                advance(BATCH)
     if not rows:
         raise ConfigError(f"{source.path}: no rows")
     facts = Facts(
@@ -190,6 +175,8 @@ def _convert(source: SourceConfig, container: Container, plan: Plan, work: Path)
         answers=answers,
         values=tuple(zip(codes, counts, strict=True)) if source.by else (),
     )
+    np.save(work / _STARTS, np.frombuffer(starts, dtype=np.int64))
+    np.save(work / _CODES, np.frombuffer(places, dtype=np.int32))
     (work / _FACTS).write_text(json.dumps(asdict(facts)), encoding="utf-8")
     return facts
 
