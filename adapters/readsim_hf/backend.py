@@ -85,7 +85,7 @@ class HFBackend:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        return self.components.library.capabilities
+        return self.components.sources
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -100,11 +100,30 @@ class HFBackend:
         return ProfileScale(lowest=self.components.suite.lowest)
 
     @property
-    def prompt_counts(self) -> dict[str, dict[str, int]]:
-        """What each source's prompt stream counted in this run: drawn, leaked, repeated, off_bucket."""
+    def prompt_counts(self) -> dict[str, Mapping[str, float]]:
+        """What each source's stream counted in this run: drawn, leaked, repeated; of our own prompts
+        off_bucket, of a data set too_long, wrong, rows and epochs."""
         return {
             s: stream.counts for s, stream in zip(self.sources, self._feed.streams, strict=True)
         }
+
+    def source_sizes(self) -> Array:
+        """Distinct supervised tokens of each source (S,), see `Components.sizes`; infinity for our own
+        prompts, of which more can always be made."""
+        sizes = self.components.sizes
+        return np.array([sizes[s].tokens if s in sizes else np.inf for s in self.sources])
+
+    @property
+    def trained(self) -> dict[str, dict[str, Any]]:
+        """What the run was trained on so far, by source; see `Trained.table`."""
+        return {s: one.table() for s, one in zip(self.sources, self._feed.trained, strict=True)}
+
+    @property
+    def trained_rows(self) -> dict[str, list[int]]:
+        """Of each data set the numbers of the rows that were trained on, in that order, from 0."""
+        own = {source.name for source in self.components.datasets}
+        both = zip(self.sources, self._feed.trained, strict=True)
+        return {s: one.rows for s, one in both if s in own}
 
     @property
     def student(self) -> Student:

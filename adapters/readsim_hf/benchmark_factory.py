@@ -24,7 +24,7 @@ def benchmarks_of(config: ProbeConfig, library: Library) -> tuple[list[Benchmark
     sizes = Sizes(config.probe, config.dev, config.test)
     for chosen in _both_halves(config):
         benchmark, rows = from_local(**asdict(chosen), allow_code=config.allow_code)
-        if benchmark.capability not in (*library.templates, *HIDDEN):
+        if library.templates and benchmark.capability not in (*library.templates, *HIDDEN):
             raise ConfigError(
                 f"probes.benchmarks {chosen.name!r} measures {benchmark.capability!r}, which is not "
                 f"among {', '.join((*library.capabilities, *HIDDEN))}"
@@ -49,6 +49,20 @@ def benchmarks_of(config: ProbeConfig, library: Library) -> tuple[list[Benchmark
             made.name, library.templates[capability], config.seed, place, sizes=sizes
         )
     return benchmarks, Splits(items)
+
+
+def measured_by(benchmarks: list[Benchmark], library: Library) -> tuple[str, ...]:
+    """The capabilities: the library's, those that benchmarks measure besides, and hidden ones last."""
+    named = (
+        *library.capabilities,
+        *(b.capability for b in benchmarks if b.capability not in HIDDEN),
+    )
+    if not named:
+        raise ConfigError(
+            "nothing is measured: data.templates = 'none' without a benchmark or task of probes; accepted: "
+            "at least one [[probes.benchmarks]] or [[probes.tasks]], or data.templates = 'nano' or 'text'"
+        )
+    return (*dict.fromkeys(named), *hidden_of(benchmarks))
 
 
 def hidden_of(benchmarks: list[Benchmark]) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from readsim.runs.identity import digest_of
-from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
+from readsim_hf.benchmark_factory import benchmarks_of, hidden_of, measured_by
 from readsim_hf.config import DataConfig, RunConfig
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
+from readsim_hf.generation.source import SourceStream
 from readsim_hf.generation.stream import PromptStream
 from readsim_hf.manifest import manifest_of
 from readsim_hf.models.pairs import Pair
@@ -31,6 +32,10 @@ from readsim_hf.prompt_selection import (
 )
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.source_selection import Size, check_conversations, passed_by, size_of, sources_of
+from readsim_hf.sources.opened import Source
+from readsim_hf.sources.stream import Passed
 from readsim_hf.supervision import supervision
 from readsim_hf.teacher_factory import teacher_of
 from readsim_hf.teachers.base import AnyTeacher
@@ -52,8 +57,9 @@ VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 class Components:
     """See `build_components`.
 
-    `left_out` names templates whose prompts are too long; `manifest` is plain data, `identity` its
-    SHA-256 without the versions; `make_student` is another where several processes train it.
+    `left_out` names templates whose prompts are too long; `datasets` are the sources of users, `passed` why
+    a row of each is not trained on, `sizes` how much there is of each; `manifest` is plain data, `identity`
+    its SHA-256 without the versions; `make_student` is another where several processes train it.
     """
 
     pair: Pair
@@ -69,9 +75,17 @@ class Components:
     auxiliary_weight: float
     pool_runs: int
     left_out: tuple[str, ...]
+    datasets: tuple[Source, ...]
+    passed: Mapping[str, Callable[[Prompt], Passed | None]]
+    sizes: Mapping[str, Size]
     manifest: Mapping[str, Any]
     identity: str
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is trained on: our own prompts by capability, then data sets."""
+        return (*self.library.capabilities, *(source.name for source in self.datasets))
 
     def fresh_student(self) -> Student:
         """The pair's starting student with a new optimiser."""
@@ -79,7 +93,7 @@ class Components:
 
     def feed(self, seed: int, student: Callable[[], nn.Module]) -> ExampleStream:
         """A run's examples; `student` gives the student that answers on-policy prompts."""
-        streams = [
+        streams: list[SourceStream] = [
             PromptStream(
                 self.library,
                 capability,
@@ -91,6 +105,7 @@ class Components:
             )
             for capability in self.library.capabilities
         ]
+        streams += [s.stream(seed, self.leaks, self.passed[s.name]) for s in self.datasets]
         replies = Replies(
             self.teacher,
             student,
@@ -144,19 +159,29 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     library, left_out = filter_by_length(library, able)
     decoding = Decoding(**asdict(config.decoding))
     judged = config.data.keep, config.data.keep_cut
-    teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy, *judged)
+    scores = None if kept is None else pair.server is None and not pair.others
+    datasets = sources_of(config, library, signal, scores)
+    check_conversations(datasets, readers)
+    ends = end_ids(pair.student, pair.tokenizer)
+    passed = {
+        s.name: passed_by(config, s, pair.context, readers, ends, library.style) for s in datasets
+    }
+    new = config.decoding.max_new_tokens
+    sizes = {s.name: size_of(s, passed[s.name], pair.tokenizer, ends, new) for s in datasets}
+    names = (*library.capabilities, *passed)
+    teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy, *judged, names)
     vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
     benchmarks, splits = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
         benchmarks,
         splits,
-        (*library.capabilities, *hidden_of(benchmarks)),
+        measured_by(benchmarks, library),
         hidden=hidden_of(benchmarks),
         batch_size=config.probes.batch_size,
         truncate=config.probes.truncate,
         samples=config.probes.samples,
     )
-    manifest = manifest_of(config, pair, library, teacher, splits)
+    manifest = manifest_of(config, pair, library, teacher, splits, datasets)
     made = Components(
         pair=pair,
         library=library,
@@ -178,6 +203,9 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         auxiliary_weight=config.auxiliary_weight,
         pool_runs=config.pool_runs,
         left_out=tuple(left_out),
+        datasets=datasets,
+        passed=passed,
+        sizes=sizes,
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
     )

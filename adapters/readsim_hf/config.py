@@ -31,6 +31,7 @@ from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
+from readsim_hf.sources.config import SourceConfig
 from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.teachers.judging import Keep
 from readsim_hf.training.recipe import Recipe
@@ -43,6 +44,7 @@ MOST_COUNT = 1_000_000  # tokens of a reply, examples of a batch, short training
 MOST_ITEMS = 100_000  # of a split, a capability
 MOST_SAMPLES = 1000  # replies that a log keeps of each capability at each decision
 MOST_THREADS = 1024
+Templates = Literal["nano", "text", "none"]
 CONFIGS = Path(__file__).parent / "configs"  # whole runs that have one
 
 
@@ -112,9 +114,12 @@ class DecodingConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which prompts: `templates` are JSONL files of yours, added to the pair's library.
+    """What is trained on.
 
-    `capabilities` are those of the library that are trained and measured (none named: all of them).
+    `templates` names our own library: nano, text, or none; None is the pair's own, and none where there are
+    `sources`. `template_files` are JSONL files of yours, added to it (a list under `templates` is taken for
+    them). `capabilities` are those of the library that are trained and measured (none named: all of them).
+    `sources` are data sets of yours (`[[data.sources]]`, see `SourceConfig`); without templates they are all.
 
     `cap` None is max(0.2, 1.5 / templates) of every 256 prompts; `group` prompts are asked for
     together for each source; `cache` is the file of teacher replies, "" for none.
@@ -126,7 +131,9 @@ class DataConfig:
 
     __pydantic_config__ = _STRICT
     capabilities: tuple[str, ...] = ()
-    templates: tuple[str, ...] = ()
+    templates: Templates | tuple[str, ...] | None = None
+    template_files: tuple[str, ...] = ()
+    sources: tuple[SourceConfig, ...] = ()
     curriculum: Curriculum = "on"
     difficulty: Method = "rank"
     cap: float | None = None
@@ -136,6 +143,9 @@ class DataConfig:
     keep_cut: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.templates, tuple):
+            object.__setattr__(self, "template_files", (*self.templates, *self.template_files))
+            object.__setattr__(self, "templates", None)
         within(self, "group", 1, MOST_COUNT)
         if self.cap is not None and not 0 < self.cap <= 1:
             raise ConfigError(f"cap = {self.cap!r}: above 0, at most 1")

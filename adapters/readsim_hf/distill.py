@@ -40,6 +40,7 @@ from readsim_hf.results import (
     save_results,
     show_identified,
     show_results,
+    source_words,
     teacher_words,
 )
 from readsim_hf.teachers.record import TeacherRecord
@@ -200,6 +201,9 @@ def _conclude(
     if doubt := teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
     console.print(teacher_words(teacher), markup=False, highlight=False)
+    for source in backend.components.datasets:
+        words = source_words(source.name, backend.prompt_counts[source.name])
+        console.print(words, markup=False, highlight=False)
     show_results(console, read_log(path), refusals_of(backend), backend.divergence.found)
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
     console.print(where, markup=False)

@@ -1,5 +1,6 @@
 """What must be equal in runs that are compared, as plain data."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,19 @@ from readsim_hf.config import RunConfig
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import Splits
 from readsim_hf.prompts.library import Library
+from readsim_hf.sources.opened import Source
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.ids import fingerprint, prompt_facts
 from readsim_hf.training.saved import file_digest
 
 
 def manifest_of(
-    config: RunConfig, pair: Pair, library: Library, teacher: AnyTeacher, splits: Splits
+    config: RunConfig,
+    pair: Pair,
+    library: Library,
+    teacher: AnyTeacher,
+    splits: Splits,
+    datasets: Sequence[Source] = (),
 ) -> dict[str, Any]:
     """What must be equal in runs that are compared: all but task, allocator, seed and device."""
     table = config.table()
@@ -22,7 +29,13 @@ def manifest_of(
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
     if teacher.signal.tasks > 1:
         shared.append("auxiliary_weight")
-    left = ("cache", "templates", "capabilities")  # of no effect, or seen in "templates" below
+    left = (
+        "cache",
+        "templates",
+        "template_files",
+        "sources",
+        "capabilities",
+    )  # of no effect, or seen in "templates" and "sources" below
     data = {k: v for k, v in table["data"].items() if k not in left}
     probes = {k: v for k, v in table["probes"].items() if k not in ("batch_size", "samples")}
     probes["allow_code"] = bool(config.probes.allow_code)
@@ -39,10 +52,11 @@ def manifest_of(
         "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
         "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},
         "data": data,
+        **({"sources": [source.manifest() for source in datasets]} if datasets else {}),
         "library": library.name,
         "templates": digest_of(
             [[t.id for t in library.templates[c]] for c in library.capabilities]
-            + [file_digest(Path(path)) for path in config.data.templates]
+            + [file_digest(Path(path)) for path in config.data.template_files]
         ),
         "probes": {**probes, **splits.digest()},
     }

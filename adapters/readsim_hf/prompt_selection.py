@@ -35,10 +35,17 @@ def sample(library: Library) -> Iterator[str]:
 def library_of(
     data: DataConfig, name: Literal["nano", "text"], teacher: Tokenizer | None
 ) -> Library:
-    """The library of that name, with the capabilities of `data` and its templates, which the teacher's
-    tokenizer must know. Raises UnknownNameError for a capability that the library does not have."""
-    library = (nano_library() if name == "nano" else text_library()).only(data.capabilities)
-    for path in data.templates:
+    """Our prompts of a run: those of the pair's library `name`, or of another one that `data` names, with
+    the capabilities of `data` and its templates, which the teacher's tokenizer must know.
+
+    Raises UnknownNameError for a capability that the library does not have.
+    """
+    chosen = data.templates or ("none" if data.sources else name)
+    library = nano_library() if (name if chosen == "none" else chosen) == "nano" else text_library()
+    if chosen == "none":
+        library = Library("none", library.style, {})
+    library = library.only(data.capabilities)
+    for path in data.template_files:
         added = load_templates(Path(path), library)
         if teacher is not None:
             for template in added:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,7 +21,7 @@ from readsim.plots.style import save, sober
 from readsim.runs.identity import digest_of
 from readsim.runs.read_logs import Log, read_log
 from readsim.token_counts import show_tokens
-from readsim.tree_file import write_atomic
+from readsim.tree_file import write_atomic, write_frame
 from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig, run_name
 from readsim_hf.model_card.card import model_card
@@ -46,7 +47,9 @@ def save_results(
     out: Path, config: RunConfig, backend: HFBackend, agreement: Mapping[str, Any]
 ) -> None:
     """Curves (.png, .pdf, .svg), the trained student with its tokenizer and model card, and (.json)
-    seconds, agreement, what teacher and prompt streams counted in this process, rejected replies by reason.
+    seconds, agreement, what teacher and prompt streams counted in this process, rejected replies by reason,
+    what was trained on (`Trained`); with data sets of the user's, the numbers of their rows in the order of
+    training (.rows.csv).
 
     The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.
     """
@@ -79,11 +82,17 @@ def save_results(
         "agreement": dict(agreement),
         "teacher": asdict(backend.components.teacher.counts),
         "rejected": backend.components.teacher.rejections.table(),
-        "prompts": backend.prompt_counts,
+        "prompts": {name: dict(counts) for name, counts in backend.prompt_counts.items()},
+        "trained": backend.trained,
         **({"best": best} if best else {}),
         **({"refusals": refusals} if refusals else {}),
         **({"diverged": diverged} if (diverged := backend.divergence.found) else {}),
     }
+    if backend.components.datasets:
+        each = [(s, np.array(rows)) for s, rows in backend.trained_rows.items()]
+        names = np.repeat([s for s, _ in each], [len(rows) for _, rows in each])
+        table = {"source": names, "row": np.concatenate([rows for _, rows in each])}
+        write_frame(out / "runs" / f"{name}.rows.csv", pd.DataFrame(table))
     write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
 
 
@@ -139,6 +148,24 @@ def teacher_words(teacher: AnyTeacher) -> str:
             f"; {counts.wrong} of {counts.judged} held to a gold answer are wrong ({share:.1f} %)"
         )
     return words
+
+
+def source_words(name: str, counts: Mapping[str, float]) -> str:
+    """How often a data set was gone through, and what of it was passed by, on one line."""
+    passed = [
+        f"{counts[key]:.0f} {words}"
+        for key, words in (
+            ("leaked", "hold held-out items"),
+            ("too_long", "are too long"),
+            ("wrong", "have a reply without the gold answer"),
+        )
+        if counts[key]
+    ]
+    return (
+        f"source {name}: {counts['drawn']:.0f} prompts from {counts['rows']:.0f} rows, "
+        f"{counts['epochs']:.2f} epochs, {counts['repeated']:.0f} repeated"
+        + (f"; left out: {', '.join(passed)}" if passed else "")
+    )
 
 
 def shown_prompts(pair: Pair) -> dict[str, Any]:

@@ -26,15 +26,19 @@ def teacher_of(
     on_policy: float,
     keep: Keep = "all",
     keep_cut: bool = False,
+    sources: tuple[str, ...] | None = None,
 ) -> AnyTeacher:
     """The teacher of a run. `soft` None: no distributions are wanted. `keep`, `keep_cut`: see `Judge`.
 
+    `sources` are what may have a teacher of its own; None: the library's capabilities.
+
     ConfigError where distributions cannot be had, or the student is to answer and nobody scores it;
-    UnknownNameError for a teacher of a capability that the library does not have.
+    UnknownNameError for a teacher of a source that there is not.
     """
-    for capability in pair.others:
-        if capability not in library.capabilities:
-            raise unknown("capability in [pair.teachers]", capability, library.capabilities)
+    known = library.capabilities if sources is None else sources
+    for name in pair.others:
+        if name not in known:
+            raise unknown("capability in [pair.teachers]", name, known)
     vocab = None if soft is None else pair.shared_vocabulary()
     all_teachers = pair.teacher_sources
     if on_policy > 0 and (len(all_teachers) > 1 or pair.server is not None):

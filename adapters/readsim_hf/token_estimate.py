@@ -25,10 +25,11 @@ from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import Splits
 from readsim_hf.prompts.library import Form, Library
 from readsim_hf.prompts.prompt import Prompt, Template
+from readsim_hf.source_selection import NO_GOLD, Size
+from readsim_hf.sources.opened import Source
 from readsim_hf.teachers.encoding import encode
 
 SAMPLE = 64  # prompts of each capability that lengths are estimated from, the templates in turn
-NO_GOLD = 0.5  # of the longest reply: where no gold reply is known
 
 
 class Reader(NamedTuple):
@@ -54,8 +55,11 @@ class Lengths(NamedTuple):
     longest: int
 
 
-def lengths(library: Library, form: Form, read: Reader, longest: int) -> Lengths:
-    """Of SAMPLE prompts per capability and their gold replies, which `longest` cuts."""
+def lengths(
+    library: Library, form: Form, read: Reader, longest: int, datasets: Sequence[Source] = ()
+) -> Lengths:
+    """By source, (S,): of SAMPLE prompts of each capability and their gold replies, which `longest` cuts,
+    then of SAMPLE rows of each data set and their given replies."""
     means, most = [], 0
     for place, templates in enumerate(library.templates.values()):
         prompts = _sample(templates, place)
@@ -64,8 +68,21 @@ def lengths(library: Library, form: Form, read: Reader, longest: int) -> Lengths
         said = [min(read.say(text) + 1, longest) for text in gold]
         means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
         most = max(most, *asked)
+    for source in datasets:
+        rows = source.sample(SAMPLE)
+        asked = [read.ask("\n".join(str(m["content"]) for m in row.messages)) for row in rows]
+        said = [_taught(row, read) for row in rows if row.reply is not None]
+        means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
+        whole = [a + s - longest for a, s in zip(asked, said, strict=False)]
+        most = max(most, *asked, *whole)  # a sequence is taken to be `longest` longer
     prompt, reply = np.array(means, dtype=float).T
     return Lengths(prompt, reply, most)
+
+
+def _taught(prompt: Prompt, read: Reader) -> int:
+    """Supervised tokens of a row with a given reply: of the reply and of the earlier turns."""
+    turns = [str(prompt.messages[n]["content"]) for n in prompt.taught]
+    return sum(read.say(text) + 1 for text in (*turns, prompt.reply or ""))
 
 
 def _sample(templates: Sequence[Template], place: int) -> list[Prompt]:
@@ -179,24 +196,31 @@ def probe_lengths(
     return float(np.mean(questions)), float(np.mean(answers))
 
 
-def shares_of(config: RunConfig, sources: tuple[str, ...], hidden: tuple[str, ...] = ()) -> Array:
-    """The task's requirement as shares of the sources (S,), which are the visible capabilities."""
-    task = resolve_task(config.task, (*sources, *hidden), hidden)
-    return source_prior(task.requirement, sources, sources)
+def shares_of(
+    config: RunConfig,
+    sources: tuple[str, ...],
+    capabilities: tuple[str, ...],
+    hidden: tuple[str, ...] = (),
+) -> Array:
+    """The task's requirement of the capabilities, hidden ones among them, as shares of the sources (S,)."""
+    task = resolve_task(config.task, capabilities, hidden)
+    visible = tuple(name for name in capabilities if name not in hidden)
+    return source_prior(task.requirement, visible, sources)
 
 
 def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator) -> TokenEstimate:
     """Of a run whose models are loaded."""
     pair, signal, longest = parts.pair, parts.teacher.signal, config.decoding.max_new_tokens
-    teacher = lengths(parts.library, signal.form, reader(pair.teacher_tokenizer), longest)
+    own = parts.datasets
+    teacher = lengths(parts.library, signal.form, reader(pair.teacher_tokenizer), longest, own)
     student = teacher
     if pair.vocabulary is None:
-        student = lengths(parts.library, signal.form, reader(pair.tokenizer), longest)
+        student = lengths(parts.library, signal.form, reader(pair.tokenizer), longest, own)
     suite = parts.suite
     probe = probe_lengths(
         parts.library, suite.benchmarks, suite.splits, config, reader(pair.tokenizer)
     )
-    shares = shares_of(config, parts.library.capabilities, parts.suite.hidden)
+    shares = shares_of(config, parts.sources, suite.capabilities, suite.hidden)
     return estimate_tokens(
         config, allocator.needs, teacher, student, shares, item_counts(suite.splits), probe
     )
@@ -241,6 +265,16 @@ def show_token_estimate(
         f"{config.method or f'{config.signal} x {config.objective}'}; allocator {config.allocator}; "
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
     )
+    show_sources(console, parts.datasets, parts.sizes)
+    shares = shares_of(config, parts.sources, parts.suite.capabilities, parts.suite.hidden)
+    without = [name for name, share in zip(parts.sources, shares, strict=True) if share == 0]
+    if parts.datasets and without:
+        console.print(
+            f"the task requires no capability of the name of {', '.join(without)}: an allocator that follows "
+            "the task alone gives them nothing",
+            markup=False,
+            highlight=False,
+        )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
         console.print(
@@ -252,6 +286,17 @@ def show_token_estimate(
             f"left out, their prompts do not fit {parts.pair.context} tokens: {', '.join(parts.left_out)}",
             markup=False,
         )
+
+
+def show_sources(
+    console: Console, datasets: Sequence[Source], sizes: Mapping[str, Size] | None = None
+) -> None:
+    """What each data set is, how it is read, whether that was guessed, and how much there is of it."""
+    for source in datasets:
+        size = (sizes or {}).get(source.name)
+        known = "" if size is None else f"{'' if size.exact else 'about '}{_round(size.tokens)}"
+        counted = "" if size is None else f"; {known} supervised tokens"
+        console.print(f"source {source.words}{counted}", markup=False, highlight=False)
 
 
 def _round(tokens: float) -> str:

@@ -7,14 +7,15 @@ their own.
     read_text       bytes to text: gzip by content, byte order marks, UTF-8 or a refusal
     read_sheet      a CSV file as named columns of text (`Sheet`)
     read_rows       rows of a CSV or JSONL file, each column by its declared kind (`readsim.files.kinds`)
-    json_lines      one JSON object a line, strictly
+    json_lines      one JSON object a line, strictly, one at a time
+    sheet_rows      rows of a CSV file, one at a time
     read_settings   a TOML, JSON or YAML file as a table
 """
 
 from readsim.files.json_text import json_lines, parse_json
 from readsim.files.rows import FileRows, read_rows
 from readsim.files.settings import read_settings
-from readsim.files.sheet import Sheet, read_sheet
+from readsim.files.sheet import Sheet, read_sheet, sheet_rows
 from readsim.files.text import AnyPath, read_text, suffix_of
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "read_settings",
     "read_sheet",
     "read_text",
+    "sheet_rows",
     "suffix_of",
 ]

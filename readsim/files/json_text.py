@@ -3,12 +3,12 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from readsim.errors import ConfigError
-from readsim.files.text import AnyPath, place_in, read_text
+from readsim.files.text import AnyPath, place_in, text_lines
 
 # None of them can stand inside a JSON text, other than as space.
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -22,16 +22,20 @@ class _Twice(ValueError):
 
 
 def json_lines(path: AnyPath) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, object) of every line that is not blank.
+    """(line number, object) of every line that is not blank, one at a time.
 
     Raises ConfigError naming file, line and column.
     """
-    return json_lines_of(read_text(path), Path(path))
+    return _objects(text_lines(path), Path(path))
 
 
 def json_lines_of(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """`json_lines` of a text that was read from `path`."""
-    for line, part in enumerate(_LINE_END.split(text), 1):
+    return _objects(_LINE_END.split(text), path)
+
+
+def _objects(parts: Iterable[str], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, part in enumerate(parts, 1):
         if not part.strip():
             continue
         value = parse_json(part, path, line)

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
-from readsim.files.text import AnyPath, read_text
+from readsim.files.text import AnyPath, read_text, text_lines
 
 MISSING = ("", "na", "n/a", "nan", "null", "none")
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -143,6 +144,58 @@ def read_sheet(path: AnyPath) -> Sheet:
     Raises ConfigError, naming file, line and column, for anything ragged, doubled or unreadable.
     """
     return parse_sheet(read_text(path), Path(path))
+
+
+def sheet_rows(path: AnyPath) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, cells by column) of the rows of a CSV file, one at a time: for files of any size.
+
+    The separator is what parts the header into most columns. Raises ConfigError as `read_sheet` does.
+    """
+    path = Path(path)
+    lines = text_lines(path, newline="")
+    head = next(lines, "")
+    if said := _SAID.match(head):
+        delimiter, head, first = said[1], next(lines, ""), 2
+    else:
+        first = 1
+        delimiter = max(DELIMITERS, key=head.count) if head else ","
+    windows = head.endswith("\r\n")
+    reader = csv.reader(chain([head], lines), delimiter=delimiter, strict=True)
+    start, header, rows = first, list[str](), 0
+    with _long_cells():
+        try:
+            for cells in reader:
+                at, start = start, first + reader.line_num
+                if not cells:
+                    continue
+                if not header:
+                    header = [cell.strip() for cell in cells]
+                    _check_header(path, at, header)
+                    continue
+                if len(cells) != len(header):
+                    raise ConfigError(
+                        f"{path}, line {at}: {len(cells)} cells where the header has {len(header)}"
+                    )
+                if len(header) > 1 and [cell.strip() for cell in cells] == header:
+                    raise ConfigError(
+                        f"{path}, line {at}: the header once more: are these two files in one?"
+                    )
+                rows += 1
+                texts = [c.replace("\r\n", "\n") for c in cells] if windows else cells
+                yield at, dict(zip(header, texts, strict=True))
+        except csv.Error as error:
+            raise ConfigError(f"{path}, line {start}: {_in_words(error)}") from error
+    if not rows:
+        what = "no rows below the header" if header else "the file is empty"
+        raise ConfigError(f"{path}: {what}")
+
+
+def _check_header(path: Path, line: int, header: Sequence[str]) -> None:
+    for n, name in enumerate(header):
+        if not name and n:  # the first one may be an index that pandas wrote
+            raise ConfigError(f"{path}, line {line}: column {n + 1} has no name")
+        if name in header[:n]:
+            raise ConfigError(f"{path}, line {line}: column {name!r} appears twice")
 
 
 def parse_sheet(text: str, path: Path, first_line: int = 1) -> Sheet:

@@ -5,7 +5,9 @@ import gzip
 import io
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from readsim.errors import ConfigError, shown
 
@@ -19,6 +21,7 @@ _MARKS = (  # the first of these that fits: the mark of UTF-32 starts with that 
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 MOST_BYTES = 2**32  # of a table, unpacked
+MOST_LETTERS = 2**28  # of one line of a file that is read line by line
 _GZIP = b"\x1f\x8b"
 _NO_TEXT = (
     (b"PAR1", "a Parquet file"),
@@ -41,17 +44,8 @@ def read_text(path: AnyPath, most: int = MOST_BYTES) -> str:
     and column where one byte is at fault, or for more than `most` bytes, packed or not.
     """
     path = Path(path)
-    try:
-        if path.is_dir() or not path.exists():
-            what = "a folder, not a file" if path.is_dir() else "no such file"
-            raise ConfigError(f"{path}: {what}")
-        if path.is_char_device() or path.is_block_device():  # /dev/zero has no end
-            raise ConfigError(f"{path}: a device, not a file")
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{shown(str(path))}: cannot be read ({reason})") from error
+    with _opened(path) as file:
+        data = file.read(most + 1)
     if data.startswith(_GZIP):
         try:
             with gzip.open(io.BytesIO(data)) as packed:
@@ -62,10 +56,64 @@ def read_text(path: AnyPath, most: int = MOST_BYTES) -> str:
         raise ConfigError(
             f"{path}: more than {most / 2**20:.4g} MB of text, which is the most here"
         )
+    _refuse_no_text(data, path)
+    return _decode(data, path)
+
+
+def text_lines(path: AnyPath, newline: str | None = None) -> Iterator[str]:
+    r"""The lines of a file as `read_text` reads it, with their ends, never more than one in memory.
+
+    newline   None: lines end with \n, \r or \r\n, and each is given as \n; "\n" or "": as in `open`
+
+    Raises ConfigError as `read_text` does, and for a line of more than 2**28 letters.
+    """
+    path = Path(path)
+    with _opened(path) as file:
+        packed = file.read(2) == _GZIP
+        file.seek(0)
+        plain = gzip.GzipFile(fileobj=file) if packed else file
+        try:
+            head = plain.read(64)
+            _refuse_no_text(head, path)
+            encoding = _encoding_of(head, path)
+            plain.seek(0)
+            lines, number = io.TextIOWrapper(plain, encoding, newline=newline), 0
+            while line := lines.readline(MOST_LETTERS):
+                line = line.lstrip("\ufeff") if not number else line
+                number += 1
+                if (at := line.find("\0")) >= 0:
+                    raise ConfigError(
+                        f"{path}, line {number}, column {at + 1}: a NUL byte: the file is damaged or no text"
+                    )
+                if len(line) == MOST_LETTERS:
+                    raise ConfigError(f"{path}, line {number}: more than {MOST_LETTERS} letters")
+                yield line
+            lines.detach()
+        except UnicodeDecodeError as error:
+            read_text(path)  # which says where
+            raise ConfigError(f"{path}: {error}") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise ConfigError(f"{path}: a damaged gzip file ({error})") from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file, to be read. ConfigError where it cannot be."""
+    try:
+        if path.is_dir() or not path.exists():
+            what = "a folder, not a file" if path.is_dir() else "no such file"
+            raise ConfigError(f"{path}: {what}")
+        if path.is_char_device() or path.is_block_device():  # /dev/zero has no end
+            raise ConfigError(f"{path}: a device, not a file")
+        return path.open("rb")
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{shown(str(path))}: cannot be read ({reason})") from error
+
+
+def _refuse_no_text(data: bytes, path: Path) -> None:
     for sign, what in _NO_TEXT:
         if data.startswith(sign):
             raise ConfigError(f"{path}: {what}, not text: export its rows as CSV or JSON lines")
-    return _decode(data, path)
 
 
 def suffix_of(path: AnyPath) -> str:
@@ -76,12 +124,17 @@ def suffix_of(path: AnyPath) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _decode(data: bytes, path: Path) -> str:
+def _encoding_of(data: bytes, path: Path) -> str:
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     if encoding == "utf-8" and _looks_wide(data):
         raise ConfigError(
             f"{path}, line 1: looks like UTF-16 without a byte order mark: save the file as UTF-8"
         )
+    return encoding
+
+
+def _decode(data: bytes, path: Path) -> str:
+    encoding = _encoding_of(data, path)
     try:
         text = data.decode(encoding).lstrip("\ufeff")  # some editors add one to one that is there
     except UnicodeDecodeError as error:

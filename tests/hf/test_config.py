@@ -76,7 +76,7 @@ def test_numbers_of_numpy_and_pandas_are_numbers(tmp_path: Path) -> None:
     )
     assert (found.steps, found.on_policy, found.probes.truncate) == (4, 0.5, True)
     assert found.data.capabilities == ("math",)
-    assert found.data.templates == (str(tmp_path / "t.jsonl"),)
+    assert found.data.template_files == (str(tmp_path / "t.jsonl"),)
 
 
 def test_presets_are_of_named_pairs_alone(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Prompts of a run with gold replies, as the examples that training would make of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
@@ -12,7 +12,7 @@ from readsim_hf.components import Components
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.base import AnyTeacher
-from readsim_hf.teachers.encoding import bare_ids, encode, end_of
+from readsim_hf.teachers.encoding import bare_ids, encode_prompt, end_of
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.teachers.router import Router
@@ -28,6 +28,7 @@ class _Gold:
     """The run's teacher, but for what it says: the gold reply, at no cost."""
 
     teacher: AnyTeacher
+    soft: None = None  # given replies have no distributions then, as gold ones
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.teacher, name)
@@ -39,13 +40,14 @@ class _Gold:
         teacher, tokenizer = self.teacher, self.teacher.tokenizer
         end = end_of(tokenizer, teacher.ends)
         said = as_ids([*bare_ids(tokenizer, said_to(teacher, prompt)), end])
-        return TeacherRecord(
-            prompt.capability, sent_by(teacher, prompt), said, teacher.span(said), None
-        )
+        span = teacher.span(said, whole=bool(prompt.messages))
+        return TeacherRecord(prompt.capability, sent_by(teacher, prompt), said, span, None)
 
 
 def said_to(teacher: AnyTeacher, prompt: Prompt) -> str:
     """The gold reply in the form that is asked for."""
+    if prompt.messages:
+        return prompt.reply or prompt.answer or MADE_UP
     asked = prompt if prompt.answer is not None else replace(prompt, answer=MADE_UP)
     return gold_reply(asked, teacher.signal.form, teacher.style.mark)
 
@@ -54,7 +56,7 @@ def sent_by(teacher: AnyTeacher, prompt: Prompt) -> NDArray[np.int32]:
     """The prompt in the tokens of the teacher's records."""
     if not isinstance(teacher, Router):
         return teacher.encode(prompt)
-    return as_ids(encode(teacher.tokenizer, teacher.style.ask(prompt, teacher.signal.form)))
+    return as_ids(encode_prompt(teacher.tokenizer, teacher.style, prompt, teacher.signal.form))
 
 
 class GoldExample(NamedTuple):
@@ -76,11 +78,7 @@ def trained_on(parts: Components, many: int) -> list[GoldExample]:
     signal, style = parts.teacher.signal, parts.teacher.style
     out: list[GoldExample] = []
     for place in range(many):
-        capability = parts.library.capabilities[place % len(parts.library.capabilities)]
-        templates = parts.library.templates[capability]
-        for index in range(TRIES):
-            template = templates[(place + index) % len(templates)]
-            prompt = template.make(generator(0, "data", place, index))
+        for prompt in _prompts(parts, place):
             (record,) = ask([prompt])
             records = [] if record is None else [record] if cut is None else cut(prompt, record)
             pieces = signal.pieces(style, said_to(parts.teacher, prompt))
@@ -90,3 +88,15 @@ def trained_on(parts: Components, many: int) -> list[GoldExample]:
                 out += [GoldExample(prompt, f, e) for f, e in zip(forms, made, strict=True)]
                 break
     return out
+
+
+def _prompts(parts: Components, place: int) -> Iterator[Prompt]:
+    """At most TRIES prompts of one source, the sources in turn."""
+    source = parts.sources[place % len(parts.sources)]
+    templates = parts.library.templates.get(source)
+    if templates is None:
+        (rows,) = (s for s in parts.datasets if s.name == source)
+        yield from (p for p in rows.sample(TRIES) if parts.passed[source](p) is None)
+        return
+    for index in range(TRIES):
+        yield templates[(place + index) % len(templates)].make(generator(0, "data", place, index))

@@ -107,7 +107,6 @@ def views(parts: Components, trained: list[GoldExample]) -> list[View]:
         record = one.example.record
         asked = teacher.encode(one.prompt).tolist()
         read = made.input_ids[row].tolist()
-        first, end = record.span
         out.append(
             View(
                 one.prompt.capability,
@@ -124,7 +123,7 @@ def views(parts: Components, trained: list[GoldExample]) -> list[View]:
                 made.attention_mask[row].tolist(),
                 labels[row].tolist(),
                 pieces(own, [t for t in labels[row].tolist() if t != IGNORED]),
-                "".join(pieces(own, record.completion_ids[first:end].tolist())),
+                "".join(pieces(own, record.completion_ids[record.places].tolist())),
                 one.prompt.answer is not None,
             )
         )
@@ -145,8 +144,8 @@ def _probed(parts: Components, trained: list[GoldExample]) -> list[list[int]]:
     style, sent = parts.library.style, []
     with quiet(), as_it_was(model, own):
         lm = _Noting(model, own, 1)
-        for form in dict.fromkeys(t.form for t in trained):
-            some = [t.prompt for t in trained if t.form == form]
+        for form in dict.fromkeys(t.form for t in trained if not t.prompt.messages):
+            some = [t.prompt for t in trained if t.form == form and not t.prompt.messages]
             probe = prompt_benchmark("check", "check", style, lambda *_: False, 1, form=form)
             task = probe.task([prompt_item("check", prompt) for prompt in some])
             lm.sent = []
@@ -158,4 +157,9 @@ def _probed(parts: Components, trained: list[GoldExample]) -> list[list[int]]:
             )
             sent.append((form, lm.sent))
     by_form = {form: iter(ids) for form, ids in sent}
-    return [next(by_form[t.form]) for t in trained]
+    return [
+        t.example.record.prompt_ids.tolist()  # no probe asks rows of data sets
+        if t.prompt.messages
+        else next(by_form[t.form])
+        for t in trained
+    ]

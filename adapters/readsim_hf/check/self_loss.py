@@ -8,6 +8,7 @@ from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import KD, SFT, ForwardKL, SoftSFT
 from readsim_hf.objectives.vocabulary import Cut
+from readsim_hf.teachers.record import soft_at
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.training.batch import Example
 from readsim_hf.training.logits import bare
@@ -60,7 +61,8 @@ def self_loss(parts: Components, examples: Sequence[Example]) -> SelfLoss:
     with student.autocast():
         softs = score(model, passages, soft, vocab=vocab, batch_size=1)
     own = [
-        Example(replace(e.record, soft=s), e.tokens) for e, s in zip(examples, softs, strict=True)
+        Example(replace(e.record, soft=soft_at(s, e.record)), e.tokens)
+        for e, s in zip(examples, softs, strict=True)
     ]
     window = student.train_window(own, 0.0)
     inner = goal.objective if isinstance(goal, Cut) else goal

@@ -109,7 +109,7 @@ def _compare(
     greedy = Decoding(max_new_tokens=NEW, temperature=0.0)
     asked = [encode(tokenizer, text) for text in texts]
     if soft is None:  # as the run asks
-        replies = [server.chat(text, greedy, 0)[0] for text in texts]
+        replies = [server.chat([{"role": "user", "content": text}], greedy, 0)[0] for text in texts]
     else:
         vocab = parts.teacher.vocab
         replies = [server.complete(as_ids(ids), greedy, 0, soft.k, vocab)[0] for ids in asked]

@@ -103,13 +103,17 @@ def show_cost(console: Console, parts: Components, many: int) -> None:
     teacher = parts.teacher
     longest = teacher.decoding.max_new_tokens
     mean = lengths(
-        parts.library, teacher.signal.form, reader(parts.pair.teacher_tokenizer), longest
+        parts.library,
+        teacher.signal.form,
+        reader(parts.pair.teacher_tokenizer),
+        longest,
+        parts.datasets,
     )
     asked, said = many * float(np.sum(mean.prompt)), many * float(np.sum(mean.reply))
     where = (
         f"kept in {parts.data.cache}, where the run finds them" if parts.data.cache else "not kept"
     )
-    names = parts.library.capabilities
+    names = parts.sources
     say_line(
         console,
         f"asking the teacher {many} prompts of each capability ({', '.join(names)}): about "

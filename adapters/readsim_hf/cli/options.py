@@ -81,8 +81,16 @@ def choose(
     capabilities: Annotated[
         Text, typer.Option(help="Those trained and measured, with commas; without it all.")
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=DATA: a file, datasets folder or hub id to train on; repeatable."),
+    ] = None,
     templates: Annotated[
-        list[str] | None, typer.Option(help="JSONL file of prompt templates to add; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="nano, text or none: which of our prompts; or a JSONL file of templates to add; "
+            "repeatable."
+        ),
     ] = None,
     task: Annotated[
         Text,
@@ -182,7 +190,8 @@ def choose(
         "soft": {"kind": soft},
         "data": {
             "cache": cache,
-            "templates": templates or None,
+            **_templates(templates),
+            "sources": _sources(source),
             "capabilities": parse_list(capabilities, "capabilities"),
         },
         "probes": {
@@ -193,6 +202,24 @@ def choose(
         },
     }
     return Chosen(config, _given(options), "unwalled" if allow_code_unwalled else allow_code)
+
+
+def _templates(given: list[str] | None) -> dict[str, Any]:
+    """Names of libraries and files of templates, each in its own field."""
+    named = [one for one in given or () if one in ("nano", "text", "none")]
+    files = [one for one in given or () if one not in named]
+    return {"templates": named[-1] if named else None, "template_files": files or None}
+
+
+def _sources(given: list[str] | None) -> list[dict[str, str]] | None:
+    """NAME=DATA each; ConfigError for what has no name."""
+    made = []
+    for one in given or ():
+        name, equals, path = one.partition("=")
+        if not (equals and name.strip() and path.strip()):
+            raise ConfigError(f"--source {one!r}: accepted: NAME=DATA, such as math=math.jsonl")
+        made.append({"name": name.strip(), "path": path.strip()})
+    return made or None
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""The endless sequence of prompts of one capability."""
+"""The endless sequence of prompts that the templates of one capability make."""
 
 from dataclasses import dataclass
 from itertools import count
@@ -65,7 +65,7 @@ class PromptStream:
         if capability not in library.templates:
             raise unknown("capability", capability, library.capabilities)
         bucket_mix(0.0, curriculum)
-        self.capability = capability
+        self.name = capability
         self._seed = int(seed)
         self._templates = library.templates[capability]
         self._shares = TemplateShares([t.id for t in self._templates], cap, window)
@@ -117,7 +117,7 @@ class PromptStream:
         return found.prompt
 
     def _find(self, bucket: int) -> _Found:
-        path = (path_of(self.capability), bucket, self._index[bucket])
+        path = (path_of(self.name), bucket, self._index[bucket])
         order = generator(self._seed, "data", *path).permutation(len(self._templates)).tolist()
         best: _Found | None = None
         made = 0
@@ -140,7 +140,7 @@ class PromptStream:
                 break
         if best is None:
             raise ConfigError(
-                f"prompts of {self.capability!r}: {self._attempts} attempts at {BUCKETS[bucket]} item "
+                f"prompts of {self.name!r}: {self._attempts} attempts at {BUCKETS[bucket]} item "
                 f"{self._index[bucket]} all met held-out items; expected templates that make others"
             )
         return best
@@ -156,7 +156,7 @@ class PromptStream:
     def state(self) -> dict[str, Any]:
         """What `restore` needs, as plain data: 8 bytes a prompt given, and a little more."""
         return {
-            "capability": self.capability,
+            "capability": self.name,
             "seed": self._seed,
             "credit": self._credit.tolist(),
             "index": list(self._index),
@@ -170,7 +170,7 @@ class PromptStream:
 
         Raises ConfigError for another capability or seed.
         """
-        theirs, ours = (state["capability"], state["seed"]), (self.capability, self._seed)
+        theirs, ours = (state["capability"], state["seed"]), (self.name, self._seed)
         if theirs != ours:
             raise ConfigError(
                 f"prompt stream state of {theirs}: expected (capability, seed) {ours}"

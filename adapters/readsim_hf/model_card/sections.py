@@ -28,7 +28,7 @@ def about_section(config: RunConfig, parts: Components, log: Log, student: str) 
     return (
         f"{kind} `{source_text(student)}`, distilled from {_teachers(config)} with readsim "
         f"{log.header.versions.get('readsim', '')}: {show_tokens(config.budget)} supervised tokens, "
-        f"shared among {name_list(parts.library.capabilities)} by the allocator `{config.allocator}` in "
+        f"shared among {name_list(parts.sources)} by the allocator `{config.allocator}` in "
         f"{config.steps} decisions. The run began on {date}.\n\n"
         "This card was written by the run itself. It holds what was measured; what only its owner "
         "knows is marked as to be filled in."
@@ -88,9 +88,57 @@ def _of_k(kind: str, k: int) -> str:
 
 
 def data_section(
-    config: RunConfig, parts: Components, counts: Mapping[str, Mapping[str, int]]
+    config: RunConfig, parts: Components, counts: Mapping[str, Mapping[str, float]]
 ) -> str:
-    """Library, templates, curriculum, and prompts of each capability."""
+    """What was trained on: prompts of our templates, rows of data sets, and of each source how many."""
+    made = _templates(config, parts, counts) if parts.library.templates else ""
+    return (
+        made
+        + _datasets(parts, counts)
+        + f"\n{TODO} the licence of the teacher's outputs. Some models' terms restrict what may be "
+        "trained on their replies; readsim does not know the terms of this teacher."
+    )
+
+
+def _datasets(parts: Components, counts: Mapping[str, Mapping[str, float]]) -> str:
+    """Rows of users; "" without any."""
+    if not parts.datasets:
+        return ""
+    columns = ("drawn", "repeated", "leaked", "too_long", "wrong")
+    rows = [
+        [
+            markdown_text(s.name),
+            f"`{published(s.config.path)}`",
+            f"{s.rows.facts.format}, {'asked' if s.asks else 'given'}",
+            f"{s.many:,}",
+            *(f"{counts[s.name][name]:,}" for name in columns),
+            f"{counts[s.name]['epochs']:.2f}",
+            f"`{s.rows.facts.digest[:16]}`",
+        ]
+        for s in parts.datasets
+    ]
+    header = [
+        "source",
+        "data",
+        "format, replies",
+        "rows",
+        "trained",
+        "repeated",
+        "held out",
+        "too long",
+    ]
+    return (
+        "\nData sets of its owner; rows that equal a probe, dev or test item, or share 13 words in a row "
+        "with one, were left out (held out), as were rows that are too long and given replies that miss the "
+        "gold answer (wrong). SHA-256 is that of the rows.\n\n"
+        + markdown([*header, "wrong", "epochs", "SHA-256"], rows, 3)
+        + f"\n{TODO} the licences of these data sets.\n"
+    )
+
+
+def _templates(
+    config: RunConfig, parts: Components, counts: Mapping[str, Mapping[str, float]]
+) -> str:
     library, data = parts.library, config.data
     rows = [
         [
@@ -102,7 +150,7 @@ def data_section(
         ]
         for name in library.capabilities
     ]
-    own = ", ".join(f"`{published(str(path))}`" for path in data.templates)
+    own = ", ".join(f"`{published(str(path))}`" for path in data.template_files)
     return (
         f"Prompts were generated from the templates of readsim's library `{library.name}`"
         + (f" and of {own}" if own else "")
@@ -112,8 +160,6 @@ def data_section(
         + f". Curriculum: `{data.curriculum}`, difficulty by `{data.difficulty}`. Draws that equal a "
         "probe, dev or test item, or share 13 words in a row with one, were left out.\n\n"
         + markdown(["capability", "templates", "prompts", "repeated", "left out"], rows, 1)
-        + f"\n{TODO} the licence of the teacher's outputs. Some models' terms restrict what may be "
-        "trained on their replies; readsim does not know the terms of this teacher."
     )
 
 

@@ -180,8 +180,16 @@ def _literal(value: Any) -> str:
     raise ConfigError(f"chat_template_kwargs: {value!r} is no text, number, list or table")
 
 
-def chat_text(tokenizer: Tokenizer, messages: list[dict[str, str]], *, reply: bool = True) -> str:
-    """Messages inside the chat template, up to where the reply begins (`reply`), or goes on.
+def chat_text(
+    tokenizer: Tokenizer,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    reply: bool = True,
+    ended: bool = False,
+    tools: Sequence[Any] = (),
+) -> str:
+    """Messages inside the chat template, up to where the reply begins (`reply`), or goes on, or with all
+    that stands behind it (`ended`).
 
     ConfigError where the template refuses them.
     """
@@ -189,15 +197,16 @@ def chat_text(tokenizer: Tokenizer, messages: list[dict[str, str]], *, reply: bo
         return rendered(
             lambda: str(
                 tokenizer.apply_chat_template(
-                    messages,
+                    [dict(message) for message in messages],
+                    tools=list(tools) or None,
                     tokenize=False,
-                    add_generation_prompt=reply,
-                    continue_final_message=not reply,
+                    add_generation_prompt=reply and not ended,
+                    continue_final_message=not reply and not ended,
                 )
             )
         )
     except Exception as error:  # a template is somebody's program: it can fail in any way
-        roles = ", ".join(message["role"] for message in messages)
+        roles = ", ".join(str(message["role"]) for message in messages)
         raise ConfigError(
             f"the chat template refuses messages of {roles}: {error}; give chat_template, a file, or 'none'"
         ) from error

@@ -11,7 +11,7 @@ from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, unknown
 from readsim.runs.loop import setup_for
-from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
+from readsim_hf.benchmark_factory import benchmarks_of, hidden_of, measured_by
 from readsim_hf.config import RunConfig
 from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
@@ -22,7 +22,8 @@ from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import SPLITS, Split, Splits
 from readsim_hf.prompt_selection import leaves_room, library_of, suffixes_of
 from readsim_hf.prompts.length_filter import filter_by_length
-from readsim_hf.prompts.library import Library
+from readsim_hf.source_selection import sources_of
+from readsim_hf.sources.opened import Source
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.token_estimate import (
@@ -59,6 +60,7 @@ class DryRun:
     asked       tokens of the longest prompt that is trained on, by the templates
     assumed     sources without a tokenizer here, whose tokens are counted from bytes
     columns     of the logits that all share; None where they have tokenizers of their own
+    sources, capabilities   what is trained on, and what is measured before the end; `datasets` are the users'
     kept        numbers that are kept of a distribution; 0 without distributions
     """
 
@@ -67,7 +69,9 @@ class DryRun:
     teachers: tuple[PlannedTeacher, ...]
     student: ModelShape
     precision: str
-    library: Library
+    sources: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    datasets: tuple[Source, ...]
     left_out: tuple[str, ...]
     context: int
     asked: int
@@ -113,10 +117,17 @@ def dry_run(config: RunConfig) -> DryRun:
     check_lora(models.student, config.training)
     main = models.teachers[0]
     whole = library_of(config.data, models.library_name, models.tokenizers[main])
-    for capability in pair.teachers:
-        if capability not in whole.capabilities:
-            raise unknown("capability in [pair.teachers]", capability, whole.capabilities)
     signal, _, kept = supervision(config)
+    datasets = sources_of(
+        config,
+        whole,
+        signal,
+        None if kept is None else len(models.teachers) == 1 and bool(models.local),
+    )
+    named = (*whole.capabilities, *(source.name for source in datasets))
+    for name in pair.teachers:
+        if name not in named:
+            raise unknown("capability in [pair.teachers]", name, named)
     if config.on_policy > 0 and (len(models.teachers) > 1 or not models.local):
         raise ConfigError(
             f"on_policy = {config.on_policy!r}: the student's own text is scored by one teacher that is "
@@ -135,18 +146,20 @@ def dry_run(config: RunConfig) -> DryRun:
         TemplateShares([t.id for t in templates], config.data.cap)
     benchmarks, splits = benchmarks_of(config.probes, library)
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
-    backend = DryBackend(library.capabilities, config.budget, hidden_of(benchmarks))
+    sources = (*library.capabilities, *(source.name for source in datasets))
+    capabilities, hidden = measured_by(benchmarks, library), hidden_of(benchmarks)
+    backend = DryBackend(sources, capabilities, config.budget, hidden)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
     said = config.decoding.max_new_tokens
-    answering = [pair.teachers.get(capability, main) for capability in library.capabilities]
+    answering = [pair.teachers.get(name, main) for name in sources]
     asked = _answered(
-        answering, {s: lengths(library, signal.form, r, said) for s, r in readers.items()}
+        answering, {s: lengths(library, signal.form, r, said, datasets) for s, r in readers.items()}
     )
-    trained = lengths(library, signal.form, own, said)
+    trained = lengths(library, signal.form, own, said, datasets)
     items = item_counts(splits)
     probe = probe_lengths(library, benchmarks, splits, config, own)
-    shares = shares_of(config, library.capabilities, hidden_of(benchmarks))
+    shares = shares_of(config, sources, capabilities, hidden)
     spent = estimate_tokens(config, allocator.needs, asked, trained, shares, items, probe)
     return DryRun(
         config=config,
@@ -154,12 +167,14 @@ def dry_run(config: RunConfig) -> DryRun:
         teachers=_planned(models, answering, asked, shares / trained.reply),
         student=shape_of(models.student, config.training.lora_targets),
         precision=models.precision,
-        library=library,
+        sources=sources,
+        capabilities=tuple(name for name in capabilities if name not in hidden),
+        datasets=datasets,
         left_out=tuple(left_out),
         context=context,
         asked=trained.longest,
         items=items,
-        each={s: _each(benchmarks, splits, s, library.capabilities) for s in SPLITS},
+        each={s: _each(benchmarks, splits, s, capabilities) for s in SPLITS},
         spent=spent,
         assumed=models.unread,
         columns=columns,

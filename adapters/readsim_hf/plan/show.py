@@ -39,6 +39,7 @@ def plan_headline(plan: DryRun) -> list[str]:
         f"sequences of at most {plan.context} tokens"
     )
     lines = [first]
+    lines += [f"source {source.words}" for source in plan.datasets]
     if plan.columns is not None:
         lines.append(f"one vocabulary, {plan.columns} columns")
     if plan.assumed:

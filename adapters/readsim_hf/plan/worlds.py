@@ -31,9 +31,8 @@ def forecast_of(made: DryRun, world: str | None, seeds: int, world_sd: float) ->
     if named is None:
         return None
     loaded, config = load_world(named), made.config
-    ours = made.library.capabilities
     for field in ("sources", "capabilities"):
-        theirs = getattr(loaded, field)
+        theirs, ours = getattr(loaded, field), getattr(made, field)
         if theirs != ours:
             raise ConfigError(
                 f"world {loaded.name!r} has the {field} {', '.join(theirs)}, the run has "

@@ -8,6 +8,8 @@ from typing import Any
 
 from readsim_hf.prompts.prompt import Prompt, question_key
 
+_OF_ROWS = ("messages", "reply", "calls", "taught", "tools", "row")  # a generated prompt has none
+
 
 @dataclass(frozen=True)
 class Item:
@@ -48,7 +50,11 @@ def content_id(data: Mapping[str, Any]) -> str:
 
 def prompt_item(benchmark: str, prompt: Prompt) -> Item:
     """The item that asks a generated prompt."""
+<<<<<<< HEAD
     data = dict(vars(prompt))  # no copy of what is inside: nothing changes it
+=======
+    data = {name: value for name, value in asdict(prompt).items() if name not in _OF_ROWS}
+>>>>>>> sources18
     return Item(benchmark, content_id(data), prompt.text, data)
 
 

@@ -4,6 +4,8 @@ A rule is a pair of pure functions of (reply, gold answer, expect). `expect` is 
 
 exact        the gold answer, case, spacing and outer punctuation folded
 number       the last number is the gold number; `tolerance` (0) absolute
+final        ends with the gold answer: its last number where that is a number, the whole or its last line
+             where it is a text; behind `####` where one is there
 choice       the gold letter; `letters` ("ABCD"), `options` the texts behind them
 label        of `labels`, names the gold one and no other
 one_of       `accepted`, or the gold answer
@@ -45,7 +47,7 @@ from readsim_hf.prompts.reading import (
 )
 
 # These compare with the gold answer; the others can do with `expect`.
-NEED_ANSWER = ("exact", "number", "choice", "label", "json_equal", "list_equal")
+NEED_ANSWER = ("exact", "number", "final", "choice", "label", "json_equal", "list_equal")
 
 Expect = Mapping[str, Any]
 Judge = Callable[[str, str, Expect], bool]
@@ -125,6 +127,14 @@ def _number(text: str, gold: str, expect: Expect) -> bool:
     if value is None or wanted is None:
         return False
     return bool(abs(value - wanted) <= expect.get("tolerance", 0))
+
+
+def _final(text: str, gold: str, expect: Expect) -> bool:
+    text, gold = (part.rpartition("####")[2].strip() for part in (text, gold))
+    if read_number(gold) is not None and not any(map(str.isalpha, plain_text(value_of(gold)))):
+        return _number(text, gold, expect)
+    lines = text.splitlines() or [""]
+    return _same_text(text, gold) or (bool(gold) and all(_found(lines[-1], [gold])))
 
 
 def _letter(text: str, expect: Expect) -> str | None:
@@ -210,6 +220,7 @@ def _parses(text: str, gold: str, expect: Expect) -> bool:
 _RULES: dict[str, AnswerRule] = {
     "exact": AnswerRule(_exact, _one_line),
     "number": AnswerRule(_number, lambda text, gold, expect: read_number(text) is not None),
+    "final": AnswerRule(_final, _anything),
     "choice": AnswerRule(
         lambda text, gold, expect: _letter(text, expect) == gold.strip().upper(),
         lambda text, gold, expect: _letter(text, expect) is not None,

@@ -56,8 +56,8 @@ class Style:
         return suffix
 
     def ask(self, prompt: Prompt, form: Form) -> str:
-        """The text to send."""
-        return prompt.text + self.suffix(form)
+        """The text to send; somebody's own prompt is sent as it is."""
+        return prompt.text if prompt.messages else prompt.text + self.suffix(form)
 
     def answer_start(self, reply: str) -> int:
         r"""Where the final answer begins in a reply: behind the last mark, else at the last `\boxed{...}`,

@@ -1,6 +1,7 @@
 """A prompt: what is asked, the gold answer where one exists, and what makes it hard."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -33,6 +34,16 @@ class Prompt:
     checker     name of the rule in `prompts.checkers` that judges a reply
     expect      what the checker needs beyond the answer
     factors     control factors of Eq. (7), read from the slots, never from the text
+
+    A row of somebody's data set has `messages`; ours have none:
+
+    capability  the name of its source
+    text        what its user turns say, which is what leaks are looked for in
+    messages    the conversation that is sent, as it is: role, content and, of tools, `tool_calls`
+    reply       the given reply, and `calls` its calls of tools; None where the teacher is asked
+    taught      indices of the assistant turns among `messages` that are trained on as well
+    tools       what the chat template is told of tools
+    row         its place in the source, from 0
     """
 
     capability: str
@@ -44,11 +55,20 @@ class Prompt:
     expect: Mapping[str, Any] = field(default_factory=dict)
     factors: Mapping[str, float] = field(default_factory=dict)
     language: str = "en"
+    messages: tuple[Mapping[str, Any], ...] = ()
+    reply: str | None = None
+    calls: tuple[Any, ...] = ()
+    taught: tuple[int, ...] = ()
+    tools: tuple[Any, ...] = ()
+    row: int = -1
 
     @property
     def key(self) -> str:
-        """See `question_key`."""
-        return question_key(self.text)
+        """See `question_key`; of a row of a data set, of all that is in it."""
+        if not self.messages:
+            return question_key(self.text)
+        said = [self.messages, self.reply, self.calls, self.taught, self.tools]
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 class Template(Protocol):

@@ -75,9 +75,9 @@ class ReadsReplies:
         """A record's reply as text, without its end token."""
         return self.reading.text(completion)
 
-    def span(self, completion: Ids) -> tuple[int, int]:
-        """Which tokens of a record's reply the signal supervises."""
-        return self.reading.span(completion)
+    def span(self, completion: Ids, *, whole: bool = False) -> tuple[int, int]:
+        """Which tokens of a record's reply the signal supervises; see `Reading.span`."""
+        return self.reading.span(completion, whole=whole)
 
 
 class AnyTeacher(Protocol):
@@ -116,7 +116,7 @@ class AnyTeacher(Protocol):
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]: ...
     def encode(self, prompt: Prompt) -> NDArray[np.int32]: ...
     def text(self, completion: Ids) -> str: ...
-    def span(self, completion: Ids) -> tuple[int, int]: ...
+    def span(self, completion: Ids, *, whole: bool = False) -> tuple[int, int]: ...
     def score_many(self, passages: Sequence[Passage]) -> list[Soft]: ...
 
 
@@ -137,7 +137,8 @@ def ask_in_rounds(
             break
         for row, reply in zip(open_rows, replies(open_rows, attempt), strict=True):
             if reply is not None:
-                records[row] = replace(reply, source=prompts[row].capability)
+                one = prompts[row]
+                records[row] = replace(reply, source=one.capability, row=one.row)
         open_rows = [row for row in open_rows if records[row] is None]
         counts.rejected += len(open_rows)
     counts.dropped += len(open_rows)

@@ -25,6 +25,8 @@ def record_to_bytes(record: TeacherRecord) -> bytes:
         "completion_ids": _narrow(record.completion_ids),
         "span": np.array(record.span, dtype=np.int32),
     }
+    if record.positions is not None:
+        tensors["positions"] = record.positions
     if record.soft is not None:
         tensors["soft_kind"] = np.array([_KINDS.index(record.soft.kind)], dtype=np.uint8)
         tensors["soft_ids"] = _narrow(record.soft.ids)
@@ -47,6 +49,7 @@ def record_from_bytes(data: bytes) -> TeacherRecord:
         completion_ids=np.array(tensors["completion_ids"], dtype=np.int32),
         span=(first, end),
         soft=soft,
+        positions=np.array(tensors["positions"]) if "positions" in tensors else None,
     )
 
 
@@ -67,12 +70,14 @@ def record_to_tree(record: TeacherRecord) -> dict[str, Any]:
         "span": list(record.span),
         "soft": None if soft is None else [soft.kind, soft.ids, soft.logp],
         "weight": record.weight,
+        "positions": record.positions,
+        "row": record.row,
     }
 
 
 def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
     """The inverse of `record_to_tree`."""
-    soft = tree["soft"]
+    soft, positions = tree["soft"], tree.get("positions")
     return TeacherRecord(
         source=tree["source"],
         prompt_ids=np.asarray(tree["prompt_ids"]),
@@ -80,4 +85,6 @@ def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
         span=(int(tree["span"][0]), int(tree["span"][1])),
         soft=None if soft is None else Soft(soft[0], np.asarray(soft[1]), np.asarray(soft[2])),
         weight=float(tree.get("weight", 1.0)),
+        positions=None if positions is None else np.asarray(positions),
+        row=int(tree.get("row", -1)),
     )

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -128,22 +128,23 @@ class Server:
 
     def chat(
         self,
-        text: str,
+        asked: Sequence[Mapping[str, Any]],
         decoding: Decoding,
         seed: int,
         *,
         system_prompt: str | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
+        tools: Sequence[Any] = (),
     ) -> tuple[Reply, int]:
-        """The reply to one user message, and how many requests may have been paid for in vain.
+        """The reply to a conversation, and how many requests may have been paid for in vain.
 
         `chat_template_kwargs` go into the request as vLLM and SGLang take them. NoReplyError after the
         last attempt.
         """
-        messages = [{"role": "user", "content": text}]
-        if system_prompt is not None:
+        messages = [dict(message) for message in asked]
+        if system_prompt is not None and messages[0]["role"] != "system":
             messages.insert(0, {"role": "system", "content": system_prompt})
-        body: dict[str, Any] = {"messages": messages}
+        body: dict[str, Any] = {"messages": messages, **({"tools": list(tools)} if tools else {})}
         if chat_template_kwargs:
             body["extra_body"] = {"chat_template_kwargs": dict(chat_template_kwargs)}
         most = _ROOM + decoding.max_new_tokens * _TOKEN_ROOM

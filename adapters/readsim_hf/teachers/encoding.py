@@ -7,6 +7,8 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from readsim.errors import ConfigError
 from readsim_hf.models.chat_template import chat_text
+from readsim_hf.prompts.library import Form, Style
+from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.thinking import SPECIAL, opened_by
 from readsim_hf.teachers.signals import Decode
 
@@ -24,6 +26,34 @@ def wrapped(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
     if tokenizer.chat_template is None:
         return text
     return chat_text(tokenizer, [{"role": "user", "content": text}])
+
+
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerBase, style: Style, prompt: Prompt, form: Form
+) -> list[int]:
+    """Token ids of what is read before the reply: `encode` of what the style asks, or the conversation of
+    somebody's own prompt as it is. ConfigError for a conversation that the tokenizer has no template for."""
+    if not prompt.messages:
+        return encode(tokenizer, style.ask(prompt, form))
+    return ids_of(tokenizer, conversation(tokenizer, prompt))
+
+
+def conversation(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
+    """`prompt.messages` as the model reads them, in letters, up to where the reply begins."""
+    if tokenizer.chat_template is not None:
+        try:
+            return chat_text(tokenizer, prompt.messages, tools=prompt.tools)
+        except ConfigError as error:
+            raise ConfigError(
+                f"row {prompt.row} of source {prompt.capability!r}: {error}"
+            ) from error
+    if len(prompt.messages) > 1 or prompt.tools:
+        roles = ", ".join(str(message["role"]) for message in prompt.messages)
+        raise ConfigError(
+            f"row {prompt.row} of source {prompt.capability!r} is a conversation ({roles}), and the "
+            "tokenizer has no chat template; give pair.chat_template, a file"
+        )
+    return str(prompt.messages[0]["content"])
 
 
 def ids_of(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

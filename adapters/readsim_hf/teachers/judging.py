@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
 from readsim_hf.prompts import checkers
-from readsim_hf.prompts.library import Style
+from readsim_hf.prompts.library import PROSE, Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.thinking import said_from
 from readsim_hf.teachers.finish import End
@@ -55,16 +55,24 @@ class Judge:
             return Judgement("refused", None)
         if end == "cut" and not self.keep_cut:
             return Judgement("cut", None)
-        answer = self.style.final_answer(reply)
+        answer = final_answer(self.style, prompt, reply)
         if not answer:
             endless = 0 < len(reply) == said_from(reply)
             return Judgement("thoughts" if endless else "empty", None)
         if not self.format_ok(prompt, answer):
             return Judgement("form", None)
-        if not self.signal.accepts(self.style, prompt, reply):
+        if not prompt.messages and not self.signal.accepts(self.style, prompt, reply):
             return Judgement("signal", None)
         right = checkers.correct(prompt, answer)
         return Judgement("wrong" if self.keep == "correct" and right is False else None, right)
+
+
+def final_answer(style: Style, prompt: Prompt, reply: str) -> str:
+    """The final answer in a reply; where the prompt asked for no mark, all that is said behind thoughts, or
+    what stands behind the mark of prose."""
+    if not prompt.messages:
+        return style.final_answer(reply)
+    return PROSE.final_answer(reply) or reply[said_from(reply) :].strip()
 
 
 class Rejection(NamedTuple):

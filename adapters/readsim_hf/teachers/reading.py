@@ -41,12 +41,15 @@ class Reading:
         """A reply as text, without its end token."""
         return self.decode(as_ids(completion).tolist())
 
-    def span(self, completion: Ids) -> tuple[int, int]:
+    def span(self, completion: Ids, *, whole: bool = False) -> tuple[int, int]:
         """Which tokens of a reply the signal supervises: no thoughts, where it asks for the answer.
 
-        The mark that closes what the prompt opened belongs to it: the student has to say it too.
+        The mark that closes what the prompt opened belongs to it: the student has to say it too. With
+        `whole`, of a prompt that asks for no form, it is all of them.
         """
         ids = as_ids(completion).tolist()
+        if whole:
+            return 0, len(ids)
         first, end = self.signal.span(self.style, ids, self.decode)
         if self.keeps_thoughts or self.closing is None:
             return first, end
@@ -55,6 +58,8 @@ class Reading:
 
     def trained(self, record: TeacherRecord) -> TeacherRecord:
         """The record without thoughts that are not supervised; what it supervises stays the same."""
+        if record.span[0] == 0:
+            return record
         text = self.text(record.completion_ids)
         start = said_from(text)
         if self.keeps_thoughts or start == 0:

@@ -29,9 +29,12 @@ class TeacherRecord:
 
     prompt_ids, completion_ids   what the student reads; the completion ends with the end token
                                  unless it was cut at the length limit
-    span                         half-open range of the supervised completion tokens
-    soft                         the teacher's distributions at the span's positions, or None
+    span                         half-open range that holds the supervised completion tokens
+    soft                         the teacher's distributions at the supervised positions, or None
     weight                       of its tokens' losses; a token counts as one whatever it weighs
+    positions                    which tokens of the span are supervised, ascending, from its first to its
+                                 last; None for all of them
+    row                          its row in the data set of its source; -1 where it is of none
     """
 
     source: str
@@ -40,8 +43,21 @@ class TeacherRecord:
     span: tuple[int, int]
     soft: Soft | None
     weight: float = 1.0
+    positions: NDArray[np.int32] | None = None
+    row: int = -1
 
     @property
     def supervised(self) -> int:
         """Tokens that count against the budget when this record is trained on."""
-        return self.span[1] - self.span[0]
+        return self.span[1] - self.span[0] if self.positions is None else len(self.positions)
+
+    @property
+    def places(self) -> NDArray[np.int32]:
+        """Which tokens of the completion are supervised (L,), ascending."""
+        return np.arange(*self.span, dtype=np.int32) if self.positions is None else self.positions
+
+
+def soft_at(soft: Soft, record: TeacherRecord) -> Soft:
+    """The rows at the record's supervised positions, of distributions at all of its span."""
+    rows = record.places - record.span[0]
+    return Soft(soft.kind, soft.ids[rows], soft.logp[rows])

@@ -16,7 +16,7 @@ from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.base import AnyTeacher, ReadsReplies, TeacherCounts
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.teachers.encoding import closing_mark, encode
+from readsim_hf.teachers.encoding import closing_mark, encode_prompt
 from readsim_hf.teachers.heard import Listener
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.judging import Rejections
@@ -144,7 +144,7 @@ class Router(ReadsReplies):
     ) -> TeacherRecord | None:
         # One vocabulary; the teachers' chat templates may differ.
         if id(teacher) in self._same and (record.soft is not None or self._opens_alike(teacher)):
-            asked = encode(self.tokenizer, self.style.ask(prompt, self.signal.form))
+            asked = encode_prompt(self.tokenizer, self.style, prompt, self.signal.form)
             return replace(record, prompt_ids=as_ids(asked))
         made = in_other_tokens(teacher, prompt, record, self.reading)
         length = len(made.prompt_ids) + len(made.completion_ids)

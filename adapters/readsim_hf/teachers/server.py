@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from readsim_hf.teachers.base import ReadsReplies, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.connection import NoReplyError, Server
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.teachers.encoding import encode, end_of
+from readsim_hf.teachers.encoding import encode_prompt, end_of
 from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.journal import Journal
@@ -29,7 +29,14 @@ from readsim_hf.teachers.scoring import Passage, SoftSettings
 from readsim_hf.teachers.server_warnings import ServerWarnings
 from readsim_hf.teachers.signals import TeacherSignal
 
-Asked = tuple[str, NDArray[np.int32]]  # what is asked, as text and in tokens
+
+class Asked(NamedTuple):
+    """What is asked: as text or as a conversation with its tools, and in tokens."""
+
+    text: str
+    ids: NDArray[np.int32]
+    messages: tuple[Mapping[str, Any], ...] = ()
+    tools: tuple[Any, ...] = ()
 
 
 class ServerTeacher(ReadsReplies):
@@ -119,7 +126,10 @@ class ServerTeacher(ReadsReplies):
         ConfigError if a prompt with `max_new_tokens` does not fit the student, before anything is
         sent; TrainingError where the server gives no reply.
         """
-        asked = [(self.style.ask(p, self.signal.form), self.encode(p)) for p in prompts]
+        asked = [
+            Asked(self.style.ask(p, self.signal.form), self.encode(p), p.messages, p.tools)
+            for p in prompts
+        ]
         self.counts.prompts += len(prompts)
 
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
@@ -127,8 +137,8 @@ class ServerTeacher(ReadsReplies):
             made = self._replies(some, attempt)
             heard: list[Heard] = []
             records = [
-                self._record(prompts[row], ids, reply, heard)
-                for row, (_, ids), reply in zip(rows, some, made, strict=True)
+                self._record(prompts[row], one.ids, reply, heard)
+                for row, one, reply in zip(rows, some, made, strict=True)
             ]
             keys = [self._key(one, attempt) for one in some]
             tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
@@ -139,7 +149,7 @@ class ServerTeacher(ReadsReplies):
     def encode(self, prompt: Prompt) -> NDArray[np.int32]:
         """What the student reads before the reply. ConfigError if there is none or too much."""
         tokenizer = self.tokenizer if self.soft is None or self.known is None else self.known
-        ids = as_ids(encode(tokenizer, self.style.ask(prompt, self.signal.form)))
+        ids = as_ids(encode_prompt(tokenizer, self.style, prompt, self.signal.form))
         new = self.decoding.max_new_tokens
         if not len(ids) or (self._context is not None and len(ids) + new > self._context):
             raise ConfigError(
@@ -167,7 +177,8 @@ class ServerTeacher(ReadsReplies):
         if reply.ids is not None:
             said = whole_reply(self.text(reply.ids), self.reading.closing)
         judged = self._judge(prompt, said, reply.end)
-        record = None if judged.reason else self._in_tokens(asked, said, reply)
+        whole = bool(prompt.messages)
+        record = None if judged.reason else self._in_tokens(asked, said, reply, whole)
         if record is None and judged.reason is None:
             judged = Judgement("student", judged.right)
         self.counts.count(judged)
@@ -192,16 +203,19 @@ class ServerTeacher(ReadsReplies):
             )
         return record
 
-    def _in_tokens(self, asked: NDArray[np.int32], said: str, reply: Reply) -> TeacherRecord | None:
+    def _in_tokens(
+        self, asked: NDArray[np.int32], said: str, reply: Reply, whole: bool
+    ) -> TeacherRecord | None:
         """A reply in the student's tokens; None where it cannot read it."""
         if reply.ids is not None:
             ids = reply.ids
         else:
-            text = continuing(said, self.reading.closing, keep=self.reading.keeps_thoughts)
+            keep = whole or self.reading.keeps_thoughts
+            text = continuing(said, self.reading.closing, keep=keep)
             made = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
             ends = [end_of(self.tokenizer, self.ends)] if reply.end == "ended" else []
             ids = as_ids([*made, *ends])
-        first, end = self.span(ids)
+        first, end = self.span(ids, whole=whole)
         unknown = self.tokenizer.unk_token_id
         too_long = self._context is not None and len(asked) + len(ids) > self._context
         if end <= first or too_long or (unknown is not None and unknown in ids):
@@ -221,11 +235,12 @@ class ServerTeacher(ReadsReplies):
         self.counts.cached += len(asked) - len(new)
         fresh = self._fetch(new, attempt)
         known |= fresh
-        for key, (text, _) in distinct.items():
+        for key, one in distinct.items():
             reply = known[key]
             self.counts.asked_prompt_tokens += reply.prompt_tokens
             self.counts.asked_generated_tokens += reply.generated_tokens
-            self._suspicions.look(text, reply, self.ends)
+            alone = len(one.messages) <= 1 and not one.tools
+            self._suspicions.look(one.text if alone else None, reply, self.ends)
         return [known[key] for key in keys]
 
     def _fetch(self, new: Mapping[bytes, Asked], attempt: int) -> dict[bytes, Reply]:
@@ -256,18 +271,18 @@ class ServerTeacher(ReadsReplies):
 
     def _one(self, key: bytes, asked: Asked) -> tuple[Reply, int]:
         """Ask one prompt; what comes back is on disk before this returns."""
-        text, ids = asked
         seed = int.from_bytes(key[:4]) >> 1  # of prompt and attempt: a second attempt differs
         if self._journal is not None:
             self._journal.begin(key)
         lost = 1  # for what nobody foresaw
         try:
             if self.soft is None:
-                reply, lost = self.server.chat(text, self.decoding, seed, **self._around)
+                turns = asked.messages or ({"role": "user", "content": asked.text},)
+                around = {**self._around, **({"tools": asked.tools} if asked.tools else {})}
+                reply, lost = self.server.chat(turns, self.decoding, seed, **around)
             else:
-                reply, lost = self.server.complete(
-                    ids, self.decoding, seed, self.soft.k, self.vocab
-                )
+                k, vocab = self.soft.k, self.vocab
+                reply, lost = self.server.complete(asked.ids, self.decoding, seed, k, vocab)
         except BaseException as error:
             if self._journal is not None:
                 self._journal.fail(key, error.lost if isinstance(error, NoReplyError) else lost)
@@ -278,17 +293,18 @@ class ServerTeacher(ReadsReplies):
 
     def _key(self, asked: Asked, attempt: int) -> bytes:
         """Of all that a reply depends on; neither the server's address nor the student is."""
-        text, ids = asked
+        own = {"messages": [dict(m) for m in asked.messages], "tools": list(asked.tools)}
         settings: dict[str, Any] = {
             "teacher": self.fingerprint,
-            "text": text,
+            "text": asked.text,
+            **(own if asked.messages else {}),
             "max_new_tokens": self.decoding.max_new_tokens,
             "temperature": float(self.decoding.temperature),
             "attempt": attempt,
             "k": None if self.soft is None else self.soft.k,
             **self._around,  # where they are set alone: what was kept before stays of use
         }
-        return content_key(settings, ids if self.soft is not None else [])
+        return content_key(settings, asked.ids if self.soft is not None else [])
 
     def _kept(self) -> str:
         doubt = f"{self.counts.in_doubt} requests may have been paid for without a reply"

@@ -19,15 +19,15 @@ class ServerWarnings:
         self._named: str | None = None  # the model's name in its replies
         self._words: set[str] = set()  # finish_reasons that nobody knows
 
-    def look(self, asked: str, reply: Reply, ends: Collection[int]) -> None:
-        """At a reply to a message, whether it is new or was kept."""
+    def look(self, asked: str | None, reply: Reply, ends: Collection[int]) -> None:
+        """At a reply to a message (None: to a conversation), whether it is new or was kept."""
         if self._named is not None and reply.model != self._named:
             self._say(
                 f"replies of {self._model!r} name the model {self._named!r} and now {reply.model!r}: "
                 "the teacher may have changed"
             )
         self._named = reply.model
-        if self._known is not None and not self._compared:
+        if self._known is not None and asked is not None and not self._compared:
             self._compared = True
             ours = len(encode(self._known, asked))
             if ours != reply.prompt_tokens:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from readsim_hf.prompts.thinking import whole_reply
 from readsim_hf.teachers.base import ReadsReplies, TeacherCounts, ask_in_rounds
 from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.decoding import Decoding, ReplyDistributions, generate
-from readsim_hf.teachers.encoding import encode, end_ids
+from readsim_hf.teachers.encoding import encode_prompt, end_ids
 from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import Ids, as_ids, fingerprint
 from readsim_hf.teachers.judging import FormatCheck, Judge, Keep, Rejections
@@ -25,6 +25,13 @@ from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.teachers.signals import TeacherSignal
+
+
+class Asked(NamedTuple):
+    """A prompt in tokens, and whether its reply is trained on whole, whatever the signal."""
+
+    ids: NDArray[np.int32]
+    whole: bool
 
 
 class Teacher(ReadsReplies):
@@ -106,13 +113,13 @@ class Teacher(ReadsReplies):
         self.counts.prompts += len(prompts)
 
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
-            some = [ids[row] for row in rows]
+            some = [Asked(ids[row], bool(prompts[row].messages)) for row in rows]
             made = self._replies(some, attempt)
             read = [
                 self._judged(prompts[row], reply) for row, reply in zip(rows, made, strict=True)
             ]
             if self.cache is not None or self.listener is not None:
-                keys = [content_key(self._settings(attempt), one) for one in some]
+                keys = [self._key(one, attempt) for one in some]
                 heard = [heard for _, heard in read]
                 tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
             return [record for record, _ in read]
@@ -136,7 +143,7 @@ class Teacher(ReadsReplies):
 
     def encode(self, prompt: Prompt) -> NDArray[np.int32]:
         """Token ids of what the teacher is sent. ConfigError if there are none or too many."""
-        ids = as_ids(encode(self.tokenizer, self.style.ask(prompt, self.signal.form)))
+        ids = as_ids(encode_prompt(self.tokenizer, self.style, prompt, self.signal.form))
         new = self.decoding.max_new_tokens
         if not len(ids):
             raise ConfigError(f"a prompt of {prompt.template!r} has no tokens: it must have text")
@@ -169,14 +176,13 @@ class Teacher(ReadsReplies):
         )
         return None if judged.reason else self.reading.trained(record), heard
 
-    def _replies(self, asked: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
+    def _replies(self, asked: Sequence[Asked], attempt: int) -> list[TeacherRecord]:
         """The reply of this attempt to each prompt; equal prompts are asked and counted once."""
-        settings = self._settings(attempt)
-        keys = [content_key(settings, ids) for ids in asked]
+        keys = [self._key(one, attempt) for one in asked]
         found = self.cache.get_many(keys) if self.cache is not None else {}
-        spanned = {key: self._spanned(record) for key, record in found.items()}
-        known = {key: record for key, record in spanned.items() if record is not None}
         distinct = dict(zip(keys, asked, strict=True))
+        spanned = {key: self._spanned(record, distinct[key]) for key, record in found.items()}
+        known = {key: record for key, record in spanned.items() if record is not None}
         new = [key for key in distinct if key not in known]
         made = self._generate([distinct[key] for key in new], attempt) if new else []
         fresh = dict(zip(new, made, strict=True))
@@ -184,15 +190,15 @@ class Teacher(ReadsReplies):
             self.cache.put_many(fresh)
         self.counts.cached += len(asked) - len(new)
         known |= fresh
-        for key, ids in distinct.items():
-            self.counts.asked_prompt_tokens += len(ids)
+        for key, one in distinct.items():
+            self.counts.asked_prompt_tokens += len(one.ids)
             self.counts.asked_generated_tokens += len(known[key].completion_ids)
         return [known[key] for key in keys]
 
-    def _spanned(self, record: TeacherRecord) -> TeacherRecord | None:
+    def _spanned(self, record: TeacherRecord, asked: Asked) -> TeacherRecord | None:
         """A kept record with the span of today: an older readsim took thoughts for the answer. None where
         the distributions that this needs were not kept."""
-        span = first, end = self.span(record.completion_ids)
+        span = first, end = self.span(record.completion_ids, whole=asked.whole)
         begin = record.span[0]
         if span == record.span or record.soft is None:
             return replace(record, span=span)
@@ -202,8 +208,9 @@ class Teacher(ReadsReplies):
         cut = Soft(soft.kind, soft.ids[first - begin :], soft.logp[first - begin :])
         return replace(record, span=span, soft=cut)
 
-    def _generate(self, prompts: Sequence[NDArray[np.int32]], attempt: int) -> list[TeacherRecord]:
+    def _generate(self, asked: Sequence[Asked], attempt: int) -> list[TeacherRecord]:
         """New records, with distributions, before the format check: it may be another next time."""
+        prompts = [one.ids for one in asked]
         spoken = None if self.soft is None else ReplyDistributions(self.soft)
         replies = generate(
             self.model,
@@ -214,7 +221,9 @@ class Teacher(ReadsReplies):
             attempt=attempt,
             spoken=spoken,
         )
-        spans = [self.span(reply) for reply in replies]
+        spans = [
+            self.span(reply, whole=one.whole) for reply, one in zip(replies, asked, strict=True)
+        ]
         self.counts.generated += len(prompts)
         self.counts.prompt_tokens += sum(map(len, prompts))
         self.counts.generated_tokens += sum(map(len, replies))
@@ -233,6 +242,10 @@ class Teacher(ReadsReplies):
             return self.score_many(texts)
         self.counts.scored_tokens += sum(len(soft.logp) for soft in kept)
         return kept
+
+    def _key(self, asked: Asked, attempt: int) -> bytes:
+        whole = {"whole": True} if asked.whole else {}
+        return content_key({**self._settings(attempt), **whole}, asked.ids)
 
     def _settings(self, attempt: int) -> Mapping[str, Any]:
         """All that a record depends on besides the prompt's tokens."""

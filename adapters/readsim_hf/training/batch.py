@@ -39,26 +39,26 @@ def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> 
 
     Raises ConfigError for an empty prompt (nothing predicts the first token) or no supervised token.
     """
-    sequences, spans = [], []
+    sequences, places = [], []
     for record, tokens in examples:
-        first, end = record.span[0], record.span[0] + tokens
         if not 0 < tokens <= record.supervised:
             raise ConfigError(f"{tokens} supervised tokens of a record with {record.supervised}")
-        if len(record.prompt_ids) + first == 0:
+        trained = record.places[:tokens]
+        if len(record.prompt_ids) + trained[0] == 0:
             raise ConfigError("an empty prompt: nothing predicts the first token")
-        ids = np.concatenate([record.prompt_ids, record.completion_ids[:end]])
-        sequences.append(ids[:-1])  # the last one is predicted, not read
-        spans.append((len(record.prompt_ids) + first, len(ids)))
+        ids = np.concatenate([record.prompt_ids, record.completion_ids[: trained[-1]]])
+        sequences.append(ids)  # the last one is predicted, not read
+        places.append(trained)
     width = max(map(len, sequences))
     ids = np.zeros((len(sequences), width), dtype=np.int64)
     mask = np.zeros_like(ids)
     rows, columns = [], []
-    for n, (sequence, (first, end)) in enumerate(zip(sequences, spans, strict=True)):
+    for n, (sequence, trained) in enumerate(zip(sequences, places, strict=True)):
         pad = width - len(sequence)
         ids[n, pad:], mask[n, pad:] = sequence, 1
-        rows.append(np.full(end - first, n))
-        columns.append(np.arange(first, end) - 1 + pad)
-    tokens_of = [r.completion_ids[r.span[0] : r.span[0] + t] for r, t in examples]
+        rows.append(np.full(len(trained), n))
+        columns.append(len(examples[n].record.prompt_ids) + trained - 1 + pad)
+    tokens_of = [e.record.completion_ids[p] for e, p in zip(examples, places, strict=True)]
 
     def tensor(parts: Sequence[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.concatenate(parts).astype(np.int64)).to(device)

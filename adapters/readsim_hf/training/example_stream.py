@@ -9,11 +9,12 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import TrainingError
 from readsim_hf.generation.next_source import next_source
-from readsim_hf.generation.stream import PromptStream
+from readsim_hf.generation.source import SourceStream
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.codec import record_from_tree, record_to_tree
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example
+from readsim_hf.training.trained import Trained
 
 PATIENCE = 8  # requests in a row without one usable reply
 FIRST_LENGTH = 16.0  # supervised tokens expected of a reply before any was seen
@@ -42,7 +43,7 @@ class ExampleStream:
 
     def __init__(
         self,
-        streams: Sequence[PromptStream],
+        streams: Sequence[SourceStream],
         teacher: Asks,
         group: int = 64,
         cut: Cut | None = None,
@@ -53,6 +54,7 @@ class ExampleStream:
         self._queues: list[deque[TeacherRecord]] = [deque() for _ in streams]
         self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a record's tokens
         self._longest = 1  # of all records so far
+        self.trained = [Trained() for _ in streams]
 
     @property
     def tokens(self) -> dict[str, int]:
@@ -77,6 +79,7 @@ class ExampleStream:
             record = self._queues[source].popleft()
             tokens = min(record.supervised, left)
             trained[source] += tokens
+            self.trained[source].add(record, tokens)
             out.append(Example(record, tokens))
         return out
 
@@ -105,9 +108,7 @@ class ExampleStream:
                     self._longest = max(self._longest, record.supervised)
                     self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
         empty = [
-            self.streams[s].capability
-            for s, q in enumerate(self._queues)
-            if weights[s] > 0 and not q
+            self.streams[s].name for s, q in enumerate(self._queues) if weights[s] > 0 and not q
         ]
         if empty:
             raise TrainingError(
@@ -128,6 +129,7 @@ class ExampleStream:
             "queues": [[record_to_tree(r) for r in queue] for queue in self._queues],
             "lengths": self._lengths.copy(),
             "longest": self._longest,
+            "trained": [one.state() for one in self.trained],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -137,3 +139,5 @@ class ExampleStream:
         self._queues = [deque(map(record_from_tree, queue)) for queue in state["queues"]]
         self._lengths = np.array(state["lengths"])
         self._longest = int(state["longest"])
+        self.trained = [Trained.of_state(one) for one in state.get("trained", ())]
+        self.trained = self.trained or [Trained() for _ in self.streams]  # of an older readsim

@@ -16,8 +16,9 @@ from readsim_hf.prompts.thinking import continuing
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.encoding import bare_ids, closing_mark, encode, end_of
+from readsim_hf.teachers.given import given_record
 from readsim_hf.teachers.reading import Reading
-from readsim_hf.teachers.record import TeacherRecord
+from readsim_hf.teachers.record import TeacherRecord, soft_at
 from readsim_hf.teachers.scoring import Passage
 from readsim_hf.teachers.translated import in_other_tokens
 from readsim_hf.training.logits import bare
@@ -126,7 +127,8 @@ class Replies:
         own = teacher.tokenizer if tokenizer is None else tokenizer
         several = teacher.signal.tasks > 1
         ends = ends or ((end_of(own, ()),) if own is not teacher.tokenizer else teacher.ends)
-        self._reading = Reading(own, ends, teacher.style, teacher.signal)
+        self._reading, self._ends = Reading(own, ends, teacher.style, teacher.signal), ends
+        self._own = own
         self.cut = Cutter(teacher, own, auxiliary, context, ends).cut if several else None
         self._read = self._rolled = 0
 
@@ -145,10 +147,11 @@ class Replies:
 
         Raises ConfigError for a prompt that leaves a reply no room in the student's context.
         """
-        own = [n for n, p in enumerate(prompts) if self._is_own(p)]
-        others = [n for n in range(len(prompts)) if n not in set(own)]
+        answers = self._ask_teacher, self._take_given, self._ask_student
+        who = [2 if self._is_own(p) else int(p.reply is not None) for p in prompts]
         out: list[TeacherRecord | None] = [None] * len(prompts)
-        for rows, answer in ((others, self._ask_teacher), (own, self._ask_student)):
+        for place, answer in enumerate(answers):
+            rows = [n for n, one in enumerate(who) if one == place]
             for n, record in zip(rows, answer([prompts[n] for n in rows]), strict=True):
                 out[n] = record
         return out
@@ -157,7 +160,19 @@ class Replies:
         number = int.from_bytes(bytes.fromhex(prompt.key[:16])) ^ (self._seed * 0x9E3779B97F4A7C15)
         return tie_of(f"{number % 2**64:016x}") < self._weight
 
+    def _take_given(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+        """The replies that the data has, with the teacher's distributions on them where these are wanted."""
+        made = [given_record(prompt, self._own, self._ends) for prompt in prompts]
+        if not made or self.teacher.soft is None:
+            return list(made)
+        passages = [Passage(r.prompt_ids, r.completion_ids, r.span) for r in made]
+        softs = self.teacher.score_many(passages)
+        self._read += sum(len(p.prompt_ids) + len(p.completion_ids) for p in passages)
+        return [replace(r, soft=soft_at(s, r)) for r, s in zip(made, softs, strict=True)]
+
     def _ask_teacher(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+        if not prompts:
+            return []
         records = self.teacher.ask(prompts)
         if self.cut is not None:
             return records
@@ -201,12 +216,16 @@ class Replies:
         model = bare(self._student())
         replies = generate(model, ids, self._rollout, ends=teacher.ends, vocab=teacher.vocab)
         self._rolled += sum(map(len, replies))
-        spans = [teacher.span(reply) for reply in replies]
+        spans = [
+            teacher.span(reply, whole=bool(prompt.messages))
+            for reply, prompt in zip(replies, prompts, strict=True)
+        ]
         kept = [n for n, (first, end) in enumerate(spans) if end > first]
         passages = [Passage(ids[n], replies[n], spans[n]) for n in kept]
         softs = teacher.score_many(passages)
         self._read += sum(len(p.prompt_ids) + len(p.completion_ids) for p in passages)
         out: list[TeacherRecord | None] = [None] * len(prompts)
         for n, soft in zip(kept, softs, strict=True):
-            out[n] = TeacherRecord(prompts[n].capability, ids[n], replies[n], spans[n], soft)
+            source, row = prompts[n].capability, prompts[n].row
+            out[n] = TeacherRecord(source, ids[n], replies[n], spans[n], soft, row=row)
         return out

@@ -197,7 +197,7 @@ def by_length(examples: Sequence[Example]) -> list[Example]:
 def length_of(example: Example) -> int:
     """Tokens that a model reads of an example, and the last one, which it predicts."""
     record, tokens = example
-    return len(record.prompt_ids) + record.span[0] + tokens
+    return len(record.prompt_ids) + int(record.places[tokens - 1]) + 1
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:

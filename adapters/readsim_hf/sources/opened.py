@@ -1,0 +1,119 @@
+"""The sources of a run, opened: names, rows, what must be equal in runs that are compared."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readsim.errors import ConfigError
+from readsim.files.names import check_name
+from readsim_hf.generation.leaks import LeakFilter
+from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.sources.config import SourceConfig
+from readsim_hf.sources.formats import prompt_of
+from readsim_hf.sources.stored import Rows, stored_rows
+from readsim_hf.sources.stream import DatasetStream, Passed
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One source: all rows of a data set, or those (`members`) with one `value` of its column `by`."""
+
+    name: str
+    config: SourceConfig
+    rows: Rows
+    value: str | None = None
+    members: NDArray[np.int64] | None = None
+
+    @property
+    def many(self) -> int:
+        """Rows of it."""
+        return len(self.rows) if self.members is None else len(self.members)
+
+    @property
+    def distinct(self) -> float:
+        """Share of rows that are no copies, of the whole data set; 1 where nobody counted them."""
+        facts = self.rows.facts
+        return 1.0 if facts.distinct is None else facts.distinct / facts.rows
+
+    @property
+    def asks(self) -> bool:
+        """Whether the teacher is asked for replies."""
+        return self.rows.facts.replies == "ask"
+
+    def stream(
+        self, seed: int, leaks: LeakFilter | None, passed: Callable[[Prompt], Passed | None]
+    ) -> DatasetStream:
+        """Its prompts in a run with that seed."""
+        return DatasetStream(
+            self.name,
+            self.rows,
+            seed,
+            leaks,
+            members=self.members,
+            shuffle=self.config.shuffle,
+            passed=passed,
+        )
+
+    def sample(self, most: int) -> list[Prompt]:
+        """At most so many prompts, evenly spaced in the data."""
+        at = np.unique(np.linspace(0, self.many - 1, min(most, self.many)).astype(int))
+        numbers = at if self.members is None else self.members[at]
+        return [prompt_of(self.rows[int(n)], self.name, int(n)) for n in numbers]
+
+    def manifest(self) -> dict[str, Any]:
+        """What must be equal in runs that are compared: the rows, not where they lie."""
+        facts, config = self.rows.facts, self.config
+        return {
+            "name": self.name,
+            "sha256": facts.digest,
+            "rows": self.many,
+            "format": facts.format,
+            "replies": facts.replies,
+            "train_on": config.train_on,
+            "answers": facts.answers,
+            "max_tokens": config.max_tokens,
+            "shuffle": config.shuffle,
+            "value": self.value,
+        }
+
+    @property
+    def words(self) -> str:
+        """What it is, on one line."""
+        facts = self.rows.facts
+        how = "guessed from the columns" if facts.guessed else "as set"
+        said = "the teacher is asked" if self.asks else "replies are given"
+        if not self.asks and facts.format != "prompt" and facts.turns:
+            said += ", all assistant turns" if self.config.train_on == "all" else ", the last turn"
+        copies = facts.rows - (facts.rows if facts.distinct is None else facts.distinct)
+        more = f", {copies} of them copies" if copies and self.value is None else ""
+        return f"{self.name}: {self.many} rows{more} of {facts.format} ({how}), {said}"
+
+
+def open_sources(configs: Sequence[SourceConfig], taken: Collection[str]) -> tuple[Source, ...]:
+    """All sources in their order; names must differ from one another and from `taken`.
+
+    Raises ConfigError for names that are given twice and for data that is not right.
+    """
+    made: list[Source] = []
+    for config in configs:
+        rows = stored_rows(config)
+        if config.by is None:
+            made.append(Source(config.title, config, rows))
+            continue
+        for value, _ in rows.facts.values:
+            name = value if config.name is None else f"{config.name}/{value}"
+            made.append(Source(name, config, rows, value, rows.of_value(value)))
+    seen = set(taken)
+    for source in made:
+        check_name(source.name, "data.sources: name")
+        if source.name in seen:
+            ours = "; that is one of our own prompts: say data.templates = 'none'"
+            raise ConfigError(
+                f"data.sources: name = {source.name!r} is given twice; give {source.config.path} another name"
+                + (ours if source.name in taken else "")
+            )
+        seen.add(source.name)
+    return tuple(made)
