@@ -12,6 +12,7 @@ from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.runs.profile_scale import SCORES, ProfileScale
 from readsim.runs.rows import SampledReply
+from readsim.runs.trained_shares import TrainedShare
 from readsim.worlds.world import World
 
 TokenUsage = Mapping[str, int]
@@ -214,6 +215,15 @@ class OffersSamples(Protocol):
 
     def probe_samples(self) -> Sequence[SampledReply]:
         """Replies that the last probe of the run (`reset`, `run_interval`) got anyway; empty for none."""
+        ...
+
+
+@runtime_checkable
+class OffersTrainedShares(Protocol):
+    """A backend that counts what it trained of each source: the run log keeps it beside the allocation."""
+
+    def trained_shares(self) -> Sequence[TrainedShare]:
+        """Of the last `run_interval`: one record a source, in the sources' order."""
         ...
 
 

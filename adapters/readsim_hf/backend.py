@@ -18,6 +18,7 @@ from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.profile_scale import ProfileScale
 from readsim.runs.rows import SampledReply
+from readsim.runs.trained_shares import TrainedShare
 from readsim.streams import seed_sequence
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config
@@ -31,8 +32,10 @@ from readsim_hf.training.best import Best
 from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
+from readsim_hf.training.share_ledger import EVERY, ShareLedger
 from readsim_hf.training.student import Student, memory_for
 
+WINDOW_NUMBERS = ("loss", "tokens", "gradient", "rate")
 Watch = Callable[[str, Mapping[str, float]], None]
 
 
@@ -81,6 +84,8 @@ class HFBackend:
         self._student: Student | None = None
         self._measured: ItemScores | None = None
         self._samples: tuple[SampledReply, ...] = ()
+        self._shares: tuple[TrainedShare, ...] = ()
+        self._windows = 0  # optimiser steps of the run
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -142,7 +147,7 @@ class HFBackend:
         self.components.suite.seal()
         self._feed = self._new_feed()
         self._student = self.components.fresh_student()
-        self._spent = 0
+        self._spent = self._windows = 0
         self.divergence = self._new_divergence()
         self.tested = self.best = self.best_tested = None
         before = {} if self.identified is None else self.identified.token_usage
@@ -161,26 +166,38 @@ class HFBackend:
         return self.components.feed(seed, lambda: self.student.model)
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
-        before = self._feed.tokens
-        trained, losses = np.zeros(len(self.sources)), 0.0
+        before, losses = self._feed.tokens, 0.0
+        account = ShareLedger(self.sources)
+        trained = account.tokens
         started, mark = time.perf_counter(), dict(self.seconds)
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
             clock = time.perf_counter()
             with memory_for("decoding.batch_size, or soft.kind = 'topk'"):
                 examples = self._feed.window(
-                    weights, trained, tokens, self.components.recipe.batch, spent
+                    weights,
+                    trained,
+                    tokens,
+                    self.components.recipe.batch,
+                    spent,
+                    account.prompts,
                 )
             asked = time.perf_counter()
             if examples:
+                if self._windows % EVERY == 0:
+                    account.look(self.student.source_signals(examples))
                 window = self.student.train_window(examples, spent)
+                self._windows += 1
+                account.add(window.losses)
                 losses += window.loss * window.tokens
                 if self.divergence.first is None:
                     self.divergence.first = window.loss
-                self.watch("window", {**window._asdict(), "spent": spent})
+                numbers = {key: getattr(window, key) for key in WINDOW_NUMBERS}
+                self.watch("window", {**numbers, "spent": spent})
             self.seconds["teacher"] += asked - clock
             self.seconds["train"] += time.perf_counter() - asked
         self._spent += tokens
+        self._shares = account.shares()
         norm, share = norm_of(self.student.model), min(self._spent / self.budget, 1.0)
         if self.divergence.interval(share, losses / tokens, norm):
             self.watch("diverged", self.divergence.found)
@@ -272,6 +289,10 @@ class HFBackend:
             raise CapabilityMissingError("no interval was run yet")
         return self._measured
 
+    def trained_shares(self) -> tuple[TrainedShare, ...]:
+        """What the last interval trained of each source; gradients on every EVERY-th optimiser step."""
+        return self._shares
+
     def probe_samples(self) -> tuple[SampledReply, ...]:
         """What the student said to a few items of each capability when it was last probed."""
         return self._samples
@@ -281,6 +302,7 @@ class HFBackend:
             "seed": self._seed,
             "episode": self._episode,
             "spent": self._spent,
+            "windows": self._windows,
             "feed": self._feed.state(),
             "divergence": self.divergence.state(),
             "best": None if self.best is None else self.best.state(),
@@ -292,7 +314,7 @@ class HFBackend:
             self._student = self.components.fresh_student()
         self._feed = self._new_feed()
         self._feed.restore(tree["feed"])
-        self._spent = int(tree["spent"])
+        self._spent, self._windows = int(tree["spent"]), int(tree.get("windows", 0))
         self.divergence = Divergence.of_state(tree["divergence"])
         best = tree.get("best")
         self.best = None if best is None else Best.of_state(best)

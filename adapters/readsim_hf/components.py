@@ -118,7 +118,12 @@ class Components:
             ends=end_ids(self.pair.student, self.pair.tokenizer),
         )
         return ExampleStream(
-            streams, replies, self.data.group, replies.cut, self.teacher.signal.tasks
+            streams,
+            replies,
+            self.data.group,
+            replies.cut,
+            self.teacher.signal.tasks,
+            self.data.unit,
         )
 
     @property

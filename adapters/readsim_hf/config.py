@@ -25,6 +25,7 @@ from readsim_hf.config_merge import (
 from readsim_hf.consent import check_code, with_key
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
+from readsim_hf.generation.next_source import Unit
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.models.quantised import QUANTISED
@@ -124,6 +125,9 @@ class DataConfig:
     `cap` None is max(0.2, 1.5 / templates) of every 256 prompts; `group` prompts are asked for
     together for each source; `cache` is the file of teacher replies, "" for none.
 
+    `unit` is what an allocation's shares are of: supervised tokens, prompts, or the weight of the losses
+    (see `ExampleStream`); the budget is in supervised tokens in each case.
+
     `keep = "correct"` trains on no reply whose final answer differs from the gold one, where there is
     one ("all", the default, on these too); `keep_cut` trains on replies that were cut at
     `decoding.max_new_tokens`, without an end token, which are dropped otherwise.
@@ -138,6 +142,7 @@ class DataConfig:
     difficulty: Method = "rank"
     cap: float | None = None
     group: int = 64
+    unit: Unit = "tokens"
     cache: str = ""
     keep: Keep = "all"
     keep_cut: bool = False

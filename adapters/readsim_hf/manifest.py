@@ -50,7 +50,9 @@ def manifest_of(
         "prompts": prompt_facts(student, pair.tokenizer) | pair.prompts.table(),
         **{key: table[key] for key in shared},
         "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
-        "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},
+        "training": {
+            k: v for k, v in table["training"].items() if k not in ("micro_batch", "micro_tokens")
+        },
         "data": data,
         **({"sources": [source.manifest() for source in datasets]} if datasets else {}),
         "library": library.name,

@@ -18,6 +18,7 @@ from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
+from readsim.plots.trained_shares import draw_trained_shares
 from readsim.runs.identity import digest_of
 from readsim.runs.read_logs import Log, read_log
 from readsim.token_counts import show_tokens
@@ -46,8 +47,8 @@ BEST = (
 def save_results(
     out: Path, config: RunConfig, backend: HFBackend, agreement: Mapping[str, Any]
 ) -> None:
-    """Curves (.png, .pdf, .svg), the trained student with its tokenizer and model card, and (.json)
-    seconds, agreement, what teacher and prompt streams counted in this process, rejected replies by reason,
+    """Curves, shares of the sources (.png, .pdf, .svg), the trained student with its tokenizer and model card,
+    and (.json) seconds, agreement, what teacher and prompt streams counted in this process, rejected replies by reason,
     what was trained on (`Trained`); with data sets of the user's, the numbers of their rows in the order of
     training (.rows.csv).
 
@@ -57,6 +58,9 @@ def save_results(
     log = read_log(out / "runs" / f"{name}.jsonl")
     with sober(), writing(out / "runs" / f"{name}.png"):
         save(draw_profile(log), out / "runs" / f"{name}.png")
+        save(
+            draw_trained_shares(log.header.sources, log.steps), out / "runs" / f"{name}.shares.png"
+        )
     folder = out / "runs" / f"{name}.student"
     with no_progress_bars(), writing(folder):
         _save_student(folder, backend)

@@ -11,6 +11,7 @@ from readsim.report.provenance import listed, provenance_section
 from readsim.report.reading import Group
 from readsim.report.render import Figure, Part, Section
 from readsim.report.statistics import headline, results_section, statistics_section
+from readsim.report.trained import trained_section
 from readsim.report.transfer import transfer_section
 from readsim.summary import summarise
 from readsim.summary.grid import Grid, make_grid
@@ -25,6 +26,7 @@ def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:
     grid = make_grid(frame)
     timings = folder / "timings.csv"
     table, notes = summarise(frame, timings if timings.is_file() else None)
+    trained = trained_section(group.logs)
     return Part(
         title=_title(grid, group.is_real),
         kind="distillation" if group.is_real else "comparison",
@@ -33,6 +35,7 @@ def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:
             results_section(table, notes),
             _curves(group, grid, table),
             _allocation(group, grid),
+            *([] if trained is None else [trained]),
             changes_section(group.logs, grid),
             _spillover(grid, table),
             transfer_section(group.logs, grid),

@@ -26,6 +26,7 @@ from readsim.backend import (
     OffersSamples,
     OffersSourceSizes,
     OffersTeacher,
+    OffersTrainedShares,
     OffersWorld,
     TokenUsage,
 )
@@ -195,6 +196,13 @@ def _sampled(env: DistillEnv) -> Row:
     return {"samples": [sample._asdict() for sample in found]} if found else {}
 
 
+def _trained(env: DistillEnv) -> Row:
+    """What the backend trained of each source, as plain data; nothing where it does not count that."""
+    if not isinstance(env.backend, OffersTrainedShares):
+        return {}
+    return {"trained": [share._asdict() for share in env.backend.trained_shares()]}
+
+
 def _dev_utility(env: DistillEnv, dev: Array) -> float:
     """The task's utility of a dev profile (V,): of what is visible, with the task's own weights."""
     task, hidden = env.episode.task, env.backend.hidden
@@ -269,6 +277,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             watch.now = [run]
             asked = np.asarray(allocation, dtype=np.float64)
             run.observation, reward, run.over, _, info = run.env.step(asked)
+            trained = _trained(run.env)
             given = info["allocation"]
             if not (watch.odd or is_usual(asked)):
                 watch.odd = True
@@ -293,6 +302,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             where = {"seed": run.setup.seed, "step": run.step}
             shown = {"tokens": info["tokens"], "spent": info["spent"]}
             measured = {"profile": after, "reward": reward, "dev_profile": dev, **_sampled(run.env)}
+            measured |= trained
             row = {"kind": "step", **where, **shown, "allocation": given, "change": change}
             rows.append({**row, **measured})
             if run.over:

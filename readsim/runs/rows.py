@@ -20,6 +20,7 @@ from readsim.envs.ledger import BUDGETED, KINDS
 from readsim.errors import ConfigError, RunLogError, UnknownNameError, unknown
 from readsim.runs import fields
 from readsim.runs.profile_scale import SCORES, ProfileScale
+from readsim.runs.trained_shares import TrainedShare, trained_in
 
 NOTHING: Mapping[str, Any] = {}  # shared by all rows that hold nothing more
 
@@ -113,7 +114,8 @@ class StepRow:
     """A decision: tokens trained on, all spent so far, allocation (S,), profile (V,) probed afterwards.
 
     change (V,), reward, dev_profile (V,) and report are None or empty where nothing was measured or said;
-    samples are replies of the student at this decision, where the backend shows some.
+    samples are replies of the student at this decision, where the backend shows some; trained is what it
+    trained of each source, where the backend counts that.
     """
 
     kind: ClassVar[str] = "step"
@@ -128,6 +130,7 @@ class StepRow:
     dev_profile: Array | None = None
     report: Mapping[str, Any] = field(default_factory=_nothing)
     samples: tuple[SampledReply, ...] | None = None
+    trained: tuple[TrainedShare, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
@@ -257,10 +260,11 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
     if kind == "step":
         profile = fields.numbers_in(rest, "profile", v, where, scores, gaps=True)
         near = scores.beside(profile)
+        tokens = fields.whole_in(rest, "tokens", where, most=most)
         return StepRow(
             seed=seed,
             step=fields.whole_in(rest, "step", where, least=1, most=last),
-            tokens=fields.whole_in(rest, "tokens", where, most=most),
+            tokens=tokens,
             spent=fields.whole_in(rest, "spent", where, most=most),
             allocation=fields.shares_in(rest, "allocation", s, where, none=True),
             profile=profile,
@@ -271,6 +275,7 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
             if fields.has(rest, "report")
             else NOTHING,
             samples=_samples(rest, where),
+            trained=trained_in(rest, header.sources, tokens, where),
             extra=rest or NOTHING,
         )
     weights = float(np.abs(header.weights).sum()) if header.weights else 1.0

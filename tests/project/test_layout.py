@@ -10,6 +10,7 @@ LAYERS = (
     ("arrays", "envs.simplex", "named", "runs.parallel", "streams", "token_counts"),
     ("envs.ledger", "files", "runs.log_schema", "runs.profile_scale", "tree_file"),
     ("runs.fields",),
+    ("runs.trained_shares",),
     ("runs.rows",),
     ("runs.row_order",),
     ("runs.comparing", "runs.log_file", "runs.read_logs"),

@@ -1,9 +1,13 @@
 """Which source gives the next example, so that tokens are shared out as the allocation says."""
 
+from typing import Literal
+
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
+
+Unit = Literal["tokens", "prompts", "loss"]  # what an allocation shares out
 
 
 def next_source(weights: Array, spent: Array, longest: float) -> int:

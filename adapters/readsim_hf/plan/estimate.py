@@ -129,7 +129,9 @@ def _answers(
 def memory_of(plan: DryRun) -> Memory:
     """At the run's longest sequences and full batches."""
     config, recipe = plan.config, plan.config.training
-    sequences = min(recipe.micro_batch, recipe.batch)
+    sequences = min(
+        recipe.micro_batch, recipe.batch, max(1, recipe.micro_tokens // max(1, plan.longest))
+    )
     gradients, moments = optimiser_bytes(plan.student, recipe.lora)
     own = frozen_bytes(plan.student, config.pair.student_precision or STUDENT)
     supervised = sequences * min(config.decoding.max_new_tokens, plan.longest)

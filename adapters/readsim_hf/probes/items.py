@@ -50,11 +50,7 @@ def content_id(data: Mapping[str, Any]) -> str:
 
 def prompt_item(benchmark: str, prompt: Prompt) -> Item:
     """The item that asks a generated prompt."""
-<<<<<<< HEAD
-    data = dict(vars(prompt))  # no copy of what is inside: nothing changes it
-=======
-    data = {name: value for name, value in asdict(prompt).items() if name not in _OF_ROWS}
->>>>>>> sources18
+    data = {name: value for name, value in vars(prompt).items() if name not in _OF_ROWS}
     return Item(benchmark, content_id(data), prompt.text, data)
 
 

@@ -3,7 +3,6 @@ length for a model that reads padding."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -26,12 +25,25 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def batches(lengths: Sequence[int], size: int, *, equal: bool = False) -> list[list[int]]:
+def batches(
+    lengths: Sequence[int], size: int, *, equal: bool = False, tokens: int | None = None
+) -> list[list[int]]:
     """Indices in order of length (ties in order of index), cut into batches of at most `size`; with
-    `equal` all of a batch have one length."""
+    `equal` all of a batch have one length.
+
+    No batch has more than `tokens` tokens, padding included; a longer one alone is a batch of its own.
+    """
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    runs = [list(run) for _, run in groupby(order, lengths.__getitem__)] if equal else [order]
-    return [run[i : i + size] for run in runs for i in range(0, len(run), size)]
+    out: list[list[int]] = []
+    for place, index in enumerate(order):
+        length = lengths[index]
+        full = not out or len(out[-1]) == size
+        other = equal and place > 0 and lengths[order[place - 1]] != length
+        large = bool(out) and tokens is not None and (len(out[-1]) + 1) * length > tokens
+        if full or other or large:
+            out.append([])
+        out[-1].append(index)
+    return out
 
 
 _READS: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()

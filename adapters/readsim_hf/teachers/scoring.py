@@ -15,6 +15,8 @@ from readsim_hf.teachers.ids import Ids, as_ids, content_generator
 from readsim_hf.teachers.inference import batches, evaluating, require_finite
 from readsim_hf.teachers.record import Soft, SoftKind
 
+ENTRIES = 1 << 28  # logits of a batch at a time: 1 GB in float32
+
 
 @dataclass(frozen=True)
 class SoftSettings:
@@ -69,7 +71,8 @@ def score(
         texts.append(as_ids([*prompt, *completion[:end]])[: max(1, len(prompt) + end - 1)])
     out: dict[int, Soft] = {}
     with evaluating(model):
-        for rows in batches([len(text) for text in texts], batch_size):
+        most = max(1, ENTRIES // vocab)
+        for rows in batches([len(text) for text in texts], batch_size, tokens=most):
             starts = [len(passages[row].prompt_ids) + passages[row].span[0] - 1 for row in rows]
             logits, offset = _forward(model, [texts[row] for row in rows], min(starts))
             for at, (row, start) in enumerate(zip(rows, starts, strict=True)):

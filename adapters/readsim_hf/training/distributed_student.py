@@ -10,6 +10,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -23,7 +24,15 @@ from readsim_hf.training.batch import Batch, Example, collate
 from readsim_hf.training.logits import loss_sum
 from readsim_hf.training.process_group import ProcessGroup
 from readsim_hf.training.recipe import Recipe
-from readsim_hf.training.student import NotFiniteError, Student, Window, by_length, layers_of
+from readsim_hf.training.source_losses import sources_in
+from readsim_hf.training.student import (
+    NotFiniteError,
+    SourceSignal,
+    Student,
+    Window,
+    by_length,
+    layers_of,
+)
 
 Kind = str  # "weights" or "moments"
 
@@ -77,23 +86,30 @@ class Member(Student):
         with losses.no_sync() if wait else nullcontext():  # type: ignore[operator]
             with self._recomputing(), self.autocast():
                 value: Tensor = losses(batch) * (weight / total)
+            heard = self.objective.take()
+            if part:
+                self._by_source.add(part, batch, heard)
             value.backward()  # type: ignore[no-untyped-call]
         return value.detach() / self.processes.world
 
-    def _summed(self, loss: Tensor) -> Tensor:
-        return self.processes.summed(loss)
+    def _summed(self, of_mine: Tensor) -> Tensor:
+        return self.processes.summed(of_mine)
+
+    def source_signals(self, examples: Sequence[Example]) -> dict[str, SourceSignal]:
+        return {}
 
     def _gradient_norm(self) -> Tensor:
         return _whole(super()._gradient_norm())
 
     def take_part(self, examples: Sequence[Example], order: Mapping[str, Any]) -> Window:
         """This process's part of a step; the first example does not count where it has none."""
-        micro, rounds = self.recipe.micro_batch, order["rounds"]
-        mine = order["counts"][self.processes.rank]
+        cuts = order["cuts"]
+        ends = [0, *accumulate(cuts[self.processes.rank])]
         self._spare = list(examples[:1])
-        parts = [list(examples[:mine][n * micro : (n + 1) * micro]) for n in range(rounds)]
+        parts = [list(examples[a:b]) for a, b in pairwise(ends)]
+        parts += [[]] * (max(map(len, cuts)) - len(parts))  # all take as many turns
         with self.processes.together():
-            return self._step(parts, order["total"], order["spent"])
+            return self._step(parts, order["total"], order["spent"], order["sources"])
 
     def gathered(self, kind: Kind, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
         """Whole tensors, one at a time; all processes ask for the same."""
@@ -152,9 +168,13 @@ class Lead(Member):
         total = sum(example.tokens for example in examples)
         world, ordered = self.processes.world, by_length(examples)
         dealt = [ordered[rank::world] for rank in range(world)]
-        counts = [len(part) for part in dealt]
-        rounds = -(-max(counts) // self.recipe.micro_batch)
-        order = {"counts": counts, "rounds": rounds, "total": total, "spent": spent}
+        cuts = [[len(part) for part in self._parts(own)] for own in dealt]
+        order = {
+            "cuts": cuts,
+            "total": total,
+            "spent": spent,
+            "sources": list(sources_in(examples)),
+        }
         self.processes.tell({"do": "train", **order})
         for rank in range(1, world):
             self.processes.send(rank, _packed(dealt[rank] or ordered[:1]))

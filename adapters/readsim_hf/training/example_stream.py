@@ -2,13 +2,14 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import TrainingError
-from readsim_hf.generation.next_source import next_source
+from readsim_hf.generation.next_source import Unit, next_source
 from readsim_hf.generation.source import SourceStream
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.codec import record_from_tree, record_to_tree
@@ -18,6 +19,20 @@ from readsim_hf.training.trained import Trained
 
 PATIENCE = 8  # requests in a row without one usable reply
 FIRST_LENGTH = 16.0  # supervised tokens expected of a reply before any was seen
+
+
+def fed_evenly(weights: Array) -> Array:
+    """Equal shares (S,) of the sources that have one."""
+    fed = (np.asarray(weights) > 0).astype(np.float64)
+    out: Array = fed / fed.sum()
+    return out
+
+
+def loss_weights(weights: Array) -> Array:
+    """n w_i / sum w (S,): what losses weigh where n sources, each with equal tokens, have shares w."""
+    w = np.asarray(weights, dtype=np.float64)
+    out: Array = w * int((w > 0).sum()) / w.sum()
+    return out
 
 
 class Asks(Protocol):
@@ -39,6 +54,13 @@ class ExampleStream:
     Replies are asked for in groups, at most `group` prompts of a source, and wait in a queue until the
     deficit round robin takes them; what an interval leaves over is used by the next one. With
     `cut`, which makes `tasks` records of a reply, these wait in its place.
+
+    What an allocation shares out is the `unit`; the budget is supervised tokens in all of them.
+
+    tokens    each source gets its share of the supervised tokens: |w_i T - t_i| <= the longest example
+    prompts   each source gets its share of the examples: |w_i N - n_i| <= 1, the last one cut or not
+    loss      the n sources with a share get equal tokens, and the losses of source i weigh n w_i, so that
+              its share of the summed weight is w_i; a source without a share is not trained on
     """
 
     def __init__(
@@ -48,9 +70,10 @@ class ExampleStream:
         group: int = 64,
         cut: Cut | None = None,
         tasks: int = 1,
+        unit: Unit = "tokens",
     ) -> None:
         self.streams, self.teacher, self.group = tuple(streams), teacher, group
-        self.cut, self._tasks = cut, tasks
+        self.cut, self._tasks, self._unit = cut, tasks, unit
         self._queues: list[deque[TeacherRecord]] = [deque() for _ in streams]
         self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a record's tokens
         self._longest = 1  # of all records so far
@@ -62,26 +85,49 @@ class ExampleStream:
         return self.teacher.tokens
 
     def window(
-        self, weights: Array, trained: Array, total: int, examples: int, spent: float
+        self,
+        weights: Array,
+        trained: Array,
+        total: int,
+        examples: int,
+        spent: float,
+        counts: Array | None = None,
     ) -> list[Example]:
         """The next optimiser step's examples, at most `examples` of them.
 
-        weights   token shares (S,) of the interval
+        weights   shares (S,) of the interval, of what the stream's unit is
         trained   tokens of this interval so far by source (S,); brought up to date in place
         total     tokens of the whole interval; the last example is cut so that it is met exactly
+        counts    examples of this interval so far by source (S,); brought up to date in place
         spent     share of the run's budget spent, for the curriculum
         """
         out: list[Example] = []
+        counts = np.zeros(len(self.streams)) if counts is None else counts
+        shares = fed_evenly(weights) if self._unit == "loss" else weights
+        scale = loss_weights(weights) if self._unit == "loss" else None
         while len(out) < examples and (left := total - int(trained.sum())) > 0:
-            source = next_source(weights, trained, self._longest)
+            if self._unit == "prompts":
+                source = next_source(shares, counts, 1.0)
+            else:
+                source = next_source(shares, trained, self._longest)
             if not self._queues[source]:
-                self._refill(weights, trained, total, spent)
+                self._refill(self._tokens_due(shares), trained, total, spent)
             record = self._queues[source].popleft()
+            if scale is not None:
+                record = replace(record, weight=record.weight * float(scale[source]))
             tokens = min(record.supervised, left)
             trained[source] += tokens
+            counts[source] += 1
             self.trained[source].add(record, tokens)
             out.append(Example(record, tokens))
         return out
+
+    def _tokens_due(self, shares: Array) -> Array:
+        """The token shares (S,) that these shares are expected to come to."""
+        if self._unit != "prompts":
+            return shares
+        due: Array = shares * self._lengths
+        return due / due.sum()
 
     def _refill(self, weights: Array, trained: Array, total: int, spent: float) -> None:
         """Ask for replies until no source has none waiting.

@@ -37,6 +37,8 @@ class Recipe:
     warmup          share of the budget over which the rate rises
     batch           examples an optimiser step
     micro_batch     examples a forward pass; results do not depend on it
+    micro_tokens    tokens a forward pass, padding included, unless one example has more: a batch of long
+                    replies is cut where one of short replies is not; results do not depend on it
     clip            largest gradient norm; 0 does not clip
     precision       fp32, or bf16: fp32 weights, autocast to bfloat16
     lora            rank of LoRA adapters; 0 trains every weight
@@ -57,6 +59,7 @@ class Recipe:
     warmup: float = 0.03
     batch: int = 32
     micro_batch: int = 32
+    micro_tokens: int = 16_384
     weight_decay: float = 0.0
     beta2: float = 0.999
     clip: float = 1.0
@@ -85,7 +88,12 @@ class Recipe:
                 raise ConfigError(f"{name} = {value!r}: a number")
             if not low <= value <= high:
                 raise ConfigError(f"{name} = {value!r}: between {low:g} and {high:g}")
-        for name, least in (("batch", 1), ("micro_batch", 1), ("lora", 0)):
+        for name, least in (
+            ("batch", 1),
+            ("micro_batch", 1),
+            ("micro_tokens", 1),
+            ("lora", 0),
+        ):
             value = getattr(self, name)
             whole = isinstance(value, int) and not isinstance(value, bool)
             if not whole or not least <= value <= MOST:

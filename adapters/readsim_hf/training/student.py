@@ -17,6 +17,7 @@ from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
 from readsim_hf.training.recipe import Recipe, learning_rate
+from readsim_hf.training.source_losses import BesideKL, Listening, SourceLosses, sources_in
 
 KNOBS = (
     "micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
@@ -42,12 +43,22 @@ class NotFiniteError(TrainingError):
 
 
 class Window(NamedTuple):
-    """What one optimiser step did: mean loss a supervised token, tokens, gradient norm, rate."""
+    """What one optimiser step did: mean loss a supervised token, tokens, gradient norm, rate; and the sum of
+    the losses of each source, which the examples' weights are not in."""
 
     loss: float
     tokens: int
     gradient: float
     rate: float
+    losses: Mapping[str, float]
+
+
+class SourceSignal(NamedTuple):
+    """Of the examples of one source in a window: the norm of what they add to the window's gradient, before
+    it is clipped; and KL(teacher || student) a supervised token, None without distributions."""
+
+    gradient: float
+    kl: float | None
 
 
 class Student:
@@ -58,7 +69,7 @@ class Student:
             apply_liger(model)
         self.trained = with_lora(model, recipe) if recipe.lora else model
         self._dropouts = dropouts_of(self.trained) if recipe.lora_dropout else []
-        self.recipe, self.objective = recipe, objective
+        self.recipe, self.objective = recipe, Listening(objective)
         inner = bare(self.trained)
         self._reads_padding = reads_padding(inner)
         is_plain_head(inner)  # seen now, while the weights are whole
@@ -95,15 +106,50 @@ class Student:
         or memory runs out.
         """
         total = sum(example.tokens for example in examples)
-        lengths = [length_of(example) for example in examples]
-        rows = batches(lengths, self.recipe.micro_batch, equal=self._reads_padding)
-        parts = [[examples[row] for row in part] for part in rows]
-        return self._step(parts if total else [], total, spent)
+        parts = self._parts(examples) if total else []
+        return self._step(parts, total, spent, sources_in(examples))
 
-    def _step(self, parts: Sequence[Sequence[Example]], total: int, spent: float) -> Window:
-        """One optimiser step on micro-batches of a window of `total` tokens."""
+    def _parts(self, examples: Sequence[Example]) -> list[list[Example]]:
+        """Micro-batches of similar length."""
+        lengths, recipe = [length_of(example) for example in examples], self.recipe
+        rows = batches(
+            lengths, recipe.micro_batch, equal=self._reads_padding, tokens=recipe.micro_tokens
+        )
+        return [[examples[row] for row in part] for part in rows]
+
+    def source_signals(self, examples: Sequence[Example]) -> dict[str, SourceSignal]:
+        """What each source of a window adds to its gradient, at the weights as they are now.
+
+        It reads the examples once more and changes nothing. Empty where several processes train.
+        """
+        total, found = sum(example.tokens for example in examples), {}
+        for source in sources_in(examples):
+            own = [example for example in examples if example.record.source == source]
+            beside = BesideKL(self.objective.objective)
+            try:
+                with memory_for(KNOBS.format(micro=self.recipe.micro_batch)):
+                    for part in self._parts(own):
+                        batch = collate(part, self.device)
+                        with self._recomputing(), self.autocast():
+                            value = loss_sum(self.trained, batch, beside) / total
+                        value.backward()  # type: ignore[no-untyped-call]
+                grads = [p.grad for p in self.parameters if p.grad is not None]
+                norm = float(nn.utils.get_total_norm(grads))
+            finally:
+                self.optimizer.zero_grad(set_to_none=True)
+            count = sum(example.tokens for example in own)
+            kl = None if beside.total is None else float(beside.total) / count
+            found[source] = SourceSignal(norm, kl)
+        return found
+
+    def _step(
+        self, parts: Sequence[Sequence[Example]], total: int, spent: float, sources: Sequence[str]
+    ) -> Window:
+        """One optimiser step on micro-batches of a window of `total` tokens, of these sources."""
         recipe = self.recipe
         loss = torch.zeros((), device=self.device)
+        self._by_source = SourceLosses(sources, self.device)
+        self.objective.take()  # what a step that failed left
         try:
             with (
                 memory_for(KNOBS.format(micro=recipe.micro_batch)),
@@ -112,6 +158,7 @@ class Student:
                 for left, part in zip(reversed(range(len(parts))), parts, strict=True):
                     loss += self._backward(part, total, last=left == 0)
                 loss = self._summed(loss)
+                self._by_source.sums = self._summed(self._by_source.sums)
                 norm = self._gradient_norm()
         except BaseException:
             self.optimizer.zero_grad(set_to_none=True)
@@ -127,7 +174,8 @@ class Student:
             group["lr"] = rate
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return Window(float(loss), total, float(norm), rate)
+        losses = self._by_source.table()
+        return Window(float(loss), total, float(norm), rate, losses)
 
     def _backward(self, part: Sequence[Example], total: int, *, last: bool) -> Tensor:
         """Add a micro-batch's gradient; its share of the loss."""
@@ -135,12 +183,13 @@ class Student:
         batch = collate(part, self.device)
         with self._recomputing(), self.autocast():
             value = loss_sum(self.trained, batch, self.objective) / total
+        self._by_source.add(part, batch, self.objective.take())
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
 
-    def _summed(self, loss: Tensor) -> Tensor:
-        """The loss of all processes."""
-        return loss
+    def _summed(self, of_mine: Tensor) -> Tensor:
+        """The sum over all processes of what each found."""
+        return of_mine
 
     def _gradient_norm(self) -> Tensor:
         limit = self.recipe.clip or float("inf")

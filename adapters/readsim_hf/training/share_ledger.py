@@ -1,0 +1,47 @@
+"""What an interval trained of each source: counts, losses, and gradients where they were looked at."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.runs.trained_shares import TrainedShare
+from readsim_hf.training.student import SourceSignal
+
+EVERY = 64  # optimiser steps between two looks at gradients, each about as dear as a step
+
+
+class ShareLedger:
+    """Of one interval; `prompts` and `tokens` (S,) are brought up to date by whoever draws examples."""
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self.sources = tuple(sources)
+        self.prompts, self.tokens = np.zeros(len(sources)), np.zeros(len(sources))
+        self._losses = dict.fromkeys(self.sources, 0.0)
+        self._seen: dict[str, list[SourceSignal]] = {name: [] for name in self.sources}
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        """The summed losses of an optimiser step."""
+        for name, loss in losses.items():
+            self._losses[name] += loss
+
+    def look(self, signals: Mapping[str, SourceSignal]) -> None:
+        """Gradients and divergences of one step."""
+        for name, signal in signals.items():
+            self._seen[name].append(signal)
+
+    def shares(self) -> tuple[TrainedShare, ...]:
+        """One record a source."""
+        return tuple(map(self._share, self.sources, self.prompts, self.tokens))
+
+    def _share(self, name: str, prompts: Array, tokens: Array) -> TrainedShare:
+        seen = self._seen[name]
+        kls = [signal.kl for signal in seen if signal.kl is not None]
+        return TrainedShare(
+            name,
+            int(prompts),
+            int(tokens),
+            self._losses[name] / float(tokens) if tokens else None,
+            float(np.mean([signal.gradient for signal in seen])) if seen else None,
+            float(np.mean(kls)) if kls else None,
+        )
