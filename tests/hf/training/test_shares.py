@@ -1,0 +1,200 @@
+"""What trained of each source: micro-batches of long replies, losses and gradients by source, units."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from readsim.runs.trained_shares import achieved_shares
+from tests.support.hf import NEEDS, full_soft, one_thread, record, tiny
+from tests.support.hf_runs import small
+
+pytestmark = pytest.mark.extra(*NEEDS)
+
+LENGTHS = st.lists(st.integers(1, 300), min_size=1, max_size=40)
+
+
+@given(LENGTHS, st.integers(1, 9), st.integers(1, 400), st.booleans())
+def test_a_batch_has_no_more_than_it_may(
+    lengths: list[int], size: int, tokens: int, equal: bool
+) -> None:
+    from readsim_hf.teachers.inference import batches
+
+    made = batches(lengths, size, equal=equal, tokens=tokens)
+    assert sorted(index for part in made for index in part) == list(range(len(lengths)))
+    for part in made:
+        own = [lengths[index] for index in part]
+        assert 0 < len(part) <= size
+        assert len(part) == 1 or len(part) * max(own) <= tokens
+        assert not equal or len(set(own)) == 1
+    flat = [lengths[index] for part in made for index in part]
+    assert flat == sorted(lengths)
+    # One more would not have fitted: none is cut for nothing.
+    for part, after in pairwise(made):
+        longer = lengths[after[0]]
+        full = len(part) == size or (len(part) + 1) * longer > tokens
+        assert full or (equal and longer != lengths[part[0]])
+
+
+def window(soft: bool = True) -> list[Any]:
+    """Examples of three sources, of very different lengths."""
+    from dataclasses import replace
+
+    from readsim_hf.training.batch import Example
+
+    rng, made = np.random.default_rng(3), []
+    for n, (source, length) in enumerate([("a", 3), ("b", 40), ("a", 7), ("c", 2), ("b", 25)]):
+        prompt, reply = (rng.integers(2, 40, size).tolist() for size in (4 + n, length))
+        one = record(prompt, reply, soft=full_soft(length, 40, n) if soft else None)
+        made.append(
+            Example(replace(one, source=source, weight=2.0 if source == "c" else 1.0), length)
+        )
+    return made
+
+
+def student(objective: Any, **settings: Any) -> Any:
+    from readsim_hf.training.recipe import Recipe
+    from readsim_hf.training.student import Student
+
+    one_thread()
+    return Student(tiny(), Recipe(**{"learning_rate": 0.01, "batch": 8, **settings}), objective)
+
+
+def test_a_step_is_the_same_however_its_window_is_cut() -> None:
+    from readsim_hf.objectives.baselines import KD
+
+    windows, ends = [], []
+    for tokens in (16_384, 60, 1):
+        one = student(KD(), micro_tokens=tokens)
+        windows.append(one.train_window(window(), 0.5))
+        ends.append(one.weights())
+    for other, weights in zip(windows[1:], ends[1:], strict=True):
+        assert other.loss == pytest.approx(windows[0].loss, rel=1e-5)
+        assert other.losses == pytest.approx(windows[0].losses, rel=1e-5)
+        for name, tensor in weights.items():
+            assert float((tensor - ends[0][name]).abs().max()) < 1e-4
+
+
+def test_losses_and_gradients_by_source_are_those_of_the_source_alone() -> None:
+    import torch
+
+    from readsim_hf.objectives.baselines import KD, ForwardKL
+    from readsim_hf.training.batch import collate
+    from readsim_hf.training.logits import loss_sum
+
+    some, one = window(), student(KD())
+    total = sum(e.tokens for e in some)
+    before = {name: tensor.clone() for name, tensor in one.weights().items()}
+    signals = one.source_signals(some)
+    assert list(signals) == ["a", "b", "c"]
+    assert all((one.weights()[n] == before[n]).all() for n in before)
+    assert all(p.grad is None for p in one.parameters)
+    by_hand, whole = {}, 0.0
+    for source in signals:
+        own = [e for e in some if e.record.source == source]
+        count = sum(e.tokens for e in own)
+        one.trained.zero_grad()
+        loss = loss_sum(one.trained, collate(own), KD())
+        (loss / total).backward()
+        norm = torch.cat([p.grad.flatten() for p in one.parameters if p.grad is not None]).norm()
+        one.trained.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            kl = float(loss_sum(one.trained, collate(own), ForwardKL())) / count
+        weight = own[0].record.weight  # KL is not weighted, the gradient is
+        assert signals[source].gradient == pytest.approx(float(norm), rel=1e-4)
+        assert signals[source].kl == pytest.approx(kl / weight, rel=1e-4)
+        by_hand[source] = float(loss.detach()) / weight
+        whole += float(loss.detach())
+    step = one.train_window(some, 0.5)
+    assert step.losses == pytest.approx(by_hand, rel=1e-5)
+    assert step.loss == pytest.approx(whole / total, rel=1e-5)
+
+
+def test_without_distributions_there_is_no_divergence() -> None:
+    from readsim_hf.objectives.baselines import SFT
+
+    signals = student(SFT()).source_signals(window(soft=False))
+    assert {signal.kl for signal in signals.values()} == {None}
+
+
+def test_looking_changes_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    import readsim_hf.backend
+
+    ends = []
+    for every in (1, 10**9):
+        monkeypatch.setattr(readsim_hf.backend, "EVERY", every)
+        backend = small()
+        backend.reset(1)
+        backend.run_interval(0, np.array([0.7, 0.3]), 120)
+        ends.append((backend.student.weights(), backend.trained_shares()))
+    (looked, shares), (blind, others) = ends
+    assert all((looked[name] == blind[name]).all() for name in looked)
+    assert [s.gradient is None for s in shares] == [False, False]
+    assert [s._replace(gradient=None, kl=None) for s in shares] == [
+        s._replace(gradient=None, kl=None) for s in others
+    ]
+
+
+@pytest.mark.parametrize("unit", ["tokens", "prompts", "loss"])
+def test_what_an_allocation_shares_out(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from readsim_hf.training.student import Student
+
+    seen: list[Any] = []
+    train = Student.train_window
+
+    def watched(self: Any, examples: Any, spent: float) -> Any:
+        seen.extend(examples)
+        return train(self, examples, spent)
+
+    monkeypatch.setattr(Student, "train_window", watched)
+    backend = small(data={"unit": unit}, budget=1200)
+    backend.reset(2)
+    for step, weights in enumerate(([0.8, 0.2], [0.3, 0.7], [1.0, 0.0])):
+        seen.clear()
+        measured = backend.run_interval(step, np.array(weights), 400)
+        assert measured.token_usage["student"] == 400
+        shares = backend.trained_shares()
+        assert sum(s.tokens for s in shares) == 400 == sum(e.tokens for e in seen)
+        assert [s.prompts for s in shares] == [
+            sum(e.record.source == s.source for e in seen) for s in shares
+        ]
+        longest = max(e.record.supervised for e in seen)
+        count = sum(s.prompts for s in shares)
+        if unit == "tokens":
+            assert all(
+                abs(s.tokens - w * 400) <= longest for s, w in zip(shares, weights, strict=True)
+            )
+        elif unit == "prompts":
+            assert all(
+                abs(s.prompts - w * count) <= 1 for s, w in zip(shares, weights, strict=True)
+            )
+        else:
+            fed = [w for w in weights if w > 0]
+            assert all(
+                abs(s.tokens - (w > 0) * 400 / len(fed)) <= longest
+                for s, w in zip(shares, weights, strict=True)
+            )
+            for s, w in zip(shares, weights, strict=True):
+                own = [e.record.weight for e in seen if e.record.source == s.source]
+                assert own == pytest.approx([w * len(fed)] * len(own))
+    identities = {small(data={"unit": u}).components.identity for u in (unit, "tokens")}
+    assert len(identities) == (1 if unit == "tokens" else 2)
+
+
+def test_shares_are_of_what_was_trained() -> None:
+    from readsim.runs.trained_shares import TrainedShare
+
+    shares = (TrainedShare("a", 3, 10, 2.0, 1.0, None), TrainedShare("b", 1, 30, 1.0, 3.0, None))
+    found = achieved_shares(shares)
+    expected = {"prompts": 0.75, "tokens": 0.25, "loss": 20 / 50, "gradient": 0.25}
+    for name, first in expected.items():
+        each = found[name]
+        assert each is not None
+        assert each.tolist() == pytest.approx([first, 1 - first])
+    unseen = achieved_shares((shares[0]._replace(gradient=None), shares[1]))
+    assert unseen["gradient"] is None
+    idle = achieved_shares((TrainedShare("a", 0, 0), shares[1]))
+    assert [None if v is None else v.tolist() for v in idle.values()] == [[0.0, 1.0]] * 4
