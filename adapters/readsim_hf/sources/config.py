@@ -25,7 +25,7 @@ class SourceConfig:
     format      "prompt", "prompt-completion" or "messages", TRL's conventions; guessed from the columns
     columns     field -> column, where columns have other names: {prompt = "question"}
     replies     "ask": the teacher is asked; "given": those in the data are trained on. Without it rows of
-                `prompt` ask, and the others ask where the first of them has no reply
+                `prompt` ask, and `messages` whose first row does not end with the assistant's turn
     answer      the column of the gold answer, for `data.keep = "correct"` and the teacher's accuracy
     train_on    of `messages` with given replies: "all" assistant turns, or the "last"
     max_tokens  rows whose prompt and reply have more are left out

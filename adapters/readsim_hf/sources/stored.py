@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,7 @@ class Rows:
         self._codes = folder / _CODES
         self._starts = np.load(folder / _STARTS, mmap_mode="r", allow_pickle=False)
         self._file = (folder / _DATA).open("rb", buffering=0)
+        finalize(self, self._file.close)
 
     def __len__(self) -> int:
         return self.facts.rows
