@@ -120,6 +120,6 @@ def test_records_with_positions_are_kept_and_older_ones_are_read() -> None:
 def test_a_conversation_needs_a_template() -> None:
     tokenizer = chat_tokenizer(FAMILIES["phi-4"], instruct=False)
     with pytest.raises(
-        ConfigError, match="row 0 of source 's' is a conversation.*no chat template"
+        ConfigError, match=r"row 0 of source 's' is a conversation.*no chat template"
     ):
         record_in(tokenizer, prompt())

@@ -47,7 +47,7 @@ def data(tmp_path: Path) -> list[dict[str, Any]]:
     (tmp_path / "gsm.jsonl").write_text(
         "".join(
             json.dumps({"question": f"{n} apples and {n} more?", "answer": f"#### {2 * n}"}) + "\n"
-            for n in range(12)
+            for n in range(40)
         )
     )
     return [{"path": str(tmp_path / f"{name}.jsonl")} for name in rows]
@@ -149,7 +149,7 @@ def test_a_given_reply_without_the_gold_answer_is_left_out(pair: Any, tmp_path: 
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "gsm.jsonl").write_text(
-        "".join(json.dumps({"question": f"q{n}", "answer": f"#### {n}"}) + "\n" for n in range(12))
+        "".join(json.dumps({"question": f"q{n}", "answer": f"#### {n}"}) + "\n" for n in range(40))
     )
     sources = [{"path": str(path), "answer": "gold"}]
     backend = backend_of(pair, sources, method="resp-sft", data={"keep": "correct"})
@@ -180,7 +180,11 @@ def test_the_teacher_is_asked_what_the_data_say_and_its_reply_is_trained_on_whol
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"max_tokens": 3}, {}, "none of its 6 rows.*6 are longer"),
     ({}, {"method": "step-by-step"}, "signal 'step-by-step' with data.sources"),
-    ({"name": "math"}, {"data": {"templates": "text"}}, "say data.templates = 'none'"),
+    (
+        {"name": "math"},
+        {"data": {"templates": "text", "capabilities": ["math"]}},
+        "say data.templates = 'none'",
+    ),
     ({"path": "absent.jsonl"}, {}, "absent.jsonl: no such file"),
     ({"nmae": "x"}, {}, "unknown field data.sources.0.nmae; did you mean 'name'"),
     ({"format": "chat"}, {}, "data.sources.0.format = 'chat'"),
