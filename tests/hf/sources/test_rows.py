@@ -112,8 +112,11 @@ def test_other_columns_tools_and_values(tmp_path: Path) -> None:
     from readsim_hf.sources.opened import open_sources
 
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
-    call = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
-    rows = [
+    call: dict[str, Any] = {
+        "role": "assistant",
+        "tool_calls": [{"function": {"name": "f", "arguments": {}}}],
+    }
+    rows: list[dict[str, Any]] = [
         {"talk": [*ASK, call], "tools": json.dumps(tools), "domain": "x"},
         {"talk": CHAT, "tools": None, "domain": "y"},
         {"talk": CHAT, "tools": None, "domain": "x"},

@@ -37,7 +37,7 @@ def talk(n: int) -> list[dict[str, str]]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> list[dict[str, Any]]:
-    rows = {
+    rows: dict[str, list[dict[str, Any]]] = {
         "asked": [{"prompt": f"What is {n} + {n}?"} for n in range(5)],
         "given": [{"prompt": f"What is {n}?", "completion": f"It is {n}."} for n in range(6)],
         "talk": [{"messages": talk(n)} for n in range(4)],
@@ -81,7 +81,7 @@ def backend_of(pair: Any, sources: list[dict[str, Any]], **more: Any) -> Any:
 @pytest.mark.parametrize("method", ["resp-sft", "logit-kd"])
 def test_a_run_on_data_sets_alone(pair: Any, data: list[dict[str, Any]], method: str) -> None:
     backend = backend_of(pair, data, method=method)
-    assert isinstance(backend, OffersSourceSizes)
+    assert issubclass(type(backend), OffersSourceSizes)
     assert backend.sources == ("asked", "given", "talk")
     assert backend.capabilities == ("math",)
     sizes = backend.source_sizes()
@@ -115,7 +115,12 @@ def test_what_was_trained_on_can_be_hashed_by_anybody(
     seen: list[Any] = []
     backend.reset(0)
     train = backend.student.train_window
-    backend.student.train_window = lambda some, spent: (seen.extend(some), train(some, spent))[1]
+
+    def note(some: Any, spent: float) -> Any:
+        seen.extend(some)
+        return train(some, spent)
+
+    backend.student.train_window = note
     backend.run_interval(0, WEIGHTS, 180)
     for name in backend.sources:
         chain = bytes(32)
