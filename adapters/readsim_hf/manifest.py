@@ -52,7 +52,9 @@ def manifest_of(
         "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
         "training": {k: v for k, v in table["training"].items() if k != "micro_batch"},
         "data": data,
-        **({"sources": [source.manifest() for source in datasets]} if datasets else {}),
+        **(
+            {"sources": {source.name: source.manifest() for source in datasets}} if datasets else {}
+        ),
         "library": library.name,
         "templates": digest_of(
             [[t.id for t in library.templates[c]] for c in library.capabilities]

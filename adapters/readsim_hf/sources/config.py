@@ -18,7 +18,7 @@ FIELDS = ("prompt", "completion", "messages", "tools", "answer")
 class SourceConfig:
     """A data set that is trained on.
 
-    path        a file (JSONL, CSV, parquet; JSONL and CSV packed with gzip, too), a folder that the library
+    path        a file (JSONL, CSV, parquet; JSONL and CSV may be packed, .gz), a folder that the library
                 `datasets` saved, or a data set of the Hugging Face hub, which `datasets` finds
     name        of the source; the file's or data set's own without one
     split       of a data set with several; `subset` its configuration, where it has several

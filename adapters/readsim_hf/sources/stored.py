@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -102,6 +103,8 @@ def stored_rows(source: SourceConfig) -> Rows:
 
 
 def _known(folder: Path) -> Facts | None:
+    if not all((folder / name).is_file() for name in (_DATA, _STARTS, _CODES)):
+        return None
     try:
         table = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -115,6 +118,7 @@ def _put(work: Path, folder: Path) -> None:
     made.mkdir()
     for name in (_DATA, _STARTS, _CODES, _FACTS):
         (work / name).replace(made / name)
+    shutil.rmtree(folder, ignore_errors=True)  # what lacks a file
     try:
         made.replace(folder)
     except OSError as error:
