@@ -54,7 +54,9 @@ def manifest_of(
             k: v for k, v in table["training"].items() if k not in ("micro_batch", "micro_tokens")
         },
         "data": data,
-        **({"sources": [source.manifest() for source in datasets]} if datasets else {}),
+        **(
+            {"sources": {source.name: source.manifest() for source in datasets}} if datasets else {}
+        ),
         "library": library.name,
         "templates": digest_of(
             [[t.id for t in library.templates[c]] for c in library.capabilities]

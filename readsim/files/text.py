@@ -105,6 +105,8 @@ def _opened(path: Path) -> IO[bytes]:
         if path.is_char_device() or path.is_block_device():  # /dev/zero has no end
             raise ConfigError(f"{path}: a device, not a file")
         return path.open("rb")
+    except ConfigError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{shown(str(path))}: cannot be read ({reason})") from error

@@ -29,7 +29,7 @@ def model_card(
     config: RunConfig,
     parts: Components,
     log: Log,
-    prompt_counts: Mapping[str, Mapping[str, int]],
+    prompt_counts: Mapping[str, Mapping[str, float]],
     agreement: Mapping[str, Mapping[str, float]],
     prompts: Mapping[str, Any] | None = None,
 ) -> ModelCard:

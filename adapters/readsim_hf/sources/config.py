@@ -18,14 +18,14 @@ FIELDS = ("prompt", "completion", "messages", "tools", "answer")
 class SourceConfig:
     """A data set that is trained on.
 
-    path        a file (JSONL, CSV, parquet; JSONL and CSV packed with gzip, too), a folder that the library
+    path        a file (JSONL, CSV, parquet; JSONL and CSV may be packed, .gz), a folder that the library
                 `datasets` saved, or a data set of the Hugging Face hub, which `datasets` finds
     name        of the source; the file's or data set's own without one
     split       of a data set with several; `subset` its configuration, where it has several
     format      "prompt", "prompt-completion" or "messages", TRL's conventions; guessed from the columns
     columns     field -> column, where columns have other names: {prompt = "question"}
     replies     "ask": the teacher is asked; "given": those in the data are trained on. Without it rows of
-                `prompt` ask, and the others ask where the first of them has no reply
+                `prompt` ask, and `messages` whose first row does not end with the assistant's turn
     answer      the column of the gold answer, for `data.keep = "correct"` and the teacher's accuracy
     train_on    of `messages` with given replies: "all" assistant turns, or the "last"
     max_tokens  rows whose prompt and reply have more are left out

@@ -77,7 +77,7 @@ def plan_of(source: SourceConfig, there: Sequence[str], first: Mapping[str, Any]
 
 def _replied(value: Any) -> bool:
     try:
-        return any(m["role"] == "assistant" for m in _conversation("messages", value))
+        return bool(_conversation("messages", value)[-1]["role"] == "assistant")
     except BadRowError:
         return True  # it is refused with its place later
 
@@ -153,8 +153,8 @@ def _with_reply(
 
 
 def _turns(column: str, value: Any, role: str) -> list[Message]:
-    """A text, which is one turn of `role`, or a conversation."""
-    if not isinstance(value, str):
+    """A text, which is one turn of `role`, or a conversation; in a cell of a CSV file this is JSON."""
+    if not isinstance(value, str) or value.startswith('[{"role":'):
         return _conversation(column, value)
     if not value.strip():
         raise BadRowError(column, "an empty text")

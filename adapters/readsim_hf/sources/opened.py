@@ -67,7 +67,6 @@ class Source:
         """What must be equal in runs that are compared: the rows, not where they lie."""
         facts, config = self.rows.facts, self.config
         return {
-            "name": self.name,
             "sha256": facts.digest,
             "rows": self.many,
             "format": facts.format,

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import shutil
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +62,7 @@ class Rows:
         self._codes = folder / _CODES
         self._starts = np.load(folder / _STARTS, mmap_mode="r", allow_pickle=False)
         self._file = (folder / _DATA).open("rb", buffering=0)
+        finalize(self, self._file.close)
 
     def __len__(self) -> int:
         return self.facts.rows
@@ -100,6 +103,8 @@ def stored_rows(source: SourceConfig) -> Rows:
 
 
 def _known(folder: Path) -> Facts | None:
+    if not all((folder / name).is_file() for name in (_DATA, _STARTS, _CODES)):
+        return None
     try:
         table = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -113,6 +118,7 @@ def _put(work: Path, folder: Path) -> None:
     made.mkdir()
     for name in (_DATA, _STARTS, _CODES, _FACTS):
         (work / name).replace(made / name)
+    shutil.rmtree(folder, ignore_errors=True)  # what lacks a file
     try:
         made.replace(folder)
     except OSError as error:

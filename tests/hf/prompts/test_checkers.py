@@ -173,6 +173,9 @@ def test_json_keys() -> None:
     [
         ("exact", {"answer": "Great-aunt"}, '"great-aunt".', "aunt"),
         ("exact", {"answer": "*"}, "`*`", "**"),
+        ("final", {"answer": "18"}, "It is 9 and 9, so 18.", "It is 18 less 1, so 17."),
+        ("final", {"answer": "He has 9. #### 1,018"}, "So\n#### 1018", "#### 1018, no: 3"),
+        ("final", {"answer": "Paris"}, "I think of France.\nIt is Paris.", "Paris?\nNo, Rome."),
         ("one_of", {"accepted": ["grand-uncle"], "answer": "great-uncle"}, "Grand-Uncle", "uncle"),
         ("contains_all", {"parts": ["cat", "two dogs"]}, "A CAT and two  dogs", "cats, two dogs"),
         ("contains_none", {"parts": ["cat"]}, "concatenate", "a Cat."),

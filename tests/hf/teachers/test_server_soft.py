@@ -35,13 +35,15 @@ def speaking(teacher: Any, k: int, lengths: Counter[int]) -> Any:
 
     The token drawn is added where it is not among the k.
     """
+    from readsim_hf.teachers.teacher import Asked
+
     asked: Counter[bytes] = Counter()
 
     def answer(body: dict[str, Any]) -> Any:
         assert body["return_tokens_as_token_ids"] is True
         assert body["logprobs"] == k
         ids = np.array(body["prompt"], dtype=np.int32)
-        (record,) = teacher._generate([ids], asked[ids.tobytes()])
+        (record,) = teacher._generate([Asked(ids, whole=False)], asked[ids.tobytes()])
         asked[ids.tobytes()] += 1
         reply = record.completion_ids.tolist()
         tops = [
