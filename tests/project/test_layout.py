@@ -38,6 +38,7 @@ LAYERS = (
     ("testing",),
     ("suite",),
     ("report",),
+    ("advise",),
     ("cli", "__main__"),
 )
 

@@ -1,0 +1,142 @@
+"""A job that somebody else runs, behind the `Backend` protocol: what it trains is only waited for."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from readsim.advise.metrics import Columns, Metrics, Reading
+from readsim.advise.shares import Decision, write_shares
+from readsim.arrays import Array
+from readsim.backend import Final, Measurement
+from readsim.errors import ConfigError
+from readsim.runs.profile_scale import SCORES, ProfileScale
+
+Wait = Callable[[], None]
+
+
+class WatchedJob:
+    """A training job as its metrics show it.
+
+    log      the metrics that it appends
+    shares   the file that it reads its mixture from
+    budget   tokens that the job trains in all, those before its first measurement too
+    steps    decisions: one at the first measurement at or after each multiple of budget / steps
+    prior    shares (S,) before anything was measured
+    wait     called where no measurement is there yet; returns to look again, or raises
+
+    A run starts with the first measurement. An interval is what the job trained until the measurement that
+    ends it, so its tokens are the job's and not the plan's. The job's numbers come without standard errors,
+    and it has one kind of measurement: the dev and the final profile are the last one, `change_sd` is 0.
+    """
+
+    hidden: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        log: Path,
+        shares: Path,
+        sources: tuple[str, ...],
+        columns: Columns,
+        budget: int,
+        steps: int,
+        prior: Array,
+        wait: Wait,
+    ) -> None:
+        self.sources, self.capabilities = sources, columns.capabilities
+        self.budget, self.steps = budget, steps
+        self._log, self._columns, self._wait = log, columns, wait
+        self._shares = shares
+        self._metrics = Metrics(log, columns)
+        self._readings: list[Reading] = []
+        self._first: Reading | None = None
+        self._last: Reading | None = None
+        self._decisions = [Decision(0, 0, prior)]
+
+    @property
+    def scale(self) -> ProfileScale:
+        """Losses are negated; known once something was measured."""
+        return self._metrics.scale or SCORES
+
+    @property
+    def tokens(self) -> int:
+        """Trained at the last measurement that a decision was made at."""
+        return 0 if self._last is None else self._last.tokens
+
+    def begin(self) -> None:
+        """Offer the prior to a job that waits for a mixture, and wait for the first measurement."""
+        if not self._shares.exists():
+            write_shares(self._shares, self.sources, self._decisions)
+        self._readings.insert(0, self._next(0))
+
+    def reset(self, seed: int | None) -> Measurement:
+        self._first = self._last = self._next(0)
+        self._decisions = self._decisions[:1]
+        if self.tokens >= self.budget:
+            raise ConfigError(
+                f"{self._log} begins with a measurement at {self.tokens} tokens: budget = {self.budget} are "
+                "all that the job trains"
+            )
+        used = {"student": self.tokens} if self.tokens else {}
+        return Measurement(self._last.profile, used)
+
+    def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
+        before = self.tokens
+        decided = Decision(step + 1, before, np.array(weights))
+        self._decisions = [*self._decisions[: step + 1], decided]
+        write_shares(self._shares, self.sources, self._decisions)
+        passed = before * self.steps // self.budget
+        due = -(-(passed + 1) * self.budget // self.steps)
+        reading = self._next(due)
+        self._last = reading._replace(tokens=min(reading.tokens, self.budget))
+        return Measurement(self._last.profile, {"student": self.tokens - before})
+
+    def _next(self, due: int) -> Reading:
+        """The first reading, of those not looked at, with at least that many tokens."""
+        while True:
+            while self._readings:
+                reading = self._readings.pop(0)
+                if reading.tokens >= due:
+                    return reading
+            self._readings.extend(self._metrics.new_readings())
+            if not self._readings:
+                self._wait()
+
+    def dev_eval(self) -> Measurement:
+        return Measurement(self._measured().profile, {})
+
+    def final_eval(self) -> Final:
+        first, last = self._first, self._measured()
+        assert first is not None, "a run that is over has begun"
+        change = last.profile - first.profile
+        return Final(last.profile, change, np.zeros(len(change)), {})
+
+    def _measured(self) -> Reading:
+        assert self._last is not None, "nothing is asked before the first measurement"
+        return self._last
+
+    def snapshot(self) -> dict[str, Any]:
+        assert self._first is not None
+        return {
+            "first": list(self._first),
+            "last": list(self._measured()),
+            "decisions": [list(d) for d in self._decisions],
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go back to a snapshot; the metrics are read again from their beginning.
+
+        Raises ConfigError where they begin otherwise than the run did: they are another job's.
+        """
+        (first, last), decisions = (Reading(*saved[k]) for k in ("first", "last")), saved["decisions"]
+        self._decisions = [Decision(*d) for d in decisions]
+        self._first, self._last = first, last
+        self._metrics = Metrics(self._log, self._columns)
+        self._readings = list(self._metrics.new_readings())
+        found = self._readings[0] if self._readings else first
+        if found.tokens <= first.tokens and not np.array_equal(found.profile, first.profile):
+            raise ConfigError(
+                f"{self._log} begins with another measurement than the run log does: a new job needs a new "
+                "run log, so move the old one away or give another --out"
+            )
