@@ -1,13 +1,13 @@
 """Watch a job: read its metrics, decide, write its next mixture, keep a run log; killed at any moment."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from readsim.advise.backend import Wait, WatchedJob
+from readsim.advise.backend import Say, WatchedJob
 from readsim.advise.metrics import Columns
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
@@ -72,7 +72,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the run is: decisions of `steps` that the job's measurements have followed, and whether it is over."""
+    """Where a run is: intervals measured, of at most `steps`, and whether it is over."""
 
     done: int
     steps: int
@@ -92,13 +92,13 @@ class TaughtJob(WatchedJob):
         return Measurement(self.teacher, {})
 
 
-def advise(
-    advice: Advice, *, once: bool = False, on_step: Callable[[int], None] | None = None
-) -> Progress:
+def advise(advice: Advice, *, once: bool = False, say: Say = lambda decision: None) -> Progress:
     """Follow a job until its budget is spent; with `once`, as far as its metrics go now.
 
-    Called again with the same advice it continues; whenever it was killed, decisions, shares and log end up the
-    same. Raises CapabilityMissingError for an allocator that needs what nobody can do to another's job,
+    `say` gets each decision. Called again with the same advice it continues: whenever it was killed,
+    decisions, shares and log end up the same.
+
+    Raises CapabilityMissingError for an allocator that needs what nobody can do to another's job,
     RunLogError for a log of another run, ConfigError for metrics that cannot be read.
     """
     allocator = load_allocator(advice.allocator)
@@ -116,22 +116,10 @@ def advise(
     columns = Columns(advice.capabilities, advice.named, advice.metric)
     prior = source_prior(task.requirement, advice.capabilities, advice.sources)
     settings = (advice.log, advice.shares, advice.sources, columns, advice.budget, advice.steps)
-    wait: Wait = _stop if once else _sleep
-    job: WatchedJob
-    if advice.teacher is None:
-        job = WatchedJob(*settings, prior, wait)
-    else:
-        job = TaughtJob(*settings, prior, wait)
-    done = 0
-
-    def counted(n: int) -> None:
-        nonlocal done
-        done += n
-        if on_step is not None:
-            on_step(n)
-
+    kind = WatchedJob if advice.teacher is None else TaughtJob
+    job = kind(*settings, prior, _stop if once else _sleep, say)
     try:
-        job.begin()
+        job.begin(fresh=not advice.out.exists())
         if isinstance(job, TaughtJob):
             job.teacher = _profile_of(advice, negated=not job.scale.is_score)
         env = DistillEnv(backend=job, task=task, budget=advice.budget, steps=advice.steps)
@@ -156,7 +144,6 @@ def advise(
             header,
             advice.out,
             resume=True,
-            on_step=counted,
             **moved,
         )
     except NothingNew:

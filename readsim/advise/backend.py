@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from readsim.advise.metrics import Columns, Metrics, Reading
-from readsim.advise.shares import Decision, write_shares
+from readsim.advise.shares import Decision, Shares, write_shares
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement
 from readsim.errors import ConfigError
 from readsim.runs.profile_scale import SCORES, ProfileScale
 
 Wait = Callable[[], None]
+Say = Callable[[Decision], None]
 
 
 class WatchedJob:
@@ -25,6 +26,7 @@ class WatchedJob:
     steps    decisions: one at the first measurement at or after each multiple of budget / steps
     prior    shares (S,) before anything was measured
     wait     called where no measurement is there yet; returns to look again, or raises
+    say      called with each decision
 
     A run starts with the first measurement. An interval is what the job trained until the measurement that
     ends it, so its tokens are the job's and not the plan's. The job's numbers come without standard errors,
@@ -43,16 +45,17 @@ class WatchedJob:
         steps: int,
         prior: Array,
         wait: Wait,
+        say: Say,
     ) -> None:
         self.sources, self.capabilities = sources, columns.capabilities
         self.budget, self.steps = budget, steps
-        self._log, self._columns, self._wait = log, columns, wait
+        self._log, self._columns, self._wait, self._say = log, columns, wait, say
         self._shares = shares
         self._metrics = Metrics(log, columns)
         self._readings: list[Reading] = []
         self._first: Reading | None = None
         self._last: Reading | None = None
-        self._decisions = [Decision(0, 0, prior)]
+        self._decisions = [Decision(0, 0, self._named(prior))]
 
     @property
     def scale(self) -> ProfileScale:
@@ -64,11 +67,14 @@ class WatchedJob:
         """Trained at the last measurement that a decision was made at."""
         return 0 if self._last is None else self._last.tokens
 
-    def begin(self) -> None:
-        """Offer the prior to a job that waits for a mixture, and wait for the first measurement."""
-        if not self._shares.exists():
-            write_shares(self._shares, self.sources, self._decisions)
+    def begin(self, *, fresh: bool) -> None:
+        """Wait for the first measurement; a `fresh` run offers the prior to a job that waits for it."""
+        if fresh:
+            write_shares(self._shares, Shares(self._decisions))
         self._readings.insert(0, self._next(0))
+
+    def _named(self, shares: Array) -> dict[str, float]:
+        return dict(zip(self.sources, shares.tolist(), strict=True))
 
     def reset(self, seed: int | None) -> Measurement:
         self._first = self._last = self._next(0)
@@ -83,9 +89,10 @@ class WatchedJob:
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before = self.tokens
-        decided = Decision(step + 1, before, np.array(weights))
+        decided = Decision(step + 1, before, self._named(weights))
         self._decisions = [*self._decisions[: step + 1], decided]
-        write_shares(self._shares, self.sources, self._decisions)
+        write_shares(self._shares, Shares(self._decisions))
+        self._say(decided)
         passed = before * self.steps // self.budget
         due = -(-(passed + 1) * self.budget // self.steps)
         reading = self._next(due)
@@ -109,6 +116,7 @@ class WatchedJob:
     def final_eval(self) -> Final:
         first, last = self._first, self._measured()
         assert first is not None, "a run that is over has begun"
+        write_shares(self._shares, Shares(self._decisions, over=True))
         change = last.profile - first.profile
         return Final(last.profile, change, np.zeros(len(change)), {})
 
@@ -121,7 +129,7 @@ class WatchedJob:
         return {
             "first": list(self._first),
             "last": list(self._measured()),
-            "decisions": [list(d) for d in self._decisions],
+            "decisions": [d._asdict() for d in self._decisions],
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -129,8 +137,11 @@ class WatchedJob:
 
         Raises ConfigError where they begin otherwise than the run did: they are another job's.
         """
-        (first, last), decisions = (Reading(*saved[k]) for k in ("first", "last")), saved["decisions"]
-        self._decisions = [Decision(*d) for d in decisions]
+        (first, last), decisions = (
+            (Reading(*saved[k]) for k in ("first", "last")),
+            saved["decisions"],
+        )
+        self._decisions = [Decision(**d) for d in decisions]
         self._first, self._last = first, last
         self._metrics = Metrics(self._log, self._columns)
         self._readings = list(self._metrics.new_readings())

@@ -1,6 +1,6 @@
 """A job's metrics: which number of a row measures which capability, and how many tokens were trained.
 
-One JSON object a line. Nested objects are read as `outer/inner`. Columns that measure nothing are passed over.
+One JSON object a line. Nested objects are read as `outer/inner`. Other columns are passed over.
 
 tokens       trained so far: `tokens`, or what trainers call it (`TOKENS`), also behind `train/`
 a capability `math`, `math_loss`, `math/acc`, also behind `eval_`, `eval/`, `val-core/`, `scores/`, ...
@@ -126,6 +126,7 @@ class Metrics:
         self._new: dict[str, float] = {}
         self._since: int | None = None  # the tokens at the first of the new numbers
         self._ever: set[str] = set()
+        self._keys: dict[str, None] = {}  # of numbers, in all rows
         self._any = False
 
     def new_readings(self) -> Iterator[Reading]:
@@ -159,6 +160,10 @@ class Metrics:
         return dict(_flat(row))
 
     def _take(self, row: Mapping[str, Any], where: str) -> Iterator[Reading]:
+        numbers = (int, float)
+        self._keys.update(
+            dict.fromkeys(k for k, value in row.items() if isinstance(value, numbers))
+        )
         key = self.columns.tokens_of(row)
         if key is not None and row[key] is not None:
             tokens = _count(row[key], f"{where}, column {key!r}")
@@ -194,8 +199,8 @@ class Metrics:
         keys = self.columns.keys_of(name, row)
         if len(keys) > 1:
             raise ConfigError(
-                f"{where}: {name!r} is measured by {', '.join(map(repr, keys))}: --metric chooses by the last "
-                f"part, --map {shown_text(name)}=KEY by the whole key"
+                f"{where}: {name!r} is measured by {', '.join(map(repr, keys))}: --metric chooses by the "
+                f"last part, --map {shown_text(name)}=KEY by the whole key"
             )
         for key, loss in keys.items():
             value, at = row[key], f"{where}, column {key!r}"
@@ -224,11 +229,15 @@ class Metrics:
             return
         first = next((c for c in lacking if not self.columns.keys_of(c, row)), None)
         if first is not None:
-            keys = [key for key, value in row.items() if isinstance(value, int | float)]
-            stems = {re.sub(r"[/_.](?:loss|acc|accuracy|score)$", "", _PREFIX.sub("", k)): k for k in keys}
+            stems = [
+                re.sub(r"[/_.](?:loss|acc|accuracy|score)$", "", _PREFIX.sub("", k))
+                for k in self._keys
+            ]
+            others = [stem for stem in stems if stem not in self.columns.capabilities]
+            there = ", ".join(map(shown_text, list(self._keys)[:12]))
             raise ConfigError(
-                f"{where}: {first!r} was never measured so far{nearest(first, stems)} (there: "
-                f"{', '.join(map(shown_text, keys[:12]))}); --map {shown_text(first)}=KEY names its key"
+                f"{where}: {first!r} was never measured so far{nearest(first, others)} (there: {there}); "
+                f"--map {shown_text(first)}=KEY names its key"
             )
 
 

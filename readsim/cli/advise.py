@@ -15,24 +15,28 @@ from readsim.cli.common import (
     parse_list,
 )
 from readsim.errors import ConfigError
-from readsim.token_counts import parse_tokens
+from readsim.runs.cell import file_name, log_place, task_name
+from readsim.token_counts import parse_tokens, show_tokens
 
 
 def advise(
-    log: Annotated[Path, typer.Option(help="Metrics that the job appends, one JSON object a line.")],
+    log: Annotated[
+        Path, typer.Option(help="Metrics that the job appends, one JSON object a line.")
+    ],
     shares: Annotated[
         Path, typer.Option(help="Where the job reads its mixture; replaced at each decision.")
     ],
     budget: Annotated[str, typer.Option(help="Tokens that the job trains in all, such as 20M.")],
+    allocator: Annotated[
+        str, typer.Option(help="Name or module:Class; aioli+floor=0.05 sets one of its settings.")
+    ],
     sources: Annotated[
         str | None, typer.Option(help="What it trains on, with commas; its capabilities.")
     ] = None,
     capabilities: Annotated[
-        str | None, typer.Option(help="What it measures, with commas; those of --task, or --sources.")
+        str | None,
+        typer.Option(help="What it measures, with commas; those of --task, or --sources."),
     ] = None,
-    allocator: Annotated[
-        str, typer.Option(help="Name or module:Class; exp3+floor=0.05 sets one of its settings.")
-    ] = "exp3",
     task: Annotated[
         str, typer.Option(help="A capability, weights (math=0.7,code=0.3), or average.")
     ] = "average",
@@ -42,17 +46,20 @@ def advise(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the allocator's own luck.")] = 0,
     metric: Annotated[
-        str | None, typer.Option(help="Last part of the metrics' keys, where several fit: loss, acc.")
+        str | None,
+        typer.Option(help="Last part of the metrics' keys, where several fit: loss, acc."),
     ] = None,
     map_: Annotated[
         list[str] | None,
         typer.Option("--map", help="NAME=KEY of a capability, or of `tokens`; may be repeated."),
     ] = None,
     teacher: Annotated[
-        str | None, typer.Option(help="The teacher's own numbers, math=0.9,code=0.8: reference losses.")
+        str | None,
+        typer.Option(help="The teacher's own numbers, math=0.9,code=0.8: reference losses."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The run log; beside --shares where it is not given.")
+        Path | None,
+        typer.Option(help="Run log (.jsonl) or a folder for it; `advice` beside --shares."),
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Decide at what is measured so far, and stop.")
@@ -63,17 +70,22 @@ def advise(
     """Watch a training job: read its metrics, write its next mixture. Run it again to continue."""
     from readsim.advise.advice import Advice
     from readsim.advise.advice import advise as follow
+    from readsim.advise.shares import Decision
     from readsim.runs.moved_state import read_state
 
     weights = _numbers(task, "task") if "=" in task else None
     measured = parse_list(capabilities, "capabilities") or list(weights or ())
     trained = parse_list(sources, "sources") or measured
     if not trained:
-        raise ConfigError("--sources is needed: what the job trains on, such as --sources math,code")
+        raise ConfigError(
+            "--sources is needed: what the job trains on, such as --sources math,code"
+        )
     tokens = parse_tokens(budget)
     if every is not None:
         steps = -(-tokens // parse_tokens(every))
-    path = shares.with_suffix(".run.jsonl") if out is None else out
+    goal = task if weights is None else weights
+    name = file_name(allocator, task_name(goal), tokens, f"seed{seed}")
+    path = log_place(shares.parent / "advice" if out is None else out, name)
     advice = Advice(
         log=log,
         shares=shares,
@@ -83,7 +95,7 @@ def advise(
         budget=tokens,
         out=path,
         steps=steps,
-        task=task if weights is None else weights,
+        task=goal,
         seed=seed,
         named=dict(_pair(text, "map") for text in map_ or ()),
         metric=metric,
@@ -94,8 +106,14 @@ def advise(
     for target in (shares, path, *([keep_state] if keep_state is not None else [])):
         need_target(target)
     console = Console()
+
+    def say(made: Decision) -> None:
+        mixture = ", ".join(f"{name} {share:.3g}" for name, share in made.shares.items())
+        at = f"decision {made.step} at {show_tokens(made.tokens)} tokens"
+        console.print(f"{at}: {mixture}", markup=False, highlight=False)
+
     with interruptible(f"{shares} and {path} are whole; the same command continues"):
-        found = follow(advice, once=once, on_step=None)
+        found = follow(advice, once=once, say=say)
     left = "the budget is spent" if found.over else f"{shares} has the present mixture"
     said = f"{found.done} of at most {found.steps} intervals are measured; {left}"
     console.print(said, markup=False, highlight=False)

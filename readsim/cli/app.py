@@ -27,7 +27,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare, run, advise, worlds, allocators, plot, report, scores, theory, fit, predict):
+for command in (
+    compare,
+    run,
+    advise,
+    worlds,
+    allocators,
+    plot,
+    report,
+    scores,
+    theory,
+    fit,
+    predict,
+):
     app.command()(command)
 
 

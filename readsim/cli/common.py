@@ -32,7 +32,8 @@ Seeds = Annotated[
 From = Annotated[
     Path | None,
     typer.Option(
-        "--from", help="Start the allocator from a --keep-state file, or a run log that is not over."
+        "--from",
+        help="Start the allocator from a --keep-state file, or a run log that is not over.",
     ),
 ]
 KeepState = Annotated[

@@ -65,7 +65,10 @@ def run(
         if len(numbers) > 1:
             raise ConfigError(f"--keep-state: {len(numbers)} runs have a state each; give one seed")
         need_target(keep_state)
-    moved: dict[str, Any] = {"began": None if began is None else read_state(began), "keep": keep_state}
+    moved: dict[str, Any] = {
+        "began": None if began is None else read_state(began),
+        "keep": keep_state,
+    }
     if backend is None:
         name = world if world is not None else DEFAULT_WORLD
         [cell] = make_cells(

@@ -44,4 +44,3 @@ class GrowingFile:
         self._line += len(lines)
         texts = [(n, raw.decode("utf-8", "replace")) for n, raw in enumerate(lines, first)]
         return [(n, text) for n, text in texts if text.strip(" \t\r\0\ufeff")]
-

@@ -32,8 +32,8 @@ def run_cell(
 ) -> float:
     """Run one cell, or leave it as it is if its log is complete: seconds in the allocator.
 
-    `resume`, `durable` and `on_step` are those of `run_one`, `began` and `keep` those of `moving`. BLAS is held to one thread, so that the
-    numbers do not depend on how many jobs share the machine.
+    `resume`, `durable` and `on_step` are those of `run_one`, `began` and `keep` those of `moving`. BLAS
+    is held to one thread, so that the numbers do not depend on how many jobs share the machine.
     """
     from threadpoolctl import threadpool_limits
 

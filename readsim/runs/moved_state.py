@@ -59,8 +59,8 @@ def _of_log(path: Path) -> MovedState:
     log, folder = read_log(path), state_of(path)
     if not has_checkpoint(folder):
         raise RunLogError(
-            f"{path} has no {folder.name}, where the state of a run is until it is over: give the file of its "
-            "--keep-state"
+            f"{path} has no {folder.name}, where the state of a run is until it is over: give the file "
+            "of its --keep-state"
         )
     if len(log.header.seeds) != 1:
         raise RunLogError(f"{path}: {len(log.header.seeds)} runs, each with a state: one is needed")

@@ -50,9 +50,7 @@ def run_one(
     seeds, state = list(header["seeds"]), state_of(path)
     envs = [make_env() for _ in seeds]
     if not (durable or path.exists()):
-        rows, seconds = rollout(
-            envs, allocator, seeds, on_step=on_step, begin=begin, at_end=at_end
-        )
+        rows, seconds = rollout(envs, allocator, seeds, on_step=on_step, begin=begin, at_end=at_end)
         _write_whole(path, header, rows)
         return seconds
     if path.exists():
