@@ -294,7 +294,7 @@ def test_reference_losses_are_the_teacher_s(tmp_path: Path) -> None:
     assert last[0] > last[1]  # its excess loss is the larger one
 
 
-@pytest.mark.parametrize("name", ["odm-paper", "read+pool=40", "linucb"])
+@pytest.mark.parametrize("name", ["aioli", "read+pool=40", "linucb"])
 def test_a_state_moves_from_the_simulator_to_the_watcher_and_back(
     tmp_path: Path, name: str
 ) -> None:

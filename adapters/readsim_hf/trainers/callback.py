@@ -65,7 +65,10 @@ class AskForShares(TrainerCallback):
         metrics: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if not state.is_world_process_zero:
+        resumed = (
+            state.global_step > 0 and self.rows.tokens == 0
+        )  # measured before, and counted then
+        if not state.is_world_process_zero or resumed:
             return
         self._asked = self.rows.tokens
         append_row(self.log, {"step": state.global_step, "tokens": self._asked, **(metrics or {})})

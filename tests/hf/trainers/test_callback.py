@@ -110,8 +110,8 @@ def advice(folder: Path) -> Advice:
         shares=folder / "shares.json",
         sources=tuple(SOURCES),
         capabilities=tuple(SOURCES),
-        allocator="odm-paper",
-        budget=800,
+        allocator="exp3",
+        budget=360,
         steps=8,
         out=folder / "run.jsonl",
     )
@@ -158,7 +158,7 @@ def train(folder: Path, steps: int, *, resume: bool = False) -> Any:
 
     class Killed(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if state.global_step == steps:
+            if state.global_step == steps < 24:
                 raise Stop
 
     trainer.add_callback(Killed())
