@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,12 @@ from readsim.envs.episode import source_prior
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.files.names import check_name
 from readsim.runs.cell import header_of, task_name
+from readsim.runs.checkpoints import forget
 from readsim.runs.identity import code_of_allocator, digest_of
+from readsim.runs.log_file import RunLog
 from readsim.runs.loop import setup_for
 from readsim.runs.moved_state import MovedState, header_field, moving
-from readsim.runs.one import run_one
+from readsim.runs.one import run_one, state_of
 from readsim.runs.read_logs import read_log
 from readsim.worlds.task import AnyTask, resolve_task
 
@@ -92,10 +95,17 @@ class TaughtJob(WatchedJob):
         return Measurement(self.teacher, {})
 
 
-def advise(advice: Advice, *, once: bool = False, say: Say = lambda decision: None) -> Progress:
+def advise(
+    advice: Advice,
+    *,
+    once: bool = False,
+    end: bool = False,
+    say: Say = lambda decision: None,
+) -> Progress:
     """Follow a job until its budget is spent; with `once`, as far as its metrics go now.
 
-    `say` gets each decision. Called again with the same advice it continues: whenever it was killed,
+    With `end` the job has ended, whatever of its budget is left: the log gets its last row. `say` gets
+    each decision. Called again with the same advice it continues: whenever it was killed,
     decisions, shares and log end up the same.
 
     Raises CapabilityMissingError for an allocator that needs what nobody can do to another's job,
@@ -117,7 +127,8 @@ def advise(advice: Advice, *, once: bool = False, say: Say = lambda decision: No
     prior = source_prior(task.requirement, advice.capabilities, advice.sources)
     settings = (advice.log, advice.shares, advice.sources, columns, advice.budget, advice.steps)
     kind = WatchedJob if advice.teacher is None else TaughtJob
-    job = kind(*settings, prior, _stop if once else _sleep, say)
+    job = kind(*settings, prior, _stop if once or end else _sleep, say)
+    header: dict[str, Any] = {}
     try:
         job.begin(fresh=not advice.out.exists())
         if isinstance(job, TaughtJob):
@@ -147,11 +158,36 @@ def advise(advice: Advice, *, once: bool = False, say: Say = lambda decision: No
             **moved,
         )
     except NothingNew:
-        pass
+        if end and header:
+            _conclude(advice, env, header)
     if not advice.out.exists():
         return Progress(0, advice.steps, over=False)
     log = read_log(advice.out)
     return Progress(len(log.steps), advice.steps, over=bool(log.finals))
+
+
+def _conclude(advice: Advice, env: DistillEnv, header: Mapping[str, Any]) -> None:
+    """The last row of a run whose job ended before its budget."""
+    with RunLog.open(advice.out, config=header) as log:
+        last = log.rows[-1]
+        if last["kind"] != "step":
+            raise ConfigError(
+                f"{advice.log}: nothing was measured after a decision, so nothing ends"
+            )
+        final = env.backend.final_eval()
+        row = {
+            "kind": "final",
+            "seed": advice.seed,
+            "step": last["step"],
+            "totals": env.ledger.totals,
+            "utility": float(env.episode.task.utility(final.profile)),
+            "final_profile": final.profile,
+            "final_change": final.change,
+            "final_change_sd": final.change_sd,
+        }
+        log.append([row])
+        log.seal()
+    forget(state_of(advice.out))
 
 
 def _stop() -> None:

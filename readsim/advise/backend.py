@@ -56,6 +56,8 @@ class WatchedJob:
         self._first: Reading | None = None
         self._last: Reading | None = None
         self._decisions = [Decision(0, 0, self._named(prior))]
+        self._seen: int | None = None
+        self._written: int | None = None  # of `_seen`, in the file
 
     @property
     def scale(self) -> ProfileScale:
@@ -70,7 +72,7 @@ class WatchedJob:
     def begin(self, *, fresh: bool) -> None:
         """Wait for the first measurement; a `fresh` run offers the prior to a job that waits for it."""
         if fresh:
-            write_shares(self._shares, Shares(self._decisions))
+            self._write()
         self._readings.insert(0, self._next(0))
 
     def _named(self, shares: Array) -> dict[str, float]:
@@ -91,7 +93,7 @@ class WatchedJob:
         before = self.tokens
         decided = Decision(step + 1, before, self._named(weights))
         self._decisions = [*self._decisions[: step + 1], decided]
-        write_shares(self._shares, Shares(self._decisions))
+        self._write()
         self._say(decided)
         passed = before * self.steps // self.budget
         due = -(-(passed + 1) * self.budget // self.steps)
@@ -104,11 +106,18 @@ class WatchedJob:
         while True:
             while self._readings:
                 reading = self._readings.pop(0)
+                self._seen = max(self._seen or 0, reading.tokens)
                 if reading.tokens >= due:
                     return reading
             self._readings.extend(self._metrics.new_readings())
             if not self._readings:
+                if self._seen != self._written:
+                    self._write()
                 self._wait()
+
+    def _write(self, *, over: bool = False) -> None:
+        write_shares(self._shares, Shares(self._decisions, self._seen, over))
+        self._written = self._seen
 
     def dev_eval(self) -> Measurement:
         return Measurement(self._measured().profile, {})
@@ -116,7 +125,7 @@ class WatchedJob:
     def final_eval(self) -> Final:
         first, last = self._first, self._measured()
         assert first is not None, "a run that is over has begun"
-        write_shares(self._shares, Shares(self._decisions, over=True))
+        self._write(over=True)
         change = last.profile - first.profile
         return Final(last.profile, change, np.zeros(len(change)), {})
 

@@ -64,6 +64,10 @@ def advise(
     once: Annotated[
         bool, typer.Option("--once", help="Decide at what is measured so far, and stop.")
     ] = False,
+    end: Annotated[
+        bool,
+        typer.Option("--end", help="The job has ended: decide as far as it went, close the log."),
+    ] = False,
     began: From = None,
     keep_state: KeepState = None,
 ) -> None:
@@ -113,8 +117,8 @@ def advise(
         console.print(f"{at}: {mixture}", markup=False, highlight=False)
 
     with interruptible(f"{shares} and {path} are whole; the same command continues"):
-        found = follow(advice, once=once, say=say)
-    left = "the budget is spent" if found.over else f"{shares} has the present mixture"
+        found = follow(advice, once=once, end=end, say=say)
+    left = "the run is over" if found.over else f"{shares} has the present mixture"
     said = f"{found.done} of at most {found.steps} intervals are measured; {left}"
     console.print(said, markup=False, highlight=False)
     console.print(f"log: {path}", markup=False, highlight=False)

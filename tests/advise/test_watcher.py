@@ -276,6 +276,27 @@ def test_metrics_of_another_job_are_refused(tmp_path: Path) -> None:
         advise(advice(tmp_path), once=True)
 
 
+def test_a_job_that_ended_before_its_budget(tmp_path: Path) -> None:
+    put(tmp_path, losses(4))
+    assert not advise(advice(tmp_path), once=True).over
+    assert advise(advice(tmp_path), end=True).over
+    (run,) = read_log(tmp_path / "run.jsonl").runs.values()
+    assert run.final.totals["student"] == 300
+    np.testing.assert_array_equal(run.final.final_profile, run.steps[-1].profile)
+    assert read_shares(tmp_path / "shares.json").over
+    assert advise(advice(tmp_path)).over  # nothing is left to wait for
+
+
+def test_a_job_may_wait_for_what_its_measurement_brings(tmp_path: Path) -> None:
+    """Also where that is no decision."""
+    put(tmp_path, losses(3, every=40))
+    advise(advice(tmp_path), once=True)
+    found = read_shares(tmp_path / "shares.json")
+    assert (found.decisions[-1].tokens, found.seen) == (0, 80)
+    assert found.answers(80)
+    assert not found.answers(120)
+
+
 def test_a_job_that_writes_a_new_file_when_it_resumes(tmp_path: Path) -> None:
     put(tmp_path, losses(4))
     advise(advice(tmp_path), once=True)
@@ -378,7 +399,7 @@ def test_the_command(
     )
     assert code == 0, err
     assert "decision 10 at 900 tokens: math" in out
-    assert "the budget is spent" in out
+    assert "the run is over" in out
     for command in ("plot", "report"):
         code, _, err = call(capsys, command, "advice")
         assert code == 0, err

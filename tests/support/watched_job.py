@@ -20,9 +20,8 @@ def shares_at(path: Path, tokens: int, wait: bool) -> dict[str, float]:
         if path.exists():
             found = json.loads(path.read_text())
             rows = [row for row in found["history"] if row["tokens"] <= tokens]
-            if rows and (
-                not wait or found["over"] or (found["tokens"] >= tokens and found["step"])
-            ):
+            seen = found["over"] or (found["seen"] is not None and found["seen"] >= tokens)
+            if rows and (seen or not wait):
                 return dict(rows[-1]["shares"])
         time.sleep(0.005)
 

@@ -10,7 +10,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from readsim.advise import Advice, advise
-from readsim.advise.shares import read_shares
+from readsim.advise.shares import Shares, read_shares
 from readsim.errors import ConfigError
 from readsim_hf.trainers.mixture import MixedRows
 
@@ -24,9 +24,9 @@ class AskForShares(TrainerCallback):
     log       metrics are appended here: each evaluation's numbers, with `step` and `tokens`
     shares    the mixture is read from here
     advice    decide in this process: no other one has to run. `log` and `shares` are its
-    wait      seconds to wait for a decision after an evaluation; the run continues with what is there.
-              It is over at once where the decision has come, so a large number costs nothing while
-              `readsim advise` runs. 0: the decision is taken when it is there
+    wait      seconds to wait, after an evaluation, for `readsim advise` to look at it; then the run
+              continues with the mixture that is there. 0: a decision holds from when it is noticed,
+              at the next evaluation
 
     Raises ConfigError.
     """
@@ -80,20 +80,16 @@ class AskForShares(TrainerCallback):
             advise(self.advice, once=True)
         self._take()
         limit = time.monotonic() + self.wait
-        while time.monotonic() < limit and not self._is_decided():
+        while time.monotonic() < limit and not self._take().answers(self._asked):
             time.sleep(POLL)
-            self._take()
 
-    def _is_decided(self) -> bool:
-        return self._over or any(tokens >= self._asked for tokens, _ in self.rows.schedule)
-
-    def _take(self) -> None:
+    def _take(self) -> Shares:
         """The schedule is what the file says now."""
         found = read_shares(self.shares)
-        self._over = found.over
         self.rows.schedule.clear()
         for decision in found.decisions:
             self.rows.mix(decision.tokens, decision.shares)
+        return found
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
