@@ -137,6 +137,8 @@ def advise(
         setup_for(env, allocator, advice.seed, begun=advice.began is not None)
         moved = moving(advice.began, advice.keep, advice.allocator, env)
         names = [list(advice.sources), list(advice.capabilities), job.scale.table()]
+        told = {} if advice.teacher is None else {"teacher": dict(advice.teacher)}
+        more: dict[str, Any] = told | header_field(advice.began)
         header = header_of(
             env,
             task=task_name(advice.task),
@@ -146,8 +148,7 @@ def advise(
             identity=(f"watched:{advice.log.name}", digest_of(names)[:16]),
             weights=task.weights.tolist(),
             watched={"named": dict(advice.named), "metric": advice.metric},
-            **({} if advice.teacher is None else {"teacher": dict(advice.teacher)}),
-            **header_field(advice.began),
+            **more,
         )
         run_one(
             lambda: env,

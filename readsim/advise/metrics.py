@@ -28,6 +28,7 @@ from readsim.runs.profile_scale import ProfileScale
 
 TOKENS = ("tokens", "num_tokens", "num_input_tokens_seen", "tokens_seen", "consumed_tokens")
 PREFIXES = ("eval", "val", "valid", "validation", "val-core", "test", "metrics", "scores", "losses")
+WRAPPER = "data"  # verl's rows are {"step": ..., "data": {...}}
 LOSSES = ("loss", "nll")
 SCORES = ("acc", "accuracy", "score", "exact_match", "em", "f1", "pass@1", "reward", "win_rate")
 MOST = 2**53
@@ -160,7 +161,7 @@ class Metrics:
         return dict(_flat(row))
 
     def _take(self, row: Mapping[str, Any], where: str) -> Iterator[Reading]:
-        numbers = (int, float)
+        numbers = (int, float, str)
         self._keys.update(
             dict.fromkeys(k for k, value in row.items() if isinstance(value, numbers))
         )
@@ -206,8 +207,7 @@ class Metrics:
             value, at = row[key], f"{where}, column {key!r}"
             if value is None:
                 return None
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"{at}: {shown(value)} is no number")
+            value = _number(value, at)
             if not math.isfinite(value):
                 warnings.warn(f"{at}: {value} is passed over, as if it was absent", stacklevel=2)
                 return None
@@ -244,13 +244,23 @@ class Metrics:
 def _flat(row: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in row.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{before}{key}/")
+            yield from _flat(value, before if key == WRAPPER else f"{before}{key}/")
         else:
             yield f"{before}{key}", value
 
 
+def _number(value: Any, where: str) -> float:
+    """A number, or the text of one, as some loggers write it."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        return float(value)
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"{where}: {shown(value)} is no number") from error
+
+
 def _count(value: Any, where: str) -> int:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value != int(value) or not 0 <= value <= MOST:
+    number = _number(value, where)
+    if not math.isfinite(number) or number != int(number) or not 0 <= number <= MOST:
         raise ConfigError(f"{where}: {shown(value)}: tokens so far are a whole number, 0 or more")
-    return int(value)
+    return int(number)

@@ -96,7 +96,7 @@ def moving(
     return {"begin": None if began is None else began.state, "keep": keep, "at_end": write}
 
 
-def header_field(began: MovedState | None) -> dict[str, str]:
+def header_field(began: MovedState | None) -> dict[str, Any]:
     """What a log's header says of the state that its run started from; nothing where it started afresh."""
     return {} if began is None else {"began": began.digest}
 

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 EVERY, SOURCES = 100, ("math", "code", "chat")
 RATE = {"math": 0.004, "code": 0.002, "chat": 0.001}
@@ -30,7 +31,7 @@ def main(folder: Path, evaluations: int, wait: bool) -> None:
     checkpoint, metrics, shares = (
         folder / name for name in ("checkpoint.json", "metrics.jsonl", "shares.json")
     )
-    state = {"tokens": 0, "loss": dict.fromkeys(SOURCES, 3.0)}
+    state: dict[str, Any] = {"tokens": 0, "loss": dict.fromkeys(SOURCES, 3.0)}
     if checkpoint.exists():
         state = json.loads(checkpoint.read_text())
     while True:

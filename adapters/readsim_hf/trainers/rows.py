@@ -121,7 +121,8 @@ class RowFeed:
         if self._orders.get(n, (-1,))[0] != turn:
             rng = generator(self._place[0], "data", self._place[1], n, turn)
             self._orders[n] = turn, rng.permutation(len(rows))
-        return rows[self._orders[n][1][place]]
+        row: Row = rows[self._orders[n][1][place]]
+        return row
 
 
 def quotas(shares: Array, tokens: int) -> list[int]:
