@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from readsim.advise.metrics import Columns, Metrics, Reading
-from readsim.advise.shares import Decision, Shares, write_shares
+from readsim.advise.metrics import Columns, Measured, Metrics
+from readsim.advise.shares import Advised, Shares, write_shares
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement
 from readsim.errors import ConfigError
 from readsim.runs.profile_scale import SCORES, ProfileScale
 
 Wait = Callable[[], None]
-Say = Callable[[Decision], None]
+Say = Callable[[Advised], None]
 
 
 class WatchedJob:
@@ -52,10 +52,10 @@ class WatchedJob:
         self._log, self._columns, self._wait, self._say = log, columns, wait, say
         self._shares = shares
         self._metrics = Metrics(log, columns)
-        self._readings: list[Reading] = []
-        self._first: Reading | None = None
-        self._last: Reading | None = None
-        self._decisions = [Decision(0, 0, self._named(prior))]
+        self._readings: list[Measured] = []
+        self._first: Measured | None = None
+        self._last: Measured | None = None
+        self._decisions = [Advised(0, 0, self._named(prior))]
         self._seen: int | None = None
         self._written: int | None = None  # of `_seen`, in the file
 
@@ -91,7 +91,7 @@ class WatchedJob:
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before = self.tokens
-        decided = Decision(step + 1, before, self._named(weights))
+        decided = Advised(step + 1, before, self._named(weights))
         self._decisions = [*self._decisions[: step + 1], decided]
         self._write()
         self._say(decided)
@@ -101,7 +101,7 @@ class WatchedJob:
         self._last = reading._replace(tokens=min(reading.tokens, self.budget))
         return Measurement(self._last.profile, {"student": self.tokens - before})
 
-    def _next(self, due: int) -> Reading:
+    def _next(self, due: int) -> Measured:
         """The first reading, of those not looked at, with at least that many tokens."""
         while True:
             while self._readings:
@@ -129,7 +129,7 @@ class WatchedJob:
         change = last.profile - first.profile
         return Final(last.profile, change, np.zeros(len(change)), {})
 
-    def _measured(self) -> Reading:
+    def _measured(self) -> Measured:
         assert self._last is not None, "nothing is asked before the first measurement"
         return self._last
 
@@ -147,10 +147,10 @@ class WatchedJob:
         Raises ConfigError where they begin otherwise than the run did: they are another job's.
         """
         (first, last), decisions = (
-            (Reading(*saved[k]) for k in ("first", "last")),
+            (Measured(*saved[k]) for k in ("first", "last")),
             saved["decisions"],
         )
-        self._decisions = [Decision(**d) for d in decisions]
+        self._decisions = [Advised(**d) for d in decisions]
         self._first, self._last = first, last
         self._metrics = Metrics(self._log, self._columns)
         self._readings = list(self._metrics.new_readings())

@@ -37,7 +37,7 @@ _PREFIX = re.compile(rf"(?:{'|'.join(map(re.escape, PREFIXES))})[/_.]")
 _VARIANT = re.compile(r"(?:,[\w.-]+|/(?:mean|best|maj)@\d+(?:/mean)?)?")  # lm-eval's, verl's
 
 
-class Reading(NamedTuple):
+class Measured(NamedTuple):
     """All capabilities measured: tokens that the job had trained, and the profile (V,), losses negated."""
 
     tokens: int
@@ -130,7 +130,7 @@ class Metrics:
         self._keys: dict[str, None] = {}  # of numbers, in all rows
         self._any = False
 
-    def new_readings(self) -> Iterator[Reading]:
+    def new_readings(self) -> Iterator[Measured]:
         """Those that the rows complete which were appended since the last call.
 
         Raises ConfigError naming file, line and column for a number that cannot be one.
@@ -160,7 +160,7 @@ class Metrics:
         self._any = True
         return dict(_flat(row))
 
-    def _take(self, row: Mapping[str, Any], where: str) -> Iterator[Reading]:
+    def _take(self, row: Mapping[str, Any], where: str) -> Iterator[Measured]:
         numbers = (int, float, str)
         self._keys.update(
             dict.fromkeys(k for k, value in row.items() if isinstance(value, numbers))
@@ -193,7 +193,7 @@ class Metrics:
                         f"{', '.join(TOKENS[1:])}), or --map tokens=KEY"
                     )
                 self._tokens = 0
-            yield Reading(self._tokens, profile)
+            yield Measured(self._tokens, profile)
 
     def _value(self, name: str, row: Mapping[str, Any], where: str) -> float | None:
         """What the row measures of a capability, losses negated; None where it measures nothing."""

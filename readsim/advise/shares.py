@@ -19,7 +19,7 @@ from readsim.files.text import read_text
 from readsim.tree_file import write_atomic
 
 
-class Decision(NamedTuple):
+class Advised(NamedTuple):
     """From `tokens` trained on sources get `shares`; `step` counts decisions, 0 before the first."""
 
     step: int
@@ -30,7 +30,7 @@ class Decision(NamedTuple):
 class Shares(NamedTuple):
     """All decisions so far, the tokens of the last measurement seen, and whether the run is over."""
 
-    decisions: Sequence[Decision]
+    decisions: Sequence[Advised]
     seen: int | None = None
     over: bool = False
 
@@ -57,7 +57,7 @@ def read_shares(path: Path) -> Shares:
     table: Any = parse_json(read_text(path), path)
     try:
         rows = [(r["step"], r["tokens"], dict(r["shares"])) for r in table["history"]]
-        decisions = [Decision(*row) for row in rows]
+        decisions = [Advised(*row) for row in rows]
         return Shares(decisions, table["seen"], bool(table["over"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{path} is not what `readsim advise` writes: {error!r}") from error

@@ -74,7 +74,7 @@ def advise(
     """Watch a training job: read its metrics, write its next mixture. Run it again to continue."""
     from readsim.advise.advice import Advice
     from readsim.advise.advice import advise as follow
-    from readsim.advise.shares import Decision
+    from readsim.advise.shares import Advised
     from readsim.runs.moved_state import read_state
 
     weights = _numbers(task, "task") if "=" in task else None
@@ -111,7 +111,7 @@ def advise(
         need_target(target)
     console = Console()
 
-    def say(made: Decision) -> None:
+    def say(made: Advised) -> None:
         mixture = ", ".join(f"{name} {share:.3g}" for name, share in made.shares.items())
         at = f"decision {made.step} at {show_tokens(made.tokens)} tokens"
         console.print(f"{at}: {mixture}", markup=False, highlight=False)

@@ -1,9 +1,7 @@
-"""A watcher beside somebody else's job: killed, restarted, with damaged and odd metrics."""
+"""A watcher beside somebody else's job, which is killed, restarted, and ends early."""
 
 import json
 import subprocess
-from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +9,18 @@ import numpy as np
 import pytest
 
 from readsim import make_env
-from readsim.advise import Advice, advise
+from readsim.advise import advise
 from readsim.advise.shares import Shares, read_shares
-from readsim.allocators.registry import load_allocator
-from readsim.errors import ConfigError, ReadsimError
+from readsim.errors import ConfigError
 from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
-from readsim.runs.moved_state import moving, read_state
 from readsim.runs.read_logs import read_log
 from tests.cli.test_app import call
 from tests.support.paths import ROOT
 from tests.support.processes import end, python, start, wait_for
+from tests.support.watched import NAMES, advice, losses, put
 
-NAMES = ("math", "code")
 JOB = ROOT / "tests" / "support" / "watched_job.py"
-
-
-def advice(folder: Path, **changed: Any) -> Advice:
-    made = Advice(
-        log=folder / "metrics.jsonl",
-        shares=folder / "shares.json",
-        sources=NAMES,
-        capabilities=NAMES,
-        allocator="exp3",
-        budget=1000,
-        steps=10,
-        out=folder / "run.jsonl",
-    )
-    return replace(made, **changed)
-
-
-def put(folder: Path, rows: Iterable[object], mode: str = "a") -> None:
-    with (folder / "metrics.jsonl").open(mode) as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-
-
-def losses(count: int, every: int = 100) -> list[dict[str, Any]]:
-    return [
-        {"tokens": every * n, "eval_math_loss": 2.0 - 0.1 * n, "eval_code_loss": 1.0 - 0.01 * n}
-        for n in range(count)
-    ]
 
 
 def test_every_measurement_that_is_due_brings_a_decision(tmp_path: Path) -> None:
@@ -176,99 +146,6 @@ def test_tokens_before_the_first_measurement_are_of_the_budget(tmp_path: Path) -
     assert log.finals[0].totals["student"] == 1000
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        {"num_tokens": 5.0, "eval_math_loss": 2.0, "eval_code_loss": 1.0, "eval_math_runtime": 3},
-        {"tokens": 5, "losses": {"math": 2.0, "code": 1.0}},
-        {"train/num_tokens": 5, "eval/math/loss": 2.0, "eval/code/loss": 1.0, "loss": 9.0},
-        {"tokens": 5, "math_nll": 2.0, "code_nll": 1.0, "math_notes": "fine"},
-        {"tokens": "5", "eval_math_loss": "2.0", "eval_code_loss": "1.0", "left": "3h"},
-    ],
-)
-def test_names_of_columns(tmp_path: Path, row: dict[str, Any]) -> None:
-    put(tmp_path, [row])
-    advise(advice(tmp_path), once=True)
-    log = read_log(tmp_path / "run.jsonl")
-    np.testing.assert_array_equal(log.starts[0].profile, [-2.0, -1.0])
-    assert log.header.unit == "loss"
-
-
-@pytest.mark.parametrize(
-    ("row", "more"),
-    [
-        ({"tokens": 5, "val-core/math/acc/mean@8": 0.5, "val-core/code/acc/mean@8": 0.25}, {}),
-        ({"step": 1, "data": {"tokens": 5, "val-core/math/acc": 0.5, "val-core/code/acc": 0.25}}, {}),
-        ({"tokens": 5, "math": {"exact_match,strict-match": 0.5}, "code": {"acc,none": 0.25}}, {}),
-        ({"tokens": 5, "eval_math_loss": 1, "eval_code_loss": 2, "eval_math_acc": 0.5, "eval_code_acc": 0.25},
-         {"metric": "acc"}),
-        ({"seen": 5, "a": 0.5, "eval/code/score": 0.25}, {"named": {"tokens": "seen", "math": "a"}}),
-    ],
-)  # fmt: skip
-def test_scores_and_chosen_columns(
-    tmp_path: Path, row: dict[str, Any], more: dict[str, Any]
-) -> None:
-    put(tmp_path, [row])
-    advise(advice(tmp_path, **more), once=True)
-    log = read_log(tmp_path / "run.jsonl")
-    np.testing.assert_array_equal(log.starts[0].profile, [0.5, 0.25])
-    assert log.header.unit == "score"
-
-
-def test_what_is_not_finite_is_passed_over(tmp_path: Path) -> None:
-    rows = losses(4)
-    rows[2]["eval_code_loss"] = float("nan")
-    put(tmp_path, rows)
-    with pytest.warns(UserWarning, match="line 3, column 'eval_code_loss': nan is passed over"):
-        advise(advice(tmp_path), once=True)
-    assert [row.spent for row in read_log(tmp_path / "run.jsonl").steps] == [100, 300]
-
-
-def test_a_line_that_a_kill_tore_is_passed_over(tmp_path: Path) -> None:
-    put(tmp_path, losses(2))
-    with (tmp_path / "metrics.jsonl").open("a") as file:
-        file.write('{"tokens": 200, "eval_ma\n')
-    put(tmp_path, losses(4)[3:])
-    with pytest.warns(UserWarning, match="line 3"):
-        advise(advice(tmp_path), once=True)
-    assert [row.spent for row in read_log(tmp_path / "run.jsonl").steps] == [100, 300]
-
-
-@pytest.mark.parametrize(
-    ("rows", "more", "fragments"),
-    [
-        ([{"tokens": 0, "eval_math_acc": 41.0}], {}, ["line 1", "eval_math_acc", "a share of 1"]),
-        ([{"tokens": 0, "eval_math_acc": "n/a"}], {}, ["line 1", "is no number"]),
-        ([{"tokens": -3, "math": 0.1}], {}, ["'tokens'", "-3", "whole number"]),
-        ([{"tokens": 0, "eval_math_acc": 0.1, "eval_math_f1": 0.2}], {}, ["--metric", "--map math=KEY"]),
-        ([{"tokens": 0, "eval_math_acc": 0.1, "eval_code_loss": 2.0}], {}, ["losses and scores"]),
-        ([{"step": 3, "math": 0.1, "code": 0.1}], {}, ["no tokens", "--map tokens=KEY"]),
-        ([{"tokens": n, "eval_math_acc": 0.1, "eval_coed_acc": 0.1} for n in (0, 9)], {},
-         ["'code' was never measured", "did you mean 'coed'", "--map code=KEY"]),
-        ([{"tokens": 2000, "math": 0.1, "code": 0.1}], {}, ["begins with a measurement at 2000"]),
-        ([["a"]], {}, ["line 1", "not a JSON object"]),
-        ([], {"named": {"coda": "x"}}, ["'coda'", "did you mean 'code'"]),
-        ([], {"task": "coda"}, ["coda", "did you mean 'code'"]),
-        ([], {"task": {"coda": 1.0}}, ["coda", "did you mean 'code'"]),
-        ([], {"allocator": "grid"}, ["grid needs 'trial'", "a watched job"]),
-        ([], {"allocator": "doge"}, ["doge needs 'alignment'"]),
-        ([], {"allocator": "read"}, ["read needs 'transitions'", "--from FILE"]),
-        ([], {"allocator": "doremi"}, ["doremi needs 'teacher'", "--teacher"]),
-        ([], {"allocator": "oracle-static"}, ["needs 'world'"]),
-        (losses(1), {"allocator": "doremi", "teacher": {"math": 1.0}}, ["--teacher", "each of math, code"]),
-    ],
-)  # fmt: skip
-def test_a_mistake_is_one_line(
-    tmp_path: Path, rows: list[Any], more: dict[str, Any], fragments: list[str]
-) -> None:
-    put(tmp_path, rows)
-    with pytest.raises(ReadsimError) as caught:
-        advise(advice(tmp_path, **more), once=True)
-    for fragment in fragments:
-        assert fragment in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 def test_metrics_of_another_job_are_refused(tmp_path: Path) -> None:
     put(tmp_path, losses(3))
     advise(advice(tmp_path), once=True)
@@ -315,59 +192,6 @@ def test_reference_losses_are_the_teacher_s(tmp_path: Path) -> None:
     assert advise(told, once=True).over
     last = read_log(tmp_path / "run.jsonl").steps[-1].allocation
     assert last[0] > last[1]  # its excess loss is the larger one
-
-
-@pytest.mark.parametrize("name", ["aioli", "read+pool=40", "linucb"])
-def test_a_state_moves_from_the_simulator_to_the_watcher_and_back(
-    tmp_path: Path, name: str
-) -> None:
-    world = "random:seed=1"
-    names = make_env(world).episode.sources
-    env = make_env(world, budget="1M", steps=5)
-    kept = tmp_path / "state.npz"
-    rollout(env, name, 3, at_end=moving(None, kept, name, env)["at_end"])
-    began = read_state(kept)
-    put(
-        tmp_path,
-        [{"tokens": 100 * n, "scores": dict.fromkeys(names, 0.3 + 0.01 * n)} for n in range(11)],
-    )
-    told = advice(
-        tmp_path, sources=names, capabilities=env.episode.visible, allocator=name, began=began,
-        keep=tmp_path / "later.npz",
-    )  # fmt: skip
-    for row in range(3):  # stopped and continued, it starts from the state once
-        assert advise(told, once=True).over, row
-    fresh = advice(tmp_path, out=tmp_path / "fresh.jsonl", shares=tmp_path / "fresh.json", sources=names,
-                   capabilities=env.episode.visible, allocator=name)  # fmt: skip
-    if not load_allocator(name).needs:
-        advise(fresh, once=True)
-        pairs = [
-            [r.allocation for r in read_log(tmp_path / f).steps]
-            for f in ("run.jsonl", "fresh.jsonl")
-        ]
-        assert not np.array_equal(pairs[0], pairs[1])  # it knows something
-    back = read_state(tmp_path / "later.npz")
-    assert back.digest != began.digest
-    again = make_env(world, budget="1M", steps=3)
-    rows, _ = rollout(again, name, 4, begin=moving(back, None, name, again)["begin"])
-    assert rows[-1]["kind"] == "final"
-
-
-def test_a_state_of_an_unfinished_run_log_and_of_another_allocator(tmp_path: Path) -> None:
-    put(tmp_path, losses(5))
-    advise(advice(tmp_path), once=True)
-    began = read_state(tmp_path / "run.jsonl")
-    next_job = tmp_path / "next"
-    next_job.mkdir()
-    put(next_job, losses(4))
-    advise(advice(next_job, began=began), once=True)
-    assert read_log(next_job / "run.jsonl").header.extra["began"] == began.digest
-    for changed, word in (
-        ({"allocator": "uniform"}, "its allocator is exp3"),
-        ({"sources": ("code", "math")}, "its sources"),
-    ):
-        with pytest.raises(ConfigError, match=word):
-            advise(advice(next_job, began=began, out=next_job / "b.jsonl", **changed), once=True)
 
 
 def test_shares_of_another_file_are_refused(tmp_path: Path) -> None:
