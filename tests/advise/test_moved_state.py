@@ -12,6 +12,8 @@ from readsim.errors import ConfigError
 from readsim.runs.loop import rollout
 from readsim.runs.moved_state import moving, read_state
 from readsim.runs.read_logs import read_log
+from tests.cli.test_app import call
+from tests.support.hf import NEEDS, tiny_run
 from tests.support.watched import advice, losses, put
 
 
@@ -66,3 +68,63 @@ def test_a_state_of_an_unfinished_run_log_and_of_another_allocator(tmp_path: Pat
     ):
         with pytest.raises(ConfigError, match=word):
             advise(advice(next_job, began=began, out=next_job / "b.jsonl", **changed), once=True)
+
+
+def test_the_run_command_keeps_a_state_and_starts_from_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    words = (
+        "run",
+        "--world",
+        "random:seed=1",
+        "--budget",
+        "1M",
+        "--steps",
+        "4",
+        "--allocator",
+        "aioli",
+    )
+    assert call(capsys, *words, "--out", "one.jsonl", "--keep-state", "one.npz")[0] == 0
+    assert call(capsys, *words, "--out", "two.jsonl", "--from", "one.npz")[0] == 0
+    one, two = (read_log(Path(name)) for name in ("one.jsonl", "two.jsonl"))
+    assert two.header.extra["began"] == read_state(Path("one.npz")).digest
+    assert "began" not in one.header.extra
+    np.testing.assert_array_equal(one.starts[0].profile, two.starts[0].profile)
+    assert not np.array_equal(one.steps[0].allocation, two.steps[0].allocation)
+    for more, said in (
+        (("--from", "one.jsonl"), "has no one.state"),
+        (("--from", "none.npz"), "none.npz is not a file"),
+        (("--keep-state", "x.npz", "--seeds", "2"), "2 runs have a state each"),
+        (
+            ("--from", "one.npz", "--allocator", "uniform"),
+            "its allocator is aioli, this run's is uniform",
+        ),
+        (("--from", "one.npz", "--world", "gateway"), "its sources is"),
+    ):
+        code, _, err = call(capsys, *words, "--out", "three.jsonl", *more)
+        assert (code, said in err) == (2, True), err
+
+
+@pytest.mark.extra(*NEEDS)
+def test_a_state_moves_between_the_adapter_and_the_watcher(tmp_path: Path) -> None:
+    backend = tiny_run()
+    env = make_env(backend=backend, task="average", budget=300, steps=3)
+    kept = tmp_path / "real.npz"
+    rollout(env, "aioli", 3, at_end=moving(None, kept, "aioli", env)["at_end"])
+    names = {"sources": env.episode.sources, "capabilities": env.episode.visible}
+    put(
+        tmp_path,
+        [
+            {"tokens": 100 * n, "scores": dict.fromkeys(names["capabilities"], 0.3)}
+            for n in range(11)
+        ],
+    )
+    told = advice(
+        tmp_path, allocator="aioli", began=read_state(kept), keep=tmp_path / "back.npz", **names
+    )
+    assert advise(told, once=True).over
+    began = moving(read_state(tmp_path / "back.npz"), None, "aioli", env)["begin"]
+    rows, _ = rollout(env, "aioli", 4, begin=began)
+    assert rows[-1]["kind"] == "final"
