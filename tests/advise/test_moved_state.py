@@ -82,9 +82,9 @@ def test_the_run_command_keeps_a_state_and_starts_from_one(
         "--budget",
         "1M",
         "--steps",
-        "4",
+        "9",
         "--allocator",
-        "aioli",
+        "greedy-last",
     )
     assert call(capsys, *words, "--out", "one.jsonl", "--keep-state", "one.npz")[0] == 0
     assert call(capsys, *words, "--out", "two.jsonl", "--from", "one.npz")[0] == 0
@@ -99,7 +99,7 @@ def test_the_run_command_keeps_a_state_and_starts_from_one(
         (("--keep-state", "x.npz", "--seeds", "2"), "2 runs have a state each"),
         (
             ("--from", "one.npz", "--allocator", "uniform"),
-            "its allocator is aioli, this run's is uniform",
+            "its allocator is greedy-last, this run's is uniform",
         ),
         (("--from", "one.npz", "--world", "gateway"), "its sources is"),
     ):
