@@ -1,6 +1,7 @@
 """A watcher beside somebody else's job, which is killed, restarted, and ends early."""
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -279,3 +280,32 @@ def test_both_sides_are_killed_for_fifty_decisions(tmp_path: Path) -> None:
     assert read_content(broken / "run.jsonl").rows == read_content(whole / "run.jsonl").rows
     assert (broken / "shares.json").read_bytes() == (whole / "shares.json").read_bytes()
     assert len(read_log(whole / "run.jsonl").steps) == 50
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
+    put(tmp_path, losses(4))
+    words = ("--log", tmp_path / "metrics.jsonl", "--shares", tmp_path / "shares.json")
+    rest = (
+        "--sources",
+        "math,code",
+        "--budget",
+        "1000",
+        "--steps",
+        "10",
+        "--out",
+        tmp_path / "run.jsonl",
+    )
+    pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with python(
+        "-m", "readsim", "advise", "--allocator", "exp3", *words, *rest, **pipes
+    ) as watcher:
+        wait_for(lambda: read_shares(tmp_path / "shares.json").answers(300), watcher)
+        watcher.send_signal(signal.SIGINT)
+        _, said = watcher.communicate()
+        assert watcher.returncode == 130
+    assert "the same command continues" in " ".join(said.split())
+    put(tmp_path, losses(11)[4:])
+    assert advise(advice(tmp_path), once=True).over
+    spent = [row.spent for row in read_log(tmp_path / "run.jsonl").steps]
+    assert spent == list(range(100, 1001, 100))
