@@ -263,7 +263,8 @@ def test_both_sides_are_killed_for_fifty_decisions(tmp_path: Path) -> None:
         python(*command(whole), **quiet) as watcher,
         python(JOB, whole, "50", "wait", **quiet) as job,
     ):
-        assert (job.wait(), watcher.wait()) == (0, 0)
+        assert job.wait() == 0
+        assert watcher.wait() == 0
     running = [start(*command(broken), **quiet), start(JOB, broken, "50", "wait", **quiet)]
     try:
         for at, killed in ((4, [0]), (9, [1]), (17, [0, 1]), (24, [1]), (33, [0]), (41, [1, 0])):
@@ -273,7 +274,8 @@ def test_both_sides_are_killed_for_fifty_decisions(tmp_path: Path) -> None:
             for n in killed:
                 words = command(broken) if n == 0 else (JOB, broken, "50", "wait")
                 running[n] = start(*words, **quiet)
-        assert [p.wait() for p in running] == [0, 0]
+        assert running[1].wait() == 0
+        assert running[0].wait() == 0
     finally:
         for process in running:
             end(process)
