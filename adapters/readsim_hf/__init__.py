@@ -18,12 +18,27 @@ if TYPE_CHECKING:
     from readsim_hf.backend import HFBackend, make_backend
     from readsim_hf.config import RunConfig
     from readsim_hf.models.pairs import load_pair
+    from readsim_hf.trainers.backend import TrainerBackend
+    from readsim_hf.trainers.callback import AskForShares
+    from readsim_hf.trainers.mixture import MixedRows
 
-__all__ = ["HFBackend", "RunConfig", "load_pair", "make_backend", "missing_dependencies"]
+__all__ = [
+    "AskForShares",
+    "HFBackend",
+    "MixedRows",
+    "RunConfig",
+    "TrainerBackend",
+    "load_pair",
+    "make_backend",
+    "missing_dependencies",
+]
 
 _HOMES = {
+    "AskForShares": "readsim_hf.trainers.callback",
     "HFBackend": "readsim_hf.backend",
+    "MixedRows": "readsim_hf.trainers.mixture",
     "RunConfig": "readsim_hf.config",
+    "TrainerBackend": "readsim_hf.trainers.backend",
     "load_pair": "readsim_hf.models.pairs",
     "make_backend": "readsim_hf.backend",
 }

@@ -17,6 +17,7 @@ from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
 from readsim.runs.identity import code_of_allocator
 from readsim.runs.loop import setup_for
+from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import is_over, refuse_overwriting, run_one
 from readsim.runs.read_logs import read_log
 from readsim.summary.scores import show_beside
@@ -83,11 +84,14 @@ def distill(
     dry_run: bool = False,
     check: int = 0,
     allow_code: AllowCode = False,
+    began: MovedState | None = None,
+    keep: Path | None = None,
 ) -> bool:
     """Run, or with `resume` continue, the run that the settings describe; results are in `out`.
 
     `log_to` names where it can be watched besides (`readsim_hf.tracking`). With `check`, the prompts of each
-    capability that the teacher is asked, only check what would be run; returns whether all holds.
+    capability that the teacher is asked, only check what would be run; returns whether all holds. The
+    allocator starts from the state `began`; its last one is written to `keep`.
 
     Started as one of several processes, this one drives them or follows.
     """
@@ -99,7 +103,7 @@ def distill(
         if processes is not None and processes.rank:
             work(processes, config)
             return True
-        return _drive(config, out, processes, resume, log_to, dry_run, check)
+        return _drive(config, out, processes, resume, log_to, dry_run, check, began, keep)
 
 
 def _drive(
@@ -110,6 +114,8 @@ def _drive(
     log_to: Sequence[str],
     dry_run: bool,
     check: int,
+    began: MovedState | None,
+    keep: Path | None,
 ) -> bool:
     """The run itself: of one process, or of the first of several."""
     console = Console()
@@ -124,7 +130,8 @@ def _drive(
     if config.identify and config.identifier.card:
         load_card(Path(config.identifier.card))
     if not dry_run:  # before models are loaded and a teacher is asked
-        for target in (path, *([Path(config.data.cache)] if config.data.cache else [])):
+        more = [Path(config.data.cache)] if config.data.cache else []
+        for target in (path, *more, *([] if keep is None else [keep])):
             need_target(target)
     pair = load_pair(**asdict(config.pair), server=config.server)
     parts = build_components(config, pair)
@@ -132,7 +139,8 @@ def _drive(
         parts = led(parts, processes)
     backend = HFBackend(parts, config.budget, keep_best=config.keep_best)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
-    setup_for(env, allocator, config.seed)  # what the allocator needs is there
+    setup_for(env, allocator, config.seed, begun=began is not None)  # what it needs is there
+    moved = moving(began, keep, config.allocator, env)
     show_token_estimate(console, config, parts, allocator)
     if dry_run:
         return True
@@ -144,8 +152,8 @@ def _drive(
     with ExitStack() as stack:
         refuse_overwriting(path, resume)
         env, found = _told(config, env, out, console) if config.identify else (env, None)
-        header = log_config(config, env, parts, found)
-        if is_over(path, header, results):
+        header = log_config(config, env, parts, found) | header_field(began)
+        if is_over(path, header, results, keep):
             console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
             return True
         save_check(checked, parts.identity, check_before(console, parts), None)
@@ -177,6 +185,7 @@ def _drive(
             on_step=watching.decided,
             results=results,
             conclude=conclude,
+            **moved,
         )
     _conclude(console, out, path, backend, agreed)
     if said := best_words(backend, env.episode.task.weights):

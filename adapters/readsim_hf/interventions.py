@@ -76,6 +76,14 @@ class Interventions:
         return probe, dev
 
 
+class Profiled(Protocol):
+    """What makes a profile of scores, such as a `ProbeSuite`."""
+
+    def profile_of(self, scores: Scores) -> Array:
+        """(V,)"""
+        ...
+
+
 class Trainer(Backend, Protocol):
     """What interventions need of the real-run backend besides the contract."""
 
@@ -151,7 +159,7 @@ def _measured(backend: Trainer, weights: Array | None, tokens: int) -> Intervent
 
 
 def pool_of(
-    done: Interventions, suite: ProbeSuite, episode: EpisodeConfig, size: int, seed: int
+    done: Interventions, suite: Profiled, episode: EpisodeConfig, size: int, seed: int
 ) -> Pool:
     """`size` transitions from the start of a run.
 
@@ -179,7 +187,7 @@ def pool_of(
 
 
 def profile_and_change(
-    suite: ProbeSuite, before: Scores, after: Scores, rng: np.random.Generator | None
+    suite: Profiled, before: Scores, after: Scores, rng: np.random.Generator | None
 ) -> tuple[Array, Array]:
     """Profile before (V,) and change (V,), with `rng` on items drawn with replacement."""
     chosen = {

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from readsim.cli.advise import advise
 from readsim.cli.allocators import allocators
 from readsim.cli.compare import compare, plot
 from readsim.cli.fit import fit, predict
@@ -27,7 +28,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (compare, run, worlds, allocators, plot, report, scores, theory, fit, predict):
+for command in (
+    compare,
+    run,
+    advise,
+    worlds,
+    allocators,
+    plot,
+    report,
+    scores,
+    theory,
+    fit,
+    predict,
+):
     app.command()(command)
 
 

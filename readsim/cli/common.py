@@ -29,8 +29,16 @@ Seeds = Annotated[
     str,
     typer.Option(help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,)."),
 ]
-
-
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        help="Start the allocator from a --keep-state file, or a run log that is not over.",
+    ),
+]
+KeepState = Annotated[
+    Path | None, typer.Option(help="File for what the allocator has learned, for another's --from.")
+]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Run everything again, whatever runs are kept there.")
 ]

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from readsim.cli.common import (
+    From,
+    KeepState,
     Requirement,
     Seeds,
     Steps,
@@ -22,6 +24,7 @@ from readsim.errors import ConfigError
 from readsim.runs.cell import log_place
 from readsim.runs.foreign import load_backend, run_backend
 from readsim.runs.grid import make_cells, run_cell
+from readsim.runs.moved_state import read_state
 from readsim.runs.read_logs import read_log
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
@@ -52,10 +55,20 @@ def run(
     ] = Path("results/run.jsonl"),
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     requirement: Requirement = None,
+    began: From = None,
+    keep_state: KeepState = None,
 ) -> None:
     """Run one allocator with every decision on disk; `--resume` continues after a kill."""
     console, numbers, chosen = Console(), parse_seeds(seeds), task
     tokens = None if budget is None else parse_tokens(budget)
+    if keep_state is not None:
+        if len(numbers) > 1:
+            raise ConfigError(f"--keep-state: {len(numbers)} runs have a state each; give one seed")
+        need_target(keep_state)
+    moved: dict[str, Any] = {
+        "began": None if began is None else read_state(began),
+        "keep": keep_state,
+    }
     if backend is None:
         name = world if world is not None else DEFAULT_WORLD
         [cell] = make_cells(
@@ -72,7 +85,7 @@ def run(
         need_target(path)
 
         def work(on_step: OnStep) -> list[Path]:
-            run_cell(cell, path, resume=resume, durable=True, on_step=on_step)
+            run_cell(cell, path, resume=resume, durable=True, on_step=on_step, **moved)
             return [path]
 
     else:
@@ -98,6 +111,7 @@ def run(
                     requirement=requirement,
                     resume=resume,
                     on_step=on_step,
+                    **moved,
                 )
                 for seed in numbers
             ]

@@ -32,7 +32,7 @@ from readsim.envs.episode import (
     same_world,
 )
 from readsim.envs.history import remembered
-from readsim.envs.ledger import Ledger
+from readsim.envs.ledger import BUDGETED, Ledger
 from readsim.envs.requirement_modes import RequirementMode
 from readsim.envs.reward import RewardConfig, proxy_reward, spill_prices
 from readsim.envs.simplex import as_allocation
@@ -235,6 +235,7 @@ class DistillEnv(gym.Env[Any, Any]):
         weights = as_allocation(shares, strict=episode.strict, names=episode.sources)
         tokens = min(episode.schedule[self._step], self.ledger.remaining)
         profile, used = self.backend.run_interval(self._step, weights, tokens)
+        tokens = int(used.get(BUDGETED, tokens))  # of a job that somebody else runs, what it did
         change = profile - self._profile
         reward = float(proxy_reward(change, self._requirement, self._prices, self._cost * tokens))
         if not isfinite(reward):  # also where the requirement is 0: 0 * NaN is NaN

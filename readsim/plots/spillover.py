@@ -39,7 +39,7 @@ def draw_spillover(grid: Grid) -> Figure:
             axes.errorbar(cx, cy, yerr=hy, xerr=hx, fmt="none", ecolor=colour, alpha=0.6, lw=0.8)
             axes.plot(cx, cy, look[name].marker, color=colour, ms=6, mec="white", mew=0.5, zorder=3)
         axes.axvline(line, color=FAINT, lw=0.8, ls=(0, (1, 2)), zorder=0)
-        right = max(1.1 * high[:, 0].max(), 1.3 * line)
+        right = max(1.1 * high[:, 0].max(), 1.3 * line) or 1.0
         axes.set_xlim(-0.04 * right, right)  # a drop is never negative, though its interval may be
         axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         space = 0.1 * (high[:, 1].max() - low[:, 1].min()) or 1.0

@@ -16,6 +16,7 @@ from readsim.runs.cell import file_name, header_of, log_place, task_name
 from readsim.runs.identity import code_of_allocator, digest_of
 from readsim.runs.log_schema import plain
 from readsim.runs.loop import setup_for
+from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import run_one
 from readsim.worlds.task import AnyTask
 
@@ -102,11 +103,14 @@ def run_backend(
     requirement: str | None = None,
     resume: bool = False,
     on_step: Callable[[int], None] | None = None,
+    began: MovedState | None = None,
+    keep: Path | None = None,
 ) -> Path:
     """One run, with every decision on disk before the next: the path of its log.
 
     The log is `out`, if that is a `.jsonl` file, else a file in the folder `out`/runs that is named
     after allocator, task, budget and seed. `budget` defaults to the backend's own, else 20M tokens.
+    `began` is a state that the allocator starts from, `keep` a file for its last one.
 
     Raises ConfigError, UnknownNameError or CapabilityMissingError before anything is written, and
     RunLogError as `readsim.runs.one.run_one`.
@@ -116,7 +120,8 @@ def run_backend(
     env = DistillEnv(
         backend=backend, task=task, budget=budget, steps=steps, requirement=requirement
     )
-    setup_for(env, chosen, seed)  # what the allocator needs is there
+    setup_for(env, chosen, seed, begun=began is not None)  # what the allocator needs is there
+    moved = moving(began, keep, allocator, env)
     called = task_name(task)
     path = log_place(out, file_name(allocator, called, env.episode.budget, f"seed{seed}"))
     header = header_of(
@@ -128,6 +133,7 @@ def run_backend(
         code=code_of_allocator(chosen) | code_of(factory.make) | file_digests(factory.settings),
         weights=env.episode.task.weights.tolist(),
         **factory.header_fields(backend),
+        **header_field(began),
     )
-    run_one(lambda: env, chosen, header, path, resume=resume, on_step=on_step)
+    run_one(lambda: env, chosen, header, path, resume=resume, on_step=on_step, **moved)
     return path

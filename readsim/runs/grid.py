@@ -11,6 +11,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError, shown
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, task_name
 from readsim.runs.identity import allocator_name, code_of_allocator
+from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import run_one
 from readsim.runs.parallel import in_order
 from readsim.token_counts import AnyBudget, parse_tokens
@@ -26,24 +27,30 @@ def run_cell(
     resume: bool = True,
     durable: bool = False,
     on_step: Callable[[int], None] | None = None,
+    began: MovedState | None = None,
+    keep: Path | None = None,
 ) -> float:
     """Run one cell, or leave it as it is if its log is complete: seconds in the allocator.
 
-    `resume`, `durable` and `on_step` are those of `run_one`. BLAS is held to one thread, so that the
-    numbers do not depend on how many jobs share the machine.
+    `resume`, `durable` and `on_step` are those of `run_one`, `began` and `keep` those of `moving`. BLAS
+    is held to one thread, so that the numbers do not depend on how many jobs share the machine.
     """
     from threadpoolctl import threadpool_limits
 
     world = load_world(cell.world)
+    moved = {}
+    if began is not None or keep is not None:
+        moved = moving(began, keep, cell.allocator_name, cell.make_env(world))
     with threadpool_limits(limits=1, user_api="blas"):
         return run_one(
             partial(cell.make_env, world),
             cell.make_allocator(),
-            cell.header(world),
+            cell.header(world) | header_field(began),
             path,
             resume=resume,
             durable=durable,
             on_step=on_step,
+            **moved,
         )
 
 

@@ -61,11 +61,14 @@ class Run:
     over: bool = False
 
 
-def setup_for(env: DistillEnv, allocator: Allocator, seed: int) -> Setup:
-    """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs."""
+def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool = False) -> Setup:
+    """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs.
+
+    One that has `begun` in another run has used what is asked for at a beginning: transitions.
+    """
     episode, backend = env.episode, env.backend
     extras: dict[str, Any] = {}
-    for need in sorted(allocator.needs):
+    for need in sorted(allocator.needs - ({"transitions"} if begun else set())):
         if need == "trial":
             extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
         elif need not in ("transitions", "world", "teacher", "alignment"):
@@ -142,6 +145,8 @@ def rollout(
     log: RunLog | None = None,
     checkpoint: Path | None = None,
     on_step: Callable[[int], None] | None = None,
+    begin: State | None = None,
+    at_end: Callable[[Sequence[State]], None] | None = None,
 ) -> Rollout:
     """Run `allocator`, or the one of that name, on every env, in lockstep, to the end.
 
@@ -151,7 +156,8 @@ def rollout(
     Rows: one `start` a run (probed profile), one `step` a decision, one `final` a run. With `log`
     each round of rows is appended and synced; with `checkpoint` the state is saved before that, so
     a killed process resumes where it was and ends with the same rows. `on_step` gets the number of
-    decisions just made.
+    decisions just made. The allocator starts from the state `begin` of another run, if one is given;
+    `at_end` gets its last states.
     """
     envs = [_plain_env(env) for env in (envs if isinstance(envs, Sequence) else [envs])]
     seeds = [checked_seed(s) for s in ([seeds] if isinstance(seeds, int | np.integer) else seeds)]
@@ -161,15 +167,18 @@ def rollout(
         allocator = load_allocator(allocator)
     rows: list[Row] = []
     watch = _Watch()
-    runs = _resume(envs, allocator, seeds, log, checkpoint, rows)
+    begun = begin is not None
+    runs = _resume(envs, allocator, seeds, log, checkpoint, rows, begun)
     if runs is None:
         runs = []
         for env, seed in zip(envs, seeds, strict=True):
             observation, _ = env.reset(seed=seed)
-            runs.append(Run(env, setup_for(env, allocator, seed), observation))
+            runs.append(Run(env, setup_for(env, allocator, seed, begun=begun), observation))
         first = [_start(run) for run in runs]
         with watch.blame(allocator, runs), watch:
-            states = allocator.init_many([run.setup for run in runs])
+            states = [begin] * len(runs)
+            if not begun:
+                states = allocator.init_many([run.setup for run in runs])
         check_state(allocator, states[0] if states else None)
         for run, state in zip(runs, states, strict=True):
             run.state = state
@@ -179,6 +188,8 @@ def rollout(
         _record(new, runs, rows, log, checkpoint)
         if on_step is not None:
             on_step(len(active))
+    if at_end is not None:
+        at_end([run.state for run in runs])
     return Rollout(rows, watch.seconds)
 
 
@@ -357,6 +368,7 @@ def _resume(
     log: RunLog | None,
     checkpoint: Path | None,
     rows: list[Row],
+    begun: bool,
 ) -> list[Run] | None:
     """The runs of an interrupted process, or None to start afresh; mends the log's last round.
 
@@ -392,7 +404,8 @@ def _resume(
     for env, seed, old in zip(envs, seeds, saved["runs"], strict=True):
         durable = isinstance(env.backend, DurableBackend)
         observation = env.reinstate(old["env"]) if durable else env.restore(old["env"])
-        run = Run(env, setup_for(env, allocator, seed), observation, old["state"])
+        setup = setup_for(env, allocator, seed, begun=begun)
+        run = Run(env, setup, observation, old["state"])
         run.previous, run.step, run.over = old["previous"], int(old["step"]), bool(old["over"])
         runs.append(run)
     return runs

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from readsim.allocators.base import Allocator
+from readsim.allocators.base import Allocator, State
 from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
 from readsim.runs.checkpoints import forget, has_checkpoint
@@ -26,6 +26,9 @@ def run_one(
     on_step: Callable[[int], None] | None = None,
     results: Path | None = None,
     conclude: Callable[[], None] | None = None,
+    begin: State | None = None,
+    keep: Path | None = None,
+    at_end: Callable[[Sequence[State]], None] | None = None,
 ) -> float:
     """Run what is left of one run for each of the header's seeds: seconds in the allocator.
 
@@ -35,18 +38,19 @@ def run_one(
               over: what costly runs need. Otherwise the log appears when all runs are over.
     on_step   called with the number of decisions just made
     conclude  makes the file `results` of the whole run, before its state is given up
+    begin, at_end   see `rollout`; `at_end` makes the file `keep`
 
     A run that is over is left as it is. A kill at any moment leaves what the same call with `resume`
     continues, to the same rows. Raises RunLogError for a log that exists (without `resume`), that has
     another header, or that is unfinished and has lost its state.
     """
     refuse_overwriting(path, resume)
-    if is_over(path, header, results):
+    if is_over(path, header, results, keep):
         return 0.0
     seeds, state = list(header["seeds"]), state_of(path)
     envs = [make_env() for _ in seeds]
     if not (durable or path.exists()):
-        rows, seconds = rollout(envs, allocator, seeds, on_step=on_step)
+        rows, seconds = rollout(envs, allocator, seeds, on_step=on_step, begin=begin, at_end=at_end)
         _write_whole(path, header, rows)
         return seconds
     if path.exists():
@@ -57,7 +61,16 @@ def run_one(
             results.unlink(missing_ok=True)
         opened = RunLog.create(path, config=header, seeds=seeds)
     with opened as log:
-        _, seconds = rollout(envs, allocator, seeds, log=log, checkpoint=state, on_step=on_step)
+        _, seconds = rollout(
+            envs,
+            allocator,
+            seeds,
+            log=log,
+            checkpoint=state,
+            on_step=on_step,
+            begin=begin,
+            at_end=at_end,
+        )
         log.seal()
         if conclude is not None:
             conclude()
@@ -113,8 +126,8 @@ def _has_no_row(path: Path) -> bool:
     return first.startswith(_FIRST) or _FIRST.startswith(first)
 
 
-def is_over(path: Path, header: Mapping[str, Any], results: Path | None = None) -> bool:
-    """Whether nothing is left to do: each seed has its last row, and `results` are there.
+def is_over(path: Path, header: Mapping[str, Any], *results: Path | None) -> bool:
+    """Whether nothing is left to do: each seed has its last row, and all of `results` are there.
 
     Raises RunLogError for a log with another header, or unfinished without its state.
     """
@@ -127,7 +140,7 @@ def is_over(path: Path, header: Mapping[str, Any], results: Path | None = None) 
         if has_checkpoint(state) and not missing:
             log.seal()  # the process ended before it could
     if has_checkpoint(state):
-        if missing or (results is not None and not results.exists()):
+        if missing or any(made is not None and not made.exists() for made in results):
             return False
         forget(state)  # the process ended before it could
     elif missing:

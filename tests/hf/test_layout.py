@@ -24,7 +24,7 @@ LAYERS = (
     ("backend", "interventions", "model_card", "tracking"),
     ("distributed_run", "identify", "progress", "results", "token_estimate"),
     ("check",),
-    ("distill",),
+    ("distill", "trainers"),
     ("plan",),
     ("cli",),
 )

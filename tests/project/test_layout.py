@@ -39,6 +39,7 @@ LAYERS = (
     ("testing",),
     ("suite",),
     ("report",),
+    ("advise",),
     ("cli", "__main__"),
 )
 

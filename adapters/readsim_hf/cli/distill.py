@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from readsim.cli.common import parse_list
+from readsim.cli.common import From, KeepState, parse_list
 from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
 
 
@@ -35,9 +35,12 @@ def distill(
     check_prompts: Annotated[
         int, typer.Option(min=1, help="Prompts a capability that --check asks the teacher.")
     ] = 16,
+    began: From = None,
+    keep_state: KeepState = None,
 ) -> None:
     """Distil a real teacher into a real student, an allocator deciding; curves, table, run log."""
     need_extra()
+    from readsim.runs.moved_state import read_state
     from readsim_hf.distill import distill as run
 
     trackers = [*(parse_list(log_to, "log-to") or ()), *(["tensorboard"] * tensorboard)]
@@ -50,6 +53,8 @@ def distill(
         dry_run=dry_run,
         check=check_prompts if check else 0,
         allow_code=chosen.allow_code,
+        began=None if began is None else read_state(began),
+        keep=keep_state,
     )
     if not holds:
         raise typer.Exit(1)

@@ -1,0 +1,145 @@
+"""`readsim advise`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from readsim.cli.common import (
+    From,
+    KeepState,
+    Steps,
+    interruptible,
+    need_target,
+    parse_list,
+)
+from readsim.errors import ConfigError
+from readsim.runs.cell import file_name, log_place, task_name
+from readsim.token_counts import parse_tokens, show_tokens
+
+
+def advise(
+    log: Annotated[
+        Path, typer.Option(help="Metrics that the job appends, one JSON object a line.")
+    ],
+    shares: Annotated[
+        Path, typer.Option(help="Where the job reads its mixture; replaced at each decision.")
+    ],
+    budget: Annotated[str, typer.Option(help="Tokens that the job trains in all, such as 20M.")],
+    allocator: Annotated[
+        str, typer.Option(help="Name or module:Class; aioli+floor=0.05 sets one of its settings.")
+    ],
+    sources: Annotated[
+        str | None, typer.Option(help="What it trains on, with commas; its capabilities.")
+    ] = None,
+    capabilities: Annotated[
+        str | None,
+        typer.Option(help="What it measures, with commas; those of --task, or --sources."),
+    ] = None,
+    task: Annotated[
+        str, typer.Option(help="A capability, weights (math=0.7,code=0.3), or average.")
+    ] = "average",
+    steps: Steps = 20,
+    every: Annotated[
+        str | None, typer.Option(help="Tokens from one decision to the next, in place of --steps.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the allocator's own luck.")] = 0,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="Last part of the metrics' keys, where several fit: loss, acc."),
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="NAME=KEY of a capability, or of `tokens`; may be repeated."),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="The teacher's own numbers, math=0.9,code=0.8: reference losses."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run log (.jsonl) or a folder for it; `advice` beside --shares."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Decide at what is measured so far, and stop.")
+    ] = False,
+    end: Annotated[
+        bool,
+        typer.Option("--end", help="The job has ended: decide as far as it went, close the log."),
+    ] = False,
+    began: From = None,
+    keep_state: KeepState = None,
+) -> None:
+    """Watch a training job: read its metrics, write its next mixture. Run it again to continue."""
+    from readsim.advise.advice import Advice
+    from readsim.advise.advice import advise as follow
+    from readsim.advise.shares import Advised
+    from readsim.runs.moved_state import read_state
+
+    weights = _numbers(task, "task") if "=" in task else None
+    measured = parse_list(capabilities, "capabilities") or list(weights or ())
+    trained = parse_list(sources, "sources") or measured
+    if not trained:
+        raise ConfigError(
+            "--sources is needed: what the job trains on, such as --sources math,code"
+        )
+    tokens = parse_tokens(budget)
+    if every is not None:
+        steps = -(-tokens // parse_tokens(every))
+    goal = task if weights is None else weights
+    name = file_name(allocator, task_name(goal), tokens, f"seed{seed}")
+    path = log_place(shares.parent / "advice" if out is None else out, name)
+    advice = Advice(
+        log=log,
+        shares=shares,
+        sources=tuple(trained),
+        capabilities=tuple(measured or trained),
+        allocator=allocator,
+        budget=tokens,
+        out=path,
+        steps=steps,
+        task=goal,
+        seed=seed,
+        named=dict(_pair(text, "map") for text in map_ or ()),
+        metric=metric,
+        teacher=None if teacher is None else _numbers(teacher, "teacher"),
+        began=None if began is None else read_state(began),
+        keep=keep_state,
+    )
+    for target in (shares, path, *([keep_state] if keep_state is not None else [])):
+        need_target(target)
+    console = Console()
+
+    def say(made: Advised) -> None:
+        mixture = ", ".join(f"{name} {share:.3g}" for name, share in made.shares.items())
+        at = f"decision {made.step} at {show_tokens(made.tokens)} tokens"
+        console.print(f"{at}: {mixture}", markup=False, highlight=False)
+
+    with interruptible(f"{shares} and {path} are whole; the same command continues"):
+        found = follow(advice, once=once, end=end, say=say)
+    left = "the run is over" if found.over else f"{shares} has the present mixture"
+    said = f"{found.done} of at most {found.steps} intervals are measured; {left}"
+    console.print(said, markup=False, highlight=False)
+    console.print(f"log: {path}", markup=False, highlight=False)
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not (name.strip() and sign and value.strip()):
+        raise ConfigError(f"--{option} {text!r}: expected NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def _numbers(text: str, option: str) -> dict[str, float]:
+    """`"math=0.9,code=0.8"` as a table. Raises ConfigError for what is none."""
+    out: dict[str, float] = {}
+    for part in text.split(","):
+        name, value = _pair(part, option)
+        if name in out:
+            raise ConfigError(f"--{option} {text!r}: {name!r} is named twice")
+        try:
+            out[name] = float(value)
+        except ValueError as error:
+            raise ConfigError(f"--{option} {text!r}: {value!r} is no number") from error
+    return out
