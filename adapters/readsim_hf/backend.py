@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from math import log
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.profile_scale import ProfileScale
 from readsim.runs.rows import SampledReply
 from readsim.streams import seed_sequence
-from readsim_hf.components import Components, build_components
+from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
-from readsim_hf.models.pairs import load_pair
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
@@ -74,7 +72,7 @@ class HFBackend:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        return self.components.library.capabilities
+        return self.components.sources
 
     @property
     def capabilities(self) -> tuple[str, ...]:
@@ -302,5 +300,4 @@ def make_backend(
             settings["pair"] = {"name": settings["pair"]}
         file = None if config is None else Path(config)
         chosen = resolve_config(file, settings, allow_code=allow_code)
-    pair = load_pair(**asdict(chosen.pair), server=chosen.server)
-    return HFBackend(build_components(chosen, pair), chosen.budget)
+    return HFBackend(build_components(chosen, pair_of(chosen)), chosen.budget)

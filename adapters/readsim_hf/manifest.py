@@ -22,7 +22,8 @@ def manifest_of(
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
     if teacher.signal.tasks > 1:
         shared.append("auxiliary_weight")
-    left = ("cache", "templates", "capabilities")  # of no effect, or seen in "templates" below
+    # of no effect, or seen in "templates" below, or in the teacher's fingerprint
+    left = ("cache", "templates", "capabilities", "store")
     data = {k: v for k, v in table["data"].items() if k not in left}
     probes = {k: v for k, v in table["probes"].items() if k not in ("batch_size", "samples")}
     probes["allow_code"] = bool(config.probes.allow_code)

@@ -25,6 +25,7 @@ from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import Splits
 from readsim_hf.prompts.library import Form, Library
 from readsim_hf.prompts.prompt import Prompt, Template
+from readsim_hf.store.manifest import Manifest
 from readsim_hf.teachers.encoding import encode
 
 SAMPLE = 64  # prompts of each capability that lengths are estimated from, the templates in turn
@@ -185,18 +186,39 @@ def shares_of(config: RunConfig, sources: tuple[str, ...], hidden: tuple[str, ..
     return source_prior(task.requirement, sources, sources)
 
 
+def stored_lengths(manifest: Manifest) -> Lengths:
+    """Of a store's prompts and replies."""
+    sums = [manifest.totals(source) for source in manifest.sources]
+    prompt = np.array([s["teacher_prompt"] / max(s["prompts"], 1) for s in sums])
+    reply = np.array([s["tokens"] / max(s["replies"], 1) for s in sums])
+    return Lengths(prompt, reply, round(float(prompt.max())))
+
+
+def stored_shares(config: RunConfig, parts: Components) -> Array:
+    """The task's requirement as shares of a store's sources (S,)."""
+    visible, hidden = parts.library.capabilities, parts.suite.hidden
+    task = resolve_task(config.task, (*visible, *hidden), hidden)
+    return source_prior(task.requirement, visible, parts.sources)
+
+
 def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator) -> TokenEstimate:
     """Of a run whose models are loaded."""
     pair, signal, longest = parts.pair, parts.teacher.signal, config.decoding.max_new_tokens
-    teacher = lengths(parts.library, signal.form, reader(pair.teacher_tokenizer), longest)
-    student = teacher
+    if parts.store is not None:
+        student = teacher = stored_lengths(parts.store.manifest)
+    else:
+        teacher = lengths(parts.library, signal.form, reader(pair.teacher_tokenizer), longest)
+        student = teacher
     if pair.vocabulary is None:
         student = lengths(parts.library, signal.form, reader(pair.tokenizer), longest)
     suite = parts.suite
     probe = probe_lengths(
         parts.library, suite.benchmarks, suite.splits, config, reader(pair.tokenizer)
     )
-    shares = shares_of(config, parts.library.capabilities, parts.suite.hidden)
+    if parts.store is None:
+        shares = shares_of(config, parts.library.capabilities, parts.suite.hidden)
+    else:
+        shares = stored_shares(config, parts)
     return estimate_tokens(
         config, allocator.needs, teacher, student, shares, item_counts(suite.splits), probe
     )
@@ -261,6 +283,8 @@ def _round(tokens: float) -> str:
 def _teachers(pair: Pair) -> str:
     """Size of each teacher, or where it is served."""
     said = []
+    if pair.teacher is None and pair.server is None:
+        return "the replies of a teach store"
     for capability, teacher in zip(("", *pair.others), pair.teacher_sources, strict=True):
         where = f"{teacher.server.model} at {teacher.server.url}" if teacher.server else ""
         what = (

@@ -12,6 +12,7 @@ LAYERS = (
     ("teachers.record",),
     ("objectives",),
     ("teachers", "models"),
+    ("store",),
     ("probes",),
     ("training",),
     ("requirement",),
@@ -25,6 +26,7 @@ LAYERS = (
     ("check",),
     ("distill",),
     ("plan",),
+    ("exchange", "teach"),
     ("cli",),
 )
 

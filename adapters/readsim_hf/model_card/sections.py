@@ -28,7 +28,7 @@ def about_section(config: RunConfig, parts: Components, log: Log, student: str) 
     return (
         f"{kind} `{source_text(student)}`, distilled from {_teachers(config)} with readsim "
         f"{log.header.versions.get('readsim', '')}: {show_tokens(config.budget)} supervised tokens, "
-        f"shared among {name_list(parts.library.capabilities)} by the allocator `{config.allocator}` in "
+        f"shared among {name_list(parts.sources)} by the allocator `{config.allocator}` in "
         f"{config.steps} decisions. The run began on {date}.\n\n"
         "This card was written by the run itself. It holds what was measured; what only its owner "
         "knows is marked as to be filled in."
@@ -95,13 +95,22 @@ def data_section(
     rows = [
         [
             markdown_text(name),
-            str(len(library.templates[name])),
+            str(len(library.templates[name])) if parts.store is None else "-",
             f"{counts[name]['drawn']:,}",
             f"{counts[name]['repeated']:,}",
             f"{counts[name]['leaked']:,}",
         ]
-        for name in library.capabilities
+        for name in parts.sources
     ]
+    if parts.store is not None:
+        return (
+            "Prompts and the teacher's replies come from a teach store (SHA-256 of its content "
+            f"`{parts.store.manifest.content}`). Curriculum: `{data.curriculum}`. Prompts that equal a "
+            "probe, dev or test item, or share 13 words in a row with one, were left out.\n\n"
+            + markdown(["source", "templates", "prompts", "repeated", "left out"], rows, 1)
+            + f"\n{TODO} the licence of the teacher's outputs. Some models' terms restrict what may be "
+            "trained on them."
+        )
     own = ", ".join(f"`{published(str(path))}`" for path in data.templates)
     return (
         f"Prompts were generated from the templates of readsim's library `{library.name}`"

@@ -9,7 +9,6 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import TrainingError
 from readsim_hf.generation.next_source import next_source
-from readsim_hf.generation.stream import PromptStream
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.codec import record_from_tree, record_to_tree
 from readsim_hf.teachers.record import TeacherRecord
@@ -17,6 +16,19 @@ from readsim_hf.training.batch import Example
 
 PATIENCE = 8  # requests in a row without one usable reply
 FIRST_LENGTH = 16.0  # supervised tokens expected of a reply before any was seen
+
+
+class Stream(Protocol):
+    """What the feed needs of a source's prompts."""
+
+    @property
+    def capability(self) -> str: ...
+    @property
+    def counts(self) -> dict[str, int]: ...
+
+    def take(self, n: int, spent_fraction: float, /) -> Sequence[Prompt]: ...
+    def state(self) -> dict[str, Any]: ...
+    def restore(self, state: dict[str, Any], /) -> None: ...
 
 
 class Asks(Protocol):
@@ -42,7 +54,7 @@ class ExampleStream:
 
     def __init__(
         self,
-        streams: Sequence[PromptStream],
+        streams: Sequence[Stream],
         teacher: Asks,
         group: int = 64,
         cut: Cut | None = None,
@@ -100,7 +112,7 @@ class ExampleStream:
                 sources += [s] * n
             replies = self.teacher.ask(prompts)
             for s, prompt, reply in zip(sources, prompts, replies, strict=True):
-                for record in self._records(prompt, reply):
+                for record in self.records(prompt, reply):
                     self._queues[s].append(record)
                     self._longest = max(self._longest, record.supervised)
                     self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
@@ -116,7 +128,8 @@ class ExampleStream:
                 "data.keep_cut), or use other templates"
             )
 
-    def _records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
+    def records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
+        """What is trained on of a reply; none where there is no usable one."""
         if reply is None:
             return ()
         return (reply,) if self.cut is None else self.cut(prompt, reply)
