@@ -1,10 +1,8 @@
 """`readsim teach`: ask a teacher once, and keep prompts, replies and distributions for any number of runs."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +15,6 @@ from readsim.cli.common import interruptible, need_target, progress
 from readsim.errors import ConfigError, TrainingError
 from readsim.runs.identity import digest_of
 from readsim.token_counts import show_tokens
-from readsim.tree_file import write_atomic
 from readsim_hf.backend import data_seed
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config
@@ -28,17 +25,10 @@ from readsim_hf.plan.show import disk_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.results import teacher_words
-from readsim_hf.store.manifest import (
-    FILE,
-    TOKENIZER,
-    Facts,
-    Manifest,
-    Precision,
-    Shard,
-    differences,
-    load_manifest,
-)
-from readsim_hf.store.shards import StoredPrompt, to_parquet
+from readsim_hf.store.manifest import FILE, Facts, Manifest, Precision
+from readsim_hf.store.shards import StoredPrompt
+from readsim_hf.store.writing import begun, finished, save_tokenizer, tokenizer_digests, write_shard
+from readsim_hf.supervision import supervision
 from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.teachers.heard import Heard
@@ -88,7 +78,7 @@ def teach(
     """
     console = Console()
     config = resolve_config(file, options, allow_code=allow_code)
-    _check_config(config)
+    _check_config(config, precision)
     served = any(map(is_server, (config.pair.teacher or "", *config.pair.teachers.values())))
     if served and not config.data.cache:
         config = replace(config, data=replace(config.data, cache=str(out / REPLIES)))
@@ -121,8 +111,8 @@ def teach_parts(
 ) -> Manifest:
     """See `teach`; with what is loaded."""
     facts = facts_of(config, parts, precision)
-    manifest = _begun(out, facts, models_of(config, parts))
-    _save_tokenizer(parts, out)
+    manifest = begun(out, facts, models_of(config, parts))
+    save_tokenizer(parts.pair.tokenizer, out)
     parts.open_cache()
     parts = replace(parts, data=replace(parts.data, curriculum="off"))
     feed = parts.feed(data_seed(config.seed, 0), _no_student)
@@ -144,11 +134,8 @@ def teach_parts(
                 new = {
                     r: c - rejected.get(r, 0) for r, c in after.items() if c > rejected.get(r, 0)
                 }
-                manifest = _write(manifest, name, source, prompts, new)
-    if not manifest.complete:
-        manifest = replace(manifest, complete=True)
-        manifest.save()
-    return manifest
+                manifest = write_shard(manifest, name, source, prompts, new)
+    return finished(manifest)
 
 
 class _Asking:
@@ -208,14 +195,8 @@ class _Asking:
 
 
 def facts_of(config: RunConfig, parts: Components, precision: Precision) -> Facts:
-    """What the records of this run's teacher have in common. ConfigError for what cannot be kept so."""
+    """What the records of this run's teacher have in common."""
     teacher, pair, soft = parts.teacher, parts.pair, parts.teacher.soft
-    if precision == "small" and (soft is None or soft.kind != "topk"):
-        kind = None if soft is None else soft.kind
-        raise ConfigError(
-            f"--precision small with soft.kind = {kind!r}: it is of 'topk' distributions; --soft topk, or "
-            "--precision exact"
-        )
     size = vocabulary_size(pair.student.config) if pair.vocabulary is None else pair.vocabulary
     prompts = {**pair.prompts.table(), "date": pair.prompts.date}
     return Facts(
@@ -239,7 +220,7 @@ def facts_of(config: RunConfig, parts: Components, precision: Precision) -> Fact
         keep=config.data.keep,
         keep_cut=config.data.keep_cut,
         library=pair.library_name,
-        tokenizer={n: hashlib.sha256(d).hexdigest() for n, d in _tokenizer_files(parts).items()},
+        tokenizer=tokenizer_digests(pair.tokenizer),
         sampled={
             "seed": config.seed,
             "cap": config.data.cap,
@@ -312,8 +293,15 @@ def show_store(console: Console, manifest: Manifest) -> None:
     console.print(f"content {manifest.content}", markup=False, highlight=False)
 
 
-def _check_config(config: RunConfig) -> None:
+def _check_config(config: RunConfig, precision: Precision) -> None:
     """ConfigError for settings that no store can be made with."""
+    _, _, soft = supervision(config)
+    if precision == "small" and (soft is None or soft.kind != "topk"):
+        kind = None if soft is None else soft.kind
+        raise ConfigError(
+            f"--small with soft.kind = {kind!r}: it quantises 'topk' distributions; --soft topk, or leave "
+            "--small out"
+        )
     if config.data.store:
         raise ConfigError(
             f"data.store = {config.data.store!r}: `teach` asks a teacher; leave it out"
@@ -326,60 +314,3 @@ def _check_config(config: RunConfig) -> None:
 
 def _no_student() -> nn.Module:
     raise ConfigError("on_policy: no student answers while a store is made")
-
-
-def _begun(out: Path, facts: Facts, models: Mapping[str, Any]) -> Manifest:
-    """The manifest of what is there, or of an empty store. ConfigError where it was begun otherwise."""
-    if not (out / FILE).exists():
-        if out.is_dir() and next(out.glob("*.parquet"), None) is not None:
-            raise ConfigError(
-                f"{out} holds parquet files that are no teach store: name another folder"
-            )
-        return Manifest(out, facts, models)
-    found = load_manifest(out)
-    if other := differences(found.facts, facts):
-        raise ConfigError(
-            f"{out} was begun with {other[0]}: give the same settings, or another folder"
-        )
-    return found
-
-
-def _tokenizer_files(parts: Components) -> dict[str, bytes]:
-    """The student's tokenizer, with all that stands around a prompt, as files."""
-    with TemporaryDirectory() as folder:
-        parts.pair.tokenizer.save_pretrained(folder)
-        paths = sorted(p for p in Path(folder).rglob("*") if p.is_file())
-        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
-
-
-def _save_tokenizer(parts: Components, out: Path) -> None:
-    for name, data in _tokenizer_files(parts).items():
-        write_atomic(out / TOKENIZER / name, data)
-
-
-def _write(
-    manifest: Manifest,
-    name: str,
-    source: str,
-    prompts: list[StoredPrompt],
-    rejected: Mapping[str, int],
-) -> Manifest:
-    """The shard, then the manifest that names it: a kill between them leaves the store as it was."""
-    data = to_parquet(prompts, manifest.facts)
-    write_atomic(manifest.folder / name, data)
-    shard = Shard(
-        file=name,
-        source=source,
-        sha256=hashlib.sha256(data).hexdigest(),
-        bytes=len(data),
-        rows=sum(max(1, len(p.records)) for p in prompts),
-        prompts=len(prompts),
-        replies=sum(bool(p.records) for p in prompts),
-        tokens=sum(r.supervised for p in prompts for r in p.records),
-        teacher_prompt=sum(p.asked[0] for p in prompts),
-        teacher_generated=sum(p.asked[1] for p in prompts),
-        rejected=dict(rejected),
-    )
-    made = replace(manifest.added(shard), complete=False)
-    made.save()
-    return made

@@ -264,6 +264,17 @@ def show_token_estimate(
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
     )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
+    if parts.store is not None:
+        manifest = parts.store.manifest
+        held = np.array([manifest.totals(source)["tokens"] for source in parts.sources])
+        passes = float((spent.trained * stored_shares(config, parts) / np.maximum(held, 1)).max())
+        console.print(
+            f"data.store: {show_tokens(int(held.sum()))} tokens of {len(parts.sources)} sources, "
+            f"{manifest.token_bytes:.0f} bytes each, content {manifest.content[:16]}; by the task's shares a "
+            f"source is passed at most {passes:.2g} times",
+            markup=False,
+            highlight=False,
+        )
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
         console.print(
             "warning: cache is '': replies of the server are not kept, and --resume pays for them again",

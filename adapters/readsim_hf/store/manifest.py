@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -186,11 +186,21 @@ def load_manifest(folder: AnyPath) -> Manifest:
     return made
 
 
-def differences(ours: Facts, theirs: Facts, but: Iterable[str] = ()) -> list[str]:
+def differences(ours: Facts, theirs: Facts) -> list[str]:
     """In words, in which fields they differ."""
-    mine, other = asdict(ours), asdict(theirs)
+    mine, other = _flat(asdict(ours)), _flat(asdict(theirs))
+    names = dict.fromkeys((*mine, *other))
     return [
-        f"{name} = {mine[name]!r}, not {other[name]!r}"
-        for name in mine
-        if name not in but and mine[name] != other[name]
+        f"{name} = {mine.get(name)!r}, not {other.get(name)!r}"
+        for name in names
+        if mine.get(name) != other.get(name)
     ]
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"soft": {"k": 64}}` -> `{"soft.k": 64}`."""
+    out: dict[str, Any] = {}
+    for name, value in table.items():
+        parts = value.items() if isinstance(value, Mapping) else ()
+        out |= {f"{name}.{part}": one for part, one in parts} or {name: value}
+    return out
