@@ -181,7 +181,7 @@ class _Asking:
         out = []
         for prompt, reply in zip(prompts, replies, strict=True):
             records = self.feed.records(prompt, reply)
-            asked, said = spent.pop(prompt.text, (0, 0))
+            asked, said = spent.get(prompt.text, (0, 0))
             known = {f.name: getattr(prompt, f.name) for f in fields(Prompt)}
             bucket = self._bucket(prompt)
             out.append(

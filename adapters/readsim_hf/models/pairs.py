@@ -241,7 +241,7 @@ def load_stored_pair(
     system_prompt: str | None = None,
     chat_template_kwargs: Mapping[str, Any] | None = None,
     date: str = DATE,
-    **_: Any,
+    **of_teachers: Any,
 ) -> Pair:
     """The student of a pair, whose teacher has said all in a store: `teacher` is a name in its title.
 

@@ -25,7 +25,8 @@ class Shard:
     rows      training records, and prompts without a reply
     prompts   prompts asked; `replies` of them got one that may be trained on
     tokens    supervised tokens
-    teacher_prompt, teacher_generated   what asking took, rejected replies included
+    teacher_prompt, teacher_generated   tokens that asking takes, rejected replies included; less was paid
+              where two prompts are equal
     rejected  replies by the reason why they are not trained on
     """
 

@@ -68,6 +68,7 @@ class StoredTeacher(ReadsReplies):
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         """The first record of each prompt; None where there is none. ConfigError for another prompt."""
         out: list[TeacherRecord | None] = []
+        seen: set[str] = set()
         for prompt in prompts:
             if not isinstance(prompt, StoredPrompt):
                 raise ConfigError(
@@ -77,8 +78,10 @@ class StoredTeacher(ReadsReplies):
             self.counts.prompts += 1
             self.counts.cached += bool(prompt.records)
             self.counts.dropped += not prompt.records
-            self.counts.asked_prompt_tokens += prompt.asked[0]
-            self.counts.asked_generated_tokens += prompt.asked[1]
+            if prompt.text not in seen:  # a live teacher is asked equal prompts of one call once
+                self.counts.asked_prompt_tokens += prompt.asked[0]
+                self.counts.asked_generated_tokens += prompt.asked[1]
+            seen.add(prompt.text)
             records = self.cut(prompt)
             out.append(records[0] if records else None)
         return out
