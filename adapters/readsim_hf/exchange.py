@@ -176,6 +176,8 @@ def import_store(
     if not data:
         raise ConfigError(f"{folder} has no .parquet file of {tool}'s")
     found = _IMPORTS[tool](folder, data, tokenizer)
+    if not found.records:
+        raise ConfigError(f"{folder}: its files of {tool}'s have no rows")
     columns = vocabulary_size(config_of(student))
     size = min(columns, found.vocabulary or columns)
     widths = {r.soft.ids.shape[1] for some in found.records.values() for r in some if r.soft}

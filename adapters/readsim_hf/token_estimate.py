@@ -180,10 +180,16 @@ def probe_lengths(
     return float(np.mean(questions)), float(np.mean(answers))
 
 
-def shares_of(config: RunConfig, sources: tuple[str, ...], hidden: tuple[str, ...] = ()) -> Array:
-    """The task's requirement as shares of the sources (S,), which are the visible capabilities."""
-    task = resolve_task(config.task, (*sources, *hidden), hidden)
-    return source_prior(task.requirement, sources, sources)
+def shares_of(
+    config: RunConfig,
+    visible: tuple[str, ...],
+    hidden: tuple[str, ...] = (),
+    sources: tuple[str, ...] | None = None,
+) -> Array:
+    """The task's requirement as shares of the sources (S,), which are the visible capabilities unless they
+    are given."""
+    task = resolve_task(config.task, (*visible, *hidden), hidden)
+    return source_prior(task.requirement, visible, visible if sources is None else sources)
 
 
 def stored_lengths(manifest: Manifest) -> Lengths:
@@ -192,13 +198,6 @@ def stored_lengths(manifest: Manifest) -> Lengths:
     prompt = np.array([s["teacher_prompt"] / max(s["prompts"], 1) for s in sums])
     reply = np.array([s["tokens"] / max(s["replies"], 1) for s in sums])
     return Lengths(prompt, reply, round(float(prompt.max())))
-
-
-def stored_shares(config: RunConfig, parts: Components) -> Array:
-    """The task's requirement as shares of a store's sources (S,)."""
-    visible, hidden = parts.library.capabilities, parts.suite.hidden
-    task = resolve_task(config.task, (*visible, *hidden), hidden)
-    return source_prior(task.requirement, visible, parts.sources)
 
 
 def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator) -> TokenEstimate:
@@ -215,10 +214,7 @@ def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator
     probe = probe_lengths(
         parts.library, suite.benchmarks, suite.splits, config, reader(pair.tokenizer)
     )
-    if parts.store is None:
-        shares = shares_of(config, parts.library.capabilities, parts.suite.hidden)
-    else:
-        shares = stored_shares(config, parts)
+    shares = shares_of(config, parts.library.capabilities, suite.hidden, parts.sources)
     return estimate_tokens(
         config, allocator.needs, teacher, student, shares, item_counts(suite.splits), probe
     )
@@ -267,7 +263,8 @@ def show_token_estimate(
     if parts.store is not None:
         manifest = parts.store.manifest
         held = np.array([manifest.totals(source)["tokens"] for source in parts.sources])
-        passes = float((spent.trained * stored_shares(config, parts) / np.maximum(held, 1)).max())
+        shares = shares_of(config, parts.library.capabilities, parts.suite.hidden, parts.sources)
+        passes = float((spent.trained * shares / np.maximum(held, 1)).max())
         console.print(
             f"data.store: {show_tokens(int(held.sum()))} tokens of {len(parts.sources)} sources, "
             f"{manifest.token_bytes:.0f} bytes each, content {manifest.content[:16]}; by the task's shares a "

@@ -8,11 +8,18 @@ from readsim.errors import CapabilityMissingError
 
 
 class DryBackend:
-    """Sources and capabilities of one name, hidden ones in addition; what trains or measures is refused."""
+    """Capabilities, hidden ones in addition, and sources of the same names unless others are given; what
+    trains or measures is refused."""
 
-    def __init__(self, sources: tuple[str, ...], budget: int, hidden: tuple[str, ...] = ()) -> None:
-        self.sources, self.hidden = sources, hidden
-        self.capabilities = (*sources, *hidden)
+    def __init__(
+        self,
+        visible: tuple[str, ...],
+        budget: int,
+        hidden: tuple[str, ...] = (),
+        sources: tuple[str, ...] | None = None,
+    ) -> None:
+        self.sources, self.hidden = visible if sources is None else sources, hidden
+        self.capabilities = (*visible, *hidden)
         self.budget = budget
 
     def reset(self, seed: int | None) -> Measurement:

@@ -201,7 +201,7 @@ def chat_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     from tests.support.chat_models import FAMILIES, chat_folder
 
     where = tmp_path_factory.mktemp("chat")
-    student = chat_folder(where / "student", FAMILIES["gemma-3"], instruct=True)
+    student = chat_folder(where / "student", FAMILIES["qwen-3"], instruct=True)
     tokenizer = load_tokenizer(student)
     ends = end_ids(None, tokenizer)
     facts = Facts(
