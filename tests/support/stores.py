@@ -9,7 +9,7 @@ from tests.support.hf import char_pair
 if TYPE_CHECKING:
     from readsim_hf.components import Components
     from readsim_hf.config import RunConfig
-    from readsim_hf.store.manifest import Manifest, Precision
+    from readsim_hf.store.manifest import Facts, Manifest, Precision
 
 SOURCES = ("general", "math")
 SHARD = 8  # prompts
@@ -72,3 +72,31 @@ def taught(
         patch.setattr(teach, "SHARD", SHARD)
         wanted = teach.Wanted(prompts, tokens)
         return teach.teach_parts(config, parts, folder, wanted, precision, Console(quiet=True))
+
+
+def facts(vocabulary: int, k: int, precision: "Precision", **more: Any) -> "Facts":
+    """Of a store of replies of logit-kd."""
+    from readsim_hf.store.manifest import Facts
+
+    given = {
+        "teacher": "t",
+        "prompts": {"date": "2026-01-01"},
+        "method": "logit-kd",
+        "signal": "",
+        "objective": "",
+        "supervised": "logit",
+        "form": "answer",
+        "suffix": "",
+        "tasks": 1,
+        "decoding": {},
+        "soft": {"kind": "topk", "k": k},
+        "precision": precision,
+        "vocabulary": vocabulary,
+        "ends": (1,),
+        "keep": "all",
+        "keep_cut": False,
+        "library": "text",
+        "tokenizer": {},
+        "sampled": {},
+    }
+    return Facts(**{**given, **more})

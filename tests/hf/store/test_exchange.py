@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from readsim.errors import ConfigError, ReadsimError
 from tests.support.hf import NEEDS
-from tests.support.stores import SOURCES, taught
+from tests.support.stores import SOURCES, facts, taught
 
 pytestmark = pytest.mark.extra(*NEEDS, "pyarrow")
 
@@ -187,7 +187,6 @@ def test_bfloat16_is_read() -> None:
 def chat_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A store in a chat template, made by hand from a conversation; and the student's folder."""
     from readsim_hf.models.loading import load_tokenizer
-    from readsim_hf.store.manifest import Facts
     from readsim_hf.store.shards import StoredPrompt
     from readsim_hf.store.writing import (
         begun,
@@ -204,31 +203,18 @@ def chat_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     student = chat_folder(where / "student", FAMILIES["qwen-3"], instruct=True)
     tokenizer = load_tokenizer(student)
     ends = end_ids(None, tokenizer)
-    facts = Facts(
-        teacher="t",
-        prompts={"date": "2026-01-01"},
-        method="logit-kd",
-        signal="",
-        objective="",
-        supervised="logit",
-        form="answer",
+    known = facts(
+        len(tokenizer),
+        3,
+        "exact",
         suffix=" Say it.",
-        tasks=1,
-        decoding={},
-        soft={"kind": "topk", "k": 3},
-        precision="exact",
-        vocabulary=len(tokenizer),
         ends=ends,
-        keep="all",
-        keep_cut=False,
-        library="text",
         tokenizer=tokenizer_digests(tokenizer),
-        sampled={},
     )
     rng = np.random.default_rng(1)
     prompts = []
     for text, reply in (("What is 17 + 25?", "It is 42"), ("Where is Paris?", "In France")):
-        asked = np.array(encode(tokenizer, text + facts.suffix), np.int32)
+        asked = np.array(encode(tokenizer, text + known.suffix), np.int32)
         said = np.array([*bare_ids(tokenizer, reply), end_of(tokenizer, ends)], np.int32)
         top = np.stack([rng.permutation(len(tokenizer))[:3] for _ in said]).astype(np.int32)
         logp = -np.sort(rng.exponential(2.0, (len(said), 3))).astype(np.float32)
@@ -238,7 +224,7 @@ def chat_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     save_tokenizer(tokenizer, where / "store")
     finished(
         write_shard(
-            begun(where / "store", facts, {}), "000-00000.parquet", "chat", prompts, {"cut": 2}
+            begun(where / "store", known, {}), "000-00000.parquet", "chat", prompts, {"cut": 2}
         )
     )
     return where / "store", student

@@ -105,3 +105,26 @@ def test_a_sure_teacher_and_one_entry() -> None:
         back = restored(quantise(soft, 9), 9)
         np.testing.assert_allclose(back.logp, soft.logp, atol=1e-6)
         assert back.ids.tolist() == [[7]]
+
+
+@pytest.mark.parametrize("vocabulary", [49_152, 151_936])
+def test_a_shard_takes_at_most_200_bytes_a_token(vocabulary: int) -> None:
+    """Everything in it: text and ids of prompts, replies of 64 tokens, distributions at k = 64."""
+    from readsim_hf.store.shards import StoredPrompt, to_parquet
+    from readsim_hf.teachers.record import TeacherRecord
+    from tests.support.stores import facts
+
+    rng = np.random.default_rng(2)
+    prompts = []
+    for n in range(12):
+        soft = drawn(64, vocabulary, 64, n)
+        ids = rng.integers(vocabulary, size=(2, 64)).astype(np.int32)
+        words = " ".join(rng.permutation(list("abcdefghij")).tolist() * 12)
+        record = TeacherRecord("s", ids[0], ids[1], (0, 64), soft)
+        prompts.append(StoredPrompt("s", "s/t", words, answer=str(n), records=(record,)))
+    small, exact = (
+        len(to_parquet(prompts, facts(vocabulary, 64, precision))) / (12 * 64)
+        for precision in ("small", "exact")
+    )
+    assert small <= 200
+    assert exact > 384

@@ -1,17 +1,21 @@
 """A teach store: what is written is what the teacher said, whatever stops it; and runs read it alone."""
 
+import json
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from readsim.errors import ConfigError, ReadsimError, RunLogError, SchemaError
+from tests.cli.test_app import call
 from tests.support.hf import NEEDS, char_pair
+from tests.support.processes import python, wait_for
 from tests.support.stores import SOURCES, live, stored, taught
 
 if TYPE_CHECKING:
@@ -388,8 +392,7 @@ def test_the_identity_is_the_content_wherever_it_lies(store: Path, tmp_path: Pat
     assert stored(tmp_path / "elsewhere").identity != base
 
 
-def test_a_student_of_other_tokens_is_refused(store: Path, tmp_path: Path) -> None:
-    """And the nano student, whose tokens these are, is loaded with no teacher."""
+def test_a_student_of_these_tokens_is_loaded_alone(store: Path) -> None:
     from readsim_hf.components import pair_of
     from readsim_hf.config import resolve_config
 
@@ -429,3 +432,129 @@ def char_teacher() -> str:
     pair = char_pair()
     assert pair.teacher is not None
     return fingerprint(pair.teacher, pair.teacher_tokenizer)
+
+
+# ----------------------------------------------------------------------------- as a person meets it
+
+
+def test_replies_shows_a_store(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "replies", str(store), "--json")
+    assert code == 0
+    shown = json.loads(out)
+    assert shown["complete"]
+    assert shown["sources"]["math"]["prompts"] == PROMPTS
+    code, out, _ = call(capsys, "replies", str(store), "--show", "1", "--capability", "math")
+    assert code == 0
+    assert "bytes a token" in out.replace("\n", " ")
+    assert out.count("prompt:") == 1
+    code, _, err = call(capsys, "replies", str(store), "--capability", "maths")
+    assert code == 2
+    assert "math" in err
+
+
+def test_how_much_is_asked_has_to_be_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more in ((), ("--prompts", "3", "--tokens", "9")):
+        code, _, err = call(capsys, "teach", "--out", str(tmp_path / "x"), *more)
+        assert code == 2
+        assert "say how much of each source is asked" in " ".join(err.split())
+    code, _, err = call(capsys, "teach", "--out", str(tmp_path / "x"), "--export", "axolotel=dir")
+    assert code == 2
+    assert "axolotl" in err
+
+
+NANO = ("--pair", "nano", "--soft", "topk", "--probe-items", "2", "--seed", "0")
+
+
+def test_taught_and_trained_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nano pair: its teacher is loaded once, and asked for in no run from the store."""
+    from readsim_hf.models import pairs
+
+    folder = str(tmp_path / "store")
+    code, out, err = call(capsys, "teach", *NANO, "--prompts", "3", "--small", "--out", folder)
+    assert code == 0, err
+    assert "bytes a token" in out.replace("\n", " ")
+    monkeypatch.setattr(pairs, "load_teacher_source", None)
+    run = ("distill", "--store", folder, "--probe-items", "2", "--budget", "200", "--steps", "1")
+    code, out, err = call(capsys, *run, "--dry-run", "--out", str(tmp_path / "run"))
+    assert code == 0, err
+    assert "the replies of a teach store" in " ".join(out.split())
+    code, out, err = call(capsys, "plan", *run[1:])
+    assert code == 0, err
+    assert "data.store: " in out
+
+
+def test_students_of_other_tokens_are_refused(tmp_path: Path) -> None:
+    from readsim_hf.components import pair_of
+    from readsim_hf.config import resolve_config
+    from tests.support.made_models import saved
+
+    folder = tmp_path / "store"
+    taught(folder, 2)
+    student = saved(tmp_path / "student")
+    config = resolve_config(None, {"data": {"store": str(folder)}, "pair": {"student": student}})
+    with pytest.raises(ConfigError, match="is in other tokens than those of the student"):
+        pair_of(config)
+
+
+def test_a_served_teacher_is_paid_once(tmp_path: Path) -> None:
+    """Its replies stand in the store's SQLite file until they are in a shard; then a run needs no address."""
+    from readsim_hf.teach import Wanted, teach
+    from tests.support.made_server import serving
+
+    settings: dict[str, Any] = {
+        "method": "resp-sft",
+        "decoding": {"max_new_tokens": 8},
+        "probes": {"probe": 2, "dev": 2, "test": 2},
+        "data": {"group": 4, "keep_cut": True, "capabilities": ["math"]},
+    }
+    with serving() as fake:
+        settings["pair"] = {"teacher": fake.url, "student": "nano/student"}
+        made = teach(None, settings, tmp_path / "store", Wanted(6))
+        assert made is not None
+        asked = len(fake.asked)
+        assert asked >= 6
+        assert (tmp_path / "store" / "replies.sqlite").is_file()
+        (tmp_path / "store" / "store.json").unlink()
+        again = teach(None, settings, tmp_path / "store", Wanted(6))
+        assert again is not None
+        assert again.content == made.content
+        assert len(fake.asked) == asked, "nothing is paid for twice"
+    assert made.facts.teacher == "server:m"
+    assert fake.url not in (tmp_path / "store" / "store.json").read_text()
+    from readsim_hf.components import build_components, pair_of
+    from readsim_hf.config import resolve_config
+
+    config = resolve_config(
+        None,
+        {
+            "data": {"store": str(tmp_path / "store"), "capabilities": ["math"]},
+            "probes": settings["probes"],
+        },
+    )
+    assert config.method == "resp-sft"
+    parts = build_components(config, pair_of(config))
+    stream = parts.feed(0, lambda: parts.pair.student).streams[0]
+    assert any(record is not None for record in parts.teacher.ask(stream.take(6, 0.5)))
+
+
+@pytest.mark.slow
+def test_killed_for_good_it_is_continued(tmp_path: Path) -> None:
+    """SIGKILL while shards are written: what is there is valid, and the same command makes the same store."""
+    command = ("-m", "readsim", "teach", *NANO, "--prompts", "300", "--out")
+    with python(*command, tmp_path / "whole") as process:
+        process.communicate()
+    folder = tmp_path / "killed"
+    with python(*command, folder, stdout=DEVNULL, stderr=DEVNULL) as process:
+        wait_for(lambda: len(list(folder.glob("*.parquet"))) > 2, process)
+    from readsim_hf.store.reading import TeachStore
+
+    half = TeachStore(folder).manifest
+    with python(*command, folder) as process:
+        process.communicate()
+    made, whole = TeachStore(folder).manifest, TeachStore(tmp_path / "whole").manifest
+    assert half.shards == whole.shards[: len(half.shards)]
+    assert made == replace(whole, folder=folder)
