@@ -32,7 +32,7 @@ from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
 from readsim_hf.store.manifest import load_manifest
-from readsim_hf.store.settings import settled
+from readsim_hf.store.settings import stored_settings
 from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.teachers.judging import Keep
 from readsim_hf.training.recipe import Recipe
@@ -358,7 +358,7 @@ def resolve_config(
     stored: dict[str, Any] = {}
     store = _table(options, "data").get("store", _table(table, "data").get("store"))
     if store and isinstance(store, str):
-        stored = settled(load_manifest(store), pair)
+        stored = stored_settings(load_manifest(store), pair)
         pair, cache = {**stored["pair"], **pair}, None
     if pair.get("teacher") is None and pair.get("student") is None:
         named = preset_table(str(pair.setdefault("name", "nano")))

@@ -25,10 +25,16 @@ from readsim_hf.models.meta import config_of
 from readsim_hf.models.pairs import sources
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.store import axolotl, distillkit
-from readsim_hf.store.manifest import FILE, TOKENIZER, Facts, Precision
+from readsim_hf.store.manifest import FILE, TOKENIZER, Precision, StoreFacts
 from readsim_hf.store.reading import TeachStore
 from readsim_hf.store.shards import StoredPrompt
-from readsim_hf.store.writing import begun, finished, save_tokenizer, tokenizer_digests, write_shard
+from readsim_hf.store.writing import (
+    begun,
+    completed,
+    save_tokenizer,
+    tokenizer_digests,
+    write_shard,
+)
 from readsim_hf.teach import SHARD, show_store
 from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.teachers.record import TeacherRecord
@@ -83,7 +89,7 @@ def _to_distillkit(store: TeachStore, folder: Path) -> tuple[int, int]:
     files, written = {}, 0
     for number, source in enumerate(store.manifest.sources):
         name = f"data_{number}.parquet"
-        rows = [distillkit.to_row(r, facts.vocabulary) for _, r in _records(store, source)]
+        rows = [distillkit.distillkit_row(r, facts.vocabulary) for _, r in _records(store, source)]
         _write_rows(folder / name, rows, _DISTILLKIT)
         files[name] = source
         written += len(rows)
@@ -110,7 +116,9 @@ def _to_axolotl(store: TeachStore, folder: Path) -> tuple[int, int]:
     for number, source in enumerate(store.manifest.sources):
         rows = []
         for prompt, record in _records(store, source):
-            row = axolotl.to_row(record, _messages(prompt, record, facts, tokenizer), tokenizer)
+            row = axolotl.axolotl_row(
+                record, _messages(prompt, record, facts, tokenizer), tokenizer
+            )
             left += row is None
             rows += [row] if row is not None else []
         name = f"data_{number}.parquet"
@@ -128,7 +136,10 @@ def _write_rows(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> No
 
 
 def _messages(
-    prompt: StoredPrompt, record: TeacherRecord, facts: Facts, tokenizer: PreTrainedTokenizerBase
+    prompt: StoredPrompt,
+    record: TeacherRecord,
+    facts: StoreFacts,
+    tokenizer: PreTrainedTokenizerBase,
 ) -> list[axolotl.Message]:
     """The conversation of a record; a system prompt is in the tokenizer's template already."""
     ids = [i for i in record.completion_ids.tolist() if i not in facts.ends]
@@ -193,7 +204,7 @@ def import_store(
             f"and ids below {columns}, which the student {student!r} has"
         )
     digests = [file_digest(path) for path in data]
-    facts = Facts(
+    facts = StoreFacts(
         teacher=f"{tool}:{digest_of(digests)}",
         prompts={**prompts.table(), "date": prompts.date},
         method="",
@@ -226,7 +237,7 @@ def import_store(
                     for record in records[n * SHARD : (n + 1) * SHARD]
                 ]
                 manifest = write_shard(manifest, f"{number:03d}-{n:05d}.parquet", source, some, {})
-    show_store(Console(), finished(manifest))
+    show_store(Console(), completed(manifest))
 
 
 def _imported(
@@ -244,7 +255,7 @@ def _from_distillkit(
     if not path.is_file():
         raise ConfigError(f"{folder} has no {distillkit.CONFIG}: DistillKit's sampler writes one")
     config = distillkit.checked(read_settings(path), path)
-    read = partial(distillkit.from_row, config=config)
+    read = partial(distillkit.read_distillkit_row, config=config)
     return _Foreign(_read(folder, data, read, _DISTILLKIT), int(config["d"]))
 
 
@@ -252,7 +263,7 @@ def _from_axolotl(folder: Path, data: list[Path], tokenizer: PreTrainedTokenizer
     if tokenizer.chat_template is None:
         raise ConfigError(f"{folder} holds conversations, and the student has no chat template")
     return _Foreign(
-        _read(folder, data, partial(axolotl.from_row, tokenizer=tokenizer), _AXOLOTL), None
+        _read(folder, data, partial(axolotl.read_axolotl_row, tokenizer=tokenizer), _AXOLOTL), None
     )
 
 

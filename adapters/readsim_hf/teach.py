@@ -25,9 +25,15 @@ from readsim_hf.plan.show import disk_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.results import teacher_words
-from readsim_hf.store.manifest import FILE, Facts, Manifest, Precision
+from readsim_hf.store.manifest import FILE, Manifest, Precision, StoreFacts
 from readsim_hf.store.shards import StoredPrompt
-from readsim_hf.store.writing import begun, finished, save_tokenizer, tokenizer_digests, write_shard
+from readsim_hf.store.writing import (
+    begun,
+    completed,
+    save_tokenizer,
+    tokenizer_digests,
+    write_shard,
+)
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.encoding import end_ids
@@ -39,7 +45,7 @@ SHARD = 256  # prompts of a file: what a kill loses of a teacher that is loaded 
 REPLIES = "replies.sqlite"  # of servers, in the store's folder, where data.cache names no other
 
 
-class Wanted(NamedTuple):
+class Amount(NamedTuple):
     """How much of each source: prompts or supervised tokens, one of them None."""
 
     prompts: int | None = None
@@ -65,7 +71,7 @@ def teach(
     file: Path | None,
     options: Mapping[str, Any],
     out: Path,
-    wanted: Wanted,
+    wanted: Amount,
     precision: Precision = "exact",
     *,
     dry_run: bool = False,
@@ -105,12 +111,12 @@ def teach_parts(
     config: RunConfig,
     parts: Components,
     out: Path,
-    wanted: Wanted,
+    wanted: Amount,
     precision: Precision,
     console: Console,
 ) -> Manifest:
     """See `teach`; with what is loaded."""
-    facts = facts_of(config, parts, precision)
+    facts = store_facts(config, parts, precision)
     manifest = begun(out, facts, models_of(config, parts))
     save_tokenizer(parts.pair.tokenizer, out)
     parts.open_cache()
@@ -135,7 +141,7 @@ def teach_parts(
                     r: c - rejected.get(r, 0) for r, c in after.items() if c > rejected.get(r, 0)
                 }
                 manifest = write_shard(manifest, name, source, prompts, new)
-    return finished(manifest)
+    return completed(manifest)
 
 
 class _Asking:
@@ -149,7 +155,7 @@ class _Asking:
         parts.teacher.listener = self._heard.extend
 
     def until(
-        self, wanted: Wanted, done: dict[str, int], begun: int
+        self, wanted: Amount, done: dict[str, int], begun: int
     ) -> Iterator[list[StoredPrompt]]:
         """Groups until a shard is full or all is there; `done` is brought up to date."""
         while begun < SHARD and not wanted.reached(done):
@@ -194,12 +200,12 @@ class _Asking:
         return 0 if scale is None else scale.place(prompt, prompt.key)[1]
 
 
-def facts_of(config: RunConfig, parts: Components, precision: Precision) -> Facts:
+def store_facts(config: RunConfig, parts: Components, precision: Precision) -> StoreFacts:
     """What the records of this run's teacher have in common."""
     teacher, pair, soft = parts.teacher, parts.pair, parts.teacher.soft
     size = vocabulary_size(pair.student.config) if pair.vocabulary is None else pair.vocabulary
     prompts = {**pair.prompts.table(), "date": pair.prompts.date}
-    return Facts(
+    return StoreFacts(
         teacher=teacher.fingerprint,
         prompts=prompts,
         method=config.method,
@@ -244,7 +250,7 @@ def models_of(config: RunConfig, parts: Components) -> dict[str, Any]:
 
 
 def show_estimate(
-    console: Console, config: RunConfig, parts: Components, wanted: Wanted, precision: Precision
+    console: Console, config: RunConfig, parts: Components, wanted: Amount, precision: Precision
 ) -> None:
     """What asking will take, from templates and gold replies; nothing is asked."""
     teacher, pair = parts.teacher, parts.pair

@@ -4,15 +4,41 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tests.support.hf import char_pair
 
 if TYPE_CHECKING:
     from readsim_hf.components import Components
     from readsim_hf.config import RunConfig
-    from readsim_hf.store.manifest import Facts, Manifest, Precision
+    from readsim_hf.store.manifest import Manifest, Precision, StoreFacts
+    from readsim_hf.teachers.record import TeacherRecord
 
 SOURCES = ("general", "math")
 SHARD = 8  # prompts
+
+
+def same_record(
+    one: "TeacherRecord | None", other: "TeacherRecord | None", atol: float = 0.0
+) -> bool:
+    """Whether two records train alike; log-probabilities may be `atol` apart, in any order."""
+    if one is None or other is None:
+        return one is other
+    ids = all(
+        np.array_equal(getattr(one, n), getattr(other, n)) for n in ("prompt_ids", "completion_ids")
+    )
+    if not ids or (one.source, one.span, one.weight) != (other.source, other.span, other.weight):
+        return False
+    if one.soft is None or other.soft is None:
+        return one.soft is other.soft
+    if atol == 0.0:
+        return all(np.array_equal(a, b) for a, b in zip(one.soft, other.soft, strict=True))
+    order, order_other = (np.argsort(s.ids, axis=1) for s in (one.soft, other.soft))
+    pairs = [
+        (np.take_along_axis(a, order, 1), np.take_along_axis(b, order_other, 1))
+        for a, b in ((one.soft.ids, other.soft.ids), (one.soft.logp, other.soft.logp))
+    ]
+    return np.array_equal(*pairs[0]) and bool(np.abs(pairs[1][0] - pairs[1][1]).max() <= atol)
 
 
 def settings_of(**settings: Any) -> "RunConfig":
@@ -70,13 +96,13 @@ def taught(
     parts = _parts(config, char_pair())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(teach, "SHARD", SHARD)
-        wanted = teach.Wanted(prompts, tokens)
+        wanted = teach.Amount(prompts, tokens)
         return teach.teach_parts(config, parts, folder, wanted, precision, Console(quiet=True))
 
 
-def facts(vocabulary: int, k: int, precision: "Precision", **more: Any) -> "Facts":
+def facts(vocabulary: int, k: int, precision: "Precision", **more: Any) -> "StoreFacts":
     """Of a store of replies of logit-kd."""
-    from readsim_hf.store.manifest import Facts
+    from readsim_hf.store.manifest import StoreFacts
 
     given = {
         "teacher": "t",
@@ -99,4 +125,4 @@ def facts(vocabulary: int, k: int, precision: "Precision", **more: Any) -> "Fact
         "tokenizer": {},
         "sampled": {},
     }
-    return Facts(**{**given, **more})
+    return StoreFacts(**{**given, **more})

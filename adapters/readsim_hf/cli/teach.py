@@ -64,10 +64,10 @@ def teach(
         raise ConfigError(
             f"--prompts {prompts}, --tokens {tokens}: say how much of each source is asked, with one of them"
         )
-    from readsim_hf.teach import Wanted
+    from readsim_hf.teach import Amount
     from readsim_hf.teach import teach as run
 
-    wanted = Wanted(prompts, None if tokens is None else parse_tokens(tokens))
+    wanted = Amount(prompts, None if tokens is None else parse_tokens(tokens))
     run(
         chosen.file,
         chosen.table,

@@ -30,7 +30,7 @@ from readsim_hf.teachers.record import Soft, TeacherRecord
 Message = dict[str, str]
 
 
-def to_row(
+def axolotl_row(
     record: TeacherRecord, messages: list[Message], tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, Any] | None:
     """The row of a record with top-k distributions; None where the chat template writes the conversation in
@@ -52,7 +52,7 @@ def to_row(
     }
 
 
-def from_row(
+def read_axolotl_row(
     row: Mapping[str, Any], *, tokenizer: PreTrainedTokenizerBase, source: str
 ) -> TeacherRecord:
     """The record of a row: its last reply. ConfigError for one that is not of this format."""

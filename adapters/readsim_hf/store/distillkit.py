@@ -91,7 +91,7 @@ def checked(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def to_row(record: TeacherRecord, d: int) -> dict[str, Any]:
+def distillkit_row(record: TeacherRecord, d: int) -> dict[str, Any]:
     """The row of a record with top-k distributions."""
     assert record.soft is not None
     ids = np.concatenate([record.prompt_ids, record.completion_ids])
@@ -110,7 +110,9 @@ def to_row(record: TeacherRecord, d: int) -> dict[str, Any]:
     }
 
 
-def from_row(row: Mapping[str, Any], *, config: Mapping[str, Any], source: str) -> TeacherRecord:
+def read_distillkit_row(
+    row: Mapping[str, Any], *, config: Mapping[str, Any], source: str
+) -> TeacherRecord:
     """The record of a row. ConfigError for one that is not of this format."""
     ids = np.array(row["input_ids"], np.int32)
     logp = read_logprobs(_bytes(row["compressed_logprobs"]), config)

@@ -44,7 +44,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Facts:
+class StoreFacts:
     """What all records of a store have in common, and what a run that reads it has to agree with.
 
     teacher     fingerprint of model and tokenizer, `server:NAME`, or where the records were imported from
@@ -86,14 +86,14 @@ class Facts:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Facts and shards of the store at `folder`.
+    """StoreFacts and shards of the store at `folder`.
 
     models     names and sources of teacher and student, in words: where they lay is not content
     complete   nothing that was asked for is missing
     """
 
     folder: Path
-    facts: Facts
+    facts: StoreFacts
     models: Mapping[str, Any] = field(default_factory=dict)
     shards: tuple[Shard, ...] = ()
     complete: bool = False
@@ -178,7 +178,7 @@ def load_manifest(folder: AnyPath) -> Manifest:
         facts = {**table["facts"], "ends": tuple(table["facts"]["ends"])}
         shards = tuple(Shard(**shard) for shard in table["shards"])
         models, complete = dict(table["models"]), bool(table["complete"])
-        made = Manifest(folder, Facts(**facts), models, shards, complete)
+        made = Manifest(folder, StoreFacts(**facts), models, shards, complete)
         whole = made.content == table["content"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunLogError(f"{path} is damaged: {error}") from error
@@ -187,7 +187,7 @@ def load_manifest(folder: AnyPath) -> Manifest:
     return made
 
 
-def differences(ours: Facts, theirs: Facts) -> list[str]:
+def fact_differences(ours: StoreFacts, theirs: StoreFacts) -> list[str]:
     """In words, in which fields they differ."""
     mine, other = _flat(asdict(ours)), _flat(asdict(theirs))
     names = dict.fromkeys((*mine, *other))

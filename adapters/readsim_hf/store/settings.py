@@ -8,7 +8,7 @@ from readsim_hf.store.manifest import Manifest
 from readsim_hf.teachers.scoring import SoftSettings
 
 
-def settled(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
+def stored_settings(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a run that the store decides, below what the user's own tables say; `given` is the
     user's [pair], which may name another student."""
     facts = manifest.facts

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.store.manifest import Facts
+from readsim_hf.store.manifest import StoreFacts
 from readsim_hf.store.quantised import Quantised, id_bytes, quantise, restored
 from readsim_hf.teachers.record import Soft, TeacherRecord
 
@@ -71,7 +71,7 @@ class StoredPrompt(Prompt):
     bucket: int = 0
 
 
-def to_parquet(prompts: Sequence[StoredPrompt], facts: Facts) -> bytes:
+def to_parquet(prompts: Sequence[StoredPrompt], facts: StoreFacts) -> bytes:
     """The file of these prompts: the same bytes for the same prompts and version of pyarrow."""
     rows = [row for prompt in prompts for row in _rows(prompt, facts)]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -88,7 +88,7 @@ def to_parquet(prompts: Sequence[StoredPrompt], facts: Facts) -> bytes:
     return buffer.getvalue()
 
 
-def from_rows(source: str, rows: Sequence[Mapping[str, Any]], facts: Facts) -> StoredPrompt:
+def from_rows(source: str, rows: Sequence[Mapping[str, Any]], facts: StoreFacts) -> StoredPrompt:
     """The prompt that these rows, of one reply, are."""
     head = rows[0]
     about = json.loads(head["about"]) if head["about"] else {}
@@ -105,7 +105,7 @@ def from_rows(source: str, rows: Sequence[Mapping[str, Any]], facts: Facts) -> S
     )
 
 
-def _rows(prompt: StoredPrompt, facts: Facts) -> list[dict[str, Any]]:
+def _rows(prompt: StoredPrompt, facts: StoreFacts) -> list[dict[str, Any]]:
     shared = {
         "template": prompt.template,
         "prompt": prompt.text,
@@ -142,7 +142,7 @@ def _about(prompt: Prompt) -> str:
     return json.dumps(found, sort_keys=True, default=dict) if found else ""
 
 
-def _soft_columns(soft: Soft | None, facts: Facts) -> dict[str, bytes]:
+def _soft_columns(soft: Soft | None, facts: StoreFacts) -> dict[str, bytes]:
     if soft is None:
         return {}
     if facts.precision == "small":
@@ -158,7 +158,7 @@ def _soft_columns(soft: Soft | None, facts: Facts) -> dict[str, bytes]:
     return {"soft_ids": ids.tobytes(), "soft_logp": soft.logp.astype("<f4").tobytes()}
 
 
-def _record(source: str, row: Mapping[str, Any], facts: Facts) -> TeacherRecord:
+def _record(source: str, row: Mapping[str, Any], facts: StoreFacts) -> TeacherRecord:
     span = row["first"], row["end"]
     return TeacherRecord(
         source=source,
@@ -170,7 +170,7 @@ def _record(source: str, row: Mapping[str, Any], facts: Facts) -> TeacherRecord:
     )
 
 
-def _soft(row: Mapping[str, Any], n: int, facts: Facts) -> Soft:
+def _soft(row: Mapping[str, Any], n: int, facts: StoreFacts) -> Soft:
     assert facts.soft is not None
     kind, vocabulary = facts.soft["kind"], facts.vocabulary
     k = 0 if kind == "full" else int(facts.soft["k"])

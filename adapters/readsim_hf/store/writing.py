@@ -14,16 +14,16 @@ from readsim.tree_file import write_atomic
 from readsim_hf.store.manifest import (
     FILE,
     TOKENIZER,
-    Facts,
     Manifest,
     Shard,
-    differences,
+    StoreFacts,
+    fact_differences,
     load_manifest,
 )
 from readsim_hf.store.shards import StoredPrompt, to_parquet
 
 
-def begun(out: Path, facts: Facts, models: Mapping[str, Any]) -> Manifest:
+def begun(out: Path, facts: StoreFacts, models: Mapping[str, Any]) -> Manifest:
     """The manifest of what is there, or of an empty store. ConfigError where it was begun otherwise."""
     if not (out / FILE).exists():
         if (
@@ -36,7 +36,7 @@ def begun(out: Path, facts: Facts, models: Mapping[str, Any]) -> Manifest:
             )
         return Manifest(out, facts, models)
     found = load_manifest(out)
-    if other_facts := differences(found.facts, facts):
+    if other_facts := fact_differences(found.facts, facts):
         raise ConfigError(
             f"{out} was begun with {other_facts[0]}: give the same settings, or another folder"
         )
@@ -71,7 +71,7 @@ def write_shard(
     return made
 
 
-def finished(manifest: Manifest) -> Manifest:
+def completed(manifest: Manifest) -> Manifest:
     """The same, with all that was asked for."""
     if manifest.complete:
         return manifest

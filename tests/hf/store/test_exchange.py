@@ -190,7 +190,7 @@ def chat_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     from readsim_hf.store.shards import StoredPrompt
     from readsim_hf.store.writing import (
         begun,
-        finished,
+        completed,
         save_tokenizer,
         tokenizer_digests,
         write_shard,
@@ -222,7 +222,7 @@ def chat_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         record = TeacherRecord("chat", asked, said, (0, len(said)), soft)
         prompts.append(StoredPrompt("chat", "chat/a", text, records=(record,)))
     save_tokenizer(tokenizer, where / "store")
-    finished(
+    completed(
         write_shard(
             begun(where / "store", known, {}), "000-00000.parquet", "chat", prompts, {"cut": 2}
         )
