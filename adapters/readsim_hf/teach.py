@@ -1,6 +1,6 @@
 """`readsim teach`: ask a teacher once, and keep prompts, replies and distributions for any number of runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,14 +39,15 @@ from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.teachers.heard import Heard
 from readsim_hf.token_estimate import lengths, reader
-from readsim_hf.training.example_stream import PATIENCE, ExampleStream
+from readsim_hf.training.example_stream import PATIENCE, ExampleStream, Stream
 
 SHARD = 256  # prompts of a file: what a kill loses of a teacher that is loaded here
 REPLIES = "replies.sqlite"  # of servers, in the store's folder, where data.cache names no other
 
 
 class Amount(NamedTuple):
-    """How much of each source: prompts or supervised tokens, one of them None."""
+    """How much of each source: prompts or supervised tokens; neither: all rows. Of a source with rows at
+    most all of them."""
 
     prompts: int | None = None
     tokens: int | None = None
@@ -55,16 +56,17 @@ class Amount(NamedTuple):
         """Whether these totals of a source are enough."""
         if self.prompts is not None:
             return done["prompts"] >= self.prompts
-        return done["tokens"] >= (self.tokens or 0)
+        return self.tokens is not None and done["tokens"] >= self.tokens
 
     @property
-    def size(self) -> int:
-        return self.prompts or self.tokens or 0
+    def size(self) -> int | None:
+        """None where the rows decide."""
+        return self.prompts or self.tokens
 
     @property
     def unit(self) -> str:
         """The total that is counted."""
-        return "tokens" if self.prompts is None else "prompts"
+        return "prompts" if self.tokens is None else "tokens"
 
 
 def teach(
@@ -94,6 +96,7 @@ def teach(
             need_target(target)
     pair = load_pair(**asdict(config.pair), server=config.server)
     parts = build_components(config, pair)
+    _check_amount(parts, wanted)
     show_estimate(console, config, parts, wanted, precision)
     if dry_run:
         return None
@@ -128,14 +131,16 @@ def teach_parts(
             job = bar.add_task(escape(source), total=wanted.size, completed=done[wanted.unit])
             asking = _Asking(parts, feed, number, config.data.group)
             feed.streams[number].take(done["prompts"], 0.0)  # the same prompts again
-            while not wanted.reached(done):
+            while not (wanted.reached(done) or asking.exhausted):
                 n = sum(shard.source == source for shard in manifest.shards)
                 name = f"{number:03d}-{n:05d}.parquet"
                 rejected = dict(parts.teacher.rejections.table().get(source, {}))
                 prompts: list[StoredPrompt] = []
                 for some in asking.until(wanted, done, len(prompts)):
                     prompts += some
-                    bar.update(job, completed=min(done[wanted.unit], wanted.size))
+                    bar.update(job, completed=done[wanted.unit])
+                if not prompts:
+                    break
                 after = parts.teacher.rejections.table().get(source, {})
                 new = {
                     r: c - rejected.get(r, 0) for r, c in after.items() if c > rejected.get(r, 0)
@@ -152,21 +157,23 @@ class _Asking:
         self.stream = feed.streams[number]
         self._heard: list[Heard] = []
         self._empty = 0  # groups in a row without a usable reply
+        self.exhausted = False  # each row of a source with rows was given
         parts.teacher.listener = self._heard.extend
 
     def until(
         self, wanted: Amount, done: dict[str, int], begun: int
     ) -> Iterator[list[StoredPrompt]]:
         """Groups until a shard is full or all is there; `done` is brought up to date."""
-        while begun < SHARD and not wanted.reached(done):
+        while begun < SHARD and not (wanted.reached(done) or self.exhausted):
             n = min(self.group, SHARD - begun)
             if wanted.prompts is not None:
                 n = min(n, wanted.prompts - done["prompts"])
-            some = self._ask(n)
-            begun += n
-            done["prompts"] += n
+            some = self._ask(self._take(n))
+            begun += len(some)
+            done["prompts"] += len(some)
             done["tokens"] += sum(r.supervised for prompt in some for r in prompt.records)
-            self._empty = 0 if any(prompt.records for prompt in some) else self._empty + 1
+            silent = bool(some) and not any(prompt.records for prompt in some)
+            self._empty = self._empty + 1 if silent else 0
             if self._empty == PATIENCE:
                 raise TrainingError(
                     f"the teacher gave no usable reply for {self.stream.capability} in {PATIENCE} requests: "
@@ -175,8 +182,19 @@ class _Asking:
                 )
             yield some
 
-    def _ask(self, n: int) -> list[StoredPrompt]:
-        prompts = self.stream.take(n, 0.0)
+    def _take(self, n: int) -> Sequence[Prompt]:
+        """The next n prompts; fewer where there are no more rows, of which none is given twice."""
+        if not _has_rows(self.stream):
+            return self.stream.take(n, 0.0)
+        out: list[Prompt] = []
+        while len(out) < n and self.stream.counts["epochs"] < 1:
+            (prompt,) = self.stream.take(1, 0.0)
+            if self.stream.counts["epochs"] <= 1:  # the last rows may have been passed by
+                out.append(prompt)
+        self.exhausted = len(out) < n
+        return out
+
+    def _ask(self, prompts: Sequence[Prompt]) -> list[StoredPrompt]:
         self._heard.clear()
         replies = self.feed.teacher.ask(prompts)
         spent: dict[str, list[int]] = {}
@@ -198,6 +216,23 @@ class _Asking:
     def _bucket(self, prompt: Prompt) -> int:
         scale = self.parts.calibrations.get(prompt.capability)
         return 0 if scale is None else scale.place(prompt, prompt.key)[1]
+
+
+def _has_rows(stream: Stream) -> bool:
+    """Whether it is gone through again and again, and counts that."""
+    return "rows" in stream.counts
+
+
+def _check_amount(parts: Components, wanted: Amount) -> None:
+    """ConfigError where all of a source without an end is wanted."""
+    if wanted.size is not None:
+        return
+    for stream in parts.feed(0, _no_student).streams:
+        if not _has_rows(stream):
+            raise ConfigError(
+                f"--prompts None, --tokens None: the prompts of {stream.capability!r} have no end; say how "
+                "much of each source is asked, with one of them"
+            )
 
 
 def store_facts(config: RunConfig, parts: Components, precision: Precision) -> StoreFacts:
@@ -264,6 +299,8 @@ def show_estimate(
     k = 0 if soft is None else soft.entries or pair.shared_vocabulary()
     whole = soft is not None and soft.kind == "full"
     vocabulary = vocabulary_size(pair.student.config)
+    if wanted.size is None:
+        return  # what there is
     table = Table("source", "prompts", "tokens", "prompt tokens", "disk", title="estimate")
     for name, prompt, reply in zip(parts.sources, known.prompt, known.reply, strict=True):
         n = wanted.prompts if wanted.prompts is not None else (wanted.tokens or 0) / reply

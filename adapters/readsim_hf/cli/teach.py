@@ -15,7 +15,8 @@ def teach(
     chosen: Chosen,
     out: Annotated[Path, typer.Option(help="Folder of the store.")] = Path("results/teach"),
     prompts: Annotated[
-        int | None, typer.Option(min=1, help="Prompts of each source to ask.")
+        int | None,
+        typer.Option(min=1, help="Prompts of each source to ask; default: all rows of data sets."),
     ] = None,
     tokens: Annotated[
         Text, typer.Option(help="Instead: supervised tokens of each source, such as 500k.")
@@ -60,10 +61,8 @@ def teach(
         where = _tool("import", import_)
         import_store(chosen.file, chosen.table, out, *where, "small" if small else "exact")
         return
-    if (prompts is None) == (tokens is None):
-        raise ConfigError(
-            f"--prompts {prompts}, --tokens {tokens}: say how much of each source is asked, with one of them"
-        )
+    if prompts is not None and tokens is not None:
+        raise ConfigError(f"--prompts {prompts} with --tokens {tokens}: one of them")
     from readsim_hf.teach import Amount
     from readsim_hf.teach import teach as run
 

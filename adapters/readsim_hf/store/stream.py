@@ -59,10 +59,11 @@ class StoreStream:
         drawn      prompts given
         leaked     prompts passed by because they meet a held-out item
         repeated   prompts given that had been given before
-        epochs     how often each prompt of the store has been passed, rounded down
+        rows, epochs   prompts of the store, and how often each has been passed, rounded down
         """
         passes = [a // len(m) for a, m in zip(self._at, self._members, strict=True) if len(m)]
-        return {**self._counts, "epochs": min(passes)}
+        rows = sum(map(len, self._members))
+        return {**self._counts, "rows": rows, "epochs": min(passes)}
 
     def take(self, n: int, spent: float) -> list[StoredPrompt]:
         """The next n prompts, with the mix of difficulty at that share of the budget.

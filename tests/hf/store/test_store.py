@@ -91,7 +91,7 @@ def test_a_smaller_k_is_cut_from_the_stored_one(store: Path) -> None:
         assert same_record(mine, theirs, ROUNDING)
 
 
-def test_a_run_trains_probes_and_is_restored_from_a_store(store: Path) -> None:
+def test_a_run_trains_probes_and_is_restored_from_a_store(store: Path, tmp_path: Path) -> None:
     from readsim_hf.backend import HFBackend
 
     backend = HFBackend(stored(store), 120)
@@ -101,6 +101,8 @@ def test_a_run_trains_probes_and_is_restored_from_a_store(store: Path) -> None:
     first = backend.run_interval(0, np.array([0.5, 0.5]), 60)
     weights = {k: v.clone() for k, v in backend.student.weights().items()}
     backend.restore(saved)
+    backend.save(tmp_path)
+    backend.load(tmp_path)
     again = backend.run_interval(0, np.array([0.5, 0.5]), 60)
     assert first.token_usage == again.token_usage
     assert first.token_usage["teacher_generated"] > 0

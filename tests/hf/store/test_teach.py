@@ -174,13 +174,56 @@ def test_replies_shows_a_store(store: Path, capsys: pytest.CaptureFixture[str]) 
 def test_how_much_is_asked_has_to_be_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for more in ((), ("--prompts", "3", "--tokens", "9")):
-        code, _, err = call(capsys, "teach", "--out", str(tmp_path / "x"), *more)
+    out = ("--out", str(tmp_path / "x"))
+    for more, words in (
+        (("--pair", "nano"), "the prompts of 'general' have no end; say how much"),
+        (("--prompts", "3", "--tokens", "9"), "--prompts 3 with --tokens 9: one of them"),
+        (("--export", "axolotel=dir"), "axolotl"),
+    ):
+        code, _, err = call(capsys, "teach", *out, *more)
         assert code == 2
-        assert "say how much of each source is asked" in " ".join(err.split())
-    code, _, err = call(capsys, "teach", "--out", str(tmp_path / "x"), "--export", "axolotel=dir")
-    assert code == 2
-    assert "axolotl" in err
+        assert words in " ".join(err.split())
+    assert not (tmp_path / "x").exists()
+
+
+class Rows:
+    """A stream of seven rows, of which the last is passed by, as one of a data set's."""
+
+    capability = name = "math"
+
+    def __init__(self, inner: Any) -> None:
+        self.rows, self.at = inner.take(6, 0.0), 0
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        return {"rows": 7, "epochs": self.at / 7}
+
+    def take(self, n: int, spent: float) -> list[Any]:
+        out = []
+        for _ in range(n):
+            self.at += 2 if self.at % 7 == 6 else 1  # passes the last row by
+            out.append(self.rows[(self.at - 1) % 7])
+        return out
+
+
+@pytest.mark.parametrize(("prompts", "expected"), [(None, 6), (4, 4), (99, 6)])
+def test_of_a_source_with_rows_each_is_asked_once(
+    prompts: int | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from readsim_hf.components import Components
+
+    feed = Components.feed
+
+    def finite(self: Components, *arguments: Any) -> Any:
+        made = feed(self, *arguments)
+        made.streams = tuple(Rows(stream) for stream in made.streams)
+        return made
+
+    monkeypatch.setattr(Components, "feed", finite)
+    for _ in range(2):  # the second time there is nothing left to do
+        made = taught(tmp_path / "store", prompts)
+        assert [made.totals(source)["prompts"] for source in SOURCES] == [expected] * 2
+        assert made.complete
 
 
 NANO = ("--pair", "nano", "--soft", "topk", "--probe-items", "2", "--seed", "0")
