@@ -215,7 +215,7 @@ def test_of_a_source_with_rows_each_is_asked_once(
     feed = Components.feed
 
     def finite(self: Components, *arguments: Any) -> Any:
-        made = feed(self, *arguments)
+        made: Any = feed(self, *arguments)
         made.streams = tuple(Rows(stream) for stream in made.streams)
         return made
 
