@@ -46,6 +46,7 @@ EXTRA_OF = {
     "pydantic": "hf",
     "ray": "ray",
     "submitit": "slurm",
+    "pyarrow": "hf",
     "safetensors": "hf",
     "stable_baselines3": "rl",
     "statsmodels": "dev",

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from math import log
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,9 @@ from readsim.runs.profile_scale import ProfileScale
 from readsim.runs.rows import SampledReply
 from readsim.runs.trained_shares import TrainedShare
 from readsim.streams import seed_sequence
-from readsim_hf.components import Components, build_components
+from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
-from readsim_hf.models.pairs import load_pair
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
@@ -377,6 +375,5 @@ def make_backend(
             settings["pair"] = {"name": settings["pair"]}
         file = None if config is None else Path(config)
         chosen = resolve_config(file, settings, allow_code=allow_code)
-    pair = load_pair(**asdict(chosen.pair), server=chosen.server)
-    parts = build_components(chosen, pair)
+    parts = build_components(chosen, pair_of(chosen))
     return HFBackend(parts, chosen.budget, keep_best=chosen.keep_best)

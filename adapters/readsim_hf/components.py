@@ -17,7 +17,7 @@ from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.generation.source import SourceStream
 from readsim_hf.generation.stream import PromptStream
 from readsim_hf.manifest import manifest_of
-from readsim_hf.models.pairs import Pair
+from readsim_hf.models.pairs import Pair, StoredTokens, load_pair, load_stored_pair
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.probes.splits import Split
@@ -36,6 +36,11 @@ from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.source_selection import Size, check_conversations, passed_by, size_of, sources_of
 from readsim_hf.sources.opened import Source
 from readsim_hf.sources.stream import Passed
+from readsim_hf.store.manifest import TOKENIZER, load_manifest
+from readsim_hf.store.reading import TeachStore
+from readsim_hf.store.settings import check_agrees, check_soft
+from readsim_hf.store.stream import StoreStream
+from readsim_hf.store.teacher import StoredTeacher
 from readsim_hf.supervision import supervision
 from readsim_hf.teacher_factory import teacher_of
 from readsim_hf.teachers.base import AnyTeacher
@@ -81,10 +86,13 @@ class Components:
     manifest: Mapping[str, Any]
     identity: str
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
+    store: TeachStore | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """What is trained on: our own prompts by capability, then data sets."""
+        """What is trained on: the store's sources; or our own prompts by capability, then data sets."""
+        if self.store is not None:
+            return self.store.manifest.sources
         return (*self.library.capabilities, *(source.name for source in self.datasets))
 
     def fresh_student(self) -> Student:
@@ -93,6 +101,16 @@ class Components:
 
     def feed(self, seed: int, student: Callable[[], nn.Module]) -> ExampleStream:
         """A run's examples; `student` gives the student that answers on-policy prompts."""
+        if isinstance(self.teacher, StoredTeacher):
+            assert self.store is not None
+            stored = [
+                StoreStream(self.store, source, seed, self.leaks, self.data.curriculum)
+                for source in self.sources
+            ]
+            tasks = self.store.manifest.facts.tasks
+            cut = self.teacher.cut if tasks > 1 else None
+            unit = self.data.unit
+            return ExampleStream(stored, self.teacher, self.data.group, cut, tasks, unit)
         streams: list[SourceStream] = [
             PromptStream(
                 self.library,
@@ -134,12 +152,28 @@ class Components:
     def open_cache(self) -> None:
         """Open or make the file of teacher replies, if there is to be one: only when a run begins, so
         that settings which are refused leave no file."""
-        if self.data.cache and self.teacher.cache is None:
+        if self.data.cache and self.teacher.cache is None and self.store is None:
             self.teacher.cache = SignalCache(self.data.cache)
 
     def measure(self, model: nn.Module, split: Split) -> ItemScores:
         """Scores of a model on one split."""
         return self.suite.measure(bare(model), self.pair.tokenizer, split, self.pair.context)
+
+
+def pair_of(config: RunConfig) -> Pair:
+    """The pair of these settings, loaded; with a store its student alone. Raises as `load_pair`."""
+    if not config.data.store:
+        return load_pair(**asdict(config.pair), server=config.server)
+    manifest = load_manifest(config.data.store)
+    facts = manifest.facts
+    tokens = StoredTokens(
+        manifest.folder / TOKENIZER,
+        facts.ends,
+        facts.vocabulary,
+        "nano" if facts.library == "nano" else "text",
+        str(manifest.folder),
+    )
+    return load_stored_pair(tokens, **asdict(config.pair))
 
 
 def build_components(config: RunConfig, pair: Pair, library: Library | None = None) -> Components:
@@ -173,8 +207,18 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     }
     new = config.decoding.max_new_tokens
     sizes = {s.name: size_of(s, passed[s.name], pair.tokenizer, ends, new) for s in datasets}
-    names = (*library.capabilities, *passed)
-    teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy, *judged, names)
+    store = TeachStore(config.data.store) if config.data.store else None
+    teacher: AnyTeacher
+    if store is None:
+        names = (*library.capabilities, *passed)
+        teacher = teacher_of(
+            pair, library, signal, decoding, kept, config.on_policy, *judged, names
+        )
+    else:
+        check_agrees(store.manifest, config.table(), signal.name)
+        check_soft(store.manifest, kept)
+        made_of = store.manifest, pair.tokenizer, library.style, signal
+        teacher = StoredTeacher(*made_of, decoding=decoding, soft=kept)
     vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
     benchmarks, splits = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
@@ -213,6 +257,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         sizes=sizes,
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
+        store=store,
     )
     made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now
     return made

@@ -33,6 +33,8 @@ from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
 from readsim_hf.sources.config import SourceConfig
+from readsim_hf.store.manifest import load_manifest
+from readsim_hf.store.settings import stored_settings
 from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.teachers.judging import Keep
 from readsim_hf.training.recipe import Recipe
@@ -127,6 +129,8 @@ class DataConfig:
 
     `unit` is what an allocation's shares are of: supervised tokens, prompts, or the weight of the losses
     (see `ExampleStream`); the budget is in supervised tokens in each case.
+    `store` is the folder of a teach store (`readsim teach`): its sources are trained on, with what the
+    teacher said when it was made, and no teacher is loaded or asked.
 
     `keep = "correct"` trains on no reply whose final answer differs from the gold one, where there is
     one ("all", the default, on these too); `keep_cut` trains on replies that were cut at
@@ -146,6 +150,7 @@ class DataConfig:
     cache: str = ""
     keep: Keep = "all"
     keep_cut: bool = False
+    store: str = ""
 
     def __post_init__(self) -> None:
         if isinstance(self.templates, tuple):
@@ -366,13 +371,24 @@ def resolve_config(
     in_file = table.get("pair", {})
     pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
     named: dict[str, Any] = {}
+    stored: dict[str, Any] = {}
+    store = _table(options, "data").get("store", _table(table, "data").get("store"))
+    if store and isinstance(store, str):
+        stored = stored_settings(load_manifest(store), pair)
+        pair, cache = {**stored["pair"], **pair}, None
     if pair.get("teacher") is None and pair.get("student") is None:
         named = preset_table(str(pair.setdefault("name", "nano")))
         named["pair"] = {"name": pair["name"]}
     below = {"data": {"cache": str(cache)}} if cache is not None else {}
-    config = RunConfig.of(below, named, table, options, allow_code=allow_code)
-    teachers = config.pair.teacher, *config.pair.teachers.values()
+    config = RunConfig.of(below, named, stored, table, options, allow_code=allow_code)
+    teachers = () if store else (config.pair.teacher, *config.pair.teachers.values())
     return replace(config, server=with_key(str(file), config.server, teachers, table, options))
+
+
+def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A table in it; {} where there is none, or something else, which is refused elsewhere."""
+    found = table.get(name, {})
+    return found if isinstance(found, Mapping) else {}
 
 
 def run_name(config: RunConfig) -> str:

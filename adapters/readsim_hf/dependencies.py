@@ -10,6 +10,7 @@ _MODULES = (
     "gguf",
     "lm_eval",
     "peft",
+    "pyarrow",
     "pydantic",
     "safetensors",
     "torch",

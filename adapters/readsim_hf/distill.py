@@ -25,11 +25,10 @@ from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
 from readsim_hf.check.command import check_all, check_before
 from readsim_hf.check.preflight import save_check
-from readsim_hf.components import Components, build_components
+from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config, run_name
 from readsim_hf.distributed_run import join, led, work
 from readsim_hf.identify import identify
-from readsim_hf.models.pairs import load_pair
 from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.progress import ProgressDisplay
@@ -133,7 +132,7 @@ def _drive(
         more = [Path(config.data.cache)] if config.data.cache else []
         for target in (path, *more, *([] if keep is None else [keep])):
             need_target(target)
-    pair = load_pair(**asdict(config.pair), server=config.server)
+    pair = pair_of(config)
     parts = build_components(config, pair)
     if processes is not None:
         parts = led(parts, processes)
@@ -240,10 +239,11 @@ def _told(
 
 def _held_out(parts: Components) -> list[TeacherRecord]:
     """The teacher's replies to prompts of the dev split, asked outside the budget; none where the
-    distributions that agreement needs are not stored, or a server would have to be paid."""
+    distributions that agreement needs are not stored, a server would have to be paid, or only a store of
+    other replies is there."""
     soft = parts.teacher.soft
     paid = any(teacher.server is not None for teacher in parts.pair.teacher_sources)
-    if soft is None or soft.kind == "sampled" or paid:
+    if soft is None or soft.kind == "sampled" or paid or parts.store is not None:
         return []
     prompts = parts.suite.splits.prompts("dev")[:HELD_OUT]
     return [r for r in parts.teacher.ask(prompts) if r is not None]

@@ -35,7 +35,8 @@ def manifest_of(
         "template_files",
         "sources",
         "capabilities",
-    )  # of no effect, or seen in "templates" and "sources" below
+        "store",
+    )  # of no effect, or seen in "templates" and "sources" below, or in the teacher's fingerprint
     data = {k: v for k, v in table["data"].items() if k not in left}
     probes = {k: v for k, v in table["probes"].items() if k not in ("batch_size", "samples")}
     probes["allow_code"] = bool(config.probes.allow_code)

@@ -27,6 +27,7 @@ from readsim_hf.prompts.library import Form, Library
 from readsim_hf.prompts.prompt import Prompt, Template
 from readsim_hf.source_selection import NO_GOLD, Size
 from readsim_hf.sources.opened import Source
+from readsim_hf.store.manifest import Manifest
 from readsim_hf.teachers.encoding import encode
 
 SAMPLE = 64  # prompts of each capability that lengths are estimated from, the templates in turn
@@ -208,12 +209,23 @@ def shares_of(
     return source_prior(task.requirement, visible, sources)
 
 
+def stored_lengths(manifest: Manifest) -> Lengths:
+    """Of a store's prompts and replies."""
+    sums = [manifest.totals(source) for source in manifest.sources]
+    prompt = np.array([s["teacher_prompt"] / max(s["prompts"], 1) for s in sums])
+    reply = np.array([s["tokens"] / max(s["replies"], 1) for s in sums])
+    return Lengths(prompt, reply, round(float(prompt.max())))
+
+
 def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator) -> TokenEstimate:
     """Of a run whose models are loaded."""
     pair, signal, longest = parts.pair, parts.teacher.signal, config.decoding.max_new_tokens
     own = parts.datasets
-    teacher = lengths(parts.library, signal.form, reader(pair.teacher_tokenizer), longest, own)
-    student = teacher
+    if parts.store is not None:
+        student = teacher = stored_lengths(parts.store.manifest)
+    else:
+        teacher = lengths(parts.library, signal.form, reader(pair.teacher_tokenizer), longest, own)
+        student = teacher
     if pair.vocabulary is None:
         student = lengths(parts.library, signal.form, reader(pair.tokenizer), longest, own)
     suite = parts.suite
@@ -276,6 +288,19 @@ def show_token_estimate(
             highlight=False,
         )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
+    if parts.store is not None:
+        manifest = parts.store.manifest
+        held = np.array([manifest.totals(source)["tokens"] for source in parts.sources])
+        suite = parts.suite
+        shares = shares_of(config, parts.sources, suite.capabilities, suite.hidden)
+        passes = float((spent.trained * shares / np.maximum(held, 1)).max())
+        console.print(
+            f"data.store: {show_tokens(int(held.sum()))} tokens of {len(parts.sources)} sources, "
+            f"{manifest.token_bytes:.0f} bytes each, content {manifest.content[:16]}; by the task's shares a "
+            f"source is passed at most {passes:.2g} times",
+            markup=False,
+            highlight=False,
+        )
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
         console.print(
             "warning: cache is '': replies of the server are not kept, and --resume pays for them again",
@@ -306,6 +331,8 @@ def _round(tokens: float) -> str:
 def _teachers(pair: Pair) -> str:
     """Size of each teacher, or where it is served."""
     said = []
+    if pair.teacher is None and pair.server is None:
+        return "the replies of a teach store"
     for capability, teacher in zip(("", *pair.others), pair.teacher_sources, strict=True):
         where = f"{teacher.server.model} at {teacher.server.url}" if teacher.server else ""
         what = (

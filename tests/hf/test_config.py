@@ -330,7 +330,7 @@ def test_a_mistake_is_one_clear_message(
     import readsim_hf.distill
 
     if not {"--pair", "--teacher", "--device"} & set(options):
-        monkeypatch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
+        monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
     Path("run.toml").write_bytes(text.encode("latin-1"))
     Path("a-file").write_text("")
     before = sorted(Path.cwd().rglob("*"))

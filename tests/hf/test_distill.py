@@ -64,7 +64,7 @@ def on_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tiny pair in place of nano's weights."""
     import readsim_hf.distill
 
-    monkeypatch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
+    monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
 
 
 @pytest.fixture

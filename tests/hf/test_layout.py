@@ -12,6 +12,7 @@ LAYERS = (
     ("teachers.record",),
     ("objectives",),
     ("teachers", "models"),
+    ("store",),
     ("sources", "probes"),
     ("training",),
     ("requirement",),
@@ -26,6 +27,7 @@ LAYERS = (
     ("check",),
     ("distill", "trainers"),
     ("plan",),
+    ("exchange", "teach"),
     ("cli",),
 )
 

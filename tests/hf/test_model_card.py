@@ -67,7 +67,7 @@ def made(folder: Path, **changes: Any) -> Run:
     for key, value in changes.items():
         table[key] = {**table.get(key, {}), **value} if isinstance(value, dict) else value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
+        patch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
         patch.setattr(readsim_hf.results, "draw_profile", lambda *_: None)
         patch.setattr(readsim_hf.results, "save", lambda *_: None)
         readsim_hf.distill.distill(None, table, folder)

@@ -122,7 +122,7 @@ def test_the_command_shows_and_keeps_both_rates(
     from readsim.runs.log_schema import read_content
 
     monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
+    monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
     for name in ("draw_profile", "save"):  # curves take longer than the run
         monkeypatch.setattr(readsim_hf.results, name, lambda *_: None)
     sizes = "probe = 2\ndev = 2\ntest = 2\nmax_new_tokens = 2\n"

@@ -23,7 +23,7 @@ def small_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ..
     monkeypatch.setenv("COLUMNS", "220")
     monkeypatch.setenv("TERMINAL_WIDTH", "220")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
+    monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
     monkeypatch.setattr(readsim_hf.results, "draw_profile", lambda *_: None)
     monkeypatch.setattr(readsim_hf.results, "save", lambda *_: None)
     tables = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"

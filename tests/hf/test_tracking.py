@@ -265,7 +265,7 @@ def test_a_run_from_the_command_line_is_told_once_and_without_secrets(
     monkeypatch.chdir(tmp_path)
     small_toml = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"
     Path("small.toml").write_text(small_toml + "[data]\ngroup = 4\nkeep_cut = true\n")
-    monkeypatch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
+    monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
     monkeypatch.setattr(readsim_hf.results, "draw_profile", lambda *_: None)
     monkeypatch.setattr(readsim_hf.results, "save", lambda *_: None)
     train, late = Student.train_window, []

@@ -52,7 +52,7 @@ class Answers:
 def first_prompts(parts: Components, seed: int, many: int) -> dict[str, list[Prompt]]:
     """Prompts of each capability, of all difficulties, that the run of that seed asks for too."""
     feed = parts.feed(data_seed(seed, 0), lambda: parts.pair.student)
-    return {stream.name: stream.take(many, HALF) for stream in feed.streams}
+    return {stream.name: list(stream.take(many, HALF)) for stream in feed.streams}
 
 
 def ask_teacher(parts: Components, prompts: Mapping[str, Sequence[Prompt]]) -> dict[str, Answers]:

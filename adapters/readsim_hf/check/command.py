@@ -43,6 +43,8 @@ def check_all(
     paid = None
     if free.failures:
         say_line(console, "the teacher is not asked")
+    elif parts.store is not None:
+        say_line(console, "the replies are in the store: nobody is asked")
     else:
         show_cost(console, parts, many)
         paid = paid_check(parts, config, many)

@@ -150,6 +150,9 @@ def choose(
     device: Annotated[Text, typer.Option(help="cpu, cuda, cuda:N or auto.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of an operation.")] = None,
     cache: Annotated[Text, typer.Option(help="File of teacher replies; '' for none.")] = None,
+    store: Annotated[
+        Text, typer.Option(help="Folder of `readsim teach` to train from, without a teacher.")
+    ] = None,
 ) -> Chosen:
     """What was given. Raises ConfigError for a task that is neither a name nor shares."""
     training = {
@@ -190,6 +193,7 @@ def choose(
         "soft": {"kind": soft},
         "data": {
             "cache": cache,
+            "store": store,
             **_templates(templates),
             "sources": _sources(source),
             "capabilities": parse_list(capabilities, "capabilities"),

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from readsim_hf.teachers.heard import Heard, Kept
 
 SUFFIXES = (".sqlite", ".db")
+STORE = "store.json"  # `readsim_hf.store.manifest.FILE`, without loading it
 
 
 def replies(
-    where: Annotated[Path, typer.Argument(help="File of teacher replies, or folder of a run.")],
+    where: Annotated[
+        Path, typer.Argument(help="File of teacher replies, folder of a run, or teach store.")
+    ],
     show: Annotated[int, typer.Option(min=0, help="Replies to show, with their prompts.")] = 0,
     capability: Annotated[Text, typer.Option(help="Only replies for this capability.")] = None,
     rejected: Annotated[
@@ -37,6 +40,9 @@ def replies(
     need_extra()
     if salvage is not None:
         _salvage(where, salvage)
+        return
+    if (where / STORE).is_file():
+        _show_store(where, show, capability, as_json)
         return
     console, shown = Console(), []
     for path in _files(where):
@@ -54,6 +60,48 @@ def replies(
             _print(console, path, kept, some, show)
     if as_json:
         typer.echo(json.dumps({"files": shown}, indent=1))
+
+
+def _show_store(where: Path, show: int, source: str | None, as_json: bool) -> None:
+    """What a teach store holds; `source`: examples of it alone."""
+    from readsim_hf.store.manifest import TOKENIZER
+    from readsim_hf.store.reading import TeachStore
+    from readsim_hf.teach import show_store
+
+    store = TeachStore(where)
+    manifest = store.manifest
+    if source is not None and source not in manifest.sources:
+        raise unknown("source", source, manifest.sources)
+    chosen = manifest.sources if source is None else (source,)
+    if as_json:
+        table = {
+            "store": str(where),
+            "content": manifest.content,
+            "complete": manifest.complete,
+            "bytes_a_token": manifest.token_bytes,
+            "rejected": manifest.rejected(),
+            "sources": {name: manifest.totals(name) for name in chosen},
+        }
+        typer.echo(json.dumps(table, indent=1))
+        return
+    console = Console()
+    show_store(console, manifest)
+    if rejected := manifest.rejected():
+        console.print(f"rejected: {_counted(rejected)}", markup=False, highlight=False)
+    if not show:
+        return
+    from readsim_hf.models.loading import load_stored_tokenizer
+
+    tokenizer = load_stored_tokenizer(where / TOKENIZER)
+    for name in chosen:
+        for at in range(min(show, len(store.indices[name]))):
+            prompt = store.prompt(name, at)
+            console.print(_text(f"\n{name}, {prompt.template}"), highlight=False)
+            console.print(_text(f"  prompt:  {prompt.text!r}"), highlight=False)
+            for record in prompt.records:
+                first, end = record.span
+                said = tokenizer.decode(record.completion_ids[first:end].tolist())
+                console.print(_text(f"  trained: {said!r}"), highlight=False)
 
 
 def _salvage(path: Path, to: Path) -> None:

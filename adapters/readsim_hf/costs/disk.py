@@ -3,8 +3,10 @@
 from readsim.runs.checkpoints import KEPT
 from readsim_hf.costs.memory import optimiser_bytes, trained
 from readsim_hf.costs.shape import ModelShape
+from readsim_hf.store.quantised import position_bytes
 
 NARROW = 2**16  # token ids below this take two bytes, else four (`readsim_hf.teachers.codec`)
+PROMPT_TEXT = 4.0  # bytes of text a token
 AROUND = 300  # bytes of a reply's header, its span and its key
 
 
@@ -14,6 +16,18 @@ def reply_bytes(vocabulary: int, prompt: float, reply: float, kept: int, *, whol
     ids = 2.0 if vocabulary <= NARROW else 4.0
     entry = 4.0 if whole else 4.0 + ids
     return AROUND + ids * (prompt + reply) + entry * kept * reply
+
+
+def store_bytes(
+    vocabulary: int, prompt: float, reply: float, kept: int, *, whole: bool, small: bool
+) -> float:
+    """One prompt of a teach store (`readsim_hf.store.shards`), before compression: its text, ids of prompt
+    and reply, and `kept` entries of a distribution at each of the reply's tokens; see `reply_bytes`."""
+    text = PROMPT_TEXT * prompt + 4.0 * (prompt + reply)
+    if small and kept:
+        return text + reply * position_bytes(vocabulary, kept)
+    entry = 4.0 if whole else 4.0 + (2.0 if vocabulary <= NARROW else 4.0)
+    return text + entry * kept * reply
 
 
 def checkpoint_bytes(shape: ModelShape, lora: int) -> float:

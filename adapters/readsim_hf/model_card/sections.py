@@ -143,13 +143,22 @@ def _templates(
     rows = [
         [
             markdown_text(name),
-            str(len(library.templates[name])),
+            str(len(library.templates[name])) if parts.store is None else "-",
             f"{counts[name]['drawn']:,}",
             f"{counts[name]['repeated']:,}",
             f"{counts[name]['leaked']:,}",
         ]
-        for name in library.capabilities
+        for name in parts.sources
     ]
+    if parts.store is not None:
+        return (
+            "Prompts and the teacher's replies come from a teach store (SHA-256 of its content "
+            f"`{parts.store.manifest.content}`). Curriculum: `{data.curriculum}`. Prompts that equal a "
+            "probe, dev or test item, or share 13 words in a row with one, were left out.\n\n"
+            + markdown(["source", "templates", "prompts", "repeated", "left out"], rows, 1)
+            + f"\n{TODO} the licence of the teacher's outputs. Some models' terms restrict what may be "
+            "trained on them."
+        )
     own = ", ".join(f"`{published(str(path))}`" for path in data.template_files)
     return (
         f"Prompts were generated from the templates of readsim's library `{library.name}`"

@@ -262,6 +262,15 @@ def load_tokenizer(source: str) -> Tokenizer:
     return tokenizer
 
 
+def load_stored_tokenizer(folder: Path) -> Tokenizer:
+    """A tokenizer that was saved alone: nothing is added to it. ConfigError where it cannot be read."""
+    check_tokenizer_files(folder)
+    made: Tokenizer = _call(
+        AutoTokenizer.from_pretrained, str(folder), folder, {}, "the tokenizer of "
+    )
+    return made
+
+
 def source_dtype(source: str) -> torch.dtype:
     """The floating type that a source's weights are stored in; float32 for a GGUF file, which has none."""
     at = locate(source)

@@ -1,7 +1,7 @@
 """A run on paper: every check that needs no weights, and the sizes that its costs follow from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,9 +12,10 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, unknown
 from readsim.runs.loop import setup_for
 from readsim_hf.benchmark_factory import benchmarks_of, hidden_of, measured_by
-from readsim_hf.config import RunConfig
+from readsim_hf.config import PairConfig, RunConfig
 from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
+from readsim_hf.models.pairs import sources
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.plan.dry_backend import DryBackend
 from readsim_hf.plan.models import PaperModels, paper_models, read
@@ -24,6 +25,8 @@ from readsim_hf.prompt_selection import leaves_room, library_of, suffixes_of
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.source_selection import sources_of
 from readsim_hf.sources.opened import Source
+from readsim_hf.store.manifest import Manifest, load_manifest
+from readsim_hf.store.settings import check_agrees, check_soft
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.token_estimate import (
@@ -34,6 +37,7 @@ from readsim_hf.token_estimate import (
     lengths,
     probe_lengths,
     shares_of,
+    stored_lengths,
 )
 from readsim_hf.training.lora import check_lora
 
@@ -62,6 +66,7 @@ class DryRun:
     columns     of the logits that all share; None where they have tokenizers of their own
     sources, capabilities   what is trained on, and what is measured before the end; `datasets` are the users'
     kept        numbers that are kept of a distribution; 0 without distributions
+    stored      the teach store that is trained from; there are no `teachers` then
     """
 
     config: RunConfig
@@ -81,6 +86,7 @@ class DryRun:
     assumed: tuple[str, ...]
     columns: int | None
     kept: int
+    stored: Manifest | None = None
 
     @property
     def longest(self) -> int:
@@ -89,8 +95,8 @@ class DryRun:
 
     @property
     def teacher(self) -> ModelShape | None:
-        """The main teacher; None where a server answers."""
-        return self.teachers[0].shape
+        """The main teacher; None where a server answers, or a store does."""
+        return self.teachers[0].shape if self.teachers else None
 
     @property
     def loaded(self) -> tuple[ModelShape, ...]:
@@ -111,13 +117,17 @@ def dry_run(config: RunConfig) -> DryRun:
 
     Raises ConfigError and its kin as the run would.
     """
-    models, pair = paper_models(config.pair), config.pair
+    stored = load_manifest(config.data.store) if config.data.store else None
+    models, pair = paper_models(config.pair if stored is None else _alone(config.pair)), config.pair
     Decoding(**asdict(config.decoding))
     readers, own, context = models.readers, read(models.own), models.context
     check_lora(models.student, config.training)
     main = models.teachers[0]
     whole = library_of(config.data, models.library_name, models.tokenizers[main])
     signal, _, kept = supervision(config)
+    if stored is not None:
+        check_agrees(stored, config.table(), signal.name)
+        check_soft(stored, kept)
     datasets = sources_of(
         config,
         whole,
@@ -147,6 +157,8 @@ def dry_run(config: RunConfig) -> DryRun:
     benchmarks, splits = benchmarks_of(config.probes, library)
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
     sources = (*library.capabilities, *(source.name for source in datasets))
+    if stored is not None:
+        sources = stored.sources
     capabilities, hidden = measured_by(benchmarks, library), hidden_of(benchmarks)
     backend = DryBackend(sources, capabilities, config.budget, hidden)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
@@ -160,11 +172,15 @@ def dry_run(config: RunConfig) -> DryRun:
     items = item_counts(splits)
     probe = probe_lengths(library, benchmarks, splits, config, own)
     shares = shares_of(config, sources, capabilities, hidden)
+    if stored is not None:
+        asked = trained = stored_lengths(stored)
     spent = estimate_tokens(config, allocator.needs, asked, trained, shares, items, probe)
     return DryRun(
         config=config,
-        title=models.title,
-        teachers=_planned(models, answering, asked, shares / trained.reply),
+        title=models.title if stored is None else stored_title(pair),
+        teachers=_planned(models, answering, asked, shares / trained.reply)
+        if stored is None
+        else (),
         student=shape_of(models.student, config.training.lora_targets),
         precision=models.precision,
         sources=sources,
@@ -179,7 +195,19 @@ def dry_run(config: RunConfig) -> DryRun:
         assumed=models.unread,
         columns=columns,
         kept=0 if kept is None else (kept.entries or most),
+        stored=stored,
     )
+
+
+def _alone(pair: PairConfig) -> PairConfig:
+    """The student alone: what its teacher said is in a store, which is not loaded again."""
+    _, _, student = sources(pair.name, pair.teacher, pair.student, pair.layers)
+    return replace(pair, name=None, teacher=student, student=student, teachers={})
+
+
+def stored_title(pair: PairConfig) -> str:
+    """Of the pair, as a run names it."""
+    return sources(pair.name, pair.teacher, pair.student, pair.layers)[0]
 
 
 def _answered(answering: Sequence[str], each: Mapping[str, Lengths]) -> Lengths:

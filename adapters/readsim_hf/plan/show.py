@@ -16,7 +16,7 @@ from readsim_hf.plan.dry_run import DryRun, PlannedTeacher
 from readsim_hf.plan.estimate import Work, hours_of, memory_of, work_of
 from readsim_hf.plan.knobs import TERMS, own_knob, settings_table
 from readsim_hf.plan.models import PROMPT_BYTES, REPLY_BYTES
-from readsim_hf.plan.spending import TokenPrices, disk_of, held, token_money
+from readsim_hf.plan.spending import TokenPrices, disk_of, held, store_of, token_money
 
 GB = 1e9
 FEWER = 16  # entries of a distribution: what is proposed where more are kept
@@ -32,7 +32,8 @@ def plan_headline(plan: DryRun) -> list[str]:
     config, recipe = plan.config, plan.config.training
     way = config.method or f"{config.signal} x {config.objective}"
     tuned = f"LoRA {recipe.lora}" if recipe.lora else "all weights"
-    teacher, student = ", ".join(map(_teacher, plan.teachers)), size(plan.student.parameters)
+    teacher = ", ".join(map(_teacher, plan.teachers)) or "the replies of a teach store"
+    student = size(plan.student.parameters)
     first = (
         f"{plan.title}: {teacher}, {student} student ({tuned}, {recipe.precision}); {way}; "
         f"allocator {config.allocator}; about {plan.spent.examples / recipe.batch:.0f} optimiser steps; "
@@ -140,7 +141,20 @@ def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:
         f"checkpoints, {disk_size(disk.checkpoints)}; the trained student, {disk_size(disk.student)}"
     )
     lines = [first]
-    if plan.config.soft.kind == "topk" and plan.kept > FEWER:
+    if plan.stored is not None:
+        sums = plan.stored.totals()
+        lines.append(
+            f"data.store: {disk_size(float(sums['bytes']))} are read, {plan.stored.token_bytes:.0f} bytes "
+            f"for each of {show_tokens(sums['tokens'])} tokens; nothing is asked"
+        )
+    elif plan.config.on_policy == 0:
+        small = plan.kept > 0 and plan.config.soft.kind == "topk"
+        then = f", {disk_size(store_of(plan, small=True))} with --small" if small else ""
+        lines.append(
+            f"`readsim teach` keeps these replies for other runs in at most "
+            f"{disk_size(store_of(plan, small=False))}{then}"
+        )
+    if plan.config.soft.kind == "topk" and plan.kept > FEWER and plan.stored is None:
         fewer = disk_of(replace(plan, kept=FEWER)).replies
         lines.append(f"with soft.k {plan.kept} -> {FEWER} the replies take {disk_size(fewer)}")
     if prices is not None:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from readsim_hf.costs.devices import Device, devices_needed
-from readsim_hf.costs.disk import checkpoint_bytes, reply_bytes, saved_bytes
+from readsim_hf.costs.disk import checkpoint_bytes, reply_bytes, saved_bytes, store_bytes
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.dry_run import DryRun
 from readsim_hf.plan.estimate import Hours
@@ -18,16 +18,25 @@ class Disk(NamedTuple):
 
 
 def disk_of(plan: DryRun) -> Disk:
-    """At most: each prompt is new, and what the student answers itself is not kept."""
+    """At most: each prompt is new, and what the student answers itself is not kept. What a store holds is
+    there already."""
     spent, lora = plan.spent, plan.config.training.lora
     whole = plan.config.soft.kind == "full"
     vocabulary = plan.columns or plan.student.vocabulary
     one = reply_bytes(vocabulary, spent.asked, spent.said, plan.kept, whole=whole)
     return Disk(
-        (1.0 - spent.own) * spent.examples * one,
+        0.0 if plan.stored is not None else (1.0 - spent.own) * spent.examples * one,
         checkpoint_bytes(plan.student, lora),
         saved_bytes(plan.student, lora),
     )
+
+
+def store_of(plan: DryRun, *, small: bool) -> float:
+    """Bytes of a teach store with all replies of the run, at most: before compression."""
+    spent, kind = plan.spent, plan.config.soft.kind
+    vocabulary = plan.columns or plan.student.vocabulary
+    lengths = spent.prompt, spent.reply, plan.kept
+    return spent.examples * store_bytes(vocabulary, *lengths, whole=kind == "full", small=small)
 
 
 class HeldDevices(NamedTuple):

@@ -64,7 +64,7 @@ class DatasetStream:
         rows, epochs   rows of the source, and how many times it was gone through
         """
         epochs = self._epoch + self._at / self._many
-        return {**self._counts, "rows": self._many, "epochs": round(epochs, 4)}
+        return {**self._counts, "rows": self._many, "epochs": epochs}
 
     def take(self, n: int, spent_fraction: float) -> list[Prompt]:
         """The next n prompts; the fraction of the budget changes nothing.

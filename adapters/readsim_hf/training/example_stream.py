@@ -149,7 +149,7 @@ class ExampleStream:
                 sources += [s] * n
             replies = self.teacher.ask(prompts)
             for s, prompt, reply in zip(sources, prompts, replies, strict=True):
-                for record in self._records(prompt, reply):
+                for record in self.records(prompt, reply):
                     self._queues[s].append(record)
                     self._longest = max(self._longest, record.supervised)
                     self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
@@ -163,7 +163,8 @@ class ExampleStream:
                 "data.keep_cut), or use other templates"
             )
 
-    def _records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
+    def records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
+        """What is trained on of a reply; none where there is no usable one."""
         if reply is None:
             return ()
         return (reply,) if self.cut is None else self.cut(prompt, reply)

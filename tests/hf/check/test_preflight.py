@@ -229,7 +229,7 @@ def test_a_run_whose_check_fails_does_not_start(
 
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(readsim_hf.distill, "load_pair", lambda *_, **__: char_pair())
+    monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
     few = ("--budget", "300", "--steps", "2", "--probe-items", "3", "--capabilities", "math,code")
     command = ("distill", *few, "--out", "o")
     code, out, err = call(capsys, *command, "--check", "--check-prompts", "3")

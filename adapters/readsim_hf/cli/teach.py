@@ -1,0 +1,89 @@
+"""`readsim teach`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from readsim.errors import ConfigError, unknown
+from readsim.token_counts import parse_tokens
+from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
+
+
+@with_run_options
+def teach(
+    chosen: Chosen,
+    out: Annotated[Path, typer.Option(help="Folder of the store.")] = Path("results/teach"),
+    prompts: Annotated[
+        int | None,
+        typer.Option(min=1, help="Prompts of each source to ask; default: all rows of data sets."),
+    ] = None,
+    tokens: Annotated[
+        Text, typer.Option(help="Instead: supervised tokens of each source, such as 500k.")
+    ] = None,
+    small: Annotated[
+        bool,
+        typer.Option(
+            "--small",
+            help="Quantise top-k distributions: at most 200 bytes a token at k = 64, not exact float32.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked and written, and stop.")
+    ] = False,
+    export: Annotated[
+        Text,
+        typer.Option(
+            help="Write the finished store in another tool's format, and stop: distillkit=DIR or "
+            "axolotl=DIR."
+        ),
+    ] = None,
+    import_: Annotated[
+        Text,
+        typer.Option(
+            "--import",
+            help="Make the store from another tool's data: distillkit=DIR or axolotl=DIR.",
+        ),
+    ] = None,
+) -> None:
+    """Ask a teacher once: prompts, replies and distributions on disk, for any number of runs."""
+    need_extra()
+    if export is not None and import_ is not None:
+        raise ConfigError("--export with --import: one of them")
+    if export is not None:
+        from readsim_hf.exchange import export_store
+
+        export_store(out, *_tool("export", export))
+        return
+    if import_ is not None:
+        from readsim_hf.exchange import import_store
+
+        where = _tool("import", import_)
+        import_store(chosen.file, chosen.table, out, *where, "small" if small else "exact")
+        return
+    if prompts is not None and tokens is not None:
+        raise ConfigError(f"--prompts {prompts} with --tokens {tokens}: one of them")
+    from readsim_hf.teach import Amount
+    from readsim_hf.teach import teach as run
+
+    wanted = Amount(prompts, None if tokens is None else parse_tokens(tokens))
+    run(
+        chosen.file,
+        chosen.table,
+        out,
+        wanted,
+        "small" if small else "exact",
+        dry_run=dry_run,
+        allow_code=chosen.allow_code,
+    )
+
+
+def _tool(option: str, text: str) -> tuple[str, Path]:
+    """`"axolotl=DIR"` -> axolotl, DIR. ConfigError for something else."""
+    tools = ("distillkit", "axolotl")
+    tool, _, folder = text.partition("=")
+    if tool not in tools:
+        raise unknown(f"tool in --{option}", tool, tools)
+    if not folder:
+        raise ConfigError(f"--{option} {text!r}: {tool}=DIR, with a folder")
+    return tool, Path(folder)
