@@ -35,9 +35,9 @@ from readsim_hf.progress import ProgressDisplay
 from readsim_hf.requirement.card import load_card
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.results import (
-    best_words,
     refusals_of,
     save_results,
+    show_best,
     show_identified,
     show_results,
     source_words,
@@ -187,8 +187,7 @@ def _drive(
             **moved,
         )
     _conclude(console, out, path, backend, agreed)
-    if said := best_words(backend, env.episode.task.weights):
-        console.print(said, markup=False, highlight=False)
+    show_best(console, backend, env.episode.task.weights)
     return True
 
 

@@ -124,21 +124,22 @@ def _best(folder: Path, backend: HFBackend) -> dict[str, Any]:
     return {**found, "last": False, "test": scores, "profile": tested.profile.tolist()}
 
 
-def best_words(backend: HFBackend, weights: Array) -> str | None:
-    """Which student was best on the dev split, on one line; None where that was not asked for.
+def show_best(console: Console, backend: HFBackend, weights: Array) -> None:
+    """Which student was best on the dev split, on one line, where that was asked for.
 
     `weights` (K,) are the task's, of a linear utility.
     """
     best, tested = backend.best, backend.best_tested
     if best is None:
-        return None
-    if backend.is_last(best) or tested is None or backend.tested is None:
-        return "the last student is the best one on the dev split"
-    last = float(weights @ backend.tested[1].profile)
-    return (
-        f"the student after {show_tokens(best.spent)} tokens is the best one on the dev split; its test "
-        f"utility is {100 * float(weights @ tested.profile):.2f} points, the last one's {100 * last:.2f}"
-    )
+        return
+    said = "the last student is the best one on the dev split"
+    if not backend.is_last(best) and tested is not None and backend.tested is not None:
+        last = float(weights @ backend.tested[1].profile)
+        said = (
+            f"the student after {show_tokens(best.spent)} tokens is the best one on the dev split; its test "
+            f"utility is {100 * float(weights @ tested.profile):.2f} points, the last one's {100 * last:.2f}"
+        )
+    console.print(said, markup=False, highlight=False)
 
 
 def teacher_words(teacher: AnyTeacher) -> str:

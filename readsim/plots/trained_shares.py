@@ -1,6 +1,7 @@
 """Figure: what was set and what trained, of one run whose backend counts what it trained of each source."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -13,8 +14,9 @@ from readsim.plots.style import BLUE, GREEN, GREY, ORANGE, VERMILION, Box, footn
 from readsim.runs.rows import StepRow
 from readsim.runs.trained_shares import achieved_shares
 
+Line = tuple[str, Literal["-", "--", "-.", ":"], str, str]
 # What a share is of: how it is drawn, and its name in the key.
-LINES = {
+LINES: dict[str, Line] = {
     "prompts": (ORANGE, ":", "s", "of the prompts"),
     "tokens": (BLUE, "-", "o", "of the supervised tokens"),
     "loss": (GREEN, "--", "^", "of the summed loss"),

@@ -85,7 +85,7 @@ def achieved_shares(trained: Sequence[TrainedShare]) -> dict[str, Array | None]:
     gradient   of the summed gradient norms
     """
     used = [share.tokens > 0 for share in trained]
-    counted = {
+    counted: dict[str, list[float | None]] = {
         "prompts": [float(share.prompts) for share in trained],
         "tokens": [float(share.tokens) for share in trained],
         "loss": [None if s.loss is None else s.loss * s.tokens for s in trained],

@@ -1,6 +1,6 @@
 """What a run trains on, source by source: where its next prompts come from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from readsim_hf.prompts.prompt import Prompt
@@ -23,7 +23,7 @@ class SourceStream(Protocol):
         finite, `epochs`, how often it was gone through."""
         ...
 
-    def take(self, n: int, spent_fraction: float) -> list[Prompt]:
+    def take(self, n: int, spent_fraction: float, /) -> Sequence[Prompt]:
         """The next n prompts, at that fraction of the budget. Raises ConfigError where there are none."""
         ...
 

@@ -126,8 +126,9 @@ class ExampleStream:
         """The token shares (S,) that these shares are expected to come to."""
         if self._unit != "prompts":
             return shares
-        due: Array = shares * self._lengths
-        return due / due.sum()
+        due = shares * self._lengths
+        out: Array = due / due.sum()
+        return out
 
     def _refill(self, weights: Array, trained: Array, total: int, spent: float) -> None:
         """Ask for replies until no source has none waiting.

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from readsim.arrays import Array
 from readsim.runs.trained_shares import TrainedShare
 from readsim_hf.training.student import SourceSignal
 
@@ -32,16 +31,17 @@ class ShareLedger:
 
     def shares(self) -> tuple[TrainedShare, ...]:
         """One record a source."""
-        return tuple(map(self._share, self.sources, self.prompts, self.tokens))
+        counts = self.prompts.astype(int).tolist(), self.tokens.astype(int).tolist()
+        return tuple(map(self._share, self.sources, *counts))
 
-    def _share(self, name: str, prompts: Array, tokens: Array) -> TrainedShare:
+    def _share(self, name: str, prompts: int, tokens: int) -> TrainedShare:
         seen = self._seen[name]
         kls = [signal.kl for signal in seen if signal.kl is not None]
         return TrainedShare(
             name,
-            int(prompts),
-            int(tokens),
-            self._losses[name] / float(tokens) if tokens else None,
+            prompts,
+            tokens,
+            self._losses[name] / tokens if tokens else None,
             float(np.mean([signal.gradient for signal in seen])) if seen else None,
             float(np.mean(kls)) if kls else None,
         )
