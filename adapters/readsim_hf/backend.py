@@ -118,7 +118,7 @@ class HFBackend:
 
     @property
     def trained(self) -> dict[str, dict[str, Any]]:
-        """What the run was trained on so far, by source; see `Trained.table`."""
+        """What the run was trained on so far, by source; see `TrainedSource.table`."""
         return {s: one.table() for s, one in zip(self.sources, self._feed.trained, strict=True)}
 
     @property

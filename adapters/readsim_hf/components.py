@@ -33,7 +33,13 @@ from readsim_hf.prompt_selection import (
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.source_selection import Size, check_conversations, passed_by, size_of, sources_of
+from readsim_hf.source_selection import (
+    Size,
+    check_conversations,
+    passed_by,
+    source_size,
+    sources_of,
+)
 from readsim_hf.sources.opened import Source
 from readsim_hf.sources.stream import Passed
 from readsim_hf.store.manifest import TOKENIZER, load_manifest
@@ -206,7 +212,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         s.name: passed_by(config, s, pair.context, readers, ends, library.style) for s in datasets
     }
     new = config.decoding.max_new_tokens
-    sizes = {s.name: size_of(s, passed[s.name], pair.tokenizer, ends, new) for s in datasets}
+    sizes = {s.name: source_size(s, passed[s.name], pair.tokenizer, ends, new) for s in datasets}
     store = TeachStore(config.data.store) if config.data.store else None
     teacher: AnyTeacher
     if store is None:

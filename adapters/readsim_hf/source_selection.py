@@ -122,7 +122,7 @@ def passed_by(
     return why
 
 
-def size_of(
+def source_size(
     source: Source,
     passed: Callable[[Prompt], Passed | None],
     tokenizer: Tokenizer,

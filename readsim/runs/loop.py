@@ -23,10 +23,8 @@ from readsim.backend import (
     DurableBackend,
     OffersAlignment,
     OffersBest,
-    OffersSamples,
     OffersSourceSizes,
     OffersTeacher,
-    OffersTrainedShares,
     OffersWorld,
     TokenUsage,
 )
@@ -37,8 +35,8 @@ from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.blame import blaming, check_state, is_usual, read_only, warn_of_shares
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
+from readsim.runs.shown import dev_utility, sampled, trained
 from readsim.streams import checked_seed
-from readsim.worlds.utility import utility
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
@@ -195,30 +193,10 @@ def rollout(
 
 def _start(run: Run) -> Row:
     """Made before the allocator begins, which may train and measure (an offline pool)."""
-    row = {"kind": "start", "seed": run.setup.seed, "profile": run.env.profile, **_sampled(run.env)}
+    row = {"kind": "start", "seed": run.setup.seed, "profile": run.env.profile, **sampled(run.env)}
     if not np.array_equal(run.setup.requirement, run.env.episode.task.requirement):
         row["requirement"] = run.setup.requirement
     return row
-
-
-def _sampled(env: DistillEnv) -> Row:
-    """What the backend shows of its last probe, as plain data; nothing where it shows none."""
-    found = env.backend.probe_samples() if isinstance(env.backend, OffersSamples) else ()
-    return {"samples": [sample._asdict() for sample in found]} if found else {}
-
-
-def _trained(env: DistillEnv) -> Row:
-    """What the backend trained of each source, as plain data; nothing where it does not count that."""
-    if not isinstance(env.backend, OffersTrainedShares):
-        return {}
-    return {"trained": [share._asdict() for share in env.backend.trained_shares()]}
-
-
-def _dev_utility(env: DistillEnv, dev: Array) -> float:
-    """The task's utility of a dev profile (V,): of what is visible, with the task's own weights."""
-    task, hidden = env.episode.task, env.backend.hidden
-    shown = [name not in hidden for name in env.backend.capabilities]
-    return float(utility(task.kind, task.weights[shown], dev))
 
 
 def _told(run: Run) -> Setup:
@@ -288,7 +266,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             watch.now = [run]
             asked = np.asarray(allocation, dtype=np.float64)
             run.observation, reward, run.over, _, info = run.env.step(asked)
-            trained = _trained(run.env)
+            counted = trained(run.env)
             given = info["allocation"]
             if not (watch.odd or is_usual(asked)):
                 watch.odd = True
@@ -298,7 +276,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             every = max(1, run.env.episode.steps // DEV_CHECKPOINTS)
             dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
             if dev is not None and isinstance(run.env.backend, OffersBest):
-                run.env.backend.consider(_dev_utility(run.env, dev))
+                run.env.backend.consider(dev_utility(run.env, dev))
             after, change = run.observation["profile"], info["change"]
             run.last = Transition(
                 context,
@@ -312,8 +290,8 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             transitions.append(run.last)
             where = {"seed": run.setup.seed, "step": run.step}
             shown = {"tokens": info["tokens"], "spent": info["spent"]}
-            measured = {"profile": after, "reward": reward, "dev_profile": dev, **_sampled(run.env)}
-            measured |= trained
+            measured = {"profile": after, "reward": reward, "dev_profile": dev, **sampled(run.env)}
+            measured |= counted
             row = {"kind": "step", **where, **shown, "allocation": given, "change": change}
             rows.append({**row, **measured})
             if run.over:

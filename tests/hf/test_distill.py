@@ -312,7 +312,7 @@ def test_the_best_student_is_saved_beside_the_last(
     from safetensors.numpy import load_file
 
     scores = iter((0.2, 0.9, 0.4))
-    monkeypatch.setattr("readsim.runs.loop._dev_utility", lambda *_: next(scores))
+    monkeypatch.setattr("readsim.runs.loop.dev_utility", lambda *_: next(scores))
     code, shown, _ = call(capsys, *command("run", "--keep-best"))
     assert code == 0
     assert "the student after 400 tokens is the best one on the dev split" in shown

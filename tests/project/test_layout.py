@@ -30,7 +30,7 @@ LAYERS = (
     ("toy",),
     ("allocators",),
     ("runs.identity",),
-    ("runs.blame",),
+    ("runs.blame", "runs.shown"),
     ("runs.loop",),
     ("runs",),
     ("plots", "summary"),

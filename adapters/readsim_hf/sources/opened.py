@@ -13,7 +13,7 @@ from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.sources.config import SourceConfig
 from readsim_hf.sources.formats import prompt_of
-from readsim_hf.sources.stored import Rows, stored_rows
+from readsim_hf.sources.stored import StoredRows, stored_rows
 from readsim_hf.sources.stream import DatasetStream, Passed
 
 
@@ -23,7 +23,7 @@ class Source:
 
     name: str
     config: SourceConfig
-    rows: Rows
+    rows: StoredRows
     value: str | None = None
     members: NDArray[np.int64] | None = None
 

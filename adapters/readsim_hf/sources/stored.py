@@ -29,7 +29,7 @@ _DATA, _STARTS, _CODES, _FACTS = "rows.jsonl", "starts.npy", "codes.npy", "facts
 
 
 @dataclass(frozen=True)
-class Facts:
+class SourceFacts:
     """What is known of all rows of a data set.
 
     rows       how many; `distinct` of them, None where there are too many to tell
@@ -54,10 +54,10 @@ class Facts:
     values: tuple[tuple[str, int], ...]
 
 
-class Rows:
+class StoredRows:
     """The rows of a data set, none of them in memory; `where` names the data set."""
 
-    def __init__(self, folder: Path, facts: Facts, where: str) -> None:
+    def __init__(self, folder: Path, facts: SourceFacts, where: str) -> None:
         self.facts, self.where = facts, where
         self._codes = folder / _CODES
         self._starts = np.load(folder / _STARTS, mmap_mode="r", allow_pickle=False)
@@ -81,7 +81,7 @@ class Rows:
         return np.flatnonzero(codes == code).astype(np.int64)
 
 
-def stored_rows(source: SourceConfig) -> Rows:
+def stored_rows(source: SourceConfig) -> StoredRows:
     """The rows of a source, converted now if nobody did before; kept in `$READSIM_CACHE/sources` by content.
 
     Raises ConfigError naming file, line or row, and column of the first row that is not right.
@@ -99,10 +99,10 @@ def stored_rows(source: SourceConfig) -> Rows:
             if facts is None:
                 facts = _convert(source, container, plan, work)
                 _put(work, folder)
-    return Rows(folder, facts, source.path)
+    return StoredRows(folder, facts, source.path)
 
 
-def _known(folder: Path) -> Facts | None:
+def _known(folder: Path) -> SourceFacts | None:
     if not all((folder / name).is_file() for name in (_DATA, _STARTS, _CODES)):
         return None
     try:
@@ -110,7 +110,7 @@ def _known(folder: Path) -> Facts | None:
     except (OSError, ValueError):
         return None
     values = tuple((str(name), int(rows)) for name, rows in table.pop("values"))
-    return Facts(**table, values=values)
+    return SourceFacts(**table, values=values)
 
 
 def _put(work: Path, folder: Path) -> None:
@@ -125,7 +125,7 @@ def _put(work: Path, folder: Path) -> None:
         raise ConfigError(f"cannot write {folder}: {error}; set READSIM_CACHE") from error
 
 
-def _convert(source: SourceConfig, container: Container, plan: Plan, work: Path) -> Facts:
+def _convert(source: SourceConfig, container: Container, plan: Plan, work: Path) -> SourceFacts:
     """Check all rows and write them into `work`."""
     columns = list(dict.fromkeys((*plan.columns.values(), *([source.by] if source.by else []))))
     codes: dict[str, int] = {}
@@ -168,7 +168,7 @@ def _convert(source: SourceConfig, container: Container, plan: Plan, work: Path)
                 advance(BATCH)
     if not rows:
         raise ConfigError(f"{source.path}: no rows")
-    facts = Facts(
+    facts = SourceFacts(
         rows=rows,
         distinct=len(seen) if rows <= COUNTED else None,
         digest=digest.hexdigest(),

@@ -27,7 +27,7 @@ from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.teachers.signals import TeacherSignal
 
 
-class Asked(NamedTuple):
+class Question(NamedTuple):
     """A prompt in tokens, and whether its reply is trained on whole, whatever the signal."""
 
     ids: NDArray[np.int32]
@@ -113,7 +113,7 @@ class Teacher(ReadsReplies):
         self.counts.prompts += len(prompts)
 
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
-            some = [Asked(ids[row], bool(prompts[row].messages)) for row in rows]
+            some = [Question(ids[row], bool(prompts[row].messages)) for row in rows]
             made = self._replies(some, attempt)
             read = [
                 self._judged(prompts[row], reply) for row, reply in zip(rows, made, strict=True)
@@ -176,7 +176,7 @@ class Teacher(ReadsReplies):
         )
         return None if judged.reason else self.reading.trained(record), heard
 
-    def _replies(self, asked: Sequence[Asked], attempt: int) -> list[TeacherRecord]:
+    def _replies(self, asked: Sequence[Question], attempt: int) -> list[TeacherRecord]:
         """The reply of this attempt to each prompt; equal prompts are asked and counted once."""
         keys = [self._key(one, attempt) for one in asked]
         found = self.cache.get_many(keys) if self.cache is not None else {}
@@ -195,7 +195,7 @@ class Teacher(ReadsReplies):
             self.counts.asked_generated_tokens += len(known[key].completion_ids)
         return [known[key] for key in keys]
 
-    def _spanned(self, record: TeacherRecord, asked: Asked) -> TeacherRecord | None:
+    def _spanned(self, record: TeacherRecord, asked: Question) -> TeacherRecord | None:
         """A kept record with the span of today: an older readsim took thoughts for the answer. None where
         the distributions that this needs were not kept."""
         span = first, end = self.span(record.completion_ids, whole=asked.whole)
@@ -208,7 +208,7 @@ class Teacher(ReadsReplies):
         cut = Soft(soft.kind, soft.ids[first - begin :], soft.logp[first - begin :])
         return replace(record, span=span, soft=cut)
 
-    def _generate(self, asked: Sequence[Asked], attempt: int) -> list[TeacherRecord]:
+    def _generate(self, asked: Sequence[Question], attempt: int) -> list[TeacherRecord]:
         """New records, with distributions, before the format check: it may be another next time."""
         prompts = [one.ids for one in asked]
         spoken = None if self.soft is None else ReplyDistributions(self.soft)
@@ -243,7 +243,7 @@ class Teacher(ReadsReplies):
         self.counts.scored_tokens += sum(len(soft.logp) for soft in kept)
         return kept
 
-    def _key(self, asked: Asked, attempt: int) -> bytes:
+    def _key(self, asked: Question, attempt: int) -> bytes:
         whole = {"whole": True} if asked.whole else {}
         return content_key({**self._settings(attempt), **whole}, asked.ids)
 

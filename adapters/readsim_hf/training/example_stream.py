@@ -15,7 +15,7 @@ from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.codec import record_from_tree, record_to_tree
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example
-from readsim_hf.training.trained import Trained
+from readsim_hf.training.trained import TrainedSource
 
 PATIENCE = 8  # requests in a row without one usable reply
 FIRST_LENGTH = 16.0  # supervised tokens expected of a reply before any was seen
@@ -77,7 +77,7 @@ class ExampleStream:
         self._queues: list[deque[TeacherRecord]] = [deque() for _ in streams]
         self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a record's tokens
         self._longest = 1  # of all records so far
-        self.trained = [Trained() for _ in streams]
+        self.trained = [TrainedSource() for _ in streams]
 
     @property
     def tokens(self) -> dict[str, int]:
@@ -187,5 +187,7 @@ class ExampleStream:
         self._queues = [deque(map(record_from_tree, queue)) for queue in state["queues"]]
         self._lengths = np.array(state["lengths"])
         self._longest = int(state["longest"])
-        self.trained = [Trained.of_state(one) for one in state.get("trained", ())]
-        self.trained = self.trained or [Trained() for _ in self.streams]  # of an older readsim
+        self.trained = [TrainedSource.of_state(one) for one in state.get("trained", ())]
+        self.trained = self.trained or [
+            TrainedSource() for _ in self.streams
+        ]  # of an older readsim

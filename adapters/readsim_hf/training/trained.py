@@ -11,7 +11,7 @@ from readsim_hf.teachers.record import TeacherRecord
 
 
 @dataclass
-class Trained:
+class TrainedSource:
     """Of one source, in the order of training.
 
     records, tokens   examples, and their supervised tokens that counted

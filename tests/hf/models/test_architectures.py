@@ -108,6 +108,7 @@ def whole_run(kind: str, tmp_path: Path) -> None:
     from readsim_hf.objectives.baselines import ForwardKL
     from readsim_hf.probes.lm import ProbeLM
     from readsim_hf.results import to_save
+    from readsim_hf.teachers.teacher import Question
     from readsim_hf.training.agreement import agreement
     from readsim_hf.training.batch import Example, collate
     from readsim_hf.training.logits import loss_sum
@@ -118,7 +119,7 @@ def whole_run(kind: str, tmp_path: Path) -> None:
     backend = small(pair=pair, soft={"kind": "full"})
     teacher, parts = backend.components.teacher, backend.components
     prompts = parts.suite.splits.prompts("dev")
-    made = [teacher._replies([teacher.encode(p)], 0)[0] for p in prompts]
+    made = [teacher._replies([Question(teacher.encode(p), False)], 0)[0] for p in prompts]
     for one in made:
         one_alone = collate([Example(one, one.supervised)])
         with torch.no_grad():

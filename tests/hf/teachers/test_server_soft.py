@@ -35,7 +35,7 @@ def speaking(teacher: Any, k: int, lengths: Counter[int]) -> Any:
 
     The token drawn is added where it is not among the k.
     """
-    from readsim_hf.teachers.teacher import Asked
+    from readsim_hf.teachers.teacher import Question
 
     asked: Counter[bytes] = Counter()
 
@@ -43,7 +43,7 @@ def speaking(teacher: Any, k: int, lengths: Counter[int]) -> Any:
         assert body["return_tokens_as_token_ids"] is True
         assert body["logprobs"] == k
         ids = np.array(body["prompt"], dtype=np.int32)
-        (record,) = teacher._generate([Asked(ids, whole=False)], asked[ids.tobytes()])
+        (record,) = teacher._generate([Question(ids, whole=False)], asked[ids.tobytes()])
         asked[ids.tobytes()] += 1
         reply = record.completion_ids.tolist()
         tops = [

@@ -1,0 +1,30 @@
+"""What a backend shows of a decision beside its profile, as plain data of a log's rows."""
+
+from typing import Any
+
+from readsim.arrays import Array
+from readsim.backend import OffersSamples, OffersTrainedShares
+from readsim.envs.env import DistillEnv
+from readsim.worlds.utility import utility
+
+Row = dict[str, Any]
+
+
+def sampled(env: DistillEnv) -> Row:
+    """What the backend shows of its last probe, as plain data; nothing where it shows none."""
+    found = env.backend.probe_samples() if isinstance(env.backend, OffersSamples) else ()
+    return {"samples": [sample._asdict() for sample in found]} if found else {}
+
+
+def trained(env: DistillEnv) -> Row:
+    """What the backend trained of each source, as plain data; nothing where it does not count that."""
+    if not isinstance(env.backend, OffersTrainedShares):
+        return {}
+    return {"trained": [share._asdict() for share in env.backend.trained_shares()]}
+
+
+def dev_utility(env: DistillEnv, dev: Array) -> float:
+    """The task's utility of a dev profile (V,): of what is visible, with the task's own weights."""
+    task, hidden = env.episode.task, env.backend.hidden
+    shown = [name not in hidden for name in env.backend.capabilities]
+    return float(utility(task.kind, task.weights[shown], dev))
