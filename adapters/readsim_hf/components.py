@@ -10,7 +10,12 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from readsim.runs.identity import digest_of
-from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
+from readsim_hf.benchmark_factory import (
+    benchmarks_of,
+    capabilities_of,
+    hidden_of,
+    scoring_of,
+)
 from readsim_hf.config import DataConfig, RunConfig
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
@@ -52,7 +57,8 @@ VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 class Components:
     """See `build_components`.
 
-    `left_out` names templates whose prompts are too long; `manifest` is plain data, `identity` its
+    `left_out` names templates whose prompts are too long; `evaluations` says what each of the user's is, by
+    benchmark; `manifest` is plain data, `identity` its
     SHA-256 without the versions; `make_student` is another where several processes train it.
     """
 
@@ -69,6 +75,7 @@ class Components:
     auxiliary_weight: float
     pool_runs: int
     left_out: tuple[str, ...]
+    evaluations: Mapping[str, str]
     manifest: Mapping[str, Any]
     identity: str
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
@@ -116,6 +123,8 @@ class Components:
         that settings which are refused leave no file."""
         if self.data.cache and self.teacher.cache is None:
             self.teacher.cache = SignalCache(self.data.cache)
+            for judge in self.suite.judges:
+                judge.cache = self.teacher.cache
 
     def measure(self, model: nn.Module, split: Split) -> ItemScores:
         """Scores of a model on one split."""
@@ -146,17 +155,19 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     judged = config.data.keep, config.data.keep_cut
     teacher = teacher_of(pair, library, signal, decoding, kept, config.on_policy, *judged)
     vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
-    benchmarks, splits = benchmarks_of(config.probes, library)
+    benchmarks, splits, words = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
         benchmarks,
         splits,
-        (*library.capabilities, *hidden_of(benchmarks)),
+        capabilities_of(benchmarks, library),
         hidden=hidden_of(benchmarks),
         batch_size=config.probes.batch_size,
         truncate=config.probes.truncate,
         samples=config.probes.samples,
     )
-    manifest = manifest_of(config, pair, library, teacher, splits)
+    for judge in suite.judges:
+        _ = judge.server  # it is there, and says what it serves
+    manifest = manifest_of(config, pair, library, teacher, splits, scoring_of(benchmarks))
     made = Components(
         pair=pair,
         library=library,
@@ -178,6 +189,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         auxiliary_weight=config.auxiliary_weight,
         pool_runs=config.pool_runs,
         left_out=tuple(left_out),
+        evaluations=words,
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
     )

@@ -22,12 +22,13 @@ from readsim_hf.config_merge import (
     without_none,
     without_replaced,
 )
-from readsim_hf.consent import check_code, with_key
+from readsim_hf.consent import check_code, judge_with_key, with_key
 from readsim_hf.generation.curriculum import Curriculum
 from readsim_hf.generation.difficulty import Method
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.models.quantised import QUANTISED
+from readsim_hf.probes.own.config import JudgeConfig, TaskConfig
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
@@ -162,7 +163,7 @@ class BenchmarkConfig:
 class ProbeConfig:
     """Items of each split a capability; `seed` draws them, the same for all runs that are compared.
 
-    A capability with `benchmarks` is measured by these, the others by generated items, which ask for
+    A capability with `tasks` (evaluations of yours) or `benchmarks` is measured by these, the others by generated items, which ask for
     the final answer only or, with `form = "rationale"` ("equations", "plan"), for what leads there
     first: the same for all runs that are compared, whatever signal they train on. `truncate` cuts
     items that are too long for the model on the left; without it they are an error. `samples` replies
@@ -181,6 +182,8 @@ class ProbeConfig:
     batch_size: int = 128
     truncate: bool = False
     benchmarks: tuple[BenchmarkConfig, ...] = ()
+    tasks: tuple[TaskConfig, ...] = ()
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
     allow_code: AllowCode = False
     samples: int = 2
 
@@ -355,7 +358,12 @@ def resolve_config(
     below = {"data": {"cache": str(cache)}} if cache is not None else {}
     config = RunConfig.of(below, named, table, options, allow_code=allow_code)
     teachers = config.pair.teacher, *config.pair.teachers.values()
-    return replace(config, server=with_key(str(file), config.server, teachers, table, options))
+    judge = judge_with_key(str(file), config.probes.judge, table, options)
+    return replace(
+        config,
+        server=with_key(str(file), config.server, teachers, table, options),
+        probes=replace(config.probes, judge=judge),
+    )
 
 
 def run_name(config: RunConfig) -> str:

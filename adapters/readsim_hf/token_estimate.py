@@ -179,10 +179,16 @@ def probe_lengths(
     return float(np.mean(questions)), float(np.mean(answers))
 
 
-def shares_of(config: RunConfig, sources: tuple[str, ...], hidden: tuple[str, ...] = ()) -> Array:
-    """The task's requirement as shares of the sources (S,), which are the visible capabilities."""
-    task = resolve_task(config.task, (*sources, *hidden), hidden)
-    return source_prior(task.requirement, sources, sources)
+def shares_of(
+    config: RunConfig,
+    sources: tuple[str, ...],
+    capabilities: tuple[str, ...],
+    hidden: tuple[str, ...] = (),
+) -> Array:
+    """The task's requirement as shares of the sources (S,); a source need not bear a capability's name."""
+    task = resolve_task(config.task, capabilities, hidden)
+    visible = tuple(name for name in capabilities if name not in hidden)
+    return source_prior(task.requirement, visible, sources)
 
 
 def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator) -> TokenEstimate:
@@ -196,7 +202,7 @@ def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator
     probe = probe_lengths(
         parts.library, suite.benchmarks, suite.splits, config, reader(pair.tokenizer)
     )
-    shares = shares_of(config, parts.library.capabilities, parts.suite.hidden)
+    shares = shares_of(config, parts.library.capabilities, suite.capabilities, suite.hidden)
     return estimate_tokens(
         config, allocator.needs, teacher, student, shares, item_counts(suite.splits), probe
     )
@@ -242,6 +248,8 @@ def show_token_estimate(
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
     )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
+    for name, words in parts.evaluations.items():
+        console.print(f"evaluates {name}: {words}", markup=False, highlight=False)
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
         console.print(
             "warning: cache is '': replies of the server are not kept, and --resume pays for them again",

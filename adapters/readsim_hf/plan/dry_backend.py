@@ -8,11 +8,16 @@ from readsim.errors import CapabilityMissingError
 
 
 class DryBackend:
-    """Sources and capabilities of one name, hidden ones in addition; what trains or measures is refused."""
+    """Sources and capabilities, hidden ones among these; what trains or measures is refused."""
 
-    def __init__(self, sources: tuple[str, ...], budget: int, hidden: tuple[str, ...] = ()) -> None:
-        self.sources, self.hidden = sources, hidden
-        self.capabilities = (*sources, *hidden)
+    def __init__(
+        self,
+        sources: tuple[str, ...],
+        capabilities: tuple[str, ...],
+        budget: int,
+        hidden: tuple[str, ...] = (),
+    ) -> None:
+        self.sources, self.capabilities, self.hidden = sources, capabilities, hidden
         self.budget = budget
 
     def reset(self, seed: int | None) -> Measurement:

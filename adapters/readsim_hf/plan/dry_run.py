@@ -11,7 +11,7 @@ from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, unknown
 from readsim.runs.loop import setup_for
-from readsim_hf.benchmark_factory import benchmarks_of, hidden_of
+from readsim_hf.benchmark_factory import benchmarks_of, capabilities_of, hidden_of
 from readsim_hf.config import RunConfig
 from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
@@ -69,6 +69,8 @@ class DryRun:
     precision: str
     library: Library
     left_out: tuple[str, ...]
+    visible: tuple[str, ...]
+    evaluations: Mapping[str, str]
     context: int
     asked: int
     items: Mapping[str, int]
@@ -133,9 +135,11 @@ def dry_run(config: RunConfig) -> DryRun:
         raise ConfigError(f"k is {kept.k}: it must be at most the vocabulary, {most}")
     for templates in library.templates.values():
         TemplateShares([t.id for t in templates], config.data.cap)
-    benchmarks, splits = benchmarks_of(config.probes, library)
+    benchmarks, splits, words = benchmarks_of(config.probes, library)
+    capabilities, hidden = capabilities_of(benchmarks, library), hidden_of(benchmarks)
+    visible = tuple(name for name in capabilities if name not in hidden)
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
-    backend = DryBackend(library.capabilities, config.budget, hidden_of(benchmarks))
+    backend = DryBackend(library.capabilities, capabilities, config.budget, hidden)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
     said = config.decoding.max_new_tokens
@@ -146,7 +150,7 @@ def dry_run(config: RunConfig) -> DryRun:
     trained = lengths(library, signal.form, own, said)
     items = item_counts(splits)
     probe = probe_lengths(library, benchmarks, splits, config, own)
-    shares = shares_of(config, library.capabilities, hidden_of(benchmarks))
+    shares = shares_of(config, library.capabilities, capabilities, hidden)
     spent = estimate_tokens(config, allocator.needs, asked, trained, shares, items, probe)
     return DryRun(
         config=config,
@@ -156,10 +160,12 @@ def dry_run(config: RunConfig) -> DryRun:
         precision=models.precision,
         library=library,
         left_out=tuple(left_out),
+        visible=visible,
+        evaluations=words,
         context=context,
         asked=trained.longest,
         items=items,
-        each={s: _each(benchmarks, splits, s, library.capabilities) for s in SPLITS},
+        each={s: _each(benchmarks, splits, s, visible) for s in SPLITS},
         spent=spent,
         assumed=models.unread,
         columns=columns,
