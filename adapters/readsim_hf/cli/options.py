@@ -91,8 +91,8 @@ def choose(
         typer.Option(
             "--eval",
             metavar="NAME=SOURCE",
-            help="What measures a capability: a file of items (:METRIC behind it), a task's YAML file or name "
-            "in lm-eval; repeatable.",
+            help="What measures a capability: a file of items (:METRIC behind it), a task's YAML file "
+            "or name in lm-eval; repeatable.",
         ),
     ] = None,
     judge: Annotated[

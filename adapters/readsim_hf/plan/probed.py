@@ -1,4 +1,4 @@
-"""What a run will be measured with, before it starts: items as they are sent, ids, gold answers, split sizes."""
+"""What a run will be measured with: items as they are sent, ids, gold answers, sizes of splits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,8 +63,8 @@ def probed_alone(config: ProbeConfig) -> Measures:
 def shown_benchmarks(
     measures: Measures, tokenizer: Tokenizer | None, many: int
 ) -> Iterator[ShownBenchmark]:
-    """Each benchmark with the first `many` items of its probe and dev splits, in the tokenizer's chat template
-    where it has one. Test items stay shut: they are counted."""
+    """Each benchmark with the first `many` items of its probe and dev splits, in the tokenizer's chat
+    template where it has one. Test items stay shut: they are counted."""
     splits = measures.splits
     sizes = {split: splits.sizes(split) for split in SPLITS}
     for b in measures.benchmarks:
@@ -93,8 +93,8 @@ def _items(
         assert tokenizer is not None
         return chat_text(tokenizer, described(messages), reply=add_generation_prompt)
 
-    task = benchmark.task(items)
     with quiet():
+        task = benchmark.task(items)
         task.build_all_requests(
             apply_chat_template=chat, chat_template=wrapped if chat else None, tokenizer_name=""
         )

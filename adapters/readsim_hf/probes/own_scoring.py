@@ -13,8 +13,8 @@ from readsim_hf.probes.calls import same_calls
 from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.code_items import load_humaneval, load_mbpp
 from readsim_hf.probes.items import Item, row_item
-from readsim_hf.prompts.patterns import dot_all
 from readsim_hf.probes.refusals import load_xstest
+from readsim_hf.prompts.patterns import dot_all
 
 Rule = Callable[[Any, str], bool]
 Loaded = tuple[TextBenchmark, tuple[Item, ...]]

@@ -30,7 +30,7 @@ class ContinuationBenchmark:
     ask: Callable[[Mapping[str, Any]], str]
     choices: bool
     delimiter: str
-    scale: ScoreScale = ScoreScale()
+    scale: ScoreScale = field(default_factory=ScoreScale)
     facts: Mapping[str, Any] = field(default_factory=dict)
     judge: None = None
 
