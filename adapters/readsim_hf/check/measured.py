@@ -11,7 +11,7 @@ SHOWN = 60  # characters of an answer
 
 def gold_failures(benchmarks: Sequence[Benchmark], splits: Splits) -> list[str]:
     """A line for each benchmark of which some probe or dev item's reference answer, sent back as a reply, is
-    not worth 1. Where no answer can be sent back (a pattern, a judge, a function), there is nothing to hold."""
+    not worth 1. A pattern, a judge or a function has no answer that can be sent back."""
     out = []
     for b in benchmarks:
         if not (isinstance(b, TextBenchmark) and b.holds):
