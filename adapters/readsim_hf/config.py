@@ -168,8 +168,9 @@ class ProbeConfig:
     `form = "rationale"` ("equations", "plan"), for what leads there first: the same for all runs that are
     compared, whatever signal they train on. `truncate` cuts items that are too long for the model on the
     left; without it they are an error. `samples` replies of each capability are kept at each decision, in
-    the run log and for TensorBoard and its like; 0 keeps none. `allow_code` lets benchmarks run model-written code (see `readsim_hf.probes.sandbox`): no table
-    of settings can say so, only --allow-code and an argument of that name in Python.
+    the run log and for TensorBoard and its like; 0 keeps none. `allow_code`
+    lets benchmarks run model-written code (see `readsim_hf.probes.sandbox`): no table of settings can say
+    so, only --allow-code and an argument of that name in Python.
     """
 
     __pydantic_config__ = _STRICT

@@ -84,8 +84,8 @@ def cut_items(items: Sequence[Item], sizes: Sizes) -> ItemSplits:
         while len(test) < 2 < len(other):
             test.append(other.pop())
     pool = (*probe[sizes.probe :], *dev[sizes.dev :], *test[sizes.test :])
-    kept = (tuple(s[:n]) for s, n in zip((probe, dev, test), sizes, strict=True))
-    return ItemSplits(*kept, "hash split of the user's items", pool)
+    first_ones = tuple(probe[: sizes.probe]), tuple(dev[: sizes.dev]), tuple(test[: sizes.test])
+    return ItemSplits(*first_ones, "hash split of the user's items", pool)
 
 
 def ranked(items: Iterable[Item]) -> list[Item]:
