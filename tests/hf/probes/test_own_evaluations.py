@@ -1,4 +1,4 @@
-"""Evaluations of the user's: each metric against values worked by hand, splits, refusals, a judge, consent."""
+"""Evaluations of the user's: metrics against values worked by hand, splits, refusals, a judge, consent."""
 
 import json
 import math
@@ -140,7 +140,7 @@ def test_examples_are_in_no_split_and_braces_are_text(tmp_path: Path) -> None:
     prompt = 'Q: {question} {"a": {}} ='
     ((made, split, _),) = load(write(tmp_path / "i.jsonl", rows), shots=2, prompt=prompt)
     item = split.probe[0]
-    *shots, asked, _ = made.ask(item.data).replace("=", "=\n\n").split("\n\n")
+    *shots, _asked, _ = made.ask(item.data).replace("=", "=\n\n").split("\n\n")
     assert made.ask(item.data).endswith(f'Q: {item.data["question"]} {{"a": {{}}}} =')
     assert sum(len(part) for part in split[:3]) == len(rows) - 2
     assert all(i.data["question"] not in " ".join(shots) for part in split[:3] for i in part)
