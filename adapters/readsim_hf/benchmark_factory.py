@@ -1,30 +1,58 @@
 """The benchmarks that a run measures each capability with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from typing import Any, NamedTuple
 
 from readsim.errors import ConfigError
 from readsim_hf.config import BenchmarkConfig, ProbeConfig
 from readsim_hf.probes.benchmark import Benchmark, prompt_benchmark
 from readsim_hf.probes.catalogue import HIDDEN
+from readsim_hf.probes.own.load import load_task
 from readsim_hf.probes.registry import from_local
 from readsim_hf.probes.splits import ItemSplits, Sizes, Splits, draw_items, only_test, split_items
 from readsim_hf.prompts.checkers import check
 from readsim_hf.prompts.library import Library
 
 
-def benchmarks_of(config: ProbeConfig, library: Library) -> tuple[list[Benchmark], Splits]:
-    """The benchmarks of every capability: local files where given, generated items elsewhere.
+class Measures(NamedTuple):
+    """What a run measures with.
 
-    A file may also measure a capability of `HIDDEN`, for which no prompts are made: all its items are
-    test items.
+    words   of each evaluation of the user's, what it is
+    """
+
+    benchmarks: list[Benchmark]
+    splits: Splits
+    words: dict[str, str]
+
+
+def benchmarks_of(config: ProbeConfig, library: Library) -> Measures:
+    """The benchmarks of every capability: the user's evaluations and local files where given, generated items
+    elsewhere.
+
+    An evaluation may measure any capability: those that the library lacks come behind its own. What measures
+    a capability of `HIDDEN`, for which no prompts are made, has test items only.
     """
     benchmarks: list[Benchmark] = []
     items: dict[str, ItemSplits] = {}
+    words: dict[str, str] = {}
     sizes = Sizes(config.probe, config.dev, config.test)
+    for task in config.tasks:
+        hidden = task.capability in HIDDEN
+        for made, split, said in load_task(
+            task, config.judge, sizes, config.max_new_tokens, hidden=hidden
+        ):
+            if made.name in items:
+                raise ConfigError(
+                    f"probes.tasks: two evaluations have the name {made.name!r}: rename one of the files"
+                )
+            benchmarks.append(made)
+            items[made.name], words[made.name] = split, said
+    own = {b.capability for b in benchmarks}
     for chosen in _both_halves(config):
         benchmark, rows = from_local(**asdict(chosen), allow_code=config.allow_code)
-        if library.templates and benchmark.capability not in (*library.templates, *HIDDEN):
+        named = (*library.templates, *HIDDEN, *own)
+        if library.templates and benchmark.capability not in named:
             raise ConfigError(
                 f"probes.benchmarks {chosen.name!r} measures {benchmark.capability!r}, which is not "
                 f"among {', '.join((*library.capabilities, *HIDDEN))}"
@@ -48,24 +76,29 @@ def benchmarks_of(config: ProbeConfig, library: Library) -> tuple[list[Benchmark
         items[made.name] = draw_items(
             made.name, library.templates[capability], config.seed, place, sizes=sizes
         )
-    return benchmarks, Splits(items)
+    return Measures(benchmarks, Splits(items), words)
 
 
-def measured_by(benchmarks: list[Benchmark], library: Library) -> tuple[str, ...]:
-    """The capabilities: the library's, those that benchmarks measure besides, and hidden ones last."""
-    named = (
-        *library.capabilities,
-        *(b.capability for b in benchmarks if b.capability not in HIDDEN),
-    )
-    if not named:
+def capabilities_of(benchmarks: Sequence[Benchmark], library: Library) -> tuple[str, ...]:
+    """What is measured, in order: the library's capabilities, those that benchmarks and evaluations name
+    besides, hidden ones. Raises ConfigError where there is none."""
+    named = dict.fromkeys((*library.capabilities, *(b.capability for b in benchmarks)))
+    hidden = hidden_of(benchmarks)
+    shown = tuple(name for name in named if name not in hidden)
+    if not shown:
         raise ConfigError(
             "nothing is measured: data.templates = 'none' without a benchmark or task of probes; accepted: "
             "at least one [[probes.benchmarks]] or [[probes.tasks]], or data.templates = 'nano' or 'text'"
         )
-    return (*dict.fromkeys(named), *hidden_of(benchmarks))
+    return (*shown, *hidden)
 
 
-def hidden_of(benchmarks: list[Benchmark]) -> tuple[str, ...]:
+def scoring_of(benchmarks: Sequence[Benchmark]) -> dict[str, Any]:
+    """What scores depend on besides items and settings, for the manifest."""
+    return {b.name: dict(b.facts) for b in benchmarks if b.facts}
+
+
+def hidden_of(benchmarks: Sequence[Benchmark]) -> tuple[str, ...]:
     """The capabilities of `HIDDEN` that they measure."""
     return tuple(c for c in HIDDEN if any(b.capability == c for b in benchmarks))
 

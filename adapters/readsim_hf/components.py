@@ -10,8 +10,14 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from readsim.runs.identity import digest_of
-from readsim_hf.benchmark_factory import benchmarks_of, hidden_of, measured_by
-from readsim_hf.config import DataConfig, RunConfig
+from readsim_hf.benchmark_factory import (
+    benchmarks_of,
+    capabilities_of,
+    hidden_of,
+    scoring_of,
+)
+from readsim_hf.config import RunConfig
+from readsim_hf.data_config import DataConfig
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.generation.source import SourceStream
@@ -69,8 +75,9 @@ class Components:
     """See `build_components`.
 
     `left_out` names templates whose prompts are too long; `datasets` are the sources of users, `passed` why
-    a row of each is not trained on, `sizes` how much there is of each; `manifest` is plain data, `identity`
-    its SHA-256 without the versions; `make_student` is another where several processes train it.
+    a row of each is not trained on, `sizes` how much there is of each; `evaluations` says what each of the
+    user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
+    `make_student` is another where several processes train it.
     """
 
     pair: Pair
@@ -89,6 +96,7 @@ class Components:
     datasets: tuple[Source, ...]
     passed: Mapping[str, Callable[[Prompt], Passed | None]]
     sizes: Mapping[str, Size]
+    evaluations: Mapping[str, str]
     manifest: Mapping[str, Any]
     identity: str
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
@@ -160,6 +168,8 @@ class Components:
         that settings which are refused leave no file."""
         if self.data.cache and self.teacher.cache is None and self.store is None:
             self.teacher.cache = SignalCache(self.data.cache)
+            for judge in self.suite.judges:
+                judge.cache = self.teacher.cache
 
     def measure(self, model: nn.Module, split: Split) -> ItemScores:
         """Scores of a model on one split."""
@@ -226,17 +236,19 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         made_of = store.manifest, pair.tokenizer, library.style, signal
         teacher = StoredTeacher(*made_of, decoding=decoding, soft=kept)
     vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
-    benchmarks, splits = benchmarks_of(config.probes, library)
+    benchmarks, splits, words = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
         benchmarks,
         splits,
-        measured_by(benchmarks, library),
+        capabilities_of(benchmarks, library),
         hidden=hidden_of(benchmarks),
         batch_size=config.probes.batch_size,
         truncate=config.probes.truncate,
         samples=config.probes.samples,
     )
-    manifest = manifest_of(config, pair, library, teacher, splits, datasets)
+    for judge in suite.judges:
+        _ = judge.server  # it is there, and says what it serves
+    manifest = manifest_of(config, pair, library, teacher, splits, datasets, scoring_of(benchmarks))
     made = Components(
         pair=pair,
         library=library,
@@ -261,6 +273,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         datasets=datasets,
         passed=passed,
         sizes=sizes,
+        evaluations=words,
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
         store=store,

@@ -15,6 +15,7 @@ from readsim.runs.cell import file_name, task_name
 from readsim.streams import LARGEST_SEED
 from readsim.token_counts import MOST, parse_tokens
 from readsim_hf.config_merge import (
+    MOST_COUNT,
     explain,
     merge,
     plain_value,
@@ -22,32 +23,27 @@ from readsim_hf.config_merge import (
     without_none,
     without_replaced,
 )
-from readsim_hf.consent import check_code, with_key
-from readsim_hf.generation.curriculum import Curriculum
-from readsim_hf.generation.difficulty import Method
-from readsim_hf.generation.next_source import Unit
+from readsim_hf.consent import check_code, judge_with_key, with_key
+from readsim_hf.data_config import DataConfig
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.models.quantised import QUANTISED
+from readsim_hf.probes.own.config import JudgeConfig, TaskConfig
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
-from readsim_hf.sources.config import SourceConfig
 from readsim_hf.store.manifest import load_manifest
 from readsim_hf.store.settings import stored_settings
 from readsim_hf.teachers.connection import ServerSettings
-from readsim_hf.teachers.judging import Keep
 from readsim_hf.training.recipe import Recipe
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
 PRESETS = Path(__file__).parent / "presets"  # of the pairs that have a name
 MOST_CONTEXT = 10**8  # tokens
 MOST_LAYERS = 10_000
-MOST_COUNT = 1_000_000  # tokens of a reply, examples of a batch, short trainings
 MOST_ITEMS = 100_000  # of a split, a capability
 MOST_SAMPLES = 1000  # replies that a log keeps of each capability at each decision
 MOST_THREADS = 1024
-Templates = Literal["nano", "text", "none"]
 CONFIGS = Path(__file__).parent / "configs"  # whole runs that have one
 
 
@@ -116,52 +112,6 @@ class DecodingConfig:
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """What is trained on.
-
-    `templates` names our own library: nano, text, or none; None is the pair's own, and none where there are
-    `sources`. `template_files` are JSONL files of yours, added to it (a list under `templates` is taken for
-    them). `capabilities` are those of the library that are trained and measured (none named: all of them).
-    `sources` are data sets of yours (`[[data.sources]]`, see `SourceConfig`); without templates they are all.
-
-    `cap` None is max(0.2, 1.5 / templates) of every 256 prompts; `group` prompts are asked for
-    together for each source; `cache` is the file of teacher replies, "" for none.
-
-    `unit` is what an allocation's shares are of: supervised tokens, prompts, or the weight of the losses
-    (see `ExampleStream`); the budget is in supervised tokens in each case.
-    `store` is the folder of a teach store (`readsim teach`): its sources are trained on, with what the
-    teacher said when it was made, and no teacher is loaded or asked.
-
-    `keep = "correct"` trains on no reply whose final answer differs from the gold one, where there is
-    one ("all", the default, on these too); `keep_cut` trains on replies that were cut at
-    `decoding.max_new_tokens`, without an end token, which are dropped otherwise.
-    """
-
-    __pydantic_config__ = _STRICT
-    capabilities: tuple[str, ...] = ()
-    templates: Templates | tuple[str, ...] | None = None
-    template_files: tuple[str, ...] = ()
-    sources: tuple[SourceConfig, ...] = ()
-    curriculum: Curriculum = "on"
-    difficulty: Method = "rank"
-    cap: float | None = None
-    group: int = 64
-    unit: Unit = "tokens"
-    cache: str = ""
-    keep: Keep = "all"
-    keep_cut: bool = False
-    store: str = ""
-
-    def __post_init__(self) -> None:
-        if isinstance(self.templates, tuple):
-            object.__setattr__(self, "template_files", (*self.templates, *self.template_files))
-            object.__setattr__(self, "templates", None)
-        within(self, "group", 1, MOST_COUNT)
-        if self.cap is not None and not 0 < self.cap <= 1:
-            raise ConfigError(f"cap = {self.cap!r}: above 0, at most 1")
-
-
-@dataclass(frozen=True)
 class BenchmarkConfig:
     """A benchmark of `readsim models benchmarks` on a file of yours.
 
@@ -182,13 +132,14 @@ class BenchmarkConfig:
 class ProbeConfig:
     """Items of each split a capability; `seed` draws them, the same for all runs that are compared.
 
-    A capability with `benchmarks` is measured by these, the others by generated items, which ask for
-    the final answer only or, with `form = "rationale"` ("equations", "plan"), for what leads there
-    first: the same for all runs that are compared, whatever signal they train on. `truncate` cuts
-    items that are too long for the model on the left; without it they are an error. `samples` replies
-    of each capability are kept at each decision, in the run log and for TensorBoard and its like; 0 keeps
-    none. `allow_code` lets benchmarks run model-written code (see `readsim_hf.probes.sandbox`): no table
-    of settings can say so, only --allow-code and an argument of that name in Python.
+    A capability with `tasks`, evaluations of yours (`judge` grades replies for them), or `benchmarks` is
+    measured by these, the others by generated items, which ask for the final answer only or, with
+    `form = "rationale"` ("equations", "plan"), for what leads there first: the same for all runs that are
+    compared, whatever signal they train on. `truncate` cuts items that are too long for the model on the
+    left; without it they are an error. `samples` replies of each capability are kept at each decision, in
+    the run log and for TensorBoard and its like; 0 keeps none. `allow_code`
+    lets benchmarks run model-written code (see `readsim_hf.probes.sandbox`): no table of settings can say
+    so, only --allow-code and an argument of that name in Python.
     """
 
     __pydantic_config__ = _STRICT
@@ -201,6 +152,8 @@ class ProbeConfig:
     batch_size: int = 128
     truncate: bool = False
     benchmarks: tuple[BenchmarkConfig, ...] = ()
+    tasks: tuple[TaskConfig, ...] = ()
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
     allow_code: AllowCode = False
     samples: int = 2
 
@@ -243,7 +196,7 @@ class RunConfig:
     soft: SoftConfig = SoftConfig()
     decoding: DecodingConfig = DecodingConfig()
     training: Recipe = field(default_factory=Recipe)
-    data: DataConfig = DataConfig()
+    data: DataConfig = field(default_factory=DataConfig)
     probes: ProbeConfig = ProbeConfig()
     server: ServerSettings = field(default_factory=ServerSettings)
     task: str | dict[str, float] = "average"
@@ -382,7 +335,12 @@ def resolve_config(
     below = {"data": {"cache": str(cache)}} if cache is not None else {}
     config = RunConfig.of(below, named, stored, table, options, allow_code=allow_code)
     teachers = () if store else (config.pair.teacher, *config.pair.teachers.values())
-    return replace(config, server=with_key(str(file), config.server, teachers, table, options))
+    judge = judge_with_key(str(file), config.probes.judge, table, options)
+    return replace(
+        config,
+        server=with_key(str(file), config.server, teachers, table, options),
+        probes=replace(config.probes, judge=judge),
+    )
 
 
 def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:

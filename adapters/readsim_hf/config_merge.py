@@ -1,10 +1,14 @@
 """TOML tables laid over one another, and what is wrong with them in words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
 from readsim.errors import ConfigError, nearest, shown
+
+_TASK_SOURCES = ("task", "yaml", "path", "probe", "dev", "test")
+
+MOST_COUNT = 1_000_000  # tokens of a reply, examples of a batch, short trainings
 
 
 def without_replaced(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,11 +26,33 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in above.items():
         old = out.get(key)
         whole = key in ("task", "objective_settings", "allocator_settings")
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and not whole:
+        if key == "tasks" and isinstance(old, list | tuple) and isinstance(value, list | tuple):
+            out[key] = laid_over(old, value)
+        elif isinstance(old, Mapping) and isinstance(value, Mapping) and not whole:
             out[key] = merge(old, value)
         else:
             out[key] = value
     return out
+
+
+def laid_over(below: Sequence[Any], above: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """Tasks with others over them: one of the same capability and source keeps its other settings, one of
+    another source takes the place of that capability's, and what is new comes last."""
+    out = list(below)
+    given = [dict(task) for task in above]
+    replaced = {t.get("capability") for t in given}
+    kept = []
+    for task in out:
+        if not isinstance(task, Mapping) or task.get("capability") not in replaced:
+            kept.append(task)
+            continue
+        same = [
+            t for t in given if all(t.get(k) == task.get(k) for k in ("capability", *_TASK_SOURCES))
+        ]
+        if same:
+            kept.append({**task, **same[0]})
+            given.remove(same[0])
+    return kept + given
 
 
 def plain_value(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """What must be equal in runs that are compared, as plain data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,12 @@ def manifest_of(
     teacher: AnyTeacher,
     splits: Splits,
     datasets: Sequence[Source] = (),
+    scoring: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What must be equal in runs that are compared: all but task, allocator, seed and device."""
+    """What must be equal in runs that are compared: all but task, allocator, seed and device.
+
+    scoring   what scores depend on besides items and settings (`benchmark_factory.scoring_of`)
+    """
     table = config.table()
     student = pair.fresh_student()
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
@@ -44,6 +48,16 @@ def manifest_of(
         {k: file_digest(Path(v)) if k == "shots_from" else v for k, v in b.items() if k != "path"}
         for b in probes["benchmarks"]  # their items are in the splits' digests
     ]
+    files = ("yaml", "path", "probe", "dev", "test", "shots_from")
+    probes["tasks"] = [{k: v for k, v in t.items() if k not in files} for t in probes["tasks"]]
+    judge = probes.pop("judge")
+    if any(task.metric == "judge" for task in config.probes.tasks):
+        probes["judge"] = {
+            "model": config.probes.judge.named,
+            **{k: judge[k] for k in ("best", "max_new_tokens")},
+        }
+    if not probes["tasks"]:
+        del probes["tasks"]
     return {
         "pair": pair.name,
         "teacher": teacher.fingerprint,
@@ -63,5 +77,5 @@ def manifest_of(
             [[t.id for t in library.templates[c]] for c in library.capabilities]
             + [file_digest(Path(path)) for path in config.data.template_files]
         ),
-        "probes": {**probes, **splits.digest()},
+        "probes": {**probes, **({"scoring": dict(scoring)} if scoring else {}), **splits.digest()},
     }

@@ -8,7 +8,8 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
 from readsim.streams import generator
-from readsim_hf.config import DataConfig, RunConfig
+from readsim_hf.config import RunConfig
+from readsim_hf.data_config import DataConfig
 from readsim_hf.prompts.library import Library, Style
 from readsim_hf.prompts.nano.library import nano_library
 from readsim_hf.prompts.prompt import Prompt, Template

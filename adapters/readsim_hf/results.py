@@ -49,8 +49,8 @@ def save_results(
 ) -> None:
     """Curves, shares of the sources (.png, .pdf, .svg), the trained student with its tokenizer and model
     card; and (.json) seconds, agreement, what teacher and prompt streams counted in this process, rejected
-    replies by reason, what was trained on (`TrainedSource`); with data sets of the user's, the numbers of their
-    rows in the order of training (.rows.csv).
+    replies by reason, what was trained on (`TrainedSource`); with data sets of the user's, the numbers of
+    their rows in the order of training (.rows.csv).
 
     The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.
     """

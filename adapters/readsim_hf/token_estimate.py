@@ -288,6 +288,8 @@ def show_token_estimate(
             highlight=False,
         )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
+    for name, words in parts.evaluations.items():
+        console.print(f"evaluates {name}: {words}", markup=False, highlight=False)
     if parts.store is not None:
         manifest = parts.store.manifest
         held = np.array([manifest.totals(source)["tokens"] for source in parts.sources])

@@ -15,6 +15,7 @@ KINDS = (
     "teacher_generated",  # rejected and duplicate generations included
     "student_rollout",
     "probe",
+    "judge",  # read and written by a model that grades replies
     "identifier",
     "search",  # trial runs that a search made and did not have to pay for
     "offline",  # an offline pool of transitions

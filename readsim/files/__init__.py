@@ -7,13 +7,14 @@ their own.
     read_text       bytes to text: gzip by content, byte order marks, UTF-8 or a refusal
     read_sheet      a CSV file as named columns of text (`Sheet`)
     read_rows       rows of a CSV or JSONL file, each column by its declared kind (`readsim.files.kinds`)
+    raw_rows, as_declared   its two halves: all columns as they stand there, and the declared ones of them
     json_lines      one JSON object a line, strictly, one at a time
     sheet_rows      rows of a CSV file, one at a time
     read_settings   a TOML, JSON or YAML file as a table
 """
 
 from readsim.files.json_text import json_lines, parse_json
-from readsim.files.rows import FileRows, read_rows
+from readsim.files.rows import FileRows, as_declared, raw_rows, read_rows
 from readsim.files.settings import read_settings
 from readsim.files.sheet import Sheet, read_sheet, sheet_rows
 from readsim.files.text import AnyPath, read_text, suffix_of
@@ -22,8 +23,10 @@ __all__ = [
     "AnyPath",
     "FileRows",
     "Sheet",
+    "as_declared",
     "json_lines",
     "parse_json",
+    "raw_rows",
     "read_rows",
     "read_settings",
     "read_sheet",

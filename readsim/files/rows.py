@@ -1,6 +1,6 @@
 """Rows of a table or of JSON lines, with each column as it is declared."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,14 @@ def read_rows(
     Other columns are left out, so that a row has the same fields whatever it is a part of. Raises
     ConfigError naming file, line and column.
     """
+    return as_declared(raw_rows(path, (*needed, *(more or {}))), needed, more or {})
+
+
+def raw_rows(path: AnyPath, unique: Iterable[str] = ()) -> FileRows:
+    """All columns of such a file as they stand there; no two columns have one of the names `unique`.
+
+    Raises ConfigError naming file, line and column.
+    """
     path = Path(path)
     content = read_text(path)
     start = content.lstrip()[:1]
@@ -52,24 +60,27 @@ def read_rows(
         found = list(json_lines_of(content, path))
     else:
         sheet = parse_sheet(content, path)
-        sheet.refuse_copies([*needed, *(more or {})])
+        sheet.refuse_copies(list(unique))
         found = [
             (line, dict(zip(sheet.header, row, strict=True)))
             for line, row in zip(sheet.lines, sheet.rows, strict=True)
         ]
-    if not found:
-        raise ConfigError(f"{path}: no rows")
-    for line, row in found:
+    return FileRows(path, tuple(row for _, row in found), tuple(line for line, _ in found))
+
+
+def as_declared(raw: FileRows, needed: Mapping[str, Kind], more: Mapping[str, Kind]) -> FileRows:
+    """Rows with the columns of `read_rows`. Raises ConfigError naming file, line and column."""
+    if not raw.rows:
+        raise ConfigError(f"{raw.path}: no rows")
+    for line, row in zip(raw.lines, raw.rows, strict=True):
         lacking = [column for column in needed if column not in row]
         if lacking:
             raise ConfigError(
-                f"{path}, line {line}: no column {', '.join(map(repr, lacking))} (needed: "
+                f"{raw.path}, line {line}: no column {', '.join(map(repr, lacking))} (needed: "
                 f"{', '.join(needed)}; there: {', '.join(map(str, row)) or 'none'})"
             )
-    lines = tuple(line for line, _ in found)
-    raw = FileRows(path, tuple(row for _, row in found), lines)
-    kinds = {**needed, **(more or {})}
-    return FileRows(path, tuple(_converted(raw, n, kinds) for n in range(len(raw))), lines)
+    kinds = {**needed, **more}
+    return FileRows(raw.path, tuple(_converted(raw, n, kinds) for n in range(len(raw))), raw.lines)
 
 
 def _converted(raw: FileRows, n: int, kinds: Mapping[str, Kind]) -> Row:

@@ -35,7 +35,7 @@ from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.blame import blaming, check_state, is_usual, read_only, warn_of_shares
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
-from readsim.runs.shown import dev_utility, sampled, trained
+from readsim.runs.shown import dev_utility, sampled, trained_row
 from readsim.streams import checked_seed
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
@@ -266,7 +266,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             watch.now = [run]
             asked = np.asarray(allocation, dtype=np.float64)
             run.observation, reward, run.over, _, info = run.env.step(asked)
-            counted = trained(run.env)
+            counted = trained_row(run.env)
             given = info["allocation"]
             if not (watch.odd or is_usual(asked)):
                 watch.odd = True

@@ -16,7 +16,7 @@ def sampled(env: DistillEnv) -> Row:
     return {"samples": [sample._asdict() for sample in found]} if found else {}
 
 
-def trained(env: DistillEnv) -> Row:
+def trained_row(env: DistillEnv) -> Row:
     """What the backend trained of each source, as plain data; nothing where it does not count that."""
     if not isinstance(env.backend, OffersTrainedShares):
         return {}

@@ -16,7 +16,7 @@ LAYERS = (
     ("sources", "probes"),
     ("training",),
     ("requirement",),
-    ("consent",),
+    ("consent", "data_config"),
     ("config", "costs"),
     ("prompt_selection", "supervision"),
     ("source_selection",),

@@ -10,6 +10,7 @@ from readsim.errors import ReadsimError
 from readsim.tree_file import write_atomic
 from readsim_hf.check.answers import WEAK, Answers, ask_teacher, first_prompts
 from readsim_hf.check.gold import trained_on
+from readsim_hf.check.measured import gold_failures
 from readsim_hf.check.prompts import View, views
 from readsim_hf.check.self_loss import SelfLoss, self_loss
 from readsim_hf.check.served import ServedComparison, compare_served
@@ -27,11 +28,12 @@ class FreeCheck:
     views: Sequence[View]
     loss: SelfLoss | None
     problem: str  # why there is no loss
+    gold: Sequence[str] = ()  # reference answers that their own metric calls wrong
 
     @property
     def failures(self) -> list[str]:
         """One line for each check that failed."""
-        out = []
+        out = [*self.gold]
         if not self.views:
             out.append("prompts: none of the first prompts of a capability can be trained on")
         for view in self.views:
@@ -77,14 +79,15 @@ def _first_difference(view: View) -> str:
 
 def free_check(parts: Components) -> FreeCheck:
     """Ids, labels and self-loss on a few prompts with gold replies: no token of the teacher's."""
+    gold = gold_failures(parts.suite.benchmarks, parts.suite.splits)
     trained = trained_on(parts, PROMPTS)
     if not trained:
-        return FreeCheck([], None, "")
+        return FreeCheck([], None, "", gold)
     seen = views(parts, trained)
     try:
-        return FreeCheck(seen, self_loss(parts, [t.example for t in trained]), "")
+        return FreeCheck(seen, self_loss(parts, [t.example for t in trained]), "", gold)
     except ReadsimError as error:
-        return FreeCheck(seen, None, str(error))
+        return FreeCheck(seen, None, str(error), gold)
 
 
 @dataclass(frozen=True)

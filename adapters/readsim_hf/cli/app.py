@@ -5,6 +5,7 @@ import typer
 from readsim_hf.cli.distill import distill
 from readsim_hf.cli.models import models
 from readsim_hf.cli.plan import plan
+from readsim_hf.cli.probes import probes
 from readsim_hf.cli.replies import replies
 from readsim_hf.cli.teach import teach
 
@@ -14,5 +15,6 @@ def register(app: typer.Typer) -> None:
     app.command()(distill)
     app.command()(plan)
     app.command()(teach)
+    app.command()(probes)
     app.command()(replies)
     app.add_typer(models, name="models")

@@ -11,6 +11,7 @@ import typer
 from readsim.cli.common import parse_list
 from readsim.errors import ConfigError
 from readsim.worlds.task import parse_task
+from readsim_hf.cli.evaluations import parse_eval
 from readsim_hf.dependencies import missing_dependencies
 from readsim_hf.probes.sandbox import AllowCode
 
@@ -91,6 +92,20 @@ def choose(
             help="nano, text or none: which of our prompts; or a JSONL file of templates to add; "
             "repeatable."
         ),
+    ] = None,
+    # Data sets of yours (--source NAME=FILE) belong here, beside their evaluations.
+    evals: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--eval",
+            metavar="NAME=SOURCE",
+            help="What measures a capability: a file of items (:METRIC behind it), a task's YAML file "
+            "or name in lm-eval; repeatable.",
+        ),
+    ] = None,
+    judge: Annotated[
+        Text,
+        typer.Option(help="Server of the model that grades replies, http://HOST:PORT/v1#NAME."),
     ] = None,
     task: Annotated[
         Text,
@@ -203,6 +218,8 @@ def choose(
             "dev": probe_items,
             "form": probe_form,
             "samples": samples,
+            "tasks": [parse_eval(text) for text in evals] if evals else None,
+            "judge": {"address": judge},
         },
     }
     return Chosen(config, _given(options), "unwalled" if allow_code_unwalled else allow_code)

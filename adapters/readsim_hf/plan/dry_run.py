@@ -11,7 +11,7 @@ from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, unknown
 from readsim.runs.loop import setup_for
-from readsim_hf.benchmark_factory import benchmarks_of, hidden_of, measured_by
+from readsim_hf.benchmark_factory import benchmarks_of, capabilities_of, hidden_of
 from readsim_hf.config import PairConfig, RunConfig
 from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
@@ -78,6 +78,7 @@ class DryRun:
     capabilities: tuple[str, ...]
     datasets: tuple[Source, ...]
     left_out: tuple[str, ...]
+    evaluations: Mapping[str, str]
     context: int
     asked: int
     items: Mapping[str, int]
@@ -154,12 +155,13 @@ def dry_run(config: RunConfig) -> DryRun:
         raise ConfigError(f"k is {kept.k}: it must be at most the vocabulary, {most}")
     for templates in library.templates.values():
         TemplateShares([t.id for t in templates], config.data.cap)
-    benchmarks, splits = benchmarks_of(config.probes, library)
+    benchmarks, splits, words = benchmarks_of(config.probes, library)
+    capabilities, hidden = capabilities_of(benchmarks, library), hidden_of(benchmarks)
+    visible = tuple(name for name in capabilities if name not in hidden)
     allocator = load_allocator(config.allocator, dict(config.allocator_settings))
     sources = (*library.capabilities, *(source.name for source in datasets))
     if stored is not None:
         sources = stored.sources
-    capabilities, hidden = measured_by(benchmarks, library), hidden_of(benchmarks)
     backend = DryBackend(sources, capabilities, config.budget, hidden)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
@@ -184,13 +186,14 @@ def dry_run(config: RunConfig) -> DryRun:
         student=shape_of(models.student, config.training.lora_targets),
         precision=models.precision,
         sources=sources,
-        capabilities=tuple(name for name in capabilities if name not in hidden),
+        capabilities=visible,
         datasets=datasets,
         left_out=tuple(left_out),
+        evaluations=words,
         context=context,
         asked=trained.longest,
         items=items,
-        each={s: _each(benchmarks, splits, s, capabilities) for s in SPLITS},
+        each={s: _each(benchmarks, splits, s, visible) for s in SPLITS},
         spent=spent,
         assumed=models.unread,
         columns=columns,

@@ -43,6 +43,7 @@ def plan_headline(plan: DryRun) -> list[str]:
     lines += [f"source {source.words}" for source in plan.datasets]
     if plan.columns is not None:
         lines.append(f"one vocabulary, {plan.columns} columns")
+    lines += [f"evaluates {name}: {words}" for name, words in plan.evaluations.items()]
     if plan.assumed:
         lines.append(
             f"no tokenizer here of {', '.join(plan.assumed)}: {PROMPT_BYTES} bytes a token of a prompt, "

@@ -23,7 +23,8 @@ class Forecast(NamedTuple):
 
 
 def forecast_of(made: DryRun, world: str | None, seeds: int, world_sd: float) -> Forecast | None:
-    """Of a sketched run in a world; None where no world is named and none belongs to the pair.
+    """Of a sketched run in a world; None where no world is named and none belongs to the
+    pair and what it trains and measures.
 
     Raises ConfigError for a world of other sources or capabilities, or a budget past its horizon.
     """
@@ -33,6 +34,8 @@ def forecast_of(made: DryRun, world: str | None, seeds: int, world_sd: float) ->
     loaded, config = load_world(named), made.config
     for field in ("sources", "capabilities"):
         theirs, ours = getattr(loaded, field), getattr(made, field)
+        if theirs != ours and world is None:
+            return None
         if theirs != ours:
             raise ConfigError(
                 f"world {loaded.name!r} has the {field} {', '.join(theirs)}, the run has "

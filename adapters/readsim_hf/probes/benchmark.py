@@ -1,7 +1,7 @@
 """What a benchmark is to the suite; benchmarks whose replies are judged by a function of ours."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from readsim.errors import ConfigError
@@ -11,6 +11,8 @@ from readsim_hf.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
     from lm_eval.api.task import Task
+
+    from readsim_hf.probes.own.judge import Grader
 
 Check = Callable[[Prompt, str], bool]
 
@@ -69,6 +71,16 @@ class Benchmark(Protocol):
         """What the model said in such a row: its text, or the choice that it takes."""
         ...
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What scores depend on besides items and settings, for the manifest; {} for nothing."""
+        ...
+
+    @property
+    def judge(self) -> "Grader | None":
+        """The model that grades replies; None where none does."""
+        ...
+
 
 @dataclass(frozen=True)
 class TextBenchmark:
@@ -78,6 +90,7 @@ class TextBenchmark:
     score      the item's data, the reply -> raw score
     stop       a reply ends before the first of these
     gold       the item's data -> what would be right, as text for people
+    holds      the gold text, sent back as a reply, is worth 1
     """
 
     name: str
@@ -89,6 +102,9 @@ class TextBenchmark:
     scale: ScoreScale = ScoreScale()
     group: str = ""
     gold: Callable[[Mapping[str, Any]], str] = lambda data: ""
+    holds: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    judge: "Grader | None" = None
 
     @property
     def family(self) -> str:
@@ -97,6 +113,7 @@ class TextBenchmark:
     def task(self, items: Sequence[Item]) -> "Task":
         from readsim_hf.probes.tasks import TextTask
 
+        judge = self.judge
         return TextTask(
             self.name,
             [self.ask(item.data) for item in items],
@@ -104,6 +121,9 @@ class TextBenchmark:
             self.stop,
             self.max_new_tokens,
             [self.gold(item.data) for item in items],
+            None
+            if judge is None
+            else lambda said: judge.ask([(items[n].data, said[n]) for n in sorted(said)]),
         )
 
     def raw(self, sample: Mapping[str, Any]) -> float | None:

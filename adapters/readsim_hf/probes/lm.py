@@ -21,6 +21,17 @@ from readsim_hf.teachers.encoding import bare_ids, decoder, end_ids, ids_of
 from readsim_hf.teachers.inference import reads_padding
 
 
+class Likelihood(float):
+    """The log-likelihood of a text, and its tokens."""
+
+    tokens: int
+
+    def __new__(cls, total: float, tokens: int) -> "Likelihood":
+        made = super().__new__(cls, total)
+        made.tokens = tokens
+        return made
+
+
 class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
     """A model in memory. `tokens`: prompt and generated or scored tokens so far.
 
@@ -90,7 +101,7 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        return chat_text(self.tokenizer, _described(chat_history), reply=add_generation_prompt)
+        return chat_text(self.tokenizer, described(chat_history), reply=add_generation_prompt)
 
     def _encode_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
         if self.tokenizer.chat_template is None:
@@ -141,7 +152,8 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
             self._too_long(max(lengths), self.max_length + 1)
         self.tokens += sum(min(n, self.max_length + 1) for n in lengths)
         answers: list[tuple[float, bool]] = super()._loglikelihood_tokens(requests, *args, **kwargs)
-        return answers
+        each = zip(requests, answers, strict=True)
+        return [(Likelihood(sum_, len(scored)), greedy) for (_, _, scored), (sum_, greedy) in each]
 
     def _model_generate(
         self, context: Tensor, max_length: int, stop: list[str], **kwargs: Any
@@ -191,7 +203,7 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
             )
 
 
-def _described(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+def described(messages: list[dict[str, str]]) -> list[dict[str, str]]:
     """Messages with a benchmark's description, which lm-eval makes the system's, before the first text."""
     if messages[0]["role"] != "system" or len(messages) == 1:
         return messages

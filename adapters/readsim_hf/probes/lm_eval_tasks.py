@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lm_eval.tasks
 from datasets import Dataset
@@ -70,13 +70,21 @@ class StockBenchmark:
         return float(sample[self.entry.metric])
 
     def reply(self, sample: Mapping[str, Any]) -> str:
-        said = [resps[0] for resps in sample["resps"]]
         if self.entry.output != "multiple_choice":
-            return str(said[0])
-        choices = [str(arguments[1]).strip() for arguments in sample["arguments"]]
-        by = [len(c) if self.entry.metric == "acc_norm" else 1 for c in choices]
-        scored = [likelihood / max(n, 1) for (likelihood, _), n in zip(said, by, strict=True)]
-        return choices[scored.index(max(scored))]
+            return str(sample["resps"][0][0])
+        return choice_taken(sample, by_length=self.entry.metric == "acc_norm")
+
+    facts: ClassVar[Mapping[str, Any]] = {}  # the catalogue names all
+    judge: ClassVar[None] = None
+
+
+def choice_taken(sample: Mapping[str, Any], *, by_length: bool) -> str:
+    """The choice that a model takes in a row of lm-eval's sample log; `by_length`: a character."""
+    choices = [str(arguments[1]).strip() for arguments in sample["arguments"]]
+    by = [len(c) if by_length else 1 for c in choices]
+    each = zip(sample["resps"], by, strict=True)
+    scored = [resps[0][0] / max(n, 1) for resps, n in each]
+    return choices[scored.index(max(scored))]
 
 
 def load_stock(

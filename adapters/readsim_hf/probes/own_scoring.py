@@ -1,7 +1,6 @@
 """The benchmarks that lm-eval does not have, or cannot run offline, on a user's file; FollowEval's rules."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from readsim_hf.probes.catalogue import BenchmarkEntry
 from readsim_hf.probes.code_items import load_humaneval, load_mbpp
 from readsim_hf.probes.items import Item, row_item
 from readsim_hf.probes.refusals import load_xstest
+from readsim_hf.prompts.patterns import dot_all
 
 Rule = Callable[[Any, str], bool]
 Loaded = tuple[TextBenchmark, tuple[Item, ...]]
@@ -39,9 +39,9 @@ RULES: dict[str, Rule] = {
     "ends": lambda value, reply: reply.endswith(str(value)),
     "contains": lambda value, reply: all(part in reply for part in value),
     "excludes": lambda value, reply: not any(part in reply for part in value),
-    "regex": lambda value, reply: re.search(value, reply, re.DOTALL) is not None,
-    "no_regex": lambda value, reply: re.search(value, reply, re.DOTALL) is None,
-    "fullmatch": lambda value, reply: re.fullmatch(value, reply, re.DOTALL) is not None,
+    "regex": lambda value, reply: dot_all(value).found(reply),
+    "no_regex": lambda value, reply: not dot_all(value).found(reply),
+    "fullmatch": lambda value, reply: dot_all(value).whole(reply),
     "words": lambda value, reply: _within(value, len(reply.split())),
     "lines": lambda value, reply: _within(value, len(reply.splitlines())),
     "characters": lambda value, reply: _within(value, len(reply)),
@@ -77,10 +77,7 @@ def check_rule(rule: str, value: Any) -> None:
     if not fine:
         raise ConfigError(f"value {value!r} does not suit the rule {rule!r}: expected {wanted}")
     if rule in {"regex", "no_regex", "fullmatch"}:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ConfigError(f"value {value!r} is not a regular expression: {error}") from error
+        dot_all(value)
 
 
 def follows(rule: str, value: Any, reply: str) -> bool:

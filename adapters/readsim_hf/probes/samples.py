@@ -31,7 +31,7 @@ def sample_of(
         benchmark.capability,
         item.id,
         cut(item.asked),
-        cut(_gold(row)),
+        cut(gold_of(row)),
         cut(benchmark.reply(row)),
         float(score),
     )
@@ -43,7 +43,7 @@ def cut(text: str, longest: int = LONGEST) -> str:
     return text if more <= 0 else f"{text[:longest]} [cut: {more} more characters]"
 
 
-def _gold(row: Mapping[str, Any]) -> str:
+def gold_of(row: Mapping[str, Any]) -> str:
     """lm-eval's target: a text, texts, or the number of the right choice."""
     target = row["target"]
     if isinstance(target, int) and 0 <= target < len(row["arguments"]) > 1:

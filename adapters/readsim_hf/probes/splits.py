@@ -65,6 +65,34 @@ def split_items(
     return ItemSplits(tuple(probe[:size]), tuple(dev[:size]), tuple(test), rule, tuple(pool))
 
 
+def cut_items(items: Sequence[Item], sizes: Sizes) -> ItemSplits:
+    """Splits of a user's items: a stable hash sends each to probe, dev or test, in the proportion of `sizes`,
+    so that an item that is added moves no other; a split takes at most its size, the rest is the pool.
+
+    Probe and dev have at least 2 where there are 6 items. A question that occurs twice counts once.
+    """
+    order = ranked(_distinct(items, set()))
+    whole = sum(sizes)
+    first, second = sizes.probe / whole, (sizes.probe + sizes.dev) / whole
+    probe = [item for item in order if _rank(item) < first]
+    dev = [item for item in order if first <= _rank(item) < second]
+    test = [item for item in order if _rank(item) >= second]
+    for short in (probe, dev):  # few items: what is lacking comes from the larger splits
+        while len(short) < 2 < len(test):
+            short.append(test.pop(0))
+    for other in (dev, probe):
+        while len(test) < 2 < len(other):
+            test.append(other.pop())
+    pool = (*probe[sizes.probe :], *dev[sizes.dev :], *test[sizes.test :])
+    first_ones = tuple(probe[: sizes.probe]), tuple(dev[: sizes.dev]), tuple(test[: sizes.test])
+    return ItemSplits(*first_ones, "hash split of the user's items", pool)
+
+
+def ranked(items: Iterable[Item]) -> list[Item]:
+    """Items in the fixed shuffle that splits are cut from."""
+    return sorted(items, key=_rank)
+
+
 def only_test(items: Sequence[Item]) -> ItemSplits:
     """All items as the test split: of a capability that no probe shows before the end."""
     return ItemSplits((), (), tuple(_distinct(items, set())), TEST_ONLY)

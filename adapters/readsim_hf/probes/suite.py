@@ -14,6 +14,7 @@ from readsim.errors import CapabilityMissingError, ConfigError, unknown
 from readsim.runs.rows import SampledReply
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.lm import ProbeLM, as_it_was, quiet
+from readsim_hf.probes.own.judge import Grader
 from readsim_hf.probes.samples import sample_of, sampled_items
 from readsim_hf.probes.splits import Split, Splits
 
@@ -29,6 +30,7 @@ class ItemScores:
     scores    for each benchmark the normalised score of each item (n,)
     ids       for each benchmark the ids of the items, in the order of its scores
     tokens    tokens read and generated or scored, for the ledger
+    judged    tokens that a judge read and wrote
     samples   what the student said to the first items of each capability, not of the test split
     """
 
@@ -37,11 +39,12 @@ class ItemScores:
     ids: Mapping[str, tuple[str, ...]]
     tokens: int
     samples: tuple[SampledReply, ...] = ()
+    judged: int = 0
 
     @property
     def token_usage(self) -> dict[str, int]:
-        """`tokens` by their kind in the ledger."""
-        return {"probe": self.tokens}
+        """Tokens by their kind in the ledger."""
+        return {"probe": self.tokens, **({"judge": self.judged} if self.judged else {})}
 
 
 class ProbeSuite:
@@ -121,6 +124,11 @@ class ProbeSuite:
         scores = self._weights @ np.array([b.scale.lowest for b in self.benchmarks])
         return min(0.0, float(scores.min()))
 
+    @property
+    def judges(self) -> list[Grader]:
+        """The models that grade replies."""
+        return list(dict.fromkeys(b.judge for b in self.benchmarks if b.judge is not None))
+
     def open_test(self) -> None:
         """Let `measure(..., "test")` work: for the final evaluation only."""
         self.splits.open_test()
@@ -147,6 +155,8 @@ class ProbeSuite:
         """
         measured = self.benchmarks if split == "test" else tuple(self._open)
         items = {b.name: self.splits.items(b.name, split) for b in measured}
+        judges = self.judges
+        before = sum(judge.tokens for judge in judges)
         with quiet(), as_it_was(model, tokenizer):
             if split not in self._tasks:
                 self._tasks[split] = {b.name: b.task(items[b.name]) for b in measured}
@@ -158,6 +168,9 @@ class ProbeSuite:
                 log_samples=True,
                 apply_chat_template=bool(getattr(tokenizer, "chat_template", None)),
             )
+        for judge in judges:
+            judge.say_unread()
+        judged = sum(judge.tokens for judge in judges) - before
         rows = {b.name: _rows(b, result["samples"][b.name]) for b in measured}
         scores = {b.name: _scores(b, rows[b.name], len(items[b.name])) for b in measured}
         ids = {name: tuple(item.id for item in own) for name, own in items.items()}
@@ -165,7 +178,7 @@ class ProbeSuite:
         samples = tuple(
             sample_of(b, items[b.name][n], rows[b.name][n], scores[b.name][n]) for b, n in shown
         )
-        return ItemScores(self.profile_of(scores), scores, ids, lm.tokens, samples)
+        return ItemScores(self.profile_of(scores), scores, ids, lm.tokens, samples, judged)
 
     def profile_of(self, scores: Mapping[str, Array]) -> Array:
         """Item scores by benchmark -> capability scores (K,), (V,) without those of hidden ones."""

@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 from readsim.errors import CapabilityMissingError, unknown
 from readsim_hf.prompts import expression
 from readsim_hf.prompts.latex import plain_text, value_of
+from readsim_hf.prompts.patterns import Pattern
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.reading import (
     NotJson,
@@ -245,7 +246,7 @@ _RULES: dict[str, AnswerRule] = {
         _json_keys, lambda text, gold, expect: isinstance(read_json(text), dict)
     ),
     "regex": AnswerRule(
-        lambda text, gold, expect: re.search(expect["pattern"], text.strip()) is not None,
+        lambda text, gold, expect: Pattern(expect["pattern"]).found(text.strip()),
         _anything,
     ),
     "word_count": AnswerRule(

@@ -135,9 +135,11 @@ class Server:
         system_prompt: str | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
         tools: Sequence[Any] = (),
+        seeded: bool = False,
     ) -> tuple[Reply, int]:
         """The reply to a conversation, and how many requests may have been paid for in vain.
 
+        The seed is sent where something is drawn, or with `seeded` always.
         `chat_template_kwargs` go into the request as vLLM and SGLang take them. NoReplyError after the
         last attempt.
         """
@@ -147,6 +149,8 @@ class Server:
         body: dict[str, Any] = {"messages": messages, **({"tools": list(tools)} if tools else {})}
         if chat_template_kwargs:
             body["extra_body"] = {"chat_template_kwargs": dict(chat_template_kwargs)}
+        if seeded:
+            body["seed"] = seed
         most = _ROOM + decoding.max_new_tokens * _TOKEN_ROOM
         return self._ask("chat", body, decoding, seed, read_chat, most)
 

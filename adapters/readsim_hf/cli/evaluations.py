@@ -1,0 +1,41 @@
+"""`--eval NAME=SOURCE`: an evaluation in a few words. Loads nothing heavy: it is part of the options."""
+
+import re
+from typing import Any
+
+from readsim.errors import ConfigError
+
+_FILE = re.compile(
+    r"(?P<path>.+?\.(?:jsonl|ndjson|json|csv|parquet|yaml|yml)(?:\.gz)?)(?::(?P<metric>.+))?$",
+    re.IGNORECASE,
+)
+_TASK = re.compile(r"(?P<task>[^\s:/\\]+)(?::(?P<metric>.+))?$")
+
+
+def parse_eval(text: str) -> dict[str, Any]:
+    """`"math=items.jsonl:numeric"`, `"sql=mine.yaml"`, `"code=gsm8k"` -> the table of a task.
+
+    What ends in .jsonl, .json, .csv or .parquet is a file of items, .yaml a task of lm-eval's format, all
+    else a task's name in lm-eval. Behind a colon stands the metric. Raises ConfigError.
+    """
+    name, equals, source = text.partition("=")
+    if not (name.strip() and equals and source.strip()):
+        raise ConfigError(
+            f"eval = {text!r}: expected NAME=SOURCE, such as math=items.jsonl, math=items.jsonl:numeric, "
+            "sql=mine.yaml or code=gsm8k"
+        )
+    found = _FILE.match(source) or _TASK.match(source)
+    if found is None:
+        raise ConfigError(
+            f"eval = {text!r}: {source!r} is neither a file (.jsonl, .json, .csv, .parquet, .yaml) nor a "
+            "name of lm-eval"
+        )
+    parts = found.groupdict()
+    if "task" in parts:
+        table = {"task": parts["task"]}
+    elif parts["path"].lower().endswith((".yaml", ".yml")):
+        table = {"yaml": parts["path"]}
+    else:
+        table = {"path": parts["path"]}
+    metric = {"metric": parts["metric"]} if parts["metric"] else {}
+    return {"capability": name, **table, **metric}
