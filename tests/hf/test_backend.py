@@ -290,6 +290,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], li
     return run(tmp_path_factory.mktemp("whole"), small(steps=STEPS), totals), totals
 
 
+def _rounded(rows: list[Row]) -> list[Row]:
+    """Losses, gradients and divergences to four digits: one failure takes another way to them."""
+
+    def short(share: dict[str, Any]) -> dict[str, Any]:
+        return {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in share.items()}
+
+    return [r | ({"trained": [*map(short, r["trained"])]} if "trained" in r else {}) for r in rows]
+
+
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda f: f.__name__)
 def test_a_failure_leaves_what_was_done_and_the_run_goes_on(
     failure: Callable[[pytest.MonkeyPatch], None],
@@ -306,11 +315,11 @@ def test_a_failure_leaves_what_was_done_and_the_run_goes_on(
     assert totals[-1] in ledgers  # a whole number of intervals, nothing of the one that failed
     rows = read_content(tmp_path / "run" / "run.jsonl").rows
     assert 1 < len(rows) < len(expected)
-    assert rows == expected[: len(rows)]
+    assert _rounded(rows) == _rounded(expected[: len(rows)])
     tree, problems = load_checkpoint(tmp_path / "run" / "state", [small()])
     assert not problems
     assert tree["rows"] + len(tree["last"]) >= len(rows)
-    assert run(tmp_path / "run", small()) == expected
+    assert _rounded(run(tmp_path / "run", small())) == _rounded(expected)
 
 
 def test_a_prompt_that_does_not_fit_is_said(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_a_plan_takes_every_option_of_a_run() -> None:
     from readsim_hf.cli.plan import plan
 
     own = {"out", "resume", "log_to", "tensorboard", "dry_run", "check", "check_prompts"}
+    own |= {"began", "keep_state"}
     shared = set(inspect.signature(choose).parameters)
     assert set(inspect.signature(distill).parameters) == shared | own
     assert shared <= set(inspect.signature(plan).parameters)

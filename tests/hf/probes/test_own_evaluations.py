@@ -64,8 +64,8 @@ def load(path: str = "", **settings: Any) -> Any:
         ("numeric", "it is -3", ["3"], 0.0),
         ("numeric", "6/8", ["0.75"], 1.0),
         ("numeric", "none", ["0"], 0.0),
-        ("matches", "a\nb", ["a.b"], 1.0),
-        ("matches", "ab", ["^b"], 0.0),
+        ("fits_pattern", "a\nb", ["a.b"], 1.0),
+        ("fits_pattern", "ab", ["^b"], 0.0),
     ],
 )
 def test_metrics_by_hand(metric: str, reply: str, answers: list[str], score: float) -> None:

@@ -184,7 +184,7 @@ def test_followeval_files(tmp_path: Path) -> None:
     assert scores("followeval", path, [case[2] for case in RULE_CASES]) == [1.0] * len(rows)
     assert scores("followeval", path, [case[3] for case in RULE_CASES]) == [0.0] * len(rows)
     wrong: Sequence[tuple[str, Any, str]] = (
-        ("regex", "(", "line 2, column 'value': value '.' is not a regular expression"),
+        ("regex", "(", "line 2, column 'value': .* is not a regular expression"),
         ("words", [3, 2], "line 2, column 'value': value .* expected .least, most."),
         ("words", [True, 2], "line 2, column 'value': .0. True: expected a whole number"),
         ("contains", "ab", "line 2, column 'value': 'ab' where a value was expected"),
