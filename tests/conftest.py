@@ -45,6 +45,7 @@ EXTRA_OF = {
     "peft": "hf",
     "pydantic": "hf",
     "ray": "ray",
+    "regex": "hf",
     "submitit": "slurm",
     "pyarrow": "hf",
     "safetensors": "hf",

@@ -12,6 +12,7 @@ _MODULES = (
     "peft",
     "pyarrow",
     "pydantic",
+    "regex",
     "safetensors",
     "torch",
     "transformers",

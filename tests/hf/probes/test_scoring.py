@@ -170,6 +170,7 @@ RULE_CASES: Sequence[tuple[str, Any, str, str]] = (
 )
 
 
+@pytest.mark.extra("regex")
 def test_each_rule_has_a_reply_that_follows_it_and_one_that_does_not() -> None:
     assert {case[0] for case in RULE_CASES} == set(RULES)
     for rule, value, good, bad in RULE_CASES:
@@ -178,6 +179,7 @@ def test_each_rule_has_a_reply_that_follows_it_and_one_that_does_not() -> None:
         assert not follows(rule, value, bad), rule
 
 
+@pytest.mark.extra("regex")
 def test_followeval_files(tmp_path: Path) -> None:
     rows = [{"prompt": f"Follow {r}.", "rule": r, "value": v} for r, v, _, _ in RULE_CASES]
     path = write(tmp_path / "f.jsonl", rows)

@@ -168,6 +168,7 @@ def test_json_keys() -> None:
     assert not format_ok(prompt, "[1]")
 
 
+@pytest.mark.extra("regex")
 @pytest.mark.parametrize(
     ("checker", "options", "right", "wrong"),
     [
@@ -282,6 +283,7 @@ def test_unknown_checker_names_the_nearest() -> None:
         check(asked("numbr"), "1")
 
 
+@pytest.mark.extra("regex")
 @given(st.text(max_size=60), st.sampled_from([n for n in checker_names() if n != "unit_tests"]))
 def test_no_reply_breaks_a_checker(reply: str, checker: str) -> None:
     prompt = asked(

@@ -26,6 +26,7 @@ def _edits(answer: str) -> tuple[str, ...]:
     return (f"{answer} 31 zz9", " ".join(words[:-1]), answer[1:], answer.swapcase() + "9")
 
 
+@pytest.mark.extra("regex")
 @pytest.mark.parametrize("capability", MODULES)
 def test_every_template(capability: str) -> None:
     templates = MODULES[capability]
@@ -71,6 +72,7 @@ def test_prompts_are_many_and_factors_vary(capability: str) -> None:
         assert len({prompt.factors[name] for prompt in made}) >= 2, name
 
 
+@pytest.mark.extra("regex")
 def test_upper_and_replace() -> None:
     for prompt in made("steerability/upper"):
         text = prompt.text.split(": ", 1)[1]
@@ -123,6 +125,7 @@ def test_csv_and_json_say_what_the_text_says() -> None:
             assert str(record[key]) in prompt.text.split("\n", maxsplit=1)[0]
 
 
+@pytest.mark.extra("regex")
 def test_rules_on_free_text() -> None:
     for prompt in made("steerability/word-count"):
         count = int(re.findall(r"exactly (\d+) words", prompt.text)[0])

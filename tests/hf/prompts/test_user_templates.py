@@ -180,6 +180,7 @@ BAD: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.extra("regex")
 @pytest.mark.parametrize("name", BAD)
 def test_bad_line(name: str, tmp_path: Path) -> None:
     bad, message = BAD[name]
