@@ -49,11 +49,13 @@ def reader(tokenizer: Tokenizer) -> Reader:
 
 
 class Lengths(NamedTuple):
-    """Mean tokens by capability (K,) of a prompt, and of a reply with its end token; the longest prompt."""
+    """Mean tokens by source (S,) of a prompt, and of a reply with its end token; the longest prompt; and of
+    which sources the teacher is asked (1, else 0: replies are given)."""
 
     prompt: Array
     reply: Array
     longest: int
+    asks: Array
 
 
 def lengths(
@@ -77,7 +79,8 @@ def lengths(
         whole = [a + s - longest for a, s in zip(asked, said, strict=False)]
         most = max(most, *asked, *whole)  # a sequence is taken to be `longest` longer
     prompt, reply = np.array(means, dtype=float).T
-    return Lengths(prompt, reply, most)
+    asks = [1.0] * len(library.templates) + [float(source.asks) for source in datasets]
+    return Lengths(prompt, reply, most, np.array(asks))
 
 
 def _taught(prompt: Prompt, read: Reader) -> int:
@@ -108,6 +111,7 @@ class TokenEstimate:
     prompt, reply   mean tokens of one of these, in the student's tokens
     asked, said     the same of what the teacher answers, in its tokens
     own        share of the prompts that the student answers
+    answered   prompts that the teacher is asked to answer; the others have given replies
     trained    supervised tokens: the budget and an offline pool's
     measured   probe questions asked, all splits; `question`, `answer` their mean tokens
     trials     whether the allocator makes trials, which nobody can count before
@@ -120,6 +124,7 @@ class TokenEstimate:
     asked: float
     said: float
     own: float
+    answered: float
     trained: float
     measured: float
     question: float
@@ -135,9 +140,12 @@ def estimate_tokens(
     shares: Array,
     items: Mapping[str, int],
     probe: tuple[float, float],
+    *,
+    scored: bool,
 ) -> TokenEstimate:
     """Estimates from mean lengths.
 
+    scored   whether the teacher gives its distributions of replies that it did not say
     shares   of the budget by source (S,): the task's, since nobody knows an allocator's before
     items    of each split
     probe    mean tokens of a probe question and of its answer
@@ -148,7 +156,11 @@ def estimate_tokens(
     by_source = trained * shares / student.reply
     examples, own = float(by_source.sum()), config.on_policy
     mixed = by_source / examples
-    read, said = (float(mixed @ part) for part in teacher[:2])
+    asks = mixed * teacher.asks
+    answered = float(asks.sum())
+    read, said = (float(asks @ part) / max(answered, 1e-12) for part in teacher[:2])
+    heard = float(mixed @ (teacher.prompt + teacher.reply))  # of text that it is shown whole
+    given = heard - answered * (read + said) if scored else 0.0
     every = max(1, config.steps // DEV_CHECKPOINTS)
     probes = config.steps + 1 + (pool + 1 if pool else 0) + ("teacher" in needs)
     measured = float(
@@ -158,15 +170,26 @@ def estimate_tokens(
     )
     kinds = {
         "student": float(config.budget),
-        "teacher_prompt": examples * (read + own * said),
-        "teacher_generated": (1.0 - own) * examples * said,
-        "student_rollout": own * examples * said,
+        "teacher_prompt": examples * ((1.0 - own) * (answered * read + given) + own * heard),
+        "teacher_generated": (1.0 - own) * examples * answered * said,
+        "student_rollout": own * examples * float(mixed @ teacher.reply),
         "probe": measured * sum(probe),
         "offline": float(pool * interval),
     }
     prompt, reply = (float(mixed @ part) for part in student[:2])
     return TokenEstimate(
-        kinds, examples, prompt, reply, read, said, own, trained, measured, *probe, "trial" in needs
+        kinds,
+        examples,
+        prompt,
+        reply,
+        read,
+        said,
+        own,
+        examples * answered,
+        trained,
+        measured,
+        *probe,
+        trials="trial" in needs,
     )
 
 
@@ -214,7 +237,7 @@ def stored_lengths(manifest: Manifest) -> Lengths:
     sums = [manifest.totals(source) for source in manifest.sources]
     prompt = np.array([s["teacher_prompt"] / max(s["prompts"], 1) for s in sums])
     reply = np.array([s["tokens"] / max(s["replies"], 1) for s in sums])
-    return Lengths(prompt, reply, round(float(prompt.max())))
+    return Lengths(prompt, reply, round(float(prompt.max())), np.ones(len(sums)))
 
 
 def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator) -> TokenEstimate:
@@ -234,7 +257,14 @@ def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator
     )
     shares = shares_of(config, parts.sources, suite.capabilities, suite.hidden)
     return estimate_tokens(
-        config, allocator.needs, teacher, student, shares, item_counts(suite.splits), probe
+        config,
+        allocator.needs,
+        teacher,
+        student,
+        shares,
+        item_counts(suite.splits),
+        probe,
+        scored=parts.teacher.soft is not None,
     )
 
 
@@ -249,8 +279,10 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
     own = spent.own
     how = {
         "student": f"exact: the budget, in {config.steps} decisions",
-        "teacher_prompt": f"{spent.asked:.0f} a prompt, {spent.examples:.0f} prompts",
-        "teacher_generated": f"{spent.said:.1f} a reply",
+        "teacher_prompt": f"{spent.asked:.0f} a prompt, {spent.answered:.0f} prompts"
+        if spent.answered
+        else "replies are given",
+        "teacher_generated": f"{spent.said:.1f} a reply" if spent.answered else "replies are given",
         "student_rollout": f"{100 * own:.0f} % on-policy",
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
         f"{spent.question + spent.answer:.0f} each",

@@ -50,9 +50,11 @@ class Answers:
 
 
 def first_prompts(parts: Components, seed: int, many: int) -> dict[str, list[Prompt]]:
-    """Prompts of each capability, of all difficulties, that the run of that seed asks for too."""
+    """Prompts of each source, of all difficulties, that the run of that seed asks for too; of sources with
+    given replies there are none."""
     feed = parts.feed(data_seed(seed, 0), lambda: parts.pair.student)
-    return {stream.name: list(stream.take(many, HALF)) for stream in feed.streams}
+    given = {source.name for source in parts.datasets if not source.asks}
+    return {s.name: list(s.take(many, HALF)) for s in feed.streams if s.name not in given}
 
 
 def ask_teacher(parts: Components, prompts: Mapping[str, Sequence[Prompt]]) -> dict[str, Answers]:

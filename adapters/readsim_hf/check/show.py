@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
@@ -109,11 +108,14 @@ def show_cost(console: Console, parts: Components, many: int) -> None:
         longest,
         parts.datasets,
     )
-    asked, said = many * float(np.sum(mean.prompt)), many * float(np.sum(mean.reply))
+    asked, said = (many * float(mean.asks @ part) for part in (mean.prompt, mean.reply))
     where = (
         f"kept in {parts.data.cache}, where the run finds them" if parts.data.cache else "not kept"
     )
-    names = parts.sources
+    names = [name for name, asks in zip(parts.sources, mean.asks, strict=True) if asks]
+    if not names:
+        say_line(console, "the teacher is not asked: all replies are given")
+        return
     say_line(
         console,
         f"asking the teacher {many} prompts of each capability ({', '.join(names)}): about "
@@ -136,6 +138,8 @@ def show_paid(console: Console, paid: PaidCheck) -> None:
         count = sum(answers.rejected.values())
         why = ", ".join(f"{reason} {n}" for reason, n in answers.rejected.items())
         table.add_row(name, right, str(answers.replies), str(count), why)
+    if not paid.answers:
+        return  # nobody was asked
     console.print(table)
     for name, answers in paid.answers.items():
         _show_examples(console, name, answers)

@@ -107,7 +107,7 @@ class DryRun:
     @property
     def served(self) -> tuple[float, float]:
         """Tokens of prompts and of replies that servers are paid for."""
-        count = (1.0 - self.spent.own) * self.spent.examples
+        count = (1.0 - self.spent.own) * self.spent.answered
         mine = [t for t in self.teachers if t.shape is None]
         asked, said = (sum(t.share * getattr(t, part) for t in mine) for part in ("asked", "said"))
         return count * asked, count * said
@@ -176,11 +176,13 @@ def dry_run(config: RunConfig) -> DryRun:
     shares = shares_of(config, sources, capabilities, hidden)
     if stored is not None:
         asked = trained = stored_lengths(stored)
-    spent = estimate_tokens(config, allocator.needs, asked, trained, shares, items, probe)
+    spent = estimate_tokens(
+        config, allocator.needs, asked, trained, shares, items, probe, scored=kept is not None
+    )
     return DryRun(
         config=config,
         title=models.title if stored is None else stored_title(pair),
-        teachers=_planned(models, answering, asked, shares / trained.reply)
+        teachers=_planned(models, answering, asked, asked.asks * shares / trained.reply)
         if stored is None
         else (),
         student=shape_of(models.student, config.training.lora_targets),
@@ -219,16 +221,17 @@ def _answered(answering: Sequence[str], each: Mapping[str, Lengths]) -> Lengths:
         np.array([getattr(each[source], field)[j] for j, source in enumerate(answering)])
         for field in ("prompt", "reply")
     )
-    return Lengths(prompt, reply, max(one.longest for one in each.values()))
+    any_ = next(iter(each.values()))
+    return Lengths(prompt, reply, max(one.longest for one in each.values()), any_.asks)
 
 
 def _planned(
     models: PaperModels, answering: Sequence[str], asked: Lengths, prompts: Array
 ) -> tuple[PlannedTeacher, ...]:
-    """What each teacher is asked; `prompts` (S,) of each capability, in any unit."""
+    """What each teacher is asked; `prompts` (S,) that it answers of each source, in any unit."""
     out = []
     for source in models.teachers:
-        mine = np.array([s == source for s in answering]) * prompts / prompts.sum()
+        mine = np.array([s == source for s in answering]) * prompts / max(prompts.sum(), 1e-12)
         share = float(mine.sum())
         mean = mine / share if share else mine
         config = models.local.get(source)

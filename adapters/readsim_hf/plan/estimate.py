@@ -70,7 +70,7 @@ def work_of(plan: DryRun) -> list[Work]:
         if teacher.shape is None:
             continue  # a server's work is its own
         name = "teacher" if len(plan.loaded) == 1 else f"teacher {teacher.source}"
-        count = teacher.share * (spent.examples - own)
+        count = teacher.share * (1.0 - spent.own) * spent.answered
         found += _answers(
             name, "teacher", teacher.shape, count, teacher.asked, teacher.said, size, precision
         )

@@ -25,7 +25,7 @@ def disk_of(plan: DryRun) -> Disk:
     vocabulary = plan.columns or plan.student.vocabulary
     one = reply_bytes(vocabulary, spent.asked, spent.said, plan.kept, whole=whole)
     return Disk(
-        0.0 if plan.stored is not None else (1.0 - spent.own) * spent.examples * one,
+        0.0 if plan.stored is not None else (1.0 - spent.own) * spent.answered * one,
         checkpoint_bytes(plan.student, lora),
         saved_bytes(plan.student, lora),
     )
