@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.hf import NEEDS
+from tests.support.made_server import serving
 from tests.support.paths import ROOT
 from tests.support.tutorial import blocks, run_tutorial
 
@@ -44,3 +45,26 @@ def test_a_job_that_polls_a_file(tmp_path: Path) -> None:
     said = run_tutorial(ROOT / "docs" / "watcher.md", tmp_path)
     assert "the run is over" in said
     assert "tokens by source:" in said
+
+
+@pytest.mark.extra(*NEEDS, "datasets", "regex")
+@pytest.mark.slow
+def test_data_and_evaluations_of_ones_own(tmp_path: Path) -> None:
+    said = run_tutorial(ROOT / "docs" / "tutorial-data.md", tmp_path)
+    assert "sums_items.jsonl: metric numeric" in said
+    assert "the teacher is not asked: all replies are given" in said
+    assert "is the best one on the dev split" in said
+    page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
+    assert "What was set and what trained" in page
+
+
+@pytest.mark.extra(*NEEDS, "datasets", "openai", "pyarrow", "regex")
+@pytest.mark.slow
+def test_a_teacher_behind_a_server(tmp_path: Path) -> None:
+    with serving() as fake:
+        said = run_tutorial(ROOT / "docs" / "tutorial-vllm.md", tmp_path, {"TEACHER": fake.url})
+    texts = [body["messages"][-1]["content"] for body in fake.asked]
+    assert set(texts) <= {f"{a}+{b}=" for a in range(10, 60) for b in range(10, 30)}
+    sent = [(text, body.get("seed")) for text, body in zip(texts, fake.asked, strict=True)]
+    assert len(set(sent)) == len(sent)  # nothing was paid for twice, whatever asked for it
+    assert said.count("utility") == 2

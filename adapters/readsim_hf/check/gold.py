@@ -93,6 +93,10 @@ def trained_on(parts: Components, many: int) -> list[GoldExample]:
 def _prompts(parts: Components, place: int) -> Iterator[Prompt]:
     """At most TRIES prompts of one source, the sources in turn."""
     source = parts.sources[place % len(parts.sources)]
+    if parts.store is not None:
+        many = min(TRIES, len(parts.store.indices[source]))
+        yield from (parts.store.prompt(source, number) for number in range(many))
+        return
     templates = parts.library.templates.get(source)
     if templates is None:
         (rows,) = (s for s in parts.datasets if s.name == source)

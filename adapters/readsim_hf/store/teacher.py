@@ -15,7 +15,7 @@ from readsim_hf.store.shards import StoredPrompt, cut_to
 from readsim_hf.teachers.base import ReadsReplies, TeacherCounts
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.teachers.encoding import encode
+from readsim_hf.teachers.encoding import encode_prompt
 from readsim_hf.teachers.heard import Listener
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.judging import Rejections
@@ -98,7 +98,7 @@ class StoredTeacher(ReadsReplies):
 
     def encode(self, prompt: Prompt) -> NDArray[np.int32]:
         """What the student reads before the reply."""
-        return as_ids(encode(self.tokenizer, self.style.ask(prompt, self.signal.form)))
+        return as_ids(encode_prompt(self.tokenizer, self.style, prompt, self.signal.form))
 
     def score_many(self, passages: Sequence[Passage]) -> list[Soft]:
         """ConfigError: nobody is here who could."""
