@@ -10,6 +10,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -270,16 +271,18 @@ def _part(whole: Tensor, owner: Tensor) -> Tensor:
 
 
 def _packed(examples: Sequence[Example]) -> bytes:
-    """Examples as bytes: a line of token counts and sizes, then the records."""
+    """Examples as bytes: a line of token counts, sizes and sources, then the records."""
     records = [record_to_bytes(e.record) for e in examples]
-    head = json.dumps([[e.tokens, len(r)] for e, r in zip(examples, records, strict=True)]).encode()
+    facts = [[e.tokens, len(r), e.record.source] for e, r in zip(examples, records, strict=True)]
+    head = json.dumps(facts).encode()
     return struct.pack("<Q", len(head)) + head + b"".join(records)
 
 
 def _unpacked(data: bytes) -> list[Example]:
     (size,) = struct.unpack_from("<Q", data)
     at, out = 8 + size, []
-    for tokens, length in json.loads(data[8:at]):
-        out.append(Example(record_from_bytes(data[at : at + length]), tokens))
+    for tokens, length, source in json.loads(data[8:at]):
+        record = record_from_bytes(data[at : at + length])
+        out.append(Example(replace(record, source=source), tokens))
         at += length
     return out
