@@ -69,7 +69,7 @@ def test_source_tree_beside_another_adapters(stranger: Path) -> None:
 def test_missing_dependencies_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     everything = (
         *("accelerate", "datasets", "filelock", "gguf", "lm_eval", "peft", "pyarrow"),
-        *("pydantic", "safetensors", "torch", "transformers"),
+        *("pydantic", "regex", "safetensors", "torch", "transformers"),
     )
     assert set(readsim_hf.missing_dependencies()) <= set(everything)
     home = readsim_hf.dependencies
