@@ -14,11 +14,12 @@ from threadpoolctl import threadpool_limits
 
 from readsim.cli.common import parse_list
 from readsim.errors import unknown
-from studies.speed_real import bare_loop, gkd, memory, overhead, teacher_cache
+from studies.speed_real import bare_loop, gkd, lengths, memory, overhead, teacher_cache
 from studies.speed_real.timing import Row
 
 PARTS = {
     "bare": bare_loop.rows,
+    "lengths": lengths.rows,
     "trl": gkd.rows,
     "memory": memory.rows,
     "overhead": overhead.rows,

@@ -31,6 +31,19 @@ def test_the_bare_loop_makes_the_same_steps(kind: Any) -> None:
     assert bare_loop.measure(small(), kind, 1, 2).ratio > 0
 
 
+def test_replies_of_any_length_are_the_same_work_for_both() -> None:
+    from studies.speed_real import lengths
+
+    one_thread()
+    windows = [lengths.window(mean, 0, 60) for mean in (4, 30)]
+    ours, bare, _ = lengths.sides(windows)
+    losses = np.array([(ours(n), bare(n)) for n in (0, 1, 0)])
+    assert np.allclose(losses[:, 0], losses[:, 1], rtol=1e-4)
+    pair, ledger = lengths.measure(4, 2, 40)
+    assert pair.ratio > 0
+    assert ledger > 0
+
+
 @pytest.mark.extra("trl", "datasets")
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_trl_makes_the_same_steps() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from readsim.runs.trained_shares import TrainedShare
 from readsim_hf.training.student import SourceSignal
 
-EVERY = 64  # optimiser steps between two looks at gradients, each about as dear as a step
+EVERY = 80  # optimiser steps between two looks at gradients, each about as dear as a step
 
 
 class ShareLedger:
