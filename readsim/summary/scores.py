@@ -84,6 +84,12 @@ def read_tested(folder: Path) -> list[TestedRun]:
     return [run for run in runs if run.items is not None] or runs
 
 
+def left_out(folder: Path, runs: Sequence[TestedRun]) -> list[str]:
+    """The logs of the folder that none of `runs` is from."""
+    used = {run.path for run in runs}
+    return [path.name for path in log_paths(folder) if path not in used]
+
+
 def _tested(log: Log) -> Iterator[TestedRun]:
     header = log.header
     log.need("allocator", "capabilities", *([] if header.weights else ["requirement"]))

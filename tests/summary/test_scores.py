@@ -279,3 +279,17 @@ def test_runs_scored_on_other_numbers_of_items_are_not_compared(tmp_path: Path) 
     path.write_text(json.dumps(facts))
     with pytest.raises(RunLogError, match=r"test items\.math-a"):
         check_fair(read_tested(tmp_path))
+
+
+def test_the_command_names_the_logs_that_it_leaves_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(10)
+    for allocator in ("read", "uniform", "greedy"):
+        write(tmp_path, allocator, 0, rng)
+    assert "left out" not in call(capsys, "scores", str(tmp_path))[1]
+    path = max((tmp_path / "runs").glob("*.jsonl"))
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    _, out, _ = call(capsys, "scores", str(tmp_path))
+    assert "1 run log(s) are left out, unfinished or without test items" in out
+    assert path.name in " ".join(out.split())
