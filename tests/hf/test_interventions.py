@@ -72,10 +72,11 @@ def test_what_is_on_disk_is_not_trained_again(
     assert intervene(fresh, TOKENS, 3, 3).token_usage == whole.token_usage
     assert len(calls) == 4
     whole_text = path.read_text()
+    odd: tuple[Any, ...] = (3, {}, "a")
     for damaged in (
         whole_text[:-20],
         whole_text.replace("0.", "1.", 1),  # one digit of a share or a score
-        *(json.dumps({**json.loads(whole_text), "rows": rows}) for rows in (3, [3], [{}], ["a"])),
+        *(json.dumps({**json.loads(whole_text), "rows": [row]}) for row in odd),
     ):
         path.write_text(damaged)
         with pytest.raises(RunLogError, match=path.name):

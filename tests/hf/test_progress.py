@@ -25,9 +25,11 @@ def after_a_window(folder: Path, rows: list[bytes]) -> tuple[list[str], str]:
     path.write_bytes(b"\r\n".join([HEAD.encode(), *rows]))
     backend, said = small(), list[str]()
     env = DistillEnv(backend=backend, task="average", steps=2)
-    with ProgressDisplay(folder / "run", RunConfig(budget=backend.budget, steps=2), env) as display:
-        display._warn = said.append  # type: ignore[method-assign]
-        display("window", WINDOW)
+    config = RunConfig(budget=backend.budget, steps=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ProgressDisplay, "_warn", lambda _, text: said.append(text))
+        with ProgressDisplay(folder / "run", config, env) as display:
+            display("window", WINDOW)
     return path.read_text().splitlines(), " ".join(said)
 
 
