@@ -96,7 +96,7 @@ def compare(
     out          a folder that keeps the run logs: a repeated call runs only what is missing there
                  and, with a warning, what an allocator's code was edited after; `readsim report`
                  and `readsim plot` read it. With several worlds, one folder in it for each. None
-                 keeps nothing
+                 keeps nothing. The table's `attrs["runs_read"]` is how many runs were there already
     rows         "runs": `world`, `task`, `budget`, `steps`, `allocator`, `seed`, `utility` (the final
                  one, noise-free, on the world's scale), measured changes, tokens used in addition
                  to the budget, and `final:CAPABILITY`. "steps": one row per decision, with
@@ -108,9 +108,9 @@ def compare(
     """
     import pandas as pd
 
-    from readsim.runs.cell import PAPER_ALLOCATORS
+    from readsim.runs.cell import PAPER_ALLOCATORS, folder_name
     from readsim.runs.folder import refuse_other_runs, set_aside
-    from readsim.runs.grid import make_cells, run_cells
+    from readsim.runs.grid import make_cells, run_cells, runs_read
     from readsim.runs.identity import unrecorded
     from readsim.runs.parallel import use_backend
     from readsim.runs.read_logs import read_logs
@@ -121,7 +121,7 @@ def compare(
     if rows not in tables:
         raise ConfigError(f"rows = {rows!r}: runs or steps")
     loaded = [load_world(world) for world in _several(worlds)]
-    names = [_folder(world.name) for world in loaded]
+    names = [folder_name(world.name) for world in loaded]
     if not names:
         raise ConfigError("worlds: at least one is needed")
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -158,22 +158,18 @@ def compare(
             for note in set_aside(folder, cells):
                 warnings.warn(note, stacklevel=2)
         stack.enter_context(use_backend("loky", workers))
-        frames = []
+        frames, read = [], 0
         for world, folder, cells in zip(loaded, folders, plan, strict=True):
             if out is not None:
                 save_world(world, folder / "world.toml")
-            run_cells(cells, folder, jobs=workers)
+            read += runs_read(run_cells(cells, folder, jobs=workers))
             frames.append(tables[rows](read_logs(folder)))
-    return pd.concat(frames, ignore_index=True)
+    table = pd.concat(frames, ignore_index=True)
+    table.attrs["runs_read"] = read
+    return table
 
 
 def _several(values: Any) -> list[Any]:
     """One value as a list of one; text, mappings, worlds, tasks, numbers and allocators are one."""
     one = isinstance(values, str | Mapping) or np.ndim(values) == 0
     return [values] if one or not isinstance(values, Iterable) else list(values)
-
-
-def _folder(name: str) -> str:
-    """A world's name as a folder's."""
-    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
-    return safe.strip(".") or "world"

@@ -6,19 +6,22 @@ themselves; everything else is an object with one key, its tag.
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import math
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from readsim.errors import RunLogError, SchemaError
+from readsim.errors import ConfigError, RunLogError, SchemaError
 from readsim.files.cells import csv_bytes
+from readsim.files.settings import read_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +85,37 @@ def write_atomic(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):
             raise RunLogError(f"cannot write {path}: {error}") from error
         raise
+
+
+def save_facts(path: Path, facts: Mapping[str, Any]) -> None:
+    """A table of plain data as JSON that people can read; its last field, `sha256`, is the digest of the
+    others, so that `load_facts` finds a damage that leaves a readable file.
+
+    Raises RunLogError as `write_atomic`.
+    """
+    table = {**facts, "sha256": _digest_of_facts(facts)}
+    write_atomic(path, (json.dumps(table, indent=1) + "\n").encode())
+
+
+def load_facts(path: Path) -> dict[str, Any]:
+    """What `save_facts` wrote, without its digest; older readsims wrote none, and theirs is taken as it is.
+
+    Raises RunLogError for a file that cannot be read, or is not what its own sha256 says.
+    """
+    try:
+        facts = read_settings(path)
+    except ConfigError as error:
+        raise RunLogError(f"{error}: move the file away") from error
+    said = facts.pop("sha256", None)
+    if said is not None and said != _digest_of_facts(facts):
+        raise RunLogError(
+            f"{path} is damaged: it is not what its own sha256 says. Move it away to make it again"
+        )
+    return facts
+
+
+def _digest_of_facts(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def write_frame(path: Path, frame: "pd.DataFrame") -> None:

@@ -237,3 +237,12 @@ def test_rollout_says_what_it_cannot_run() -> None:
         readsim.rollout(make_env(WORLD), "uniform", [0, 1])
     with pytest.raises(ConfigError, match="allow_stop"):
         readsim.rollout(make_env(WORLD, allow_stop=True), "uniform", 0)
+
+
+@pytest.mark.parametrize("name", ["w" * 900, "\u4e16" * 300, "a/b" * 100])
+def test_worlds_with_long_names_have_folders(tmp_path: Path, name: str) -> None:
+    """A file system takes 255 bytes; names that differ at their ends stay apart."""
+    worlds = [load_world(WORLD).replace(name=name + end) for end in ("1", "2")]
+    runs = compare(worlds, out=tmp_path, allocators="uniform", **FEW)
+    assert sorted(runs["world"].unique()) == [name + "1", name + "2"]
+    assert len(list(tmp_path.iterdir())) == 2

@@ -1,6 +1,7 @@
 """Checkpoints: a tree comes back the same to the bit, and a file is whole or not there."""
 
 import io
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -15,7 +16,14 @@ from hypothesis.extra import numpy as hnp
 
 from readsim import tree_file as checkpoint
 from readsim.errors import ReadsimError, RunLogError, SchemaError
-from readsim.tree_file import decode_tree, encode_tree, load_tree, save_tree
+from readsim.tree_file import (
+    decode_tree,
+    encode_tree,
+    load_facts,
+    load_tree,
+    save_facts,
+    save_tree,
+)
 from tests.support.processes import end, python
 
 DTYPES = st.one_of(
@@ -279,3 +287,38 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path, acknowledged:
     # A temporary file that the kill left is no obstacle.
     save_tree(path, "next")
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+FACTS = {"about": {"seed": 3, "text": "\u00e9"}, "rows": [0.1, 1e-300, None, True], "nan": 2.5}
+
+
+def test_facts_come_back_and_older_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "f.json"
+    save_facts(path, FACTS)
+    assert load_facts(path) == FACTS
+    path.write_text(json.dumps(FACTS))  # as they were written before there was a digest
+    assert load_facts(path) == FACTS
+
+
+@given(at=st.floats(0, 0.999), byte=st.integers(32, 126), cut=st.booleans())
+def test_a_damaged_table_of_facts_is_named_or_says_the_same(
+    at: float, byte: int, cut: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("facts") / "f.json"
+    save_facts(path, FACTS)
+    data = bytearray(path.read_bytes())
+    place = int(at * len(data))
+    if cut:
+        del data[place:]
+    else:
+        data[place] = byte
+    path.write_bytes(data)
+    try:
+        found = load_facts(path)
+    except RunLogError as error:
+        said = str(error)
+    else:
+        said = str(path)
+        assert {key: found[key] for key in FACTS} == FACTS
+    assert str(path) in said
+    assert "\n" not in said

@@ -1,6 +1,5 @@
 """Short trainings with random allocations, each undone: what they did, kept on disk as they end."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.errors import RunLogError
 from readsim.runs.identity import digest_of
 from readsim.streams import generator
-from readsim.tree_file import write_atomic
+from readsim.tree_file import load_facts, save_facts
 from readsim_hf.components import Components
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores, ProbeSuite
@@ -43,10 +42,11 @@ class Intervention:
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> "Intervention":
         probe, dev = (
-            {name: np.array(values) for name, values in table[split].items()}
+            {name: np.array(values, dtype=np.float64) for name, values in table[split].items()}
             for split in ("probe", "dev")
         )
-        return cls(np.array(table["weights"]), table["charges"], probe, dev)
+        weights = np.array(table["weights"], dtype=np.float64)
+        return cls(weights, dict(table["charges"]), probe, dev)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +122,7 @@ def intervene(backend: Trainer, tokens: int, runs: int, seed: int) -> Interventi
     for n in range(len(rows), runs + 1):
         rows.append(_measured(backend, None if n == 0 else allocations[n - 1], tokens))
         if path:
-            kept = {"about": about, "rows": [row.plain() for row in rows]}
-            write_atomic(path, json.dumps(kept).encode())
+            save_facts(path, {"about": about, "rows": [row.plain() for row in rows]})
         backend.watch("pool", {"done": n, "runs": runs})
     return Interventions(tokens, tuple(rows))
 
@@ -134,11 +133,11 @@ def _kept(path: Path, about: Mapping[str, Any]) -> list[Intervention]:
         path.parent.mkdir(parents=True, exist_ok=True)
         return []
     try:
-        table = json.loads(path.read_text())
+        table = load_facts(path)
         if table["about"] != about:
             raise ValueError(f"it is about {table['about']}")
         return [Intervention.of(row) for row in table["rows"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunLogError(
             f"{path} does not hold this run's interventions ({error}): move it away"
         ) from error

@@ -1,6 +1,6 @@
 """What is shown during a run: a progress bar, a table of training steps, and what trackers are told."""
 
-import csv
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from readsim.backend import OffersSamples
 from readsim.envs.env import DistillEnv
 from readsim.runs.read_logs import Log
 from readsim.token_counts import show_tokens
+from readsim.tree_file import write_atomic
 from readsim_hf.config import RunConfig
 from readsim_hf.probes.samples import as_markdown
 from readsim_hf.published import published
@@ -157,16 +158,32 @@ class ProgressDisplay:
         texts = [f"{row[0]:.12g}", *(f"{v:.6g}" for v in row[1:])]
         with writing(self._path):
             if self._file is None:
-                kept = _rows_before(self._path, float(texts[0]))
-                self._file = self._path.open("w", newline="", encoding="utf-8")
-                csv.writer(self._file).writerows([COLUMNS, *kept])
-            csv.writer(self._file).writerow(texts)
+                kept, left = _rows_before(self._path, float(texts[0]))
+                if left:
+                    self._warn(f"{self._path}: {left} damaged rows are left out")
+                write_atomic(self._path, "".join(map(_line, [COLUMNS, *kept])).encode())
+                self._file = self._path.open("a", newline="", encoding="utf-8")
+            self._file.write(_line(texts))
             self._file.flush()
 
 
-def _rows_before(path: Path, spent: float) -> list[list[str]]:
+def _line(cells: Sequence[str]) -> str:
+    """One row of the table: numbers and names of columns, which need no quotes."""
+    return f"{','.join(cells)}\r\n"
+
+
+def _rows_before(path: Path, spent: float) -> tuple[list[list[str]], int]:
+    """Whole rows of the table below `spent`, and how many are damaged (but for a torn last one)."""
     if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))[1:]
-    return [row for row in rows if len(row) == len(COLUMNS) and float(row[0]) < spent]
+        return [], 0
+    rows = [line.split(",") for line in path.read_text("utf-8", errors="replace").splitlines()[1:]]
+    whole = [row for row in rows if _is_whole(row)]
+    torn = bool(rows) and not _is_whole(rows[-1])
+    return [row for row in whole if float(row[0]) < spent], len(rows) - len(whole) - torn
+
+
+def _is_whole(row: list[str]) -> bool:
+    try:
+        return len(row) == len(COLUMNS) and all(float(cell) > -math.inf for cell in row)
+    except ValueError:
+        return False

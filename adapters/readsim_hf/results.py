@@ -1,7 +1,6 @@
 """What a finished run leaves: a table on the terminal, curves, the student's weights."""
 
 import copy
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +21,7 @@ from readsim.plots.trained_shares import draw_trained_shares
 from readsim.runs.identity import digest_of
 from readsim.runs.read_logs import Log, read_log
 from readsim.token_counts import show_tokens
-from readsim.tree_file import write_atomic, write_frame
+from readsim.tree_file import save_facts, write_atomic, write_frame
 from readsim_hf.backend import HFBackend
 from readsim_hf.config import RunConfig, run_name
 from readsim_hf.model_card.card import model_card
@@ -97,7 +96,7 @@ def save_results(
         names = np.repeat([s for s, _ in each], [len(rows) for _, rows in each])
         table = {"source": names, "row": np.concatenate([rows for _, rows in each])}
         write_frame(out / "runs" / f"{name}.rows.csv", pd.DataFrame(table))
-    write_atomic(out / "runs" / f"{name}.json", json.dumps(facts, indent=1).encode())
+    save_facts(out / "runs" / f"{name}.json", facts)
 
 
 def _save_student(folder: Path, backend: HFBackend) -> None:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from readsim.errors import ConfigError, RunLogError, shown
 from readsim.runs.cell import Cell
+from readsim.runs.grid import runs_read
 from readsim.streams import checked_seeds
 
 World = Annotated[
@@ -47,7 +48,7 @@ Fresh = Annotated[
 def say_read(console: Console, seconds: Mapping[Cell, float]) -> None:
     """How many runs were finished before this command."""
     runs = sum(len(cell.seeds) for cell in seconds)
-    if kept := sum(len(cell.seeds) for cell, spent in seconds.items() if spent == 0.0):
+    if kept := runs_read(seconds):
         console.print(
             f"{kept} of {runs} runs were read from disk; --fresh runs them again", highlight=False
         )

@@ -146,6 +146,8 @@ def plot(
 ) -> None:
     """Draw the figures of a comparison again from its run logs."""
     need_folder(folder)
+    if folder.is_dir():
+        need_target(folder / "utility.pdf")
     from readsim.plots import draw_all
 
     for path in draw_all(folder):

@@ -22,7 +22,14 @@ def scores(
 ) -> None:
     """Finished runs side by side on the test split, with paired intervals; scores.csv."""
     need_folder(folder)
-    from readsim.summary.scores import check_fair, labels, print_scores, read_tested, score_table
+    from readsim.summary.scores import (
+        check_fair,
+        labels,
+        left_out,
+        print_scores,
+        read_tested,
+        score_table,
+    )
 
     runs = read_tested(folder)
     need_target(folder / "scores.csv")
@@ -33,4 +40,11 @@ def scores(
     console = Console()
     print_scores(console, runs, reference or known[0])
     write_frame(folder / "scores.csv", score_table(runs, reference or known[0]))
+    if missing := left_out(folder, runs):
+        told = f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        console.print(
+            f"{len(missing)} run log(s) are left out, unfinished or without test items: {told}",
+            markup=False,
+            highlight=False,
+        )
     console.print(f"also in {folder / 'scores.csv'}", markup=False)

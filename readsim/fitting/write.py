@@ -82,9 +82,12 @@ class Trained:
             lower = json.loads(notes.get("error_rates", "[]"))
             unit = notes.get("unit", "scores" if world.is_score else "losses")
             scale = Scale(unit, tuple(world.capabilities.index(c) for c in lower))
-            if shares.shape != (s, 2) or unit not in UNITS:
+            tokens = (float(least), float(most))
+            if shares.shape != (s, 2) or shares.dtype.kind not in "iuf" or unit not in UNITS:
                 raise ValueError(f"share_range of shape {shares.shape}, unit {unit!r}")
-        except (ValueError, TypeError) as error:
+            if not 0.0 <= tokens[0] <= tokens[1]:
+                raise ValueError(f"token_range is {notes['token_range']}")
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise ConfigError(f"provenance of world {world.name!r}: {error}") from error
         return cls(
             scale,
@@ -92,7 +95,7 @@ class Trained:
             notes.get("target_columns", "*"),
             notes.get("key_column", ""),
             shares,
-            (float(least), float(most)),
+            tokens,
         )
 
 

@@ -47,10 +47,8 @@ def read_groups(folder: Path) -> tuple[list[Group], list[str]]:
     for path in paths:
         log = read_log(path)
         check_comparison([log])
-        if seeds := log.unfinished():
-            torn = "; its last line is cut off" if log.torn_bytes else ""
-            named = ", ".join(map(str, seeds))
-            left_out.append(f"{path.name}: unfinished, no final row of seeds {named}{torn}")
+        if lacking := log.shortfall():
+            left_out.append(lacking)
             continue
         _ = log.runs  # each is whole, or an error is raised
         own = next((group for group in groups if _belongs(log, group[0])), None)

@@ -114,6 +114,16 @@ def file_name(allocator: str, task: str, budget: int, *more: str) -> str:
     return ".".join([safe, *more, "jsonl"])
 
 
+def folder_name(world: str) -> str:
+    """A world's name as that of a folder or the stem of a file: letters and digits of any script, `-_.`; a
+    long one is cut, with its digest."""
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in world).strip(".") or "world"
+    if len(safe.encode()) <= LONGEST:
+        return safe
+    cut = safe.encode()[:LONGEST].decode(errors="ignore")
+    return f"{cut}-{hashlib.sha256(world.encode()).hexdigest()[:8]}"
+
+
 def task_name(task: AnyTask) -> str:
     """The task's name; of weights a digest."""
     if isinstance(task, Task):

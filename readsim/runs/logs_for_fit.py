@@ -44,6 +44,7 @@ def fit_table(path: Path) -> Runs:
                 f"{path}: source {name!r} was never trained on: nothing to learn of it"
             )
     notes = [f"{len(runs)} runs of {len(logs)} logs"]
+    notes += [lacking for log in logs if (lacking := log.shortfall())]
     declared = min((log.header.scale for log in logs), key=lambda scale: scale.lowest)
     lowest = declared.lowest
     if doubts := declared.doubts(profiles):

@@ -120,6 +120,14 @@ class Log:
             )
         return [seed for seed in seeds if seed not in ended]
 
+    def shortfall(self) -> str | None:
+        """What an unfinished log lacks, by name; None for a whole one. Raises as `unfinished`."""
+        if not (seeds := self.unfinished()):
+            return None
+        torn = "; its last line is cut off" if self.torn_bytes else ""
+        named = ", ".join(map(str, seeds))
+        return f"{self.path.name}: unfinished, no final row of seeds {named}{torn}"
+
     def of_seeds(self, seeds: Collection[int]) -> "Log":
         """The same log with these seeds only."""
         mine = tuple(seed for seed in self.header.seeds if seed in seeds)

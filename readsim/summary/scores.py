@@ -13,10 +13,11 @@ from rich.table import Table
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError, unknown
-from readsim.files import read_settings
+from readsim.runs import fields
 from readsim.runs.comparing import differences, display_name, unlike
 from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import FinalRow, RunHeader
+from readsim.tree_file import load_facts
 
 SEEDS = 3  # from so many seeds on, intervals are over seeds
 
@@ -83,12 +84,18 @@ def read_tested(folder: Path) -> list[TestedRun]:
     return [run for run in runs if run.items is not None] or runs
 
 
+def left_out(folder: Path, runs: Sequence[TestedRun]) -> list[str]:
+    """The logs of the folder that none of `runs` is from."""
+    used = {run.path for run in runs}
+    return [path.name for path in log_paths(folder) if path not in used]
+
+
 def _tested(log: Log) -> Iterator[TestedRun]:
     header = log.header
     log.need("allocator", "capabilities", *([] if header.weights else ["requirement"]))
     if log.unfinished() or (header.is_real and header.weights is None):  # of an older readsim
         return
-    items = _items(log.path.with_suffix(".json"))
+    items = _items(log.path.with_suffix(".json"), header)
     weights = weights_of(header)
     for final in log.finals:
         yield TestedRun(
@@ -118,17 +125,33 @@ def _utility(final: FinalRow, header: RunHeader) -> float:
     return float(np.array(header.weights) @ final.final_profile)
 
 
-def _items(path: Path) -> Items | None:
+def _items(path: Path, header: RunHeader) -> Items | None:
+    """Checked: lists of scores in the range of the run's, of benchmarks of its capabilities."""
     if not path.is_file():
         return None
-    tested = read_settings(path).get("test")
-    if tested is None:
+    facts = load_facts(path)
+    if not fields.has(facts, "test"):
         return None
-    return Items(
-        scores={name: np.array(scores) for name, scores in tested["after"].items()},
-        benchmarks={name: (c, f) for name, (c, f) in tested["benchmarks"].items()},
-        ids=tested["ids"],
+    where = f"{path}: test"
+    tested = fields.object_in(facts, "test", str(path))
+    kinds, after, ids = (
+        fields.object_in(tested, key, where) for key in ("benchmarks", "after", "ids")
     )
+    if not kinds.keys() == after.keys() == ids.keys():
+        raise RunLogError(f"{where}: benchmarks, after and ids are not of the same benchmarks")
+    within = fields.Range.of_profiles(header.scale)
+    benchmarks: dict[str, tuple[str, str]] = {}
+    for name in tuple(kinds):
+        capability, *rest = fields.names_in(dict(kinds), name, f"{where}, benchmarks", least=2)
+        if capability not in header.capabilities or len(rest) != 1:
+            expected = "a capability of the run, and a family"
+            raise fields.wrong_field(name, kinds[name], expected, f"{where}, benchmarks")
+        benchmarks[name] = capability, rest[0]
+    scores = {}
+    for name, items in after.items():
+        length = max(1, len(items)) if isinstance(items, list) else None  # as many as there are
+        scores[name] = fields.numbers_in(dict(after), name, length, f"{where}, after", within)
+    return Items(scores, benchmarks, {name: [ids[name], len(scores[name])] for name in kinds})
 
 
 def different(one: TestedRun, other: TestedRun) -> list[str]:

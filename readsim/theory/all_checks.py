@@ -103,7 +103,7 @@ def check_toy_statements() -> Iterator[Result]:
 
 def check_run_statements(folder: Path, lacking: Said) -> Iterator[Result]:
     """Gains, proxy calibration, and beliefs about played choices, for the runs in a folder."""
-    read, subject = runs.measured_runs(folder), folder.name
+    read, subject = runs.measured_runs(folder, lacking), folder.name
     parts = [
         lambda: runs.check_gains(read, subject),
         lambda: runs.check_proxy(read, subject),

@@ -6,7 +6,7 @@ played choices only, with the noise of the reward in it; of Proposition 4.7 only
 that concerns the played choice can be broken in sight.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +35,14 @@ class MeasuredRun(NamedTuple):
     requirement: Array
 
 
-def measured_runs(folder: Path) -> list[MeasuredRun]:
-    """Every run of a log, or of all logs in a folder (or its `runs`). Raises ConfigError, RunLogError."""
-    runs = [run for path in log_paths(folder) for run in _runs_of(read_log(path))]
+def measured_runs(folder: Path, lacking: Callable[[str], None] | None = None) -> list[MeasuredRun]:
+    """Every run of a log, or of all logs in a folder (or its `runs`), as far as it has come; `lacking` is
+    told which are unfinished. Raises ConfigError, RunLogError."""
+    logs = [read_log(path) for path in log_paths(folder)]
+    for log in logs:
+        if lacking is not None and (said := log.shortfall()):
+            lacking(said)
+    runs = [run for log in logs for run in _runs_of(log)]
     if not runs:
         raise RunLogError(f"{folder}: the logs hold no decisions yet")
     if len({run.tokens.shape[1] for run in runs}) > 1:

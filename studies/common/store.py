@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from readsim.runs.cell import Cell, world_digest
+from readsim.runs.cell import Cell, folder_name, world_digest
 from readsim.runs.grid import run_cell
 from readsim.runs.parallel import in_order
 from readsim.runs.read_logs import Log, read_logs
@@ -17,7 +17,7 @@ def folder_of(cell: Cell) -> str:
     world = load_world(cell.world)
     seeds = hashlib.sha256(repr(cell.seeds).encode()).hexdigest()[:8]
     told = "" if cell.requirement is None else f".{cell.requirement.replace(':', '-')}"
-    name = "".join(c if c.isalnum() or c in "-_" else "-" for c in world.name)
+    name = folder_name(world.name.replace(".", "-"))
     return f"{name}-{world_digest(world)[:8]}.{cell.steps}steps.seeds-{seeds}{told}"
 
 

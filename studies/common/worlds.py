@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from readsim.runs.cell import folder_name
 from readsim.worlds import World, save_world
 
 ISOLATED = "read8-isolated"
@@ -54,6 +55,6 @@ def made(world: World, folder: Path) -> str:
     """The path of the world's file in `folder`, written if it is not there with these numbers:
     what the cell of a run log names must be loadable."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{world.name}.toml"
+    path = folder / f"{folder_name(world.name)}.toml"
     save_world(world, path)
     return str(path)

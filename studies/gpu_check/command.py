@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from readsim.cli.common import parse_list
+from readsim.cli.common import need_target, parse_list
 from readsim.errors import unknown
+from readsim.tree_file import write_atomic
 from studies.gpu_check import losses, running, speed
 from studies.gpu_check.check import Check
 
@@ -57,6 +58,7 @@ def report(console: Console, found: Sequence[Check], about: dict[str, str]) -> i
 
 def check_all(device: torch.device, path: Path, only: Sequence[str] | None = None) -> int:
     """Run the parts, print the table, write JSON: the number of checks that failed."""
+    need_target(path)
     console, found = Console(), []
     clock: dict[str, float] = {}
     for name, work in parts(device).items():
@@ -66,9 +68,8 @@ def check_all(device: torch.device, path: Path, only: Sequence[str] | None = Non
             clock[name] = round(time.perf_counter() - start, 1)
     about = describe(device)
     failed = report(console, found, about)
-    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{**check._asdict(), "ok": check.ok} for check in found]
-    path.write_text(dumps({**about, "seconds": clock, "checks": rows}, indent=1))
+    write_atomic(path, dumps({**about, "seconds": clock, "checks": rows}, indent=1).encode())
     console.print(f"{sum(clock.values()):.0f} s; written to {path}", markup=False, highlight=False)
     return failed
 

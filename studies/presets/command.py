@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated
 
+import tomli_w
 import typer
 
-from readsim.worlds import World, save_world
+from readsim.tree_file import write_atomic
+from readsim.worlds import World, world_to_dict
 from studies.presets.conflict import conflict
 from studies.presets.derived import (
     biased_probe,
@@ -54,13 +56,17 @@ def rows_on_one_line(toml: str) -> str:
     )
 
 
+def save_preset(world: World, path: Path) -> None:
+    """The world's file as presets are written. Raises RunLogError as `write_atomic`."""
+    write_atomic(path, rows_on_one_line(tomli_w.dumps(world_to_dict(world))).encode())
+
+
 def write(folder: Path) -> list[Path]:
     """One file a world; the paths."""
     paths = []
     for world in build_presets():
         path = folder / f"{world.name}.toml"
-        save_world(world, path)
-        path.write_text(rows_on_one_line(path.read_text(encoding="utf-8")), encoding="utf-8")
+        save_preset(world, path)
         paths.append(path)
     return paths
 

@@ -1,10 +1,10 @@
 """What real distillation costs, as ratios measured in one run."""
 
-import csv
 import os
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import torch
 import typer
 from rich.console import Console
@@ -12,8 +12,9 @@ from rich.progress import Progress
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from readsim.cli.common import parse_list
+from readsim.cli.common import need_target, parse_list
 from readsim.errors import unknown
+from readsim.tree_file import write_frame
 from studies.speed_real import bare_loop, gkd, lengths, memory, overhead, teacher_cache
 from studies.speed_real.timing import Row
 
@@ -43,14 +44,13 @@ def main(
     torch.set_num_threads(1)
     found: list[Row] = []
     console = Console()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    need_target(path)
     with threadpool_limits(1), Progress(console=Console(stderr=True)) as bar:
         job = bar.add_task("measuring", total=len(names))
         for part in names:
             found += PARTS[part]()
             bar.advance(job)
-            with path.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([Row._fields, *found])
+            write_frame(path, pd.DataFrame(found, columns=Row._fields))
     table = Table("what", "measured", "ratio in this run", "target", title="real runs, speed")
     for row in found:
         table.add_row(*row)

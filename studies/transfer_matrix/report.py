@@ -15,8 +15,8 @@ from readsim.plots.style import save, sober
 from readsim.plots.transfer import draw_transfer
 from readsim.token_counts import show_tokens
 from readsim.tree_file import write_atomic
-from readsim.worlds import World, save_world
-from studies.presets.command import rows_on_one_line
+from readsim.worlds import World
+from studies.presets.command import save_preset
 from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.world import matrix_errors, mixture_errors
 
@@ -44,9 +44,7 @@ def write_files(measured: Measured, world: World, out: Path) -> None:
         write_atomic(out / f"matrix.{budget}.csv", _csv(measured, b).encode())
     with sober():
         save(draw_matrix(measured), out / "matrix")
-    path = out / "world.toml"
-    save_world(world, path)
-    path.write_text(rows_on_one_line(path.read_text(encoding="utf-8")), encoding="utf-8")
+    save_preset(world, out / "world.toml")
 
 
 def _csv(measured: Measured, b: int) -> str:

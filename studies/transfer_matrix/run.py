@@ -1,6 +1,5 @@
 """Makes the runs that are missing: one log a run, whole or absent."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +16,7 @@ from readsim.runs.cell import header_of
 from readsim.runs.log_file import RunLog
 from readsim.runs.one import run_one
 from readsim.runs.read_logs import read_log
-from readsim.tree_file import write_atomic
+from readsim.tree_file import load_facts, save_facts
 from studies.transfer_matrix.lab import Lab, Reference
 from studies.transfer_matrix.plan import Job
 
@@ -119,12 +118,12 @@ def _reference(lab: Lab, folder: Path) -> Reference:
     """Measured once and kept."""
     path = folder / "reference.json"
     if path.exists():
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept.pop("digest") == lab.digest:
+        kept = load_facts(path)
+        if kept.pop("digest", None) == lab.digest:
             return Reference(**{k: np.array(v) for k, v in kept.items()})
     new = lab.reference()
     table = {"digest": lab.digest, **{k: v.tolist() for k, v in new._asdict().items()}}
-    write_atomic(path, json.dumps(table).encode())
+    save_facts(path, table)
     return new
 
 

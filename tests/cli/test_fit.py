@@ -12,11 +12,12 @@ from readsim.allocators.registry import load_allocator
 from readsim.cli import fit as fit_commands
 from readsim.cli.app import app
 from readsim.envs.env import DistillEnv
-from readsim.errors import ReadsimError
+from readsim.errors import ConfigError, ReadsimError
 from readsim.fitting import law
 from readsim.fitting.cross_validation import first_choice
 from readsim.fitting.diagnostics import compare_columns
 from readsim.fitting.law import fit_law
+from readsim.fitting.write import Trained
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.logs_for_fit import fit_table
 from readsim.runs.loop import rollout
@@ -242,3 +243,21 @@ def test_aioli_graphs_come_back() -> None:
     matrix = fit(graphs).world.transfer_matrix(TOKENS)
     spread = graphs.drop.std(axis=0, ddof=1)
     assert (np.abs(matrix - graphs.drop.mean(axis=0)) < spread).all()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("token_range", v) for v in ("[null, 1]", "[2, 1]", "[1]", "7", "[NaN, 1]", "odd")),
+        ("token_range", f"[1, {10**400}]"),
+        *(("share_range", v) for v in ("[]", '[["a", "b"]]', "{}", "[" * 3000)),
+        *(("error_rates", v) for v in ('["nothing"]', "[3]", "7")),
+        ("unit", "furlongs"),
+    ],
+)
+def test_odd_provenance_of_a_fitted_world_is_refused(
+    fitted: tuple[Path, Path, str], key: str, value: str
+) -> None:
+    world = load_world(fitted[1])
+    with pytest.raises(ConfigError, match=r"^provenance of world"):
+        Trained.of_world(world.replace(provenance={**world.provenance, key: value}))

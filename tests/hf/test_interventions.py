@@ -71,7 +71,23 @@ def test_what_is_on_disk_is_not_trained_again(
     assert [r.plain() for r in done.rows] == [r.plain() for r in whole.rows]
     assert intervene(fresh, TOKENS, 3, 3).token_usage == whole.token_usage
     assert len(calls) == 4
-    path.write_text(path.read_text()[:-20])
+    whole_text = path.read_text()
+    odd: tuple[Any, ...] = (3, {}, "a")
+    for damaged in (
+        whole_text[:-20],
+        whole_text.replace("0.", "1.", 1),  # one digit of a share or a score
+        *(json.dumps({**json.loads(whole_text), "rows": [row]}) for row in odd),
+    ):
+        path.write_text(damaged)
+        with pytest.raises(RunLogError, match=path.name):
+            intervene(fresh, TOKENS, 3, 3)
+    table = {k: v for k, v in json.loads(whole_text).items() if k != "sha256"}
+    for field, value in (("weights", "odd"), ("charges", 3), ("probe", [1]), ("dev", {"a": "b"})):
+        rows = [{**table["rows"][0], field: value}, *table["rows"][1:]]
+        path.write_text(json.dumps({**table, "rows": rows}))  # without its digest
+        with pytest.raises(RunLogError, match=path.name):
+            intervene(fresh, TOKENS, 3, 3)
+    path.write_text(whole_text[:-20])
     with pytest.raises(RunLogError, match=path.name):
         intervene(fresh, TOKENS, 3, 3)
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def scores(folder: Path) -> None:
     score_table(runs, labels(runs)[0])
 
 
-READERS = {
+READERS: dict[str, Callable[[Path], object]] = {
     "summary": lambda folder: summarise(results(folder)),
     "scores": scores,
     "fit": fit_table,

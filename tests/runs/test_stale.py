@@ -123,3 +123,17 @@ def test_the_command_says_what_it_read_and_what_it_ran_again(
 def _results(text: str) -> list[list[str]]:
     """The allocator's line of the table, without its time."""
     return [line.split()[:-1] for line in text.splitlines() if line.startswith(" mine:Follow ")]
+
+
+def test_a_table_says_how_many_of_its_runs_were_there_already(mine: Path) -> None:
+    grid: dict[str, Any] = {"budgets": "1M", "seeds": 2, "steps": 2, "out": "out"}
+
+    def read(*allocators: str) -> object:
+        table = readsim.compare("gateway", "average", allocators=allocators, **grid)
+        return table.attrs["runs_read"]
+
+    assert read("mine:Follow", "uniform") == 0
+    assert read("mine:Follow", "uniform") == 4
+    write(mine, "0.01")
+    with pytest.warns(UserWarning, match="mine changed"):
+        assert read("mine:Follow", "uniform") == 2

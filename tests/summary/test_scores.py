@@ -1,6 +1,7 @@
 """Finished runs side by side: what may be compared, and the numbers against plain formulas."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def write(
             "math-a": ["math", "a"],
             "math-b": ["math", "b"],
         },
-        "ids": {"general-a": "x"},
+        "ids": dict.fromkeys(items, "x"),
         "after": {name: scores.tolist() for name, scores in items.items()},
     }
     path.with_suffix(".json").write_text(json.dumps({"test": tested}))
@@ -231,3 +232,64 @@ def test_another_task_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     code, _, err = call(capsys, "scores", str(tmp_path))
     assert code == 2
     assert "differ in task" in " ".join(err.split())
+
+
+WRONG: dict[str, Any] = {
+    "text": "odd",
+    "list": [1, 2],
+    "number": 1.5,
+    "true": True,
+    "object": {"a": 1},
+    "text of numbers": ["1", "0"],
+    "huge": [1e308] * 40,
+    "above": [5.0] * 40,
+    "empty": [],
+    "deep": [[1.0]] * 40,
+    "null inside": [None] * 40,
+}
+
+
+@pytest.mark.parametrize("word", WRONG)
+def test_typed_damages_of_the_items_are_refused_by_name(tmp_path: Path, word: str) -> None:
+    rng = np.random.default_rng(8)
+    for allocator in ("read", "uniform"):
+        write(tmp_path, allocator, 0, rng)
+    path = min((tmp_path / "runs").glob("*.json"))
+    facts, value = json.loads(path.read_text()), WRONG[word]
+    damages = [{"test": value}]
+    damages += [{"test": {**facts["test"], key: value}} for key in facts["test"]]
+    damages += [
+        {"test": {**facts["test"], key: {**facts["test"][key], "math-a": value}}}
+        for key in ("benchmarks", "after")
+    ]
+    for damaged in damages:
+        path.write_text(json.dumps(damaged))
+        with pytest.raises(RunLogError, match=re.escape(path.name)) as refused:
+            read_tested(tmp_path)
+        assert "\n" not in str(refused.value)
+
+
+def test_runs_scored_on_other_numbers_of_items_are_not_compared(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    for allocator in ("read", "uniform"):
+        write(tmp_path, allocator, 0, rng)
+    path = min((tmp_path / "runs").glob("*.json"))
+    facts = json.loads(path.read_text())
+    facts["test"]["after"]["math-a"] = facts["test"]["after"]["math-a"][:-1]
+    path.write_text(json.dumps(facts))
+    with pytest.raises(RunLogError, match=r"test items\.math-a"):
+        check_fair(read_tested(tmp_path))
+
+
+def test_the_command_names_the_logs_that_it_leaves_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(10)
+    for allocator in ("read", "uniform", "greedy"):
+        write(tmp_path, allocator, 0, rng)
+    assert "left out" not in call(capsys, "scores", str(tmp_path))[1]
+    path = max((tmp_path / "runs").glob("*.jsonl"))
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    _, out, _ = call(capsys, "scores", str(tmp_path))
+    assert "1 run log(s) are left out, unfinished or without test items" in out
+    assert path.name in " ".join(out.split())

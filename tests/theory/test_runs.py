@@ -13,6 +13,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
+from readsim.runs.logs_for_fit import fit_table
 from readsim.theory import Result, Statement, Verdict, runs
 from readsim.theory.orders import observed_order
 
@@ -192,3 +193,18 @@ def test_verdicts() -> None:
 def test_a_run_in_memory_needs_no_pool() -> None:
     assert load_allocator("read", {"pool": 0}).needs == frozenset()
     assert DistillEnv("gateway", None, 1000, steps=2).episode.steps == 2
+
+
+def test_an_unfinished_log_is_measured_as_far_as_it_is_and_said(logs: Path, tmp_path: Path) -> None:
+    for path in (logs / "read.math.2000000.jsonl", logs / "random.math.2000000.jsonl"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    said: list[str] = []
+    runs.measured_runs(tmp_path, said.append)
+    assert said == []
+    cut = tmp_path / "read.math.2000000.jsonl"
+    cut.write_bytes(cut.read_bytes()[:-3000])
+    runs.measured_runs(tmp_path, said.append)
+    (line,) = said
+    assert line.startswith("read.math.2000000.jsonl: unfinished, no final row of seeds ")
+    table = fit_table(tmp_path)
+    assert line in table.notes

@@ -9,18 +9,20 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
-from readsim.files import read_settings
 from readsim.plots.forecast import draw_forecast, inside
 from readsim.plots.style import save, sober
+from readsim.runs import fields
 from readsim.runs.cell import task_name
 from readsim.runs.comparing import differences
 from readsim.runs.forecast import Outlook
 from readsim.runs.read_logs import read_log
 from readsim.runs.rows import FinalRow, RunHeader
+from readsim.tree_file import load_facts
 from readsim_hf.config import RunConfig, run_name
 from readsim_hf.plan.estimate import Work
 from readsim_hf.token_estimate import TokenEstimate
 
+LONGEST = 1e10  # seconds of a run
 SHARED = ("budget", "steps", "allocator", "task")
 
 
@@ -56,8 +58,17 @@ def finished(folder: Path, config: RunConfig, title: str) -> Finished:
     if log.unfinished():
         raise RunLogError(f"{path} is unfinished: finish it (readsim distill --resume) first")
     facts = path.with_suffix(".json")
-    seconds = read_settings(facts).get("seconds", {}) if facts.is_file() else {}
+    seconds = _seconds(facts) if facts.is_file() else {}
     return Finished(path, log.header, log.finals[-1], seconds)
+
+
+def _seconds(path: Path) -> dict[str, float]:
+    """By part, of the facts beside the log. Raises RunLogError for what are none."""
+    facts = load_facts(path)
+    if not fields.has(facts, "seconds"):
+        return {}
+    table, most = fields.object_in(facts, "seconds", str(path)), fields.Range(0.0, LONGEST)
+    return {key: fields.number_in(table, key, f"{path}: seconds", most) for key in tuple(table)}
 
 
 class Compared(NamedTuple):

@@ -1,17 +1,17 @@
 """What is known of a task's requirement, and where from; on disk so that it is found once."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from readsim.arrays import Array
 from readsim.envs.requirement_modes import cosine_stability, top_stability
 from readsim.errors import RunLogError
-from readsim.tree_file import write_atomic
+from readsim.tree_file import load_facts, save_facts
 from readsim_hf.requirement.network import Identifier, likeness
 
 
@@ -40,16 +40,19 @@ class Identified:
 
     def save(self, path: Path) -> None:
         """As JSON."""
-        write_atomic(path, json.dumps(asdict(self), indent=1).encode())
+        save_facts(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> "Identified":
         """Raises RunLogError for a file that is not one."""
         try:
-            table: dict[str, Any] = json.loads(path.read_text())
-            return cls(**{**table, "requirement": tuple(table["requirement"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RunLogError(f"{path} is no identified requirement: {error}") from error
+            return TypeAdapter(cls).validate_python(load_facts(path))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise RunLogError(
+                f"{path} is no identified requirement: {where}: {first['msg']}; move it away"
+            ) from error
 
 
 def read_card(

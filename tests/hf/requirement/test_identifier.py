@@ -1,5 +1,6 @@
 """The requirement identifier: Eq. (6) against the theory bench, and what it makes of cards."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,16 @@ def test_what_was_identified_comes_back_from_its_file(tmp_path: Path) -> None:
     one = Identified((0.1, 0.9), "identifier", 0.5, 0.2, 1.0, 1.0, {"r2": 0.5}, {"r2": 0.4}, 0.2)
     one.save(tmp_path / "r.json")
     assert Identified.load(tmp_path / "r.json") == one
+    whole = (tmp_path / "r.json").read_text()
+    table = {key: value for key, value in json.loads(whole).items() if key != "sha256"}
+    for damaged in (
+        whole.replace("0.9", "0.8", 1),
+        whole[:-30],
+        *(json.dumps({**table, key: {"a": []}}) for key in table),
+    ):
+        (tmp_path / "r.json").write_text(damaged)
+        with pytest.raises(RunLogError, match=r"r\.json"):
+            Identified.load(tmp_path / "r.json")
     (tmp_path / "r.json").write_text('{"requirement": [1]}')
     with pytest.raises(RunLogError, match=r"r\.json"):
         Identified.load(tmp_path / "r.json")
