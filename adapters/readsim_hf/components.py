@@ -23,7 +23,9 @@ from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.generation.source import SourceStream
 from readsim_hf.generation.stream import PromptStream
 from readsim_hf.manifest import manifest_of
-from readsim_hf.models.pairs import Pair, StoredTokens, load_pair, load_stored_pair
+from readsim_hf.models.lone import StoredTokens, load_lone_student, load_stored_pair
+from readsim_hf.models.pairs import Pair, load_pair
+from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.probes.splits import Split
@@ -41,7 +43,9 @@ from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.source_selection import (
     Size,
+    check_alone,
     check_conversations,
+    is_alone,
     passed_by,
     source_size,
     sources_of,
@@ -55,6 +59,7 @@ from readsim_hf.store.stream import StoreStream
 from readsim_hf.store.teacher import StoredTeacher
 from readsim_hf.supervision import supervision
 from readsim_hf.teacher_factory import teacher_of
+from readsim_hf.teachers.absent import AbsentTeacher
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
@@ -177,8 +182,11 @@ class Components:
 
 
 def pair_of(config: RunConfig) -> Pair:
-    """The pair of these settings, loaded; with a store its student alone. Raises as `load_pair`."""
+    """The pair of these settings, loaded; with a store, and without a teacher, its student alone. Raises as
+    `load_pair`."""
     if not config.data.store:
+        if is_alone(config):
+            return load_lone_student(**asdict(config.pair))
         return load_pair(**asdict(config.pair), server=config.server)
     manifest = load_manifest(config.data.store)
     facts = manifest.facts
@@ -205,6 +213,10 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
+    scores = None if kept is None else pair.server is None and not pair.others
+    datasets = sources_of(config, library, signal, scores)
+    if is_alone(config):
+        check_alone(library, datasets, kept is not None)
     suffixes = suffixes_of(config, library.style, signal)
     readers = (*(teacher.tokenizer for teacher in pair.teacher_sources), pair.tokenizer)
     counts = [partial(_count, tokenizer) for tokenizer in readers]
@@ -214,8 +226,6 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     library, left_out = filter_by_length(library, able)
     decoding = Decoding(**asdict(config.decoding))
     judged = config.data.keep, config.data.keep_cut
-    scores = None if kept is None else pair.server is None and not pair.others
-    datasets = sources_of(config, library, signal, scores)
     check_conversations(datasets, readers)
     ends = end_ids(pair.student, pair.tokenizer)
     passed = {
@@ -225,7 +235,12 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     sizes = {s.name: source_size(s, passed[s.name], pair.tokenizer, ends, new) for s in datasets}
     store = TeachStore(config.data.store) if config.data.store else None
     teacher: AnyTeacher
-    if store is None:
+    if is_alone(config):
+        size = vocabulary_size(pair.student.config)
+        teacher = AbsentTeacher(
+            pair.tokenizer, library.style, signal, decoding=decoding, ends=ends, vocab=size
+        )
+    elif store is None:
         names = (*library.capabilities, *passed)
         teacher = teacher_of(
             pair, library, signal, decoding, kept, config.on_policy, *judged, names

@@ -62,6 +62,26 @@ def sources_of(
     return found
 
 
+def is_alone(config: RunConfig) -> bool:
+    """Whether the student has no teacher, here or in a store."""
+    pair = config.pair
+    return (
+        (pair.name, pair.teacher) == (None, None) and bool(pair.student) and not config.data.store
+    )
+
+
+def check_alone(library: Library, sources: Sequence[Source], soft: bool) -> None:
+    """ConfigError where somebody would have to be asked: `soft` says that distributions are wanted."""
+    asks = [*library.templates, *(source.name for source in sources if source.asks)]
+    if not asks and not soft:
+        return
+    what = f"the replies of {', '.join(asks)}" if asks else "distributions, which the method needs"
+    raise ConfigError(
+        f"pair.teacher = None: nobody gives {what}; name a teacher, or give all replies in data.sources and "
+        "use method = 'resp-sft'"
+    )
+
+
 def check_conversations(sources: Sequence[Source], readers: Sequence[Tokenizer]) -> None:
     """ConfigError where rows are conversations, or have tools, and a tokenizer cannot say so."""
     templates = [str(reader.chat_template or "") for reader in readers]

@@ -26,6 +26,7 @@ from readsim_hf.plan.show import disk_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.results import teacher_words
+from readsim_hf.source_selection import is_alone
 from readsim_hf.store.manifest import FILE, Manifest, Precision, StoreFacts
 from readsim_hf.store.shards import StoredPrompt
 from readsim_hf.store.writing import (
@@ -352,6 +353,8 @@ def _check_config(config: RunConfig, precision: Precision) -> None:
         raise ConfigError(
             f"data.store = {config.data.store!r}: `teach` asks a teacher; leave it out"
         )
+    if is_alone(config):
+        raise ConfigError("pair.teacher = None: `teach` asks a teacher; name one")
     if config.on_policy > 0:
         raise ConfigError(
             f"on_policy = {config.on_policy!r}: the student's own text is of its run alone; use on_policy = 0"

@@ -304,7 +304,7 @@ def show_token_estimate(
     """A table of tokens by kind: exact for the student, estimated for the others."""
     spent = token_estimate_of(config, parts, allocator)
     console.print(
-        f"{escape(parts.pair.name)}: {escape(_teachers(parts.pair))}, "
+        f"{escape(parts.pair.name)}: {escape(_teachers(parts.pair, parts.store is not None))}, "
         f"{_size(parts.pair.student)} student; "
         f"{config.method or f'{config.signal} x {config.objective}'}; allocator {config.allocator}; "
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
@@ -362,11 +362,11 @@ def _round(tokens: float) -> str:
     return show_tokens(int(float(f"{tokens:.2g}")))
 
 
-def _teachers(pair: Pair) -> str:
+def _teachers(pair: Pair, stored: bool) -> str:
     """Size of each teacher, or where it is served."""
     said = []
     if pair.teacher is None and pair.server is None:
-        return "the replies of a teach store"
+        return "the replies of a teach store" if stored else "no teacher, all replies are given"
     for capability, teacher in zip(("", *pair.others), pair.teacher_sources, strict=True):
         where = f"{teacher.server.model} at {teacher.server.url}" if teacher.server else ""
         what = (

@@ -76,7 +76,7 @@ READERS = {
     "tomllib": {"adapters/readsim_hf/prompts/text/languages.py"},
     r"yaml\.\w*load": set[str](),
     "gzip": set[str](),
-    r"csv\.(?:Dict)?[rR]eader": {"adapters/readsim_hf/progress.py"},
+    r"csv\.(?:Dict)?[rR]eader": set[str](),
     r"pd\.read_csv": {"readsim/report/study.py"},
     "utf-8-sig": set[str](),
 }

@@ -40,7 +40,7 @@ def pair_section(config: RunConfig, parts: Components, student: str) -> str:
     _, teacher, _ = sources(
         config.pair.name, config.pair.teacher, config.pair.student, config.pair.layers
     )
-    rows = [["teacher", f"`{source_text(teacher)}`"]]
+    rows = [["teacher", f"`{source_text(teacher)}`" if teacher else "none: all replies were given"]]
     others = config.pair.teachers.items()
     rows += [[f"teacher of {markdown_text(c)}", f"`{source_text(s)}`"] for c, s in others]
     rows += [["student", f"`{source_text(student)}`"]]
@@ -305,5 +305,7 @@ def _teachers(config: RunConfig) -> str:
     _, teacher, _ = sources(
         config.pair.name, config.pair.teacher, config.pair.student, config.pair.layers
     )
+    if not teacher:
+        return "given replies"
     all_of_them = dict.fromkeys((teacher, *config.pair.teachers.values()))
     return " and ".join(f"`{source_text(source)}`" for source in all_of_them)

@@ -5,8 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -25,7 +24,6 @@ from readsim_hf.models.chat_template import (
 from readsim_hf.models.loading import (
     DeviceMap,
     load_model,
-    load_stored_tokenizer,
     load_tokenizer,
     moved,
     resolve_device,
@@ -33,7 +31,7 @@ from readsim_hf.models.loading import (
 )
 from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.models.teacher_source import TeacherSource, load_teacher_source
-from readsim_hf.models.tokens import first_difference, stated_length, vocabulary_size
+from readsim_hf.models.tokens import stated_length, vocabulary_size
 from readsim_hf.teachers.connection import Server, ServerSettings
 from readsim_hf.teachers.encoding import encode, end_ids, start_ids
 
@@ -96,7 +94,7 @@ class Pair:
     def local_teacher(self) -> PreTrainedModel:
         """The one teacher. CapabilityMissingError where it is a server, or one of several."""
         if self.teacher is None or self.others:
-            why = "its teacher is a server" if self.server else "its replies are in a store"
+            why = "its teacher is a server" if self.server else "its replies are given"
             why = "several teachers answer" if self.others else why
             raise CapabilityMissingError(f"the pair {self.name!r} has no teacher model: {why}")
         return self.teacher
@@ -146,6 +144,11 @@ def load_pair(
     """
     prompts = PromptSettings(system_prompt, chat_template, chat_template_kwargs or {}, date)
     title, teacher, student = sources(name, teacher, student, layers)
+    if not teacher:
+        raise ConfigError(
+            f"pair is None, teacher is None, student is {student!r}; accepted: the name of a pair alone, or "
+            "teacher and student"
+        )
     nano = title == "nano"
     place = resolve_device(device)
     precision = student_precision or "fp32"
@@ -180,7 +183,7 @@ def load_pair(
     else:
         taken = _differences(tokenizer, main.tokenizer, prompts)
         tokenizer = copy.deepcopy(main.tokenizer)
-        _check_rows(tokenizer, start, student)
+        check_rows(tokenizer, start, student)
     check_arguments(
         prompts, [tokenizer, *(v.tokenizer for v in all_teachers)], main.server is not None
     )
@@ -208,77 +211,6 @@ def load_pair(
         others=others,
         place=place,
         prompts=prompts,
-        stored=source_dtype(student),
-    )
-
-
-class StoredTokens(NamedTuple):
-    """What a teach store says of the tokens that its records are in.
-
-    folder      of the tokenizer, which is the student's with all that stands around its prompts
-    ends, vocabulary   what ends a reply, and V
-    library     of the prompts
-    where       the store, in words
-    """
-
-    folder: Path
-    ends: tuple[int, ...]
-    vocabulary: int
-    library: Literal["nano", "text"]
-    where: str
-
-
-def load_stored_pair(
-    stored: StoredTokens,
-    name: str | None = None,
-    *,
-    teacher: AnyPath | None = None,
-    student: AnyPath | None = None,
-    layers: int = catalogue.DEFAULT_LAYERS,
-    device: str = "cpu",
-    student_precision: str | None = None,
-    context: int | None = None,
-    system_prompt: str | None = None,
-    chat_template_kwargs: Mapping[str, Any] | None = None,
-    date: str = DATE,
-    **of_teachers: Any,
-) -> Pair:
-    """The student of a pair, whose teacher has said all in a store: `teacher` is a name in its title.
-
-    See `load_pair`. ConfigError where the student's tokens are not the store's.
-    """
-    title, _, student = sources(name, teacher, student, layers)
-    place = resolve_device(device)
-    precision = student_precision or "fp32"
-    beside = {"device": device} if precision in QUANTISED else {}
-    start = load_model(student, precision=precision, **beside)
-    tokenizer = load_stored_tokenizer(stored.folder)
-    difference = first_difference(tokenizer, load_tokenizer(student))
-    size = vocabulary_size(start.config)
-    if difference is None and size < stored.vocabulary:
-        difference = (
-            f"its distributions are over {stored.vocabulary} ids and the student has {size}"
-        )
-    if difference is not None:
-        raise ConfigError(
-            f"data.store = {stored.where!r} is in other tokens than those of the student {student!r}: "
-            f"{difference}; teach another store for this student"
-        )
-    _check_rows(tokenizer, start, student)
-    ends = list(stored.ends)
-    start.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
-    return Pair(
-        name=title,
-        teacher=None,
-        student=copy.deepcopy(start),
-        teacher_tokenizer=tokenizer,
-        tokenizer=tokenizer,
-        library_name=stored.library,
-        context=common_context([start.config], context),
-        vocabulary=stored.vocabulary,
-        _start=start,
-        place=place,
-        prompts=PromptSettings(system_prompt, None, chat_template_kwargs or {}, date),
         stored=source_dtype(student),
     )
 
@@ -312,7 +244,7 @@ def _differences(own: Tokenizer, teacher: Tokenizer, prompts: PromptSettings) ->
     return found
 
 
-def _check_rows(tokenizer: Tokenizer, student: PreTrainedModel, source: str) -> None:
+def check_rows(tokenizer: Tokenizer, student: PreTrainedModel, source: str) -> None:
     """ConfigError where prompts have tokens that the student has no embedding of."""
     size = vocabulary_size(student.config)
     beyond = sorted({i for i in encode(tokenizer, "a") if i >= size})
@@ -356,7 +288,8 @@ def _check_names(all_teachers: Sequence[TeacherSource]) -> None:
 def sources(
     name: str | None, teacher: AnyPath | None, student: AnyPath | None, layers: int
 ) -> tuple[str, str, str]:
-    """Title, teacher source, student source. Raises ConfigError, UnknownNameError for a pair that is none."""
+    """Title, teacher source ("" for a student alone), student source. Raises ConfigError, UnknownNameError
+    for a pair that is none."""
     if teacher is None and student is None:
         name = name or "nano"
         if name not in NAMES:
@@ -364,11 +297,13 @@ def sources(
         if name == "nano":
             return "nano", "nano/teacher", "nano/student"
         return name, f"{name}/teacher", f"{name}/student-{layers}"
-    if name is not None or teacher is None or student is None:
+    if name is not None or student is None:
         raise ConfigError(
-            f"pair is {name!r}, teacher is {teacher!r}, student is {student!r}; "
-            "accepted: the name of a pair alone, or teacher and student"
+            f"pair is {name!r}, teacher is {teacher!r}, student is {student!r}; accepted: the name of a pair "
+            "alone, or teacher and student, or a student alone whose replies are all given"
         )
+    if teacher is None:
+        return str(student), "", str(student)
     return f"{teacher} -> {student}", str(teacher), str(student)
 
 

@@ -23,7 +23,7 @@ from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import SPLITS, Split, Splits
 from readsim_hf.prompt_selection import leaves_room, library_of, suffixes_of
 from readsim_hf.prompts.length_filter import filter_by_length
-from readsim_hf.source_selection import sources_of
+from readsim_hf.source_selection import check_alone, is_alone, sources_of
 from readsim_hf.sources.opened import Source
 from readsim_hf.store.manifest import Manifest, load_manifest
 from readsim_hf.store.settings import check_agrees, check_soft
@@ -119,7 +119,8 @@ def dry_run(config: RunConfig) -> DryRun:
     Raises ConfigError and its kin as the run would.
     """
     stored = load_manifest(config.data.store) if config.data.store else None
-    models, pair = paper_models(config.pair if stored is None else _alone(config.pair)), config.pair
+    nobody, pair = is_alone(config), config.pair
+    models = paper_models(_alone(pair) if nobody or stored is not None else pair)
     Decoding(**asdict(config.decoding))
     readers, own, context = models.readers, read(models.own), models.context
     check_lora(models.student, config.training)
@@ -135,6 +136,8 @@ def dry_run(config: RunConfig) -> DryRun:
         signal,
         None if kept is None else len(models.teachers) == 1 and bool(models.local),
     )
+    if nobody:
+        check_alone(whole, datasets, kept is not None)
     named = (*whole.capabilities, *(source.name for source in datasets))
     for name in pair.teachers:
         if name not in named:
@@ -181,9 +184,9 @@ def dry_run(config: RunConfig) -> DryRun:
     )
     return DryRun(
         config=config,
-        title=models.title if stored is None else stored_title(pair),
+        title=models.title if stored is None and not nobody else stored_title(pair),
         teachers=_planned(models, answering, asked, asked.asks * shares / trained.reply)
-        if stored is None
+        if stored is None and not nobody
         else (),
         student=shape_of(models.student, config.training.lora_targets),
         precision=models.precision,

@@ -32,7 +32,8 @@ def plan_headline(plan: DryRun) -> list[str]:
     config, recipe = plan.config, plan.config.training
     way = config.method or f"{config.signal} x {config.objective}"
     tuned = f"LoRA {recipe.lora}" if recipe.lora else "all weights"
-    teacher = ", ".join(map(_teacher, plan.teachers)) or "the replies of a teach store"
+    nobody = "no teacher" if plan.stored is None else "the replies of a teach store"
+    teacher = ", ".join(map(_teacher, plan.teachers)) or nobody
     student = size(plan.student.parameters)
     first = (
         f"{plan.title}: {teacher}, {student} student ({tuned}, {recipe.precision}); {way}; "
