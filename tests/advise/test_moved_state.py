@@ -107,6 +107,7 @@ def test_the_run_command_keeps_a_state_and_starts_from_one(
         assert (code, said in err) == (2, True), err
 
 
+@pytest.mark.slow
 @pytest.mark.extra(*NEEDS)
 def test_a_state_moves_between_the_adapter_and_the_watcher(tmp_path: Path) -> None:
     backend = tiny_run()

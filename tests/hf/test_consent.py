@@ -117,6 +117,7 @@ def test_where_a_key_goes_is_said_once_and_nothing_else_goes(
         Server("http://h/v1", "m", ServerSettings(api_key_env="MY_KEY"))
 
 
+@pytest.mark.slow
 def test_commands_that_read_logs_import_nothing_that_they_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -37,6 +37,7 @@ def drawn(folder: Path, backend: str, module: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "module"),
     [
@@ -52,6 +53,7 @@ def test_a_backend_that_is_not_there_does_no_harm(
     assert drawn(folder, backend, module).startswith(f"{backend} ")  # the environment is as it was
 
 
+@pytest.mark.slow
 def test_a_backend_that_is_there_stays_the_users(tmp_path: Path) -> None:
     folder = write_comparison(tmp_path, ("uniform", "task-static"), seeds=(0, 1))
     assert drawn(folder, "svg", "readsim.plots") == "svg svg"

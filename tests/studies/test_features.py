@@ -127,6 +127,7 @@ def test_pieces_of_the_fit() -> None:
 # -- the whole study, small --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_plan_takes_every_option_of_a_run() -> None:
     assert shared <= set(inspect.signature(plan).parameters)
 
 
+@pytest.mark.slow
 def test_a_plan_beside_the_run_that_followed_it(capsys: pytest.CaptureFixture[str]) -> None:
     """On the pair that comes with readsim: student tokens are exact, the others near."""
     from readsim.runs.log_schema import read_content

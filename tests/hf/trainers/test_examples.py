@@ -55,6 +55,7 @@ def test_an_example_keeps_what_a_backend_promises(name: str) -> None:
     check_backend(import_module(name).make)
 
 
+@pytest.mark.slow
 def test_a_student_learns_what_it_is_trained_on() -> None:
     backend = made("sft")
     first = backend.reset(1).profile
@@ -90,6 +91,7 @@ def test_a_trial_leaves_no_trace() -> None:
     assert describe_difference(before, backend.snapshot()) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allocator", ["doremi", "doge", "grid", "read", "skill-it"])
 def test_allocators_with_needs_drive_it(allocator: str) -> None:
     env = make_env(backend=made("plain"), task=TASK, budget=120, steps=2)
