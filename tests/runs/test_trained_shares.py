@@ -64,7 +64,7 @@ def test_a_log_says_what_trained_and_without_it_is_the_same(tmp_path: Path) -> N
 
 def test_tables_of_decisions_have_a_column_a_source_and_count(tmp_path: Path) -> None:
     counted, plain = run(tmp_path / "a.jsonl", Counting), run(tmp_path / "b.jsonl", SimBackend)
-    assert not any(name.startswith(("tokens:", "loss:")) for name in steps_of([plain]))
+    assert not any(str(name).startswith(("tokens:", "loss:")) for name in steps_of([plain]))
     frame, first = steps_of([counted]), counted.header.sources[0]
     both = frame.filter(like="tokens:").sum(axis=1)
     assert both.tolist() == frame["tokens"].tolist()

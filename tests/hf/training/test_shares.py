@@ -113,6 +113,18 @@ def test_losses_and_gradients_by_source_are_those_of_the_source_alone() -> None:
     assert step.loss == pytest.approx(whole / total, rel=1e-5)
 
 
+def test_a_source_adds_nothing_to_a_step_that_it_is_not_in() -> None:
+    from readsim_hf.training.share_ledger import ShareLedger
+    from readsim_hf.training.student import SourceSignal
+
+    account = ShareLedger(("a", "b", "c"))
+    account.look({"a": SourceSignal(1.0, 0.5), "b": SourceSignal(3.0, None)})
+    account.look({"a": SourceSignal(2.0, 0.7)})
+    a, b, c = account.shares()
+    assert (a.gradient, b.gradient, c.gradient) == (1.5, 1.5, None)
+    assert (a.kl, b.kl, c.kl) == (pytest.approx(0.6), None, None)
+
+
 def test_without_distributions_there_is_no_divergence() -> None:
     from readsim_hf.objectives.baselines import SFT
 
