@@ -210,3 +210,28 @@ def test_shares_are_of_what_was_trained() -> None:
     assert unseen["gradient"] is None
     idle = achieved_shares((TrainedShare("a", 0, 0), shares[1]))
     assert [None if v is None else v.tolist() for v in idle.values()] == [[0.0, 1.0]] * 4
+
+
+def test_long_texts_are_scored_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No forward pass has more than so many tokens unless for one text, and the scores are the same."""
+    from readsim_hf.teachers import scoring
+
+    one_thread()
+    rng, model = np.random.default_rng(5), tiny()
+    passages = []
+    for length in (3, 40, 41, 90, 5, 30):
+        ids = rng.integers(2, 40, 4 + length)
+        passages.append(scoring.Passage(ids[:4], ids[4:], (0, length)))
+    soft, shapes = scoring.SoftSettings(kind="topk", k=8), []
+    whole = scoring.score(model, passages, soft, vocab=40)
+    monkeypatch.setattr(scoring, "TOKENS", 64)
+    model.register_forward_pre_hook(
+        lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    few = scoring.score(model, passages, soft, vocab=40)
+    assert len(shapes) > 1
+    assert all(rows == 1 or rows * width <= 64 for rows, width in shapes)
+    for one, other in zip(whole, few, strict=True):
+        np.testing.assert_allclose(
+            one.logp.astype(np.float64), other.logp.astype(np.float64), atol=2e-3
+        )
