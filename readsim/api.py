@@ -101,7 +101,7 @@ def compare(
                  one, noise-free, on the world's scale), measured changes, tokens used in addition
                  to the budget, and `final:CAPABILITY`. "steps": one row per decision, with
                  `step`, `tokens`, `spent`, `reward`, `allocation:SOURCE`, `profile:CAPABILITY` and
-                 `change:CAPABILITY`
+                 `change:CAPABILITY` (and `tokens:SOURCE` and its kin: `readsim.summary.steps`)
 
     Raises ConfigError and its kin for bad arguments before anything is run, RunLogError for a folder
     that cannot be written.

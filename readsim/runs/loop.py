@@ -266,7 +266,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             watch.now = [run]
             asked = np.asarray(allocation, dtype=np.float64)
             run.observation, reward, run.over, _, info = run.env.step(asked)
-            counted = trained_row(run.env)
+            counted = trained_row(run.env.backend, info["tokens"])
             given = info["allocation"]
             if not (watch.odd or is_usual(asked)):
                 watch.odd = True

@@ -3,8 +3,9 @@
 from typing import Any
 
 from readsim.arrays import Array
-from readsim.backend import OffersSamples, OffersTrainedShares
+from readsim.backend import Backend, OffersSamples, OffersTrainedShares
 from readsim.envs.env import DistillEnv
+from readsim.runs.trained_shares import trained_in
 from readsim.worlds.utility import utility
 
 Row = dict[str, Any]
@@ -16,11 +17,16 @@ def sampled(env: DistillEnv) -> Row:
     return {"samples": [sample._asdict() for sample in found]} if found else {}
 
 
-def trained_row(env: DistillEnv) -> Row:
-    """What the backend trained of each source, as plain data; nothing where it does not count that."""
-    if not isinstance(env.backend, OffersTrainedShares):
+def trained_row(backend: Backend, tokens: int) -> Row:
+    """What the backend trained of each source, as plain data; nothing where it does not count that.
+
+    Raises RunLogError where it is not one record a source, of `tokens` in all: no log could be read again.
+    """
+    if not isinstance(backend, OffersTrainedShares):
         return {}
-    return {"trained": [share._asdict() for share in env.backend.trained_shares()]}
+    told = {"trained": [share._asdict() for share in backend.trained_shares()]}
+    found = trained_in(told, backend.sources, tokens, "trained_shares()")
+    return {"trained": [share._asdict() for share in found or ()]}
 
 
 def dev_utility(env: DistillEnv, dev: Array) -> float:

@@ -17,9 +17,9 @@ class TrainedShare(NamedTuple):
     prompts    examples
     tokens     supervised tokens
     loss       mean loss a supervised token
-    gradient   norm of what its examples add to the gradient of an optimiser step, before clipping, on the
-               steps that were looked at; the mean over these
-    kl         KL(teacher || student) a supervised token, there
+    gradient   norm of what its examples add to the gradient of an optimiser step, before clipping: the mean
+               over the steps that were looked at, where it was in any of them (0 in those it was not in)
+    kl         KL(teacher || student) a supervised token, in the steps it was in
 
     None where it was not measured.
     """

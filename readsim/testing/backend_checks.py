@@ -11,11 +11,19 @@ from numpy.typing import NDArray
 
 from readsim.allocators.read.allocator import ReAD
 from readsim.arrays import Array
-from readsim.backend import Backend, DurableBackend, Final, Measurement, scale_of
+from readsim.backend import (
+    Backend,
+    DurableBackend,
+    Final,
+    Measurement,
+    OffersTrainedShares,
+    scale_of,
+)
 from readsim.envs.env import DistillEnv
 from readsim.envs.ledger import BUDGETED, KINDS
 from readsim.envs.offline_pool import offline_pool
 from readsim.runs.loop import rollout
+from readsim.runs.shown import trained_row
 from readsim.testing.checks import CheckOutcome, Property, Skip, run_properties
 from readsim.tree_file import load_tree, save_tree
 
@@ -202,6 +210,16 @@ def token_usage(make: Make) -> None:
         )
 
 
+def trained_shares(make: Make) -> None:
+    backend = make()
+    if not isinstance(backend, OffersTrainedShares):
+        raise Skip("does not count what it trains of each source")
+    backend.reset(3)
+    for step, weights in enumerate([*_plan(backend), np.eye(len(backend.sources))[0]]):
+        backend.run_interval(step, weights, TOKENS)
+        trained_row(backend, TOKENS)
+
+
 def determinism(make: Make) -> None:
     one, other = make(), make()
     other.reset(9)
@@ -317,6 +335,7 @@ PROPERTIES = (
     Property("shapes", "names, shapes and finite numbers as `Backend` says", shapes),
     Property("scale", "scores are on the scale that the backend says", scales),
     Property("token usage", "every call says what it used; only intervals train", token_usage),
+    Property("trained shares", "an interval's tokens are shared out to sources", trained_shares),
     Property("determinism", "seed and calls fix every number", determinism),
     Property("fresh students", "reset starts from the same student again", fresh_students),
     Property("snapshots", "restore goes back exactly; a snapshot shares nothing", snapshots),

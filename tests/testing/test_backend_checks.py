@@ -8,6 +8,7 @@ import pytest
 
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement
+from readsim.runs.trained_shares import TrainedShare
 from readsim.simulator import SimBackend
 from readsim.testing import check_backend
 from readsim.testing.backend_checks import PROPERTIES, describe_difference, same
@@ -142,6 +143,16 @@ class LeakyPool(Broken):
         return play_pool(self, setting, size, seed)
 
 
+class ForgetsTokens(Broken):
+    def trained_shares(self) -> list[TrainedShare]:
+        return [TrainedShare(name, 1, 20) for name in self.sources]
+
+
+class OwnOrder(Broken):
+    def trained_shares(self) -> list[TrainedShare]:
+        return [TrainedShare(name, 1, 25) for name in reversed(self.sources)]
+
+
 SAID: Mapping[type[Broken], tuple[str, str]] = {
     BareArray: (
         "shapes",
@@ -157,6 +168,8 @@ SAID: Mapping[type[Broken], tuple[str, str]] = {
     Miscounts: ("token usage", "token_usage is {'student': 6}: expected 7 'student' tokens"),
     OwnKind: ("token usage", "dev_eval(): unknown kind of tokens 'items': known are student, "),
     TrainsToMeasure: ("token usage", "dev_eval(): token_usage is {'student': 3}: "),
+    ForgetsTokens: ("trained shares", "trained are 40 tokens, expected 50, those of the step"),
+    OwnOrder: ("trained shares", "one object for each of a, b"),
     KeepsThePast: ("fresh students", "same fresh student: reset(3).profile.a is 0."),
     Unseeded: ("determinism", "same seed and calls differ: run_interval(0).profile.a is 0."),
     HalfSaved: (

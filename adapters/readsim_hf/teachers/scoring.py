@@ -16,6 +16,7 @@ from readsim_hf.teachers.inference import batches, evaluating, require_finite
 from readsim_hf.teachers.record import Soft, SoftKind
 
 ENTRIES = 1 << 28  # logits of a batch at a time: 1 GB in float32
+TOKENS = 8_192  # of a batch, padding included: rows of T tokens that are padded need masks of T^2
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def score(
         texts.append(as_ids([*prompt, *completion[:end]])[: max(1, len(prompt) + end - 1)])
     out: dict[int, Soft] = {}
     with evaluating(model):
-        most = max(1, ENTRIES // vocab)
+        most = min(TOKENS, max(1, ENTRIES // vocab))
         for rows in batches([len(text) for text in texts], batch_size, tokens=most):
             starts = [len(passages[row].prompt_ids) + passages[row].span[0] - 1 for row in rows]
             logits, offset = _forward(model, [texts[row] for row in rows], min(starts))

@@ -18,10 +18,11 @@ from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.errors import ConfigError, TrainingError
 from readsim.runs.profile_scale import ProfileScale
+from readsim.runs.trained_shares import TrainedShare
 from readsim.streams import generator, seed_sequence
 from readsim_hf.interventions import Intervention, Interventions, pool_of
 from readsim_hf.probes.lm import quiet
-from readsim_hf.trainers.rows import Row, RowFeed, checked_rows, pad_rows
+from readsim_hf.trainers.rows import Row, RowFeed, checked_rows, pad_rows, quotas
 from readsim_hf.trainers.state import from_tree, to_tree
 
 Splits = Mapping[str, Sequence[Row]]
@@ -73,6 +74,7 @@ class TrainerBackend:
         self._seed, self._episode, self._intervals = -1, 0, 0
         self._trainer: Trainer | None = None
         self._before: list[Array] | None = None
+        self._counts = [(0, 0)] * len(self.sources)
 
     @property
     def scale(self) -> ProfileScale:
@@ -117,7 +119,10 @@ class TrainerBackend:
         return self._measure("probe")
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
-        trainer, rows = self.trainer, self._feed.window(weights, tokens)
+        trainer, before = self.trainer, list(self._feed.drawn)
+        rows = self._feed.window(weights, tokens)
+        drawn = [now - was for now, was in zip(self._feed.drawn, before, strict=True)]
+        self._counts = list(zip(drawn, quotas(weights, tokens), strict=True))
         trainer.train_dataset = _dataset(rows)
         with self._luck():
             trainer.train()
@@ -128,6 +133,11 @@ class TrainerBackend:
             )
         measured = self._measure("probe")
         return Measurement(measured.profile, {"student": tokens, **measured.token_usage})
+
+    def trained_shares(self) -> tuple[TrainedShare, ...]:
+        """Rows and supervised tokens of each source in the last interval; losses are the trainer's own."""
+        counts = zip(self.sources, self._counts, strict=True)
+        return tuple(TrainedShare(name, rows, tokens) for name, (rows, tokens) in counts)
 
     def dev_eval(self) -> Measurement:
         return self._measure("dev")

@@ -38,7 +38,8 @@ class Recipe:
     batch           examples an optimiser step
     micro_batch     examples a forward pass; results do not depend on it
     micro_tokens    tokens a forward pass, padding included, unless one example has more: a batch of long
-                    replies is cut where one of short replies is not; results do not depend on it
+                    replies is cut where one of short replies is not; results do not depend on it.
+                    Padded rows of T tokens need a mask of T^2 each, a long reply alone needs none
     clip            largest gradient norm; 0 does not clip
     precision       fp32, or bf16: fp32 weights, autocast to bfloat16
     lora            rank of LoRA adapters; 0 trains every weight
@@ -59,7 +60,7 @@ class Recipe:
     warmup: float = 0.03
     batch: int = 32
     micro_batch: int = 32
-    micro_tokens: int = 16_384
+    micro_tokens: int = 8_192
     weight_decay: float = 0.0
     beta2: float = 0.999
     clip: float = 1.0

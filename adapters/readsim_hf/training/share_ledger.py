@@ -17,6 +17,7 @@ class ShareLedger:
         self.sources = tuple(sources)
         self.prompts, self.tokens = np.zeros(len(sources)), np.zeros(len(sources))
         self._losses = dict.fromkeys(self.sources, 0.0)
+        self._looks = 0
         self._seen: dict[str, list[SourceSignal]] = {name: [] for name in self.sources}
 
     def add(self, losses: Mapping[str, float]) -> None:
@@ -25,7 +26,8 @@ class ShareLedger:
             self._losses[name] += loss
 
     def look(self, signals: Mapping[str, SourceSignal]) -> None:
-        """Gradients and divergences of one step."""
+        """Gradients and divergences of one step; a source that is not in it added nothing to its gradient."""
+        self._looks += 1
         for name, signal in signals.items():
             self._seen[name].append(signal)
 
@@ -42,6 +44,6 @@ class ShareLedger:
             prompts,
             tokens,
             self._losses[name] / tokens if tokens else None,
-            float(np.mean([signal.gradient for signal in seen])) if seen else None,
+            sum(signal.gradient for signal in seen) / self._looks if seen else None,
             float(np.mean(kls)) if kls else None,
         )

@@ -77,7 +77,10 @@ def test_exactly_the_tokens_are_trained() -> None:
         rows = backend.trainer.train_dataset
         counts = [sum(label != -100 for label in row["labels"][1:]) for row in rows]
         assert sum(counts) == tokens
+        told = backend.trained_shares()
+        assert (sum(s.prompts for s in told), sum(s.tokens for s in told)) == (len(rows), tokens)
         asked = quotas(np.array(shares), tokens)
+        assert [s.tokens for s in told] == asked
         assert sum(asked) == tokens
         assert max(abs(a - s * tokens) for a, s in zip(asked, shares, strict=True)) < 1
 

@@ -113,6 +113,19 @@ def test_losses_and_gradients_by_source_are_those_of_the_source_alone() -> None:
     assert step.loss == pytest.approx(whole / total, rel=1e-5)
 
 
+def test_a_source_adds_nothing_to_a_step_that_it_is_not_in() -> None:
+    from readsim_hf.training.share_ledger import ShareLedger
+    from readsim_hf.training.student import SourceSignal
+
+    account = ShareLedger(("a", "b", "c"))
+    account.look({"a": SourceSignal(1.0, 0.5), "b": SourceSignal(3.0, None)})
+    account.look({"a": SourceSignal(2.0, 0.7)})
+    a, b, c = account.shares()
+    assert (a.gradient, b.gradient, c.gradient) == (1.5, 1.5, None)
+    assert a.kl == pytest.approx(0.6)
+    assert (b.kl, c.kl) == (None, None)
+
+
 def test_without_distributions_there_is_no_divergence() -> None:
     from readsim_hf.objectives.baselines import SFT
 
@@ -198,3 +211,29 @@ def test_shares_are_of_what_was_trained() -> None:
     assert unseen["gradient"] is None
     idle = achieved_shares((TrainedShare("a", 0, 0), shares[1]))
     assert [None if v is None else v.tolist() for v in idle.values()] == [[0.0, 1.0]] * 4
+
+
+def test_long_texts_are_scored_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No forward pass has more than so many tokens unless for one text, and the scores are the same."""
+    from readsim_hf.teachers import scoring
+
+    one_thread()
+    rng, model = np.random.default_rng(5), tiny()
+    passages = []
+    for length in (3, 40, 41, 90, 5, 30):
+        ids = rng.integers(2, 40, 4 + length).tolist()
+        passages.append(scoring.Passage(ids[:4], ids[4:], (0, length)))
+    soft = scoring.SoftSettings(kind="topk", k=8)
+    shapes: list[tuple[int, int]] = []
+    whole = scoring.score(model, passages, soft, vocab=40)
+    monkeypatch.setattr(scoring, "TOKENS", 64)
+    model.register_forward_pre_hook(
+        lambda _, args, kwargs: shapes.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    few = scoring.score(model, passages, soft, vocab=40)
+    assert len(shapes) > 1
+    assert all(rows == 1 or rows * width <= 64 for rows, width in shapes)
+    for one, other in zip(whole, few, strict=True):
+        np.testing.assert_allclose(
+            one.logp.astype(np.float64), other.logp.astype(np.float64), atol=2e-3
+        )
