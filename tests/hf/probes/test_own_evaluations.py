@@ -242,6 +242,46 @@ metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
     assert set(found.scores[made.name]) <= {0.0, 1.0}
 
 
+WRITTEN = """dataset_path: json
+    dataset_kwargs: {{data_files: {{test: {data}}}}}
+    test_split: test
+    output_type: generate_until
+    doc_to_text: "{{{{question}}}}"
+    doc_to_target: "{{{{answer}}}}"
+    generation_kwargs: {{until: ["\\n"], max_gen_toks: 4}}
+    metric_list: [{{metric: exact_match, aggregation: mean, higher_is_better: true}}]
+"""
+
+
+def test_a_group_is_one_capability(tmp_path: Path) -> None:
+    write(tmp_path / "items.jsonl", SUMS)
+    write(tmp_path / "more.jsonl", [{"question": f"Say {n}", "answer": str(n)} for n in range(30)])
+    tasks = [WRITTEN.format(data=data) for data in ("items.jsonl", "more.jsonl")]
+    (tmp_path / "group.yaml").write_text(
+        "group: both\ntask:\n"
+        + "".join(f"  - task: part_{n}\n    {text}" for n, text in enumerate(tasks))
+        + "aggregate_metric_list: [{metric: exact_match}]\n"
+    )
+    found = load(yaml=str(tmp_path / "group.yaml"))
+    assert len(found) == 2
+    assert len({made.name for made, _, _ in found}) == 2
+    assert len({(made.capability, made.family) for made, _, _ in found}) == 1
+
+
+def test_functions_and_likelihoods_of_a_yaml(tmp_path: Path) -> None:
+    write(tmp_path / "items.jsonl", SUMS)
+    (tmp_path / "asking.py").write_text('def ask(doc):\n    return "Q " + doc["question"]\n')
+    text = WRITTEN.format(data="items.jsonl").replace("    ", "")
+    asked = text.replace('"{{question}}"', "!function asking.ask")
+    (tmp_path / "f.yaml").write_text(f"task: with_function\n{asked}")
+    ((made, split, _),) = load(yaml=str(tmp_path / "f.yaml"))
+    assert all(item.asked.startswith("Q ") for item in split.probe)
+    likely = text.replace("generate_until", "loglikelihood").replace("exact_match", "acc")
+    (tmp_path / "l.yaml").write_text(f"task: likely\n{likely}")
+    ((_, _, words),) = load(yaml=str(tmp_path / "l.yaml"))
+    assert "metric acc" in words
+
+
 def test_a_settings_file_runs_no_evaluation_of_its_own(tmp_path: Path) -> None:
     from readsim_hf.config import resolve_config
 

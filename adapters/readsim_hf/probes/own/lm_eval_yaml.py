@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
 from readsim.errors import CapabilityMissingError, ConfigError, ReadsimError, unknown
+from readsim.files import read_text
 from readsim.runs.identity import digest_of
 from readsim_hf.probes.benchmark import Benchmark, ScoreScale
 from readsim_hf.probes.catalogue import ENTRIES
@@ -28,6 +30,7 @@ from readsim_hf.prompts.patterns import Pattern
 OUTPUTS = ("generate_until", "multiple_choice", "loglikelihood")
 SEED = 1234  # of examples that a task draws, as lm-eval's own
 _SHOWN = 300  # characters of somebody else's error
+_GROUP = re.compile(r"^group:[ \t]*['\"]?([^\s'\"#]+)", flags=re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +156,13 @@ def _by_file(config: TaskConfig) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{config.where}: yaml = {config.yaml!r}: no such file")
 
+    # lm-eval finds a group by its name alone where tasks are written out in it
+    group = _GROUP.search(read_text(path))
+    wanted = str(path) if group is None else group[1]
+
     def load(defaults: bool = False) -> Any:
         manager = TaskManager(include_path=str(path.parent), include_defaults=defaults)
-        return manager.load([str(path)])
+        return manager.load([wanted])
 
     def found() -> Any:
         try:
