@@ -274,7 +274,7 @@ def test_functions_and_likelihoods_of_a_yaml(tmp_path: Path) -> None:
     text = WRITTEN.format(data="items.jsonl").replace("    ", "")
     asked = text.replace('"{{question}}"', "!function asking.ask")
     (tmp_path / "f.yaml").write_text(f"task: with_function\n{asked}")
-    ((made, split, _),) = load(yaml=str(tmp_path / "f.yaml"))
+    ((_, split, _),) = load(yaml=str(tmp_path / "f.yaml"))
     assert all(item.asked.startswith("Q ") for item in split.probe)
     likely = text.replace("generate_until", "loglikelihood").replace("exact_match", "acc")
     (tmp_path / "l.yaml").write_text(f"task: likely\n{likely}")
