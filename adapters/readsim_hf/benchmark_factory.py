@@ -87,8 +87,9 @@ def capabilities_of(benchmarks: Sequence[Benchmark], library: Library) -> tuple[
     shown = tuple(name for name in named if name not in hidden)
     if not shown:
         raise ConfigError(
-            "nothing is measured: data.templates = 'none' without a benchmark or task of probes; accepted: "
-            "at least one [[probes.benchmarks]] or [[probes.tasks]], or data.templates = 'nano' or 'text'"
+            "nothing is measured: data sets of yours have no evaluation of their own; accepted: --eval "
+            "NAME=SOURCE, at least one [[probes.tasks]] or [[probes.benchmarks]], or data.templates = 'nano' or "
+            "'text'"
         )
     return (*shown, *hidden)
 

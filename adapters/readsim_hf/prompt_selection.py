@@ -15,6 +15,7 @@ from readsim_hf.prompts.nano.library import nano_library
 from readsim_hf.prompts.prompt import Prompt, Template
 from readsim_hf.prompts.text import text_library
 from readsim_hf.prompts.user import add_templates, load_templates
+from readsim_hf.store.manifest import load_manifest
 from readsim_hf.teachers.encoding import encode
 from readsim_hf.teachers.signals import TeacherSignal
 
@@ -37,15 +38,17 @@ def library_of(
     data: DataConfig, name: Literal["nano", "text"], teacher: Tokenizer | None
 ) -> Library:
     """Our prompts of a run: those of the pair's library `name`, or of another one that `data` names, with
-    the capabilities of `data` and its templates, which the teacher's tokenizer must know.
+    the capabilities of `data` and its templates, which the teacher's tokenizer must know. With a teach store
+    they are those that were taught, if `data` names none.
 
     Raises UnknownNameError for a capability that the library does not have.
     """
-    chosen = data.templates or ("none" if data.sources else name)
+    taught = load_manifest(data.store).taught if data.store and not data.capabilities else None
+    chosen = data.templates or ("none" if data.sources or taught == () else name)
     library = nano_library() if (name if chosen == "none" else chosen) == "nano" else text_library()
     if chosen == "none":
         library = Library("none", library.style, {})
-    library = library.only(data.capabilities)
+    library = library.only(data.capabilities or taught or ())
     for path in data.template_files:
         added = load_templates(Path(path), library)
         if teacher is not None:

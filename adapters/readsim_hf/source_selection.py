@@ -42,7 +42,7 @@ def sources_of(
     train on.
     """
     found = open_sources(config.data.sources, library.capabilities)
-    if not found and not library.templates:
+    if not (found or library.templates or config.data.store):
         raise ConfigError(
             "data.templates = 'none' without data.sources: nothing to train on; accepted: 'nano', 'text', or "
             "at least one [[data.sources]]"

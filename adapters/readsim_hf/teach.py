@@ -268,6 +268,7 @@ def store_facts(config: RunConfig, parts: Components, precision: Precision) -> S
             "seed": config.seed,
             "cap": config.data.cap,
             "difficulty": config.data.difficulty,
+            "capabilities": list(parts.library.capabilities),
             "templates": parts.manifest["templates"],
             "sources": parts.manifest.get("sources"),
             "held_out": digest_of(parts.manifest["probes"]),

@@ -329,8 +329,8 @@ def show_token_estimate(
         shares = shares_of(config, parts.sources, suite.capabilities, suite.hidden)
         passes = float((spent.trained * shares / np.maximum(held, 1)).max())
         console.print(
-            f"data.store: {show_tokens(int(held.sum()))} tokens of {len(parts.sources)} sources, "
-            f"{manifest.token_bytes:.0f} bytes each, content {manifest.content[:16]}; by the task's shares a "
+            f"data.store: {show_tokens(int(held.sum()))} tokens, {manifest.token_bytes:.0f} bytes "
+            f"each, content {manifest.content[:16]}; by the task's shares a "
             f"source is passed at most {passes:.2g} times",
             markup=False,
             highlight=False,

@@ -91,16 +91,18 @@ def trained_on(parts: Components, many: int) -> list[GoldExample]:
 
 
 def _prompts(parts: Components, place: int) -> Iterator[Prompt]:
-    """At most TRIES prompts of one source, the sources in turn."""
-    source = parts.sources[place % len(parts.sources)]
+    """At most TRIES prompts of one source, the sources in turn, each time from the next of its rows on."""
+    turn, at = divmod(place, len(parts.sources))
+    source = parts.sources[at]
     if parts.store is not None:
         many = min(TRIES, len(parts.store.indices[source]))
-        yield from (parts.store.prompt(source, number) for number in range(many))
+        yield from (parts.store.prompt(source, (turn + n) % many) for n in range(many))
         return
     templates = parts.library.templates.get(source)
     if templates is None:
         (rows,) = (s for s in parts.datasets if s.name == source)
-        yield from (p for p in rows.sample(TRIES) if parts.passed[source](p) is None)
+        good = [p for p in rows.sample(TRIES) if parts.passed[source](p) is None]
+        yield from (good[(turn + n) % len(good)] for n in range(len(good)))
         return
     for index in range(TRIES):
         yield templates[(place + index) % len(templates)].make(generator(0, "data", place, index))

@@ -47,7 +47,7 @@ class View:
                the token that each position is trained to predict next, IGNORED for none
     trained    the supervised tokens as text, special ones too, and their pieces
     spanned    the text that the signal supervises
-    gold       whether the reply shown is a gold one
+    gold       whether the reply shown is a gold one, or the one that the data has
     """
 
     capability: str
@@ -124,7 +124,7 @@ def views(parts: Components, trained: list[GoldExample]) -> list[View]:
                 labels[row].tolist(),
                 pieces(own, [t for t in labels[row].tolist() if t != IGNORED]),
                 "".join(pieces(own, record.completion_ids[record.places].tolist())),
-                one.prompt.answer is not None,
+                (one.prompt.answer or one.prompt.reply) is not None,
             )
         )
     return out

@@ -145,12 +145,15 @@ def _chosen(heard: list["Heard"], capability: str | None, rejected: bool) -> lis
 
 
 def _rows(some: list["Heard"]) -> list[dict[str, Any]]:
-    """One a template, in the order of their names."""
-    out = []
-    for capability, template in sorted({(h.capability, h.template) for h in some}):
-        own = [h for h in some if (h.capability, h.template) == (capability, template)]
-        out.append({"capability": capability, "template": template, **_sums(own)})
-    return out
+    """One a template, and one a data set, in the order of their names."""
+    parts: dict[tuple[str, str], list[Heard]] = {}
+    for h in some:
+        row = h.template.startswith(f"{h.capability}#")  # of a data set: its number
+        parts.setdefault((h.capability, "(rows)" if row else h.template), []).append(h)
+    return [
+        {"capability": capability, "template": template, **_sums(own)}
+        for (capability, template), own in sorted(parts.items(), key=lambda part: part[0])
+    ]
 
 
 def _sums(own: list["Heard"]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class StoreFacts:
     keep, keep_cut   which replies were kept (`data.keep`, `data.keep_cut`)
     library     prompts' library: "nano" or "text"
     tokenizer   SHA-256 of each file in the folder `tokenizer`
-    sampled     seed of the prompts, and hash of what they were drawn from
+    sampled     seed of the prompts, capabilities of `library` that were asked, hash of what prompts were drawn from
     """
 
     teacher: str
@@ -97,6 +97,12 @@ class Manifest:
     models: Mapping[str, Any] = field(default_factory=dict)
     shards: tuple[Shard, ...] = ()
     complete: bool = False
+
+    @property
+    def taught(self) -> tuple[str, ...] | None:
+        """Capabilities of our library that its prompts are of; None where that is not known (imported)."""
+        names = self.facts.sampled.get("capabilities")
+        return None if names is None else tuple(names)
 
     @property
     def content(self) -> str:
