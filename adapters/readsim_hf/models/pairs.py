@@ -367,7 +367,8 @@ def sources(
     if name is not None or teacher is None or student is None:
         raise ConfigError(
             f"pair is {name!r}, teacher is {teacher!r}, student is {student!r}; "
-            "accepted: the name of a pair alone, or teacher and student"
+            "accepted: the name of a pair alone, or teacher and student (a student may be its own "
+            "teacher where all replies are given and the method is resp-sft)"
         )
     return f"{teacher} -> {student}", str(teacher), str(student)
 
