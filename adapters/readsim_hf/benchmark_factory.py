@@ -88,8 +88,7 @@ def capabilities_of(benchmarks: Sequence[Benchmark], library: Library) -> tuple[
     if not shown:
         raise ConfigError(
             "nothing is measured: data sets of yours have no evaluation of their own; accepted: --eval "
-            "NAME=SOURCE, at least one [[probes.tasks]] or [[probes.benchmarks]], or data.templates = 'nano' "
-            "or 'text'"
+            "NAME=SOURCE, [[probes.tasks]] or [[probes.benchmarks]], or data.templates = 'nano' or 'text'"
         )
     return (*shown, *hidden)
 

@@ -51,7 +51,11 @@ def advise(
     ] = None,
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", help="NAME=KEY of a capability, or of `tokens`; may be repeated."),
+        typer.Option(
+            "--map",
+            metavar="NAME=KEY",
+            help="The whole key of a capability's metric, or of `tokens`; repeatable.",
+        ),
     ] = None,
     teacher: Annotated[
         str | None,
@@ -71,7 +75,10 @@ def advise(
     began: From = None,
     keep_state: KeepState = None,
 ) -> None:
-    """Watch a training job: read its metrics, write its next mixture. Run it again to continue."""
+    """Watch a training job: read metrics, write its next mixture.
+
+    Run it again to continue.
+    """
     from readsim.advise.advice import Advice
     from readsim.advise.advice import advise as follow
     from readsim.advise.shares import Advised

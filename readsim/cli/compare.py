@@ -62,7 +62,10 @@ def compare(
         typer.Option("--suite", help="All allocators on all presets and on drawn worlds."),
     ] = False,
 ) -> None:
-    """Run allocators on the same seeds and compare them: table, results.csv, figures."""
+    """Run allocators on the same seeds and compare them.
+
+    Leaves a table, results.csv and figures.
+    """
     if suite:
         _suite(context, allocators, seeds, jobs, backend, out, fresh)
         return

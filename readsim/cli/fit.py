@@ -48,7 +48,10 @@ def fit(
     tolerance: Tolerance = 0.01,
     seed: Annotated[int, typer.Option(help="Of restarts, folds and resamples.")] = 0,
 ) -> None:
-    """Fit a world to measured runs: held-out errors, intervals, figures, and what is not known."""
+    """Fit a world to measured runs.
+
+    Leaves held-out errors, intervals, figures, and what is not known.
+    """
     console = Console()
     if out.suffix not in (".toml", ".json"):
         raise ConfigError(f"--out {str(out)!r}: a world file ends in .toml or .json")
@@ -173,7 +176,10 @@ def predict(
         Path | None, typer.Option(help="CSV of what was measured: prints the errors.")
     ] = None,
 ) -> None:
-    """Predict runs from their mixtures, in the units of the fitted measurements."""
+    """Predict runs from their mixtures.
+
+    Predictions are in the units of the fitted measurements.
+    """
     console = Console()
     need_target(out)
     budget = None if tokens is None else float(parse_tokens(tokens))

@@ -14,7 +14,10 @@ def report(
         Path, typer.Argument(help="Of compare, distill, a suite, a study, or studies.")
     ],
 ) -> None:
-    """One HTML page of what a folder holds: report.html, its tables as CSV, Markdown and LaTeX."""
+    """Make one HTML page of what a folder holds.
+
+    Writes report.html, and its tables as CSV, Markdown and LaTeX.
+    """
     from readsim.report.build import report as write
 
     if folder.is_dir():

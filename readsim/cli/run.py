@@ -58,7 +58,10 @@ def run(
     began: From = None,
     keep_state: KeepState = None,
 ) -> None:
-    """Run one allocator with every decision on disk; `--resume` continues after a kill."""
+    """Run one allocator with every decision on disk.
+
+    `--resume` continues after a kill.
+    """
     console, numbers, chosen = Console(), parse_seeds(seeds), task
     tokens = None if budget is None else parse_tokens(budget)
     if keep_state is not None:

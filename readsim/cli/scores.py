@@ -20,7 +20,10 @@ def scores(
         typer.Option(help="The run that others are compared with, as the table names it."),
     ] = None,
 ) -> None:
-    """Finished runs side by side on the test split, with paired intervals; scores.csv."""
+    """Show finished runs side by side on the test split.
+
+    Differences have paired intervals; the table is in scores.csv.
+    """
     need_folder(folder)
     from readsim.summary.scores import (
         check_fair,

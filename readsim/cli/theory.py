@@ -39,7 +39,10 @@ def theory(
         "results/theory"
     ),
 ) -> None:
-    """Test the paper's statements: where each holds, where it fails, by how much."""
+    """Test the paper's statements: where each holds or fails.
+
+    Says by how much, and writes theory.csv and figures.
+    """
     import pandas as pd
 
     from readsim.plots.style import save, sober

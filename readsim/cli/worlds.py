@@ -40,7 +40,10 @@ def worlds(
         str | None, typer.Option(help="Of a .csv of effects: points, shares or relative.")
     ] = None,
 ) -> None:
-    """List the preset worlds, or show one: names, transfer matrices, optimum, provenance."""
+    """List the preset worlds, or show one.
+
+    Shown are names, transfer matrices, optimum and provenance.
+    """
     facts = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
     given = {key: value for key, value in facts.items() if value is not None}
     console = Console()

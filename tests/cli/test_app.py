@@ -163,6 +163,23 @@ def test_allocators_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
         assert text in out
 
 
+def test_help_is_whole_in_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is longer, no name of an option and no summary is cut."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    _, out, _ = call(capsys, "--help")
+    names = [line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.strip()]
+    assert {"compare", "run", "advise"} <= set(names)
+    for command in [(), *((name,) for name in names)]:
+        code, out, _ = call(capsys, *command, "--help")
+        assert code == 0
+        assert max(map(len, out.splitlines())) <= 80
+        assert "…" not in out
+        assert "..." not in out.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "fragments"),
     [

@@ -81,6 +81,22 @@ def test_replies_of_a_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert {e["prompt"] for e in found["examples"]} == {p.text for p in asked}
 
 
+@pytest.mark.extra("openai")
+def test_a_data_set_is_one_row_of_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """However many rows it has; the examples say which."""
+    from readsim_hf.prompts.prompt import Prompt
+
+    rows = [Prompt("sums", f"sums#{n}", f"{n}+1", str(n + 1), checker="number") for n in range(4)]
+    with serving() as fake:
+        served(fake.url, "t.sqlite").ask([*rows, Prompt("sums", "made/up", "9+1", "10")])
+    found = document(capsys, "t.sqlite", "--show", "9")
+    assert [(t["template"], t["replies"]) for t in found["templates"]] == [
+        ("(rows)", 4),
+        ("made/up", 1),
+    ]
+    assert {e["template"] for e in found["examples"]} == {*(r.template for r in rows), "made/up"}
+
+
 def test_what_a_server_says_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither markup nor what commands a terminal, in the table or in an example."""
     from rich.console import Console

@@ -53,8 +53,8 @@ def said_to(teacher: AnyTeacher, prompt: Prompt) -> str:
 
 
 def sent_by(teacher: AnyTeacher, prompt: Prompt) -> NDArray[np.int32]:
-    """The prompt in the tokens of the teacher's records."""
-    if not isinstance(teacher, Router):
+    """The prompt in the tokens of the teacher's records; a given reply needs no teacher with room for one."""
+    if prompt.reply is None and not isinstance(teacher, Router):
         return teacher.encode(prompt)
     return as_ids(encode_prompt(teacher.tokenizer, teacher.style, prompt, teacher.signal.form))
 

@@ -8,7 +8,7 @@ from lm_eval.evaluator import evaluate
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
-from readsim_hf.check.gold import GoldExample
+from readsim_hf.check.gold import GoldExample, sent_by
 from readsim_hf.components import Components
 from readsim_hf.probes.benchmark import prompt_benchmark
 from readsim_hf.probes.items import prompt_item
@@ -42,7 +42,7 @@ class View:
 
     teacher    ids that the teacher is sent, in its own tokens; its tokenizer's pieces
     student    ids before a reply that the student trains on; the student's pieces
-    probe      ids that a probe of the same text sends
+    probe      ids that a probe of the same text sends; none for a row of a data set, which no probe asks
     read, mask, labels   one row of the training batch (T,): what the model reads, the attention mask, and
                the token that each position is trained to predict next, IGNORED for none
     trained    the supervised tokens as text, special ones too, and their pieces
@@ -73,8 +73,8 @@ class View:
 
     @property
     def same_ids(self) -> bool:
-        """Whether a probe sends what the student trains on."""
-        return self.probe == self.student
+        """Whether a probe sends what the student trains on, where there is one."""
+        return not self.probe or self.probe == self.student
 
     @property
     def aligned(self) -> bool:
@@ -105,7 +105,8 @@ def views(parts: Components, trained: list[GoldExample]) -> list[View]:
     out = []
     for row, (one, probe) in enumerate(zip(trained, sent, strict=True)):
         record = one.example.record
-        asked = teacher.encode(one.prompt).tolist()
+        given = one.prompt.reply is not None
+        asked = (sent_by(teacher, one.prompt) if given else teacher.encode(one.prompt)).tolist()
         read = made.input_ids[row].tolist()
         out.append(
             View(
@@ -158,8 +159,6 @@ def _probed(parts: Components, trained: list[GoldExample]) -> list[list[int]]:
             sent.append((form, lm.sent))
     by_form = {form: iter(ids) for form, ids in sent}
     return [
-        t.example.record.prompt_ids.tolist()  # no probe asks rows of data sets
-        if t.prompt.messages
-        else next(by_form[t.form])
+        [] if t.prompt.messages else next(by_form[t.form])  # no probe asks rows of data sets
         for t in trained
     ]

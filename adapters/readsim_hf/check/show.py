@@ -32,10 +32,11 @@ def show_short(console: Console, free: FreeCheck) -> None:
     if not free.views:
         return
     fine = all(view.same_ids for view in free.views)
+    probed = f"probes {'send' if fine else 'do not send'} the ids that are trained on; "
     say_line(
         console,
         f"check: {len(free.views)} prompts of {', '.join(str(len(v.student)) for v in free.views)} tokens; "
-        f"probes {'send' if fine else 'do not send'} the ids that are trained on; of the first, "
+        f"{probed if any(view.probe for view in free.views) else ''}of the first, "
         f"{free.views[0].trained!r} is trained",
     )
     if free.loss is not None:
@@ -59,10 +60,9 @@ def show_free(console: Console, free: FreeCheck) -> None:
             console,
             f"trained: {view.trained!r}" + ("" if view.gold else " (made up: no gold answer)"),
         )
-        say_line(
-            console,
-            f"a probe of this prompt sends {'the same' if view.same_ids else 'OTHER'} ids as training reads",
-        )
+        if view.probe:
+            same = "the same" if view.same_ids else "OTHER"
+            say_line(console, f"a probe of this prompt sends {same} ids as training reads")
         if not view.same_ids:
             say_line(console, f"probe: {view.probe}")
     if free.loss is not None:

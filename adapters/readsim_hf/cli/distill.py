@@ -38,7 +38,11 @@ def distill(
     began: From = None,
     keep_state: KeepState = None,
 ) -> None:
-    """Distil a real teacher into a real student, an allocator deciding; curves, table, run log."""
+    """Train a real student; an allocator decides on what.
+
+    It learns from a teacher's words, here or behind a server, or from data of yours with replies. Leaves
+    curves, a table, the run log and the student.
+    """
     need_extra()
     from readsim.runs.moved_state import read_state
     from readsim_hf.distill import distill as run

@@ -13,7 +13,11 @@ from readsim.streams import generator
 from readsim_hf.cli.options import Text, need_extra
 from readsim_hf.prompts.library import Library
 
-models = typer.Typer(help="Models and benchmarks for real distillation.", no_args_is_help=True)
+models = typer.Typer(
+    help="Models and benchmarks for real distillation.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @models.command()
@@ -21,7 +25,10 @@ def prepare(
     name: Annotated[str, typer.Argument(help="Such as smollm2-135m.")],
     layers: Annotated[int, typer.Option(help="Layers of the pruned student.")] = 10,
 ) -> None:
-    """Fetch a small real model once, check it, convert it, and prune a student from it."""
+    """Fetch a small real model once, and prune a student from it.
+
+    It is checked against its digest and converted.
+    """
     need_extra()
     from readsim_hf.models.prepare import prepare as make
 
@@ -30,7 +37,7 @@ def prepare(
 
 @models.command("list")
 def list_() -> None:
-    """The models that have a name here, and whether they are prepared."""
+    """List models that have a name here: are they prepared?"""
     need_extra()
     from readsim_hf.models.prepare import list_models
 
@@ -45,7 +52,7 @@ def list_() -> None:
 def benchmarks(
     name: Annotated[Text, typer.Argument(help="One of them, with its data and licence.")] = None,
 ) -> None:
-    """The paper's benchmarks: metric, range, chance, and how to get the data."""
+    """List the paper's benchmarks, and how to get the data."""
     need_extra()
     from readsim_hf.probes.registry import REGISTRY, benchmark
 
@@ -77,7 +84,7 @@ def templates(
     library: Annotated[str, typer.Argument(help="nano or text.")] = "text",
     capability: Annotated[Text, typer.Option(help="Only this capability, with examples.")] = None,
 ) -> None:
-    """The prompt templates of a library."""
+    """List the prompt templates of a library."""
     need_extra()
     found, console = library_named(library), Console()
     if capability is None:

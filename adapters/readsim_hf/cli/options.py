@@ -84,23 +84,27 @@ def choose(
     ] = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=DATA: a file, datasets folder or hub id to train on; repeatable."),
+        typer.Option(
+            metavar="NAME=DATA",
+            help="What to train on: a JSONL, CSV or parquet file, a folder that datasets saved, or a hub id; "
+            "repeatable.",
+        ),
     ] = None,
     templates: Annotated[
         list[str] | None,
         typer.Option(
+            metavar="NAME",
             help="nano, text or none: which of our prompts; or a JSONL file of templates to add; "
-            "repeatable."
+            "repeatable.",
         ),
     ] = None,
-    # Data sets of yours (--source NAME=FILE) belong here, beside their evaluations.
     evals: Annotated[
         list[str] | None,
         typer.Option(
             "--eval",
             metavar="NAME=SOURCE",
-            help="What measures a capability: a file of items (:METRIC behind it), a task's YAML file "
-            "or name in lm-eval; repeatable.",
+            help="What measures a capability: a file of items, with :METRIC behind it where it is not to be "
+            "guessed, a task's YAML file, or a task's name in lm-eval; repeatable.",
         ),
     ] = None,
     judge: Annotated[
@@ -154,7 +158,11 @@ def choose(
     precision: Annotated[Text, typer.Option(help="fp32 or bf16 (autocast).")] = None,
     lora: Annotated[int | None, typer.Option(help="LoRA rank; 0 trains all weights.")] = None,
     gradient_checkpointing: Annotated[
-        bool | None, typer.Option("--gradient-checkpointing/--no-gradient-checkpointing")
+        bool | None,
+        typer.Option(
+            "--gradient-checkpointing/--no-gradient-checkpointing",
+            help="Activations are computed again instead of kept.",
+        ),
     ] = None,
     liger: Annotated[
         bool | None, typer.Option("--liger/--no-liger", help="Liger kernels in the student (CUDA).")

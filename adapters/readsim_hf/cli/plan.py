@@ -72,7 +72,10 @@ def plan(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for plan.json.")] = None,
 ) -> None:
-    """Say what a run would spend and reach, loading no weights; afterwards, what it did."""
+    """Say what a run would spend and reach, loading no weights.
+
+    `--against` shows a finished run beside its plan.
+    """
     need_extra()
     from readsim_hf.config import resolve_config, run_name
     from readsim_hf.costs.devices import MFU, MFU_GENERATION

@@ -43,7 +43,10 @@ def probes(
     ] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object.")] = False,
 ) -> None:
-    """Show what a run is measured with: items as they are sent, ids, gold answers, sizes of splits."""
+    """Show what a run is measured with, before it starts.
+
+    Shown are items as they are sent, their ids and gold answers, and the sizes of the splits.
+    """
     need_extra()
     from readsim_hf.config import RunConfig, resolve_config
     from readsim_hf.plan.probed import probed_alone, probed_by, shown_benchmarks

@@ -36,7 +36,10 @@ def replies(
         Path | None, typer.Option(help="New file, for what is whole in a damaged one.")
     ] = None,
 ) -> None:
-    """Show what teachers have said: how much, why it ended, what is rejected, and examples."""
+    """Show what teachers have said.
+
+    Shown are how much, why it ended, what is rejected, and examples.
+    """
     need_extra()
     if salvage is not None:
         _salvage(where, salvage)

@@ -46,7 +46,10 @@ def teach(
         ),
     ] = None,
 ) -> None:
-    """Ask a teacher once: prompts, replies and distributions on disk, for any number of runs."""
+    """Ask a teacher once, for any number of runs.
+
+    Leaves prompts, replies and distributions in a folder, from which `readsim distill --store` trains.
+    """
     need_extra()
     if export is not None and import_ is not None:
         raise ConfigError("--export with --import: one of them")

@@ -105,6 +105,12 @@ class DryRun:
         return tuple(teacher.shape for teacher in self.teachers if teacher.shape is not None)
 
     @property
+    def asks(self) -> bool:
+        """Whether a teacher writes replies: not where the data have all of them."""
+        ours = len(self.sources) - len(self.datasets)
+        return ours > 0 or any(source.asks for source in self.datasets)
+
+    @property
     def served(self) -> tuple[float, float]:
         """Tokens of prompts and of replies that servers are paid for."""
         count = (1.0 - self.spent.own) * self.spent.answered

@@ -148,6 +148,7 @@ def memory_of(plan: DryRun) -> Memory:
             (
                 cache_bytes(shape, config.decoding.batch_size, plan.longest, plan.precision)
                 for shape in plan.loaded
+                if plan.asks
             ),
             default=0.0,
         ),

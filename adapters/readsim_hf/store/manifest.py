@@ -60,8 +60,7 @@ class StoreFacts:
     keep, keep_cut   which replies were kept (`data.keep`, `data.keep_cut`)
     library     prompts' library: "nano" or "text"
     tokenizer   SHA-256 of each file in the folder `tokenizer`
-    sampled     seed of the prompts, capabilities of `library` that were asked, hash of what prompts were
-                drawn from
+    sampled     seed of the prompts, `capabilities` of the library, hash of what prompts were drawn from
     """
 
     teacher: str

@@ -63,6 +63,27 @@ def test_it_holds_where_all_is_right(settings: dict[str, Any]) -> None:
     assert all((v == before[k]).all() for k, v in parts.pair.student.state_dict().items())
 
 
+def test_rows_of_a_data_set_are_shown_one_after_the_other(tmp_path: Path) -> None:
+    """Three of them; a reply that the data have is not called made up."""
+    from readsim_hf.check.preflight import free_check
+    from readsim_hf.components import build_components
+    from readsim_hf.config import RunConfig
+
+    rows = [{"prompt": f"{n}+1=", "completion": str(n + 1)} for n in range(30)]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    items = [{"question": f"{n}+2=", "answer": str(n + 2)} for n in range(40)]
+    (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)))
+    task = {"capability": "sums", "path": str(tmp_path / "items.jsonl"), "metric": "exact"}
+    settings = {
+        "method": "resp-sft",
+        "data": {"sources": [{"name": "sums", "path": str(tmp_path / "sums.jsonl")}]},
+        "probes": {"tasks": [task], "probe": 4, "dev": 4, "test": 4},
+    }
+    free = free_check(build_components(RunConfig.of(settings), loud(char_pair())))
+    assert [view.template for view in free.views] == ["sums#0", "sums#1", "sums#3"]
+    assert all(view.gold for view in free.views)
+
+
 @pytest.mark.parametrize("family", ["llama-3", "gemma-3", "qwen-3"])
 def test_it_holds_for_an_instruct_teacher_and_its_base_student(family: str, tmp_path: Path) -> None:
     from readsim_hf.check.preflight import free_check

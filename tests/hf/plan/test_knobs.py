@@ -181,6 +181,26 @@ def test_fewer_bits_are_named_where_weights_stay_as_they_are() -> None:
 # ------------------------------------------------------------------ servers, several teachers, no tokenizer
 
 
+@pytest.mark.parametrize("key", ["completion", "unused"])
+def test_a_teacher_that_is_not_asked_keeps_no_keys_and_values(key: str, tmp_path: Path) -> None:
+    from readsim_hf.plan.estimate import memory_of
+
+    rows = [{"prompt": f"{n}+1=", key: str(n + 1)} for n in range(40)]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    items = [{"question": f"{n}+2=", "answer": str(n + 2)} for n in range(40)]
+    (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)))
+    task = {"capability": "sums", "path": "items.jsonl", "metric": "exact"}
+    plan = sketched(
+        {
+            "method": "resp-sft",
+            "data": {"sources": [{"name": "sums", "path": "sums.jsonl"}]},
+            "probes": {"tasks": [task], "probe": 4, "dev": 4, "test": 4},
+        }
+    )
+    assert plan.asks is (key == "unused")
+    assert (memory_of(plan).teacher_cache > 0.0) is plan.asks
+
+
 def test_a_served_teacher_takes_no_memory_and_its_tokens_cost_money() -> None:
     from readsim_hf.plan.estimate import memory_of, work_of
     from readsim_hf.plan.spending import TokenPrices, token_money

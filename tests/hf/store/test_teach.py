@@ -249,6 +249,39 @@ def test_taught_and_trained_from_the_command_line(
     assert "data.store: " in out
 
 
+def test_a_run_measures_of_ours_what_was_taught(tmp_path: Path) -> None:
+    """Of a store of the user's data nothing; `data.capabilities` names more."""
+    from readsim_hf.components import build_components, pair_of
+    from readsim_hf.config import resolve_config
+
+    rows = [{"prompt": f"{n}+1=", "completion": str(n + 1)} for n in range(10, 90)]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, rows[:40])))
+    asked = [{"question": r["prompt"], "answer": r["completion"]} for r in rows[40:]]
+    (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    task = {"capability": "sums", "path": str(tmp_path / "items.jsonl"), "metric": "exact"}
+    probes = {"tasks": [task], "probe": 4, "dev": 4, "test": 4}
+    source = {"name": "sums", "path": str(tmp_path / "sums.jsonl")}
+    settings = {"method": "resp-sft", "data": {"sources": [source]}, "probes": probes}
+    from readsim_hf.teach import Amount, teach
+
+    teach(None, settings, tmp_path / "own", Amount())
+    teach(
+        None,
+        {"method": "resp-sft", "data": {"capabilities": ["math"]}, "probes": {"probe": 4}},
+        tmp_path / "ours",
+        Amount(prompts=2),
+    )
+
+    def measured(store: str, **data: Any) -> tuple[str, ...]:
+        table = {"data": {"store": str(tmp_path / store), **data}, "probes": probes}
+        config = resolve_config(None, table)
+        return tuple(build_components(config, pair_of(config)).suite.capabilities)
+
+    assert measured("own") == ("sums",)
+    assert measured("own", capabilities=["math"]) == ("math", "sums")
+    assert measured("ours") == ("math", "sums")
+
+
 def test_students_of_other_tokens_are_refused(tmp_path: Path) -> None:
     from readsim_hf.components import pair_of
     from readsim_hf.config import resolve_config
