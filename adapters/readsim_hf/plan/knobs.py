@@ -59,11 +59,13 @@ def largest(memory: Memory) -> str:
 def knobs(plan: DryRun, term: str) -> list[Knob]:
     """The settings that lower a term, the one that lowers the peak most first; of equals, the one that
     lowers the term most."""
-    before = getattr(memory_of(plan), term)
+    now_held = memory_of(plan)
+    before = getattr(now_held, term)
     found = []
     for setting, now, then, change in _settings(plan):
         memory = memory_of(change)
-        if getattr(memory, term) < LEAST * before:
+        # shorter sequences may fill a forward pass of micro_tokens better, and take more in all
+        if getattr(memory, term) < LEAST * before and memory.peak <= now_held.peak:
             found.append(Knob(setting, now, then, memory))
     return sorted(found, key=lambda knob: (knob.memory.peak, getattr(knob.memory, term)))
 
