@@ -10,6 +10,7 @@ import numpy as np
 
 from readsim.advise.backend import Say, WatchedJob
 from readsim.advise.metrics import Columns
+from readsim.advise.shares import Advised, Shares, read_shares, write_shares
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.backend import Measurement
@@ -24,7 +25,7 @@ from readsim.runs.log_file import RunLog
 from readsim.runs.loop import setup_for
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import run_one, state_of
-from readsim.runs.read_logs import read_log
+from readsim.runs.read_logs import Log, read_log
 from readsim.worlds.task import AnyTask, resolve_task
 
 POLL = 0.2  # seconds between two looks at the metrics
@@ -164,7 +165,29 @@ def advise(
     if not advice.out.exists():
         return Progress(0, advice.steps, over=False)
     log = read_log(advice.out)
+    if log.finals and not _says_over(advice.shares):
+        first = Advised(0, 0, dict(zip(advice.sources, prior.tolist(), strict=True)))
+        write_shares(advice.shares, Shares([first, *_decisions(log)], log.steps[-1].spent, True))
     return Progress(len(log.steps), advice.steps, over=bool(log.finals))
+
+
+def _says_over(shares: Path) -> bool:
+    try:
+        return read_shares(shares).over
+    except ConfigError:
+        return False
+
+
+def _decisions(log: Log) -> list[Advised]:
+    """Those of a run that is over, from its log: a job that is started again trains with them."""
+    return [
+        Advised(
+            row.step,
+            row.spent - row.tokens,
+            dict(zip(log.header.sources, row.allocation.tolist(), strict=True)),
+        )
+        for row in log.steps
+    ]
 
 
 def _conclude(advice: Advice, env: DistillEnv, header: Mapping[str, Any]) -> None:

@@ -76,7 +76,8 @@ ROOM = 2**16  # bytes that a disk must have left for a file
 def need_target(path: Path) -> None:
     """Raise RunLogError, before any work is done, if a file cannot be written at `path`.
 
-    What is there stays as it is, and nothing is left that was not.
+    What is there stays as it is, and nothing is left that was not. Where no file is, none is made, not even
+    for a moment: a job may wait for it.
     """
     made: list[Path] = []
     try:
@@ -91,11 +92,9 @@ def need_target(path: Path) -> None:
         with path.with_name(f"{path.name}.tmp").open("ab"):  # as `write_atomic` names it
             pass
         path.with_name(f"{path.name}.tmp").unlink()
-        there = path.exists()
-        with path.open("ab"):
-            pass
-        if not there:
-            path.unlink()
+        if path.exists():
+            with path.open("ab"):
+                pass
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RunLogError(f"cannot write {str(path)[:200]}: {reason}") from error

@@ -203,6 +203,20 @@ def test_shares_of_another_file_are_refused(tmp_path: Path) -> None:
         read_shares(path)
 
 
+@pytest.mark.parametrize("text", [None, "", '{"step"', "{}"])
+def test_shares_of_a_run_that_is_over_are_written_again(tmp_path: Path, text: str | None) -> None:
+    """A job that is started again from a checkpoint asks for them."""
+    put(tmp_path, losses(11)[2:])
+    advise(advice(tmp_path), once=True)
+    path = tmp_path / "shares.json"
+    whole = path.read_bytes()
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    assert advise(advice(tmp_path), once=True).over
+    assert path.read_bytes() == whole
+
+
 def test_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,7 +282,7 @@ def test_both_sides_are_killed_for_fifty_decisions(tmp_path: Path) -> None:
     running = [start(*command(broken), **quiet), start(JOB, broken, "50", "wait", **quiet)]
     try:
         for at, killed in ((4, [0]), (9, [1]), (17, [0, 1]), (24, [1]), (33, [0]), (41, [1, 0])):
-            wait_for(lambda at=at: rows(broken) >= at)  # type: ignore[misc]
+            wait_for(lambda at=at: rows(broken) >= at, *running)  # type: ignore[misc]
             for n in killed:
                 end(running[n])
             for n in killed:

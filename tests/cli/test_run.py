@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from readsim.cli.common import need_target
 from readsim.report.provenance import backend_command
 from readsim.runs.cell import log_place
 from readsim.runs.log_schema import read_content
@@ -239,3 +240,26 @@ def test_where_a_log_is(tmp_path: Path) -> None:
     assert log_place(Path("a/v1.2"), "x.jsonl") == Path("a/v1.2/runs/x.jsonl")
     (tmp_path / "old").write_text("")
     assert log_place(tmp_path / "old", "x.jsonl") == tmp_path / "old"
+
+
+def test_no_file_appears_where_one_is_only_going_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that waits for its shares would read an empty file."""
+    target, opened = tmp_path / "new" / "shares.json", []
+    to_open = Path.open
+
+    def noting(path: Path, *arguments: Any, **settings: Any) -> Any:
+        opened.append(path)
+        return to_open(path, *arguments, **settings)
+
+    monkeypatch.setattr(Path, "open", noting)
+    need_target(target)
+    assert target not in opened
+    assert not target.parent.exists()
+    target.parent.mkdir()
+    target.write_text("kept")
+    need_target(target)
+    assert opened.count(target) > 0
+    assert target.read_text() == "kept"
+    assert [p.name for p in target.parent.iterdir()] == ["shares.json"]

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,13 @@ class AskForShares(TrainerCallback):
             time.sleep(POLL)
 
     def _take(self) -> Shares:
-        """The schedule is what the file says now."""
+        """The schedule is what the file says now; where it is gone, what it said before."""
         found = read_shares(self.shares)
+        if not found.decisions and self.rows.schedule:
+            warnings.warn(
+                f"{self.shares} is gone: the mixture stays what it said last", stacklevel=2
+            )
+            return found
         self.rows.schedule.clear()
         for decision in found.decisions:
             self.rows.mix(decision.tokens, decision.shares)

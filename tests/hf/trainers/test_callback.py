@@ -104,6 +104,24 @@ def test_mistakes() -> None:
         AskForShares(mixed)
 
 
+def test_a_mixture_stays_where_its_file_is_gone(tmp_path: Path) -> None:
+    from readsim.advise.shares import Advised, Shares, write_shares
+    from readsim_hf.trainers.callback import AskForShares
+    from readsim_hf.trainers.mixture import MixedRows
+
+    mixed, path = MixedRows(SOURCES), tmp_path / "shares.json"
+    asking = AskForShares(mixed, tmp_path / "metrics.jsonl", path)
+    mixed.ask()
+    assert not mixed.schedule
+    write_shares(path, Shares([Advised(0, 0, {"b": 1.0})]))
+    mixed.ask()
+    path.unlink()
+    with pytest.warns(UserWarning, match="is gone: the mixture stays"):
+        mixed.ask()
+    assert [tokens for tokens, _ in mixed.schedule] == [0]
+    assert asking.rows is mixed
+
+
 def advice(folder: Path) -> Advice:
     return Advice(
         log=folder / "metrics.jsonl",
