@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from readsim_hf.prompts.prompt import Prompt, question_key
 
 _OF_ROWS = ("messages", "reply", "calls", "taught", "tools", "row")  # a generated prompt has none
+_PROMPT = tuple(f.name for f in fields(Prompt) if f.name not in _OF_ROWS)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def content_id(data: Mapping[str, Any]) -> str:
 
 def prompt_item(benchmark: str, prompt: Prompt) -> Item:
     """The item that asks a generated prompt."""
-    data = {name: value for name, value in vars(prompt).items() if name not in _OF_ROWS}
+    data = {name: getattr(prompt, name) for name in _PROMPT}
     return Item(benchmark, content_id(data), prompt.text, data)
 
 

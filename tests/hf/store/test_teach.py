@@ -282,6 +282,20 @@ def test_a_run_measures_of_ours_what_was_taught(tmp_path: Path) -> None:
     assert measured("ours") == ("math", "sums")
 
 
+def test_the_check_of_a_run_from_a_store_shows_its_prompts(store: Path) -> None:
+    """Stored prompts carry records, which are no part of the item that a probe asks."""
+    from readsim_hf.check.preflight import free_check
+    from readsim_hf.components import build_components, pair_of
+    from readsim_hf.config import resolve_config
+
+    table = {"data": {"store": str(store)}, "probes": {"probe": 2, "dev": 2, "test": 2}}
+    config = resolve_config(None, table)
+    free = free_check(build_components(config, pair_of(config)))
+    assert free.failures == []
+    assert {view.capability for view in free.views} == set(SOURCES)
+    assert all(view.probe == view.student for view in free.views)
+
+
 def test_students_of_other_tokens_are_refused(tmp_path: Path) -> None:
     from readsim_hf.components import pair_of
     from readsim_hf.config import resolve_config
