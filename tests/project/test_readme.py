@@ -1,13 +1,17 @@
 """What the README says is so: its example runs, its tree exists, its commands parse."""
 
+import json
 import re
 import shlex
+import shutil
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pandas as pd
 import pytest
 import typer
 
@@ -18,6 +22,7 @@ from readsim.envs.env import DistillEnv
 from readsim.runs.loop import rollout
 from readsim.worlds import preset_names
 from readsim_hf.cli.app import register
+from tests.cli import test_app
 from tests.support.hf import NEEDS, one_thread
 from tests.support.paths import ROOT
 
@@ -88,6 +93,61 @@ def test_the_settings_examples_are_accepted(tmp_path: Path) -> None:
     path = tmp_path / "card.toml"
     path.write_text(card)
     assert load_card(path).exemplars[0].output == "42"
+
+
+@pytest.mark.extra(*NEEDS, "accelerate", "datasets", "openai", "pyarrow", "regex", "trl")
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of TRL's own settings
+@pytest.mark.slow
+def test_what_can_be_brought_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each line in turn, on data made here; long runs are cut or only announced."""
+    one_thread()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("READSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "300")
+    for name in ("sft", "tiny_task"):
+        shutil.copy(ROOT / "examples" / f"{name}.py", tmp_path)
+    rows = [{"prompt": f"{n}+1=", "completion": str(n + 1)} for n in range(400)]
+    items = [{"question": r["prompt"], "answer": r["completion"]} for r in rows[200:]]
+    Path("math.jsonl").write_text("\n".join(map(json.dumps, rows[:100])))
+    pd.DataFrame(rows[100:200]).to_parquet("code.parquet")
+    Path("items.jsonl").write_text("\n".join(map(json.dumps, items)))
+    Path("mine.yaml").write_text(
+        "task: mine\ndataset_path: json\noutput_type: generate_until\n"
+        f"dataset_kwargs: {{data_files: {{test: {tmp_path / 'items.jsonl'}}}}}\ntest_split: test\n"
+        "doc_to_text: '{{question}}'\ndoc_to_target: '{{answer}}'\n"
+        "generation_kwargs: {until: ['.'], max_gen_toks: 4}\n"
+        "metric_list: [{metric: exact_match}]\n"
+    )
+    Path("run.toml").write_text(
+        "method = 'resp-sft'\n[[data.sources]]\nname = 'math'\npath = 'math.jsonl'\nreplies = 'ask'\n"
+        "[[probes.tasks]]\ncapability = 'math'\npath = 'items.jsonl'\n[probes]\nprobe = 4\ndev = 4\n"
+    )
+    losses = [
+        {"tokens": n * 100_000, "eval_math_loss": 3 - n, "eval_code_loss": 2} for n in range(2)
+    ]
+    Path("metrics.jsonl").write_text("\n".join(map(json.dumps, losses)) + "\n")
+    cut = {
+        "distill": ("--dry-run",),
+        "run": ("--budget", "400", "--steps", "2"),
+        "advise": ("--once",),
+    }
+    block = TEXT.split("<!-- bring-your-own -->")[1].split("```sh\n")[1].split("```")[0]
+    said = []
+    for line in block.splitlines():
+        name, *rest = shlex.split(line, comments=True)[1:]
+        code_, out, err = test_app.call(capsys, name, *rest, *cut.get(name, ()))
+        assert code_ == 0, (line, err)
+        said.append(" ".join(out.split()))
+    for name in ("sft", "tiny_task"):
+        sys.modules.pop(name, None)
+    assert "evaluates code/mine" in said[0]
+    assert "sent: '" in said[1]
+    assert "content " in said[2]
+    assert "the replies of a teach store" in said[3]
+    assert list(Path("mine/runs").glob("*.jsonl"))
+    assert set(json.loads(Path("shares.json").read_text())["shares"]) == {"math", "code"}
 
 
 def test_the_tree_names_what_exists() -> None:
