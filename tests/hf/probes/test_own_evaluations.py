@@ -377,6 +377,12 @@ def test_odd_items_are_refused(
     assert "\n" not in str(refused.value)
 
 
+BAD_FILTER = """include: two.yaml
+task: a
+filter_list: [{name: f, filter: [{function: regex, regex_pattern: "(a"}]}]
+"""
+
+
 def group(folder: Path) -> None:
     write(folder / "items.jsonl", SUMS)
     write(folder / "train.jsonl", SUMS[:4])
@@ -423,11 +429,7 @@ def test_a_group_is_all_its_tasks_and_functions_are_called(suffix: str, tmp_path
         ("task: a\nmetadata: " + "[" * 2000 + "\n", "not YAML"),
         ("include: absent.yaml\ntask: a\n", "include: .*absent.yaml"),
         ("include: odd.yaml\ntask: a\n", "Include cycle"),
-        (
-            "include: two.yaml\ntask: a\nfilter_list: [{name: f, filter: [{function: regex, "
-            + "regex_pattern: '(a'}]}]\n",
-            "filter 'f': .*missing",
-        ),
+        (BAD_FILTER, "filter 'f': .*missing"),
     ],
 )
 def test_odd_yaml_is_refused_in_one_line(text: str, said: str, tmp_path: Path) -> None:

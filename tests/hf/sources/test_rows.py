@@ -251,7 +251,7 @@ def test_columns_of_one_name_and_a_folder_without_a_split_are_refused(tmp_path: 
     datasets.DatasetDict().save_to_disk(str(tmp_path / "none"))
     with pytest.raises(ConfigError, match="none: a data set without a split"):
         stored(str(tmp_path / "none"))
-    with pytest.raises(ConfigError, match="cannot be read .*too long"):
+    with pytest.raises(ConfigError, match=r"cannot be read .*too long"):
         stored("x" * 5000 + ".jsonl")
 
 
