@@ -22,7 +22,7 @@ from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.benchmark import Benchmark
-from readsim_hf.probes.splits import Splits
+from readsim_hf.probes.splits import SPLITS, Splits
 from readsim_hf.prompts.library import Form, Library
 from readsim_hf.prompts.prompt import Prompt, Template
 from readsim_hf.source_selection import NO_GOLD, Size
@@ -83,6 +83,16 @@ def lengths(
     return Lengths(prompt, reply, most, np.array(asks))
 
 
+class Probing(NamedTuple):
+    """What measuring takes: mean tokens of a question and of its answer; items of each split that a judge
+    grades, and mean tokens that it reads and writes for one."""
+
+    question: float
+    answer: float
+    graded: Mapping[str, int]
+    grade: float
+
+
 def _taught(prompt: Prompt, read: Reader) -> int:
     """Supervised tokens of a row with a given reply: of the reply and of the earlier turns."""
     turns = [str(prompt.messages[n]["content"]) for n in prompt.taught]
@@ -114,6 +124,7 @@ class TokenEstimate:
     answered   prompts that the teacher is asked to answer; the others have given replies
     trained    supervised tokens: the budget and an offline pool's
     measured   probe questions asked, all splits; `question`, `answer` their mean tokens
+    grade      mean tokens that a judge reads and writes for a reply
     trials     whether the allocator makes trials, which nobody can count before
     """
 
@@ -129,6 +140,7 @@ class TokenEstimate:
     measured: float
     question: float
     answer: float
+    grade: float
     trials: bool
 
 
@@ -139,7 +151,7 @@ def estimate_tokens(
     student: Lengths,
     shares: Array,
     items: Mapping[str, int],
-    probe: tuple[float, float],
+    probe: Probing,
     *,
     scored: bool,
 ) -> TokenEstimate:
@@ -148,7 +160,7 @@ def estimate_tokens(
     scored   whether the teacher gives its distributions of replies that it did not say
     shares   of the budget by source (S,): the task's, since nobody knows an allocator's before
     items    of each split
-    probe    mean tokens of a probe question and of its answer
+    probe    what measuring takes
     """
     interval = config.budget // config.steps
     pool = config.pool_runs if config.identify or "transitions" in needs else 0
@@ -163,17 +175,19 @@ def estimate_tokens(
     given = heard - answered * (read + said) if scored else 0.0
     every = max(1, config.steps // DEV_CHECKPOINTS)
     probes = config.steps + 1 + (pool + 1 if pool else 0) + ("teacher" in needs)
-    measured = float(
-        probes * items["probe"]
-        + (-(-config.steps // every) + (pool + 1 if pool else 0)) * items["dev"]
-        + 2 * items["test"]
-    )
+    devs = -(-config.steps // every) + (pool + 1 if pool else 0)
+
+    def asked_of(items: Mapping[str, int]) -> float:
+        return float(probes * items["probe"] + devs * items["dev"] + 2 * items["test"])
+
+    measured = asked_of(items)
     kinds = {
         "student": float(config.budget),
         "teacher_prompt": examples * ((1.0 - own) * (answered * read + given) + own * heard),
         "teacher_generated": (1.0 - own) * examples * answered * said,
         "student_rollout": own * examples * float(mixed @ teacher.reply),
-        "probe": measured * sum(probe),
+        "probe": measured * (probe.question + probe.answer),
+        "judge": asked_of(probe.graded) * probe.grade,
         "offline": float(pool * interval),
     }
     prompt, reply = (float(mixed @ part) for part in student[:2])
@@ -188,7 +202,9 @@ def estimate_tokens(
         examples * answered,
         trained,
         measured,
-        *probe,
+        probe.question,
+        probe.answer,
+        probe.grade,
         trials="trial" in needs,
     )
 
@@ -199,15 +215,19 @@ def probe_lengths(
     splits: Splits,
     config: RunConfig,
     read: Reader,
-) -> tuple[float, float]:
-    """Mean tokens of a probe question and its answer: of the probe split's own items.
+) -> Probing:
+    """Of the probe split's own items.
 
     An item of a benchmark file counts its question alone, without examples before it, and half of the
-    longest answer.
+    longest answer; a judge writes half of its longest reply.
     """
     form, longest = config.probes.form, config.probes.max_new_tokens
-    style, questions, answers = library.style, [], []
+    style, questions, answers, grades = library.style, [], [], []
+    graded = dict.fromkeys(SPLITS, 0)
     for benchmark in benchmarks:
+        judge = benchmark.judge
+        for split in SPLITS if judge is not None else ():
+            graded[split] += splits.sizes(split)[benchmark.name]
         for item in splits.items(benchmark.name, "probe"):
             gold = item.prompt.answer if item.is_prompt else None
             questions.append(
@@ -217,7 +237,11 @@ def probe_lengths(
             if gold is not None:
                 said = min(read.say(gold_reply(item.prompt, form, style.mark)) + 1, longest)
             answers.append(said)
-    return float(np.mean(questions)), float(np.mean(answers))
+            if judge is not None:
+                sent = read.say(judge.text(item.data, "")) + said
+                grades.append(sent + NO_GOLD * config.probes.judge.max_new_tokens)
+    grade = float(np.mean(grades)) if grades else 0.0
+    return Probing(float(np.mean(questions)), float(np.mean(answers)), graded, grade)
 
 
 def shares_of(
@@ -270,7 +294,7 @@ def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator
 
 def item_counts(splits: Splits) -> dict[str, int]:
     """Items of all benchmarks in each split."""
-    return {s: sum(splits.sizes(s).values()) for s in ("probe", "dev", "test")}
+    return {s: sum(splits.sizes(s).values()) for s in SPLITS}
 
 
 def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int]) -> Table:
@@ -286,11 +310,12 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
         "student_rollout": f"{100 * own:.0f} % on-policy",
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
         f"{spent.question + spent.answer:.0f} each",
+        "judge": f"{spent.grade:.0f} a reply that it grades",
         "offline": f"{config.pool_runs} short trainings, undone",
     }
     for kind, tokens in spent.kinds.items():
         exact = kind in ("student", "offline")
-        if tokens or kind != "offline":
+        if tokens or kind not in ("offline", "judge"):
             shown = show_tokens(round(tokens)) if exact else f"~{_round(tokens)}"
             table.add_row(kind.replace("_", " "), shown, how[kind])
     if spent.trials:

@@ -135,6 +135,9 @@ class Allocator:
         """The state before the first decision."""
         return {}
 
+    def check_setup(self, setup: Setup) -> None:
+        """ConfigError for a run that its settings do not suit, before anything is measured."""
+
     def select(self, state: State, context: Context) -> ArrayLike:
         """Token shares (S,); anything `as_allocation` can read."""
         raise NotImplementedError(f"{type(self).__name__} must define select(state, context)")

@@ -148,18 +148,23 @@ class Modified(Allocator):
         self.inner, self.shape = inner, shape
         self.needs = inner.needs
 
+    def check_setup(self, setup: Setup) -> None:
+        """ConfigError for a floor or a stop that the sources and capabilities do not allow."""
+        self.inner.check_setup(setup)
+        if self.shape.floor * len(setup.sources) > 1.0 + TINY:
+            most = 1.0 / len(setup.sources)
+            raise ConfigError(f"floor = {self.shape.floor!r}: at most 1 / S = {most:g}")
+        self._protected(setup)
+        if self.shape.stop and not _own(setup).any():
+            raise ConfigError(
+                f"stop = {self.shape.stop!r}: no source has the name of a visible capability, so none "
+                f"has a dev score of its own (sources {', '.join(setup.sources)}; capabilities "
+                f"{', '.join(setup.capabilities)})"
+            )
+
     def init_many(self, setups: Sequence[Setup]) -> list[State]:
         for setup in setups:
-            if self.shape.floor * len(setup.sources) > 1.0 + TINY:
-                most = 1.0 / len(setup.sources)
-                raise ConfigError(f"floor = {self.shape.floor!r}: at most 1 / S = {most:g}")
-            self._protected(setup)
-            if self.shape.stop and not _own(setup).any():
-                raise ConfigError(
-                    f"stop = {self.shape.stop!r}: no source has the name of a visible capability, so none "
-                    f"has a dev score of its own (sources {', '.join(setup.sources)}; capabilities "
-                    f"{', '.join(setup.capabilities)})"
-                )
+            self.check_setup(setup)
         return [
             {
                 "inner": state,

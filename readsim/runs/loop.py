@@ -60,7 +60,8 @@ class Run:
 
 
 def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool = False) -> Setup:
-    """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs.
+    """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs, ConfigError
+    for settings that do not suit it.
 
     One that has `begun` in another run has used what is asked for at a beginning: transitions.
     """
@@ -86,7 +87,7 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
     pools = np.full(len(episode.sources), np.inf)
     if isinstance(backend, OffersSourceSizes):
         pools = backend.source_sizes()
-    return Setup(
+    made = Setup(
         sources=episode.sources,
         capabilities=episode.visible,
         requirement=env.requirement,
@@ -101,6 +102,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
         pools=pools,
         **extras,
     )
+    allocator.check_setup(made)
+    return made
 
 
 def _charged(env: DistillEnv, measure: Callable[..., tuple[T, TokenUsage]]) -> Callable[..., T]:

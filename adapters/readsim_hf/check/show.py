@@ -71,7 +71,7 @@ def show_free(console: Console, free: FreeCheck) -> None:
 
 def _side_by_side(view: View) -> Table:
     """Positions as columns of text and ids: the teacher's, the student's batch, mask and label."""
-    title = f"{view.template} ({view.form})"
+    title = escape(f"{view.template} ({view.form})")
     names = ("", "teacher", "id", "student", "id", "mask", "trained to say")
     table = Table(*(Column(name, overflow="fold") for name in names), title=title)
     start = view.mask.index(1)

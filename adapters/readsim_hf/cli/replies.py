@@ -211,8 +211,8 @@ def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show
         say("no such reply")
     if kept.without_text:
         say(
-            f"{kept.without_text} more replies were kept by an older readsim, in token ids alone: a run that "
-            "uses them again writes their text"
+            f"{kept.without_text} more replies have no prompt beside them: a judge's grades, or what an "
+            "older readsim kept in token ids alone (a run that uses such a reply again writes its text)"
         )
     if kept.damaged:
         say(f"{kept.damaged} entries are damaged: a run asks for them again")

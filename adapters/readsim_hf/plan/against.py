@@ -20,6 +20,7 @@ from readsim.runs.rows import FinalRow, RunHeader
 from readsim.tree_file import load_facts
 from readsim_hf.config import RunConfig, run_name
 from readsim_hf.plan.estimate import Work
+from readsim_hf.teachers.connection import is_server
 from readsim_hf.token_estimate import TokenEstimate
 
 LONGEST = 1e10  # seconds of a run
@@ -52,6 +53,9 @@ def finished(folder: Path, config: RunConfig, title: str) -> Finished:
     wanted: dict[str, Any] = {name: getattr(config, name) for name in SHARED}
     wanted |= {"task": task_name(config.task), "world": f"hf:{title}"}
     found = {name: getattr(log.header, name) for name in wanted}
+    if any(map(is_server, (config.pair.teacher or "", *config.pair.teachers.values()))):
+        for said in (wanted, found):  # a run knows what its server serves, a plan only where it is
+            said["world"] = str(said["world"]).rpartition(" -> ")[2]
     if unlike := differences(found, wanted):
         told = "; ".join(difference.between("in the run", "in the plan") for difference in unlike)
         raise ConfigError(f"{path}: {told}")

@@ -253,7 +253,8 @@ def _check(name: str, part: ItemSplits) -> None:
             continue
         if len(items) < 2:
             raise ConfigError(
-                f"benchmark {name!r}: {len(items)} {split} items; at least 2 are needed"
+                f"benchmark {name!r}: {len(items)} {split} items; at least 2 are needed in each split "
+                f"(items that differ, in all: {sum(len(_of(part, s)) for s in SPLITS)})"
             )
         for item in items:
             for mark in (item.id, item.key):

@@ -43,6 +43,14 @@ def open_container(source: SourceConfig) -> Container:
     what its first rows show.
     """
     path, kind = Path(source.path).expanduser(), suffix_of(source.path)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass  # it may be a name of the hub
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{ascii(str(path))[:80]}: cannot be read ({_one_line(error)[:80]})"
+        ) from error
     if path.is_dir():
         if not any((path / name).is_file() for name in _SAVED):
             raise ConfigError(
@@ -95,6 +103,9 @@ def _of_parquet(path: Path) -> Container:
         raise ConfigError(f"{path}: not a whole parquet file: {_one_line(error)}") from error
     if head is None or not many:
         raise ConfigError(f"{path}: no rows")
+    for name in columns:
+        if columns.count(name) > 1:
+            raise ConfigError(f"{path}: column {name!r} appears twice")
 
     def rows(wanted: Sequence[str]) -> Iterator[tuple[str, Row]]:
         number = 0
@@ -124,6 +135,8 @@ def _loaded(source: SourceConfig, folder: Path | None) -> Any:
         raise ConfigError(f"{source.path}: {where}: {_one_line(error)}") from error
     if isinstance(found, dict):
         known = list(found)
+        if not known:
+            raise ConfigError(f"{source.path}: a data set without a split: no rows")
         if source.split is None and len(known) > 1:
             raise ConfigError(
                 f"{source.path}: split is not given, and it has several; accepted: {', '.join(known)}"
@@ -166,4 +179,6 @@ def _digest(files: Sequence[Path]) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    said = " ".join(str(error).split())[:300]
+    kind = type(error).__name__
+    return f"{kind} {said}".strip() if isinstance(error, LookupError) or not said else said

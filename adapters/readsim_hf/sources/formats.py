@@ -1,6 +1,8 @@
 """One row of a data set as a prompt: TRL's formats, checked field by field."""
 
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +13,8 @@ from readsim_hf.sources.config import FIELDS, Format, Replies, SourceConfig, Tra
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 ASKING = ("user", "tool", "function")  # a reply is due after one of these
 Message = dict[str, Any]
+# A conversation in a cell of a table, as JSON or (which is refused) as Python writes it.
+_WRITTEN = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content)["']\s*:""")
 
 
 class BadRowError(ReadsimError):
@@ -154,8 +158,10 @@ def _with_reply(
 
 def _turns(column: str, value: Any, role: str) -> list[Message]:
     """A text, which is one turn of `role`, or a conversation; in a cell of a CSV file this is JSON."""
-    if not isinstance(value, str) or value.startswith('[{"role":'):
+    if isinstance(value, list) or (isinstance(value, str) and _WRITTEN.match(value)):
         return _conversation(column, value)
+    if not isinstance(value, str):
+        raise BadRowError(column, f"{_shown(value)} is neither text nor a list of messages")
     if not value.strip():
         raise BadRowError(column, "an empty text")
     return [{"role": role, "content": value}]
@@ -174,7 +180,7 @@ def _conversation(column: str, value: Any) -> list[Message]:
 def _message(place: str, value: Any) -> Message:
     if not isinstance(value, dict):
         raise BadRowError(place, f"{_shown(value)} is no message with role and content")
-    made = _without_none(value)
+    made = _without_none(place, value)
     if "role" not in made:
         known = ", ".join(map(str, value)) or "none"
         raise BadRowError(place, f"no role (its fields: {known}; accepted: role and content)")
@@ -207,7 +213,7 @@ def _tools(plan: Plan, value: Any) -> list[Any]:
     if value is None or value == "":
         return []
     column = plan.columns["tools"]
-    found = _json(column, value) if isinstance(value, str) else _without_none(value)
+    found = _json(column, value) if isinstance(value, str) else _without_none(column, value)
     if not isinstance(found, list) or not all(isinstance(tool, dict) for tool in found):
         raise BadRowError(column, f"{_shown(value)} is no list of tools")
     return found
@@ -216,7 +222,9 @@ def _tools(plan: Plan, value: Any) -> list[Any]:
 def _answer(plan: Plan, value: Any) -> str | None:
     if value is None or value == "":
         return None
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
         raise BadRowError(plan.columns["answer"], f"{_shown(value)} is no text or number")
     return str(value)
 
@@ -228,11 +236,18 @@ def _json(column: str, text: str) -> Any:
         raise BadRowError(column, f"not JSON: {error}") from error
 
 
-def _without_none(value: Any) -> Any:
+def _without_none(place: str, value: Any) -> Any:
     """Without the fields that Arrow fills up with None, where others of their kind have them."""
-    if isinstance(value, dict):
-        return {k: _without_none(v) for k, v in value.items() if v is not None}
-    return [_without_none(v) for v in value] if isinstance(value, list) else value
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: kept(v) for k, v in value.items() if v is not None}
+        return [kept(v) for v in value] if isinstance(value, list) else value
+
+    try:
+        return kept(value)
+    except RecursionError as error:
+        raise BadRowError(place, "nested too deeply") from error
 
 
 def _shown(value: Any) -> str:

@@ -105,7 +105,7 @@ class Kept(NamedTuple):
     """What a file of teacher replies holds.
 
     heard          those that can be shown
-    without_text   replies that an older readsim kept in token ids, or without their prompt
+    without_text   replies that an older readsim kept in token ids, or without their prompt; a judge's grades
     damaged        entries with a wrong checksum, which a run asks for again
     """
 

@@ -188,6 +188,25 @@ def test_what_an_allocator_adds_is_planned() -> None:
     )
 
 
+def test_what_a_judge_reads_and_writes_is_planned() -> None:
+    rows = [{"question": f"Tell of {n}", "answer": f"It is {n}"} for n in range(40)]
+    Path("open.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    probes: dict[str, Any] = {"probe": 4, "dev": 4, "test": 6}
+    probes["tasks"] = [{"capability": "open", "path": "open.jsonl", "metric": "exact"}]
+    exact = sketched({"probes": probes})
+    judge = {"address": "http://127.0.0.1:9/v1", "max_new_tokens": 64}
+    task = {**probes["tasks"][0], "metric": "judge"}
+    graded = sketched({"probes": {**probes, "tasks": [task], "judge": judge}})
+    assert exact.spent.kinds["judge"] == 0.0
+    others = {k: v for k, v in graded.spent.kinds.items() if k != "judge"}
+    assert others == {k: v for k, v in exact.spent.kinds.items() if k != "judge"}
+    share = graded.items["test"] / 6  # of the evaluations, all of one size, one is graded
+    assert graded.spent.kinds["judge"] == pytest.approx(
+        graded.spent.measured / share * graded.spent.grade
+    )
+    assert graded.spent.grade > 64 / 2 + len("Tell of 10")  # characters, to this tokenizer
+
+
 def test_a_forecast_says_what_its_world_was_measured_with() -> None:
     from readsim_hf.plan.worlds import forecast_of
 

@@ -318,3 +318,125 @@ def test_the_quick_form(text: str, table: dict[str, str]) -> None:
     from readsim_hf.cli.evaluations import parse_eval
 
     assert parse_eval(text) == table
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_a_number_is_a_place_where_choices_are_texts(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"mmlu{suffix}"
+    rows = [
+        {"question": f"q{n}", "choices": ["1", "2", "3", "4"], "answer": n % 4} for n in range(12)
+    ]
+    if suffix == ".parquet":
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        write(path, rows)
+    ((_, split, words),) = load(str(path))
+    assert "metric choice" in words
+    items = [item for part in split[:3] for item in part]
+    assert {item.data["answer"] == int(item.data["question"][1:]) % 4 for item in items} == {True}
+
+
+ODD: list[tuple[str, dict[str, Any], str]] = [
+    ("a.csv", {}, "line 2, column 'answer': '0' could be several of the 2 choices"),
+    ("some.jsonl", {}, "line 2: no column 'choices'"),
+    ("nan.parquet", {"metric": "numeric"}, "column 'answer': 'nan': expected a number"),
+    ("twice.parquet", {}, "column 'question' appears twice"),
+    ("sums.jsonl", {"prompt": "{question} {answer}"}, "shows the gold answer, {answer}"),
+    (
+        "sums.jsonl",
+        {"prompt": "{question} {q}", "columns": {"question": "q"}},
+        "prompt names {q}, which is {question}",
+    ),
+    ("sums.jsonl", {"stop": ("\n", "")}, "stop has an empty text"),
+    ("few.jsonl", {}, "probe items; at least 2 .*differ, in all: [123]"),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "said"), ODD)
+def test_odd_items_are_refused(
+    name: str, settings: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    from readsim_hf.probes.splits import Splits
+
+    (tmp_path / "a.csv").write_text('question,choices,answer\nq,"[""1"", ""0""]",0\n')
+    write(tmp_path / "some.jsonl", [{"question": "q", "choices": ["a", "b"], "answer": 0}, SUMS[0]])
+    write(tmp_path / "sums.jsonl", [{**row, "q": row["question"]} for row in SUMS])
+    write(tmp_path / "few.jsonl", SUMS[:3])
+    table = pa.table({"question": ["q"], "answer": [float("nan")]})
+    parquet.write_table(table, tmp_path / "nan.parquet")
+    twice = pa.Table.from_arrays([pa.array(["q"])] * 3, names=["question", "question", "answer"])
+    parquet.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(ReadsimError, match=said) as refused:
+        Splits({made.name: split for made, split, _ in load(str(tmp_path / name), **settings)})
+    assert "\n" not in str(refused.value)
+
+
+BAD_FILTER = """include: two.yaml
+task: a
+filter_list: [{name: f, filter: [{function: regex, regex_pattern: "(a"}]}]
+"""
+
+
+def group(folder: Path) -> None:
+    write(folder / "items.jsonl", SUMS)
+    write(folder / "train.jsonl", SUMS[:4])
+    (folder / "code.py").write_text("def asked(doc):\n    return 'Sum: ' + doc['question']\n")
+    plain = "doc_to_target: ' {{answer}}'\n"
+    (folder / "one.yaml").write_text(
+        YAML.format(name="one") + "output_type: loglikelihood\n"
+        "doc_to_text: !function code.asked\n" + plain
+    )
+    (folder / "two.yaml").write_text(
+        YAML.format(name="two")
+        + "output_type: generate_until\ndoc_to_text: '{{question}}'\n"
+        + plain
+    )
+    (folder / "inner.yaml").write_text("group: inner\ntask: [two]\n")
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".yml"])
+def test_a_group_is_all_its_tasks_and_functions_are_called(suffix: str, tmp_path: Path) -> None:
+    group(tmp_path)
+    path = tmp_path / f"both{suffix}"
+    path.write_text("group: both\ntask: [one, inner]\n")
+    made = load(yaml=str(path))
+    assert [b.name for b, _, _ in made] == ["x/both/one", "x/both/two"]
+    assert {b.family for b, _, _ in made} == {"x/both"}
+    one, split, words = made[0]
+    assert "metric acc" in words
+    task = one.task(split.probe[:1])
+    task.build_all_requests()
+    question = split.probe[0].data["question"]
+    assert task.instances[0].args[0] == f"Sum: {question}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("group: g\ntask: [g]\n", "group 'g' holds itself"),
+        ("group: inner\ntask: [a, b]\n", "unknown task of group 'inner' in .*'a'"),
+        ("group: g\ntask: []\n", "group 'g' has task = "),
+        ("group: g\ntask: one\ndataset_path: json\n", "group 'g' has task = 'one'; .*`tag`"),
+        ("dataset_path: json\n", "no field `task`"),
+        ("task: a\ntask: b\n", "line 2: field 'task' is given twice"),
+        ("task: a\nmetadata: &m\n  x: *m\ninclude: two.yaml\n", "holds itself"),
+        ("task: a\nmetadata: " + "[" * 2000 + "\n", "not YAML"),
+        ("include: absent.yaml\ntask: a\n", "include: .*absent.yaml"),
+        ("include: odd.yaml\ntask: a\n", "Include cycle"),
+        (BAD_FILTER, "filter 'f': .*missing"),
+    ],
+)
+def test_odd_yaml_is_refused_in_one_line(text: str, said: str, tmp_path: Path) -> None:
+    group(tmp_path)
+    path = tmp_path / "odd.yaml"
+    path.write_text(text)
+    with pytest.raises(ReadsimError, match=said) as refused:
+        load(yaml=str(path))
+    assert "\n" not in str(refused.value)
+    assert "odd.yaml" in str(refused.value)

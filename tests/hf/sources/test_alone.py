@@ -110,3 +110,21 @@ def test_the_commands_say_that_there_is_no_teacher(
     code, _, err = call(capsys, "teach", "--config", "run.toml", "--out", "s", "--prompts", "4")
     assert code == 2
     assert "`teach` asks a teacher; name one" in " ".join(err.split())
+
+
+def test_what_a_modifier_cannot_do_is_said_before_a_run(
+    student: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import tomli_w
+
+    table = {**settings(student), "allocator": "uniform+stop=2"}
+    table["data"]["sources"][0]["name"] = "[red]given[/red]"
+    Path("run.toml").write_text(tomli_w.dumps(table))
+    code, _, err = call(capsys, "distill", "--config", "run.toml", "--out", "o", "--check")
+    assert code == 2
+    assert "no source has the name of a visible capability" in " ".join(err.split())
+    table["allocator"] = "uniform"
+    Path("run.toml").write_text(tomli_w.dumps(table))
+    code, said, _ = call(capsys, "distill", "--config", "run.toml", "--out", "o", "--check")
+    assert code == 0
+    assert "[red]given[/red]#0 (answer)" in said

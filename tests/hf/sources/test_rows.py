@@ -175,7 +175,7 @@ DAMAGED: list[tuple[Callable[[Path], str], dict[str, Any], str]] = [
     (jsonl(GOOD, "", '{"prompt": "a", "completion": NaN}'), {}, "line 3.*'completion'.*NaN"),
     (jsonl(GOOD, '{"prompt": "a"}'), {}, "line 2, column 'completion': not in this row"),
     (jsonl(GOOD, '{"prompt": "a", "completion": ""}'), {}, "line 2, column 'completion': an empty"),
-    (jsonl(GOOD, '{"prompt": 3, "completion": "b"}'), {}, "line 2, column 'prompt': 3 is no list"),
+    (jsonl(GOOD, '{"prompt": 3, "completion": "b"}'), {}, "line 2, column 'prompt': 3 is neither text"),
     (jsonl(GOOD, '{"prompt": "\udcff", "completion": "b"}'), {}, "line 2, column 13: byte 0xff"),
     (jsonl(GOOD, "[1, 2]"), {}, "line 2: a list is not a JSON object"),
     (jsonl('{"question": "a"}'), {}, "no column 'messages' or 'prompt' .there: question"),
@@ -214,6 +214,15 @@ DAMAGED: list[tuple[Callable[[Path], str], dict[str, Any], str]] = [
     (lambda path: str(path.parent), {}, "no data set that `save_to_disk`"),
     (lambda path: str(path / "x.jsonl"), {}, "no such file"),
     (lambda path: "/absent/x", {}, "no such file or folder"),
+    (
+        jsonl(
+            GOOD.replace('"a"', '[{"role": "user", "content": "a", "x": ' + "[" * 900 + "]" * 900 + "}]")
+        ),
+        {},
+        r"line 1, column 'prompt\[0\]': nested too deeply",
+    ),
+    (sheet('prompt,completion\n"[{\'role\': \'user\'}]",b\n'), {}, "column 'prompt': not JSON"),
+    (rowed("parquet", {"prompt": "a", "gold": float("nan")}), {"answer": "gold"}, "nan is no text"),
 ]  # fmt: skip
 
 
@@ -227,6 +236,23 @@ def test_damage_is_refused_in_one_line_with_its_place(
     text = str(refused.value)
     assert "\n" not in text
     assert Path(path).name in text
+
+
+def test_columns_of_one_name_and_a_folder_without_a_split_are_refused(tmp_path: Path) -> None:
+    import datasets
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "twice.parquet"
+    texts = pa.array(["a"])
+    parquet.write_table(pa.Table.from_arrays([texts, texts], names=["prompt", "prompt"]), path)
+    with pytest.raises(ConfigError, match=r"twice.parquet: column 'prompt' appears twice"):
+        stored(str(path))
+    datasets.DatasetDict().save_to_disk(str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="none: a data set without a split"):
+        stored(str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match=r"cannot be read .*too long"):
+        stored("x" * 5000 + ".jsonl")
 
 
 def test_a_cut_parquet_file_is_refused(tmp_path: Path) -> None:

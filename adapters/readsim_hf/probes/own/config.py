@@ -84,6 +84,10 @@ class TaskConfig:
         if self.of_items:
             if self.metric and ":" not in self.metric and self.metric not in METRICS:
                 raise unknown(f"metric of {self.where}", self.metric, (*METRICS, "module:function"))
+            if not all(self.stop):
+                raise ConfigError(
+                    f"{self.where}: stop has an empty text, which ends each reply at once"
+                )
             if self.shots_from and not self.shots:
                 raise ConfigError(f"{self.where}: shots_from without shots: say how many")
             return

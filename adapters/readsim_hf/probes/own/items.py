@@ -23,13 +23,18 @@ def read_raw(path: AnyPath, unique: Sequence[str]) -> FileRows:
     Raises ConfigError in one line.
     """
     path = Path(path)
-    if path.suffix.lower() != ".parquet":
+    if path.suffix.lower() not in (".parquet", ".pq") or path.is_dir():
         return raw_rows(path, unique)
     import pyarrow
     from pyarrow import parquet
 
     try:
-        rows = parquet.read_table(path).to_pylist()
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            for name in names:
+                if names.count(name) > 1:
+                    raise ConfigError(f"{path}: column {name!r} appears twice")
+            rows = file.read().to_pylist()
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file") from error
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -39,9 +44,9 @@ def read_raw(path: AnyPath, unique: Sequence[str]) -> FileRows:
 
 
 def guess_metric(rows: FileRows, columns: Mapping[str, str]) -> str:
-    """`choice` where there are choices, `numeric` where all answers are numbers, else `exact`."""
+    """`choice` where a row has choices, `numeric` where all answers are numbers, else `exact`."""
     name = columns.get("answer", "answer")
-    if rows.rows and all(row.get(columns.get("choices", "choices")) for row in rows):
+    if any(row.get(columns.get("choices", "choices")) for row in rows):
         return "choice"
     answers = [row.get(name) for row in rows]
     numbers = [_is_number(a) or (isinstance(a, str) and "####" in a) for a in answers]
@@ -73,7 +78,13 @@ def read_items(config: TaskConfig, metric: str, rows: FileRows) -> list[Row]:
         kinds: dict[str, Kind] = {"numeric": _numbers, "loglikelihood": text, "regex": _patterns}
         needed[names["answer"]] = kinds.get(metric, text_or_texts)
     asked = {name for name in _FIELD.findall(config.prompt) if name not in COLUMNS}
+    own = {name: column for column, name in names.items()}
     for name in sorted(asked):
+        if name in own:
+            raise ConfigError(
+                f"{config.where}: prompt names {{{name}}}, which is {{{own[name]}}} by columns; accepted: "
+                f"{{{own[name]}}}"
+            )
         if name in there:
             needed.setdefault(name, text)
         elif near := nearest(name, [*COLUMNS, *there]):
@@ -83,13 +94,13 @@ def read_items(config: TaskConfig, metric: str, rows: FileRows) -> list[Row]:
     if of_function:
         more |= {name: raw for name in there if name not in {*needed, *names.values()}}
     read = as_declared(rows, needed, more)
-    own = {name: column for column, name in names.items()}
     items = []
     for n, row in enumerate(read):
         item = {own.get(name, name): value for name, value in row.items()}
         if metric == "choice":
             try:
-                item["answer"] = _place(item["answer"], item["choices"])
+                said = rows.rows[n][names["choices"]]
+                item["answer"] = _place(item["answer"], item["choices"], said)
             except ValueError as error:
                 raise read.fail(n, names["answer"], error) from error
             labels = item["choices"]
@@ -99,8 +110,14 @@ def read_items(config: TaskConfig, metric: str, rows: FileRows) -> list[Row]:
 
 
 def check_prompt(config: TaskConfig) -> None:
-    """ConfigError for a prompt in which the question has no place."""
-    if config.prompt and "question" not in _FIELD.findall(config.prompt):
+    """ConfigError for a prompt in which the question has no place, or the answer has one."""
+    named = _FIELD.findall(config.prompt)
+    if "answer" in named:
+        raise ConfigError(
+            f"{config.where}: prompt = {config.prompt[:60]!r} shows the gold answer, {{answer}}, to the "
+            "model; accepted: {question}, {choices} and other columns"
+        )
+    if config.prompt and "question" not in named:
         raise ConfigError(
             f"{config.where}: prompt = {config.prompt[:60]!r} has no {{question}}; accepted: a text with "
             "{question}, and {choices} or other columns where they are wanted"
@@ -139,9 +156,7 @@ def answers_of(item: Mapping[str, Any]) -> list[str]:
 
 
 def _numbers(value: Any) -> str | list[str]:
-    if isinstance(value, float):
-        return repr(value)
-    found = text_or_texts(value)
+    found = repr(value) if isinstance(value, float) else text_or_texts(value)
     for one in found if isinstance(found, list) else [found]:
         if last_number(one) is None:
             raise ValueError(f"{one[:60]!r}: expected a number")
@@ -170,18 +185,25 @@ def _choices(value: Any) -> Any:
     return found
 
 
-def _place(answer: Any, choices: Any) -> int:
+def _place(answer: Any, choices: Any, said: Any) -> int:
     """The number of the right choice, from 0: the answer is its label, its text, its letter or its number.
+
+    said   the choices as the file has them: where they are texts of JSON or parquet, a number is a place and
+           never a choice's text, and a text is a place only where it is no choice's text. A cell of a table
+           does not say which of both it is
 
     ValueError where it is none of them, or could be two.
     """
     texts: Collection[str] = choices["text"] if isinstance(choices, dict) else choices
     labels = choices["label"] if isinstance(choices, dict) else _LETTERS[: len(texts)]
-    said = answer if isinstance(answer, str) else str(answer)
-    found = {n for n, t in enumerate(texts) if t == said}
-    found |= {n for n, label in enumerate(labels) if label == said.strip()}
-    is_whole = isinstance(answer, int) and not isinstance(answer, bool)
-    if is_whole or (not found and said.strip().isdecimal()):
+    typed = isinstance(said, list) and all(isinstance(one, str) for one in said)
+    whole = isinstance(answer, int) and not isinstance(answer, bool)
+    word = answer if isinstance(answer, str) else str(answer)
+    found: set[int] = set()
+    if not (typed and whole):
+        found |= {n for n, t in enumerate(texts) if t == word}
+        found |= {n for n, label in enumerate(labels) if label == word.strip()}
+    if whole or (word.strip().isdecimal() and not (typed and found)):
         number = int(answer)
         if 0 <= number < len(texts) and not isinstance(choices, dict):
             found.add(number)

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import random
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,10 @@ from jinja2 import TemplateError
 from lm_eval.api.samplers import FirstNSampler
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
+from lm_eval.tasks._index import Entry, Kind
+from lm_eval.tasks._yaml_loader import load_yaml
 
 from readsim.errors import CapabilityMissingError, ConfigError, ReadsimError, unknown
-from readsim.files import read_text
 from readsim.runs.identity import digest_of
 from readsim_hf.probes.benchmark import Benchmark, ScoreScale
 from readsim_hf.probes.catalogue import ENTRIES
@@ -30,7 +30,6 @@ from readsim_hf.prompts.patterns import Pattern
 OUTPUTS = ("generate_until", "multiple_choice", "loglikelihood")
 SEED = 1234  # of examples that a task draws, as lm-eval's own
 _SHOWN = 300  # characters of somebody else's error
-_GROUP = re.compile(r"^group:[ \t]*['\"]?([^\s'\"#]+)", flags=re.MULTILINE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +103,14 @@ def load_lm_eval(config: TaskConfig) -> Iterator[tuple[Benchmark, tuple[Item, ..
                 f"{config.where}: {name!r} runs code that the model writes without a wall around it; "
                 "accepted: the benchmarks humaneval and mbpp, which have one (probes.benchmarks)"
             )
-        _time_limits(task)
+        _time_limits(config, task)
         label = f"{config.capability}/{family}" + (f"/{name}" if len(tasks) > 1 else "")
-        yield _made(config, task, label, f"{config.capability}/{family}")
+        try:
+            yield _made(config, task, label, f"{config.capability}/{family}")
+        except RecursionError as error:
+            raise ConfigError(
+                f"{config.source}: a field holds itself, or nests too deeply"
+            ) from error
 
 
 def _made(
@@ -147,7 +151,7 @@ def _by_name(config: TaskConfig) -> dict[str, Any]:
 
 def _near(name: str, manager: TaskManager) -> list[str]:
     """A few of the thousands of names: those that begin alike."""
-    return [task for task in manager.all_tasks if task[:3] == name[:3]][:20]
+    return [task for task in manager.all_tasks if task[:3] == name[:3]][:8]
 
 
 def _by_file(config: TaskConfig) -> dict[str, Any]:
@@ -156,13 +160,21 @@ def _by_file(config: TaskConfig) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"{config.where}: yaml = {config.yaml!r}: no such file")
 
-    # lm-eval finds a group by its name alone where tasks are written out in it
-    group = _GROUP.search(read_text(path))
-    wanted = str(path) if group is None else group[1]
+    _refuse_copies(config, path)
 
     def load(defaults: bool = False) -> Any:
+        settings = load_yaml(path, resolve_func=False)
+        if not {"task", "group", "class"} & set(settings):
+            raise ConfigError(
+                f"{config.yaml}: no field `task`, the task's name; such as task: {path.stem}"
+            )
+        if "group" not in settings or "class" in settings:
+            return TaskManager(include_defaults=False).load([str(path)])
         manager = TaskManager(include_path=str(path.parent), include_defaults=defaults)
-        return manager.load([wanted])
+        name = str(settings["group"])
+        manager.task_index[name] = Entry(name, Kind.GROUP, path)
+        _check_group(config, manager, name, (), defaults)
+        return manager.load([name])
 
     def found() -> Any:
         try:
@@ -179,6 +191,62 @@ def _by_file(config: TaskConfig) -> dict[str, Any]:
     return _loaded(config, found)
 
 
+def _refuse_copies(config: TaskConfig, path: Path) -> None:
+    """ConfigError for what is no YAML, and for a field that is given twice, of which YAML takes the last."""
+    seen = set[int]()
+    todo: list[yaml.Node | None] = []
+    try:
+        with path.open("rb") as file:
+            todo.append(yaml.compose(file, Loader=yaml.SafeLoader))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{config.yaml}: not YAML: {_line(error)}") from error
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            todo += node.value
+        elif isinstance(node, yaml.MappingNode):
+            names = set[str]()
+            for key, value in node.value:
+                todo += (key, value)
+                if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+                    continue
+                if key.value in names:
+                    where = f"{config.yaml}, line {key.start_mark.line + 1}"
+                    raise ConfigError(f"{where}: field {key.value!r} is given twice")
+                names.add(key.value)
+
+
+def _check_group(
+    config: TaskConfig, manager: TaskManager, name: str, around: tuple[str, ...], whole: bool
+) -> None:
+    """ConfigError for a group that holds nothing, itself, or what nobody has; KeyError for the last where
+    lm-eval's own tasks were not looked at (`whole`)."""
+    path = manager.task_index[name].yaml_path
+    settings = load_yaml(path, resolve_func=False)
+    members = settings.get("task")
+    if not (isinstance(members, list) and members):
+        raise ConfigError(
+            f"{path}: group {name!r} has task = {members!r:.60}; accepted: a list of tasks (a task that is "
+            "part of others' groups has `tag`)"
+        )
+    for member in members:
+        inner = member.get("task", member.get("group")) if isinstance(member, dict) else member
+        if isinstance(member, dict) and {"group", "dataset_path", "class"} & set(member):
+            continue  # described here
+        if inner in (*around, name):
+            raise ConfigError(f"{path}: group {name!r} holds itself, by {inner!r}")
+        entry = manager.task_index.get(str(inner))
+        if entry is None and not whole:
+            raise KeyError(f"{inner!r} not found")
+        if entry is None:
+            raise unknown(f"task of group {name!r} in {path}", inner, _near(str(inner), manager))
+        if entry.kind is Kind.GROUP:
+            _check_group(config, manager, str(inner), (*around, name), whole)
+
+
 def _loaded(config: TaskConfig, load: Callable[[], Any]) -> dict[str, Any]:
     """What lm-eval makes of it, in the order of its names. What it raises becomes one line of ours."""
     try:
@@ -190,7 +258,10 @@ def _loaded(config: TaskConfig, load: Callable[[], Any]) -> dict[str, Any]:
         raise CapabilityMissingError(
             f"{config.where}: {config.source} needs a package that is not installed: {_line(error)}"
         ) from error
-    except (FileNotFoundError, ConnectionError, OSError) as error:
+    except OSError as error:
+        lost = Path(getattr(error, "filename", None) or "").suffix
+        if lost in (".yaml", ".yml"):
+            raise ConfigError(f"{config.source}: include: {_line(error)}") from error
         raise CapabilityMissingError(
             f"{config.where}: the data set of {config.source} is not here and cannot be fetched "
             f"({_line(error)}); load it once with a connection, or name a local file in dataset_kwargs"
@@ -202,6 +273,10 @@ def _loaded(config: TaskConfig, load: Callable[[], Any]) -> dict[str, Any]:
             f"{config.source}: a template fails on the first item: {_line(error)}"
         ) from error
     except Exception as error:  # whatever a file makes lm-eval raise
+        if error.args == (None,):  # the name of its way to sum up a metric that it does not know
+            raise ConfigError(
+                f"{config.where}: {config.source}: metric_list has a metric that lm-eval does not know"
+            ) from error
         raise ConfigError(
             f"{config.where}: lm-eval cannot read {config.source}: {type(error).__name__}: {_line(error)}"
         ) from error
@@ -308,8 +383,17 @@ class _Limited:
         return made
 
 
-def _time_limits(task: ConfigurableTask) -> None:
+def _time_limits(config: TaskConfig, task: ConfigurableTask) -> None:
+    """ConfigError for a filter that cannot be made, such as a pattern that is none."""
     for ensemble in task._filters:
+        for make in ensemble.filters:
+            try:
+                make()
+            except Exception as error:  # whatever a filter raises
+                raise ConfigError(
+                    f"{config.where}: {config.source}: filter {ensemble.name!r}: {type(error).__name__}: "
+                    f"{_line(error)}"
+                ) from error
         ensemble.filters = [_Limited(make) for make in ensemble.filters]
 
 
