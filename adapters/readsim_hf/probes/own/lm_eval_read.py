@@ -161,7 +161,8 @@ def _loaded(config: TaskConfig, load: Callable[[], Any]) -> dict[str, Any]:
                 f"{config.where}: {config.source}: metric_list has a metric that lm-eval does not know"
             ) from error
         raise ConfigError(
-            f"{config.where}: lm-eval cannot read {config.source}: {type(error).__name__}: {error_line(error)}"
+            f"{config.where}: lm-eval cannot read {config.source}: {type(error).__name__}: "
+            f"{error_line(error)}"
         ) from error
     return tasks
 
