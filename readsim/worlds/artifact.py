@@ -35,7 +35,8 @@ class Artifact:
         pace: Array | None = None,
     ) -> State:
         rate, profile = state
-        change = (tokens * (rate if pace is None else rate * pace)) @ self.transfer * np.maximum(LEAST_ROOM, 1.0 - profile)
+        counted = tokens * rate if pace is None else tokens * rate * pace
+        change = counted @ self.transfer * np.maximum(LEAST_ROOM, 1.0 - profile)
         if process is not None and self.process_width:
             change = change + process * self.process_sd
         return rate, np.clip(profile + change, 0.0, 1.0)

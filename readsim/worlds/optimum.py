@@ -20,6 +20,7 @@ from readsim.worlds.waterfill import water_fill
 from readsim.worlds.world import STEPS, World
 
 DIFFERENCE = 1e-5  # step of central differences in shares of the budget
+TURNS = (-DIFFERENCE, DIFFERENCE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +70,11 @@ def optimum(
     constant = world.learning_rate.is_constant
     if additive and task.kind == "linear" and (constant or spend_all):
         return _closed_form(world, task, budget, spend_all)
-    problem: AllocationProblem = (
-        OrderFree(world, budget) if world.cumulative else Simulated(world, budget, steps)
-    )
+
+    def problem_of(tokens: float) -> AllocationProblem:
+        return OrderFree(world, tokens) if world.cumulative else Simulated(world, tokens, steps)
+
+    problem = problem_of(budget)
     # the recursion behind gates has to be stepped through: a coarse one is good enough to start
     rough = Simulated(world.replace(substeps=1), budget, steps) if world.gates else problem
     falls = bool(world.harm.any()) or world.overtrains
@@ -80,8 +83,7 @@ def optimum(
         and (constant or spend_all)
         and "interference limit" not in world.terms
         and (
-            world.link in ("identity", "exponential")
-            or (world.link == "saturating" and not falls)
+            world.link in ("identity", "exponential") or (world.link == "saturating" and not falls)
         )
     )
     shares = best_shares(
@@ -91,6 +93,9 @@ def optimum(
     used = float(shares.sum())
     value = float(task.utility(problem.profiles(shares[None])[0]))
     marginal = float(shares @ (slopes @ task.gradient(profile)))
+    if not constant:  # a longer budget stretches the schedule too
+        ends = [problem_of(budget * (1.0 + d)).profiles(shares[None])[0] for d in TURNS]
+        marginal = float(task.utility(ends[1]) - task.utility(ends[0])) / (TURNS[1] - TURNS[0])
     return Optimum(shares, value, marginal / used / budget if used > 0 else 0.0, "numeric")
 
 

@@ -5,8 +5,8 @@
 f in [0, 1] is how far the student writes in that format (0 before training), `share` what part of the tokens
 trained now is written in it. A benchmark that expects another format falls whatever the student can do, one
 that expects this one rises: Qwen2.5-7B on 20K math samples loses 63 points of code and gains 58 of BoolQ.
-The format hides or shows what was learnt, and does not undo it: gates see the skill, and f moves back when the
-mixture does. Order matters, the last mixture most: only `flow` worlds have it. Limits: shift = 0,
+The format hides or shows what was learnt, and does not undo it: gates see the skill, and f moves back when
+the mixture does. Order matters, the last mixture most: only `flow` worlds have it. Limits: shift = 0,
 tokens -> infinity.
 """
 
@@ -76,7 +76,8 @@ def formats_of(
     if (written.sum(axis=1) > 1.0 + 1e-9).any():
         worst = int(written.sum(axis=1).argmax())
         raise WorldError(
-            f"formats: {sources[worst]} writes {written[worst].sum():g} of its tokens in some format: at most 1"
+            f"formats: {sources[worst]} writes {written[worst].sum():g} of its tokens in some format, "
+            "and 1 is the most"
         )
     return Formats(written, shift, tokens)
 

@@ -4,8 +4,8 @@
 
 For small harm nothing changes; two sources that harm the same capability take less together than apart,
 because they overwrite the same thing (forgetting sits in a few late layers: Ramasesh et al. 2021, arXiv
-2007.07400), and it levels off where what can be overwritten is gone. It depends on cumulative
-tokens alone, so the world stays order-free; its harm is no longer convex. Limit: interference_limit -> infinity.
+2007.07400), and it levels off where what can be overwritten is gone. It depends on cumulative tokens alone,
+so the world stays order-free; its harm is no longer convex. Limit: interference_limit -> infinity.
 """
 
 import numpy as np

@@ -7,11 +7,11 @@ Both are costs in score units that the latent sum of capability j loses after x 
 
 span_j is ceiling - floor (negated losses: ceiling - start). The first starts with slope 0 and ends with
 slope 1: what a student could do before is lost with its distance from where it started, whatever it is
-trained on (scores against distance from the first policy peak and fall: Gao et al. 2022, arXiv 2210.10760; 43 %
-of 342 public fine-tuning runs peak more than 2 points above their end). e_i of x_i is what a pool's tokens are worth when they
-repeat (`readsim.worlds.token_repetition`), so x_i - e_i are the tokens that repetition wasted: they bring
-nothing and are learnt by heart (Hernandez et al. 2022, arXiv 2205.10487). A source alone then peaks where
-u'(e) e' = repetition_harm (1 - e').
+trained on (scores against the distance from the first policy peak and fall: Gao et al. 2022, arXiv
+2210.10760; 43 % of 342 public fine-tuning runs peak more than 2 points above their end). e_i of x_i is what
+a pool's tokens are worth when they repeat (`readsim.worlds.token_repetition`), so x_i - e_i are the tokens
+that repetition wasted: they bring nothing and are learnt by heart (Hernandez et al. 2022, arXiv
+2205.10487). A source alone then peaks where u'(e) e' = repetition_harm (1 - e').
 
 Both depend on cumulative tokens alone: a world with them stays order-free, its returns stay concave, and
 they fall. Limits: overtraining_tokens -> infinity, repetition_harm -> 0, or endless pools.

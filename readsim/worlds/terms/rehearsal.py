@@ -2,10 +2,10 @@
 
     harm_ij -> harm_ij / (1 + s_j / rehearsal_share_j),   s_j = sum_i share_i help_ij / max_k help_kj
 
-s_j is the share of what is trained now that practises j, as in forgetting: 1 for its best source, half for one that
-teaches it half as well. At s_j = rehearsal_share_j the harm is halved: a few percent of old data protect
-(Scialom et al. 2022, arXiv 2205.12393; Ibrahim et al. 2024, arXiv 2403.08763). On the pair nano this is what
-makes uniform mixtures 17 points better than the share-weighted sum of one-hot runs.
+s_j is the share of what is trained now that practises j, as in forgetting: a token counts 1 from j's best
+source, half from one that teaches it half as well. At s_j = rehearsal_share_j the harm is halved: a few
+percent of old data protect (Scialom et al. 2022, arXiv 2205.12393; Ibrahim et al. 2024, arXiv 2403.08763).
+On the pair nano uniform mixtures are 17 points better than the share-weighted sum of one-hot runs.
 
 What counts is the mixture at the moment, so order matters: only `flow` worlds have it. Limit:
 rehearsal_share -> infinity.
