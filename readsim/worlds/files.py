@@ -141,10 +141,14 @@ def _curves(feeds: object) -> int:
 
 
 def _array(key: str, value: object, shape: tuple[int, ...]) -> Array:
+    if key in _ENDLESS:
+        endless = isinstance(value, str) and value == _ENDLESS[key]
+        value = np.inf if endless else value
     if isinstance(value, list) and key in _ENDLESS:
         value = [np.inf if v == _ENDLESS[key] else v for v in value]
     if not _numeric(value):
-        raise WorldError(f"{key} = {value!r}: expected numbers")
+        word = f", or {_ENDLESS[key]!r}" if key in _ENDLESS else ""
+        raise WorldError(f"{key} = {value!r}: expected numbers{word}")
     try:
         array = np.array(value, dtype=np.float64)
     except (OverflowError, ValueError) as error:
