@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement, TokenUsage
@@ -29,7 +29,7 @@ class Simulator:
         self._probes = {split: world.probe(split) for split in ("probe", "dev", "test")}
         self._state: tuple[Array, ...] = ()
 
-    def plan_budget(self, budget: Array | float) -> None:
+    def plan_budget(self, budget: ArrayLike) -> None:
         """What the learning rate of the runs to come is scheduled over: one number, or (N,) one a run."""
         tokens = np.asarray(budget, dtype=np.float64)
         self._budget = tokens[:, None] if tokens.ndim else tokens

@@ -91,8 +91,10 @@ def make_plan(
     names += [name for name in SCALE if name not in names]
     # what was asked for must load; of the others, one that does not is reported with the runs
     checked = SCALE if allocators is None else names
-    first = [name for name in preset_names() if name not in LATER]
-    chosen = [*first, *draw_family(DRAWN), *LATER] if worlds is None else worlds
+    first, later = (
+        [name for name in preset_names() if (name in LATER) is late] for late in (False, True)
+    )
+    chosen = [*first, *draw_family(DRAWN), *later] if worlds is None else worlds
     plan = []
     for n, text in enumerate(chosen):
         world = load_world(text)

@@ -38,12 +38,13 @@ def rate(schedule: LearningRate, s: float) -> float:
         return s / schedule.warmup
     t, fall = (s - schedule.warmup) / (1 - schedule.warmup), 1 - schedule.end
     late = max(s - 1 + schedule.decay, 0.0) / schedule.decay
-    return {
+    after: dict[str, float] = {
         "constant": 1.0,
         "linear": 1 - fall * t,
         "cosine": schedule.end + fall * (1 + np.cos(np.pi * t)) / 2,
         "wsd": 1 - fall * late,
-    }[schedule.kind]
+    }
+    return after[schedule.kind]
 
 
 def mean(schedule: LearningRate, first: float, last: float) -> float:

@@ -130,7 +130,7 @@ NEAR: dict[str, Callable[[float], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("name", NEAR)
 def test_it_goes_to_its_limit(name: str) -> None:
-    off = {"pool_tokens": 1e6} if name == "repetition" else {}
+    off: dict[str, Any] = {"pool_tokens": 1e6} if name == "repetition" else {}
     base = two(**off).profile_after(PLAN)
     gaps = [np.abs(two(**NEAR[name](e)).profile_after(PLAN) - base).max() for e in (1, 1e-2, 1e-4)]
     assert gaps[0] > 1e-3
