@@ -13,8 +13,9 @@ is shared between the two. Without gates, forgetting, drift, noise, rehearsal an
 `potential` exactly, whatever the step size.
 
 The terms of `readsim.worlds.terms` come in here: rehearsal is a factor on what harm takes, interference
-saturates in the sum of what it took, overtraining is a cost whose growth z loses, formats shift what is
-shown of z. Under a learning rate b_i counts for its pace, in all but the drift.
+saturates in the sum of what it took, overtraining is a cost that z loses wherever it is read and that is not
+forgotten, formats shift what is shown of z. Under a learning rate b_i counts for its pace, in all but the
+drift.
 """
 
 from dataclasses import dataclass
@@ -140,26 +141,24 @@ class Flow:
         dx = part * rate
         fade = np.exp(-(part @ self.unpractised) / t.forgetting_tokens) if self.forgets else 1.0
         left = self._left_of_harm(part) if self.rehearses else None
-        cost = None if self.overtraining is None else self.overtraining.cost(x)
+        taken = None if self.limit is None else saturated(more[0], self.limit)
         before = self._gained(x)
         for _ in range(t.substeps):
-            x = x + dx
+            old, x = x, x + dx
             after = self._gained(x)
             du, before = after - before, after
             gain = du @ self.help
             if self.help_change is not None:
                 gain += self._drifted(total, dtotal) * (du @ self.help_change)
             if self.gated:
-                gain *= self.gates(self.link.value(z))
+                gain *= self.gates(self.link.value(self._skill(z, old)))
             lost = dx @ self.harm - du @ self.harm_through_gain
             if left is not None:
                 lost *= left
-            if self.limit is not None:
-                taken, more[0] = saturated(more[0], self.limit), more[0] + lost
-                lost = saturated(more[0], self.limit) - taken
-            if cost is not None and self.overtraining is not None:
-                cost, old = self.overtraining.cost(x), cost
-                lost += cost - old
+            if taken is not None and self.limit is not None:
+                more[0] = more[0] + lost
+                lost, taken = -taken, saturated(more[0], self.limit)
+                lost += taken
             z = z * fade + gain - lost
             total = total + dtotal
         if t.formats is not None:
@@ -169,7 +168,11 @@ class Flow:
         return x, rate, z, total, *more
 
     def profile(self, state: State) -> Array:
-        return self._shown(state[2], state[-1])
+        return self._shown(self._skill(state[2], state[0]), state[-1])
+
+    def _skill(self, z: Array, x: Array) -> Array:
+        """z (..., K) less what overtraining costs at x (..., S)."""
+        return z if self.overtraining is None else z - self.overtraining.cost(x)
 
     def _shown(self, z: Array, state: Array) -> Array:
         """The profile of z (..., K) in the `state` (..., F) of the formats, if there are any."""
@@ -201,8 +204,6 @@ class Flow:
         if self.limit is not None:
             sums = np.concatenate([0.0 * loss[:1], np.cumsum(loss, axis=0)])
             loss = np.diff(saturated(sums, self.limit), axis=0)
-        if self.overtraining is not None:
-            loss = loss + np.diff(self.overtraining.cost(x), axis=0)
         state = np.zeros(0)
         if t.formats is not None:
             nothing = np.zeros((*tokens.shape[:-1], len(t.formats.tokens)))
@@ -210,10 +211,11 @@ class Flow:
         rest = part @ self.unpractised / t.forgetting_tokens
         if not self.gated:
             kept = np.exp(-(done[-1] - done[1:]) * rest) if self.forgets else 1.0
-            return self._shown((kept * (gain - loss)).sum(axis=0), state)
+            return self._shown(self._skill((kept * (gain - loss)).sum(axis=0), x[-1]), state)
         z = np.zeros_like(rest)
         fade = np.exp(-rest)
         for step in range(n):
             faded = fade if pace is None else fade ** pace[step]
-            z = z * faded + gain[step] * self.gates(self.link.value(z)) - loss[step]
-        return self._shown(z, state)
+            open_ = self.gates(self.link.value(self._skill(z, x[step])))
+            z = z * faded + gain[step] * open_ - loss[step]
+        return self._shown(self._skill(z, x[-1]), state)

@@ -45,7 +45,7 @@ class Equations(Dynamics, Protocol):
 
 
 class Paced:
-    """State: (tokens trained (..., 1), budget (..., 1), then that of the equations)."""
+    """State: (tokens trained, what they counted for, budget), each (..., 1), then that of the equations."""
 
     def __init__(self, equations: Equations, learning_rate: LearningRate) -> None:
         self.equations, self.learning_rate = equations, learning_rate
@@ -60,15 +60,17 @@ class Paced:
 
     def start(self, rate: Array, budget: Array | float) -> State:
         """The state before a run of `budget` tokens, one number or (..., 1)."""
-        trained = np.zeros((*rate.shape[:-1], 1))
-        planned = np.maximum(trained + budget, LEAST)
-        return trained, planned, *self.equations.initial(rate)
+        nothing = np.zeros((*rate.shape[:-1], 1))
+        planned = np.maximum(nothing + budget, LEAST)
+        return nothing, nothing, planned, *self.equations.initial(rate)
 
     def advance(self, state: State, tokens: Array, process: Array | None = None) -> State:
-        trained, budget, *inner = state
-        after = trained + tokens.sum(axis=-1, keepdims=True)
-        pace = self.learning_rate.mean(trained / budget, after / budget)
-        return after, budget, *self.equations.advance(tuple(inner), tokens, process, pace)
+        trained, counted, budget, *inner = state
+        more = tokens.sum(axis=-1, keepdims=True)
+        after = trained + more
+        count = budget * self.learning_rate.integral(after / budget)
+        pace = (count - counted) / np.maximum(more, LEAST)
+        return after, count, budget, *self.equations.advance(tuple(inner), tokens, process, pace)
 
     def profile(self, state: State) -> Array:
-        return self.equations.profile(state[2:])
+        return self.equations.profile(state[3:])

@@ -126,7 +126,7 @@ def flow(world: World, schedule: Sequence[Numbers], paces: Numbers | None = None
         for _ in range(world.substeps):
             plain = sum(tokens) / world.substeps
             part = [t * pace / world.substeps for t in tokens]
-            p = [link(world, j, z[j]) for j in skills]
+            p = [link(world, j, z[j] - _overtrained(world, j, b)) for j in skills]
             late = _late(world, total, plain)
             total += plain
             moved = [_moves(world, i, b[i], part[i]) for i in sources]
@@ -141,19 +141,26 @@ def flow(world: World, schedule: Sequence[Numbers], paces: Numbers | None = None
                 + _gate(world, j, p) * sum(_help(world, i, j, late) * moved[i][0] for i in sources)
                 - saturated(world, j, taken[j] + lost[j])
                 + saturated(world, j, taken[j])
-                - strain(world, j, sum(after))
-                + strain(world, j, sum(b))
-                - sum(
-                    float(world.help[i, j] * world.repetition_harm[i])
-                    * (_wasted(world, i, after[i]) - _wasted(world, i, b[i]))
-                    for i in sources
-                )
                 for j in skills
             ]
             taken, b = [t + x for t, x in zip(taken, lost, strict=True)], after
             written = [_written(world, n, f, part) for n, f in enumerate(written)]
-    shown = [z[j] + sum(f * _shift(world, n, j) for n, f in enumerate(written)) for j in skills]
+    shown = [
+        z[j]
+        - _overtrained(world, j, b)
+        + sum(f * _shift(world, n, j) for n, f in enumerate(written))
+        for j in skills
+    ]
     return [link(world, j, shown[j]) for j in skills]
+
+
+def _overtrained(world: World, j: int, b: Numbers) -> float:
+    """What drift from the start and repetition cost j after tokens b."""
+    repeated = sum(
+        float(world.help[i, j] * world.repetition_harm[i]) * _wasted(world, i, tokens)
+        for i, tokens in enumerate(b)
+    )
+    return strain(world, j, sum(b)) + repeated
 
 
 def _moves(world: World, i: int, before: float, part: float) -> tuple[float, float]:

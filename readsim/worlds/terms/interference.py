@@ -15,8 +15,10 @@ from readsim.arrays import Array
 
 def saturated(lost: Array, limit: Array) -> Array:
     """limit (1 - exp(-lost / limit)) of (..., K) >= 0; `lost` itself where the limit is infinite."""
-    finite = np.where(np.isfinite(limit), limit, 1.0)
-    return np.where(np.isfinite(limit), -finite * np.expm1(-lost / finite), lost)
+    some = np.isfinite(limit)
+    most = np.where(some, limit, 1.0)
+    out: Array = most - most * np.exp(-lost / most)
+    return out if some.all() else np.where(some, out, lost)
 
 
 def saturated_slope(lost: Array, limit: Array) -> Array:

@@ -17,8 +17,6 @@ Both depend on cumulative tokens alone: a world with them stays order-free, its 
 they fall. Limits: overtraining_tokens -> infinity, repetition_harm -> 0, or endless pools.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from readsim.arrays import Array
@@ -27,7 +25,7 @@ from readsim.worlds.token_repetition import unique_slope, unique_worth
 
 def drift_cost(distance: Array) -> Array:
     """d - (1 - e^-d) of distances d >= 0; 0 at 0 with slope 0."""
-    return distance + np.expm1(-distance)
+    return distance - (1.0 - np.exp(-distance))
 
 
 def drift_slope(distance: Array) -> Array:
@@ -35,7 +33,6 @@ def drift_slope(distance: Array) -> Array:
     return -np.expm1(-distance)
 
 
-@dataclass(frozen=True, eq=False)
 class Overtraining:
     """What x (..., S) costs. `per_token` (S,) is tokens per scaled token, `tokens` and `span` (K,).
 
@@ -43,11 +40,12 @@ class Overtraining:
     None without finite pools or without harm of repetition. `pool` (S,) is in the unit of x.
     """
 
-    tokens: Array
-    span: Array
-    per_token: Array
-    brought: Array | None
-    pool: Array
+    def __init__(
+        self, tokens: Array, span: Array, per_token: Array, brought: Array | None, pool: Array
+    ) -> None:
+        # one distance where it is the same for all capabilities
+        self.tokens = tokens[:1] if (tokens == tokens[0]).all() else tokens
+        self.span, self.per_token, self.brought, self.pool = span, per_token, brought, pool
 
     def cost(self, x: Array) -> Array:
         """(..., K) in score units."""
