@@ -172,7 +172,9 @@ class Flow:
 
     def _skill(self, z: Array, x: Array) -> Array:
         """z (..., K) less what overtraining costs at x (..., S)."""
-        return z if self.overtraining is None else z - self.overtraining.cost(x)
+        if self.overtraining is None:
+            return z
+        return z - self.overtraining.cost(x, x if self.intake is None else self.intake.once(x))
 
     def _shown(self, z: Array, state: Array) -> Array:
         """The profile of z (..., K) in the `state` (..., F) of the formats, if there are any."""

@@ -53,6 +53,7 @@ class Potential:
         self.harm = harm
         # z = u @ (help + harm) - x @ harm, with u left out of harm for the power family
         linear = np.array([harm_grows_with_tokens(f) for f in gains.families])
+        self.linear = bool(linear.any())
         self.help, self.harm_through_gain = help_, np.where(linear[:, None], 0.0, harm)
         self.through_gain = help_ + self.harm_through_gain
         self.harmful = bool(harm.any())
@@ -76,7 +77,8 @@ class Potential:
 
     def latent(self, x: Array) -> Array:
         """z (..., K) of scaled cumulative tokens x (..., S)."""
-        u = self._value(x if self.intake is None else self.intake.worth(x))
+        once = x if self.intake is None else self.intake.once(x)
+        u = self._value(x if self.intake is None else self.intake.fed(once))
         if self.limit is not None:
             z = u @ self.help - saturated(self._lost(x, u), self.limit)
         else:
@@ -84,14 +86,16 @@ class Potential:
             if self.harmful:
                 z -= (x if self.intake is None else self.intake.spent(x)).dot(self.harm)
         if self.overtraining is not None:
-            z -= self.overtraining.cost(x)
+            z -= self.overtraining.cost(x, once)
         return z
 
     def _lost(self, x: Array, u: Array) -> Array:
         """What harm takes (..., K), before any limit."""
         spent = x if self.intake is None else self.intake.spent(x)
-        out: Array = spent @ self.harm - u @ self.harm_through_gain
-        return out
+        if not self.linear:
+            out: Array = (spent - u) @ self.harm
+            return out
+        return spent @ self.harm - u @ self.harm_through_gain
 
     def latent_slope(self, x: Array) -> Array:
         """dz_j / dx_i, (..., S, K)."""

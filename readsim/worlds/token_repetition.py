@@ -45,7 +45,10 @@ class Intake:
 
     def worth(self, r: Array) -> Array:
         """What gain curves see: (..., S) -> (..., M)."""
-        once = self.once(r)
+        return self.fed(self.once(r))
+
+    def fed(self, once: Array) -> Array:
+        """The same of what tokens are worth: (..., S) -> (..., M)."""
         return once if self.feeds is None else once @ self.feeds
 
     def spent(self, r: Array) -> Array:

@@ -20,7 +20,7 @@ they fall. Limits: overtraining_tokens -> infinity, repetition_harm -> 0, or end
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.worlds.token_repetition import unique_slope, unique_worth
+from readsim.worlds.token_repetition import unique_slope
 
 
 def drift_cost(distance: Array) -> Array:
@@ -47,12 +47,12 @@ class Overtraining:
         self.tokens = tokens[:1] if (tokens == tokens[0]).all() else tokens
         self.span, self.per_token, self.brought, self.pool = span, per_token, brought, pool
 
-    def cost(self, x: Array) -> Array:
-        """(..., K) in score units."""
+    def cost(self, x: Array, once: Array) -> Array:
+        """(..., K) in score units; `once` (..., S) is what x is worth as it repeats."""
         distance = (x @ self.per_token)[..., None] / self.tokens
         out: Array = self.span * drift_cost(distance)
         if self.brought is not None:
-            out += (x - unique_worth(x, self.pool)) @ self.brought
+            out += (x - once) @ self.brought
         return out
 
     def slope(self, x: Array) -> Array:
