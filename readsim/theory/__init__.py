@@ -21,7 +21,7 @@ no effects across, and a saturating link; "rates": in tokens times their learnin
 "mixtures": blocks of one source each are free in their order, mixtures beside them are not. "necessary": the
 conditions are, and do not suffice. "if slow": in intervals that are short beside the format's tokens. Static
 dominance counts tokens left unspent where training costs; the one-hot bound is of runs that spend as much.
-4.7 and C.1 are about beliefs within one decision: no term touches them.
+Step regret and calibrated uncertainty are about beliefs within one decision: no term touches them.
 """
 
 from readsim.theory.result import Result, Statement, Verdict, needs

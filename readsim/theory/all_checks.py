@@ -56,7 +56,7 @@ def check_world_statements(name: str, seeds: Sequence[int], lacking: Said) -> It
     yield from _each(
         [
             lambda: gains.check_world_gains(world, task, budget),
-            lambda: transfer.check_world(world, budget),
+            lambda: transfer.check_superposition(world, budget),
             lambda: marginals.check(world, task, budget),
             lambda: static_dominance.check(world, task, budget),
             lambda: one_hot_bound.check(world, budget),

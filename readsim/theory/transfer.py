@@ -70,7 +70,7 @@ def bound_ratio(backend: OffersParameters, alpha: Array, rate: float, updates: i
     return float(np.max(error / np.maximum(bound, 1e-15)))
 
 
-def check_world(world: World, budget: float, *, draws: int = 16) -> Result:
+def check_superposition(world: World, budget: float, *, draws: int = 16) -> Result:
     """Superposition of Dp in a world, from where half of the budget in equal parts leads: order 2 in tokens.
 
     Raises CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.

@@ -59,7 +59,7 @@ def world_with(term: str) -> World:
 def results(world: World) -> Iterator[tuple[str, Result]]:
     """Each statement by its short name; what cannot be asked is left out."""
     task = world.task("a")
-    yield "superposition", transfer.check_world(world, TOKENS)
+    yield "superposition", transfer.check_superposition(world, TOKENS)
     for part in gains.check_world_gains(world, task, TOKENS):
         yield part.statement.rpartition(": ")[2], part
     yield "static dominance", static_dominance.check(world, task, TOKENS)
@@ -133,4 +133,4 @@ def test_no_schedule_beats_the_split_under_terms_of_cumulative_tokens(
 
 def test_worlds_without_rehearsal_superpose() -> None:
     for name in ("related-web", "forgetting", "read8-llama"):
-        assert transfer.check_world(load_world(name), TOKENS).verdict is Verdict.HOLDS, name
+        assert transfer.check_superposition(load_world(name), TOKENS).verdict is Verdict.HOLDS, name
