@@ -12,7 +12,7 @@ from readsim.allocators.base import Allocator, Context, Setup
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.envs.vector_env import DistillVectorEnv
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, WorldError
 from readsim.runs.loop import rollout
 from readsim.simulator import SimBackend
 from readsim.testing import check_backend
@@ -233,3 +233,11 @@ def test_allocators_are_told_the_schedule() -> None:
         rollout([DistillEnv(world, budget=20_000_000, steps=4)], watching, [0])
         assert watching.seen.learning_rate.kind == kind
         assert watching.seen.paces == pytest.approx(world.learning_rate.of_steps(4))
+
+
+def test_a_drawn_world_under_a_schedule() -> None:
+    world = load_world("random:seed=3,capabilities=4,schedule=wsd")
+    assert world.learning_rate == LearningRate("wsd")
+    assert np.array_equal(world.help, load_world("random:seed=3,capabilities=4").help)
+    with pytest.raises(WorldError, match="did you mean 'cosine'"):
+        load_world("random:schedule=cosin")
