@@ -13,8 +13,9 @@ a pool's tokens are worth when they repeat (`readsim.worlds.token_repetition`), 
 that repetition wasted: they bring nothing and are learnt by heart (Hernandez et al. 2022, arXiv
 2205.10487). A source alone then peaks where u'(e) e' = repetition_harm (1 - e').
 
-Both depend on cumulative tokens alone: a world with them stays order-free, its returns stay concave, and
-they fall. Limits: overtraining_tokens -> infinity, repetition_harm -> 0, or endless pools.
+Tokens count by the run's efficiency and by the learning rate that they met, as they do for gains. Both costs
+depend on cumulative tokens alone: a world with them stays order-free, its returns in z stay concave, and they
+fall. Limits: overtraining_tokens -> infinity, repetition_harm -> 0, or endless pools.
 """
 
 import numpy as np
