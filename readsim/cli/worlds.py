@@ -55,7 +55,8 @@ def worlds(
         for preset in preset_names():
             world = load_world(preset)
             s, k = world.shape
-            table.add_row(preset, str(s), str(k), world.dynamics, escape(world.description))
+            kind = ", ".join((world.dynamics, *world.terms))
+            table.add_row(preset, str(s), str(k), escape(kind), escape(world.description))
         console.print(table)
         return
     world = _from_effects(name, given) if given else load_world(name)
@@ -81,6 +82,8 @@ def show_world(console: Console, world: World) -> None:
     """Names, bounds, one-hot effects and optima of a world."""
     console.print(f"[bold]{escape(world.name)}[/]: {escape(world.description)}")
     console.print(f"dynamics {world.dynamics}, link {world.link}")
+    if world.terms:
+        console.print(f"terms of real runs: {escape(', '.join(world.terms))}")
     table = Table("capability", "start", "floor", "ceiling", "probe items", "shown")
     for j, capability in enumerate(world.capabilities):
         numbers = [f"{v[j]:.4g}" for v in (world.start, world.floor, world.ceiling)]

@@ -20,6 +20,7 @@ FIELDS: dict[str, type] = {
     "curvature": float,
     "noise": float,
     "dynamics": str,
+    "schedule": str,
 }
 
 
@@ -33,6 +34,7 @@ def random_world(
     curvature: float = 1.0,
     noise: float = 1.0,
     dynamics: str = "potential",
+    schedule: str = "constant",
 ) -> World:
     """A world drawn from a stated family; all numbers are ours.
 
@@ -43,6 +45,7 @@ def random_world(
     curvature     budget of 60M tokens over the gain scale: 0.1 nearly straight, 10 saturates early
     noise         1: probes of 64 items; 0: exact; items = 64 / noise^2, at least 1
     dynamics      `separable`, `potential` or `flow` (with forgetting and process noise)
+    schedule      the learning rate: `constant`, `linear`, `cosine` or `wsd`
 
     Own effects are uniform in [0.1, 0.4] of the range between start (uniform in [0.2, 0.5]) and
     ceiling (0.9); cross effects are exponentially distributed around `coupling` times the mean own
@@ -94,6 +97,7 @@ def random_world(
         harm=np.where(diagonal | ~harmful, 0.0, size),
         forgetting_tokens=rng.uniform(2e8, 1e9, k) if flow else np.full(k, np.inf),
         process_sd=np.full(k, 0.001 * noise) if flow else np.zeros(k),
+        schedule={} if schedule == "constant" else {"kind": schedule},
         items=np.full(k, max(np.round(64 / noise**2), 1.0) if noise > 0 else 0.0),
         provenance={
             "family": f"readsim random family, seed {seed}, coupling {coupling:g}, negative "
