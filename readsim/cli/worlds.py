@@ -1,5 +1,7 @@
 """`readsim worlds`."""
 
+from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from readsim.files import suffix_of
 from readsim.token_counts import show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
+from readsim.worlds.terms.answer_format import formats_of
 
 SHOWN = 16  # sources and capabilities
 
@@ -82,14 +85,14 @@ def show_world(console: Console, world: World) -> None:
     """Names, bounds, one-hot effects and optima of a world."""
     console.print(f"[bold]{escape(world.name)}[/]: {escape(world.description)}")
     console.print(f"dynamics {world.dynamics}, link {world.link}")
-    if world.terms:
-        console.print(f"terms of real runs: {escape(', '.join(world.terms))}")
     table = Table("capability", "start", "floor", "ceiling", "probe items", "shown")
     for j, capability in enumerate(world.capabilities):
         numbers = [f"{v[j]:.4g}" for v in (world.start, world.floor, world.ceiling)]
         shown = "no" if capability in world.hidden else "yes"
         table.add_row(escape(capability), *numbers, f"{world.items[j]:g}", shown)
     console.print(table)
+    if world.terms:
+        console.print(_terms(world))
     for budget in (b for b in (20_000_000, 150_000_000) if b <= world.horizon):
         if max(world.shape) > SHOWN:
             console.print(
@@ -115,3 +118,32 @@ def show_world(console: Console, world: World) -> None:
         console.print(table)
     for key, text in world.provenance.items():
         console.print(f"[bold]{escape(key)}[/]: {escape(text)}")
+
+
+def _terms(world: World) -> Table:
+    """The terms of real runs that are on, in numbers."""
+    table = Table("field", "where it is on", title="terms of real runs")
+
+    def points(value: float) -> str:
+        return f"{100 * value:.3g}"
+
+    vectors: dict[str, tuple[tuple[str, ...], Callable[[float], str]]] = {
+        "overtraining_tokens": (world.capabilities, show_tokens),
+        "repetition_harm": (world.sources, "{:.3g}".format),
+        "interference_limit": (world.capabilities, points),
+        "rehearsal_share": (world.capabilities, "{:.1%}".format),
+    }
+    for field, (names, show) in vectors.items():
+        on = [(n, v) for n, v in zip(names, getattr(world, field), strict=True) if 0 < v < inf]
+        if on:
+            table.add_row(field, escape(", ".join(f"{name} {show(v)}" for name, v in on)))
+    formats = formats_of(world.formats, world.sources, world.capabilities)
+    for n, given in enumerate(world.formats):
+        assert formats is not None
+        moved = zip(world.capabilities, formats.shift[n], strict=True)
+        shifts = ", ".join(f"{name} {100 * v:+.3g}" for name, v in moved if v)
+        text = f"{given['name']}, within {show_tokens(formats.tokens[n])}: {shifts or 'no score'}"
+        table.add_row("formats", escape(text))
+    if not world.learning_rate.is_constant:
+        table.add_row("schedule", str(world.learning_rate))
+    return table
