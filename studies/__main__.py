@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 import readsim.plots  # noqa: F401  # loads matplotlib whatever MPLBACKEND says, before a study does
-from readsim.cli.output import make_output_last
+from readsim.cli.output import Terminal, make_output_last
 from readsim.errors import ReadsimError
 from studies.common.catalogue import ALL, COMMANDS, NAMES, load_command
 
@@ -34,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
         app.command()(load_command(name))
         app(list(arguments[named:]), prog_name=f"python -m studies {name}")
     except (ReadsimError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        Terminal(stderr=True).print(Text.assemble(("error:", "bold red"), f" {error}"))
         sys.exit(2)
 
 

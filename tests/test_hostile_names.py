@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, RunLogError
 from readsim.files.cells import shielded, unshielded
 from readsim.files.frame import read_frame
@@ -101,7 +101,7 @@ def test_hostile_names_from_logs_to_every_output(tmp_path: Path) -> None:
     assert list(again.columns) == list(frame.columns)
     assert again["task"].tolist() == frame["task"].tolist()
     table, notes = summarise(frame)
-    console = Console(file=io.StringIO(), width=400)
+    console = Terminal(file=io.StringIO(), width=400)
     print_table(console, table, notes)
     runs = read_tested(tmp_path)
     print_scores(console, runs, labels(runs)[0])

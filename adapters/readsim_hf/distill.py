@@ -13,6 +13,7 @@ from torch import nn
 
 from readsim.allocators.registry import load_allocator
 from readsim.cli.common import interruptible, need_target
+from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
 from readsim.runs.identity import code_of_allocator
@@ -117,7 +118,7 @@ def _drive(
     keep: Path | None,
 ) -> bool:
     """The run itself: of one process, or of the first of several."""
-    console = Console()
+    console = Terminal()
     log_to = check_trackers(log_to)
     if processes is not None:
         processes.agree(config.table())
@@ -153,7 +154,7 @@ def _drive(
         env, found = _told(config, env, out, console) if config.identify else (env, None)
         header = log_config(config, env, parts, found) | header_field(began)
         if is_over(path, header, results, keep):
-            console.print(f"{path} is complete: nothing left to do", markup=False, highlight=False)
+            console.print(f"{path} is complete: nothing left to do", highlight=False)
             return True
         save_check(checked, parts.identity, check_before(console, parts), None)
         write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
@@ -207,13 +208,13 @@ def _conclude(
         )
     if doubt := teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
-    console.print(teacher_words(teacher), markup=False, highlight=False)
+    console.print(teacher_words(teacher), highlight=False)
     for source in backend.components.datasets:
         words = source_words(source.name, backend.prompt_counts[source.name])
-        console.print(words, markup=False, highlight=False)
+        console.print(words, highlight=False)
     show_results(console, read_log(path), refusals_of(backend), backend.divergence.found)
     where = f"run log, curves, training record and the student are in {out / 'runs'}"
-    console.print(where, markup=False)
+    console.print(where)
     show_beside(console, out, path)
 
 

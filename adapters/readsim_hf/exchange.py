@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from rich.console import Console
 from transformers import PreTrainedTokenizerBase
 
 from readsim.cli.common import need_target
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.files import read_settings
 from readsim.files.names import check_name
@@ -73,7 +73,7 @@ def export_store(store: Path, tool: str, folder: Path) -> None:
     said = f"{written} records are in {folder}"
     if left:
         said += f"; {left} are left out: their chat template writes them in other ids"
-    Console().print(said, markup=False, highlight=False)
+    Terminal().print(said, highlight=False)
 
 
 def _records(store: TeachStore, source: str) -> Iterator[tuple[StoredPrompt, TeacherRecord]]:
@@ -243,7 +243,7 @@ def import_store(
                     for record in records[n * SHARD : (n + 1) * SHARD]
                 ]
                 manifest = write_shard(manifest, f"{number:03d}-{n:05d}.parquet", source, some, {})
-    show_store(Console(), completed(manifest))
+    show_store(Terminal(), completed(manifest))
 
 
 def _imported(

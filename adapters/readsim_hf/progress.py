@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self, TextIO
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from readsim.backend import OffersSamples
+from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.runs.read_logs import Log
 from readsim.token_counts import show_tokens
@@ -49,12 +49,12 @@ class ProgressDisplay:
         self._steps, self._of, self._said = 0, config.steps, False
         self._interval: Mapping[str, float] = {}
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[tokens]}"),
+            TextColumn("{task.fields[tokens]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Terminal(stderr=True),
         )
         self._job = self._bar.add_task("probe", total=config.budget, tokens="")
         about = {"name": stem.name, "group": group, "config": published(config.table())}
@@ -81,7 +81,7 @@ class ProgressDisplay:
         elif kind == "snapshot":
             self._held = []  # what comes may be undone
         elif kind == "diverged":
-            self._bar.console.print(in_words(numbers), markup=False, highlight=False)
+            self._bar.console.print(in_words(numbers), highlight=False)
         elif kind == "restored":
             self._restored()
 
@@ -93,7 +93,7 @@ class ProgressDisplay:
             self._file = None
 
     def _warn(self, text: str) -> None:
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(text, highlight=False, soft_wrap=True)
 
     def _window(self, numbers: Mapping[str, float]) -> None:
         spent, tokens = numbers["spent"], numbers["tokens"]
@@ -120,7 +120,7 @@ class ProgressDisplay:
         rejected, wrong = int(numbers["rejected"]), int(numbers["rejected_wrong"])
         if rejected:
             shown += f"  (replies rejected so far: {rejected}, of which wrong: {wrong})"
-        console.print(f"{self._steps}/{self._of}  {shown}", markup=False, highlight=False)
+        console.print(f"{self._steps}/{self._of}  {shown}", highlight=False)
         if not self._said and self._steps < self._of:
             left = (self._of - self._steps) * numbers["seconds"]
             console.print(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from torch import nn
 
@@ -138,7 +137,7 @@ def show_best(console: Console, backend: HFBackend, weights: Array) -> None:
             f"the student after {show_tokens(best.spent)} tokens is the best one on the dev split; its test "
             f"utility is {100 * float(weights @ tested.profile):.2f} points, the last one's {100 * last:.2f}"
         )
-    console.print(said, markup=False, highlight=False)
+    console.print(said, highlight=False)
 
 
 def teacher_words(teacher: AnyTeacher) -> str:
@@ -215,7 +214,7 @@ def show_identified(console: Console, env: DistillEnv, found: Identified) -> Non
     """What the task is found to require, how sure that is, and a warning where it is not known."""
     names = env.episode.visible
     shown = "  ".join(f"{n} {r:.2f}" for n, r in zip(names, found.requirement, strict=True))
-    console.print(f"requirement: {shown}", markup=False, highlight=False)
+    console.print(f"requirement: {shown}", highlight=False)
     console.print(
         f"identifier: R2 of utility changes {found.fit['r2']:.2f} (permuted {found.fit['null']:.2f}), "
         f"on held-out cards {found.held_out['r2']:.2f}, where it is {found.held_out_tv:.2f} off in total "
@@ -224,8 +223,9 @@ def show_identified(console: Console, env: DistillEnv, found: Identified) -> Non
     )
     if found.source == "uniform":
         console.print(
-            f"[bold]the card is like none that the identifier was trained on[/] (cosine of words "
+            f"the card is like none that the identifier was trained on (cosine of words "
             f"{found.likeness:.2f}, training cards have {found.least:.2f}): the requirement is uniform",
+            style="bold",
             highlight=False,
         )
 
@@ -241,7 +241,7 @@ def show_results(
     final = log.finals[-1]
     table = Table("capability", "start", "end", "change", "tokens", title="test split, points")
     for row in score_rows(log):
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     for column in table.columns[1:]:
         column.justify = "right"
     console.print(table)
@@ -254,11 +254,12 @@ def show_results(
             f"better); ((1 - safe) + unsafe) / 2: {100 * after['utility']:.1f}"
         )
     if diverged:
-        console.print(f"[bold]{escape(in_words(diverged))}[/]", highlight=False)
+        console.print(in_words(diverged), style="bold", highlight=False)
     if is_worse(final.final_change, final.final_change_sd):
         console.print(
-            "[bold]the student is worse than its start[/]: lower training.learning_rate, or look at the "
+            "the student is worse than its start: lower training.learning_rate, or look at the "
             "teacher's replies",
+            style="bold",
             highlight=False,
         )
     totals = ", ".join(f"{k} {show_tokens(v)}" for k, v in final.totals.items() if v)

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from torch import nn
 
 from readsim.cli.common import interruptible, need_target, progress
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, TrainingError
 from readsim.runs.identity import digest_of
 from readsim.token_counts import show_tokens
@@ -86,7 +86,7 @@ def teach(
     Whenever it is stopped, the store is valid and holds what its manifest says. Raises ConfigError for
     settings that differ from those that the store was begun with.
     """
-    console = Console()
+    console = Terminal()
     config = resolve_config(file, options, allow_code=allow_code)
     _check_config(config, precision)
     served = any(map(is_server, (config.pair.teacher or "", *config.pair.teachers.values())))
@@ -104,8 +104,8 @@ def teach(
         return None
     advice = f"what is whole is kept in {out}; the same command resumes"
     with interruptible(advice), torch.random.fork_rng():
-        made = teach_parts(config, parts, out, wanted, precision, Console(stderr=True))
-    console.print(teacher_words(parts.teacher), markup=False, highlight=False)
+        made = teach_parts(config, parts, out, wanted, precision, Terminal(stderr=True))
+    console.print(teacher_words(parts.teacher), highlight=False)
     if doubt := parts.teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
     show_store(console, made)
@@ -130,7 +130,7 @@ def teach_parts(
     with progress(console) as bar:
         for number, source in enumerate(parts.sources):
             done = manifest.totals(source)
-            job = bar.add_task(escape(source), total=wanted.size, completed=done[wanted.unit])
+            job = bar.add_task(source, total=wanted.size, completed=done[wanted.unit])
             asking = _Asking(parts, feed, number, config.data.group)
             feed.streams[number].take(done["prompts"], 0.0)  # the same prompts again
             while not (wanted.reached(done) or asking.exhausted):
@@ -312,19 +312,17 @@ def show_estimate(
         small = precision == "small"
         size = n * store_bytes(vocabulary, prompt, reply, k, whole=whole, small=small)
         row = (show_tokens(round(n * reply)), show_tokens(round(n * prompt)), disk_size(size))
-        table.add_row(escape(name), f"{n:.0f}", *row)
+        table.add_row(name, f"{n:.0f}", *row)
     console.print(table)
 
 
 def show_store(console: Console, manifest: Manifest) -> None:
     """What a store holds, as a table and two lines."""
     names = ("prompts", "replies", "tokens", "bytes")
-    table = Table("source", *names, title=escape(str(manifest.folder)))
+    table = Table("source", *names, title=str(manifest.folder))
     for source in manifest.sources:
         sums = manifest.totals(source)
-        table.add_row(
-            escape(source), *(str(sums[n]) for n in names[:3]), disk_size(float(sums["bytes"]))
-        )
+        table.add_row(source, *(str(sums[n]) for n in names[:3]), disk_size(float(sums["bytes"])))
     console.print(table)
     facts = manifest.facts
     kept = "no distributions"
@@ -335,10 +333,9 @@ def show_store(console: Console, manifest: Manifest) -> None:
     console.print(
         f"{facts.supervised} replies of {facts.teacher[:40]}, {kept}: {manifest.token_bytes:.1f} bytes a "
         f"token{whole}",
-        markup=False,
         highlight=False,
     )
-    console.print(f"content {manifest.content}", markup=False, highlight=False)
+    console.print(f"content {manifest.content}", highlight=False)
 
 
 def _check_config(config: RunConfig, precision: Precision) -> None:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -329,7 +328,7 @@ def show_token_estimate(
     """A table of tokens by kind: exact for the student, estimated for the others."""
     spent = token_estimate_of(config, parts, allocator)
     console.print(
-        f"{escape(parts.pair.name)}: {escape(_teachers(parts.pair, parts.store is not None))}, "
+        f"{parts.pair.name}: {_teachers(parts.pair, parts.store is not None)}, "
         f"{_size(parts.pair.student)} student; "
         f"{config.method or f'{config.signal} x {config.objective}'}; allocator {config.allocator}; "
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
@@ -341,12 +340,11 @@ def show_token_estimate(
         console.print(
             f"the task requires no capability of the name of {', '.join(without)}: an allocator that follows "
             "the task alone gives them nothing",
-            markup=False,
             highlight=False,
         )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
     for name, words in parts.evaluations.items():
-        console.print(f"evaluates {name}: {words}", markup=False, highlight=False)
+        console.print(f"evaluates {name}: {words}", highlight=False)
     if parts.store is not None:
         manifest = parts.store.manifest
         held = np.array([manifest.totals(source)["tokens"] for source in parts.sources])
@@ -357,18 +355,15 @@ def show_token_estimate(
             f"data.store: {show_tokens(int(held.sum()))} tokens, {manifest.token_bytes:.0f} bytes "
             f"each, content {manifest.content[:16]}; by the task's shares a "
             f"source is passed at most {passes:.2g} times",
-            markup=False,
             highlight=False,
         )
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
         console.print(
             "warning: cache is '': replies of the server are not kept, and --resume pays for them again",
-            markup=False,
         )
     if parts.left_out:
         console.print(
             f"left out, their prompts do not fit {parts.pair.context} tokens: {', '.join(parts.left_out)}",
-            markup=False,
         )
 
 
@@ -380,7 +375,7 @@ def show_sources(
         size = (sizes or {}).get(source.name)
         known = "" if size is None else f"{'' if size.exact else 'about '}{_round(size.tokens)}"
         counted = "" if size is None else f"; {known} supervised tokens"
-        console.print(f"source {source.words}{counted}", markup=False, highlight=False)
+        console.print(f"source {source.words}{counted}", highlight=False)
 
 
 def _round(tokens: float) -> str:

@@ -1,5 +1,7 @@
 """Grid-searched static mixture."""
 
+from dataclasses import dataclass
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,9 @@ import numpy as np
 from readsim.allocators.base import Allocator, Context, Setup
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError, ConfigError
+from readsim.files.checked import Checked, number, switch, whole
+
+MOST_TRIALS = 10_000
 
 
 def simplex_grid(parts: int, divisions: int) -> Array:
@@ -22,7 +27,8 @@ def simplex_grid(parts: int, divisions: int) -> Array:
     return np.array(rows) / divisions
 
 
-class GridSearched(Allocator):
+@dataclass(frozen=True)
+class GridSearched(Checked, Allocator):
     """Try every mixture of the top sources on a grid in a short run, keep the best one.
 
     Each trial trains `trial_share` of the budget from the same start, is judged by r . Dp on the dev
@@ -32,19 +38,17 @@ class GridSearched(Allocator):
 
     needs = frozenset({"trial"})
 
-    def __init__(
-        self,
-        top: int = 3,
-        divisions: int = 4,
-        charge: bool = False,
-        trial_share: float | None = None,
-    ) -> None:
-        if top < 1 or divisions < 1:
-            raise ConfigError(f"top = {top!r}, divisions = {divisions!r}: at least 1 each")
-        if trial_share is not None and not 0 < trial_share < 1:
-            raise ConfigError(f"trial_share = {trial_share!r}: a share between 0 and 1")
-        self.top, self.divisions, self.charge = top, divisions, charge
-        self.trial_share = trial_share
+    top: int = whole(3, "ours", low=1, high=100)
+    divisions: int = whole(4, "ours", low=1, high=1000)
+    charge: bool = switch(False, "ours")
+    trial_share: float | None = number(None, "ours", above=0.0, high=0.999)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (trials := comb(self.top + self.divisions - 1, self.divisions)) > MOST_TRIALS:
+            raise ConfigError(
+                f"top = {self.top}, divisions = {self.divisions}: {trials} trials, at most {MOST_TRIALS}"
+            )
 
     def init(self, setup: Setup) -> Any:
         if setup.trial is None:

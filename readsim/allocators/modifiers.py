@@ -11,6 +11,7 @@ from readsim.allocators.base import Allocator, Context, Setup, State, Transition
 from readsim.arrays import Array
 from readsim.envs.simplex import as_allocation
 from readsim.errors import ConfigError, shown, unknown
+from readsim.files.checked import LARGEST
 
 AVERAGES = ("last", "time")
 TINY = 1e-12
@@ -43,13 +44,16 @@ class ModifierConfig:
 
     def __post_init__(self) -> None:
         if self.average not in AVERAGES:
-            raise unknown("average", self.average, AVERAGES)
+            raise unknown("average", str(self.average), AVERAGES)
         for name in ("anchor", "repair", "floor"):
             if not _number(getattr(self, name), 0.0, 1.0):
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: a share between 0 and 1")
         for name in ("guard", "epochs"):
-            if not _number(getattr(self, name), 0.0, np.inf):
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: a number >= 0")
+            value = getattr(self, name)
+            if value != np.inf and not _number(value, 0.0, LARGEST):
+                raise ConfigError(
+                    f"{name} = {shown(value)}: a number >= 0, at most {LARGEST:g}, or inf"
+                )
         if (
             isinstance(self.stop, bool)
             or not isinstance(self.stop, int)

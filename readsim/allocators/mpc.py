@@ -49,9 +49,9 @@ class MPC(Configured):
 
     needs = frozenset({"trial"})
 
-    mixtures: int = whole(16, "ours", low=2)
+    mixtures: int = whole(16, "ours", low=2, high=10_000)
     trial_share: float = number(0.1, "ours: that of `grid`", above=0.0, high=1.0)
-    refits: int = whole(4, "ours", low=0)
+    refits: int = whole(4, "ours", low=0, high=10_000)
     reach: float = number(1.0, "ours: 0.02 as in the fit's first guess saturates early", above=0.0)
     harm: bool = switch(True, "ours")
 

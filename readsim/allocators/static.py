@@ -35,7 +35,7 @@ class OneHot(Allocator):
 
     def init(self, setup: Setup) -> Any:
         if self.source is not None and self.source not in setup.sources:
-            raise unknown("source", self.source, setup.sources)
+            raise unknown("source", str(self.source), setup.sources)
         chosen = (
             int(np.argmax(setup.prior)) if self.source is None else setup.sources.index(self.source)
         )

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from readsim.cli.common import (
     From,
@@ -14,6 +13,7 @@ from readsim.cli.common import (
     need_target,
     parse_list,
 )
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.runs.cell import file_name, log_place, task_name
 from readsim.token_counts import parse_tokens, show_tokens
@@ -116,19 +116,19 @@ def advise(
     )
     for target in (shares, path, *([keep_state] if keep_state is not None else [])):
         need_target(target)
-    console = Console()
+    console = Terminal()
 
     def say(made: Advised) -> None:
         mixture = ", ".join(f"{name} {share:.3g}" for name, share in made.shares.items())
         at = f"decision {made.step} at {show_tokens(made.tokens)} tokens"
-        console.print(f"{at}: {mixture}", markup=False, highlight=False)
+        console.print(f"{at}: {mixture}", highlight=False)
 
     with interruptible(f"{shares} and {path} are whole; the same command continues"):
         found = follow(advice, once=once, end=end, say=say)
     left = "the run is over" if found.over else f"{shares} has the present mixture"
     said = f"{found.done} of at most {found.steps} intervals are measured; {left}"
-    console.print(said, markup=False, highlight=False)
-    console.print(f"log: {path}", markup=False, highlight=False)
+    console.print(said, highlight=False)
+    console.print(f"log: {path}", highlight=False)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

@@ -3,34 +3,36 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from readsim.allocators.modifiers import Modified
 from readsim.allocators.registry import allocator_names, describe, load_allocator
+from readsim.cli.output import Terminal
 
 
 def allocators(
     name: Annotated[str | None, typer.Argument(help="Name or module:Class.")] = None,
 ) -> None:
     """List the allocators, or show one: its rule and its settings."""
-    console = Console()
+    console = Terminal()
     if name is None:
         table = Table("allocator", "rule")
         for known in allocator_names():
-            table.add_row(known, escape(describe(known).splitlines()[0]))
+            table.add_row(known, describe(known).splitlines()[0])
         console.print(table)
         return
     allocator = load_allocator(name)
     rule = allocator.inner if isinstance(allocator, Modified) else allocator
-    console.print(f"[bold]{escape(name)}[/] ({type(rule).__module__}:{type(rule).__name__})")
-    console.print(escape(describe(name)))
+    console.print(
+        Text.assemble((name, "bold"), f" ({type(rule).__module__}:{type(rule).__name__})")
+    )
+    console.print(describe(name))
     if allocator.needs:
         console.print(f"needs: {', '.join(sorted(allocator.needs))}")
     rows = allocator.settings()
     if rows:
         table = Table("setting", "value", "provenance")
         for row in rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*row)
         console.print(table)

@@ -6,14 +6,13 @@ from functools import cache
 from importlib.metadata import entry_points
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from readsim.cli.advise import advise
 from readsim.cli.allocators import allocators
 from readsim.cli.compare import compare, plot
 from readsim.cli.fit import fit, predict
-from readsim.cli.output import check_output, make_output_last, need_current_folder
+from readsim.cli.output import Terminal, check_output, make_output_last, need_current_folder
 from readsim.cli.report import report
 from readsim.cli.run import run
 from readsim.cli.scores import scores
@@ -54,16 +53,16 @@ def extend(to: typer.Typer) -> None:
 
 def _show(error: Exception, text: str) -> None:
     """One message, then whose fault it is where that is noted."""
-    console = Console(stderr=True)
-    console.print(f"[bold red]error:[/] {escape(text)}", markup=True, highlight=False)
+    console = Terminal(stderr=True)
+    console.print(Text.assemble(("error:", "bold red"), f" {text}"))
     for note in getattr(error, "__notes__", []):
-        console.print(note, markup=False, highlight=False)
+        console.print(note, highlight=False)
 
 
 def _say(message: Warning | str, category: type[Warning], *_: object) -> None:
     """A warning as a line of its own, without the place in the code."""
     kind = "warning" if category is UserWarning else f"warning ({category.__name__})"
-    Console(stderr=True).print(f"{kind}: {message}", markup=False, highlight=False)
+    Terminal(stderr=True).print(f"{kind}: {message}", highlight=False)
 
 
 def main() -> None:

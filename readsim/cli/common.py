@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, RunLogError, shown
 from readsim.runs.cell import Cell
 from readsim.runs.grid import runs_read
@@ -125,7 +126,7 @@ def parse_seeds(text: str) -> list[int]:
 def progress(console: Console) -> Progress:
     """The progress bar of every command that takes a while."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -139,5 +140,5 @@ def interruptible(advice: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        Console(stderr=True).print(f"interrupted: {advice}", markup=False)
+        Terminal(stderr=True).print(f"interrupted: {advice}")
         raise

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from readsim.cli.common import (
     Fresh,
@@ -22,6 +21,7 @@ from readsim.cli.common import (
     progress,
     say_read,
 )
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.runs.cell import PAPER_ALLOCATORS
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
@@ -72,7 +72,7 @@ def compare(
     from readsim.plots import draw_all
     from readsim.summary import print_table, results, summarise
 
-    console = Console()
+    console = Terminal()
     cells = make_cells(
         world,
         tasks=parse_tasks(tasks),
@@ -86,12 +86,12 @@ def compare(
     need_target(out / "results.csv")
     refuse_other_runs(out, cells)
     for note in set_aside(out, cells, fresh=fresh):
-        console.print(note, markup=False, highlight=False)
+        console.print(note, highlight=False)
     kept = f"finished runs are kept in {out}, the same command resumes"
     with (
         interruptible(kept),
         use_backend(backend, workers),
-        progress(Console(stderr=True)) as bar,
+        progress(Terminal(stderr=True)) as bar,
     ):
         save_world(load_world(world), out / "world.toml")
         job = bar.add_task("runs", total=sum(len(c.seeds) for c in cells))
@@ -106,9 +106,7 @@ def compare(
     print_table(console, table, notes)
     write_frame(out / "summary.csv", table)
     figures = draw_all(out)
-    console.print(
-        f"run logs, results.csv, summary.csv and {len(figures)} figures are in {out}", markup=False
-    )
+    console.print(f"run logs, results.csv, summary.csv and {len(figures)} figures are in {out}")
 
 
 def _suite(
@@ -154,4 +152,4 @@ def plot(
     from readsim.plots import draw_all
 
     for path in draw_all(folder):
-        Console().print(str(path), markup=False)
+        Terminal().print(str(path))

@@ -7,10 +7,11 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from readsim.cli.common import interruptible, need_target, parse_list, progress
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.fitting.cross_validation import FOLDS, candidates
 from readsim.fitting.diagnostics import compare_columns, warnings_of
@@ -52,7 +53,7 @@ def fit(
 
     Leaves held-out errors, intervals, figures, and what is not known.
     """
-    console = Console()
+    console = Terminal()
     if out.suffix not in (".toml", ".json"):
         raise ConfigError(f"--out {str(out)!r}: a world file ends in .toml or .json")
     need_target(out)
@@ -74,7 +75,7 @@ def fit(
     else:
         table = read_run_table(runs, measured, options)
     for note in table.notes:
-        console.print(note, markup=False, highlight=False)
+        console.print(note, highlight=False)
     fitted, sure = _fit(table, out.stem, seed)
     warnings = warnings_of(fitted, sure, len(np.unique(table.groups)))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +84,8 @@ def fit(
     written = [out, *write_tables(fitted, sure, table.scale, stem), *_draw(fitted, table, stem)]
     _show(console, fitted, sure, table)
     for warning in warnings:
-        console.print(f"[bold yellow]WARNING:[/] {escape(warning)}", highlight=False)
-    console.print(f"{', '.join(p.name for p in written)} are in {out.parent}", markup=False)
+        console.print(Text.assemble(("WARNING:", "bold yellow"), f" {warning}"))
+    console.print(f"{', '.join(p.name for p in written)} are in {out.parent}")
 
 
 def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, FitIntervals]:
@@ -95,7 +96,7 @@ def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, FitIntervals]:
     most = sum(len(values) for _, values in candidates(len(table.sources), scores))
     with (
         interruptible("nothing is written yet"),
-        progress(Console(stderr=True)) as bar,
+        progress(Terminal(stderr=True)) as bar,
         threadpool_limits(limits=1, user_api="blas"),
     ):
         # every candidate in every fold at most: those that fall behind are given up early
@@ -140,7 +141,6 @@ def _show(console: Console, fitted: Fitted, sure: FitIntervals, table: Runs) -> 
         f"{len(table.tokens)} rows, {len(table.sources)} sources, {len(table.capabilities)} capabilities; "
         f"{choice.gain} gains, {choice.curves} curves, {choice.link} link, "
         f"{'with' if choice.harm else 'no'} harm (chosen by cross-validation)",
-        markup=False,
         highlight=False,
     )
     unit = table.scale.unit
@@ -150,16 +150,13 @@ def _show(console: Console, fitted: Fitted, sure: FitIntervals, table: Runs) -> 
     rows = list(capability_rows(fitted, sure, table.scale))
     for name, count, rmse, rank, r2, *ends in rows:
         bounds = [f"{a:.4g} ± {(c - b) / 2:.2g}" for a, b, c in (ends[:3], ends[3:])]
-        shown.add_row(
-            escape(str(name)), str(count), f"{rmse:.4g}", f"{rank:.4f}", f"{r2:.4f}", *bounds
-        )
+        shown.add_row(str(name), str(count), f"{rmse:.4g}", f"{rank:.4f}", f"{r2:.4f}", *bounds)
     console.print(shown)
     mean = np.mean([row[3] for row in rows])
     unclear, many = int(sure.effect.spans_zero.sum()), sure.effect.value.size
     console.print(
         f"mean held-out Spearman {mean:.4f}; {unclear} of {many} effects of one more percent of a "
         f"source (around the mean mixture, {show_tokens(sure.budget)} tokens) is not significant",
-        markup=False,
         highlight=False,
     )
 
@@ -180,23 +177,21 @@ def predict(
 
     Predictions are in the units of the fitted measurements.
     """
-    console = Console()
+    console = Terminal()
     need_target(out)
     budget = None if tokens is None else float(parse_tokens(tokens))
     made = forecast(load_world(world), mixtures, budget, tolerance)
     for note in made.notes:
-        console.print(note, markup=False, highlight=False)
+        console.print(note, highlight=False)
     rows = zip(made.label, made.cells.tolist(), strict=True)
     write_table(out, [made.key, *made.columns], ([label, *cells] for label, cells in rows))
     if measured is not None:
-        table = Table(
-            "capability", "rows", "RMSE", "Spearman", "R2", title=escape(f"against {measured}")
-        )
+        table = Table("capability", "rows", "RMSE", "Spearman", "R2", title=f"against {measured}")
         found = compare_columns(made.cells, measured_for(made, measured), tuple(made.columns))
         for q in found:
             numbers = (f"{q.rmse:.4g}", f"{q.spearman:.4f}", f"{q.r2:.4f}")
-            table.add_row(escape(q.capability), str(q.rows), *numbers)
+            table.add_row(q.capability, str(q.rows), *numbers)
         console.print(table)
         mean = float(np.mean([q.spearman for q in found]))
         console.print(f"mean Spearman {mean:.4f}", highlight=False)
-    console.print(f"{len(made.label)} predictions are in {out}", markup=False)
+    console.print(f"{len(made.label)} predictions are in {out}")

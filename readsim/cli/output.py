@@ -5,13 +5,35 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
 from readsim.errors import ConfigError, ReadsimError
+from readsim.files.names import visible
 
 PLAIN = {"±": "+-", "…": "...", "→": "->", "━": "-"}
 HANDLER = "readsim.plain"
+
+
+class Terminal(Console):
+    """The console of all commands: what it is given is text, whatever names are in it.
+
+    No markup and no codes of emoji are read, and what could command the terminal is shown as escapes.
+    """
+
+    def __init__(self, *, stderr: bool = False, **settings: Any) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, **settings)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """As of Rich; styles and what Rich itself tells the terminal stay."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else visible(text), style, control)
 
 
 class OutputError(ReadsimError, OSError):

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from readsim.cli.common import need_target
+from readsim.cli.output import Terminal
 
 
 def report(
@@ -24,6 +24,4 @@ def report(
         need_target(folder / "report.html")
 
     page, *tables = write(folder)
-    Console().print(
-        f"{page}, and {len(tables)} files of its tables in {folder / 'tables'}", markup=False
-    )
+    Terminal().print(f"{page}, and {len(tables)} files of its tables in {folder / 'tables'}")

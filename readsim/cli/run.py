@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from readsim.cli.common import (
@@ -19,6 +18,7 @@ from readsim.cli.common import (
     parse_seeds,
     progress,
 )
+from readsim.cli.output import Terminal
 from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD
 from readsim.errors import ConfigError
 from readsim.runs.cell import log_place
@@ -62,7 +62,7 @@ def run(
 
     `--resume` continues after a kill.
     """
-    console, numbers, chosen = Console(), parse_seeds(seeds), task
+    console, numbers, chosen = Terminal(), parse_seeds(seeds), task
     tokens = None if budget is None else parse_tokens(budget)
     if keep_state is not None:
         if len(numbers) > 1:
@@ -120,7 +120,7 @@ def run(
             ]
 
     kept = f"every decision is in {out}; the same command with --resume resumes the run"
-    with interruptible(kept), progress(Console(stderr=True)) as bar:
+    with interruptible(kept), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("decisions", total=steps * len(numbers))
         paths = work(lambda n: bar.advance(job, n))
     table = Table("seed", "decisions", "student tokens", "final utility")
@@ -129,4 +129,4 @@ def run(
         table.add_row(str(row.seed), str(row.step), spent, f"{row.utility:.4f}")
     console.print(table)
     for path in paths:
-        console.print(f"log: {path}", markup=False, highlight=False)
+        console.print(f"log: {path}", highlight=False)

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from readsim.cli.common import need_folder, need_target
+from readsim.cli.output import Terminal
 from readsim.errors import unknown
 from readsim.tree_file import write_frame
 
@@ -40,14 +40,13 @@ def scores(
     known = labels(runs)
     if reference is not None and reference not in known:
         raise unknown("run", reference, known)
-    console = Console()
+    console = Terminal()
     print_scores(console, runs, reference or known[0])
     write_frame(folder / "scores.csv", score_table(runs, reference or known[0]))
     if missing := left_out(folder, runs):
         told = f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
         console.print(
             f"{len(missing)} run log(s) are left out, unfinished or without test items: {told}",
-            markup=False,
             highlight=False,
         )
-    console.print(f"also in {folder / 'scores.csv'}", markup=False)
+    console.print(f"also in {folder / 'scores.csv'}")

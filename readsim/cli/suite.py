@@ -16,6 +16,7 @@ from readsim.cli.common import (
     progress,
     say_read,
 )
+from readsim.cli.output import Terminal
 from readsim.runs.cell import Cell
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.suite.plan import SEEDS, Comparison, make_plan
@@ -35,17 +36,17 @@ def compare_suite(
     fresh: bool = False,
 ) -> None:
     """All allocators on all worlds: `summary.csv`, `summary.md`, `problems.csv` and a figure in `out`."""
-    console = Console()
+    console = Terminal()
     numbers = SEEDS if seeds is None else parse_seeds(seeds)
     plan = make_plan(parse_list(allocators, "allocators"), seeds=numbers)
     workers = checked_jobs(os.cpu_count() or 1 if jobs is None else jobs)
     need_target(out / "summary.csv")
-    console.print(about(plan), markup=False, highlight=False)
+    console.print(about(plan), highlight=False)
     kept = f"finished runs are kept in {out}, the same command resumes"
     with (
         interruptible(kept),
         use_backend(backend, workers),
-        progress(Console(stderr=True)) as bar,
+        progress(Terminal(stderr=True)) as bar,
     ):
         clock = Clock(plan, workers, bar)
         troubles = run_suite(
@@ -114,7 +115,6 @@ def report(
     console.print(
         f"summary.csv, summary.md and {len(figures)} figures are in {out}, one comparison a world in its "
         "folders (`readsim plot` draws them)",
-        markup=False,
         highlight=False,
     )
 
@@ -142,6 +142,5 @@ def _report_troubles(console: Console, troubles: Sequence[Trouble], out: Path) -
         first = part.iloc[0]
         console.print(
             f"{name}: {outcome} ({shown}): {first['error']}: {first['message']}",
-            markup=False,
             highlight=False,
         )

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from readsim.cli.common import interruptible, need_target, parse_list, parse_seeds, progress
+from readsim.cli.output import Terminal
 from readsim.envs.episode import source_prior
 from readsim.theory import all_checks as survey
 from readsim.theory import marginals
@@ -47,7 +46,7 @@ def theory(
 
     from readsim.plots.style import save, sober
 
-    console = Console()
+    console = Terminal()
     names = preset_names() if worlds is None else parse_list(worlds, "worlds") or []
     loaded = [load_world(name) for name in names]  # unknown names are refused before anything runs
     chosen = parse_seeds(seeds)
@@ -55,7 +54,7 @@ def theory(
     lacking: list[str] = []
     results: list[Result] = []
     kept = "nothing is written before the end: run it again"
-    with interruptible(kept), progress(Console(stderr=True)) as bar:
+    with interruptible(kept), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("subjects", total=len(names) + 1 + (runs is not None))
         if runs is not None:
             results += survey.check_run_statements(runs, lacking.append)
@@ -67,7 +66,7 @@ def theory(
             bar.advance(job)
     console.print(overview(results))
     for text in lacking:
-        console.print(f"not measured: {text}", markup=False, highlight=False)
+        console.print(f"not measured: {text}", highlight=False)
     out.mkdir(parents=True, exist_ok=True)
     write_frame(out / "theory.csv", pd.DataFrame([r.row() for r in results]))
     with sober():
@@ -77,7 +76,6 @@ def theory(
     console.print(
         f"{len(results)} rows with advice are in {out / 'theory.csv'}{os.linesep}"
         f"{count} figure files are in {out}",
-        markup=False,
     )
 
 
@@ -91,10 +89,10 @@ def overview(results: Sequence[Result]) -> Table:
             "" if worst.interval is None else f" [{worst.interval[0]:.3g}, {worst.interval[1]:.3g}]"
         )
         table.add_row(
-            escape(statement),
+            statement,
             *(_named(rows, verdict) for verdict in Verdict),
-            escape(f"{worst.statistic:.3g}{sign} {worst.sense} {worst.bound:.3g}"),
-            escape(worst.subject),
+            f"{worst.statistic:.3g}{sign} {worst.sense} {worst.bound:.3g}",
+            worst.subject,
         )
     return table
 
@@ -107,7 +105,7 @@ def _badness(r: Result) -> float:
 def _named(rows: Sequence[Result], verdict: Verdict) -> str:
     names = [r.subject for r in rows if r.verdict is verdict]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return escape(", ".join(names[:SHOWN]) + more)
+    return ", ".join(names[:SHOWN]) + more
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from readsim.cli.common import need_target
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.files import suffix_of
 from readsim.token_counts import show_tokens
@@ -49,7 +50,7 @@ def worlds(
     """
     facts = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
     given = {key: value for key, value in facts.items() if value is not None}
-    console = Console()
+    console = Terminal()
     if name is None:
         if save is not None or given:
             word = "save" if save is not None else next(iter(given))
@@ -59,14 +60,14 @@ def worlds(
             world = load_world(preset)
             s, k = world.shape
             kind = ", ".join((world.dynamics, *world.terms))
-            table.add_row(preset, str(s), str(k), escape(kind), escape(world.description))
+            table.add_row(preset, str(s), str(k), kind, world.description)
         console.print(table)
         return
     world = _from_effects(name, given) if given else load_world(name)
     if save is not None:
         need_target(save)
         save_world(world, save)
-        console.print(f"saved {world.name} to {save}", markup=False)
+        console.print(f"saved {world.name} to {save}")
         return
     show_world(console, world)
 
@@ -83,13 +84,13 @@ def _from_effects(name: str, given: dict[str, Any]) -> World:
 
 def show_world(console: Console, world: World) -> None:
     """Names, bounds, one-hot effects and optima of a world."""
-    console.print(f"[bold]{escape(world.name)}[/]: {escape(world.description)}")
+    console.print(Text.assemble((world.name, "bold"), f": {world.description}"))
     console.print(f"dynamics {world.dynamics}, link {world.link}")
     table = Table("capability", "start", "floor", "ceiling", "probe items", "shown")
     for j, capability in enumerate(world.capabilities):
         numbers = [f"{v[j]:.4g}" for v in (world.start, world.floor, world.ceiling)]
         shown = "no" if capability in world.hidden else "yes"
-        table.add_row(escape(capability), *numbers, f"{world.items[j]:g}", shown)
+        table.add_row(capability, *numbers, f"{world.items[j]:g}", shown)
     console.print(table)
     if world.terms:
         console.print(_terms(world))
@@ -103,9 +104,9 @@ def show_world(console: Console, world: World) -> None:
         unit = "points" if world.is_score else "hundredths"
         table = Table(title=f"one-hot effects of {show_tokens(budget)} tokens, {unit}")
         for column in ("source", *world.capabilities):
-            table.add_column(escape(column), justify="left" if column == "source" else "right")
+            table.add_column(column, justify="left" if column == "source" else "right")
         for source, row in zip(world.sources, world.transfer_matrix(budget), strict=True):
-            table.add_row(escape(source), *(f"{100 * v:.1f}" for v in row))
+            table.add_row(source, *(f"{100 * v:.1f}" for v in row))
         console.print(table)
         table = Table(title=f"best static allocation of {show_tokens(budget)} tokens")
         for column in ("task", "utility", "method", "allocation"):
@@ -114,10 +115,10 @@ def show_world(console: Console, world: World) -> None:
             best = optimum(world, world.task(name), budget)
             ranked = sorted(zip(best.allocation, world.sources, strict=True), reverse=True)
             parts = ", ".join(f"{s} {100 * a:.0f}%" for a, s in ranked if a >= 0.005)
-            table.add_row(escape(name), f"{best.utility:.4f}", best.method, escape(parts))
+            table.add_row(name, f"{best.utility:.4f}", best.method, parts)
         console.print(table)
     for key, text in world.provenance.items():
-        console.print(f"[bold]{escape(key)}[/]: {escape(text)}")
+        console.print(Text.assemble((key, "bold"), f": {text}"))
 
 
 def _terms(world: World) -> Table:
@@ -136,14 +137,14 @@ def _terms(world: World) -> Table:
     for field, (names, show) in vectors.items():
         on = [(n, v) for n, v in zip(names, getattr(world, field), strict=True) if 0 < v < inf]
         if on:
-            table.add_row(field, escape(", ".join(f"{name} {show(v)}" for name, v in on)))
+            table.add_row(field, ", ".join(f"{name} {show(v)}" for name, v in on))
     formats = formats_of(world.formats, world.sources, world.capabilities)
     for n, given in enumerate(world.formats):
         assert formats is not None
         moved = zip(world.capabilities, formats.shift[n], strict=True)
         shifts = ", ".join(f"{name} {100 * v:+.3g}" for name, v in moved if v)
         text = f"{given['name']}, within {show_tokens(formats.tokens[n])}: {shifts or 'no score'}"
-        table.add_row("formats", escape(text))
+        table.add_row("formats", text)
     if not world.learning_rate.is_constant:
         table.add_row("schedule", str(world.learning_rate))
     return table

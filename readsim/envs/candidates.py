@@ -6,29 +6,21 @@ from itertools import combinations
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import ConfigError
+from readsim.files.checked import Checked, number, numbers, whole
 
 
 @dataclass(frozen=True)
-class CandidateConfig:
+class CandidateConfig(Checked):
     """Sizes of the candidate set.
 
-    grid    weights of the first of two sources in a pair                    (code: .25 .5 .75)
-    top     sparse actions use the `top` sources of the prior                (code: 3)
-    delta   mass moved between two sources in a local perturbation           (inferred: 0.25)
+    grid    weights of the first of two sources in a pair
+    top     sparse actions use the `top` sources of the prior
+    delta   mass moved between two sources in a local perturbation
     """
 
-    grid: tuple[float, ...] = (0.25, 0.5, 0.75)
-    top: int = 3
-    delta: float = 0.25
-
-    def __post_init__(self) -> None:
-        if not self.grid or not all(0 < w < 1 for w in self.grid):
-            raise ConfigError(f"grid = {self.grid!r}: weights between 0 and 1")
-        if type(self.top) is not int or self.top < 1:
-            raise ConfigError(f"top = {self.top!r}: a whole number, at least 1")
-        if not 0 < self.delta <= 1:
-            raise ConfigError(f"delta = {self.delta!r}: a share in (0, 1]")
+    grid: tuple[float, ...] = numbers((0.25, 0.5, 0.75), "code", above=0.0, below=1.0)
+    top: int = whole(3, "code", low=1, high=100)
+    delta: float = number(0.25, "inferred", above=0.0, high=1.0)
 
 
 def sparse_actions(prior: Array, config: CandidateConfig) -> Array:

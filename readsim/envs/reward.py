@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import ConfigError, unknown
+from readsim.files.checked import Checked, choice, number, whole
 
 SPILL_WEIGHTS = ("requirement", "unit")
 
 
 @dataclass(frozen=True)
-class RewardConfig:
+class RewardConfig(Checked):
     """Weights of Eq. (9).
 
     essential       size of the essential set E: the top of the requirement  (code: 3)
@@ -21,22 +21,10 @@ class RewardConfig:
     cost            lambda_c on tokens / budget                              (inferred: 0.01)
     """
 
-    essential: int = 3
-    spill: float = 0.5
-    spill_weights: str = "requirement"
-    cost: float = 0.01
-
-    def __post_init__(self) -> None:
-        if type(self.essential) is not int or self.essential < 1:
-            raise ConfigError(
-                f"essential = {self.essential!r}: a whole number, at least 1 capability"
-            )
-        for name in ("spill", "cost"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
-                raise ConfigError(f"{name} = {value!r}: a number >= 0")
-        if self.spill_weights not in SPILL_WEIGHTS:
-            raise unknown("spill_weights", self.spill_weights, SPILL_WEIGHTS)
+    essential: int = whole(3, "code", low=1, high=1_000_000)
+    spill: float = number(0.5, "code", low=0.0)
+    spill_weights: str = choice("requirement", "code", SPILL_WEIGHTS)
+    cost: float = number(0.01, "inferred", low=0.0)
 
 
 def essential_set(requirement: Array, size: int) -> Array:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from readsim.arrays import Array
@@ -267,9 +266,9 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
     declared = runs[0].header.scale
     scale, unit, digits = declared.factor, declared.shown, 1 if declared.is_score else 4
     seeds = sorted({run.seed for run in runs})
-    table = Table(title=escape(f"test split, {unit}; below: minus {reference} [95 %]"))
+    table = Table(title=f"test split, {unit}; below: minus {reference} [95 %]")
     for n, name in enumerate(("", *names)):
-        table.add_column(escape(name), justify="left" if n == 0 else "right")
+        table.add_column(name, justify="left" if n == 0 else "right")
     over, narrow = "", console.width < 24 + CELL * len(names)
     for label in labels(runs):
         cells = [f"{scale * v:.{digits}f}" for v in scores(runs, label)]
@@ -281,13 +280,13 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
                     continue
                 star = "*" if abs(mean) > half else ""
                 cells[n] += f"\n{scale * mean:+.{digits}f} ± {scale * half:.{digits}f}{star}"
-        table.add_row(escape(label), *cells)
+        table.add_row(label, *cells)
     console.print(table)
     console.print(
         f"{len(seeds)} seed(s); intervals are over {over or 'nothing'}, uncorrected for the number of cells"
     )
     for line in declared.doubts(np.array([run.scores for run in runs])):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, highlight=False)
 
 
 def score_table(runs: Sequence[TestedRun], reference: str) -> pd.DataFrame:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from readsim.allocators.registry import is_oracle
@@ -122,11 +121,10 @@ def print_fitting(
     for part in parts:
         console.print(part)
     for note in notes:
-        console.print(note, markup=False, highlight=False)
+        console.print(note, highlight=False)
     if dropped:
         console.print(
             f"Left out, the terminal is {console.width} columns wide: {', '.join(dropped)}.",
-            markup=False,
             highlight=False,
         )
 
@@ -149,7 +147,7 @@ def text_table(
     for column in columns:
         table.add_column(column.header, justify="right", overflow="fold")
     for _, row in rows.iterrows():
-        name = escape(str(row["allocator"]))
+        name = str(row["allocator"])
         texts = [column.text(row) for column in columns]
         table.add_row(name, *texts, style="bold" if row["allocator"] == top else None)
     return table

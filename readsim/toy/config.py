@@ -1,17 +1,16 @@
 """The settings of a toy pair."""
 
 from dataclasses import dataclass
-from numbers import Real
 
-import numpy as np
-
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError
+from readsim.files.checked import Checked, choice, number, switch, whole
+from readsim.streams import LARGEST_SEED
 
 RULES = ("sgd", "momentum", "adam", "sign", "clip")
 
 
 @dataclass(frozen=True)
-class ToyConfig:
+class ToyConfig(Checked):
     """K capabilities; sources are the capabilities.
 
     names          one per capability; what a capability's data are depends on `seed` and its name alone
@@ -28,31 +27,24 @@ class ToyConfig:
     """
 
     names: tuple[str, ...] = ("skill 0", "skill 1", "skill 2", "skill 3")
-    inputs: int = 6
-    hidden: int = 8
-    classes: int = 3
+    inputs: int = whole(6, "ours", low=1, high=10_000)
+    hidden: int = whole(8, "ours", low=1, high=10_000)
+    classes: int = whole(3, "ours", low=2, high=10_000)
     trunks: tuple[int, ...] = ()
-    pool: int = 48
-    items: int = 64
-    optimiser: str = "sgd"
-    learning_rate: float = 0.2
-    momentum: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    clip: float = 0.05
-    batch: int = 10
-    sampled: bool = True
-    seed: int = 0
+    pool: int = whole(48, "ours", low=1, high=100_000)
+    items: int = whole(64, "ours", low=1, high=100_000)
+    optimiser: str = choice("sgd", "ours", RULES)
+    learning_rate: float = number(0.2, "ours", above=0.0)
+    momentum: float = number(0.9, "ours", low=0.0, high=1 - 1e-9)
+    beta2: float = number(0.999, "ours", low=0.0, high=1 - 1e-9)
+    epsilon: float = number(1e-8, "ours", above=0.0)
+    clip: float = number(0.05, "ours", above=0.0)
+    batch: int = whole(10, "ours", low=1, high=100_000)
+    sampled: bool = switch(True, "ours")
+    seed: int = whole(0, "ours", low=0, high=LARGEST_SEED)
 
     def __post_init__(self) -> None:
-        for name in ("inputs", "hidden", "pool", "items", "batch", "classes"):
-            value, least = getattr(self, name), 2 if name == "classes" else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} = {value!r}: a whole number >= {least}")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
-            raise ConfigError(f"seed = {self.seed!r}: a whole number >= 0")
-        if not isinstance(self.sampled, bool):
-            raise ConfigError(f"sampled = {self.sampled!r}: true or false")
+        super().__post_init__()
         if isinstance(self.names, str):
             raise ConfigError(f"names = {self.names!r}: a list of names, not one text")
         if not self.names or len(set(self.names)) != len(self.names):
@@ -63,18 +55,6 @@ class ToyConfig:
             or sorted(set(self.trunks)) != list(range(max(self.trunks) + 1))
         ):
             raise ConfigError(f"trunks = {self.trunks!r}: 0, 1, ... for each of the capabilities")
-        if self.optimiser not in RULES:
-            raise unknown("optimiser", self.optimiser, RULES)
-        for name in ("learning_rate", "clip", "epsilon"):
-            if not (self._number(name) and 0 < getattr(self, name) < np.inf):
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: a finite number > 0")
-        for name in ("momentum", "beta2"):
-            if not (self._number(name) and 0 <= getattr(self, name) < 1):
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: a factor in [0, 1)")
-
-    def _number(self, name: str) -> bool:
-        value = getattr(self, name)
-        return isinstance(value, Real) and not isinstance(value, bool)
 
     @property
     def trunk_of(self) -> tuple[int, ...]:

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from readsim.cli.common import need_target
+from readsim.cli.output import Terminal
 from readsim.tree_file import write_atomic
 from studies.aioli.graphs import FILE, TOKENS, Graphs, fit, load
 
@@ -25,7 +25,7 @@ def main(
     out: Annotated[Path, typer.Option(help="The result.")] = OUT,
 ) -> None:
     """The graphs that Aioli measured beside those of the world fitted to them."""
-    console = Console()
+    console = Terminal()
     need_target(out)
     graphs = load(data)
     mean, sd = graphs.drop.mean(axis=0), graphs.drop.std(axis=0, ddof=1)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from readsim.cli.common import interruptible, need_target, parse_list, parse_seeds
+from readsim.cli.output import Terminal
 from readsim.tree_file import write_frame
 from studies.common.catalogue import NAMES, load_study
 from studies.common.claim import ClaimVerdict
@@ -47,7 +47,7 @@ def main(
     ] = False,
 ) -> None:
     """Run what is missing, analyse, and show the verdicts."""
-    console = Console()
+    console = Terminal()
     names = parse_list(only, "only") or list(NAMES)
     chosen = {name: load_study(name) for name in names}
     given = None if seeds is None else parse_seeds(seeds)

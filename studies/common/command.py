@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.output import Terminal
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.runs.read_logs import read_logs
 from studies.common.claim import ClaimVerdict
@@ -38,7 +39,7 @@ def run_missing(
         run_array(todo, slurm, out.absolute() / "slurm")
         return
     jobs = checked_jobs(os.cpu_count() or 1 if jobs is None else jobs)
-    with use_backend(backend, jobs), progress(Console(stderr=True)) as bar:
+    with use_backend(backend, jobs), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("runs", total=len(todo))
         run_jobs(todo, jobs, lambda: bar.advance(job))
 
@@ -96,7 +97,7 @@ def command_for(study: Study) -> Callable[..., None]:
                 cases = study.cases(numbers, out / "worlds")
                 run_missing(cases, out, jobs, backend, slurm)
                 findings = findings_of(study, cases, out)
-            conclude(study, findings, Console(), out, options)
+            conclude(study, findings, Terminal(), out, options)
 
     command.__doc__ = f"{study.title}: {study.question}"
     return command

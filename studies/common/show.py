@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from readsim.errors import ConfigError
@@ -25,14 +24,14 @@ def show(
     show_verdicts(console, study.title, verdicts)
     for stem, (title, frame) in findings.tables.items():
         if len(frame) > LONG:
-            console.print(f"{title}: {len(frame)} rows, in {stem}.csv", markup=False)
+            console.print(f"{title}: {len(frame)} rows, in {stem}.csv")
             continue
         table = Table(*map(str, frame.columns), title=title)
         for row in frame.itertuples(index=False):
             table.add_row(*(f"{x:.3g}" if isinstance(x, float) else str(x) for x in row))
         console.print(table)
     for note in findings.notes:
-        console.print(note, markup=False, highlight=False)
+        console.print(note, highlight=False)
 
 
 def show_verdicts(console: Console, title: str, verdicts: Sequence[ClaimVerdict]) -> None:
@@ -40,7 +39,7 @@ def show_verdicts(console: Console, title: str, verdicts: Sequence[ClaimVerdict]
     table = Table("claim", "case", "effect [95 %]", "n", "observed", "", title=title)
     for v in verdicts:
         row = (v.claim, v.case, effect(v), str(v.n), v.observed, MARKS[v.as_expected])
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     console.print(table)
 
 

@@ -12,10 +12,10 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from readsim.cli.common import need_target, progress
+from readsim.cli.output import Terminal
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.read_logs import read_log
 from readsim.suite.plan import default_allocators
@@ -55,10 +55,10 @@ def main(
     out: Annotated[Path, typer.Option(help="The table.")] = Path("results/cost.csv"),
 ) -> None:
     """Measure every allocator of the suite."""
-    console = Console()
+    console = Terminal()
     need_target(out)
     rows: list[dict[str, object]] = []
-    with progress(Console(stderr=True)) as bar, tempfile.TemporaryDirectory() as folder:
+    with progress(Terminal(stderr=True)) as bar, tempfile.TemporaryDirectory() as folder:
         job = bar.add_task("allocators", total=len(default_allocators()))
         for name in default_allocators():
             rows.append(measure(name, runs, Path(folder) / str(len(rows))))
@@ -69,4 +69,4 @@ def main(
     for row in table.itertuples(index=False):
         shown.add_row(str(row[0]), f"{row[1]:.4f}", *(f"{x:.0f}" for x in row[2:]))
     console.print(shown)
-    console.print(f"also in {out}", markup=False)
+    console.print(f"also in {out}")

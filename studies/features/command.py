@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from readsim.cli.common import interruptible, need_target, progress
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, RunLogError
 from readsim.plots.style import save, sober
 from readsim.suite.run import run_suite
@@ -32,7 +32,7 @@ def main(
     ),
 ) -> None:
     """Which features of a world make ReAD win or lose? Runs what is missing, then explains."""
-    console = Console()
+    console = Terminal()
     for name, value, least in (
         ("worlds", worlds, LEAST),
         ("seeds", seeds, 2),
@@ -44,7 +44,7 @@ def main(
     need_target(out / "report.md")
     plan = plan_sweep(worlds, seeds, steps)
     kept = f"finished runs are kept in {out}, the same command resumes"
-    with interruptible(kept), progress(Console(stderr=True)) as bar:
+    with interruptible(kept), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("worlds", total=len(plan))
         troubles = run_suite(plan, out / "worlds", jobs=jobs, on_world=lambda _: bar.advance(job))
     if troubles:
@@ -60,5 +60,5 @@ def main(
     write_atomic(out / "report.md", text.encode())
     with sober():
         save(draw_features(table, explained), out / "features")
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"worlds.csv, report.md and features.png are in {out}", markup=False)
+    console.print(text, highlight=False, soft_wrap=True)
+    console.print(f"worlds.csv, report.md and features.png are in {out}")

@@ -11,10 +11,11 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from readsim.cli.common import need_target, parse_list
+from readsim.cli.output import Terminal
 from readsim.errors import unknown
 from readsim.tree_file import write_atomic
 from studies.gpu_check import losses, running, speed
@@ -46,10 +47,8 @@ def report(console: Console, found: Sequence[Check], about: dict[str, str]) -> i
     """The table; the number of checks that failed."""
     table = Table("check", "value", "accepted", "", "note", title=f"gpu_check on {about['device']}")
     for check in found:
-        mark = "[green]ok[/]" if check.ok else "[bold red]FAILED[/]"
-        table.add_row(
-            escape(check.name), f"{check.value:.4g}", check.bound, mark, escape(check.note)
-        )
+        mark = Text("ok", "green") if check.ok else Text("FAILED", "bold red")
+        table.add_row(check.name, f"{check.value:.4g}", check.bound, mark, check.note)
     console.print(table)
     failed = sum(not check.ok for check in found)
     console.print(f"{len(found) - failed} of {len(found)} checks passed", highlight=False)
@@ -59,7 +58,7 @@ def report(console: Console, found: Sequence[Check], about: dict[str, str]) -> i
 def check_all(device: torch.device, path: Path, only: Sequence[str] | None = None) -> int:
     """Run the parts, print the table, write JSON: the number of checks that failed."""
     need_target(path)
-    console, found = Console(), []
+    console, found = Terminal(), []
     clock: dict[str, float] = {}
     for name, work in parts(device).items():
         if only is None or name in only:
@@ -70,7 +69,7 @@ def check_all(device: torch.device, path: Path, only: Sequence[str] | None = Non
     failed = report(console, found, about)
     rows = [{**check._asdict(), "ok": check.ok} for check in found]
     write_atomic(path, dumps({**about, "seconds": clock, "checks": rows}, indent=1).encode())
-    console.print(f"{sum(clock.values()):.0f} s; written to {path}", markup=False, highlight=False)
+    console.print(f"{sum(clock.values()):.0f} s; written to {path}", highlight=False)
     return failed
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from readsim.cli.common import parse_seeds
+from readsim.cli.output import Terminal
 from readsim.cli.scores import scores
 from readsim.summary.scores import read_tested
 from readsim_hf.distill import distill
@@ -40,7 +40,7 @@ def main(
     ),
 ) -> None:
     """Run what is missing, then print the table."""
-    console = Console()
+    console = Terminal()
     runs = [(seed, options) for seed in parse_seeds(seeds) for options in plan(pool_runs)]
     shared = {"pair": {"name": pair}, "task": task, "budget": budget, "steps": steps}
     for number, (seed, options) in enumerate(runs, 1):

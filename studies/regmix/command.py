@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from readsim.cli.common import need_target
+from readsim.cli.output import Terminal
 from readsim.tree_file import write_atomic
 from studies.regmix.accuracy import SIZES, curve
 from studies.regmix.data import FOLDER, load
@@ -32,7 +32,7 @@ def main(
     from threadpoolctl import threadpool_limits
 
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load it to limit it
-    console = Console()
+    console = Terminal()
     need_target(out)
     data = load(folder)
     with threadpool_limits(limits=1, user_api="blas"):

@@ -2,11 +2,11 @@
 
 import os
 
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
+from readsim.cli.output import Terminal
 from studies.speed import artifact_fit, environment, whole
 
 Row = tuple[str, str, str, str]
@@ -107,10 +107,10 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of libraries and processes to come
     table = Table("what", "measured", "ratio in this run", "target", title="readsim, speed")
     parts = [environment_rows, decision_rows, whole_rows]
-    with threadpool_limits(1), Progress(console=Console(stderr=True)) as bar:
+    with threadpool_limits(1), Progress(console=Terminal(stderr=True)) as bar:
         job = bar.add_task("measuring", total=len(parts))
         for part in parts:
             for row in part():
                 table.add_row(*row)
             bar.advance(job)
-    Console().print(table)
+    Terminal().print(table)

@@ -7,12 +7,12 @@ from typing import Annotated
 import pandas as pd
 import torch
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from readsim.cli.common import need_target, parse_list
+from readsim.cli.output import Terminal
 from readsim.errors import unknown
 from readsim.tree_file import write_frame
 from studies.speed_real import bare_loop, gkd, lengths, memory, overhead, teacher_cache
@@ -43,9 +43,9 @@ def main(
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     torch.set_num_threads(1)
     found: list[Row] = []
-    console = Console()
+    console = Terminal()
     need_target(path)
-    with threadpool_limits(1), Progress(console=Console(stderr=True)) as bar:
+    with threadpool_limits(1), Progress(console=Terminal(stderr=True)) as bar:
         job = bar.add_task("measuring", total=len(names))
         for part in names:
             found += PARTS[part]()

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
-from rich.console import Console
 
 from readsim.allocators.read.allocator import ReAD
 from readsim.allocators.read.ensemble import EnsembleConfig
 from readsim.arrays import Array
 from readsim.cli.common import interruptible, need_target, progress
+from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
 from readsim.stats.intervals import half_width
@@ -77,13 +77,13 @@ def main(
     if runs < 2:
         raise ConfigError(f"--seeds {runs}: at least 2")
     need_target(out / "repairs.csv")
-    console, seeds = Console(), checked_seeds(runs, "--seeds")
+    console, seeds = Terminal(), checked_seeds(runs, "--seeds")
     rows = []
     # a horizon below both budgets is one cell, not two
     cells = list(
         dict.fromkeys((w, int(min(b, load_world(w).horizon))) for w in WORLDS for b in BUDGETS)
     )
-    with interruptible("nothing is written before the end"), progress(Console(stderr=True)) as bar:
+    with interruptible("nothing is written before the end"), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("runs", total=len(cells) * len(VARIANTS))
         for world, budget in cells:
             found = {}
@@ -104,4 +104,4 @@ def main(
         table.drop(columns=["broken low", "broken high"]).round(3).to_string(), soft_wrap=True
     )
     console.print(mean.round(3).to_string(), soft_wrap=True)
-    console.print(f"repairs.csv is in {out}", markup=False)
+    console.print(f"repairs.csv is in {out}")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from readsim.cli.common import interruptible, need_target, parse_seeds, progress
+from readsim.cli.output import Terminal
 from readsim.token_counts import parse_tokens
 from studies.transfer_matrix.lab import Lab, sim_lab
 from studies.transfer_matrix.measured import Measured
@@ -33,14 +33,14 @@ def main(
     threads: Annotated[int, typer.Option(help="Of --backend hf.")] = 1,
 ) -> None:
     """Train on each source alone, at several budgets; matrices, a figure and the fitted world."""
-    console = Console()
+    console = Terminal()
     need_target(out / "measured.json")
     lab = sim_lab(world) if backend == "sim" else _real_lab(pair, threads, out)
     amounts = [parse_tokens(text) for text in budgets.split(",")]
     jobs = make_plan(lab.sources, amounts, parse_seeds(seeds), mixtures)
     mine = shard_of(jobs, shard)
     advice = f"finished runs are in {out / 'runs'}; the same command resumes"
-    with interruptible(advice), progress(Console(stderr=True)) as bar:
+    with interruptible(advice), progress(Terminal(stderr=True)) as bar:
         task = bar.add_task("tokens", total=sum(job.budget for job in mine))
         run_jobs(mine, lab, out, lambda job: bar.advance(task, job.budget))
     if left := len(missing(jobs, out)):
@@ -55,7 +55,7 @@ def main(
     fitted = world_of(measured, f"{lab.name.removeprefix('hf:')}-measured", PURPOSE)
     write_files(measured, fitted, out)
     show(console, measured, fitted)
-    console.print(f"measured.json, matrix.*, world.toml are in {out}", markup=False)
+    console.print(f"measured.json, matrix.*, world.toml are in {out}")
 
 
 def _real_lab(pair: str, threads: int, out: Path) -> Lab:

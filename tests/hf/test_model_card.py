@@ -188,12 +188,11 @@ def test_its_numbers_are_those_of_the_log(run: Run) -> None:
 def test_the_terminal_shows_the_same_scores(full: Run) -> None:
     from io import StringIO
 
-    from rich.console import Console
-
+    from readsim.cli.output import Terminal
     from readsim_hf.results import show_results
 
     page = StringIO()
-    show_results(Console(file=page, width=200), full.log)
+    show_results(Terminal(file=page, width=200), full.log)
     for name, before, after, change, _ in table_of(section(full.text, "Scores")):
         (line,) = [line for line in page.getvalue().splitlines() if f" {name} " in line]
         assert [cell.strip() for cell in line.strip("│").split("│")][1:4] == [before, after, change]

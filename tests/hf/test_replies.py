@@ -99,11 +99,6 @@ def test_a_data_set_is_one_row_of_the_table(capsys: pytest.CaptureFixture[str]) 
 
 def test_what_a_server_says_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither markup nor what commands a terminal, in the table or in an example."""
-    from rich.console import Console
-
-    from readsim_hf.cli.replies import _text
-
-    assert Console().render_str(_text("[red]stop\x1b[2J")).plain == "[red]stop\\x1b[2J"
     local("t.sqlite")
     code, out, _ = call(capsys, "replies", "t.sqlite", "--show", "99")
     assert code == 0

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from rich.console import Console
 from scipy import stats
 
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, RunLogError
 from readsim.runs.grid import make_cells
 from studies.common.catalogue import NAMES, load_study
@@ -95,7 +95,7 @@ STUDY = Study("mine", "Mine", "nowhere", "Does it?", (CLAIM,), cases, analyse)
 def run(out: Path, options: str = "--seeds 3") -> None:
     some = STUDY.cases([0, 1, 2], out)
     run_missing(some, out, 1, "loky", 0)
-    conclude(STUDY, findings_of(STUDY, some, out), Console(quiet=True), out, options)
+    conclude(STUDY, findings_of(STUDY, some, out), Terminal(quiet=True), out, options)
 
 
 def test_what_a_study_writes(tmp_path: Path) -> None:

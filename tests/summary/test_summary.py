@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
+from readsim.cli.output import Terminal
 from readsim.errors import RunLogError
 from readsim.runs.comparing import method_of
 from readsim.runs.grid import make_cells, run_cells
@@ -59,7 +59,7 @@ def test_without_anything_beside_the_target_there_is_no_spillover(tmp_path: Path
     assert frame[beside].isna().all(axis=None)
     table, notes = summarise(frame)
     out = io.StringIO()
-    print_table(Console(file=out, width=100), table, notes)
+    print_table(Terminal(file=out, width=100), table, notes)
     text = out.getvalue()
     assert "nan" not in (text + to_markdown(table)).lower()
     assert "no Off and no Neg" in " ".join(text.split())

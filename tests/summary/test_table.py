@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from rich.console import Console
 from scipy import stats
 
 from readsim.arrays import Array
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, RunLogError
 from readsim.stats import half_width
 from readsim.summary import print_table, results, summarise, to_markdown
@@ -54,7 +54,7 @@ def column(table: pd.DataFrame, allocator: str, name: str) -> float:
 
 def shown(table: pd.DataFrame, notes: list[str], width: int) -> str:
     out = io.StringIO()
-    print_table(Console(file=out, width=width), table, notes)
+    print_table(Terminal(file=out, width=width), table, notes)
     return out.getvalue()
 
 
@@ -259,7 +259,7 @@ def test_only_a_sure_winner_is_pointed_out() -> None:
     assert best(summarise(frame_of(sure[:, :1], names))[0]) is None
     assert best(summarise(frame_of(sure[:2][::-1], names[:2]))[0]) is None
     out = io.StringIO()
-    print_table(Console(file=out, width=100, force_terminal=True), table, notes)
+    print_table(Terminal(file=out, width=100, force_terminal=True), table, notes)
     [line] = [x for x in out.getvalue().splitlines() if "read" in x and "0." in x]
     assert "\x1b[1m" in line
 

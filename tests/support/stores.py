@@ -88,8 +88,8 @@ def taught(
 ) -> "Manifest":
     """The store of that folder, made or continued, in shards of SHARD prompts."""
     import pytest
-    from rich.console import Console
 
+    from readsim.cli.output import Terminal
     from readsim_hf import teach
 
     config = settings_of(**settings)
@@ -97,7 +97,7 @@ def taught(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(teach, "SHARD", SHARD)
         wanted = teach.Amount(prompts, tokens)
-        return teach.teach_parts(config, parts, folder, wanted, precision, Console(quiet=True))
+        return teach.teach_parts(config, parts, folder, wanted, precision, Terminal(quiet=True))
 
 
 def facts(vocabulary: int, k: int, precision: "Precision", **more: Any) -> "StoreFacts":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from readsim.cli.output import Terminal
 from readsim.errors import TrainingError
 from readsim_hf.check.answers import PROMPTS
 from readsim_hf.check.preflight import FreeCheck, free_check, paid_check, save_check
@@ -53,7 +54,7 @@ def check_all(
             say_line(console, f"warning: {line}")
     failures = [*free.failures, *(paid.failures if paid is not None else ())]
     save_check(path, parts.identity, free, paid)
-    show_failures(Console(stderr=True), failures)
+    show_failures(Terminal(stderr=True), failures)
     say_line(
         console, f"{'check failed' if failures else 'all checks hold'}; the whole is in {path}"
     )

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
-from readsim.files.names import visible
 from readsim.token_counts import show_tokens
 from readsim_hf.check.answers import Answers
 from readsim_hf.check.preflight import FreeCheck, PaidCheck
@@ -24,7 +22,7 @@ _NEAR = (
 
 def say_line(console: Console, line: str) -> None:
     """A line as it is, but for characters that would command the terminal."""
-    console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def show_short(console: Console, free: FreeCheck) -> None:
@@ -87,12 +85,12 @@ def _side_by_side(view: View) -> Table:
         told, read = row < len(view.teacher), at < len(view.read)
         table.add_row(
             str(row),
-            escape(repr(view.teacher_pieces[row])) if told else "",
+            repr(view.teacher_pieces[row]) if told else "",
             str(view.teacher[row]) if told else "",
-            escape(repr(view.read_pieces[at])) if read else "",
+            repr(view.read_pieces[at]) if read else "",
             str(view.read[at]) if read else "",
             str(view.mask[at]) if read else "",
-            escape(f"{view.labels[at]} {said[at]!r}") if at in said else "",
+            f"{view.labels[at]} {said[at]!r}" if at in said else "",
         )
     return table
 

@@ -4,10 +4,10 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich import text as styled
 from rich.table import Table
 
+from readsim.cli.output import Terminal
 from readsim.errors import unknown
 from readsim.streams import generator
 from readsim_hf.cli.options import Text, need_extra
@@ -44,8 +44,8 @@ def list_() -> None:
     table = Table("model", "about", "ready")
     for model in list_models():
         ready = f"{', '.join(model.parts)} ({model.bytes / 1e6:.0f} MB)" if model.parts else "no"
-        table.add_row(model.name, escape(model.description), ready)
-    Console().print(table)
+        table.add_row(model.name, model.description, ready)
+    Terminal().print(table)
 
 
 @models.command()
@@ -56,10 +56,10 @@ def benchmarks(
     need_extra()
     from readsim_hf.probes.registry import REGISTRY, benchmark
 
-    console = Console()
+    console = Terminal()
     if name is not None:
         for key, value in asdict(benchmark(name)).items():
-            console.print(f"[bold]{key}[/] {escape(str(value))}", highlight=False)
+            console.print(styled.Text.assemble((key, "bold"), f" {value}"))
         return
     table = Table("benchmark", "capability", "task in lm-eval", "metric", "chance")
     for entry in REGISTRY.values():
@@ -86,7 +86,7 @@ def templates(
 ) -> None:
     """List the prompt templates of a library."""
     need_extra()
-    found, console = library_named(library), Console()
+    found, console = library_named(library), Terminal()
     if capability is None:
         table = Table("capability", "templates")
         for known, of_it in found.templates.items():
@@ -97,6 +97,6 @@ def templates(
         raise unknown("capability", capability, found.capabilities)
     for place, template in enumerate(found.templates[capability]):
         prompt = template.make(generator(0, "data", place))
-        console.print(f"[bold]{escape(template.id)}[/]")
-        console.print(escape(prompt.text), highlight=False)
-        console.print(f"[dim]answer:[/] {escape(str(prompt.answer))}", highlight=False)
+        console.print(template.id, style="bold")
+        console.print(prompt.text, highlight=False)
+        console.print(styled.Text.assemble(("answer:", "dim"), f" {prompt.answer}"))

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from readsim.cli.common import need_target, parse_list
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.tree_file import write_atomic
 from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
@@ -104,7 +105,7 @@ def plan(
     foretold = forecast_of(made, world, seeds, world_error / 100.0)
     outlook = None if foretold is None else foretold.outlook
     work, memory = work_of(made), memory_of(made)
-    console = Console()
+    console = Terminal()
     _say(console, show.plan_headline(made))
     console.print(token_table(config, made.spent, made.items))
     console.print(show.work_table(work))
@@ -196,4 +197,4 @@ def _price(name: str, price: float) -> float:
 
 def _say(console: Console, lines: Iterable[str]) -> None:
     for line in lines:
-        console.print(line, markup=False, highlight=False)
+        console.print(line, highlight=False)

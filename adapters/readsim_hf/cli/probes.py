@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.files import read_text
-from readsim.files.names import visible
 from readsim_hf.cli.evaluations import parse_eval
 from readsim_hf.cli.options import Text, need_extra
 
@@ -77,10 +76,10 @@ def probes(
         }
         typer.echo(json.dumps(document, indent=1))
         return
-    console = Console()
+    console = Terminal()
 
     def say(line: str) -> None:
-        console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
 
     say(f"capabilities: {', '.join(names)}")
     for one in found:

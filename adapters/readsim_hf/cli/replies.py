@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
+from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, ReadsimError, unknown
-from readsim.files.names import visible
 from readsim_hf.cli.options import Text, need_extra
 
 if TYPE_CHECKING:
@@ -47,14 +46,14 @@ def replies(
     if (where / STORE).is_file():
         _show_store(where, show, capability, as_json)
         return
-    console, shown = Console(), []
+    console, shown = Terminal(), []
     for path in _files(where):
         try:
             kept = _read(path)
         except ReadsimError as error:
             if path == where:
                 raise
-            Console(stderr=True).print(f"warning: {error}", markup=False, highlight=False)
+            Terminal(stderr=True).print(f"warning: {error}", highlight=False)
             continue
         some = _chosen(kept.heard, capability, rejected)
         if as_json:
@@ -87,10 +86,10 @@ def _show_store(where: Path, show: int, source: str | None, as_json: bool) -> No
         }
         typer.echo(json.dumps(table, indent=1))
         return
-    console = Console()
+    console = Terminal()
     show_store(console, manifest)
     if rejected := manifest.rejected():
-        console.print(f"rejected: {_counted(rejected)}", markup=False, highlight=False)
+        console.print(f"rejected: {_counted(rejected)}", highlight=False)
     if not show:
         return
     from readsim_hf.models.loading import load_stored_tokenizer
@@ -99,12 +98,12 @@ def _show_store(where: Path, show: int, source: str | None, as_json: bool) -> No
     for name in chosen:
         for at in range(min(show, len(store.indices[name]))):
             prompt = store.prompt(name, at)
-            console.print(_text(f"\n{name}, {prompt.template}"), highlight=False)
-            console.print(_text(f"  prompt:  {prompt.text!r}"), highlight=False)
+            console.print(f"\n{name}, {prompt.template}", highlight=False)
+            console.print(f"  prompt:  {prompt.text!r}", highlight=False)
             for record in prompt.records:
                 first, end = record.span
                 said = tokenizer.decode(record.completion_ids[first:end].tolist())
-                console.print(_text(f"  trained: {said!r}"), highlight=False)
+                console.print(f"  trained: {said!r}", highlight=False)
 
 
 def _salvage(path: Path, to: Path) -> None:
@@ -112,7 +111,7 @@ def _salvage(path: Path, to: Path) -> None:
 
     kept = salvage(path, to)
     said = f"{kept['records']} replies of models here, {kept['replies']} of servers are whole"
-    Console().print(f"{said}; they are in {to}", markup=False, highlight=False)
+    Terminal().print(f"{said}; they are in {to}", highlight=False)
 
 
 def _files(where: Path) -> list[Path]:
@@ -184,14 +183,9 @@ def _document(path: Path, kept: "Kept", some: list["Heard"], show: int) -> dict[
     }
 
 
-def _text(cell: str) -> str:
-    """A cell as it is written: neither markup nor what commands a terminal."""
-    return escape(visible(cell))
-
-
 def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show: int) -> None:
     def say(line: str) -> None:
-        console.print(visible(line), markup=False, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True)
 
     names = ("capability", "template", "replies", "ended", "rejected", "right")
     counted = ("prompt tokens", "reply tokens")
@@ -199,8 +193,11 @@ def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show
     whole = {"capability": "all", "template": "", **_sums(some)}
     for row in (*_rows(some), whole):
         table.add_row(
-            *map(_text, (row["capability"], row["template"], str(row["replies"]))),
-            *map(_text, (_counted(row["finish"]), _counted(row["rejected"]) or "0")),
+            row["capability"],
+            row["template"],
+            str(row["replies"]),
+            _counted(row["finish"]),
+            _counted(row["rejected"]) or "0",
             f"{row['right']} of {row['judged']}" if row["judged"] else "",
             *(str(row["prompt_tokens"]), str(row["reply_tokens"])),
         )

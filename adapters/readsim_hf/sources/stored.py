@@ -206,10 +206,11 @@ def _value(column: str, row: dict[str, Any]) -> str:
 @contextmanager
 def _progress(path: str, many: int | None) -> Iterator[Any]:
     """A bar on a terminal, called with the rows that were read."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    console = Console(stderr=True)
+    from readsim.cli.output import Terminal
+
+    console = Terminal(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(
         *columns,

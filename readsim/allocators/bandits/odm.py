@@ -84,7 +84,9 @@ class ODMDataFlex(Reweighted):
     alpha: float = number(0.9, "code", low=0.0, high=1.0)
     reward_scale: float = number(15.0, "code", above=0.0)
     min_exploration: float = number(0.03, "code: min_exploration_rate", low=0.0, high=1.0)
-    warmup: int = whole(0, "ours: a run has about 20 decisions; code: 2,000 steps", low=0)
+    warmup: int = whole(
+        0, "ours: a run has about 20 decisions; code: 2,000 steps", low=0, high=10_000
+    )
 
     def update(self, state: State, transition: Transition) -> State:
         context = transition.context

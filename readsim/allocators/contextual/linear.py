@@ -39,7 +39,9 @@ class LinearBandit(Configured):
     ridge: float = number(1.0, "paper: A = I at first", low=1e-6, high=1e6)
     curvature: bool = switch(True, "ours: gains are concave within a step")
     standardise: bool = switch(True, "ours: rewards are about 0.005; papers: bounded by 1")
-    pool: int = whole(0, "paper: starts cold; ours: an offline pool like ReAD's", low=0)
+    pool: int = whole(
+        0, "paper: starts cold; ours: an offline pool like ReAD's", low=0, high=100_000
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

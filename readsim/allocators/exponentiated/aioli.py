@@ -39,11 +39,13 @@ class Aioli(Reweighted):
     columns of A are weighted by the task (`required`); first weights uniform.
     """
 
-    lp_rounds: int = whole(1, "ours: a decision has many steps; code: 4", low=1)
+    lp_rounds: int = whole(1, "ours: a decision has many steps; code: 4", low=1, high=10_000)
     one_hot_factor: float = number(0.625, "code: the scripts", above=0.0, high=1.0)
     eta: float = number(0.2, "code: the scripts", above=0.0)
     ema: float | None = number(None, "code: recommended; its scripts have .1", low=0.0, high=1.0)
-    hold: int = whole(0, "inferred: the sweep takes .45 of a round of theirs at S = 7", low=0)
+    hold: int = whole(
+        0, "inferred: the sweep takes .45 of a round of theirs at S = 7", low=0, high=10_000
+    )
 
     def init(self, setup: Setup) -> State:
         s = len(setup.sources)

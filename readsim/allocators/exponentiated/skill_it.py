@@ -41,7 +41,7 @@ class SkillIt(Reweighted):
     needs = frozenset({"trial"})
 
     eta: float = number(0.2, "paper, App. C.3: Natural Instructions", above=0.0)
-    window: int = whole(3, "paper, App. C.3; code: mw_window", low=1)
+    window: int = whole(3, "paper, App. C.3; code: mw_window", low=1, high=10_000)
     eta_schedule: bool = switch(False, "code: off unless asked for")
     trial_share: float = number(0.1, "ours; paper: 100 to 600 steps", above=0.0, high=1.0)
     online: bool = switch(True, "paper, Alg. 1")

@@ -69,7 +69,7 @@ class ADO(Configured):
     credit: float = number(0.5, "paper", low=0.0)
     memory: float = number(0.9, "paper; code", low=0.0, high=1.0)
     least: float = number(0.01, "paper; code", low=0.0, high=1.0)
-    first_fit: int = whole(4, "ours: one more than the law has parameters", low=3)
+    first_fit: int = whole(4, "ours: one more than the law has parameters", low=3, high=10_000)
     delta: float = number(1e-3, "code", above=0.0)
     same_counts: bool = switch(True, "code: use_same_step_size")
 

@@ -70,7 +70,7 @@ class FromTrials(Held):
     each capability; no optimum depends on it.
     """
 
-    trials: int = whole(32, "ours", low=1)
+    trials: int = whole(32, "ours", low=1, high=10_000)
     trial_share: float = number(0.1, "ours: as grid", above=0.0, high=1.0)
     charge: bool = switch(False, "ours: as grid")
     task_share: float = number(0.5, "ours: their prior is natural shares", low=0.0, high=1.0)

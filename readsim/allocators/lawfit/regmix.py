@@ -40,9 +40,9 @@ class RegMix(FromTrials):
     allocator).
     """
 
-    trials: int = whole(32, "ours; paper: 512", low=4)
-    candidates: int = whole(100_000, "paper; code", low=1)
-    top: int = whole(128, "paper; code", low=1)
+    trials: int = whole(32, "ours; paper: 512", low=4, high=10_000)
+    candidates: int = whole(100_000, "paper; code", low=1, high=1_000_000)
+    top: int = whole(128, "paper; code", low=1, high=1_000_000)
     temperature: float = number(0.5, "code", above=0.0, high=1.0)
     regressor: str = choice("auto", "ours", REGRESSORS)
 

@@ -3,20 +3,15 @@
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-import numpy as np
-
 from readsim.allocators.read.calibration import REPAIRS
 from readsim.allocators.read.ensemble import EnsembleConfig
 from readsim.envs.candidates import CandidateConfig
-from readsim.errors import ConfigError, unknown
-
-
-def _setting(default: Any, provenance: str) -> Any:
-    return field(default=default, metadata={"provenance": provenance})
+from readsim.errors import ConfigError, shown, unknown
+from readsim.files.checked import Checked, choice, group, number, switch, whole
 
 
 @dataclass(frozen=True)
-class ReADConfig:
+class ReADConfig(Checked):
     """ReAD (arXiv 2605.11290, S3.3).
 
     kappa            exploration weight of Eq. (11)
@@ -35,41 +30,34 @@ class ReADConfig:
     Raises ConfigError naming the field.
     """
 
-    kappa: float = _setting(1.0, "code")
-    kappa_decay: float = _setting(0.7, "code")
-    pool: int = _setting(3200, "paper: 3,200 to 4,900 a task")
-    history: bool = _setting(True, "paper, Eq. (8)")
-    budget: bool = _setting(True, "paper, Eq. (8)")
-    identification: bool = _setting(True, "paper")
-    adaptation: bool = _setting(True, "paper")
-    interaction: bool = _setting(True, "paper")
-    price: float = _setting(1.0, "ours")
-    repair: str = _setting("none", "paper (none); ours (the repairs)")
-    delta: float = _setting(0.1, "ours")
+    kappa: float = number(1.0, "code", low=0.0)
+    kappa_decay: float = number(0.7, "code", low=0.0, high=1.0)
+    pool: int = whole(3200, "paper: 3,200 to 4,900 a task", low=0, high=100_000)
+    history: bool = switch(True, "paper, Eq. (8)")
+    budget: bool = switch(True, "paper, Eq. (8)")
+    identification: bool = switch(True, "paper")
+    adaptation: bool = switch(True, "paper")
+    interaction: bool = switch(True, "paper")
+    price: float = number(1.0, "ours", low=0.0)
+    repair: str = choice("none", "paper (none); ours (the repairs)", REPAIRS)
+    delta: float = number(0.1, "ours", above=0.0, high=0.999)
     candidates: CandidateConfig = field(
         default_factory=CandidateConfig,
-        metadata={"provenance": "code (grid, top 3); paper (local moves); ours (stay, uniform)"},
+        metadata=group(
+            CandidateConfig, "code (grid, top 3); paper (local moves); ours (stay, uniform)"
+        ),
     )
     ensemble: EnsembleConfig = field(
         default_factory=EnsembleConfig,
-        metadata={"provenance": "code (5 members, 2 x 64 ReLU); ours (optimiser, sigma floor)"},
+        metadata=group(
+            EnsembleConfig, "code (5 members, 2 x 64 ReLU); ours (optimiser, sigma floor)"
+        ),
     )
 
     def __post_init__(self) -> None:
-        for name in ("kappa", "price"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
-                raise ConfigError(f"{name} = {value!r}: a number >= 0")
-        if not 0 <= self.kappa_decay <= 1:
-            raise ConfigError(f"kappa_decay = {self.kappa_decay!r}: a factor between 0 and 1")
-        if isinstance(self.pool, bool) or not isinstance(self.pool, int) or self.pool < 0:
-            raise ConfigError(f"pool = {self.pool!r}: a whole number >= 0")
-        if self.repair not in REPAIRS:
-            raise unknown("repair", self.repair, REPAIRS)
+        super().__post_init__()
         if self.repair != "none" and self.pool < 2:
             raise ConfigError(f"repair = {self.repair!r} needs a pool of at least 2 transitions")
-        if not 0 < self.delta < 1:
-            raise ConfigError(f"delta = {self.delta!r}: a probability between 0 and 1")
 
 
 SETTINGS = (
@@ -93,8 +81,8 @@ def read_config(variant: str, **settings: Any) -> ReADConfig:
 
     Those of a part are named with a dot, `ensemble.members`; several numbers are text, "0.25/0.5".
     """
-    if variant not in VARIANTS:
-        raise unknown("variant", variant, VARIANTS)
+    if not isinstance(variant, str) or variant not in VARIANTS:
+        raise unknown("variant", str(variant)[:60], VARIANTS)
     chosen: dict[str, Any] = dict(VARIANTS[variant])
     for name, value in settings.items():
         part, dot, inner = name.partition(".")
@@ -115,7 +103,7 @@ def _like(before: object, value: Any, name: str) -> Any:
     try:
         return tuple(float(number) for number in str(value).split("/"))
     except ValueError as error:
-        raise ConfigError(f"{name} = {value!r}: numbers with / between them") from error
+        raise ConfigError(f"{name} = {shown(value)}: numbers with / between them") from error
 
 
 def provenance_table(config: ReADConfig) -> list[tuple[str, str, str]]:

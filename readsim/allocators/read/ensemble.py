@@ -23,6 +23,7 @@ from readsim.allocators.read.features import Readout, fit_readout, solve_output
 from readsim.allocators.read.mlp import Floats, features, initial, train_members
 from readsim.arrays import Array
 from readsim.errors import ConfigError
+from readsim.files.checked import Checked, number, numbers, switch, whole
 from readsim.streams import generator
 
 _CONSTANT = 1e-9  # a column whose deviation is this small compared with its size carries nothing
@@ -30,7 +31,7 @@ _FARTHEST = 5.0  # an input that hardly varied in two rows would put the next ro
 
 
 @dataclass(frozen=True)
-class EnsembleConfig:
+class EnsembleConfig(Checked):
     """Members and training; the defaults give M = 5 and two hidden layers of 64.
 
     Training has up to `stages` stages of `steps` Adam steps with batches of `batch` rows of the
@@ -43,36 +44,16 @@ class EnsembleConfig:
     Raises ConfigError, which names the field, for a value outside its range.
     """
 
-    members: int = 5
-    hidden: int = 64
-    stages: int = 4
-    steps: int = 150
-    batch: int = 64
-    learning_rate: float = 0.01
-    weight_decay: float = 3.0
-    ridge: tuple[float, ...] = (10.0, 1.0, 0.1, 0.01, 0.001)
-    sigma_floor: float = 0.05
-    standardise: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("members", "hidden", "stages", "steps", "batch"):
-            value, least = getattr(self, name), 2 if name == "members" else 1
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} = {value!r}: a whole number >= {least} is accepted")
-        for name in ("learning_rate", "weight_decay", "sigma_floor"):
-            _check_number(name, getattr(self, name), zero=name in ("weight_decay", "sigma_floor"))
-        if not self.ridge:
-            raise ConfigError("ridge = (): at least one penalty is needed")
-        for value in self.ridge:
-            _check_number("ridge", value, zero=False)
-
-
-def _check_number(name: str, value: object, zero: bool) -> None:
-    number = value if isinstance(value, int | float) and not isinstance(value, bool) else -1
-    if not (0 < number < np.inf or (zero and number == 0)):
-        raise ConfigError(
-            f"{name} = {value!r}: a finite number {'>=' if zero else '>'} 0 is accepted"
-        )
+    members: int = whole(5, "code", low=2, high=1000)
+    hidden: int = whole(64, "code", low=1, high=1024)
+    stages: int = whole(4, "ours", low=1, high=100)
+    steps: int = whole(150, "ours", low=1, high=10_000)
+    batch: int = whole(64, "ours", low=1, high=100_000)
+    learning_rate: float = number(0.01, "ours", above=0.0)
+    weight_decay: float = number(3.0, "ours", low=0.0)
+    ridge: tuple[float, ...] = numbers((10.0, 1.0, 0.1, 0.01, 0.001), "ours", above=0.0)
+    sigma_floor: float = number(0.05, "ours", low=0.0)
+    standardise: bool = switch(True, "ours")
 
 
 class EnsembleState(TypedDict):
@@ -255,8 +236,8 @@ def fit_network(
         hidden, readout, done = longer, further, done + 1
     if done == config.stages:
         bags = [everything] * config.members
-    for number in range(done - 2, done + 1):
-        hidden = stage(max(number, 0), -(-config.steps // 2), bags)
+    for n in range(done - 2, done + 1):
+        hidden = stage(max(n, 0), -(-config.steps // 2), bags)
     return hidden, fit_readout((readout.ridge,), features(hidden, x, width), y, counts * weight)
 
 
