@@ -17,15 +17,23 @@ from readsim.files import suffix_of
 from readsim.token_counts import show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
+from readsim.worlds.prior import load_prior
+from readsim.worlds.prior.ranges import ALWAYS, BROAD, FIELDS, Field, write_prior
 from readsim.worlds.terms.answer_format import formats_of
 
 SHOWN = 16  # sources and capabilities
 
 
 def worlds(
-    name: Annotated[str | None, typer.Argument(help="Preset, file or random:...")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Preset, file, random:..., or the ranges of a prior: prior, prior=FILE."
+        ),
+    ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Write the world to this .toml or .json file.")
+        Path | None,
+        typer.Option(help="Write the world to this .toml or .json file, or a prior to a .toml."),
     ] = None,
     tokens: Annotated[
         str | None,
@@ -44,9 +52,10 @@ def worlds(
         str | None, typer.Option(help="Of a .csv of effects: points, shares or relative.")
     ] = None,
 ) -> None:
-    """List the preset worlds, or show one.
+    """List the preset worlds, or show one, or the prior that worlds are drawn from.
 
-    Shown are names, transfer matrices, optimum and provenance.
+    Shown are names, transfer matrices, optimum and provenance; of a prior its ranges and what they are drawn
+    from. `random:prior=broad,seed=3` is a world of it.
     """
     facts = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
     given = {key: value for key, value in facts.items() if value is not None}
@@ -62,6 +71,9 @@ def worlds(
             kind = ", ".join((world.dynamics, *world.terms))
             table.add_row(preset, str(s), str(k), kind, world.description)
         console.print(table)
+        return
+    if not given and name.partition("=")[0] == "prior":
+        _show_prior(console, name.partition("=")[2] or BROAD, save)
         return
     world = _from_effects(name, given) if given else load_world(name)
     if save is not None:
@@ -80,6 +92,27 @@ def _from_effects(name: str, given: dict[str, Any]) -> World:
         if key in given:
             given[key] = parse_scores(given[key], f"--{key}")
     return world_from_csv(name, **given)
+
+
+def _show_prior(console: Console, named: str, save: Path | None) -> None:
+    """The ranges of a prior, part by part; or a copy of its file, to be changed."""
+    prior = load_prior(named)
+    if save is not None:
+        need_target(save)
+        write_prior(named, save)
+        console.print(f"saved {prior.name} to {save}; its worlds are random:prior={save},seed=...")
+        return
+    console.print(Text.assemble((prior.name, "bold"), f": {prior.description}"))
+    console.print(f"tokens count in budgets of {show_tokens(prior.budget)}")
+    table = Table("part", "range", "what it is, and what it is drawn from")
+    for name, part in prior.parts.items():
+        share = "" if name in ALWAYS else f" of {part.share:.0%} of worlds"
+        table.add_section()
+        table.add_row(Text(name, "bold") + share, "", part.fact)
+        for key, field in FIELDS[name].items():
+            about = field.about if isinstance(field, Field) else "how often each is drawn"
+            table.add_row(f"  {key}", str(part.ranges.get(key) or part.choices[key]), about)
+    console.print(table)
 
 
 def show_world(console: Console, world: World) -> None:

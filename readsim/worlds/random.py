@@ -1,4 +1,6 @@
-"""A seeded family of worlds, for property tests and for averages over many worlds."""
+"""A seeded family of worlds, for property tests and for averages over many worlds; `random:` as text.
+
+The family has few knobs and is narrower than real runs: see `readsim.worlds.prior` for worlds as varied."""
 
 from typing import Any
 
@@ -6,6 +8,7 @@ import numpy as np
 
 from readsim.errors import ConfigError, shown, unknown
 from readsim.streams import checked_seed
+from readsim.worlds.prior import draw_world
 from readsim.worlds.validation import MOST_NAMES
 from readsim.worlds.world import World
 
@@ -21,7 +24,9 @@ FIELDS: dict[str, type] = {
     "noise": float,
     "dynamics": str,
     "schedule": str,
+    "prior": str,
 }
+WITH_PRIOR = ("prior", "seed", "sources", "capabilities")  # the others are ranges of the prior
 
 
 def random_world(
@@ -107,7 +112,8 @@ def random_world(
 
 
 def random_world_from_text(text: str) -> World:
-    """`random` or `random:seed=3,capabilities=5,...`."""
+    """`random`, `random:seed=3,capabilities=5,...`, or `random:prior=broad,seed=3`, where a prior may be a
+    file: `random:prior=mine.toml`."""
     _, _, rest = text.partition(":")
     settings: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
@@ -124,4 +130,11 @@ def random_world_from_text(text: str) -> World:
             ) from error
         if not equals:
             raise ConfigError(f"{part!r} in {text!r}: expected {key}=VALUE")
-    return random_world(**settings)
+    if "prior" not in settings:
+        return random_world(**settings)
+    if other := [key for key in settings if key not in WITH_PRIOR]:
+        raise ConfigError(
+            f"{other[0]} in {text!r}: with a prior, which has ranges of its own, only "
+            f"{', '.join(WITH_PRIOR)} can be given"
+        )
+    return draw_world(**settings)
