@@ -1,7 +1,5 @@
 """`readsim worlds`."""
 
-from collections.abc import Callable
-from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +17,7 @@ from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
 from readsim.worlds.prior import load_prior
 from readsim.worlds.prior.ranges import ALWAYS, BROAD, FIELDS, Field, write_prior
-from readsim.worlds.terms.answer_format import formats_of
+from readsim.worlds.told import term_rows
 
 SHOWN = 16  # sources and capabilities
 
@@ -126,7 +124,10 @@ def show_world(console: Console, world: World) -> None:
         table.add_row(capability, *numbers, f"{world.items[j]:g}", shown)
     console.print(table)
     if world.terms:
-        console.print(_terms(world))
+        table = Table("field", "where it is on", title="terms of real runs")
+        for row in term_rows(world):
+            table.add_row(*row)
+        console.print(table)
     for budget in (b for b in (20_000_000, 150_000_000) if b <= world.horizon):
         if max(world.shape) > SHOWN:
             console.print(
@@ -152,32 +153,3 @@ def show_world(console: Console, world: World) -> None:
         console.print(table)
     for key, text in world.provenance.items():
         console.print(Text.assemble((key, "bold"), f": {text}"))
-
-
-def _terms(world: World) -> Table:
-    """The terms of real runs that are on, in numbers."""
-    table = Table("field", "where it is on", title="terms of real runs")
-
-    def points(value: float) -> str:
-        return f"{100 * value:.3g}"
-
-    vectors: dict[str, tuple[tuple[str, ...], Callable[[float], str]]] = {
-        "overtraining_tokens": (world.capabilities, show_tokens),
-        "repetition_harm": (world.sources, "{:.3g}".format),
-        "interference_limit": (world.capabilities, points),
-        "rehearsal_share": (world.capabilities, "{:.1%}".format),
-    }
-    for field, (names, show) in vectors.items():
-        on = [(n, v) for n, v in zip(names, getattr(world, field), strict=True) if 0 < v < inf]
-        if on:
-            table.add_row(field, ", ".join(f"{name} {show(v)}" for name, v in on))
-    formats = formats_of(world.formats, world.sources, world.capabilities)
-    for n, given in enumerate(world.formats):
-        assert formats is not None
-        moved = zip(world.capabilities, formats.shift[n], strict=True)
-        shifts = ", ".join(f"{name} {100 * v:+.3g}" for name, v in moved if v)
-        text = f"{given['name']}, within {show_tokens(formats.tokens[n])}: {shifts or 'no score'}"
-        table.add_row("formats", text)
-    if not world.learning_rate.is_constant:
-        table.add_row("schedule", str(world.learning_rate))
-    return table
