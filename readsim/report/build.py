@@ -35,7 +35,7 @@ def write_page(
     made_from: str,
     beside: Mapping[str, bytes] | None = None,
 ) -> list[Path]:
-    """Write the page of `parts`, the files of its tables, and those that lie `beside` it, by name: their paths.
+    """Write the page of `parts`, the files of its tables, and those `beside` it, by name: their paths.
 
     Raises ConfigError, before anything is written, for a file in the way that is no report's.
     """

@@ -1,4 +1,4 @@
-"""A world as data that `program.js` predicts with: its own equations, its noise, and numbers to check it by."""
+"""A world as data that `program.js` predicts with: its equations, its noise, and numbers to check it by."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,9 @@ from readsim.worlds.paced import Paced
 from readsim.worlds.task import Task
 from readsim.worlds.world import STEPS, World
 
-TOLERANCE = 1e-9  # of a score, or of its size where that passes 1: how far the page may be from readsim
+TOLERANCE = (
+    1e-9  # of a score, or of its size where that passes 1: how far the page may be from readsim
+)
 CHECKS = 6
 RUNS = 60  # drawn runs that the spread between runs is measured on
 Z95 = 1.959964
@@ -26,7 +28,8 @@ def exported(
     """What `forecaster` in `program.js` reads; plain lists, numbers and text.
 
     `budgets` are the least and largest of the page, `error` (K,) the standard deviation of a prediction where
-    something better is known than the noise of the test items. Raises UntracedError for equations that no program can say.
+    something better is known than the noise of the test items. Raises UntracedError for equations that no
+    program can say.
     """
     s, k = world.shape
     model, steps = world.model, 1 if world.cumulative else STEPS
