@@ -38,6 +38,6 @@ def draw_training_alone(
         panel.set_title(short(source, 24), pad=17)
         panel.set_xticks(np.linspace(0.0, tokens[-1], 3))
         panel.set_xlim(0.0, tokens[-1])
-        panel.xaxis.set_major_formatter(lambda x, _: show_tokens(float(f"{x:.2g}")))
+        panel.xaxis.set_major_formatter(lambda x, _: show_tokens(float(f"{x:.3g}")))
         panel.locator_params(axis="y", nbins=4)
     return figure

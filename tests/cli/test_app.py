@@ -140,6 +140,30 @@ def test_run_and_plot(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("here/utility.png").is_file()
 
 
+def test_worlds_writes_a_report_with_sliders(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert call(capsys, "worlds", "gateway", "--save", "mine.toml")[0] == 0
+    command = ("worlds", "mine.toml", "--report", "--out", "page", "--budget", "1M")
+    code, out, _ = call(capsys, *command, "--task", "average")
+    assert code == 0
+    assert "sliders.html" in out
+    assert (tmp_path / "page" / "report.html").is_file()
+    assert (tmp_path / "page" / "sliders.html").is_file()
+    for wrong, said in (
+        (("worlds", "gateway", "--out", "page"), "--out is for --report"),
+        (("worlds", "--report"), "--report needs the name of a world"),
+        (("worlds", "prior", "--report"), "--report is for a world, not for a prior"),
+        ((*command, "--task", "averag"), "average"),
+        ((*command, "--out", "mine.toml"), "is not a folder"),
+        (("worlds", "nano-measured", "--report", "--budget", "1M"), "horizon"),
+    ):
+        code, _, err = call(capsys, *wrong)
+        assert code == 2, wrong
+        assert said in err
+    assert not (tmp_path / "world-report").exists()
+
+
 def test_worlds_lists_shows_and_saves(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "worlds")
     assert code == 0

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 class Browser:
     """One tab. `call` is a command of the DevTools protocol, `value` what an expression gives."""
 
-    def __init__(self, write: int, read: int) -> None:
-        self._write, self._read = write, os.fdopen(read, "rb")
+    def __init__(self, write: int, answers: BufferedReader) -> None:
+        self._write, self._read = write, answers
         self._count, self._rest = 0, b""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -92,7 +93,8 @@ def browser(profile: Path) -> Iterator[Browser]:
     os.close(theirs_in)
     os.close(theirs_out)
     try:
-        yield Browser(write, read)
+        with os.fdopen(read, "rb") as answers:
+            yield Browser(write, answers)
     finally:
         process.terminate()
         process.wait()

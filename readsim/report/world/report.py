@@ -39,6 +39,8 @@ BUDGETS = (20_000_000, 150_000_000)
 TASKS = 12  # of a world that lists more, only the average is shown
 PANELS = 16  # sources in the figure
 POINTS = 24  # of its lines
+SHARES = 5  # named in a row; the files have all
+IN_FILE = "The CSV file has all intervals."
 
 
 def world_report(
@@ -132,10 +134,11 @@ def _lead(world: World, tasks: Sequence[Task], budgets: Sequence[float], best: B
 def _dynamics_words(world: World) -> list[str]:
     if world.terms:
         return [f"Terms of real runs that are on: {', '.join(world.terms)}."]
-    return [
+    text = (
         "No term of real runs is on: no overtraining, formats, rehearsal, limit of interference or "
         "learning-rate schedule."
-    ]
+    )
+    return [text]
 
 
 def _dynamics(world: World) -> Facts:
@@ -177,11 +180,8 @@ def _alone(world: World, most: float) -> Figure:
             np.concatenate([[0.0], tokens]), change, shown, world.capabilities
         )
         svg = to_svg(figure)
-    of = (
-        f"the first {PANELS} of {len(world.sources)} sources"
-        if len(shown) < len(world.sources)
-        else "all sources"
-    )
+    all_shown = len(shown) == len(world.sources)
+    of = "all sources" if all_shown else f"the first {PANELS} of {len(world.sources)} sources"
     ends = [
         f"{source}: {world.capabilities[int(row.argmax())]} {row.max():+.3g}"
         for source, row in zip(shown, change[-1], strict=True)
@@ -265,10 +265,7 @@ def _transfer(world: World, budget: float, spread: Spread) -> Table:
         world,
         found,
         world.scale.factor,
-        [
-            f"*: one run would show it, the 95 % interval from {what} does not hold 0. The CSV file has all "
-            "intervals."
-        ],
+        [f"*: one run would show it, the 95 % interval from {what} does not hold 0.", IN_FILE],
     )
 
 
@@ -304,8 +301,8 @@ def _effects(world: World, path: Path) -> Table:
         found,
         1.0,
         [
-            "In the unit of the fitted file; *: the bootstrap 95 % interval of the fit does not hold 0. The CSV "
-            "file has all intervals."
+            "In the unit of the fitted file. *: the bootstrap 95 % interval of the fit does not hold 0.",
+            IN_FILE,
         ],
     )
 
@@ -313,6 +310,7 @@ def _effects(world: World, path: Path) -> Table:
 def _optima(world: World, tasks: Sequence[Task], budgets: Sequence[float], best: Best) -> Table:
     factor, unit = world.scale.factor, world.scale.shown
     rows, numbers = [], []
+    columns = [f"share_{source}" for source in world.sources]
     for task in tasks:
         before = float(task.utility(world.start))
         for budget in budgets:
@@ -321,7 +319,9 @@ def _optima(world: World, tasks: Sequence[Task], budgets: Sequence[float], best:
             gained = factor * (found.utility - before)
             mean = budget / gained if gained > 0 else np.inf
             ranked = sorted(zip(found.allocation, world.sources, strict=True), reverse=True)
-            shares = ", ".join(f"{s} {100 * a:.0f} %" for a, s in ranked if a >= 0.005)
+            named = [f"{s} {100 * a:.0f} %" for a, s in ranked if a >= 0.005]
+            more = f" and {len(named) - SHARES} more" if len(named) > SHARES else ""
+            shares = ", ".join(named[:SHARES]) + more
             cells = [
                 task.name,
                 show_tokens(budget),
@@ -341,32 +341,12 @@ def _optima(world: World, tasks: Sequence[Task], budgets: Sequence[float], best:
                     "tokens_per_point_so_far": mean,
                     "tokens_of_the_next_point": price,
                     "method": found.method,
-                    **{
-                        f"share_{s}": a
-                        for s, a in zip(world.sources, found.allocation.tolist(), strict=True)
-                    },
+                    **dict(zip(columns, found.allocation.tolist(), strict=True)),
                 }
             )
     word = "point" if world.is_score else "nat"
-    headers = [
-        "task",
-        "budget",
-        "utility",
-        "gain",
-        f"tokens per {word} so far",
-        f"the next {word} costs",
-        "shares",
-    ]
-    notes = [
-        f"The next {word}: tokens per {word} of utility at the end of the budget, where every source with a "
-        "share brings the same per token."
-    ]
-    return Table(
-        "optima",
-        f"Best constant shares, {unit}",
-        headers,
-        rows,
-        2,
-        pd.DataFrame(numbers),
-        notes=notes,
-    )
+    costs = [f"tokens per {word} so far", f"tokens of the next {word}"]
+    headers = ["task", "budget", "utility", "gain", *costs, "shares"]
+    note = f"The next {word}: at the end of the budget, by one more token at these shares."
+    frame, caption = pd.DataFrame(numbers), f"Best constant shares, {unit}"
+    return Table("optima", caption, headers, rows, 2, frame, notes=[note])

@@ -10,18 +10,18 @@ from readsim.fitting.write import Trained
 from readsim.report.world.export import RUNS
 from readsim.worlds.world import World
 
-
 FITTED = (
     "Intervals are the prediction plus or minus 1.96 times the error that the fit made on runs it had not "
-    "seen: 95 % of runs like those would be measured within, if errors are normal. They hold for mixtures and "
-    "budgets like those runs, and are too small outside."
+    "seen: 95 % of runs like those would be measured within, if errors are normal. They hold for mixtures "
+    "and budgets like those runs, and are too small outside."
 )
 INDEPENDENT = (
     "The interval of utility takes the errors of capabilities as independent of each other."
 )
 KNOWN = (
-    "Intervals are where the measured test score of one run would lie 95 % of the time if this world were the "
-    "truth: they come from {}, and say nothing of how well the world's equations and numbers match any model."
+    "Intervals are where the measured test score of one run would lie 95 % of the time if this world were "
+    "the truth: they come from {}, and say nothing of how well the world's equations and numbers match any "
+    "model."
 )
 
 

@@ -4,7 +4,7 @@ A page predicts with the equations of a world itself, not with a second copy of 
 `Traced` vector, which computes nothing and writes down what is asked of it. `program.js` carries it out.
 
 A program is {"nodes": [[operation, length, [nodes that it reads], data], ...], "outputs": [nodes]}. Vectors
-and single numbers only: both are vectors of some length, 1 is spread over longer ones; matrices are constants.
+and single numbers only: both are vectors of some length, one of length 1 is spread; matrices are constants.
 """
 
 from collections.abc import Callable, Mapping, Sequence
