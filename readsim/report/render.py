@@ -83,7 +83,7 @@ class Notes(NamedTuple):
     kind: Literal["notes"] = "notes"
 
 
-class Link(NamedTuple):
+class FileLink(NamedTuple):
     """Another file of the folder, and what it is in words."""
 
     text: str
@@ -91,7 +91,7 @@ class Link(NamedTuple):
     kind: Literal["link"] = "link"
 
 
-Item = Table | Figure | Facts | Code | Notes | Link
+Item = Table | Figure | Facts | Code | Notes | FileLink
 
 
 class Section(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.report.world.trace import Constants, plain, program
+from readsim.report.world.trace import Constants, json_numbers, program
 from readsim.worlds.paced import Paced
 from readsim.worlds.task import Task
 from readsim.worlds.world import STEPS, World
@@ -57,14 +57,14 @@ def exported(
     return {
         **made,
         "constants": constants.arrays,
-        "rate": plain(world.rate()),
-        "pace": plain(pace),
+        "rate": json_numbers(world.rate()),
+        "pace": json_numbers(pace),
         "steps": steps,
-        "efficiency_sd": plain(world.efficiency_sd),
+        "efficiency_sd": json_numbers(world.efficiency_sd),
         "process_width": equations.process_width,
         "runs": RUNS,
         "quantile": Z95,
-        "least_sd": None if error is None else plain(error),
+        "least_sd": None if error is None else json_numbers(error),
         "checks": [_check(world, tasks, *point) for point in _points(s, budgets)],
         "tolerance": TOLERANCE,
     }
@@ -81,8 +81,8 @@ def _points(s: int, budgets: tuple[float, float]) -> list[tuple[Array, float]]:
 def _check(world: World, tasks: Sequence[Task], shares: Array, budget: float) -> dict[str, Any]:
     profile = world.static_profile(shares, budget)
     return {
-        "shares": plain(shares),
+        "shares": json_numbers(shares),
         "budget": budget,
-        "scores": plain(profile),
-        "utilities": plain(np.array([task.utility(profile) for task in tasks])),
+        "scores": json_numbers(profile),
+        "utilities": json_numbers(np.array([task.utility(profile) for task in tasks])),
     }

@@ -16,7 +16,7 @@ from readsim.report.changes import Effects, coloured, decimals_of, names_of
 from readsim.report.render import (
     Facts,
     Figure,
-    Link,
+    FileLink,
     Part,
     Section,
     Table,
@@ -59,6 +59,7 @@ def world_report(
     """
     if budgets is None:
         budgets = [b for b in BUDGETS if b <= world.horizon] or [world.horizon]
+    budgets = list(dict.fromkeys(budgets))
     for budget in budgets:
         check_budget(world, budget)
     if tasks is None:
@@ -87,7 +88,7 @@ def _part(
         Section(
             "Sliders",
             ["Shares and budget are moved there, and predicted scores and utility follow."],
-            [Link("Move the shares of this world", PAGE)],
+            [FileLink("Move the shares of this world", PAGE)],
         ),
         Section("Dynamics", _dynamics_words(world), [_dynamics(world), _capabilities(world)]),
         Section("Gain curves", (), [_alone(world, max(budgets)), _curves(world)]),

@@ -41,11 +41,11 @@ class Constants:
         key = array.shape, array.tobytes()
         if key not in self._places:
             self._places[key] = len(self.arrays)
-            self.arrays.append(plain(array))
+            self.arrays.append(json_numbers(array))
         return self._places[key]
 
 
-def plain(array: Array) -> list[float | str]:
+def json_numbers(array: Array) -> list[float | str]:
     """The numbers of an array, row by row, for JSON: exact; those that are not finite as text."""
     flat = np.asarray(array, dtype=np.float64).ravel().tolist()
     words = {np.inf: "Infinity", -np.inf: "-Infinity"}
