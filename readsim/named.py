@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from readsim.errors import ConfigError, ReadsimError, UnknownNameError, unknown
+from readsim.errors import ConfigError, ReadsimError, UnknownNameError, shown, unknown
 
 
 def split_name(text: str, kind: str = "allocator") -> tuple[str, dict[str, Any]]:
@@ -103,7 +103,7 @@ def build(name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind
         except ValueError:
             accepted = "unknown"
         raise ConfigError(
-            f"{kind} {name!r} with {dict(settings)!r}: {error}; accepted: {accepted}"
+            f"{kind} {name!r} with {shown(dict(settings))}: {error}; accepted: {accepted}"
         ) from error
 
 
