@@ -51,7 +51,7 @@ def sliders(
         ],
         "start": world.start.tolist(),
         "factor": scale.factor,
-        "decimals": decimals_of(scale.factor * (world.ceiling - world.start)),
+        "decimals": _decimals(world),
         "low": low,
         "high": high,
         "lowest": scale.low if np.isfinite(scale.low) else -1e300,
@@ -82,6 +82,12 @@ def sliders(
             version=__version__,
         )
     )
+
+
+def _decimals(world: World) -> int:
+    """Losses differ in hundredths of what they are."""
+    digits = decimals_of(world.scale.factor * (world.ceiling - world.start))
+    return digits if world.is_score else digits + 2
 
 
 def _whole(allocation: Array) -> list[float]:
