@@ -59,7 +59,7 @@ def worlds(
     ] = None,
     budget: Annotated[str | None, typer.Option(help="Of the report: tokens, 20M,150M.")] = None,
 ) -> None:
-    """List the preset worlds, or show one, or the prior that worlds are drawn from.
+    """List the preset worlds, or show one, or a prior of worlds.
 
     Shown are names, transfer matrices, optimum and provenance; of a prior its ranges and what they are drawn
     from. `random:prior=broad,seed=3` is a world of it. With --report a folder gets report.html, with curves,
