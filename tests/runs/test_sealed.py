@@ -80,7 +80,9 @@ def test_a_damaged_log_is_not_resumed(tmp_path: Path, row: int) -> None:
     begin, sign, end = lines[steps[row]].partition('"spent":')
     lines[steps[row]] = begin + sign + chr(ord(end[0]) ^ 1) + end[1:]
     path.write_text("".join(lines))
-    told = "are not those that its checkpoint was saved after|is not the one that its checkpoint has"
+    told = (
+        "are not those that its checkpoint was saved after|is not the one that its checkpoint has"
+    )
     with pytest.raises(RunLogError, match=told):
         run_cell(CELL, path, durable=True, resume=True)
     path.write_text(text)
