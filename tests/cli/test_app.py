@@ -186,6 +186,33 @@ def test_worlds_lists_shows_and_saves(capsys: pytest.CaptureFixture[str]) -> Non
     assert load_world("mine.toml").name == "random-3"
 
 
+def test_worlds_shows_the_prior_and_saves_a_copy_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "worlds", "prior")
+    shown = " ".join(out.replace("│", " ").split())
+    assert code == 0
+    for text in (
+        "transfer",
+        "0.4 to 0.54",
+        "share of the pairs that harm",
+        "1,027",
+        "of 30% of worlds",
+    ):
+        assert text in shown, text
+    assert call(capsys, "worlds", "prior", "--save", "mine.toml")[0] == 0
+    file = Path("mine.toml")
+    file.write_text(file.read_text("utf-8").replace("harm = [0.40, 0.54]", "harm = 1"), "utf-8")
+    code, out, _ = call(capsys, "worlds", "prior=mine.toml")
+    assert code == 0
+    assert "harm 1 share of the pairs" in " ".join(out.replace("│", " ").split())
+    assert call(capsys, "worlds", "random:prior=mine.toml,seed=2", "--save", "w.toml")[0] == 0
+    assert load_world("w.toml").name == "broad-2"
+    for wrong, said in (("prior=brod", "did you mean 'broad'"), ("prior=no.toml", "no.toml")):
+        code, _, error = call(capsys, "worlds", wrong)
+        assert code == 2
+        assert said in error
+    assert call(capsys, "worlds", "prior", "--save", "mine.json")[0] == 2
+
+
 def test_allocators_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "allocators")
     assert code == 0
