@@ -30,6 +30,7 @@ COMMANDS = {
     "regmix": "studies.regmix.command",
     "aioli": "studies.aioli.command",
     "transfer_matrix": "studies.transfer_matrix.command",
+    "real_runs": "studies.real_runs.command",
     "real_read": "studies.real_read.command",
     "sim_to_real.measure": "studies.sim_to_real.measure",
     "nano": "studies.nano.command",
