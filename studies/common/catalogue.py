@@ -35,6 +35,7 @@ COMMANDS = {
     "sim_to_real.measure": "studies.sim_to_real.measure",
     "nano": "studies.nano.command",
     "nano.spillover": "studies.nano.spillover",
+    "micro": "studies.micro.command",
     "presets": "studies.presets.command",
     "speed": "studies.speed.command",
     "speed_real": "studies.speed_real.command",

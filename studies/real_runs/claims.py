@@ -1,7 +1,8 @@
 """What is claimed of the real runs and of forecasts of them, written down before any of them was made.
 
 Known beforehand: 24 static runs of nano at 60K tokens (`studies.sim_to_real`), 72 of an older recipe
-(`studies.transfer_matrix`). Two runs at 12K were made to time them; nobody looked at their scores. `held` is the half of the designs that no fit sees, chosen by place before the first run.
+(`studies.transfer_matrix`). Two runs at 12K were made to time them; nobody looked at their scores. `held`
+is the half of the designs that no fit sees, chosen by place before the first run.
 """
 
 from studies.common.claim import Claim
@@ -56,8 +57,8 @@ CLAIMS = (
         id="peaks",
         source="ours: 43 % of 342 public fine-tuning trajectories peak more than 2 points above their end",
         text="A score peaks and falls in at least a fifth of the cases",
-        statistic="share of capabilities whose best probe is more than 5 points above the last one, minus .2; one "
-        "number a run",
+        statistic="share of capabilities whose best probe is more than 5 points above the last, minus .2; "
+        "one number a run",
         unit="",
         holds=PAIRS,
     ),
