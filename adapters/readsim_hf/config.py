@@ -57,8 +57,8 @@ class PairConfig:
     `device_map` spreads teachers over devices: auto, balanced, ... or a table module -> device.
     `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
     fp32, bf16 or fp16 (nano, micro: fp32, others: bf16), or with bitsandbytes int8 or nf4;
-    `student_precision` fp32, or for a student with LoRA bf16, int8 or nf4 (QLoRA); `context` the longest sequence in tokens
-    (None: what both models read; needed where neither states it).
+    `student_precision` fp32, or for a student with LoRA bf16, int8 or nf4 (QLoRA); `context` the longest
+    sequence in tokens (None: what both models read; needed where neither states it).
 
     Around each prompt stand `system_prompt` and the teacher's chat template (`chat_template`: a file
     of another one, or "none") with `chat_template_kwargs`, such as {enable_thinking = false}; `date` is
