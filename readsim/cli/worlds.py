@@ -1,5 +1,7 @@
 """`readsim worlds`."""
 
+from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,14 +17,23 @@ from readsim.files import suffix_of
 from readsim.token_counts import show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
+from readsim.worlds.prior import load_prior
+from readsim.worlds.prior.ranges import ALWAYS, BROAD, FIELDS, Field, write_prior
+from readsim.worlds.terms.answer_format import formats_of
 
 SHOWN = 16  # sources and capabilities
 
 
 def worlds(
-    name: Annotated[str | None, typer.Argument(help="Preset, file or random:...")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Preset, file, random:..., or the ranges of a prior: prior, prior=FILE."
+        ),
+    ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Write the world to this .toml or .json file.")
+        Path | None,
+        typer.Option(help="Write the world to this .toml or .json file, or a prior to a .toml."),
     ] = None,
     tokens: Annotated[
         str | None,
@@ -41,9 +52,10 @@ def worlds(
         str | None, typer.Option(help="Of a .csv of effects: points, shares or relative.")
     ] = None,
 ) -> None:
-    """List the preset worlds, or show one.
+    """List the preset worlds, or show one, or the prior that worlds are drawn from.
 
-    Shown are names, transfer matrices, optimum and provenance.
+    Shown are names, transfer matrices, optimum and provenance; of a prior its ranges and what they are drawn
+    from. `random:prior=broad,seed=3` is a world of it.
     """
     facts = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
     given = {key: value for key, value in facts.items() if value is not None}
@@ -56,8 +68,12 @@ def worlds(
         for preset in preset_names():
             world = load_world(preset)
             s, k = world.shape
-            table.add_row(preset, str(s), str(k), world.dynamics, world.description)
+            kind = ", ".join((world.dynamics, *world.terms))
+            table.add_row(preset, str(s), str(k), kind, world.description)
         console.print(table)
+        return
+    if not given and name.partition("=")[0] == "prior":
+        _show_prior(console, name.partition("=")[2] or BROAD, save)
         return
     world = _from_effects(name, given) if given else load_world(name)
     if save is not None:
@@ -78,6 +94,27 @@ def _from_effects(name: str, given: dict[str, Any]) -> World:
     return world_from_csv(name, **given)
 
 
+def _show_prior(console: Console, named: str, save: Path | None) -> None:
+    """The ranges of a prior, part by part; or a copy of its file, to be changed."""
+    prior = load_prior(named)
+    if save is not None:
+        need_target(save)
+        write_prior(named, save)
+        console.print(f"saved {prior.name} to {save}; its worlds are random:prior={save},seed=...")
+        return
+    console.print(Text.assemble((prior.name, "bold"), f": {prior.description}"))
+    console.print(f"tokens count in budgets of {show_tokens(prior.budget)}")
+    table = Table("part", "range", "what it is, and what it is drawn from")
+    for name, part in prior.parts.items():
+        share = "" if name in ALWAYS else f" of {part.share:.0%} of worlds"
+        table.add_section()
+        table.add_row(Text(name, "bold") + share, "", part.fact)
+        for key, field in FIELDS[name].items():
+            about = field.about if isinstance(field, Field) else "how often each is drawn"
+            table.add_row(f"  {key}", str(part.ranges.get(key) or part.choices[key]), about)
+    console.print(table)
+
+
 def show_world(console: Console, world: World) -> None:
     """Names, bounds, one-hot effects and optima of a world."""
     console.print(Text.assemble((world.name, "bold"), f": {world.description}"))
@@ -88,6 +125,8 @@ def show_world(console: Console, world: World) -> None:
         shown = "no" if capability in world.hidden else "yes"
         table.add_row(capability, *numbers, f"{world.items[j]:g}", shown)
     console.print(table)
+    if world.terms:
+        console.print(_terms(world))
     for budget in (b for b in (20_000_000, 150_000_000) if b <= world.horizon):
         if max(world.shape) > SHOWN:
             console.print(
@@ -113,3 +152,32 @@ def show_world(console: Console, world: World) -> None:
         console.print(table)
     for key, text in world.provenance.items():
         console.print(Text.assemble((key, "bold"), f": {text}"))
+
+
+def _terms(world: World) -> Table:
+    """The terms of real runs that are on, in numbers."""
+    table = Table("field", "where it is on", title="terms of real runs")
+
+    def points(value: float) -> str:
+        return f"{100 * value:.3g}"
+
+    vectors: dict[str, tuple[tuple[str, ...], Callable[[float], str]]] = {
+        "overtraining_tokens": (world.capabilities, show_tokens),
+        "repetition_harm": (world.sources, "{:.3g}".format),
+        "interference_limit": (world.capabilities, points),
+        "rehearsal_share": (world.capabilities, "{:.1%}".format),
+    }
+    for field, (names, show) in vectors.items():
+        on = [(n, v) for n, v in zip(names, getattr(world, field), strict=True) if 0 < v < inf]
+        if on:
+            table.add_row(field, ", ".join(f"{name} {show(v)}" for name, v in on))
+    formats = formats_of(world.formats, world.sources, world.capabilities)
+    for n, given in enumerate(world.formats):
+        assert formats is not None
+        moved = zip(world.capabilities, formats.shift[n], strict=True)
+        shifts = ", ".join(f"{name} {100 * v:+.3g}" for name, v in moved if v)
+        text = f"{given['name']}, within {show_tokens(formats.tokens[n])}: {shifts or 'no score'}"
+        table.add_row("formats", text)
+    if not world.learning_rate.is_constant:
+        table.add_row("schedule", str(world.learning_rate))
+    return table

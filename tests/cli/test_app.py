@@ -149,6 +149,15 @@ def test_worlds_lists_shows_and_saves(capsys: pytest.CaptureFixture[str]) -> Non
     assert code == 0
     for text in ("steerability", "one-hot effects of 20M", "best static", "not verified"):
         assert text in out
+    assert "terms of real runs" not in out
+    code, out, _ = call(capsys, "worlds", "real-run")
+    shown = " ".join(out.replace("│", " ").split())
+    for said in (
+        "overtraining_tokens general 400M",
+        "worked steps, within 1M",
+        "cosine learning rate",
+    ):
+        assert said in shown, said
     assert call(capsys, "worlds", "random:seed=3", "--save", "mine.toml")[0] == 0
     assert load_world("mine.toml").name == "random-3"
 
