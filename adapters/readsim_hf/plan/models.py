@@ -21,7 +21,7 @@ from readsim_hf.models.tokens import (
     vocabulary_size,
 )
 from readsim_hf.teachers.connection import is_server
-from readsim_hf.token_estimate import Reader, reader
+from readsim_hf.text_lengths import Reader, reader
 
 # Where no tokenizer is at hand: measured with SmolLM2's on the shipped templates.
 PROMPT_BYTES, REPLY_BYTES, WRAPPER = 3.2, 2.2, 31
