@@ -24,8 +24,8 @@ CLAIMS = (
         id="cover",
         source="ours",
         text="95 % intervals by the spread of four seeds cover at least 85 % of the fifth's entries",
-        statistic="share of nine entries within t sqrt(1 + 1/4) pooled standard deviations of the world, minus "
-        ".85; one number a seed",
+        statistic="share of nine entries within t sqrt(1 + 1/4) pooled standard deviations of the world, "
+        "minus .85; one number a seed",
         unit="",
         holds=(CASE,),
     ),

@@ -68,7 +68,7 @@ def main(
     if not measured:
         console.print("no seed has all methods: nothing to compare yet")
         return
-    effects = compare(decided, measured, kept)
+    effects = compare(decided, measured)
     verdicts = [judge(claim, pair, effects[claim.id]) for claim in CLAIMS if claim.id in effects]
     show_verdicts(console, f"decided and run: {pair}, {task}", verdicts)
     mean = {m: 100.0 * np.mean([run[m] for run in measured.values()]) for m in decided.utility}
@@ -117,7 +117,7 @@ def make(decided: Decided, method: str, seed: int, lab: Lab, folder: Path) -> No
         settings={"shares": shares.tolist()},
         seeds=[seed],
         identity=(lab.name, lab.digest),
-        requirement=env.episode.requirement.tolist(),
+        requirement=env.episode.task.requirement.tolist(),
     )
     path = log_path(method, seed, folder)
     run_one(make_env, Schedule(shares), header, path, resume=True, durable=False)
@@ -133,9 +133,7 @@ def measured_in(folder: Path, decided: Decided, seeds: list[int]) -> dict[int, d
     return out
 
 
-def compare(
-    decided: Decided, measured: Mapping[int, Mapping[str, float]], kept: RealTable
-) -> dict[str, ArrayLike]:
+def compare(decided: Decided, measured: Mapping[int, Mapping[str, float]]) -> dict[str, ArrayLike]:
     """Effects by claim, one number a seed."""
     chosen = "schedule" if "schedule" in decided.shares else "chosen"
     told = [float(each.value) for each in decided.utility.values()]

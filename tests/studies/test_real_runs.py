@@ -1,0 +1,233 @@
+"""Real runs in miniature, in a world: designs, table, forecast of the held half, and the game."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+from readsim.fitting.intervals import Interval
+from readsim.worlds import load_world
+from studies.real_runs import held
+from studies.real_runs.claims import CLAIMS
+from studies.real_runs.design import PLACES, STEPS, Design, make_designs
+from studies.real_runs.forecast import Forecast, regression
+from studies.real_runs.rows import RealRun, RealTable, read_table
+from studies.real_runs.run import make
+from studies.real_runs.table import write_table
+from studies.sim_to_real import game
+from studies.sim_to_real.decide import Decided, decide
+from studies.transfer_matrix.lab import Lab, sim_lab
+
+BUDGETS = (10_000_000, 20_000_000, 40_000_000)
+NAMES = tuple("abcdefgh")
+WORLD = load_world("from-scratch")
+MISSES = np.random.default_rng(1).normal(0.0, 0.02, (40, 3))
+
+
+# Designs
+
+
+def test_any_part_of_the_designs_is_balanced_and_half_of_them_are_held() -> None:
+    designs = make_designs(NAMES, [3, 1, 2])
+    assert designs == make_designs(NAMES, [1, 2, 3])
+    assert len(designs) == 3 * len(PLACES)
+    assert len({(d.name, d.budget) for d in designs}) == len(designs)
+    for n in range(3, len(designs) + 1):
+        done = designs[:n]
+        budgets = Counter(d.budget for d in done)
+        assert max(budgets.values()) - min(budgets.values()) <= 1
+        assert abs(sum(d.held for d in done) - n / 2) <= 1
+    for kind in ("one-hot", "static", "two-phase"):
+        held = [d.held for d in designs if d.kind == kind]
+        assert 0.3 < np.mean(held) < 0.7
+    assert sum(d.held for d in designs) == len(designs) // 2
+
+
+def test_shares_are_shares_and_schedules_change_once() -> None:
+    for design in make_designs(NAMES, BUDGETS):
+        shares = np.array(design.shares)
+        assert shares.shape == (STEPS, len(NAMES))
+        np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+        changes = (np.abs(np.diff(shares, axis=0)).max(axis=1) > 0).sum()
+        assert changes == (design.kind == "two-phase")
+    alone = [d.shares[0] for d in make_designs(NAMES, BUDGETS) if d.kind == "one-hot"]
+    np.testing.assert_allclose(np.sum(alone, axis=0), 1.0)  # each source once
+
+
+# The table
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return sim_lab("from-scratch")
+
+
+@pytest.fixture(scope="module")
+def designs(lab: Lab) -> list[Design]:
+    return make_designs(lab.sources, BUDGETS)
+
+
+@pytest.fixture(scope="module")
+def table(lab: Lab, designs: list[Design], tmp_path_factory: pytest.TempPathFactory) -> RealTable:
+    folder = tmp_path_factory.mktemp("real")
+    for design in designs:
+        make(design, 0, lab, folder)
+    assert write_table(designs, [0, 1], lab, folder, folder / "runs.csv") == len(designs)
+    return read_table(folder / "runs.csv")
+
+
+def test_the_table_says_what_was_run(table: RealTable, designs: list[Design], lab: Lab) -> None:
+    assert (table.sources, table.capabilities) == (lab.sources, lab.capabilities)
+    assert table.budgets == list(BUDGETS)
+    assert len(table.part(held=True).runs) + len(table.part(held=False).runs) == len(designs)
+    for run, design in zip(table.runs, designs, strict=True):
+        assert (run.held, run.kind, run.budget) == (design.held, design.kind, design.budget)
+        wanted = np.array(design.shares) * design.budget / STEPS
+        np.testing.assert_allclose(run.tokens, wanted, atol=2.0)
+        assert run.probed.shape == (STEPS + 1, len(lab.capabilities))
+        np.testing.assert_allclose(run.start, WORLD.start, atol=0.2)
+        true = WORLD.profile_after([row[None] for row in run.tokens])[0]
+        np.testing.assert_allclose(run.final, true, atol=0.2)
+
+
+def test_a_run_that_is_there_is_not_made_again(
+    lab: Lab, designs: list[Design], tmp_path: Path
+) -> None:
+    make(designs[0], 0, lab, tmp_path)
+    [log] = (tmp_path / "runs").iterdir()
+    before = log.stat().st_mtime_ns
+    make(designs[0], 0, lab, tmp_path)
+    assert log.stat().st_mtime_ns == before
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="python -m studies real_runs"):
+        read_table(tmp_path / "none.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ConfigError, match="not those of real runs"):
+        read_table(tmp_path / "other.csv")
+
+
+# Forecasts
+
+
+def test_intervals_are_as_wide_as_the_misses() -> None:
+    misses = np.random.default_rng(0).normal(0.0, 0.05, (400, 3))
+    made = Forecast(WORLD, misses).scores(np.full((2, 3), 5e6))
+    half = (made.high - made.low) / 2
+    np.testing.assert_allclose(half, 1.96 * 0.05, rtol=0.1)
+    np.testing.assert_allclose(made.value, (made.high + made.low) / 2)
+    weights = np.full(3, 1 / 3)
+    average = Forecast(WORLD, misses).utility(np.full((2, 3), 5e6), weights)
+    assert average.high - average.low == pytest.approx(2 * 1.96 * 0.05 / 3**0.5, rel=0.1)
+    np.testing.assert_allclose(average.value, made.value @ weights)
+
+
+def test_the_regression_finds_a_line(table: RealTable) -> None:
+    def line(tokens: Array) -> Array:
+        out: Array = WORLD.start + 0.01 * np.log1p(tokens.sum(axis=0) / 1000.0) @ np.ones((3, 3))
+        return out
+
+    runs = tuple(
+        RealRun(r.name, False, r.kind, r.budget, 0, r.tokens, r.probed, WORLD.start, line(r.tokens))
+        for r in table.runs
+    )
+    made = RealTable(table.sources, table.capabilities, runs)
+    told = regression(made, [run.tokens for run in runs])
+    np.testing.assert_allclose(told, [run.final for run in runs], atol=0.01)
+
+
+def test_effects_of_the_held_half_are_those_of_its_runs(
+    table: RealTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "fit_runs", lambda seen, name: Forecast(WORLD, MISSES))
+    effects, frame = held.compare(table, "made")
+    assert set(effects) < {claim.id for claim in CLAIMS}
+    runs = table.part(held=True).runs
+    true = [WORLD.profile_after([row[None] for row in run.tokens])[0] for run in runs]
+    off = [100 * np.abs(t - run.final).mean() for t, run in zip(true, runs, strict=True)]
+    np.testing.assert_allclose(frame["error"], off, atol=1e-9)
+    np.testing.assert_allclose(effects["error-held"], 3.5 - np.array(off), atol=1e-9)
+    peaked = (table.runs[0].probed.max(axis=0) - table.runs[0].probed[-1] > 0.05).mean()
+    assert np.asarray(effects["peaks"])[0] == pytest.approx(peaked - 0.2)
+    assert np.asarray(effects["rank-held"]).shape == (len(BUDGETS),)
+    assert np.asarray(effects["rank-held"]).min() > 0.5
+    with pytest.raises(ConfigError, match="to fit, 0 held"):
+        held.compare(table.part(held=False), "made")
+
+
+@pytest.mark.slow
+def test_a_fit_forecasts_the_held_half_in_a_world_of_its_kind(table: RealTable) -> None:
+    _, frame = held.compare(table, "made")
+    assert frame["error"].mean() < 5.0
+    assert frame["inside"].mean() > 0.8
+
+
+# The game
+
+
+def decided(task: str = "arxiv") -> Decided:
+    return decide(Forecast(WORLD, MISSES), task, BUDGETS[1], STEPS)
+
+
+def test_what_is_decided_is_best_in_the_world_and_survives_a_file() -> None:
+    made = decided()
+    best = made.utility["chosen"].value
+    assert all(best >= each.value - 1e-9 for each in made.utility.values())
+    assert "schedule" not in made.shares  # the world knows no order
+    first, last = made.shares["target-first"], made.shares["target-last"]
+    np.testing.assert_allclose(first.sum(axis=0), last.sum(axis=0))
+    assert made.utility["target-first"].value == pytest.approx(made.utility["target-last"].value)
+    assert first[0].max() == 1.0 > first[-1].max()
+    again = Decided.of(made.table())
+    assert again.table() == made.table()
+
+
+def test_an_order_that_pays_is_played() -> None:
+    world = load_world("drift")
+    ordered = Forecast(world, np.full((9, len(world.capabilities)), 0.01))
+    made = decide(ordered, world.sources[0], 20_000_000, STEPS)
+    assert made.utility["schedule"].value >= made.utility["chosen"].value
+
+
+def test_the_game_in_a_world(lab: Lab, table: RealTable, tmp_path: Path) -> None:
+    made = decided()
+    for seed in (0, 1):
+        for method in made.utility:
+            game.make(made, method, seed, lab, tmp_path)
+    assert game.measured_in(tmp_path, made, [0, 1, 2]).keys() == {0, 1}
+    measured = game.measured_in(tmp_path, made, [0, 1])
+    effects = game.compare(made, measured)
+    assert set(effects) < {claim.id for claim in CLAIMS}
+    runs = list(measured.values())
+    np.testing.assert_allclose(
+        effects["chosen-above-uniform"], [100 * (r["chosen"] - r["uniform"]) for r in runs]
+    )
+    assert "the best of the table" in game.regret_line(made, measured, table)
+
+
+def test_effects_of_the_game_are_those_of_made_up_runs() -> None:
+    told = {"one-hot": 0.3, "uniform": 0.4, "task-static": 0.5, "chosen": 0.6}
+    made = Decided(
+        "arxiv",
+        1,
+        {m: np.zeros((1, 3)) for m in told},
+        {m: Interval(np.array(v), np.array(v - 0.05), np.array(v + 0.05)) for m, v in told.items()},
+    )
+    good = {m: v + 0.01 for m, v in told.items()}
+    bad = {m: 1.0 - v for m, v in told.items()}
+    effects = game.compare(made, {0: good, 1: bad})
+    np.testing.assert_allclose(effects["methods-rank"], [1.0, -1.0])
+    np.testing.assert_allclose(effects["chosen-above-task-static"], [10.0, -10.0])
+    np.testing.assert_allclose(effects["chosen-in-interval"], [0.08, 1 / 3 - 0.92])
+
+
+def test_a_decision_is_made_once(tmp_path: Path, table: RealTable) -> None:
+    game.save_facts(tmp_path / "decided.json", decided().table())
+    kept = game.decided_in(tmp_path, table, "made", "arxiv", BUDGETS[1])
+    assert kept.table() == decided().table()
+    with pytest.raises(ConfigError, match="decided for arxiv"):
+        game.decided_in(tmp_path, table, "made", "book", BUDGETS[1])
