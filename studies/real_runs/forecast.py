@@ -1,7 +1,8 @@
 """What a fit says of runs that it has not seen, with intervals; and the plain regression beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg  # noqa: F401  its BLAS is another library than numpy's: load it to limit it
@@ -12,10 +13,12 @@ from readsim.arrays import Array
 from readsim.fitting.intervals import Interval
 from readsim.fitting.law import fit_law
 from readsim.worlds import World
+from readsim.worlds.terms.learning_rate import LearningRate
 from studies.real_runs.rows import RealTable
 
 LEVEL = 0.95
 RIDGE = 1.0
+RECIPE = {"kind": "cosine", "warmup": 0.03}  # of the presets of both pairs
 UNIT = 1000.0  # tokens: a source is one of the regression's logarithms from here on
 
 
@@ -43,13 +46,19 @@ class Forecast:
         return Interval(value, value - half, value + half)
 
 
-def fit_runs(table: RealTable, name: str, seed: int = 0) -> Forecast:
-    """The law of `readsim fit` on the ends of the runs, two seeds of a design held out together."""
-    runs = table.runs
+def fit_runs(
+    table: RealTable, name: str, schedule: Mapping[str, Any] = RECIPE, seed: int = 0
+) -> Forecast:
+    """The law of `readsim fit` on the ends of the runs, two seeds of a design held out together.
+
+    A token counts as much as its learning rate by the `schedule` that the runs had: so the law, which
+    knows no order, says what an early token is worth beside a late one.
+    """
+    runs, rate = table.runs, LearningRate.of(schedule)
     names = sorted({run.name for run in runs})
     with threadpool_limits(limits=1, user_api="blas"):  # scipy's is loaded: threads only wait here
         fitted = fit_law(
-            np.array([run.tokens.sum(axis=0) for run in runs]),
+            np.array([rate.of_steps(len(run.tokens)) @ run.tokens for run in runs]),
             np.array([run.final for run in runs]),
             sources=table.sources,
             capabilities=table.capabilities,
@@ -59,7 +68,8 @@ def fit_runs(table: RealTable, name: str, seed: int = 0) -> Forecast:
             seed=seed,
             name=name,
         )
-    return Forecast(fitted.world, fitted.held_out - fitted.targets)
+    world = fitted.world.replace(schedule=dict(schedule))
+    return Forecast(world, fitted.held_out - fitted.targets)
 
 
 def regression(table: RealTable, tokens: Sequence[Array]) -> Array:

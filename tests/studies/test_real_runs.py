@@ -1,7 +1,9 @@
 """Real runs in miniature, in a world: designs, table, forecast of the held half, and the game."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.fitting.intervals import Interval
 from readsim.worlds import load_world
-from studies.real_runs import held
+from studies.real_runs import forecast, held
 from studies.real_runs.claims import CLAIMS
 from studies.real_runs.design import PLACES, STEPS, Design, make_designs
 from studies.real_runs.forecast import Forecast, regression
@@ -159,8 +161,31 @@ def test_effects_of_the_held_half_are_those_of_its_runs(
         held.compare(table.part(held=False), "made")
 
 
+def test_a_token_of_a_fitted_world_counts_as_much_as_its_learning_rate(
+    table: RealTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Array] = []
+
+    def fit_law(tokens: Array, targets: Array, **others: object) -> SimpleNamespace:
+        given.append(tokens)
+        return SimpleNamespace(world=WORLD, held_out=targets + 0.01, targets=targets)
+
+    monkeypatch.setattr(forecast, "fit_law", fit_law)
+    made = forecast.fit_runs(table, "made", {"kind": "linear", "end": 0.0})
+    for run, amounts in zip(table.runs, given[0], strict=True):
+        rates = (np.arange(STEPS, 0, -1) - 0.5) / STEPS
+        np.testing.assert_allclose(amounts, rates @ run.tokens)
+    np.testing.assert_allclose(made.misses, 0.01)
+    early = np.zeros((STEPS, 3))
+    early[0, 0], early[-1, 1] = 5e6, 5e6
+    assert made.scores(early).value[0] > made.scores(early[::-1]).value[0]
+
+
 @pytest.mark.slow
-def test_a_fit_forecasts_the_held_half_in_a_world_of_its_kind(table: RealTable) -> None:
+def test_a_fit_forecasts_the_held_half_in_a_world_of_its_kind(
+    table: RealTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "fit_runs", partial(forecast.fit_runs, schedule={}))
     _, frame = held.compare(table, "made")
     assert frame["error"].mean() < 5.0
     assert frame["inside"].mean() > 0.8
