@@ -1,7 +1,7 @@
 """Train the micro pair and write its weights."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import torch
 import typer
@@ -43,7 +43,7 @@ STUDENT = Stage(
 
 def config(tokenizer: PreTrainedTokenizerFast, layers: int, width: int) -> GPTNeoXConfig:
     """Four heads, inner width four times the outer, attention and inner layer side by side."""
-    return GPTNeoXConfig(
+    made: GPTNeoXConfig = cast(Any, GPTNeoXConfig)(
         vocab_size=len(tokenizer),
         hidden_size=width,
         intermediate_size=4 * width,
@@ -56,6 +56,7 @@ def config(tokenizer: PreTrainedTokenizerFast, layers: int, width: int) -> GPTNe
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+    return made
 
 
 def main(

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import Progress
@@ -51,9 +52,10 @@ def make_pair(
         wanted = replace(stage, steps=steps or stage.steps)
         with Progress() as progress:
             train(model, tokenizer, library, wanted, seed, progress)
-        model.to(stage.dtype)
+        as_written: Any = model
+        as_written.to(stage.dtype)
         save(model, out / stage.name, tokenizer if with_tokenizer else None)
-        model.float()
+        as_written.float()
         items = questions(library, asked, seed)
         for name, row in scores(model, tokenizer, library, items).items():
             print(

@@ -1,6 +1,7 @@
 """The nano pair's shapes, and training on gold replies: AdamW, a warm-up and a cosine, loss on the reply."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from rich.progress import Progress
@@ -39,7 +40,7 @@ def config(tokenizer: PreTrainedTokenizerFast, layers: int, width: int) -> Llama
 def fresh_model(shape: PreTrainedConfig, seed: int) -> PreTrainedModel:
     """Matrices are normal with standard deviation 0.02, from a generator of their own."""
     with torch.random.fork_rng(devices=[]):
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(shape)
+        model: PreTrainedModel = cast(Any, AutoModelForCausalLM).from_config(shape)
     source = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
@@ -79,7 +80,7 @@ def loss_of(model: PreTrainedModel, rows: Rows) -> torch.Tensor:
         use_cache=False,
     ).last_hidden_state
     counted = rows.targets >= 0
-    logits = model.get_output_embeddings()(hidden[counted])
+    logits = cast(Any, model).get_output_embeddings()(hidden[counted])
     return functional.cross_entropy(logits.float(), rows.targets[counted])
 
 

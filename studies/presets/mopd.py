@@ -138,4 +138,4 @@ def least_squares_fit(limited: bool = True) -> World:
         rows = [1.96 * misses(world, row) for row in ROWS.values()]
         return np.concatenate([*rows, 0.3 * (logs - first)])
 
-    return at(least_squares(off, first, diff_step=1e-3, max_nfev=60).x)
+    return at(least_squares(off, first, diff_step=[1e-3], max_nfev=60).x)

@@ -38,7 +38,8 @@ class Forecast:
         return self._around(self._profile(tokens) @ weights, self.misses @ weights)
 
     def _profile(self, tokens: Array) -> Array:
-        return self.world.profile_after([row[None] for row in tokens])[0]
+        profile: Array = self.world.profile_after([row[None] for row in tokens])[0]
+        return profile
 
     def _around(self, value: Array, misses: Array) -> Interval:
         """One more miss like the others: t with as many degrees of freedom as there were rows, less one."""

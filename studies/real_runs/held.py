@@ -6,7 +6,6 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
-from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
 from readsim.arrays import Array
@@ -36,7 +35,7 @@ def main(
     console.print(frame.round(3).to_string(index=False), markup=False)
 
 
-def compare(table: RealTable, name: str) -> tuple[dict[str, ArrayLike], pd.DataFrame]:
+def compare(table: RealTable, name: str) -> tuple[dict[str, Array], pd.DataFrame]:
     """Effects by claim, and one row a held run: errors in points, share of scores inside their interval.
 
     Raises ConfigError for a table with too few runs.
@@ -69,16 +68,16 @@ def compare(table: RealTable, name: str) -> tuple[dict[str, ArrayLike], pd.DataF
             "inside": inside,
         }
     )
-    effects: dict[str, ArrayLike] = {
+    effects: dict[str, Array] = {
         "error-held": 3.5 - off,
         "cover-held": inside - 0.92,
         "above-linear": off_plain - off,
-        "peaks": [_peaks(run) - 0.2 for run in table.runs],
+        "peaks": np.array([_peaks(run) - 0.2 for run in table.runs]),
     }
     if ranks := _ranks(held, value):
-        effects["rank-held"] = ranks
+        effects["rank-held"] = np.array(ranks)
     if orders := _orders(frame):
-        effects["order-matters"] = orders
+        effects["order-matters"] = np.array(orders)
     return effects, frame
 
 

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import ArrayLike
 from rich.table import Table
 from scipy.stats import kendalltau
 
@@ -120,7 +119,7 @@ def make(decided: Decided, method: str, seed: int, lab: Lab, folder: Path) -> No
         requirement=env.episode.task.requirement.tolist(),
     )
     path = log_path(method, seed, folder)
-    run_one(make_env, Schedule(shares), header, path, resume=True, durable=False)
+    run_one(make_env, Schedule(shares.tolist()), header, path, resume=True, durable=False)
 
 
 def measured_in(folder: Path, decided: Decided, seeds: list[int]) -> dict[int, dict[str, float]]:
@@ -133,7 +132,7 @@ def measured_in(folder: Path, decided: Decided, seeds: list[int]) -> dict[int, d
     return out
 
 
-def compare(decided: Decided, measured: Mapping[int, Mapping[str, float]]) -> dict[str, ArrayLike]:
+def compare(decided: Decided, measured: Mapping[int, Mapping[str, float]]) -> dict[str, Array]:
     """Effects by claim, one number a seed."""
     chosen = "schedule" if "schedule" in decided.shares else "chosen"
     told = [float(each.value) for each in decided.utility.values()]
@@ -144,7 +143,7 @@ def compare(decided: Decided, measured: Mapping[int, Mapping[str, float]]) -> di
         return float(np.mean([e.low <= v <= e.high for e, v in zip(some, seen, strict=True)]))
 
     runs = list(measured.values())
-    return {
+    effects = {
         "chosen-above-task-static": [100.0 * (r[chosen] - r["task-static"]) for r in runs],
         "chosen-above-uniform": [100.0 * (r[chosen] - r["uniform"]) for r in runs],
         "chosen-in-interval": [inside(run) - 0.92 for run in runs],
@@ -152,6 +151,7 @@ def compare(decided: Decided, measured: Mapping[int, Mapping[str, float]]) -> di
             float(kendalltau(told, [run[m] for m in decided.utility]).statistic) for run in runs
         ],
     }
+    return {claim: np.array(each) for claim, each in effects.items()}
 
 
 def regret_line(

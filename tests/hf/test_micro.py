@@ -1,7 +1,7 @@
 """The micro pair: another tokenizer and another build than nano's, made by a command, shipped, trained."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -100,7 +100,11 @@ def test_the_teacher_is_able_and_the_student_has_room() -> None:
     rates = {}
     for name, model in (("teacher", pair.teacher), ("student", pair.student)):
         assert model is not None
-        said = replies(model, pair.tokenizer, [NANO.ask(p, "answer") for p in prompts])
+        said = replies(
+            model,
+            cast("PreTrainedTokenizerFast", pair.tokenizer),
+            [NANO.ask(p, "answer") for p in prompts],
+        )
         right = [text == p.answer for text, p in zip(said, prompts, strict=True)]
         rates[name] = np.array(right).reshape(len(CAPABILITIES), ITEMS).mean(axis=1)
     assert (rates["student"] > 0).all(), rates
