@@ -1,6 +1,6 @@
 """What is run in the game, and what a fit says of it: everything that is decided before the first run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,31 +44,32 @@ class Decided:
         return cls(saved["task"], saved["budget"], shares, utility)
 
 
-def decide(forecast: Forecast, task: str, budget: int, steps: int) -> Decided:
-    """The best shares and the best two-phase schedule in the fitted world, beside plain methods.
+def plain(sources: Sequence[str], task: str, requirement: Array, steps: int) -> dict[str, Array]:
+    """Shares (T, S) of the methods that need no fit.
 
     `target-first` spends the first half on the target alone and FRONT of the second half on it;
     `target-last` has the same tokens the other way round.
     """
-    world = forecast.world
-    chosen_task = world.task(task)
-    s = len(world.sources)
-    own = world.sources.index(task)
+    s, own = len(sources), sources.index(task)
     one, rest = np.eye(s)[own], np.full(s, (1.0 - FRONT) / (s - 1))
     rest[own] = FRONT
-    best = optimum(world, chosen_task, budget, steps=steps)
-    static = {
-        "one-hot": one,
-        "uniform": np.full(s, 1.0 / s),
-        "task-static": chosen_task.requirement,
-        "chosen": best.allocation,
-    }
+    static = {"one-hot": one, "uniform": np.full(s, 1.0 / s), "task-static": requirement}
     shares = {name: np.tile(row, (steps, 1)) for name, row in static.items()}
     shares["target-first"] = np.repeat([one, rest], [steps // 2, steps - steps // 2], axis=0)
     shares["target-last"] = shares["target-first"][::-1]
-    schedule = best_schedule(world, chosen_task, budget, steps, PHASES)
+    return shares
+
+
+def decide(forecast: Forecast, task: str, budget: int, steps: int) -> Decided:
+    """The best shares and the best two-phase schedule in the fitted world, beside plain methods."""
+    world = forecast.world
+    wanted = world.task(task)
+    shares = plain(world.sources, task, wanted.requirement, steps)
+    best = optimum(world, wanted, budget, steps=steps)
+    shares["chosen"] = np.tile(best.allocation, (steps, 1))
+    schedule = best_schedule(world, wanted, budget, steps, PHASES)
     if schedule.utility > schedule.static:
         shares["schedule"] = schedule.by_decision
     tokens = {name: rows * (budget / steps) for name, rows in shares.items()}
-    utility = {name: forecast.utility(t, chosen_task.weights) for name, t in tokens.items()}
+    utility = {name: forecast.utility(t, wanted.weights) for name, t in tokens.items()}
     return Decided(task, budget, shares, utility)
