@@ -69,8 +69,11 @@ def resampled(fitted: Fitted, count: int, seed: int, tick: Callable[[], None]) -
     names = np.unique(groups)
     for b in range(count):
         drawn = generator(seed, "bootstrap", b).integers(0, len(names), len(names))
-        weight = np.bincount(drawn, minlength=len(names)).astype(np.float64)
-        data = replace(fitted.data, weight=weight[np.searchsorted(names, groups)])
+        counts = np.bincount(drawn, minlength=len(names)).astype(np.float64)
+        weight = counts[np.searchsorted(names, groups), None]
+        if fitted.data.weight is not None:
+            weight = weight * fitted.data.weight
+        data = replace(fitted.data, weight=np.broadcast_to(weight, fitted.data.bad.shape))
         tick()
         if not (data.known.sum(axis=0) > 0.5).all():
             continue  # a capability whose only measurements were not drawn
