@@ -23,7 +23,10 @@ from readsim.fitting.laws.sparse import sparse
 from readsim.worlds.world import World
 
 CURVES, PROCESS, GUIDED = "shared-curves", "gaussian-process", "guided"
-SPREAD_ALL, SPREAD_OWN = 0.5, 0.25  # of the weights: common ones around equal ones, own ones around those
+SPREAD_ALL, SPREAD_OWN = (
+    0.5,
+    0.25,
+)  # of the weights: common ones around equal ones, own ones around those
 STRICT = 1e4  # how strictly the weights sum to 1
 
 
@@ -38,8 +41,8 @@ def from_law_scale(values: Array, losses: bool, lowest: float = 0.0) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class Runs:
-    """Measured runs as laws see them. x (n, S) in units of the largest run, wanted and weight (n, K)."""
+class LawData:
+    """What laws see: x (n, S) in units of the largest run, wanted and weight (n, K)."""
 
     x: Array
     wanted: Array
@@ -47,10 +50,10 @@ class Runs:
     guide: Predictor | None = None
     trusts: tuple[float, ...] | None = None
 
-    def take(self, rows: NDArray[np.bool_]) -> "Runs":
+    def take(self, rows: NDArray[np.bool_]) -> "LawData":
         """Some of them."""
         own = (self.x[rows], self.wanted[rows], self.weight[rows])
-        return Runs(*own, self.guide, self.trusts)
+        return LawData(*own, self.guide, self.trusts)
 
 
 class Laws(NamedTuple):
@@ -60,7 +63,7 @@ class Laws(NamedTuple):
     sure: GaussianProcess | Guided
 
 
-def fit_laws(runs: Runs) -> Laws:
+def fit_laws(runs: LawData) -> Laws:
     """All but the shared curves."""
     given = runs.x, runs.wanted, runs.weight
     process = GaussianProcess(*given)
@@ -85,7 +88,7 @@ class HeldOut(NamedTuple):
 
 
 def hold_out(
-    runs: Runs,
+    runs: LawData,
     fold: NDArray[np.int64],
     curves: Array | None,
     tick: Callable[[], None] = lambda: None,
@@ -147,7 +150,7 @@ def combine(each: Array, weights: Array) -> Array:
     return out
 
 
-def combine_held_out(held: HeldOut, runs: Runs, fold: NDArray[np.int64]) -> Array:
+def combine_held_out(held: HeldOut, runs: LawData, fold: NDArray[np.int64]) -> Array:
     """The average's held-out prediction (n, K): each fold with the weights of the others."""
     out = np.full_like(runs.wanted, np.nan)
     for f in np.unique(fold):
@@ -157,7 +160,7 @@ def combine_held_out(held: HeldOut, runs: Runs, fold: NDArray[np.int64]) -> Arra
     return out
 
 
-class Forecast(NamedTuple):
+class Foretold(NamedTuple):
     """Profiles (m, K) with their interval, and the standard deviation of a measurement (m, K)."""
 
     mean: Array
@@ -177,7 +180,7 @@ class Average:
     """
 
     world: World
-    runs: Runs
+    runs: LawData
     names: tuple[str, ...]
     weights: Array
     unit: float
@@ -210,11 +213,9 @@ class Average:
     def calibration(self) -> Calibration:
         """Of one capability each, on the scale of laws."""
         held = to_law_scale(self.held_out, self.losses)
-        return calibrate(
-            np.abs(held - self.runs.wanted) / self.sd, self.runs.weight, self.groups
-        )
+        return calibrate(np.abs(held - self.runs.wanted) / self.sd, self.runs.weight, self.groups)
 
-    def forecast(self, tokens: Array) -> Forecast:
+    def forecast(self, tokens: Array) -> Foretold:
         """Profiles after tokens (m, S), with the 95 % interval of what a run would measure."""
         mean, sd = self._mean(tokens), self.laws.sure.posterior(tokens / self.unit).measured_sd
         half = self.calibration().factor * sd
@@ -224,7 +225,7 @@ class Average:
         )
         if self.losses:
             low, high = high, low
-        return Forecast(centre, low, high, sd * self._slope(centre))
+        return Foretold(centre, low, high, sd * self._slope(centre))
 
     def _slope(self, profiles: Array) -> Array:
         """What a unit on the scale of laws is in profile units, (m, K)."""

@@ -1,9 +1,9 @@
 """Fit all laws to runs and average them: `fit_average(...)` gives the world and the average around it.
 
-    made = fit_average(tokens, targets, sources=..., capabilities=..., scores=True)
-    made.law.world               the shared-curves law as a world
-    made.average.predict(t)      profiles (m, K) of the average
-    made.average.forecast(t)     with 95 % intervals
+made = fit_average(tokens, targets, sources=..., capabilities=..., scores=True)
+made.law.world               the shared-curves law as a world
+made.average.predict(t)      profiles (m, K) of the average
+made.average.forecast(t)     with 95 % intervals
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.fitting.average import (
     Average,
-    Runs,
+    LawData,
     combine_held_out,
     fit_laws,
     from_law_scale,
@@ -94,7 +94,7 @@ def fit_average(
         factor = trust_in_chosen(x, wanted, weight, chosen)
         weight = weight * np.where(chosen, factor, 1.0)[:, None]
     trusts = None if trust is None else (trust,)
-    runs = Runs(x, wanted, weight, _on_law_scale(guide, unit, not scores), trusts)
+    runs = LawData(x, wanted, weight, on_law_scale(guide, unit, not scores), trusts)
     law = fit_law(
         tokens,
         targets,
@@ -131,7 +131,7 @@ def fit_average(
     return Fit(law, average, factor, laws.sure.trust if isinstance(laws.sure, Guided) else None)
 
 
-def _on_law_scale(
+def on_law_scale(
     guide: Callable[[Array], Array] | None, unit: float, losses: bool
 ) -> Predictor | None:
     """The guide as a predictor of x."""

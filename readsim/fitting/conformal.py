@@ -33,7 +33,7 @@ def calibrate(errors: Array, weight: Array, groups: NDArray[np.int64]) -> Calibr
     runs = np.array([len(np.unique(groups[rows])) for rows in there.T])
     fewest = int(runs.min())
     if fewest >= FEW:
-        own = [quantile(e[t], w[t], int(g)) for e, w, t, g in zip(errors.T, weight.T, there.T, runs, strict=True)]
+        own = [quantile(errors[t, j], weight[t, j], int(runs[j])) for j, t in enumerate(there.T)]
         return Calibration(np.array(own), f"the {LEVEL:.0%} quantile of held-out errors")
     if fewest >= LEAST:
         one = quantile(errors[there], weight[there], fewest)
@@ -42,7 +42,9 @@ def calibrate(errors: Array, weight: Array, groups: NDArray[np.int64]) -> Calibr
     size = np.sqrt(np.average(errors[there] ** 2, weights=weight[there])) if there.any() else np.nan
     free = max(fewest - 1, 1)
     t = float(stdtrit(free, 0.5 + LEVEL / 2.0)) * np.sqrt(1.0 + 1.0 / max(fewest, 1))
-    return Calibration(np.full(errors.shape[1], t * size), f"Student's t, {free} degrees of freedom")
+    return Calibration(
+        np.full(errors.shape[1], t * size), f"Student's t, {free} degrees of freedom"
+    )
 
 
 def quantile(errors: Array, weight: Array, runs: int) -> float:

@@ -54,6 +54,15 @@ class Fitted:
     solutions: list[FittedNetwork]
     order: "CanonicalOrder"
 
+    @property
+    def cell_weight(self) -> Array:
+        """How much each cell counts (n, K), in the order that was given."""
+        there = np.isfinite(self.targets).astype(float)
+        if self.data.weight is None:
+            return there
+        back, columns = np.argsort(self.order.rows), np.argsort(self.order.capabilities)
+        return there * self.data.weight[back][:, columns]
+
     def predict(self, tokens: Array) -> Array:
         """Profiles (n, K) after tokens (n, S) from the start."""
         return self.world.profile_after([np.asarray(tokens, dtype=np.float64)])

@@ -40,9 +40,7 @@ def cell_weights(x: Array, scores: Array, items: Array, lowest: float = 0.0) -> 
     return out
 
 
-def trust_in_chosen(
-    x: Array, wanted: Array, weight: Array, chosen: NDArray[np.bool_]
-) -> float:
+def trust_in_chosen(x: Array, wanted: Array, weight: Array, chosen: NDArray[np.bool_]) -> float:
     """How much a chosen row counts: what predicts held-out rows that were not chosen best.
 
     A law that is not quite right bends to where rows are many, and rows that were kept because they came

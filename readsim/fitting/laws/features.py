@@ -64,7 +64,7 @@ def alike(wanted: Array, weight: Array) -> Iterator[Alike]:
 
 
 def blocks(x: Array, count: int) -> NDArray[np.int64]:
-    """A block (n,) of 0..count - 1 for each run, the same for runs of one mixture (x (n, S) in proportion)."""
+    """A block (n,) of 0..count - 1 for each run x (n, S), the same for all runs of one mixture."""
     total = x.sum(axis=1, keepdims=True)
     shares = np.round(x / np.where(total > 0.0, total, 1.0), 9)
     _, which = np.unique(shares, axis=0, return_inverse=True)

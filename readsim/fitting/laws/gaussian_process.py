@@ -33,6 +33,7 @@ KERNELS = (
     (0.3, 1.0, 1.0, 0.0, 1.0, 0.3, 1.0),
     (0.1, 0.5, 0.5, 1.0, 0.5, 1.0, 1.0),
 )
+KINDS = ("shares", "logs", "joint")
 FEW = 1e-3  # posterior weight below which a kernel is left out
 
 
@@ -63,7 +64,9 @@ class GaussianProcess:
         self.x, self.capabilities = x, wanted.shape[1]
         self.shares, self.logs = Columns.of(amounts(x)), Columns.of(logs(amounts(x)))
         self.level, self.spread = np.zeros(self.capabilities), np.ones(self.capabilities)
-        self.log_evidence = np.zeros(self.capabilities)  # averaged over kernels, sizes at their best
+        self.log_evidence = np.zeros(
+            self.capabilities
+        )  # averaged over kernels, sizes at their best
         self.parts: list[Part] = []
         kernels = list(self._kernels(x, x))
         for group in alike(wanted, weight):
@@ -112,20 +115,16 @@ class GaussianProcess:
         p = max(share_a.shape[1] + log_a.shape[1], 1)
         straight = (share_a @ share_b.T + log_a @ log_b.T) / p
         made: dict[tuple[str, float], Array] = {}
-        for by_line, on_shares, width, on_logs, width_l, together, width_j in KERNELS:
+        for by_line, *sizes in KERNELS:
             out = by_line * straight
-            for size, kind, l in (
-                (on_shares, "shares", width),
-                (on_logs, "logs", width_l),
-                (together, "joint", width_j),
-            ):
+            for kind, size, width in zip(KINDS, sizes[::2], sizes[1::2], strict=True):
                 if size == 0.0:
                     continue
-                if (kind, l) not in made:
+                if (kind, width) not in made:
                     one, other = (share_a, share_b) if kind == "shares" else (log_a, log_b)
                     make = _joint if kind == "joint" else _single
-                    made[kind, l] = make(one, other, l)
-                out = out + size * made[kind, l]
+                    made[kind, width] = make(one, other, width)
+                out = out + size * made[kind, width]
             yield out
 
     def _diagonals(self, at: Array) -> list[Array]:
@@ -165,7 +164,9 @@ def _parts(kernels: list[Array], y: Array, group: Alike) -> tuple[list[Part], Ar
         found.append((values, vectors, turned))
         for r, noise in enumerate(NOISES):
             total = values + noise
-            sizes[q, r] = (turned**2 / total[:, None]).sum(axis=0) / n  # the likeliest variance of f
+            sizes[q, r] = (turned**2 / total[:, None]).sum(
+                axis=0
+            ) / n  # the likeliest variance of f
             evidence[q, r] = -0.5 * (n * np.log(sizes[q, r]) + np.log(total).sum())
     most = evidence.max(axis=(0, 1))
     weight = np.exp(evidence - most)

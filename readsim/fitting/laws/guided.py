@@ -36,7 +36,7 @@ class Guided:
         trusts: Sequence[float] = TRUSTS,
     ) -> None:
         self.guide, self.trusts = guide, np.array(trusts)
-        n, self.capabilities = wanted.shape
+        self.capabilities = wanted.shape[1]
         said = guide(x)
         with np.errstate(invalid="ignore"):
             self.mean, spread = said.mean(axis=0), said.std(axis=0)

@@ -36,7 +36,7 @@ def sparse(x: Array, wanted: Array, weight: Array) -> Predictor:
             level[j] = mean
             if few or sd == 0.0:
                 continue
-            fit = LassoCV(cv=splits, alphas=PENALTIES, max_iter=2000, tol=1e-3)
+            fit = LassoCV(cv=splits, alphas=PENALTIES, max_iter=2000, tol=1e-3, random_state=0)
             with warnings.catch_warnings():
                 # the least penalties may end early: cross-validation judges what came out
                 warnings.simplefilter("ignore", ConvergenceWarning)
