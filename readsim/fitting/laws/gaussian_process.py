@@ -45,6 +45,14 @@ class Posterior(NamedTuple):
     measured_sd: Array
 
 
+class Joint(NamedTuple):
+    """Of f at m places: mean (m, K), covariance (K, m, m); noise variance (K,) of one measurement."""
+
+    mean: Array
+    covariance: Array
+    noise: Array
+
+
 class Part(NamedTuple):
     """One kernel with one noise for one group of capabilities: weight (G,) of each, scale (G,)."""
 
@@ -104,6 +112,28 @@ class GaussianProcess:
         return Posterior(
             out, self.spread * np.sqrt(variance), self.spread * np.sqrt(variance + noise)
         )
+
+    def joint(self, at: Array) -> "Joint":
+        """Of f at all m places together, by the likeliest kernel and noise of each capability."""
+        m = len(at)
+        mean, noise = np.zeros((m, self.capabilities)), np.zeros(self.capabilities)
+        covariance = np.zeros((self.capabilities, m, m))
+        best = np.zeros(self.capabilities)
+        cross, own = list(self._kernels(at, self.x)), list(self._kernels(at, at))
+        for part in self.parts:
+            k = cross[part.kernel][:, part.group.rows] * np.sqrt(part.group.weight)
+            for g in np.flatnonzero(part.weight > best[part.group.places]):
+                j = part.group.places[g]
+                size = part.size[g] * self.spread[j] ** 2
+                best[j], noise[j] = part.weight[g], part.noise * size
+                mean[:, j] = self.level[j] + self.spread[j] * (k @ part.dual[:, g])
+                covariance[j] = size * (own[part.kernel] - k @ part.inverse @ k.T)
+        return Joint(mean, covariance, noise)
+
+    def prior(self, at: Array) -> Array:
+        """The covariance (m, m) before any run, by the second of KERNELS, mean variance 1."""
+        out = list(self._kernels(at, at))[1]
+        return out / np.diagonal(out).mean()
 
     def _views(self, x: Array) -> tuple[Array, Array]:
         table = amounts(x)

@@ -14,7 +14,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.fitting.laws.features import Predictor
-from readsim.fitting.laws.gaussian_process import GaussianProcess, Posterior
+from readsim.fitting.laws.gaussian_process import GaussianProcess, Joint, Posterior
 
 TRUSTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 ROUNDS = 50
@@ -71,6 +71,14 @@ class Guided:
         between = np.einsum("mtk,kt->mk", (mean - whole[:, None]) ** 2, self.share)
         both = (np.einsum("mtk,kt->mk", v**2, self.share) + between for v in (sd, measured))
         return Posterior(whole, *map(np.sqrt, both))
+
+    def joint(self, at: Array) -> Joint:
+        """As the Gaussian process's own, at the likeliest trust of each capability."""
+        every, k = self.process.joint(at), self.capabilities
+        best = self.share.argmax(axis=1)
+        places = best * k + np.arange(k)
+        mean = every.mean[:, places] + self.trusts[best] * self._shift(at)
+        return Joint(mean, every.covariance[places], every.noise[places])
 
     def _shift(self, at: Array) -> Array:
         """g (m, K): what the guide says, centred and brought to the spread of the runs."""
