@@ -6,59 +6,55 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg  # noqa: F401  its BLAS is another library than numpy's: load it to limit it
-from scipy.stats import t as student_t
 from threadpoolctl import threadpool_limits
 
 from readsim.arrays import Array
+from readsim.fitting.average import Average
+from readsim.fitting.averaged import fit_average
 from readsim.fitting.intervals import Interval
-from readsim.fitting.law import fit_law
-from readsim.worlds import World
 from readsim.worlds.terms.learning_rate import LearningRate
 from studies.real_runs.rows import RealTable
 
-LEVEL = 0.95
-RIDGE = 1.0
+ITEMS = 256.0  # of a capability's test split
 RECIPE = {"kind": "cosine", "warmup": 0.03}  # of the presets of both pairs
+RIDGE = 1.0
 UNIT = 1000.0  # tokens: a source is one of the regression's logarithms from here on
 
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """A fitted world, and `misses` (n, K): how far off it was on rows that a fold left out."""
+    """The laws of `readsim fit`, averaged, on tokens that count as much as their learning `rate`.
 
-    world: World
-    misses: Array
+    So laws that know no order say what an early token is worth beside a late one, and no more.
+    """
+
+    average: Average
+    rate: LearningRate
+
+    def counted(self, tokens: Array) -> Array:
+        """(S,) what tokens (T, S), one row a decision, count for."""
+        out: Array = self.rate.of_steps(len(tokens)) @ tokens
+        return out
 
     def scores(self, tokens: Array) -> Interval:
-        """(K,) of a run that is trained on `tokens` (T, S), one row a decision."""
-        return self._around(self._profile(tokens), self.misses)
+        """(K,) what a run on `tokens` (T, S) measures, with its 95 % interval."""
+        told = self.average.forecast(self.counted(tokens)[None])
+        return Interval(told.mean[0], told.low[0], told.high[0])
 
     def utility(self, tokens: Array, weights: Array) -> Interval:
         """Of the same, weighted: a number each."""
-        return self._around(self._profile(tokens) @ weights, self.misses @ weights)
-
-    def _profile(self, tokens: Array) -> Array:
-        profile: Array = self.world.profile_after([row[None] for row in tokens])[0]
-        return profile
-
-    def _around(self, value: Array, misses: Array) -> Interval:
-        """One more miss like the others: t with as many degrees of freedom as there were rows, less one."""
-        half = student_t.ppf(0.5 + LEVEL / 2, len(misses) - 1) * np.sqrt(np.mean(misses**2, axis=0))
-        return Interval(value, value - half, value + half)
+        made = self.average.utility(self.counted(tokens)[None], lambda p: p @ weights, weights)
+        return Interval(*(each[0] for each in made))
 
 
 def fit_runs(
     table: RealTable, name: str, schedule: Mapping[str, Any] = RECIPE, seed: int = 0
 ) -> Forecast:
-    """The law of `readsim fit` on the ends of the runs, two seeds of a design held out together.
-
-    A token counts as much as its learning rate by the `schedule` that the runs had: so the law, which
-    knows no order, says what an early token is worth beside a late one.
-    """
+    """Fit to the ends of the runs, two seeds of a design held out together."""
     runs, rate = table.runs, LearningRate.of(schedule)
     names = sorted({run.name for run in runs})
     with threadpool_limits(limits=1, user_api="blas"):  # scipy's is loaded: threads only wait here
-        fitted = fit_law(
+        fitted = fit_average(
             np.array([rate.of_steps(len(run.tokens)) @ run.tokens for run in runs]),
             np.array([run.final for run in runs]),
             sources=table.sources,
@@ -66,11 +62,11 @@ def fit_runs(
             scores=True,
             start=np.mean([run.start for run in runs], axis=0),
             groups=[names.index(run.name) for run in runs],
+            items=np.full(len(table.capabilities), ITEMS),
             seed=seed,
             name=name,
         )
-    world = fitted.world.replace(schedule=dict(schedule))
-    return Forecast(world, fitted.held_out - fitted.targets)
+    return Forecast(fitted.average, rate)
 
 
 def regression(table: RealTable, tokens: Sequence[Array]) -> Array:

@@ -8,20 +8,20 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.fitting.intervals import Interval
-from readsim.worlds.optimum import optimum
-from readsim.worlds.schedule import best_schedule
+from readsim.fitting.mixture_pool import mixture_pool
+from readsim.streams import generator
+from readsim.worlds.search import polish
 from studies.real_runs.forecast import Forecast
+from studies.real_runs.rows import RealTable
 
 FRONT = 0.2  # of the target in the other half of `target-first` and `target-last`
-PHASES = 2
+CHOSEN = "chosen"
+POOL = 2000  # mixtures that are looked at first
 
 
 @dataclass(frozen=True, eq=False)
 class Decided:
-    """`shares` (T, S) and the foretold `utility` of each method.
-
-    `schedule` is among them only where the fit knows an order that is better than the best shares.
-    """
+    """`shares` (T, S) and the foretold `utility` of each method."""
 
     task: str
     budget: int
@@ -60,16 +60,23 @@ def plain(sources: Sequence[str], task: str, requirement: Array, steps: int) -> 
     return shares
 
 
-def decide(forecast: Forecast, task: str, budget: int, steps: int) -> Decided:
-    """The best shares and the best two-phase schedule in the fitted world, beside plain methods."""
-    world = forecast.world
-    wanted = world.task(task)
-    shares = plain(world.sources, task, wanted.requirement, steps)
-    best = optimum(world, wanted, budget, steps=steps)
-    shares["chosen"] = np.tile(best.allocation, (steps, 1))
-    schedule = best_schedule(world, wanted, budget, steps, PHASES)
-    if schedule.utility > schedule.static:
-        shares["schedule"] = schedule.by_decision
+def decide(forecast: Forecast, kept: RealTable, task: str, budget: int, steps: int) -> Decided:
+    """The shares that the fit says are best, beside plain methods.
+
+    The fit knows of order what the learning rate says of it: whatever a schedule does some constant
+    shares do as well, so no schedule is chosen.
+    """
+    weights, s = kept.weights(task), len(kept.sources)
+    counted = float(forecast.rate.integral(1.0)) * budget
+
+    def value(shares: Array) -> Array:
+        out: Array = forecast.average.predict(shares * counted) @ weights
+        return out
+
+    pool = mixture_pool(POOL, np.zeros(s), np.ones(s), generator(0, "data"))
+    best = polish(value, pool[int(np.argmax(value(pool)))])
+    shares = plain(kept.sources, task, weights, steps)
+    shares[CHOSEN] = np.tile(best / best.sum(), (steps, 1))
     tokens = {name: rows * (budget / steps) for name, rows in shares.items()}
-    utility = {name: forecast.utility(t, wanted.weights) for name, t in tokens.items()}
+    utility = {name: forecast.utility(t, weights) for name, t in tokens.items()}
     return Decided(task, budget, shares, utility)

@@ -32,7 +32,7 @@ from studies.real_runs.forecast import fit_runs
 from studies.real_runs.held import KEPT
 from studies.real_runs.rows import RealTable, read_table
 from studies.real_runs.run import Schedule
-from studies.sim_to_real.decide import Decided, decide
+from studies.sim_to_real.decide import CHOSEN, Decided, decide
 from studies.transfer_matrix.lab import Lab
 
 
@@ -84,7 +84,7 @@ def decided_in(folder: Path, kept: RealTable, name: str, task: str, budget: int)
     need_target(path)
     if not path.exists():
         forecast = fit_runs(kept.part(held=False), f"{name}-half")
-        save_facts(path, decide(forecast, task, budget, STEPS).table())
+        save_facts(path, decide(forecast, kept, task, budget, STEPS).table())
     decided = Decided.of(load_facts(path))
     if (decided.task, decided.budget) != (task, budget):
         raise ConfigError(
@@ -134,18 +134,17 @@ def measured_in(folder: Path, decided: Decided, seeds: list[int]) -> dict[int, d
 
 def compare(decided: Decided, measured: Mapping[int, Mapping[str, float]]) -> dict[str, Array]:
     """Effects by claim, one number a seed."""
-    chosen = "schedule" if "schedule" in decided.shares else "chosen"
     told = [float(each.value) for each in decided.utility.values()]
 
     def inside(run: Mapping[str, float]) -> float:
-        some = [decided.utility[m] for m in (chosen, "task-static", "uniform")]
-        seen = [run[m] for m in (chosen, "task-static", "uniform")]
+        some = [decided.utility[m] for m in (CHOSEN, "task-static", "uniform")]
+        seen = [run[m] for m in (CHOSEN, "task-static", "uniform")]
         return float(np.mean([e.low <= v <= e.high for e, v in zip(some, seen, strict=True)]))
 
     runs = list(measured.values())
     effects = {
-        "chosen-above-task-static": [100.0 * (r[chosen] - r["task-static"]) for r in runs],
-        "chosen-above-uniform": [100.0 * (r[chosen] - r["uniform"]) for r in runs],
+        "chosen-above-task-static": [100.0 * (r[CHOSEN] - r["task-static"]) for r in runs],
+        "chosen-above-uniform": [100.0 * (r[CHOSEN] - r["uniform"]) for r in runs],
         "chosen-in-interval": [inside(run) - 0.92 for run in runs],
         "methods-rank": [
             float(kendalltau(told, [run[m] for m in decided.utility]).statistic) for run in runs
@@ -158,7 +157,6 @@ def regret_line(
     decided: Decided, measured: Mapping[int, Mapping[str, float]], kept: RealTable
 ) -> str:
     """The chosen run beside the best measured one: of the game, and of the table at its budget."""
-    chosen = "schedule" if "schedule" in decided.shares else "chosen"
     mean = {m: float(np.mean([run[m] for run in measured.values()])) for m in decided.utility}
     best = max(mean, key=lambda m: mean[m])
     weights = kept.weights(decided.task)
@@ -166,11 +164,11 @@ def regret_line(
     for run in kept.runs:
         if run.budget == decided.budget:
             utility.setdefault(run.name, []).append(float(run.final @ weights))
-    line = f"{chosen} is {100 * (mean[best] - mean[chosen]):.1f} points below {best}, the best of the game"
+    line = f"{CHOSEN} is {100 * (mean[best] - mean[CHOSEN]):.1f} points below {best}, the best of the game"
     if not utility:
         return line
     top = max(utility, key=lambda name: np.mean(utility[name]))
-    ahead = 100.0 * (mean[chosen] - np.mean(utility[top]))
+    ahead = 100.0 * (mean[CHOSEN] - np.mean(utility[top]))
     return (
         f"{line}, and {ahead:+.1f} beside {top}, the best of the table at {decided.budget} tokens"
     )
