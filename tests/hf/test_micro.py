@@ -112,26 +112,12 @@ def test_the_teacher_is_able_and_the_student_has_room() -> None:
     assert rates["teacher"].mean() > rates["student"].mean() + 0.2, rates
 
 
-def test_a_short_run_moves_it_and_repeats(tmp_path: Path) -> None:
-    from studies.real_runs.design import Design
+def test_a_short_run_on_one_capability_moves_its_probes(tmp_path: Path) -> None:
     from studies.real_runs.lab import real_lab
-    from studies.real_runs.run import log_path, make
-    from studies.real_runs.table import write_table
 
-    lab = real_lab("micro", tmp_path / "teacher.sqlite")
+    backend = real_lab("micro", tmp_path / "teacher.sqlite").backend(3000)
     own = CAPABILITIES.index("multilingual")
-    shares = (tuple(np.eye(len(CAPABILITIES))[own].tolist()),)
-    tables = []
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        design = Design("0-multilingual", "one-hot", shares, 3000, held=False)
-        make(design, 0, lab, folder)
-        assert log_path(design, 0, folder).is_file()
-        write_table([design], [0], lab, folder, folder / "runs.csv")
-        tables.append((folder / "runs.csv").read_text())
-    assert tables[0] == tables[1]
-    start, end = (
-        [float(cell) for cell in line.split(",")[-len(CAPABILITIES) :]]
-        for line in tables[0].splitlines()
-        if ",test," in line
-    )
-    assert end[own] > start[own]
+    before = backend.reset(0).profile
+    after = backend.run_interval(0, np.eye(len(CAPABILITIES))[own], 3000).profile
+    assert after[own] > before[own] + 0.1
+    assert np.abs(np.delete(after - before, own)).max() > 0.02  # and others with it
