@@ -1,7 +1,7 @@
 """What a little training on one capability does to all eight.
 
-From the shipped student of a pair, 150 AdamW steps (5e-4, batches of 32) on gold replies, answers only, of one
-capability or of all alike; prints the change of exact match on held-out questions.
+From the shipped student of a pair, 150 AdamW steps (5e-4, batches of 32) on gold replies, answers only,
+of one capability or of all alike; prints the change of exact match on held-out questions.
 """
 
 from copy import deepcopy
