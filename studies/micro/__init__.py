@@ -7,7 +7,8 @@ pairs of letters learned from the questions, prompts and held-out rule of nano. 
     teacher   4 layers x 224   2,477,888 parameters   5.0 MB (fp16)   9,000 steps, 6.6M tokens   28 minutes
     student   2 layers x 112     332,864 parameters   1.3 MB          5,000 steps, 3.1M tokens    4 minutes
 
-(minutes of one core). Exact match of greedy replies on 200 held-out questions a capability, answer only / rationale and answer:
+(minutes of one core). Exact match of greedy replies on 200 held-out questions a capability, answer only /
+rationale and answer:
 
                     teacher        student
     general        1.00 1.00      .55  .55
