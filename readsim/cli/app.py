@@ -11,6 +11,7 @@ from rich.text import Text
 from readsim.cli.advise import advise
 from readsim.cli.allocators import allocators
 from readsim.cli.compare import compare, plot
+from readsim.cli.design import design
 from readsim.cli.fit import fit, predict
 from readsim.cli.output import Terminal, check_output, make_output_last, need_current_folder
 from readsim.cli.report import report
@@ -40,6 +41,7 @@ for command in (
     theory,
     fit,
     predict,
+    design,
 ):
     app.command()(command)
 

@@ -1,5 +1,6 @@
 """`readsim fit` and `readsim predict`."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +14,23 @@ from rich.text import Text
 from readsim.cli.common import interruptible, need_target, parse_list, progress
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
+from readsim.fitting.averaged import Fit, fit_average
 from readsim.fitting.cross_validation import FOLDS, candidates
 from readsim.fitting.diagnostics import compare_columns, warnings_of
+from readsim.fitting.guide import Guide
 from readsim.fitting.intervals import RESAMPLES, FitIntervals, fit_intervals
-from readsim.fitting.law import MEMBERS, Fitted, fit_law
+from readsim.fitting.law import MEMBERS
 from readsim.fitting.predict import forecast, measured_for
+from readsim.fitting.sealed import average_of, beside, save_average
 from readsim.fitting.table import Options, Runs, read_run_table
-from readsim.fitting.write import capability_rows, documented, write_table, write_tables
+from readsim.fitting.write import (
+    NOT_IDENTIFIED,
+    average_text,
+    capability_rows,
+    documented,
+    write_table,
+    write_tables,
+)
 from readsim.runs.logs_for_fit import fit_table, is_log
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world, save_world
@@ -47,11 +58,21 @@ def fit(
     size: Annotated[str | None, typer.Option(help="Model size, if the file has several.")] = None,
     tokens: Tokens = None,
     tolerance: Tolerance = 0.01,
+    items: Annotated[
+        str | None,
+        typer.Option(
+            help="Test items of each score: 500, or math=500,code=164; or columns items:*."
+        ),
+    ] = None,
+    prior: Annotated[
+        str | None, typer.Option(help="World fitted elsewhere: believed as far as it is borne out.")
+    ] = None,
+    trust: Annotated[str, typer.Option(help="In the prior: auto, or 0 to 1.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of restarts, folds and resamples.")] = 0,
 ) -> None:
     """Fit a world to measured runs.
 
-    Leaves held-out errors, intervals, figures, and what is not known.
+    Leaves held-out errors, intervals, figures, and what is not known. Predictions average several laws.
     """
     console = Terminal()
     if out.suffix not in (".toml", ".json"):
@@ -65,7 +86,10 @@ def fit(
         size=size,
         budget=None if tokens is None else float(parse_tokens(tokens)),
         tolerance=tolerance,
+        items=_items(items),
     )
+    sure_of = _trust(trust, prior)
+    other = None if prior is None else load_world(prior)
     if is_log(runs):
         if measured is not None or options != Options(tolerance=tolerance):
             raise ConfigError(
@@ -76,19 +100,63 @@ def fit(
         table = read_run_table(runs, measured, options)
     for note in table.notes:
         console.print(note, highlight=False)
-    fitted, sure = _fit(table, out.stem, seed)
-    warnings = warnings_of(fitted, sure, len(np.unique(table.groups)))
+    guide = None
+    if other is not None:
+        average, note = average_of(other, str(prior))
+        unit = float(table.tokens.sum(axis=1).max())
+        guide = Guide(other, average, table.sources, table.capabilities, unit)
+        missing = ", ".join(guide.missing)
+        for text in (note, f"the prior says nothing of {missing}" if missing else ""):
+            if text:
+                console.print(text, highlight=False)
+    fit, sure = _fit(table, out.stem, seed, guide, sure_of)
+    warnings = warnings_of(fit.law, sure, len(np.unique(table.groups)))
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_world(documented(fitted, table, warnings), out)
-    stem = out.with_suffix("")
-    written = [out, *write_tables(fitted, sure, table.scale, stem), *_draw(fitted, table, stem)]
-    _show(console, fitted, sure, table)
+    world, stem = documented(fit, sure, table, warnings), out.with_suffix("")
+    save_world(world, out)
+    save_average(replace(fit.average, world=world), beside(out), guide)
+    written = [
+        out,
+        beside(out),
+        *write_tables(fit, sure, table.scale, stem),
+        *_draw(fit, table, stem),
+    ]
+    _show(console, fit, sure, table)
     for warning in warnings:
         console.print(Text.assemble(("WARNING:", "bold yellow"), f" {warning}"))
     console.print(f"{', '.join(p.name for p in written)} are in {out.parent}")
 
 
-def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, FitIntervals]:
+def _items(text: str | None) -> dict[str, float] | None:
+    """`500` or `math=500,code=164`; "" stands for all."""
+    out = {}
+    for part in parse_list(text, "items") or []:
+        name, _, count = part.rpartition("=")
+        try:
+            out[name.strip()] = float(count)
+        except ValueError as error:
+            raise ConfigError(f"--items {text!r}: a number, or name=number with commas") from error
+    return out or None
+
+
+def _trust(text: str, prior: str | None) -> float | None:
+    """A number from 0 to 1; None for auto."""
+    if text == "auto":
+        return None
+    if prior is None:
+        raise ConfigError(f"--trust {text!r}: there is no --prior to trust")
+    try:
+        trust = float(text)
+    except ValueError:
+        trust = float("nan")
+    if not 0.0 <= trust <= 1.0:
+        raise ConfigError(f"--trust {text!r}: auto, or a number from 0 to 1")
+    return trust
+
+
+def _fit(
+    table: Runs, name: str, seed: int, guide: Guide | None, trust: float | None
+) -> tuple[Fit, FitIntervals]:
     from threadpoolctl import threadpool_limits
 
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load it to limit it
@@ -100,8 +168,8 @@ def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, FitIntervals]:
         threadpool_limits(limits=1, user_api="blas"),
     ):
         # every candidate in every fold at most: those that fall behind are given up early
-        job = bar.add_task("cross-validation", total=(most + 1) * FOLDS + 4 * FOLDS + MEMBERS)
-        fitted = fit_law(
+        job = bar.add_task("cross-validation", total=(most + 1) * FOLDS + 5 * FOLDS + MEMBERS)
+        fit = fit_average(
             table.tokens,
             table.profiles,
             sources=table.sources,
@@ -109,6 +177,10 @@ def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, FitIntervals]:
             scores=scores,
             lowest=table.scale.lowest,
             groups=table.groups,
+            items=table.items if scores else None,
+            chosen=table.chosen,
+            guide=guide,
+            trust=trust,
             members=MEMBERS,
             seed=seed,
             name=name,
@@ -116,17 +188,17 @@ def _fit(table: Runs, name: str, seed: int) -> tuple[Fitted, FitIntervals]:
         )
         bar.update(job, completed=bar.tasks[job].total)
         job = bar.add_task("intervals", total=RESAMPLES)
-        return fitted, fit_intervals(
-            fitted, count=RESAMPLES, seed=seed, tick=lambda: bar.advance(job)
+        return fit, fit_intervals(
+            fit.law, count=RESAMPLES, seed=seed, tick=lambda: bar.advance(job)
         )
 
 
-def _draw(fitted: Fitted, table: Runs, stem: Path) -> list[Path]:
+def _draw(fit: Fit, table: Runs, stem: Path) -> list[Path]:
     from readsim.plots.held_out import draw_predicted, draw_residuals
     from readsim.plots.style import save, sober
 
-    scale, names = table.scale, fitted.world.capabilities
-    cells = scale.cells(fitted.held_out), scale.cells(fitted.targets)
+    scale, names = table.scale, fit.law.world.capabilities
+    cells = scale.cells(fit.average.held_out), scale.cells(fit.law.targets)
     paths = []
     with sober():
         for word, draw in (("predicted", draw_predicted), ("residuals", draw_residuals)):
@@ -135,21 +207,25 @@ def _draw(fitted: Fitted, table: Runs, stem: Path) -> list[Path]:
     return paths
 
 
-def _show(console: Console, fitted: Fitted, sure: FitIntervals, table: Runs) -> None:
-    choice = fitted.choice
+def _show(console: Console, fit: Fit, sure: FitIntervals, table: Runs) -> None:
+    choice = fit.law.choice
     console.print(
         f"{len(table.tokens)} rows, {len(table.sources)} sources, {len(table.capabilities)} capabilities; "
         f"{choice.gain} gains, {choice.curves} curves, {choice.link} link, "
         f"{'with' if choice.harm else 'no'} harm (chosen by cross-validation)",
         highlight=False,
     )
+    console.print(average_text(fit), highlight=False)
     unit = table.scale.unit
     shown = Table(title=f"held out ({FOLDS} folds), {unit}; start and bound with 95 % intervals")
     for column in ("capability", "rows", "RMSE", "Spearman", "R2", "start", "bound"):
         shown.add_column(column, justify="left" if column == "capability" else "right")
-    rows = list(capability_rows(fitted, sure, table.scale))
+    rows = list(capability_rows(fit, sure, table.scale))
     for name, count, rmse, rank, r2, *ends in rows:
-        bounds = [f"{a:.4g} ± {(c - b) / 2:.2g}" for a, b, c in (ends[:3], ends[3:])]
+        bounds = [
+            a if a == NOT_IDENTIFIED else f"{a:.4g} ± {(c - b) / 2:.2g}"
+            for a, b, c in (ends[:3], ends[3:])
+        ]
         shown.add_row(str(name), str(count), f"{rmse:.4g}", f"{rank:.4f}", f"{r2:.4f}", *bounds)
     console.print(shown)
     mean = np.mean([row[3] for row in rows])
@@ -172,19 +248,27 @@ def predict(
     measured: Annotated[
         Path | None, typer.Option(help="CSV of what was measured: prints the errors.")
     ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Adds the utility: a task, average, or math=0.7,code=0.3.")
+    ] = None,
 ) -> None:
     """Predict runs from their mixtures.
 
-    Predictions are in the units of the fitted measurements.
+    Predictions are in the units of the fitted measurements, with 95 % intervals of what a run would
+    measure.
     """
     console = Terminal()
     need_target(out)
     budget = None if tokens is None else float(parse_tokens(tokens))
-    made = forecast(load_world(world), mixtures, budget, tolerance)
-    for note in made.notes:
-        console.print(note, highlight=False)
-    rows = zip(made.label, made.cells.tolist(), strict=True)
-    write_table(out, [made.key, *made.columns], ([label, *cells] for label, cells in rows))
+    loaded = load_world(world)
+    average, note = average_of(loaded, world)
+    made = forecast(loaded, mixtures, budget, tolerance, average=average, task=task)
+    for text in (*filter(None, [note]), *made.notes):
+        console.print(text, highlight=False)
+    table_ = zip(
+        made.label, np.hstack([made.cells, *made.ends, *made.utility]).tolist(), strict=True
+    )
+    write_table(out, made.header, ([label, *cells] for label, cells in table_))
     if measured is not None:
         table = Table("capability", "rows", "RMSE", "Spearman", "R2", title=f"against {measured}")
         found = compare_columns(made.cells, measured_for(made, measured), tuple(made.columns))
@@ -194,4 +278,11 @@ def predict(
         console.print(table)
         mean = float(np.mean([q.spearman for q in found]))
         console.print(f"mean Spearman {mean:.4f}", highlight=False)
+        if made.ends:
+            cells = measured_for(made, measured)
+            there = np.isfinite(cells)
+            held = (made.ends[0] <= cells) & (cells <= made.ends[1])
+            console.print(
+                f"{100 * held[there].mean():.1f} % of the cells are in their 95 % interval"
+            )
     console.print(f"{len(made.label)} predictions are in {out}")

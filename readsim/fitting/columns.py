@@ -8,12 +8,18 @@ import numpy as np
 from readsim.errors import ConfigError, unknown
 from readsim.files import Sheet
 
-RESERVED = ("tokens", "step", "size", "seed")
+RESERVED = ("tokens", "step", "size", "seed", "chosen", "items")
+ITEMS = "items:"  # before a target's name: how many items each of its cells was measured on
 KEYS = ("index", "id", "key", "name", "run", "run_id", "run_name", "mixture")
 SOURCE_PREFIXES = ("share:", "weight:", "tokens:")
 TARGET_PREFIXES = ("score:", "loss:", "metric:")
 BOUNDARIES = "_/:-. "
 MOST = 2 / 3  # share of the rows that must read as shares for columns to be taken as sources
+
+
+def is_reserved(column: str) -> bool:
+    """Whether it says something about a run that is neither its mixture nor what was measured."""
+    return column.lower() in RESERVED or column.lower().startswith(ITEMS)
 
 
 def matching_columns(sheet: Sheet, patterns: Sequence[str], option: str) -> list[str]:
@@ -46,7 +52,7 @@ def split_columns(
 
     Raises ConfigError that says what to give where the file leaves a choice.
     """
-    free = [c for c in sheet.header if c != key and c.lower() not in RESERVED]
+    free = [c for c in sheet.header if c != key and not is_reserved(c)]
     found = matching_columns(sheet, sources, "sources") if sources else None
     wanted = matching_columns(sheet, targets, "targets") if targets else None
     how = "as given"

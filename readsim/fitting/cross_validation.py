@@ -50,8 +50,8 @@ def held_out(
     error = 0.0
     for f in np.unique(fold):
         inside, outside = fold != f, fold == f
-        kept = replace(data, x=data.x[inside], bad=data.bad[inside])
-        if not np.isfinite(kept.bad).any(axis=0).all():
+        kept = data.rows(inside)
+        if not (kept.known > 0.0).any(axis=0).all():
             continue  # a capability measured in this fold only: nothing to learn it from
         parts = average(solve(kept, choice, members=members, seed=seed, iterations=iterations))
         out[outside] = predict_profiles(parts, choice, data.x[outside])

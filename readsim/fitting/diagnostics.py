@@ -8,7 +8,6 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.fitting.intervals import FitIntervals
 from readsim.fitting.law import Fitted
-from readsim.token_counts import show_tokens
 from readsim.worlds.probe import Probe
 
 LITTLE, TOGETHER, WEAK, LOOSE = 0.05, 0.98, 0.5, 0.25
@@ -57,15 +56,15 @@ def _sources(fitted: Fitted) -> Iterator[str]:
 
 
 def _bounds(fitted: Fitted, sure: FitIntervals) -> Iterator[str]:
-    total = fitted.tokens.sum(axis=1)
-    if fitted.data.start is None and total.min() > 0.1 * total.max():
-        yield (
-            f"no run is shorter than {show_tokens(round(float(total.min())))} tokens: the start is "
-            "extrapolated, and its interval holds for this law only"
-        )
     span = np.abs(sure.ceiling.value - sure.start.value)
     for word, interval in (("start", sure.start), ("ceiling", sure.ceiling)):
-        wide = np.flatnonzero(interval.high - interval.value > LOOSE * span)
+        unknown = [fitted.world.capabilities[j] for j in np.flatnonzero(~interval.known)]
+        if unknown:
+            yield (
+                f"the {word} of {_some(unknown)} is not identified: no run speaks of it, and the "
+                "world's number is its law's guess; runs of other lengths would"
+            )
+        wide = np.flatnonzero(interval.known & (interval.high - interval.value > LOOSE * span))
         if len(wide):
             names = [fitted.world.capabilities[j] for j in wide]
             yield f"the {word} of {_some(names)} is uncertain by more than a quarter of the way up"
@@ -114,12 +113,15 @@ def quality(fitted: Fitted) -> list[Quality]:
     return compare_columns(fitted.held_out, fitted.targets, fitted.world.capabilities)
 
 
-def items_of(fitted: Fitted) -> tuple[Array, str]:
+def items_of(fitted: Fitted, given: Array | None = None) -> tuple[Array, str]:
     """Probe items (K,) that would give as much noise as the runs have, and where that comes from.
 
-    From rows with equal tokens where there are enough of them, else from the held-out residuals,
-    which hold the error of the law as well: an upper bound of the noise. 0: none to speak of.
+    Those `given` (n, K), on average; else from rows with equal tokens where there are enough of them, else
+    from the held-out residuals, which hold the error of the law as well: an upper bound of the noise.
+    0: none to speak of.
     """
+    if given is not None:
+        return np.round(1.0 / (1.0 / given).mean(axis=0)), "the items that were given"
     variance, which = _repeats(fitted), "repeats of the same mixture"
     if variance is None:
         variance = np.nanmean((fitted.held_out - fitted.targets) ** 2, axis=0)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.fitting.build import world_of
+from readsim.fitting.identified import identified
 from readsim.fitting.law import Fitted
 from readsim.fitting.network import Network
 from readsim.fitting.solve import FittedNetwork, minimise
@@ -29,6 +30,12 @@ class Interval(NamedTuple):
     high: Array
 
     @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether the data say anything of it: a finite interval."""
+        out: NDArray[np.bool_] = np.isfinite(self.low) & np.isfinite(self.high)
+        return out
+
+    @property
     def spans_zero(self) -> NDArray[np.bool_]:
         """Whether 0 is inside."""
         out: NDArray[np.bool_] = (self.low <= 0.0) & (self.high >= 0.0)
@@ -39,7 +46,8 @@ class Interval(NamedTuple):
 class FitIntervals:
     """In profile units. effect (S, K): of one more percent of the source, see `effect_intervals`.
 
-    start and ceiling (K,) are the fitted bounds; `mixture` (S,) and `budget` are where effects hold.
+    start and ceiling (K,) are the fitted bounds, the interval endless where the runs do not speak of them
+    (`readsim.fitting.identified`); `mixture` (S,) and `budget` are where effects hold.
     """
 
     effect: Interval
@@ -69,8 +77,11 @@ def resampled(fitted: Fitted, count: int, seed: int, tick: Callable[[], None]) -
     names = np.unique(groups)
     for b in range(count):
         drawn = generator(seed, "bootstrap", b).integers(0, len(names), len(names))
-        weight = np.bincount(drawn, minlength=len(names)).astype(np.float64)
-        data = replace(fitted.data, weight=weight[np.searchsorted(names, groups)])
+        counts = np.bincount(drawn, minlength=len(names)).astype(np.float64)
+        weight = counts[np.searchsorted(names, groups), None]
+        if fitted.data.weight is not None:
+            weight = weight * fitted.data.weight
+        data = replace(fitted.data, weight=np.broadcast_to(weight, fitted.data.bad.shape))
         tick()
         if not (data.known.sum(axis=0) > 0.5).all():
             continue  # a capability whose only measurements were not drawn
@@ -117,16 +128,18 @@ def fit_intervals(
     mixture = (fitted.tokens[trained] / total[trained, None]).mean(axis=0)
     budget = float(np.median(total[trained]))
     worlds = list(resampled(fitted, count, seed, tick))
+    speaks = identified(fitted)
 
-    def interval(of: Callable[[World], Array]) -> Interval:
+    def interval(of: Callable[[World], Array], known: Array | bool = True) -> Interval:
         value = of(fitted.world)
         half = Z95 * np.std([of(w) for w in worlds], axis=0, ddof=1)
+        half = np.where(known, half, np.inf)
         return Interval(value, value - half, value + half)
 
     return FitIntervals(
         interval(lambda w: effect_intervals(w, mixture, budget)),
-        interval(lambda w: w.start),
-        interval(lambda w: w.ceiling),
+        interval(lambda w: w.start, speaks.start),
+        interval(lambda w: w.ceiling, speaks.ceiling),
         mixture,
         budget,
     )

@@ -54,6 +54,15 @@ class Fitted:
     solutions: list[FittedNetwork]
     order: "CanonicalOrder"
 
+    @property
+    def cell_weight(self) -> Array:
+        """How much each cell counts (n, K), in the order that was given."""
+        there = np.isfinite(self.targets).astype(float)
+        if self.data.weight is None:
+            return there
+        back, columns = np.argsort(self.order.rows), np.argsort(self.order.capabilities)
+        return there * self.data.weight[back][:, columns]
+
     def predict(self, tokens: Array) -> Array:
         """Profiles (n, K) after tokens (n, S) from the start."""
         return self.world.profile_after([np.asarray(tokens, dtype=np.float64)])
@@ -88,6 +97,7 @@ def fit_law(
     lowest: float = 0.0,
     start: Array | None = None,
     groups: ArrayLike | None = None,
+    weight: Array | None = None,
     choice: LawConfig | None = None,
     members: int = MEMBERS,
     folds: int = FOLDS,
@@ -103,6 +113,7 @@ def fit_law(
     start         (K,) profile before training, where it is known; else it is fitted
     groups        (n,) rows with equal entries are held out together; default: equal tokens. Where all
                   are equal, each row is on its own
+    weight        (n, K) how much each cell counts, at least 0; default: equally
     choice        gain family and so on; default: chosen by cross-validation over `folds`
     members       restarts that are averaged
     folds         0: no cross-validation, for a quick fit; then `choice` defaults to the first guess
@@ -125,6 +136,7 @@ def fit_law(
         x,
         np.ascontiguousarray((zero - targets[order.rows][:, order.capabilities]) / span),
         None if first is None else (zero - first[order.capabilities]) / span,
+        None if weight is None else weight[order.rows][:, order.capabilities],
         logs=not scores,
     )
     given = x if groups is None else np.asarray(groups, dtype=np.float64)[order.rows, None]

@@ -12,11 +12,12 @@ with T = ln for losses and T = 1 for scores, spread the standard deviation of T(
 E_j = (least measured bad) sigmoid(e_j).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.fitting.heads import head, offset_of_start, sigmoid
@@ -47,7 +48,7 @@ class Data:
     x (n, S)      scaled tokens
     bad (n, K)    what is left to gain: the loss (`logs`), or 1 - score; nan where missing
     start (K,)    bad before training, or None: fitted
-    weight (n,)   of the rows, or None: equal
+    weight (n, K) of the cells, or (n,) of the rows; None: equal
     rest (K,)     E, or None: fitted
     """
 
@@ -58,12 +59,17 @@ class Data:
     logs: bool = True
     rest: Array | None = None
 
+    def rows(self, kept: NDArray[np.bool_]) -> "Data":
+        """Some of the rows."""
+        weight = None if self.weight is None else self.weight[kept]
+        return replace(self, x=self.x[kept], bad=self.bad[kept], weight=weight)
+
     @cached_property
     def known(self) -> Array:
         """Weight of a cell (n, K): each capability's sum to 1."""
         there = np.isfinite(self.bad).astype(float)
         if self.weight is not None:
-            there = there * self.weight[:, None]
+            there = there * (self.weight if self.weight.ndim == 2 else self.weight[:, None])
         there /= np.maximum(there.sum(axis=0), TINY)
         return there
 

@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 from readsim.files import AnyPath, Sheet, read_sheet
-from readsim.fitting.columns import RESERVED, key_of
+from readsim.fitting.average import Average
+from readsim.fitting.columns import RESERVED, is_reserved, key_of
 from readsim.fitting.joining import join_cells
+from readsim.fitting.misfit import Z95, misfit_in
 from readsim.fitting.table import TOLERANCE
 from readsim.fitting.units import read_tokens, tokens_column
 from readsim.fitting.write import Trained
 from readsim.token_counts import show_tokens
+from readsim.worlds.task import AnyTask, Task
 from readsim.worlds.world import World
 
 SLACK = 0.01  # of a share, or of a budget's part: how far outside is still called inside
@@ -22,19 +25,46 @@ SLACK = 0.01  # of a share, or of a budget's part: how far outside is still call
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """`cells` (n, K) in the file's unit under `columns`; `key` names the rows in the column `label`."""
+    """`cells` (n, K) in the file's unit under `columns`; `key` names the rows in the column `label`.
+
+    ends      low and high (n, K) of the 95 % intervals; none where the world does not say how far it misses
+    utility   utility, low and high (n, 1), where a task was named; utility alone without intervals
+    """
 
     key: str
     label: list[str]
     columns: list[str]
     cells: Array
     notes: list[str]
+    ends: tuple[Array, ...] = ()
+    utility: tuple[Array, ...] = ()
+
+    @property
+    def header(self) -> list[str]:
+        """Of the table: `COLUMN`, then `COLUMN low` and `COLUMN high`, then those of the utility."""
+        words = ("", " low", " high")
+        ends = [f"{c}{w}" for w in words[1 : 1 + len(self.ends)] for c in self.columns]
+        return [
+            self.key,
+            *self.columns,
+            *ends,
+            *(f"utility{w}" for w in words[: len(self.utility)]),
+        ]
 
 
 def forecast(
-    world: World, mixtures: AnyPath, budget: float | None = None, tolerance: float = TOLERANCE
+    world: World,
+    mixtures: AnyPath,
+    budget: float | None = None,
+    tolerance: float = TOLERANCE,
+    *,
+    average: Average | None = None,
+    task: AnyTask | None = None,
 ) -> Prediction:
-    """Read `mixtures` and predict each row. Raises ConfigError or UnknownNameError naming the column."""
+    """Read `mixtures` and predict each row: by the average of laws, or by the world alone.
+
+    Raises ConfigError or UnknownNameError naming the column.
+    """
     trained = Trained.of_world(world)
     sheet = read_sheet(mixtures).stripped()
     columns = match(sheet, world.sources, trained.source_pattern, "source")
@@ -45,21 +75,53 @@ def forecast(
     key = None if key in used else key
     allowed = used | {key}
     for column in sheet.header:
-        if column not in allowed and column.lower() not in RESERVED:
+        if column not in allowed and not is_reserved(column):
             raise unknown(f"column in {mixtures}", column, [*columns, *RESERVED])
     if budget is None and tokens_column(sheet) is None:
         budget = trained.tokens[1] if trained.tokens[1] < 1e300 else None
     tokens, notes = read_tokens(sheet, columns, tolerance, budget)
     notes += _outside(tokens, trained, world)
     head, _, tail = trained.target_pattern.partition("*")
-    profiles = world.profile_after([tokens])
+    wanted = None if task is None else world.task(task)
+    profiles, ends, utility = told(world, average, tokens, wanted)
+    low_high = [trained.scale.cells(e) for e in ends]  # error rates and losses turn them round
+    per_unit = 100.0 if trained.scale.unit == "points" else 1.0
     return Prediction(
         key or "line",
         sheet.cells(key) if key else [str(n) for n in sheet.lines],
         [f"{head}{c}{tail}" for c in world.capabilities],
         trained.scale.cells(profiles),
         notes,
+        tuple(f(low_high, axis=0) for f in (np.min, np.max)) if ends else (),
+        tuple(per_unit * u[:, None] for u in utility),
     )
+
+
+def told(
+    world: World, average: Average | None, tokens: Array, task: Task | None
+) -> tuple[Array, tuple[Array, ...], tuple[Array, ...]]:
+    """Profiles (m, K) after tokens (m, S), their low and high ends, and utility (m,) with its ends.
+
+    The world alone has intervals of the size that its file says it misses by (`readsim.fitting.misfit`).
+    """
+    if average is not None:
+        made = average.forecast(tokens)
+        utility = () if task is None else average.utility(tokens, task.utility, task.weights)
+        return made.mean, (made.low, made.high), utility
+    profiles, misfit = world.profile_after([tokens]), misfit_in(world)
+    ends: tuple[Array, ...] = ()
+    if misfit is not None:
+        ends = profiles - Z95 * misfit.sd, profiles + Z95 * misfit.sd
+        if world.is_score:
+            ends = tuple(e.clip(world.scale.low, 1.0) for e in ends)
+    if task is None:
+        return profiles, ends, ()
+    centre = task.utility(profiles)
+    if misfit is None:
+        return profiles, ends, (centre,)
+    slope = task.gradient(profiles)
+    half = Z95 * np.sqrt(np.einsum("mj,jk,mk->m", slope, misfit.covariance, slope))
+    return profiles, ends, (centre, centre - half, centre + half)
 
 
 def match(sheet: Sheet, names: tuple[str, ...], pattern: str, kind: str) -> list[str]:

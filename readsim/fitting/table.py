@@ -1,6 +1,6 @@
 """One or two CSV files of runs to the arrays of a fit: names, tokens, profiles, groups."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
 from readsim.files import AnyPath, Sheet, read_sheet
 from readsim.fitting.columns import (
-    RESERVED,
+    ITEMS,
+    is_reserved,
     key_of,
     matching_columns,
     patterns,
@@ -31,6 +32,7 @@ class Options:
     lower    columns (or short names, or `all`) where less is better
     size     the model size to take where a column `size` has several
     budget   tokens of each run, where no column says it
+    items    that a score of a target was measured on, by its name; "" stands for all
     """
 
     sources: Sequence[str] | None = None
@@ -40,8 +42,12 @@ class Options:
     size: str | None = None
     budget: float | None = None
     tolerance: float = TOLERANCE
+    items: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
+        for name, count in (self.items or {}).items():
+            if not 1.0 <= count < np.inf:
+                raise ConfigError(f"items {name or 'of all'} = {count!r}: at least 1")
         if not 0.0 <= self.tolerance < 0.5:
             raise ConfigError(f"tolerance = {self.tolerance!r}: at least 0 and below 0.5")
 
@@ -52,6 +58,8 @@ class Runs:
 
     label (n,)                 names a row in messages and outputs: its key, or file and line
     groups (n,)                equal for rows that must be held out together
+    items (n, K)               that each score was measured on, or None: not said
+    chosen (n,)                rows whose mixture was picked after seeing others, or None: not said
     source_pattern, target_pattern   `train_*`: what was stripped from the column names
     notes                      what was done to the numbers, to be shown
     """
@@ -63,6 +71,8 @@ class Runs:
     profiles: Array
     groups: NDArray[np.int64]
     scale: Scale
+    items: Array | None = None
+    chosen: NDArray[np.bool_] | None = None
     source_pattern: str = "*"
     target_pattern: str = "*"
     key: str = ""
@@ -114,6 +124,8 @@ def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> 
         profiles,
         groups_of(tokens, label if key else None),
         scale,
+        items_in(measured, wanted, capabilities, options.items),
+        chosen_in(sheet),
         *patterns_,
         key or "",
         tuple(Path(p).name for p in (runs, targets) if p is not None),
@@ -121,11 +133,79 @@ def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> 
     )
 
 
+def items_in(
+    sheet: Sheet, columns: Sequence[str], names: Sequence[str], given: Mapping[str, float] | None
+) -> Array | None:
+    """Items (n, K) of the columns `items` and `items:TARGET`, or those given by name ("": of all).
+
+    Raises ConfigError for a count below 1, for a name that is no target, and where some are said and not
+    all.
+    """
+    out = np.full((len(sheet.rows), len(columns)), np.nan)
+    for column in sheet.header:
+        if column.lower() == "items":
+            out[:] = _counts(sheet, column)[:, None]
+    for column in sheet.header:
+        if column.lower().startswith(ITEMS):
+            out[:, _target(column[len(ITEMS) :], columns, names)] = _counts(sheet, column)
+    for name, count in (given or {}).items():
+        place = slice(None) if name == "" else _target(name, columns, names)
+        out[:, place] = count
+    if np.isnan(out).all():
+        return None
+    for j in np.flatnonzero(np.isnan(out).any(axis=0)):
+        raise ConfigError(
+            f"{sheet.path}: items are said of some targets and not of {columns[j]!r}: give --items, such as "
+            f"{names[j]}=200"
+        )
+    return out
+
+
+def _target(name: str, columns: Sequence[str], names: Sequence[str]) -> int:
+    """The place of a target by its column or its short name."""
+    if name in columns:
+        return list(columns).index(name)
+    if name not in names:
+        raise unknown("target (items)", name, names)
+    return list(names).index(name)
+
+
+def _counts(sheet: Sheet, column: str) -> Array:
+    cells = sheet.numbers([column])[:, 0]
+    for i in np.flatnonzero(cells < 1.0):
+        raise sheet.fail(int(i), column, f"{cells[i]:g}: a score is measured on at least 1 item")
+    return cells
+
+
+def chosen_in(sheet: Sheet) -> NDArray[np.bool_] | None:
+    """The rows (n,) that the column `chosen` marks: 1 or 0, yes or no, true or false."""
+    column = next((c for c in sheet.header if c.lower() == "chosen"), None)
+    if column is None:
+        return None
+    words = {
+        "1": True,
+        "yes": True,
+        "true": True,
+        "0": False,
+        "no": False,
+        "false": False,
+        "": False,
+    }
+    out = np.zeros(len(sheet.rows), dtype=np.bool_)
+    for i, cell in enumerate(sheet.cells(column)):
+        if cell.lower() not in words:
+            raise sheet.fail(
+                i, column, f"{cell!r}: 1 for a run that was chosen, 0 for one that was not"
+            )
+        out[i] = words[cell.lower()]
+    return out
+
+
 def _columns(sheet: Sheet, key: str, given: Sequence[str] | None, option: str) -> list[str]:
     """The columns of one file of two: those given, or all that are neither key nor reserved."""
     if given:
         return matching_columns(sheet, given, option)
-    out = [c for c in sheet.header if c != key and c.lower() not in RESERVED]
+    out = [c for c in sheet.header if c != key and not is_reserved(c)]
     if not out:
         raise ConfigError(f"{sheet.path}: no column other than {key!r}: no {option}")
     return out

@@ -13,9 +13,12 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.files.cells import shielded
-from readsim.fitting.diagnostics import items_of, quality
+from readsim.fitting.averaged import Fit
+from readsim.fitting.diagnostics import compare_columns, items_of, quality
 from readsim.fitting.intervals import FitIntervals, Interval
 from readsim.fitting.law import Fitted
+from readsim.fitting.misfit import KEY as MISFIT
+from readsim.fitting.misfit import misfit_of, misfit_text
 from readsim.fitting.table import Runs
 from readsim.fitting.units import UNITS, Scale
 from readsim.tree_file import write_atomic
@@ -99,9 +102,14 @@ class Trained:
         )
 
 
-def documented(fitted: Fitted, runs: Runs, warnings: Sequence[str]) -> World:
-    """The fitted world with its noise as probe items, its horizon and where it comes from."""
-    items, which = items_of(fitted)
+NOT_IDENTIFIED = "not identified"
+
+
+def documented(fit: Fit, sure: FitIntervals, runs: Runs, warnings: Sequence[str]) -> World:
+    """The fitted world with its noise as probe items, its horizon, how far it misses, which of its numbers
+    no run speaks of, and where it comes from."""
+    fitted = fit.law
+    items, which = items_of(fitted, runs.items)
     choice, per_unit = fitted.choice, runs.scale.per_unit
     rows = quality(fitted)
     error = ", ".join(f"{q.capability} {q.rmse * per_unit:.4g}" for q in rows)
@@ -117,6 +125,9 @@ def documented(fitted: Fitted, runs: Runs, warnings: Sequence[str]) -> World:
             f"{len(fitted.solutions)} restarts; l1 {choice.l1:g}, ridge {choice.ridge:g}, reach "
             f"{choice.reach:g}; chosen by cross-validation on these rows"
         ),
+        "average": average_text(fit),
+        MISFIT: misfit_text(misfit_of(fitted, runs.items)),
+        "not_identified": not_identified(fitted, sure),
         "held_out_rmse": f"in {runs.scale.unit}: {error}",
         "held_out_spearman": f"mean {mean:.4f}",
         "bounds": (
@@ -141,6 +152,30 @@ def documented(fitted: Fitted, runs: Runs, warnings: Sequence[str]) -> World:
     )
 
 
+def average_text(fit: Fit) -> str:
+    """The mean weight of each law, and what was learned of chosen rows and of a guide."""
+    shares = fit.average.weights.mean(axis=1)
+    named = sorted(zip(shares, fit.average.names, strict=True), reverse=True)
+    out = "weights of the laws, mean over capabilities: "
+    out += ", ".join(f"{name} {share:.2f}" for share, name in named)
+    if np.isfinite(fit.chosen_weight):
+        out += f"; a chosen run counts {fit.chosen_weight:g} of another one"
+    if fit.trust is not None:
+        each = zip(fit.law.world.capabilities, fit.trust, strict=True)
+        out += "; trust in the prior: " + ", ".join(f"{name} {t:.2f}" for name, t in each)
+    return out
+
+
+def not_identified(fitted: Fitted, sure: FitIntervals) -> str:
+    """`start of a, b; ceiling of a`, or nothing."""
+    parts = []
+    for word, interval in (("start", sure.start), ("ceiling", sure.ceiling)):
+        names = [fitted.world.capabilities[j] for j in np.flatnonzero(~interval.known)]
+        if names:
+            parts.append(f"{word} of {', '.join(names)}")
+    return "; ".join(parts)
+
+
 def write_table(path: Path, header: Cells, rows: Iterable[Cells]) -> None:
     """A CSV file, whole or not at all; numbers with 7 digits."""
     text = io.StringIO()
@@ -151,11 +186,16 @@ def write_table(path: Path, header: Cells, rows: Iterable[Cells]) -> None:
     write_atomic(path, text.getvalue().encode())
 
 
-def capability_rows(fitted: Fitted, sure: FitIntervals, scale: Scale) -> Iterable[list[Any]]:
-    """Held-out error, start and bound of each capability in the file's unit, with intervals."""
-    for j, q in enumerate(quality(fitted)):
-        bounds = []
+def capability_rows(fit: Fit, sure: FitIntervals, scale: Scale) -> Iterable[list[Any]]:
+    """Held-out error of the average, start and bound of each capability in the file's unit, with intervals;
+    `not identified` for a bound that no run speaks of."""
+    made = compare_columns(fit.average.held_out, fit.law.targets, fit.law.world.capabilities)
+    for j, q in enumerate(made):
+        bounds: list[Any] = []
         for interval in (sure.start, sure.ceiling):
+            if not interval.known[j]:
+                bounds += [NOT_IDENTIFIED, "", ""]
+                continue
             ends = [scale.cells(v[None])[0, j] for v in interval]
             bounds += [float(ends[0]), float(min(ends[1:])), float(max(ends[1:]))]
         yield [q.capability, q.rows, q.rmse * scale.per_unit, q.spearman, q.r2, *bounds]
@@ -170,9 +210,9 @@ def effect_rows(fitted: Fitted, sure: FitIntervals, scale: Scale) -> Iterable[li
             yield [source, capability, *ends, int(shown.spans_zero[i, j])]
 
 
-def write_tables(fitted: Fitted, sure: FitIntervals, scale: Scale, stem: Path) -> list[Path]:
+def write_tables(fit: Fit, sure: FitIntervals, scale: Scale, stem: Path) -> list[Path]:
     """STEM.fit.csv and STEM.effects.csv."""
     paths = [stem.with_name(f"{stem.name}.{word}.csv") for word in ("fit", "effects")]
-    write_table(paths[0], CAPABILITY_HEADER, capability_rows(fitted, sure, scale))
-    write_table(paths[1], EFFECT_HEADER, effect_rows(fitted, sure, scale))
+    write_table(paths[0], CAPABILITY_HEADER, capability_rows(fit, sure, scale))
+    write_table(paths[1], EFFECT_HEADER, effect_rows(fit.law, sure, scale))
     return paths

@@ -10,6 +10,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
+from readsim.fitting.misfit import Misfit, misfit_in
 from readsim.runs.loop import rollout
 from readsim.streams import generator
 from readsim.worlds.task import Task
@@ -29,7 +30,7 @@ class Outlook:
     low, high     the LEVEL prediction interval of one run's measured score
     seed_sd       spread of the true scores over seeds
     noise_sd      of one measurement: the test split's items, and the world's own error if it was given
-    world_sd      that error; 0: not in the interval
+    world_sd      that error, the root mean square over capabilities; 0: not in the interval
     """
 
     world: str
@@ -86,22 +87,25 @@ def foretell(
     seeds: int = 32,
     probe_items: int | Sequence[int] | None = None,
     test_items: int | Sequence[int] | None = None,
-    world_sd: float = 0.0,
+    world_sd: float | None = None,
 ) -> Outlook:
     """Run `allocator` in `world` on `seeds` seeds and say what one more, real run would measure.
 
     probe_items, test_items   of each capability's splits; the world's own if not given
     world_sd                  by how much the world misses a true score (root mean square), independently
-                              for each capability
+                              for each capability; default: what the file of a fitted world says of itself
+                              (`readsim.fitting.misfit`), correlations with it, and 0 for other worlds
 
     The interval holds what varies between runs in the world, the probes' noise as far as it moves the
     allocator, and the test items' noise. That the world itself is a fit is in it as `world_sd` only.
     Raises ConfigError for a budget past the world's horizon.
     """
-    if not 0.0 <= world_sd < np.inf:
+    if world_sd is not None and not 0.0 <= world_sd < np.inf:
         raise ConfigError(f"world_sd = {world_sd!r}: at least 0 and finite")
     check_budget(world, budget)
     k = len(world.capabilities)
+    misfit = misfit_in(world) if world_sd is None else Misfit(np.full(k, world_sd), np.eye(k))
+    own = np.zeros((k, k)) if misfit is None else misfit.covariance
     given = {"items": probe_items, "test_items": test_items}
     sizes: dict[str, Any] = {
         field: np.broadcast_to(np.asarray(items, dtype=float), k)
@@ -115,8 +119,9 @@ def foretell(
     final = np.array([row["final_profile"] for row in rows if row["kind"] == "final"])
     chosen = envs[0].episode.task
     probe = world.probe("test")
-    draws = generator(0, "test").standard_normal((DRAWS, 1, k))
-    measured = final + draws * np.hypot(probe.deviation(final), world_sd)
+    drawn = generator(0, "test")
+    items, missed = (drawn.standard_normal((DRAWS, 1, k)) for _ in range(2))
+    measured = final + items * probe.deviation(final) + missed @ half_of(own).T
     if world.is_score:
         measured = measured.clip(world.scale.low, 1.0)
     true = np.column_stack([final, chosen.utility(final)])
@@ -127,4 +132,12 @@ def foretell(
     if world.is_score:
         low, high = (ends.clip(world.scale.low, 1.0) for ends in (low, high))
     names = (*world.capabilities, "utility")
-    return Outlook(world.name, seeds, names, mean, low, high, seed_sd, noise_sd, world_sd)
+    error = float(np.sqrt(np.diag(own).mean()))
+    return Outlook(world.name, seeds, names, mean, low, high, seed_sd, noise_sd, error)
+
+
+def half_of(covariance: Array) -> Array:
+    """A matrix H (K, K) with H H' = covariance; small negative eigenvalues are rounding."""
+    values, vectors = np.linalg.eigh(covariance)
+    out: Array = vectors * np.sqrt(np.maximum(values, 0.0))
+    return out

@@ -19,6 +19,7 @@ from studies.presets.derived import (
     misaligned_r,
 )
 from studies.presets.designed import drift, forgetting, gateway
+from studies.presets.mopd import mopd
 from studies.presets.read8 import read8_worlds
 from studies.presets.real_runs import format_shift, overtraining, real_run, rehearsal
 from studies.presets.tables import artifact_toy, from_scratch, related_web
@@ -51,6 +52,7 @@ def build_presets() -> list[World]:
         format_shift(),
         rehearsal(),
         real_run(),
+        mopd(),
     ]
 
 

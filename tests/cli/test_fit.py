@@ -101,7 +101,7 @@ def test_the_report_of_a_fitted_world_has_its_errors_and_effects(
 def test_fit_then_predict(tmp_path: Path, fitted: tuple[Path, Path, str]) -> None:
     runs, path, said = fitted
     assert "held out" in said
-    assert "extrapolated" in said
+    assert "the start of alpha, other is not identified" in said
     world = load_world(path)
     assert world.sources == ("alpha", "beta", "gamma")
     assert world.horizon == 1e6
@@ -115,20 +115,24 @@ def test_fit_then_predict(tmp_path: Path, fitted: tuple[Path, Path, str]) -> Non
         "mine-residuals.pdf",
         "mine-residuals.png",
         "mine-residuals.svg",
+        "mine.average.npz",
         "mine.effects.csv",
         "mine.fit.csv",
         "mine.toml",
     ]
     rows = table_of(path.parent / "mine.fit.csv")
     assert all(float(r["held_out_r2"]) > 0.9 for r in rows)
-    assert all(float(r["start_low"]) <= float(r["start"]) <= float(r["start_high"]) for r in rows)
+    assert {r[c] for r in rows for c in ("start", "bound")} == {"not identified"}  # one budget
+    assert world.provenance["not_identified"] == "start of alpha, other; ceiling of alpha, other"
     assert len(table_of(path.parent / "mine.effects.csv")) == 6
 
     out = tmp_path / "predictions.csv"
     said = run("predict", path, runs, "-o", out, "--measured", runs)
     assert "mean Spearman" in said
     predicted, measured = table_of(out), table_of(runs)
-    assert list(predicted[0]) == ["run", "score:alpha", "score:other"]
+    ends = [f"score:{c} {end}" for end in ("low", "high") for c in ("alpha", "other")]
+    assert list(predicted[0]) == ["run", "score:alpha", "score:other", *ends]
+    assert all(float(p["score:other low"]) < float(p["score:other high"]) for p in predicted)
     for p, m in zip(predicted, measured, strict=True):
         assert p["run"] == m["run"]
         assert float(p["score:other"]) == pytest.approx(float(m["score:other"]), abs=2.5)

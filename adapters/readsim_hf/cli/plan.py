@@ -40,9 +40,12 @@ def plan(
         int, typer.Option(min=1, max=10_000, help="Simulated runs of the forecast.")
     ] = 32,
     world_error: Annotated[
-        float,
-        typer.Option(help="Points by which the world misses a score; 0: not in the interval."),
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            help="Points by which the world misses a score; 0: not in the interval; default: what a "
+            "fitted world says of itself."
+        ),
+    ] = None,
     mfu: Annotated[
         float | None, typer.Option(help="Share of a device's peak in training and reading; 0.4.")
     ] = None,
@@ -102,7 +105,7 @@ def plan(
         _rate("mfu-generation", MFU_GENERATION if mfu_generation is None else mfu_generation),
     )
     run = None if against is None else finished(against, config, made.title)
-    foretold = forecast_of(made, world, seeds, world_error / 100.0)
+    foretold = forecast_of(made, world, seeds, None if world_error is None else world_error / 100.0)
     outlook = None if foretold is None else foretold.outlook
     work, memory = work_of(made), memory_of(made)
     console = Terminal()

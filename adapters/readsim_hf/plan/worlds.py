@@ -22,9 +22,12 @@ class Forecast(NamedTuple):
     doubts: tuple[str, ...]
 
 
-def forecast_of(made: DryRun, world: str | None, seeds: int, world_sd: float) -> Forecast | None:
+def forecast_of(
+    made: DryRun, world: str | None, seeds: int, world_sd: float | None
+) -> Forecast | None:
     """Of a sketched run in a world; None where no world is named and none belongs to the
-    pair and what it trains and measures.
+    pair and what it trains and measures. `world_sd` None: what a fitted world says
+    of itself.
 
     Raises ConfigError for a world of other sources or capabilities, or a budget past its horizon.
     """
@@ -54,7 +57,7 @@ def forecast_of(made: DryRun, world: str | None, seeds: int, world_sd: float) ->
         test_items=made.each["test"],
         world_sd=world_sd,
     )
-    return Forecast(outlook, task.weights, tuple(_doubts(made, loaded, world_sd)))
+    return Forecast(outlook, task.weights, tuple(_doubts(made, loaded, outlook.world_sd)))
 
 
 def _doubts(made: DryRun, world: World, world_sd: float) -> list[str]:

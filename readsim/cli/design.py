@@ -1,0 +1,138 @@
+"""`readsim design`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from readsim.arrays import Array
+from readsim.cli.common import interruptible, need_target, parse_list, progress
+from readsim.cli.output import Terminal
+from readsim.errors import ConfigError, unknown
+from readsim.fitting.proposal import PURPOSES, Proposal, propose
+from readsim.fitting.sealed import average_of
+from readsim.fitting.write import Trained, write_table
+from readsim.token_counts import parse_tokens, show_tokens
+from readsim.worlds import load_world
+
+LEAST_SHOWN = 0.005  # of the tokens
+
+
+def design(
+    world: Annotated[str, typer.Argument(help="A world, best one that `fit` wrote.")],
+    runs: Annotated[int, typer.Option("--runs", "-n", min=1, max=1000, help="How many.")] = 16,
+    purpose: Annotated[
+        str,
+        typer.Option("--for", help="fit: to predict every mixture; decision: to find the best."),
+    ] = "fit",
+    task: Annotated[
+        str | None, typer.Option(help="What counts: a task, average, or math=0.7,code=0.3.")
+    ] = None,
+    budgets: Annotated[
+        str | None, typer.Option(help="Tokens that a run may have: 1M,4M; default: the longest.")
+    ] = None,
+    total: Annotated[
+        str | None, typer.Option(help="Tokens that all runs may have together.")
+    ] = None,
+    min_share: Annotated[str | None, typer.Option(help="Least shares: math=0.1,code=0.05.")] = None,
+    max_share: Annotated[str | None, typer.Option(help="Most shares.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write.")] = Path("design.csv"),
+    seed: Annotated[int, typer.Option(help="Of the mixtures to choose from.")] = 0,
+) -> None:
+    """Choose the runs to make next, and say what they are expected to gain.
+
+    The table has a row a run: `readsim fit` reads it when the measurements are added as columns.
+    """
+    console = Terminal()
+    if purpose not in PURPOSES:
+        raise unknown("purpose (--for)", purpose, PURPOSES)
+    need_target(out)
+    loaded = load_world(world)
+    average, note = average_of(loaded, world)
+    if note:
+        console.print(note, highlight=False)
+    menu = (
+        None
+        if budgets is None
+        else [float(parse_tokens(b)) for b in parse_list(budgets, "budgets") or []]
+    )
+    with interruptible("nothing is written yet"), progress(Terminal(stderr=True)) as bar:
+        job = bar.add_task("choosing", total=runs)
+        made = propose(
+            loaded,
+            average,
+            runs,
+            decision=purpose == "decision",
+            task=task or "average",
+            budgets=menu,
+            total=np.inf if total is None else float(parse_tokens(total)),
+            least=_shares(min_share, "min-share"),
+            most=_shares(max_share, "max-share"),
+            seed=seed,
+            tick=lambda: bar.advance(job),
+        )
+    columns = [
+        c.replace("*", s) for c in [Trained.of_world(loaded).source_pattern] for s in loaded.sources
+    ]
+    rows = zip(made.shares.tolist(), made.tokens.tolist(), strict=True)
+    write_table(
+        out,
+        ["run", *columns, "tokens"],
+        ([f"next{i}", *shares, int(tokens)] for i, (shares, tokens) in enumerate(rows)),
+    )
+    _show(console, made, purpose, loaded.sources, loaded.capabilities, loaded.is_score)
+    console.print(
+        f"{len(made.tokens)} runs, {show_tokens(round(made.tokens.sum()))} tokens, are in {out}"
+    )
+
+
+def _shares(text: str | None, name: str) -> dict[str, float]:
+    """`math=0.1,code=0.05`."""
+    out = {}
+    for part in parse_list(text, name) or []:
+        key, _, share = part.partition("=")
+        try:
+            out[key.strip()] = float(share)
+        except ValueError as error:
+            raise ConfigError(f"--{name} {text!r}: name=share with commas") from error
+    return out
+
+
+def _show(
+    console: Terminal,
+    made: Proposal,
+    purpose: str,
+    sources: tuple[str, ...],
+    capabilities: tuple[str, ...],
+    is_score: bool,
+) -> None:
+    per_unit, unit = (100.0, " points") if is_score else (1.0, "")
+    shown = Table(
+        "run", "tokens", "mixture", title="runs to make next, in the order of their choice"
+    )
+    for i, (shares, tokens) in enumerate(zip(made.shares, made.tokens, strict=True)):
+        shown.add_row(str(i), show_tokens(round(tokens)), _mixture(shares, sources))
+    console.print(shown)
+    before, after = per_unit * made.before, per_unit * made.after
+    if purpose == "decision":
+        console.print(
+            f"expected regret of the best mixture: {before[0]:.3g} -> {after[0]:.3g}{unit} of utility",
+            highlight=False,
+        )
+        return
+    what = "standard deviation of predictions"
+    gains = Table(
+        "capability", "now", "after", title=f"{what}{',' + unit if unit else ''}, expected"
+    )
+    for name, b, a in zip(capabilities, before, after, strict=True):
+        gains.add_row(name, f"{b:.3g}", f"{a:.3g}")
+    console.print(gains)
+    console.print(f"{what}, mean: {before.mean():.3g} -> {after.mean():.3g}{unit}", highlight=False)
+
+
+def _mixture(shares: Array, sources: tuple[str, ...], most: int = 4) -> str:
+    order = [i for i in np.argsort(-shares) if shares[i] >= LEAST_SHOWN]
+    text = ", ".join(f"{sources[i]} {shares[i]:.2f}" for i in order[:most])
+    return f"{text}, ..." if len(order) > most else text
