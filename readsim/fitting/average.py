@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
-from readsim.fitting.conformal import Calibration, calibrate
+from readsim.fitting.conformal import ConformalFactor, conformal_factor
 from readsim.fitting.laws.features import Law, Predictor
 from readsim.fitting.laws.gaussian_process import GaussianProcess
 from readsim.fitting.laws.guided import Guided
@@ -213,10 +213,12 @@ class Average:
             return to_law_scale(self.world.profile_after([tokens]), self.losses)
         return self.laws.each[name](tokens / self.unit)
 
-    def calibration(self) -> Calibration:
+    def calibration(self) -> ConformalFactor:
         """Of one capability each, on the scale of laws."""
         held = to_law_scale(self.held_out, self.losses)
-        return calibrate(np.abs(held - self.runs.wanted) / self.sd, self.runs.weight, self.groups)
+        return conformal_factor(
+            np.abs(held - self.runs.wanted) / self.sd, self.runs.weight, self.groups
+        )
 
     def forecast(self, tokens: Array) -> Foretold:
         """Profiles after tokens (m, S), with the 95 % interval of what a run would measure."""
@@ -244,7 +246,7 @@ class Average:
         own = np.sqrt(before**2 @ weights**2)
         missed = np.abs(of(self.held_out) - of(self.profiles)) / own
         together = self.runs.weight @ weights
-        factor = calibrate(missed[:, None], together[:, None], self.groups).factor[0]
+        factor = conformal_factor(missed[:, None], together[:, None], self.groups).factor[0]
         half = factor * np.sqrt(told.sd**2 @ weights**2)
         centre = of(told.mean)
         return centre, centre - half, centre + half

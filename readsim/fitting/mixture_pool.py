@@ -24,7 +24,7 @@ def share_limits(
             if not 0.0 <= share <= 1.0:
                 raise ConfigError(f"--{word} {name}={share:g}: from 0 to 1")
             ends[list(sources).index(name)] = share
-    for i in np.flatnonzero(low > high):
+    for i in np.flatnonzero(low > high).tolist():
         raise ConfigError(
             f"{sources[i]}: at least {low[i]:g} and at most {high[i]:g} of the tokens"
         )
@@ -35,7 +35,7 @@ def share_limits(
     return low, high
 
 
-def within(shares: Array, low: Array, high: Array) -> Array:
+def moved_within(shares: Array, low: Array, high: Array) -> Array:
     """Shares (m, S) moved to the nearest mixtures between `low` and `high` (S,): each is
     clip(share + c, low, high) with the c that makes the sum 1."""
     floor, ceiling = (low - shares).min(axis=1) - 1.0, (high - shares).max(axis=1) + 1.0
@@ -43,8 +43,9 @@ def within(shares: Array, low: Array, high: Array) -> Array:
         middle = 0.5 * (floor + ceiling)
         over = np.clip(shares + middle[:, None], low, high).sum(axis=1) > 1.0
         ceiling, floor = np.where(over, middle, ceiling), np.where(over, floor, middle)
-    out: Array = np.clip(shares + (0.5 * (floor + ceiling))[:, None], low, high)
-    return out / out.sum(axis=1, keepdims=True)
+    out = np.clip(shares + (0.5 * (floor + ceiling))[:, None], low, high)
+    made: Array = out / out.sum(axis=1, keepdims=True)
+    return made
 
 
 def mixture_pool(count: int, low: Array, high: Array, rng: np.random.Generator) -> Array:
@@ -53,7 +54,7 @@ def mixture_pool(count: int, low: Array, high: Array, rng: np.random.Generator) 
     parts = [np.eye(s), np.full((1, s), 1.0 / s)]
     each = np.array_split(np.arange(count), len(SHARPNESS))
     parts += [rng.dirichlet(np.full(s, a), len(n)) for a, n in zip(SHARPNESS, each, strict=True)]
-    return distinct(within(np.vstack(parts), low, high))
+    return distinct(moved_within(np.vstack(parts), low, high))
 
 
 def distinct(shares: Array) -> Array:

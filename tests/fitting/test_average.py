@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -19,7 +20,7 @@ from readsim.fitting.average import (
     to_law_scale,
 )
 from readsim.fitting.averaged import Fit, fit_average
-from readsim.fitting.conformal import FEW, LEAST, calibrate, quantile
+from readsim.fitting.conformal import FEW, LEAST, conformal_factor, quantile
 from readsim.fitting.guide import Guide
 from readsim.fitting.laws.features import blocks
 from readsim.fitting.sealed import average_of, beside, load_average, save_average
@@ -113,7 +114,7 @@ def test_intervals_cover_what_is_measured(n: int, word: str) -> None:
     rng, hits = np.random.default_rng(0), []
     for _ in range(300):
         errors = np.abs(rng.standard_t(8, (n, 3)))
-        made = calibrate(errors, np.ones_like(errors), np.arange(n))
+        made = conformal_factor(errors, np.ones_like(errors), np.arange(n))
         hits.append(float((np.abs(rng.standard_t(8, (50, 3))) <= made.factor).mean()))
     assert word in made.how
     assert (
@@ -246,7 +247,7 @@ def test_chosen_rows_that_were_lucky_bias_a_fit_unless_they_are_marked() -> None
     assert min(short) > 0.0
 
 
-def chosen_rows(seed: int) -> tuple[Array, Array, Array]:
+def chosen_rows(seed: int) -> tuple[Array, Array, NDArray[np.bool_]]:
     """40 random runs and 40 near the one that came out best, of which only lucky ones were kept."""
     rng, truth = np.random.default_rng(seed), additive_truth(seed)
     x = rng.dirichlet(np.full(4, 0.7), 40)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from readsim.arrays import Array
-from readsim.fitting.laws.features import Columns, amounts, blocks, logs
+from readsim.fitting.laws.features import ScaledColumns, amounts, blocks, logs
 from readsim.fitting.laws.gaussian_process import KERNELS, GaussianProcess
 from readsim.fitting.laws.guided import Guided, common_shares
 from readsim.fitting.laws.log_ridge import log_ridge
@@ -24,9 +24,9 @@ def test_log_ridge_is_scikit_learns_with_leave_one_out() -> None:
     from sklearn.linear_model import Ridge
 
     x, y = drawn(14, 0.02)
-    z = Columns.of(logs(amounts(x))).scaled(logs(amounts(x)))
+    z = ScaledColumns.of(logs(amounts(x))).scaled(logs(amounts(x)))
     unseen = mixtures(9, 5, 4)
-    at = Columns.of(logs(amounts(x))).scaled(logs(amounts(unseen)))
+    at = ScaledColumns.of(logs(amounts(x))).scaled(logs(amounts(unseen)))
     made = log_ridge(x, y, np.ones_like(y))(unseen)
     from readsim.fitting.laws.log_ridge import PENALTIES
 
@@ -137,8 +137,8 @@ def test_a_guide_that_is_right_is_believed_and_helps_and_one_that_is_permuted_do
         x, y = drawn(16, 0.05, seed)
         truth, unseen = additive_truth(1), mixtures(200, 70 + seed, 4)
         guides = {
-            "right": lambda at: 4.0 * truth(at) - 1.0,  # another level, another size
-            "permuted": lambda at: truth(at[:, [2, 3, 1, 0]])[:, [1, 2, 0]],
+            "right": lambda at, truth=truth: 4.0 * truth(at) - 1.0,  # another level, another size
+            "permuted": lambda at, truth=truth: truth(at[:, [2, 3, 1, 0]])[:, [1, 2, 0]],
         }
         weight, wanted = np.ones_like(y), truth(unseen)
         made = {"none": GaussianProcess(x, y, weight)(unseen)}
