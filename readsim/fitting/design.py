@@ -68,7 +68,8 @@ def decision_gain(
     out = np.zeros(len(mean))
     for node, weight in zip(z, w, strict=True):
         out += weight * (mean[targets, None] + slope * node).max(axis=0)
-    return out - mean[targets].max()
+    gain: Array = out - mean[targets].max()
+    return gain
 
 
 def utility_belief(belief: Joint, weights: Array) -> tuple[Array, Array, float]:

@@ -130,7 +130,7 @@ def fit_intervals(
     worlds = list(resampled(fitted, count, seed, tick))
     speaks = identified(fitted)
 
-    def interval(of: Callable[[World], Array], known: Array | bool = True) -> Interval:
+    def interval(of: Callable[[World], Array], known: NDArray[np.bool_] | bool = True) -> Interval:
         value = of(fitted.world)
         half = Z95 * np.std([of(w) for w in worlds], axis=0, ddof=1)
         half = np.where(known, half, np.inf)

@@ -24,7 +24,7 @@ def share_limits(
             if not 0.0 <= share <= 1.0:
                 raise ConfigError(f"--{word} {name}={share:g}: from 0 to 1")
             ends[list(sources).index(name)] = share
-    for i in np.flatnonzero(low > high):
+    for i in np.flatnonzero(low > high).tolist():
         raise ConfigError(
             f"{sources[i]}: at least {low[i]:g} and at most {high[i]:g} of the tokens"
         )
@@ -43,8 +43,9 @@ def within(shares: Array, low: Array, high: Array) -> Array:
         middle = 0.5 * (floor + ceiling)
         over = np.clip(shares + middle[:, None], low, high).sum(axis=1) > 1.0
         ceiling, floor = np.where(over, middle, ceiling), np.where(over, floor, middle)
-    out: Array = np.clip(shares + (0.5 * (floor + ceiling))[:, None], low, high)
-    return out / out.sum(axis=1, keepdims=True)
+    kept = np.clip(shares + (0.5 * (floor + ceiling))[:, None], low, high)
+    out: Array = kept / kept.sum(axis=1, keepdims=True)
+    return out
 
 
 def mixture_pool(count: int, low: Array, high: Array, rng: np.random.Generator) -> Array:

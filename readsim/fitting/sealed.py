@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.files import AnyPath
 from readsim.fitting.average import Average, LawData, fit_laws
@@ -109,7 +108,7 @@ def _average(tree: dict[str, Any], world: World) -> Average:
     runs = LawData(
         tree["x"], tree["wanted"], tree["cells"], on_law_scale(guide, tree["unit"], losses), trusts
     )
-    arrays: dict[str, Array] = {name: tree[name] for name in ARRAYS}
+    arrays: dict[str, Any] = {name: tree[name] for name in ARRAYS}
     return Average(
         world=world,
         runs=runs,

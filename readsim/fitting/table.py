@@ -153,7 +153,7 @@ def items_in(
         out[:, place] = count
     if np.isnan(out).all():
         return None
-    for j in np.flatnonzero(np.isnan(out).any(axis=0)):
+    for j in np.flatnonzero(np.isnan(out).any(axis=0)).tolist():
         raise ConfigError(
             f"{sheet.path}: items are said of some targets and not of {columns[j]!r}: give --items, such as "
             f"{names[j]}=200"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -134,7 +135,10 @@ def test_intervals_of_scores_and_utility_hold_on_unseen_runs() -> None:
         whole, rng = additive_truth(seed), np.random.default_rng(seed)
         x, unseen = mixtures(60, seed, 4), mixtures(150, 100 + seed, 4)
         # well inside of [0, 1]: what is beyond is no score, and no interval goes there
-        y, seen = (0.5 + 0.3 * (whole(a) - 0.5) + 0.02 * rng.standard_normal((len(a), 3)) for a in (x, unseen))
+        y, seen = (
+            0.5 + 0.3 * (whole(a) - 0.5) + 0.02 * rng.standard_normal((len(a), 3))
+            for a in (x, unseen)
+        )
         made = small_average(x, y)
         told = made.forecast(unseen)
         score.append(float(((told.low <= seen) & (seen <= told.high)).mean()))
@@ -247,7 +251,7 @@ def test_chosen_rows_that_were_lucky_bias_a_fit_unless_they_are_marked() -> None
     assert min(short) > 0.0
 
 
-def chosen_rows(seed: int) -> tuple[Array, Array, Array]:
+def chosen_rows(seed: int) -> tuple[Array, Array, NDArray[np.bool_]]:
     """40 random runs and 40 near the one that came out best, of which only lucky ones were kept."""
     rng, truth = np.random.default_rng(seed), additive_truth(seed)
     x = rng.dirichlet(np.full(4, 0.7), 40)

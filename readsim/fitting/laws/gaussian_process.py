@@ -132,8 +132,9 @@ class GaussianProcess:
 
     def prior(self, at: Array) -> Array:
         """The covariance (m, m) before any run, by the second of KERNELS, mean variance 1."""
-        out = list(self._kernels(at, at))[1]
-        return out / np.diagonal(out).mean()
+        whole = list(self._kernels(at, at))[1]
+        out: Array = whole / np.diagonal(whole).mean()
+        return out
 
     def _views(self, x: Array) -> tuple[Array, Array]:
         table = amounts(x)
@@ -166,11 +167,12 @@ class GaussianProcess:
 
 
 def _single(a: Array, b: Array, width: float) -> Array:
-    out = np.zeros((len(a), len(b)))
+    total = np.zeros((len(a), len(b)))
     for i in range(a.shape[1]):
         step = (a[:, i, None] - b[:, i]) / width
-        out += np.exp(-0.5 * step * step)
-    return out / max(a.shape[1], 1)
+        total += np.exp(-0.5 * step * step)
+    out: Array = total / max(a.shape[1], 1)
+    return out
 
 
 def _joint(a: Array, b: Array, width: float) -> Array:

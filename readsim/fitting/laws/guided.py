@@ -11,6 +11,7 @@ capability's own runs say little. The size of the guide's effects does not count
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.fitting.laws.features import Predictor
@@ -87,8 +88,8 @@ class Guided:
         return out * self.factor
 
 
-def common_shares(evidence: Array, known: Array, trusts: Array) -> Array:
-    """Weights (K, T) of `trusts` (T,) from their log evidence (K, T), with a prior over T that all K share."""
+def common_shares(evidence: Array, known: NDArray[np.bool_], trusts: Array) -> Array:
+    """Weights (K, T) of `trusts` (T,) from their log evidence (K, T), with a prior that all K share."""
     k = len(evidence)
     likely = np.exp(evidence - evidence.max(axis=1, keepdims=True))
     likely[~known] = 1.0
