@@ -13,6 +13,7 @@ from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.runs.profile_scale import SCORES, ProfileScale
 from readsim.runs.rows import SampledReply
 from readsim.runs.trained_shares import TrainedShare
+from readsim.worlds.terms.learning_rate import LearningRate
 from readsim.worlds.world import World
 
 TokenUsage = Mapping[str, int]
@@ -128,6 +129,25 @@ class OffersWorld(Protocol):
     @property
     def world(self) -> World:
         """What is simulated."""
+        ...
+
+
+@runtime_checkable
+class OffersRateSchedule(Protocol):
+    """A backend that says how its learning rate is scheduled over the budget; others count as constant."""
+
+    @property
+    def rate_schedule(self) -> LearningRate:
+        """What a token counts for at each point of the budget."""
+        ...
+
+
+@runtime_checkable
+class TakesBudget(Protocol):
+    """A backend that is told the budget of its runs, which a learning rate is scheduled over."""
+
+    def plan_budget(self, budget: int) -> None:
+        """The tokens of the runs that later calls of `reset` start."""
         ...
 
 

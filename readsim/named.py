@@ -10,13 +10,14 @@ import importlib
 import inspect
 import sys
 import sysconfig
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from readsim.errors import ConfigError, ReadsimError, UnknownNameError, unknown
+from readsim.errors import ConfigError, ReadsimError, UnknownNameError, shown, unknown
 
 
 def split_name(text: str, kind: str = "allocator") -> tuple[str, dict[str, Any]]:
@@ -48,7 +49,8 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
 
     A module whose file was edited since it was imported is read again.
 
-    Raises UnknownNameError with the nearest name, ConfigError for what cannot be called.
+    Raises UnknownNameError with the nearest name, ConfigError for a module that fails and for what cannot be
+    called.
     """
     module_name, _, attribute = target.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
@@ -63,6 +65,21 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
     except ImportError as error:
         raise UnknownNameError(
             f"{kind} {target!r}: cannot import {module_name!r} ({error})"
+        ) from error
+    except SyntaxError as error:
+        raise ConfigError(
+            f"{kind} {target!r}: {error.filename}, line {error.lineno}: {error.msg}: "
+            f"{(error.text or '').strip()[:80]}"
+        ) from error
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise ConfigError(
+            f"{kind} {target!r}: importing {module_name!r} fails at {frame.filename}, line {frame.lineno}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    except SystemExit as error:
+        raise ConfigError(
+            f"{kind} {target!r}: {module_name!r} ends Python when it is imported"
         ) from error
     _digest_of_module(module)  # of what was imported, whatever happens to the file
     if not hasattr(module, attribute):
@@ -86,7 +103,7 @@ def build(name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind
         except ValueError:
             accepted = "unknown"
         raise ConfigError(
-            f"{kind} {name!r} with {dict(settings)!r}: {error}; accepted: {accepted}"
+            f"{kind} {name!r} with {shown(dict(settings))}: {error}; accepted: {accepted}"
         ) from error
 
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from readsim.arrays import Array
 from readsim.backend import Final, Measurement, TokenUsage
+from readsim.errors import ConfigError
 from readsim.runs.profile_scale import ProfileScale
 from readsim.streams import BlockStream
+from readsim.worlds.terms.learning_rate import LearningRate
 from readsim.worlds.world import World
 
 STEP_BLOCK, EPISODE_BLOCK = 256, 16  # rows drawn at a time from each run's stream
@@ -23,8 +25,24 @@ class Simulator:
         self._k = len(world.capabilities)
         self._visible = world.visible_columns if world.hidden else None
         self._varied = bool(world.efficiency_sd.any())
+        self._budget: Array | None = None  # () or (N, 1)
         self._probes = {split: world.probe(split) for split in ("probe", "dev", "test")}
         self._state: tuple[Array, ...] = ()
+
+    def plan_budget(self, budget: ArrayLike) -> None:
+        """What the learning rate of the runs to come is scheduled over: one number, or (N,) one a run."""
+        tokens = np.asarray(budget, dtype=np.float64)
+        self._budget = tokens[:, None] if tokens.ndim else tokens
+
+    def _initial(self, rate: Array, rows: NDArray[np.int64]) -> tuple[Array, ...]:
+        if self.world.learning_rate.is_constant:
+            return self.world.model.initial(rate)
+        if self._budget is None:
+            raise ConfigError(
+                f"world {self.world.name!r} has a {self.world.learning_rate}: plan_budget(tokens) says what "
+                "it is scheduled over, before the first reset"
+            )
+        return self.world.initial(rate, self._budget[rows] if self._budget.ndim else self._budget)
 
     def seed(self, seeds: Sequence[int]) -> None:
         """Start new streams, one set for each of N runs."""
@@ -56,7 +74,7 @@ class Simulator:
             rate = self.world.rate(np.exp(self.world.efficiency_sd * draw))
         else:
             rate = self.world.rate() + np.zeros((len(rows), 1))
-        fresh = self.world.model.initial(rate)
+        fresh = self._initial(rate, rows)
         luck = self._probe.luck(self._streams["items"].take_some(rows))
         items, dev_items = luck[:, : self._k], luck[:, self._k :]
         profile = self.world.model.profile(fresh)
@@ -137,11 +155,14 @@ class Simulator:
 
 
 class SimBackend:
-    """One run of a world behind the `Backend` protocol."""
+    """One run of a world behind the `Backend` protocol; `budget` is what a learning rate is scheduled over,
+    where no environment says it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, budget: int | None = None) -> None:
         self.world = world
         self._sim = Simulator(world)
+        if budget is not None:
+            self.plan_budget(budget)
         self._first = np.zeros(1, dtype=np.int64)
 
     @property
@@ -159,6 +180,13 @@ class SimBackend:
     @property
     def scale(self) -> ProfileScale:
         return self.world.scale
+
+    @property
+    def rate_schedule(self) -> LearningRate:
+        return self.world.learning_rate
+
+    def plan_budget(self, budget: int) -> None:
+        self._sim.plan_budget(budget)
 
     def reset(self, seed: int | None) -> Measurement:
         if seed is not None:

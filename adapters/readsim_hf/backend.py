@@ -19,6 +19,7 @@ from readsim.runs.profile_scale import ProfileScale
 from readsim.runs.rows import SampledReply
 from readsim.runs.trained_shares import TrainedShare
 from readsim.streams import seed_sequence
+from readsim.worlds.terms.learning_rate import LearningRate
 from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
@@ -101,6 +102,12 @@ class HFBackend:
     @property
     def scale(self) -> ProfileScale:
         return ProfileScale(lowest=self.components.suite.lowest)
+
+    @property
+    def rate_schedule(self) -> LearningRate:
+        """What a token counts for at each point of the budget, as the recipe says."""
+        recipe = self.components.recipe
+        return LearningRate(recipe.schedule, recipe.warmup)
 
     @property
     def prompt_counts(self) -> dict[str, Mapping[str, float]]:

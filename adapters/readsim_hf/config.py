@@ -49,16 +49,16 @@ CONFIGS = Path(__file__).parent / "configs"  # whole runs that have one
 
 @dataclass(frozen=True)
 class PairConfig:
-    """`name` alone (nano, smollm2), or `teacher` and `student`: Hugging Face ids, folders, GGUF files.
+    """`name` alone (nano, micro, smollm2), or `teacher` and `student`: Hugging Face ids, folders, GGUF files.
 
     `teacher` may also be a server, http://HOST:PORT/v1; `teacher_model` is its served model (default:
     the only one; #NAME behind an address goes before it), `teacher_tokenizer` a source of its
     tokenizer, which distributions need. `teachers`: capability -> source, `teacher` for the rest.
     `device_map` spreads teachers over devices: auto, balanced, ... or a table module -> device.
     `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
-    fp32, bf16 or fp16 (nano: fp32, others: bf16), or with bitsandbytes int8 or nf4; `student_precision`
-    fp32, or for a student with LoRA bf16, int8 or nf4 (QLoRA); `context` the longest sequence in tokens
-    (None: what both models read; needed where neither states it).
+    fp32, bf16 or fp16 (nano, micro: fp32, others: bf16), or with bitsandbytes int8 or nf4;
+    `student_precision` fp32, or for a student with LoRA bf16, int8 or nf4 (QLoRA); `context` the longest
+    sequence in tokens (None: what both models read; needed where neither states it).
 
     Around each prompt stand `system_prompt` and the teacher's chat template (`chat_template`: a file
     of another one, or "none") with `chat_template_kwargs`, such as {enable_thinking = false}; `date` is

@@ -19,6 +19,7 @@ from readsim.files.names import check_name
 from readsim.runs.identity import digest_of
 from readsim.tree_file import write_atomic
 from readsim_hf.config import resolve_config
+from readsim_hf.models import catalogue
 from readsim_hf.models.chat_template import PromptSettings, fixed_tokenizer
 from readsim_hf.models.loading import generation_config_of, load_stored_tokenizer, load_tokenizer
 from readsim_hf.models.meta import config_of
@@ -227,7 +228,7 @@ def import_store(
         ends=end_ids(generation_config_of(student), tokenizer),
         keep="all",
         keep_cut=True,
-        library="nano" if student == "nano/student" else "text",
+        library=catalogue.prompts_for(student),
         tokenizer=tokenizer_digests(tokenizer),
         sampled={"files": digests},
     )

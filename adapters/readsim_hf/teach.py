@@ -40,7 +40,7 @@ from readsim_hf.supervision import supervision
 from readsim_hf.teachers.connection import is_server
 from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.teachers.heard import Heard
-from readsim_hf.token_estimate import lengths, reader
+from readsim_hf.text_lengths import lengths, reader
 from readsim_hf.training.example_stream import PATIENCE, ExampleStream
 
 SHARD = 256  # prompts of a file: what a kill loses of a teacher that is loaded here

@@ -8,7 +8,7 @@ A user's allocator needs one method:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from readsim.envs.offline_pool import Pool
 from readsim.envs.reward import RewardConfig
 from readsim.streams import generator
 from readsim.worlds.task import Task
+from readsim.worlds.terms.learning_rate import LearningRate
 from readsim.worlds.world import World
 
 State = Any  # a tree of dict / list / tuple / numbers / text / arrays, so that a run can be resumed
@@ -36,7 +37,8 @@ class Setup:
     `history` is the number H of past steps that a context shows.
 
     `scores` tells scores, of at most 1 and at least `lowest`, from negated losses. `pools` (S,) is how
-    many distinct tokens each source has; infinity where more can always be generated.
+    many distinct tokens each source has; infinity where more can always be generated. `learning_rate` is
+    what a token counts for at each point of the budget, and `paces` (T,) what it does in each decision.
 
     None unless the allocator's `needs` names them; the run is charged with the tokens that they use:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
@@ -65,6 +67,12 @@ class Setup:
     world: World | None = None
     task: Task | None = None
     lowest: float = 0.0
+    learning_rate: LearningRate = field(default_factory=LearningRate)
+
+    @property
+    def paces(self) -> Array:
+        """The mean learning rate of each decision's tokens over its peak (T,); all 1 where it is constant."""
+        return self.learning_rate.of_steps(self.steps)
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,8 @@ class MPC(Configured):
     (theory of mind, arXiv 2306.09299): a teacher intervenes where the student that it simulates
     gains most. Theirs is a language model; the model, the plan and all numbers are ours.
 
+    All tokens are counted by the learning rate that they meet, which the setup says (1 where it is constant).
+
     What it cannot see: order. Gates, drift and forgetting look to it like errors of the fit. With
     noise that is large compared with a trial's gains the plan follows the noise.
 
@@ -62,8 +64,9 @@ class MPC(Configured):
             drawn = generator(setup.seed, "allocator").dirichlet(np.ones(s), self.mixtures)
             mixtures = np.concatenate([np.eye(s), drawn])
         tokens = max(1, int(self.trial_share * setup.budget))
+        pace = float(setup.learning_rate.mean(0.0, tokens / setup.budget))
         return {
-            "tokens": mixtures * tokens,
+            "tokens": mixtures * tokens * pace,
             "change": np.array([setup.trial(mixture, tokens, False) for mixture in mixtures]),
             "start": np.zeros(0),  # the first profile (V,); what follows is after each decision
             "spent": np.zeros((1, s)),
@@ -80,7 +83,9 @@ class MPC(Configured):
         else:
             known = {**state, "start": state["start"] if context.step else context.profile}
             world = self._fit(known, setup)
-        problem = OrderFree(world, context.budget_left * setup.budget, state["spent"][-1])
+        pace = float(setup.learning_rate.mean(1.0 - context.budget_left, 1.0))
+        left = context.budget_left * setup.budget * pace
+        problem = OrderFree(world, left, state["spent"][-1])
         task = Task("required", setup.requirement, setup.requirement)
         s = len(setup.sources)
         return best_shares(problem, problem, task, s, spend_all=True, concave=not self.harm)
@@ -88,7 +93,9 @@ class MPC(Configured):
     def update(self, state: State, transition: Transition) -> State:
         context = transition.context
         setup, done = context.setup, context.step + 1
-        spent = state["spent"][-1] + transition.allocation * transition.tokens
+        begun = 1.0 - context.budget_left
+        pace = setup.learning_rate.mean(begun, begun + transition.tokens / setup.budget)
+        spent = state["spent"][-1] + transition.allocation * transition.tokens * float(pace)
         new = {
             **state,
             "start": state["start"] if context.step else context.profile,

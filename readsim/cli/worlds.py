@@ -8,21 +8,31 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from readsim.cli.common import need_target
+from readsim.cli.common import need_folder, need_target
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.files import suffix_of
-from readsim.token_counts import show_tokens
+from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
+from readsim.worlds.prior import load_prior
+from readsim.worlds.prior.ranges import ALWAYS, BROAD, FIELDS, Field, write_prior
+from readsim.worlds.told import term_rows
 
 SHOWN = 16  # sources and capabilities
+OUT = Path("world-report")
 
 
 def worlds(
-    name: Annotated[str | None, typer.Argument(help="Preset, file or random:...")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Preset, file, random:..., or the ranges of a prior: prior, prior=FILE."
+        ),
+    ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Write the world to this .toml or .json file.")
+        Path | None,
+        typer.Option(help="Write the world to this .toml or .json file, or a prior to a .toml."),
     ] = None,
     tokens: Annotated[
         str | None,
@@ -40,15 +50,31 @@ def worlds(
     unit: Annotated[
         str | None, typer.Option(help="Of a .csv of effects: points, shares or relative.")
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a report on the world, and sliders.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the report.")] = OUT,
+    task: Annotated[
+        str | None, typer.Option(help="Of the report: one task, or weights math=0.7,code=0.3.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Of the report: tokens, 20M,150M.")] = None,
 ) -> None:
-    """List the preset worlds, or show one.
+    """List the preset worlds, or show one, or a prior of worlds.
 
-    Shown are names, transfer matrices, optimum and provenance.
+    Shown are names, transfer matrices, optimum and provenance; of a prior its ranges and what they are drawn
+    from. `random:prior=broad,seed=3` is a world of it. With --report a folder gets report.html, with curves,
+    transfer, optimum and costs, and sliders.html, in which shares are moved and predictions follow.
     """
     facts = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
     given = {key: value for key, value in facts.items() if value is not None}
     console = Terminal()
+    asked = {"out": out != OUT, "task": task is not None, "budget": budget is not None}
+    if not report and any(asked.values()):
+        word = next(key for key, is_given in asked.items() if is_given)
+        raise ConfigError(f"--{word} is for --report")
     if name is None:
+        if report:
+            raise ConfigError("--report needs the name of a world")
         if save is not None or given:
             word = "save" if save is not None else next(iter(given))
             raise ConfigError(f"--{word} needs the name of a world")
@@ -56,14 +82,23 @@ def worlds(
         for preset in preset_names():
             world = load_world(preset)
             s, k = world.shape
-            table.add_row(preset, str(s), str(k), world.dynamics, world.description)
+            kind = ", ".join((world.dynamics, *world.terms))
+            table.add_row(preset, str(s), str(k), kind, world.description)
         console.print(table)
+        return
+    if not given and name.partition("=")[0] == "prior":
+        if report:
+            raise ConfigError("--report is for a world, not for a prior")
+        _show_prior(console, name.partition("=")[2] or BROAD, save)
         return
     world = _from_effects(name, given) if given else load_world(name)
     if save is not None:
         need_target(save)
         save_world(world, save)
         console.print(f"saved {world.name} to {save}")
+    if report:
+        _write_report(console, world, Path(name), out, task, budget)
+    if save is not None or report:
         return
     show_world(console, world)
 
@@ -78,6 +113,52 @@ def _from_effects(name: str, given: dict[str, Any]) -> World:
     return world_from_csv(name, **given)
 
 
+def _write_report(
+    console: Console, world: World, source: Path, out: Path, task: str | None, budget: str | None
+) -> None:
+    from readsim.report.world.report import world_report
+
+    need_folder(out)
+    need_target(out / "report.html")
+    beside = source.with_name(f"{source.stem}.effects.csv") if source.suffix else None
+    page, sliders, *tables = world_report(
+        world,
+        out,
+        tasks=None if task is None else [task],
+        budgets=None if budget is None else [parse_tokens(b) for b in budget.split(",")],
+        effects=beside if beside is not None and is_fitted(world) and beside.is_file() else None,
+    )
+    console.print(
+        f"{page}, {sliders.name}, and {len(tables)} files of its tables in {out / 'tables'}"
+    )
+
+
+def is_fitted(world: World) -> bool:
+    """Whether `readsim fit` wrote the world."""
+    return "held_out_rmse" in world.provenance
+
+
+def _show_prior(console: Console, named: str, save: Path | None) -> None:
+    """The ranges of a prior, part by part; or a copy of its file, to be changed."""
+    prior = load_prior(named)
+    if save is not None:
+        need_target(save)
+        write_prior(named, save)
+        console.print(f"saved {prior.name} to {save}; its worlds are random:prior={save},seed=...")
+        return
+    console.print(Text.assemble((prior.name, "bold"), f": {prior.description}"))
+    console.print(f"tokens count in budgets of {show_tokens(prior.budget)}")
+    table = Table("part", "range", "what it is, and what it is drawn from")
+    for name, part in prior.parts.items():
+        share = "" if name in ALWAYS else f" of {part.share:.0%} of worlds"
+        table.add_section()
+        table.add_row(Text(name, "bold") + share, "", part.fact)
+        for key, field in FIELDS[name].items():
+            about = field.about if isinstance(field, Field) else "how often each is drawn"
+            table.add_row(f"  {key}", str(part.ranges.get(key) or part.choices[key]), about)
+    console.print(table)
+
+
 def show_world(console: Console, world: World) -> None:
     """Names, bounds, one-hot effects and optima of a world."""
     console.print(Text.assemble((world.name, "bold"), f": {world.description}"))
@@ -88,6 +169,11 @@ def show_world(console: Console, world: World) -> None:
         shown = "no" if capability in world.hidden else "yes"
         table.add_row(capability, *numbers, f"{world.items[j]:g}", shown)
     console.print(table)
+    if world.terms:
+        table = Table("field", "where it is on", title="terms of real runs")
+        for row in term_rows(world):
+            table.add_row(*row)
+        console.print(table)
     for budget in (b for b in (20_000_000, 150_000_000) if b <= world.horizon):
         if max(world.shape) > SHOWN:
             console.print(

@@ -16,6 +16,7 @@ from readsim.backend import (
     Backend,
     OffersTruth,
     OffersWorld,
+    TakesBudget,
     TokenUsage,
     added,
     not_measured,
@@ -152,6 +153,8 @@ class DistillEnv(gym.Env[Any, Any]):
         self._requirement_mode = RequirementMode.of(self._mode, episode.task, self.backend)
         self._require(episode.task.requirement)
         self._cost = episode.reward.cost / episode.budget
+        if isinstance(self.backend, TakesBudget):
+            self.backend.plan_budget(episode.budget)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

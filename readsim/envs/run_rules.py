@@ -122,6 +122,11 @@ class RunRules:
         """(N, V), read-only."""
         return self._shown
 
+    @property
+    def budget(self) -> Ints:
+        """Tokens, () where all runs have as many, else (N,)."""
+        return self._budget
+
     def tokens(self, count: Ints, runs: Ints) -> Ints:
         """Of the next step of the named runs, which have made `count` steps."""
         if not self._varied:

@@ -143,6 +143,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self._done = np.zeros(self.num_envs, dtype=np.bool_)
         self._count = np.zeros(self.num_envs, dtype=np.int64)
         self._spent = np.zeros(self.num_envs, dtype=np.int64)
+        self._sim.plan_budget(self._rules.budget)
         self._profile = self._sim.reset()
         self._rules.tell(self._everyone, self._sim.profile, self._stream_seeds, self._runs)
         self._ring = HistoryRing(self.num_envs, self.episode.history, self.episode.width)
@@ -242,6 +243,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self._count[runs] = 0
         self._spent[runs] = 0
         self._runs[runs] += 1
+        self._sim.plan_budget(self._rules.budget)
         profile = self._sim.reset(runs)
         self._rules.tell(runs, self._sim.profile, self._stream_seeds, self._runs)
         if len(runs) == self.num_envs:

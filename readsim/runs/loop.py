@@ -23,6 +23,7 @@ from readsim.backend import (
     DurableBackend,
     OffersAlignment,
     OffersBest,
+    OffersRateSchedule,
     OffersSourceSizes,
     OffersTeacher,
     OffersWorld,
@@ -37,6 +38,7 @@ from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_check
 from readsim.runs.log_file import RunLog
 from readsim.runs.shown import dev_utility, sampled, trained_row
 from readsim.streams import checked_seed
+from readsim.worlds.terms.learning_rate import LearningRate
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
@@ -100,6 +102,9 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
         scores=episode.scale.is_score,
         lowest=episode.scale.lowest,
         pools=pools,
+        learning_rate=(
+            backend.rate_schedule if isinstance(backend, OffersRateSchedule) else LearningRate()
+        ),
         **extras,
     )
     allocator.check_setup(made)
@@ -379,6 +384,7 @@ def _resume(
                 f"{log.path}: has {len(log.rows)} rows, its checkpoint is for {done} or "
                 f"{done + len(last)}"
             )
+        log.check_rows(done, last)
         log.append(last[len(log.rows) - done :])
         rows.extend(log.rows)
     runs = []

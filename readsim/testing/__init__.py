@@ -22,6 +22,7 @@ from readsim.testing.strategies import (
     requirements,
     run_logs,
     tasks,
+    terms,
     worlds,
 )
 from readsim.testing.world_checks import check_world
@@ -38,5 +39,6 @@ __all__ = [
     "requirements",
     "run_logs",
     "tasks",
+    "terms",
     "worlds",
 ]

@@ -27,6 +27,7 @@ from readsim.testing.playing import (
     writable,
 )
 from readsim.worlds import Task, World
+from readsim.worlds.world import OPTIONAL_VECTORS
 
 MONOTONE = "monotone in the requirement"
 PROMISES = (MONOTONE,)
@@ -124,8 +125,7 @@ def hidden_capabilities(make: Make, case: Case) -> None:
             sources=base.sources[:k],
             gain=base.gain[:k],
             scale_tokens=base.scale_tokens[:k],
-            efficiency_sd=np.zeros(k),
-            pool_tokens=np.full(k, np.inf),
+            **{n: getattr(base, n)[:k] for n, _, axis in OPTIONAL_VECTORS if axis == "S"},
             hidden=(base.capabilities[-1],),
             start=np.where(last, 0.5 if other else 0.3, base.start),
             help=np.where(last & other, 0.0, base.help)[:k],
@@ -178,18 +178,14 @@ def degenerate(make: Make, case: Case) -> None:
         scale_tokens=world.scale_tokens[1:],
         help=world.help[1:],
         harm=world.harm[1:],
-        efficiency_sd=np.zeros(k - 1),
-        pool_tokens=np.full(k - 1, np.inf),
+        **{n: getattr(world, n)[1:] for n, _, axis in OPTIONAL_VECTORS if axis == "S"},
     )
-    fewer_skills = {n: getattr(world, n)[1:] for n in ("start", "floor", "ceiling", "items")}
-    fewer_skills |= {n: np.zeros(k - 1) for n in ("process_sd", "probe_bias")}
-    fewer_skills |= {"test_items": np.full(k - 1, 1000.0), "probe_slope": np.ones(k - 1)}
+    skills = ("start", "floor", "ceiling", *(n for n, _, a in OPTIONAL_VECTORS if a == "K"))
     more = world.replace(
         capabilities=world.capabilities[1:],
         help=world.help[:, 1:],
         harm=world.harm[:, 1:],
-        forgetting_tokens=np.full(k - 1, np.inf),
-        **fewer_skills,
+        **{n: getattr(world, n)[1:] for n in skills},
     )
     losses = world.replace(
         link="exponential",

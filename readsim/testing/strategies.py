@@ -24,6 +24,7 @@ FAMILIES = ("exponential", "log", "hill", "power", "power:0.25", "power:0.9", "b
 LINKS = ("identity", "saturating", "logistic", "exponential")
 BOUNDED_LINKS = LINKS[1:]
 KINDS = ("linear", "ces:0.5", "ces:-2", "capped:0.5")
+TERMS = ("overtraining", "repetition", "interference", "rehearsal", "formats", "schedule")
 
 
 def parts(low: int, high: int) -> SearchStrategy[float]:
@@ -179,6 +180,53 @@ def _flow_fields(draw: DrawFn, capabilities: tuple[str, ...], s: int) -> dict[st
         gate = {"capability": needs[0], "needs": needs[1], "threshold": draw(parts(0, 60))}
         fields["gates"] = ({**gate, "width": draw(parts(1, 12)), "low": draw(parts(0, 60))},)
     return fields
+
+
+@st.composite
+def terms(draw: DrawFn, world: World, names: Sequence[str] = TERMS) -> World:
+    """The world with some or all of the named terms of `readsim.worlds.terms` that its dynamics may have."""
+    s, k = world.shape
+    bounded = world.dynamics in ("potential", "flow") and world.link != "identity"
+    changes: dict[str, Any] = {}
+
+    def wanted(name: str, possible: bool) -> bool:
+        return name in names and possible and draw(st.booleans())
+
+    def some(low: int, high: int, unit: float) -> Array:
+        """(K,) numbers above 0, a third of them infinite."""
+        number = draw(grids(k, low, high))
+        return np.where(number > (2 * high + low) / 180, np.inf, number * unit)
+
+    if wanted("overtraining", bounded):
+        changes["overtraining_tokens"] = some(10, 120, BUDGET)
+    if wanted("repetition", bounded):
+        changes["pool_tokens"] = draw(grids(s, 1, 60)) * BUDGET / 4
+        changes["repetition_harm"] = draw(grids(s, 0, 60))
+    if wanted("interference", bounded):
+        changes["interference_limit"] = some(1, 30, 1.0)
+    if wanted("rehearsal", world.dynamics == "flow"):
+        changes["rehearsal_share"] = some(1, 30, 1.0)
+    if wanted("formats", world.dynamics == "flow"):
+        changes["formats"] = tuple(_format(draw, world, n) for n in range(draw(st.integers(1, 2))))
+    if wanted("schedule", True):
+        kind = draw(st.sampled_from(("constant", "linear", "cosine", "wsd")))
+        parts_ = {
+            "warmup": draw(parts(0, 12)),
+            "end": draw(parts(0, 30)),
+            "decay": draw(parts(6, 40)),
+        }
+        changes["schedule"] = {"kind": kind, **parts_}
+    return world.replace(**changes)
+
+
+def _format(draw: DrawFn, world: World, n: int) -> dict[str, object]:
+    uses, shift = draw(grids(world.shape[0], 0, 30)), draw(grids(world.shape[1], -12, 12))
+    return {
+        "name": f"format {n}",
+        "sources": dict(zip(world.sources, uses.tolist(), strict=True)),
+        "scores": dict(zip(world.capabilities, shift.tolist(), strict=True)),
+        "tokens": draw(parts(1, 30)) * BUDGET,
+    }
 
 
 @st.composite

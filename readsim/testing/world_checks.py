@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from readsim.arrays import Array
 from readsim.testing.checks import CheckOutcome, Property, Skip, run_properties
 from readsim.worlds import World, load_world, load_world_file, optimum, save_world, world_to_dict
+from readsim.worlds.terms.answer_format import formats_of
+from readsim.worlds.world import OPTIONAL_VECTORS
 
 PARTS = 6
 
@@ -36,7 +38,7 @@ def _close(a: Array, b: Array, what: str, tolerance: float = 1e-9) -> None:
 
 
 def starts_at_start(world: World) -> None:
-    first = world.model.profile(world.model.initial(np.asarray(world.rate())))
+    first = world.model.profile(world.initial(np.asarray(world.rate()), _tokens(world)))
     _close(first, world.start, "profile before training and `start`", 1e-12)
     _close(world.transfer_matrix(0.0), np.zeros(world.shape), "M(0) and 0", 1e-12)
 
@@ -68,7 +70,7 @@ def batch_equals_single(world: World, seed: int) -> None:
 
 def order_free(world: World, seed: int) -> None:
     if not world.order_free:
-        raise Skip(f"{world.dynamics} worlds make no such promise")
+        raise Skip(_no_promise(world))
     plan = _schedule(world, seed)
     end = world.profile_after(plan)
     _close(end, world.profile_after(plan[::-1]), "a schedule and its reverse")
@@ -76,17 +78,19 @@ def order_free(world: World, seed: int) -> None:
 
 
 def static_dominance(world: World, seed: int) -> None:
-    if not world.order_free:
-        raise Skip(f"{world.dynamics} worlds make no such promise")
+    if not world.cumulative:
+        raise Skip(_no_promise(world))
     task, plan = world.task(world.task_names[0]), _schedule(world, seed)
-    best = optimum(world, task, _tokens(world), spend_all=False)
+    if not world.order_free:  # of runs that spend all, as stopping ends a learning rate early too
+        plan = [part * (_tokens(world) / np.sum(plan)) for part in plan]
+    best = optimum(world, task, _tokens(world), spend_all=not world.order_free)
     end = float(task.utility(world.profile_after(plan)))
     assert end <= best.utility + 1e-9 * (1 + abs(end)), f"{end} is above the optimum {best.utility}"
 
 
 def concave(world: World, seed: int) -> None:
-    if world.dynamics != "separable":
-        raise Skip(f"{world.dynamics} worlds make no such promise")
+    if world.dynamics != "separable" or not world.order_free:
+        raise Skip(_no_promise(world))
     rng = np.random.default_rng(seed)
     s, i = len(world.sources), int(rng.integers(len(world.sources)))
     b = rng.dirichlet(np.ones(s)) * _tokens(world) / 3
@@ -103,20 +107,74 @@ def equivariant(world: World, seed: int) -> None:
     s, k = (rng.permutation(n) for n in world.shape)
     plan = _schedule(world, seed)
     changes: dict[str, object] = {"tasks": {}}
-    for name in ("start", "floor", "ceiling", "process_sd", "forgetting_tokens", "items"):
-        changes[name] = getattr(world, name)[k]
-    for name in ("scale_tokens", "efficiency_sd", "pool_tokens"):
-        changes[name] = getattr(world, name)[s]
-    changes |= {
-        name: getattr(world, name)[k] for name in ("test_items", "probe_bias", "probe_slope")
-    }
+    own = {name: axis for name, _, axis in OPTIONAL_VECTORS}
+    own |= {"scale_tokens": "S", "start": "K", "floor": "K", "ceiling": "K"}
+    changes |= {name: getattr(world, name)[{"S": s, "K": k}[axis]] for name, axis in own.items()}
     changes |= {name: getattr(world, name)[np.ix_(s, k)] for name in ("help", "harm")}
     changes["gain"] = tuple(world.gain[i] for i in s)
     changes["sources"] = tuple(world.sources[i] for i in s)
     changes["capabilities"] = tuple(world.capabilities[j] for j in k)
-    other = world.replace(**changes) if type(world) is World else _again(world, changes)
+    other = _changed(world, **changes)
     end = other.profile_after([part[s] for part in plan])
     _close(end, world.profile_after(plan)[k], "sources and capabilities in another order")
+
+
+def terms_cost_and_protect(world: World, seed: int) -> None:
+    if not world.terms or world.formats:
+        raise Skip("no term with a direction is on")
+    plan, nothing = _schedule(world, seed), np.full(world.shape[1], np.inf)
+    end = world.profile_after(plan)
+    if "overtraining" in world.terms:
+        fresh = _changed(
+            world, overtraining_tokens=nothing, repetition_harm=np.zeros(world.shape[0])
+        )
+        assert (end <= fresh.profile_after(plan) + 1e-9).all(), "overtraining helps"
+    if "interference limit" in world.terms:
+        free = _changed(world, interference_limit=nothing)
+        assert (end >= free.profile_after(plan) - 1e-9).all(), "a limit of harm harms"
+    # a limit that is reached later, and harm that has faded, may turn this one round
+    alone = "interference limit" not in world.terms and np.isinf(world.forgetting_tokens).all()
+    if "rehearsal" in world.terms and alone:
+        bare = _changed(world, rehearsal_share=nothing)
+        assert (end >= bare.profile_after(plan) - 1e-9).all(), "rehearsal harms"
+
+
+def formats_shift(world: World, seed: int) -> None:
+    formats = formats_of(world.formats, world.sources, world.capabilities)
+    if formats is None:
+        raise Skip("no format is on")
+    plan = _schedule(world, seed)
+    still = tuple({**table, "scores": {}} for table in world.formats)
+    unseen = tuple({**table, "sources": {}} for table in world.formats)
+    plain = _changed(world, formats=still).profile_after(plan)
+    _close(plain, _changed(world, formats=unseen).profile_after(plan), "without shift or source", 0)
+    moved = world.profile_after(plan) - plain
+    assert (moved >= -1e-12)[(formats.shift >= 0.0).all(axis=0)].all(), (
+        "a format lowers what it lifts"
+    )
+    assert (moved <= 1e-12)[(formats.shift <= 0.0).all(axis=0)].all(), (
+        "a format lifts what it lowers"
+    )
+
+
+def learning_rate_counts(world: World, seed: int) -> None:
+    if world.learning_rate.is_constant:
+        raise Skip("the learning rate is constant")
+    if world.drift:
+        raise Skip("a drift counts plain tokens")
+    plan = np.array(_schedule(world, seed))
+    done = np.concatenate([[0.0], plan.sum(axis=1).cumsum()]) / plan.sum()
+    counted = plan * world.learning_rate.mean(done[:-1], done[1:])[:, None]
+    constant = _changed(world, schedule={})
+    _close(world.profile_after(plan), constant.profile_after(counted), "tokens times their rate")
+
+
+def _no_promise(world: World) -> str:
+    return " and a ".join((f"{world.dynamics} worlds", *world.terms)) + " make no such promise"
+
+
+def _changed(world: World, **changes: object) -> World:
+    return world.replace(**changes) if type(world) is World else _again(world, changes)
 
 
 def _again(world: World, changes: dict[str, object]) -> World:
@@ -147,6 +205,11 @@ PROPERTIES = (
     ),
     Property("static dominance", "no schedule ends above the optimum", static_dominance, SEEDS),
     Property("concave gains", "separable: Assumption 4.4", concave, SEEDS),
+    Property(
+        "terms", "overtraining costs; rehearsal and limits protect", terms_cost_and_protect, SEEDS
+    ),
+    Property("formats", "a format shifts its scores, and no others", formats_shift, SEEDS),
+    Property("learning rate", "a token counts for the rate it meets", learning_rate_counts, SEEDS),
     Property("permutation equivariance", "names carry no numbers", equivariant, SEEDS),
     Property("file round trip", "saved and loaded it is the same world", round_trip),
 )

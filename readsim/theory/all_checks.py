@@ -52,10 +52,11 @@ def check_world_statements(name: str, seeds: Sequence[int], lacking: Said) -> It
     world = load_world(name)
     task = world.task(world.task_names[0])
     budget = int(min(BUDGET, world.horizon))
-    profile = order_effects.world_profile(world)
+    profile = order_effects.world_profile(world, budget)
     yield from _each(
         [
             lambda: gains.check_world_gains(world, task, budget),
+            lambda: transfer.check_superposition(world, budget),
             lambda: marginals.check(world, task, budget),
             lambda: static_dominance.check(world, task, budget),
             lambda: one_hot_bound.check(world, budget),

@@ -96,11 +96,11 @@ ADVICE = {
 }
 
 
-def world_utility(world: World, task: Task) -> Utility:
-    """The noise-free utility of a schedule in a world."""
+def world_utility(world: World, task: Task, budget: float | None = None) -> Utility:
+    """The noise-free utility of a schedule in a world, under its learning rate over `budget` tokens."""
 
     def utility(schedule: Sequence[Array]) -> float:
-        return float(task.utility(world.profile_after(schedule)))
+        return float(task.utility(world.profile_after(schedule, budget)))
 
     return utility
 
@@ -117,4 +117,5 @@ def check_world_gains(world: World, task: Task, budget: float, *, draws: int = 6
             "a response to tokens, not to steps (dynamics 'artifact')",
         )
     within = min(budget, world.horizon)
-    return check(world_utility(world, task), len(world.sources), within, world.name, draws=draws)
+    utility = world_utility(world, task, within)
+    return check(utility, len(world.sources), within, world.name, draws=draws)

@@ -5,8 +5,9 @@ h_i'(b_i+) <= lambda <= h_i'(b_i-) where b_i > 0 and h_j'(0+) <= lambda where b_
 derivatives, so kinks are cases; h_i = w_i g_i in the paper, with spillover `lemmas.spillover`'s). The paper's
 "single-capability allocation is improved when" is an if and only if.
 
-Not concave (S-shaped gains): the conditions are necessary and not sufficient. w_j > 0 with an infinite
-slope at 0: j is always active. All flat: lambda = 0 and the optimum is not unique.
+Not concave (S-shaped gains, a limit of interference): the conditions are necessary and not sufficient.
+w_j > 0 with an infinite slope at 0: j is always active. All flat: lambda = 0 and the optimum is not unique.
+Under a learning rate the tokens of a constant allocation count for its mean, and b is tokens times that.
 """
 
 import numpy as np
@@ -39,21 +40,22 @@ def shift_gain(entering: float, leaving: float) -> float:
 
 
 def marginals(world: World, task: Task, tokens: Array) -> tuple[Array, Array]:
-    """dU/db_i (S,) per token just above and just below `tokens` (S,), in an order-free world.
+    """dU/db_i (S,) per token just above and just below `tokens` (S,), each at the peak of the learning rate.
 
     Raises CapabilityMissingError where U is not a function of cumulative tokens.
     """
-    if not world.order_free:
+    if not world.cumulative:
         needs(
             Statement.MARGINAL_GAINS,
             world,
             f"gains of cumulative tokens alone (dynamics {world.dynamics!r})",
         )
 
+    peak = world if world.order_free else world.replace(schedule={})
     least = 1e-12 * max(float(tokens.sum()), 1.0)  # beside 0, where a slope may be infinite
 
     def slopes(b: Array) -> Array:
-        profile, jacobian = OrderFree(world, 1.0).jacobian(np.maximum(b, least))
+        profile, jacobian = OrderFree(peak, 1.0).jacobian(np.maximum(b, least))
         out: Array = jacobian @ task.gradient(profile)
         return out
 
@@ -70,7 +72,7 @@ def check(
     """The KKT gap at an allocation (S,) of shares (None: the world's own optimum), over lambda."""
     best = optimum(world, task, budget)
     shares = best.allocation if allocation is None else np.asarray(allocation, dtype=np.float64)
-    right, left = marginals(world, task, shares * budget)
+    right, left = marginals(world, task, shares * budget * float(world.learning_rate.mean(0, 1)))
     scale = max(float(np.abs(right[shares > ACTIVE]).max()), 1e-300)
     return Result(
         statement=Statement.MARGINAL_GAINS,

@@ -93,6 +93,6 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
     return results
 
 
-def world_profile(world: World) -> Profile:
-    """The noise-free profile of a schedule."""
-    return world.profile_after
+def world_profile(world: World, budget: float | None = None) -> Profile:
+    """The noise-free profile of a schedule, under the world's learning rate over `budget` tokens."""
+    return lambda schedule: world.profile_after(schedule, budget)

@@ -6,8 +6,11 @@ Under Assumptions 4.1 and 4.2, with G[i, j] = eta grad p_j . v_i,
 
 G is what M(h) / h tends to (Definition 2.2); M(B) is not B G for finite B. Off the diagonal G vanishes
 only where v_i is orthogonal to grad p_j: with disjoint parameters it is exactly 0. One capability has a
-diagonal only, a one-hot allocation is a row of G, a step of no tokens changes nothing.
+diagonal only, a one-hot allocation is a row of G, a step of no tokens changes nothing. Known failure in
+worlds: rehearsal, where a source's harm depends on what it is mixed with, however short the step is.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,6 +19,7 @@ from readsim.backend import OffersParameters
 from readsim.theory.mixture import ORDER, random_mixtures, residual_order
 from readsim.theory.orders import ObservedOrder, observed_order
 from readsim.theory.result import Result, Statement, needs
+from readsim.worlds.world import World
 
 
 def local_matrix(gradients: Array, directions: Array, rate: float) -> Array:
@@ -64,6 +68,34 @@ def bound_ratio(backend: OffersParameters, alpha: Array, rate: float, updates: i
     bound = error_bound(slope, mix, 1.1 * curvature(backend, move), float(move @ move))
     error = np.abs(change - alpha @ local_matrix(gradients, directions, eta))
     return float(np.max(error / np.maximum(bound, 1e-15)))
+
+
+def check_superposition(world: World, budget: float, *, draws: int = 16) -> Result:
+    """Superposition of Dp in a world, from where half of the budget in equal parts leads: order 2 in tokens.
+
+    Raises CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.
+    """
+    if world.dynamics == "artifact":
+        needs(Statement.LOCAL_TRANSFER, world, "a response to tokens, not to steps")
+    sources = len(world.sources)
+    before = np.full(sources, 0.5 * budget / sources)
+    here = world.profile_after([before], budget)
+
+    def gain_of(tokens: float) -> Callable[[Array], Array]:
+        return lambda alpha: world.profile_after([before, alpha * tokens], budget) - here
+
+    steps, found, order = residual_order(gain_of, 0.1 * budget, sources, draws=draws)
+    return Result(
+        statement=f"{Statement.LOCAL_TRANSFER}: worlds",
+        subject=world.name,
+        measure="order of the superposition residual of the score changes in the tokens",
+        statistic=order.value,
+        interval=(order.low, order.high),
+        bound=ORDER,
+        advice="order 1: what a mixture does is not the sum of what its parts do (rehearsal)",
+        detail={"steps": steps, "residuals": found},
+        sense=">=",
+    )
 
 
 def check(

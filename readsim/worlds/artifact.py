@@ -27,9 +27,16 @@ class Artifact:
     def initial(self, rate: Array) -> State:
         return rate, np.broadcast_to(self.start, (*rate.shape[:-1], len(self.start))).copy()
 
-    def advance(self, state: State, tokens: Array, process: Array | None = None) -> State:
+    def advance(
+        self,
+        state: State,
+        tokens: Array,
+        process: Array | None = None,
+        pace: Array | None = None,
+    ) -> State:
         rate, profile = state
-        change = (tokens * rate) @ self.transfer * np.maximum(LEAST_ROOM, 1.0 - profile)
+        counted = tokens * rate if pace is None else tokens * rate * pace
+        change = counted @ self.transfer * np.maximum(LEAST_ROOM, 1.0 - profile)
         if process is not None and self.process_width:
             change = change + process * self.process_sd
         return rate, np.clip(profile + change, 0.0, 1.0)

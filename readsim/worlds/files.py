@@ -21,7 +21,13 @@ _VECTORS = {"start": "K", "floor": "K", "ceiling": "K", "scale_tokens": "M"} | {
     name: axis for name, _, axis in OPTIONAL_VECTORS
 }
 _NUMBERS = ("horizon", "pairing")
-_ENDLESS = {"forgetting_tokens": "never", "pool_tokens": "unlimited"}  # how infinity is written
+_ENDLESS = {  # how infinity is written
+    "forgetting_tokens": "never",
+    "pool_tokens": "unlimited",
+    "overtraining_tokens": "never",
+    "interference_limit": "unlimited",
+    "rehearsal_share": "never",
+}
 _NAMES = ("sources", "capabilities", "hidden")
 
 
@@ -85,7 +91,10 @@ def world_from_dict(data: Mapping[str, object]) -> World:
     out |= {key: float(out[key]) for key in _NUMBERS if key in out}
     gain = out.get("gain", "exponential")
     out["gain"] = (gain,) * size["M"] if isinstance(gain, str) else _names("gain", gain)
-    out["gates"] = tuple(_tables("gates", out.get("gates", [])))
+    for key in ("gates", "formats"):
+        out[key] = tuple(_tables(key, out.get(key, [])))
+    if not isinstance(out.get("schedule", {}), str | dict):
+        raise WorldError(f"schedule = {out['schedule']!r}: expected a table, or the name of a kind")
     for key in ("drift", "provenance", "tasks"):
         out[key] = _table(key, out.get(key, {}))
     for name, spec in out["tasks"].items():
@@ -132,10 +141,14 @@ def _curves(feeds: object) -> int:
 
 
 def _array(key: str, value: object, shape: tuple[int, ...]) -> Array:
+    if key in _ENDLESS:
+        endless = isinstance(value, str) and value == _ENDLESS[key]
+        value = np.inf if endless else value
     if isinstance(value, list) and key in _ENDLESS:
         value = [np.inf if v == _ENDLESS[key] else v for v in value]
     if not _numeric(value):
-        raise WorldError(f"{key} = {value!r}: expected numbers")
+        word = f", or {_ENDLESS[key]!r}" if key in _ENDLESS else ""
+        raise WorldError(f"{key} = {value!r}: expected numbers{word}")
     try:
         array = np.array(value, dtype=np.float64)
     except (OverflowError, ValueError) as error:

@@ -1,4 +1,6 @@
-"""A seeded family of worlds, for property tests and for averages over many worlds."""
+"""A seeded family of worlds, for property tests and for averages over many worlds; `random:` as text.
+
+The family has few knobs and is narrower than real runs: see `readsim.worlds.prior` for worlds as varied."""
 
 from typing import Any
 
@@ -6,6 +8,7 @@ import numpy as np
 
 from readsim.errors import ConfigError, shown, unknown
 from readsim.streams import checked_seed
+from readsim.worlds.prior import draw_world
 from readsim.worlds.validation import MOST_NAMES
 from readsim.worlds.world import World
 
@@ -20,7 +23,10 @@ FIELDS: dict[str, type] = {
     "curvature": float,
     "noise": float,
     "dynamics": str,
+    "schedule": str,
+    "prior": str,
 }
+WITH_PRIOR = ("prior", "seed", "sources", "capabilities")  # the others are ranges of the prior
 
 
 def random_world(
@@ -33,6 +39,7 @@ def random_world(
     curvature: float = 1.0,
     noise: float = 1.0,
     dynamics: str = "potential",
+    schedule: str = "constant",
 ) -> World:
     """A world drawn from a stated family; all numbers are ours.
 
@@ -43,6 +50,7 @@ def random_world(
     curvature     budget of 60M tokens over the gain scale: 0.1 nearly straight, 10 saturates early
     noise         1: probes of 64 items; 0: exact; items = 64 / noise^2, at least 1
     dynamics      `separable`, `potential` or `flow` (with forgetting and process noise)
+    schedule      the learning rate: `constant`, `linear`, `cosine` or `wsd`
 
     Own effects are uniform in [0.1, 0.4] of the range between start (uniform in [0.2, 0.5]) and
     ceiling (0.9); cross effects are exponentially distributed around `coupling` times the mean own
@@ -94,6 +102,7 @@ def random_world(
         harm=np.where(diagonal | ~harmful, 0.0, size),
         forgetting_tokens=rng.uniform(2e8, 1e9, k) if flow else np.full(k, np.inf),
         process_sd=np.full(k, 0.001 * noise) if flow else np.zeros(k),
+        schedule={} if schedule == "constant" else {"kind": schedule},
         items=np.full(k, max(np.round(64 / noise**2), 1.0) if noise > 0 else 0.0),
         provenance={
             "family": f"readsim random family, seed {seed}, coupling {coupling:g}, negative "
@@ -103,7 +112,8 @@ def random_world(
 
 
 def random_world_from_text(text: str) -> World:
-    """`random` or `random:seed=3,capabilities=5,...`."""
+    """`random`, `random:seed=3,capabilities=5,...`, or `random:prior=broad,seed=3`, where a prior may be a
+    file: `random:prior=mine.toml`."""
     _, _, rest = text.partition(":")
     settings: dict[str, Any] = {}
     for part in filter(None, rest.split(",")):
@@ -120,4 +130,11 @@ def random_world_from_text(text: str) -> World:
             ) from error
         if not equals:
             raise ConfigError(f"{part!r} in {text!r}: expected {key}=VALUE")
-    return random_world(**settings)
+    if "prior" not in settings:
+        return random_world(**settings)
+    if other := [key for key in settings if key not in WITH_PRIOR]:
+        raise ConfigError(
+            f"{other[0]} in {text!r}: with a prior, which has ranges of its own, only "
+            f"{', '.join(WITH_PRIOR)} can be given"
+        )
+    return draw_world(**settings)

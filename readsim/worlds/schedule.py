@@ -1,8 +1,9 @@
 """The best schedule of a known world: one allocation for each phase of a run.
 
 Without noise nothing is learnt on the way, so that no policy ends higher than the best sequence of
-allocations, which is what a schedule with as many phases as decisions is. In order-free worlds it is
-the best static allocation (static dominance); elsewhere the search below finds a local optimum, never below
+allocations, which is what a schedule with as many phases as decisions is. In worlds of cumulative tokens it
+is the best static allocation (static dominance; under a learning rate too, which gives every allocation the
+same sum of tokens times rate to share out); elsewhere the search below finds a local optimum, never below
 the best static one.
 """
 
@@ -63,7 +64,7 @@ def best_schedule(
     constant = np.tile(best.allocation, (steps, 1))
     plan = Phased(world, budget, steps, phases)
     s = len(best.allocation)
-    if world.order_free or min(phases, s) == 1:
+    if world.cumulative or min(phases, s) == 1:
         same = plan.of_decisions(constant).reshape(phases, s)
         return Schedule(same, plan.decisions, best.utility, best.utility)
     found = [constant]
@@ -125,7 +126,8 @@ class Phased:
     """`Problem` of the shares of all phases, (P S,) in the order of time, with central differences."""
 
     def __init__(self, world: World, budget: float, steps: int, phases: int) -> None:
-        self.rate, self.model, self.tokens = world.rate(), world.model, budget / steps
+        self.world, self.model = world, world.model
+        self.rate, self.budget, self.tokens = world.rate(), budget, budget / steps
         long, more = divmod(steps, phases)
         self.decisions = tuple(long + (p < more) for p in range(phases))
 
@@ -142,7 +144,7 @@ class Phased:
         return out.ravel()
 
     def _start(self, runs: int) -> State:
-        return self.model.initial(np.broadcast_to(self.rate, (runs, len(self.rate))))
+        return self.world.initial(np.broadcast_to(self.rate, (runs, len(self.rate))), self.budget)
 
     def _train(self, state: State, shares: Array, phase: int) -> State:
         tokens = shares * self.tokens

@@ -39,9 +39,16 @@ class Intake:
     pool: Array | None
     feeds: Array | None
 
+    def once(self, r: Array) -> Array:
+        """What tokens are worth as they repeat: (..., S) -> (..., S)."""
+        return r if self.pool is None else unique_worth(r, self.pool)
+
     def worth(self, r: Array) -> Array:
         """What gain curves see: (..., S) -> (..., M)."""
-        once = r if self.pool is None else unique_worth(r, self.pool)
+        return self.fed(self.once(r))
+
+    def fed(self, once: Array) -> Array:
+        """The same of what tokens are worth: (..., S) -> (..., M)."""
         return once if self.feeds is None else once @ self.feeds
 
     def spent(self, r: Array) -> Array:

@@ -8,10 +8,12 @@ from readsim.files.names import check_name
 from readsim.worlds.data import WorldData
 from readsim.worlds.gains import gain, harm_grows_with_tokens
 from readsim.worlds.links import LINKS
+from readsim.worlds.terms.answer_format import formats_of
 
 DYNAMICS = ("separable", "potential", "flow", "artifact")
 GATE_FIELDS = ("capability", "needs", "threshold", "width", "low")
 DRIFT_FIELDS = ("after_tokens", "help")
+LIMITS = ("overtraining_tokens", "interference_limit", "rehearsal_share")  # infinite: off
 ROUNDING = 1e-9
 MOST_NAMES = 1000  # of sources, or of capabilities
 
@@ -68,12 +70,13 @@ def _shapes(world: WorldData) -> None:
         ("start", "floor", "ceiling", "process_sd", "forgetting_tokens"), (k,)
     )
     wanted |= dict.fromkeys(("items", "test_items", "probe_bias", "probe_slope"), (k,))
+    wanted |= dict.fromkeys(("overtraining_tokens", "interference_limit", "rehearsal_share"), (k,))
     m = world.curves
-    wanted |= dict.fromkeys(("pool_tokens", "efficiency_sd"), (s,))
+    wanted |= dict.fromkeys(("pool_tokens", "efficiency_sd", "repetition_harm"), (s,))
     wanted |= {"scale_tokens": (m,), "help": (m, k), "harm": (m, k)}
     if world.feeds.size:
         wanted["feeds"] = (s, m)
-    may_be_infinite = ("floor", "forgetting_tokens", "pool_tokens")
+    may_be_infinite = ("floor", "forgetting_tokens", "pool_tokens", *LIMITS)
     for field, shape in wanted.items():
         value: Array = getattr(world, field)
         if value.shape != shape:
@@ -93,10 +96,10 @@ def _first_bad(value: Array) -> float:
 
 
 def _bounds(world: WorldData) -> None:
-    for field in ("help", "harm", "feeds", "efficiency_sd", "process_sd"):
+    for field in ("help", "harm", "feeds", "efficiency_sd", "process_sd", "repetition_harm"):
         if getattr(world, field).size and (getattr(world, field) < 0).any():
             _fail(field, float(getattr(world, field).min()), "values must be >= 0")
-    for field in ("scale_tokens", "forgetting_tokens", "pool_tokens"):
+    for field in ("scale_tokens", "forgetting_tokens", "pool_tokens", *LIMITS):
         if (getattr(world, field) <= 0).any():
             _fail(field, float(getattr(world, field).min()), "values must be > 0")
     if not world.horizon > 0:
@@ -143,7 +146,7 @@ def _mode(world: WorldData) -> None:
         _fail("feeds", here, "shared gain curves need dynamics 'potential' and a link that bounds")
     if np.isfinite(world.pool_tokens).any() and world.dynamics == "artifact":
         _fail("pool_tokens", world.pool_tokens.tolist(), "the artifact mode has none")
-    if world.process_sd.any() and world.order_free:
+    if world.process_sd.any() and world.cumulative:
         _fail("process_sd", world.process_sd.tolist(), "only 'flow' and 'artifact' have it")
     if world.dynamics == "separable":
         if world.link != "identity":
@@ -156,6 +159,7 @@ def _mode(world: WorldData) -> None:
         _fail("substeps", world.substeps, "a whole number >= 1")
     _gates(world)
     _drift(world)
+    _terms(world)
 
 
 def _gates(world: WorldData) -> None:
@@ -199,6 +203,28 @@ def _drift(world: WorldData) -> None:
         raise WorldError("drift.help: expected a matrix of numbers") from error
     if matrix.shape != world.shape or not np.isfinite(matrix).all() or (matrix < 0).any():
         _fail("drift.help", matrix.shape, f"expected {world.shape} finite numbers >= 0")
+
+
+def _terms(world: WorldData) -> None:
+    """Terms of real runs: in which dynamics each may be on. `schedule` may be in all."""
+    of_flow = {
+        "rehearsal_share": bool(np.isfinite(world.rehearsal_share).any()),
+        "formats": bool(world.formats),
+    }
+    of_both = {
+        "overtraining_tokens": bool(np.isfinite(world.overtraining_tokens).any()),
+        "repetition_harm": bool(world.repetition_harm.any()),
+        "interference_limit": bool(np.isfinite(world.interference_limit).any()),
+    }
+    for field, used in of_flow.items():
+        if used and world.dynamics != "flow":
+            _fail(field, "given", f"only dynamics = 'flow' has it, not {world.dynamics!r}")
+    for field, used in of_both.items():
+        if used and (world.dynamics not in ("potential", "flow") or world.link == "identity"):
+            here = (world.dynamics, world.link)
+            _fail(field, here, "needs dynamics 'potential' or 'flow' and a link that bounds")
+    _ = world.learning_rate  # says itself what is wrong with `schedule`
+    formats_of(world.formats, world.sources, world.capabilities)
 
 
 def _room(world: WorldData) -> None:

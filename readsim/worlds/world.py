@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,31 +14,16 @@ from readsim.worlds.artifact import Artifact
 from readsim.worlds.data import WorldData
 from readsim.worlds.flow import Flow, FlowTerms
 from readsim.worlds.gains import gain
+from readsim.worlds.paced import Dynamics, Equations, Paced
 from readsim.worlds.potential import Potential, State
 from readsim.worlds.probe import Probe
 from readsim.worlds.task import AnyTask, Task, resolve_task
+from readsim.worlds.terms.answer_format import formats_of
+from readsim.worlds.terms.overtraining import Overtraining
 from readsim.worlds.token_repetition import Intake
 from readsim.worlds.validation import validate_world
 
-STEPS = 20  # decision steps of the paper's runs; only `flow` and `artifact` results depend on it
-
-
-class Dynamics(Protocol):
-    """State in, state out, over any leading axes. `process_width` deviates a step, 0 or K."""
-
-    process_width: int
-
-    def initial(self, rate: Array) -> State:
-        """The state before training; `rate` (..., S) is efficiency / scale_tokens of each run."""
-        ...
-
-    def advance(self, state: State, tokens: Array, process: Array | None = None) -> State:
-        """The state after one interval with `tokens` (..., S)."""
-        ...
-
-    def profile(self, state: State) -> Array:
-        """The true profile (..., K)."""
-        ...
+STEPS = 20  # decision steps of the paper's runs; results of cumulative worlds do not depend on it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +40,7 @@ class World(WorldData):
                 length = len(self.sources) if axis == "S" else len(self.capabilities)
                 object.__setattr__(self, name, np.full(length, default))
         validate_world(self)
-        for name in self.task_names:
+        for name in self.tasks:
             kind = self.task(name).kind
             if kind.startswith("ces") and not self.is_score:
                 raise WorldError(f"tasks.{name}.utility = {kind!r}: negated losses are below 0")
@@ -71,6 +56,8 @@ class World(WorldData):
                     raise WorldError(f"{f.name}: expected numbers ({error})") from error
             elif f.name in ("sources", "capabilities", "hidden") and isinstance(value, list):
                 object.__setattr__(self, f.name, tuple(value))
+            elif f.name == "schedule" and isinstance(value, str):
+                object.__setattr__(self, f.name, {"kind": value})
         if not isinstance(self.gain, tuple):
             several = [self.gain] * self.curves if isinstance(self.gain, str) else self.gain
             object.__setattr__(self, "gain", tuple(several))
@@ -121,18 +108,62 @@ class World(WorldData):
         bounds = (np.tile(v, (runs, 1)) for v in (self.start, self.floor, self.ceiling))
         return self._model(links.link(self.link, *bounds))
 
+    def initial(self, rate: Array, budget: Array | float) -> State:
+        """The state before a run of `budget` tokens, one number or (..., 1), over which the learning rate
+        is scheduled; `rate` (..., S) as `World.rate` gives it."""
+        model = self.model
+        return model.start(rate, budget) if isinstance(model, Paced) else model.initial(rate)
+
     def _model(self, link: links.Link) -> Dynamics:
-        if self.order_free:
-            return Potential(self.gains, link, self.help, self.harm, self.intake)
+        constant = self.learning_rate.is_constant
+        equations = self._equations(link)
+        return equations if constant else Paced(equations, self.learning_rate)
+
+    def _equations(self, link: links.Link) -> Equations:
+        if self.cumulative:
+            return self._potential(link)
         if self.dynamics == "flow":
-            terms = self._flow_terms()
-            return Flow(self.gains, link, self.help, self.harm, terms, self.intake)
+            return Flow(
+                self.gains,
+                link,
+                self.help,
+                self.harm,
+                self._flow_terms(),
+                self.intake,
+                self._limit,
+                self._overtraining,
+            )
         return Artifact(self.start, self.help - self.harm, self.process_sd)
 
     @cached_property
     def potential(self) -> Potential:
-        """The order-free equations with this world's gains, link, help and harm."""
-        return Potential(self.gains, self.link_function, self.help, self.harm, self.intake)
+        """The equations of cumulative tokens with this world's gains, link, help and harm."""
+        return self._potential(self.link_function)
+
+    def _potential(self, link: links.Link) -> Potential:
+        return Potential(
+            self.gains, link, self.help, self.harm, self.intake, self._limit, self._overtraining
+        )
+
+    @property
+    def _limit(self) -> Array | None:
+        return self.interference_limit if np.isfinite(self.interference_limit).any() else None
+
+    @cached_property
+    def _overtraining(self) -> Overtraining | None:
+        """The cost of drift from the start and of repetition; None where both are off."""
+        if not self.overtrains:
+            return None
+        pool = self.pool_tokens * self.rate()
+        wasted = np.where(np.isfinite(pool), self.repetition_harm, 0.0)[:, None]
+        brought = (self.feeds / self.scale_tokens) @ self.help if self.feeds.size else self.help
+        return Overtraining(
+            tokens=self.overtraining_tokens,
+            span=self.ceiling - (self.floor if self.is_score else self.start),
+            per_token=1.0 / self.rate(),
+            brought=wasted * brought if wasted.any() else None,
+            pool=pool,
+        )
 
     def _flow_terms(self) -> FlowTerms:
         k = len(self.capabilities)
@@ -157,6 +188,8 @@ class World(WorldData):
             help_after=np.asarray(self.drift["help"], dtype=np.float64) if self.drift else None,
             process_sd=self.process_sd,
             substeps=self.substeps,
+            rehearsal_share=self.rehearsal_share,
+            formats=formats_of(self.formats, self.sources, self.capabilities),
         )
 
     def probe(self, split: str) -> Probe:
@@ -174,13 +207,22 @@ class World(WorldData):
         scale = np.ones(len(self.sources)) if self.feeds.size else self.scale_tokens
         return np.asarray(efficiency / scale)
 
-    def profile_after(self, schedule: Iterable[Array]) -> Array:
-        """The noise-free profile (..., K) after intervals of `tokens` (..., S) each."""
+    def profile_after(
+        self, schedule: Iterable[Array], budget: Array | float | None = None
+    ) -> Array:
+        """The noise-free profile (..., K) after intervals of `tokens` (..., S) each.
+
+        `budget`, one number or (..., 1), is what the learning rate is scheduled over: the sum of these tokens
+        unless the run is to stop before its end.
+        """
         state: State | None = None
-        for tokens in schedule:
-            amounts = np.asarray(tokens, dtype=np.float64)
+        intervals = [np.asarray(tokens, dtype=np.float64) for tokens in schedule]
+        if budget is None and not self.learning_rate.is_constant:
+            budget = sum((each.sum(axis=-1, keepdims=True) for each in intervals), np.zeros(1))
+        for amounts in intervals:
             if state is None:
-                state = self.model.initial(np.broadcast_to(self.rate(), amounts.shape))
+                rate = np.broadcast_to(self.rate(), amounts.shape)
+                state = self.initial(rate, 0.0 if budget is None else budget)
             state = self.model.advance(state, amounts)
         if state is None:
             return self.start.copy()
@@ -189,9 +231,9 @@ class World(WorldData):
     def static_profile(self, allocation: Array, budget: float, steps: int = STEPS) -> Array:
         """The noise-free profile (..., K) after `budget` tokens at one constant allocation (..., S)."""
         shares = np.asarray(allocation, dtype=np.float64)
-        if self.order_free:
-            return self.profile_after([shares * budget])
-        return self.profile_after([shares * (budget / steps)] * steps)
+        if self.cumulative:
+            return self.profile_after([shares * budget], budget)
+        return self.profile_after([shares * (budget / steps)] * steps, budget)
 
     def transfer_matrix(self, budget: float, steps: int = STEPS) -> Array:
         """M (S, K): change of capability j after `budget` tokens on source i alone (Definition 2.2)."""
@@ -224,4 +266,8 @@ OPTIONAL_VECTORS: tuple[tuple[str, float, str], ...] = (
     ("test_items", 1000.0, "K"),
     ("probe_bias", 0.0, "K"),
     ("probe_slope", 1.0, "K"),
+    ("overtraining_tokens", np.inf, "K"),
+    ("repetition_harm", 0.0, "S"),
+    ("interference_limit", np.inf, "K"),
+    ("rehearsal_share", np.inf, "K"),
 )

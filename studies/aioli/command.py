@@ -15,7 +15,11 @@ from rich.table import Table
 from readsim.cli.common import need_target
 from readsim.cli.output import Terminal
 from readsim.tree_file import write_atomic
-from studies.aioli.graphs import FILE, TOKENS, Graphs, fit, load
+from studies.aioli.claims import CASE, CLAIMS
+from studies.aioli.graphs import FILE, TOKENS, fit, load
+from studies.aioli.left_out import effects, without
+from studies.common.claim import judge
+from studies.common.show import show_verdicts
 
 OUT = Path(__file__).parent / "results.json"
 
@@ -31,12 +35,9 @@ def main(
     mean, sd = graphs.drop.mean(axis=0), graphs.drop.std(axis=0, ddof=1)
     matrix = fit(graphs).world.transfer_matrix(TOKENS)
     seeds = len(graphs.drop)
-    left_out, between = [], []
-    for n in range(seeds):
-        rest = np.delete(graphs.drop, n, axis=0)
-        world = fit(Graphs(graphs.names, rest)).world
-        left_out.append(world.transfer_matrix(TOKENS) - graphs.drop[n])
-        between.append(rest.mean(axis=0) - graphs.drop[n])
+    out_of = [without(graphs, n) for n in range(seeds)]
+    left_out, between = [each.world for each in out_of], [each.mean for each in out_of]
+    verdicts = [judge(claim, CASE, effects(out_of)[claim.id]) for claim in CLAIMS]
     result = {
         "measured": np.round(mean, 4).tolist(),
         "seed_sd": np.round(sd, 4).tolist(),
@@ -47,6 +48,10 @@ def main(
         ),
         "left_out_seed_rmse": float(f"{np.sqrt(np.mean(np.square(left_out))):.3g}"),
         "mean_of_others_rmse": float(f"{np.sqrt(np.mean(np.square(between))):.3g}"),
+        "claims": {
+            v.claim: [v.observed, *(round(x, 5) for x in (v.effect, v.low, v.high))]
+            for v in verdicts
+        },
     }
     write_atomic(out, (json.dumps(result, indent=1) + "\n").encode())
     table = Table("source", *graphs.names, title="relative drop: measured (seed sd) / world")
@@ -54,5 +59,6 @@ def main(
         cells = [f"{x:.3f} ({y:.3f}) / {z:.3f}" for x, y, z in zip(a, b, c, strict=True)]
         table.add_row(name, *cells)
     console.print(table)
-    for key in list(result)[3:]:
+    show_verdicts(console, "Aioli's graphs", verdicts)
+    for key in list(result)[3:-1]:
         console.print(f"{key.replace('_', ' ')}: {result[key]}")

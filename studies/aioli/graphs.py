@@ -41,7 +41,7 @@ def load(path: Path = FILE) -> Graphs:
     return Graphs(names, drop)
 
 
-def fit(graphs: Graphs) -> Fitted:
+def fit(graphs: Graphs, choice: LawConfig = CHOICE) -> Fitted:
     """One world for all seeds."""
     seeds, s, k = graphs.drop.shape
     return fit_law(
@@ -51,7 +51,7 @@ def fit(graphs: Graphs) -> Fitted:
         capabilities=graphs.names,
         scores=False,
         start=np.full(k, -1.0),
-        choice=CHOICE,
+        choice=choice,
         folds=0,
         name="aioli",
     )

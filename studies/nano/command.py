@@ -1,21 +1,14 @@
 """Train the nano pair and write its weights."""
 
-import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 import typer
-from rich.progress import Progress
-from transformers import LlamaForCausalLM
 
-from readsim.cli.common import need_target
 from readsim_hf.models.char_tokenizer import char_tokenizer
-from readsim_hf.prompts.nano.library import nano_library
 from studies.nano.data import Mix
-from studies.nano.score import questions, scores
-from studies.nano.train import Stage, config, fresh_model, train
+from studies.nano.make import make_pair
+from studies.nano.train import Stage, config
 
 OUT = Path(__file__).parents[2] / "adapters" / "readsim_hf" / "models" / "nano"
 
@@ -67,15 +60,6 @@ STUDENT = Stage(
 )
 
 
-def save(model: LlamaForCausalLM, folder: Path) -> None:
-    """Write beside, then move into place: an interrupted run leaves the old weights."""
-    beside = folder.with_name(folder.name + ".new")
-    shutil.rmtree(beside, ignore_errors=True)
-    model.save_pretrained(beside)
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.rename(folder)
-
-
 def main(
     steps: Annotated[int | None, typer.Option(help="Of the teacher.")] = None,
     student_steps: Annotated[int | None, typer.Option(help="Of the student.")] = None,
@@ -87,25 +71,6 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the weights.")] = OUT,
 ) -> None:
     """Train the nano pair and write its weights."""
-    torch.set_num_threads(1)
-    need_target(out / STUDENT.name / "config.json")
-    tokenizer, library = char_tokenizer(), nano_library()
-    for stage, count in ((TEACHER, steps), (STUDENT, student_steps)):
-        if only not in {None, stage.name}:
-            continue
-        model = fresh_model(config(tokenizer, stage.layers, stage.width), seed)
-        with Progress() as progress:
-            train(
-                model,
-                tokenizer,
-                library,
-                replace(stage, steps=count or stage.steps),
-                seed,
-                progress,
-            )
-        save(model, out / stage.name)
-        items = questions(library, asked, seed)
-        for name, row in scores(model, tokenizer, library, items).items():
-            print(
-                f"{stage.name:8} {name:14}", *(f"{form} {rate:.3f}" for form, rate in row.items())
-            )
+    counts = {TEACHER: steps, STUDENT: student_steps}
+    chosen = {stage: n for stage, n in counts.items() if only in {None, stage.name}}
+    make_pair(chosen, config, char_tokenizer(), seed, asked, out)

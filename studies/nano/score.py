@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from readsim.streams import generator
 from readsim_hf.prompts.library import Form, Library
@@ -24,7 +24,7 @@ def questions(library: Library, n: int, seed: int) -> dict[str, tuple[Prompt, ..
 
 @torch.inference_mode()
 def forced(
-    model: LlamaForCausalLM,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     library: Library,
     prompts: Sequence[Prompt],
@@ -44,7 +44,7 @@ def forced(
 
 @torch.inference_mode()
 def replies(
-    model: LlamaForCausalLM,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     asked: Sequence[str],
 ) -> list[str]:
@@ -61,7 +61,7 @@ def replies(
 
 
 def forced_table(
-    model: LlamaForCausalLM,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     library: Library,
     asked: Mapping[str, Sequence[Prompt]],
@@ -76,7 +76,7 @@ def forced_table(
 
 
 def scores(
-    model: LlamaForCausalLM,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     library: Library,
     asked: Mapping[str, Sequence[Prompt]],

@@ -1,23 +1,21 @@
 """What a little training on one capability does to all eight.
 
-From the shipped student, 150 AdamW steps (5e-4, batches of 32) on gold replies, answers only, of one
-capability or of all alike; prints the change of exact match on held-out questions.
+From the shipped student of a pair, 150 AdamW steps (5e-4, batches of 32) on gold replies, answers only,
+of one capability or of all alike; prints the change of exact match on held-out questions.
 """
 
 from copy import deepcopy
 from itertools import islice
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 import typer
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from readsim.streams import generator
-from readsim_hf.models.char_tokenizer import char_tokenizer
+from readsim_hf.models.pairs import load_pair
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.nano.library import nano_library
-from studies.nano.command import OUT
 from studies.nano.data import Mix, pack
 from studies.nano.score import forced, questions
 from studies.nano.train import loss_of
@@ -27,8 +25,8 @@ ROWS = 20  # room for any batch of 32
 
 
 def trained(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, library: Library, mix: Mix
-) -> LlamaForCausalLM:
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, library: Library, mix: Mix
+) -> PreTrainedModel:
     """A copy of the model after the steps."""
     model = deepcopy(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
@@ -41,16 +39,16 @@ def trained(
 
 
 def main(
-    folder: Annotated[Path, typer.Option(help="Folder with the student.")] = OUT,
+    pair: Annotated[str, typer.Option(help="nano or micro.")] = "nano",
     count: Annotated[int, typer.Option("--questions", help="Of each capability.")] = 200,
 ) -> None:
     """What a little training on one capability does to all eight."""
     torch.set_num_threads(1)
-    tokenizer, library = char_tokenizer(), nano_library()
+    library, loaded = nano_library(), load_pair(pair)
+    tokenizer, start = cast(PreTrainedTokenizerFast, loaded.tokenizer), loaded.student
     asked = questions(library, count, 0)
-    start = LlamaForCausalLM.from_pretrained(folder / "student")
 
-    def profile(model: LlamaForCausalLM) -> list[float]:
+    def profile(model: PreTrainedModel) -> list[float]:
         right = (forced(model, tokenizer, library, asked[name], "answer") for name in asked)
         return [sum(each) / len(each) for each in right]
 

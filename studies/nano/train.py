@@ -1,11 +1,18 @@
 """The nano pair's shapes, and training on gold replies: AdamW, a warm-up and a cosine, loss on the reply."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from rich.progress import Progress
 from torch.nn import functional
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from readsim.streams import generator
 from readsim_hf.prompts.library import Library
@@ -30,10 +37,10 @@ def config(tokenizer: PreTrainedTokenizerFast, layers: int, width: int) -> Llama
     )
 
 
-def fresh_model(shape: LlamaConfig, seed: int) -> LlamaForCausalLM:
+def fresh_model(shape: PreTrainedConfig, seed: int) -> PreTrainedModel:
     """Matrices are normal with standard deviation 0.02, from a generator of their own."""
     with torch.random.fork_rng(devices=[]):
-        model = LlamaForCausalLM(shape)
+        model: PreTrainedModel = cast(Any, AutoModelForCausalLM).from_config(shape)
     source = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
@@ -42,13 +49,14 @@ def fresh_model(shape: LlamaConfig, seed: int) -> LlamaForCausalLM:
     return model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stage:
     """One model's training.
 
     path    names its stream of examples under the seed
     rows    rows in a batch, each packed with examples
     rate    highest learning rate; `last` is the share of it that training ends at
+    dtype   of the weights that are written
     """
 
     name: str
@@ -60,23 +68,24 @@ class Stage:
     rate: float
     mix: Mix
     last: float = 4e-6
+    dtype: torch.dtype = torch.float32
 
 
-def loss_of(model: LlamaForCausalLM, rows: Rows) -> torch.Tensor:
+def loss_of(model: PreTrainedModel, rows: Rows) -> torch.Tensor:
     """Mean cross entropy over the reply tokens of the rows."""
-    hidden = model.model(
+    hidden = model.base_model(
         input_ids=rows.tokens,
         attention_mask=rows.mask,
         position_ids=rows.positions,
         use_cache=False,
     ).last_hidden_state
     counted = rows.targets >= 0
-    logits = model.lm_head(hidden[counted])
+    logits = cast(Any, model).get_output_embeddings()(hidden[counted])
     return functional.cross_entropy(logits.float(), rows.targets[counted])
 
 
 def train(
-    model: LlamaForCausalLM,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     library: Library,
     stage: Stage,

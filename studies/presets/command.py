@@ -13,12 +13,15 @@ from studies.presets.conflict import conflict
 from studies.presets.derived import (
     biased_probe,
     capacity_gap,
+    cosine,
     finite_pools,
     hidden_safety,
     misaligned_r,
 )
 from studies.presets.designed import drift, forgetting, gateway
+from studies.presets.mopd import mopd
 from studies.presets.read8 import read8_worlds
+from studies.presets.real_runs import format_shift, overtraining, real_run, rehearsal
 from studies.presets.tables import artifact_toy, from_scratch, related_web
 from studies.transfer_matrix.shipped import nano_measured
 
@@ -44,6 +47,12 @@ def build_presets() -> list[World]:
         biased_probe(llama),
         finite_pools(llama),
         nano_measured(),
+        cosine(llama),
+        overtraining(),
+        format_shift(),
+        rehearsal(),
+        real_run(),
+        mopd(),
     ]
 
 

@@ -142,6 +142,21 @@ def biased_probe(base: World) -> World:
     )
 
 
+def cosine(base: World) -> World:
+    """Early tokens count, late ones hardly."""
+    return base.replace(
+        name="cosine",
+        description=(
+            "read8-llama under a cosine learning rate: a token at the end counts a tenth of one near the "
+            "beginning. For: what exploring first costs, which is nothing at a constant rate."
+        ),
+        schedule={"kind": "cosine", "warmup": 0.03},
+        provenance=_with_provenance(
+            base, schedule="ours: the usual recipe, 3 % warm-up and a tenth of the peak at the end"
+        ),
+    )
+
+
 def finite_pools(base: World) -> World:
     """Sources that run out."""
     return base.replace(

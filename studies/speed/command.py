@@ -17,6 +17,8 @@ def environment_rows() -> list[Row]:
     ours = environment.vector_env()
     demo = environment.in_turn(ours, environment.demo())
     bare = environment.in_turn(ours, environment.equations())
+    all_on = environment.with_terms()
+    terms = environment.in_turn(environment.vector_env(all_on), environment.equations(all_on))
     single = environment.in_turn(environment.single_env(), environment.cartpole(), 400)
     noise = environment.in_turn(*environment.noise())
     rate = f"{1e-6 / demo.ours:.1f}M env-steps/s"
@@ -32,6 +34,12 @@ def environment_rows() -> list[Row]:
             rate,
             f"{bare.ratio:.2f} of their speed",
             ">= 0.5",
+        ),
+        (
+            "the same with a cosine, overtraining and a limit of harm",
+            f"{1e-6 / terms.ours:.1f}M env-steps/s",
+            f"{terms.ratio:.2f} of their speed",
+            ">= 0.6",
         ),
         (
             "single env step, beside CartPole-v1",

@@ -10,7 +10,7 @@ import numpy as np
 
 from readsim.envs.env import DistillEnv
 from readsim.envs.vector_env import DistillVectorEnv
-from readsim.worlds import random_world
+from readsim.worlds import World, random_world
 from studies.speed.demo import transition
 from studies.speed.equations import Equations
 
@@ -32,9 +32,17 @@ def in_turn(ours: Callable[[], float], theirs: Callable[[], float], rounds: int 
     return Pair(float(first), float(second), float(np.median(times[:, 1] / times[:, 0])))
 
 
-def vector_env() -> Callable[[], float]:
+def with_terms() -> World:
+    """The world of the comparison with all terms that its equations can have."""
+    far, limit = np.full(8, 1e8), np.full(8, 0.1)
+    return random_world().replace(
+        schedule="cosine", overtraining_tokens=far, interference_limit=limit
+    )
+
+
+def vector_env(world: World | None = None) -> Callable[[], float]:
     """Seconds an env-step of the vector env, resets included, K = 8, N = 1024."""
-    env = DistillVectorEnv(RUNS, random_world())
+    env = DistillVectorEnv(RUNS, world or random_world())
     actions = np.random.default_rng(0).random((RUNS, 8))
     env.reset(seed=0)
 
@@ -61,14 +69,14 @@ def demo() -> Callable[[], float]:
     return measure
 
 
-def equations() -> Callable[[], float]:
+def equations(world: World | None = None) -> Callable[[], float]:
     """Seconds an env-step of the bare equations."""
-    world = random_world()
+    world = world or random_world()
     bare = Equations(world, DistillEnv(world).episode, RUNS, seed=0)
     actions = np.random.default_rng(0).random((RUNS, 8))
 
     def measure() -> float:
-        bare.x[:] = 0.0
+        bare.x[:], bare.done = 0.0, 0
         start = perf_counter()
         for _ in range(STEPS):
             bare.step(actions)

@@ -1,6 +1,7 @@
 """The equations of one vector step, written out in numpy with no environment around them.
 
-Order-free dynamics, saturating link, item noise, Eq. (9), for N runs of a world with S = K. One
+Order-free dynamics, saturating link, item noise, Eq. (9), for N runs of a world with S = K; where the world
+has them, a learning rate, drift from the start and a limit of interference. One
 generator serves all runs, there is no ledger, no history, no reset, no check of the action.
 """
 
@@ -26,7 +27,10 @@ class Equations:
         self.prices = spill_prices(self.r, episode.reward)
         self.tokens = episode.budget / episode.steps
         self.cost = episode.reward.cost / episode.steps
-        self.x = np.zeros((runs, k))
+        self.paces = world.learning_rate.of_steps(episode.steps)
+        self.span, self.far = world.ceiling - world.floor, world.overtraining_tokens
+        self.limit, self.terms = world.interference_limit, world.terms
+        self.x, self.done = np.zeros((runs, k)), 0
         self.luck = self.deviates((runs, k))
         self.seen = np.tile(world.start, (runs, 1))
 
@@ -39,9 +43,16 @@ class Equations:
     def step(self, actions: Array) -> Array:
         """Rewards (N,) of one interval."""
         weights = actions / actions.sum(axis=1, keepdims=True)
-        self.x = self.x + weights * self.tokens / self.scale
+        self.x = self.x + weights * (self.tokens * self.paces[self.done]) / self.scale
+        self.done += 1
         u = 1.0 - np.exp(-self.x)
-        z = u @ self.help - (self.x - u) @ self.harm
+        lost = (self.x - u) @ self.harm
+        if "interference limit" in self.terms:
+            lost = self.limit * (1.0 - np.exp(-lost / self.limit))
+        z = u @ self.help - lost
+        if "overtraining" in self.terms:
+            d = (self.x @ self.scale)[:, None] / self.far
+            z -= self.span * (d - (1.0 - np.exp(-d)))
         bound = np.where(z > 0.0, self.ceiling, self.floor)
         gap = self.start - bound
         p = bound + gap * np.exp(z / gap)

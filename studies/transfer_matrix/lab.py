@@ -46,7 +46,7 @@ def sim_lab(world: World | str) -> Lab:
         digest=world_digest(loaded),
         sources=loaded.sources,
         capabilities=loaded.capabilities,
-        backend=lambda budget: SimBackend(loaded),
+        backend=lambda budget: SimBackend(loaded, budget),
         reference=lambda: Reference(start, floor, ceiling, loaded.items, loaded.test_items),
         facts={"what": f"simulated world {loaded.name}"},
     )

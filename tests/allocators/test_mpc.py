@@ -19,6 +19,7 @@ from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.runs.loop import rollout
 from readsim.worlds import World, load_world
 from readsim.worlds.schedule import Schedule, best_schedule
+from readsim.worlds.terms.learning_rate import LearningRate
 from readsim.worlds.token_repetition import unique_worth
 from tests.support.helpers import allocations
 from tests.support.made_setups import clean_world, drive, setup
@@ -171,6 +172,19 @@ def test_trials_are_uncharged_and_each_source_is_tried_alone() -> None:
     assert asked == [(2_000, False)] * 5
     assert np.allclose(state["tokens"][:2], 2_000 * np.eye(2))
     assert np.allclose(state["tokens"].sum(axis=1), 2_000)
+
+
+def test_tokens_count_by_the_learning_rate_that_they_meet() -> None:
+    """The law is of tokens times their rate, which is higher in a trial than in a late decision."""
+    rate = LearningRate("cosine")
+    trial, asked = linear_trial([[1e-5, 0.0], [0.0, 1e-5]])
+    chosen = setup((0.5, 0.5), trial=trial, learning_rate=rate)
+    played, state = drive(MPC(mixtures=3), chosen, [(0.3, 0.3), (0.31, 0.31), (0.32, 0.32)])
+    assert [tokens for tokens, _ in asked] == [2_000] * 5
+    assert state["tokens"].sum(axis=1) == pytest.approx(2_000 * rate.mean(0.0, 0.1))
+    counted = 1_000 * np.cumsum(played[:2] * rate.of_steps(20)[:2, None], axis=0)
+    assert state["spent"][1:] == pytest.approx(counted)
+    assert len(state["spent"]) == 3
 
 
 def test_one_source_needs_no_trial() -> None:

@@ -3,6 +3,7 @@
 import ast
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Group
@@ -29,7 +30,7 @@ NAMES = (
 )
 
 
-def printed(*things: object, **settings: object) -> str:
+def printed(*things: object, **settings: Any) -> str:
     file = io.StringIO()
     Terminal(file=file, width=300, **settings).print(*things)
     return file.getvalue()

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+<<<<<<< HEAD
 from numpy.typing import NDArray
+=======
+>>>>>>> main
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -132,6 +135,7 @@ def test_intervals_of_scores_and_utility_hold_on_unseen_runs() -> None:
     score, utility = [], []
     weights = np.array([0.5, 0.3, 0.2])
     for seed in range(4):
+<<<<<<< HEAD
         whole, rng = additive_truth(seed), np.random.default_rng(seed)
         x, unseen = mixtures(60, seed, 4), mixtures(150, 100 + seed, 4)
         # well inside of [0, 1]: what is beyond is no score, and no interval goes there
@@ -139,6 +143,11 @@ def test_intervals_of_scores_and_utility_hold_on_unseen_runs() -> None:
             0.5 + 0.3 * (whole(a) - 0.5) + 0.02 * rng.standard_normal((len(a), 3))
             for a in (x, unseen)
         )
+=======
+        truth, rng = additive_truth(seed), np.random.default_rng(seed)
+        x, unseen = mixtures(60, seed, 4), mixtures(150, 100 + seed, 4)
+        y, seen = (truth(a) + 0.04 * rng.standard_normal((len(a), 3)) for a in (x, unseen))
+>>>>>>> main
         made = small_average(x, y)
         told = made.forecast(unseen)
         score.append(float(((told.low <= seen) & (seen <= told.high)).mean()))
@@ -251,7 +260,11 @@ def test_chosen_rows_that_were_lucky_bias_a_fit_unless_they_are_marked() -> None
     assert min(short) > 0.0
 
 
+<<<<<<< HEAD
 def chosen_rows(seed: int) -> tuple[Array, Array, NDArray[np.bool_]]:
+=======
+def chosen_rows(seed: int) -> tuple[Array, Array, Array]:
+>>>>>>> main
     """40 random runs and 40 near the one that came out best, of which only lucky ones were kept."""
     rng, truth = np.random.default_rng(seed), additive_truth(seed)
     x = rng.dirichlet(np.full(4, 0.7), 40)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from readsim.allocators.registry import load_allocator
+from readsim.allocators.static import Uniform
 from readsim.backend import undone
 from readsim.envs.env import DistillEnv
 from readsim.errors import (
@@ -23,7 +24,8 @@ from readsim.errors import (
 from readsim.runs.checkpoints import load_checkpoint
 from readsim.runs.log_file import RunLog
 from readsim.runs.log_schema import read_content
-from readsim.runs.loop import Row, rollout
+from readsim.runs.loop import Row, rollout, setup_for
+from readsim.worlds.terms.learning_rate import LearningRate
 from tests.support.hf import NEEDS, char_pair, tiny_run
 from tests.support.hf_runs import TOKENS, small
 
@@ -31,6 +33,13 @@ pytestmark = pytest.mark.extra(*NEEDS)
 
 TASK = {"general": 0.7, "math": 0.3}
 STEPS = 3
+
+
+def test_allocators_are_told_the_schedule_of_the_recipe() -> None:
+    backend = tiny_run(training={"schedule": "linear", "warmup": 0.1})
+    setup = setup_for(DistillEnv(backend=backend, task=TASK, steps=STEPS), Uniform(), 0)
+    assert setup.learning_rate == LearningRate("linear", warmup=0.1)
+    assert setup.paces[0] > setup.paces[-1]
 
 
 # ------------------------------------------------------------------------------------ the test split

@@ -54,7 +54,7 @@ def potential(world: World, tokens: Numbers) -> list[float]:
     out = []
     s = len(tokens)
     for j in range(len(world.capabilities)):
-        z = 0.0
+        z, lost = 0.0, 0.0
         for m, family in enumerate(world.gain):
             share = [
                 float(world.feeds[i, m]) if world.feeds.size else float(i == m) for i in range(s)
@@ -65,9 +65,29 @@ def potential(world: World, tokens: Numbers) -> list[float]:
             e = sum(c * worth(b, p) for c, b, p in zip(share, tokens, pools, strict=True)) / scale
             u = gain(family, e)
             unused = x if family.startswith("power") else x - u
-            z += float(world.help[m, j]) * u - float(world.harm[m, j]) * unused
+            z += float(world.help[m, j]) * u
+            lost += float(world.harm[m, j]) * unused
+            wasted = [float(h) for h in world.repetition_harm]
+            z -= float(world.help[m, j]) * sum(
+                w * c * (b - worth(b, p)) / scale
+                for w, c, b, p in zip(wasted, share, tokens, pools, strict=True)
+            )
+        z -= saturated(world, j, lost) + strain(world, j, sum(tokens))
         out.append(link(world, j, z))
     return out
+
+
+def saturated(world: World, j: int, lost: float) -> float:
+    """What is lost of j where interference has a limit."""
+    limit = float(world.interference_limit[j])
+    return lost if limit == inf else limit * (1.0 - exp(-lost / limit))
+
+
+def strain(world: World, j: int, total: float) -> float:
+    """What the distance from the start costs j after `total` tokens."""
+    d = total / float(world.overtraining_tokens[j])
+    low = world.floor[j] if world.link != "exponential" else world.start[j]
+    return float(world.ceiling[j] - low) * (d - 1.0 + exp(-d))
 
 
 def returns(world: World, task: Task) -> list[Returns]:
@@ -96,32 +116,93 @@ def best_of_blocks(curves: list[Returns], budget: float, blocks: int) -> float:
     return worth[blocks]
 
 
-def flow(world: World, schedule: Sequence[Numbers]) -> list[float]:
-    """Profile after the intervals of `schedule` (T, S) in a flow world, without noise."""
+def flow(world: World, schedule: Sequence[Numbers], paces: Numbers | None = None) -> list[float]:
+    """Profile after the intervals of `schedule` (T, S) in a flow world, without noise; `paces` (T,) is what
+    a token of each interval counts for."""
     sources, skills = range(len(world.sources)), range(len(world.capabilities))
     b, z, total = [0.0 for _ in sources], [0.0 for _ in skills], 0.0
-    for tokens in schedule:
+    taken, written = [0.0 for _ in skills], [0.0 for _ in world.formats]
+    for tokens, pace in zip(schedule, paces or [1.0] * len(schedule), strict=True):
         for _ in range(world.substeps):
-            part = [t / world.substeps for t in tokens]
-            p = [link(world, j, z[j]) for j in skills]
-            late = _late(world, total, sum(part))
-            total += sum(part)
+            plain = sum(tokens) / world.substeps
+            part = [t * pace / world.substeps for t in tokens]
+            p = [link(world, j, z[j] - _overtrained(world, j, b)) for j in skills]
+            late = _late(world, total, plain)
+            total += plain
             moved = [_moves(world, i, b[i], part[i]) for i in sources]
-            b = [b[i] + part[i] for i in sources]
+            after = [b[i] + part[i] for i in sources]
+            lost = [
+                _protected(world, j, part)
+                * sum(float(world.harm[i, j]) * moved[i][1] for i in sources)
+                for j in skills
+            ]
             z = [
                 z[j] * _fade(world, j, part)
                 + _gate(world, j, p) * sum(_help(world, i, j, late) * moved[i][0] for i in sources)
-                - sum(float(world.harm[i, j]) * moved[i][1] for i in sources)
+                - saturated(world, j, taken[j] + lost[j])
+                + saturated(world, j, taken[j])
                 for j in skills
             ]
-    return [link(world, j, z[j]) for j in skills]
+            taken, b = [t + x for t, x in zip(taken, lost, strict=True)], after
+            written = [_written(world, n, f, part) for n, f in enumerate(written)]
+    shown = [
+        z[j]
+        - _overtrained(world, j, b)
+        + sum(f * _shift(world, n, j) for n, f in enumerate(written))
+        for j in skills
+    ]
+    return [link(world, j, shown[j]) for j in skills]
+
+
+def _overtrained(world: World, j: int, b: Numbers) -> float:
+    """What drift from the start and repetition cost j after tokens b."""
+    repeated = sum(
+        float(world.help[i, j] * world.repetition_harm[i]) * _wasted(world, i, tokens)
+        for i, tokens in enumerate(b)
+    )
+    return strain(world, j, sum(b)) + repeated
 
 
 def _moves(world: World, i: int, before: float, part: float) -> tuple[float, float]:
     """What one substep adds to the gain curve, and what it adds to harm."""
-    scale, family = float(world.scale_tokens[i]), world.gain[i]
-    du = gain(family, (before + part) / scale) - gain(family, before / scale)
+    scale, family, pool = float(world.scale_tokens[i]), world.gain[i], float(world.pool_tokens[i])
+    du = gain(family, worth(before + part, pool) / scale) - gain(
+        family, worth(before, pool) / scale
+    )
     return du, part / scale - (0.0 if family.startswith("power") else du)
+
+
+def _wasted(world: World, i: int, tokens: float) -> float:
+    return (tokens - worth(tokens, float(world.pool_tokens[i]))) / float(world.scale_tokens[i])
+
+
+def _protected(world: World, j: int, part: Numbers) -> float:
+    """The factor of rehearsal on harm."""
+    column = [float(v) for v in world.help[:, j]]
+    best = max(column)
+    own = sum(t * (h / best if best > 0 else 0.0) for t, h in zip(part, column, strict=True))
+    share = own / sum(part) if sum(part) > 0 else 0.0
+    return 1.0 / (1.0 + share / float(world.rehearsal_share[j]))
+
+
+def _table(world: World, n: int, key: str) -> dict[str, float]:
+    found = world.formats[n][key]
+    assert isinstance(found, dict)
+    return found
+
+
+def _written(world: World, n: int, state: float, part: Numbers) -> float:
+    """The state of format n after one substep."""
+    total, uses = sum(part), _table(world, n, "sources")
+    if total == 0.0:
+        return state
+    share = sum(t * uses.get(s, 0.0) for t, s in zip(part, world.sources, strict=True)) / total
+    kept = exp(-total / float(str(world.formats[n]["tokens"])))
+    return share + (state - share) * kept
+
+
+def _shift(world: World, n: int, j: int) -> float:
+    return _table(world, n, "scores").get(world.capabilities[j], 0.0)
 
 
 def _late(world: World, total: float, part: float) -> float:

@@ -13,6 +13,7 @@ from readsim.testing.strategies import (
     parts,
     schedules,
     tasks,
+    terms,
     worlds,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "schedules",
     "shares",
     "tasks",
+    "terms",
     "worlds",
 ]

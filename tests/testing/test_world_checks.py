@@ -1,5 +1,6 @@
 """`check_world` and `check_backend`: presets, drawn worlds and backends pass; broken ones are caught."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,15 @@ from readsim.testing import (
     profiles,
     requirements,
     run_logs,
+    terms,
     worlds,
 )
 from readsim.testing.playing import Case, small_world
 from readsim.theory import runs
 from readsim.worlds import World, preset_names
 from readsim.worlds.gains import Gain
+from readsim.worlds.paced import Paced
+from readsim.worlds.terms.learning_rate import LearningRate
 
 few = settings(max_examples=15)
 
@@ -35,6 +39,12 @@ def test_presets_pass(name: str) -> None:
 @given(worlds())
 def test_drawn_worlds_pass(world: World) -> None:
     check_world(world, examples=2)
+
+
+@settings(max_examples=5, suppress_health_check=[HealthCheck.nested_given])
+@given(worlds(), st.data())
+def test_drawn_worlds_with_terms_pass(world: World, data: st.DataObject) -> None:
+    check_world(data.draw(terms(world)), examples=2)
 
 
 class Broken:
@@ -96,35 +106,66 @@ class FirstIsSpecial(Broken):
         return super().advance(state, tokens * half, process)
 
 
-def with_model(model: type[Broken]) -> World:
+class Bracing(Broken):
+    """What is to cost scores raises them."""
+
+    def profile(self, state: Any) -> Array:
+        more = 0.0 if self.real.overtraining is None else 1e-3 * state[0].sum(-1, keepdims=True)
+        out: Array = super().profile(state) + more
+        return out
+
+
+class Everywhere(Broken):
+    """A format shifts what it is not said to shift."""
+
+    def profile(self, state: Any) -> Array:
+        formats = self.real.terms.formats
+        moved = state[-1] * formats.shift.any() if formats is not None else 0.0
+        out: Array = super().profile(state) - 0.01 * moved
+        return out
+
+
+def unhurried(real: Any) -> Any:
+    """Every token counts in full, whatever the schedule says."""
+    return Paced(real.equations, LearningRate()) if isinstance(real, Paced) else real
+
+
+def with_model(model: Callable[[Any], Any], **changes: Any) -> World:
     @dataclass(frozen=True, kw_only=True, eq=False)
     class Odd(World):
         @property
         def model(self) -> Any:
             return model(World._model(self, self.link_function))
 
-    base = small_world(Case(3, 3, 2))
+    base = small_world(Case(3, 3, 2)).replace(**changes)
     return Odd(**{name: getattr(base, name) for name in base.__dataclass_fields__})
 
 
-BROKEN: list[tuple[type[Broken], str, str]] = [
-    (Shifted, "starts at start", "`start`"),
-    (Drifting, "zero tokens", "with empty intervals"),
-    (Unbounded, "bounds", "above the ceiling"),
-    (Restless, "determinism", "two runs"),
-    (LaterIsBetter, "order free", "its reverse"),
-    (FirstIsSpecial, "permutation equivariance", "in another order"),
+FORMAT = {"name": "f", "sources": {"skill 0": 1.0}, "scores": {"skill 0": 0.1}, "tokens": 1e5}
+BROKEN: list[tuple[Callable[[Any], Any], dict[str, Any], str, str]] = [
+    (Shifted, {}, "starts at start", "`start`"),
+    (Drifting, {}, "zero tokens", "with empty intervals"),
+    (Unbounded, {}, "bounds", "above the ceiling"),
+    (Restless, {}, "determinism", "two runs"),
+    (LaterIsBetter, {}, "order free", "its reverse"),
+    (FirstIsSpecial, {}, "permutation equivariance", "in another order"),
+    (Bracing, {"overtraining_tokens": np.full(3, 1e9)}, "terms", "overtraining helps"),
+    (Everywhere, {"dynamics": "flow", "formats": (FORMAT,)}, "formats", "lifts"),
+    (unhurried, {"schedule": "cosine"}, "learning rate", "tokens times their rate"),
 ]
 
 
-@pytest.mark.parametrize(("model", "name", "said"), BROKEN)
-def test_broken_worlds_are_caught(model: type[Broken], name: str, said: str) -> None:
-    found = check_world(with_model(model), examples=6, on_fail=None)
+@pytest.mark.parametrize(("model", "changes", "name", "said"), BROKEN)
+def test_broken_worlds_are_caught(
+    model: Callable[[Any], Any], changes: dict[str, Any], name: str, said: str
+) -> None:
+    world = with_model(model, **changes)
+    found = check_world(world, examples=6, on_fail=None)
     failed = {o.name: o.message for o in found if o.status == "failed"}
     assert name in failed
     assert said in failed[name]
     with pytest.raises(CheckError, match=name):
-        check_world(with_model(model), examples=6)
+        check_world(world, examples=6)
 
 
 def test_the_wrapper_itself_breaks_nothing() -> None:

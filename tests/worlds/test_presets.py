@@ -92,7 +92,7 @@ def test_profiles_stay_in_bounds(name: str, seed: int) -> None:
     world = preset(name)
     rng = np.random.default_rng(seed)
     efficiency = np.exp(world.efficiency_sd * rng.standard_normal((16, world.shape[0])))
-    state = world.model.initial(world.rate(efficiency))
+    state = world.initial(world.rate(efficiency), BUDGETS[1])
     for shares in rng.dirichlet(np.full(world.shape[0], 0.3), (20, 16)):
         process = rng.standard_normal((16, world.shape[1]))
         state = world.model.advance(state, shares * BUDGETS[1] / 20, process)
@@ -225,6 +225,7 @@ def test_each_variant_changes_one_thing() -> None:
         "misaligned-r": {"tasks"},
         "biased-probe": {"probe_bias", "probe_slope"},
         "finite-pools": {"pool_tokens"},
+        "cosine": {"schedule"},
     }
     for name, fields in changed.items():
         data = world_to_dict(preset(name))

@@ -16,7 +16,7 @@ from readsim_hf.teachers.encoding import bare_ids, encode_prompt, end_of
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.teachers.router import Router
-from readsim_hf.token_estimate import gold_reply
+from readsim_hf.text_lengths import gold_reply
 from readsim_hf.training.batch import Example
 
 MADE_UP = "yes"  # what is said to a prompt without a gold answer

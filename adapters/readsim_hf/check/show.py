@@ -12,7 +12,7 @@ from readsim_hf.check.prompts import IGNORED, View
 from readsim_hf.check.served import APART, GAP, NEW, ServedComparison
 from readsim_hf.check.served import PROMPTS as SERVED
 from readsim_hf.components import Components
-from readsim_hf.token_estimate import lengths, reader
+from readsim_hf.text_lengths import lengths, reader
 
 _END = 60  # characters of a prompt's end that are shown
 _NEAR = (
@@ -69,7 +69,7 @@ def show_free(console: Console, free: FreeCheck) -> None:
 
 def _side_by_side(view: View) -> Table:
     """Positions as columns of text and ids: the teacher's, the student's batch, mask and label."""
-    title = escape(f"{view.template} ({view.form})")
+    title = f"{view.template} ({view.form})"
     names = ("", "teacher", "id", "student", "id", "mask", "trained to say")
     table = Table(*(Column(name, overflow="fold") for name in names), title=title)
     start = view.mask.index(1)

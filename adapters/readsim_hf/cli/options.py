@@ -42,7 +42,7 @@ def choose(
             help="A TOML file, or the name of a shipped one; options go over what it says."
         ),
     ] = None,
-    pair: Annotated[Text, typer.Option(help="nano (default) or smollm2.")] = None,
+    pair: Annotated[Text, typer.Option(help="nano (default), micro or smollm2.")] = None,
     teacher: Annotated[
         Text, typer.Option(help="Hugging Face id, folder, GGUF file, or http://HOST:PORT/v1.")
     ] = None,

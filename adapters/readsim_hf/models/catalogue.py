@@ -3,12 +3,25 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from readsim.errors import ConfigError, unknown
 
 CACHE_VARIABLE = "READSIM_CACHE"
 DEFAULT_LAYERS = 10
-NANO = Path(__file__).parent / "nano"  # comes with readsim: nothing to prepare
+# The pairs that come with readsim, trained by `python -m studies NAME`: nothing to prepare.
+OURS = {
+    "nano": "a character model pair (Llama) that comes with readsim",
+    "micro": "a byte-pair model pair (GPT-NeoX) that comes with readsim",
+}
+
+
+def our_folder(name: str) -> Path:
+    """Where `teacher` and `student` of a pair of ours lie."""
+    return Path(__file__).parent / name
+
+
+NANO = our_folder("nano")
 
 
 @dataclass(frozen=True)
@@ -81,18 +94,24 @@ def is_ready(folder: Path) -> bool:
     return (folder / "config.json").is_file()
 
 
+def prompts_for(student: str) -> Literal["nano", "text"]:
+    """The library of prompts that suits a student: a pair of ours reads those it was trained on."""
+    return "nano" if student in {f"{name}/student" for name in OURS} else "text"
+
+
 def named_folder(source: str) -> Path | None:
     """The folder of a prepared name, or None where `source` is no such name.
 
-    Names: `nano/teacher`, `nano/student`, `smollm2-135m/teacher`, `smollm2-135m/student-10`, ...; a bare
+    Names: `nano/teacher`, `micro/student`, `smollm2-135m/teacher`, `smollm2-135m/student-10`, ...; a bare
     name is its teacher. ConfigError where the name is known but not prepared yet.
     """
     name, _, part = source.partition("/")
     part = part or "teacher"
-    if name == "nano" and part in {"teacher", "student"}:
-        if not is_ready(NANO / part):
-            raise ConfigError(f"{NANO / part} is missing: readsim is not completely installed")
-        return NANO / part
+    if name in OURS and part in {"teacher", "student"}:
+        ours = our_folder(name) / part
+        if not is_ready(ours):
+            raise ConfigError(f"{ours} is missing: readsim is not completely installed")
+        return ours
     full = ALIASES.get(name, name)
     student, _, layers = part.partition("-")
     is_student = student == "student" and layers.isdecimal()

@@ -51,7 +51,7 @@ def load_lone_student(
         student=copy.deepcopy(start),
         teacher_tokenizer=tokenizer,
         tokenizer=tokenizer,
-        library_name="nano" if student == "nano/student" else "text",
+        library_name=catalogue.prompts_for(student),
         context=common_context([start.config], context),
         vocabulary=vocabulary_size(start.config),
         _start=start,

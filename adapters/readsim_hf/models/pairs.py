@@ -35,7 +35,7 @@ from readsim_hf.models.tokens import stated_length, vocabulary_size
 from readsim_hf.teachers.connection import Server, ServerSettings
 from readsim_hf.teachers.encoding import encode, end_ids, start_ids
 
-NAMES = ("nano", *catalogue.ALIASES, *catalogue.CATALOGUE)
+NAMES = (*catalogue.OURS, *catalogue.ALIASES, *catalogue.CATALOGUE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +128,12 @@ def load_pair(
     chat_template_kwargs: Mapping[str, Any] | None = None,
     date: str = DATE,
 ) -> Pair:
-    """Load a pair: `nano` (the default), `smollm2`, or any two sources that `load_model` accepts.
+    """Load a pair: `nano` (the default), `micro`, `smollm2`, or any two sources that `load_model` accepts.
 
     A teacher may also be the address of an OpenAI-compatible server.
 
     layers              of the `smollm2` student
-    teacher_precision   fp32 for `nano`, otherwise bf16, unless given
+    teacher_precision   fp32 for `nano` and `micro`, otherwise bf16, unless given
     student_precision   fp32, unless given; others are for weights that stay as they are (LoRA)
     teacher_model, teacher_tokenizer   of servers: the served model, and where its tokenizer is known
     teachers            capability -> source, for those that have a teacher of their own
@@ -149,7 +149,6 @@ def load_pair(
             f"pair is None, teacher is None, student is {student!r}; accepted: the name of a pair alone, or "
             "teacher and student"
         )
-    nano = title == "nano"
     place = resolve_device(device)
     precision = student_precision or "fp32"
     # quantised weights stay where they are loaded
@@ -160,7 +159,7 @@ def load_pair(
         load_teacher_source,
         student=start,
         tokenizer=tokenizer,
-        precision=teacher_precision or ("fp32" if nano else "bf16"),
+        precision=teacher_precision or ("fp32" if title in catalogue.OURS else "bf16"),
         device=device,
         device_map=device_map,
         served=teacher_model,
@@ -202,7 +201,7 @@ def load_pair(
         student=copy.deepcopy(start),
         teacher_tokenizer=main.tokenizer if main.known else tokenizer,
         tokenizer=tokenizer,
-        library_name="nano" if nano or student == "nano/student" else "text",
+        library_name=catalogue.prompts_for(student),
         context=common_context([m.config for m in (start, *models)], context, limits),
         vocabulary=main.vocabulary,
         _start=start,
@@ -294,8 +293,8 @@ def sources(
         name = name or "nano"
         if name not in NAMES:
             raise unknown("pair", name, NAMES)
-        if name == "nano":
-            return "nano", "nano/teacher", "nano/student"
+        if name in catalogue.OURS:
+            return name, f"{name}/teacher", f"{name}/student"
         return name, f"{name}/teacher", f"{name}/student-{layers}"
     if name is not None or student is None:
         raise ConfigError(

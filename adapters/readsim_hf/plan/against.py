@@ -115,7 +115,7 @@ def speeds(work: Sequence[Work], seconds: Mapping[str, float]) -> list[Speed]:
     ]
 
 
-class Checked(NamedTuple):
+class ForecastCheck(NamedTuple):
     """A forecast compared with what was measured, utility last: scores (K + 1,), their standard errors over
     test items, and whether each is in its interval."""
 
@@ -127,7 +127,7 @@ class Checked(NamedTuple):
 
 def check_forecast(
     foretold: Outlook, run: Finished, weights: Array, test_items: Sequence[int]
-) -> Checked:
+) -> ForecastCheck:
     """The error of a score p of n items is sqrt((p - l) (1 - p) / n) with the lowest score l, the
     utility's that of the weighted sum.
 
@@ -144,10 +144,12 @@ def check_forecast(
     own = np.sqrt(np.clip(above * (1.0 - scores), 0.0, None) / np.array(test_items))
     measured = np.append(scores, run.final.utility)
     error = np.append(own, float(np.sqrt(weights**2 @ own**2)))
-    return Checked(foretold.names, measured, error, inside(foretold.low, foretold.high, measured))
+    return ForecastCheck(
+        foretold.names, measured, error, inside(foretold.low, foretold.high, measured)
+    )
 
 
-def draw_checked(foretold: Outlook, checked: Checked, stem: Path) -> list[Path]:
+def draw_checked(foretold: Outlook, checked: ForecastCheck, stem: Path) -> list[Path]:
     """`STEM.pdf`, `STEM.png` and `STEM.svg`."""
     mean, low, high = (100.0 * a for a in (foretold.mean, foretold.low, foretold.high))
     measured, error = 100.0 * checked.measured, 100.0 * checked.error

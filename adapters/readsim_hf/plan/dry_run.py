@@ -29,16 +29,8 @@ from readsim_hf.store.manifest import Manifest, load_manifest
 from readsim_hf.store.settings import check_agrees, check_soft
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.token_estimate import (
-    Lengths,
-    TokenEstimate,
-    estimate_tokens,
-    item_counts,
-    lengths,
-    probe_lengths,
-    shares_of,
-    stored_lengths,
-)
+from readsim_hf.text_lengths import Lengths, lengths, probe_lengths, stored_lengths
+from readsim_hf.token_estimate import TokenEstimate, estimate_tokens, item_counts, shares_of
 from readsim_hf.training.lora import check_lora
 
 

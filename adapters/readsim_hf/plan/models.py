@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
 from readsim_hf.config import PairConfig
+from readsim_hf.models import catalogue
 from readsim_hf.models.chat_template import PromptSettings, check_arguments, fixed_tokenizer
 from readsim_hf.models.loading import torch_dtype
 from readsim_hf.models.meta import config_of, tokenizer_of
@@ -20,7 +21,7 @@ from readsim_hf.models.tokens import (
     vocabulary_size,
 )
 from readsim_hf.teachers.connection import is_server
-from readsim_hf.token_estimate import Reader, reader
+from readsim_hf.text_lengths import Reader, reader
 
 # Where no tokenizer is at hand: measured with SmolLM2's on the shipped templates.
 PROMPT_BYTES, REPLY_BYTES, WRAPPER = 3.2, 2.2, 31
@@ -56,7 +57,7 @@ class PaperModels:
     @property
     def library_name(self) -> Literal["nano", "text"]:
         """Of the prompts that suit the pair."""
-        return "nano" if self.title == "nano" or self.source == "nano/student" else "text"
+        return catalogue.prompts_for(self.source)
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -95,7 +96,7 @@ def paper_models(pair: PairConfig) -> PaperModels:
         teacher
     ):  # called by its model, as in the run, or by its address where that is not known
         title = f"{teacher.partition('#')[2] or pair.teacher_model or teacher} -> {student}"
-    precision = pair.teacher_precision or ("fp32" if title == "nano" else "bf16")
+    precision = pair.teacher_precision or ("fp32" if title in catalogue.OURS else "bf16")
     torch_dtype(precision)
     teachers = tuple(dict.fromkeys((teacher, *pair.teachers.values())))
     local = {source: config_of(source) for source in teachers if not is_server(source)}

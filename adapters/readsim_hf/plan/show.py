@@ -11,7 +11,7 @@ from readsim.runs.forecast import Outlook
 from readsim.token_counts import show_tokens
 from readsim_hf.costs.devices import DEVICES, USABLE, Device, devices_needed
 from readsim_hf.costs.memory import Memory
-from readsim_hf.plan.against import Checked, Compared, Speed
+from readsim_hf.plan.against import Compared, ForecastCheck, Speed
 from readsim_hf.plan.dry_run import DryRun, PlannedTeacher
 from readsim_hf.plan.estimate import Work, hours_of, memory_of, work_of
 from readsim_hf.plan.knobs import TERMS, own_knob, settings_table
@@ -179,7 +179,7 @@ def disk_size(count: float) -> str:
     return f"{count / 1e3:.3g} kB"
 
 
-def forecast_table(foretold: Outlook, checked: Checked | None = None) -> Table:
+def forecast_table(foretold: Outlook, checked: ForecastCheck | None = None) -> Table:
     """Scores with their prediction interval, and where there is a run, what it measured."""
     title = f"forecast of one run, world {foretold.world}, {foretold.seeds} seeds, points"
     table = Table("capability", "mean", "95 % interval", title=title)

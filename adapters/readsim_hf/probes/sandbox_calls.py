@@ -318,8 +318,8 @@ class Names(dict[str, Any]):
         kind, value = self.__end.ask("name", name)
         library = name in sys.stdlib_module_names
         if kind == "module" and isinstance(value, str):
-            if value.partition(".")[0] in sys.stdlib_module_names:
-                return importlib.import_module(value)
+            if library or value.partition(".")[0] in sys.stdlib_module_names:
+                return importlib.import_module(name if library else value)
             raise KeyError(name)
         # a name of the library's is a function of the program's at most: nothing in it is believed
         return partial(_call, value) if library else value

@@ -88,8 +88,13 @@ class Guided:
         return out * self.factor
 
 
+<<<<<<< HEAD
 def common_shares(evidence: Array, known: NDArray[np.bool_], trusts: Array) -> Array:
     """Weights (K, T) of `trusts` (T,) from their log evidence (K, T), with a prior that all K share."""
+=======
+def common_shares(evidence: Array, known: Array, trusts: Array) -> Array:
+    """Weights (K, T) of `trusts` (T,) from their log evidence (K, T), with a prior over T that all K share."""
+>>>>>>> main
     k = len(evidence)
     likely = np.exp(evidence - evidence.max(axis=1, keepdims=True))
     likely[~known] = 1.0

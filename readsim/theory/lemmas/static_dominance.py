@@ -1,7 +1,9 @@
 """Static dominance: where U depends on cumulative tokens alone, no policy ends above the best constant split.
 
 U(S_T) <= max_b U(b), tokens left unspent allowed on both sides where some harm. So adaptivity is worth
-exactly what it learns. Known failure: state (`flow` worlds), where the gap is what planning is worth.
+exactly what it learns. It survives a learning rate, overtraining and limits of harm: every schedule that
+spends all shares out the same sum of tokens times rate. Known failure: state (`flow` worlds; so rehearsal
+and formats), where the gap is what planning is worth.
 """
 
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ def greedy_schedule(world: World, task: Task, budget: float, steps: int = STEPS)
     tries = np.eye(len(world.sources)) * budget / steps
     for _ in range(steps):
         before = [np.broadcast_to(d, tries.shape) for d in done]
-        worth = task.utility(world.profile_after([*before, tries]))
+        worth = task.utility(world.profile_after([*before, tries], budget))
         done.append(tries[int(np.argmax(worth))])
     return done
 
@@ -48,7 +50,7 @@ def block_schedules(sources: int, budget: float, steps: int = STEPS) -> list[lis
 def excess(world: World, task: Task, budget: float, schedules: Sequence[Sequence[Array]]) -> float:
     """The highest utility of the schedules minus that of the best constant split, unspent allowed."""
     best = optimum(world, task, budget, spend_all=False).utility
-    ends = [float(task.utility(world.profile_after(schedule))) for schedule in schedules]
+    ends = [float(task.utility(world.profile_after(schedule, budget))) for schedule in schedules]
     return max(ends) - best
 
 
@@ -68,7 +70,7 @@ def check(world: World, task: Task, budget: float, *, draws: int = 20, seed: int
     for _ in range(draws):
         phases = rng.dirichlet(np.full(s, 0.5), PHASES) * budget / STEPS
         schedules.append(list(np.repeat(phases, STEPS // PHASES, axis=0)))
-    if not world.order_free:
+    if not world.cumulative:
         plan = best_schedule(world, task, budget, STEPS, PHASES)
         schedules.append(list(plan.by_decision * budget / STEPS))
     return Result(

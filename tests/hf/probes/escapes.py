@@ -42,6 +42,9 @@ READ = {
     "has(open(f'/proc/self/fd/{d}').read())",
     "listdir": "reached(os.path.basename(victim) in os.listdir(folder))",
     "getdents by descriptor": "reached(os.listdir(os.open(folder, os.O_RDONLY)))",
+    "whiteout": "open('x', 'w').close(); reached(call((316, 276), -100, b'x', -100, b'y', 4) == 0)",
+    "exchange": "open('x', 'w').close(); open('y', 'w').close(); "
+    "reached(call((316, 276), -100, b'x', -100, b'y', 2) == 0)",
     "symlink": "os.symlink(victim, 'link'); has(open('link').read())",
     "hard link": "os.link(victim, 'link'); has(open('link').read())",
     "proc root": "has(open('/proc/self/root' + victim).read())",
@@ -68,6 +71,7 @@ READ = {
     "mount namespace": "reached(libc.unshare(0x00020000) == 0)",
     "a new mount": "reached(call((428, 428), -100, b'/', 1) >= 0)",
     "disk device": "os.mknod('d', 0o60600, os.makedev(254, 0)); reached(open('d', 'rb').read(9))",
+    "opened for neither": "d = os.open(victim, 3); reached(os.fstat(d).st_size)",
     "shared memory files": "reached(os.listdir('/dev/shm') or True)",
     "file system's device": "reached(os.listdir('/sys'))",
     "watching everything": "reached(call((300, 262), 0, 0) >= 0)",
@@ -179,6 +183,9 @@ OTHERS = {
     "host name": "import socket; reached(call((170, 161), b'x', 1) == 0)",
     "clock": "import time; time.clock_settime(time.CLOCK_REALTIME, time.time()); reached()",
     "memory without a name": "reached(os.memfd_create('x') >= 0)",
+    "memory that is shared": "import mmap; reached(mmap.mmap(-1, 4096))",
+    "disk without a name": "import mmap; d = os.open('.', os.O_RDWR | os.O_TMPFILE); "
+    "os.ftruncate(d, 4096); reached(mmap.mmap(d, 4096))",
     "memory that is locked": "reached(call((149, 228), 0, 0) == 0)",
 }
 ATTEMPTS = {

@@ -46,6 +46,8 @@ WRONG = {
     "class random:\n    isclose = staticmethod(lambda *a: True)\ndef f(n): return 0",
     "library replaced": "import math, sys\nmath.isclose = lambda *a: True\n"
     "sys.modules['math'] = type('M', (), {'isclose': lambda *a: True})\ndef f(n): return 0",
+    "another library": "import unittest.mock as math, builtins as random\n"
+    "math.isclose = math.MagicMock(return_value=True)\ndef f(n): return 0",
     "frames": "import sys\ndef f(n):\n    frame = sys._getframe()\n    while frame:\n"
     "        for name, value in list(frame.f_locals.items()):\n"
     "            if hasattr(value, 'over'): value.over = 'passed'\n"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from readsim.errors import ConfigError, ReadsimError, RunLogError, TrainingError
+from readsim.worlds.terms.learning_rate import LearningRate
 from tests.support.hf import NEEDS, full_soft, record, tiny
 
 pytestmark = pytest.mark.extra(*NEEDS)
@@ -128,6 +129,15 @@ def test_the_rate_is_over_the_budget() -> None:
     assert learning_rate(2.0, 0.9, schedule="constant") == 2.0
     one = student()
     assert one.train_window(examples(), 1.0).rate == pytest.approx(5e-5)
+
+
+def test_simulated_and_real_runs_mean_the_same_by_a_schedule() -> None:
+    from readsim_hf.training.recipe import SCHEDULES, learning_rate
+
+    for kind in SCHEDULES:
+        told = LearningRate(kind, warmup=0.03)
+        for spent in (0.01, 0.03, 0.4, 0.9, 1.0):
+            assert told.rate(spent) == pytest.approx(learning_rate(1.0, spent, 0.03, kind))
 
 
 def test_training_fits_what_it_sees_and_only_what_is_trainable() -> None:

@@ -1,0 +1,113 @@
+"""Fit to one half of a pair's real runs, forecast the other, and judge the claims."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+from scipy.stats import spearmanr
+
+from readsim.arrays import Array
+from readsim.cli.output import Terminal
+from readsim.errors import ConfigError
+from studies.common.claim import judge
+from studies.common.show import show_verdicts
+from studies.real_runs.claims import CLAIMS, PAIRS
+from studies.real_runs.forecast import fit_runs, regression
+from studies.real_runs.rows import RealRun, RealTable, read_table
+
+KEPT = Path(__file__).parent
+PEAK = 0.05
+LEAST = 3  # held runs of a budget, and runs to fit
+
+
+def main(
+    pair: Annotated[str, typer.Option(help="Whose table beside the study is read.")] = "nano",
+    table: Annotated[Path | None, typer.Option(help="Another table.")] = None,
+) -> None:
+    """Fit to half of a pair's real runs, forecast the other half."""
+    console = Terminal()
+    effects, frame = compare(read_table(table or KEPT / f"{pair}.csv"), pair)
+    case = pair if pair in PAIRS else PAIRS[0]
+    verdicts = [judge(c, case, effects[c.id]) for c in CLAIMS if c.id in effects]
+    show_verdicts(console, f"real runs of {pair}", verdicts)
+    console.print(frame.round(3).to_string(index=False), markup=False)
+
+
+def compare(table: RealTable, name: str) -> tuple[dict[str, Array], pd.DataFrame]:
+    """Effects by claim, and one row a held run: errors in points, share of scores inside their interval.
+
+    Raises ConfigError for a table with too few runs.
+    """
+    seen, held = table.part(held=False), table.part(held=True)
+    if min(len(seen.runs), len(held.runs)) < LEAST:
+        raise ConfigError(
+            f"{len(seen.runs)} runs to fit, {len(held.runs)} held: at least {LEAST} each"
+        )
+    forecast = fit_runs(seen, f"{name}-half")
+    made = [forecast.scores(run.tokens) for run in held.runs]
+    plain = regression(seen, [run.tokens for run in held.runs])
+    measured = np.array([run.final for run in held.runs])
+    value = np.array([each.value for each in made])
+    inside = np.array(
+        [
+            (e.low <= run.final) & (run.final <= e.high)
+            for e, run in zip(made, held.runs, strict=True)
+        ]
+    ).mean(axis=1)
+    off, off_plain = (100.0 * np.abs(p - measured).mean(axis=1) for p in (value, plain))
+    frame = pd.DataFrame(
+        {
+            "run": [run.name for run in held.runs],
+            "seed": [run.seed for run in held.runs],
+            "kind": [run.kind for run in held.runs],
+            "budget": [run.budget for run in held.runs],
+            "error": off,
+            "regression": off_plain,
+            "inside": inside,
+        }
+    )
+    effects: dict[str, Array] = {
+        "error-held": 3.5 - off,
+        "cover-held": inside - 0.92,
+        "above-linear": off_plain - off,
+        "peaks": np.array([_peaks(run) - 0.2 for run in table.runs]),
+    }
+    if ranks := _ranks(held, value):
+        effects["rank-held"] = np.array(ranks)
+    if orders := _orders(frame):
+        effects["order-matters"] = np.array(orders)
+    return effects, frame
+
+
+def _peaks(run: RealRun) -> float:
+    """Share of capabilities whose best probe is more than PEAK above the last."""
+    return float((run.probed.max(axis=0) - run.probed[-1] > PEAK).mean())
+
+
+def _ranks(held: RealTable, value: Array) -> list[float]:
+    """One number a budget: mean over tasks of the Spearman correlation over its runs."""
+    out = []
+    for budget in held.budgets:
+        at = [n for n, run in enumerate(held.runs) if run.budget == budget]
+        if len(at) < LEAST:
+            continue
+        measured = np.array([held.runs[n].final for n in at])
+        each = [
+            spearmanr(value[at] @ held.weights(task), measured @ held.weights(task)).statistic
+            for task in held.tasks
+        ]
+        out.append(float(np.mean(each)))
+    return out
+
+
+def _orders(frame: pd.DataFrame) -> list[float]:
+    """One number a budget that has both kinds: error of schedules minus error of static shares."""
+    is_schedule = frame["kind"] == "two-phase"
+    out = []
+    for _, rows in frame.groupby("budget"):
+        ordered = is_schedule[rows.index]
+        if ordered.any() and not ordered.all():
+            out.append(float(rows[ordered]["error"].mean() - rows[~ordered]["error"].mean()))
+    return out
