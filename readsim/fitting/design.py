@@ -27,7 +27,7 @@ DRAWS = 2000  # of the utility at all places, for expected maxima
 JITTER = 1e-9
 
 
-class Chosen(NamedTuple):
+class ChosenRuns(NamedTuple):
     """Places (N,) of the runs in the order of their choice.
 
     before, after   what is expected without and with them: for the fit the standard deviation (K,) of
@@ -97,7 +97,7 @@ def choose_runs(
     total: float = np.inf,
     seed: np.random.Generator,
     tick: Callable[[], None] = lambda: None,
-) -> Chosen:
+) -> ChosenRuns:
     """`count` runs of the places `pool`, each the one with the largest gain; gain per cost where `total`
     limits what all may cost together.
 
@@ -122,7 +122,7 @@ def choose_runs(
         places.append(place)
         tick()
     before, after = (_outlook(belief, n, targets, weights, decision, draws) for n in (belief, now))
-    return Chosen(np.array(places, dtype=np.int64), before, after)
+    return ChosenRuns(np.array(places, dtype=np.int64), before, after)
 
 
 def _outlook(

@@ -35,7 +35,7 @@ def share_limits(
     return low, high
 
 
-def within(shares: Array, low: Array, high: Array) -> Array:
+def nearest_mixtures(shares: Array, low: Array, high: Array) -> Array:
     """Shares (m, S) moved to the nearest mixtures between `low` and `high` (S,): each is
     clip(share + c, low, high) with the c that makes the sum 1."""
     floor, ceiling = (low - shares).min(axis=1) - 1.0, (high - shares).max(axis=1) + 1.0
@@ -54,7 +54,7 @@ def mixture_pool(count: int, low: Array, high: Array, rng: np.random.Generator) 
     parts = [np.eye(s), np.full((1, s), 1.0 / s)]
     each = np.array_split(np.arange(count), len(SHARPNESS))
     parts += [rng.dirichlet(np.full(s, a), len(n)) for a, n in zip(SHARPNESS, each, strict=True)]
-    return distinct(within(np.vstack(parts), low, high))
+    return distinct(nearest_mixtures(np.vstack(parts), low, high))
 
 
 def distinct(shares: Array) -> Array:

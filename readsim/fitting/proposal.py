@@ -10,7 +10,7 @@ from readsim.errors import ConfigError
 from readsim.fitting.average import Average, to_law_scale
 from readsim.fitting.design import choose_runs
 from readsim.fitting.laws.gaussian_process import GaussianProcess, Joint
-from readsim.fitting.mixture_pool import distinct, mixture_pool, share_limits, within
+from readsim.fitting.mixture_pool import distinct, mixture_pool, nearest_mixtures, share_limits
 from readsim.streams import generator
 from readsim.token_counts import show_tokens
 from readsim.worlds.task import AnyTask
@@ -26,7 +26,7 @@ UNKNOWN_NOISE = 0.1  # of the variance between mixtures, in a world that says no
 
 class Proposal(NamedTuple):
     """Runs in the order of their choice: shares (N, S), tokens (N,); `before` and `after` in profile units,
-    see `readsim.fitting.design.Chosen`."""
+    see `readsim.fitting.design.ChosenRuns`."""
 
     shares: Array
     tokens: Array
@@ -75,7 +75,7 @@ def propose(
     predict = (lambda t: world.profile_after([t])) if average is None else average.predict
     best = mixtures[np.argsort(-(predict(mixtures * menu[-1]) @ weights))[:BEST]]
     near = np.vstack([rng.dirichlet(NEAR * b + 0.05, AROUND // BEST) for b in best])
-    mixtures = distinct(np.vstack([mixtures, within(near, low, high)]))
+    mixtures = distinct(np.vstack([mixtures, nearest_mixtures(near, low, high)]))
     tokens = np.repeat(menu, len(mixtures))
     shares = np.tile(mixtures, (len(menu), 1))
     places = shares * tokens[:, None]

@@ -13,7 +13,7 @@ from readsim.fitting.design import (
     spread_gain,
 )
 from readsim.fitting.laws.gaussian_process import GaussianProcess, Joint
-from readsim.fitting.mixture_pool import mixture_pool, share_limits, within
+from readsim.fitting.mixture_pool import mixture_pool, nearest_mixtures, share_limits
 from readsim.fitting.proposal import propose
 from readsim.worlds import load_world
 from tests.support.made_fits import additive_truth, mixtures
@@ -114,12 +114,12 @@ def test_a_total_is_not_overspent_and_each_choice_is_the_best_per_token() -> Non
 
 def test_shares_are_moved_to_the_nearest_mixture_within_limits() -> None:
     low, high = np.array([0.1, 0.0, 0.0]), np.array([1.0, 0.3, 0.6])
-    made = within(mixtures(50), low, high)
+    made = nearest_mixtures(mixtures(50), low, high)
     assert made.sum(axis=1) == pytest.approx(1.0)
     assert (made >= low - 1e-9).all()
     assert (made <= high + 1e-9).all()
     inside = np.array([[0.5, 0.2, 0.3]])
-    assert within(inside, low, high) == pytest.approx(inside)
+    assert nearest_mixtures(inside, low, high) == pytest.approx(inside)
 
 
 @pytest.mark.parametrize(

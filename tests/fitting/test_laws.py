@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from readsim.arrays import Array
-from readsim.fitting.laws.features import Columns, amounts, blocks, logs
+from readsim.fitting.laws.features import ScaledColumns, amounts, blocks, logs
 from readsim.fitting.laws.gaussian_process import KERNELS, GaussianProcess
 from readsim.fitting.laws.guided import Guided, common_shares
 from readsim.fitting.laws.log_ridge import log_ridge
@@ -24,9 +24,9 @@ def test_log_ridge_is_scikit_learns_with_leave_one_out() -> None:
     from sklearn.linear_model import Ridge
 
     x, y = drawn(14, 0.02)
-    z = Columns.of(logs(amounts(x))).scaled(logs(amounts(x)))
+    z = ScaledColumns.of(logs(amounts(x))).scaled(logs(amounts(x)))
     unseen = mixtures(9, 5, 4)
-    at = Columns.of(logs(amounts(x))).scaled(logs(amounts(unseen)))
+    at = ScaledColumns.of(logs(amounts(x))).scaled(logs(amounts(unseen)))
     made = log_ridge(x, y, np.ones_like(y))(unseen)
     from readsim.fitting.laws.log_ridge import PENALTIES
 

@@ -24,15 +24,15 @@ def logs(x: Array) -> Array:
     return np.log1p(100.0 * x)
 
 
-class Columns(NamedTuple):
-    """Columns of runs brought to mean 0 and standard deviation 1; those that are flat are left out."""
+class ScaledColumns(NamedTuple):
+    """ScaledColumns of runs brought to mean 0 and standard deviation 1; those that are flat are left out."""
 
     mean: Array
     sd: Array
     kept: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, table: Array) -> "Columns":
+    def of(cls, table: Array) -> "ScaledColumns":
         """From the runs (n, P)."""
         mean, sd = table.mean(axis=0), table.std(axis=0)
         return cls(mean, sd, sd > FLAT * np.maximum(1.0, np.abs(mean)))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.fitting.laws.features import Alike, Columns, alike, amounts, logs
+from readsim.fitting.laws.features import Alike, ScaledColumns, alike, amounts, logs
 
 NOISES = np.logspace(-4.0, 1.0, 16)  # noise variance over the variance of f
 KERNELS = (
@@ -37,7 +37,7 @@ KINDS = ("shares", "logs", "joint")
 FEW = 1e-3  # posterior weight below which a kernel is left out
 
 
-class Posterior(NamedTuple):
+class ProcessPosterior(NamedTuple):
     """Of f at m places: mean (m, K), standard deviation (m, K); that of a measurement there (m, K)."""
 
     mean: Array
@@ -53,7 +53,7 @@ class Joint(NamedTuple):
     noise: Array
 
 
-class Part(NamedTuple):
+class KernelPart(NamedTuple):
     """One kernel with one noise for one group of capabilities: weight (G,) of each, scale (G,)."""
 
     kernel: int
@@ -70,12 +70,12 @@ class GaussianProcess:
 
     def __init__(self, x: Array, wanted: Array, weight: Array) -> None:
         self.x, self.capabilities = x, wanted.shape[1]
-        self.shares, self.logs = Columns.of(amounts(x)), Columns.of(logs(amounts(x)))
+        self.shares, self.logs = ScaledColumns.of(amounts(x)), ScaledColumns.of(logs(amounts(x)))
         self.level, self.spread = np.zeros(self.capabilities), np.ones(self.capabilities)
         self.log_evidence = np.zeros(
             self.capabilities
         )  # averaged over kernels, sizes at their best
-        self.parts: list[Part] = []
+        self.parts: list[KernelPart] = []
         kernels = list(self._kernels(x, x))
         for group in alike(wanted, weight):
             y = wanted[np.ix_(group.rows, group.places)]
@@ -92,7 +92,7 @@ class GaussianProcess:
         """The mean (m, K) at `at` (m, S)."""
         return self.posterior(at, spread=False).mean
 
-    def posterior(self, at: Array, *, spread: bool = True) -> Posterior:
+    def posterior(self, at: Array, *, spread: bool = True) -> ProcessPosterior:
         """Mean and, with `spread`, standard deviations at `at` (m, S)."""
         shape = (len(at), self.capabilities)
         mean, second, noise = (np.zeros(shape) for _ in range(3))
@@ -109,7 +109,7 @@ class GaussianProcess:
                 noise[:, places] += w * part.noise * part.size
         variance = np.maximum(second - mean**2, 0.0)
         out = self.level + self.spread * mean
-        return Posterior(
+        return ProcessPosterior(
             out, self.spread * np.sqrt(variance), self.spread * np.sqrt(variance + noise)
         )
 
@@ -181,7 +181,7 @@ def _joint(a: Array, b: Array, width: float) -> Array:
     return out
 
 
-def _parts(kernels: list[Array], y: Array, group: Alike) -> tuple[list[Part], Array]:
+def _parts(kernels: list[Array], y: Array, group: Alike) -> tuple[list[KernelPart], Array]:
     """The kernels and noises that a group of capabilities with targets y (n, G) has weight on, and the
     logarithm of their mean evidence (G,)."""
     n, root = len(y), np.sqrt(group.weight)
@@ -210,7 +210,7 @@ def _parts(kernels: list[Array], y: Array, group: Alike) -> tuple[list[Part], Ar
         total = values + NOISES[r]
         inverse = (vectors / total) @ vectors.T
         out.append(
-            Part(
+            KernelPart(
                 int(q),
                 float(NOISES[r]),
                 weight[q, r],

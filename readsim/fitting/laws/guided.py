@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.fitting.laws.features import Predictor
-from readsim.fitting.laws.gaussian_process import GaussianProcess, Joint, Posterior
+from readsim.fitting.laws.gaussian_process import GaussianProcess, Joint, ProcessPosterior
 
 TRUSTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 ROUNDS = 50
@@ -62,7 +62,7 @@ class Guided:
         out: Array = np.einsum("mtk,kt->mk", mean, self.share) + self.trust * self._shift(at)
         return out
 
-    def posterior(self, at: Array) -> Posterior:
+    def posterior(self, at: Array) -> ProcessPosterior:
         """As the Gaussian process's own, averaged over trusts."""
         shape = len(at), len(self.trusts), self.capabilities
         parts = (p.reshape(shape) for p in self.process.posterior(at))
@@ -71,7 +71,7 @@ class Guided:
         whole = np.einsum("mtk,kt->mk", mean, self.share)
         between = np.einsum("mtk,kt->mk", (mean - whole[:, None]) ** 2, self.share)
         both = (np.einsum("mtk,kt->mk", v**2, self.share) + between for v in (sd, measured))
-        return Posterior(whole, *map(np.sqrt, both))
+        return ProcessPosterior(whole, *map(np.sqrt, both))
 
     def joint(self, at: Array) -> Joint:
         """As the Gaussian process's own, at the likeliest trust of each capability."""
@@ -88,13 +88,8 @@ class Guided:
         return out * self.factor
 
 
-<<<<<<< HEAD
 def common_shares(evidence: Array, known: NDArray[np.bool_], trusts: Array) -> Array:
     """Weights (K, T) of `trusts` (T,) from their log evidence (K, T), with a prior that all K share."""
-=======
-def common_shares(evidence: Array, known: Array, trusts: Array) -> Array:
-    """Weights (K, T) of `trusts` (T,) from their log evidence (K, T), with a prior over T that all K share."""
->>>>>>> main
     k = len(evidence)
     likely = np.exp(evidence - evidence.max(axis=1, keepdims=True))
     likely[~known] = 1.0

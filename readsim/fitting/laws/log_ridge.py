@@ -7,14 +7,14 @@ form: row i misses by (y_i - fitted_i) / (1 - h_i).
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.fitting.laws.features import Columns, Predictor, alike, amounts, logs
+from readsim.fitting.laws.features import Predictor, ScaledColumns, alike, amounts, logs
 
 PENALTIES = np.logspace(-3.0, 4.0, 29)  # of b^2, for n rows of scaled columns
 
 
 def log_ridge(x: Array, wanted: Array, weight: Array) -> Predictor:
     """See the module and `readsim.fitting.laws`."""
-    columns = Columns.of(logs(amounts(x)))
+    columns = ScaledColumns.of(logs(amounts(x)))
     z = columns.scaled(logs(amounts(x)))
     slopes, level = np.zeros((z.shape[1], wanted.shape[1])), np.zeros(wanted.shape[1])
     for group in alike(wanted, weight):

@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.fitting.laws.features import Columns, Predictor, alike, amounts, blocks, logs
+from readsim.fitting.laws.features import Predictor, ScaledColumns, alike, amounts, blocks, logs
 
 FOLDS, PENALTIES = 5, 30
 LEAST_ROWS = 2 * FOLDS  # of different mixtures
@@ -22,7 +22,7 @@ def sparse(x: Array, wanted: Array, weight: Array) -> Predictor:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LassoCV
 
-    columns = Columns.of(_table(x))
+    columns = ScaledColumns.of(_table(x))
     z = columns.scaled(_table(x))
     slopes, level = np.zeros((z.shape[1], wanted.shape[1])), np.zeros(wanted.shape[1])
     for group in alike(wanted, weight):
