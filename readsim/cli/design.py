@@ -41,7 +41,9 @@ def design(
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write.")] = Path("design.csv"),
     seed: Annotated[int, typer.Option(help="Of the mixtures to choose from.")] = 0,
 ) -> None:
-    """Choose the runs to make next, and say what they are expected to gain.
+    """Choose the runs to make next.
+
+    It says what they are expected to gain.
 
     The table has a row a run: `readsim fit` reads it when the measurements are added as columns.
     """

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
-from readsim.fitting.conformal import ConformalFactor, conformal_factor
+from readsim.fitting.conformal import Widening, widening_of
 from readsim.fitting.laws.features import Law, Predictor
 from readsim.fitting.laws.gaussian_process import GaussianProcess
 from readsim.fitting.laws.guided import Guided
@@ -213,17 +213,15 @@ class Average:
             return to_law_scale(self.world.profile_after([tokens]), self.losses)
         return self.laws.each[name](tokens / self.unit)
 
-    def calibration(self) -> ConformalFactor:
+    def widening(self) -> Widening:
         """Of one capability each, on the scale of laws."""
         held = to_law_scale(self.held_out, self.losses)
-        return conformal_factor(
-            np.abs(held - self.runs.wanted) / self.sd, self.runs.weight, self.groups
-        )
+        return widening_of(np.abs(held - self.runs.wanted) / self.sd, self.runs.weight, self.groups)
 
     def forecast(self, tokens: Array) -> Foretold:
         """Profiles after tokens (m, S), with the 95 % interval of what a run would measure."""
         mean, sd = self._mean(tokens), self.laws.sure.posterior(tokens / self.unit).measured_sd
-        half = self.calibration().factor * sd
+        half = self.widening().factor * sd
         low, centre, high = (
             from_law_scale(v, self.losses, self.world.scale.low)
             for v in (mean - half, mean, mean + half)
@@ -246,7 +244,7 @@ class Average:
         own = np.sqrt(before**2 @ weights**2)
         missed = np.abs(of(self.held_out) - of(self.profiles)) / own
         together = self.runs.weight @ weights
-        factor = conformal_factor(missed[:, None], together[:, None], self.groups).factor[0]
+        factor = widening_of(missed[:, None], together[:, None], self.groups).factor[0]
         half = factor * np.sqrt(told.sd**2 @ weights**2)
         centre = of(told.mean)
         return centre, centre - half, centre + half

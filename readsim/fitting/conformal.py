@@ -19,14 +19,14 @@ LEVEL = 0.95
 FEW, LEAST = 100, 20
 
 
-class ConformalFactor(NamedTuple):
+class Widening(NamedTuple):
     """factor (K,) of the standard deviations, and how it was found."""
 
     factor: Array
     how: str
 
 
-def conformal_factor(errors: Array, weight: Array, groups: NDArray[np.int64]) -> ConformalFactor:
+def widening_of(errors: Array, weight: Array, groups: NDArray[np.int64]) -> Widening:
     """From errors in standard deviations (n, K), nan where unknown, of rows with weight (n, K) in groups."""
     from scipy.special import stdtrit
 
@@ -35,17 +35,15 @@ def conformal_factor(errors: Array, weight: Array, groups: NDArray[np.int64]) ->
     fewest = int(runs.min())
     if fewest >= FEW:
         own = [quantile(errors[t, j], weight[t, j], int(runs[j])) for j, t in enumerate(there.T)]
-        return ConformalFactor(np.array(own), f"the {LEVEL:.0%} quantile of held-out errors")
+        return Widening(np.array(own), f"the {LEVEL:.0%} quantile of held-out errors")
     if fewest >= LEAST:
         one = quantile(errors[there], weight[there], int(runs.sum()))
         how = f"the {LEVEL:.0%} quantile of held-out errors of all capabilities together"
-        return ConformalFactor(np.full(errors.shape[1], one), how)
+        return Widening(np.full(errors.shape[1], one), how)
     size = np.sqrt(np.average(errors[there] ** 2, weights=weight[there])) if there.any() else np.nan
     free = max(fewest - 1, 1)
     t = float(stdtrit(free, 0.5 + LEVEL / 2.0)) * np.sqrt(1.0 + 1.0 / max(fewest, 1))
-    return ConformalFactor(
-        np.full(errors.shape[1], t * size), f"Student's t, {free} degrees of freedom"
-    )
+    return Widening(np.full(errors.shape[1], t * size), f"Student's t, {free} degrees of freedom")
 
 
 def quantile(errors: Array, weight: Array, runs: int) -> float:

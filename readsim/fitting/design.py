@@ -106,10 +106,7 @@ def choose_runs(
     cost      (m,) of a run at each place
     """
     draws = seed.standard_normal((DRAWS // 2, len(targets)))
-    draws = np.concatenate(
-        [draws, -draws]
-    )  # their mean is 0, so what is expected never falls short of
-    # what is known: no outlook gets worse by a run
+    draws = np.concatenate([draws, -draws])  # of mean 0, so that no outlook gets worse by a run
     now, left, places = belief, total, []
     for _ in range(count):
         if decision:

@@ -28,14 +28,14 @@ INSIDE = 1e-3  # of what is left to gain: how near to 0, or to the best run, a b
 Known = NDArray[np.bool_]
 
 
-class SpeaksOf(NamedTuple):
+class IdentifiedBounds(NamedTuple):
     """Which starts (K,) and ceilings (K,) the runs speak of."""
 
     start: Known
     ceiling: Known
 
 
-def identified(fitted: Fitted) -> SpeaksOf:
+def identified(fitted: Fitted) -> IdentifiedBounds:
     """See the module. A start that was given is known; that of a fit with a row before training is asked."""
     k = len(fitted.world.capabilities)
     total = fitted.tokens.sum(axis=1)
@@ -44,7 +44,7 @@ def identified(fitted: Fitted) -> SpeaksOf:
     start = np.full(k, given)
     ceiling = np.zeros(k, dtype=np.bool_)
     if low * ONE_LENGTH > high:
-        return SpeaksOf(start, ceiling)
+        return IdentifiedBounds(start, ceiling)
     data, parts = fitted.data, fitted.solutions[0].parts
     here = data.start
     if here is None:
@@ -67,7 +67,7 @@ def identified(fitted: Fitted) -> SpeaksOf:
             moved = moved if data.logs else np.minimum(moved, 1.0 - INSIDE)
             worse.append(_worse(fitted, before, replace(data, start=moved, rest=parts.rest)))
         start = (worse[0] & worse[1])[places]
-    return SpeaksOf(start, ceiling)
+    return IdentifiedBounds(start, ceiling)
 
 
 def _missed(fitted: Fitted, data: Data) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.fitting.conformal import conformal_factor
+from readsim.fitting.conformal import widening_of
 from readsim.fitting.law import Fitted
 from readsim.fitting.weights import binomial_variance
 from readsim.worlds.world import World
@@ -40,7 +40,7 @@ def misfit_of(fitted: Fitted, items: Array | None) -> Misfit:
     filled = np.where(there, missed, 0.0)
     size = np.sqrt((weight * filled**2).sum(axis=0) / np.maximum(weight.sum(axis=0), TINY))
     size = np.where(size > 0.0, size, TINY)
-    factor = conformal_factor(np.abs(missed) / size, weight, fitted.groups).factor / Z95
+    factor = widening_of(np.abs(missed) / size, weight, fitted.groups).factor / Z95
     variance = (factor * size) ** 2
     if items is not None:
         noise = binomial_variance(fitted.targets, items, fitted.world.scale.low)

@@ -35,7 +35,7 @@ def share_limits(
     return low, high
 
 
-def moved_within(shares: Array, low: Array, high: Array) -> Array:
+def nearest_mixtures(shares: Array, low: Array, high: Array) -> Array:
     """Shares (m, S) moved to the nearest mixtures between `low` and `high` (S,): each is
     clip(share + c, low, high) with the c that makes the sum 1."""
     floor, ceiling = (low - shares).min(axis=1) - 1.0, (high - shares).max(axis=1) + 1.0
@@ -43,9 +43,9 @@ def moved_within(shares: Array, low: Array, high: Array) -> Array:
         middle = 0.5 * (floor + ceiling)
         over = np.clip(shares + middle[:, None], low, high).sum(axis=1) > 1.0
         ceiling, floor = np.where(over, middle, ceiling), np.where(over, floor, middle)
-    out = np.clip(shares + (0.5 * (floor + ceiling))[:, None], low, high)
-    made: Array = out / out.sum(axis=1, keepdims=True)
-    return made
+    kept = np.clip(shares + (0.5 * (floor + ceiling))[:, None], low, high)
+    out: Array = kept / kept.sum(axis=1, keepdims=True)
+    return out
 
 
 def mixture_pool(count: int, low: Array, high: Array, rng: np.random.Generator) -> Array:
@@ -54,7 +54,7 @@ def mixture_pool(count: int, low: Array, high: Array, rng: np.random.Generator) 
     parts = [np.eye(s), np.full((1, s), 1.0 / s)]
     each = np.array_split(np.arange(count), len(SHARPNESS))
     parts += [rng.dirichlet(np.full(s, a), len(n)) for a, n in zip(SHARPNESS, each, strict=True)]
-    return distinct(moved_within(np.vstack(parts), low, high))
+    return distinct(nearest_mixtures(np.vstack(parts), low, high))
 
 
 def distinct(shares: Array) -> Array:

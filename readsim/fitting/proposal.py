@@ -10,7 +10,7 @@ from readsim.errors import ConfigError
 from readsim.fitting.average import Average, to_law_scale
 from readsim.fitting.design import choose_runs
 from readsim.fitting.laws.gaussian_process import GaussianProcess, Joint
-from readsim.fitting.mixture_pool import distinct, mixture_pool, moved_within, share_limits
+from readsim.fitting.mixture_pool import distinct, mixture_pool, nearest_mixtures, share_limits
 from readsim.streams import generator
 from readsim.token_counts import show_tokens
 from readsim.worlds.task import AnyTask
@@ -75,7 +75,7 @@ def propose(
     predict = (lambda t: world.profile_after([t])) if average is None else average.predict
     best = mixtures[np.argsort(-(predict(mixtures * menu[-1]) @ weights))[:BEST]]
     near = np.vstack([rng.dirichlet(NEAR * b + 0.05, AROUND // BEST) for b in best])
-    mixtures = distinct(np.vstack([mixtures, moved_within(near, low, high)]))
+    mixtures = distinct(np.vstack([mixtures, nearest_mixtures(near, low, high)]))
     tokens = np.repeat(menu, len(mixtures))
     shares = np.tile(mixtures, (len(menu), 1))
     places = shares * tokens[:, None]

@@ -20,7 +20,7 @@ from readsim.fitting.average import (
     to_law_scale,
 )
 from readsim.fitting.averaged import Fit, fit_average
-from readsim.fitting.conformal import FEW, LEAST, conformal_factor, quantile
+from readsim.fitting.conformal import FEW, LEAST, quantile, widening_of
 from readsim.fitting.guide import Guide
 from readsim.fitting.laws.features import blocks
 from readsim.fitting.sealed import average_of, beside, load_average, save_average
@@ -114,7 +114,7 @@ def test_intervals_cover_what_is_measured(n: int, word: str) -> None:
     rng, hits = np.random.default_rng(0), []
     for _ in range(300):
         errors = np.abs(rng.standard_t(8, (n, 3)))
-        made = conformal_factor(errors, np.ones_like(errors), np.arange(n))
+        made = widening_of(errors, np.ones_like(errors), np.arange(n))
         hits.append(float((np.abs(rng.standard_t(8, (50, 3))) <= made.factor).mean()))
     assert word in made.how
     assert (
@@ -132,9 +132,13 @@ def test_intervals_of_scores_and_utility_hold_on_unseen_runs() -> None:
     score, utility = [], []
     weights = np.array([0.5, 0.3, 0.2])
     for seed in range(4):
-        truth, rng = additive_truth(seed), np.random.default_rng(seed)
+        whole, rng = additive_truth(seed), np.random.default_rng(seed)
         x, unseen = mixtures(60, seed, 4), mixtures(150, 100 + seed, 4)
-        y, seen = (truth(a) + 0.04 * rng.standard_normal((len(a), 3)) for a in (x, unseen))
+        # well inside of [0, 1]: what is beyond is no score, and no interval goes there
+        y, seen = (
+            0.5 + 0.3 * (whole(a) - 0.5) + 0.02 * rng.standard_normal((len(a), 3))
+            for a in (x, unseen)
+        )
         made = small_average(x, y)
         told = made.forecast(unseen)
         score.append(float(((told.low <= seen) & (seen <= told.high)).mean()))

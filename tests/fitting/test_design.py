@@ -13,12 +13,13 @@ from readsim.fitting.design import (
     spread_gain,
 )
 from readsim.fitting.laws.gaussian_process import GaussianProcess, Joint
-from readsim.fitting.mixture_pool import mixture_pool, moved_within, share_limits
+from readsim.fitting.mixture_pool import mixture_pool, nearest_mixtures, share_limits
 from readsim.fitting.proposal import propose
 from readsim.worlds import load_world
 from tests.support.made_fits import additive_truth, mixtures
 
-WEIGHTS, NOISE = np.array([0.5, 0.3, 0.2]), 0.05
+WEIGHTS, NOISE = np.array([0.5, 0.3, 0.2]), 0.1
+SEEDS = 40
 
 
 def test_one_run_takes_off_what_conditioning_does() -> None:
@@ -56,11 +57,11 @@ def test_the_gain_of_a_decision_is_that_of_simulated_runs() -> None:
 @pytest.mark.parametrize("decision", [False, True])
 def test_chosen_runs_beat_random_ones(decision: bool) -> None:
     short = []
-    for seed in range(40):
+    for seed in range(SEEDS):
         rng, truth = np.random.default_rng(seed), additive_truth(seed)
-        x = mixtures(10, seed, 4)
-        y = truth(x) + NOISE * rng.standard_normal((10, 3))
-        pool = mixture_pool(80, np.zeros(4), np.ones(4), rng)
+        x = mixtures(6, seed, 4)
+        y = truth(x) + NOISE * rng.standard_normal((6, 3))
+        pool = mixture_pool(60, np.zeros(4), np.ones(4), rng)
         belief = GaussianProcess(x, y, np.ones_like(y)).joint(pool)
         places = np.arange(len(pool))
         scale = WEIGHTS if decision else 1.0 / belief.mean.std(axis=0).clip(1e-3) ** 2
@@ -75,17 +76,16 @@ def test_chosen_runs_beat_random_ones(decision: bool) -> None:
             seed=np.random.default_rng(seed),
         )
         assert (made.after <= made.before).all()
-        assert decision or (made.after < made.before).all()
-        random = rng.choice(len(pool), (4, 6))
+        random = rng.choice(len(pool), (6, 6))
         losses = []
         for chosen in (made.places, *random):
             more = truth(pool[chosen]) + NOISE * rng.standard_normal((6, 3))
             process = GaussianProcess(
-                np.vstack([x, pool[chosen]]), np.vstack([y, more]), np.ones((16, 3))
+                np.vstack([x, pool[chosen]]), np.vstack([y, more]), np.ones((12, 3))
             )
             losses.append(_loss(process(pool), truth(pool), decision))
         short.append(np.mean(losses[1:]) - losses[0])
-    assert np.mean(short) - 2 * np.std(short, ddof=1) / 40**0.5 > 0.0
+    assert np.mean(short) - 2 * np.std(short, ddof=1) / SEEDS**0.5 > 0.0
 
 
 def _loss(made: Array, truth: Array, decision: bool) -> float:
@@ -114,12 +114,12 @@ def test_a_total_is_not_overspent_and_each_choice_is_the_best_per_token() -> Non
 
 def test_shares_are_moved_to_the_nearest_mixture_within_limits() -> None:
     low, high = np.array([0.1, 0.0, 0.0]), np.array([1.0, 0.3, 0.6])
-    made = moved_within(mixtures(50), low, high)
+    made = nearest_mixtures(mixtures(50), low, high)
     assert made.sum(axis=1) == pytest.approx(1.0)
     assert (made >= low - 1e-9).all()
     assert (made <= high + 1e-9).all()
     inside = np.array([[0.5, 0.2, 0.3]])
-    assert moved_within(inside, low, high) == pytest.approx(inside)
+    assert nearest_mixtures(inside, low, high) == pytest.approx(inside)
 
 
 @pytest.mark.parametrize(

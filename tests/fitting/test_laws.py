@@ -133,12 +133,13 @@ def test_a_guide_that_is_right_is_believed_and_helps_and_one_that_is_permuted_do
 ):
     errors: dict[str, list[float]] = {"none": [], "right": [], "permuted": []}
     trust: dict[str, list[float]] = {"right": [], "permuted": []}
+    truth = additive_truth(1)
     for seed in range(5):
         x, y = drawn(16, 0.05, seed)
-        truth, unseen = additive_truth(1), mixtures(200, 70 + seed, 4)
+        unseen = mixtures(200, 70 + seed, 4)
         guides = {
-            "right": lambda at, truth=truth: 4.0 * truth(at) - 1.0,  # another level, another size
-            "permuted": lambda at, truth=truth: truth(at[:, [2, 3, 1, 0]])[:, [1, 2, 0]],
+            "right": lambda at: 4.0 * truth(at) - 1.0,  # another level, another size
+            "permuted": lambda at: truth(at[:, [2, 3, 1, 0]])[:, [1, 2, 0]],
         }
         weight, wanted = np.ones_like(y), truth(unseen)
         made = {"none": GaussianProcess(x, y, weight)(unseen)}

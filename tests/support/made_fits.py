@@ -48,4 +48,4 @@ def additive_truth(seed: int, s: int = 4, k: int = 3) -> Callable[[Array], Array
     """Scores (n, K) of x (n, S): each source helps or harms each capability along a curve of its own."""
     rng = np.random.default_rng(seed)
     size, bend = rng.normal(0.0, 0.08, (s, k)), rng.uniform(2.0, 30.0, (s, k))
-    return lambda x: 0.5 + 0.4 * np.tanh(2.5 * (np.log1p(x[:, :, None] * bend) * size).sum(axis=1))
+    return lambda x: 0.5 + (np.log1p(x[:, :, None] * bend) * size).sum(axis=1)

@@ -25,7 +25,7 @@ def logs(x: Array) -> Array:
 
 
 class ScaledColumns(NamedTuple):
-    """Columns of runs brought to mean 0 and standard deviation 1; those that are flat are left out."""
+    """ScaledColumns of runs brought to mean 0 and standard deviation 1; those that are flat are left out."""
 
     mean: Array
     sd: Array

@@ -53,7 +53,7 @@ class Joint(NamedTuple):
     noise: Array
 
 
-class ProcessPart(NamedTuple):
+class KernelPart(NamedTuple):
     """One kernel with one noise for one group of capabilities: weight (G,) of each, scale (G,)."""
 
     kernel: int
@@ -75,7 +75,7 @@ class GaussianProcess:
         self.log_evidence = np.zeros(
             self.capabilities
         )  # averaged over kernels, sizes at their best
-        self.parts: list[ProcessPart] = []
+        self.parts: list[KernelPart] = []
         kernels = list(self._kernels(x, x))
         for group in alike(wanted, weight):
             y = wanted[np.ix_(group.rows, group.places)]
@@ -132,8 +132,8 @@ class GaussianProcess:
 
     def prior(self, at: Array) -> Array:
         """The covariance (m, m) before any run, by the second of KERNELS, mean variance 1."""
-        kernel = list(self._kernels(at, at))[1]
-        out: Array = kernel / np.diagonal(kernel).mean()
+        whole = list(self._kernels(at, at))[1]
+        out: Array = whole / np.diagonal(whole).mean()
         return out
 
     def _views(self, x: Array) -> tuple[Array, Array]:
@@ -167,12 +167,12 @@ class GaussianProcess:
 
 
 def _single(a: Array, b: Array, width: float) -> Array:
-    out = np.zeros((len(a), len(b)))
+    total = np.zeros((len(a), len(b)))
     for i in range(a.shape[1]):
         step = (a[:, i, None] - b[:, i]) / width
-        out += np.exp(-0.5 * step * step)
-    scaled: Array = out / max(a.shape[1], 1)
-    return scaled
+        total += np.exp(-0.5 * step * step)
+    out: Array = total / max(a.shape[1], 1)
+    return out
 
 
 def _joint(a: Array, b: Array, width: float) -> Array:
@@ -181,7 +181,7 @@ def _joint(a: Array, b: Array, width: float) -> Array:
     return out
 
 
-def _parts(kernels: list[Array], y: Array, group: Alike) -> tuple[list[ProcessPart], Array]:
+def _parts(kernels: list[Array], y: Array, group: Alike) -> tuple[list[KernelPart], Array]:
     """The kernels and noises that a group of capabilities with targets y (n, G) has weight on, and the
     logarithm of their mean evidence (G,)."""
     n, root = len(y), np.sqrt(group.weight)
@@ -210,7 +210,7 @@ def _parts(kernels: list[Array], y: Array, group: Alike) -> tuple[list[ProcessPa
         total = values + NOISES[r]
         inverse = (vectors / total) @ vectors.T
         out.append(
-            ProcessPart(
+            KernelPart(
                 int(q),
                 float(NOISES[r]),
                 weight[q, r],

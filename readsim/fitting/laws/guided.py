@@ -89,10 +89,7 @@ class Guided:
 
 
 def common_shares(evidence: Array, known: NDArray[np.bool_], trusts: Array) -> Array:
-    """Weights (K, T) of `trusts` (T,) from their log evidence (K, T), with a prior over T that all K share.
-
-    known   (K,) whether the evidence of a capability counts
-    """
+    """Weights (K, T) of `trusts` (T,) from their log evidence (K, T), with a prior that all K share."""
     k = len(evidence)
     likely = np.exp(evidence - evidence.max(axis=1, keepdims=True))
     likely[~known] = 1.0
