@@ -7,7 +7,7 @@ is the half of the designs that no fit sees, chosen by place before the first ru
 
 from studies.common.claim import Claim
 
-SOURCE = "ours: D45, and the use the simulator is for"
+SOURCE = "ours: the use the simulator is for"
 PAIRS = ("nano", "micro")
 
 CLAIMS = (

@@ -8,7 +8,7 @@ allocation and the random mixtures at 60K.
 
 from studies.common.claim import Claim
 
-SOURCE = "ours: D45, and the use the simulator is for"
+SOURCE = "ours: the use the simulator is for"
 NANO = "nano"
 EARLIER = "nano, earlier mixtures"
 MARGIN = 2.0  # points of utility
