@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +103,14 @@ def test_a_prior_is_trusted_as_far_as_it_goes(
 )
 def test_options_that_cannot_be(tmp_path: Path, options: dict[str, str], message: str) -> None:
     none = dict.fromkeys(("sources", "targets", "key", "lower_is_better", "size", "prior", "items"))
-    given = {**none, "tokens": "1M", "tolerance": 0.01, "trust": "auto", "seed": 0, **options}
+    given: dict[str, Any] = {
+        **none,
+        "tokens": "1M",
+        "tolerance": 0.01,
+        "trust": "auto",
+        "seed": 0,
+        **options,
+    }
     with pytest.raises(ReadsimError, match=message):
         fit_commands.fit(scores_file(tmp_path), None, tmp_path / "w.toml", **given)
 
