@@ -23,8 +23,7 @@ from readsim.arrays import Array
 from readsim.fitting.laws.gaussian_process import Joint
 
 NODES = 24  # of the normal quadrature
-DRAWS = 2000  # of the utility at all places, for expected maxima
-JITTER = 1e-9
+DRAWS = 1000  # of the utility at all places, for expected maxima
 
 
 class ChosenRuns(NamedTuple):
@@ -78,11 +77,22 @@ def utility_belief(belief: Joint, weights: Array) -> tuple[Array, Array, float]:
     return belief.mean @ weights, covariance, float(weights**2 @ belief.noise)
 
 
-def expected_maximum(mean: Array, covariance: Array, draws: Array) -> float:
-    """E max of a normal vector (m,) from standard normal draws (D, m)."""
+def expected_regrets(mean: Array, learned: Array, left: Array, draws: Array) -> tuple[float, float]:
+    """E max U - max mu before anything more is learned, and E max U - E max (mu + what is learned) after it.
+
+    U = mu + learned + left, independent normal vectors (m,) with covariances `learned` and `left`. Each of
+    the standard normal draws (2, D, m) is used with both signs, so that after is at most before.
+    """
+    known, rest = (z @ _half(c).T for z, c in zip(draws, (learned, left), strict=True))
+    seen = np.stack([mean + known, mean - known])
+    best = np.stack([seen + rest, seen - rest]).max(axis=-1).mean()
+    return float(best - mean.max()), float(best - seen.max(axis=-1).mean())
+
+
+def _half(covariance: Array) -> Array:
     values, vectors = np.linalg.eigh(covariance)
-    half = vectors * np.sqrt(np.maximum(values, 0.0))
-    return float((mean + draws @ half.T).max(axis=1).mean())
+    out: Array = vectors * np.sqrt(np.maximum(values, 0.0))
+    return out
 
 
 def choose_runs(
@@ -105,8 +115,6 @@ def choose_runs(
     weights   (K,) of the capabilities in the criterion
     cost      (m,) of a run at each place
     """
-    draws = seed.standard_normal((DRAWS // 2, len(targets)))
-    draws = np.concatenate([draws, -draws])  # of mean 0, so that no outlook gets worse by a run
     now, left, places = belief, total, []
     for _ in range(count):
         if decision:
@@ -122,26 +130,13 @@ def choose_runs(
         now, left = after_run(now, place), left - cost[place]
         places.append(place)
         tick()
-    before, after = (_outlook(belief, n, targets, weights, decision, draws) for n in (belief, now))
-    return ChosenRuns(np.array(places, dtype=np.int64), before, after)
-
-
-def _outlook(
-    belief: Joint,
-    now: Joint,
-    targets: NDArray[np.int64],
-    weights: Array,
-    decision: bool,
-    draws: Array,
-) -> Array:
-    """The expected regret (1,), or the standard deviation (K,) of predictions."""
     if not decision:
-        spread = np.diagonal(now.covariance, axis1=1, axis2=2)[:, targets]
-        out: Array = np.sqrt(np.maximum(spread, 0.0).mean(axis=1))
-        return out
+        every = (np.diagonal(b.covariance, axis1=1, axis2=2)[:, targets] for b in (belief, now))
+        ends = [np.sqrt(np.maximum(v, 0.0).mean(axis=1)) for v in every]
+        return ChosenRuns(np.array(places, dtype=np.int64), *ends)
     grid = np.ix_(targets, targets)
     mean, prior, _ = utility_belief(belief, weights)
     _, later, _ = utility_belief(now, weights)
-    best = expected_maximum(mean[targets], prior[grid], draws)
-    known = expected_maximum(mean[targets], (prior - later)[grid], draws)
-    return np.array([max(best - known, 0.0)])
+    draws = seed.standard_normal((2, DRAWS, len(targets)))
+    regrets = expected_regrets(mean[targets], (prior - later)[grid], later[grid], draws)
+    return ChosenRuns(np.array(places, dtype=np.int64), *(np.array([r]) for r in regrets))

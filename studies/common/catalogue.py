@@ -28,6 +28,7 @@ COMMANDS = {
     "features": "studies.features.command",
     "theory": "studies.theory.command",
     "regmix": "studies.regmix.command",
+    "admire": "studies.admire.command",
     "aioli": "studies.aioli.command",
     "transfer_matrix": "studies.transfer_matrix.command",
     "real_runs": "studies.real_runs.command",

@@ -9,7 +9,7 @@ from readsim.fitting.design import (
     after_run,
     choose_runs,
     decision_gain,
-    expected_maximum,
+    expected_regrets,
     spread_gain,
 )
 from readsim.fitting.laws.gaussian_process import GaussianProcess, Joint
@@ -49,9 +49,17 @@ def test_the_gain_of_a_decision_is_that_of_simulated_runs() -> None:
     for c in range(4):
         later = mean[:, None] + covariance[:, c, None] / np.sqrt(covariance[c, c] + noise) * z
         assert gain[c] == pytest.approx(later.max(axis=0).mean() - mean.max(), abs=0.01)
-    draws = rng.standard_normal((200_000, 4))
+    draws = rng.standard_normal((2, 100_000, 4))
     whole = rng.multivariate_normal(mean, covariance, 200_000).max(axis=1).mean()
-    assert expected_maximum(mean, covariance, draws) == pytest.approx(whole, abs=0.01)
+    before, after = expected_regrets(mean, 0.3 * covariance, 0.7 * covariance, draws)
+    assert before == pytest.approx(whole - mean.max(), abs=0.01)
+    learned = rng.multivariate_normal(mean, 0.3 * covariance, 200_000).max(axis=1).mean()
+    assert after == pytest.approx(whole - learned, abs=0.01)
+    few = [
+        expected_regrets(mean, 0.3 * covariance, 0.7 * covariance, d[:, None])
+        for d in draws[:, :5].swapaxes(0, 1)
+    ]
+    assert all(0.0 <= later <= now for now, later in few)
 
 
 @pytest.mark.parametrize("decision", [False, True])

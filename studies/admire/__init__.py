@@ -1,0 +1,1 @@
+"""Supervised fine-tuning mixtures of ADMIRE-BayesOpt: does the average of laws predict unseen runs?"""
