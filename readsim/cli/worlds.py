@@ -1,7 +1,5 @@
 """`readsim worlds`."""
 
-from collections.abc import Callable
-from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,18 +8,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from readsim.cli.common import need_target
+from readsim.cli.common import need_folder, need_target
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.files import suffix_of
-from readsim.token_counts import show_tokens
+from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
 from readsim.worlds.prior import load_prior
 from readsim.worlds.prior.ranges import ALWAYS, BROAD, FIELDS, Field, write_prior
-from readsim.worlds.terms.answer_format import formats_of
+from readsim.worlds.told import term_rows
 
 SHOWN = 16  # sources and capabilities
+OUT = Path("world-report")
 
 
 def worlds(
@@ -51,16 +50,31 @@ def worlds(
     unit: Annotated[
         str | None, typer.Option(help="Of a .csv of effects: points, shares or relative.")
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a report on the world, and sliders.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the report.")] = OUT,
+    task: Annotated[
+        str | None, typer.Option(help="Of the report: one task, or weights math=0.7,code=0.3.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option(help="Of the report: tokens, 20M,150M.")] = None,
 ) -> None:
-    """List the preset worlds, or show one, or the prior that worlds are drawn from.
+    """List the preset worlds, or show one, or a prior of worlds.
 
     Shown are names, transfer matrices, optimum and provenance; of a prior its ranges and what they are drawn
-    from. `random:prior=broad,seed=3` is a world of it.
+    from. `random:prior=broad,seed=3` is a world of it. With --report a folder gets report.html, with curves,
+    transfer, optimum and costs, and sliders.html, in which shares are moved and predictions follow.
     """
     facts = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
     given = {key: value for key, value in facts.items() if value is not None}
     console = Terminal()
+    asked = {"out": out != OUT, "task": task is not None, "budget": budget is not None}
+    if not report and any(asked.values()):
+        word = next(key for key, is_given in asked.items() if is_given)
+        raise ConfigError(f"--{word} is for --report")
     if name is None:
+        if report:
+            raise ConfigError("--report needs the name of a world")
         if save is not None or given:
             word = "save" if save is not None else next(iter(given))
             raise ConfigError(f"--{word} needs the name of a world")
@@ -73,6 +87,8 @@ def worlds(
         console.print(table)
         return
     if not given and name.partition("=")[0] == "prior":
+        if report:
+            raise ConfigError("--report is for a world, not for a prior")
         _show_prior(console, name.partition("=")[2] or BROAD, save)
         return
     world = _from_effects(name, given) if given else load_world(name)
@@ -80,6 +96,9 @@ def worlds(
         need_target(save)
         save_world(world, save)
         console.print(f"saved {world.name} to {save}")
+    if report:
+        _write_report(console, world, Path(name), out, task, budget)
+    if save is not None or report:
         return
     show_world(console, world)
 
@@ -92,6 +111,31 @@ def _from_effects(name: str, given: dict[str, Any]) -> World:
         if key in given:
             given[key] = parse_scores(given[key], f"--{key}")
     return world_from_csv(name, **given)
+
+
+def _write_report(
+    console: Console, world: World, source: Path, out: Path, task: str | None, budget: str | None
+) -> None:
+    from readsim.report.world.report import world_report
+
+    need_folder(out)
+    need_target(out / "report.html")
+    beside = source.with_name(f"{source.stem}.effects.csv") if source.suffix else None
+    page, sliders, *tables = world_report(
+        world,
+        out,
+        tasks=None if task is None else [task],
+        budgets=None if budget is None else [parse_tokens(b) for b in budget.split(",")],
+        effects=beside if beside is not None and is_fitted(world) and beside.is_file() else None,
+    )
+    console.print(
+        f"{page}, {sliders.name}, and {len(tables)} files of its tables in {out / 'tables'}"
+    )
+
+
+def is_fitted(world: World) -> bool:
+    """Whether `readsim fit` wrote the world."""
+    return "held_out_rmse" in world.provenance
 
 
 def _show_prior(console: Console, named: str, save: Path | None) -> None:
@@ -126,7 +170,10 @@ def show_world(console: Console, world: World) -> None:
         table.add_row(capability, *numbers, f"{world.items[j]:g}", shown)
     console.print(table)
     if world.terms:
-        console.print(_terms(world))
+        table = Table("field", "where it is on", title="terms of real runs")
+        for row in term_rows(world):
+            table.add_row(*row)
+        console.print(table)
     for budget in (b for b in (20_000_000, 150_000_000) if b <= world.horizon):
         if max(world.shape) > SHOWN:
             console.print(
@@ -152,32 +199,3 @@ def show_world(console: Console, world: World) -> None:
         console.print(table)
     for key, text in world.provenance.items():
         console.print(Text.assemble((key, "bold"), f": {text}"))
-
-
-def _terms(world: World) -> Table:
-    """The terms of real runs that are on, in numbers."""
-    table = Table("field", "where it is on", title="terms of real runs")
-
-    def points(value: float) -> str:
-        return f"{100 * value:.3g}"
-
-    vectors: dict[str, tuple[tuple[str, ...], Callable[[float], str]]] = {
-        "overtraining_tokens": (world.capabilities, show_tokens),
-        "repetition_harm": (world.sources, "{:.3g}".format),
-        "interference_limit": (world.capabilities, points),
-        "rehearsal_share": (world.capabilities, "{:.1%}".format),
-    }
-    for field, (names, show) in vectors.items():
-        on = [(n, v) for n, v in zip(names, getattr(world, field), strict=True) if 0 < v < inf]
-        if on:
-            table.add_row(field, ", ".join(f"{name} {show(v)}" for name, v in on))
-    formats = formats_of(world.formats, world.sources, world.capabilities)
-    for n, given in enumerate(world.formats):
-        assert formats is not None
-        moved = zip(world.capabilities, formats.shift[n], strict=True)
-        shifts = ", ".join(f"{name} {100 * v:+.3g}" for name, v in moved if v)
-        text = f"{given['name']}, within {show_tokens(formats.tokens[n])}: {shifts or 'no score'}"
-        table.add_row("formats", text)
-    if not world.learning_rate.is_constant:
-        table.add_row("schedule", str(world.learning_rate))
-    return table

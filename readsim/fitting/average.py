@@ -205,10 +205,13 @@ class Average:
         return from_law_scale(self._mean(tokens), self.losses, self.world.scale.low)
 
     def _mean(self, tokens: Array) -> Array:
-        curves = to_law_scale(self.world.profile_after([tokens]), self.losses)
-        given = {**self.laws.each, CURVES: lambda _: curves}
-        each = np.stack([given[name](tokens / self.unit) for name in self.names])
+        each = np.stack([self._law(name, tokens) for name in self.names])
         return combine(each, self.weights)
+
+    def _law(self, name: str, tokens: Array) -> Array:
+        if name == CURVES:
+            return to_law_scale(self.world.profile_after([tokens]), self.losses)
+        return self.laws.each[name](tokens / self.unit)
 
     def calibration(self) -> Calibration:
         """Of one capability each, on the scale of laws."""

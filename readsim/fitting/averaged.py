@@ -7,7 +7,7 @@ made.average.forecast(t)     with 95 % intervals
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,8 +29,11 @@ from readsim.fitting.law import MEMBERS, Fitted, fit_law
 from readsim.fitting.laws.features import Predictor
 from readsim.fitting.laws.guided import Guided
 from readsim.fitting.weights import cell_weights, trust_in_chosen
+from readsim.streams import generator
+from readsim.worlds.world import World
 
 Tick = Callable[[], None]
+EXTRA = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,39 @@ def fit_average(
         held.sd,
         laws,
     )
-    return Fit(law, average, factor, laws.sure.trust if isinstance(laws.sure, Guided) else None)
+    if not isinstance(laws.sure, Guided):
+        return Fit(law, average, factor, None)
+    believed = laws.sure.trust
+    world = _shrunk(law, average, believed, members, seed)
+    law, average = replace(law, world=world), replace(average, world=world)
+    return Fit(law, average, factor, believed)
+
+
+def _shrunk(law: Fitted, average: Average, trust: Array, members: int, seed: int) -> World:
+    """The law's world fitted again to the runs and, as far as the guide is trusted, to what the average
+    predicts for EXTRA mixtures a source: so that few runs do not leave the world's matrix to chance."""
+    rng, s = generator(seed, "data", 4_000_000), len(law.world.sources)
+    more = rng.dirichlet(np.ones(s), EXTRA * s) * average.unit
+    told = average.predict(more)
+    weight = np.vstack(
+        [law.cell_weight, np.tile(trust * len(law.tokens) / len(more), (len(more), 1))]
+    )
+    fitted = fit_law(
+        np.vstack([law.tokens, more]),
+        np.vstack([law.targets, np.clip(told, law.world.scale.low, None)]),
+        sources=law.world.sources,
+        capabilities=law.world.capabilities,
+        scores=law.world.is_score,
+        lowest=law.world.scale.low if law.world.is_score else 0.0,
+        start=None if law.data.start is None else law.world.start,
+        weight=weight,
+        choice=law.choice,
+        members=members,
+        folds=0,
+        seed=seed,
+        name=law.world.name,
+    )
+    return fitted.world
 
 
 def on_law_scale(

@@ -1,6 +1,6 @@
 """`readsim report`: what is in a folder, and the files that show it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from readsim.errors import ConfigError, RunLogError
@@ -25,6 +25,20 @@ def report(folder: str | Path) -> list[Path]:
     title = parts[0].title
     if len(parts) > 1 and parts[0].kind == "distillation":
         title = f"{len(parts)} comparisons"
+    return write_page(folder, title, parts, "run logs alone")
+
+
+def write_page(
+    folder: Path,
+    title: str,
+    parts: Sequence[Part],
+    made_from: str,
+    beside: Mapping[str, bytes] | None = None,
+) -> list[Path]:
+    """Write the page of `parts`, the files of its tables, and those `beside` it, by name: their paths.
+
+    Raises ConfigError, before anything is written, for a file in the way that is no report's.
+    """
     names: dict[tuple[int, str], str] = {}
     tables: dict[str, bytes] = {}
     for n, part in enumerate(parts, start=1):
@@ -34,10 +48,11 @@ def report(folder: str | Path) -> list[Path]:
                 raise ConfigError(f"{folder}: two tables would be {name}.csv")
             names[n, table.name] = name
             tables |= files_of(table, name)
-    page = render(title, parts, names).encode()
-    paths = [folder / PAGE, *(folder / TABLES / name for name in tables)]
+    page = render(title, parts, names, made_from).encode()
+    files = {PAGE: page, **(beside or {})} | {f"{TABLES}/{n}": data for n, data in tables.items()}
+    paths = [folder / name for name in files]
     _refuse_others(paths)
-    for path, data in zip(paths, [page, *tables.values()], strict=True):
+    for path, data in zip(paths, files.values(), strict=True):
         write_atomic(path, data)
     return paths
 

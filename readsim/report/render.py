@@ -83,7 +83,15 @@ class Notes(NamedTuple):
     kind: Literal["notes"] = "notes"
 
 
-Item = Table | Figure | Facts | Code | Notes
+class FileLink(NamedTuple):
+    """Another file of the folder, and what it is in words."""
+
+    text: str
+    file: str
+    kind: Literal["link"] = "link"
+
+
+Item = Table | Figure | Facts | Code | Notes | FileLink
 
 
 class Section(NamedTuple):
@@ -113,8 +121,11 @@ def text_cells(texts: Sequence[str]) -> list[TableCell]:
     return [TableCell(text) for text in texts]
 
 
-def render(title: str, parts: Sequence[Part], names: dict[tuple[int, str], str]) -> str:
-    """The whole page. `names` gives the files' name of each table, by part and table name."""
+def render(
+    title: str, parts: Sequence[Part], names: dict[tuple[int, str], str], made_from: str
+) -> str:
+    """The whole page. `names` gives the files' name of each table, by part and table name; `made_from` is
+    what the numbers come from."""
     return (
         environment()
         .get_template("page.html")
@@ -122,6 +133,7 @@ def render(title: str, parts: Sequence[Part], names: dict[tuple[int, str], str])
             title=title,
             parts=parts,
             names=names,
+            made_from=made_from,
             style=Markup(_read("style.css")),
             generator=GENERATOR,
             version=__version__,

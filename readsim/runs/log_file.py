@@ -133,6 +133,15 @@ class RunLog:
         """What `digest` was when the log had this many rows."""
         return hashlib.sha256(b"".join(self._row_lines()[:count])).hexdigest()
 
+    def check_rows(self, after: int, expected: Sequence[Mapping[str, Any]]) -> None:
+        """Raises RunLogError where a row after the first `after` is not the expected one in its place."""
+        for n, (line, row) in enumerate(zip(self._row_lines()[after:], expected, strict=False)):
+            if line != encode_line(checked_row(row, "row")):
+                raise RunLogError(
+                    f"{self.path}: row {after + n + 1} is not the one that its checkpoint has: the log is "
+                    "damaged; move it and its .state away to run it again"
+                )
+
     def _row_lines(self) -> list[bytes]:
         lines = self.path.read_bytes().splitlines(keepends=True)[1:]
         return [line for line in lines if not line.startswith(DIGEST)]

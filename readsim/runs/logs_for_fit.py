@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -56,11 +57,22 @@ def fit_table(path: Path) -> Runs:
         tuple(first.capabilities[j] for j in first.visible),
         tokens,
         profiles,
-        np.array([runs.index(p.run) for p in points]),
+        _alike([runs.index(p.run) for p in points], tokens),
         Scale("scores" if declared.is_score else "losses", lowest=lowest),
         files=tuple(log.path.name for log in logs),
         notes=notes,
     )
+
+
+def _alike(runs: list[int], tokens: Array) -> NDArray[np.int64]:
+    """A number (n,) for the points of a run, and of all runs that ended on the same tokens by source: they
+    are repeats of one mixture and held out together."""
+    out = np.array(runs, dtype=np.int64)
+    last = {run: np.round(tokens[np.flatnonzero(out == run)[-1]]) for run in dict.fromkeys(runs)}
+    ends, first = np.array(list(last.values())), np.array(list(last))
+    _, which = np.unique(ends, axis=0, return_inverse=True)
+    same = dict(zip(first.tolist(), which.reshape(-1).tolist(), strict=True))
+    return np.array([same[run] for run in runs], dtype=np.int64)
 
 
 class Point(NamedTuple):

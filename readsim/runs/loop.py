@@ -384,6 +384,7 @@ def _resume(
                 f"{log.path}: has {len(log.rows)} rows, its checkpoint is for {done} or "
                 f"{done + len(last)}"
             )
+        log.check_rows(done, last)
         log.append(last[len(log.rows) - done :])
         rows.extend(log.rows)
     runs = []

@@ -40,7 +40,7 @@ class World(WorldData):
                 length = len(self.sources) if axis == "S" else len(self.capabilities)
                 object.__setattr__(self, name, np.full(length, default))
         validate_world(self)
-        for name in self.task_names:
+        for name in self.tasks:
             kind = self.task(name).kind
             if kind.startswith("ces") and not self.is_score:
                 raise WorldError(f"tasks.{name}.utility = {kind!r}: negated losses are below 0")

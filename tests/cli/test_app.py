@@ -140,6 +140,30 @@ def test_run_and_plot(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("here/utility.png").is_file()
 
 
+def test_worlds_writes_a_report_with_sliders(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert call(capsys, "worlds", "gateway", "--save", "mine.toml")[0] == 0
+    command = ("worlds", "mine.toml", "--report", "--out", "page", "--budget", "1M")
+    code, out, _ = call(capsys, *command, "--task", "average")
+    assert code == 0
+    assert "sliders.html" in out
+    assert (tmp_path / "page" / "report.html").is_file()
+    assert (tmp_path / "page" / "sliders.html").is_file()
+    for wrong, said in (
+        (("worlds", "gateway", "--out", "page"), "--out is for --report"),
+        (("worlds", "--report"), "--report needs the name of a world"),
+        (("worlds", "prior", "--report"), "--report is for a world, not for a prior"),
+        ((*command, "--task", "averag"), "average"),
+        ((*command, "--out", "mine.toml"), "is not a folder"),
+        (("worlds", "nano-measured", "--report", "--budget", "1M"), "horizon"),
+    ):
+        code, _, err = call(capsys, *wrong)
+        assert code == 2, wrong
+        assert said in err
+    assert not (tmp_path / "world-report").exists()
+
+
 def test_worlds_lists_shows_and_saves(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "worlds")
     assert code == 0
@@ -160,6 +184,33 @@ def test_worlds_lists_shows_and_saves(capsys: pytest.CaptureFixture[str]) -> Non
         assert said in shown, said
     assert call(capsys, "worlds", "random:seed=3", "--save", "mine.toml")[0] == 0
     assert load_world("mine.toml").name == "random-3"
+
+
+def test_worlds_shows_the_prior_and_saves_a_copy_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "worlds", "prior")
+    shown = " ".join(out.replace("│", " ").split())
+    assert code == 0
+    for text in (
+        "transfer",
+        "0.4 to 0.54",
+        "share of the pairs that harm",
+        "1,027",
+        "of 30% of worlds",
+    ):
+        assert text in shown, text
+    assert call(capsys, "worlds", "prior", "--save", "mine.toml")[0] == 0
+    file = Path("mine.toml")
+    file.write_text(file.read_text("utf-8").replace("harm = [0.40, 0.54]", "harm = 1"), "utf-8")
+    code, out, _ = call(capsys, "worlds", "prior=mine.toml")
+    assert code == 0
+    assert "harm 1 share of the pairs" in " ".join(out.replace("│", " ").split())
+    assert call(capsys, "worlds", "random:prior=mine.toml,seed=2", "--save", "w.toml")[0] == 0
+    assert load_world("w.toml").name == "broad-2"
+    for wrong, said in (("prior=brod", "did you mean 'broad'"), ("prior=no.toml", "no.toml")):
+        code, _, error = call(capsys, "worlds", wrong)
+        assert code == 2
+        assert said in error
+    assert call(capsys, "worlds", "prior", "--save", "mine.json")[0] == 2
 
 
 def test_allocators_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:

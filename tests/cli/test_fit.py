@@ -18,6 +18,7 @@ from readsim.fitting.cross_validation import first_choice
 from readsim.fitting.diagnostics import compare_columns
 from readsim.fitting.law import fit_law
 from readsim.fitting.write import Trained
+from readsim.report.world.spread import held_out_error
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.logs_for_fit import fit_table
 from readsim.runs.loop import rollout
@@ -76,6 +77,25 @@ def table_of(path: Path) -> list[dict[str, str]]:
     """A CSV file."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def test_the_report_of_a_fitted_world_has_its_errors_and_effects(
+    tmp_path: Path, fitted: tuple[Path, Path, str]
+) -> None:
+    path = fitted[1]
+    run("worlds", path, "--report", "--out", tmp_path, "--task", "average")
+    page = (tmp_path / "sliders.html").read_text(encoding="utf-8")
+    assert "the error that the fit made on runs it had not seen" in page
+    told = [float(row["held_out_rmse"]) for row in table_of(path.parent / "mine.fit.csv")]
+    error = held_out_error(load_world(path))
+    assert error is not None
+    assert np.allclose(100 * error, told, rtol=1e-3)
+    shown = table_of(tmp_path / "tables" / "report-effects.csv")
+    for own, row in zip(shown, table_of(path.parent / "mine.effects.csv"), strict=True):
+        assert (own["source"], own["capability"]) == (row["source"], row["capability"])
+        numbers = [float(row[key]) for key in ("effect_of_1_percent", "low", "high")]
+        told = [float(own[key]) for key in ("effect", "low", "high")]
+        assert told == pytest.approx(numbers, abs=1e-6)
 
 
 def test_fit_then_predict(tmp_path: Path, fitted: tuple[Path, Path, str]) -> None:
@@ -199,7 +219,7 @@ def test_a_world_fitted_to_its_own_logs(tmp_path: Path) -> None:
         run_cell(cell, tmp_path / "runs" / cell.file_name)
     runs = fit_table(tmp_path)
     assert len(runs.tokens) == len(cells) * 3 * (8 + 2)
-    assert len(set(runs.groups)) == len(cells) * 3
+    assert len(set(runs.groups)) == 3 + 1  # the three runs of `uniform` are repeats of one mixture
     assert not runs.tokens[0].any()
     made = fit_law(
         runs.tokens,

@@ -1,6 +1,6 @@
 """Runs of known worlds for the tests of fitting, and CSV files of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,3 +42,10 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]
     lines = [",".join(header), *(",".join(str(c) for c in row) for row in rows)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def additive_truth(seed: int, s: int = 4, k: int = 3) -> Callable[[Array], Array]:
+    """Scores (n, K) of x (n, S): each source helps or harms each capability along a curve of its own."""
+    rng = np.random.default_rng(seed)
+    size, bend = rng.normal(0.0, 0.08, (s, k)), rng.uniform(2.0, 30.0, (s, k))
+    return lambda x: 0.5 + (np.log1p(x[:, :, None] * bend) * size).sum(axis=1)

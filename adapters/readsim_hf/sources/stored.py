@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import warnings
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,15 +15,16 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, RunLogError
 from readsim.files.names import name_fault
+from readsim.tree_file import load_facts, save_facts
 from readsim_hf.models.catalogue import cache_root
 from readsim_hf.models.store import workplace
 from readsim_hf.sources.config import Format, Replies, SourceConfig
 from readsim_hf.sources.containers import BATCH, Container, open_container
 from readsim_hf.sources.formats import BadRowError, Plan, plan_of, row_of
 
-VERSION = 1  # of what is kept: another one is converted anew
+VERSION = 2  # of what is kept: another one is converted anew
 MOST_VALUES = 1000  # of a column that parts a source into several
 COUNTED = 4_000_000  # rows whose copies are counted, at 80 bytes each while they are converted
 _DATA, _STARTS, _CODES, _FACTS = "rows.jsonl", "starts.npy", "codes.npy", "facts.json"
@@ -103,14 +105,30 @@ def stored_rows(source: SourceConfig) -> StoredRows:
 
 
 def _known(folder: Path) -> SourceFacts | None:
-    if not all((folder / name).is_file() for name in (_DATA, _STARTS, _CODES)):
+    """What is kept there; None for nothing, and, with a warning, for files that are not what was written."""
+    if not folder.is_dir():
         return None
     try:
-        table = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        table = load_facts(folder / _FACTS)
+        whole = table.pop("files") == _digests(folder)
+    except (RunLogError, OSError, KeyError):
+        whole = False
+    if not whole:
+        warnings.warn(
+            f"{folder} is damaged or incomplete: its rows are converted again", stacklevel=2
+        )
         return None
     values = tuple((str(name), int(rows)) for name, rows in table.pop("values"))
     return SourceFacts(**table, values=values)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of rows."""
+    found = {}
+    for name in (_DATA, _STARTS, _CODES):
+        with (folder / name).open("rb") as file:
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def _put(work: Path, folder: Path) -> None:
@@ -183,7 +201,7 @@ def _convert(source: SourceConfig, container: Container, plan: Plan, work: Path)
     )
     np.save(work / _STARTS, np.frombuffer(starts, dtype=np.int64))
     np.save(work / _CODES, np.frombuffer(places, dtype=np.int32))
-    (work / _FACTS).write_text(json.dumps(asdict(facts)), encoding="utf-8")
+    save_facts(work / _FACTS, {**asdict(facts), "files": _digests(work)})
     return facts
 
 

@@ -18,7 +18,7 @@ from readsim.fitting.laws.gaussian_process import GaussianProcess, Joint, Poster
 
 TRUSTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 ROUNDS = 50
-EVEN = 2.0  # capabilities' worth of belief that all trusts are equally likely
+DOUBT = 2.0  # capabilities' worth of belief that no trust is as likely as all others together
 
 
 class Guided:
@@ -47,7 +47,7 @@ class Guided:
         each = [wanted - t * shift for t in self.trusts]
         self.process = GaussianProcess(x, np.hstack(each), np.tile(weight, len(self.trusts)))
         evidence = self.process.log_evidence.reshape(len(self.trusts), self.capabilities).T
-        self.share = common_shares(evidence, self.known)
+        self.share = common_shares(evidence, self.known, self.trusts)
 
     @property
     def trust(self) -> Array:
@@ -87,16 +87,18 @@ class Guided:
         return out * self.factor
 
 
-def common_shares(evidence: Array, known: Array) -> Array:
-    """Weights (K, T) of T values from their log evidence (K, T), with a prior over T that all K share."""
-    k, t = evidence.shape
+def common_shares(evidence: Array, known: Array, trusts: Array) -> Array:
+    """Weights (K, T) of `trusts` (T,) from their log evidence (K, T), with a prior over T that all K share."""
+    k = len(evidence)
     likely = np.exp(evidence - evidence.max(axis=1, keepdims=True))
     likely[~known] = 1.0
-    prior = np.full(t, 1.0 / t)
+    none = trusts == 0.0
+    first = np.where(none, 0.5 / max(none.sum(), 1), 0.5 / max((~none).sum(), 1))
+    first, prior = first / first.sum(), first / first.sum()
     share = np.tile(prior, (k, 1))
     for _ in range(ROUNDS):
         share = likely * prior
         share /= share.sum(axis=1, keepdims=True)
-        prior = share[known].sum(axis=0) + EVEN / t
+        prior = share[known].sum(axis=0) + DOUBT * first
         prior /= prior.sum()
     return share

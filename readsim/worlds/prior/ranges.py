@@ -7,12 +7,13 @@ leaves out is as in `broad`, the prior that comes with readsim.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import isfinite
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ HEAD = ("schema", "name", "description", "budget")
 
 
 @dataclass(frozen=True)
-class Range:
+class PriorRange:
     """Numbers from `low` to `high`: even on a log scale if `log`, whole numbers if `whole`."""
 
     low: float
@@ -58,7 +59,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Choice:
+class PriorChoice:
     """Names with weights that sum to 1."""
 
     weights: dict[str, float]
@@ -74,12 +75,12 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Part:
+class PriorPart:
     """One table: the share of worlds that have it, its ranges and choices, and where they come from."""
 
     share: float
-    ranges: dict[str, Range]
-    choices: dict[str, Choice]
+    ranges: dict[str, PriorRange]
+    choices: dict[str, PriorChoice]
     fact: str
 
 
@@ -90,7 +91,7 @@ class Prior:
     name: str
     description: str
     budget: float
-    parts: dict[str, Part]
+    parts: dict[str, PriorPart]
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ def _prior(data: Mapping[str, object], path: Path, base: Prior | None) -> Prior:
     return Prior(str(head["name"]) or path.stem, str(head["description"]), float(tokens), parts)
 
 
-def _part(name: str, table: object, base: Part | None, source: str) -> Part:
+def _part(name: str, table: object, base: PriorPart | None, source: str) -> PriorPart:
     assert isinstance(table, Mapping)
     known, own = FIELDS[name], ["fact"] if name in ALWAYS else ["share", "fact"]
     share, fact = (base.share, base.fact) if base else (1.0, "")
@@ -282,15 +283,15 @@ def _part(name: str, table: object, base: Part | None, source: str) -> Part:
         raise ConfigError(f"{name}.{missing[0]}: missing")
     if table:
         fact = str(table.get("fact", f"given by {source}"))
-    return Part(share, ranges, choices, fact)
+    return PriorPart(share, ranges, choices, fact)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
-def _range(where: str, value: object, field: Field) -> Range:
-    ends = value if isinstance(value, list | tuple) else [value, value]
+def _range(where: str, value: object, field: Field) -> PriorRange:
+    ends: list[Any] = list(value) if isinstance(value, list | tuple) else [value, value]
     if len(ends) != 2 or not all(map(_is_number, ends)):
         raise ConfigError(f"{where}: expected [least, most], or one number")
     low, high = (float(end) for end in ends)
@@ -300,10 +301,10 @@ def _range(where: str, value: object, field: Field) -> Range:
         raise ConfigError(f"{where}: {field.about}; numbers from {field.low:g} to {field.high:g}")
     if field.whole and (low != round(low) or high != round(high)):
         raise ConfigError(f"{where}: {field.about}; whole numbers")
-    return Range(low, high, field.log, field.whole)
+    return PriorRange(low, high, field.log, field.whole)
 
 
-def _choice(where: str, value: object, names: tuple[str, ...]) -> Choice:
+def _choice(where: str, value: object, names: tuple[str, ...]) -> PriorChoice:
     given = {value: 1.0} if isinstance(value, str) else value
     if not isinstance(given, Mapping):
         raise ConfigError(f"{where}: expected a table of name = weight; names: {', '.join(names)}")
@@ -315,20 +316,4 @@ def _choice(where: str, value: object, names: tuple[str, ...]) -> Choice:
     total = sum(given.values())
     if total <= 0.0:
         raise ConfigError(f"{where}: at least one weight above 0 is needed")
-    return Choice({name: float(given.get(name, 0.0)) / total for name in names})
-
-
-def only(prior: Prior, *names: str) -> Prior:
-    """The prior whose worlds have, of the parts that not every world has, those named and no others.
-
-    Raises UnknownNameError for a name that is none of them.
-    """
-    optional = [name for name in FIELDS if name not in ALWAYS]
-    for name in names:
-        if name not in optional:
-            raise unknown("part of a prior", name, optional)
-    parts = {
-        name: replace(part, share=1.0 if name in names else 0.0) if name in optional else part
-        for name, part in prior.parts.items()
-    }
-    return replace(prior, parts=parts)
+    return PriorChoice({name: float(given.get(name, 0.0)) / total for name in names})

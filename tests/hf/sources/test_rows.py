@@ -98,6 +98,27 @@ def test_rows_are_the_same_in_every_container(tmp_path: Path, name: str) -> None
         assert rows[2]["messages"] == [{"role": "user", "content": "What is 2?\nSay it."}]
 
 
+@pytest.mark.parametrize("name", ["rows.jsonl", "starts.npy", "codes.npy", "facts.json"])
+@pytest.mark.parametrize("how", ["gone", "empty", "changed"])
+def test_damaged_rows_are_converted_again(tmp_path: Path, name: str, how: str) -> None:
+    path = write(tmp_path / "rows", "jsonl", ROWS["messages"])
+    rows = stored(path)
+    whole = [rows[n] for n in range(len(rows))]
+    (kept,) = (tmp_path / "cache" / "sources").glob(f"*/{name}")
+    if how == "gone":
+        kept.unlink()
+    elif how == "empty":
+        kept.write_bytes(b"")
+    else:
+        data = bytearray(kept.read_bytes())
+        data[len(data) // 2] ^= 1
+        kept.write_bytes(data)
+    with pytest.warns(UserWarning, match="is damaged or incomplete: its rows are converted again"):
+        again = stored(path)
+    assert [again[n] for n in range(len(again))] == whole
+    assert len(stored(path)) == len(whole)
+
+
 def test_the_last_turn_or_the_teacher(tmp_path: Path) -> None:
     path = write(tmp_path / "rows", "jsonl", ROWS["messages"])
     assert "taught" not in stored(path, train_on="last")[0]
