@@ -33,6 +33,10 @@ def main(
     verdicts = [judge(c, case, effects[c.id]) for c in CLAIMS if c.id in effects]
     show_verdicts(console, f"real runs of {pair}", verdicts)
     console.print(frame.round(3).to_string(index=False), markup=False)
+    console.print(
+        f"{len(frame)} held runs: scores off by {frame['error'].mean():.1f} points (regression "
+        f"{frame['regression'].mean():.1f}), {frame['inside'].mean():.0%} inside their 95 % interval"
+    )
 
 
 def compare(table: RealTable, name: str) -> tuple[dict[str, Array], pd.DataFrame]:
