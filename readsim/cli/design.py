@@ -110,7 +110,7 @@ def _show(
     capabilities: tuple[str, ...],
     is_score: bool,
 ) -> None:
-    per_unit, unit = (100.0, " points") if is_score else (1.0, "")
+    per_unit, unit = (100.0, "points") if is_score else (1.0, "loss")
     shown = Table(
         "run", "tokens", "mixture", title="runs to make next, in the order of their choice"
     )
@@ -120,18 +120,18 @@ def _show(
     before, after = per_unit * made.before, per_unit * made.after
     if purpose == "decision":
         console.print(
-            f"expected regret of the best mixture: {before[0]:.3g} -> {after[0]:.3g}{unit} of utility",
+            f"expected regret of the best mixture: {before[0]:.3g} -> {after[0]:.3g} {unit}",
             highlight=False,
         )
         return
     what = "standard deviation of predictions"
     gains = Table(
-        "capability", "now", "after", title=f"{what}{',' + unit if unit else ''}, expected"
+        "capability", "now", "after", title=f"{what} ({unit}), expected"
     )
     for name, b, a in zip(capabilities, before, after, strict=True):
         gains.add_row(name, f"{b:.3g}", f"{a:.3g}")
     console.print(gains)
-    console.print(f"{what}, mean: {before.mean():.3g} -> {after.mean():.3g}{unit}", highlight=False)
+    console.print(f"{what}, mean: {before.mean():.3g} -> {after.mean():.3g} {unit}", highlight=False)
 
 
 def _mixture(shares: Array, sources: tuple[str, ...], most: int = 4) -> str:

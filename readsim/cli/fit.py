@@ -232,7 +232,7 @@ def _show(console: Console, fit: Fit, sure: FitIntervals, table: Runs) -> None:
     unclear, many = int(sure.effect.spans_zero.sum()), sure.effect.value.size
     console.print(
         f"mean held-out Spearman {mean:.4f}; {unclear} of {many} effects of one more percent of a "
-        f"source (around the mean mixture, {show_tokens(sure.budget)} tokens) is not significant",
+        f"source (around the mean mixture, {show_tokens(sure.budget)} tokens) are not significant",
         highlight=False,
     )
 

@@ -95,7 +95,7 @@ def propose(
         seed=rng,
         tick=tick,
     )
-    return Proposal(shares[made.places], tokens[made.places], made.before, made.after)
+    return Proposal(_written(shares[made.places]), tokens[made.places], made.before, made.after)
 
 
 def _usual_budget(world: World, average: Average | None) -> float:
@@ -124,3 +124,11 @@ def _belief(world: World, average: Average | None, places: Array) -> Joint:
     noise = world.probe("probe").deviation(mean.mean(axis=0)) ** 2
     noise = np.where(noise > 0.0, noise, UNKNOWN_NOISE * spread)
     return Joint(mean, spread[:, None, None] * prior, noise)
+
+
+def _written(shares: Array) -> Array:
+    """Shares (n, S) to six places, the largest of each run such that they sum to 1."""
+    out = np.round(shares, 6)
+    rows = np.arange(len(out))
+    out[rows, out.argmax(axis=1)] += 1.0 - out.sum(axis=1)
+    return out
