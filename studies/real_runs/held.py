@@ -1,5 +1,6 @@
 """Fit to one half of a pair's real runs, forecast the other, and judge the claims."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,14 +36,15 @@ def main(
     console.print(frame.round(3).to_string(index=False), markup=False)
     console.print(
         f"{len(frame)} held runs: scores off by {frame['error'].mean():.1f} points (regression "
-        f"{frame['regression'].mean():.1f}), {frame['inside'].mean():.0%} inside their 95 % interval"
+        f"{frame['regression'].mean():.1f}), {frame['inside'].mean():.0%} inside their 95 % interval; rank "
+        f"correlation over all budgets {frame.attrs['rank']:.2f}"
     )
 
 
 def compare(table: RealTable, name: str) -> tuple[dict[str, Array], pd.DataFrame]:
     """Effects by claim, and one row a held run: errors in points, share of scores inside their interval.
 
-    Raises ConfigError for a table with too few runs.
+    The frame's `attrs["rank"]` is `rank_of` all held runs. Raises ConfigError for too few runs.
     """
     seen, held = table.part(held=False), table.part(held=True)
     if min(len(seen.runs), len(held.runs)) < LEAST:
@@ -72,6 +74,7 @@ def compare(table: RealTable, name: str) -> tuple[dict[str, Array], pd.DataFrame
             "inside": inside,
         }
     )
+    frame.attrs["rank"] = rank_of(held, value)
     effects: dict[str, Array] = {
         "error-held": 3.5 - off,
         "cover-held": inside - 0.92,
@@ -91,19 +94,20 @@ def _peaks(run: RealRun) -> float:
 
 
 def _ranks(held: RealTable, value: Array) -> list[float]:
-    """One number a budget: mean over tasks of the Spearman correlation over its runs."""
+    """One number a budget: `rank_of` its runs."""
     out = []
     for budget in held.budgets:
         at = [n for n, run in enumerate(held.runs) if run.budget == budget]
-        if len(at) < LEAST:
-            continue
-        measured = np.array([held.runs[n].final for n in at])
-        each = [
-            spearmanr(value[at] @ held.weights(task), measured @ held.weights(task)).statistic
-            for task in held.tasks
-        ]
-        out.append(float(np.mean(each)))
+        if len(at) >= LEAST:
+            out.append(rank_of(replace(held, runs=tuple(held.runs[n] for n in at)), value[at]))
     return out
+
+
+def rank_of(held: RealTable, value: Array) -> float:
+    """Mean over tasks of the Spearman correlation of foretold (n, K) and measured utility."""
+    measured = np.array([run.final for run in held.runs])
+    weights = [held.weights(task) for task in held.tasks]
+    return float(np.mean([spearmanr(value @ w, measured @ w).statistic for w in weights]))
 
 
 def _orders(frame: pd.DataFrame) -> list[float]:

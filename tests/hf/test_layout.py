@@ -20,7 +20,7 @@ LAYERS = (
     ("config", "costs"),
     ("prompt_selection", "supervision"),
     ("source_selection",),
-    ("benchmark_factory", "manifest", "teacher_factory"),
+    ("benchmark_factory", "manifest", "teacher_factory", "text_lengths"),
     ("components",),
     ("backend", "interventions", "model_card", "tracking"),
     ("distributed_run", "identify", "progress", "results", "token_estimate"),

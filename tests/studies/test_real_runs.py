@@ -166,6 +166,7 @@ def test_effects_of_the_held_half_are_those_of_its_runs(
     assert effects["peaks"][0] == pytest.approx(peaked - 0.2)
     assert effects["rank-held"].shape == (len(BUDGETS),)
     assert effects["rank-held"].min() > 0.5
+    assert frame.attrs["rank"] > 0.8
     with pytest.raises(ConfigError, match="to fit, 0 held"):
         held.compare(table.part(held=False), "made")
 
