@@ -125,13 +125,13 @@ def _show(
         )
         return
     what = "standard deviation of predictions"
-    gains = Table(
-        "capability", "now", "after", title=f"{what} ({unit}), expected"
-    )
+    gains = Table("capability", "now", "after", title=f"{what} ({unit}), expected")
     for name, b, a in zip(capabilities, before, after, strict=True):
         gains.add_row(name, f"{b:.3g}", f"{a:.3g}")
     console.print(gains)
-    console.print(f"{what}, mean: {before.mean():.3g} -> {after.mean():.3g} {unit}", highlight=False)
+    console.print(
+        f"{what}, mean: {before.mean():.3g} -> {after.mean():.3g} {unit}", highlight=False
+    )
 
 
 def _mixture(shares: Array, sources: tuple[str, ...], most: int = 4) -> str:

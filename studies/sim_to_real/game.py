@@ -46,7 +46,7 @@ def main(
     read_only: Annotated[bool, typer.Option(help="Make no run.")] = False,
 ) -> None:
     """Choose by a fit to half of a pair's real runs, run it, compare."""
-    console, folder = Terminal(), out or Path(__file__).parent / "game" / pair
+    console, folder = Terminal(), out or Path(__file__).parent / "decided" / pair
     kept = read_table(table or KEPT / f"{pair}.csv")
     decided = decided_in(folder, kept, pair, task, parse_tokens(budget))
     show_decided(console, decided)
