@@ -4,19 +4,21 @@ One module a statement: its formula as pure functions, and a `check` that measur
 backend or on run logs and returns a `Result`.
 
 Which statements survive a term of `readsim.worlds.terms`. The first column is a world with concave gains,
-no effects across, and a saturating link; "rates": in tokens times their learning rate. For each column
-`tests/theory/test_terms.py` holds a world in which what is said to fail does.
+no effects across, and a saturating link. "rates": in tokens times their learning rate, and not in tokens: a
+warm-up makes returns rise, more tokens of one source push those of others to lower rates, and what comes
+first counts more. For each column `tests/theory/test_terms.py` holds a world in which what is said to fail
+does.
 
                          none   drift from  repetition  limit of      rehearsal  formats  learning
                                 the start               interference  of harm             rate
     4.3 superposition    holds  holds       holds       holds         fails      holds    holds
-    4.4 concave          holds  fails       fails       fails         as harm    as gain  holds
-    4.4 nondecreasing    holds  fails       fails       as harm       as harm    fails    holds
+    4.4 concave          holds  fails       fails       fails         as harm    as gain  rates
+    4.4 nondecreasing    holds  fails       fails       as harm       as harm    fails    rates
     4.4 order-free       holds  holds       holds       holds         mixtures   fails    rates
     4.5 marginal gains   holds  holds       holds       necessary     -          -        rates
     static dominance     holds  holds       holds       holds         fails      fails    holds
     one-hot bound        holds  holds       fails       holds         holds      fails    holds
-    order gap, order 2   none   none        none        none          none       if slow  holds
+    order gap, order 2   none   none        none        none          none       if slow  rates
 
 "mixtures": blocks of one source each are free in their order, mixtures beside them are not. "necessary": the
 conditions are, and do not suffice. "if slow": in intervals that are short beside the format's tokens. Static
