@@ -47,10 +47,11 @@ def test_top_k_is_the_divergence_over_k_plus_one_outcomes(seed: int, n: int, v: 
         "skew-fkl": kl(a, 0.1 * a + 0.9 * b),
         "skew-rkl": kl(b, 0.9 * a + 0.1 * b),
     }
+    # A record tells the tail to 1e-7, and the logarithm of a small tail to that much over it.
+    near = 2e-5 + 2e-7 * b[..., -1] / a[..., -1]
     for name, reference in references.items():
-        loss = make_objective(name)(student, targets(teacher, "topk", k))
-        # A record tells the tail to 1e-7.
-        np.testing.assert_allclose(loss.detach().numpy(), reference, rtol=2e-3, atol=2e-5)
+        loss = make_objective(name)(student, targets(teacher, "topk", k)).detach().numpy()
+        assert (np.abs(loss - reference) <= near + 2e-3 * np.abs(reference)).all(), name
 
 
 @SHAPES
