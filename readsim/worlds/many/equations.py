@@ -133,7 +133,7 @@ class ManyWorlds:
         trained = state.trained + plain
         counted = trained
         if "schedule" in terms:
-            counted = state.budget * self._integral(trained / state.budget)
+            counted = state.budget * self.integral(trained / state.budget)
             pace = (counted - state.counted) / xp.clip(
                 plain, LEAST_FOR[tokens.dtype.itemsize], None
             )
@@ -283,7 +283,7 @@ class ManyWorlds:
                 parts.append(b["start"] - b["up"] + b["up"] * xp.exp(power))
         return self._links.join(parts)
 
-    def _integral(self, share: Tensor) -> Tensor:
+    def integral(self, share: Tensor) -> Tensor:
         """`LearningRate.integral` (N,) of each run's own schedule."""
         xp, number = self.xp, self.numbers
         warmup, end, decay = number["warmup"], number["end"], number["decay"]
