@@ -47,6 +47,8 @@ class Setup:
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
     "world"        `world` and `task`: for oracles
+    "outlook"      `outlook(allocations, tokens)` (A, V): the noise-free change from the present student
+                   that each of (A, S) would bring: for oracles
     """
 
     sources: tuple[str, ...]
@@ -66,6 +68,7 @@ class Setup:
     transitions: Callable[[int], Pool] | None = None
     world: World | None = None
     task: Task | None = None
+    outlook: Callable[[Array, float], Array] | None = None
     lowest: float = 0.0
     learning_rate: LearningRate = field(default_factory=LearningRate)
 
