@@ -133,6 +133,7 @@ BUILT_IN: dict[str, Entry] = {
     "linucb": Entry("readsim.allocators.contextual.linear:LinUCB", {}, Family.CONTEXTUAL),
     "thompson": Entry("readsim.allocators.contextual.linear:Thompson", {}, Family.CONTEXTUAL),
     # planning ahead: on a world fitted to trial runs, and on the true one
+    "level": Entry("readsim.allocators.level.allocator:Level", {}, Family.PLANNING),
     "mpc": Entry("readsim.allocators.mpc:MPC", {}, Family.PLANNING),
     "oracle-greedy": Entry("readsim.allocators.oracles:OracleGreedy", {}, Family.ORACLE),
     "oracle-planning": Entry("readsim.allocators.oracles:OraclePlanning", {}, Family.ORACLE),

@@ -1,0 +1,176 @@
+"""`level`: play what most surely ends above `task-static`, by a posterior over every capability's level."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from readsim.allocators.base import Context, Setup, State, Transition
+from readsim.allocators.configured import Configured, number, whole
+from readsim.allocators.level.posterior import (
+    SHIFT,
+    Evidence,
+    Posterior,
+    improvement,
+    level_posterior,
+)
+from readsim.arrays import Array
+from readsim.envs.offline_pool import Pool
+from readsim.errors import CapabilityMissingError
+
+WIDTHS = (0.3, 0.15, 0.08, 0.15, 0.08, 0.04)  # shares moved by the search, in turn
+RECEIVERS = 4  # sources that each round moves shares to
+
+
+@dataclass(frozen=True)
+class Level(Configured):
+    """The allocation of all tokens left with the largest improvement over `task-static`, less `caution` sd.
+
+    What a capability's level is after the shares of the budget that each source got is a Bayesian
+    posterior, made anew for every decision from all probes of the run, those of the dev split and, if `runs`
+    are asked for, those of offline runs: see `readsim.allocators.level.effects` for the mean and
+    the prior, `posterior` for the inference. No weights are trained. The improvement is of r . p at
+    the end of the run, `task-static` to the end being 0; so that where nothing is known, that is
+    what is played.
+
+    Shares count tokens times learning rate. The model is order-free: gates, drift, forgetting and
+    rehearsal look to it like noise.
+
+    runs        offline runs of a whole budget that are asked for before the first decision, with a probe at
+                each step; their tokens are charged as the backend charges a pool
+    caution     posterior standard deviations that a plan's improvement is lowered by
+    """
+
+    runs: int = whole(0, "ours", low=0, high=10_000)
+    caution: float = number(0.5, "ours", low=0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        asked = {"teacher", "transitions"} if self.runs else {"teacher"}
+        object.__setattr__(self, "needs", frozenset(asked))
+
+    def init(self, setup: Setup) -> State:
+        if setup.teacher is None:
+            raise CapabilityMissingError("level needs a backend that knows its teacher's profile")
+        pool: list[dict[str, Array]] = []
+        if self.runs:
+            if setup.transitions is None:
+                raise CapabilityMissingError("level with runs > 0 needs an offline pool")
+            pool = runs_of_pool(setup.transitions(self.runs * setup.steps), setup)
+        s, v = len(setup.sources), len(setup.capabilities)
+        return {
+            "teacher": np.asarray(setup.teacher(), dtype=np.float64),
+            "pool": pool,
+            "first": np.zeros(0),  # the first probe (V,)
+            "shares": np.zeros((0, s)),  # of the budget, summed over the run, after each decision
+            "profiles": np.zeros((0, v)),
+            "dev_shares": np.zeros((0, s)),
+            "dev_profiles": np.zeros((0, v)),
+        }
+
+    def select(self, state: State, context: Context) -> Array:
+        return self.outlook(state, context)[0]
+
+    def outlook(self, state: State, context: Context) -> tuple[Array, float, float]:
+        """The allocation (S,) of the tokens left; mean and deviation of its improvement, in r . p."""
+        anchor = context.setup.prior
+        if len(anchor) == 1:
+            return anchor, 0.0, 0.0
+        found = self.posterior(state, context).of(context.requirement > 0.0)
+        requirement = context.requirement[context.requirement > 0.0]
+        done = state["shares"][-1] if len(state["shares"]) else np.zeros(len(anchor))
+        left = max(1.0 - float(done.sum()), 0.0)
+
+        def outcome(rests: Array) -> tuple[Array, Array]:
+            ends, ahead = done + left * rests, done + left * anchor
+            return improvement(found, ends, ahead, requirement)
+
+        def value(rests: Array) -> Array:
+            mean, deviation = outcome(rests)
+            return mean - self.caution * deviation
+
+        ones = np.eye(len(anchor))
+        starts = np.concatenate([anchor[None], context.previous[None], 0.5 * (ones + anchor), ones])
+        best = best_rest(value, starts)
+        mean, deviation = outcome(best[None])
+        return best, float(mean[0]), float(deviation[0])
+
+    def posterior(self, state: State, context: Context) -> Posterior:
+        """What is known of all levels at this decision."""
+        setup = context.setup
+        first = state["first"] if len(state["first"]) else context.profile
+        evidence = [Evidence(run["shares"], run["change"]) for run in state["pool"]]
+        if len(state["shares"]):
+            evidence.append(Evidence(state["shares"], state["profiles"] - first))
+        if len(state["dev_shares"]):
+            evidence.append(Evidence(state["dev_shares"], state["dev_profiles"] - first, SHIFT))
+        lowest = setup.lowest if setup.scores else None
+        own = np.array(
+            [[source == name for source in setup.sources] for name in setup.capabilities]
+        )
+        return level_posterior(evidence, first, state["teacher"], own, lowest)
+
+    def update(self, state: State, transition: Transition) -> State:
+        context, setup = transition.context, transition.context.setup
+        before = state["shares"][-1] if len(state["shares"]) else np.zeros(len(setup.sources))
+        begun = np.array(1.0 - context.budget_left)
+        counted = counted_shares(setup, begun, np.array(float(transition.tokens)))
+        shares = np.vstack([state["shares"], before + transition.allocation * counted])
+        new = {
+            **state,
+            "first": state["first"] if len(state["first"]) else context.profile,
+            "shares": shares,
+            "profiles": np.vstack([state["profiles"], transition.profile]),
+        }
+        if transition.dev_profile is not None:
+            new["dev_shares"] = np.vstack([state["dev_shares"], shares[-1:]])
+            new["dev_profiles"] = np.vstack([state["dev_profiles"], transition.dev_profile])
+        return new
+
+
+def counted_shares(setup: Setup, begun: Array, tokens: Array) -> Array:
+    """`tokens` (n,) after the share `begun` (n,) of the budget, as shares of all tokens times rate (n,)."""
+    rate = setup.learning_rate
+    part = tokens / setup.budget
+    out: Array = part * rate.mean(begun, begun + part) / rate.mean(0.0, 1.0)
+    return out
+
+
+def runs_of_pool(pool: Pool, setup: Setup) -> list[dict[str, Array]]:
+    """Each offline run's cumulative shares (n, S) and change since its first probe (n, V).
+
+    A run begins where the budget is not less than in the row before; rows that only repeat a training
+    with other items (`Pool.parent`) are left out.
+    """
+    rows = np.arange(len(pool.tokens))
+    if pool.parent is not None:
+        rows = np.sort(np.unique(pool.parent, return_index=True)[1])
+    left = pool.budget_left[rows]
+    begins = np.flatnonzero(np.append(True, left[1:] >= left[:-1]))
+    counted = counted_shares(setup, 1.0 - left, pool.tokens[rows])[:, None]
+    trained, change = pool.allocation[rows] * counted, pool.change[rows]
+    return [
+        {"shares": np.cumsum(t, axis=0), "change": np.cumsum(c, axis=0)}
+        for t, c in zip(np.split(trained, begins[1:]), np.split(change, begins[1:]), strict=True)
+    ]
+
+
+def best_rest(value: Callable[[Array], Array], starts: Array) -> Array:
+    """A local maximum (S,) of `value` over the simplex, from the best of `starts` (n, S).
+
+    Each round finds the sources that most deserve shares, then tries to move a share there from each other.
+    """
+    values = value(starts)
+    best, height = starts[int(np.argmax(values))], float(values.max())
+    ones = np.eye(len(best))
+    for width in WIDTHS:
+        slopes = value(best + 0.01 * (ones - best))
+        receivers = np.argsort(-slopes, kind="stable")[:RECEIVERS]
+        givers = np.flatnonzero(best > 0.0)
+        amounts = np.minimum(width, best[givers])[:, None, None]
+        moved = best + amounts * (ones[receivers] - ones[givers][:, None, :])
+        tried = np.maximum(moved.reshape(-1, len(best)), 0.0)
+        values = value(tried)
+        if values.max() > height:
+            best, height = tried[int(np.argmax(values))], float(values.max())
+    return best / best.sum()
