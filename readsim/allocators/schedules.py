@@ -71,7 +71,8 @@ class TargetSchedule(Configured):
     shape: str = choice("first", "ours", SHAPES)
 
     def select(self, state: State, context: Context) -> Array:
-        return self.plan(context.setup)[context.step]
+        allocation: Array = self.plan(context.setup)[context.step]
+        return allocation
 
     def plan(self, setup: Setup) -> Array:
         """The allocation of each decision (T, S)."""

@@ -18,7 +18,12 @@ from readsim.arrays import Array
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError
 
-WIDTHS = (0.3, 0.15, 0.08, 0.15, 0.08, 0.04)  # shares moved by the search, in turn
+WIDTHS = (
+    (0.3, 0.1),
+    (0.15, 0.05),
+    (0.08, 0.03),
+    (0.05, 0.015),
+)  # shares moved by the search, in turn
 RECEIVERS = 4  # sources that each round moves shares to
 
 
@@ -101,9 +106,10 @@ class Level(Configured):
         first = state["first"] if len(state["first"]) else context.profile
         evidence = [Evidence(run["shares"], run["change"]) for run in state["pool"]]
         if len(state["shares"]):
-            evidence.append(Evidence(state["shares"], state["profiles"] - first))
+            evidence.append(Evidence(state["shares"][None], state["profiles"][None] - first))
         if len(state["dev_shares"]):
-            evidence.append(Evidence(state["dev_shares"], state["dev_profiles"] - first, SHIFT))
+            dev = state["dev_shares"][None], state["dev_profiles"][None] - first
+            evidence.append(Evidence(*dev, SHIFT))
         lowest = setup.lowest if setup.scores else None
         own = np.array(
             [[source == name for source in setup.sources] for name in setup.capabilities]
@@ -137,7 +143,7 @@ def counted_shares(setup: Setup, begun: Array, tokens: Array) -> Array:
 
 
 def runs_of_pool(pool: Pool, setup: Setup) -> list[dict[str, Array]]:
-    """Each offline run's cumulative shares (n, S) and change since its first probe (n, V).
+    """Offline runs' cumulative shares (N, n, S) and changes since their first probes (N, n, V), by length n.
 
     A run begins where the budget is not less than in the row before; rows that only repeat a training
     with other items (`Pool.parent`) are left out.
@@ -148,29 +154,34 @@ def runs_of_pool(pool: Pool, setup: Setup) -> list[dict[str, Array]]:
     left = pool.budget_left[rows]
     begins = np.flatnonzero(np.append(True, left[1:] >= left[:-1]))
     counted = counted_shares(setup, 1.0 - left, pool.tokens[rows])[:, None]
-    trained, change = pool.allocation[rows] * counted, pool.change[rows]
+    trained = np.split(pool.allocation[rows] * counted, begins[1:])
+    changes = np.split(pool.change[rows], begins[1:])
     return [
-        {"shares": np.cumsum(t, axis=0), "change": np.cumsum(c, axis=0)}
-        for t, c in zip(np.split(trained, begins[1:]), np.split(change, begins[1:]), strict=True)
+        {
+            "shares": np.array([np.cumsum(x, axis=0) for x in trained if len(x) == n]),
+            "change": np.array([np.cumsum(x, axis=0) for x in changes if len(x) == n]),
+        }
+        for n in sorted({len(x) for x in trained})
     ]
 
 
 def best_rest(value: Callable[[Array], Array], starts: Array) -> Array:
     """A local maximum (S,) of `value` over the simplex, from the best of `starts` (n, S).
 
-    Each round finds the sources that most deserve shares, then tries to move a share there from each other.
+    Each round finds the sources that most deserve shares, then tries to move some there from each other.
     """
     values = value(starts)
     best, height = starts[int(np.argmax(values))], float(values.max())
     ones = np.eye(len(best))
-    for width in WIDTHS:
+    for widths in WIDTHS:
         slopes = value(best + 0.01 * (ones - best))
         receivers = np.argsort(-slopes, kind="stable")[:RECEIVERS]
         givers = np.flatnonzero(best > 0.0)
-        amounts = np.minimum(width, best[givers])[:, None, None]
+        amounts = np.minimum(np.array(widths)[:, None], best[givers])[..., None, None]
         moved = best + amounts * (ones[receivers] - ones[givers][:, None, :])
         tried = np.maximum(moved.reshape(-1, len(best)), 0.0)
         values = value(tried)
         if values.max() > height:
             best, height = tried[int(np.argmax(values))], float(values.max())
-    return best / best.sum()
+    out: Array = best / best.sum()
+    return out

@@ -36,9 +36,9 @@ SLACK = 0.6  # relative error of each source's part: what runs differ by and wha
 
 
 class Evidence(NamedTuple):
-    """The probes of one run: change (n, V) since its first probe, after the shares (n, S) of the budget.
+    """The probes of N runs: change (N, n, V) since the first one, after the shares (N, n, S) of the budget.
 
-    All have the error of that first probe in common, so that their errors have the covariance
+    Those of a run have the error of its first probe in common, so that their errors have the covariance
     s^2 (I + shared 11'), shared = 1; of another split, whose items have their own luck, it is `SHIFT`.
     """
 
@@ -91,7 +91,7 @@ def level_posterior(
     room = Bend(up, up if lowest is None else np.maximum(first - lowest, LEAST_ROOM))
     classes = effect_classes(room, own)
     mean, spread = classes.moments
-    precision = np.linalg.inv(spread)
+    precision, _ = _inverse(spread)
     sites = _Sites(precision, _times(precision, mean))
     found = Posterior(mean.reshape(len(first), -1), _whole(spread), room, 1.0)
     if not evidence:
@@ -109,7 +109,7 @@ def level_posterior(
 
 
 class _Rows(NamedTuple):
-    """Linear regression of one run: inputs (V, n, D), targets (V, n), weight of the shared error."""
+    """Linear regression of N runs: inputs (V, N, n, D), targets (V, N, n), weight of the shared error."""
 
     inputs: Array
     targets: Array
@@ -119,21 +119,26 @@ class _Rows(NamedTuple):
 def _linear(found: Posterior, evidence: Evidence) -> _Rows:
     """`change = bend(z)` around the z that is now thought."""
     shares, change, shared = evidence
-    features = growth(shares).reshape(len(shares), -1)
+    runs, n = shares.shape[:2]
+    features = growth(shares).reshape(runs * n, -1)
     bend = Bend(found.room.up[:, None], found.room.down[:, None])
     z = found.mean @ features.T
     slope = np.maximum(bend.slope(z), LEAST_SLOPE)
-    targets = change.T - bend.value(z) + slope * z
-    return _Rows(slope[..., None] * features, targets, shared / (1.0 + shared * len(shares)))
+    targets = change.reshape(runs * n, -1).T - bend.value(z) + slope * z
+    inputs = (slope[..., None] * features).reshape(len(z), runs, n, -1)
+    return _Rows(inputs, targets.reshape(len(z), runs, n), shared / (1.0 + shared * n))
 
 
 def _summed(rows: Sequence[_Rows]) -> tuple[Array, Array]:
-    """X' W X (V, D, D) and X' W t (V, D), W = (I + shared 11')^-1, over all runs."""
+    """X' W X (V, D, D) and X' W t (V, D), W = (I + shared 11')^-1 in each run, over all runs."""
     square, cross = 0.0, 0.0
     for x, t, common in rows:
-        sums = x.sum(axis=1)
-        square = square + x.swapaxes(1, 2) @ x - common * sums[:, :, None] * sums[:, None, :]
-        cross = cross + _times(x.swapaxes(1, 2), t) - common * sums * t.sum(axis=1)[:, None]
+        v, d = len(x), x.shape[-1]
+        flat, sums = x.reshape(v, -1, d), x.sum(axis=2)
+        turned = sums.swapaxes(1, 2)
+        square = square + flat.swapaxes(1, 2) @ flat - common * (turned @ sums)
+        cross = cross + _times(flat.swapaxes(1, 2), t.reshape(v, -1))
+        cross = cross - common * _times(turned, t.sum(axis=2))
     return np.asarray(square), np.asarray(cross)
 
 
@@ -151,10 +156,13 @@ def _noise(found: Posterior, rows: Sequence[_Rows], variance: Array) -> float:
     """Expected whitened residual variance over `variance`, with the first guess as STRENGTH rows."""
     total, count = STRENGTH, STRENGTH
     for x, t, common in rows:
-        rest, sums = t - _times(x, found.mean), x.sum(axis=1)
-        spread = ((x @ found.covariance) * x).sum(axis=(1, 2))
-        of_sum = (sums * _times(found.covariance, sums)).sum(axis=1)
-        squares = (rest**2).sum(axis=1) + spread - common * (rest.sum(axis=1) ** 2 + of_sum)
+        v, d = len(x), x.shape[-1]
+        flat, sums = x.reshape(v, -1, d), x.sum(axis=2)
+        rest = t - _times(flat, found.mean).reshape(t.shape)
+        spread = ((flat @ found.covariance) * flat).sum(axis=(1, 2))
+        of_sums = ((sums @ found.covariance) * sums).sum(axis=(1, 2))
+        squares = (rest**2).sum(axis=(1, 2)) + spread
+        squares -= common * ((rest.sum(axis=2) ** 2).sum(axis=1) + of_sums)
         total += float((squares / variance).sum())
         count += t.size
     return float(np.clip(total / count, 0.02, 50.0))
@@ -215,16 +223,19 @@ def improvement(
     features = growth(rows).reshape(len(rows), -1)
     z = found.mean @ features.T  # (V, 1 + A)
     half = features @ found.covariance
-    wide = np.sqrt(3.0 * np.maximum((half * features).sum(axis=-1), 0.0))
+    spread = np.maximum((half * features).sum(axis=-1), 0.0)
+    wide = np.sqrt(3.0 * spread)
     bend = Bend(found.room.up[:, None], found.room.down[:, None])
     level = (4.0 * bend.value(z) + bend.value(z + wide) + bend.value(z - wide)) / 6.0
-    moved = bend.slope(z)[..., None] * features
-    moved = moved[:, 1:] - moved[:, :1]  # (V, A, D)
-    variance = ((moved @ found.covariance) * moved).sum(axis=-1)
-    parts = (moved * found.mean[:, None]).reshape(*moved.shape[:2], -1, CURVES).sum(axis=-1)
-    variance += SLACK**2 * (parts**2).sum(axis=-1)
-    gain = requirement @ (level[:, 1:] - level[:, :1])
-    return gain, np.sqrt(np.maximum(requirement**2 @ variance, 0.0))
+    slope = bend.slope(z)
+    first, variance = slope[:, :1], slope**2 * spread
+    variance = variance + variance[:, :1] - 2.0 * slope * first * (half @ features[0])
+    parts = (found.mean[:, None] * features).reshape(*z.shape, -1, CURVES).sum(axis=-1)
+    parts *= slope[..., None]
+    variance += SLACK**2 * ((parts - parts[:, :1]) ** 2).sum(axis=-1)
+    gain = requirement @ (level - level[:, :1])
+    deviation = np.sqrt(np.maximum(requirement**2 @ variance, 0.0))
+    return gain[1:], deviation[1:]
 
 
 def _times(matrix: Array, vector: Array) -> Array:

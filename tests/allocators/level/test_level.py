@@ -96,13 +96,14 @@ def test_rows_exchange_what_they_know_as_by_enumeration() -> None:
 def test_errors_of_one_run_share_its_first_probe() -> None:
     """The sums of the regression are those with the inverse of I + shared 11' written out."""
     rng = np.random.default_rng(2)
-    x, t = rng.normal(size=(2, 5, 4)), rng.normal(size=(2, 5))
+    x, t = rng.normal(size=(2, 3, 5, 4)), rng.normal(size=(2, 3, 5))
     for shared in (1.0, inference.SHIFT):
         weight = np.linalg.inv(np.eye(5) + shared)
         rows = inference._Rows(x, t, shared / (1.0 + shared * 5))
         square, cross = inference._summed([rows])
-        assert square == pytest.approx(x.swapaxes(1, 2) @ weight @ x)
-        assert cross == pytest.approx((x.swapaxes(1, 2) @ weight @ t[..., None])[..., 0])
+        turned = x.swapaxes(2, 3) @ weight
+        assert square == pytest.approx((turned @ x).sum(axis=1))
+        assert cross == pytest.approx((turned @ t[..., None])[..., 0].sum(axis=1))
 
 
 def test_inverses_of_small_blocks() -> None:
@@ -123,7 +124,7 @@ def test_runs_without_noise_show_the_truth() -> None:
     rng = np.random.default_rng(4)
     steps = np.arange(1, 21)[:, None] / 20
     evidence = [
-        Evidence(steps * mixture, truth(steps * mixture))
+        Evidence((steps * mixture)[None], truth(steps * mixture)[None])
         for mixture in rng.dirichlet([1.0] * 3, 12)
     ]
     found = level_posterior(evidence, FIRST, TEACHER, OWN, 0.0, rounds=6)
@@ -161,11 +162,9 @@ def test_noise_is_learnt() -> None:
     shares = np.arange(1, 21)[:, None] / 20 * np.array([0.5, 0.3, 0.2])
     for factor in (0.1, 10.0):
         sd = np.sqrt(factor * FIRST * (1 - FIRST) * 0.15 / 64)
-        runs = [
-            Evidence(shares, truth(shares) + sd * (rng.normal(size=(20, 3)) - rng.normal(size=3)))
-            for _ in range(6)
-        ]
-        found = level_posterior(runs, FIRST, TEACHER, OWN, 0.0, rounds=6)
+        error = sd * (rng.normal(size=(6, 20, 3)) - rng.normal(size=(6, 1, 3)))
+        runs = Evidence(np.broadcast_to(shares, (6, 20, 3)), truth(shares) + error)
+        found = level_posterior([runs], FIRST, TEACHER, OWN, 0.0, rounds=6)
         assert found.noise == pytest.approx(factor, rel=0.5)
 
 
@@ -192,14 +191,17 @@ def test_runs_of_a_pool_are_told_apart_and_repeated_items_are_left_out() -> None
         tokens=np.full(5, 500.0),
         parent=np.array([0, 1, 2, 3, 0]),
     )
-    first, second = runs_of_pool(pool, made)
-    assert first["shares"] == pytest.approx(np.array([[0.75, 0.0], [0.75, 0.25]]))
-    assert first["change"] == pytest.approx(np.array([[0.1, 0.0], [0.2, 0.2]]))
-    assert second["shares"][-1] == pytest.approx([0.5, 0.5])
+    [runs] = runs_of_pool(pool, made)
+    assert runs["shares"][0] == pytest.approx(np.array([[0.75, 0.0], [0.75, 0.25]]))
+    assert runs["change"][0] == pytest.approx(np.array([[0.1, 0.0], [0.2, 0.2]]))
+    assert runs["shares"][1, -1] == pytest.approx([0.5, 0.5])
     all_ = counted_shares(made, np.array([0.0, 0.5]), np.array([500.0, 500.0]))
     assert all_.sum() == pytest.approx(1.0)
     short = pool._replace(budget_left=np.ones(5), parent=None)
-    assert len(runs_of_pool(short, made)) == 5  # interventions at the start: a run each
+    [starts] = runs_of_pool(short, made)
+    assert starts["shares"].shape == (5, 1, 2)  # interventions at the start: a run each
+    odd = Pool(*(part if part is None else part[:3] for part in pool._replace(parent=None)))
+    assert [len(runs["shares"]) for runs in runs_of_pool(odd, made)] == [1, 1]
 
 
 def harmed() -> World:
