@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from readsim.allocators.base import Context, Setup, State, Transition
-from readsim.allocators.configured import Configured, number, whole
+from readsim.allocators.configured import Configured, choice, number, whole
 from readsim.allocators.level.posterior import (
     SHIFT,
     Evidence,
@@ -14,6 +14,7 @@ from readsim.allocators.level.posterior import (
     improvement,
     level_posterior,
 )
+from readsim.allocators.schedules import target_sources
 from readsim.arrays import Array
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError
@@ -44,10 +45,13 @@ class Level(Configured):
     runs        offline runs of a whole budget that are asked for before the first decision, with a probe at
                 each step; their tokens are charged as the backend charges a pool
     caution     posterior standard deviations that a plan's improvement is lowered by
+    order       of the plan, which the model leaves free: "flat" plays it as it is, "first" the task's target
+                alone until its part is spent; the improvement is then over `target-first`
     """
 
     runs: int = whole(0, "ours", low=0, high=10_000)
     caution: float = number(0.5, "ours", low=0.0)
+    order: str = choice("flat", "ours", ("flat", "first"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,7 +78,13 @@ class Level(Configured):
         }
 
     def select(self, state: State, context: Context) -> Array:
-        return self.outlook(state, context)[0]
+        plan = self.outlook(state, context)[0]
+        setup = context.setup
+        return (
+            plan
+            if self.order == "flat"
+            else target_now(plan, setup.prior, setup.paces[context.step :])
+        )
 
     def outlook(self, state: State, context: Context) -> tuple[Array, float, float]:
         """The allocation (S,) of the tokens left; mean and deviation of its improvement, in r . p."""
@@ -85,6 +95,9 @@ class Level(Configured):
         requirement = context.requirement[context.requirement > 0.0]
         done = state["shares"][-1] if len(state["shares"]) else np.zeros(len(anchor))
         left = max(1.0 - float(done.sum()), 0.0)
+        if self.order == "first":
+            owed = np.maximum(anchor - done, 0.0)  # what `target-first` has still to play
+            anchor = owed / owed.sum() if owed.any() else anchor
 
         def outcome(rests: Array) -> tuple[Array, Array]:
             ends, ahead = done + left * rests, done + left * anchor
@@ -132,6 +145,21 @@ class Level(Configured):
             new["dev_shares"] = np.vstack([state["dev_shares"], shares[-1:]])
             new["dev_profiles"] = np.vstack([state["dev_profiles"], transition.dev_profile])
         return new
+
+
+def target_now(plan: Array, prior: Array, paces: Array) -> Array:
+    """The next of the decisions left when a plan (S,) for all of them has the target's part first: (S,).
+
+    `paces` (n,) is what a token counts for in each decision left.
+    """
+    own = target_sources(prior)
+    mass = float(plan[own].sum())
+    if not 0.0 < mass < 1.0:
+        return plan
+    share = min(1.0, mass * float(paces.sum() / paces[0]))
+    target, rest = np.where(own, plan, 0.0) / mass, np.where(own, 0.0, plan) / (1.0 - mass)
+    out: Array = share * target + (1.0 - share) * rest
+    return out
 
 
 def counted_shares(setup: Setup, begun: Array, tokens: Array) -> Array:

@@ -32,7 +32,7 @@ SHIFT = 1.0 + 2.0 * PAIRING / (
 )  # shared error of a split with items of its own, see Evidence
 DAMPING = 0.7
 LEAST_SLOPE = 0.05
-SLACK = 0.6  # relative error of each source's part: what runs differ by and what the model lacks
+SLACK = 1.0  # relative error of each source's part: what runs differ by and what the model lacks
 
 
 class Evidence(NamedTuple):
