@@ -32,15 +32,25 @@ RECEIVERS = 4  # sources that each round moves shares to
 class Level(Configured):
     """The allocation of all tokens left with the largest improvement over `task-static`, less `caution` sd.
 
-    What a capability's level is after the shares of the budget that each source got is a Bayesian
-    posterior, made anew for every decision from all probes of the run, those of the dev split and, if `runs`
-    are asked for, those of offline runs: see `readsim.allocators.level.effects` for the mean and
-    the prior, `posterior` for the inference. No weights are trained. The improvement is of r . p at
-    the end of the run, `task-static` to the end being 0; so that where nothing is known, that is
-    what is played.
+    Each capability's level, as a function of the shares of the budget that the sources got, has a Bayesian
+    posterior, made anew for every decision from all probes of the run, those of the dev split and,
+    where `runs` are asked for, those of offline runs: the mean and the prior are in
+    `readsim.allocators.level.effects`, the inference in `posterior`. No weights are trained. The
+    improvement is of r . p at the end of the run over `task-static` from now on, which is therefore
+    what it plays where nothing better is known well enough.
 
     Shares count tokens times learning rate. The model is order-free: gates, drift, forgetting and
     rehearsal look to it like noise.
+
+    How honest it is (`python -m studies level`; 64 worlds of the prior `broad` that nothing was chosen on, 8
+    offline runs, plans that it picked itself): 89 % of the 90 % intervals hold the truth (90, 92, 90 and
+    85 % at decisions 0, 5, 10 and 15), but the means promise twice what the plans bring (1.3 points and
+    .65): what was picked for being high is too high. Intervals say nothing of hidden capabilities,
+    of biased probes' distance to the test, or of worlds outside the prior.
+
+    Particles of drawn worlds weighed by the same probes are the same rule with another inference: with 8
+    runs, two to five of 4,000 to 20,000 keep all the weight, 52 to 61 % of their intervals hold and
+    inference takes 15 to 80 times as long. That is why there is no other rule beside this one.
 
     runs        offline runs of a whole budget that are asked for before the first decision, with a probe at
                 each step; their tokens are charged as the backend charges a pool
@@ -50,7 +60,7 @@ class Level(Configured):
     """
 
     runs: int = whole(0, "ours", low=0, high=10_000)
-    caution: float = number(0.5, "ours", low=0.0)
+    caution: float = number(0.25, "ours: of .25, .5 and 1, on 96 drawn worlds", low=0.0)
     order: str = choice("flat", "ours", ("flat", "first"))
 
     def __post_init__(self) -> None:
