@@ -99,7 +99,7 @@ def effect_classes(room: Bend, own: Mask) -> Classes:
     scale = (np.maximum(np.abs(SIZES), IDLE)[:, None] * unit) ** 2
     of_class = np.where(helps[:, None, None], HELP_SPREAD, HARM_SPREAD)
     volume = np.linalg.slogdet(of_class)[1][:, None] + CURVES * np.log(scale)
-    taught = own.any(axis=1, keepdims=True)[..., None]
+    taught = (own.sum(axis=1) > 0)[:, None, None]
     weights = np.where(own[..., None], OWN, np.where(taught, CROSS, UNMATCHED))
     return Classes(
         mean,

@@ -131,15 +131,15 @@ def _linear(found: Posterior, evidence: Evidence) -> _Rows:
 
 def _summed(rows: Sequence[_Rows]) -> tuple[Array, Array]:
     """X' W X (V, D, D) and X' W t (V, D), W = (I + shared 11')^-1 in each run, over all runs."""
-    square, cross = 0.0, 0.0
+    v, d = len(rows[0].inputs), rows[0].inputs.shape[-1]
+    square, cross = np.zeros((v, d, d)), np.zeros((v, d))
     for x, t, common in rows:
-        v, d = len(x), x.shape[-1]
         flat, sums = x.reshape(v, -1, d), x.sum(axis=2)
         turned = sums.swapaxes(1, 2)
         square = square + flat.swapaxes(1, 2) @ flat - common * (turned @ sums)
         cross = cross + _times(flat.swapaxes(1, 2), t.reshape(v, -1))
         cross = cross - common * _times(turned, t.sum(axis=2))
-    return np.asarray(square), np.asarray(cross)
+    return square, cross
 
 
 def _updated(
@@ -147,7 +147,7 @@ def _updated(
 ) -> Posterior:
     weight = 1.0 / (variance * found.noise)
     precision = facts[0] * weight[:, None, None] + _whole(sites.precision)
-    covariance = np.linalg.inv(precision)
+    covariance: Array = np.asarray(np.linalg.inv(precision), dtype=np.float64)
     mean = _times(covariance, facts[1] * weight[:, None] + sites.shift.reshape(len(weight), -1))
     return found._replace(mean=mean, covariance=covariance)
 

@@ -1,11 +1,12 @@
 """`level`: its inference against brute force, its plans in worlds that it must win and must not."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 
-from readsim.allocators.base import Context
+from readsim.allocators.base import Context, Setup
 from readsim.allocators.level import posterior as inference
 from readsim.allocators.level.allocator import Level, best_rest, counted_shares, runs_of_pool
 from readsim.allocators.level.effects import ALIKE, Bend, effect_classes, growth
@@ -201,7 +202,8 @@ def test_runs_of_a_pool_are_told_apart_and_repeated_items_are_left_out() -> None
     short = pool._replace(budget_left=np.ones(5), parent=None)
     [starts] = runs_of_pool(short, made)
     assert starts["shares"].shape == (5, 1, 2)  # interventions at the start: a run each
-    odd = Pool(*(part if part is None else part[:3] for part in pool._replace(parent=None)))
+    first_three: Any = [part[:3] for part in pool[:6]]
+    odd = Pool(*first_three)
     assert [len(runs["shares"]) for runs in runs_of_pool(odd, made)] == [1, 1]
 
 
@@ -264,7 +266,7 @@ def test_the_plan_may_have_the_targets_part_first(kind: str) -> None:
         assert played == pytest.approx(load_allocator("target-first").plan(chosen))  # type: ignore[attr-defined]
 
 
-def told(**fields: object):  # type: ignore[no-untyped-def]
+def told(**fields: Any) -> Setup:
     return setup((0.6, 0.2, 0.2), teacher=TEACHER, **fields)
 
 
