@@ -89,9 +89,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
             raise CapabilityMissingError(
                 f"{type(allocator).__name__} needs {need!r}, which this backend does not offer"
             )
-    pools = np.full(len(episode.sources), np.inf)
-    if isinstance(backend, OffersSourceSizes):
-        pools = backend.source_sizes()
+    endless = np.full(len(episode.sources), np.inf)
+    pools = backend.source_sizes() if isinstance(backend, OffersSourceSizes) else endless
     made = Setup(
         sources=episode.sources,
         capabilities=episode.visible,

@@ -9,8 +9,8 @@ from readsim.allocators.base import Context, Setup, State, Transition
 from readsim.allocators.configured import Configured, choice, number, whole
 from readsim.allocators.level.posterior import (
     SHIFT,
-    Evidence,
-    Posterior,
+    LevelPosterior,
+    Probed,
     improvement,
     level_posterior,
 )
@@ -123,16 +123,16 @@ class Level(Configured):
         mean, deviation = outcome(best[None])
         return best, float(mean[0]), float(deviation[0])
 
-    def posterior(self, state: State, context: Context) -> Posterior:
+    def posterior(self, state: State, context: Context) -> LevelPosterior:
         """What is known of all levels at this decision."""
         setup = context.setup
         first = state["first"] if len(state["first"]) else context.profile
-        evidence = [Evidence(run["shares"], run["change"]) for run in state["pool"]]
+        evidence = [Probed(run["shares"], run["change"]) for run in state["pool"]]
         if len(state["shares"]):
-            evidence.append(Evidence(state["shares"][None], state["profiles"][None] - first))
+            evidence.append(Probed(state["shares"][None], state["profiles"][None] - first))
         if len(state["dev_shares"]):
             dev = state["dev_shares"][None], state["dev_profiles"][None] - first
-            evidence.append(Evidence(*dev, SHIFT))
+            evidence.append(Probed(*dev, SHIFT))
         lowest = setup.lowest if setup.scores else None
         own = np.array(
             [[source == name for source in setup.sources] for name in setup.capabilities]

@@ -29,13 +29,13 @@ ITEMS, PAIRING = (
 STRENGTH = 8.0  # of that guess, in measurements; those of the run soon outweigh it
 SHIFT = 1.0 + 2.0 * PAIRING / (
     1.0 - PAIRING
-)  # shared error of a split with items of its own, see Evidence
+)  # shared error of a split with items of its own, see Probed
 DAMPING = 0.7
 LEAST_SLOPE = 0.05
 SLACK = 1.0  # relative error of each source's part: what runs differ by and what the model lacks
 
 
-class Evidence(NamedTuple):
+class Probed(NamedTuple):
     """The probes of N runs: change (N, n, V) since the first one, after the shares (N, n, S) of the budget.
 
     Those of a run have the error of its first probe in common, so that their errors have the covariance
@@ -47,7 +47,7 @@ class Evidence(NamedTuple):
     shared: float = 1.0
 
 
-class Posterior(NamedTuple):
+class LevelPosterior(NamedTuple):
     """theta of V capabilities: mean (V, D) and covariance (V, D, D), D = 3 S; room (V,) up and down.
 
     `noise` is the variance of a probe's error over what was first thought.
@@ -58,10 +58,10 @@ class Posterior(NamedTuple):
     room: Bend
     noise: float
 
-    def of(self, chosen: Mask) -> "Posterior":
+    def of(self, chosen: Mask) -> "LevelPosterior":
         """That of some capabilities, `chosen` (V,)."""
         room = Bend(self.room.up[chosen], self.room.down[chosen])
-        return Posterior(self.mean[chosen], self.covariance[chosen], room, self.noise)
+        return LevelPosterior(self.mean[chosen], self.covariance[chosen], room, self.noise)
 
 
 class _Sites(NamedTuple):
@@ -72,13 +72,13 @@ class _Sites(NamedTuple):
 
 
 def level_posterior(
-    evidence: Sequence[Evidence],
+    evidence: Sequence[Probed],
     first: Array,
     teacher: Array,
     own: Mask,
     lowest: float | None,
     rounds: int = 2,
-) -> Posterior:
+) -> LevelPosterior:
     """What is known of all levels, from the first probe (V,), the teacher (V,) and the evidence.
 
     own      (V, S): which source has the name of the capability
@@ -93,7 +93,7 @@ def level_posterior(
     mean, spread = classes.moments
     precision, _ = _inverse(spread)
     sites = _Sites(precision, _times(precision, mean))
-    found = Posterior(mean.reshape(len(first), -1), _whole(spread), room, 1.0)
+    found = LevelPosterior(mean.reshape(len(first), -1), _whole(spread), room, 1.0)
     if not evidence:
         return found
     likely = np.clip(first, 0.05, 0.95)
@@ -116,7 +116,7 @@ class _Rows(NamedTuple):
     common: float
 
 
-def _linear(found: Posterior, evidence: Evidence) -> _Rows:
+def _linear(found: LevelPosterior, evidence: Probed) -> _Rows:
     """`change = bend(z)` around the z that is now thought."""
     shares, change, shared = evidence
     runs, n = shares.shape[:2]
@@ -143,8 +143,8 @@ def _summed(rows: Sequence[_Rows]) -> tuple[Array, Array]:
 
 
 def _updated(
-    found: Posterior, sites: _Sites, facts: tuple[Array, Array], variance: Array
-) -> Posterior:
+    found: LevelPosterior, sites: _Sites, facts: tuple[Array, Array], variance: Array
+) -> LevelPosterior:
     weight = 1.0 / (variance * found.noise)
     precision = facts[0] * weight[:, None, None] + _whole(sites.precision)
     covariance: Array = np.asarray(np.linalg.inv(precision), dtype=np.float64)
@@ -152,7 +152,7 @@ def _updated(
     return found._replace(mean=mean, covariance=covariance)
 
 
-def _noise(found: Posterior, rows: Sequence[_Rows], variance: Array) -> float:
+def _noise(found: LevelPosterior, rows: Sequence[_Rows], variance: Array) -> float:
     """Expected whitened residual variance over `variance`, with the first guess as STRENGTH rows."""
     total, count = STRENGTH, STRENGTH
     for x, t, common in rows:
@@ -168,7 +168,7 @@ def _noise(found: Posterior, rows: Sequence[_Rows], variance: Array) -> float:
     return float(np.clip(total / count, 0.02, 50.0))
 
 
-def _refined(found: Posterior, sites: _Sites, classes: Classes) -> _Sites:
+def _refined(found: LevelPosterior, sites: _Sites, classes: Classes) -> _Sites:
     """The sites by the moments of (what the data say of an effect) x (its classes)."""
     v, s = sites.shift.shape[:2]
     inner, _ = _inverse(_blocks(found.covariance))
@@ -211,7 +211,7 @@ def class_weights(fit: Array, classes: Classes) -> Array:
 
 
 def improvement(
-    found: Posterior, shares: Array, anchor: Array, requirement: Array
+    found: LevelPosterior, shares: Array, anchor: Array, requirement: Array
 ) -> tuple[Array, Array]:
     """r . (level after shares - level after the anchor): mean and standard deviation, each (A,).
 

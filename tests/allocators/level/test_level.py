@@ -11,8 +11,8 @@ from readsim.allocators.level import posterior as inference
 from readsim.allocators.level.allocator import Level, best_rest, counted_shares, runs_of_pool
 from readsim.allocators.level.effects import ALIKE, Bend, effect_classes, growth
 from readsim.allocators.level.posterior import (
-    Evidence,
-    Posterior,
+    LevelPosterior,
+    Probed,
     class_weights,
     improvement,
     level_posterior,
@@ -126,7 +126,7 @@ def test_runs_without_noise_show_the_truth(monkeypatch: pytest.MonkeyPatch) -> N
     rng = np.random.default_rng(4)
     steps = np.arange(1, 21)[:, None] / 20
     evidence = [
-        Evidence((steps * mixture)[None], truth(steps * mixture)[None])
+        Probed((steps * mixture)[None], truth(steps * mixture)[None])
         for mixture in rng.dirichlet([1.0] * 3, 12)
     ]
     found = level_posterior(evidence, FIRST, TEACHER, OWN, 0.0, rounds=6)
@@ -146,7 +146,7 @@ def test_mean_and_deviation_of_an_improvement_by_drawing(monkeypatch: pytest.Mon
     rng = np.random.default_rng(5)
     a = 0.05 * rng.normal(size=(2, 6, 6))
     room = Bend(np.array([0.4, 0.3]), np.array([0.3, 0.5]))
-    found = Posterior(0.1 * rng.normal(size=(2, 6)), a @ a.swapaxes(1, 2), room, 1.0)
+    found = LevelPosterior(0.1 * rng.normal(size=(2, 6)), a @ a.swapaxes(1, 2), room, 1.0)
     end, anchor, r = np.array([0.8, 0.2]), np.array([0.3, 0.7]), np.array([0.7, 0.3])
     mean, deviation = improvement(found, end[None], anchor, r)
     values = np.zeros(100_000)
@@ -165,7 +165,7 @@ def test_noise_is_learnt() -> None:
     for factor in (0.1, 10.0):
         sd = np.sqrt(factor * FIRST * (1 - FIRST) * 0.15 / 64)
         error = sd * (rng.normal(size=(6, 20, 3)) - rng.normal(size=(6, 1, 3)))
-        runs = Evidence(np.broadcast_to(shares, (6, 20, 3)), truth(shares) + error)
+        runs = Probed(np.broadcast_to(shares, (6, 20, 3)), truth(shares) + error)
         found = level_posterior([runs], FIRST, TEACHER, OWN, 0.0, rounds=6)
         assert found.noise == pytest.approx(factor, rel=0.5)
 
