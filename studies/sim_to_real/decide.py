@@ -11,12 +11,13 @@ from readsim.fitting.intervals import Interval
 from readsim.fitting.mixture_pool import mixture_pool
 from readsim.streams import generator
 from readsim.worlds.search import polish
-from studies.real_runs.forecast import Forecast
+from studies.real_runs.forecast import Forecast, counted_tokens
 from studies.real_runs.rows import RealTable
 
 FRONT = 0.2  # of the target in the other half of `target-first` and `target-last`
 CHOSEN = "chosen"
 POOL = 2000  # mixtures that are looked at first
+HALVES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,22 +62,28 @@ def plain(sources: Sequence[str], task: str, requirement: Array, steps: int) -> 
 
 
 def decide(forecast: Forecast, kept: RealTable, task: str, budget: int, steps: int) -> Decided:
-    """The shares that the fit says are best, beside plain methods.
+    """The schedule that changes once, at half the run, and that the fit says is best; beside plain methods.
 
-    The fit knows of order what the learning rate says of it: whatever a schedule does some constant
-    shares do as well, so no schedule is chosen.
+    The search starts from each plain method and from the best of POOL constant shares.
     """
     weights, s = kept.weights(task), len(kept.sources)
-    counted = float(forecast.rate.integral(1.0)) * budget
+    half = np.arange(steps) * HALVES // steps
 
-    def value(shares: Array) -> Array:
-        out: Array = forecast.average.predict(shares * counted) @ weights
+    def value(points: Array) -> Array:
+        """Of shares (m, HALVES * S), those of each half summing to 1 / HALVES."""
+        shares = HALVES * points.reshape(-1, HALVES, s)[:, half]
+        counted = counted_tokens(forecast.rate, shares * (budget / steps))
+        out: Array = forecast.average.predict(counted) @ weights
         return out
 
-    pool = mixture_pool(POOL, np.zeros(s), np.ones(s), generator(0, "data"))
-    best = polish(value, pool[int(np.argmax(value(pool)))])
     shares = plain(kept.sources, task, weights, steps)
-    shares[CHOSEN] = np.tile(best / best.sum(), (steps, 1))
+    pool = np.tile(mixture_pool(POOL, np.zeros(s), np.ones(s), generator(0, "data")), HALVES)
+    starts = [rows[[0, -1]].ravel() for rows in shares.values()] + [
+        pool[np.argmax(value(pool / HALVES))]
+    ]
+    found = [polish(value, start / HALVES, phases=HALVES) for start in starts]
+    best = found[int(np.argmax([value(point[None])[0] for point in found]))].reshape(HALVES, s)
+    shares[CHOSEN] = (best / best.sum(axis=1, keepdims=True))[half]
     tokens = {name: rows * (budget / steps) for name, rows in shares.items()}
     utility = {name: forecast.utility(t, weights) for name, t in tokens.items()}
     return Decided(task, budget, shares, utility)
