@@ -117,9 +117,10 @@ def hold_out(
         laws = fit_laws(inside)
         at = runs.x[outside]
         for n, name in enumerate(names):
-            each[n, outside] = (
-                laws.each[name](at) if name in laws.each else laws.ordered(runs.path[outside])
-            )
+            if name in laws.each:
+                each[n, outside] = laws.each[name](at)
+            elif laws.ordered is not None and runs.path is not None:
+                each[n, outside] = laws.ordered(runs.path[outside])
         sd[outside] = laws.sure.posterior(at).measured_sd
         tick()
     if curves is not None:

@@ -37,11 +37,11 @@ class InWorld(Forecast):
     """What the true world says, give or take HALF."""
 
     def __init__(self) -> None:
-        average = SimpleNamespace(predict=lambda tokens: WORLD.profile_after([tokens]))
+        average = SimpleNamespace(predict=lambda path: WORLD.profile_after([path.sum(axis=1)]))
         super().__init__(cast(Any, average), LearningRate())
 
     def scores(self, tokens: Array) -> Interval:
-        value = WORLD.profile_after([self.counted(tokens)])
+        value = WORLD.profile_after([self.counted(tokens).sum(axis=0)])
         return Interval(value, value - HALF, value + HALF)
 
     def utility(self, tokens: Array, weights: Array) -> Interval:
@@ -185,7 +185,7 @@ def test_a_token_counts_as_much_as_its_learning_rate(
     rates = (np.arange(STEPS, 0, -1) - 0.5) / STEPS
     for run, amounts in zip(table.runs, given[0], strict=True):
         np.testing.assert_allclose(amounts, rates @ run.tokens)
-        np.testing.assert_allclose(made.counted(run.tokens), amounts)
+        np.testing.assert_allclose(made.counted(run.tokens).sum(axis=0), amounts)
 
 
 @pytest.mark.slow
