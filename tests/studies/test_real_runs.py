@@ -235,6 +235,7 @@ def test_the_game_in_a_world(made: Decided, lab: Lab, table: RealTable, tmp_path
 
 def test_effects_of_the_game_are_those_of_made_up_runs() -> None:
     told = {"one-hot": 0.3, "uniform": 0.4, "task-static": 0.5, "chosen": 0.6}
+    told["chosen-schedule"] = 0.7
     made = Decided(
         "arxiv",
         1,
@@ -246,6 +247,7 @@ def test_effects_of_the_game_are_those_of_made_up_runs() -> None:
     effects = game.compare(made, {0: good, 1: bad})
     np.testing.assert_allclose(effects["methods-rank"], [1.0, -1.0])
     np.testing.assert_allclose(effects["chosen-above-task-static"], [10.0, -10.0])
+    np.testing.assert_allclose(effects["schedule-above-chosen"], [10.0, -10.0])
     np.testing.assert_allclose(effects["chosen-in-interval"], [0.08, 1 / 3 - 0.92])
 
 
