@@ -72,7 +72,7 @@ CLAIMS = (
     ),
     Claim(
         id="schedule-above-chosen",
-        source="ours: added after a first game on nano in which it lost by 2.4 points; micro was not played yet",
+        source="ours: added after it had lost by 2.4 points on nano, before micro was played",
         text="The best schedule of two halves in the fitted world beats its best constant shares",
         statistic="measured utility of chosen-schedule minus chosen, same seed",
         unit="points",
