@@ -11,12 +11,12 @@ from typing import Any
 from readsim.errors import ConfigError
 from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
+from readsim_hf.models.digest import model_digest
 from readsim_hf.models.loading import moved
 from readsim_hf.models.pairs import load_student
 from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
-from readsim_hf.teachers.ids import model_digest
 from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
 from readsim_hf.training.process_group import ProcessGroup, world_size
 

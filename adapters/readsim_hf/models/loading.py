@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import try_to_load_from_cache
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -26,6 +27,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, ReadsimError, unknown
 from readsim_hf.models import catalogue
+from readsim_hf.models.digest import loaded_from
 from readsim_hf.models.folder_checks import (
     check_causal,
     check_config_file,
@@ -192,10 +194,22 @@ def load_model(
         )
     model.train(False)
     plain = _plain(model)
+    if precision not in QUANTISED and (files := weight_files(at)):
+        loaded_from(plain, files)
     if device_map is None:
         return moved(plain, place)
     _check_covered(plain, device_map)
     return plain
+
+
+def weight_files(at: Path | str) -> list[Path]:
+    """The files with the weights of a folder, or of a hub id in the hub's cache; none of a GGUF file."""
+    if isinstance(at, str):
+        found = try_to_load_from_cache(at, "config.json")
+        if not isinstance(found, str):
+            return []
+        at = Path(found).parent
+    return sorted(at.glob("*.safetensors")) if at.is_dir() else []
 
 
 def _check_covered(model: PreTrainedModel, device_map: DeviceMap) -> None:

@@ -24,7 +24,13 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from readsim.errors import ConfigError
 from readsim_hf.objectives.sparse import soft_from_logits
 from readsim_hf.teachers.ids import Ids, as_ids, content_generator
-from readsim_hf.teachers.inference import batches, evaluating, reads_padding, require_finite
+from readsim_hf.teachers.inference import (
+    batches,
+    evaluating,
+    reading_device,
+    reads_padding,
+    require_finite,
+)
 from readsim_hf.teachers.record import Soft
 from readsim_hf.teachers.scoring import SoftSettings
 
@@ -197,7 +203,8 @@ def _generate_batch(
     spoken: ReplyDistributions | None,
 ) -> list[NDArray[np.int32]]:
     """The replies of one batch. Rows that have ended are taken out each time they are half of it."""
-    ids, mask = (part.to(model.device) for part in left_padded(prompts, ends[0]))
+    device = reading_device(model)
+    ids, mask = (part.to(device) for part in left_padded(prompts, ends[0]))
     width, cache = ids.shape[1], None
     open_rows = np.arange(len(prompts))
     replies = [as_ids([])] * len(prompts)
@@ -224,12 +231,12 @@ def _generate_batch(
         if said.shape[1] == decoding.max_new_tokens:
             break
         kept = np.flatnonzero(~np.isin(said, ends).any(axis=1))
-        at = torch.from_numpy(kept).to(model.device)
+        at = torch.from_numpy(kept).to(device)
         ids, mask = out.sequences[at], mask[at]
         mask = torch.nn.functional.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=1)
         open_rows, cache = open_rows[kept], out.past_key_values
         if len(kept) and _holds_keys_alone(cache):
-            cache.batch_select_indices(at)
+            keep_rows(cache, at)
         else:
             cache = None  # another kind of state: what was said is read again
     return replies
@@ -239,6 +246,13 @@ def _holds_keys_alone(cache: Any) -> bool:
     """Whether rows can be taken out of a cache: of keys and values, without a recurrent state."""
     known = (DynamicLayer, DynamicSlidingWindowLayer)
     return type(cache) is DynamicCache and all(type(layer) in known for layer in cache.layers)
+
+
+def keep_rows(cache: DynamicCache, rows: Tensor) -> None:
+    """Leave these rows of a cache, whose layers lie on the devices of the model's."""
+    for layer in cast(Any, cache).layers:
+        if layer.get_seq_length() > 0:
+            layer.batch_select_indices(rows.to(layer.keys.device))
 
 
 def _settings(new: int, ends: Sequence[int]) -> GenerationConfig:

@@ -46,6 +46,20 @@ def batches(
     return out
 
 
+def reading_device(model: nn.Module) -> torch.device:
+    """Where a model takes its token ids: `model.device`, or where its first weights are computed with, if
+    accelerate keeps these elsewhere (offloaded weights are on the meta device)."""
+    inner: Any = model
+    device: torch.device = inner.device
+    if device.type != "meta":
+        return device
+    hook = getattr(inner.get_input_embeddings(), "_hf_hook", None)
+    for one in getattr(hook, "hooks", [hook]):
+        if getattr(one, "execution_device", None) is not None:
+            return torch.device(one.execution_device)
+    return torch.device("cpu")
+
+
 _READS: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
@@ -60,8 +74,9 @@ def reads_padding(model: nn.Module) -> bool:
     if model not in _READS:
         with evaluating(model):
             inner: Any = model
-            ids = torch.tensor([[0] * 8 + [1, 2], [1] * 8 + [1, 2]], device=inner.device)
-            mask = torch.tensor([[0] * 8 + [1, 1]] * 2, device=inner.device)
+            device = reading_device(model)
+            ids = torch.tensor([[0] * 8 + [1, 2], [1] * 8 + [1, 2]], device=device)
+            mask = torch.tensor([[0] * 8 + [1, 1]] * 2, device=device)
             place = (mask.cumsum(1) - 1).clamp(min=0)
             both = inner(
                 input_ids=ids, attention_mask=mask, position_ids=place, use_cache=False

@@ -64,3 +64,80 @@ def test_a_wrong_map_is_named(folder: str) -> None:
     assert RunConfig.of({"pair": {"device_map": "auto"}}).pair.device_map == "auto"
     with pytest.raises(ConfigError, match=r"pair\.device_map.* = 3"):
         RunConfig.of({"pair": {"device_map": 3}})
+
+
+def test_each_layer_of_a_cache_is_thinned_where_it_lies() -> None:
+    """Layers on several devices: an index of one device is refused by tensors on another GPU."""
+    import torch
+    from transformers import DynamicCache
+
+    from readsim_hf.teachers.decoding import keep_rows
+
+    cache: Any = DynamicCache()
+    places = ["cpu", "meta", "cpu"]
+    for n, place in enumerate(places):
+        keys = torch.zeros((4, 1, 3, 2), device=place)
+        cache.update(keys, keys, n)
+    used: list[tuple[str, str]] = []
+    for layer in cache.layers:
+        whole = layer.batch_select_indices
+
+        def spied(rows: torch.Tensor, layer: Any = layer, whole: Any = whole) -> None:
+            used.append((rows.device.type, layer.keys.device.type))
+            whole(rows)
+
+        layer.batch_select_indices = spied
+    keep_rows(cache, torch.tensor([0, 3]))
+    assert used == [(place, place) for place in places]
+    assert [tuple(layer.keys.shape) for layer in cache.layers] == [(2, 1, 3, 2)] * 3
+
+
+def test_an_offloaded_model_answers_scores_and_is_told_by_its_weights(folder: str) -> None:
+    """accelerate leaves empty (meta) weights where it keeps them in host memory or on disk."""
+    from accelerate import cpu_offload
+
+    from readsim_hf.models.digest import model_digest
+    from readsim_hf.models.loading import load_model
+    from readsim_hf.teachers.decoding import Decoding, generate
+    from readsim_hf.teachers.scoring import Passage, SoftSettings, score
+
+    plain, away = load_model(folder), load_model(folder)
+    cpu_offload(away, execution_device="cpu")
+    assert {p.device.type for p in away.parameters()} == {"meta"}
+    assert model_digest(away) == model_digest(plain)
+    both = [
+        generate(model, [[3, 4, 5], [6]], Decoding(8, 0.7), ends=(1,), vocab=40)
+        for model in (plain, away)
+    ]
+    assert [r.tolist() for r in both[0]] == [r.tolist() for r in both[1]]
+    passage = [Passage([3, 4, 5], [6, 7], (0, 2))]
+    one, other = (score(m, passage, SoftSettings("full"), vocab=40)[0] for m in (plain, away))
+    assert (one.logp == other.logp).all()
+
+
+def test_a_digest_is_kept_by_file(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes of large weights are read once; other files and changed weights are told apart."""
+    import torch
+
+    from readsim_hf.models import digest
+    from readsim_hf.models.loading import load_model
+
+    monkeypatch.setenv("READSIM_CACHE", str(tmp_path / "kept"))
+    monkeypatch.setattr(digest, "WORTH", 1)
+    monkeypatch.setattr(digest, "ENDS", 8)
+    read: list[int | None] = []
+    made = digest._digest
+    monkeypatch.setattr(digest, "_digest", lambda f, m, e: read.append(e) or made(f, m, e))
+    first = digest.model_digest(load_model(folder))
+    assert (tmp_path / "kept" / digest.KEPT).is_file()
+    read.clear()
+    model: Any = load_model(folder)
+    assert digest.model_digest(model) == first
+    assert read == [8]  # the ends alone
+    with torch.no_grad():
+        model.lm_head.weight.data.reshape(-1)[-1] += 1.0
+    assert digest.model_digest(model) != first
+    (tmp_path / "kept" / digest.KEPT).write_text("damaged")
+    assert digest.model_digest(load_model(folder)) == first
