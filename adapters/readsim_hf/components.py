@@ -6,6 +6,7 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -82,7 +83,7 @@ class Components:
     `left_out` names templates whose prompts are too long; `datasets` are the sources of users, `passed` why
     a row of each is not trained on, `sizes` how much there is of each; `evaluations` says what each of the
     user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
-    `make_student` is another where several processes train it.
+    `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices.
     """
 
     pair: Pair
@@ -105,6 +106,7 @@ class Components:
     manifest: Mapping[str, Any]
     identity: str
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
+    made_on_host: bool = False
     store: TeachStore | None = None
 
     @property
@@ -116,7 +118,8 @@ class Components:
 
     def fresh_student(self) -> Student:
         """The pair's starting student with a new optimiser."""
-        return self.make_student(self.pair.fresh_student(), self.recipe, self.objective)
+        place = torch.device("cpu") if self.made_on_host else None
+        return self.make_student(self.pair.fresh_student(place), self.recipe, self.objective)
 
     def feed(self, seed: int, student: Callable[[], nn.Module]) -> ExampleStream:
         """A run's examples; `student` gives the student that answers on-policy prompts."""

@@ -29,7 +29,7 @@ def manifest_of(
     scoring   what scores depend on besides items and settings (`benchmark_factory.scoring_of`)
     """
     table = config.table()
-    student = pair.fresh_student()
+    student = pair.student
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
     if teacher.signal.tasks > 1:
         shared.append("auxiliary_weight")

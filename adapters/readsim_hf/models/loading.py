@@ -3,6 +3,7 @@
 Code that comes with weights is never run, and pickled weights are never read.
 """
 
+import copy
 import logging
 import re
 import warnings
@@ -247,6 +248,19 @@ def moved(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
     if not getattr(model, "is_quantized", False):
         module.to(device)
     return model
+
+
+def copied_to(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    """A copy of the model with its weights on that device, and nowhere else besides: no second one on the
+    host on the way there."""
+    if getattr(model, "is_quantized", False):
+        return moved(copy.deepcopy(model), device)
+    memo: dict[int, Any] = {}
+    for one in (*model.parameters(), *model.buffers()):
+        there = one.detach().to(device, copy=True)
+        owned = isinstance(one, nn.Parameter)
+        memo[id(one)] = nn.Parameter(there, one.requires_grad) if owned else there
+    return copy.deepcopy(model, memo)
 
 
 def load_tokenizer(source: str) -> Tokenizer:

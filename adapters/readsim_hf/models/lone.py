@@ -1,6 +1,5 @@
 """Students whose teacher is not loaded: all replies are given, or a store holds what it said."""
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -48,13 +47,12 @@ def load_lone_student(
     return Pair(
         name=str(student),
         teacher=None,
-        student=copy.deepcopy(start),
+        student=start,
         teacher_tokenizer=tokenizer,
         tokenizer=tokenizer,
         library_name=catalogue.prompts_for(student),
         context=common_context([start.config], context),
         vocabulary=vocabulary_size(start.config),
-        _start=start,
         place=place,
         prompts=prompts,
         stored=source_dtype(student),
@@ -119,13 +117,12 @@ def load_stored_pair(
     return Pair(
         name=title,
         teacher=None,
-        student=copy.deepcopy(start),
+        student=start,
         teacher_tokenizer=tokenizer,
         tokenizer=tokenizer,
         library_name=stored.library,
         context=common_context([start.config], context),
         vocabulary=stored.vocabulary,
-        _start=start,
         place=place,
         prompts=PromptSettings(system_prompt, None, chat_template_kwargs or {}, date),
         stored=source_dtype(student),

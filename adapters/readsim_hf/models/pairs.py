@@ -23,9 +23,9 @@ from readsim_hf.models.chat_template import (
 )
 from readsim_hf.models.loading import (
     DeviceMap,
+    copied_to,
     load_model,
     load_tokenizer,
-    moved,
     resolve_device,
     source_dtype,
 )
@@ -44,7 +44,8 @@ class Pair:
 
     teacher             in evaluation mode, without gradients; None where `server` answers
     teacher_tokenizer   the teacher's; the student's stands in for a server's that is not known
-    student             the student as it starts, on the CPU; `fresh_student` gives one to train
+    student             the student as it starts, on the CPU, held once: it is read, and never changed;
+                        `fresh_student` gives one to train
     tokenizer           the student's: its teacher's where both have the same ids, so that the student
                         trains on, is probed with and is saved with the teacher's chat template, start
                         token and end tokens (these in its generation config)
@@ -67,8 +68,6 @@ class Pair:
     library_name: Literal["nano", "text"]
     context: int
     vocabulary: int | None
-    _start: PreTrainedModel = field(repr=False)  # the student as it was loaded, on the CPU
-
     server: Server | None = None
     known: bool = True
     others: Mapping[str, TeacherSource] = field(default_factory=dict)
@@ -79,7 +78,7 @@ class Pair:
     @property
     def device(self) -> torch.device:
         """Where the student trains."""
-        beside = self._start if self.teacher is None else self.teacher
+        beside = self.student if self.teacher is None else self.teacher
         return beside.device if self.place is None else self.place
 
     @property
@@ -99,9 +98,9 @@ class Pair:
             raise CapabilityMissingError(f"the pair {self.name!r} has no teacher model: {why}")
         return self.teacher
 
-    def fresh_student(self) -> PreTrainedModel:
-        """The starting student again: equal to the last bit, whatever was done to `student`."""
-        return moved(copy.deepcopy(self._start), self.device)
+    def fresh_student(self, place: torch.device | None = None) -> PreTrainedModel:
+        """A copy of the starting student where it trains, or elsewhere, equal to the last bit."""
+        return copied_to(self.student, place or self.device)
 
     def shared_vocabulary(self) -> int:
         """V, for objectives that need the teachers' distributions; ConfigError where there is none."""
@@ -198,13 +197,12 @@ def load_pair(
     return Pair(
         name=title,
         teacher=main.model,
-        student=copy.deepcopy(start),
+        student=start,
         teacher_tokenizer=main.tokenizer if main.known else tokenizer,
         tokenizer=tokenizer,
         library_name=catalogue.prompts_for(student),
         context=common_context([m.config for m in (start, *models)], context, limits),
         vocabulary=main.vocabulary,
-        _start=start,
         server=main.server,
         known=main.known,
         others=others,

@@ -36,19 +36,16 @@ class Knob:
 
 
 def share_of(memory: Memory, term: str) -> float:
-    """Bytes of a term when the most is held; 0 where that is at another time.
-
-    While replies are made a second student stands beside the first, and the larger of both parts counts.
-    """
+    """Bytes of a term when the most is held; 0 where that is at another time."""
     held: float = getattr(memory, term)
     if memory.training >= memory.generating:
         return 0.0 if term.endswith("_cache") else held
-    teaching = memory.teacher_cache >= memory.student + memory.student_cache
+    teaching = memory.teacher_cache >= memory.student_cache
     if term in ("gradients", "activations", "logits"):
         return 0.0
     if term == ("student_cache" if teaching else "teacher_cache"):
         return 0.0
-    return 2.0 * held if term == "student" and not teaching else held
+    return held
 
 
 def largest(memory: Memory) -> str:

@@ -138,7 +138,7 @@ def whole_run(kind: str, tmp_path: Path) -> None:
     assert any(not torch.equal(t, before[n]) for n, t in backend.student.weights().items())
     assert backend.measure("probe").tokens > 0
     with no_progress_bars():
-        to_save(backend.student.model, pair).save_pretrained(tmp_path / "saved")
+        to_save(backend.student, pair).save_pretrained(tmp_path / "saved")
     again = load_model(str(tmp_path / "saved"))
     ids = made[0].prompt_ids
     torch.testing.assert_close(logits_of(again, ids), logits_of(backend.student.model, ids))
@@ -202,12 +202,13 @@ def test_a_student_is_saved_as_its_source_is_stored(tmp_path: Path) -> None:
     source = saved_of("qwen2", tmp_path / "source")
     load_model(source, precision="bf16").save_pretrained(source)
     pair = load_pair(teacher=source, student=source, context=CONTEXT)
-    trained: Any = pair.fresh_student()
+    student = small(pair=pair).components.fresh_student()
+    trained: Any = student.model
     assert trained.dtype == torch.float32  # what trains, and what checkpoints hold
     with torch.no_grad():
         trained.model.embed_tokens.weight += 0.123456789
     exact = trained.model.embed_tokens.weight.clone()
-    to_save(trained, pair).save_pretrained(tmp_path / "saved")
+    to_save(student, pair).save_pretrained(tmp_path / "saved")
     assert stored_dtype(tmp_path / "saved") == torch.bfloat16
     assert json.loads((tmp_path / "saved" / "config.json").read_text())["dtype"] == "bfloat16"
     assert torch.equal(trained.model.embed_tokens.weight, exact)  # the run goes on with its own

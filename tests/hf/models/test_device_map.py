@@ -129,7 +129,12 @@ def test_a_digest_is_kept_by_file(
     monkeypatch.setattr(digest, "ENDS", 8)
     read: list[int | None] = []
     made = digest._digest
-    monkeypatch.setattr(digest, "_digest", lambda f, m, e: read.append(e) or made(f, m, e))
+
+    def noted(facts: str, model: Any, ends: int | None) -> str:
+        read.append(ends)
+        return made(facts, model, ends)
+
+    monkeypatch.setattr(digest, "_digest", noted)
     first = digest.model_digest(load_model(folder))
     assert (tmp_path / "kept" / digest.KEPT).is_file()
     read.clear()
