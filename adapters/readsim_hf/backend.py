@@ -219,12 +219,12 @@ class HFBackend:
         return Measurement(self._measured.profile, usage)
 
     def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:
-        """Scores of the student, or of another model, item by item."""
+        """Scores of the student, or of its start (`Student.started`), item by item, in the precision of
+        training."""
         clock = time.perf_counter()
-        with memory_for("probes.batch_size"):
-            measured = self.components.measure(
-                self.student.model if model is None else model, split
-            )
+        reads = self.student.model if model is None else model
+        with memory_for("probes.batch_size"), self.student.autocast():
+            measured = self.components.measure(reads, split)
         self.seconds["probe"] += time.perf_counter() - clock
         return measured
 
@@ -277,7 +277,10 @@ class HFBackend:
             raise CapabilityMissingError(
                 "the teacher's scores: its tokenizer differs from the student's, which the probes use"
             )
-        measured = self.measure("probe", model)
+        clock = time.perf_counter()
+        with memory_for("probes.batch_size"):
+            measured = self.components.measure(model, "probe")
+        self.seconds["probe"] += time.perf_counter() - clock
         return Measurement(measured.profile, measured.token_usage)
 
     def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:

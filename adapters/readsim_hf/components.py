@@ -156,6 +156,7 @@ class Components:
             context=self.pair.context,
             auxiliary=self.auxiliary_weight,
             ends=end_ids(self.pair.student, self.pair.tokenizer),
+            precision=self.recipe.precision,
         )
         return ExampleStream(
             streams,
@@ -184,13 +185,14 @@ class Components:
         return self.suite.measure(bare(model), self.pair.tokenizer, split, self.pair.context)
 
 
-def pair_of(config: RunConfig) -> Pair:
-    """The pair of these settings, loaded; with a store, and without a teacher, its student alone. Raises as
-    `load_pair`."""
+def pair_of(config: RunConfig, training: int = 0) -> Pair:
+    """The pair of these settings, loaded, its teachers beyond the first `training` GPUs; with a store, and
+    without a teacher, its student alone. Raises as `load_pair`."""
+    settings = asdict(config.pair) | {"student_precision": config.student_precision}
     if not config.data.store:
         if is_alone(config):
-            return load_lone_student(**asdict(config.pair))
-        return load_pair(**asdict(config.pair), server=config.server)
+            return load_lone_student(**settings)
+        return load_pair(**settings, server=config.server, training=training)
     manifest = load_manifest(config.data.store)
     facts = manifest.facts
     tokens = StoredTokens(
@@ -200,7 +202,7 @@ def pair_of(config: RunConfig) -> Pair:
         "nano" if facts.library == "nano" else "text",
         str(manifest.folder),
     )
-    return load_stored_pair(tokens, **asdict(config.pair))
+    return load_stored_pair(tokens, **settings)
 
 
 def build_components(config: RunConfig, pair: Pair, library: Library | None = None) -> Components:

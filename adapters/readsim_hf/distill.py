@@ -134,7 +134,7 @@ def _drive(
         more = [Path(config.data.cache)] if config.data.cache else []
         for target in (path, *more, *([] if keep is None else [keep])):
             need_target(target)
-    pair = pair_of(config)
+    pair = pair_of(config, 0 if processes is None else processes.gpus)
     parts = build_components(config, pair)
     if processes is not None:
         parts = led(parts, processes)
@@ -257,9 +257,10 @@ def _agreements(backend: HFBackend, held_out: list[TeacherRecord]) -> dict[str, 
     if not held_out:
         return {}
     parts, student = backend.components, backend.student
-    with student.started(parts.pair.student) as start:
-        before = _agreement(start, held_out, parts)
-    return {"before": before, "after": _agreement(student.model, held_out, parts)}
+    with student.autocast():
+        with student.started(parts.pair.student) as start:
+            before = _agreement(start, held_out, parts)
+        return {"before": before, "after": _agreement(student.model, held_out, parts)}
 
 
 def _agreement(

@@ -71,7 +71,7 @@ def work(processes: ProcessGroup, config: RunConfig) -> None:
     def fresh(facts: Mapping[str, Any]) -> Member:
         """From the files: between two students this process holds none."""
         source = pair.name, pair.teacher, pair.student, pair.layers
-        start = load_student(*source, pair.student_precision)
+        start = load_student(*source, config.student_precision)
         known = model_digest(start)
         if facts["student"] != known:
             raise ConfigError(

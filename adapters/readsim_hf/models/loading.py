@@ -40,6 +40,7 @@ from readsim_hf.models.folder_checks import (
 from readsim_hf.models.quantised import QUANTISED, quantised_options
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+ROOM = 0.9  # of a GPU's free memory, for weights: the rest is for keys, values and logits
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 DeviceMap = str | dict[str, str]  # one of these, or module -> device; "" is the whole model
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -139,6 +140,7 @@ def load_model(
     precision: str = "fp32",
     device: str = "cpu",
     device_map: DeviceMap | None = None,
+    training: int = 0,
 ) -> PreTrainedModel:
     """A causal language model in evaluation mode on one device, or by `device_map` on several.
 
@@ -146,6 +148,7 @@ def load_model(
     precision   `fp32`, `bf16` or `fp16`: the type of the weights; `int8` or `nf4` with bitsandbytes
     device      see `resolve_device`
     device_map  one of DEVICE_MAPS (accelerate decides), or a table; it goes before `device`
+    training    GPUs, from the first, on which other processes train: nothing is loaded there
 
     Weights are read from safetensors or GGUF only. ConfigError where they are missing, incomplete,
     pickled, need code of their own, or cannot be reached.
@@ -172,9 +175,7 @@ def load_model(
             options["quantization_config"] = transformers.GgufConfig(dequantize=True)
     else:
         options["use_safetensors"] = True
-    if device_map is not None:
-        check_device_map(device_map)
-        options["device_map"] = device_map
+    options |= _spread(device_map, training, source)
     model, info = _call(AutoModelForCausalLM.from_pretrained, source, at, options)
     if info["missing_keys"]:
         raise ConfigError(
@@ -197,10 +198,36 @@ def load_model(
     plain = _plain(model)
     if precision not in QUANTISED and (files := weight_files(at)):
         loaded_from(plain, files)
-    if device_map is None:
+    if device_map is None and not training:
         return moved(plain, place)
-    _check_covered(plain, device_map)
+    _check_covered(plain, device_map or "")
     return plain
+
+
+def _spread(device_map: DeviceMap | None, training: int, source: str) -> dict[str, Any]:
+    """How a model is spread over devices: as the map says, or over the GPUs from number `training` on.
+    ConfigError where there is none, or a table says otherwise."""
+    if device_map is not None:
+        check_device_map(device_map)
+    if not training:
+        return {} if device_map is None else {"device_map": device_map}
+    found = torch.cuda.device_count()
+    if isinstance(device_map, dict):
+        for module, device in device_map.items():
+            if device != "cpu" and (torch.device(device).index or 0) < training:
+                raise ConfigError(
+                    f"device_map.{module} is {device!r}: a process of this run trains there; accepted: "
+                    f"GPUs from cuda:{training} on"
+                )
+        return {"device_map": device_map}
+    if found <= training:
+        raise ConfigError(
+            f"the teacher {source!r} is loaded here, and {training} processes train on the {found} GPU(s) of "
+            "this machine: a teacher does not share a GPU with them; start fewer processes, or serve the "
+            "teacher (pair.teacher = 'http://HOST:PORT/v1')"
+        )
+    room = {n: int(ROOM * torch.cuda.mem_get_info(n)[0]) for n in range(training, found)}
+    return {"device_map": "sequential", "max_memory": room}
 
 
 def weight_files(at: Path | str) -> list[Path]:

@@ -40,7 +40,7 @@ def load_lone_student(
     """A student whose replies are all given: there is no teacher. See `load_pair`."""
     prompts = PromptSettings(system_prompt, chat_template, chat_template_kwargs or {}, date)
     place, precision = resolve_device(device), student_precision or "fp32"
-    beside = {"device": device} if precision in QUANTISED else {}
+    beside: dict[str, Any] = {"device": device} if precision in QUANTISED else {}
     start = load_model(student, precision=precision, **beside)
     tokenizer = fixed_tokenizer(load_tokenizer(student), prompts, str(student))
     check_arguments(prompts, [tokenizer], False)
@@ -97,7 +97,7 @@ def load_stored_pair(
     title, _, student = sources(name, teacher, student, layers)
     place = resolve_device(device)
     precision = student_precision or "fp32"
-    beside = {"device": device} if precision in QUANTISED else {}
+    beside: dict[str, Any] = {"device": device} if precision in QUANTISED else {}
     start = load_model(student, precision=precision, **beside)
     tokenizer = load_stored_tokenizer(stored.folder)
     difference = first_difference(tokenizer, load_tokenizer(student))

@@ -126,6 +126,7 @@ def load_pair(
     chat_template: str | None = None,
     chat_template_kwargs: Mapping[str, Any] | None = None,
     date: str = DATE,
+    training: int = 0,
 ) -> Pair:
     """Load a pair: `nano` (the default), `micro`, `smollm2`, or any two sources that `load_model` accepts.
 
@@ -138,6 +139,7 @@ def load_pair(
     teachers            capability -> source, for those that have a teacher of their own
     device_map          of the teachers that are loaded here, over several devices
     server              how servers are asked
+    training            GPUs, from the first, that several processes train on: no teacher is loaded there
     context             tokens of the longest sequence, at most what both models read (None)
     system_prompt, chat_template, chat_template_kwargs, date   see `PromptSettings`
     """
@@ -151,7 +153,7 @@ def load_pair(
     place = resolve_device(device)
     precision = student_precision or "fp32"
     # quantised weights stay where they are loaded
-    beside = {"device": device} if precision in QUANTISED else {}
+    beside: dict[str, Any] = {"device": device} if precision in QUANTISED else {}
     start = load_model(student, precision=precision, **beside)
     tokenizer = load_tokenizer(student)
     load = partial(
@@ -165,6 +167,7 @@ def load_pair(
         served_tokenizer=teacher_tokenizer,
         settings=server,
         prompts=prompts,
+        training=training,
     )
     main = load(teacher)
     if main.server is not None:

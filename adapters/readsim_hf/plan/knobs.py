@@ -6,7 +6,7 @@ from typing import Any
 
 from readsim_hf.costs.memory import QUANTISED_BYTES, Memory
 from readsim_hf.plan.dry_run import DryRun
-from readsim_hf.plan.estimate import STUDENT, memory_of
+from readsim_hf.plan.estimate import memory_of
 
 TERMS = {
     "teacher": "teacher's weights",
@@ -109,9 +109,11 @@ def _precisions(plan: DryRun) -> Iterator[tuple[str, str, str, DryRun]]:
         yield "pair.teacher_precision", "fp32", "bf16", change
     if plan.loaded and plan.precision not in QUANTISED_BYTES:
         yield "pair.teacher_precision", plan.precision, "nf4", replace(plan, precision="nf4")
-    own = plan.config.pair.student_precision or STUDENT
+    own = plan.config.student_precision
     if plan.config.training.lora and own not in QUANTISED_BYTES:  # the weights stay as they are
         for then in ("bf16", "nf4"):
+            if then == own:
+                continue
             yield "pair.student_precision", own, then, _with(plan, "pair", student_precision=then)
 
 

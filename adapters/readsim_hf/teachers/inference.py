@@ -2,7 +2,8 @@
 length for a model that reads padding."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from inspect import signature
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -58,6 +59,16 @@ def reading_device(model: nn.Module) -> torch.device:
         if getattr(one, "execution_device", None) is not None:
             return torch.device(one.execution_device)
     return torch.device("cpu")
+
+
+def keeps_logits(model: nn.Module) -> bool:
+    """Whether a model makes logits of the last positions alone where it is asked to."""
+    return "logits_to_keep" in signature(model.forward).parameters
+
+
+def computing(precision: str, device: str) -> AbstractContextManager[object]:
+    """In which a student reads, writes and trains: bfloat16 products for `bf16`; float32 weights stay so."""
+    return nullcontext() if precision == "fp32" else torch.autocast(device, torch.bfloat16)
 
 
 _READS: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()

@@ -126,6 +126,12 @@ class ProcessGroup:
         os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
         self._meet(on_cpu)
 
+    @property
+    def gpus(self) -> int:
+        """GPUs of this machine, from the first, on which its processes train."""
+        on_gpu = self.device.type == "cuda"
+        return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if on_gpu else 0
+
     def _check_device(self, device: str, on_cpu: bool) -> None:
         here, found = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
         if not on_cpu and device not in ("cuda", "auto"):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from readsim.arrays import Array
 from readsim.errors import TrainingError
 from readsim_hf.objectives.base import Objective
-from readsim_hf.teachers.inference import batches, reads_padding
+from readsim_hf.teachers.inference import batches, computing, reads_padding
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.copies import as_array, as_tensor, copies
 from readsim_hf.training.liger import apply_liger
@@ -215,9 +215,7 @@ class Student:
 
     def autocast(self) -> AbstractContextManager[object]:
         """In which the student reads."""
-        if self.recipe.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return computing(self.recipe.precision, self.device.type)
 
     def weights(self) -> Mapping[str, Tensor]:
         """The trained tensors by name (all of them, or LoRA's), not copied."""

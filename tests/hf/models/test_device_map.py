@@ -146,3 +146,37 @@ def test_a_digest_is_kept_by_file(
     assert digest.model_digest(model) != first
     (tmp_path / "kept" / digest.KEPT).write_text("damaged")
     assert digest.model_digest(load_model(folder)) == first
+
+
+def test_a_teacher_is_loaded_beyond_the_gpus_that_train(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With several processes, on the GPUs that none of them has; where there are none, it is refused."""
+    import torch
+
+    from readsim_hf.models import loading
+
+    given: list[Any] = []
+
+    def refuse(load: Any, source: str, at: Any, options: dict[str, Any], what: str = "") -> Any:
+        if "dtype" in options:
+            given.append(options)
+            raise ConfigError("enough")
+        return call(load, source, at, options, what)
+
+    call = loading._call
+    monkeypatch.setattr(loading, "_call", refuse)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda n: (80_000_000_000, 80_000_000_000))
+    for device_map in (None, "auto", "balanced_low_0"):
+        with pytest.raises(ConfigError, match="enough"):
+            loading.load_model(folder, device="cuda", device_map=device_map, training=2)
+        assert given[-1]["device_map"] == "sequential"
+        assert given[-1]["max_memory"] == {2: 72_000_000_000, 3: 72_000_000_000}
+    with pytest.raises(ConfigError, match="enough"):
+        loading.load_model(folder, device_map={"": "cuda:3"}, training=2)
+    with pytest.raises(ConfigError, match=r"a process of this run trains there.*from cuda:2 on"):
+        loading.load_model(folder, device_map={"": "cuda:1"}, training=2)
+    with pytest.raises(ConfigError, match=r"4 processes train on the 4 GPU.*or serve the teacher"):
+        loading.load_model(folder, device="cuda", training=4)
