@@ -22,6 +22,7 @@ from readsim.worlds.terms.learning_rate import LearningRate
 from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
+from readsim_hf.models.memory import memory_for
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
@@ -32,8 +33,10 @@ from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.share_ledger import EVERY, ShareLedger
-from readsim_hf.training.student import Student, memory_for
+from readsim_hf.training.student import Student
 
+REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
+PROBES = "lower probes.batch_size"
 WINDOW_NUMBERS = ("loss", "tokens", "gradient", "rate")
 Watch = Callable[[str, Mapping[str, float]], None]
 
@@ -178,7 +181,7 @@ class HFBackend:
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
             clock = time.perf_counter()
-            with memory_for("decoding.batch_size, or soft.kind = 'topk'"):
+            with memory_for("while replies are made", REPLIES):
                 examples = self._feed.window(
                     weights,
                     trained,
@@ -223,7 +226,7 @@ class HFBackend:
         training."""
         clock = time.perf_counter()
         reads = self.student.model if model is None else model
-        with memory_for("probes.batch_size"), self.student.autocast():
+        with memory_for("while the student is probed", PROBES), self.student.autocast():
             measured = self.components.measure(reads, split)
         self.seconds["probe"] += time.perf_counter() - clock
         return measured
@@ -278,7 +281,7 @@ class HFBackend:
                 "the teacher's scores: its tokenizer differs from the student's, which the probes use"
             )
         clock = time.perf_counter()
-        with memory_for("probes.batch_size"):
+        with memory_for("while the teacher is probed", PROBES):
             measured = self.components.measure(model, "probe")
         self.seconds["probe"] += time.perf_counter() - clock
         return Measurement(measured.profile, measured.token_usage)

@@ -71,7 +71,7 @@ from readsim_hf.training.logits import bare
 from readsim_hf.training.lora import check_lora
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
-from readsim_hf.training.student import Student
+from readsim_hf.training.student import Student, before_cuda
 
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
@@ -188,6 +188,7 @@ class Components:
 def pair_of(config: RunConfig, training: int = 0) -> Pair:
     """The pair of these settings, loaded, its teachers beyond the first `training` GPUs; with a store, and
     without a teacher, its student alone. Raises as `load_pair`."""
+    before_cuda(config.training)
     settings = asdict(config.pair) | {"student_precision": config.student_precision}
     if not config.data.store:
         if is_alone(config):
@@ -218,7 +219,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
-    scores = None if kept is None else pair.server is None and not pair.others
+    scores = None if kept is None else not pair.others
     datasets = sources_of(config, library, signal, scores)
     if is_alone(config):
         check_alone(library, datasets, kept is not None)

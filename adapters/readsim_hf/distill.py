@@ -242,11 +242,9 @@ def _told(
 
 def _held_out(parts: Components) -> list[TeacherRecord]:
     """The teacher's replies to prompts of the dev split, asked outside the budget; none where the
-    distributions that agreement needs are not stored, a server would have to be paid, or only a store of
-    other replies is there."""
+    distributions that agreement needs are not stored, or only a store of other replies is there."""
     soft = parts.teacher.soft
-    paid = any(teacher.server is not None for teacher in parts.pair.teacher_sources)
-    if soft is None or soft.kind == "sampled" or paid or parts.store is not None:
+    if soft is None or soft.kind == "sampled" or parts.store is not None:
         return []
     prompts = parts.suite.splits.prompts("dev")[:HELD_OUT]
     return [r for r in parts.teacher.ask(prompts) if r is not None]

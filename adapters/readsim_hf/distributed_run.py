@@ -18,6 +18,7 @@ from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
 from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
 from readsim_hf.training.process_group import ProcessGroup, world_size
+from readsim_hf.training.student import before_cuda
 
 # What accelerate may be told and is not done, and what to use for it.
 _NOT_DONE = {
@@ -65,6 +66,7 @@ def led(parts: Components, processes: ProcessGroup) -> Components:
 def work(processes: ProcessGroup, config: RunConfig) -> None:
     """Train what process 0 sends until it stops; nothing is written, shown or asked of a teacher."""
     processes.agree(config.table())
+    before_cuda(config.training)
     pair = config.pair
     _, objective, _ = supervision(config)
 

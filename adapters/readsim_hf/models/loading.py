@@ -37,9 +37,14 @@ from readsim_hf.models.folder_checks import (
     first_line,
     stored_dtype,
 )
+from readsim_hf.models.memory import memory_for
 from readsim_hf.models.quantised import QUANTISED, quantised_options
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+LOADED = (
+    "use pair.teacher_precision or pair.student_precision = 'nf4', pair.device_map for a teacher over "
+    "several GPUs, or serve the teacher"
+)
 ROOM = 0.9  # of a GPU's free memory, for weights: the rest is for keys, values and logits
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 DeviceMap = str | dict[str, str]  # one of these, or module -> device; "" is the whole model
@@ -176,7 +181,8 @@ def load_model(
     else:
         options["use_safetensors"] = True
     options |= _spread(device_map, training, source)
-    model, info = _call(AutoModelForCausalLM.from_pretrained, source, at, options)
+    with memory_for(f"while {source!r} is loaded", LOADED):
+        model, info = _call(AutoModelForCausalLM.from_pretrained, source, at, options)
     if info["missing_keys"]:
         raise ConfigError(
             f"the weights of {source!r} are incomplete: {len(info['missing_keys'])} tensors are "
@@ -199,7 +205,8 @@ def load_model(
     if precision not in QUANTISED and (files := weight_files(at)):
         loaded_from(plain, files)
     if device_map is None and not training:
-        return moved(plain, place)
+        with memory_for(f"while {source!r} is loaded", LOADED):
+            return moved(plain, place)
     _check_covered(plain, device_map or "")
     return plain
 

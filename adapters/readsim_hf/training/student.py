@@ -1,6 +1,7 @@
 """The student in training: weights and optimiser, one window of examples at a time."""
 
 import hashlib
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NamedTuple
@@ -11,6 +12,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from readsim.arrays import Array
 from readsim.errors import TrainingError
+from readsim_hf.models.memory import memory_for
 from readsim_hf.objectives.base import Objective
 from readsim_hf.teachers.inference import batches, computing, reads_padding
 from readsim_hf.training.batch import Example, collate
@@ -22,7 +24,7 @@ from readsim_hf.training.recipe import Recipe, learning_rate
 from readsim_hf.training.source_losses import BesideKL, Listening, SourceLosses, sources_in
 
 KNOBS = (
-    "micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
+    "lower micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
     "top-k signal (soft.kind = 'topk')"
 )
 
@@ -30,17 +32,22 @@ KNOBS = (
 Kind = Literal["weights", "moments"]
 
 
+def before_cuda(recipe: Recipe) -> None:
+    """What cuBLAS reads of the environment when it is used first: deterministic products need it."""
+    if recipe.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 @contextmanager
-def memory_for(knobs: str) -> Iterator[None]:
-    """TrainingError that names what to lower, where memory runs out inside."""
+def deterministic(on: bool) -> Iterator[None]:
+    """Deterministic algorithms inside; a GPU wants `before_cuda` with them."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if on:
+        torch.use_deterministic_algorithms(True)
     try:
         yield
-    except RuntimeError as error:  # PyTorch's own for CUDA is one; for the CPU it has no other
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise TrainingError(f"out of memory: lower {knobs} ({error})") from error
-        raise
-    except MemoryError as error:
-        raise TrainingError(f"out of memory: lower {knobs} ({error})") from error
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 class NotFiniteError(TrainingError):
@@ -133,7 +140,7 @@ class Student:
             own = [example for example in examples if example.record.source == source]
             beside = BesideKL(self.objective.objective)
             try:
-                with memory_for(KNOBS.format(micro=self.recipe.micro_batch)):
+                with memory_for("while training", KNOBS.format(micro=self.recipe.micro_batch)):
                     for part in self._parts(own):
                         batch = collate(part, self.device)
                         with self._recomputing(), self.autocast():
@@ -158,7 +165,8 @@ class Student:
         self.objective.take()  # what a step that failed left
         try:
             with (
-                memory_for(KNOBS.format(micro=recipe.micro_batch)),
+                memory_for("while training", KNOBS.format(micro=recipe.micro_batch)),
+                deterministic(recipe.deterministic),
                 dropping(self._dropouts, parts),
             ):
                 for left, part in zip(reversed(range(len(parts))), parts, strict=True):
@@ -178,7 +186,8 @@ class Student:
             )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.step()
+        with memory_for("in the first optimiser steps", KNOBS.format(micro=recipe.micro_batch)):
+            self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._by_source.table()
         return Window(float(loss), total, float(norm), rate, losses)
