@@ -126,6 +126,9 @@ class HFBackend:
         sizes = self.components.sizes
         return np.array([sizes[s].tokens if s in sizes else np.inf for s in self.sources])
 
+    def probe_items(self) -> Array:
+        return self.components.suite.probe_items()
+
     @property
     def trained(self) -> dict[str, dict[str, Any]]:
         """What the run was trained on so far, by source; see `TrainedSource.table`."""

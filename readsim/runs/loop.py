@@ -23,11 +23,12 @@ from readsim.backend import (
     DurableBackend,
     OffersAlignment,
     OffersBest,
-    OffersRateSchedule,
     OffersSourceSizes,
     OffersTeacher,
     OffersWorld,
     TokenUsage,
+    items_of,
+    schedule_of,
 )
 from readsim.envs.env import DistillEnv, Observation
 from readsim.envs.episode import source_prior
@@ -38,7 +39,6 @@ from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_check
 from readsim.runs.log_file import RunLog
 from readsim.runs.shown import dev_utility, sampled, trained_row
 from readsim.streams import checked_seed
-from readsim.worlds.terms.learning_rate import LearningRate
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
@@ -102,9 +102,9 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
         scores=episode.scale.is_score,
         lowest=episode.scale.lowest,
         pools=pools,
-        learning_rate=(
-            backend.rate_schedule if isinstance(backend, OffersRateSchedule) else LearningRate()
-        ),
+        items=items_of(backend),
+        utility=episode.task.kind,
+        learning_rate=schedule_of(backend),
         **extras,
     )
     allocator.check_setup(made)
