@@ -170,5 +170,5 @@ def play_pool(
             history = remembered(history, weights, change, reward)
             profile, left = after, left - tokens
     run = np.repeat(np.arange(len(children) - 1), episode.steps)[: len(rows)]
-    pool = Pool(*(np.array(column) for column in zip(*rows, strict=True)), run=run)
+    pool = Pool(*(np.array(column) for column in zip(*rows, strict=True)))._replace(run=run)
     return pool, added({"offline": usage.pop("student", 0)}, usage)

@@ -139,8 +139,11 @@ class ReAD(Allocator):
         """The offline pool; an empty one where none is asked for."""
         if not self.config.pool:
             v, s = len(setup.capabilities), len(setup.sources)
-            shapes = ((0, v), 0, (0, setup.history * (s + v + 2)), (0, s), (0, v), 0)
-            return Pool(*(np.zeros(shape) for shape in shapes), run=np.arange(0))
+            profile, history, share = (
+                np.zeros((0, n)) for n in (v, setup.history * (s + v + 2), s)
+            )
+            none = np.zeros(0)
+            return Pool(profile, none, history, share, profile, none, run=np.arange(0))
         if setup.transitions is None:
             raise CapabilityMissingError("ReAD with pool > 0 needs an offline pool of transitions")
         if self.config.persistent:

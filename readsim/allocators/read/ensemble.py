@@ -147,20 +147,12 @@ def add_row(
     if state["anew"]:
         return _with_own(config, state, rows, rewards)
     seen = state["rows"]
-    kept = {
-        "kept_x": state["kept_x"],
-        "kept_y": state["kept_y"],
-        "kept_weight": state["kept_weight"],
-    }
+    kept_x, kept_y, weight = state["kept_x"], state["kept_y"], state["kept_weight"]
     if seen == len(state["kept_y"]):
-        own = {"kept_x": rows, "kept_y": rewards, "kept_weight": np.full(1, config.own_weight)}
-        kept = {name: np.concatenate([kept[name], own[name]]) for name in own}
+        kept_x, kept_y = np.concatenate([kept_x, rows]), np.concatenate([kept_y, rewards])
+        weight = np.append(weight, config.own_weight)
         if (seen + 1).bit_count() == 1:
-            x, y, weight = kept.values()
-            return {
-                **_fit(config, x, y, state["seed"], state["kept_group"], weight),
-                "anew": False,
-            }
+            return _fit(config, kept_x, kept_y, state["seed"], state["kept_group"], weight)
     z = _features(state, rows)[:, 0]
     count = config.own_weight * bootstrap_counts(state["seed"], seen, 1, len(z))
     target = (rewards[0] - state["y_mean"]) / state["y_scale"]
@@ -172,7 +164,9 @@ def add_row(
         "gram": gram,
         "moment": moment,
         "output": solve_output(gram, moment, state["penalty"]),
-        **kept,
+        "kept_x": kept_x,
+        "kept_y": kept_y,
+        "kept_weight": weight,
     }
 
 

@@ -93,9 +93,10 @@ def test_own_levels_are_since_the_first_probe() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ensemble, "add_row", noted)
-        profile, used = np.full(4, 0.3), np.zeros(4)
+        profile: Array = np.full(4, 0.3)
+        used: Array = np.zeros(4)
         for step, share in enumerate(np.eye(4)[[0, 2, 2]]):
-            change = 0.01 * (1.0 + np.arange(4)) * (step + 1)
+            change: Array = np.array([0.01, 0.02, 0.03, 0.04]) * (step + 1)
             context = at(setup, step=step, profile=profile)
             outcome = Transition(context, share, 0.0, change, profile + change, 125_000, None)
             state = read.update(state, outcome)
@@ -174,7 +175,7 @@ def test_measurements_of_one_training_count_once_however_long_it_was() -> None:
     assert row_groups(pool, by_run=True)[0] is None
     np.testing.assert_array_equal(row_groups(pool, by_run=True)[1], np.ones(n))
     groups, weight = row_groups(pool._replace(parent=parent), by_run=False)
-    np.testing.assert_array_equal(groups, parent)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(groups, parent)
     np.testing.assert_allclose(weight, 1 / 6)
     # Two measurements of each of two trainings of three steps.
     _, weight = row_groups(pool._replace(parent=parent, run=run), by_run=False)
@@ -182,7 +183,7 @@ def test_measurements_of_one_training_count_once_however_long_it_was() -> None:
     alone, _ = row_groups(pool._replace(run=run), by_run=False)
     assert alone is None
     together, _ = row_groups(pool._replace(run=run), by_run=True)
-    np.testing.assert_array_equal(together, run)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(together, run)
 
 
 def at_start(setup: Setup, size: int) -> Pool:
