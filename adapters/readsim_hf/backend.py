@@ -290,14 +290,14 @@ class HFBackend:
         return Measurement(measured.profile, measured.token_usage)
 
     def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
-        """A pool from short trainings with random allocations, each undone.
+        """A pool from trainings with random allocations, each undone; `pool_steps` says how long they are.
 
         Those that the requirement was identified with are used again, and charged once.
         """
         done, usage = self.identified, dict[str, int]()
         if done is None:
             tokens, runs = episode.schedule[0], min(self.components.pool_runs, size)
-            done = intervene(self, tokens, runs, seed)
+            done = intervene(self, tokens, runs, seed, self.components.pool_steps)
             usage = done.token_usage
         return pool_of(done, self.components.suite, episode, size, seed), usage
 

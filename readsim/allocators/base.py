@@ -46,7 +46,8 @@ class Setup:
     None unless the allocator's `needs` names them; the run is charged with the tokens that they use:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
                    that is undone
-    "transitions"  `transitions(n)`: a pool of one-step transitions
+    "transitions"  `transitions(n)`: a pool of one-step transitions; `transitions(n, persistent=True)`: of
+                   runs that keep their random allocation, where the pool is simulated or played
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
     "world"        `world` and `task`: for oracles
@@ -66,7 +67,7 @@ class Setup:
     teacher: Callable[[], Array] | None = None
     alignment: Callable[[], Array] | None = None
     trial: Callable[[Array, int, bool], Array] | None = None
-    transitions: Callable[[int], Pool] | None = None
+    transitions: Callable[..., Pool] | None = None
     world: World | None = None
     task: Task | None = None
     lowest: float = 0.0

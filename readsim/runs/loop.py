@@ -75,7 +75,9 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
         elif need not in ("transitions", "world", "teacher", "alignment"):
             raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
         elif need == "transitions":
-            extras[need] = _charged(env, lambda size: offline_pool(backend, episode, size, seed))
+            extras[need] = _charged(
+                env, lambda size, **how: offline_pool(backend, episode, size, seed, **how)
+            )
         elif need == "teacher" and isinstance(backend, OffersTeacher):
             extras[need] = _charged(env, backend.teacher_profile)
         elif need == "alignment" and isinstance(backend, OffersAlignment):
@@ -114,8 +116,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
 def _charged(env: DistillEnv, measure: Callable[..., tuple[T, TokenUsage]]) -> Callable[..., T]:
     """`measure` for the allocator: the value alone, while the run is charged with what it used."""
 
-    def value(*arguments: Any) -> T:
-        found, used = measure(*arguments)
+    def value(*arguments: Any, **how: Any) -> T:
+        found, used = measure(*arguments, **how)
         env.charge(used)
         return found
 
