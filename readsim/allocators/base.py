@@ -51,6 +51,8 @@ class Setup:
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
     "world"        `world` and `task`: for oracles
+    "outlook"      `outlook(allocations, tokens)` (A, V): the noise-free change from the present student
+                   that each of (A, S) would bring: for oracles
     """
 
     sources: tuple[str, ...]
@@ -70,6 +72,7 @@ class Setup:
     transitions: Callable[..., Pool] | None = None
     world: World | None = None
     task: Task | None = None
+    outlook: Callable[[Array, float], Array] | None = None
     lowest: float = 0.0
     items: Array | None = None
     utility: str = "linear"

@@ -23,6 +23,7 @@ from readsim.backend import (
     DurableBackend,
     OffersAlignment,
     OffersBest,
+    OffersOutlook,
     OffersSourceSizes,
     OffersTeacher,
     OffersWorld,
@@ -72,7 +73,7 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
     for need in sorted(allocator.needs - ({"transitions"} if begun else set())):
         if need == "trial":
             extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
-        elif need not in ("transitions", "world", "teacher", "alignment"):
+        elif need not in ("transitions", "world", "outlook", "teacher", "alignment"):
             raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
         elif need == "transitions":
             extras[need] = _charged(
@@ -84,6 +85,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
             extras[need] = _charged(env, backend.alignment)
         elif need == "world" and isinstance(backend, OffersWorld):
             extras["world"], extras["task"] = backend.world, episode.task
+        elif need == "outlook" and isinstance(backend, OffersOutlook):
+            extras["outlook"] = backend.outlook
         else:
             raise CapabilityMissingError(
                 f"{type(allocator).__name__} needs {need!r}, which this backend does not offer"
