@@ -51,6 +51,7 @@ from readsim_hf.training.agreement import agreement
 from readsim_hf.training.distributed_student import is_sharded
 from readsim_hf.training.process_group import ProcessGroup, said_once
 
+TRIES = {"trial", "transitions"}  # needs of allocators that are trained and undone
 HELD_OUT = 64  # prompts on which student and teacher are compared
 
 
@@ -67,6 +68,7 @@ def log_config(
         seeds=[config.seed],
         identity=(f"hf:{parts.pair.name}", parts.identity[:16]),
         pool_runs=config.pool_runs,
+        **({"pool_steps": config.pool_steps} if config.pool_steps > 1 else {}),
         code=code_of_allocator(load_allocator(config.allocator, dict(config.allocator_settings))),
         weights=env.episode.task.weights.tolist(),
         manifest=dict(parts.manifest),
@@ -133,13 +135,15 @@ def _drive(
         more = [Path(config.data.cache)] if config.data.cache else []
         for target in (path, *more, *([] if keep is None else [keep])):
             need_target(target)
-    pair = pair_of(config)
+    pair = pair_of(config, 0 if processes is None else processes.gpus)
     parts = build_components(config, pair)
     if processes is not None:
         parts = led(parts, processes)
     backend = HFBackend(parts, config.budget, keep_best=config.keep_best)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed, begun=began is not None)  # what it needs is there
+    if config.identify or TRIES & set(allocator.needs):
+        backend.check_copies()
     moved = moving(began, keep, config.allocator, env)
     show_token_estimate(console, config, parts, allocator)
     if dry_run:
@@ -158,8 +162,9 @@ def _drive(
             return True
         save_check(checked, parts.identity, check_before(console, parts), None)
         write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
-        stem = out / "runs" / run_name(config)
-        watching = ProgressDisplay(stem, config, env, log_to, parts.identity[:16], path.exists())
+        watching = ProgressDisplay(
+            out / "runs" / run_name(config), config, env, log_to, parts.identity[:16], path.exists()
+        )
         backend.watch = stack.enter_context(watching)
         stack.enter_context(
             interruptible(
@@ -171,8 +176,7 @@ def _drive(
         held_out = _held_out(parts)
 
         def conclude() -> None:
-            ends = {"before": pair.fresh_student(), "after": backend.student.model}
-            agreed.update({k: _agreement(m, held_out, parts) for k, m in ends.items() if held_out})
+            agreed.update(_agreements(backend, held_out))
             save_results(out, config, backend, agreed)
             watching.concluded(read_log(path))
 
@@ -239,14 +243,23 @@ def _told(
 
 def _held_out(parts: Components) -> list[TeacherRecord]:
     """The teacher's replies to prompts of the dev split, asked outside the budget; none where the
-    distributions that agreement needs are not stored, a server would have to be paid, or only a store of
-    other replies is there."""
+    distributions that agreement needs are not stored, or only a store of other replies is there."""
     soft = parts.teacher.soft
-    paid = any(teacher.server is not None for teacher in parts.pair.teacher_sources)
-    if soft is None or soft.kind == "sampled" or paid or parts.store is not None:
+    if soft is None or soft.kind == "sampled" or parts.store is not None:
         return []
     prompts = parts.suite.splits.prompts("dev")[:HELD_OUT]
     return [r for r in parts.teacher.ask(prompts) if r is not None]
+
+
+def _agreements(backend: HFBackend, held_out: list[TeacherRecord]) -> dict[str, Any]:
+    """Of the student before and after the run; {} without held-out prompts."""
+    if not held_out:
+        return {}
+    parts, student = backend.components, backend.student
+    with student.autocast():
+        with student.started(parts.pair.student) as start:
+            before = _agreement(start, held_out, parts)
+        return {"before": before, "after": _agreement(student.model, held_out, parts)}
 
 
 def _agreement(

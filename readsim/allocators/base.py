@@ -40,10 +40,14 @@ class Setup:
     many distinct tokens each source has; infinity where more can always be generated. `learning_rate` is
     what a token counts for at each point of the budget, and `paces` (T,) what it does in each decision.
 
+    `items` (V,) is how many items a probe asks of each capability, 0 where it is exact, None where the
+    backend does not say; `utility` the kind of the task's (`readsim.worlds.utility`).
+
     None unless the allocator's `needs` names them; the run is charged with the tokens that they use:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
                    that is undone
-    "transitions"  `transitions(n)`: a pool of one-step transitions
+    "transitions"  `transitions(n)`: a pool of one-step transitions; `transitions(n, persistent=True)`: of
+                   runs that keep their random allocation, where the pool is simulated or played
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
     "world"        `world` and `task`: for oracles
@@ -65,11 +69,13 @@ class Setup:
     teacher: Callable[[], Array] | None = None
     alignment: Callable[[], Array] | None = None
     trial: Callable[[Array, int, bool], Array] | None = None
-    transitions: Callable[[int], Pool] | None = None
+    transitions: Callable[..., Pool] | None = None
     world: World | None = None
     task: Task | None = None
     outlook: Callable[[Array, float], Array] | None = None
     lowest: float = 0.0
+    items: Array | None = None
+    utility: str = "linear"
     learning_rate: LearningRate = field(default_factory=LearningRate)
 
     @property

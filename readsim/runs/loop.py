@@ -24,11 +24,12 @@ from readsim.backend import (
     OffersAlignment,
     OffersBest,
     OffersOutlook,
-    OffersRateSchedule,
     OffersSourceSizes,
     OffersTeacher,
     OffersWorld,
     TokenUsage,
+    items_of,
+    schedule_of,
 )
 from readsim.envs.env import DistillEnv, Observation
 from readsim.envs.episode import source_prior
@@ -39,7 +40,6 @@ from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_check
 from readsim.runs.log_file import RunLog
 from readsim.runs.shown import dev_utility, sampled, trained_row
 from readsim.streams import checked_seed
-from readsim.worlds.terms.learning_rate import LearningRate
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
@@ -76,7 +76,9 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
         elif need not in ("transitions", "world", "outlook", "teacher", "alignment"):
             raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
         elif need == "transitions":
-            extras[need] = _charged(env, lambda size: offline_pool(backend, episode, size, seed))
+            extras[need] = _charged(
+                env, lambda size, **how: offline_pool(backend, episode, size, seed, **how)
+            )
         elif need == "teacher" and isinstance(backend, OffersTeacher):
             extras[need] = _charged(env, backend.teacher_profile)
         elif need == "alignment" and isinstance(backend, OffersAlignment):
@@ -104,9 +106,9 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
         scores=episode.scale.is_score,
         lowest=episode.scale.lowest,
         pools=pools,
-        learning_rate=(
-            backend.rate_schedule if isinstance(backend, OffersRateSchedule) else LearningRate()
-        ),
+        items=items_of(backend),
+        utility=episode.task.kind,
+        learning_rate=schedule_of(backend),
         **extras,
     )
     allocator.check_setup(made)
@@ -116,8 +118,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
 def _charged(env: DistillEnv, measure: Callable[..., tuple[T, TokenUsage]]) -> Callable[..., T]:
     """`measure` for the allocator: the value alone, while the run is charged with what it used."""
 
-    def value(*arguments: Any) -> T:
-        found, used = measure(*arguments)
+    def value(*arguments: Any, **how: Any) -> T:
+        found, used = measure(*arguments, **how)
         env.charge(used)
         return found
 

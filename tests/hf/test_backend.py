@@ -254,11 +254,9 @@ def silent_teacher(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_room_for_weights(patch: pytest.MonkeyPatch) -> None:
-    from safetensors import SafetensorError
-
     saved = module("training.saved")
-    error = SafetensorError("I/O error: No space left on device (os error 28)")
-    patch.setattr(saved, "save_file", after(5, raising(error), saved.save_file))
+    error = OSError(28, "No space left on device")
+    patch.setattr(saved, "save_tensors", after(5, raising(error), saved.save_tensors))
 
 
 def no_room_for_state(patch: pytest.MonkeyPatch) -> None:
