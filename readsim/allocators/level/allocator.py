@@ -8,6 +8,7 @@ import numpy as np
 from readsim.allocators.base import Context, Setup, State, Transition
 from readsim.allocators.configured import Configured, choice, number, whole
 from readsim.allocators.level.posterior import (
+    ITEMS,
     SHIFT,
     LevelPosterior,
     Probed,
@@ -75,7 +76,8 @@ class Level(Configured):
         if self.runs:
             if setup.transitions is None:
                 raise CapabilityMissingError("level with runs > 0 needs an offline pool")
-            pool = runs_of_pool(setup.transitions(self.runs * setup.steps), setup)
+            size = self.runs * setup.steps
+            pool = runs_of_pool(setup.transitions(size, persistent=True), setup)
         s, v = len(setup.sources), len(setup.capabilities)
         return {
             "teacher": np.asarray(setup.teacher(), dtype=np.float64),
@@ -134,10 +136,11 @@ class Level(Configured):
             dev = state["dev_shares"][None], state["dev_profiles"][None] - first
             evidence.append(Probed(*dev, SHIFT))
         lowest = setup.lowest if setup.scores else None
+        items = np.full(len(first), ITEMS) if setup.items is None else setup.items
         own = np.array(
             [[source == name for source in setup.sources] for name in setup.capabilities]
         )
-        return level_posterior(evidence, first, state["teacher"], own, lowest)
+        return level_posterior(evidence, first, state["teacher"], own, lowest, items)
 
     def update(self, state: State, transition: Transition) -> State:
         context, setup = transition.context, transition.context.setup

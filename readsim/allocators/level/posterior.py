@@ -22,14 +22,14 @@ from readsim.allocators.level.effects import (
 )
 from readsim.arrays import Array, Mask
 
-ITEMS, PAIRING = (
-    64.0,
-    0.85,
-)  # of a probe that nothing is known of: the noise that it is first taken to have
-STRENGTH = 8.0  # of that guess, in measurements; those of the run soon outweigh it
+ITEMS, PAIRING = 64.0, 0.85  # of a probe that nothing is known of
+EXACT = 1e5  # items that a probe without noise counts as
+STRENGTH = (
+    8.0  # of what is first thought of the noise, in measurements; those of the run soon outweigh it
+)
 SHIFT = 1.0 + 2.0 * PAIRING / (
     1.0 - PAIRING
-)  # shared error of a split with items of its own, see Probed
+)  # shared error of a split with items of its own: see Probed
 DAMPING = 0.7
 LEAST_SLOPE = 0.05
 SLACK = 1.0  # relative error of each source's part: what runs differ by and what the model lacks
@@ -77,6 +77,7 @@ def level_posterior(
     teacher: Array,
     own: Mask,
     lowest: float | None,
+    items: Array,
     rounds: int = 2,
 ) -> LevelPosterior:
     """What is known of all levels, from the first probe (V,), the teacher (V,) and the evidence.
@@ -84,6 +85,7 @@ def level_posterior(
     own      (V, S): which source has the name of the capability
     lowest   the lowest score; None for negated losses, which have no floor: the room below is then
              taken to be that to the teacher
+    items    (V,) of a probe; 0 where it is exact
 
     A round costs V inverses of 3 S x 3 S.
     """
@@ -98,7 +100,7 @@ def level_posterior(
         return found
     likely = np.clip(first, 0.05, 0.95)
     variance = np.ones_like(first) if lowest is None else likely * (1.0 - likely)
-    variance = variance * (1.0 - PAIRING) / ITEMS
+    variance = variance * (1.0 - PAIRING) / np.where(items > 0.0, items, EXACT)
     for _ in range(rounds):
         rows = [_linear(found, e) for e in evidence]
         facts = _summed(rows)

@@ -29,6 +29,7 @@ from tests.support.made_setups import clean_world, drive, setup
 
 FIRST, TEACHER = np.array([0.3, 0.4, 0.5]), np.array([0.8, 0.9, 0.7])
 OWN = np.eye(3, dtype=np.bool_)
+ITEMS = np.full(3, 64.0)
 
 
 # --- the prior
@@ -129,14 +130,14 @@ def test_runs_without_noise_show_the_truth(monkeypatch: pytest.MonkeyPatch) -> N
         Probed((steps * mixture)[None], truth(steps * mixture)[None])
         for mixture in rng.dirichlet([1.0] * 3, 12)
     ]
-    found = level_posterior(evidence, FIRST, TEACHER, OWN, 0.0, rounds=6)
+    found = level_posterior(evidence, FIRST, TEACHER, OWN, 0.0, ITEMS, rounds=6)
     assert found.noise < 0.1
     r, anchor = np.array([0.6, 0.2, 0.2]), np.full(3, 1 / 3)
     ends = rng.dirichlet([1.0] * 3, 20)
     mean, deviation = improvement(found, ends, anchor, r)
     true = (truth(ends) - truth(anchor[None])) @ r
     assert mean == pytest.approx(true, abs=0.004)
-    unknown = improvement(level_posterior([], FIRST, TEACHER, OWN, 0.0), ends, anchor, r)
+    unknown = improvement(level_posterior([], FIRST, TEACHER, OWN, 0.0, ITEMS), ends, anchor, r)
     assert (deviation < 0.3 * unknown[1]).all()
     assert np.abs(unknown[0] - true).mean() > 5 * np.abs(mean - true).mean()
 
@@ -166,7 +167,7 @@ def test_noise_is_learnt() -> None:
         sd = np.sqrt(factor * FIRST * (1 - FIRST) * 0.15 / 64)
         error = sd * (rng.normal(size=(6, 20, 3)) - rng.normal(size=(6, 1, 3)))
         runs = Probed(np.broadcast_to(shares, (6, 20, 3)), truth(shares) + error)
-        found = level_posterior([runs], FIRST, TEACHER, OWN, 0.0, rounds=6)
+        found = level_posterior([runs], FIRST, TEACHER, OWN, 0.0, ITEMS, rounds=6)
         assert found.noise == pytest.approx(factor, rel=0.5)
 
 
