@@ -181,6 +181,28 @@ class OffersAlignment(Protocol):
         ...
 
 
+class SourceSignals(NamedTuple):
+    """What training shows of each source (S,); nan where it was not seen.
+
+    gradient    norm of the loss's gradient if all tokens were of this source
+    kl          KL(teacher || student) a supervised token, in nats
+    dispersion  standard deviation of log p_teacher - log p_student over the supervised tokens
+    """
+
+    gradient: Array
+    kl: Array
+    dispersion: Array
+
+
+@runtime_checkable
+class OffersSourceSignals(Protocol):
+    """A backend that sees how each source's teacher and student differ while it trains."""
+
+    def source_signals(self) -> tuple[SourceSignals, TokenUsage]:
+        """Of the last `run_interval`, and the tokens that looking at them took besides."""
+        ...
+
+
 @runtime_checkable
 class OffersParameters(Protocol):
     """A backend whose student is a known point theta (d,): where statements about parameters live.

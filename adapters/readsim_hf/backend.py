@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from readsim.arrays import Array
-from readsim.backend import Final, Measurement, TokenUsage, added
+from readsim.backend import Final, Measurement, SourceSignals, TokenUsage, added
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
@@ -27,11 +27,13 @@ from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
+from readsim_hf.training.batch import Example
 from readsim_hf.training.best import Best
 from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
-from readsim_hf.training.share_ledger import EVERY, ShareLedger
+from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
+from readsim_hf.training.source_losses import sources_in
 from readsim_hf.training.student import Student, memory_for
 
 WINDOW_NUMBERS = ("loss", "tokens", "gradient", "rate")
@@ -84,6 +86,9 @@ class HFBackend:
         self._measured: ItemScores | None = None
         self._samples: tuple[SampledReply, ...] = ()
         self._shares: tuple[TrainedShare, ...] = ()
+        self._seen: dict[
+            str, list[Example]
+        ] = {}  # each source's examples in its last window of the interval
         self._windows = 0  # optimiser steps of the run
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
@@ -172,7 +177,7 @@ class HFBackend:
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before, losses = self._feed.tokens, 0.0
-        account = ShareLedger(self.sources)
+        account, self._seen = ShareLedger(self.sources), {}
         trained = account.tokens
         started, mark = time.perf_counter(), dict(self.seconds)
         while (done := int(trained.sum())) < tokens:
@@ -191,6 +196,8 @@ class HFBackend:
             if examples:
                 if self._windows % EVERY == 0:
                     account.look(self.student.source_signals(examples))
+                for source in sources_in(examples):
+                    self._seen[source] = [e for e in examples if e.record.source == source]
                 window = self.student.train_window(examples, spent)
                 self._windows += 1
                 account.add(window.losses)
@@ -297,6 +304,14 @@ class HFBackend:
     def trained_shares(self) -> tuple[TrainedShare, ...]:
         """What the last interval trained of each source; gradients on every EVERY-th optimiser step."""
         return self._shares
+
+    def source_signals(self) -> tuple[SourceSignals, TokenUsage]:
+        """Of the student as it is now, on the last examples of each source in the last interval: read once
+        more, about as dear as a step. nan for a source that was not in it, and where several processes
+        train."""
+        examples = [example for own in self._seen.values() for example in own]
+        found = self.student.source_signals(examples) if examples else {}
+        return source_signals(self.sources, found), {}
 
     def probe_samples(self) -> tuple[SampledReply, ...]:
         """What the student said to a few items of each capability when it was last probed."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from readsim.arrays import Array
+from readsim.backend import SourceSignals
 from readsim.envs.candidates import candidate_set
 from readsim.envs.offline_pool import Pool
 from readsim.envs.reward import RewardConfig
@@ -47,6 +48,7 @@ class Setup:
                    runs that keep their random allocation, where the pool is simulated or played
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
+    "signals"      each transition has `signals`: gradient, KL and dispersion of each source
     "world"        `world` and `task`: for oracles
     """
 
@@ -120,7 +122,8 @@ class Context:
 
 
 class Transition(NamedTuple):
-    """What a decision brought. `dev_profile` (V,) comes at coarse checkpoints only."""
+    """What a decision brought. `dev_profile` (V,) comes at coarse checkpoints only, `signals` of the sources
+    where the allocator's `needs` names them."""
 
     context: Context
     allocation: Array
@@ -129,6 +132,7 @@ class Transition(NamedTuple):
     profile: Array
     tokens: int
     dev_profile: Array | None
+    signals: SourceSignals | None = None
 
 
 class Allocator:

@@ -24,6 +24,7 @@ from readsim.backend import (
     OffersAlignment,
     OffersBest,
     OffersRateSchedule,
+    OffersSourceSignals,
     OffersSourceSizes,
     OffersTeacher,
     OffersWorld,
@@ -36,7 +37,7 @@ from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.blame import blaming, check_state, is_usual, read_only, warn_of_shares
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
-from readsim.runs.shown import dev_utility, sampled, trained_row
+from readsim.runs.shown import dev_utility, sampled, signals_of, trained_row
 from readsim.streams import checked_seed
 from readsim.worlds.terms.learning_rate import LearningRate
 
@@ -72,7 +73,7 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
     for need in sorted(allocator.needs - ({"transitions"} if begun else set())):
         if need == "trial":
             extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
-        elif need not in ("transitions", "world", "teacher", "alignment"):
+        elif need not in ("transitions", "world", "teacher", "alignment", "signals"):
             raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
         elif need == "transitions":
             extras[need] = _charged(
@@ -82,6 +83,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
             extras[need] = _charged(env, backend.teacher_profile)
         elif need == "alignment" and isinstance(backend, OffersAlignment):
             extras[need] = _charged(env, backend.alignment)
+        elif need == "signals" and isinstance(backend, OffersSourceSignals):
+            continue  # they come with each transition
         elif need == "world" and isinstance(backend, OffersWorld):
             extras["world"], extras["task"] = backend.world, episode.task
         else:
@@ -296,6 +299,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
                 read_only(after),
                 info["tokens"],
                 None if dev is None else read_only(dev),
+                signals_of(run.env) if "signals" in allocator.needs else None,
             )
             transitions.append(run.last)
             where = {"seed": run.setup.seed, "step": run.step}

@@ -55,10 +55,13 @@ class Window(NamedTuple):
 
 class SourceSignal(NamedTuple):
     """Of the examples of one source in a window: the norm of what they add to the window's gradient, before
-    it is clipped; and KL(teacher || student) a supervised token, None without distributions."""
+    it is clipped; KL(teacher || student) a supervised token and the deviation of the tokens' log-ratios, None
+    without distributions; and the source's part of the window's tokens."""
 
     gradient: float
     kl: float | None
+    dispersion: float | None = None
+    part: float = 1.0
 
 
 class Student:
@@ -139,7 +142,8 @@ class Student:
                 self.optimizer.zero_grad(set_to_none=True)
             count = sum(example.tokens for example in own)
             kl = None if beside.total is None else float(beside.total) / count
-            found[source] = SourceSignal(norm, kl)
+            spread = float(torch.cat(beside.ratios).std(correction=0)) if beside.ratios else None
+            found[source] = SourceSignal(norm, kl, spread, count / total)
         return found
 
     def _step(
