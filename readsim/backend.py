@@ -204,6 +204,16 @@ class OffersSourceSignals(Protocol):
 
 
 @runtime_checkable
+class OffersMerging(Protocol):
+    """A backend whose students can be merged: one training on each source then stands for every mixture."""
+
+    def merged_profiles(self, mixtures: Array, tokens: int) -> tuple[Array, TokenUsage]:
+        """Profiles (A, V) of start + sum_s share_s (trained on s alone - start) for mixtures (A, S), from
+        trainings of `tokens`, as `search`, that are undone."""
+        ...
+
+
+@runtime_checkable
 class OffersParameters(Protocol):
     """A backend whose student is a known point theta (d,): where statements about parameters live.
 

@@ -23,6 +23,7 @@ from readsim.worlds.terms.learning_rate import LearningRate
 from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
+from readsim_hf.merging import merged_profiles
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
@@ -33,7 +34,7 @@ from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
-from readsim_hf.training.source_losses import sources_in
+from readsim_hf.training.source_losses import by_source
 from readsim_hf.training.student import Student, memory_for
 
 WINDOW_NUMBERS = ("loss", "tokens", "gradient", "rate")
@@ -185,19 +186,13 @@ class HFBackend:
             clock = time.perf_counter()
             with memory_for("decoding.batch_size, or soft.kind = 'topk'"):
                 examples = self._feed.window(
-                    weights,
-                    trained,
-                    tokens,
-                    self.components.recipe.batch,
-                    spent,
-                    account.prompts,
+                    weights, trained, tokens, self.components.recipe.batch, spent, account.prompts
                 )
             asked = time.perf_counter()
             if examples:
                 if self._windows % EVERY == 0:
                     account.look(self.student.source_signals(examples))
-                for source in sources_in(examples):
-                    self._seen[source] = [e for e in examples if e.record.source == source]
+                self._seen |= by_source(examples)
                 window = self.student.train_window(examples, spent)
                 self._windows += 1
                 account.add(window.losses)
@@ -312,6 +307,10 @@ class HFBackend:
         examples = [example for own in self._seen.values() for example in own]
         found = self.student.source_signals(examples) if examples else {}
         return source_signals(self.sources, found), {}
+
+    def merged_profiles(self, mixtures: Array, tokens: int) -> tuple[Array, TokenUsage]:
+        """See `readsim_hf.merging`."""
+        return merged_profiles(self, mixtures, tokens)
 
     def probe_samples(self) -> tuple[SampledReply, ...]:
         """What the student said to a few items of each capability when it was last probed."""

@@ -67,10 +67,10 @@ def log_config(
         seeds=[config.seed],
         identity=(f"hf:{parts.pair.name}", parts.identity[:16]),
         pool_runs=config.pool_runs,
-        **({"pool_steps": config.pool_steps} if config.pool_steps > 1 else {}),
         code=code_of_allocator(load_allocator(config.allocator, dict(config.allocator_settings))),
         weights=env.episode.task.weights.tolist(),
         manifest=dict(parts.manifest),
+        **({"pool_steps": config.pool_steps} if config.pool_steps > 1 else {}),
         **more,
     )
 

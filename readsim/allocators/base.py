@@ -48,6 +48,7 @@ class Setup:
                    runs that keep their random allocation, where the pool is simulated or played
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
+    "merging"      `merged(mixtures, tokens)` (A, V): profiles of students merged from one training a source
     "signals"      each transition has `signals`: gradient, KL and dispersion of each source
     "world"        `world` and `task`: for oracles
     """
@@ -67,6 +68,7 @@ class Setup:
     alignment: Callable[[], Array] | None = None
     trial: Callable[[Array, int, bool], Array] | None = None
     transitions: Callable[..., Pool] | None = None
+    merged: Callable[[Array, int], Array] | None = None
     world: World | None = None
     task: Task | None = None
     lowest: float = 0.0

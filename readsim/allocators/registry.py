@@ -113,6 +113,7 @@ BUILT_IN: dict[str, Entry] = {
     "gradient-share": Entry(
         "readsim.allocators.multi_teacher.gradient_share:GradientShare", {}, Family.HEURISTIC
     ),
+    "op-mix": Entry("readsim.allocators.op_mix:OpMix", {}, Family.HEURISTIC),
     "validation-guided": Entry(
         "readsim.allocators.heuristics:ValidationGuided", {}, Family.HEURISTIC
     ),

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,6 +24,7 @@ from readsim.backend import (
     DurableBackend,
     OffersAlignment,
     OffersBest,
+    OffersMerging,
     OffersRateSchedule,
     OffersSourceSignals,
     OffersSourceSizes,
@@ -42,6 +44,7 @@ from readsim.streams import checked_seed
 from readsim.worlds.terms.learning_rate import LearningRate
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
+NEEDS = ("transitions", "world", "teacher", "alignment", "merging", "signals")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
 
 Row = dict[str, Any]
@@ -63,33 +66,31 @@ class Run:
 
 
 def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool = False) -> Setup:
-    """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs, ConfigError
-    for settings that do not suit it.
+    """What this allocator may know of this run; one that has `begun` in another run has had its transitions.
 
-    One that has `begun` in another run has used what is asked for at a beginning: transitions.
-    """
-    episode, backend = env.episode, env.backend
+    Raises CapabilityMissingError for unmet needs, ConfigError for settings that do not suit it."""
+    episode, backend, called = env.episode, env.backend, type(allocator).__name__
     extras: dict[str, Any] = {}
     for need in sorted(allocator.needs - ({"transitions"} if begun else set())):
         if need == "trial":
             extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
-        elif need not in ("transitions", "world", "teacher", "alignment", "signals"):
-            raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
+        elif need not in NEEDS:
+            raise ConfigError(f"{called}.needs names {need!r}: unknown")
         elif need == "transitions":
-            extras[need] = _charged(
-                env, lambda size, **how: offline_pool(backend, episode, size, seed, **how)
-            )
+            extras[need] = _charged(env, partial(offline_pool, backend, episode, seed=seed))
         elif need == "teacher" and isinstance(backend, OffersTeacher):
             extras[need] = _charged(env, backend.teacher_profile)
         elif need == "alignment" and isinstance(backend, OffersAlignment):
             extras[need] = _charged(env, backend.alignment)
+        elif need == "merging" and isinstance(backend, OffersMerging):
+            extras["merged"] = _charged(env, backend.merged_profiles)
         elif need == "signals" and isinstance(backend, OffersSourceSignals):
             continue  # they come with each transition
         elif need == "world" and isinstance(backend, OffersWorld):
             extras["world"], extras["task"] = backend.world, episode.task
         else:
             raise CapabilityMissingError(
-                f"{type(allocator).__name__} needs {need!r}, which this backend does not offer"
+                f"{called} needs {need!r}, which this backend does not offer"
             )
     pools = np.full(len(episode.sources), np.inf)
     if isinstance(backend, OffersSourceSizes):
@@ -250,7 +251,7 @@ def _context(run: Run) -> Context:
         step=run.step,
         profile=read_only(seen["profile"]) if run.last is None else run.last.profile,
         budget_left=float(seen["budget_left"][0]),
-        history=read_only(seen.get("history", _NO_HISTORY)),
+        history=read_only(seen.get("history", np.zeros(0))),
         previous=_previous(run),
     )
 
@@ -259,9 +260,6 @@ def _previous(run: Run) -> Array:
     if run.last is not None:
         return run.last.allocation
     return read_only(run.setup.prior if run.previous is None else run.previous)
-
-
-_NO_HISTORY = np.zeros(0)
 
 
 def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
@@ -305,9 +303,8 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             where = {"seed": run.setup.seed, "step": run.step}
             shown = {"tokens": info["tokens"], "spent": info["spent"]}
             measured = {"profile": after, "reward": reward, "dev_profile": dev, **sampled(run.env)}
-            measured |= counted
             row = {"kind": "step", **where, **shown, "allocation": given, "change": change}
-            rows.append({**row, **measured})
+            rows.append({**row, **measured, **counted})
             if run.over:
                 ending = {key: info[key] for key in FINAL_FIELDS}
                 finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})

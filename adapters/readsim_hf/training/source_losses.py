@@ -107,3 +107,8 @@ class SourceLosses:
 def sources_in(examples: Sequence[Example]) -> tuple[str, ...]:
     """Each source of the examples once, in the order in which they first appear."""
     return tuple(dict.fromkeys(example.record.source for example in examples))
+
+
+def by_source(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """The examples of each source."""
+    return {s: [e for e in examples if e.record.source == s] for s in sources_in(examples)}

@@ -17,7 +17,13 @@ from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
 from readsim_hf.training.recipe import Recipe, learning_rate
-from readsim_hf.training.source_losses import BesideKL, Listening, SourceLosses, sources_in
+from readsim_hf.training.source_losses import (
+    BesideKL,
+    Listening,
+    SourceLosses,
+    by_source,
+    sources_in,
+)
 
 KNOBS = (
     "micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
@@ -126,8 +132,7 @@ class Student:
         It reads the examples once more and changes nothing. Empty where several processes train.
         """
         total, found = sum(example.tokens for example in examples), {}
-        for source in sources_in(examples):
-            own = [example for example in examples if example.record.source == source]
+        for source, own in by_source(examples).items():
             beside = BesideKL(self.objective.objective)
             try:
                 with memory_for(KNOBS.format(micro=self.recipe.micro_batch)):
