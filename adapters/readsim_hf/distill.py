@@ -59,6 +59,8 @@ def log_config(
 ) -> dict[str, Any]:
     """The header of the run log: the fields that every backend's has, and the manifest."""
     more: dict[str, Any] = {} if found is None else {"identified": asdict(found)}
+    if config.pool_steps > 1:
+        more["pool_steps"] = config.pool_steps
     return header_of(
         env,
         task=task_name(config.task),
@@ -70,7 +72,6 @@ def log_config(
         code=code_of_allocator(load_allocator(config.allocator, dict(config.allocator_settings))),
         weights=env.episode.task.weights.tolist(),
         manifest=dict(parts.manifest),
-        **({"pool_steps": config.pool_steps} if config.pool_steps > 1 else {}),
         **more,
     )
 

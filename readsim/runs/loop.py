@@ -11,13 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from readsim.allocators.base import (
-    Allocator,
-    Context,
-    Setup,
-    State,
-    Transition,
-)
+from readsim.allocators.base import Allocator, Context, Setup, State, Transition
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.backend import (
