@@ -50,6 +50,18 @@ BUILT_IN: dict[str, Entry] = {
     "one-hot": Entry("readsim.allocators.static:OneHot", {}, Family.BASELINE),
     "task-static": Entry("readsim.allocators.static:TaskStatic", {}, Family.BASELINE),
     "random": Entry("readsim.allocators.static:Random", {}, Family.BASELINE),
+    "target-first": Entry(
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "first"}, Family.BASELINE
+    ),
+    "target-last": Entry(
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "last"}, Family.BASELINE
+    ),
+    "linear-ramp": Entry(
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "down"}, Family.BASELINE
+    ),
+    "cosine-matched": Entry(
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "rate"}, Family.BASELINE
+    ),
     "greedy": Entry(
         "readsim.allocators.read.allocator:ReAD", {"variant": "greedy"}, Family.BASELINE
     ),
@@ -104,10 +116,16 @@ BUILT_IN: dict[str, Entry] = {
     "odm-paper": Entry("readsim.allocators.bandits.odm:ODMPaper", {}, Family.BANDIT),
     "odm-smoothed": Entry("readsim.allocators.bandits.odm:ODMSmoothed", {}, Family.BANDIT),
     "branch-merge": Entry("readsim.allocators.heuristics:BranchMerge", {}, Family.HEURISTIC),
+    "d3": Entry("readsim.allocators.multi_teacher.d3:D3", {}, Family.HEURISTIC),
+    "dn": Entry("readsim.allocators.multi_teacher.dn:DN", {}, Family.HEURISTIC),
     "error-mass": Entry("readsim.allocators.heuristics:ErrorMass", {}, Family.HEURISTIC),
     "gap-proportional": Entry(
         "readsim.allocators.heuristics:GapProportional", {}, Family.HEURISTIC
     ),
+    "gradient-share": Entry(
+        "readsim.allocators.multi_teacher.gradient_share:GradientShare", {}, Family.HEURISTIC
+    ),
+    "op-mix": Entry("readsim.allocators.op_mix:OpMix", {}, Family.HEURISTIC),
     "validation-guided": Entry(
         "readsim.allocators.heuristics:ValidationGuided", {}, Family.HEURISTIC
     ),
@@ -123,7 +141,9 @@ BUILT_IN: dict[str, Entry] = {
     # a network trained in drawn worlds; experimental
     "trained": Entry("readsim.allocators.trained.allocator:TrainedPolicy", {}, Family.OTHER),
     # planning ahead: on a world fitted to trial runs, and on the true one
+    "level": Entry("readsim.allocators.level.allocator:Level", {}, Family.PLANNING),
     "mpc": Entry("readsim.allocators.mpc:MPC", {}, Family.PLANNING),
+    "oracle-greedy": Entry("readsim.allocators.oracles:OracleGreedy", {}, Family.ORACLE),
     "oracle-planning": Entry("readsim.allocators.oracles:OraclePlanning", {}, Family.ORACLE),
 }
 

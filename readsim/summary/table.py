@@ -119,8 +119,14 @@ def _notes(grid: Grid, table: pd.DataFrame, utility: Array) -> list[str]:
             "drop (>= 0, lower is better), of the other visible ones. Floor: what Neg shows if "
             "nothing changes but the measurement."
         )
+    if "equal" in grid.frame:
+        shared = " Offline pools are drawn once for all tasks, which pay equal parts."
+        notes.append(
+            "Budgets are all tokens that students train on; after Extra the rest is the run's own."
+            + (shared if (grid.frame["equal"] == "shared").any() else "")
+        )
     notes.append(
-        "Extra: tokens of searches and offline pools beside the budget, as a multiple of it. "
+        "Extra: tokens of searches and offline pools beside the run itself, as a multiple of the budget. "
         + (
             "No decision times are known."
             if table["seconds_per_decision"].isna().all()
