@@ -191,6 +191,38 @@ class OffersAlignment(Protocol):
         ...
 
 
+class SourceSignals(NamedTuple):
+    """What training shows of each source (S,); nan where it was not seen.
+
+    gradient    norm of the loss's gradient if all tokens were of this source
+    kl          KL(teacher || student) a supervised token, in nats
+    dispersion  standard deviation of log p_teacher - log p_student over the supervised tokens
+    """
+
+    gradient: Array
+    kl: Array
+    dispersion: Array
+
+
+@runtime_checkable
+class OffersSourceSignals(Protocol):
+    """A backend that sees how each source's teacher and student differ while it trains."""
+
+    def source_signals(self) -> tuple[SourceSignals, TokenUsage]:
+        """Of the last `run_interval`, and the tokens that looking at them took besides."""
+        ...
+
+
+@runtime_checkable
+class OffersMerging(Protocol):
+    """A backend whose students can be merged: one training on each source then stands for every mixture."""
+
+    def merged_profiles(self, mixtures: Array, tokens: int) -> tuple[Array, TokenUsage]:
+        """Profiles (A, V) of start + sum_s share_s (trained on s alone - start) for mixtures (A, S), from
+        trainings of `tokens`, as `search`, that are undone."""
+        ...
+
+
 @runtime_checkable
 class OffersParameters(Protocol):
     """A backend whose student is a known point theta (d,): where statements about parameters live.

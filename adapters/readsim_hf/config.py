@@ -234,11 +234,11 @@ class RunConfig:
             )
         for name, least, most in (
             ("pool_runs", 1, MOST_COUNT),
-            ("pool_steps", 1, self.steps),
             ("threads", 1, MOST_THREADS),
             ("seed", 0, LARGEST_SEED),
             ("budget", 1, MOST),
             ("steps", 1, MOST_STEPS),
+            ("pool_steps", 1, self.steps),
         ):
             within(self, name, least, most)
         if self.identifier.card and not self.identify:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from readsim.arrays import Array
+from readsim.backend import SourceSignals
 from readsim.envs.candidates import candidate_set
 from readsim.envs.offline_pool import Pool
 from readsim.envs.reward import RewardConfig
@@ -50,6 +51,8 @@ class Setup:
                    runs that keep their random allocation, where the pool is simulated or played
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
+    "merging"      `merged(mixtures, tokens)` (A, V): profiles of students merged from one training a source
+    "signals"      each transition has `signals`: gradient, KL and dispersion of each source
     "world"        `world` and `task`: for oracles
     "outlook"      `outlook(allocations, tokens)` (A, V): the noise-free change from the present student
                    that each of (A, S) would bring: for oracles
@@ -70,6 +73,7 @@ class Setup:
     alignment: Callable[[], Array] | None = None
     trial: Callable[[Array, int, bool], Array] | None = None
     transitions: Callable[..., Pool] | None = None
+    merged: Callable[[Array, int], Array] | None = None
     world: World | None = None
     task: Task | None = None
     outlook: Callable[[Array, float], Array] | None = None
@@ -128,7 +132,8 @@ class Context:
 
 
 class Transition(NamedTuple):
-    """What a decision brought. `dev_profile` (V,) comes at coarse checkpoints only."""
+    """What a decision brought. `dev_profile` (V,) comes at coarse checkpoints only, `signals` of the sources
+    where the allocator's `needs` names them."""
 
     context: Context
     allocation: Array
@@ -137,6 +142,7 @@ class Transition(NamedTuple):
     profile: Array
     tokens: int
     dev_profile: Array | None
+    signals: SourceSignals | None = None
 
 
 class Allocator:

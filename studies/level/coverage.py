@@ -11,7 +11,8 @@ from readsim.allocators.level.allocator import Level
 from readsim.arrays import Array
 from readsim.backend import OffersTruth
 from readsim.envs.env import DistillEnv
-from readsim.runs.loop import DEV_CHECKPOINTS, setup_for
+from readsim.runs.loop import DEV_CHECKPOINTS
+from readsim.runs.setups import setup_for
 from readsim.worlds import World
 
 NORMAL_90 = 1.6449  # standard deviations to each side of a 90 % interval

@@ -12,7 +12,8 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError
 from readsim.runs.log_file import RunLog
 from readsim.runs.log_schema import read_content
-from readsim.runs.loop import Row, rollout, setup_for
+from readsim.runs.loop import Row, rollout
+from readsim.runs.setups import setup_for
 from readsim.worlds import World, load_world
 from tests.support.helpers import FakeBackend, allocations
 from tests.support.made_setups import setup

@@ -30,7 +30,7 @@ LAYERS = (
     ("toy",),
     ("allocators",),
     ("runs.identity",),
-    ("runs.blame", "runs.shown"),
+    ("runs.blame", "runs.setups", "runs.shown"),
     ("runs.loop",),
     ("runs",),
     ("plots", "summary"),

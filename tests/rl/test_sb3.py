@@ -17,7 +17,8 @@ from readsim.envs.env import DistillEnv
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.envs.wrappers import DiscreteCandidates, FlatObservation
 from readsim.errors import ConfigError
-from readsim.runs.loop import rollout, setup_for
+from readsim.runs.loop import rollout
+from readsim.runs.setups import setup_for
 from readsim.worlds import World
 from readsim.worlds.random import random_world
 from tests.support.helpers import allocations

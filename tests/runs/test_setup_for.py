@@ -4,7 +4,7 @@ import numpy as np
 
 from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
-from readsim.runs.loop import setup_for
+from readsim.runs.setups import setup_for
 from readsim.toy.backend import ToyBackend
 from readsim.worlds.random import random_world
 

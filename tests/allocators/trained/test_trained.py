@@ -14,7 +14,8 @@ from readsim.allocators.trained.policy_file import load_policy, save_policy, shi
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
-from readsim.runs.loop import rollout, setup_for
+from readsim.runs.loop import rollout
+from readsim.runs.setups import setup_for
 from readsim.testing import check_allocator
 from readsim.worlds.random import random_world
 from tests.support.helpers import allocations

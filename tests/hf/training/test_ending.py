@@ -96,7 +96,7 @@ def test_out_of_memory_names_the_phase_and_the_setting(
         monkeypatch.setattr(backend.student.optimizer, "step", greedy)
     else:
         monkeypatch.setattr(loading.AutoModelForCausalLM, "from_pretrained", greedy)
-    work: Callable[[], Any] = lambda: backend.run_interval(0, np.array([0.5, 0.5]), 20)
+    work: Callable[[], Any] = lambda: backend.run_interval(0, np.array([0.5, 0.5]), 20)  # noqa: E731
     if where == "load":
         work = lambda: loading.load_model("nano/teacher")  # noqa: E731
     with pytest.raises(TrainingError, match=words):
