@@ -36,14 +36,19 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
         MISALIGNED: (MISALIGNED, ("reasoning", "math")),
         STRAIGHT: (made(plain, folder), ("reasoning", "math")),
     }
-    costly = (MENDS["refit"],)  # fitted anew at each decision: in the first two only
-    methods = dict.fromkeys(worlds, [name for name in METHODS if name not in costly])
-    methods |= dict.fromkeys((LLAMA, CONFLICT), list(METHODS))
+    methods = dict.fromkeys((LLAMA, CONFLICT), METHODS)
+    cheap = tuple(
+        name for name in METHODS if name != MENDS["refit"]
+    )  # it is fitted at each decision
     return [
         Case(
             name,
             make_cells(
-                world, tasks=tasks, budgets=PAPER_BUDGETS, allocators=methods[name], seeds=seeds
+                world,
+                tasks=tasks,
+                budgets=PAPER_BUDGETS,
+                allocators=methods.get(name, cheap),
+                seeds=seeds,
             ),
         )
         for name, (world, tasks) in worlds.items()
