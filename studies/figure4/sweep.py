@@ -37,9 +37,8 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
         STRAIGHT: (made(plain, folder), ("reasoning", "math")),
     }
     methods = dict.fromkeys((LLAMA, CONFLICT), METHODS)
-    cheap = tuple(
-        name for name in METHODS if name != MENDS["refit"]
-    )  # it is fitted at each decision
+    # The other worlds do without what is fitted anew at each decision.
+    cheap = tuple(name for name in METHODS if name != MENDS["refit"])
     return [
         Case(
             name,
