@@ -170,6 +170,16 @@ class OffersTeacher(Protocol):
 
 
 @runtime_checkable
+class OffersProbeItems(Protocol):
+    """A backend that says how many items its probes ask, which is what their noise comes from."""
+
+    def probe_items(self) -> Array:
+        """Items behind each visible score (V,), 0 where it is exact; of a mean over several benchmarks the
+        number of items whose plain mean would be as noisy."""
+        ...
+
+
+@runtime_checkable
 class OffersAlignment(Protocol):
     """A backend that can say what training on each source would do now: gradient alignment."""
 
@@ -310,6 +320,16 @@ def scale_of(backend: Backend) -> ProfileScale:
             "ProfileScale(lowest=-1 / 3) or ProfileScale('loss')"
         )
     return said
+
+
+def schedule_of(backend: Backend) -> LearningRate:
+    """How its learning rate is scheduled over the budget; constant where it does not say."""
+    return backend.rate_schedule if isinstance(backend, OffersRateSchedule) else LearningRate()
+
+
+def items_of(backend: Backend) -> Array | None:
+    """Items behind each visible score (V,), 0 where it is exact; None where the backend does not say."""
+    return backend.probe_items() if isinstance(backend, OffersProbeItems) else None
 
 
 def added(*usages: TokenUsage) -> dict[str, int]:

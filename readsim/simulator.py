@@ -210,6 +210,9 @@ class SimBackend:
     def source_sizes(self) -> Array:
         return self.world.pool_tokens
 
+    def probe_items(self) -> Array:
+        return self.world.items[self.world.visible_columns]
+
     def teacher_profile(self) -> Measurement:
         """The ceiling, without measurement noise."""
         return Measurement(self.world.ceiling[self.world.visible_columns], {})

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from readsim.arrays import Array
@@ -24,19 +23,23 @@ from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
 from readsim_hf.merging import merged_profiles
+from readsim_hf.models.memory import memory_for
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
 from readsim_hf.training.batch import Example
 from readsim_hf.training.best import Best
+from readsim_hf.training.copies import copies, folder_for
 from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
 from readsim_hf.training.source_losses import by_source
-from readsim_hf.training.student import Student, memory_for
+from readsim_hf.training.student import Student
 
+REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
+PROBES = "lower probes.batch_size"
 WINDOW_NUMBERS = ("loss", "tokens", "gradient", "rate")
 Watch = Callable[[str, Mapping[str, float]], None]
 
@@ -129,6 +132,9 @@ class HFBackend:
         sizes = self.components.sizes
         return np.array([sizes[s].tokens if s in sizes else np.inf for s in self.sources])
 
+    def probe_items(self) -> Array:
+        return self.components.suite.probe_items()
+
     @property
     def trained(self) -> dict[str, dict[str, Any]]:
         """What the run was trained on so far, by source; see `TrainedSource.table`."""
@@ -184,7 +190,7 @@ class HFBackend:
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
             clock = time.perf_counter()
-            with memory_for("decoding.batch_size, or soft.kind = 'topk'"):
+            with memory_for("while replies are made", REPLIES):
                 examples = self._feed.window(
                     weights, trained, tokens, self.components.recipe.batch, spent, account.prompts
                 )
@@ -221,12 +227,12 @@ class HFBackend:
         return Measurement(self._measured.profile, usage)
 
     def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:
-        """Scores of the student, or of another model, item by item."""
+        """Scores of the student, or of its start (`Student.started`), item by item, in the precision of
+        training."""
         clock = time.perf_counter()
-        with memory_for("probes.batch_size"):
-            measured = self.components.measure(
-                self.student.model if model is None else model, split
-            )
+        reads = self.student.model if model is None else model
+        with memory_for("while the student is probed", PROBES), self.student.autocast():
+            measured = self.components.measure(reads, split)
         self.seconds["probe"] += time.perf_counter() - clock
         return measured
 
@@ -242,13 +248,18 @@ class HFBackend:
     def final_eval(self) -> Final:
         """Scores of the student on the test split, which nothing reads before, and of its start; of the
         best one too, where that is another."""
+        first, last = self.test_both()
+        change, sd = self.components.suite.paired_change(first, last)
+        used = [m.token_usage for m in (last, first, *self.test_best())]
+        return Final(last.profile, change, sd, added(*used))
+
+    def test_both(self) -> tuple[ItemScores, ItemScores]:
+        """Scores on the test split, which may be read from now on, of the start and of the student."""
         self.components.suite.open_test()
-        measured = [self.measure("test")]
-        first = self.measure("test", self.components.pair.fresh_student())
-        self.tested = first, measured[0]
-        measured += [first, *self.test_best()]
-        change, sd = self.components.suite.paired_change(first, measured[0])
-        return Final(measured[0].profile, change, sd, added(*(m.token_usage for m in measured)))
+        with self.student.started(self.components.pair.student) as start:
+            first = self.measure("test", start)
+        self.tested = first, self.measure("test")
+        return self.tested
 
     def is_last(self, best: Best) -> bool:
         """Whether it is the student as it is now."""
@@ -274,7 +285,10 @@ class HFBackend:
             raise CapabilityMissingError(
                 "the teacher's scores: its tokenizer differs from the student's, which the probes use"
             )
-        measured = self.measure("probe", model)
+        clock = time.perf_counter()
+        with memory_for("while the teacher is probed", PROBES):
+            measured = self.components.measure(model, "probe")
+        self.seconds["probe"] += time.perf_counter() - clock
         return Measurement(measured.profile, measured.token_usage)
 
     def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
@@ -340,22 +354,21 @@ class HFBackend:
         self.watch("restored", {"spent": self._spent / self.budget})
 
     def snapshot(self) -> dict[str, Any]:
+        """Copies on the host; see `readsim_hf.training.copies` for where, and what is refused."""
         self.watch("snapshot", {})
-        student = self.student
-        copies = (
-            {k: t.detach().cpu().numpy().copy() for k, t in part.items()}
-            for part in (student.weights(), student.moments())
-        )
-        weights, moments = copies
+        weights, moments = (copies(t) for t in (self.student.weights(), self.student.moments()))
         return {"weights": weights, "moments": moments, **self._tree()}
 
     def restore(self, saved: dict[str, Any]) -> None:
         self._put_tree(saved)
-        weights, moments = (
-            {k: torch.from_numpy(np.array(a)) for k, a in saved[part].items()}
-            for part in ("weights", "moments")
-        )
-        self.student.put(weights, moments)
+        self.student.put_arrays(saved["weights"], saved["moments"])
+
+    def check_copies(self) -> None:
+        """TrainingError where trials and the tests would find no room for a copy of the student; it needs
+        no student."""
+        if not self.components.recipe.lora:
+            weights = sum(p.nbytes for p in self.components.pair.student.parameters())
+            folder_for(3 * weights)
 
     def save(self, folder: Path) -> None:
         student = self.student

@@ -57,7 +57,8 @@ class PairConfig:
     `device_map` spreads teachers over devices: auto, balanced, ... or a table module -> device.
     `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
     fp32, bf16 or fp16 (nano, micro: fp32, others: bf16), or with bitsandbytes int8 or nf4;
-    `student_precision` fp32, or for a student with LoRA bf16, int8 or nf4 (QLoRA); `context` the longest
+    `student_precision` fp32, or for a student with LoRA bf16 (its default where training is bf16), int8 or
+    nf4 (QLoRA); `context` the longest
     sequence in tokens (None: what both models read; needed where neither states it).
 
     Around each prompt stand `system_prompt` and the teacher's chat template (`chat_template`: a file
@@ -250,6 +251,13 @@ class RunConfig:
             raise ConfigError(f"timeout = {self.timeout!r}: minutes, above 0, at most 10080")
         if not 0.0 <= self.on_policy <= 1.0:
             raise ConfigError(f"on_policy = {self.on_policy!r}: a share between 0 and 1")
+
+    @property
+    def student_precision(self) -> str:
+        """Of the student's weights: as the pair says; else bf16 for weights that LoRA leaves as they are
+        where training computes in that, and fp32 for weights that train."""
+        frozen = self.training.lora and self.training.precision == "bf16"
+        return self.pair.student_precision or ("bf16" if frozen else "fp32")
 
     @classmethod
     def of(cls, *tables: Mapping[str, Any], allow_code: AllowCode = False) -> Self:

@@ -41,6 +41,9 @@ class Setup:
     many distinct tokens each source has; infinity where more can always be generated. `learning_rate` is
     what a token counts for at each point of the budget, and `paces` (T,) what it does in each decision.
 
+    `items` (V,) is how many items a probe asks of each capability, 0 where it is exact, None where the
+    backend does not say; `utility` the kind of the task's (`readsim.worlds.utility`).
+
     None unless the allocator's `needs` names them; the run is charged with the tokens that they use:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
                    that is undone
@@ -51,6 +54,8 @@ class Setup:
     "merging"      `merged(mixtures, tokens)` (A, V): profiles of students merged from one training a source
     "signals"      each transition has `signals`: gradient, KL and dispersion of each source
     "world"        `world` and `task`: for oracles
+    "outlook"      `outlook(allocations, tokens)` (A, V): the noise-free change from the present student
+                   that each of (A, S) would bring: for oracles
     """
 
     sources: tuple[str, ...]
@@ -71,7 +76,10 @@ class Setup:
     merged: Callable[[Array, int], Array] | None = None
     world: World | None = None
     task: Task | None = None
+    outlook: Callable[[Array, float], Array] | None = None
     lowest: float = 0.0
+    items: Array | None = None
+    utility: str = "linear"
     learning_rate: LearningRate = field(default_factory=LearningRate)
 
     @property

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,29 +15,19 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.backend import (
     DurableBackend,
-    OffersAlignment,
     OffersBest,
-    OffersMerging,
-    OffersRateSchedule,
-    OffersSourceSignals,
-    OffersSourceSizes,
-    OffersTeacher,
-    OffersWorld,
-    TokenUsage,
 )
 from readsim.envs.env import DistillEnv, Observation
 from readsim.envs.episode import source_prior
-from readsim.envs.offline_pool import offline_pool
-from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.errors import ConfigError, RunLogError
 from readsim.runs.blame import blaming, check_state, is_usual, read_only, warn_of_shares
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
+from readsim.runs.setups import setup_for
 from readsim.runs.shown import dev_utility, sampled, signals_of, trained_row
 from readsim.streams import checked_seed
-from readsim.worlds.terms.learning_rate import LearningRate
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
-NEEDS = ("transitions", "world", "teacher", "alignment", "merging", "signals")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
 
 Row = dict[str, Any]
@@ -57,69 +46,6 @@ class Run:
     last: Transition | None = None  # of this process
     step: int = 0
     over: bool = False
-
-
-def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool = False) -> Setup:
-    """What this allocator may know of this run; one that has `begun` in another run has had its transitions.
-
-    Raises CapabilityMissingError for unmet needs, ConfigError for settings that do not suit it."""
-    episode, backend, called = env.episode, env.backend, type(allocator).__name__
-    extras: dict[str, Any] = {}
-    for need in sorted(allocator.needs - ({"transitions"} if begun else set())):
-        if need == "trial":
-            extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
-        elif need not in NEEDS:
-            raise ConfigError(f"{called}.needs names {need!r}: unknown")
-        elif need == "transitions":
-            extras[need] = _charged(env, partial(offline_pool, backend, episode, seed=seed))
-        elif need == "teacher" and isinstance(backend, OffersTeacher):
-            extras[need] = _charged(env, backend.teacher_profile)
-        elif need == "alignment" and isinstance(backend, OffersAlignment):
-            extras[need] = _charged(env, backend.alignment)
-        elif need == "merging" and isinstance(backend, OffersMerging):
-            extras["merged"] = _charged(env, backend.merged_profiles)
-        elif need == "signals" and isinstance(backend, OffersSourceSignals):
-            continue  # they come with each transition
-        elif need == "world" and isinstance(backend, OffersWorld):
-            extras["world"], extras["task"] = backend.world, episode.task
-        else:
-            raise CapabilityMissingError(
-                f"{called} needs {need!r}, which this backend does not offer"
-            )
-    pools = np.full(len(episode.sources), np.inf)
-    if isinstance(backend, OffersSourceSizes):
-        pools = backend.source_sizes()
-    made = Setup(
-        sources=episode.sources,
-        capabilities=episode.visible,
-        requirement=env.requirement,
-        prior=source_prior(env.requirement, episode.visible, episode.sources),
-        budget=episode.budget,
-        steps=episode.steps,
-        reward=episode.reward,
-        history=episode.history,
-        seed=seed,
-        scores=episode.scale.is_score,
-        lowest=episode.scale.lowest,
-        pools=pools,
-        learning_rate=(
-            backend.rate_schedule if isinstance(backend, OffersRateSchedule) else LearningRate()
-        ),
-        **extras,
-    )
-    allocator.check_setup(made)
-    return made
-
-
-def _charged(env: DistillEnv, measure: Callable[..., tuple[T, TokenUsage]]) -> Callable[..., T]:
-    """`measure` for the allocator: the value alone, while the run is charged with what it used."""
-
-    def value(*arguments: Any, **how: Any) -> T:
-        found, used = measure(*arguments, **how)
-        env.charge(used)
-        return found
-
-    return value
 
 
 class Rollout(NamedTuple):

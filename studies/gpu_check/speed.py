@@ -74,7 +74,7 @@ def throughput(device: torch.device, precision: Precision, rounds: int = 7) -> l
     ]
 
 
-def planned_bytes(size: Size, precision: Precision) -> float:
+def planned_bytes(size: Size, precision: Precision, device: str) -> float:
     """Of one optimiser step, by the plan's formulas: no teacher, no second student."""
     shape, recipe = shape_of(size.student().config), recipe_of(size, precision)
     gradients, moments = optimiser_bytes(shape, 0)
@@ -84,7 +84,7 @@ def planned_bytes(size: Size, precision: Precision) -> float:
         + gradients
         + moments
         + activation_bytes(shape, size.batch, size.length - 1, recipe)
-        + logit_bytes(shape, positions, recipe)
+        + logit_bytes(shape, positions, recipe, device)
     )
 
 
@@ -104,7 +104,7 @@ def peak_bytes(size: Size, precision: Precision, device: torch.device) -> float 
 def memory(device: torch.device, precision: Precision) -> list[Check]:
     """Measured over planned."""
     size = size_for(device)
-    planned, held = planned_bytes(size, precision), peak_bytes(size, precision, device)
+    planned, held = planned_bytes(size, precision, device.type), peak_bytes(size, precision, device)
     name = f"peak memory, {size.name}, {precision}"
     if held is None:
         return [Check(f"{name}: planned MB (not measured on {device.type})", planned / 1e6)]

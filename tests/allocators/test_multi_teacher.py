@@ -14,7 +14,8 @@ from readsim.arrays import Array
 from readsim.backend import OffersSourceSignals, SourceSignals
 from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError
-from readsim.runs.loop import rollout, setup_for
+from readsim.runs.loop import rollout
+from readsim.runs.setups import setup_for
 from readsim.simulator import SimBackend
 from readsim.worlds import World, random_world
 from tests.support.helpers import allocations

@@ -12,6 +12,8 @@ LAYERS = (
     ("teachers.record",),
     ("objectives",),
     ("teachers", "models"),
+    ("training.batch",),
+    ("training.logits",),
     ("store",),
     ("sources", "probes"),
     ("training",),

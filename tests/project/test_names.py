@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PRODUCT = ("readsim", "adapters/readsim_hf")
+PRODUCT = ("readsim", "adapters/readsim_hf", "adapters/readsim_rl")
 # A function of these names is its module's one entry, and is called through the module.
 ENTRIES = {"check", "main"}
 # Requirements, decisions, property tests and lemmas by number; statements of the paper by number alone.

@@ -10,7 +10,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, unknown
-from readsim.runs.loop import setup_for
+from readsim.runs.setups import setup_for
 from readsim_hf.benchmark_factory import benchmarks_of, capabilities_of, hidden_of
 from readsim_hf.config import PairConfig, RunConfig
 from readsim_hf.costs.shape import ModelShape, shape_of
@@ -132,7 +132,7 @@ def dry_run(config: RunConfig) -> DryRun:
         config,
         whole,
         signal,
-        None if kept is None else len(models.teachers) == 1 and bool(models.local),
+        None if kept is None else len(models.teachers) == 1,
     )
     if nobody:
         check_alone(whole, datasets, kept is not None)
@@ -140,10 +140,10 @@ def dry_run(config: RunConfig) -> DryRun:
     for name in pair.teachers:
         if name not in named:
             raise unknown("capability in [pair.teachers]", name, named)
-    if config.on_policy > 0 and (len(models.teachers) > 1 or not models.local):
+    if config.on_policy > 0 and len(models.teachers) > 1:
         raise ConfigError(
-            f"on_policy = {config.on_policy!r}: the student's own text is scored by one teacher that is "
-            "loaded here, not by servers or several teachers; use on_policy = 0"
+            f"on_policy = {config.on_policy!r}: the student's own text is scored by one teacher, not by "
+            "several; use on_policy = 0"
         )
     suffixes = suffixes_of(config, whole.style, signal)
     counts = [own.ask, *(r.ask for r in readers.values())]

@@ -22,8 +22,6 @@ from readsim_hf.costs.memory import (
 from readsim_hf.costs.shape import ModelShape
 from readsim_hf.plan.dry_run import DryRun
 
-STUDENT = "fp32"  # of the student's weights, in probes and its own replies too
-
 
 @dataclass(frozen=True)
 class Work:
@@ -78,7 +76,14 @@ def work_of(plan: DryRun) -> list[Work]:
         scored = scoring_flops(teacher.shape, own * read, read, own * teacher.said)
         found.append(Work(f"{name} scores", "teacher", own * read, scored, precision))
     found += _answers(
-        "student rollout", "teacher", plan.student, own, spent.asked, spent.said, size, STUDENT
+        "student rollout",
+        "teacher",
+        plan.student,
+        own,
+        spent.asked,
+        spent.said,
+        size,
+        recipe.precision,
     )
     found += _answers(
         "probe",
@@ -88,7 +93,7 @@ def work_of(plan: DryRun) -> list[Work]:
         spent.question,
         spent.answer,
         config.probes.batch_size,
-        STUDENT,
+        recipe.precision,
     )
     return [work for work in found if work.tokens]
 
@@ -133,7 +138,7 @@ def memory_of(plan: DryRun) -> Memory:
         recipe.micro_batch, recipe.batch, max(1, recipe.micro_tokens // max(1, plan.longest))
     )
     gradients, moments = optimiser_bytes(plan.student, recipe.lora)
-    own = frozen_bytes(plan.student, config.pair.student_precision or STUDENT)
+    own = frozen_bytes(plan.student, config.student_precision)
     supervised = sequences * min(config.decoding.max_new_tokens, plan.longest)
     if recipe.lora:
         own += 4.0 * plan.student.adapters(recipe.lora)
@@ -152,7 +157,9 @@ def memory_of(plan: DryRun) -> Memory:
             ),
             default=0.0,
         ),
-        student_cache=cache_bytes(plan.student, config.probes.batch_size, plan.longest, STUDENT),
+        student_cache=cache_bytes(
+            plan.student, config.probes.batch_size, plan.longest, recipe.precision
+        ),
     )
 
 

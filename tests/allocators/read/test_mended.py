@@ -21,7 +21,8 @@ from readsim.envs.env import DistillEnv
 from readsim.envs.offline_pool import Pool, collect_pool
 from readsim.envs.reward import RewardConfig
 from readsim.errors import CapabilityMissingError, ConfigError, ReadsimError
-from readsim.runs.loop import rollout, setup_for
+from readsim.runs.loop import rollout
+from readsim.runs.setups import setup_for
 from readsim.testing import check_allocator
 from readsim.testing.backend_checks import same
 from readsim.worlds import random_world
