@@ -116,7 +116,7 @@ BUILT_IN: dict[str, Entry] = {
     "odm-paper": Entry("readsim.allocators.bandits.odm:ODMPaper", {}, Family.BANDIT),
     "odm-smoothed": Entry("readsim.allocators.bandits.odm:ODMSmoothed", {}, Family.BANDIT),
     "branch-merge": Entry("readsim.allocators.heuristics:BranchMerge", {}, Family.HEURISTIC),
-    "d3": Entry("readsim.allocators.multi_teacher.d3:D3", {}, Family.HEURISTIC),
+    "d3": Entry("readsim.allocators.multi_teacher.d3:HeadroomImprovement", {}, Family.HEURISTIC),
     "dn": Entry("readsim.allocators.multi_teacher.dn:DN", {}, Family.HEURISTIC),
     "error-mass": Entry("readsim.allocators.heuristics:ErrorMass", {}, Family.HEURISTIC),
     "gap-proportional": Entry(
