@@ -44,6 +44,7 @@ FAR = 2**32  # between the numbers of the batches of two places
 HELD_OUT = 16  # batches, whose numbers no update uses
 ROOM = 0.01  # of utility, added to what the best static allocation is better than uniform by
 FIRST, SECOND, LEAST = 0.9, 0.99, 1e-8  # Adam (arXiv 1412.6980)
+LENGTH = ("updates", "evaluate")  # what may be changed where training resumes
 STEEPEST = 1.0  # norm of a batch's gradient
 
 Weights = dict[str, Array]
@@ -208,7 +209,8 @@ def train_policy(
     """Train to `settings.updates` updates and write the policy to `out`; the held-out curve.
 
     At each look at held-out worlds the policy is written, and beside it `OUT.state`, from which the same call
-    resumes. Raises ConfigError for a state that was trained with other settings.
+    resumes; with other numbers of updates the rate of those to come is that of the new schedule. Raises
+    ConfigError for a state that was trained with other settings.
     """
     state = Path(f"{out}.state")
     weights = fresh_weights(generator(settings.seed, "allocator"))
@@ -262,7 +264,7 @@ def _summary(update: int, rows: Array) -> HeldOutScores:
 
 def _check_same(saved: Mapping[str, Any], settings: TrainSettings, path: Path) -> None:
     for name, value in asdict(settings).items():
-        if saved.get(name) != value:
+        if name not in LENGTH and saved.get(name) != value:
             raise ConfigError(
                 f"{path}: was trained with {name} = {saved.get(name)!r}, not {value!r}: give another "
                 "file, or move this one away to begin again"

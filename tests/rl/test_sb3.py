@@ -121,7 +121,8 @@ def test_models_of_make_vec_env_and_of_model_save_alone(tmp_path: Path) -> None:
     rows, _ = rollout(DistillEnv(WORLD, steps=STEPS), f"sb3+path={tmp_path / 'alone.zip'}", 0)
     assert np.allclose(allocations(rows).sum(axis=1), 1.0)
     env.set_options({"task": "average"})
-    assert env.reset()[0][-3:] == pytest.approx(1 / 3)
+    begun: Any = env.reset()
+    assert begun[0, -3:] == pytest.approx(1 / 3)
 
 
 def saved(tmp_path: Path, **settings: Any) -> Path:
