@@ -53,12 +53,11 @@ def measure(
         "world": world,
         "budget": budget,
         "variant": variant,
-        "coverage": covered.statistic,
-        "runs covered": covered.detail["runs"],
+        "coverage": covered.detail["pairs"],
+        "runs covered": covered.statistic,
         "beta": covered.detail["beta"],
-        "broken": broken.statistic,
-        "broken low": (broken.interval or (np.nan, np.nan))[0],
-        "broken high": (broken.interval or (np.nan, np.nan))[1],
+        "broken": broken.detail["steps"],
+        "runs broken": broken.statistic,
         "general excess": general.statistic,
         "regret": 100 * float(np.mean(broken.detail["regret"])),
         "claimed": 100 * float(np.mean(broken.detail["claimed"])),
@@ -98,10 +97,8 @@ def main(
     table = pd.DataFrame(rows)
     write_frame(out / "repairs.csv", table)
     mean = table.groupby("variant", sort=False)[
-        ["coverage", "runs covered", "broken", "regret", "claimed", "vs default"]
+        ["coverage", "runs covered", "broken", "runs broken", "regret", "claimed", "vs default"]
     ].mean()
-    console.print(
-        table.drop(columns=["broken low", "broken high"]).round(3).to_string(), soft_wrap=True
-    )
+    console.print(table.round(3).to_string(), soft_wrap=True)
     console.print(mean.round(3).to_string(), soft_wrap=True)
     console.print(f"repairs.csv is in {out}")
