@@ -17,7 +17,7 @@ MOST_EDGES = 40
 
 
 def hard_points(size: int, draws: int = 24, seed: int = 0) -> Array:
-    """Points (P, size) of the simplex: all corners, its centre, edges at several shares, sparse and even draws.
+    """Points (P, size) of the simplex: all corners, the centre, points of edges, sparse and even draws.
 
     Up to 40 points of edges: all pairs at all shares for few sources, a sample of them for many.
     """

@@ -255,8 +255,8 @@ def test_the_clause_on_single_capabilities(second: float) -> None:
 
 def test_the_clause_fails_for_slow_starts() -> None:
     """Behind a logistic link a small move loses, a large one wins."""
-    world = logistic((6.0, 7.0, 6.0)).replace(
-        start=np.full(3, 0.005), scale_tokens=np.full(3, BUDGET / 1.5)
+    world = logistic((0.03, 0.04, 0.03)).replace(
+        start=np.full(3, 0.005), scale_tokens=np.full(3, BUDGET)
     )
     task = Task("t", np.full(3, 1 / 3), np.full(3, 1 / 3))
     assert marginals.check_moreover(world, task, BUDGET).verdict is Verdict.FAILS
