@@ -24,6 +24,7 @@ from readsim.theory import calibration, regret
 from readsim.theory.witness import watch
 from readsim.tree_file import write_frame
 from readsim.worlds import load_world
+from studies.theory.levels import DESIGNS, TRUTHS, levels
 
 WORLDS = ("read8-llama", "conflict", "gateway", "nano-measured")
 BUDGETS = (20_000_000, 150_000_000)
@@ -66,13 +67,29 @@ def measure(
     return row, utility
 
 
+def _levels(logs: int, out: Path) -> None:
+    need_target(out / "levels.csv")
+    with interruptible("nothing is written before the end"), progress(Terminal(stderr=True)) as bar:
+        job = bar.add_task("truths", total=len(TRUTHS) * len(DESIGNS))
+        table = levels(logs, lambda: bar.advance(job))
+    write_frame(out / "levels.csv", table)
+    Terminal().print(table.round(3).to_string(), soft_wrap=True)
+    Terminal().print(f"levels.csv is in {out}")
+
+
 def main(
     runs: Annotated[
         int, typer.Option("--seeds", help="Runs of each world, budget and variant.")
     ] = 8,
+    logs: Annotated[
+        int, typer.Option(help="Instead: level and power of the tests on logs, so many a truth.")
+    ] = 0,
     out: Annotated[Path, typer.Option(help="Folder for the table.")] = Path("results/theory-study"),
 ) -> None:
     """How often does ReAD break its bounds, and what do repairs cost?"""
+    if logs:
+        _levels(logs, out)
+        return
     if runs < 2:
         raise ConfigError(f"--seeds {runs}: at least 2")
     need_target(out / "repairs.csv")
