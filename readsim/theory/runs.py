@@ -2,8 +2,8 @@
 
 Logs hold noisy profiles at the tokens a run happened to have, and rewards of the choices it made. So
 Assumption 4.4 becomes two tests of nested fits (`shape_tests`); calibrated uncertainty (Assumption C.1)
-is seen at played choices only, with the noise of the reward in it; of Proposition 4.7 only the half of the proof
-that concerns the played choice can be broken in sight.
+is seen at played choices only, with the noise of the reward in it; of Proposition 4.7 only the half of
+the proof that concerns the played choice can be broken in sight.
 """
 
 from collections.abc import Callable, Iterator

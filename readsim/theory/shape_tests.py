@@ -18,6 +18,7 @@ from readsim.errors import ConfigError
 LEAST_RUNS = 5
 DRAWS = 199
 KNOTS, COARSE = 10, 3
+RATIOS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 16.0)
 NEGLIGIBLE = 1e-3  # of the range of the fitted utilities: misfit that no knot can take away
 SEEN = 0.01  # score units rms: the departure whose power is told
 
@@ -81,49 +82,82 @@ def concave(tokens: Array) -> Fits:
     return Fits(free, np.zeros((len(tokens), 0)), hinges(tokens), coarse)
 
 
-def _without(free: Array, *columns: Array) -> list[Array]:
-    """Columns less their part in the span of `free`: its coefficients need no sign (Frisch and Waugh)."""
-    q, r = np.linalg.qr(free)
-    q = q[:, np.abs(np.diag(r)) > 1e-10 * max(float(np.abs(np.diag(r)).max()), 1e-300)]
-    return [c - q @ (q.T @ c) for c in columns]
-
-
-def _fitted(curves: Array, y: Array) -> Array:
-    from scipy.optimize import nnls
-
-    if not curves.shape[1]:
-        return np.zeros(len(y))
-    out: Array = curves @ nnls(curves, y, maxiter=50 * curves.shape[1])[0]
+def _basis(columns: Array) -> Array:
+    """An orthonormal basis (n, r) of the columns' span."""
+    q, r = np.linalg.qr(columns)
+    size = np.abs(np.diag(r))
+    out: Array = q[:, size > 1e-9 * max(float(size.max(initial=0.0)), 1e-300)]
     return out
 
 
-class _Pair:
-    """Both fits of whitened rows: the relative fall of the residual sum of squares, and fitted values."""
+def _without(q: Array, c: Array) -> Array:
+    """Columns less their part in the span of a basis."""
+    out: Array = c - q @ (q.T @ c)
+    return out
+
+
+class _Null:
+    """The fit under the null: what it leaves, and the basis of what it uses."""
+
+    def __init__(self, fits: Fits, free: Array, curves: Array, y: Array) -> None:
+        """`free` is a basis of the free columns, `curves` are without it."""
+        from scipy.optimize import nnls
+
+        rest = _without(free, y)
+        weights = np.zeros(0)
+        if curves.shape[1]:
+            weights = nnls(curves, rest, maxiter=50 * curves.shape[1])[0]
+        self.left = rest - curves @ weights
+        self.used = _basis(np.column_stack([fits.free, fits.curves[:, weights > 0]]))
+
+
+class _Test:
+    """Of whitened columns: which part of what the null leaves is explained by what is wider."""
 
     def __init__(self, fits: Fits) -> None:
-        self.null_free, self.wide_free = fits.free, np.column_stack([fits.free, fits.more])
-        (self.null_curves,) = _without(self.null_free, fits.curves)
-        (self.wide_curves,) = _without(self.wide_free, np.column_stack([fits.curves, fits.bent]))
+        self.fits, self.free = fits, _basis(fits.free)
+        self.curves = _without(self.free, fits.curves)
 
-    def residuals(self, y: Array) -> tuple[Array, Array]:
-        (small,) = _without(self.null_free, y)
-        (large,) = _without(self.wide_free, y)
-        return small - _fitted(self.null_curves, small), large - _fitted(self.wide_curves, large)
+    def null(self, y: Array) -> _Null:
+        return _Null(self.fits, self.free, self.curves, y)
 
-    def statistic(self, y: Array) -> float:
-        null, wide = self.residuals(y)
-        return float((null @ null - wide @ wide) / max(float(wide @ wide), 1e-300))
+    def statistic(self, null: _Null) -> float:
+        """Between 0 and 1. Against what the null leaves, beyond the columns that it uses: a score test."""
+        from scipy.optimize import nnls
+
+        left, fits = null.left, self.fits
+        total = max(float(left @ left), 1e-300)
+        if fits.more.shape[1]:
+            part = _basis(_without(null.used, fits.more)).T @ left
+            return float(part @ part) / total
+        bent = _without(null.used, fits.bent)
+        size = np.linalg.norm(bent, axis=0)
+        bent = bent[:, size > 1e-9] / size[size > 1e-9]
+        rest = nnls(bent, left, maxiter=50 * max(bent.shape[1], 1))[1] if bent.size else total**0.5
+        return 1.0 - float(rest) ** 2 / total
 
 
-def _shared(residual: Array, run: Array) -> float:
-    """Variance that rows of a run share over that of their own, by moments, >= 0."""
+def _shared(fits: Fits, y: Array, run: Array) -> float:
+    """Variance that rows of a run share over that of their own: the best of a few by restricted likelihood.
+
+    Of the null, with the curves that its fit uses: what they take of the runs' errors is accounted for.
+    """
     sizes = np.bincount(run).astype(np.float64)
     if (sizes < 2).all():
         return 0.0
-    means = np.bincount(run, residual) / sizes
-    own = float(np.sum((residual - means[run]) ** 2) / max(float((sizes - 1).sum()), 1.0))
-    between = float(np.sum(means**2) / len(means)) - own / float(np.mean(sizes))
-    return max(between / max(own, 1e-300), 0.0)
+    x = _Test(fits).null(y).used
+    found = []
+    for ratio in RATIOS:
+        white = _whitener(run, ratio)
+        q, r = np.linalg.qr(white @ x)
+        size = np.abs(np.diag(r))
+        real = size > 1e-9 * size.max()
+        left = white @ y
+        left = left - q[:, real] @ (q[:, real].T @ left)
+        free = len(y) - int(real.sum())
+        loss = free * np.log(max(float(left @ left), 1e-300)) + 2 * np.log(size[real]).sum()
+        found.append(loss + np.log1p(ratio * sizes).sum())
+    return RATIOS[int(np.argmin(found))]
 
 
 def _whitener(run: Array, ratio: float) -> Array:
@@ -139,8 +173,8 @@ def _whitener(run: Array, ratio: float) -> Array:
 def shape_test(fits: Fits, y: Array, run: Array, seed: int = 0, *, draws: int = DRAWS) -> ShapeTest:
     """p of the null fit against the wider one that contains it, for y (n,) of runs `run` (n,).
 
-    `draws` logs are simulated from the null. The statistic is the relative fall of the residual sum of
-    squares. A departure of less than a
+    `draws` logs are simulated from the null. The statistic is which part of what the null leaves the wider
+    columns explain. A departure of less than a
     thousandth of the fitted range is none: p is 1. Raises ConfigError with fewer than 5 runs, or fewer rows
     than coefficients of any sign.
     """
@@ -151,44 +185,29 @@ def shape_test(fits: Fits, y: Array, run: Array, seed: int = 0, *, draws: int = 
     wide = fits.free.shape[1] + fits.more.shape[1]
     if wide + 5 > len(y):
         raise ConfigError(f"{len(y)} rows for {wide} coefficients: more are needed")
-    null, other = _Pair(fits).residuals(y)
-    size = float(np.sqrt(np.mean((null - other) ** 2)))
-    if size <= NEGLIGIBLE * max(float(np.ptp(y - null)), 1e-300):
+    test = _Test(fits)
+    null = test.null(y)
+    size = float(np.sqrt(test.statistic(null) * np.mean(null.left**2)))
+    if size <= NEGLIGIBLE * max(float(np.ptp(y - null.left)), 1e-300):
         return ShapeTest(1.0, size, np.nan)
-    white = _whitener(place, _shared(other, place))
-    pair = _Pair(Fits(*(white @ part for part in fits)))
+    white = _whitener(place, _shared(fits, y, place))
+    test = _Test(Fits(*(white @ part for part in fits)))
     y = white @ y
-    null, other = pair.residuals(y)
-    fitted, seen = y - null, pair.statistic(y)
-    used = np.linalg.matrix_rank(pair.wide_free) + 2.0 * np.sqrt(pair.wide_curves.shape[1])
-    sd = float(np.sqrt(other @ other / max(len(y) - used, 1.0)))
+    null = test.null(y)
+    fitted, seen = y - null.left, test.statistic(null)
+    sd = float(np.sqrt(null.left @ null.left / max(len(y) - null.used.shape[1], 1)))
     rng = np.random.default_rng(seed)
-    drawn = np.array([pair.statistic(fitted + sd * rng.normal(size=len(y))) for _ in range(draws)])
+
+    def simulated(mean: Array) -> float:
+        return test.statistic(test.null(mean + sd * rng.normal(size=len(y))))
+
+    drawn = np.array([simulated(fitted) for _ in range(draws)])
     p = (1 + int(np.sum(drawn >= seen))) / (1 + draws)
-    return ShapeTest(p, size, _power(pair, fitted, sd, white, fits, drawn, rng))
-
-
-def _power(
-    pair: _Pair,
-    fitted: Array,
-    sd: float,
-    white: Array,
-    fits: Fits,
-    drawn: Array,
-    rng: np.random.Generator,
-) -> float:
-    """Share of simulated logs of this design in which a departure of SEEN rms would be refused.
-
-    Its direction is drawn each time among those that the wider fit has and the null has not.
-    """
+    critical, tries, hits = float(np.quantile(drawn, 0.95)), max(draws // 4, 10), 0
     added = fits.more if fits.more.shape[1] else fits.bent
-    critical, tries, hits = float(np.quantile(drawn, 0.95)), max(len(drawn) // 4, 10), 0
     for _ in range(tries):
-        bump = added @ np.abs(rng.normal(size=added.shape[1]))
-        # what the null can follow is no departure
-        away = white @ bump
-        rest = pair.residuals(away)[0] if away.any() else away
+        # a direction that the wider fit has; what the null can follow of it is no departure
+        rest = test.null(white @ added @ np.abs(rng.normal(size=added.shape[1]))).left
         scale = float(np.sqrt(np.mean(rest**2)))
-        moved = fitted + (SEEN / scale) * rest if scale > 1e-12 else fitted
-        hits += pair.statistic(moved + sd * rng.normal(size=len(fitted))) >= critical
-    return hits / tries
+        hits += simulated(fitted + rest * (SEEN / scale if scale > 1e-12 else 0.0)) >= critical
+    return ShapeTest(p, size, hits / tries)
