@@ -327,7 +327,7 @@ def schedule_of(backend: Backend) -> LearningRate:
     return backend.rate_schedule if isinstance(backend, OffersRateSchedule) else LearningRate()
 
 
-def items_of(backend: Backend) -> Array | None:
+def probe_items_of(backend: Backend) -> Array | None:
     """Items behind each visible score (V,), 0 where it is exact; None where the backend does not say."""
     return backend.probe_items() if isinstance(backend, OffersProbeItems) else None
 

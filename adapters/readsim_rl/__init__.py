@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from readsim_rl.sb3_env import Sb3VecEnv
     from readsim_rl.sb3_files import save_sb3
-    from readsim_rl.train import TrainSettings, train
+    from readsim_rl.train import TrainSettings, train_policy
 
 # What needs an extra is loaded when it is used.
 _HOMES = {
     "Sb3VecEnv": "readsim_rl.sb3_env",
     "TrainSettings": "readsim_rl.train",
     "save_sb3": "readsim_rl.sb3_files",
-    "train": "readsim_rl.train",
+    "train_policy": "readsim_rl.train",
 }
 
-__all__ = ["Sb3VecEnv", "TrainSettings", "save_sb3", "train"]
+__all__ = ["Sb3VecEnv", "TrainSettings", "save_sb3", "train_policy"]
 
 
 def __getattr__(name: str) -> Any:

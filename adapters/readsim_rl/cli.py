@@ -15,7 +15,7 @@ from readsim.runs.parallel import checked_jobs
 from readsim.tree_file import write_frame
 
 if TYPE_CHECKING:
-    from readsim_rl.train import HeldOut
+    from readsim_rl.train import HeldOutScores
 
 SUFFIX = ".safetensors"
 
@@ -47,8 +47,7 @@ def train(
         raise CapabilityMissingError("readsim train needs torch: pip install 'readsim[train]'")
     if out.suffix != SUFFIX:
         raise ConfigError(f"{str(out)!r}: a policy is a {SUFFIX} file")
-    from readsim_rl.train import TrainSettings
-    from readsim_rl.train import train as train_policy
+    from readsim_rl.train import TrainSettings, train_policy
 
     settings = TrainSettings(prior=prior, seed=seed, updates=updates, evaluate=evaluate)
     need_target(out)
@@ -61,7 +60,7 @@ def train(
         def on_update(done: int, score: float) -> None:
             bar.update(task, completed=done, description=f"training, score {score:.2f}")
 
-        def on_held_out(found: "HeldOut") -> None:
+        def on_held_out(found: "HeldOutScores") -> None:
             bar.console.print(_said(found), highlight=False)
 
         curve = train_policy(
@@ -75,7 +74,7 @@ def train(
     console.print(f"play it: readsim compare --allocators trained+path={out},task-static")
 
 
-def _said(found: "HeldOut") -> str:
+def _said(found: "HeldOutScores") -> str:
     row = asdict(found)
     return (
         "{update} updates: held-out worlds {iqm:.2f} (task-static {static_iqm:.2f}; 0 uniform, 1 the best "

@@ -16,6 +16,7 @@ from readsim.worlds.many import ManyWorlds, WorldStack, stack_worlds
 from readsim.worlds.prior import Prior, draw_world
 from readsim.worlds.prior.ranges import PriorRange
 from readsim.worlds.task import FOCUS
+from readsim.worlds.world import World
 
 TOKENS = 120_000  # of the network in a batch: runs x sources x capabilities x steps
 MOST_RUNS = 256
@@ -36,8 +37,10 @@ class Problems:
     the uniform allocation, of the requirement as shares, and of `best`.
     """
 
+    sizes: tuple[int, int, int]  # S, K, hidden capabilities
+    first: int  # seed of the first world
     stack: WorldStack
-    match: Array  # (S, V)
+    match: Array  # (N, S, V)
     requirement: Array
     weights: Array
     exponent: Array
@@ -57,21 +60,14 @@ class Problems:
 def draw_problems(prior: Prior, seed: int, number: int) -> Problems:
     """The batch of this number."""
     rng = generator(seed, "data", number)
-    s, k, hidden = _sizes(prior, rng)
+    s, k, hidden = sizes = _sizes(prior, rng)
     steps = int(np.round(np.exp(rng.uniform(*np.log(STEPS)))))
     runs = int(np.clip(TOKENS // (s * k * steps), 4, MOST_RUNS))
-    fixed = _with_sizes(prior, hidden, matched=s == k)
-    first = int(rng.integers(2**40)) * MOST_RUNS
-    worlds = [draw_world(fixed, first + n, sources=s, capabilities=k) for n in range(runs)]
+    first = int(rng.integers(2**40)) * 2**8
+    worlds = _worlds(prior, sizes, first, runs)
     stack = stack_worlds(worlds)
-    names = worlds[0].visible if s == k else ()
-    match = np.array([[source == name for name in names] for source in worlds[0].sources])
-    match = match.reshape(s, -1) if names else np.zeros((s, k - hidden))
-    if s == k and hidden:  # each world hides others: the matches differ
-        match = np.stack(
-            [np.array([[a == b for b in w.visible] for a in w.sources]) for w in worlds]
-        )
-    match = np.broadcast_to(match.astype(np.float64), (runs, s, k - hidden))
+    match = np.array([[[a == b for b in w.visible] for a in w.sources] for w in worlds])
+    match = match.astype(np.float64)
     requirement = _requirements(rng, runs, k - hidden)
     weights = _weights(rng, prior, stack, requirement, k)
     exponent, cap = np.ones((runs, 1)), np.full((runs, 1), 10.0)
@@ -82,9 +78,20 @@ def draw_problems(prior: Prior, seed: int, number: int) -> Problems:
     low, high = np.log(BUDGETS)
     budget = prior.budget * np.exp(rng.uniform(low, high, runs))
     found = Problems(
-        stack, match, requirement, weights, exponent, cap, budget, steps,
-        _shares(requirement, match), np.zeros((runs, s)), np.zeros((3, runs)),
-    )  # fmt: skip
+        sizes=sizes,
+        first=first,
+        stack=stack,
+        match=match,
+        requirement=requirement,
+        weights=weights,
+        exponent=exponent,
+        cap=cap,
+        budget=budget,
+        steps=steps,
+        shares=_shares(requirement, match),
+        best=np.zeros((runs, s)),
+        scores=np.zeros((3, runs)),
+    )
     return _solved(found)
 
 
@@ -166,7 +173,18 @@ def _shares(requirement: Array, match: Array) -> Array:
     return total
 
 
-def utility(problems: Problems, profile: Tensor) -> Tensor:
+def worlds_of(prior: Prior, problems: Problems) -> list[World]:
+    """The worlds of a batch that was drawn from this prior."""
+    return _worlds(prior, problems.sizes, problems.first, problems.runs)
+
+
+def _worlds(prior: Prior, sizes: tuple[int, int, int], first: int, runs: int) -> list[World]:
+    s, k, hidden = sizes
+    fixed = _with_sizes(prior, hidden, matched=s == k)
+    return [draw_world(fixed, first + n, sources=s, capabilities=k) for n in range(runs)]
+
+
+def utility_of_runs(problems: Problems, profile: Tensor) -> Tensor:
     """Of profiles (K, R N), whose runs are repeated R times: (R N,)."""
     times = profile.shape[1] // problems.runs
     weights, exponent, cap = (
@@ -221,7 +239,7 @@ def _ends(problems: Problems, worlds: ManyWorlds, shares: Tensor, steps: int) ->
     state = worlds.initial(worlds.numbers["rate"], budget)
     for _ in range(steps):
         state = worlds.advance(state, shares.T * (budget / steps))
-    return utility(problems, worlds.profile(state))
+    return utility_of_runs(problems, worlds.profile(state))
 
 
 def _climb(problems: Problems, start: Array) -> Array:
@@ -232,7 +250,7 @@ def _climb(problems: Problems, start: Array) -> Array:
     for _ in range(CLIMB):
         climber.zero_grad()
         gain = _ends(problems, worlds, torch.softmax(logits, -1), LABEL_STEPS)
-        (-gain.sum()).backward()
+        (-gain.sum()).backward()  # type: ignore[no-untyped-call]
         logits.grad.nan_to_num_(0.0)  # type: ignore[union-attr]
         climber.step()
     return torch.softmax(logits, -1).detach().numpy().astype(np.float64)

@@ -151,14 +151,14 @@ def save_sb3(model: "BaseAlgorithm", path: AnyPath) -> Path:
     env = model.get_env()
     if env is None:
         raise ConfigError("save_sb3: the model has no environment; set one with model.set_env")
-    card = card_of(env, model)
+    card = sb3_card(env, model)
     model.save(target)
     with zipfile.ZipFile(target, "a") as archive:
         archive.writestr(CARD, json.dumps(card, indent=1))
     return target
 
 
-def card_of(env: Any, model: "BaseAlgorithm") -> dict[str, Any]:
+def sb3_card(env: Any, model: "BaseAlgorithm") -> dict[str, Any]:
     """What a model is trained on."""
     try:
         episode = env.get_attr("episode")[0]

@@ -35,15 +35,16 @@ from readsim.streams import generator
 from readsim.tree_file import load_tree, save_tree
 from readsim.version import __version__
 from readsim.worlds.prior import load_prior
-from readsim_rl.play import play
+from readsim_rl.play import play_policy
 from readsim_rl.problems import Problems, draw_problems
 
 KEPT = 4  # batches that a place of the update chooses from
 AGAIN = 12  # updates until the oldest of them is replaced
 FAR = 2**32  # between the numbers of the batches of two places
-HELD_OUT = 24  # batches, whose numbers no update uses
+HELD_OUT = 16  # batches, whose numbers no update uses
 ROOM = 0.01  # of utility, added to what the best static allocation is better than uniform by
 FIRST, SECOND, LEAST = 0.9, 0.99, 1e-8  # Adam (arXiv 1412.6980)
+LENGTH = ("updates", "evaluate")  # what may be changed where training resumes
 STEEPEST = 1.0  # norm of a batch's gradient
 
 Weights = dict[str, Array]
@@ -66,7 +67,7 @@ class TrainSettings(Checked):
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutScores:
     """On held-out worlds after `update` updates: scores (0 uniform, 1 the best static allocation found), and
     points of utility over `task-static`."""
 
@@ -79,7 +80,7 @@ class HeldOut:
 
 
 @lru_cache(maxsize=64)
-def _problems(prior: str, seed: int, batch: int) -> Problems:
+def batch_of(prior: str, seed: int, batch: int) -> Problems:
     return draw_problems(load_prior(prior), seed, batch)
 
 
@@ -95,32 +96,42 @@ def batch_number(settings: TrainSettings, update: int, place: int) -> int:
     return place * FAR + update // AGAIN + chosen
 
 
-def gradient(
+@dataclass(frozen=True)
+class BatchResult:
+    """Loss of a batch, and its mean score, each run's kept between -2 and 2."""
+
+    loss: float
+    score: float
+
+
+def gradient_of(
     settings: TrainSettings, weights: Weights, update: int, place: int
-) -> tuple[Weights, float]:
-    """Of one batch, cut to the norm 1, and its mean score."""
+) -> tuple[Weights, BatchResult]:
+    """Of one batch, cut to the norm 1."""
     _alone()
-    problems = _problems(settings.prior, settings.seed, batch_number(settings, update, place))
+    problems = batch_of(settings.prior, settings.seed, batch_number(settings, update, place))
     leaves = {
         name: torch.tensor(value, dtype=torch.float32, requires_grad=True)
         for name, value in weights.items()
     }
-    played = play(problems, leaves, [settings.seed, update, place])
+    played = play_policy(problems, leaves, [settings.seed, update, place])
     uniform, static, best = (torch.as_tensor(row, dtype=torch.float32) for row in problems.scores)
     unit = best - uniform + ROOM
     lost, short = (best - played.utility) / unit, (static - played.utility).clip(0.0) / unit
     loss = (tame(lost) + settings.shortfall * tame(short)).mean()
-    copied = 1.0 - update / max(1.0, settings.imitation * settings.updates)
+    span = settings.imitation * settings.updates
+    copied = 1.0 - update / span if update < span else 0.0
     if copied > 0.0:
         label = torch.as_tensor(problems.best, dtype=torch.float32)
         missed = -(label * torch.log(played.shares + 1e-6)).sum(-1).mean()
         loss = (1.0 - copied) * loss + copied * missed
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     found = {name: np.nan_to_num(_slope(leaf)) for name, leaf in leaves.items()}
     size = float(np.sqrt(sum((value**2).sum() for value in found.values())))
     factor = min(1.0, STEEPEST / max(size, 1e-12))
     score = float((1.0 - lost.detach().clip(-1.0, 3.0)).mean())
-    return {name: factor * value for name, value in found.items()}, score
+    slope = {name: factor * value for name, value in found.items()}
+    return slope, BatchResult(float(loss.detach()), score)
 
 
 def _slope(leaf: torch.Tensor) -> Array:
@@ -133,19 +144,19 @@ def tame(x: torch.Tensor) -> torch.Tensor:
     return torch.where(x < 1.0, x, 1.0 + torch.log(x.clip(1.0)))
 
 
-def held_out(settings: TrainSettings, weights: Weights, place: int) -> Array:
+def scores_on(settings: TrainSettings, weights: Weights, place: int) -> Array:
     """(3, N) of a batch that no update uses: score, that of `task-static`, utility over `task-static`."""
     _alone()
-    problems = _problems(settings.prior, settings.seed, 2**50 + place)
+    problems = batch_of(settings.prior, settings.seed, 2**50 + place)
     leaves = {name: torch.tensor(value, dtype=torch.float32) for name, value in weights.items()}
     with torch.no_grad():
-        end = play(problems, leaves, [settings.seed, 2**31 + place]).utility.numpy()
+        end = play_policy(problems, leaves, [settings.seed, 2**31 + place]).utility.numpy()
     uniform, static, best = problems.scores
     unit = best - uniform + ROOM
     return np.stack([(end - uniform) / unit, (static - uniform) / unit, end - static])
 
 
-def adam(
+def adam_step(
     weights: Weights, slope: Weights, moments: tuple[Weights, Weights], count: int, rate: float
 ) -> tuple[Weights, tuple[Weights, Weights]]:
     """The weights and moments after update number `count`, from 1."""
@@ -187,18 +198,19 @@ def workers(jobs: int) -> Iterator[Call]:
         yield call
 
 
-def train(
+def train_policy(
     out: Path,
     settings: TrainSettings,
     *,
     jobs: int = 1,
     on_update: Callable[[int, float], None] | None = None,
-    on_held_out: Callable[[HeldOut], None] | None = None,
-) -> list[HeldOut]:
+    on_held_out: Callable[[HeldOutScores], None] | None = None,
+) -> list[HeldOutScores]:
     """Train to `settings.updates` updates and write the policy to `out`; the held-out curve.
 
     At each look at held-out worlds the policy is written, and beside it `OUT.state`, from which the same call
-    resumes. Raises ConfigError for a state that was trained with other settings.
+    resumes; with other numbers of updates the rate of those to come is that of the new schedule. Raises
+    ConfigError for a state that was trained with other settings.
     """
     state = Path(f"{out}.state")
     weights = fresh_weights(generator(settings.seed, "allocator"))
@@ -208,21 +220,21 @@ def train(
         saved = load_tree(state)
         _check_same(saved["settings"], settings, state)
         weights, moments, done = saved["weights"], tuple(saved["moments"]), int(saved["done"])
-        curve = [HeldOut(**row) for row in saved["curve"]]
+        curve = [HeldOutScores(**row) for row in saved["curve"]]
     with workers(jobs) as call:
         while done < settings.updates:
-            results = call(gradient, range(settings.batches), settings, weights, done)
+            results = call(gradient_of, range(settings.batches), settings, weights, done)
             slope = {
                 name: np.mean([found[name] for found, _ in results], axis=0) for name in weights
             }
             done += 1
-            weights, moments = adam(weights, slope, moments, done, rate_at(settings, done - 1))
+            weights, moments = adam_step(weights, slope, moments, done, rate_at(settings, done - 1))
             if on_update is not None:
-                on_update(done, float(np.mean([score for _, score in results])))
+                on_update(done, float(np.mean([one.score for _, one in results])))
             if done % settings.evaluate == 0 or done == settings.updates:
-                rows = call(held_out, range(HELD_OUT), settings, weights)
+                rows = call(scores_on, range(HELD_OUT), settings, weights)
                 curve.append(_summary(done, np.concatenate(rows, axis=1)))
-                save_policy(out, weights, card_of(settings, curve))
+                save_policy(out, weights, training_card(settings, curve))
                 save_tree(
                     state,
                     {
@@ -238,9 +250,9 @@ def train(
     return curve
 
 
-def _summary(update: int, rows: Array) -> HeldOut:
+def _summary(update: int, rows: Array) -> HeldOutScores:
     score, static, points = rows[0], rows[1], 100.0 * rows[2]
-    return HeldOut(
+    return HeldOutScores(
         update=update,
         iqm=float(interquartile_mean(score)),
         static_iqm=float(interquartile_mean(static)),
@@ -252,14 +264,14 @@ def _summary(update: int, rows: Array) -> HeldOut:
 
 def _check_same(saved: Mapping[str, Any], settings: TrainSettings, path: Path) -> None:
     for name, value in asdict(settings).items():
-        if saved.get(name) != value:
+        if name not in LENGTH and saved.get(name) != value:
             raise ConfigError(
                 f"{path}: was trained with {name} = {saved.get(name)!r}, not {value!r}: give another "
                 "file, or move this one away to begin again"
             )
 
 
-def card_of(settings: TrainSettings, curve: Sequence[HeldOut]) -> dict[str, Any]:
+def training_card(settings: TrainSettings, curve: Sequence[HeldOutScores]) -> dict[str, Any]:
     """What a policy's file says of it."""
     prior = load_prior(settings.prior)
     return {

@@ -116,7 +116,7 @@ BUILT_IN: dict[str, Entry] = {
     "odm-paper": Entry("readsim.allocators.bandits.odm:ODMPaper", {}, Family.BANDIT),
     "odm-smoothed": Entry("readsim.allocators.bandits.odm:ODMSmoothed", {}, Family.BANDIT),
     "branch-merge": Entry("readsim.allocators.heuristics:BranchMerge", {}, Family.HEURISTIC),
-    "d3": Entry("readsim.allocators.multi_teacher.d3:D3", {}, Family.HEURISTIC),
+    "d3": Entry("readsim.allocators.multi_teacher.d3:HeadroomImprovement", {}, Family.HEURISTIC),
     "dn": Entry("readsim.allocators.multi_teacher.dn:DN", {}, Family.HEURISTIC),
     "error-mass": Entry("readsim.allocators.heuristics:ErrorMass", {}, Family.HEURISTIC),
     "gap-proportional": Entry(
@@ -139,7 +139,7 @@ BUILT_IN: dict[str, Entry] = {
     "linucb": Entry("readsim.allocators.contextual.linear:LinUCB", {}, Family.CONTEXTUAL),
     "thompson": Entry("readsim.allocators.contextual.linear:Thompson", {}, Family.CONTEXTUAL),
     # a network trained in drawn worlds; experimental
-    "trained": Entry("readsim.allocators.trained.allocator:Trained", {}, Family.OTHER),
+    "trained": Entry("readsim.allocators.trained.allocator:TrainedPolicy", {}, Family.OTHER),
     # planning ahead: on a world fitted to trial runs, and on the true one
     "level": Entry("readsim.allocators.level.allocator:Level", {}, Family.PLANNING),
     "mpc": Entry("readsim.allocators.mpc:MPC", {}, Family.PLANNING),
@@ -147,6 +147,8 @@ BUILT_IN: dict[str, Entry] = {
     "oracle-planning": Entry("readsim.allocators.oracles:OraclePlanning", {}, Family.ORACLE),
 }
 
+
+SIMULATED_TRAINING = ("trained", "sb3")  # policies, whose training is no part of any run
 
 # Known by name, but nothing without a file of the user's: not among those that run unasked.
 WITH_FILE: dict[str, Entry] = {"sb3": Entry("readsim_rl.sb3:Sb3", {}, Family.OTHER)}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from readsim.arrays import Array
 from readsim.backend import Final
@@ -38,7 +38,7 @@ class ManySimulator:
             self._stack.put(runs, self._all.take(worlds))
         self._moved = True
 
-    def plan_budget(self, budget: Array) -> None:
+    def plan_budget(self, budget: ArrayLike) -> None:
         """What the learning rates of the runs to come are scheduled over: (N,)."""
         self._budget = np.asarray(budget, dtype=np.float64)
 

@@ -13,7 +13,7 @@ MOST_ENVS = 1_000_000
 T = TypeVar("T")
 
 
-def check_arguments(
+def check_vector_arguments(
     num_envs: int, backend: object, max_episode_steps: int | None, render_mode: str | None
 ) -> None:
     """ConfigError for what no vector environment can be made with."""

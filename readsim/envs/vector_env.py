@@ -77,7 +77,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        arguments.check_arguments(num_envs, backend, max_episode_steps, render_mode)
+        arguments.check_vector_arguments(num_envs, backend, max_episode_steps, render_mode)
         self._rules: RunRules | DrawnRuns
         self._sim: Simulator | ManySimulator
         if worlds is not None:
@@ -121,6 +121,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self._drawn_from: np.random.Generator | None = None  # where the present streams are from
         self._seeded = False
         self._draws: list[np.random.Generator] = []
+        self._runs: Ints
 
     # ---------------------------------------------------------------- reset
 

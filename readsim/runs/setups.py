@@ -16,7 +16,7 @@ from readsim.backend import (
     OffersTeacher,
     OffersWorld,
     TokenUsage,
-    items_of,
+    probe_items_of,
     schedule_of,
 )
 from readsim.envs.env import DistillEnv
@@ -72,7 +72,7 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
         scores=episode.scale.is_score,
         lowest=episode.scale.lowest,
         pools=pools,
-        items=items_of(backend),
+        items=probe_items_of(backend),
         utility=episode.task.kind,
         learning_rate=schedule_of(backend),
         **extras,

@@ -63,7 +63,7 @@ def test_each_run_is_the_single_env_in_its_world(hidden: bool, stop: bool) -> No
     over = np.zeros(RUNS, dtype=bool)
     for step in range(STEPS):
         shown, reward, ended, _, info = step_those(env, actions[step], over)
-        for n in np.flatnonzero(~over):
+        for n in np.flatnonzero(~over).tolist():
             own = singles[n].step(actions[step, n])
             assert_same(own[0], {key: value[n] for key, value in shown.items()})
             assert own[1] == pytest.approx(reward[n], abs=1e-9)
@@ -110,7 +110,7 @@ def test_a_sampler_chooses() -> None:
         return np.full(runs, 2), np.full(runs, 1), rng.integers(1, size=runs)
 
     chosen = [random_world(n, capabilities=3) for n in range(3)]
-    tasks = ["average", {"skill_0": 1.0}]
+    tasks: list[Any] = ["average", {"skill_0": 1.0}]
     env = DistillVectorEnv(4, worlds=chosen, tasks=tasks, budgets=BUDGETS, sampler=last)
     shown, about = env.reset(seed=0)
     assert set(about["world"]) == {"random-2"}

@@ -121,7 +121,8 @@ def test_models_of_make_vec_env_and_of_model_save_alone(tmp_path: Path) -> None:
     rows, _ = rollout(DistillEnv(WORLD, steps=STEPS), f"sb3+path={tmp_path / 'alone.zip'}", 0)
     assert np.allclose(allocations(rows).sum(axis=1), 1.0)
     env.set_options({"task": "average"})
-    assert env.reset()[0][-3:] == pytest.approx(1 / 3)
+    begun: Any = env.reset()
+    assert begun[0, -3:] == pytest.approx(1 / 3)
 
 
 def saved(tmp_path: Path, **settings: Any) -> Path:
@@ -218,13 +219,15 @@ def test_the_fast_environment_has_the_vector_environments_numbers() -> None:
     ours = Sb3VecEnv(4, worlds=worlds, steps=STEPS)
     reference = DistillVectorEnv(4, worlds=worlds, steps=STEPS, autoreset_mode="SameStep")
     ours.seed(3)
-    first, about = ours.reset(), reference.reset(seed=3)
-    assert [info["world"] for info in ours.reset_infos] == list(about[1]["world"])
-    for key, value in about[0].items():
+    first: Any = ours.reset()
+    start, about = reference.reset(seed=3)
+    assert [info["world"] for info in ours.reset_infos] == list(about["world"])
+    for key, value in start.items():
         assert np.array_equal(first[key], value)
     rng = np.random.default_rng(0)
     for step in range(1, 2 * STEPS + 1):
         actions = rng.random((4, 3))
+        shown: Any
         shown, reward, over, infos = ours.step(actions)
         expected = reference.step(actions)
         assert np.allclose(reward, expected[1], atol=1e-6)
@@ -243,6 +246,7 @@ def test_the_fast_environment_has_the_vector_environments_numbers() -> None:
     limited.step(np.ones((2, 3)))
     assert all(info["TimeLimit.truncated"] for info in limited.step(np.ones((2, 3)))[3])
     limited.set_options({"task": "average"})
-    assert np.allclose(limited.reset()["requirement"], 1 / 3)
+    begun: Any = limited.reset()
+    assert np.allclose(begun["requirement"], 1 / 3)
     with pytest.raises(AttributeError, match="no 'nothing'"):
         limited.get_attr("nothing")

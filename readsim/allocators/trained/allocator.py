@@ -12,6 +12,7 @@ from readsim.allocators.trained.policy_file import Policy, load_policy, shipped
 from readsim.arrays import Array
 from readsim.envs.episode import source_prior
 from readsim.errors import ConfigError
+from readsim.streams import generator
 from readsim.worlds.utility import parse_utility
 
 UNKNOWN_ITEMS = 64.0  # where a backend does not say how many items a probe asks
@@ -20,7 +21,7 @@ NO_CAP = 10.0
 
 
 @dataclass(frozen=True)
-class Trained(Configured):
+class TrainedPolicy(Configured):
     """alpha_t = a network's shares, given what the run has shown; trained in simulated worlds. Experimental.
 
     After each probe a Kalman filter a capability says what each source brings, and how surely; a network of
@@ -79,7 +80,7 @@ class Trained(Configured):
         known, held = self._now(state, context)
         last = context.previous[None] if context.step else known.shares
         step = min(context.step, context.setup.steps - 1)
-        tokens, weight = network.features(np, known, held, state["trained"], last, step)
+        tokens, weight = network.policy_features(np, known, held, state["trained"], last, step)
         shares: Array = network.shares(np, self.policy.weights, known, tokens, weight)[0]
         return shares
 
@@ -120,11 +121,13 @@ def known_of(setup: Setup, start: Array, teacher: Array | None) -> Known:
         variance = np.full(len(setup.capabilities), 1.0 / UNKNOWN_ITEMS)
     else:
         variance = np.where(setup.items > 0, 1.0 / np.maximum(setup.items, 1.0), 0.0)
+    prior = source_prior(setup.requirement, setup.capabilities, setup.sources)[None]
+    lots = generator(setup.seed, "allocator").standard_normal((1, len(setup.sources)))
     half = 0.5 * start + (0.5 if setup.scores else 0.0)  # of what is missing
     return Known(
         match=match[None],
         requirement=setup.requirement[None],
-        shares=source_prior(setup.requirement, setup.capabilities, setup.sources)[None],
+        shares=belief.tilted(prior, match[None], lots),
         teacher=(half if teacher is None else teacher)[None],
         teacher_known=np.full((1, 1), float(teacher is not None)),
         item_variance=variance[None],

@@ -14,7 +14,12 @@ All functions take the array module `xp`, numpy or torch, and change nothing in 
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from readsim.arrays import Array
+
 Tensor = Any  # an array of `xp`
+TILT = 0.5
 TINY = 1e-8  # of a variance: probes without noise
 PRIOR = (
     ("own", 0.6),  # what the source of its name brings, over the gap
@@ -34,7 +39,7 @@ class Known(NamedTuple):
 
     match: Tensor  # (N, S, V) 1 where source and capability have one name
     requirement: Tensor  # (N, V)
-    shares: Tensor  # (N, S) the requirement as shares of the sources
+    shares: Tensor  # (N, S) the requirement as shares of the sources, `tilted`
     teacher: Tensor  # (N, V)
     teacher_known: Tensor  # (N, 1)
     item_variance: Tensor  # (N, V) 1 / items, 0 for an exact probe
@@ -45,6 +50,14 @@ class Known(NamedTuple):
     cap: Tensor  # (N, 1)
     paces: Tensor  # (N, T) of each step's tokens
     start: Tensor  # (N, V) first probe
+
+
+def tilted(shares: Array, match: Array, lots: Array) -> Array:
+    """Shares (N, S) in which sources that no capability is named after differ by chance, as `lots` (N, S) say
+    (standard normal): a network that treats all sources alike would never try one before another."""
+    out = shares * np.where(match.sum(-1) > 0, 1.0, np.exp(TILT * lots))
+    total: Array = out / out.sum(-1, keepdims=True)
+    return total
 
 
 class Belief(NamedTuple):

@@ -61,7 +61,7 @@ def marginal(xp: Any, known: Known, level: Tensor) -> Tensor:
     return weight / weight.sum(-1)[:, None]
 
 
-def features(
+def policy_features(
     xp: Any, known: Known, belief: Belief, trained: Tensor, last: Tensor, step: int
 ) -> Any:
     """Tokens (N, S, V, F), and the weights (N, V) of the capabilities.
@@ -147,10 +147,10 @@ def shares(
     hidden = silu(xp, pooled @ weights["head.w"] + weights["head.b"])
     anchor = xp.log((1.0 - LEAST_SHARE) * known.shares + LEAST_SHARE / known.shares.shape[1])
     logits = anchor + (hidden @ weights["head.out"])[..., 0]
-    return softmax(xp, logits)
+    return to_shares(xp, logits)
 
 
-def softmax(xp: Any, logits: Tensor) -> Tensor:
+def to_shares(xp: Any, logits: Tensor) -> Tensor:
     """Over the last axis."""
     top = xp.amax(logits, -1)[..., None]
     powers = xp.exp(logits - top)
@@ -162,7 +162,7 @@ def silu(xp: Any, x: Tensor) -> Tensor:
     return 0.5 * x * (1.0 + xp.tanh(0.5 * x))
 
 
-def shapes() -> dict[str, tuple[int, ...]]:
+def weight_shapes() -> dict[str, tuple[int, ...]]:
     """The arrays of a policy and their shapes."""
     out: dict[str, tuple[int, ...]] = {
         "prior": (len(PRIOR),),
@@ -179,7 +179,7 @@ def shapes() -> dict[str, tuple[int, ...]]:
 def fresh_weights(rng: np.random.Generator) -> dict[str, Array]:
     """Weights before training: `task-static` with a belief."""
     out: dict[str, Array] = {}
-    for name, shape in shapes().items():
+    for name, shape in weight_shapes().items():
         if name == "prior":
             out[name] = np.log([value for _, value in PRIOR])
         elif len(shape) == 1 or name == "head.out":

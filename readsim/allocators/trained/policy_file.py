@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from readsim.allocators.trained.belief import PRIOR
-from readsim.allocators.trained.network import FEATURES, HEAD, LAYERS, WIDTH, shapes
+from readsim.allocators.trained.network import FEATURES, HEAD, LAYERS, WIDTH, weight_shapes
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.files import AnyPath
@@ -23,7 +23,7 @@ from readsim.tree_file import write_atomic
 
 KIND = "readsim trained policy"
 LARGEST = 50_000_000  # bytes of a file that is read
-DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def _read(data: bytes) -> Policy:
     if about["features"] != features_digest():
         raise ConfigError("it was trained for a network of another readsim: train it again")
     body, weights = data[8 + length :], {}
-    for name, shape in shapes().items():
+    for name, shape in weight_shapes().items():
         entry = header[name]
         first, last = entry["data_offsets"]
         value = np.frombuffer(body[first:last], dtype=DTYPES[entry["dtype"]]).astype(np.float64)

@@ -236,6 +236,7 @@ class ManyWorlds:
 
     def _drifted(self, gain: Tensor, du: Tensor, total: Tensor, each: Tensor) -> Tensor:
         """gain (K, N) with what sources teach behind the drift, for `each` (N,) tokens after `total`."""
+        assert self._drifting is not None
         runs, worlds = self._drifting
         number, parts, tokens = worlds.numbers, runs.pick(gain), runs.first(each)
         behind = (runs.first(total) + tokens - number["drift_tokens"]) / tokens
@@ -244,6 +245,7 @@ class ManyWorlds:
 
     def _opened(self, gain: Tensor, z: Tensor, x: Tensor, once: Tensor) -> Tensor:
         """gain (K, N) behind the gates, as open as they are at z and x."""
+        assert self._gated is not None
         runs, worlds = self._gated
         parts = runs.pick(gain)
         skill = worlds._skill(*(runs.first(v) for v in (z, x, once)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class WorldStack:
     S, K and V are the same in all worlds, `visible` (V, W) are the places of what probes show.
     """
 
-    numbers: dict[str, Array]
+    numbers: dict[str, NDArray[Any]]
     terms: frozenset[str]
 
     def take(self, worlds: NDArray[np.int64]) -> "WorldStack":
@@ -103,7 +104,7 @@ def _check_fits(world: World, first: World) -> None:
             refuse("has tabulated gain curves: it runs alone only, with `world`")
 
 
-def _numbers(world: World) -> dict[str, Array | float]:
+def _numbers(world: World) -> dict[str, Any]:
     rate, harm = world.rate(), world.harm
     straight = np.array([[harm_grows_with_tokens(f)] for f in world.gain])
     terms = world._flow_terms()

@@ -9,7 +9,7 @@ import pytest
 
 from readsim.allocators.registry import load_allocator
 from readsim.allocators.trained import belief, network
-from readsim.allocators.trained.allocator import Trained, known_of
+from readsim.allocators.trained.allocator import TrainedPolicy, known_of
 from readsim.allocators.trained.policy_file import load_policy, save_policy, shipped
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
@@ -48,7 +48,7 @@ def test_the_shipped_policy_is_small_and_has_a_card() -> None:
 
 
 def test_it_is_an_allocator(policy: str) -> None:
-    check_allocator(Trained(path=policy))
+    check_allocator(TrainedPolicy(path=policy))
     check_allocator("trained")
 
 
@@ -64,7 +64,7 @@ def test_the_file_is_a_safetensors_file(policy: str) -> None:
     from safetensors import safe_open
     from safetensors.numpy import load_file
 
-    assert {n: v.shape for n, v in load_file(policy).items()} == network.shapes()
+    assert {n: v.shape for n, v in load_file(policy).items()} == network.weight_shapes()
     with safe_open(policy, "numpy") as file:
         assert json.loads(file.metadata()["card"]) == CARD
 
@@ -107,7 +107,7 @@ SIZES = [(1, 1), (1, 3), (3, 3), (17, 17), (64, 64), (5, 9), (9, 5)]
 @pytest.mark.parametrize(("s", "k"), SIZES)
 def test_it_plays_any_number_of_sources_and_capabilities(policy: str, s: int, k: int) -> None:
     env = DistillEnv(random_world(1, sources=s, capabilities=k), steps=3)
-    rows, _ = rollout(env, Trained(path=policy), 0)
+    rows, _ = rollout(env, TrainedPolicy(path=policy), 0)
     shares = allocations(rows)
     assert shares.shape == (3, s)
     assert np.allclose(shares.sum(axis=1), 1.0)
@@ -119,7 +119,7 @@ def test_permuted_names_give_permuted_shares(policy: str) -> None:
     requirement = np.array([0.4, 0.3, 0.2, 0.1])
     teacher = np.array([0.9, 0.8, 0.7, 0.6])
     profiles = np.random.default_rng(0).uniform(0.2, 0.6, (5, 4))
-    allocator = Trained(path=policy)
+    allocator = TrainedPolicy(path=policy)
     plain, _ = drive(allocator, setup(tuple(requirement), teacher=teacher), profiles.tolist())
     names = tuple("abcd"[n] for n in order)
     moved = setup(tuple(requirement[order]), names, teacher=teacher[order], capabilities=names)
@@ -131,18 +131,18 @@ def test_a_network_that_knows_nothing_is_task_static(tmp_path: Path) -> None:
     path = tmp_path / "fresh.safetensors"
     save_policy(path, network.fresh_weights(np.random.default_rng(0)), CARD)
     shares, _ = drive(
-        Trained(path=str(path), teacher=False), setup((0.6, 0.3, 0.1)), [[0.3] * 3] * 2
+        TrainedPolicy(path=str(path), teacher=False), setup((0.6, 0.3, 0.1)), [[0.3] * 3] * 2
     )
     spread = network.LEAST_SHARE / 3
     assert np.allclose(shares, (1 - 3 * spread) * np.array([0.6, 0.3, 0.1]) + spread)
 
 
 def test_what_it_does_not_know_changes_what_it_plays(policy: str) -> None:
-    def plays(allocator: Trained, **fields: Any) -> Array:
+    def plays(allocator: TrainedPolicy, **fields: Any) -> Array:
         chosen = setup((0.5, 0.3, 0.2), teacher=np.full(3, 0.9), **fields)
         return drive(allocator, chosen, [[0.3, 0.5, 0.4], [0.35, 0.5, 0.4]])[0]
 
-    told, blind = Trained(path=policy), Trained(path=policy, teacher=False)
+    told, blind = TrainedPolicy(path=policy), TrainedPolicy(path=policy, teacher=False)
     assert told.needs == {"teacher"}
     assert not blind.needs
     usual = plays(told)
@@ -192,7 +192,7 @@ def test_torch_and_numpy_have_the_same_network() -> None:
     world = random_world(2, sources=4, capabilities=5, schedule="cosine")
     env = DistillEnv(world)
     env.reset(seed=0)
-    allocator = Trained()
+    allocator = TrainedPolicy()
     known = known_of(setup_for(env, allocator, 0), env.profile, world.ceiling)
     made = weights()
     both = []
@@ -202,6 +202,6 @@ def test_torch_and_numpy_have_the_same_network() -> None:
         held = belief.begin(xp, told, w["prior"])
         a = told.shares / 20.0
         held = belief.learn(xp, told, w["prior"], held, a, told.start + 0.01)
-        tokens, weight = network.features(xp, told, held, a, told.shares, 1)
+        tokens, weight = network.policy_features(xp, told, held, a, told.shares, 1)
         both.append(np.asarray(network.shares(xp, w, told, tokens, weight)))
     assert np.allclose(both[0], both[1], rtol=0, atol=1e-12)
