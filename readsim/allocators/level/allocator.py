@@ -49,6 +49,9 @@ class Level(Configured):
     runs, two to five of 4,000 to 20,000 keep all the weight, 52 to 61 % of their intervals hold and
     inference takes 15 to 80 times as long. That is why there is no other rule beside this one.
 
+    A decision takes 4 ms of one core with 8 sources and capabilities, 6 with 8 offline runs; the time grows
+    with S^3 V to a second with 64.
+
     runs        offline runs of a whole budget that are asked for before the first decision, with a probe at
                 each step; their tokens are charged as the backend charges a pool
     caution     posterior standard deviations that a plan's improvement is lowered by
