@@ -44,6 +44,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     monkeypatch.setattr(problems, "MOST_RUNS", 6)
     monkeypatch.setattr(problems, "STEPS", (3, 5))
+    monkeypatch.setattr(problems, "CLIMB", 4)
     monkeypatch.setattr(train, "HELD_OUT", 2)
     train.batch_of.cache_clear()
 
@@ -76,12 +77,16 @@ def test_a_batch_is_a_function_of_its_number(few: None) -> None:
 
 
 @needs_torch
-def test_the_best_static_allocation_is_close_to_the_optimum(few: None) -> None:
+def test_the_best_static_allocation_is_close_to_the_optimum(
+    few: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Against the numeric optimum of order-free worlds with linear tasks."""
     from dataclasses import replace
 
+    from readsim_rl import problems as module
     from readsim_rl.problems import draw_problems
 
+    monkeypatch.setattr(module, "CLIMB", 30)
     plain = load_prior("broad")
     off = {
         name: replace(part, share=0.0)
@@ -168,6 +173,8 @@ def test_training_writes_a_policy_and_resumes_with_the_same_numbers(
         assert np.array_equal(value, other.weights[name]), name
     with pytest.raises(ConfigError, match=r"with seed = 0, not 1: give another file"):
         train_policy(parts, settings(prior, seed=1))
+    longer = train_policy(parts, settings(prior, updates=5, evaluate=5))
+    assert [row.update for row in longer] == [2, 4, 5]
     rows, _ = rollout(
         DistillEnv("random:capabilities=3", steps=3), TrainedPolicy(path=str(whole)), 0
     )
