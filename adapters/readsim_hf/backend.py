@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from readsim.arrays import Array
-from readsim.backend import Final, Measurement, TokenUsage, added
+from readsim.backend import Final, Measurement, SourceSignals, TokenUsage, added
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
@@ -22,17 +22,20 @@ from readsim.worlds.terms.learning_rate import LearningRate
 from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.interventions import Interventions, intervene, pool_of
+from readsim_hf.merging import merged_profiles
 from readsim_hf.models.memory import memory_for
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
+from readsim_hf.training.batch import Example
 from readsim_hf.training.best import Best
 from readsim_hf.training.copies import copies, folder_for
 from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
-from readsim_hf.training.share_ledger import EVERY, ShareLedger
+from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
+from readsim_hf.training.source_losses import by_source
 from readsim_hf.training.student import Student
 
 REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
@@ -87,6 +90,9 @@ class HFBackend:
         self._measured: ItemScores | None = None
         self._samples: tuple[SampledReply, ...] = ()
         self._shares: tuple[TrainedShare, ...] = ()
+        self._seen: dict[
+            str, list[Example]
+        ] = {}  # each source's examples in its last window of the interval
         self._windows = 0  # optimiser steps of the run
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
@@ -125,6 +131,9 @@ class HFBackend:
         prompts, of which more can always be made."""
         sizes = self.components.sizes
         return np.array([sizes[s].tokens if s in sizes else np.inf for s in self.sources])
+
+    def probe_items(self) -> Array:
+        return self.components.suite.probe_items()
 
     @property
     def trained(self) -> dict[str, dict[str, Any]]:
@@ -175,7 +184,7 @@ class HFBackend:
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before, losses = self._feed.tokens, 0.0
-        account = ShareLedger(self.sources)
+        account, self._seen = ShareLedger(self.sources), {}
         trained = account.tokens
         started, mark = time.perf_counter(), dict(self.seconds)
         while (done := int(trained.sum())) < tokens:
@@ -183,17 +192,13 @@ class HFBackend:
             clock = time.perf_counter()
             with memory_for("while replies are made", REPLIES):
                 examples = self._feed.window(
-                    weights,
-                    trained,
-                    tokens,
-                    self.components.recipe.batch,
-                    spent,
-                    account.prompts,
+                    weights, trained, tokens, self.components.recipe.batch, spent, account.prompts
                 )
             asked = time.perf_counter()
             if examples:
                 if self._windows % EVERY == 0:
                     account.look(self.student.source_signals(examples))
+                self._seen |= by_source(examples)
                 window = self.student.train_window(examples, spent)
                 self._windows += 1
                 account.add(window.losses)
@@ -287,14 +292,14 @@ class HFBackend:
         return Measurement(measured.profile, measured.token_usage)
 
     def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
-        """A pool from short trainings with random allocations, each undone.
+        """A pool from trainings with random allocations, each undone; `pool_steps` says how long they are.
 
         Those that the requirement was identified with are used again, and charged once.
         """
         done, usage = self.identified, dict[str, int]()
         if done is None:
             tokens, runs = episode.schedule[0], min(self.components.pool_runs, size)
-            done = intervene(self, tokens, runs, seed)
+            done = intervene(self, tokens, runs, seed, self.components.pool_steps)
             usage = done.token_usage
         return pool_of(done, self.components.suite, episode, size, seed), usage
 
@@ -308,6 +313,18 @@ class HFBackend:
     def trained_shares(self) -> tuple[TrainedShare, ...]:
         """What the last interval trained of each source; gradients on every EVERY-th optimiser step."""
         return self._shares
+
+    def source_signals(self) -> tuple[SourceSignals, TokenUsage]:
+        """Of the student as it is now, on the last examples of each source in the last interval: read once
+        more, about as dear as a step. nan for a source that was not in it, and where several processes
+        train."""
+        examples = [example for own in self._seen.values() for example in own]
+        found = self.student.source_signals(examples) if examples else {}
+        return source_signals(self.sources, found), {}
+
+    def merged_profiles(self, mixtures: Array, tokens: int) -> tuple[Array, TokenUsage]:
+        """See `readsim_hf.merging`."""
+        return merged_profiles(self, mixtures, tokens)
 
     def probe_samples(self) -> tuple[SampledReply, ...]:
         """What the student said to a few items of each capability when it was last probed."""

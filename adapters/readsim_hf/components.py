@@ -98,6 +98,7 @@ class Components:
     on_policy: float
     auxiliary_weight: float
     pool_runs: int
+    pool_steps: int
     left_out: tuple[str, ...]
     datasets: tuple[Source, ...]
     passed: Mapping[str, Callable[[Prompt], Passed | None]]
@@ -290,6 +291,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         on_policy=config.on_policy,
         auxiliary_weight=config.auxiliary_weight,
         pool_runs=config.pool_runs,
+        pool_steps=config.pool_steps,
         left_out=tuple(left_out),
         datasets=datasets,
         passed=passed,

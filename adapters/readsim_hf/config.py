@@ -182,6 +182,7 @@ class RunConfig:
                 measured at the end and never trained on: xstest has to be among the benchmarks
     keep_best   keep the student that did best on the dev split beside the last, and test it too
     pool_runs   short trainings for an allocator that wants an offline pool, and for the identifier
+    pool_steps  intervals of each of them, with a probe after each; as many as `steps` shows a whole run
     identify    learn what the task requires from its card (`identifier`), instead of being told
     timeout     minutes that one of several processes waits for another's part of a step
     """
@@ -208,6 +209,7 @@ class RunConfig:
     seed: int = 0
     keep_best: bool = False
     pool_runs: int = 8
+    pool_steps: int = 1
     identify: bool = False
     identifier: IdentifierConfig = field(default_factory=IdentifierConfig)
     threads: int = 1
@@ -236,6 +238,7 @@ class RunConfig:
             ("seed", 0, LARGEST_SEED),
             ("budget", 1, MOST),
             ("steps", 1, MOST_STEPS),
+            ("pool_steps", 1, self.steps),
         ):
             within(self, name, least, most)
         if self.identifier.card and not self.identify:

@@ -17,10 +17,10 @@ from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
 from readsim.runs.identity import code_of_allocator
-from readsim.runs.loop import setup_for
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import is_over, refuse_overwriting, run_one
 from readsim.runs.read_logs import read_log
+from readsim.runs.setups import setup_for
 from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
@@ -60,6 +60,8 @@ def log_config(
 ) -> dict[str, Any]:
     """The header of the run log: the fields that every backend's has, and the manifest."""
     more: dict[str, Any] = {} if found is None else {"identified": asdict(found)}
+    if config.pool_steps > 1:
+        more["pool_steps"] = config.pool_steps
     return header_of(
         env,
         task=task_name(config.task),

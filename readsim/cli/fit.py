@@ -181,6 +181,7 @@ def _fit(
             chosen=table.chosen,
             guide=guide,
             trust=trust,
+            path=table.path,
             members=MEMBERS,
             seed=seed,
             name=name,

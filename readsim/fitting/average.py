@@ -19,10 +19,11 @@ from readsim.fitting.laws.features import Law, Predictor
 from readsim.fitting.laws.gaussian_process import GaussianProcess
 from readsim.fitting.laws.guided import Guided
 from readsim.fitting.laws.log_ridge import log_ridge
+from readsim.fitting.laws.pulls import PathPredictor, pulls
 from readsim.fitting.laws.sparse import sparse
 from readsim.worlds.world import World
 
-CURVES, PROCESS, GUIDED = "shared-curves", "gaussian-process", "guided"
+CURVES, PROCESS, GUIDED, ORDERED = "shared-curves", "gaussian-process", "guided", "pulls"
 SPREAD_ALL, SPREAD_OWN = (
     0.5,
     0.25,
@@ -42,25 +43,33 @@ def from_law_scale(values: Array, losses: bool, lowest: float = 0.0) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class LawData:
-    """What laws see: x (n, S) in units of the largest run, wanted and weight (n, K)."""
+    """What laws see: x (n, S) in units of the largest run, wanted and weight (n, K).
+
+    path (n, T, S)   the same tokens, in the order in which they were trained; None: order is not known, or
+                     no run's shares change
+    """
 
     x: Array
     wanted: Array
     weight: Array
     guide: Predictor | None = None
     trusts: tuple[float, ...] | None = None
+    path: Array | None = None
 
     def take(self, rows: NDArray[np.bool_]) -> "LawData":
         """Some of them."""
         own = (self.x[rows], self.wanted[rows], self.weight[rows])
-        return LawData(*own, self.guide, self.trusts)
+        path = None if self.path is None else self.path[rows]
+        return LawData(*own, self.guide, self.trusts, path)
 
 
 class Laws(NamedTuple):
-    """Fitted laws by name, apart from the shared curves; and the one that says how sure it is."""
+    """Fitted laws by name, apart from the shared curves; the one that says how sure it is; and the one that
+    predicts paths, where their order is known."""
 
     each: Mapping[str, Predictor]
     sure: GaussianProcess | Guided
+    ordered: PathPredictor | None
 
 
 def fit_laws(runs: LawData) -> Laws:
@@ -69,10 +78,11 @@ def fit_laws(runs: LawData) -> Laws:
     process = GaussianProcess(*given)
     each: dict[str, Predictor] = {name: law(*given) for name, law in LINEAR.items()}
     each[PROCESS] = process
+    ordered = None if runs.path is None else pulls(runs.path, *given[1:])
     if runs.guide is None:
-        return Laws(each, process)
+        return Laws(each, process, ordered)
     guided = Guided(*given, runs.guide, *(() if runs.trusts is None else (runs.trusts,)))
-    return Laws({**each, GUIDED: guided}, guided)
+    return Laws({**each, GUIDED: guided}, guided, ordered)
 
 
 LINEAR: dict[str, Law] = {"log-ridge": log_ridge, "sparse": sparse}
@@ -95,6 +105,8 @@ def hold_out(
 ) -> HeldOut:
     """The held-out predictions of all laws; those of the shared curves are given (`curves`, (n, K))."""
     names = (*LINEAR, PROCESS, *((GUIDED,) if runs.guide is not None else ()))
+    if runs.path is not None:
+        names = (*names, ORDERED)
     each = np.full((len(names), *runs.wanted.shape), np.nan)
     sd = np.full_like(runs.wanted, np.nan)
     for f in np.unique(fold):
@@ -105,7 +117,10 @@ def hold_out(
         laws = fit_laws(inside)
         at = runs.x[outside]
         for n, name in enumerate(names):
-            each[n, outside] = laws.each[name](at)
+            if name in laws.each:
+                each[n, outside] = laws.each[name](at)
+            elif laws.ordered is not None and runs.path is not None:
+                each[n, outside] = laws.ordered(runs.path[outside])
         sd[outside] = laws.sure.posterior(at).measured_sd
         tick()
     if curves is not None:
@@ -201,7 +216,7 @@ class Average:
         return from_law_scale(self.runs.wanted, self.losses, -np.inf)
 
     def predict(self, tokens: Array) -> Array:
-        """Profiles (m, K) after tokens (m, S)."""
+        """Profiles (m, K) after tokens (m, S), or (m, T, S): those of T decisions one after the other."""
         return from_law_scale(self._mean(tokens), self.losses, self.world.scale.low)
 
     def _mean(self, tokens: Array) -> Array:
@@ -209,9 +224,13 @@ class Average:
         return combine(each, self.weights)
 
     def _law(self, name: str, tokens: Array) -> Array:
+        if name == ORDERED:
+            assert self.laws.ordered is not None
+            path = tokens if tokens.ndim == 3 else tokens[:, None]
+            return self.laws.ordered(path / self.unit)
         if name == CURVES:
-            return to_law_scale(self.world.profile_after([tokens]), self.losses)
-        return self.laws.each[name](tokens / self.unit)
+            return to_law_scale(self.world.profile_after([_sums(tokens)]), self.losses)
+        return self.laws.each[name](_sums(tokens) / self.unit)
 
     def widening(self) -> Widening:
         """Of one capability each, on the scale of laws."""
@@ -219,8 +238,9 @@ class Average:
         return widening_of(np.abs(held - self.runs.wanted) / self.sd, self.runs.weight, self.groups)
 
     def forecast(self, tokens: Array) -> Foretold:
-        """Profiles after tokens (m, S), with the 95 % interval of what a run would measure."""
-        mean, sd = self._mean(tokens), self.laws.sure.posterior(tokens / self.unit).measured_sd
+        """Profiles after tokens (m, S) or (m, T, S), with the 95 % interval of what a run would measure."""
+        at = _sums(tokens) / self.unit
+        mean, sd = self._mean(tokens), self.laws.sure.posterior(at).measured_sd
         half = self.widening().factor * sd
         low, centre, high = (
             from_law_scale(v, self.losses, self.world.scale.low)
@@ -237,8 +257,8 @@ class Average:
     def utility(
         self, tokens: Array, of: Callable[[Array], Array], weights: Array
     ) -> tuple[Array, Array, Array]:
-        """Utility (m,) after tokens (m, S) and its 95 % interval: `of` profiles (m, K), `weights` (K,) of
-        the capabilities say how their errors add up."""
+        """Utility (m,) after tokens (m, S) or (m, T, S) and its 95 % interval: `of` profiles (m, K), and
+        `weights` (K,) of the capabilities say how their errors add up."""
         told = self.forecast(tokens)
         before = self.sd * self._slope(self.held_out)
         own = np.sqrt(before**2 @ weights**2)
@@ -248,3 +268,8 @@ class Average:
         half = factor * np.sqrt(told.sd**2 @ weights**2)
         centre = of(told.mean)
         return centre, centre - half, centre + half
+
+
+def _sums(tokens: Array) -> Array:
+    """Tokens by source (m, S), whatever the order."""
+    return tokens if tokens.ndim == 2 else tokens.sum(axis=1)

@@ -66,13 +66,14 @@ def fit_average(
     chosen: NDArray[np.bool_] | None = None,
     guide: Callable[[Array], Array] | None = None,
     trust: float | None = None,
+    path: Array | None = None,
     members: int = MEMBERS,
     folds: int = FOLDS,
     seed: int = 0,
     name: str = "fitted",
     tick: Tick = lambda: None,
 ) -> Fit:
-    """Fit log-ridge, lasso, Gaussian process and shared curves, and average them.
+    """Fit log-ridge, lasso, Gaussian process, shared curves and, where order is known, pulls; average them.
 
     items     (n, K) or (K,) that each score was measured on: cells with fewer count less
     chosen    (n,) rows whose mixture was picked because of what earlier rows showed; they count as much as
@@ -80,6 +81,7 @@ def fit_average(
     guide     profiles (m, K) after tokens (m, S) by a world fitted elsewhere, nan for capabilities that it
               does not have: a further law (`guided`), believed as far as the runs bear it out
     trust     that belief, 0 to 1, instead of learning it
+    path      (n, T, S) the tokens of each run in the order of its decisions (`readsim.fitting.paths`)
 
     The others are `fit_law`'s. Raises ConfigError naming what is wrong.
     """
@@ -97,7 +99,8 @@ def fit_average(
         factor = trust_in_chosen(x, wanted, weight, chosen)
         weight = weight * np.where(chosen, factor, 1.0)[:, None]
     trusts = None if trust is None else (trust,)
-    runs = LawData(x, wanted, weight, on_law_scale(guide, unit, not scores), trusts)
+    ordered = None if path is None else path / unit
+    runs = LawData(x, wanted, weight, on_law_scale(guide, unit, not scores), trusts, ordered)
     law = fit_law(
         tokens,
         targets,

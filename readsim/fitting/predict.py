@@ -13,6 +13,7 @@ from readsim.fitting.average import Average
 from readsim.fitting.columns import RESERVED, is_reserved, key_of
 from readsim.fitting.joining import join_cells
 from readsim.fitting.misfit import Z95, misfit_in
+from readsim.fitting.paths import paths_of
 from readsim.fitting.table import TOLERANCE
 from readsim.fitting.units import read_tokens, tokens_column
 from readsim.fitting.write import Trained
@@ -83,7 +84,8 @@ def forecast(
     notes += _outside(tokens, trained, world)
     head, _, tail = trained.target_pattern.partition("*")
     wanted = None if task is None else world.task(task)
-    profiles, ends, utility = told(world, average, tokens, wanted)
+    path = paths_of(sheet.cells(key), tokens) if key else None
+    profiles, ends, utility = told(world, average, tokens, wanted, path)
     low_high = [trained.scale.cells(e) for e in ends]  # error rates and losses turn them round
     per_unit = 100.0 if trained.scale.unit == "points" else 1.0
     return Prediction(
@@ -98,15 +100,22 @@ def forecast(
 
 
 def told(
-    world: World, average: Average | None, tokens: Array, task: Task | None
+    world: World,
+    average: Average | None,
+    tokens: Array,
+    task: Task | None,
+    path: Array | None = None,
 ) -> tuple[Array, tuple[Array, ...], tuple[Array, ...]]:
     """Profiles (m, K) after tokens (m, S), their low and high ends, and utility (m,) with its ends.
+
+    path (m, T, S)   the same tokens in order, where it is known
 
     The world alone has intervals of the size that its file says it misses by (`readsim.fitting.misfit`).
     """
     if average is not None:
-        made = average.forecast(tokens)
-        utility = () if task is None else average.utility(tokens, task.utility, task.weights)
+        at = tokens if path is None else path
+        made = average.forecast(at)
+        utility = () if task is None else average.utility(at, task.utility, task.weights)
         return made.mean, (made.low, made.high), utility
     profiles, misfit = world.profile_after([tokens]), misfit_in(world)
     ends: tuple[Array, ...] = ()

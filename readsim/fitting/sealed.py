@@ -85,6 +85,8 @@ def _tree(average: Average, guide: Guide | None) -> dict[str, Any]:
         "cells": runs.weight,
         **{name: np.asarray(getattr(average, name)) for name in ARRAYS},
     }
+    if runs.path is not None:
+        out["path"] = runs.path
     if guide is not None:
         out["trusts"] = None if runs.trusts is None else list(runs.trusts)
         out["guide"] = {
@@ -105,9 +107,9 @@ def _average(tree: dict[str, Any], world: World) -> Average:
         guide = Guide(other, inner, *names, tree["unit"])
     losses = not world.is_score
     trusts = None if tree.get("trusts") is None else tuple(tree["trusts"])
-    runs = LawData(
-        tree["x"], tree["wanted"], tree["cells"], on_law_scale(guide, tree["unit"], losses), trusts
-    )
+    believed = on_law_scale(guide, tree["unit"], losses)
+    cells = tree["x"], tree["wanted"], tree["cells"]
+    runs = LawData(*cells, believed, trusts, tree.get("path"))
     arrays: dict[str, Any] = {name: tree[name] for name in ARRAYS}
     return Average(
         world=world,

@@ -20,6 +20,7 @@ from readsim.fitting.columns import (
     strip,
 )
 from readsim.fitting.joining import common_key, join_cells
+from readsim.fitting.paths import paths_of
 from readsim.fitting.units import Scale, read_targets, read_tokens
 
 TOLERANCE = 0.01
@@ -61,6 +62,7 @@ class Runs:
     items (n, K)               that each score was measured on, or None: not said
     chosen (n,)                rows whose mixture was picked after seeing others, or None: not said
     source_pattern, target_pattern   `train_*`: what was stripped from the column names
+    path (n, T, S)             tokens in the order of training, see `readsim.fitting.paths`; or None
     notes                      what was done to the numbers, to be shown
     """
 
@@ -77,6 +79,7 @@ class Runs:
     target_pattern: str = "*"
     key: str = ""
     files: tuple[str, ...] = ()
+    path: Array | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -129,6 +132,7 @@ def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> 
         *patterns_,
         key or "",
         tuple(Path(p).name for p in (runs, targets) if p is not None),
+        paths_of(label, tokens) if key else None,
         notes,
     )
 

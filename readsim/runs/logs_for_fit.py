@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
+from readsim.fitting.paths import paths_of
 from readsim.fitting.table import Runs
 from readsim.fitting.units import Scale
 from readsim.runs.comparing import differences
@@ -60,6 +61,7 @@ def fit_table(path: Path) -> Runs:
         _alike([runs.index(p.run) for p in points], tokens),
         Scale("scores" if declared.is_score else "losses", lowest=lowest),
         files=tuple(log.path.name for log in logs),
+        path=paths_of([p.run for p in points], tokens),
         notes=notes,
     )
 

@@ -58,6 +58,7 @@ def check_world_statements(name: str, seeds: Sequence[int], lacking: Said) -> It
             lambda: gains.check_world_gains(world, task, budget),
             lambda: transfer.check_superposition(world, budget),
             lambda: marginals.check(world, task, budget),
+            lambda: marginals.check_moreover(world, task, budget),
             lambda: static_dominance.check(world, task, budget),
             lambda: one_hot_bound.check(world, budget),
             lambda: spillover.check(world, task, budget),

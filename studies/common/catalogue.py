@@ -43,6 +43,7 @@ COMMANDS = {
     "speed": "studies.speed.command",
     "speed_real": "studies.speed_real.command",
     "cost": "studies.cost.command",
+    "level": "studies.level.command",
     "gpu_check": "studies.gpu_check.command",
 }
 

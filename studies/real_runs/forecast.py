@@ -23,18 +23,15 @@ UNIT = 1000.0  # tokens: a source is one of the regression's logarithms from her
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """The laws of `readsim fit`, averaged, on tokens that count as much as their learning `rate`.
-
-    So laws that know no order say what an early token is worth beside a late one, and no more.
-    """
+    """The laws of `readsim fit`, averaged, on tokens that count as much as their learning `rate`: so laws
+    that know no order say what an early token is worth beside a late one, and no more."""
 
     average: Average
     rate: LearningRate
 
     def counted(self, tokens: Array) -> Array:
-        """(S,) what tokens (T, S), one row a decision, count for."""
-        out: Array = self.rate.of_steps(len(tokens)) @ tokens
-        return out
+        """(T, S) what tokens (T, S), one row a decision, count for."""
+        return counted_tokens(self.rate, tokens)
 
     def scores(self, tokens: Array) -> Interval:
         """(K,) what a run on `tokens` (T, S) measures, with its 95 % interval."""
@@ -53,9 +50,10 @@ def fit_runs(
     """Fit to the ends of the runs, two seeds of a design held out together."""
     runs, rate = table.runs, LearningRate.of(schedule)
     names = sorted({run.name for run in runs})
+    path = np.array([counted_tokens(rate, run.tokens) for run in runs])
     with threadpool_limits(limits=1, user_api="blas"):  # scipy's is loaded: threads only wait here
         fitted = fit_average(
-            np.array([rate.of_steps(len(run.tokens)) @ run.tokens for run in runs]),
+            path.sum(axis=1),
             np.array([run.final for run in runs]),
             sources=table.sources,
             capabilities=table.capabilities,
@@ -63,10 +61,17 @@ def fit_runs(
             start=np.mean([run.start for run in runs], axis=0),
             groups=[names.index(run.name) for run in runs],
             items=np.full(len(table.capabilities), ITEMS),
+            path=path,
             seed=seed,
             name=name,
         )
     return Forecast(fitted.average, rate)
+
+
+def counted_tokens(rate: LearningRate, tokens: Array) -> Array:
+    """(..., T, S) what tokens (..., T, S), one row a decision, count for."""
+    out: Array = rate.of_steps(tokens.shape[-2])[:, None] * tokens
+    return out
 
 
 def regression(table: RealTable, tokens: Sequence[Array]) -> Array:

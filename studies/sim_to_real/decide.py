@@ -11,12 +11,13 @@ from readsim.fitting.intervals import Interval
 from readsim.fitting.mixture_pool import mixture_pool
 from readsim.streams import generator
 from readsim.worlds.search import polish
-from studies.real_runs.forecast import Forecast
+from studies.real_runs.forecast import Forecast, counted_tokens
 from studies.real_runs.rows import RealTable
 
 FRONT = 0.2  # of the target in the other half of `target-first` and `target-last`
-CHOSEN = "chosen"
+CHOSEN, SCHEDULE = "chosen", "chosen-schedule"
 POOL = 2000  # mixtures that are looked at first
+HALVES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,22 +62,28 @@ def plain(sources: Sequence[str], task: str, requirement: Array, steps: int) -> 
 
 
 def decide(forecast: Forecast, kept: RealTable, task: str, budget: int, steps: int) -> Decided:
-    """The shares that the fit says are best, beside plain methods.
-
-    The fit knows of order what the learning rate says of it: whatever a schedule does some constant
-    shares do as well, so no schedule is chosen.
+    """What the fit says is best, beside plain methods: constant shares, and a schedule that changes once, at
+    half the run. The schedule's search starts from each plain method and from the constant shares.
     """
     weights, s = kept.weights(task), len(kept.sources)
-    counted = float(forecast.rate.integral(1.0)) * budget
+    half = np.arange(steps) * HALVES // steps
 
-    def value(shares: Array) -> Array:
-        out: Array = forecast.average.predict(shares * counted) @ weights
+    def value(points: Array) -> Array:
+        """Of shares (m, P * S), those of each of P parts of the run summing to 1 / P."""
+        parts = points.shape[1] // s
+        shares = parts * points.reshape(-1, parts, s)[:, half * parts // HALVES]
+        counted = counted_tokens(forecast.rate, shares * (budget / steps))
+        out: Array = forecast.average.predict(counted) @ weights
         return out
 
+    shares = plain(kept.sources, task, weights, steps)
     pool = mixture_pool(POOL, np.zeros(s), np.ones(s), generator(0, "data"))
     best = polish(value, pool[int(np.argmax(value(pool)))])
-    shares = plain(kept.sources, task, weights, steps)
     shares[CHOSEN] = np.tile(best / best.sum(), (steps, 1))
+    starts = [rows[[0, -1]].ravel() / HALVES for rows in shares.values()]
+    found = np.array([polish(value, start, phases=HALVES) for start in starts])
+    turned = found[int(np.argmax(value(found)))].reshape(HALVES, s)
+    shares[SCHEDULE] = (turned / turned.sum(axis=1, keepdims=True))[half]
     tokens = {name: rows * (budget / steps) for name, rows in shares.items()}
     utility = {name: forecast.utility(t, weights) for name, t in tokens.items()}
     return Decided(task, budget, shares, utility)

@@ -32,7 +32,7 @@ from studies.real_runs.forecast import fit_runs
 from studies.real_runs.held import KEPT
 from studies.real_runs.rows import RealTable, read_table
 from studies.real_runs.run import Schedule
-from studies.sim_to_real.decide import CHOSEN, Decided, decide
+from studies.sim_to_real.decide import CHOSEN, SCHEDULE, Decided, decide
 from studies.transfer_matrix.lab import Lab
 
 
@@ -143,6 +143,7 @@ def compare(decided: Decided, measured: Mapping[int, Mapping[str, float]]) -> di
 
     runs = list(measured.values())
     effects = {
+        "schedule-above-chosen": [100.0 * (r[SCHEDULE] - r[CHOSEN]) for r in runs],
         "chosen-above-task-static": [100.0 * (r[CHOSEN] - r["task-static"]) for r in runs],
         "chosen-above-uniform": [100.0 * (r[CHOSEN] - r["uniform"]) for r in runs],
         "chosen-in-interval": [inside(run) - 0.92 for run in runs],

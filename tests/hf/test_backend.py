@@ -24,7 +24,8 @@ from readsim.errors import (
 from readsim.runs.checkpoints import load_checkpoint
 from readsim.runs.log_file import RunLog
 from readsim.runs.log_schema import read_content
-from readsim.runs.loop import Row, rollout, setup_for
+from readsim.runs.loop import Row, rollout
+from readsim.runs.setups import setup_for
 from readsim.worlds.terms.learning_rate import LearningRate
 from tests.support.hf import NEEDS, char_pair, tiny_run
 from tests.support.hf_runs import TOKENS, small

@@ -37,11 +37,11 @@ class InWorld(Forecast):
     """What the true world says, give or take HALF."""
 
     def __init__(self) -> None:
-        average = SimpleNamespace(predict=lambda tokens: WORLD.profile_after([tokens]))
+        average = SimpleNamespace(predict=lambda path: WORLD.profile_after([path.sum(axis=1)]))
         super().__init__(cast(Any, average), LearningRate())
 
     def scores(self, tokens: Array) -> Interval:
-        value = WORLD.profile_after([self.counted(tokens)])
+        value = WORLD.profile_after([self.counted(tokens).sum(axis=0)])
         return Interval(value, value - HALF, value + HALF)
 
     def utility(self, tokens: Array, weights: Array) -> Interval:
@@ -185,7 +185,7 @@ def test_a_token_counts_as_much_as_its_learning_rate(
     rates = (np.arange(STEPS, 0, -1) - 0.5) / STEPS
     for run, amounts in zip(table.runs, given[0], strict=True):
         np.testing.assert_allclose(amounts, rates @ run.tokens)
-        np.testing.assert_allclose(made.counted(run.tokens), amounts)
+        np.testing.assert_allclose(made.counted(run.tokens).sum(axis=0), amounts)
 
 
 @pytest.mark.slow
@@ -235,6 +235,7 @@ def test_the_game_in_a_world(made: Decided, lab: Lab, table: RealTable, tmp_path
 
 def test_effects_of_the_game_are_those_of_made_up_runs() -> None:
     told = {"one-hot": 0.3, "uniform": 0.4, "task-static": 0.5, "chosen": 0.6}
+    told["chosen-schedule"] = 0.7
     made = Decided(
         "arxiv",
         1,
@@ -246,6 +247,7 @@ def test_effects_of_the_game_are_those_of_made_up_runs() -> None:
     effects = game.compare(made, {0: good, 1: bad})
     np.testing.assert_allclose(effects["methods-rank"], [1.0, -1.0])
     np.testing.assert_allclose(effects["chosen-above-task-static"], [10.0, -10.0])
+    np.testing.assert_allclose(effects["schedule-above-chosen"], [10.0, -10.0])
     np.testing.assert_allclose(effects["chosen-in-interval"], [0.08, 1 / 3 - 0.92])
 
 

@@ -10,7 +10,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, unknown
-from readsim.runs.loop import setup_for
+from readsim.runs.setups import setup_for
 from readsim_hf.benchmark_factory import benchmarks_of, capabilities_of, hidden_of
 from readsim_hf.config import PairConfig, RunConfig
 from readsim_hf.costs.decoding import expected_longest

@@ -21,7 +21,13 @@ from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
 from readsim_hf.training.recipe import Recipe, learning_rate
-from readsim_hf.training.source_losses import BesideKL, Listening, SourceLosses, sources_in
+from readsim_hf.training.source_losses import (
+    BesideKL,
+    Listening,
+    SourceLosses,
+    by_source,
+    sources_in,
+)
 
 KNOBS = (
     "lower micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
@@ -67,10 +73,13 @@ class Window(NamedTuple):
 
 class SourceSignal(NamedTuple):
     """Of the examples of one source in a window: the norm of what they add to the window's gradient, before
-    it is clipped; and KL(teacher || student) a supervised token, None without distributions."""
+    it is clipped; KL(teacher || student) a supervised token and the deviation of the tokens' log-ratios, None
+    without distributions; and the source's part of the window's tokens."""
 
     gradient: float
     kl: float | None
+    dispersion: float | None = None
+    part: float = 1.0
 
 
 class Student:
@@ -136,8 +145,7 @@ class Student:
         It reads the examples once more and changes nothing. Empty where several processes train.
         """
         total, found = sum(example.tokens for example in examples), {}
-        for source in sources_in(examples):
-            own = [example for example in examples if example.record.source == source]
+        for source, own in by_source(examples).items():
             beside = BesideKL(self.objective.objective)
             try:
                 with memory_for("while training", KNOBS.format(micro=self.recipe.micro_batch)):
@@ -152,7 +160,8 @@ class Student:
                 self.optimizer.zero_grad(set_to_none=True)
             count = sum(example.tokens for example in own)
             kl = None if beside.total is None else float(beside.total) / count
-            found[source] = SourceSignal(norm, kl)
+            spread = float(torch.cat(beside.ratios).std(correction=0)) if beside.ratios else None
+            found[source] = SourceSignal(norm, kl, spread, count / total)
         return found
 
     def _step(
