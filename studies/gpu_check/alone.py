@@ -69,7 +69,7 @@ def main(device: str) -> None:
         found: dict[str, float | str] = {"backend": torch.distributed.get_backend()}
         for way, sharded in (("DDP", False), ("FSDP", True)):
             for precision in ("fp32", "bf16"):
-                recipe = Recipe(learning_rate=1e-3, micro_batch=3, precision=precision)  # type: ignore[arg-type]
+                recipe = Recipe(learning_rate=1e-3, micro_batch=3, precision=precision)
                 found[f"{way}, {precision}"] = _apart(processes, sharded, recipe)
         print(json.dumps(found), flush=True)
 

@@ -38,7 +38,7 @@ class OnHost(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.most = 0
+        self.most: int = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -58,7 +58,7 @@ def checks(device: torch.device) -> list[Check]:
         draws.integers(2, vocabulary, int(n)).tolist() for n in draws.integers(1, 40, 3 * rows)
     ]
     ends = list(range(0, vocabulary, 8))
-    made, counted = decoding.content_generator, Counting.drawn
+    made, counted = content_generator, Counting.drawn
     steps = 0
 
     def count(_: Any, given: Any, more: Any) -> None:
@@ -96,4 +96,5 @@ def _on_host() -> float:
             steps.choose(torch.zeros((rows, columns), device="meta"))
     except (NotImplementedError, RuntimeError):  # it asked for the values
         return float("nan")
-    return spied.most / rows
+    most: float = spied.most / rows
+    return most

@@ -31,7 +31,8 @@ def checks(device: torch.device) -> list[Check]:
         kinds.add(out.dtype)
         rows.append(out.numel() // out.shape[-1])
 
-    hook = one.get_output_embeddings().register_forward_hook(seen)
+    whole: Any = one
+    hook = whole.get_output_embeddings().register_forward_hook(seen)
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
     with student.autocast():

@@ -70,8 +70,8 @@ def _again(device: torch.device, recipe: Recipe) -> tuple[bool, float, float]:
         clock = time.perf_counter() - start
         sums = checksum(student.weights()), checksum(student.moments())
         runs.append((sums, np.array(losses), clock))
-    (one, losses, _), (two, others, clock) = runs
-    return one == two, float(np.abs(others / losses - 1.0).max()), clock
+    (one, first, _), (two, second, clock) = runs
+    return one == two, float(np.abs(second / first - 1.0).max()), clock
 
 
 def _student(device: torch.device, recipe: Recipe) -> Student:

@@ -38,7 +38,8 @@ def model(device: torch.device, layers: int, seed: int, dtype: torch.dtype) -> P
         torch.manual_seed(seed)
         made: PreTrainedModel = make(config, dtype=dtype)
     made.generation_config.eos_token_id = None
-    return made.eval()
+    made.train(False)
+    return made
 
 
 def ragged(vocabulary: int, count: int, longest: int, k: int, seed: int) -> list[Example]:

@@ -158,9 +158,8 @@ def test_a_sampler_on_the_host_is_named(
     """Logits that go to the host, torch's own generator, or a vocabulary of random numbers."""
     import torch
 
+    from readsim_hf.objectives.sparse import draw as whole
     from readsim_hf.teachers import steps
-
-    whole = steps.draw
 
     def on_host(logp: Any, uniform: Any) -> Any:
         return whole(logp.cpu(), uniform.cpu()).to(logp.device)

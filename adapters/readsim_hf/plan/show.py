@@ -106,9 +106,7 @@ def device_table(
     columns = ["device", "GB", "train", "replies", "probes", "all", "devices", "held"]
     price = any(device.price is not None for device in devices)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))  # whole numbers in 80 columns
-    table.title = (
-        "time on one device, how many hold the run (+ its server); held: time times devices"
-    )
+    table.title = "held: time times devices (+ a server's); time on one device"
     for column in [*columns, *(["money"] if price else [])]:
         table.add_column(column, no_wrap=column != "device")
     for device in devices:
