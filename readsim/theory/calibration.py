@@ -93,6 +93,7 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> Re
     of pairs is `detail["pairs"]`, the least width that would have covered all of them `detail["beta"]`.
     Fewer than 29 runs cannot show that .9 of them are covered.
     """
+    # where no kappa explains a choice, none was used: nothing is covered
     inside = [np.abs(d.q - d.mu) <= d.kappa * d.sigma for d in decisions]
     whole = by_run(decisions, [float(i.all()) for i in inside]) == 1.0
     error, sigma = pairs(decisions)

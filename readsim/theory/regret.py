@@ -10,7 +10,8 @@ Where kappa < beta (ReAD's own exploration reduction) the 2 kappa sigma form is 
 everywhere the claimed regret is 0, which is true only of an exact model; one candidate has regret 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,12 +58,17 @@ def cumulative_bound(kappa: ArrayLike, sigma_chosen: Array) -> float:
 def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> list[Result]:
     """In how many runs 2 kappa sigma was broken at any step, and that the general bound never was.
 
-    The first is about every step of a run, so one breach breaks the run. The second is the proposition
-    itself with the beta that the played and the best candidate need: a breach indicts the code, or beliefs
-    that no beta makes right (sigma = 0 around a wrong mean: the claimed regret is 0 and was not).
+    The first is about every step of a run, so one breach breaks the run, and so does a choice that no
+    kappa explains: the proposition is about rules that maximise mu + kappa sigma. The second is the
+    proposition itself with the beta that the played and the best candidate need: a breach indicts the code,
+    or beliefs that no beta makes right (sigma = 0 around a wrong mean: the claimed regret is 0 and was not).
     """
     lost, claimed, excess = [], [], []
     for d in decisions:
+        if np.isnan(d.kappa):  # no upper confidence bound chooses so: nothing is claimed
+            lost.append(regret(d.q, d.chosen))
+            claimed.append(-np.inf)
+            continue
         best = int(np.argmax(d.q))
         pair = [best, d.chosen]
         beta = empirical_beta((d.q - d.mu)[pair], d.sigma[pair])
@@ -78,6 +84,8 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> li
     reduced = float(np.mean([d.kappa < empirical_beta(d.q - d.mu, d.sigma) for d in decisions]))
     worst = decisions[int(np.argmax(over))]
     place = f"step {worst.step} of seed {worst.seed}"
+    free = float(np.mean([np.isnan(d.kappa) for d in decisions]))
+    largest = float(np.max(over[np.isfinite(over)], initial=0.0))
     return [
         Result(
             statement=Statement.STEP_REGRET,
@@ -87,8 +95,9 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> li
             interval=share_interval(int(runs.sum()), len(runs)),
             bound=delta,
             sense="<=",
-            effect=points(float(over.max()), place),
-            advice=f"kappa < beta at {reduced:.0%} of the steps: calibration fails there; "
+            effect=points(largest, place),
+            advice=f"{free:.0%} of the choices are those of no kappa; "
+            f"kappa < beta at {reduced:.0%} of the steps: calibration fails there; "
             f"{runs_needed(delta)} runs without a breach are needed to hold",
             detail={
                 "regret": np.array(lost),
@@ -108,3 +117,34 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> li
             advice="sigma is 0 around a wrong mean; any other excess would be an error of this program",
         ),
     ]
+
+
+class Cumulated(NamedTuple):
+    """Summed over the steps of each run: regret, and its bound with a beta_t: (N, T) each."""
+
+    regret: Array
+    bound: Array
+
+
+def cumulative(
+    decisions: Sequence[Decision], beta: Callable[[int], float] | float | None = None
+) -> Cumulated:
+    """Regret and bound of every run up to each step, with one's own beta_t.
+
+    `beta` is the width of a proof: a function of the step t from 0, or one number; None takes each
+    decision's kappa. The bound sums (kappa + beta_t) sigma(alpha_t) + [beta_t - kappa]_+ sigma(alpha*), which
+    for kappa >= beta is at most 2 kappa sigma. Raises ConfigError where runs are not of one length.
+    """
+    runs = {d.seed: [e for e in decisions if e.seed == d.seed] for d in decisions}
+    if len({len(steps) for steps in runs.values()}) != 1:
+        raise ConfigError("decisions: runs of one length")
+    lost, bound = [], []
+    for steps in runs.values():
+        lost.append([regret(d.q, d.chosen) for d in steps])
+        row = []
+        for d in steps:
+            width = d.kappa if beta is None else beta(d.step) if callable(beta) else beta
+            kappa = width if np.isnan(d.kappa) else d.kappa
+            row.append(regret_bound(kappa, width, d.sigma[d.chosen], d.sigma[np.argmax(d.q)]))
+        bound.append(row)
+    return Cumulated(np.cumsum(lost, axis=1), np.cumsum(bound, axis=1))

@@ -72,6 +72,7 @@ class Result:
     statistic   the number, and `interval`, its 95 % interval where it is an estimate
     bound       what the statement needs it to be: `sense` "<=" (at most) or ">=" (at least)
     effect      how large the largest violation is: a verdict "holds to within" that
+    task        of a world with several, which one
     advice      what to do where it fails, or what the verdict allows
     detail      whatever else was measured: arrays for figures, counts
     """
@@ -85,6 +86,7 @@ class Result:
     interval: tuple[float, float] | None = None
     effect: Effect | None = None
     advice: str = ""
+    task: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -113,6 +115,7 @@ class Result:
         return {
             "statement": self.statement,
             "subject": self.subject,
+            "task": self.task,
             "verdict": str(self.verdict),
             "measure": self.measure,
             "statistic": self.statistic,

@@ -195,7 +195,9 @@ def test_the_truth_is_the_reward_of_the_noise_free_change() -> None:
         for a in candidates
     ]
     saved = env.snapshot()["backend"]["profile"]
-    np.testing.assert_allclose(true_rewards(env, candidates, 5e6), expected, atol=1e-12)
+    np.testing.assert_allclose(
+        true_rewards(env, candidates, 5e6, "noise-free"), expected, atol=1e-12
+    )
     assert np.array_equal(saved, env.snapshot()["backend"]["profile"])
 
 
