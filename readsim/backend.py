@@ -272,6 +272,15 @@ class OffersOutlook(Protocol):
 
 
 @runtime_checkable
+class OffersProxyOutlook(OffersOutlook, Protocol):
+    """A backend that also knows how its probes will scatter: what the expected proxy reward needs."""
+
+    def proxy_outlook(self, weights: Array, tokens: float) -> tuple[Array, Array]:
+        """Mean and standard deviation (A, V) of the *measured* change after `tokens` at each allocation."""
+        ...
+
+
+@runtime_checkable
 class OffersSamples(Protocol):
     """A backend whose probes leave something to read: the run log keeps it beside the profile."""
 

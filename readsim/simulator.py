@@ -136,6 +136,18 @@ class Simulator:
         change = model.profile(after) - self.profile[:, None]
         return change[..., self.world.visible_columns]
 
+    def proxy_outlook(self, weights: Array, tokens: float) -> tuple[Array, Array]:
+        """Mean and deviation (N, A, V) of the change between the probes before and after those tokens.
+
+        On the same items; what a probe at the end of its scale cuts off is not counted.
+        """
+        probe, shown = self._probes["probe"], self.world.visible_columns
+        change = np.zeros((self._n, len(weights), self._k))
+        change[..., shown] = self.outlook(weights, tokens)
+        before = self.profile[:, None]
+        sd = probe.difference_deviation(before + 0.0 * change, before + change)
+        return (probe.slope * change)[..., shown], sd[..., shown]
+
     def snapshot(self) -> dict[str, Any]:
         return {
             "state": [p.copy() for p in self._state],
@@ -237,6 +249,11 @@ class SimBackend:
         """From the true state, without noise; process noise counts as 0."""
         change: Array = self._sim.outlook(weights, tokens)[0]
         return change
+
+    def proxy_outlook(self, weights: Array, tokens: float) -> tuple[Array, Array]:
+        """From the true state: how the two probes around an interval will differ, process noise apart."""
+        mean, sd = self._sim.proxy_outlook(weights, tokens)
+        return mean[0], sd[0]
 
     def snapshot(self) -> dict[str, Any]:
         return self._sim.snapshot()

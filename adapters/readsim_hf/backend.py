@@ -19,13 +19,11 @@ from readsim.runs.rows import SampledReply
 from readsim.runs.trained_shares import TrainedShare
 from readsim.streams import seed_sequence
 from readsim.worlds.terms.learning_rate import LearningRate
-from readsim_hf.components import Components, build_components, pair_of
-from readsim_hf.config import RunConfig, resolve_config
+from readsim_hf.components import Components
 from readsim_hf.interventions import Interventions, intervene, pool_of
 from readsim_hf.merging import merged_profiles
 from readsim_hf.models.memory import memory_for
 from readsim_hf.models.tokens import vocabulary_size
-from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
 from readsim_hf.training.batch import Example
@@ -381,33 +379,3 @@ class HFBackend:
             raise RunLogError(f"{folder} belongs to a run with another pair, recipe or probes")
         self._put_tree(tree)
         self.student.put(weights, moments)
-
-
-def make_backend(
-    config: RunConfig | Path | str | None = None,
-    *,
-    allow_code: AllowCode = False,
-    **settings: Any,
-) -> HFBackend:
-    """Real distillation as a backend: `readsim.make_env(backend=make_backend(...), task="average")`.
-
-    config    a RunConfig, a TOML file of settings, or the name of a shipped one; None: the pair nano
-    settings  fields of RunConfig, which go over those of a file: `budget="20k"`, `method="logit-kd"`,
-              `pair="smollm2"` or `pair={"teacher": ..., "student": ...}`
-    allow_code   lets benchmarks run code that the model writes (`readsim_hf.probes.sandbox`); a file
-              cannot say so
-
-    Loads the models. Raises ConfigError naming the field of a setting that is not right.
-    """
-    if isinstance(config, RunConfig):
-        if settings or allow_code:
-            given = sorted([*settings, *(["allow_code"] if allow_code else [])])
-            raise ConfigError(f"settings {given}: put them into the RunConfig")
-        chosen = config
-    else:
-        if isinstance(settings.get("pair"), str):
-            settings["pair"] = {"name": settings["pair"]}
-        file = None if config is None else Path(config)
-        chosen = resolve_config(file, settings, allow_code=allow_code)
-    parts = build_components(chosen, pair_of(chosen))
-    return HFBackend(parts, chosen.budget, keep_best=chosen.keep_best)

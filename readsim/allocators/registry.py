@@ -116,7 +116,7 @@ BUILT_IN: dict[str, Entry] = {
     "odm-paper": Entry("readsim.allocators.bandits.odm:ODMPaper", {}, Family.BANDIT),
     "odm-smoothed": Entry("readsim.allocators.bandits.odm:ODMSmoothed", {}, Family.BANDIT),
     "branch-merge": Entry("readsim.allocators.heuristics:BranchMerge", {}, Family.HEURISTIC),
-    "d3": Entry("readsim.allocators.multi_teacher.d3:D3", {}, Family.HEURISTIC),
+    "d3": Entry("readsim.allocators.multi_teacher.d3:HeadroomImprovement", {}, Family.HEURISTIC),
     "dn": Entry("readsim.allocators.multi_teacher.dn:DN", {}, Family.HEURISTIC),
     "error-mass": Entry("readsim.allocators.heuristics:ErrorMass", {}, Family.HEURISTIC),
     "gap-proportional": Entry(
@@ -205,9 +205,17 @@ def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allo
     """
     name, written = split_name(name)
     both = {**written, **(settings or {})}
-    shape = {key: both.pop(key) for key in OPTIONS if key in both}
+    shape = {key: both.pop(key) for key in OPTIONS if key in both and _shapes(key, both[key])}
     made = _find(name, both)
     return Modified(made, ModifierConfig(**shape)) if shape else made
+
+
+def _shapes(key: str, value: Any) -> bool:
+    """Whether an option is `ModifierConfig`'s: a word where it takes a number is the allocator's own setting.
+
+    So `read+repair=conformal` widens ReAD's uncertainty, and `read+guard=0.1+repair=0.5` mends what fell.
+    """
+    return not isinstance(value, str) or isinstance(getattr(ModifierConfig, key), str)
 
 
 def _find(name: str, settings: Mapping[str, Any]) -> Allocator:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
+from readsim.allocators.registry import load_allocator
 from readsim.cli.common import interruptible, need_target, parse_list, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.envs.episode import source_prior
 from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
+from readsim.theory.controls import check_controls
 from readsim.theory.result import Result, Statement, Verdict
 from readsim.tree_file import write_frame
 from readsim.worlds import World, load_world, optimum, preset_names
@@ -23,32 +25,45 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KAPPAS = np.linspace(0.0, 8.0, 41)
+TOY = "toy"
 SHOWN = 4  # subjects named in a cell of the table
 
 
 def theory(
     worlds: Annotated[
-        str | None, typer.Option(help="Worlds, with commas; all presets if not given.")
+        str | None,
+        typer.Option(help="Worlds, with commas, and toy; all presets and toy if not given."),
     ] = None,
+    tasks: Annotated[
+        str, typer.Option(help="Tasks of each world: first, all, or names with commas.")
+    ] = "first",
+    allocator: Annotated[
+        str,
+        typer.Option(help="Whose beliefs: read, linucb, thompson, or module:Class with outlook()."),
+    ] = "read",
     runs: Annotated[
         Path | None, typer.Option(help="Also measure the run logs in this folder.")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Runs of ReAD a world: 4 or 3,7.")] = "4",
+    seeds: Annotated[str, typer.Option(help="Runs of the allocator a world: 4 or 3,7.")] = "4",
     out: Annotated[Path, typer.Option(help="Folder for theory.csv and figures.")] = Path(
         "results/theory"
     ),
 ) -> None:
     """Test the paper's statements: where each holds or fails.
 
-    Says by how much, and writes theory.csv and figures.
+    Controls come first: worlds in which a statement is true or false by construction. Says by how much,
+    and writes theory.csv and figures.
     """
     import pandas as pd
 
     from readsim.plots.style import save, sober
 
     console = Terminal()
-    names = preset_names() if worlds is None else parse_list(worlds, "worlds") or []
-    loaded = [load_world(name) for name in names]  # unknown names are refused before anything runs
+    names = [*preset_names(), TOY] if worlds is None else parse_list(worlds, "worlds") or []
+    # unknown names are refused before anything runs
+    loaded = [load_world(name) for name in names if name != TOY]
+    measured = {world.name: survey.chosen_tasks(world, tasks) for world in loaded}
+    load_allocator(allocator)
     chosen = parse_seeds(seeds)
     need_target(out / "theory.csv")
     lacking: list[str] = []
@@ -56,45 +71,75 @@ def theory(
     kept = "nothing is written before the end: run it again"
     with interruptible(kept), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("subjects", total=len(names) + 1 + (runs is not None))
+        controls = list(check_controls())
+        bar.advance(job)
         if runs is not None:
             results += survey.check_run_statements(runs, lacking.append)
             bar.advance(job)
-        results += survey.check_toy_statements()
-        bar.advance(job)
         for name in names:
-            results += survey.check_world_statements(name, chosen, lacking.append)
+            results += (
+                survey.check_toy_statements()
+                if name == TOY
+                else survey.check_world_statements(
+                    name, chosen, lacking.append, tasks=tasks, allocator=allocator
+                )
+            )
             bar.advance(job)
-    console.print(overview(results))
+    console.print(overview(controls, "controls"))
+    console.print(overview(results, "subjects"))
+    for text in advice(results):
+        console.print(text, highlight=False)
+    if measured:
+        counts = {w.name: f"{len(measured[w.name])} of {len(w.task_names)}" for w in loaded}
+        said = ", ".join(f"{n} {count}" for n, count in counts.items())
+        console.print(f"tasks measured: {said}", highlight=False)
     for text in lacking:
         console.print(f"not measured: {text}", highlight=False)
     out.mkdir(parents=True, exist_ok=True)
-    write_frame(out / "theory.csv", pd.DataFrame([r.row() for r in results]))
+    write_frame(out / "theory.csv", pd.DataFrame([r.row() for r in [*controls, *results]]))
     with sober():
         count = len(draw(results, out))
         for world in [w for w in loaded if w.order_free][:1]:
             count += len(save(_marginals(world), out / "marginals"))
     console.print(
-        f"{len(results)} rows with advice are in {out / 'theory.csv'}{os.linesep}"
+        f"{len(controls) + len(results)} rows are in {out / 'theory.csv'}{os.linesep}"
         f"{count} figure files are in {out}",
     )
 
 
-def overview(results: Sequence[Result]) -> Table:
-    """One row per statement: subjects by verdict, and the subject farthest on the wrong side."""
-    table = Table("statement", "holds", "fails", "undecided", "statistic, bound", "where")
+def overview(results: Sequence[Result], title: str) -> Table:
+    """One row per statement: subjects by verdict, and the subject farthest on the wrong side.
+
+    Names are folded, not cut. A subject with several tasks says at how many of them.
+    """
+    heads = ("statement", "holds", "fails", "undecided", "worst: statistic, bound, size, where")
+    table = Table(*(Column(head, overflow="fold") for head in heads), title=title, show_lines=True)
     for statement in dict.fromkeys(r.statement for r in results):
         rows = [r for r in results if r.statement == statement]
         worst = max(rows, key=_badness)
         sign = (
             "" if worst.interval is None else f" [{worst.interval[0]:.3g}, {worst.interval[1]:.3g}]"
         )
+        size = ""
+        if worst.effect is not None:
+            where = f", {worst.effect.where}" if worst.effect.where else ""
+            size = f"; {worst.effect.size:.3g} {worst.effect.unit}{where}"
         table.add_row(
             statement,
             *(_named(rows, verdict) for verdict in Verdict),
-            f"{worst.statistic:.3g}{sign} {worst.sense} {worst.bound:.3g}",
-            worst.subject,
+            f"{worst.subject}: {worst.statistic:.3g}{sign} {worst.sense} {worst.bound:.3g}{size}",
         )
     return table
+
+
+def advice(results: Sequence[Result]) -> list[str]:
+    """What follows where a statement does not hold: one line a statement, of its worst subject."""
+    lines = []
+    for statement in dict.fromkeys(r.statement for r in results):
+        rows = [r for r in results if r.statement == statement and r.verdict is not Verdict.HOLDS]
+        if rows and (worst := max(rows, key=_badness)).advice:
+            lines.append(f"{statement}, {worst.subject}: {worst.advice}")
+    return lines
 
 
 def _badness(r: Result) -> float:
@@ -103,7 +148,12 @@ def _badness(r: Result) -> float:
 
 
 def _named(rows: Sequence[Result], verdict: Verdict) -> str:
-    names = [r.subject for r in rows if r.verdict is verdict]
+    names = []
+    for subject in dict.fromkeys(r.subject for r in rows):
+        own = [r for r in rows if r.subject == subject]
+        count = sum(r.verdict is verdict for r in own)
+        if count:
+            names.append(subject if len(own) == 1 else f"{subject} ({count} of {len(own)})")
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
@@ -136,10 +186,13 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
             "Medians over random mixtures or pairs of sources; behind each name its observed order."
         )
         paths += save(draw_ladders(shown, note), out / "orders")
+    beliefs = [r for r in results if r.statement == Statement.CALIBRATED]
+    many = len({r.subject for r in beliefs}) < len(beliefs)
     curves = {
-        r.subject: np.array([coverage(r.detail["error"], r.detail["sigma"], k) for k in KAPPAS])
-        for r in results
-        if r.statement == Statement.CALIBRATED
+        (f"{r.subject}, {r.task}" if many else r.subject): np.array(
+            [coverage(r.detail["error"], r.detail["sigma"], k) for k in KAPPAS]
+        )
+        for r in beliefs
     }
     if curves:
         paths += save(draw_coverage(curves, KAPPAS, 0.1), out / "coverage")

@@ -21,7 +21,7 @@ class RewardConfig(Checked):
     essential       size of the essential set E: the top of the requirement  (code: 3)
     spill           lambda_s                                                 (code: 0.5)
     spill_weights   "requirement" weights each drop in E by r (code), "unit" does not (with spill = 1,
-                    our reading of the paper)
+                    our reading of the paper); either is blind to what the task does not require
     cost            lambda_c on tokens / budget                              (inferred: 0.01)
     """
 
@@ -75,7 +75,8 @@ def proxy_reward(change: Array, requirement: Array, prices: Array, cost: Array |
     """R = r . Dp - sum_i prices_i [-Dp_i]_+ - cost, over any leading axes: (..., K) -> (...).
 
     `prices` comes from `spill_prices`; `cost` is lambda_c * tokens / budget. A drop in an essential
-    capability is charged r_i + prices_i: the gain term loses it and the penalty charges it again.
+    capability is charged r_i + prices_i: the gain term loses it and the penalty charges it again. Of a
+    measured change the penalty charges the drops that are noise too, as the paper has it.
     `requirement` and `prices` are (K,), or (N, K) with a row for each of the N changes.
     """
     if requirement.ndim > 1:

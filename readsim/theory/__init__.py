@@ -14,13 +14,13 @@ does.
     4.3 superposition    holds  holds       holds       holds         fails      holds    holds
     4.4 concave          holds  fails       fails       fails         as harm    as gain  rates
     4.4 nondecreasing    holds  fails       fails       as harm       as harm    fails    rates
-    4.4 order-free       holds  holds       holds       holds         mixtures   fails    rates
+    4.4 order-free       holds  holds       holds       holds         fails      fails    rates
     4.5 marginal gains   holds  holds       holds       necessary     -          -        rates
     static dominance     holds  holds       holds       holds         fails      fails    holds
     one-hot bound        holds  holds       fails       holds         holds      fails    holds
     order gap, order 2   none   none        none        none          none       if slow  rates
 
-"mixtures": blocks of one source each are free in their order, mixtures beside them are not. "necessary": the
+Rehearsal: blocks of one source each are free in their order, mixtures beside them are not. "necessary": the
 conditions are, and do not suffice. "if slow": in intervals that are short beside the format's tokens. Static
 dominance counts tokens left unspent where training costs; the one-hot bound is of runs that spend as much.
 Step regret and calibrated uncertainty are about beliefs within one decision: no term touches them.

@@ -1,14 +1,15 @@
 """Every statement on presets, the toy pair and run logs: what `readsim theory` shows."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from readsim.allocators.read.allocator import ReAD
+from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
-from readsim.errors import CapabilityMissingError, ConfigError
+from readsim.errors import CapabilityMissingError, ConfigError, unknown
 from readsim.theory import (
     calibration,
     gains,
@@ -44,33 +45,76 @@ def _each(parts: Sequence[Callable[[], Any]], lacking: Said) -> Iterator[Result]
         yield from found if isinstance(found, list) else [found]
 
 
-def check_world_statements(name: str, seeds: Sequence[int], lacking: Said) -> Iterator[Result]:
-    """What concerns gains, order, marginal gains, bounds and beliefs, for the first task of a world.
+def chosen_tasks(world: World, tasks: str) -> tuple[str, ...]:
+    """`first`, `all`, or names with commas. Raises UnknownNameError for a task that the world has not."""
+    if tasks in ("first", "all"):
+        return world.task_names[:1] if tasks == "first" else world.task_names
+    names = tuple(name.strip() for name in tasks.split(","))
+    for name in names:
+        if name not in world.task_names:
+            raise unknown("task", name, [*world.task_names, "first", "all"])
+    return names
+
+
+def check_world_statements(
+    name: str,
+    seeds: Sequence[int],
+    lacking: Said,
+    *,
+    tasks: str = "first",
+    allocator: str = "read",
+) -> Iterator[Result]:
+    """What concerns gains, order, marginal gains, bounds and beliefs of `allocator`, for tasks of a world.
 
     The budget is 20M tokens, or the world's horizon where that is less.
     """
     world = load_world(name)
-    task = world.task(world.task_names[0])
     budget = int(min(BUDGET, world.horizon))
+
+    def said(text: str) -> None:
+        lacking(f"{world.name}: {text}")
+
     profile = order_effects.world_profile(world, budget)
     yield from _each(
         [
-            lambda: gains.check_world_gains(world, task, budget),
             lambda: transfer.check_superposition(world, budget),
-            lambda: marginals.check(world, task, budget),
-            lambda: static_dominance.check(world, task, budget),
             lambda: one_hot_bound.check(world, budget),
-            lambda: spillover.check(world, task, budget),
             lambda: order_effects.check(profile, len(world.sources), budget / 5, world.name),
-            lambda: _beliefs(world, budget, seeds),
         ],
-        lambda text: lacking(f"{world.name}: {text}"),
+        said,
     )
+    told: set[str] = set()
+
+    def say_once(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            said(text)
+
+    for task_name in chosen_tasks(world, tasks):
+        found = _each(_of_task(world, task_name, budget, seeds, allocator), say_once)
+        for result in found:
+            yield replace(result, task=task_name)
 
 
-def _beliefs(world: World, budget: int, seeds: Sequence[int]) -> list[Result]:
-    envs = [DistillEnv(world, None, budget) for _ in seeds]
-    decisions, _ = watch(envs, ReAD(), seeds)
+def _of_task(
+    world: World, name: str, budget: int, seeds: Sequence[int], allocator: str
+) -> list[Callable[[], Any]]:
+    task = world.task(name)
+    return [
+        lambda: gains.check_world_gains(world, task, budget),
+        lambda: marginals.check(world, task, budget),
+        lambda: marginals.check_moreover(world, task, budget),
+        lambda: static_dominance.check(world, task, budget),
+        lambda: spillover.check(world, task, budget),
+        lambda: _beliefs(world, name, budget, seeds, allocator),
+    ]
+
+
+def _beliefs(
+    world: World, task: str, budget: int, seeds: Sequence[int], allocator: str
+) -> list[Result]:
+    envs = [DistillEnv(world, task, budget) for _ in seeds]
+    decisions, _ = watch(envs, load_allocator(allocator), seeds)
     return [
         calibration.check(decisions, world.name),
         *regret.check(decisions, world.name),

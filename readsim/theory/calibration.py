@@ -1,7 +1,8 @@
 """Assumptions 4.6 and C.1, calibrated uncertainty: |q - mu| <= kappa sigma for all candidates, always.
 
 Precise form: with probability >= 1 - delta over runs, at every step t and for *every* candidate, also
-the unplayed optimum, |q(x_t, alpha) - mu_t| <= beta sigma_t, mu and sigma fitted before step t.
+the unplayed optimum, |q(x_t, alpha) - mu_t| <= beta sigma_t, mu and sigma fitted before step t. A mean
+over pairs is another statement: one candidate outside, once in each run, and none is covered.
 
 It holds where the ensemble contains the truth and sigma is its error's scale. Known failures: a
 bootstrap deviation leaves out misspecification (with more data it shrinks, the bias does not);
@@ -16,7 +17,7 @@ from readsim.allocators.read.calibration import standard_errors
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.stats.intervals import t_interval
-from readsim.theory.result import Result, Statement
+from readsim.theory.result import Effect, Result, Statement
 from readsim.theory.witness import Decision
 
 
@@ -68,29 +69,50 @@ def mean_interval(values: Array) -> tuple[float, float, float]:
     return float(values.mean()), max(float(low), 0.0), min(float(high), 1.0)
 
 
-def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> Result:
-    """Coverage of q over steps x all candidates at each decision's own kappa, beside 1 - delta.
+def share_interval(hits: int, runs: int, level: float = 0.95) -> tuple[float, float]:
+    """Exact one-sided limits of a probability of which `hits` of `runs` were seen (Clopper & Pearson 1934).
 
-    The pairwise share is what an interval can be put on; the assumption itself is about all pairs of a
-    run at once: `detail["runs"]` is the share of runs in which nothing was outside, `detail["beta"]`
-    the least width that would have covered every pair.
+    Each is beyond the truth with probability at most 1 - level: a verdict by either has that level.
     """
+    from scipy.stats import beta
+
+    low = float(beta.ppf(1 - level, hits, runs - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(level, hits + 1, runs - hits)) if hits < runs else 1.0
+    return low, high
+
+
+def runs_needed(delta: float, level: float = 0.95) -> int:
+    """How many runs without one failure show a share of failures of at most delta: 29 for .1."""
+    return int(np.ceil(np.log(1 - level) / np.log(1 - delta)))
+
+
+def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> Result:
+    """The share of runs in which every candidate of every step was covered, beside 1 - delta.
+
+    That is the assumption: all pairs of a run at once, with probability 1 - delta over runs. The share
+    of pairs is `detail["pairs"]`, the least width that would have covered all of them `detail["beta"]`.
+    Fewer than 29 runs cannot show that .9 of them are covered.
+    """
+    # where no kappa explains a choice, none was used: nothing is covered
     inside = [np.abs(d.q - d.mu) <= d.kappa * d.sigma for d in decisions]
-    mean, low, high = mean_interval(by_run(decisions, [float(i.mean()) for i in inside]))
-    whole = by_run(decisions, [float(i.all()) for i in inside])
+    whole = by_run(decisions, [float(i.all()) for i in inside]) == 1.0
     error, sigma = pairs(decisions)
     beta = empirical_beta(error, sigma)
+    size = standard_errors(error, sigma)
+    step = int(np.concatenate([np.full(len(d.q), d.step) for d in decisions])[np.argmax(size)])
     return Result(
         statement=Statement.CALIBRATED,
         subject=subject,
-        measure="coverage of q by mu +- kappa sigma, share of candidates",
-        statistic=mean,
-        interval=(low, high),
+        measure="share of runs with all q inside mu +- kappa sigma",
+        statistic=float(whole.mean()),
+        interval=share_interval(int(whole.sum()), len(whole)),
         bound=1.0 - delta,
         sense=">=",
+        effect=Effect(beta, "sigma, the width that covers all", f"step {step}"),
         advice=f"all pairs need beta = {beta:.1f}; ReAD's repair=residual or repair=conformal widen",
         detail={
-            "runs": float((whole == 1.0).mean()),
+            "pairs": float(np.mean(np.concatenate(inside))),
+            "runs": float(whole.mean()),
             "beta": beta,
             "error": error,
             "sigma": sigma,

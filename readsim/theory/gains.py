@@ -7,16 +7,19 @@ continuous at 0, or a best split may not exist.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result, Statement, needs
+from readsim.theory.adversary import climb, hard_points, told
+from readsim.theory.result import Result, Statement, needs, points
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
 
-Utility = Callable[[Sequence[Array]], float]  # of a schedule: intervals of tokens (S,) each
+Utility = Callable[[Sequence[Array]], Any]  # of a schedule: intervals of tokens (S,) each
+Many = Callable[[Array], Array]  # of tokens (P, S) fed at once: (P,)
 TOLERANCE = 1e-9  # score units
 
 
@@ -45,46 +48,148 @@ def utility_order_gap(utility: Utility, first: Array, second: Array) -> float:
     return abs(utility([first, second]) - utility([second, first]))
 
 
-def check(
-    utility: Utility, sources: int, budget: float, subject: str, *, draws: int = 64, seed: int = 0
-) -> list[Result]:
-    """The four parts of the assumption at `draws` random points within the budget, in score units.
+class Worst(NamedTuple):
+    """The largest violation found, score units, and where."""
 
-    `utility` is of a schedule, without noise (see `world_utility`). Each statistic is the largest violation
-    found: a search can refute, and only fail to refute.
+    size: float
+    where: str
+
+
+def falls(
+    value: Many, sources: int, budget: float, bases: Array, even: int = 33
+) -> tuple[Worst, Worst]:
+    """The largest loss and the largest distance to the concave majorant on lines: one source fed to the end.
+
+    A line a source and base (n, S) of shares, its own share taken out, from 0 to all that the base leaves;
+    `even` points are even and, near 0, some geometric, so that a start flat up to a thousandth shows.
+    """
+    part = np.unique(np.concatenate([0.5 ** np.arange(10, 5, -1), np.linspace(0, 1, even)]))
+    fall, sag_ = Worst(0.0, "nowhere"), Worst(0.0, "nowhere")
+    for i in range(sources):
+        for base in bases:
+            start = budget * np.where(np.arange(sources) == i, 0.0, base)
+            t = part * (budget - start.sum())
+            if not t[-1] > 0:
+                continue
+            u = value(start + t[:, None] * np.eye(sources)[i])
+            lost = np.maximum.accumulate(u) - u
+            under = np.interp(t, *_majorant(t, u)) - u
+            beside = f"beside {told(start / budget)} of the budget" if start.any() else "alone"
+            if lost.max() > fall.size:
+                at = f"source {i} at {t[np.argmax(lost)] / budget:.3g} of the budget, {beside}"
+                fall = Worst(float(lost.max()), at)
+            if under.max() > sag_.size:
+                at = f"source {i} at {t[np.argmax(under)] / budget:.3g} of the budget, {beside}"
+                sag_ = Worst(float(under.max()), at)
+    return fall, sag_
+
+
+def _majorant(t: Array, u: Array) -> tuple[Array, Array]:
+    """The corners of the least concave function above (t, u)."""
+    kept: list[int] = []
+    for n in range(len(t)):
+        while len(kept) > 1 and (u[n] - u[kept[-1]]) * (t[kept[-1]] - t[kept[-2]]) >= (
+            u[kept[-1]] - u[kept[-2]]
+        ) * (t[n] - t[kept[-1]]):
+            kept.pop()
+        kept.append(n)
+    return t[kept], u[kept]
+
+
+def additivity_gap(value: Many, b: Array) -> Array:
+    """|U(b) - U(0) - sum_i (U(b_i e_i) - U(0))| of each row of b (P, S): 0 everywhere iff U adds up."""
+    p, s = b.shape
+    alone = value((b[:, :, None] * np.eye(s)).reshape(p * s, s)).reshape(p, s)
+    none = value(np.zeros((1, s)))[0]
+    out: Array = np.abs(value(b) - none - (alone - none).sum(axis=1))
+    return out
+
+
+def _orders(b: Array, share: Array) -> list[tuple[list[Array], list[Array]]]:
+    """Pairs of schedules that feed the same tokens (P, S): what must not differ.
+
+    Blocks forwards and backwards; a mixture first and the rest, and the reverse; block by block and all at
+    once, in as many equal intervals.
+    """
+    s = b.shape[1]
+    blocks = [b * e for e in np.eye(s)]
+    first, rest = b * share, b * (1 - share)
+    return [
+        (blocks, blocks[::-1]),
+        ([first, rest], [rest, first]),
+        (blocks, [b / s] * s),
+    ]
+
+
+def check(
+    utility: Utility,
+    sources: int,
+    budget: float,
+    subject: str,
+    *,
+    draws: int = 64,
+    seed: int = 0,
+    batched: bool = False,
+) -> list[Result]:
+    """The four parts of the assumption over the whole budget, at corners, edges, draws and by search.
+
+    `utility` is of a schedule, without noise (see `world_utility`); `batched` says that intervals may be
+    (P, S) and give (P,). Each statistic is the largest violation found, score units: a search can refute,
+    and only fail to refute. Falls and slow starts are looked for along each source from none of it to all of
+    the budget, alone and beside others; additivity and order at whole budgets too.
+
+    Raises ConfigError for no source or no budget.
     """
     if sources < 1 or not budget > 0:
         raise ConfigError(f"sources = {sources}, budget = {budget}: both above 0")
     rng = np.random.default_rng(seed)
 
-    def value(b: Array) -> float:
-        return utility([b])
+    def of(schedule: Sequence[Array]) -> Array:
+        if batched:
+            return np.asarray(utility(schedule))
+        return np.array([utility(list(rows)) for rows in zip(*schedule, strict=True)])
 
-    worst = dict.fromkeys(("adds up", "concave", "nondecreasing", "order-free"), 0.0)
-    for _ in range(draws):
-        b = budget / 3 * rng.dirichlet(np.ones(sources)) * rng.random()
-        i, width = int(rng.integers(sources)), budget / 3 * float(rng.uniform(0.05, 1.0))
-        if sources > 1:
-            j = (i + int(rng.integers(1, sources))) % sources
-            other = budget / 3 * float(rng.uniform(0.05, 1.0))
-            gap = abs(interaction(value, b, i, width, j, other))
-            worst["adds up"] = max(worst["adds up"], gap)
-            e = np.eye(sources)
-            swapped = utility_order_gap(utility, width * e[i], other * e[j])
-            worst["order-free"] = max(worst["order-free"], swapped)
-        worst["concave"] = max(worst["concave"], sag(value, b, i, width))
-        worst["nondecreasing"] = max(worst["nondecreasing"], fall(value, b, i, width))
+    def value(b: Array) -> Array:
+        return of([b])
+
+    # a last entry is what is left unspent
+    spread = np.pad(hard_points(sources, draws // 2, seed), ((0, 0), (0, 1)))
+    partly = spread * (scale := rng.choice([1.0, 0.5, 0.2], (len(spread), 1)))
+    partly[:, -1] = 1 - scale[:, 0]
+    bases = np.array(
+        [
+            np.zeros(sources),
+            np.full(sources, 0.5 / sources),
+            *(rng.dirichlet(np.full(sources, 0.5), 2 + draws // 16) * rng.choice([0.3, 0.6, 0.9])),
+        ]
+    )
+    bases = bases if sources > 1 else bases[:1]
+    fall, sag_ = falls(value, sources, budget, bases, 101 if batched else 33)
+    found = {"concave": sag_, "nondecreasing": fall}
+    if sources > 1:
+        some = np.concatenate([spread, partly])
+        at, size = climb(
+            lambda z: additivity_gap(value, budget * z[:, :-1]), some, rounds=draws // 8, seed=seed
+        )
+        found["adds up"] = Worst(size, f"b = {told(at[:-1])} of the budget")
+        share = rng.choice([0.0, 0.3, 1.0], (len(some), sources))
+        b = budget * some[:, :-1]
+        gaps = np.max([np.abs(of(one) - of(other)) for one, other in _orders(b, share)], axis=0)
+        at = some[int(np.argmax(gaps))]
+        found["order-free"] = Worst(float(gaps.max()), f"b = {told(at[:-1])} of the budget")
     return [
         Result(
             statement=f"{Statement.CONCAVE_GAINS}: {part}",
             subject=subject,
             measure="largest violation found, score units",
-            statistic=found,
+            statistic=worst.size,
             bound=TOLERANCE,
             sense="<=",
+            effect=points(worst.size, worst.where),
             advice=ADVICE[part],
         )
-        for part, found in worst.items()
+        for part in ADVICE
+        for worst in [found.get(part, Worst(0.0, "one source"))]
     ]
 
 
@@ -97,10 +202,13 @@ ADVICE = {
 
 
 def world_utility(world: World, task: Task, budget: float | None = None) -> Utility:
-    """The noise-free utility of a schedule in a world, under its learning rate over `budget` tokens."""
+    """The noise-free utility of a schedule in a world, under its learning rate over `budget` tokens.
 
-    def utility(schedule: Sequence[Array]) -> float:
-        return float(task.utility(world.profile_after(schedule, budget)))
+    Intervals (S,) give a number, intervals (P, S) as many.
+    """
+
+    def utility(schedule: Sequence[Array]) -> Any:
+        return task.utility(world.profile_after(schedule, budget))
 
     return utility
 
@@ -118,4 +226,4 @@ def check_world_gains(world: World, task: Task, budget: float, *, draws: int = 6
         )
     within = min(budget, world.horizon)
     utility = world_utility(world, task, within)
-    return check(utility, len(world.sources), within, world.name, draws=draws)
+    return check(utility, len(world.sources), within, world.name, draws=draws, batched=True)

@@ -13,7 +13,7 @@ from readsim.arrays import Array
 from readsim.backend import OffersExpectedTraining
 from readsim.theory.mixture import HALVINGS
 from readsim.theory.orders import observed_order
-from readsim.theory.result import Result, Statement, needs
+from readsim.theory.result import Result, Statement, needs, points
 from readsim.worlds.world import World
 
 Profile = Callable[[list[Array]], Array]  # intervals of tokens (S,) -> profile (K,)
@@ -71,6 +71,7 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
             statistic=largest,
             bound=1e-12,
             sense="<=",
+            effect=points(largest),
             advice="the order of training matters: Assumption 4.4 fails, adaptivity can pay",
             detail={"steps": steps, "residuals": found},
         )

@@ -5,8 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from readsim.arrays import Array
 from readsim.errors import ConfigError
 
+NEGLIGIBLE = 1e-5  # of what is first order in the step: an error up to this is no violation
+RUNGS = 6
+TAIL = 3
 ROUNDING = 1e-13  # residuals below this, in units of what was subtracted, are rounding
 
 
@@ -53,3 +57,22 @@ def observed_order(steps: ArrayLike, residuals: ArrayLike, scale: float = 1.0) -
     if len(slopes) > 1:
         error = float(np.std(slopes, ddof=1) / np.sqrt(len(slopes)) * t.ppf(0.975, len(slopes) - 1))
     return ObservedOrder(mean, mean - error, mean + error)
+
+
+def ladder(top: float, rungs: int = RUNGS) -> Array:
+    """`top` and quarters of it: (rungs,) step sizes."""
+    out: Array = top * 0.25 ** np.arange(rungs, dtype=np.float64)
+    return out
+
+
+def tail_order(steps: Array, residual: Array, floor: Array) -> float:
+    """The order at the smallest steps that still show something: slope of log residual on log step.
+
+    steps, residual and floor are (H,), steps falling. Residuals up to their floor count as nothing; the
+    last three above it are used: a statement about small steps is refuted there, however well large ones
+    look. Infinite where fewer than two are left.
+    """
+    real = np.flatnonzero(residual > floor)[-TAIL:]
+    if len(real) < 2:
+        return float(np.inf)
+    return float(np.polyfit(np.log(steps[real]), np.log(residual[real]), 1)[0])

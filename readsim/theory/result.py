@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from readsim.errors import CapabilityMissingError
 
@@ -41,6 +43,25 @@ class Statement(StrEnum):
     LABELS_AND_TOKENS = "Lemma (labels and tokens)"
 
 
+class Effect(NamedTuple):
+    """How large the largest violation found is, in a unit that matters, and `where` it is.
+
+    A violation up to `negligible` is none, whatever the statistic says: the statement holds to within
+    `size`. One above `limit` refutes, whatever order it vanishes at.
+    """
+
+    size: float
+    unit: str
+    where: str = ""
+    negligible: float = -np.inf
+    limit: float = np.inf
+
+
+def points(score: float, where: str = "") -> Effect:
+    """A size in score units, shown in points (hundredths)."""
+    return Effect(100.0 * max(score, 0.0), "points", where)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result:
     """One statement on one subject.
@@ -50,6 +71,8 @@ class Result:
     measure     what the statistic is, in words, with its unit
     statistic   the number, and `interval`, its 95 % interval where it is an estimate
     bound       what the statement needs it to be: `sense` "<=" (at most) or ">=" (at least)
+    effect      how large the largest violation is: a verdict "holds to within" that
+    task        of a world with several, which one
     advice      what to do where it fails, or what the verdict allows
     detail      whatever else was measured: arrays for figures, counts
     """
@@ -61,15 +84,22 @@ class Result:
     bound: float
     sense: Literal["<=", ">="]
     interval: tuple[float, float] | None = None
+    effect: Effect | None = None
     advice: str = ""
+    task: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
         """By the interval where there is one: the whole of it must lie on one side of the bound.
 
-        A statistic that is not a number decides nothing.
+        A statistic that is not a number decides nothing. The effect goes first: what is negligible holds,
+        what is above its limit fails.
         """
+        if self.effect is not None and self.effect.size <= self.effect.negligible:
+            return Verdict.HOLDS
+        if self.effect is not None and self.effect.size > self.effect.limit:
+            return Verdict.FAILS
         low, high = self.interval or (self.statistic, self.statistic)
         if self.sense == ">=":
             low, high = -high, -low
@@ -81,9 +111,11 @@ class Result:
     def row(self) -> dict[str, Any]:
         """One row of a table, without `detail`."""
         low, high = self.interval or (None, None)
+        effect = self.effect or Effect(np.nan, "")
         return {
             "statement": self.statement,
             "subject": self.subject,
+            "task": self.task,
             "verdict": str(self.verdict),
             "measure": self.measure,
             "statistic": self.statistic,
@@ -91,6 +123,9 @@ class Result:
             "high": high,
             "sense": self.sense,
             "bound": self.bound,
+            "size": effect.size,
+            "unit": effect.unit,
+            "where": effect.where,
             "advice": self.advice,
         }
 

@@ -1,9 +1,9 @@
 """The statements on anyone's run logs, simulated or real: what can be said from measured rows.
 
 Logs hold noisy profiles at the tokens a run happened to have, and rewards of the choices it made. So
-Assumption 4.4 becomes two tests of nested fits; calibrated uncertainty (Assumption C.1) is seen at
-played choices only, with the noise of the reward in it; of Proposition 4.7 only the half of the proof
-that concerns the played choice can be broken in sight.
+Assumption 4.4 becomes two tests of nested fits (`shape_tests`); calibrated uncertainty (Assumption C.1)
+is seen at played choices only, with the noise of the reward in it; of Proposition 4.7 only the half of
+the proof that concerns the played choice can be broken in sight.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,10 +18,9 @@ from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import StepRow
 from readsim.stats.intervals import t_interval
 from readsim.theory.calibration import coverage, mean_interval
-from readsim.theory.result import Result, Statement, needs
+from readsim.theory.result import Effect, Result, Statement, needs
+from readsim.theory.shape_tests import additive, concave, shape_test
 
-LEAST_RUNS = 5
-DRAWS = 199
 ALPHA = 0.05
 
 
@@ -65,87 +64,11 @@ def _runs_of(log: Log) -> Iterator[MeasuredRun]:
         yield MeasuredRun(task, fed.cumsum(axis=0), profiles @ requirement, steps, requirement)
 
 
-def hinges(tokens: Array, knots: int = 3) -> Array:
-    """min(b_i, k) at `knots` quantiles k of each source's positive tokens, scaled to 1: (n, <= knots S).
-
-    Every concave nondecreasing piecewise linear function with these knots, flat beyond the last, is a
-    nonnegative combination of them. Columns that repeat another or are 0 are left out.
-    """
-    columns: list[Array] = []
-    for b in tokens.T:
-        positive = b[b > 0]
-        if not len(positive):
-            continue
-        places = np.unique(np.quantile(positive, np.linspace(0, 1, knots + 1)[1:]))
-        columns.extend(np.minimum(b, k) / k for k in places)
-    if not columns:
-        raise ConfigError("tokens are all 0: nothing to fit")
-    return np.unique(np.stack(columns, axis=1), axis=1)
-
-
-def products(tokens: Array) -> Array:
-    """b_i b_j of all pairs i < j, scaled to 1; pairs that never meet are left out: (n, P)."""
-    s = tokens.shape[1]
-    scale = np.where(tokens.max(axis=0) > 0, tokens.max(axis=0), 1.0)
-    x = tokens / scale
-    both = [x[:, i] * x[:, j] for i in range(s) for j in range(i + 1, s)]
-    return np.stack([c for c in both if c.any()] or [np.zeros(len(tokens))], axis=1)
-
-
-def _fit(x: Array, y: Array, nonnegative: bool) -> Array:
-    """Fitted values of least squares with an intercept, coefficients free or >= 0."""
-    from scipy.optimize import nnls
-
-    design = np.column_stack([np.ones(len(y)), x])
-    if not nonnegative:
-        out: Array = design @ np.linalg.lstsq(design, y, rcond=None)[0]
-        return out
-    # a free intercept: centred columns keep nonnegative slopes apart from it
-    centred = x - x.mean(axis=0)
-    slopes, _ = nnls(centred, y - y.mean())
-    fitted: Array = y.mean() + centred @ slopes
-    return fitted
-
-
-def nested_test(
-    null: tuple[Array, bool], wider: tuple[Array, bool], y: Array, run: Array, seed: int = 0
-) -> float:
-    """p of the null fit against the wider one that contains it; each is (columns, nonnegative).
-
-    The statistic is the relative fall of the residual sum of squares; its law under the null comes
-    from a wild bootstrap by run (Cameron, Gelbach & Miller 2008): residuals of whole runs change
-    sign together, so rows of a run need not be independent. `run` (n,) numbers the runs.
-
-    Raises ConfigError with fewer than 5 runs, or as many columns as rows.
-    """
-    runs = np.unique(run)
-    if len(runs) < LEAST_RUNS:
-        raise ConfigError(f"{len(runs)} runs: at least {LEAST_RUNS} are needed for this test")
-    if wider[0].shape[1] + 2 > len(y):
-        raise ConfigError(
-            f"{len(y)} rows for {wider[0].shape[1] + 1} coefficients: more are needed"
-        )
-    fitted = _fit(null[0], y, null[1])
-    residual, rng = y - fitted, np.random.default_rng(seed)
-
-    def statistic(values: Array) -> float:
-        small = np.sum((values - _fit(null[0], values, null[1])) ** 2)
-        large = np.sum((values - _fit(wider[0], values, wider[1])) ** 2)
-        return float((small - large) / max(large, 1e-300))
-
-    seen = statistic(y)
-    if np.sum(residual**2) <= 1e-20 * max(float(np.sum((y - y.mean()) ** 2)), 1e-300):
-        return 1.0  # the null is exact
-    place = np.searchsorted(runs, run)
-    signs = rng.choice([-1.0, 1.0], size=(DRAWS, len(runs)))[:, place]
-    more = sum(statistic(fitted + residual * sign) >= seen for sign in signs)
-    return (1 + more) / (1 + DRAWS)
-
-
 def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
     """Assumption 4.4 for each task: does U add up over sources, and are its parts concave and nondecreasing?
 
-    A small p refutes; a large one says that these runs cannot.
+    A small p refutes; a large one says that these runs cannot. The size is what the wider fit adds, noise
+    included; the power is that of logs of this design against a departure of one point rms.
     """
     out = []
     for task in dict.fromkeys(run.task for run in runs):
@@ -153,19 +76,20 @@ def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
         tokens = np.concatenate([run.tokens for run in chosen])
         y = np.concatenate([run.utility for run in chosen])
         number = np.concatenate([np.full(len(r.utility), n) for n, r in enumerate(chosen)])
-        x = hinges(tokens)
-        tests = {"adds up": ((x, False), (np.column_stack([x, products(tokens)]), False))}
-        tests["concave"] = ((x, True), (x, False))
-        for part, (null, wider) in tests.items():
+        for part, fits in (("adds up", additive(tokens)), ("concave", concave(tokens))):
+            found = shape_test(fits, y, number)
+            power = "no noise" if np.isnan(found.power) else f"power {found.power:.0%} at 1 point"
             out.append(
                 Result(
                     statement=f"{Statement.CONCAVE_GAINS}: {part}",
                     subject=f"{subject}, {task}",
-                    measure=f"p of a test over {len(chosen)} runs (wild bootstrap by run)",
-                    statistic=nested_test(null, wider, y, number),
+                    measure=f"p of a test of level 5 % over {len(chosen)} runs, {power}",
+                    statistic=found.p,
                     bound=ALPHA,
                     sense=">=",
+                    effect=Effect(100 * found.size, "points rms, noise included"),
                     advice="refuted where p is small; otherwise these runs cannot refute it",
+                    detail={"power": found.power},
                 )
             )
     return out

@@ -16,9 +16,10 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.backend import OffersParameters
-from readsim.theory.mixture import ORDER, random_mixtures, residual_order
-from readsim.theory.orders import ObservedOrder, observed_order
-from readsim.theory.result import Result, Statement, needs
+from readsim.theory.adversary import hard_points, told
+from readsim.theory.mixture import LIMIT, ORDER, Departures, departures
+from readsim.theory.orders import NEGLIGIBLE, tail_order
+from readsim.theory.result import Effect, Result, Statement, needs
 from readsim.worlds.world import World
 
 
@@ -70,10 +71,28 @@ def bound_ratio(backend: OffersParameters, alpha: Array, rate: float, updates: i
     return float(np.max(error / np.maximum(bound, 1e-15)))
 
 
+def _superposed(found: Departures, statement: str, subject: str, what: str, advice: str) -> Result:
+    """The order of the worst capability as a result; its size is relative to the largest change."""
+    return Result(
+        statement=statement,
+        subject=subject,
+        measure=f"order of the largest departure of the score changes from the corners', in {what}",
+        statistic=found.order,
+        bound=ORDER,
+        sense=">=",
+        effect=Effect(
+            found.relative, "of the change", f"alpha = {told(found.worst)}", NEGLIGIBLE, LIMIT
+        ),
+        advice=advice,
+        detail={"steps": found.steps, "residuals": found.residuals.max(axis=2)},
+    )
+
+
 def check_superposition(world: World, budget: float, *, draws: int = 16) -> Result:
     """Superposition of Dp in a world, from where half of the budget in equal parts leads: order 2 in tokens.
 
-    Raises CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.
+    Of each capability alone, at corners, edges, draws and where a search leads. Raises
+    CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.
     """
     if world.dynamics == "artifact":
         needs(Statement.LOCAL_TRANSFER, world, "a response to tokens, not to steps")
@@ -84,18 +103,10 @@ def check_superposition(world: World, budget: float, *, draws: int = 16) -> Resu
     def gain_of(tokens: float) -> Callable[[Array], Array]:
         return lambda alpha: world.profile_after([before, alpha * tokens], budget) - here
 
-    steps, found, order = residual_order(gain_of, 0.1 * budget, sources, draws=draws)
-    return Result(
-        statement=f"{Statement.LOCAL_TRANSFER}: worlds",
-        subject=world.name,
-        measure="order of the superposition residual of the score changes in the tokens",
-        statistic=order.value,
-        interval=(order.low, order.high),
-        bound=ORDER,
-        advice="order 1: what a mixture does is not the sum of what its parts do (rehearsal)",
-        detail={"steps": steps, "residuals": found},
-        sense=">=",
-    )
+    found = departures(gain_of, 0.1 * budget, sources, draws=draws, parts=np.abs)
+    advice = "order 1: what a mixture does is not the sum of what its parts do (rehearsal)"
+    name = f"{Statement.LOCAL_TRANSFER}: worlds"
+    return _superposed(found, name, world.name, "the tokens", advice)
 
 
 def check(
@@ -104,12 +115,13 @@ def check(
     *,
     rate: float = 0.05,
     updates: int = 4,
-    draws: int = 32,
+    draws: int = 24,
 ) -> list[Result]:
     """Superposition of Dp (order 2), M(h) / h -> G (order 1), and the error next to its bound.
 
-    G is of plain gradient descent: for other rules M(h) / h need not tend to it. Its distance is the
-    Frobenius norm: one entry alone may cross zero on the way. With no updates M is 0, M / h nothing.
+    G is of plain gradient descent: for other rules M(h) / h need not tend to it. Its distance is that of
+    the worst row, a source's effects: one entry alone may cross zero on the way. With no updates M is 0,
+    M / h nothing.
     """
     needs(Statement.LOCAL_TRANSFER, backend, "parameters (OffersParameters)", OffersParameters)
     sources, theta = len(backend.directions()), backend.parameters()
@@ -118,44 +130,47 @@ def check(
     def gain(alpha: Array, h: float) -> Array:
         return backend.readouts(theta + backend.expected_update(alpha, h, updates)) - here
 
-    rates, found, order = residual_order(
-        lambda h: lambda alpha: gain(alpha, h), rate, sources, draws=draws
+    found = departures(
+        lambda h: lambda alpha: gain(alpha, h), rate, sources, draws=draws, parts=np.abs
     )
     local = local_matrix(backend.readout_gradients(), backend.directions(), 1.0)
+    rows = np.maximum(np.linalg.norm(local, axis=1), 1e-300)
     if updates:
-        matrices = [np.array([gain(e, h) for e in np.eye(sources)]) for h in rates]
         apart = np.array(
             [
-                [float(np.linalg.norm(m / (h * updates) - local))]
-                for h, m in zip(rates, matrices, strict=True)
+                np.linalg.norm(
+                    [
+                        gain(e, h) / (h * updates) - g
+                        for e, g in zip(np.eye(sources), local, strict=True)
+                    ],
+                    axis=1,
+                )
+                for h in found.steps
             ]
         )
-        slope = observed_order(rates, apart, scale=float(np.abs(local).max()))
+        floor = np.full(len(found.steps), NEGLIGIBLE * float(rows.max()))
+        slope = min(tail_order(found.steps, column, floor) for column in apart.T)
+        far = Effect(float((apart[0] / rows).max()), "of a row of G", negligible=NEGLIGIBLE)
     else:
-        apart, slope = np.zeros((len(rates), 1)), ObservedOrder(np.nan, np.nan, np.nan)
-    ratios = [
-        bound_ratio(backend, a, rate, updates) for a, _, _ in random_mixtures(sources, draws, 1)
-    ]
+        apart, slope, far = np.zeros((len(found.steps), 1)), np.nan, None
+    alphas = hard_points(sources, draws, 1)
+    ratios = [bound_ratio(backend, a, rate, updates) for a in alphas]
     return [
-        Result(
-            statement=Statement.LOCAL_TRANSFER,
-            measure="order of the superposition residual of the score changes",
-            statistic=order.value,
-            interval=(order.low, order.high),
-            bound=ORDER,
-            advice="order 1: effects of sources do not add up even in the smallest step",
-            detail={"steps": rates, "residuals": found},
-            subject=subject,
-            sense=">=",
+        _superposed(
+            found,
+            Statement.LOCAL_TRANSFER,
+            subject,
+            "the rate",
+            "order 1: effects of sources do not add up even in the smallest step",
         ),
         Result(
             statement=f"{Statement.LOCAL_TRANSFER}: M(h)/h",
-            measure="order of M(h)/h - G in h",
-            statistic=slope.value,
-            interval=(slope.low, slope.high),
+            measure="order of M(h)/h - G in h, worst source",
+            statistic=slope,
             bound=0.85,
+            effect=far,
             advice="the one-hot effects do not tend to gradient alignment under this rule",
-            detail={"steps": rates, "residuals": apart},
+            detail={"steps": found.steps, "residuals": apart},
             subject=subject,
             sense=">=",
         ),
@@ -166,6 +181,7 @@ def check(
             measure="error over its bound, largest of the capabilities and mixtures",
             statistic=max(ratios),
             bound=1.0,
+            effect=Effect(max(ratios), "of the bound", told(alphas[int(np.argmax(ratios))])),
             advice="above 1 would be an error of this program",
         ),
     ]

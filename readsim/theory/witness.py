@@ -1,26 +1,34 @@
-"""What ReAD believed and what was true, at every decision of simulated runs.
+"""What a rule believed and what was true, at every decision of simulated runs.
 
-The belief is mu and sigma of every candidate before the step; the truth q(x_t, alpha) is the reward
-of Eq. (9) of the noise-free change that the candidate would bring from the true state.
+The belief is mu and sigma of every candidate before the step. The truth q(x_t, alpha) = E[R_t | x_t, alpha]
+is the expected proxy reward, Eq. (9): of the change that the probes will show, so that its hinge charges
+their noise. `noise-free` is Eq. (9) of the change itself; where drops are priced the two differ, and so
+does their best candidate.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from readsim.allocators.base import Allocator, Context, Setup, State, Transition
-from readsim.allocators.read.allocator import ReAD
 from readsim.arrays import Array
-from readsim.backend import OffersOutlook
+from readsim.backend import OffersOutlook, OffersProxyOutlook
 from readsim.envs.env import DistillEnv
 from readsim.envs.reward import proxy_reward
+from readsim.envs.simplex import as_allocation
+from readsim.errors import ConfigError, unknown
 from readsim.runs.loop import Row, rollout
 from readsim.theory.result import Statement, needs
 
+TRUTHS = ("proxy", "noise-free")
+
 
 class Decision(NamedTuple):
-    """One decision over A candidates. `q` (A,) is NaN nowhere; `chosen` is an index."""
+    """One decision over A candidates. `q` (A,) is NaN nowhere; `chosen` is an index.
+
+    `kappa` explains the choice: mu + kappa sigma is largest there. NaN where no kappa >= 0 does.
+    """
 
     seed: int
     step: int
@@ -31,36 +39,99 @@ class Decision(NamedTuple):
     kappa: float
 
 
-def true_rewards(env: DistillEnv, candidates: Array, tokens: float) -> Array:
-    """q (A,): the noise-free reward, Eq. (9), of one interval at each candidate (A, S)."""
-    needs(Statement.CALIBRATED, env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
-    assert isinstance(env.backend, OffersOutlook)
-    change = env.backend.outlook(candidates, tokens)
-    episode = env.episode
+@runtime_checkable
+class OffersBeliefs(Protocol):
+    """An allocator that says what it believes of its candidates: ReAD, LinUCB, Thompson, anybody's."""
+
+    def outlook(self, state: State, context: Context) -> tuple[Array, Array, Array]:
+        """Candidates (A, S), mean (A,) and deviation (A,) of the reward of each."""
+        ...
+
+
+def expected_drop(mean: Array, sd: Array) -> Array:
+    """E[min(X, 0)], X normal: mean Phi(-mean / sd) - sd phi(mean / sd); min(mean, 0) for sd = 0."""
+    from scipy.special import ndtr
+
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        z = np.where(sd > 0, mean / sd, 0.0)
+    density = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+    return np.where(sd > 0, mean * ndtr(-z) - sd * density, np.minimum(mean, 0.0))
+
+
+def true_rewards(env: DistillEnv, candidates: Array, tokens: float, q: str = "proxy") -> Array:
+    """q (A,) of one interval at each candidate (A, S), from the true state.
+
+    "proxy": the expected reward, over the noise of the two probes around the interval. "noise-free": the
+    reward of the true change; the same for a backend whose probes have no noise. Raises UnknownNameError
+    for another word, CapabilityMissingError for a backend that cannot look ahead.
+    """
+    if q not in TRUTHS:
+        raise unknown("q", q, TRUTHS)
+    backend, episode = env.backend, env.episode
+    needs(Statement.CALIBRATED, backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
+    assert isinstance(backend, OffersOutlook)
     cost = episode.reward.cost * tokens / episode.budget
-    return proxy_reward(change, episode.task.requirement, episode.prices, cost)
+    if q == "noise-free" or not isinstance(backend, OffersProxyOutlook):
+        change = backend.outlook(candidates, tokens)
+        return proxy_reward(change, episode.task.requirement, episode.prices, cost)
+    mean, sd = backend.proxy_outlook(candidates, tokens)
+    dropped = expected_drop(mean, sd) @ episode.prices
+    out: Array = mean @ episode.task.requirement + dropped - cost
+    return out
+
+
+def explaining_kappa(mu: Array, sigma: Array, chosen: int, said: float = np.nan) -> float:
+    """A kappa >= 0 for which mu + kappa sigma is largest at `chosen`: `said` if it is one, else the least.
+
+    NaN where there is none: the choice was not made by an upper confidence bound.
+    """
+    slack = 1e-12 * max(float(np.abs(mu).max()), float(sigma.max()), 1e-300)
+    gain, width = mu - mu[chosen], sigma[chosen] - sigma  # gain <= kappa width for all
+    if said >= 0 and (gain <= said * width + slack * (1 + said)).all():
+        return said
+    if (gain[np.abs(width) <= slack] > slack).any():
+        return float(np.nan)
+    more, less = width > slack, width < -slack
+    low = max(0.0, float(np.max(gain[more] / width[more], initial=0.0)))
+    high = float(np.min(gain[less] / width[less], initial=np.inf))
+    return low if low <= high * (1 + 1e-9) + slack else float(np.nan)
 
 
 class Witness(Allocator):
-    """A ReAD that writes down its beliefs next to the truth; what it chooses is not changed."""
+    """A rule that writes down its beliefs next to the truth; what it chooses is not changed."""
 
-    def __init__(self, inner: ReAD, envs: Sequence[DistillEnv], seeds: Sequence[int]) -> None:
+    def __init__(
+        self, inner: Allocator, envs: Sequence[DistillEnv], seeds: Sequence[int], q: str = "proxy"
+    ) -> None:
         self.inner, self.needs = inner, inner.needs
         self._envs = dict(zip(seeds, envs, strict=True))
+        self._q = q
         self.decisions: list[Decision] = []
 
     def init(self, setup: Setup) -> State:
         return self.inner.init(setup)
 
+    def check_setup(self, setup: Setup) -> None:
+        self.inner.check_setup(setup)
+
     def select(self, state: State, context: Context) -> Array:
-        env = self._envs[context.setup.seed]
-        chosen = self.inner.select(state, context)
-        candidates, mu, sigma = self.inner.outlook(state, context)
-        q = true_rewards(env, candidates, float(env.episode.schedule[context.step]))
-        index = int(np.argmin(np.abs(candidates - chosen).sum(axis=1)))
-        self.decisions.append(
-            Decision(context.setup.seed, context.step, mu, sigma, q, index, float(state["kappa"]))
+        seed, step = context.setup.seed, context.step
+        chosen = as_allocation(
+            np.asarray(self.inner.select(state, context), dtype=np.float64), strict=False
         )
+        assert isinstance(self.inner, OffersBeliefs)
+        candidates, mu, sigma = self.inner.outlook(state, context)
+        apart = np.abs(candidates - chosen).sum(axis=1)
+        index = int(np.argmin(apart))
+        if apart[index] > 1e-9:
+            raise ConfigError(
+                f"{type(self.inner).__name__} chose {chosen.round(3).tolist()} at step {step}, which is none "
+                "of the candidates of its outlook: only a choice among them has a mean and a deviation"
+            )
+        env = self._envs[seed]
+        q = true_rewards(env, candidates, float(env.episode.schedule[step]), self._q)
+        kappa = explaining_kappa(mu, sigma, index, _said_kappa(self.inner, state))
+        self.decisions.append(Decision(seed, step, mu, sigma, q, index, kappa))
         return chosen
 
     def update(self, state: State, transition: Transition) -> State:
@@ -70,17 +141,30 @@ class Witness(Allocator):
         return self.inner.report(state)
 
 
-def watch(
-    envs: Sequence[DistillEnv], allocator: ReAD, seeds: Sequence[int]
-) -> tuple[list[Decision], list[Row]]:
-    """Run `allocator` on every env: its decisions next to the truth, and the rows of the run log.
+def _said_kappa(rule: Allocator, state: State) -> float:
+    """What the rule says its kappa is: its state's `kappa` (ReAD), else its `alpha` (LinUCB), else NaN."""
+    said = state.get("kappa") if isinstance(state, Mapping) else None
+    said = getattr(rule, "alpha", None) if said is None else said
+    return float(said) if isinstance(said, int | float) else float(np.nan)
 
-    Raises CapabilityMissingError for a backend without a noise-free reward.
+
+def watch(
+    envs: Sequence[DistillEnv], allocator: Allocator, seeds: Sequence[int], q: str = "proxy"
+) -> tuple[list[Decision], list[Row]]:
+    """Run `allocator` on every env: its decisions next to the truth `q`, and the rows of the run log.
+
+    Raises CapabilityMissingError for a backend that cannot look ahead, or a rule without `outlook`.
     """
+    needs(
+        Statement.CALIBRATED,
+        allocator,
+        "a mean and a deviation of each candidate (outlook(state, context))",
+        OffersBeliefs,
+    )
     for env in envs:
         needs(
             Statement.CALIBRATED, env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook
         )
-    witness = Witness(allocator, envs, seeds)
+    witness = Witness(allocator, envs, seeds, q)
     rows, _ = rollout(envs, witness, seeds)
     return witness.decisions, rows

@@ -36,10 +36,19 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
         MISALIGNED: (MISALIGNED, ("reasoning", "math")),
         STRAIGHT: (made(plain, folder), ("reasoning", "math")),
     }
+    methods = dict.fromkeys((LLAMA, CONFLICT), METHODS)
+    # The other worlds do without what is fitted anew at each decision.
+    cheap = tuple(name for name in METHODS if name != MENDS["refit"])
     return [
         Case(
             name,
-            make_cells(world, tasks=tasks, budgets=PAPER_BUDGETS, allocators=METHODS, seeds=seeds),
+            make_cells(
+                world,
+                tasks=tasks,
+                budgets=PAPER_BUDGETS,
+                allocators=methods.get(name, cheap),
+                seeds=seeds,
+            ),
         )
         for name, (world, tasks) in worlds.items()
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from readsim.allocators.base import Transition
-from readsim.allocators.multi_teacher.d3 import D3, headroom_times_improvement
+from readsim.allocators.multi_teacher.d3 import HeadroomImprovement, headroom_times_improvement
 from readsim.allocators.multi_teacher.dn import dispersion_factors
 from readsim.allocators.multi_teacher.gradient_share import gradient_factors
 from readsim.allocators.registry import load_allocator
@@ -78,7 +78,7 @@ def test_headroom_times_improvement_by_hand() -> None:
 
 def test_d3_is_its_published_rule_decision_by_decision() -> None:
     """Two decisions written out: the softmax of signal / max / .5, with the floors."""
-    rule = D3(smoothing=0.0)
+    rule = HeadroomImprovement(smoothing=0.0)
     world = two_skills()
     env = DistillEnv(world, {"skill_0": 0.5, "skill_1": 0.5}, 1_000_000, steps=5)
     env.reset(seed=0)

@@ -173,3 +173,26 @@ def test_a_clock_that_jumps_changes_nothing_but_the_seconds(
         monkeypatch.setattr(time, name, lambda: next(jumps))
     done = intervene(started(), TOKENS, 1, 3)
     assert [r.plain() for r in done.rows] == [r.plain() for r in whole.rows]
+
+
+def test_a_mended_rule_learns_from_whole_runs_and_a_short_pool_does_not_blind_the_papers() -> None:
+    from readsim.allocators.read.allocator import ReAD
+    from readsim.runs.loop import rollout
+
+    states: list[Any] = []
+    for read, steps in ((ReAD("mended", pool=12), 2), (ReAD(pool=12), 1)):
+        env = DistillEnv(
+            backend=small(pool_runs=2, pool_steps=steps),
+            task={"general": 0.5, "math": 0.5},
+            steps=2,
+        )
+        rows, _ = rollout([env], read, [3], at_end=states.extend)
+        assert rows[-1]["totals"]["offline"] == 2 * steps * TOKENS
+    mended, plain = (state["ensemble"] for state in states)
+    assert not mended["anew"]
+    assert plain["anew"]
+    assert plain["rows"] == 12 + 2
+    budget = 2  # r (V) and the profile (V) come before it in the context
+    assert (
+        plain["x_scale"][2 * budget] > 0
+    )  # what is left of the budget counts, since own rows came

@@ -24,7 +24,7 @@ LAYERS = (
     ("source_selection",),
     ("benchmark_factory", "manifest", "teacher_factory", "text_lengths"),
     ("components",),
-    ("backend", "interventions", "model_card", "tracking"),
+    ("backend", "interventions", "made_backend", "merging", "model_card", "tracking"),
     ("distributed_run", "identify", "progress", "results", "token_estimate"),
     ("check",),
     ("distill", "trainers"),

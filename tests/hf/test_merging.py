@@ -24,7 +24,8 @@ def test_a_merged_student_is_the_mean_of_the_trained_ones_and_leaves_no_trace(lo
     from readsim_hf.training.student import checksum
 
     backend = small(training={"lora": lora})
-    assert isinstance(backend, OffersMerging)
+    offers: bool = isinstance(backend, OffersMerging)
+    assert offers
     backend.reset(3)
     before = checksum(backend.student.weights()), checksum(backend.student.moments())
     shares = np.array([[1.0, 0.0], [0.0, 1.0], [0.25, 0.75]])

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import lsq_linear
 
 from readsim.allocators.registry import load_allocator
-from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.cell import Cell
@@ -18,69 +16,6 @@ from readsim.theory import Result, Statement, Verdict, runs
 from readsim.theory.orders import observed_order
 
 RNG = np.random.default_rng(11)
-
-
-def design(n_runs: int, rows: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Cumulative tokens (n, 2) of random runs, and the number of the run of each row."""
-    fed = rng.dirichlet(np.ones(2), (n_runs, rows))
-    return fed.cumsum(axis=1).reshape(-1, 2), np.repeat(np.arange(n_runs), rows)
-
-
-def additive_p(y: Array, b: Array, run: Array) -> float:
-    x = runs.hinges(b)
-    return runs.nested_test((x, False), (np.column_stack([x, runs.products(b)]), False), y, run)
-
-
-def concave_p(y: Array, b: Array, run: Array) -> float:
-    x = runs.hinges(b)
-    return runs.nested_test((x, True), (x, False), y, run)
-
-
-def test_the_tests_see_what_is_there() -> None:
-    b, run = design(12, 6, np.random.default_rng(0))
-    noise = 0.02 * np.random.default_rng(1).normal(size=len(b))
-    smooth = 1 - np.exp(-b / 2).mean(axis=1)
-    assert additive_p(smooth + noise, b, run) > 0.05
-    assert concave_p(smooth + noise, b, run) > 0.05
-    assert additive_p(smooth + 0.05 * b[:, 0] * b[:, 1] + noise, b, run) <= 0.01
-    assert concave_p((b**2).mean(axis=1) / 9 + noise, b, run) <= 0.01
-    assert concave_p(-b.mean(axis=1) + noise, b, run) <= 0.01  # falling
-    assert additive_p(np.zeros(len(b)), b, run) == 1.0  # nothing to explain
-
-
-def test_the_level_of_the_additivity_test() -> None:
-    """Under the null, with rows of a run correlated: about 5 % of p are below .05."""
-    small = 0
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        b, run = design(10, 5, rng)
-        shared = 0.02 * rng.normal(size=10)[run]
-        y = b @ np.array([0.1, 0.05]) + shared + 0.01 * rng.normal(size=len(b))
-        small += additive_p(y, b, run) <= 0.05
-    assert small <= 9  # 60 x .05 = 3; above 9 has probability .001
-
-
-def test_hinges_span_concave_curves_and_products_pairs() -> None:
-    b = np.array([[0.0, 3.0, 0.0], [1.0, 2.0, 0.0], [2.0, 1.0, 0.0], [4.0, 0.0, 0.0]])
-    x = runs.hinges(b, knots=2)
-    assert x.min() == 0.0
-    assert x.max() == 1.0
-    curve = np.minimum(b[:, 0], 2.0)
-    fit = lsq_linear(x, curve, bounds=(0, np.inf))
-    assert fit.cost < 1e-9
-    np.testing.assert_allclose(runs.products(b)[:, 0], b[:, 0] * b[:, 1] / 12)
-    assert runs.products(b).shape == (4, 1)  # the third source was never used
-    with pytest.raises(ConfigError, match="all 0"):
-        runs.hinges(np.zeros((3, 2)))
-
-
-def test_too_little_to_test() -> None:
-    b, run = design(4, 9, np.random.default_rng(0))
-    with pytest.raises(ConfigError, match="4 runs: at least 5"):
-        additive_p(b.sum(axis=1), b, run)
-    b, run = design(6, 1, np.random.default_rng(0))
-    with pytest.raises(ConfigError, match="6 rows"):
-        additive_p(b.sum(axis=1), b, run)
 
 
 @pytest.fixture(scope="module")

@@ -36,9 +36,9 @@ TABLE = {
     "drift from the start": "hffhhhh-",
     "repetition": "hffhhfh-",
     "limit": "hf?hhhh-",
-    "rehearsal": "fhfhfh--",
+    "rehearsal": "f?fffh--",
     "formats": "h?ffff-?",
-    "learning rate": "hhhfhhhh",
+    "learning rate": "hfffhhhh",
 }
 
 

@@ -87,7 +87,7 @@ def _settings(plan: DryRun) -> Iterator[tuple[str, str, str, DryRun]]:
         yield "training.precision", "fp32", "bf16", _with(plan, "training", precision="bf16")
     yield from _precisions(plan)
     if plan.loaded:
-        served = tuple(replace(teacher, shape=None) for teacher in plan.teachers)
+        served = tuple(replace(teacher, served=True) for teacher in plan.teachers)
         yield "pair.teacher", "loaded here", "a server", replace(plan, teachers=served)
     for table in ("decoding", "probes"):
         size = getattr(config, table).batch_size

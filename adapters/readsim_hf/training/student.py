@@ -45,7 +45,7 @@ def before_cuda(recipe: Recipe) -> None:
 
 
 @contextmanager
-def deterministic(on: bool) -> Iterator[None]:
+def with_determinism(on: bool) -> Iterator[None]:
     """Deterministic algorithms inside; a GPU wants `before_cuda` with them."""
     before = torch.are_deterministic_algorithms_enabled()
     if on:
@@ -175,7 +175,7 @@ class Student:
         try:
             with (
                 memory_for("while training", KNOBS.format(micro=recipe.micro_batch)),
-                deterministic(recipe.deterministic),
+                with_determinism(recipe.deterministic),
                 dropping(self._dropouts, parts),
             ):
                 for left, part in zip(reversed(range(len(parts))), parts, strict=True):

@@ -71,6 +71,12 @@ class LinearBandit(Configured):
         chosen: Array = context.candidates[int(np.argmax(mu + bonus))]
         return chosen
 
+    def outlook(self, state: State, context: Context) -> tuple[Array, Array, Array]:
+        """The candidates (A, S), and mean and width (A,) of the linear model there."""
+        model = fitted(state["rows"], self.ridge, standardise=self.standardise)
+        x = self._rows(context, context.candidates)
+        return context.candidates, model.mean(x), model.width(x)
+
     def update(self, state: State, transition: Transition) -> State:
         context, trained = transition.context, transition.allocation[None]
         mu, bonus = self._judged(state, context, trained)

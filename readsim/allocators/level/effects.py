@@ -10,9 +10,10 @@ each brings alone: pairs interact, and gains are concave. theta_ij is drawn from
 from much harm to much help, in units of the room to the teacher or to the floor. The effects of one
 source share a class with probability `ALIKE`; a capability's own source helps most often.
 
-Weights and moments of the classes are those of 300 worlds of the prior `broad` (seeds 20000 to 20299, each at
-a third, once or 2.5 times its budget): theta fitted to noise-free profiles of one-hots and random mixtures
-at each of 20 steps, which it follows to .003 (median; root mean square .011) where profiles move by .10.
+Weights and moments of the classes are those of 300 worlds of the prior `broad` (`python -m studies
+level.moments`: seeds 20000 to 20299, each at a third, once or 2.5 times its budget), roughly: theta is fitted
+to noise-free profiles of one-hots and random mixtures at each of 20 steps, which it follows to .003 (median;
+root mean square .011) where profiles move by .10.
 """
 
 from typing import NamedTuple

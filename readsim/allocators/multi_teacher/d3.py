@@ -30,7 +30,7 @@ def headroom_times_improvement(kl: Array, first: Array, window: int) -> Array:
 
 
 @dataclass(frozen=True)
-class D3(Signalled):
+class HeadroomImprovement(Signalled):
     """Shares = softmax(signal / max signal / temperature) with a floor, signal = headroom x improvement.
 
     From D3-MOPD (arXiv 2608.24987; its rule is read from a community version): a watcher outside the trainer

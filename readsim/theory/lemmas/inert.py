@@ -37,13 +37,14 @@ def check(
         calibrated_choice(d.mu, d.sigma, d.kappa, slope, shift)
         != calibrated_choice(d.mu, d.sigma, d.kappa)
         for d in decisions
+        if not np.isnan(d.kappa)
         for slope, shift in [(slope, 0.0) for slope in slopes] + [(1.0, -0.01)]
     ]
     return Result(
         statement=Statement.INERT_TERMS,
         subject=subject,
         measure="share of choices that a calibration a > 0 or a common cost changes",
-        statistic=float(np.mean(changed)),
+        statistic=float(np.mean(changed)) if changed else np.nan,
         bound=0.0,
         sense="<=",
         advice="calibration matters through stopping, kappa or a <= 0 only",

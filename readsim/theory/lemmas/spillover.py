@@ -6,23 +6,29 @@ a saturating link the worst is over at some point: lambda may be positive though
 What is lost by spending all is budget waste.
 """
 
-from readsim.theory.result import Result, Statement
+from readsim.theory.result import Result, Statement, points
 from readsim.worlds.optimum import optimum
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
+
+TOLERANCE = 1e-9  # score units
 
 
 def check(world: World, task: Task, budget: float) -> Result:
     """Utility lost by having to spend all of the budget; 0 where lambda >= 0."""
     forced = optimum(world, task, budget)
     free = optimum(world, task, budget, spend_all=False)
+    lost = free.utility - forced.utility
     return Result(
         statement=Statement.SPILLOVER,
         subject=world.name,
         measure="utility lost by spending the whole budget, score units",
-        statistic=free.utility - forced.utility,
-        bound=1e-9,
+        statistic=lost,
+        bound=TOLERANCE,
         sense="<=",
-        advice=f"stop at {free.spent:.0%} of the budget: later tokens harm more than they help",
+        effect=points(lost, f"after {free.spent:.1%} of the budget"),
+        advice=f"stop at {free.spent:.1%} of the budget: later tokens harm more than they help"
+        if lost > TOLERANCE
+        else "spend all of the budget: no token of the best split harms",
         detail={"lambda": forced.multiplier, "spent": free.spent},
     )

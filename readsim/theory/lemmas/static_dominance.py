@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.theory.result import Result, Statement, needs
+from readsim.theory.result import Result, Statement, needs, points
 from readsim.worlds.optimum import optimum
 from readsim.worlds.schedule import best_schedule
 from readsim.worlds.task import Task
@@ -73,12 +73,14 @@ def check(world: World, task: Task, budget: float, *, draws: int = 20, seed: int
     if not world.cumulative:
         plan = best_schedule(world, task, budget, STEPS, PHASES)
         schedules.append(list(plan.by_decision * budget / STEPS))
+    lead = excess(world, task, budget, schedules)
     return Result(
         statement=Statement.STATIC_DOMINANCE,
         subject=world.name,
         measure="best schedule minus best constant split, score units",
-        statistic=excess(world, task, budget, schedules),
+        statistic=lead,
         bound=1e-7,
         sense="<=",
+        effect=points(lead),
         advice="a schedule beats every constant split: plan over steps",
     )

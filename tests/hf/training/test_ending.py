@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ with group:
 @pytest.mark.parametrize("rank", [0, 3])
 def test_a_process_that_is_stuck_in_a_library_says_why_it_ends(rank: int) -> None:
     """SIGTERM, as a launcher sends it; Python's own handler is never run."""
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = start("-c", STUCK, str(rank), "0.2", **pipes)
     try:
         assert process.stdout is not None
@@ -55,7 +54,12 @@ def test_a_process_that_hears_by_itself_is_left_alone(capfd: pytest.CaptureFixtu
 
     before = signal.getsignal(signal.SIGTERM)
     said: list[str] = []
-    watchman = Watchman(lambda: said.append("spoken") or "words")
+
+    def words() -> str:
+        said.append("spoken")
+        return "words"
+
+    watchman = Watchman(words)
     try:
         signal.signal(signal.SIGTERM, lambda *_: watchman.heard())
         os.kill(os.getpid(), signal.SIGTERM)
@@ -95,10 +99,13 @@ def test_out_of_memory_names_the_phase_and_the_setting(
     elif where == "step":
         monkeypatch.setattr(backend.student.optimizer, "step", greedy)
     else:
-        monkeypatch.setattr(loading.AutoModelForCausalLM, "from_pretrained", greedy)
-    work: Callable[[], Any] = lambda: backend.run_interval(0, np.array([0.5, 0.5]), 20)  # noqa: E731
-    if where == "load":
-        work = lambda: loading.load_model("nano/teacher")  # noqa: E731
+        monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", greedy)
+
+    def work() -> Any:
+        if where == "load":
+            return loading.load_model("nano/teacher")
+        return backend.run_interval(0, np.array([0.5, 0.5]), 20)
+
     with pytest.raises(TrainingError, match=words):
         work()
 

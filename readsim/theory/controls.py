@@ -1,0 +1,143 @@
+"""Controls: for each statement a subject in which it holds by construction, and one in which it is false.
+
+`readsim theory` shows them first. A bench that passes a false one, or fails a true one, is broken: then no
+other line of its table means anything.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from readsim.arrays import Array
+from readsim.theory import calibration, gains, marginals, mixture, readout, regret, transfer
+from readsim.theory.lemmas import one_hot_bound, spillover, static_dominance
+from readsim.theory.result import Result
+from readsim.theory.witness import Decision
+from readsim.worlds.world import World
+
+BUDGET = 1e7
+TRUE, FALSE = "control, true", "control, false"
+
+
+def ideal_world() -> World:
+    """Three sources, identity links, no effects across: Assumption 4.4 holds, for every task and budget."""
+    return World(
+        name=TRUE,
+        sources=("a", "b", "c"),
+        capabilities=("a", "b", "c"),
+        dynamics="separable",
+        link="identity",
+        gain=("exponential", "log", "hill"),
+        start=np.full(3, 0.2),
+        floor=np.zeros(3),
+        ceiling=np.full(3, 0.9),
+        scale_tokens=np.full(3, BUDGET / 3),
+        help=np.diag([0.3, 0.1, 0.4]),
+        harm=np.zeros((3, 3)),
+        horizon=10 * BUDGET,
+    )
+
+
+def slow_world() -> World:
+    """Behind a logistic link gains start slowly: corners look good to small moves and are not."""
+    return ideal_world().replace(
+        name=FALSE,
+        dynamics="potential",
+        link="logistic",
+        gain=("exponential",) * 3,
+        start=np.full(3, 0.005),
+        scale_tokens=np.full(3, BUDGET),
+        help=np.diag([0.03, 0.04, 0.03]),
+    )
+
+
+def stateful_world() -> World:
+    """What comes first counts: b only grows once a is learnt, some tokens harm, and a helps b."""
+    return ideal_world().replace(
+        name=FALSE,
+        dynamics="flow",
+        link="saturating",
+        gain=("exponential",) * 3,
+        scale_tokens=np.full(3, BUDGET / 3),
+        help=np.array([[0.5, 0.4, 0.0], [0.0, 0.3, 0.0], [0.0, 0.0, 0.3]]),
+        harm=np.array([[0.0, 0.0, 0.4], [0.0, 0.0, 0.0], [0.2, 0.0, 0.0]]),
+        gates=({"capability": "b", "needs": "a", "threshold": 0.5, "width": 0.05, "low": 0.0},),
+        rehearsal_share=np.full(3, 0.2),
+    )
+
+
+class _Formula:
+    """A student by formulas: what one update does to three parameters, and what two scores read off them."""
+
+    def __init__(
+        self, update: Callable[[Array, float], Array], scores: Callable[[Array], Array]
+    ) -> None:
+        self._update, self._scores = update, scores
+
+    def parameters(self) -> Array:
+        return np.zeros(3)
+
+    def directions(self) -> Array:
+        return np.eye(3)
+
+    def readouts(self, parameters: Array) -> Array:
+        return self._scores(parameters)
+
+    def readout_gradients(self) -> Array:
+        return np.eye(2, 3)
+
+    def expected_update(self, weights: Array, rate: float, updates: int = 1) -> Array:
+        return self._update(weights, rate * updates)
+
+
+def _decisions(wrong: bool) -> list[Decision]:
+    """30 runs of five steps; in each of the false ones the played candidate is overrated once."""
+    q = np.array([0.3, 0.1, 0.2])
+    return [
+        Decision(
+            seed,
+            step,
+            q,
+            np.full(3, 0.05),
+            np.array([0.0, 0.1, 0.35]) if wrong and step == 2 else q,
+            0,
+            1.0,
+        )
+        for seed in range(30)
+        for step in range(5)
+    ]
+
+
+def check_controls() -> Iterator[Result]:
+    """Each statement on its true control, subject "control, true", and on a false one."""
+    smooth = _Formula(
+        lambda a, h: h * a + 0.1 * h**2 * a[0] * a[1],
+        lambda p: np.array([np.tanh(p[0]) + p[2] ** 2, np.expm1(p[1])]),
+    )
+    # clipped where one source has more than .95 of it; one score has a small kink
+    rough = _Formula(
+        lambda a, h: h * a * (0.5 if a.max() > 0.95 else 1.0),
+        lambda p: np.array([p[0], p[1] + 1e-3 * abs(p[2])]),
+    )
+    ideal, slow, state = ideal_world(), slow_world(), stateful_world()
+    for name, student in ((TRUE, smooth), (FALSE, rough)):
+        yield mixture.check(student, name)
+        yield readout.check(student, name)
+        yield transfer.check(student, name)[0]
+    for world, other in ((ideal, ideal), (state, slow)):
+        every = {"a": 0.4, "b": 0.3, "c": 0.3}
+        yield from gains.check_world_gains(world, world.task(every), BUDGET)
+        yield replace(transfer.check_superposition(world, BUDGET), subject=world.name)
+        at = None if other is ideal else np.array([0.0, 0.5, 0.5])
+        yield marginals.check(other, other.task(every), BUDGET, at)
+        yield marginals.check_moreover(other, other.task(every), BUDGET)
+        yield static_dominance.check(world, world.task({"b": 1.0}), BUDGET)
+        yield one_hot_bound.check(world, BUDGET)
+    # every source harms everything, and more the longer it is fed
+    harmful = slow_world().replace(link="saturating", harm=np.full((3, 3), 0.1))
+    for world in (ideal, harmful):
+        yield spillover.check(world, world.task({"a": 0.5, "c": 0.5}), 9 * BUDGET)
+    for name, wrong in ((TRUE, False), (FALSE, True)):
+        yield calibration.check(_decisions(wrong), name)
+        yield regret.check(_decisions(wrong), name)[0]

@@ -1,0 +1,129 @@
+"""Tests of shape on runs: the level that they claim where the null is true, and power where it is not."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear
+
+from readsim.arrays import Array
+from readsim.errors import ConfigError
+from readsim.theory import shape_tests as shapes
+
+
+def design(
+    sources: int, runs: int, rows: int, rng: np.random.Generator, still: bool = True
+) -> tuple[Array, Array]:
+    """Cumulative tokens (n, S) of runs of one mixture each, or of a new one every step, and their runs."""
+    fed = rng.dirichlet(np.ones(sources), (runs, 1 if still else rows))
+    fed = np.broadcast_to(fed, (runs, rows, sources))
+    return fed.cumsum(axis=1).reshape(-1, sources) / rows, np.repeat(np.arange(runs), rows)
+
+
+def refused(
+    truth: Callable[[Array], Array],
+    of: Callable[[Array], shapes.Fits],
+    logs: int,
+    sources: int = 3,
+    runs: int = 10,
+    rows: int = 8,
+    apart: bool = False,
+) -> int:
+    count = 0
+    for seed in range(logs):
+        rng = np.random.default_rng(seed)
+        b, run = design(sources, runs, rows, rng, still=apart or seed % 2 == 0)
+        noise = 0.01 * rng.normal(size=len(b)) + 0.01 * rng.normal(size=runs)[run]
+        count += shapes.shape_test(of(b), truth(b) + noise, run, seed, draws=39).p <= 0.05
+    return count
+
+
+def root(b: Array) -> Array:
+    out: Array = 0.3 * np.sqrt(b).sum(axis=1)
+    return out
+
+
+def exponential(b: Array) -> Array:
+    out: Array = 0.3 * (1 - np.exp(-4 * b)).sum(axis=1)
+    return out
+
+
+def line(b: Array) -> Array:
+    out: Array = 0.3 * b @ np.linspace(1.0, 0.2, b.shape[1])
+    return out
+
+
+def interaction(b: Array) -> Array:
+    out: Array = root(b) + 0.6 * b[:, 0] * b[:, 1]
+    return out
+
+
+def late(b: Array) -> Array:
+    out: Array = 0.5 * (b**2 * (3 - 2 * b)).sum(axis=1)
+    return out
+
+
+@pytest.mark.parametrize("truth", [root, exponential, line, late])
+def test_additive_truths_are_not_refused(truth: Callable[[Array], Array]) -> None:
+    assert refused(truth, shapes.additive, 14) <= 4  # 14 x .05 = .7; above 4 has probability .0004
+
+
+@pytest.mark.parametrize("truth", [root, exponential, line, interaction])
+def test_concave_truths_are_not_refused(truth: Callable[[Array], Array]) -> None:
+    assert refused(truth, shapes.concave, 14) <= 4
+
+
+def test_many_sources_keep_the_level() -> None:
+    assert refused(line, shapes.additive, 5, sources=8, runs=10, rows=8) <= 2
+
+
+def test_what_is_not_so_is_refused() -> None:
+    assert refused(interaction, shapes.additive, 6, apart=True) >= 5
+    assert refused(late, shapes.concave, 6, apart=True) >= 5
+
+
+def test_the_power_told_grows_with_the_runs() -> None:
+    power = []
+    for runs in (5, 40):
+        rng = np.random.default_rng(0)
+        b, run = design(2, runs, 4, rng)
+        y = root(b) + 0.03 * rng.normal(size=len(b))
+        power.append(shapes.shape_test(shapes.additive(b), y, run).power)
+    assert 0 <= power[0] < power[1] <= 1
+
+
+def test_without_noise_a_misfit_of_no_account_is_none() -> None:
+    b, run = design(3, 8, 10, np.random.default_rng(0))
+    for of in (shapes.additive, shapes.concave):
+        assert shapes.shape_test(of(b), exponential(b), run).p == 1.0
+        assert shapes.shape_test(of(b), np.zeros(len(b)), run).p == 1.0
+    assert shapes.shape_test(shapes.additive(b), interaction(b), run).p < 0.05
+
+
+def test_hinges_span_concave_curves_and_products_pairs() -> None:
+    b = np.array([[0.0, 3.0, 0.0], [1.0, 2.0, 0.0], [2.0, 1.0, 0.0], [4.0, 0.0, 0.0]])
+    x = shapes.hinges(b, knots=2)
+    assert x.min() == 0.0
+    assert x.max() == 1.0
+    fit = lsq_linear(x, np.minimum(b[:, 0], 2.0), bounds=(0, np.inf))
+    assert fit.cost < 1e-9
+    np.testing.assert_allclose(shapes.products(b)[:, 0], b[:, 0] * b[:, 1] / 12)
+    assert shapes.products(b).shape == (4, 1)  # the third source was never used
+    with pytest.raises(ConfigError, match="all 0"):
+        shapes.hinges(np.zeros((3, 2)))
+
+
+def test_the_whitener_is_the_inverse_root_of_the_covariance() -> None:
+    run = np.array([0, 0, 0, 1, 1, 2])
+    white = shapes._whitener(run, 0.7)
+    cov = np.eye(6) + 0.7 * (run[:, None] == run[None])
+    np.testing.assert_allclose(white @ cov @ white.T, np.eye(6), atol=1e-12)
+
+
+def test_too_little_to_test() -> None:
+    b, run = design(2, 4, 9, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="4 runs: at least 5"):
+        shapes.shape_test(shapes.additive(b), b.sum(axis=1), run)
+    b, run = design(2, 6, 1, np.random.default_rng(0))
+    with pytest.raises(ConfigError, match="6 rows"):
+        shapes.shape_test(shapes.additive(b), b.sum(axis=1), run)
