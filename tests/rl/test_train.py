@@ -11,7 +11,8 @@ from readsim.allocators.trained.network import fresh_weights
 from readsim.allocators.trained.policy_file import load_policy
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
-from readsim.runs.loop import rollout, setup_for
+from readsim.runs.loop import rollout
+from readsim.runs.setups import setup_for
 from readsim.streams import generator
 from readsim.worlds import Task, optimum
 from readsim.worlds.prior import Prior, load_prior
