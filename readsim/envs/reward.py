@@ -48,7 +48,7 @@ def read_reward(reward: RewardConfig | str | None) -> tuple[RewardConfig, str]:
     return RewardConfig(), reward
 
 
-def paid(pays: str, reward: Array, info: Mapping[str, Any]) -> Array:
+def reward_paid(pays: str, reward: Array, info: Mapping[str, Any]) -> Array:
     """What N runs are paid: Eq. (9), or with `utility` that of the runs that ended, and 0 to the others."""
     if pays == "proxy":
         return reward

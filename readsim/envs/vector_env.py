@@ -19,7 +19,7 @@ from readsim.envs.episode import HISTORY, check_same_spaces, kept_task, make_epi
 from readsim.envs.history import HistoryRing
 from readsim.envs.many_simulator import ManySimulator
 from readsim.envs.requirement_modes import parse_mode
-from readsim.envs.reward import RewardConfig, paid, read_reward
+from readsim.envs.reward import RewardConfig, read_reward, reward_paid
 from readsim.envs.run_rules import RunRules
 from readsim.envs.simplex import as_allocation
 from readsim.envs.vector_info import split_ended, spread_info, with_masks
@@ -277,7 +277,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         ended = bool(self._done.any())
         if ended:
             self._add_final(info, terminated)
-        reward = paid(self.episode.pays, reward, info)
+        reward = reward_paid(self.episode.pays, reward, info)
         if ended and self.mode is AutoresetMode.SAME_STEP:
             info = split_ended(info, self._done, self._observe())
             runs = np.flatnonzero(self._done)
@@ -301,7 +301,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         truncated = self._count >= self._limit
         self._done = terminated | truncated
         self._add_final(info, terminated)
-        reward = paid(self.episode.pays, reward, info)
+        reward = reward_paid(self.episode.pays, reward, info)
         info = {**info, **self._about(over)}
         return self._observe(), reward, terminated, truncated, info
 
