@@ -16,7 +16,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
-from readsim.theory.result import Effect, Result, Statement, needs, points
+from readsim.theory.result import Effect, PaperStatement, Result, needs, points
 from readsim.worlds.optimum import OrderFree, optimum
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
@@ -50,7 +50,7 @@ def marginals(world: World, task: Task, tokens: Array) -> tuple[Array, Array]:
     """
     if not world.cumulative:
         needs(
-            Statement.MARGINAL_GAINS,
+            PaperStatement.MARGINAL_GAINS,
             world,
             f"gains of cumulative tokens alone (dynamics {world.dynamics!r})",
         )
@@ -100,7 +100,7 @@ def check(
     scale = max(float(np.abs(right[shares[inside] > ACTIVE]).max()), 1e-300)
     gap = kkt_gap(right, left, shares[inside])
     return Result(
-        statement=Statement.MARGINAL_GAINS,
+        statement=PaperStatement.MARGINAL_GAINS,
         subject=subject or world.name,
         measure="KKT gap of the marginal gains over the largest active one",
         statistic=gap / scale,
@@ -182,7 +182,7 @@ def check_moreover(world: World, task: Task, budget: float) -> Result:
             if broken > worst:
                 worst, where = broken, f"{world.sources[i]} to {world.sources[j]}"
     return Result(
-        statement=f"{Statement.MARGINAL_GAINS}: moreover",
+        statement=f"{PaperStatement.MARGINAL_GAINS}: moreover",
         subject=world.name,
         measure="utility won against the rule for leaving a single source, score units",
         statistic=worst,
