@@ -11,6 +11,7 @@ Under a learning rate the tokens of a constant allocation count for its mean, an
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -137,12 +138,13 @@ def _best(world: World, task: Task, budget: float, inside: list[int]) -> tuple[A
     place = np.eye(len(world.sources))[inside]
     problem = OrderFree(world, budget)
 
-    def loss(part: Array) -> tuple[float, Array]:
+    def loss(part: Any) -> tuple[float, Array]:
         profile, jacobian = problem.jacobian(part @ place)
         slope = (jacobian @ task.gradient(profile))[inside]
         return -float(task.utility(profile)), -slope
 
-    n, ends = len(inside), []
+    n = len(inside)
+    ends: list[tuple[float, Array]] = []
     for start in [np.full(n, 1 / n), *(0.9 * np.eye(n) + 0.1 / n)]:
         done = minimize(
             loss,
@@ -150,7 +152,7 @@ def _best(world: World, task: Task, budget: float, inside: list[int]) -> tuple[A
             jac=True,
             method="SLSQP",
             bounds=[(0.0, 1.0)] * n,
-            constraints={"type": "eq", "fun": lambda x: x.sum() - 1, "jac": np.ones_like},
+            constraints=[{"type": "eq", "fun": lambda x: float(x.sum()) - 1.0}],
             options={"ftol": 1e-15, "maxiter": 500},
         )
         ends.append((float(done.fun), np.maximum(done.x, 0.0) / np.maximum(done.x, 0.0).sum()))

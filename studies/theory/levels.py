@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.theory.shape_tests import additive, concave, shape_test
@@ -43,13 +42,13 @@ DESIGNS = (
 
 def simulated_log(
     design: tuple[int, int, int, float, float, bool], truth: Truth, seed: int
-) -> tuple[Array, Array, NDArray[np.int64]]:
+) -> tuple[Array, Array, Array]:
     """Shares of the budget used (n, S), utility (n,), the number of the run (n,)."""
     sources, runs, rows, sd, shared, still = design
     rng = np.random.default_rng(seed)
     fed = rng.dirichlet(np.ones(sources), (runs, 1 if still else rows))
     b = np.broadcast_to(fed, (runs, rows, sources)).cumsum(axis=1).reshape(-1, sources) / rows
-    run = np.repeat(np.arange(runs, dtype=np.int64), rows)
+    run = np.repeat(np.arange(runs, dtype=np.float64), rows)
     y = truth(b) + sd * rng.normal(size=len(b)) + shared * rng.normal(size=runs)[run]
     return b, y, run
 

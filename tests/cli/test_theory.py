@@ -32,7 +32,7 @@ def test_controls_come_first_and_advice_is_printed(told: tuple[str, Path]) -> No
     said, out = told
     table = pd.read_csv(out / "theory.csv")
     assert list(table["subject"][:2]) == ["control, true"] * 2
-    assert said.index("controls") < said.index("subjects")
+    assert said.index(" controls ") < said.index(" subjects ")
     assert "tasks measured: gateway 1 of" in said
     assert "a schedule beats every constant split: plan over steps" in said
     assert "stop at 100" not in said
