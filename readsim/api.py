@@ -78,6 +78,7 @@ def compare(
     *,
     steps: int = 20,
     requirement: str | None = None,
+    equal: Literal["student", "total", "shared"] = "student",
     jobs: int | None = 1,
     out: str | Path | None = None,
     rows: Literal["runs", "steps"] = "runs",
@@ -92,6 +93,8 @@ def compare(
     seeds        the seeds; a number n means 0, ..., n - 1
     steps        decisions per run
     requirement  what runs are told that their task requires: a mode of `DistillEnv`
+    equal        what a budget counts: "student", the run's own tokens; "total", also those of its searches
+                 and pools; "shared", the same with one pool for all tasks
     jobs         processes, None: as many as cores; the numbers do not depend on it
     out          a folder that keeps the run logs: a repeated call runs only what is missing there
                  and, with a warning, what an allocator's code was edited after; `readsim report`
@@ -139,6 +142,7 @@ def compare(
             allocators=chosen or PAPER_ALLOCATORS,
             seeds=checked_seeds(seeds),
             requirement=requirement,
+            equal=equal,
         )
         for world in loaded
     ]

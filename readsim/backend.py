@@ -170,6 +170,16 @@ class OffersTeacher(Protocol):
 
 
 @runtime_checkable
+class OffersProbeItems(Protocol):
+    """A backend that says how many items its probes ask, which is what their noise comes from."""
+
+    def probe_items(self) -> Array:
+        """Items behind each visible score (V,), 0 where it is exact; of a mean over several benchmarks the
+        number of items whose plain mean would be as noisy."""
+        ...
+
+
+@runtime_checkable
 class OffersAlignment(Protocol):
     """A backend that can say what training on each source would do now: gradient alignment."""
 
@@ -178,6 +188,38 @@ class OffersAlignment(Protocol):
 
         To first order this is the inner product of the sources' and the capabilities' gradients.
         """
+        ...
+
+
+class SourceSignals(NamedTuple):
+    """What training shows of each source (S,); nan where it was not seen.
+
+    gradient    norm of the loss's gradient if all tokens were of this source
+    kl          KL(teacher || student) a supervised token, in nats
+    dispersion  standard deviation of log p_teacher - log p_student over the supervised tokens
+    """
+
+    gradient: Array
+    kl: Array
+    dispersion: Array
+
+
+@runtime_checkable
+class OffersSourceSignals(Protocol):
+    """A backend that sees how each source's teacher and student differ while it trains."""
+
+    def source_signals(self) -> tuple[SourceSignals, TokenUsage]:
+        """Of the last `run_interval`, and the tokens that looking at them took besides."""
+        ...
+
+
+@runtime_checkable
+class OffersMerging(Protocol):
+    """A backend whose students can be merged: one training on each source then stands for every mixture."""
+
+    def merged_profiles(self, mixtures: Array, tokens: int) -> tuple[Array, TokenUsage]:
+        """Profiles (A, V) of start + sum_s share_s (trained on s alone - start) for mixtures (A, S), from
+        trainings of `tokens`, as `search`, that are undone."""
         ...
 
 
@@ -287,6 +329,16 @@ def scale_of(backend: Backend) -> ProfileScale:
             "ProfileScale(lowest=-1 / 3) or ProfileScale('loss')"
         )
     return said
+
+
+def schedule_of(backend: Backend) -> LearningRate:
+    """How its learning rate is scheduled over the budget; constant where it does not say."""
+    return backend.rate_schedule if isinstance(backend, OffersRateSchedule) else LearningRate()
+
+
+def probe_items_of(backend: Backend) -> Array | None:
+    """Items behind each visible score (V,), 0 where it is exact; None where the backend does not say."""
+    return backend.probe_items() if isinstance(backend, OffersProbeItems) else None
 
 
 def added(*usages: TokenUsage) -> dict[str, int]:

@@ -16,6 +16,10 @@ class ConfigError(ReadsimError, ValueError):
     """A setting has a value that is not accepted."""
 
 
+class RenderModeError(ConfigError, TypeError):
+    """A render mode, of which there is none: a `TypeError` too, as for an argument that is not taken."""
+
+
 class UnknownNameError(ReadsimError, KeyError):
     """A name (world, task, allocator, capability, field) that does not exist."""
 

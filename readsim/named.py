@@ -155,6 +155,11 @@ def _home(value: object) -> ModuleType | None:
     return sys.modules.get(name) if isinstance(name, str) else None
 
 
+OWN = (
+    "readsim",
+    "readsim_hf",
+    "readsim_rl",
+)  # packages of one wheel, whose version says what they are
 INSTALLED = {"site-packages", "dist-packages"}
 
 
@@ -167,7 +172,7 @@ def _standard() -> Path:
 def _is_own(module: ModuleType) -> bool:
     """Whether a module is the user's: it has a text file, which no installation brought."""
     package = module.__name__.partition(".")[0]
-    if package in ("readsim", "readsim_hf") or module.__name__ == "__mp_main__":
+    if package in OWN or module.__name__ == "__mp_main__":
         return False
     if module.__name__ == "__main__":
         return True
@@ -181,7 +186,7 @@ def _is_own(module: ModuleType) -> bool:
 def _is_plugin(module: ModuleType) -> bool:
     """Whether a module is of an installed package that is neither readsim nor Python's own."""
     package = module.__name__.partition(".")[0]
-    if package in ("readsim", "readsim_hf") or package in sys.stdlib_module_names:
+    if package in OWN or package in sys.stdlib_module_names:
         return False
     return str(getattr(module, "__file__", "")).endswith(".py")
 

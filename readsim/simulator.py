@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from readsim.arrays import Array
-from readsim.backend import Final, Measurement, TokenUsage
+from readsim.backend import Final, Measurement, SourceSignals, TokenUsage
 from readsim.errors import ConfigError
 from readsim.runs.profile_scale import ProfileScale
 from readsim.streams import BlockStream
@@ -222,6 +222,9 @@ class SimBackend:
     def source_sizes(self) -> Array:
         return self.world.pool_tokens
 
+    def probe_items(self) -> Array:
+        return self.world.items[self.world.visible_columns]
+
     def teacher_profile(self) -> Measurement:
         """The ceiling, without measurement noise."""
         return Measurement(self.world.ceiling[self.world.visible_columns], {})
@@ -229,6 +232,18 @@ class SimBackend:
     def alignment(self) -> tuple[Array, TokenUsage]:
         """Noise-free: what gradient methods could know at best (a step of 1000 tokens)."""
         return self.outlook(np.eye(len(self.sources)), 1000.0) / 1000.0, {}
+
+    def source_signals(self) -> tuple[SourceSignals, TokenUsage]:
+        """Stand-ins, noise-free. KL: how far the capability of the source's name, or the mean one, is below
+        the teacher. Dispersion: sqrt(2 KL), that of Gaussian log-ratios. Gradient: norm of the change a
+        token of the source would bring."""
+        gap = np.maximum(self.world.ceiling - self.true_profile(), 0.0)
+        named = dict(zip(self.capabilities, gap.tolist(), strict=True))
+        other = float(gap[self.world.visible_columns].mean())
+        kl = np.array([named.get(name, other) for name in self.sources])
+        effects, _ = self.alignment()
+        gradient = np.linalg.norm(effects, axis=1)
+        return SourceSignals(gradient, kl, np.sqrt(2.0 * kl)), {}
 
     def outlook(self, weights: Array, tokens: float) -> Array:
         """From the true state, without noise; process noise counts as 0."""

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -78,9 +79,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if name not in EXTRA_OF:
                 known = ", ".join(EXTRA_OF)
                 raise pytest.UsageError(f"{item.nodeid}: extra({name!r}) is not one of {known}")
-            if find_spec(name) is None:
+            if not _installed(name):
                 reason = f"needs {name}: pip install 'readsim[{EXTRA_OF[name]}]'"
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@cache
+def _installed(name: str) -> bool:
+    return find_spec(name) is not None
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from readsim_hf.dependencies import missing_dependencies
 
 if TYPE_CHECKING:
-    from readsim_hf.backend import HFBackend, make_backend
+    from readsim_hf.backend import HFBackend
     from readsim_hf.config import RunConfig
+    from readsim_hf.made_backend import make_backend
     from readsim_hf.models.pairs import load_pair
     from readsim_hf.trainers.backend import TrainerBackend
     from readsim_hf.trainers.callback import AskForShares
@@ -40,7 +41,7 @@ _HOMES = {
     "RunConfig": "readsim_hf.config",
     "TrainerBackend": "readsim_hf.trainers.backend",
     "load_pair": "readsim_hf.models.pairs",
-    "make_backend": "readsim_hf.backend",
+    "make_backend": "readsim_hf.made_backend",
 }
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from readsim.arrays import Array
-from readsim.backend import Final, Measurement, TokenUsage, added
+from readsim.backend import Final, Measurement, SourceSignals, TokenUsage, added
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.offline_pool import Pool
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
@@ -20,20 +19,25 @@ from readsim.runs.rows import SampledReply
 from readsim.runs.trained_shares import TrainedShare
 from readsim.streams import seed_sequence
 from readsim.worlds.terms.learning_rate import LearningRate
-from readsim_hf.components import Components, build_components, pair_of
-from readsim_hf.config import RunConfig, resolve_config
+from readsim_hf.components import Components
 from readsim_hf.interventions import Interventions, intervene, pool_of
+from readsim_hf.merging import merged_profiles
+from readsim_hf.models.memory import memory_for
 from readsim_hf.models.tokens import vocabulary_size
-from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
+from readsim_hf.training.batch import Example
 from readsim_hf.training.best import Best
+from readsim_hf.training.copies import copies, folder_for
 from readsim_hf.training.divergence import Divergence, norm_of
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
-from readsim_hf.training.share_ledger import EVERY, ShareLedger
-from readsim_hf.training.student import Student, memory_for
+from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
+from readsim_hf.training.source_losses import by_source
+from readsim_hf.training.student import Student
 
+REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
+PROBES = "lower probes.batch_size"
 WINDOW_NUMBERS = ("loss", "tokens", "gradient", "rate")
 Watch = Callable[[str, Mapping[str, float]], None]
 
@@ -84,6 +88,9 @@ class HFBackend:
         self._measured: ItemScores | None = None
         self._samples: tuple[SampledReply, ...] = ()
         self._shares: tuple[TrainedShare, ...] = ()
+        self._seen: dict[
+            str, list[Example]
+        ] = {}  # each source's examples in its last window of the interval
         self._windows = 0  # optimiser steps of the run
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
@@ -122,6 +129,9 @@ class HFBackend:
         prompts, of which more can always be made."""
         sizes = self.components.sizes
         return np.array([sizes[s].tokens if s in sizes else np.inf for s in self.sources])
+
+    def probe_items(self) -> Array:
+        return self.components.suite.probe_items()
 
     @property
     def trained(self) -> dict[str, dict[str, Any]]:
@@ -172,25 +182,21 @@ class HFBackend:
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before, losses = self._feed.tokens, 0.0
-        account = ShareLedger(self.sources)
+        account, self._seen = ShareLedger(self.sources), {}
         trained = account.tokens
         started, mark = time.perf_counter(), dict(self.seconds)
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
             clock = time.perf_counter()
-            with memory_for("decoding.batch_size, or soft.kind = 'topk'"):
+            with memory_for("while replies are made", REPLIES):
                 examples = self._feed.window(
-                    weights,
-                    trained,
-                    tokens,
-                    self.components.recipe.batch,
-                    spent,
-                    account.prompts,
+                    weights, trained, tokens, self.components.recipe.batch, spent, account.prompts
                 )
             asked = time.perf_counter()
             if examples:
                 if self._windows % EVERY == 0:
                     account.look(self.student.source_signals(examples))
+                self._seen |= by_source(examples)
                 window = self.student.train_window(examples, spent)
                 self._windows += 1
                 account.add(window.losses)
@@ -219,12 +225,12 @@ class HFBackend:
         return Measurement(self._measured.profile, usage)
 
     def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:
-        """Scores of the student, or of another model, item by item."""
+        """Scores of the student, or of its start (`Student.started`), item by item, in the precision of
+        training."""
         clock = time.perf_counter()
-        with memory_for("probes.batch_size"):
-            measured = self.components.measure(
-                self.student.model if model is None else model, split
-            )
+        reads = self.student.model if model is None else model
+        with memory_for("while the student is probed", PROBES), self.student.autocast():
+            measured = self.components.measure(reads, split)
         self.seconds["probe"] += time.perf_counter() - clock
         return measured
 
@@ -240,13 +246,18 @@ class HFBackend:
     def final_eval(self) -> Final:
         """Scores of the student on the test split, which nothing reads before, and of its start; of the
         best one too, where that is another."""
+        first, last = self.test_both()
+        change, sd = self.components.suite.paired_change(first, last)
+        used = [m.token_usage for m in (last, first, *self.test_best())]
+        return Final(last.profile, change, sd, added(*used))
+
+    def test_both(self) -> tuple[ItemScores, ItemScores]:
+        """Scores on the test split, which may be read from now on, of the start and of the student."""
         self.components.suite.open_test()
-        measured = [self.measure("test")]
-        first = self.measure("test", self.components.pair.fresh_student())
-        self.tested = first, measured[0]
-        measured += [first, *self.test_best()]
-        change, sd = self.components.suite.paired_change(first, measured[0])
-        return Final(measured[0].profile, change, sd, added(*(m.token_usage for m in measured)))
+        with self.student.started(self.components.pair.student) as start:
+            first = self.measure("test", start)
+        self.tested = first, self.measure("test")
+        return self.tested
 
     def is_last(self, best: Best) -> bool:
         """Whether it is the student as it is now."""
@@ -272,18 +283,21 @@ class HFBackend:
             raise CapabilityMissingError(
                 "the teacher's scores: its tokenizer differs from the student's, which the probes use"
             )
-        measured = self.measure("probe", model)
+        clock = time.perf_counter()
+        with memory_for("while the teacher is probed", PROBES):
+            measured = self.components.measure(model, "probe")
+        self.seconds["probe"] += time.perf_counter() - clock
         return Measurement(measured.profile, measured.token_usage)
 
     def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
-        """A pool from short trainings with random allocations, each undone.
+        """A pool from trainings with random allocations, each undone; `pool_steps` says how long they are.
 
         Those that the requirement was identified with are used again, and charged once.
         """
         done, usage = self.identified, dict[str, int]()
         if done is None:
             tokens, runs = episode.schedule[0], min(self.components.pool_runs, size)
-            done = intervene(self, tokens, runs, seed)
+            done = intervene(self, tokens, runs, seed, self.components.pool_steps)
             usage = done.token_usage
         return pool_of(done, self.components.suite, episode, size, seed), usage
 
@@ -297,6 +311,18 @@ class HFBackend:
     def trained_shares(self) -> tuple[TrainedShare, ...]:
         """What the last interval trained of each source; gradients on every EVERY-th optimiser step."""
         return self._shares
+
+    def source_signals(self) -> tuple[SourceSignals, TokenUsage]:
+        """Of the student as it is now, on the last examples of each source in the last interval: read once
+        more, about as dear as a step. nan for a source that was not in it, and where several processes
+        train."""
+        examples = [example for own in self._seen.values() for example in own]
+        found = self.student.source_signals(examples) if examples else {}
+        return source_signals(self.sources, found), {}
+
+    def merged_profiles(self, mixtures: Array, tokens: int) -> tuple[Array, TokenUsage]:
+        """See `readsim_hf.merging`."""
+        return merged_profiles(self, mixtures, tokens)
 
     def probe_samples(self) -> tuple[SampledReply, ...]:
         """What the student said to a few items of each capability when it was last probed."""
@@ -326,22 +352,21 @@ class HFBackend:
         self.watch("restored", {"spent": self._spent / self.budget})
 
     def snapshot(self) -> dict[str, Any]:
+        """Copies on the host; see `readsim_hf.training.copies` for where, and what is refused."""
         self.watch("snapshot", {})
-        student = self.student
-        copies = (
-            {k: t.detach().cpu().numpy().copy() for k, t in part.items()}
-            for part in (student.weights(), student.moments())
-        )
-        weights, moments = copies
+        weights, moments = (copies(t) for t in (self.student.weights(), self.student.moments()))
         return {"weights": weights, "moments": moments, **self._tree()}
 
     def restore(self, saved: dict[str, Any]) -> None:
         self._put_tree(saved)
-        weights, moments = (
-            {k: torch.from_numpy(np.array(a)) for k, a in saved[part].items()}
-            for part in ("weights", "moments")
-        )
-        self.student.put(weights, moments)
+        self.student.put_arrays(saved["weights"], saved["moments"])
+
+    def check_copies(self) -> None:
+        """TrainingError where trials and the tests would find no room for a copy of the student; it needs
+        no student."""
+        if not self.components.recipe.lora:
+            weights = sum(p.nbytes for p in self.components.pair.student.parameters())
+            folder_for(3 * weights)
 
     def save(self, folder: Path) -> None:
         student = self.student
@@ -354,33 +379,3 @@ class HFBackend:
             raise RunLogError(f"{folder} belongs to a run with another pair, recipe or probes")
         self._put_tree(tree)
         self.student.put(weights, moments)
-
-
-def make_backend(
-    config: RunConfig | Path | str | None = None,
-    *,
-    allow_code: AllowCode = False,
-    **settings: Any,
-) -> HFBackend:
-    """Real distillation as a backend: `readsim.make_env(backend=make_backend(...), task="average")`.
-
-    config    a RunConfig, a TOML file of settings, or the name of a shipped one; None: the pair nano
-    settings  fields of RunConfig, which go over those of a file: `budget="20k"`, `method="logit-kd"`,
-              `pair="smollm2"` or `pair={"teacher": ..., "student": ...}`
-    allow_code   lets benchmarks run code that the model writes (`readsim_hf.probes.sandbox`); a file
-              cannot say so
-
-    Loads the models. Raises ConfigError naming the field of a setting that is not right.
-    """
-    if isinstance(config, RunConfig):
-        if settings or allow_code:
-            given = sorted([*settings, *(["allow_code"] if allow_code else [])])
-            raise ConfigError(f"settings {given}: put them into the RunConfig")
-        chosen = config
-    else:
-        if isinstance(settings.get("pair"), str):
-            settings["pair"] = {"name": settings["pair"]}
-        file = None if config is None else Path(config)
-        chosen = resolve_config(file, settings, allow_code=allow_code)
-    parts = build_components(chosen, pair_of(chosen))
-    return HFBackend(parts, chosen.budget, keep_best=chosen.keep_best)

@@ -6,6 +6,7 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -70,7 +71,7 @@ from readsim_hf.training.logits import bare
 from readsim_hf.training.lora import check_lora
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
-from readsim_hf.training.student import Student
+from readsim_hf.training.student import Student, before_cuda
 
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
@@ -82,7 +83,7 @@ class Components:
     `left_out` names templates whose prompts are too long; `datasets` are the sources of users, `passed` why
     a row of each is not trained on, `sizes` how much there is of each; `evaluations` says what each of the
     user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
-    `make_student` is another where several processes train it.
+    `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices.
     """
 
     pair: Pair
@@ -97,6 +98,7 @@ class Components:
     on_policy: float
     auxiliary_weight: float
     pool_runs: int
+    pool_steps: int
     left_out: tuple[str, ...]
     datasets: tuple[Source, ...]
     passed: Mapping[str, Callable[[Prompt], Passed | None]]
@@ -105,6 +107,7 @@ class Components:
     manifest: Mapping[str, Any]
     identity: str
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
+    made_on_host: bool = False
     store: TeachStore | None = None
 
     @property
@@ -116,7 +119,8 @@ class Components:
 
     def fresh_student(self) -> Student:
         """The pair's starting student with a new optimiser."""
-        return self.make_student(self.pair.fresh_student(), self.recipe, self.objective)
+        place = torch.device("cpu") if self.made_on_host else None
+        return self.make_student(self.pair.fresh_student(place), self.recipe, self.objective)
 
     def feed(self, seed: int, student: Callable[[], nn.Module]) -> ExampleStream:
         """A run's examples; `student` gives the student that answers on-policy prompts."""
@@ -153,6 +157,7 @@ class Components:
             context=self.pair.context,
             auxiliary=self.auxiliary_weight,
             ends=end_ids(self.pair.student, self.pair.tokenizer),
+            precision=self.recipe.precision,
         )
         return ExampleStream(
             streams,
@@ -181,13 +186,15 @@ class Components:
         return self.suite.measure(bare(model), self.pair.tokenizer, split, self.pair.context)
 
 
-def pair_of(config: RunConfig) -> Pair:
-    """The pair of these settings, loaded; with a store, and without a teacher, its student alone. Raises as
-    `load_pair`."""
+def pair_of(config: RunConfig, training: int = 0) -> Pair:
+    """The pair of these settings, loaded, its teachers beyond the first `training` GPUs; with a store, and
+    without a teacher, its student alone. Raises as `load_pair`."""
+    before_cuda(config.training)
+    settings = asdict(config.pair) | {"student_precision": config.student_precision}
     if not config.data.store:
         if is_alone(config):
-            return load_lone_student(**asdict(config.pair))
-        return load_pair(**asdict(config.pair), server=config.server)
+            return load_lone_student(**settings)
+        return load_pair(**settings, server=config.server, training=training)
     manifest = load_manifest(config.data.store)
     facts = manifest.facts
     tokens = StoredTokens(
@@ -197,7 +204,7 @@ def pair_of(config: RunConfig) -> Pair:
         "nano" if facts.library == "nano" else "text",
         str(manifest.folder),
     )
-    return load_stored_pair(tokens, **asdict(config.pair))
+    return load_stored_pair(tokens, **settings)
 
 
 def build_components(config: RunConfig, pair: Pair, library: Library | None = None) -> Components:
@@ -213,7 +220,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
-    scores = None if kept is None else pair.server is None and not pair.others
+    scores = None if kept is None else not pair.others
     datasets = sources_of(config, library, signal, scores)
     if is_alone(config):
         check_alone(library, datasets, kept is not None)
@@ -284,6 +291,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         on_policy=config.on_policy,
         auxiliary_weight=config.auxiliary_weight,
         pool_runs=config.pool_runs,
+        pool_steps=config.pool_steps,
         left_out=tuple(left_out),
         datasets=datasets,
         passed=passed,

@@ -57,7 +57,8 @@ class PairConfig:
     `device_map` spreads teachers over devices: auto, balanced, ... or a table module -> device.
     `layers` of the pruned smollm2 student; `device` cpu, cuda, cuda:N or auto; `teacher_precision`
     fp32, bf16 or fp16 (nano, micro: fp32, others: bf16), or with bitsandbytes int8 or nf4;
-    `student_precision` fp32, or for a student with LoRA bf16, int8 or nf4 (QLoRA); `context` the longest
+    `student_precision` fp32, or for a student with LoRA bf16 (its default where training is bf16), int8 or
+    nf4 (QLoRA); `context` the longest
     sequence in tokens (None: what both models read; needed where neither states it).
 
     Around each prompt stand `system_prompt` and the teacher's chat template (`chat_template`: a file
@@ -181,6 +182,7 @@ class RunConfig:
                 measured at the end and never trained on: xstest has to be among the benchmarks
     keep_best   keep the student that did best on the dev split beside the last, and test it too
     pool_runs   short trainings for an allocator that wants an offline pool, and for the identifier
+    pool_steps  intervals of each of them, with a probe after each; as many as `steps` shows a whole run
     identify    learn what the task requires from its card (`identifier`), instead of being told
     timeout     minutes that one of several processes waits for another's part of a step
     """
@@ -207,6 +209,7 @@ class RunConfig:
     seed: int = 0
     keep_best: bool = False
     pool_runs: int = 8
+    pool_steps: int = 1
     identify: bool = False
     identifier: IdentifierConfig = field(default_factory=IdentifierConfig)
     threads: int = 1
@@ -235,6 +238,7 @@ class RunConfig:
             ("seed", 0, LARGEST_SEED),
             ("budget", 1, MOST),
             ("steps", 1, MOST_STEPS),
+            ("pool_steps", 1, self.steps),
         ):
             within(self, name, least, most)
         if self.identifier.card and not self.identify:
@@ -247,6 +251,13 @@ class RunConfig:
             raise ConfigError(f"timeout = {self.timeout!r}: minutes, above 0, at most 10080")
         if not 0.0 <= self.on_policy <= 1.0:
             raise ConfigError(f"on_policy = {self.on_policy!r}: a share between 0 and 1")
+
+    @property
+    def student_precision(self) -> str:
+        """Of the student's weights: as the pair says; else bf16 for weights that LoRA leaves as they are
+        where training computes in that, and fp32 for weights that train."""
+        frozen = self.training.lora and self.training.precision == "bf16"
+        return self.pair.student_precision or ("bf16" if frozen else "fp32")
 
     @classmethod
     def of(cls, *tables: Mapping[str, Any], allow_code: AllowCode = False) -> Self:

@@ -17,10 +17,10 @@ from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
 from readsim.runs.identity import code_of_allocator
-from readsim.runs.loop import setup_for
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import is_over, refuse_overwriting, run_one
 from readsim.runs.read_logs import read_log
+from readsim.runs.setups import setup_for
 from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
 from readsim_hf.backend import HFBackend
@@ -51,6 +51,7 @@ from readsim_hf.training.agreement import agreement
 from readsim_hf.training.distributed_student import is_sharded
 from readsim_hf.training.process_group import ProcessGroup, said_once
 
+TRIES = {"trial", "transitions"}  # needs of allocators that are trained and undone
 HELD_OUT = 64  # prompts on which student and teacher are compared
 
 
@@ -59,6 +60,8 @@ def log_config(
 ) -> dict[str, Any]:
     """The header of the run log: the fields that every backend's has, and the manifest."""
     more: dict[str, Any] = {} if found is None else {"identified": asdict(found)}
+    if config.pool_steps > 1:
+        more["pool_steps"] = config.pool_steps
     return header_of(
         env,
         task=task_name(config.task),
@@ -133,13 +136,15 @@ def _drive(
         more = [Path(config.data.cache)] if config.data.cache else []
         for target in (path, *more, *([] if keep is None else [keep])):
             need_target(target)
-    pair = pair_of(config)
+    pair = pair_of(config, 0 if processes is None else processes.gpus)
     parts = build_components(config, pair)
     if processes is not None:
         parts = led(parts, processes)
     backend = HFBackend(parts, config.budget, keep_best=config.keep_best)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed, begun=began is not None)  # what it needs is there
+    if config.identify or TRIES & set(allocator.needs):
+        backend.check_copies()
     moved = moving(began, keep, config.allocator, env)
     show_token_estimate(console, config, parts, allocator)
     if dry_run:
@@ -158,8 +163,9 @@ def _drive(
             return True
         save_check(checked, parts.identity, check_before(console, parts), None)
         write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
-        stem = out / "runs" / run_name(config)
-        watching = ProgressDisplay(stem, config, env, log_to, parts.identity[:16], path.exists())
+        watching = ProgressDisplay(
+            out / "runs" / run_name(config), config, env, log_to, parts.identity[:16], path.exists()
+        )
         backend.watch = stack.enter_context(watching)
         stack.enter_context(
             interruptible(
@@ -171,8 +177,7 @@ def _drive(
         held_out = _held_out(parts)
 
         def conclude() -> None:
-            ends = {"before": pair.fresh_student(), "after": backend.student.model}
-            agreed.update({k: _agreement(m, held_out, parts) for k, m in ends.items() if held_out})
+            agreed.update(_agreements(backend, held_out))
             save_results(out, config, backend, agreed)
             watching.concluded(read_log(path))
 
@@ -239,14 +244,23 @@ def _told(
 
 def _held_out(parts: Components) -> list[TeacherRecord]:
     """The teacher's replies to prompts of the dev split, asked outside the budget; none where the
-    distributions that agreement needs are not stored, a server would have to be paid, or only a store of
-    other replies is there."""
+    distributions that agreement needs are not stored, or only a store of other replies is there."""
     soft = parts.teacher.soft
-    paid = any(teacher.server is not None for teacher in parts.pair.teacher_sources)
-    if soft is None or soft.kind == "sampled" or paid or parts.store is not None:
+    if soft is None or soft.kind == "sampled" or parts.store is not None:
         return []
     prompts = parts.suite.splits.prompts("dev")[:HELD_OUT]
     return [r for r in parts.teacher.ask(prompts) if r is not None]
+
+
+def _agreements(backend: HFBackend, held_out: list[TeacherRecord]) -> dict[str, Any]:
+    """Of the student before and after the run; {} without held-out prompts."""
+    if not held_out:
+        return {}
+    parts, student = backend.components, backend.student
+    with student.autocast():
+        with student.started(parts.pair.student) as start:
+            before = _agreement(start, held_out, parts)
+        return {"before": before, "after": _agreement(student.model, held_out, parts)}
 
 
 def _agreement(

@@ -1,6 +1,5 @@
 """A run over several processes: who joins, what the first one's student is, what the others do."""
 
-import copy
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,14 +10,15 @@ from typing import Any
 from readsim.errors import ConfigError
 from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
+from readsim_hf.models.digest import model_digest
 from readsim_hf.models.loading import moved
 from readsim_hf.models.pairs import load_student
 from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
-from readsim_hf.teachers.ids import model_digest
 from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
 from readsim_hf.training.process_group import ProcessGroup, world_size
+from readsim_hf.training.student import before_cuda
 
 # What accelerate may be told and is not done, and what to use for it.
 _NOT_DONE = {
@@ -57,22 +57,24 @@ def join(config: RunConfig) -> ProcessGroup | None:
 
 def led(parts: Components, processes: ProcessGroup) -> Components:
     """The parts of a run whose student all processes train."""
-    facts = {
-        "student": model_digest(parts.pair.fresh_student()),
-        "vocabulary": parts.pair.vocabulary,
-    }
-    return replace(parts, make_student=partial(Lead, processes=processes, facts=facts))
+    facts = {"student": model_digest(parts.pair.student), "vocabulary": parts.pair.vocabulary}
+    make = partial(Lead, processes=processes, facts=facts)
+    # A student that is sharded goes to the devices a layer at a time.
+    return replace(parts, make_student=make, made_on_host=is_sharded())
 
 
 def work(processes: ProcessGroup, config: RunConfig) -> None:
     """Train what process 0 sends until it stops; nothing is written, shown or asked of a teacher."""
     processes.agree(config.table())
+    before_cuda(config.training)
     pair = config.pair
-    start = load_student(pair.name, pair.teacher, pair.student, pair.layers, pair.student_precision)
-    known = model_digest(start)
     _, objective, _ = supervision(config)
 
     def fresh(facts: Mapping[str, Any]) -> Member:
+        """From the files: between two students this process holds none."""
+        source = pair.name, pair.teacher, pair.student, pair.layers
+        start = load_student(*source, config.student_precision)
+        known = model_digest(start)
         if facts["student"] != known:
             raise ConfigError(
                 f"the student of process {processes.rank} has SHA-256 {known[:16]}..., that of process "
@@ -80,8 +82,7 @@ def work(processes: ProcessGroup, config: RunConfig) -> None:
             )
         size = facts["vocabulary"]
         goal = objective if size is None else Cut(objective, size)
-        return Member(
-            moved(copy.deepcopy(start), processes.device), config.training, goal, processes
-        )
+        there = start if is_sharded() else moved(start, processes.device)
+        return Member(there, config.training, goal, processes)
 
     follow(processes, fresh)

@@ -49,9 +49,12 @@ def identify(config: RunConfig, env: DistillEnv, folder: Path) -> tuple[Task, Id
     folder.mkdir(parents=True, exist_ok=True)
     backend.workbench, backend.identified = folder, None
     backend.reset(config.seed)
-    backend.identified = intervene(backend, env.episode.schedule[0], config.pool_runs, config.seed)
+    backend.identified = intervene(
+        backend, env.episode.schedule[0], config.pool_runs, config.seed, config.pool_steps
+    )
     card = card_of(config, backend, task)
     run = [backend.components.identity, config.budget, config.steps, config.seed, config.pool_runs]
+    run += [config.pool_steps] if config.pool_steps > 1 else []
     about = digest_of([*run, config.table()["identifier"], card.text])
     path = folder / f"requirement-{about[:16]}.json"
     if not path.is_file():

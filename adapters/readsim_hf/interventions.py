@@ -1,7 +1,8 @@
 """Short trainings with random allocations, each undone: what they did, kept on disk as they end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +11,9 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.backend import Backend, added, undone
 from readsim.envs.episode import EpisodeConfig
+from readsim.envs.history import remembered
 from readsim.envs.offline_pool import Pool, random_allocations
+from readsim.envs.reward import proxy_reward
 from readsim.errors import RunLogError
 from readsim.runs.identity import digest_of
 from readsim.streams import generator
@@ -24,34 +27,41 @@ Scores = Mapping[str, Array]  # of each benchmark, item by item
 
 @dataclass(frozen=True, eq=False)
 class Intervention:
-    """One short training from the start: token shares (S,), tokens used by kind, scores afterwards."""
+    """One training from the start: token shares (S,), tokens used by kind, scores afterwards, and those of
+    the probes at the ends of its earlier intervals."""
 
     weights: Array
     token_usage: Mapping[str, int]
     probe: Scores
     dev: Scores
+    earlier: tuple[Scores, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
-        scores = {
-            split: {name: values.tolist() for name, values in getattr(self, split).items()}
-            for split in ("probe", "dev")
-        }
+        scores: dict[str, Any] = {split: _plain(getattr(self, split)) for split in ("probe", "dev")}
+        if self.earlier:
+            scores["earlier"] = [_plain(one) for one in self.earlier]
         return {"weights": self.weights.tolist(), "charges": dict(self.token_usage), **scores}
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> "Intervention":
-        probe, dev = (
-            {name: np.array(values, dtype=np.float64) for name, values in table[split].items()}
-            for split in ("probe", "dev")
-        )
+        probe, dev = (_scores(table[split]) for split in ("probe", "dev"))
         weights = np.array(table["weights"], dtype=np.float64)
-        return cls(weights, dict(table["charges"]), probe, dev)
+        earlier = tuple(_scores(one) for one in table.get("earlier", ()))
+        return cls(weights, dict(table["charges"]), probe, dev, earlier)
+
+
+def _plain(scores: Scores) -> dict[str, Any]:
+    return {name: values.tolist() for name, values in scores.items()}
+
+
+def _scores(table: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: np.array(values, dtype=np.float64) for name, values in table.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class Interventions:
-    """`tokens` a training; `rows[0]` is the untrained student, with no shares."""
+    """`tokens` an interval of a training; `rows[0]` is the untrained student, with no shares."""
 
     tokens: int
     rows: tuple[Intervention, ...]
@@ -102,8 +112,9 @@ class Trainer(Backend, Protocol):
         ...
 
 
-def intervene(backend: Trainer, tokens: int, runs: int, seed: int) -> Interventions:
-    """`runs` trainings of `tokens` with random sparse allocations from where the backend is.
+def intervene(backend: Trainer, tokens: int, runs: int, seed: int, steps: int = 1) -> Interventions:
+    """`runs` trainings with random sparse allocations from where the backend is, each of `steps` intervals
+    of `tokens`, with a probe after each.
 
     Each is undone. In `backend.workbench`, if that is a folder, they are kept as they end, and
     what is there already is not trained again: a killed process resumes, and runs of other allocators
@@ -116,11 +127,12 @@ def intervene(backend: Trainer, tokens: int, runs: int, seed: int) -> Interventi
         "seed": seed,
         "tokens": tokens,
         "runs": runs,
+        **({"steps": steps} if steps > 1 else {}),
     }
     path = backend.workbench and backend.workbench / f"interventions-{digest_of(about)[:16]}.json"
     rows = _kept(path, about) if path else []
     for n in range(len(rows), runs + 1):
-        rows.append(_measured(backend, None if n == 0 else allocations[n - 1], tokens))
+        rows.append(_measured(backend, None if n == 0 else allocations[n - 1], tokens, steps))
         if path:
             save_facts(path, {"about": about, "rows": [row.plain() for row in rows]})
         backend.watch("pool", {"done": n, "runs": runs})
@@ -143,18 +155,23 @@ def _kept(path: Path, about: Mapping[str, Any]) -> list[Intervention]:
         ) from error
 
 
-def _measured(backend: Trainer, weights: Array | None, tokens: int) -> Intervention:
+def _measured(backend: Trainer, weights: Array | None, tokens: int, steps: int) -> Intervention:
     """Train, measure on both splits, go back."""
+    earlier: list[Scores] = []
     if weights is None:
         probe, dev = backend.measure("probe"), backend.measure("dev")
         used = probe.token_usage
     else:
         with undone(backend):
             used = dict(backend.run_interval(0, weights, tokens).token_usage)
+            for step in range(1, steps):
+                earlier.append(backend.last.scores)
+                used = added(used, backend.run_interval(step, weights, tokens).token_usage)
             probe, dev = backend.last, backend.measure("dev")
         used["offline"] = used.pop("student")
     shares = np.zeros(len(backend.sources)) if weights is None else weights
-    return Intervention(shares, added(used, dev.token_usage), probe.scores, dev.scores)
+    usage = added(used, dev.token_usage)
+    return Intervention(shares, usage, probe.scores, dev.scores, tuple(earlier))
 
 
 def pool_of(
@@ -162,39 +179,44 @@ def pool_of(
 ) -> Pool:
     """`size` transitions from the start of a run.
 
-    Each intervention is a row; then each is repeated with its probe items resampled, the same resample
-    before and after, until there are `size` rows: rows of one intervention, its parent, differ by
-    measurement noise alone.
+    Each interval of each intervention is a row; then each intervention is repeated with its probe items
+    resampled, the same resample at all its measurements, until there are `size` rows: rows of one
+    intervention, its parent, differ by measurement noise alone.
     """
     first, rest = done.rows[0], done.rows[1 : size + 1]
     rng = generator(seed, "bootstrap", 1)
-    parents = np.arange(size) % len(rest)
-    rows = [
-        profile_and_change(suite, first.probe, rest[parent].probe, rng if n >= len(rest) else None)
-        for n, parent in enumerate(parents.tolist())
-    ]
-    profiles, changes = zip(*rows, strict=True)
-    return Pool(
-        profile=np.array(profiles),
-        budget_left=np.ones(size),
-        history=np.zeros((size, episode.history * episode.width)),
-        allocation=np.array([rest[parent].weights for parent in parents.tolist()]),
-        change=np.array(changes),
-        tokens=np.full(size, float(done.tokens)),
-        parent=parents,
-    )
+    requirement, cost = episode.task.requirement, episode.reward.cost * done.tokens / episode.budget
+    rows: list[tuple[Array | float, ...]] = []
+    parents: list[int] = []
+    runs: list[int] = []
+    run = 0
+    while len(rows) < size:
+        parent = run % len(rest)
+        one = rest[parent]
+        measured = (first.probe, *one.earlier, one.probe)
+        profiles = resampled_profiles(suite, measured, rng if run >= len(rest) else None)
+        history = np.zeros(episode.history * episode.width)
+        for step, (before, after) in enumerate(pairwise(profiles)):
+            left, change = 1.0 - step * done.tokens / episode.budget, after - before
+            rows.append((before, left, history, one.weights, change, float(done.tokens)))
+            reward = float(proxy_reward(change, requirement, episode.prices, cost))
+            history = remembered(history, one.weights, change, reward)
+            parents.append(parent)
+            runs.append(run)
+        run += 1
+    pool = Pool(*(np.array(column) for column in zip(*rows[:size], strict=True)))
+    return pool._replace(parent=np.array(parents[:size]), run=np.array(runs[:size]))
 
 
-def profile_and_change(
-    suite: Profiled, before: Scores, after: Scores, rng: np.random.Generator | None
-) -> tuple[Array, Array]:
-    """Profile before (V,) and change (V,), with `rng` on items drawn with replacement."""
+def resampled_profiles(
+    suite: Profiled, measured: Sequence[Scores], rng: np.random.Generator | None
+) -> list[Array]:
+    """Profiles (V,) of several measurements, with `rng` on items drawn with replacement once for all."""
     chosen = {
         name: slice(None) if rng is None else rng.integers(len(scores), size=len(scores))
-        for name, scores in before.items()
+        for name, scores in measured[0].items()
     }
-    first, last = (
+    return [
         suite.profile_of({name: scores[name][at] for name, at in chosen.items()})
-        for scores in (before, after)
-    )
-    return first, last - first
+        for scores in measured
+    ]

@@ -14,6 +14,9 @@ from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.ids import fingerprint, prompt_facts
 from readsim_hf.training.saved import file_digest
 
+# Of the recipe: results do not depend on these, but by rounding.
+UNSEEN = ("micro_batch", "micro_tokens", "deterministic")
+
 
 def manifest_of(
     config: RunConfig,
@@ -29,7 +32,7 @@ def manifest_of(
     scoring   what scores depend on besides items and settings (`benchmark_factory.scoring_of`)
     """
     table = config.table()
-    student = pair.fresh_student()
+    student = pair.student
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
     if teacher.signal.tasks > 1:
         shared.append("auxiliary_weight")
@@ -65,9 +68,7 @@ def manifest_of(
         "prompts": prompt_facts(student, pair.tokenizer) | pair.prompts.table(),
         **{key: table[key] for key in shared},
         "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
-        "training": {
-            k: v for k, v in table["training"].items() if k not in ("micro_batch", "micro_tokens")
-        },
+        "training": {k: v for k, v in table["training"].items() if k not in UNSEEN},
         "data": data,
         **(
             {"sources": {source.name: source.manifest() for source in datasets}} if datasets else {}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -32,8 +33,8 @@ from readsim_hf.requirement.identified import Identified
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.ids import prompt_facts
 from readsim_hf.training.divergence import in_words
-from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
+from readsim_hf.training.student import Student
 
 BEST = (
     "This student was the best one on the dev split of its run, after {spent} training tokens. How it was "
@@ -66,19 +67,18 @@ def save_results(
         prompts = shown_prompts(parts.pair)
         model_card(config, parts, log, counts, agreement, prompts).save(folder / "README.md")
     suite = backend.components.suite
-    if backend.tested is None:  # the process that measured it ended before it could write
-        suite.open_test()
-        before = backend.measure("test", backend.components.pair.fresh_student())
-        backend.tested = before, backend.measure("test")
+    tested = backend.tested
+    if tested is None:  # the process that measured it ended before it could write
+        tested = backend.test_both()
         backend.test_best()
     best = {} if backend.best is None else _best(out / "runs" / f"{name}.best", backend)
     refusals = refusals_of(backend)
     facts = {
         "test": {
             "benchmarks": {b.name: [b.capability, b.family] for b in suite.benchmarks},
-            "ids": {n: digest_of(list(ids)) for n, ids in backend.tested[1].ids.items()},
-            "before": {n: scores.tolist() for n, scores in backend.tested[0].scores.items()},
-            "after": {n: scores.tolist() for n, scores in backend.tested[1].scores.items()},
+            "ids": {n: digest_of(list(ids)) for n, ids in tested[1].ids.items()},
+            "before": {n: scores.tolist() for n, scores in tested[0].scores.items()},
+            "after": {n: scores.tolist() for n, scores in tested[1].scores.items()},
         },
         "seconds": backend.seconds,
         "agreement": dict(agreement),
@@ -101,7 +101,7 @@ def save_results(
 def _save_student(folder: Path, backend: HFBackend) -> None:
     """The student as it is now, with its tokenizer."""
     pair = backend.components.pair
-    to_save(backend.student.model, pair).save_pretrained(folder)
+    to_save(backend.student, pair).save_pretrained(folder)
     pair.tokenizer.save_pretrained(folder)
     pair.student.generation_config.save_pretrained(folder)  # PEFT leaves it out
 
@@ -184,13 +184,17 @@ def shown_prompts(pair: Pair) -> dict[str, Any]:
     }
 
 
-def to_save(model: nn.Module, pair: Pair) -> Any:
+def to_save(student: Student, pair: Pair) -> Any:
     """What is written of a trained student: with LoRA its adapters alone; else a copy in the precision that
     its source is stored in (float32 weights of a bfloat16 source are rounded), on the CPU."""
-    if hasattr(model, "peft_config"):
-        return model
+    if student.recipe.lora:
+        return student.model
     made = copy.deepcopy(pair.student)
-    made.load_state_dict(bare(model).state_dict())
+    weights = student.weights()
+    with torch.no_grad():
+        for name, parameter in made.named_parameters():
+            if name in weights:
+                parameter.copy_(weights[name])
     module: nn.Module = made
     return module.to(pair.stored)
 

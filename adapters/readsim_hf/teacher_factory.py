@@ -41,10 +41,10 @@ def teacher_of(
             raise unknown("capability in [pair.teachers]", name, known)
     vocab = None if soft is None else pair.shared_vocabulary()
     all_teachers = pair.teacher_sources
-    if on_policy > 0 and (len(all_teachers) > 1 or pair.server is not None):
+    if on_policy > 0 and len(all_teachers) > 1:
         raise ConfigError(
-            f"on_policy = {on_policy!r}: the student's own text is scored by one teacher that is loaded "
-            "here, not by servers or several teachers; use on_policy = 0"
+            f"on_policy = {on_policy!r}: the student's own text is scored by one teacher, not by several; "
+            "use on_policy = 0"
         )
     distinct = {_who(teacher): teacher for teacher in all_teachers}
     made = {

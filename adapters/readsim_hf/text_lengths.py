@@ -38,12 +38,14 @@ def reader(tokenizer: Tokenizer) -> Reader:
 
 class Lengths(NamedTuple):
     """Mean tokens by source (S,) of a prompt, and of a reply with its end token; the longest prompt; and of
-    which sources the teacher is asked (1, else 0: replies are given)."""
+    which sources the teacher is asked (1, else 0: replies are given); and of each source the tokens of
+    some replies."""
 
     prompt: Array
     reply: Array
     longest: int
     asks: Array
+    replies: tuple[Array, ...] = ()
 
 
 def lengths(
@@ -51,34 +53,42 @@ def lengths(
 ) -> Lengths:
     """By source, (S,): of SAMPLE prompts of each capability and their gold replies, which `longest` cuts,
     then of SAMPLE rows of each data set and their given replies."""
-    means, most = [], 0
+    means, most, replies = [], 0, list[Array]()
     for place, templates in enumerate(library.templates.values()):
         prompts = _sample(templates, place)
         asked = [read.ask(library.style.ask(prompt, form)) for prompt in prompts]
         gold = [gold_reply(p, form, library.style.mark) for p in prompts if p.answer is not None]
         said = [min(read.say(text) + 1, longest) for text in gold]
         means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
+        replies.append(_of_some(said, longest))
         most = max(most, *asked)
     for source in datasets:
         rows = source.sample(SAMPLE)
         asked = [read.ask("\n".join(str(m["content"]) for m in row.messages)) for row in rows]
         said = [_taught(row, read) for row in rows if row.reply is not None]
         means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
+        replies.append(_of_some(said, longest))
         whole = [a + s - longest for a, s in zip(asked, said, strict=False)]
         most = max(most, *asked, *whole)  # a sequence is taken to be `longest` longer
     prompt, reply = np.array(means, dtype=float).T
     asks = [1.0] * len(library.templates) + [float(source.asks) for source in datasets]
-    return Lengths(prompt, reply, most, np.array(asks))
+    return Lengths(prompt, reply, most, np.array(asks), tuple(replies))
+
+
+def _of_some(said: Sequence[int], longest: int) -> Array:
+    """Tokens of replies; half of the longest where none is known."""
+    return np.array([float(n) for n in said] or [NO_GOLD * longest])
 
 
 class Probing(NamedTuple):
     """What measuring takes: mean tokens of a question and of its answer; items of each split that a judge
-    grades, and mean tokens that it reads and writes for one."""
+    grades, and mean tokens that it reads and writes for one; the tokens of each answer."""
 
     question: float
     answer: float
     graded: Mapping[str, int]
     grade: float
+    answers: Array
 
 
 def _taught(prompt: Prompt, read: Reader) -> int:
@@ -132,7 +142,8 @@ def probe_lengths(
                 sent = read.say(judge.text(item.data, "")) + said
                 grades.append(sent + NO_GOLD * config.probes.judge.max_new_tokens)
     grade = float(np.mean(grades)) if grades else 0.0
-    return Probing(float(np.mean(questions)), float(np.mean(answers)), graded, grade)
+    each = np.array(answers, dtype=float)
+    return Probing(float(np.mean(questions)), float(each.mean()), graded, grade, each)
 
 
 def stored_lengths(manifest: Manifest) -> Lengths:
@@ -140,4 +151,5 @@ def stored_lengths(manifest: Manifest) -> Lengths:
     sums = [manifest.totals(source) for source in manifest.sources]
     prompt = np.array([s["teacher_prompt"] / max(s["prompts"], 1) for s in sums])
     reply = np.array([s["tokens"] / max(s["replies"], 1) for s in sums])
-    return Lengths(prompt, reply, round(float(prompt.max())), np.ones(len(sums)))
+    each = tuple(np.array([mean]) for mean in reply)
+    return Lengths(prompt, reply, round(float(prompt.max())), np.ones(len(sums)), each)

@@ -75,7 +75,7 @@ def estimate_tokens(
     """
     interval = config.budget // config.steps
     pool = config.pool_runs if config.identify or "transitions" in needs else 0
-    trained = float(config.budget + pool * interval)
+    trained = float(config.budget + pool * config.pool_steps * interval)
     by_source = trained * shares / student.reply
     examples, own = float(by_source.sum()), config.on_policy
     mixed = by_source / examples
@@ -179,7 +179,7 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
         f"{spent.question + spent.answer:.0f} each",
         "judge": f"{spent.grade:.0f} a reply that it grades",
-        "offline": f"{config.pool_runs} short trainings, undone",
+        "offline": f"{config.pool_runs} trainings of {config.pool_steps} of {config.steps} decisions, undone",
     }
     for kind, tokens in spent.kinds.items():
         exact = kind in ("student", "offline")

@@ -22,10 +22,10 @@ from readsim.runs.cell import header_of, task_name
 from readsim.runs.checkpoints import forget
 from readsim.runs.identity import code_of_allocator, digest_of
 from readsim.runs.log_file import RunLog
-from readsim.runs.loop import setup_for
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import run_one, state_of
 from readsim.runs.read_logs import Log, read_log
+from readsim.runs.setups import setup_for
 from readsim.worlds.task import AnyTask, resolve_task
 
 POLL = 0.2  # seconds between two looks at the metrics

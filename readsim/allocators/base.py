@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from readsim.arrays import Array
+from readsim.backend import SourceSignals
 from readsim.envs.candidates import candidate_set
 from readsim.envs.offline_pool import Pool
 from readsim.envs.reward import RewardConfig
@@ -40,13 +41,21 @@ class Setup:
     many distinct tokens each source has; infinity where more can always be generated. `learning_rate` is
     what a token counts for at each point of the budget, and `paces` (T,) what it does in each decision.
 
+    `items` (V,) is how many items a probe asks of each capability, 0 where it is exact, None where the
+    backend does not say; `utility` the kind of the task's (`readsim.worlds.utility`).
+
     None unless the allocator's `needs` names them; the run is charged with the tokens that they use:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
                    that is undone
-    "transitions"  `transitions(n)`: a pool of one-step transitions
+    "transitions"  `transitions(n)`: a pool of one-step transitions; `transitions(n, persistent=True)`: of
+                   runs that keep their random allocation, where the pool is simulated or played
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
+    "merging"      `merged(mixtures, tokens)` (A, V): profiles of students merged from one training a source
+    "signals"      each transition has `signals`: gradient, KL and dispersion of each source
     "world"        `world` and `task`: for oracles
+    "outlook"      `outlook(allocations, tokens)` (A, V): the noise-free change from the present student
+                   that each of (A, S) would bring: for oracles
     """
 
     sources: tuple[str, ...]
@@ -63,10 +72,14 @@ class Setup:
     teacher: Callable[[], Array] | None = None
     alignment: Callable[[], Array] | None = None
     trial: Callable[[Array, int, bool], Array] | None = None
-    transitions: Callable[[int], Pool] | None = None
+    transitions: Callable[..., Pool] | None = None
+    merged: Callable[[Array, int], Array] | None = None
     world: World | None = None
     task: Task | None = None
+    outlook: Callable[[Array, float], Array] | None = None
     lowest: float = 0.0
+    items: Array | None = None
+    utility: str = "linear"
     learning_rate: LearningRate = field(default_factory=LearningRate)
 
     @property
@@ -119,7 +132,8 @@ class Context:
 
 
 class Transition(NamedTuple):
-    """What a decision brought. `dev_profile` (V,) comes at coarse checkpoints only."""
+    """What a decision brought. `dev_profile` (V,) comes at coarse checkpoints only, `signals` of the sources
+    where the allocator's `needs` names them."""
 
     context: Context
     allocation: Array
@@ -128,6 +142,7 @@ class Transition(NamedTuple):
     profile: Array
     tokens: int
     dev_profile: Array | None
+    signals: SourceSignals | None = None
 
 
 class Allocator:

@@ -1,12 +1,15 @@
-"""The best constant allocation and the best schedule of a world. Declared exceptions to the contract."""
+"""The best constant allocation, next step and schedule of a world: declared exceptions to the contract."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from readsim.allocators.base import Allocator, Context, Setup, State
 from readsim.allocators.configured import Configured, whole
 from readsim.arrays import Array
+from readsim.envs.reward import proxy_reward, spill_prices
 from readsim.errors import CapabilityMissingError
 from readsim.worlds.optimum import optimum
 from readsim.worlds.schedule import PHASES, Schedule, best_schedule
@@ -31,6 +34,32 @@ class OracleStatic(Allocator):
     def select(self, state: Any, context: Context) -> Array:
         allocation: Array = state["allocation"]
         return allocation
+
+
+class OracleGreedy(Allocator):
+    """The candidate with the highest reward of the next step, Eq. (9), known exactly.
+
+    What is known is the noise-free change from the true student of this run, so that it is `read` without
+    its estimates: the candidates, the requirement and the prices are the same. Compared with
+    `oracle-planning` it tells what looking one step ahead costs; compared with `read`, what estimating does.
+    It is no bound: gates and forgetting punish it, and a requirement that is not the task's misleads it.
+    """
+
+    needs = frozenset({"outlook"})
+
+    def select(self, state: State, context: Context) -> Array:
+        setup = context.setup
+        if setup.outlook is None:
+            raise CapabilityMissingError(
+                "the greedy oracle needs a backend that knows its next step"
+            )
+        tokens = setup.budget / setup.steps
+        change = setup.outlook(context.candidates, tokens)
+        prices = spill_prices(setup.requirement, setup.reward)
+        cost = setup.reward.cost / setup.steps
+        q = proxy_reward(change, setup.requirement, prices, cost)
+        best: Array = context.candidates[int(np.argmax(q))]
+        return best
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,18 @@ BUILT_IN: dict[str, Entry] = {
     "one-hot": Entry("readsim.allocators.static:OneHot", {}, Family.BASELINE),
     "task-static": Entry("readsim.allocators.static:TaskStatic", {}, Family.BASELINE),
     "random": Entry("readsim.allocators.static:Random", {}, Family.BASELINE),
+    "target-first": Entry(
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "first"}, Family.BASELINE
+    ),
+    "target-last": Entry(
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "last"}, Family.BASELINE
+    ),
+    "linear-ramp": Entry(
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "down"}, Family.BASELINE
+    ),
+    "cosine-matched": Entry(
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "rate"}, Family.BASELINE
+    ),
     "greedy": Entry(
         "readsim.allocators.read.allocator:ReAD", {"variant": "greedy"}, Family.BASELINE
     ),
@@ -104,10 +116,16 @@ BUILT_IN: dict[str, Entry] = {
     "odm-paper": Entry("readsim.allocators.bandits.odm:ODMPaper", {}, Family.BANDIT),
     "odm-smoothed": Entry("readsim.allocators.bandits.odm:ODMSmoothed", {}, Family.BANDIT),
     "branch-merge": Entry("readsim.allocators.heuristics:BranchMerge", {}, Family.HEURISTIC),
+    "d3": Entry("readsim.allocators.multi_teacher.d3:HeadroomImprovement", {}, Family.HEURISTIC),
+    "dn": Entry("readsim.allocators.multi_teacher.dn:DN", {}, Family.HEURISTIC),
     "error-mass": Entry("readsim.allocators.heuristics:ErrorMass", {}, Family.HEURISTIC),
     "gap-proportional": Entry(
         "readsim.allocators.heuristics:GapProportional", {}, Family.HEURISTIC
     ),
+    "gradient-share": Entry(
+        "readsim.allocators.multi_teacher.gradient_share:GradientShare", {}, Family.HEURISTIC
+    ),
+    "op-mix": Entry("readsim.allocators.op_mix:OpMix", {}, Family.HEURISTIC),
     "validation-guided": Entry(
         "readsim.allocators.heuristics:ValidationGuided", {}, Family.HEURISTIC
     ),
@@ -120,10 +138,20 @@ BUILT_IN: dict[str, Entry] = {
     # contextual bandits with a linear model
     "linucb": Entry("readsim.allocators.contextual.linear:LinUCB", {}, Family.CONTEXTUAL),
     "thompson": Entry("readsim.allocators.contextual.linear:Thompson", {}, Family.CONTEXTUAL),
+    # a network trained in drawn worlds; experimental
+    "trained": Entry("readsim.allocators.trained.allocator:TrainedPolicy", {}, Family.OTHER),
     # planning ahead: on a world fitted to trial runs, and on the true one
+    "level": Entry("readsim.allocators.level.allocator:Level", {}, Family.PLANNING),
     "mpc": Entry("readsim.allocators.mpc:MPC", {}, Family.PLANNING),
+    "oracle-greedy": Entry("readsim.allocators.oracles:OracleGreedy", {}, Family.ORACLE),
     "oracle-planning": Entry("readsim.allocators.oracles:OraclePlanning", {}, Family.ORACLE),
 }
+
+
+SIMULATED_TRAINING = ("trained", "sb3")  # policies, whose training is no part of any run
+
+# Known by name, but nothing without a file of the user's: not among those that run unasked.
+WITH_FILE: dict[str, Entry] = {"sb3": Entry("readsim_rl.sb3:Sb3", {}, Family.OTHER)}
 
 
 def allocator_names() -> tuple[str, ...]:
@@ -193,19 +221,19 @@ def _shapes(key: str, value: Any) -> bool:
 def _find(name: str, settings: Mapping[str, Any]) -> Allocator:
     if ":" in name:
         return _build(name, find(name), settings)
-    if name in BUILT_IN:
-        entry = BUILT_IN[name]
+    if entry := (BUILT_IN | WITH_FILE).get(name):
         return _build(name, find(entry.target), {**entry.settings, **settings})
     for point in entry_points(group=GROUP):
         if point.name == name:
             return _build(name, point.load(), settings)
-    raise unknown("allocator", name, [*allocator_names(), "module:Class"])
+    raise unknown("allocator", name, [*allocator_names(), *WITH_FILE, "module:Class"])
 
 
 def describe(name: str) -> str:
     """The docstring of an allocator's class."""
     name, _ = split_name(name)
-    target = BUILT_IN[name].target if name in BUILT_IN else name
+    entry = (BUILT_IN | WITH_FILE).get(name)
+    target = name if entry is None else entry.target
     cls = find(target) if ":" in target else type(load_allocator(name))
     return inspect.cleandoc(cls.__doc__ or "(no description)")
 

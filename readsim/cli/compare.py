@@ -57,6 +57,13 @@ def compare(
     ] = Path("results/compare"),
     requirement: Requirement = None,
     fresh: Fresh = False,
+    equal: Annotated[
+        str,
+        typer.Option(
+            help="What a budget counts: student, the run's own tokens; total, also its searches and pools; "
+            "shared, the same with one pool for all tasks."
+        ),
+    ] = "student",
     suite: Annotated[
         bool,
         typer.Option("--suite", help="All allocators on all presets and on drawn worlds."),
@@ -81,6 +88,7 @@ def compare(
         allocators=parse_list(allocators, "allocators") or [],
         seeds=parse_seeds(seeds),
         requirement=requirement,
+        equal=equal,
     )
     workers = checked_jobs(min(len(cells), os.cpu_count() or 1) if jobs is None else jobs)
     need_target(out / "results.csv")
@@ -122,9 +130,10 @@ def _suite(
     from readsim.cli.suite import compare_suite
 
     given = {name for name in context.params if _is_given(context, name)}
-    if fixed := sorted(given & {"world", "tasks", "budgets", "steps", "requirement"}):
+    if fixed := sorted(given & {"world", "tasks", "budgets", "steps", "requirement", "equal"}):
         raise ConfigError(
-            f"--{fixed[0]}: --suite chooses its worlds, tasks, budgets, steps and requirements"
+            f"--{fixed[0]}: --suite chooses its worlds, tasks, budgets, steps, requirements and what "
+            "budgets count"
         )
     compare_suite(
         allocators if "allocators" in given else None,

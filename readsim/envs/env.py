@@ -35,9 +35,9 @@ from readsim.envs.episode import (
 from readsim.envs.history import remembered
 from readsim.envs.ledger import BUDGETED, Ledger
 from readsim.envs.requirement_modes import RequirementMode
-from readsim.envs.reward import RewardConfig, proxy_reward, spill_prices
+from readsim.envs.reward import RewardConfig, proxy_reward, read_reward, spill_prices
 from readsim.envs.simplex import as_allocation
-from readsim.errors import AllocationError, ConfigError, unknown
+from readsim.errors import AllocationError, ConfigError, RenderModeError, unknown
 from readsim.simulator import SimBackend
 from readsim.streams import generator
 from readsim.token_counts import AnyBudget, parse_tokens
@@ -47,13 +47,8 @@ from readsim.worlds.task import AnyTask, Task, resolve_task
 DEFAULT_WORLD = "read8-llama"
 DEFAULT_BUDGET = 20_000_000
 RESET_OPTIONS = ("task", "budget", "world")
-RULES = (
-    "steps",
-    "history",
-    "strict",
-    "allow_stop",
-    "reward",
-)  # of a setting, the same for all runs
+# of a setting, the same for all runs
+RULES = ("steps", "history", "strict", "allow_stop", "reward", "pays")
 
 Observation = dict[str, Array]
 
@@ -76,7 +71,8 @@ class DistillEnv(gym.Env[Any, Any]):
     Action       token shares (S,): negatives count as 0, then divided by the sum, all zeros is uniform;
                  `strict=True` refuses what is off the simplex. With `allow_stop` a last entry >= 0.5
                  ends the run.
-    Reward       Eq. (9) on measured changes.
+    Reward       Eq. (9) on measured changes, with the weights of a `RewardConfig`; `reward="utility"` pays
+                 the final utility at the last step and 0 before.
     Requirement  the task's, or with `requirement` what `readsim.envs.requirement_modes` makes of the utility.
     End          `terminated` when the budget is spent or the run is stopped. A limit on the number of
                  steps is Gymnasium's own: `make(..., max_episode_steps=N)` gives `truncated`.
@@ -110,14 +106,15 @@ class DistillEnv(gym.Env[Any, Any]):
         history: int = HISTORY,
         strict: bool = False,
         allow_stop: bool = False,
-        reward: RewardConfig | None = None,
+        reward: RewardConfig | str | None = None,
         requirement: str | None = None,
         render_mode: str | None = None,
     ) -> None:
         rest: dict[str, Any] = {"steps": steps, "history": history, "strict": strict}
-        rest |= {"allow_stop": allow_stop, "reward": reward or RewardConfig()}
+        weights, pays = read_reward(reward)
+        rest |= {"allow_stop": allow_stop, "reward": weights, "pays": pays}
         if render_mode is not None:
-            raise ConfigError(f"render_mode = {render_mode!r}: there is nothing to render")
+            raise RenderModeError(f"render_mode = {render_mode!r}: there is nothing to render")
         self._simulated = backend is None
         self.backend: Backend
         if backend is None:
@@ -258,7 +255,11 @@ class DistillEnv(gym.Env[Any, Any]):
         self._over = self.ledger.remaining == 0 or self._step == episode.steps
         if self._over:
             info |= self._final()
-        return self._observe(), reward, self._over, False, info
+        return self._observe(), self._paid(reward, info), self._over, False, info
+
+    def _paid(self, reward: float, info: Mapping[str, Any]) -> float:
+        """Eq. (9), or the final utility where it is known."""
+        return reward if self.episode.pays == "proxy" else float(info.get("utility", 0.0))
 
     def _stop(self) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         self._over = True
@@ -268,7 +269,8 @@ class DistillEnv(gym.Env[Any, Any]):
             "spent": self.ledger.spent,
             "change": np.zeros(len(self.episode.visible)),
         }
-        return self._observe(), 0.0, True, False, info | self._final()
+        info |= self._final()
+        return self._observe(), self._paid(0.0, info), True, False, info
 
     def _final(self) -> dict[str, Any]:
         final = self.backend.final_eval()

@@ -33,6 +33,7 @@ class EpisodeConfig:
     strict        refuse actions off the simplex instead of normalising them
     allow_stop    one more action entry: >= 0.5 ends the run with the rest unspent
     scale         what the numbers of a profile are, as the backend says
+    pays          what a step pays: see `read_reward`; the history shows Eq. (9) in either case
 
     Raises ConfigError naming the field.
     """
@@ -47,6 +48,7 @@ class EpisodeConfig:
     allow_stop: bool = False
     scale: ProfileScale = SCORES
     reward: RewardConfig = field(default_factory=RewardConfig)
+    pays: str = "proxy"
 
     def __post_init__(self) -> None:
         for name, least, most in (

@@ -1,13 +1,17 @@
 """The proxy reward, Eq. (9), and what it charges as harmful spillover."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from readsim.arrays import Array
+from readsim.errors import ConfigError, shown, unknown
 from readsim.files.checked import Checked, choice, number, whole
 
 SPILL_WEIGHTS = ("requirement", "unit")
+PAYS = ("proxy", "utility")
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class RewardConfig(Checked):
     essential       size of the essential set E: the top of the requirement  (code: 3)
     spill           lambda_s                                                 (code: 0.5)
     spill_weights   "requirement" weights each drop in E by r (code), "unit" does not (with spill = 1,
-                    our reading of the paper)
+                    our reading of the paper); either is blind to what the task does not require
     cost            lambda_c on tokens / budget                              (inferred: 0.01)
     """
 
@@ -25,6 +29,31 @@ class RewardConfig(Checked):
     spill: float = number(0.5, "code", low=0.0)
     spill_weights: str = choice("requirement", "code", SPILL_WEIGHTS)
     cost: float = number(0.01, "inferred", low=0.0)
+
+
+def read_reward(reward: RewardConfig | str | None) -> tuple[RewardConfig, str]:
+    """The weights of Eq. (9), and what a step pays: one of `PAYS`.
+
+    `proxy`, and weights, pay Eq. (9) at every step; `utility` pays the run's final utility at its last
+    step and 0 before, so that the sum of a run's rewards is what allocators are compared by.
+
+    Raises UnknownNameError for another word, ConfigError for what is neither.
+    """
+    if reward is None or isinstance(reward, RewardConfig):
+        return reward or RewardConfig(), "proxy"
+    if not isinstance(reward, str):
+        raise ConfigError(f"reward = {shown(reward)}: a RewardConfig, or one of {', '.join(PAYS)}")
+    if reward not in PAYS:
+        raise unknown("reward", reward, PAYS)
+    return RewardConfig(), reward
+
+
+def paid(pays: str, reward: Array, info: Mapping[str, Any]) -> Array:
+    """What N runs are paid: Eq. (9), or with `utility` that of the runs that ended, and 0 to the others."""
+    if pays == "proxy":
+        return reward
+    out: Array = np.array(info["utility"]) if "utility" in info else np.zeros_like(reward)
+    return out
 
 
 def essential_set(requirement: Array, size: int) -> Array:
@@ -46,7 +75,8 @@ def proxy_reward(change: Array, requirement: Array, prices: Array, cost: Array |
     """R = r . Dp - sum_i prices_i [-Dp_i]_+ - cost, over any leading axes: (..., K) -> (...).
 
     `prices` comes from `spill_prices`; `cost` is lambda_c * tokens / budget. A drop in an essential
-    capability is charged r_i + prices_i: the gain term loses it and the penalty charges it again.
+    capability is charged r_i + prices_i: the gain term loses it and the penalty charges it again. Of a
+    measured change the penalty charges the drops that are noise too, as the paper has it.
     `requirement` and `prices` are (K,), or (N, K) with a row for each of the N changes.
     """
     if requirement.ndim > 1:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +102,21 @@ class RunRules:
         for run in runs:
             new[run] = self._mode_of(run).next(truth[run], new[run])
         self._show(new)
+
+    def about(self, runs: Ints) -> dict[str, Any]:
+        """Names of world and task, and budget, of the named runs."""
+        episodes = [self._episodes[run] for run in runs]
+        return {
+            "world": np.full(len(runs), self._world.name, dtype=object),
+            "task": np.array([e.task.name for e in episodes], dtype=object),
+            "budget": np.array([e.budget for e in episodes]),
+        }
+
+    def restart(self, seed: int) -> None:
+        """Nothing is drawn here."""
+
+    def begin(self, runs: Ints) -> None:
+        """Their next episodes are those that `change` and `move` said."""
 
     def _mode_of(self, run: int) -> RequirementMode:
         task = self._episodes[run].task

@@ -1,8 +1,8 @@
 """N runs of `readsim/Distill-v0` advanced by one set of array operations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -12,27 +12,27 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
+from readsim.envs import vector_arguments as arguments
+from readsim.envs.drawn_runs import DrawnRuns, Sampler
 from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD, RESET_OPTIONS
 from readsim.envs.episode import HISTORY, check_same_spaces, kept_task, make_episode, same_world
 from readsim.envs.history import HistoryRing
+from readsim.envs.many_simulator import ManySimulator
 from readsim.envs.requirement_modes import parse_mode
-from readsim.envs.reward import RewardConfig
+from readsim.envs.reward import RewardConfig, paid, read_reward
 from readsim.envs.run_rules import RunRules
 from readsim.envs.simplex import as_allocation
 from readsim.envs.vector_info import split_ended, spread_info, with_masks
-from readsim.errors import AllocationError, ConfigError, shown, unknown
+from readsim.errors import AllocationError, ConfigError, unknown
 from readsim.simulator import Simulator
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.catalogue import AnyWorld, load_world
 from readsim.worlds.task import AnyTask
 from readsim.worlds.validation import check_budget
 
-MOST_ENVS = 1_000_000
-
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 BatchObservation = dict[str, Array]
-T = TypeVar("T")
 
 
 class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
@@ -43,7 +43,11 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
     of its `reset`: `task` and `budget` are one for all runs or a list of one per run, `world` is one for
     all. It takes
 
-
+    worlds              instead of `world`: each run draws one of them, with a task and a budget, at each
+                        reset, whose info names them; all have as many sources and capabilities. Run n is
+                        then the single env in that world with seed s + n
+    tasks, budgets      lists that are drawn from with `worlds`: each world's own tasks, and 20M, if not given
+    sampler             how: see `DrawnRuns`; all alike if not given
     max_episode_steps   outer limit: `truncated` after that many steps of an episode
     autoreset_mode      Gymnasium's; NEXT_STEP by default
 
@@ -63,22 +67,29 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         history: int = HISTORY,
         strict: bool = False,
         allow_stop: bool = False,
-        reward: RewardConfig | None = None,
+        reward: RewardConfig | str | None = None,
         requirement: str | None = None,
+        worlds: Sequence[AnyWorld] | None = None,
+        tasks: Sequence[AnyTask] | None = None,
+        budgets: Sequence[AnyBudget] | None = None,
+        sampler: Sampler | None = None,
         max_episode_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        if backend is not None:
-            raise ConfigError("backend: one run at a time, with gymnasium.make instead of make_vec")
-        whole = isinstance(num_envs, int | np.integer) and not isinstance(num_envs, bool)
-        if not whole or not 1 <= num_envs <= MOST_ENVS:
-            raise ConfigError(f"num_envs = {shown(num_envs)}: a whole number from 1 to {MOST_ENVS}")
-        if max_episode_steps is not None and max_episode_steps < 1:
-            raise ConfigError(f"max_episode_steps = {max_episode_steps!r}: at least 1, or None")
-        if render_mode is not None:
-            raise ConfigError(f"render_mode = {render_mode!r}: there is nothing to render")
+        arguments.check_vector_arguments(num_envs, backend, max_episode_steps, render_mode)
+        self._rules: RunRules | DrawnRuns
+        self._sim: Simulator | ManySimulator
+        if worlds is not None:
+            arguments.refuse_with_worlds(
+                world=world, task=task, budget=budget, requirement=requirement
+            )
+            drawn = DrawnRuns(worlds, tasks, budgets or [DEFAULT_BUDGET], sampler)
+            world, task, budget = drawn.worlds[0], drawn.tasks[0][0], drawn.budgets[0]
+        else:
+            arguments.need_worlds(tasks=tasks, budgets=budgets, sampler=sampler)
         loaded = load_world(world if world is not None else DEFAULT_WORLD)
+        weights, pays = read_reward(reward)
         self.episode = make_episode(
             loaded,
             task,
@@ -87,7 +98,8 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             history=history,
             strict=strict,
             allow_stop=allow_stop,
-            reward=reward or RewardConfig(),
+            reward=weights,
+            pays=pays,
         )
         self.num_envs = num_envs
         self.single_observation_space = self.episode.observation_space()
@@ -99,14 +111,17 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self._limit = max_episode_steps or steps + 1
         if requirement is not None:
             parse_mode(requirement)
-        self._sim = Simulator(loaded)
-        self._rules = RunRules(self.episode, loaded, num_envs, requirement)
+        if worlds is not None:
+            self._sim, self._rules = drawn.begin_all(self.episode, num_envs), drawn
+        else:
+            self._sim = Simulator(loaded)
+            self._rules = RunRules(self.episode, loaded, num_envs, requirement)
         self._everyone = np.arange(num_envs)
         self._all = np.ones(num_envs, dtype=np.bool_)
         self._drawn_from: np.random.Generator | None = None  # where the present streams are from
         self._seeded = False
-        self._runs = np.zeros(num_envs, dtype=np.int64)
         self._draws: list[np.random.Generator] = []
+        self._runs: Ints
 
     # ---------------------------------------------------------------- reset
 
@@ -140,6 +155,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             self._stream(self._drawn())
         else:
             self._runs = self._runs + 1
+        self._rules.begin(self._everyone)
         self._done = np.zeros(self.num_envs, dtype=np.bool_)
         self._count = np.zeros(self.num_envs, dtype=np.int64)
         self._spent = np.zeros(self.num_envs, dtype=np.int64)
@@ -152,6 +168,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
     def _stream(self, seeds: list[int]) -> None:
         """New streams for all runs."""
         self._sim.seed(seeds)
+        self._rules.restart(seeds[0])
         self._stream_seeds = seeds
         self._runs = np.zeros(self.num_envs, dtype=np.int64)
 
@@ -163,16 +180,12 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
 
     def _about(self, runs: Ints) -> dict[str, Any]:
         """What the episodes of the named runs are: names of world and task, budget."""
-        episodes = [self._rules.episodes[run] for run in runs]
-        about: dict[str, Array] = {
-            "world": np.full(len(runs), self._sim.world.name, dtype=object),
-            "task": np.array([e.task.name for e in episodes], dtype=object),
-            "budget": np.array([e.budget for e in episodes]),
-        }
-        return spread_info(about, runs, self.num_envs)
+        return spread_info(self._rules.about(runs), runs, self.num_envs)
 
     def _change(self, options: dict[str, Any], runs: Ints, *, masked: bool) -> bool:
         """Take over what the options name for these runs: whether there is another world now."""
+        if isinstance(self._rules, DrawnRuns) or isinstance(self._sim, ManySimulator):
+            raise ConfigError(f"reset options {', '.join(options)}: with `worlds` they are drawn")
         old = self._sim.world
         world = load_world(options["world"]) if "world" in options else old
         if same_world(world, old):
@@ -180,10 +193,10 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         if world is not old and masked:
             raise ConfigError("reset option 'world': it is one for all runs, so give no reset_mask")
         check_same_spaces(world, self.episode)
-        tasks = self._each("task", options, runs, world.task)
+        tasks = arguments.each_of(options, "task", runs, self.num_envs, world.task)
         if world is not old and tasks is None:
             tasks = [kept_task(e.task, old, world) for e in self._rules.episodes]
-        budgets = self._each("budget", options, runs, parse_tokens)
+        budgets = arguments.each_of(options, "budget", runs, self.num_envs, parse_tokens)
         for budget in dict.fromkeys(budgets or [e.budget for e in self._rules.episodes]):
             check_budget(world, budget)
         self._rules.change(runs, tasks, budgets)
@@ -192,22 +205,6 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             self._sim = Simulator(world)
             self._rules.move(world)
         return world is not old
-
-    def _each(
-        self, name: str, options: dict[str, Any], runs: Ints, read: Callable[[Any], T]
-    ) -> list[T] | None:
-        """The option for each of the named runs, read once where it is one for all."""
-        if name not in options:
-            return None
-        value = options[name]
-        if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
-            return [read(value)] * len(runs)
-        if len(value) != self.num_envs:
-            raise ConfigError(
-                f"reset option {name!r}: {len(value)} values, expected one for all runs or one for "
-                f"each of {self.num_envs}"
-            )
-        return [read(value[run]) for run in runs]
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int]:
         if seed is None:
@@ -243,6 +240,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         self._count[runs] = 0
         self._spent[runs] = 0
         self._runs[runs] += 1
+        self._rules.begin(runs)
         self._sim.plan_budget(self._rules.budget)
         profile = self._sim.reset(runs)
         self._rules.tell(runs, self._sim.profile, self._stream_seeds, self._runs)
@@ -279,6 +277,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         ended = bool(self._done.any())
         if ended:
             self._add_final(info, terminated)
+        reward = paid(self.episode.pays, reward, info)
         if ended and self.mode is AutoresetMode.SAME_STEP:
             info = split_ended(info, self._done, self._observe())
             runs = np.flatnonzero(self._done)
@@ -302,6 +301,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
         truncated = self._count >= self._limit
         self._done = terminated | truncated
         self._add_final(info, terminated)
+        reward = paid(self.episode.pays, reward, info)
         info = {**info, **self._about(over)}
         return self._observe(), reward, terminated, truncated, info
 

@@ -45,6 +45,8 @@ def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
     parts += ["--steps", str(first.steps), "--seeds", text]
     parts += ["--allocators", ",".join(unique(header.allocator for header in headers))]
     parts += ["--requirement", told[0]] if told else []
+    if first.paid is not None:
+        parts += ["--equal", "total" if first.paid["tasks"] == 1 else "shared"]
     return [shlex.join([*parts, "--out", "again"])], remarks
 
 

@@ -38,6 +38,9 @@ class Cell:
     requirement  a mode of `readsim.envs.requirement_modes`, or None for the task's own
     code         see `header_of`; None: as `code_of_allocator` says where the cell is run. Of an instance
                  it is found where the instance was made: a worker does not know its script
+    sharing      0: the budget is what the student trains on. n: it is all tokens that students train on,
+                 in searches and in offline pools too, of which n tasks pay equal parts
+    student      what the student then trains on (`readsim.runs.equal.paid`)
     """
 
     world: World | str
@@ -50,6 +53,8 @@ class Cell:
     requirement: str | None = None
     name: str | None = None
     code: Mapping[str, str] | None = None
+    sharing: int = 0
+    student: int | None = None
 
     @property
     def allocator_name(self) -> str:
@@ -74,15 +79,14 @@ class Cell:
 
     def make_env(self, world: World) -> DistillEnv:
         """A run's environment in `world`, which is the cell's."""
-        return DistillEnv(
-            world, self.task, self.budget, steps=self.steps, requirement=self.requirement
-        )
+        tokens = self.budget if self.student is None else self.student
+        return DistillEnv(world, self.task, tokens, steps=self.steps, requirement=self.requirement)
 
     def header(self, world: World) -> dict[str, Any]:
         """The configuration of the log; `world` is the cell's."""
         env, known = self.make_env(world), isinstance(self.allocator, str)
         code = code_of_allocator(self.make_allocator()) if self.code is None else self.code
-        return header_of(
+        header = header_of(
             env,
             task=self.task_name,
             allocator=self.allocator_name,
@@ -94,6 +98,10 @@ class Cell:
                 {} if isinstance(self.task, str) else {"weights": env.episode.task.weights.tolist()}
             ),
         )
+        if not self.sharing:
+            return header
+        paid = {"student": env.episode.budget, "tasks": self.sharing}
+        return {**header, "budget": self.budget, "paid": paid}
 
 
 LONGEST = 180  # bytes of the first part of a name; file systems take 255, with suffixes

@@ -60,7 +60,8 @@ def fair(header: RunHeader, *, one_task: bool) -> dict[str, Any]:
     """
     keys = ("task", "budget", "weights", *SHARED) if one_task else SHARED
     if header.manifest is None:
-        return _given({key: _plain(header, key) for key in keys})
+        sharing = None if header.paid is None else header.paid["tasks"]
+        return _given({"sharing": sharing} | {key: _plain(header, key) for key in keys})
     shared = {key: _plain(header, key) for key in keys if key != "world_digest"}
     manifest = {key: value for key, value in header.manifest.items() if key not in APART}
     return _given({**shared, **manifest})

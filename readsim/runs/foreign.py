@@ -15,9 +15,9 @@ from readsim.named import build, code_of, file_digests, find, split_name
 from readsim.runs.cell import file_name, header_of, log_place, task_name
 from readsim.runs.identity import code_of_allocator, digest_of
 from readsim.runs.log_schema import plain
-from readsim.runs.loop import setup_for
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import run_one
+from readsim.runs.setups import setup_for
 from readsim.worlds.task import AnyTask
 
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
-from readsim.errors import ConfigError, RunLogError, shown
+from readsim.errors import ConfigError, RunLogError, shown, unknown
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, task_name
+from readsim.runs.equal import EQUAL, paid
 from readsim.runs.identity import allocator_name, code_of_allocator
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import run_one
@@ -38,6 +39,7 @@ def run_cell(
     from threadpoolctl import threadpool_limits
 
     world = load_world(cell.world)
+    cell = paid(cell, world)
     moved = {}
     if began is not None or keep is not None:
         moved = moving(began, keep, cell.allocator_name, cell.make_env(world))
@@ -86,11 +88,16 @@ def make_cells(
     allocators: Allocators = PAPER_ALLOCATORS,
     seeds: Sequence[int] = (0, 1, 2),
     requirement: str | None = None,
+    equal: str = "student",
 ) -> list[Cell]:
     """The grid, checked: unknown names and impossible budgets are refused before anything runs.
 
-    `allocators` are names or instances; a mapping says what each is called.
+    `allocators` are names or instances; a mapping says what each is called. `equal` is what a budget
+    counts: "student", the tokens of the run itself; "total", those of its searches and pools too;
+    "shared", the same with pools that are drawn once for all tasks.
     """
+    if equal not in EQUAL:
+        raise unknown("equal", str(equal), EQUAL)
     loaded = load_world(world)
     chosen: tuple[AnyTask, ...] = loaded.task_names
     if tasks is not None:  # a listed task's name may hold any character
@@ -118,6 +125,7 @@ def make_cells(
         for task in chosen:
             DistillEnv(loaded, task, budget, steps=steps, requirement=requirement)
     kept = world if isinstance(world, World) else str(world)
+    sharing = {"student": 0, "total": 1, "shared": len(chosen)}[equal]
     return [
         Cell(
             kept,
@@ -129,6 +137,7 @@ def make_cells(
             requirement=requirement,
             name=name,
             code=code_of_allocator(allocator) if isinstance(allocator, Allocator) else None,
+            sharing=sharing,
         )
         for budget in amounts
         for task in chosen

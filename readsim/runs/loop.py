@@ -10,35 +10,22 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from readsim.allocators.base import (
-    Allocator,
-    Context,
-    Setup,
-    State,
-    Transition,
-)
+from readsim.allocators.base import Allocator, Context, Setup, State, Transition
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.backend import (
     DurableBackend,
-    OffersAlignment,
     OffersBest,
-    OffersRateSchedule,
-    OffersSourceSizes,
-    OffersTeacher,
-    OffersWorld,
-    TokenUsage,
 )
 from readsim.envs.env import DistillEnv, Observation
 from readsim.envs.episode import source_prior
-from readsim.envs.offline_pool import offline_pool
-from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.errors import ConfigError, RunLogError
 from readsim.runs.blame import blaming, check_state, is_usual, read_only, warn_of_shares
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
-from readsim.runs.shown import dev_utility, sampled, trained_row
+from readsim.runs.setups import setup_for
+from readsim.runs.shown import dev_utility, sampled, signals_of, trained_row
 from readsim.streams import checked_seed
-from readsim.worlds.terms.learning_rate import LearningRate
 
 FINAL_FIELDS = ("utility", "final_profile", "final_change", "final_change_sd")
 DEV_CHECKPOINTS = 10  # per run: every 10 % of the budget, as in the authors' code
@@ -59,67 +46,6 @@ class Run:
     last: Transition | None = None  # of this process
     step: int = 0
     over: bool = False
-
-
-def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool = False) -> Setup:
-    """What this allocator may know of this run. Raises CapabilityMissingError for unmet needs, ConfigError
-    for settings that do not suit it.
-
-    One that has `begun` in another run has used what is asked for at a beginning: transitions.
-    """
-    episode, backend = env.episode, env.backend
-    extras: dict[str, Any] = {}
-    for need in sorted(allocator.needs - ({"transitions"} if begun else set())):
-        if need == "trial":
-            extras["trial"] = lambda a, tokens, charge: env.trial(a, tokens, charge=charge)
-        elif need not in ("transitions", "world", "teacher", "alignment"):
-            raise ConfigError(f"{type(allocator).__name__}.needs names {need!r}: unknown")
-        elif need == "transitions":
-            extras[need] = _charged(env, lambda size: offline_pool(backend, episode, size, seed))
-        elif need == "teacher" and isinstance(backend, OffersTeacher):
-            extras[need] = _charged(env, backend.teacher_profile)
-        elif need == "alignment" and isinstance(backend, OffersAlignment):
-            extras[need] = _charged(env, backend.alignment)
-        elif need == "world" and isinstance(backend, OffersWorld):
-            extras["world"], extras["task"] = backend.world, episode.task
-        else:
-            raise CapabilityMissingError(
-                f"{type(allocator).__name__} needs {need!r}, which this backend does not offer"
-            )
-    pools = np.full(len(episode.sources), np.inf)
-    if isinstance(backend, OffersSourceSizes):
-        pools = backend.source_sizes()
-    made = Setup(
-        sources=episode.sources,
-        capabilities=episode.visible,
-        requirement=env.requirement,
-        prior=source_prior(env.requirement, episode.visible, episode.sources),
-        budget=episode.budget,
-        steps=episode.steps,
-        reward=episode.reward,
-        history=episode.history,
-        seed=seed,
-        scores=episode.scale.is_score,
-        lowest=episode.scale.lowest,
-        pools=pools,
-        learning_rate=(
-            backend.rate_schedule if isinstance(backend, OffersRateSchedule) else LearningRate()
-        ),
-        **extras,
-    )
-    allocator.check_setup(made)
-    return made
-
-
-def _charged(env: DistillEnv, measure: Callable[..., tuple[T, TokenUsage]]) -> Callable[..., T]:
-    """`measure` for the allocator: the value alone, while the run is charged with what it used."""
-
-    def value(*arguments: Any) -> T:
-        found, used = measure(*arguments)
-        env.charge(used)
-        return found
-
-    return value
 
 
 class Rollout(NamedTuple):
@@ -245,7 +171,7 @@ def _context(run: Run) -> Context:
         step=run.step,
         profile=read_only(seen["profile"]) if run.last is None else run.last.profile,
         budget_left=float(seen["budget_left"][0]),
-        history=read_only(seen.get("history", _NO_HISTORY)),
+        history=read_only(seen.get("history", np.zeros(0))),
         previous=_previous(run),
     )
 
@@ -254,9 +180,6 @@ def _previous(run: Run) -> Array:
     if run.last is not None:
         return run.last.allocation
     return read_only(run.setup.prior if run.previous is None else run.previous)
-
-
-_NO_HISTORY = np.zeros(0)
 
 
 def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
@@ -294,14 +217,14 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
                 read_only(after),
                 info["tokens"],
                 None if dev is None else read_only(dev),
+                signals_of(run.env) if "signals" in allocator.needs else None,
             )
             transitions.append(run.last)
             where = {"seed": run.setup.seed, "step": run.step}
             shown = {"tokens": info["tokens"], "spent": info["spent"]}
             measured = {"profile": after, "reward": reward, "dev_profile": dev, **sampled(run.env)}
-            measured |= counted
             row = {"kind": "step", **where, **shown, "allocation": given, "change": change}
-            rows.append({**row, **measured})
+            rows.append({**row, **measured, **counted})
             if run.over:
                 ending = {key: info[key] for key in FINAL_FIELDS}
                 finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})

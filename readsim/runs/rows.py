@@ -36,8 +36,9 @@ class RunHeader:
     `requirement` (V,) is what the runs were told, `weights` (K,) what their task weighs where that is
     recorded, `told` the mode of telling, `identified` what an identifier found, `manifest` what makes a
     real run. `scale` is what the numbers of its profiles are; a log that does not say has scores in
-    [0, 1]. A field that the log lacks is empty and named in `absent`; fields that have no name here
-    are in `extra`.
+    [0, 1]. `paid` says that the budget is all tokens that students trained on: how many of them the runs'
+    own `student` had, and how many `tasks` share a pool. A field that the log lacks is empty and named
+    in `absent`; fields that have no name here are in `extra`.
     """
 
     world: str = ""
@@ -63,6 +64,7 @@ class RunHeader:
     git: str | None = None
     created: str | None = None
     code: Mapping[str, str] = field(default_factory=_nothing)
+    paid: Mapping[str, Any] | None = None
 
     @property
     def visible(self) -> list[int]:
@@ -182,6 +184,12 @@ def _scale(config: dict[str, Any], key: str, where: str) -> ProfileScale:
         raise RunLogError(f"{where}: {key}: {error}") from error
 
 
+def _paid(config: dict[str, Any], key: str, where: str) -> dict[str, int]:
+    told = fields.object_in(config, key, where)
+    most = {"student": fields.MOST_TOKENS, "tasks": fields.MOST_TOKENS}
+    return {name: fields.whole_in(told, name, where, least=1, most=most[name]) for name in most}
+
+
 HEADER: Mapping[str, Callable[[dict[str, Any], str, str], Any]] = {
     **dict.fromkeys(("world", "world_digest", "task", "allocator", "told"), fields.name_in),
     "budget": partial(fields.whole_in, least=1, most=fields.MOST_TOKENS),
@@ -191,6 +199,7 @@ HEADER: Mapping[str, Callable[[dict[str, Any], str, str], Any]] = {
     "hidden": partial(fields.names_in, least=0),
     "code": fields.texts_in,
     **dict.fromkeys(("settings", "identified", "manifest"), fields.object_in),
+    "paid": _paid,
     "scale": _scale,
 }
 

@@ -2,8 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
 from readsim.arrays import Array
-from readsim.backend import Backend, OffersSamples, OffersTrainedShares
+from readsim.backend import (
+    Backend,
+    OffersSamples,
+    OffersSourceSignals,
+    OffersTrainedShares,
+    SourceSignals,
+)
 from readsim.envs.env import DistillEnv
 from readsim.runs.trained_shares import trained_in
 from readsim.worlds.utility import utility
@@ -27,6 +35,17 @@ def trained_row(backend: Backend, tokens: int) -> Row:
     told = {"trained": [share._asdict() for share in backend.trained_shares()]}
     found = trained_in(told, backend.sources, tokens, "trained_shares()")
     return {"trained": [share._asdict() for share in found or ()]}
+
+
+def signals_of(env: DistillEnv) -> SourceSignals:
+    """Signals of the sources in the interval that just ended; the run is charged with what they took."""
+    assert isinstance(env.backend, OffersSourceSignals)
+    signals, used = env.backend.source_signals()
+    env.charge(used)
+    kept = [np.array(values, dtype=np.float64) for values in signals]
+    for values in kept:
+        values.setflags(write=False)
+    return SourceSignals(*kept)
 
 
 def dev_utility(env: DistillEnv, dev: Array) -> float:

@@ -31,7 +31,10 @@ def off_target(change: Array, target: Mask) -> Array:
 
 
 def negative_spillover(change: Array, target: Mask) -> Array:
-    """Mean drop over everything that is not the target, >= 0."""
+    """Mean drop over everything that is not the target, >= 0.
+
+    The paper's table of negative transfer has a rate, the share of drops, which is another quantity.
+    """
     return _mean(np.maximum(-change[..., ~target], 0.0))
 
 

@@ -14,6 +14,7 @@ from readsim.stats import (
 )
 from readsim.suite.scores import REFERENCE, Scores
 from readsim.summary.show import Column, fixed
+from readsim.summary.table import about_training
 
 READ = "read"
 
@@ -123,4 +124,4 @@ def suite_notes(scores: Scores) -> list[str]:
         "P: chance that a run ends above one of the other allocator, ties half, averaged over cases. "
         "Worst: lowest mean difference to task-static. Neg: mean drop outside the target, points."
     )
-    return [about, middle, others]
+    return [about, middle, others, *about_training(scores.allocators)]

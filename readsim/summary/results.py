@@ -32,7 +32,8 @@ def results_of(logs: Sequence[Log]) -> pd.DataFrame:
     `utility` and `final:CAPABILITY` are those of the final profile. `on_target`, `off_target`,
     `negative` (with its noise floor) and `significant_drops` are over the visible capabilities, from
     the change that the test split measured, with the most required one as the target;
-    `harmful` is over the essential set. Without anything beside the target they are missing.
+    `harmful` is over the essential set. Without anything beside the target they are missing. Where budgets
+    are all student tokens, `equal` is `total` or `shared`, and `offline_tokens` the part that was charged.
     """
     frame = pd.concat([pd.DataFrame(_columns(log)) for log in logs], ignore_index=True)
     return frame.sort_values(list(KEYS), ignore_index=True)
@@ -62,6 +63,11 @@ def _columns(log: Log) -> dict[str, Any]:
             columns[f"{kind}_tokens"] = [row.totals[kind] for row in finals]
     except KeyError as error:
         raise RunLogError(f"{log.path}: the totals of a final row lack {error}") from error
+    if header.paid is not None:
+        columns["offline_tokens"] = [
+            -(-n // header.paid["tasks"]) for n in columns["offline_tokens"]
+        ]
+        columns["equal"] = "total" if header.paid["tasks"] == 1 else "shared"
     for j, name in enumerate(header.capabilities):
         columns[f"{FINAL}{name}"] = profile[:, j]
     return columns

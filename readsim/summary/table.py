@@ -1,10 +1,12 @@
 """The table of a comparison: one row per budget and allocator, and the notes that explain it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from readsim.allocators.registry import SIMULATED_TRAINING, base_name
 from readsim.arrays import Array
 from readsim.files.frame import read_frame
 from readsim.stats.intervals import half_width
@@ -117,15 +119,33 @@ def _notes(grid: Grid, table: pd.DataFrame, utility: Array) -> list[str]:
             "drop (>= 0, lower is better), of the other visible ones. Floor: what Neg shows if "
             "nothing changes but the measurement."
         )
+    if "equal" in grid.frame:
+        shared = " Offline pools are drawn once for all tasks, which pay equal parts."
+        notes.append(
+            "Budgets are all tokens that students train on; after Extra the rest is the run's own."
+            + (shared if (grid.frame["equal"] == "shared").any() else "")
+        )
     notes.append(
-        "Extra: tokens of searches and offline pools beside the budget, as a multiple of it. "
+        "Extra: tokens of searches and offline pools beside the run itself, as a multiple of the budget. "
         + (
             "No decision times are known."
             if table["seconds_per_decision"].isna().all()
             else "Decision: wall time in the allocator, its runs in lockstep, other jobs beside it."
         )
     )
-    return notes
+    return [*notes, *about_training(names)]
+
+
+def about_training(names: Sequence[str]) -> list[str]:
+    """What the policies among these allocators were trained with, which is in no column; [] without any."""
+    policies = [name for name in names if base_name(name) in SIMULATED_TRAINING]
+    if not policies:
+        return []
+    note = (
+        f"{', '.join(policies)}: trained in simulated worlds before all runs; those tokens are free and "
+        "not in Extra. `readsim allocators NAME` says on what."
+    )
+    return [note]
 
 
 def _about_difference(n: int, tests: int) -> str:

@@ -14,7 +14,8 @@ class Probe:
 
     `items`: number of benchmark items, 0 for an exact measurement. `pairing`: correlation between
     two measurements of the same student skill on the same items (deterministic decoding makes most
-    answers repeat). On a score scale whose lowest score is l the noise of n items has variance
+    answers repeat), (N, 1) where each of N runs has one. On a score scale whose lowest score is l the
+    noise of n items has variance
     (p - l) (1 - p) / n, that of right and wrong answers; on the negated-loss scale an item has
     standard deviation 1 nat.
     """
@@ -22,7 +23,7 @@ class Probe:
     items: Array
     bias: Array
     slope: Array
-    pairing: float
+    pairing: float | Array
     scale: ProfileScale = SCORES
 
     def __post_init__(self) -> None:

@@ -43,6 +43,8 @@ COMMANDS = {
     "speed": "studies.speed.command",
     "speed_real": "studies.speed_real.command",
     "cost": "studies.cost.command",
+    "level": "studies.level.command",
+    "level.moments": "studies.level.moments",
     "gpu_check": "studies.gpu_check.command",
 }
 

@@ -4,10 +4,36 @@ What a component is worth: utility of ReAD minus that of ReAD without it, mean o
 """
 
 from studies.common.claim import Claim
-from studies.figure4.sweep import CONFLICT, LLAMA, MISALIGNED, STRAIGHT
+from studies.figure4.sweep import CONFLICT, LLAMA, MENDS, MISALIGNED, STRAIGHT
 
 SOURCE = "Figure 4 (R89, D19)"
 WORTH = "utility of ReAD minus that of"
+
+# id -> (text, cases in which it should hold, cases in which it should not)
+_MENDED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "persistent": ("Pool runs that keep their allocation pay", (), ()),
+    "shares": ("So does telling the context what was trained so far", (LLAMA, CONFLICT), ()),
+    "level": (
+        "Learning levels from runs that keep their allocation pays",
+        (LLAMA, CONFLICT),
+        (MISALIGNED,),
+    ),
+    "own-rows": ("A run's own rows should count as much as the pool", (), ()),
+    "refit": ("All layers should be fitted anew to them", (), ()),
+    "rescale": ("Rewards times the slope of the calibration pay", (), (LLAMA, CONFLICT, STRAIGHT)),
+    "visible-price": (
+        "A predicted price on all that is visible pays in utility",
+        (),
+        (LLAMA, CONFLICT, STRAIGHT),
+    ),
+    "improvement": ("A lower bound on the improvement over the requirement pays", (CONFLICT,), ()),
+    "mended": (
+        "Levels and the lower bound together pay",
+        (LLAMA, CONFLICT),
+        (MISALIGNED,),
+    ),
+}
+assert set(_MENDED) == set(MENDS)
 
 CLAIMS = (
     Claim(
@@ -63,5 +89,26 @@ CLAIMS = (
         unit="points",
         holds=(LLAMA, CONFLICT),
         fails=(MISALIGNED,),
+    ),
+    *(
+        Claim(
+            id=id_,
+            source="ours: ReAD's estimates mended, one setting each",
+            text=text,
+            statistic=f"utility of {MENDS[id_]} minus that of ReAD",
+            unit="points",
+            holds=holds,
+            fails=fails,
+        )
+        for id_, (text, holds, fails) in _MENDED.items()
+    ),
+    Claim(
+        id="visible-price-negative",
+        source="ours",
+        text="A predicted price on all that is visible protects it",
+        statistic=f"Neg of ReAD minus that of {MENDS['visible-price']}",
+        unit="points",
+        holds=(LLAMA, CONFLICT),
+        fails=(STRAIGHT,),
     ),
 )

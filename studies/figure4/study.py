@@ -12,7 +12,7 @@ from studies.common.compared import READ, compared, place
 from studies.common.figures import draw_dots
 from studies.common.study import Drawing, Findings, Rows, Study
 from studies.figure4.claims import CLAIMS
-from studies.figure4.sweep import COMPONENTS, cases
+from studies.figure4.sweep import COMPONENTS, MENDS, cases
 
 # What each component of ReAD is worth: the utility that is lost without it.
 
@@ -21,15 +21,23 @@ def analyse(rows: Rows) -> Findings:
     """Effects, a table by budget, and a figure per case."""
     effects: dict[tuple[str, str], Array] = {}
     lines: list[dict[str, object]] = []
+    mended: list[dict[str, object]] = []
     figures: dict[str, Drawing] = {}
     for case, logs in rows.items():
         grid = compared(logs)
         worth = worth_of(grid)
         effects |= {(claim, case): values for claim, values in effects_of(worth).items()}
         lines += [{"case": case, **line} for line in _lines(grid, worth)]
+        gains = gains_of(grid)
+        effects |= {(claim, case): values.mean(axis=0) for claim, values in gains.items()}
+        mended += [{"case": case, **line} for line in _lines(grid, gains, "mend")]
         figures[f"components-{case.replace('/', '-')}"] = _draw(case, grid, worth)
     table = ("utility of ReAD minus that of ReAD without a component, points", pd.DataFrame(lines))
-    return Findings(effects, {"components": table}, figures)
+    tables = {"components": table}
+    if mended:
+        title = "utility of ReAD with a mend minus that without, points"
+        tables["mends"] = (title, pd.DataFrame(mended))
+    return Findings(effects, tables, figures)
 
 
 def worth_of(grid: Grid) -> dict[str, Array]:
@@ -38,7 +46,7 @@ def worth_of(grid: Grid) -> dict[str, Array]:
     Raises RunLogError if ReAD or all of them are missing.
     """
     utility, names = grid.by_seed("utility"), grid.allocators
-    ours = utility[:, place(names, READ)]
+    ours = utility[:, names.index(READ) if READ in names else place(names, READ)]
     without = {name: f"{READ}-no-{name}" for name in COMPONENTS} | {"uniform": "uniform"}
     out = {
         component: ours - utility[:, names.index(name)]
@@ -47,6 +55,21 @@ def worth_of(grid: Grid) -> dict[str, Array]:
     }
     if not out:
         raise RunLogError(f"no ablation of ReAD: the allocators are {', '.join(names)}")
+    return out
+
+
+def gains_of(grid: Grid) -> dict[str, Array]:
+    """Mend -> utility with it minus ReAD's (B, N); `visible-price-negative`: Neg without minus with it."""
+    utility, names = grid.by_seed("utility"), grid.allocators
+    read = names.index(READ)
+    out = {
+        mend: utility[:, names.index(name)] - utility[:, read]
+        for mend, name in MENDS.items()
+        if name in names
+    }
+    if (priced := MENDS["visible-price"]) in names:
+        harm = grid.by_seed("negative")
+        out["visible-price-negative"] = harm[:, read] - harm[:, names.index(priced)]
     return out
 
 
@@ -60,10 +83,12 @@ def effects_of(worth: dict[str, Array]) -> dict[str, Array]:
     return out
 
 
-def _lines(grid: Grid, worth: dict[str, Array]) -> list[dict[str, object]]:
+def _lines(
+    grid: Grid, worth: dict[str, Array], called: str = "component"
+) -> list[dict[str, object]]:
     out = []
     for name, values in worth.items():
-        line: dict[str, object] = {"component": name}
+        line: dict[str, object] = {called: name}
         means = [*values, values.mean(axis=0)]
         for title, seeds in zip([*map(show_tokens, grid.budgets), "mean"], means, strict=True):
             line[title] = f"{seeds.mean():+.2f} ± {float(half_width(seeds)):.2f}"

@@ -1,4 +1,4 @@
-"""ReAD without one component each; and worlds in which a component has nothing to do."""
+"""ReAD without one component each, and with one mend each; worlds in which a component has nothing to do."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,19 @@ from studies.common.worlds import made, straight
 
 LLAMA, CONFLICT, MISALIGNED, STRAIGHT = "read8-llama", "conflict", "misaligned-r", "read8-straight"
 COMPONENTS = ("identification", "adaptation", "interaction", "history")
-METHODS = ("uniform", "read", *(f"read-no-{name}" for name in COMPONENTS))
+_OWN = "read+ensemble.own_weight=160"  # a run's 20 rows weigh as much as the pool's 3,200
+MENDS = {
+    "persistent": "read+persistent=true",
+    "shares": "read+persistent=true+shares=true",
+    "level": "read+persistent=true+target=level",
+    "own-rows": _OWN,
+    "refit": f"{_OWN}+ensemble.refit=true",
+    "rescale": "read+rescale=true",
+    "visible-price": "read+penalty=predicted",
+    "improvement": "read+rule=improvement",
+    "mended": "read+variant=mended",
+}
+METHODS = ("uniform", "read", *(f"read-no-{name}" for name in COMPONENTS), *MENDS.values())
 
 
 def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
@@ -24,10 +36,19 @@ def cases(seeds: Sequence[int], folder: Path) -> list[Case]:
         MISALIGNED: (MISALIGNED, ("reasoning", "math")),
         STRAIGHT: (made(plain, folder), ("reasoning", "math")),
     }
+    methods = dict.fromkeys((LLAMA, CONFLICT), METHODS)
+    # The other worlds do without what is fitted anew at each decision.
+    cheap = tuple(name for name in METHODS if name != MENDS["refit"])
     return [
         Case(
             name,
-            make_cells(world, tasks=tasks, budgets=PAPER_BUDGETS, allocators=METHODS, seeds=seeds),
+            make_cells(
+                world,
+                tasks=tasks,
+                budgets=PAPER_BUDGETS,
+                allocators=methods.get(name, cheap),
+                seeds=seeds,
+            ),
         )
         for name, (world, tasks) in worlds.items()
     ]

@@ -1,6 +1,14 @@
-"""Does the adapter run on one GPU? Under ten minutes; nobody here had one.
+"""Does the adapter run on one GPU? About ten minutes, in parts that write as they end; nobody here had one.
 
-Losses and gradients of every objective beside float64 on the CPU, replies and training beside the CPU's,
-a small distillation, tokens a second beside a bare loop, peak memory beside the plan's formula. Its
-functions take a device; the tests run them on the CPU.
+numerics     losses and gradients of every objective beside float64 on the CPU
+shape        optimiser steps at a real model's widths and vocabulary, ragged lengths, a teacher resident;
+             tokens a second beside a bare loop
+decode       where draws are made, how many steps replies take; replies beside the CPU's
+determinism  steps again after going back: to the last bit, and what that costs
+snapshot     copies of a full fine-tune to the host and back
+probe        agreement and log-likelihoods: precision, and logits a few at a time
+nccl         one process under torchrun, DDP and FSDP
+run          a small distillation of nano beside the CPU's
+
+Its functions take a device; without a GPU every part runs at toy size on the CPU.
 """

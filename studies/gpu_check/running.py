@@ -1,8 +1,4 @@
-"""The adapter's parts on a device beside the same on the CPU: replies, distributions, training, a run."""
-
-import copy
-from dataclasses import replace
-from typing import Literal
+"""The adapter's parts on a device beside the same on the CPU: replies, distributions, a run."""
 
 import numpy as np
 import torch
@@ -10,18 +6,10 @@ import torch
 from readsim_hf.backend import HFBackend
 from readsim_hf.components import build_components
 from readsim_hf.config import RunConfig, preset_table
-from readsim_hf.models.loading import moved
 from readsim_hf.models.pairs import Pair, load_pair
-from readsim_hf.objectives.table import make_objective
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
-from readsim_hf.training.recipe import Recipe
-from readsim_hf.training.student import Student, checksum
 from studies.gpu_check.check import Check
-from studies.speed_real.sizes import NANO, Size, examples, records
-
-SMALL = replace(NANO, batch=8, length=48)
-STEPS = 3
 
 
 def replies(device: torch.device) -> list[Check]:
@@ -64,43 +52,6 @@ def _equal(some: list[list[int]], others: list[list[int]]) -> float:
 
 def _pair(device: torch.device) -> Pair:
     return load_pair("nano", device=str(device))
-
-
-def _student(size: Size, recipe: Recipe, device: torch.device) -> Student:
-    return Student(moved(copy.deepcopy(size.student()), device), recipe, make_objective("fkl"))
-
-
-def training(device: torch.device) -> list[Check]:
-    """STEPS optimiser steps in every way of training: losses beside the CPU's in fp32, and a state that
-    is put back gives the same steps to the last bit."""
-    windows = [examples(records(SMALL, "topk", seed)) for seed in range(STEPS)]
-    out = []
-    for precision in ("fp32", "bf16"):
-        for name, rest in (
-            ("all weights", {}),
-            ("LoRA 4", {"lora": 4}),
-            ("checkpointing", {"gradient_checkpointing": True}),
-        ):
-            plain = Recipe(learning_rate=1e-3, batch=8, micro_batch=4, **rest)
-            exact = _student(SMALL, plain, torch.device("cpu"))
-            student = _student(SMALL, replace(plain, precision=_precision(precision)), device)
-            start = {k: t.clone() for k, t in student.weights().items()}
-            expected = [exact.train_window(w, 0.5).loss for w in windows]
-            found = [student.train_window(w, 0.5).loss for w in windows]
-            off = float(np.max(np.abs(np.array(found) / expected - 1.0)))
-            most = 1e-3 if precision == "fp32" else 0.05
-            out.append(Check(f"training, {name}, {precision}: loss beside the CPU's", off, most))
-            once = checksum(student.weights())
-            student.put(start, {})
-            for window in windows:
-                student.train_window(window, 0.5)
-            same = float(checksum(student.weights()) == once)
-            out.append(Check(f"training, {name}, {precision}: again to the last bit", same))
-    return out
-
-
-def _precision(name: str) -> Literal["fp32", "bf16"]:
-    return "bf16" if name == "bf16" else "fp32"
 
 
 def run(device: torch.device, budget: int = 3000) -> list[Check]:

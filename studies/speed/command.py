@@ -19,6 +19,8 @@ def environment_rows() -> list[Row]:
     bare = environment.in_turn(ours, environment.equations())
     all_on = environment.with_terms()
     terms = environment.in_turn(environment.vector_env(all_on), environment.equations(all_on))
+    many = environment.in_turn(environment.many_worlds(), environment.vector_env())
+    broad = environment.in_turn(environment.many_worlds("broad"), environment.vector_env())
     single = environment.in_turn(environment.single_env(), environment.cartpole(), 400)
     noise = environment.in_turn(*environment.noise())
     rate = f"{1e-6 / demo.ours:.1f}M env-steps/s"
@@ -40,6 +42,18 @@ def environment_rows() -> list[Row]:
             f"{1e-6 / terms.ours:.1f}M env-steps/s",
             f"{terms.ratio:.2f} of their speed",
             ">= 0.6",
+        ),
+        (
+            "each run in one of 64 worlds, beside one world",
+            f"{1e-6 / many.ours:.1f}M env-steps/s",
+            f"{many.ratio:.2f} of its speed",
+            ">= 0.35",
+        ),
+        (
+            "the same with worlds of the broad prior, all terms",
+            f"{1e-6 / broad.ours:.1f}M env-steps/s",
+            f"{broad.ratio:.2f} of its speed",
+            ">= 0.1",
         ),
         (
             "single env step, beside CartPole-v1",

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import count, islice
 from time import perf_counter
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import numpy as np
 from readsim.envs.env import DistillEnv
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.worlds import World, random_world
+from readsim.worlds.prior import draw_world
 from studies.speed.demo import transition
 from studies.speed.equations import Equations
 
@@ -49,6 +51,27 @@ def vector_env(world: World | None = None) -> Callable[[], float]:
     def measure() -> float:
         start = perf_counter()
         for _ in range(STEPS + 1):  # the step after the last one resets
+            env.step(actions)
+        return (perf_counter() - start) / STEPS / RUNS
+
+    return measure
+
+
+def many_worlds(prior: str | None = None) -> Callable[[], float]:
+    """Seconds an env-step where each run draws one of 64 worlds at its reset, K = 8, N = 1024: of the random
+    family, or of a prior, with its terms."""
+    if prior is None:
+        worlds = [random_world(seed) for seed in range(64)]
+    else:
+        drawn = (draw_world(prior, seed, sources=8, capabilities=8) for seed in count())
+        worlds = list(islice((world for world in drawn if not world.hidden), 64))
+    env = DistillVectorEnv(RUNS, worlds=worlds, budgets=["20M", "60M"])
+    actions = np.random.default_rng(0).random((RUNS, 8))
+    env.reset(seed=0)
+
+    def measure() -> float:
+        start = perf_counter()
+        for _ in range(STEPS + 1):
             env.step(actions)
         return (perf_counter() - start) / STEPS / RUNS
 

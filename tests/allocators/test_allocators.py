@@ -15,7 +15,8 @@ from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.envs.episode import source_prior
 from readsim.errors import CapabilityMissingError, ConfigError
-from readsim.runs.loop import rollout, setup_for
+from readsim.runs.loop import rollout
+from readsim.runs.setups import setup_for
 from readsim.simulator import SimBackend
 from readsim.testing.backend_checks import same
 from readsim.tree_file import load_tree, save_tree

@@ -24,7 +24,8 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, UnknownNameError
 from readsim.named import split_name
 from readsim.runs.log_file import RunLog
-from readsim.runs.loop import rollout, setup_for
+from readsim.runs.loop import rollout
+from readsim.runs.setups import setup_for
 from readsim.testing.backend_checks import same
 from readsim.worlds import World, load_world
 from tests.support.helpers import allocations

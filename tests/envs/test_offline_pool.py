@@ -93,6 +93,45 @@ def test_size_shapes_and_seed(name: str, size: int, history: int, seed: int) -> 
 
 
 @pytest.mark.parametrize("name", WORLDS)
+def test_rows_know_their_run_and_what_was_trained_before_them(name: str) -> None:
+    """Simulated and played: the sums of a run's earlier rows, whatever the order of the rows."""
+    world = WORLDS[name]
+    episode = setting_of(world)
+    for pool in (
+        collect_pool(world, episode, 10, 3),
+        play_pool(SimBackend(world), episode, 10, 3)[0],
+    ):
+        assert pool.run is not None
+        assert pool.run.tolist() == [0] * 4 + [1] * 4 + [2] * 2
+        change, tokens = pool.since_start()
+        for run in range(3):
+            at = np.flatnonzero(pool.run == run)
+            for n, row in enumerate(at):
+                before = at[:n]
+                assert change[row] == pytest.approx(pool.change[before].sum(axis=0), abs=1e-12)
+                trained = pool.allocation[before].T @ pool.tokens[before]
+                assert tokens[row] == pytest.approx(trained)
+    with pytest.raises(CapabilityMissingError, match=r"Pool\(run=\.\.\.\)"):
+        pool._replace(run=None).since_start()
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_persistent_runs_keep_what_they_drew(name: str) -> None:
+    world = WORLDS[name]
+    episode = setting_of(world)
+    simulated = collect_pool(world, episode, 40, 3, persistent=True)
+    played, _ = play_pool(SimBackend(world), episode, 40, 3, persistent=True)
+    for pool in (simulated, played):
+        kept = pool.allocation.reshape(10, 4, -1)
+        assert (kept == kept[:, :1]).all()
+        assert len(np.unique(kept[:, 0], axis=0)) > 4
+    # The first of them is what a pool without persistence draws first.
+    assert simulated.allocation[::4] == pytest.approx(
+        collect_pool(world, episode, 40, 3).allocation[::4]
+    )
+
+
+@pytest.mark.parametrize("name", WORLDS)
 def test_another_seed_is_another_pool(name: str) -> None:
     world = WORLDS[name]
     first, other = (collect_pool(world, setting_of(world), 12, seed) for seed in (1, 2))
@@ -121,7 +160,7 @@ def test_transitions_are_those_of_the_environment(name: str) -> None:
     world = WORLDS[name]
     episode = setting_of(world)
     pool = collect_pool(world, episode, 12, 5)
-    for ours, theirs in zip(pool, replay(world, episode, pool, 5), strict=True):
+    for ours, theirs in zip(pool[:6], replay(world, episode, pool, 5)[:6], strict=True):
         assert ours == pytest.approx(theirs, abs=1e-9)
 
 
@@ -172,7 +211,7 @@ def test_what_is_played_is_what_the_environment_gives(name: str, size: int) -> N
     episode = setting_of(world)
     backend = Costly(world)
     pool, usage = play_pool(backend, episode, size, 5)
-    for ours, theirs in zip(pool, replay(world, episode, pool, 5), strict=True):
+    for ours, theirs in zip(pool[:6], replay(world, episode, pool, 5)[:6], strict=True):
         assert ours == pytest.approx(theirs, abs=1e-12)
     runs = -(-size // episode.steps)
     assert usage == {

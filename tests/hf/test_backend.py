@@ -24,7 +24,8 @@ from readsim.errors import (
 from readsim.runs.checkpoints import load_checkpoint
 from readsim.runs.log_file import RunLog
 from readsim.runs.log_schema import read_content
-from readsim.runs.loop import Row, rollout, setup_for
+from readsim.runs.loop import Row, rollout
+from readsim.runs.setups import setup_for
 from readsim.worlds.terms.learning_rate import LearningRate
 from tests.support.hf import NEEDS, char_pair, tiny_run
 from tests.support.hf_runs import TOKENS, small
@@ -254,11 +255,9 @@ def silent_teacher(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_room_for_weights(patch: pytest.MonkeyPatch) -> None:
-    from safetensors import SafetensorError
-
     saved = module("training.saved")
-    error = SafetensorError("I/O error: No space left on device (os error 28)")
-    patch.setattr(saved, "save_file", after(5, raising(error), saved.save_file))
+    error = OSError(28, "No space left on device")
+    patch.setattr(saved, "save_tensors", after(5, raising(error), saved.save_tensors))
 
 
 def no_room_for_state(patch: pytest.MonkeyPatch) -> None:

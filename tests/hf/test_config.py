@@ -233,6 +233,8 @@ def test_nothing_is_lost_in_a_table(settings: dict[str, Any]) -> None:
         ({"seed": 1.0}, "seed = 1.0"),
         ({"threads": 0}, "threads = 0"),
         ({"pool_runs": 0}, "pool_runs = 0"),
+        ({"pool_steps": 0}, "pool_steps = 0"),
+        ({"steps": 4, "pool_steps": 5}, "pool_steps = 5"),
         ({"on_policy": 1.5}, "on_policy = 1.5"),
         ({"on_policy": float("nan")}, "on_policy = "),
         ({"alocator": "read"}, "unknown field alocator; did you mean 'allocator'"),

@@ -98,7 +98,8 @@ def test_two_processes_take_the_steps_of_one(started: Any) -> None:
     assert len(found["off"]) == 12
     for case, off in found["off"].items():
         assert off.pop("put") == off.pop("empty") == 0.0, case
-        within = 1e-3 if case.startswith("bf16") else 1e-5
+        # with FSDP weights are gathered in bfloat16, the residual stream is too
+        within = {"bf16 ddp": 1e-3, "bf16 fsdp": 4e-3}.get(case, 1e-5)
         assert max(off.values()) < within, (case, off)
     assert "the loss is nan" in found["not finite"]
     assert mismatch.startswith("training.batch is 8 for process 0 and 9 for process 1")

@@ -108,6 +108,40 @@ def test_a_pool_row_has_its_training_as_parent() -> None:
     assert np.array_equal(few.parent, [0, 1])
 
 
+def test_whole_runs_as_a_pool_have_a_row_a_step_and_what_came_before_it(tmp_path: Path) -> None:
+    """Each keeps its allocation; its first interval is the short training, to the last bit."""
+    from readsim_hf.interventions import intervene
+
+    whole = {"budget": 3 * TOKENS, "steps": 3}
+    short = intervene(started(**whole), TOKENS, 2, 3)
+    backend = started(pool_runs=2, pool_steps=3, **whole)
+    backend.workbench = tmp_path
+    env = DistillEnv(
+        backend=backend, task={"general": 0.5, "math": 0.5}, budget=3 * TOKENS, steps=3
+    )
+    pool, usage = backend.transitions(env.episode, 15, 3)
+    assert usage["offline"] == 2 * 3 * TOKENS
+    assert pool.run is not None
+    assert pool.run.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3 + [4] * 3
+    assert pool.parent is not None
+    assert pool.parent.tolist() == [0] * 3 + [1] * 3 + [0] * 3 + [1] * 3 + [0] * 3
+    assert pool.budget_left == pytest.approx(np.tile([1.0, 2 / 3, 1 / 3], 5))
+    assert pool.profile[1:3] == pytest.approx((pool.profile + pool.change)[0:2])
+    _, trained = pool.since_start()
+    assert trained[2] == pytest.approx(2 * TOKENS * pool.allocation[0])
+    width = env.episode.width
+    assert (pool.history[0] == 0).all()
+    assert pool.history[2][: len(backend.sources)] == pytest.approx(pool.allocation[0])
+    assert pool.history[2][width - 1] == pool.history[2][2 * width - 1] == 1.0
+    suite = backend.components.suite
+    for run in range(2):
+        first = suite.profile_of(short.rows[run + 1].probe)
+        assert (pool.profile + pool.change)[3 * run] == pytest.approx(first, abs=1e-12)
+    again = intervene(backend, TOKENS, 2, 3, 3)  # read from the workbench
+    assert len(again.rows[1].earlier) == 2
+    assert again.token_usage == usage
+
+
 def test_identified_interventions_are_charged_once_to_every_run() -> None:
     from readsim.allocators.read.allocator import ReAD
     from readsim.allocators.static import TaskStatic
@@ -139,3 +173,26 @@ def test_a_clock_that_jumps_changes_nothing_but_the_seconds(
         monkeypatch.setattr(time, name, lambda: next(jumps))
     done = intervene(started(), TOKENS, 1, 3)
     assert [r.plain() for r in done.rows] == [r.plain() for r in whole.rows]
+
+
+def test_a_mended_rule_learns_from_whole_runs_and_a_short_pool_does_not_blind_the_papers() -> None:
+    from readsim.allocators.read.allocator import ReAD
+    from readsim.runs.loop import rollout
+
+    states: list[Any] = []
+    for read, steps in ((ReAD("mended", pool=12), 2), (ReAD(pool=12), 1)):
+        env = DistillEnv(
+            backend=small(pool_runs=2, pool_steps=steps),
+            task={"general": 0.5, "math": 0.5},
+            steps=2,
+        )
+        rows, _ = rollout([env], read, [3], at_end=states.extend)
+        assert rows[-1]["totals"]["offline"] == 2 * steps * TOKENS
+    mended, plain = (state["ensemble"] for state in states)
+    assert not mended["anew"]
+    assert plain["anew"]
+    assert plain["rows"] == 12 + 2
+    budget = 2  # r (V) and the profile (V) come before it in the context
+    assert (
+        plain["x_scale"][2 * budget] > 0
+    )  # what is left of the budget counts, since own rows came

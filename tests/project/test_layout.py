@@ -30,7 +30,7 @@ LAYERS = (
     ("toy",),
     ("allocators",),
     ("runs.identity",),
-    ("runs.blame", "runs.shown"),
+    ("runs.blame", "runs.setups", "runs.shown"),
     ("runs.loop",),
     ("runs",),
     ("plots", "summary"),
@@ -47,14 +47,14 @@ LAYERS = (
 NEVER = {
     *("accelerate", "datasets", "lm_eval", "peft", "safetensors", "stable_baselines3"),
     *("torch", "transformers"),
-    *("adapters", "readsim_hf", "studies", "tests"),
+    *("adapters", "readsim_hf", "readsim_rl", "studies", "tests"),
 }
 
 # What a bare `import readsim` must not load: it costs more than everything else together.
 HEAVY = NEVER | {"joblib", "matplotlib", "pandas", "rich", "scipy", "sklearn", "typer"}
 
 # What `readsim --help` must not load.
-HEAVY_FOR_HELP = HEAVY - {"rich", "typer", "readsim_hf"}
+HEAVY_FOR_HELP = HEAVY - {"rich", "typer", "readsim_hf", "readsim_rl"}
 
 READSIM = Package(ROOT, "readsim", LAYERS, row=len(LAYERS))
 

@@ -10,14 +10,14 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PRODUCT = ("readsim", "adapters/readsim_hf")
+PRODUCT = ("readsim", "adapters/readsim_hf", "adapters/readsim_rl")
 # A function of these names is its module's one entry, and is called through the module.
 ENTRIES = {"check", "main"}
 # Requirements, decisions, property tests and lemmas by number; statements of the paper by number alone.
 CODES = re.compile(r"\b(R\d{1,3}|D\d{1,2}|PT\d{1,2}|L\d{1,2}|[AP]4\.\d)\b|(?<!Assumption )\bC\.1\b")
-# A coefficient of determination, a norm, a device and the data of a test are none.
+# A coefficient of determination, a method, a norm, a device and the data of a test are none.
 KNOWN = re.compile(
-    r"\bR2\b|\bL1 (distance|norm)|App\. C|Assumptions 4\.6 and C\.1|\bL4[0S]?\b(?=[\",S])"
+    r"\bR2\b|\bD3-MOPD\b|\bL1 (distance|norm)|App\. C|Assumptions 4\.6 and C\.1|\bL4[0S]?\b(?=[\",S])"
 )
 
 

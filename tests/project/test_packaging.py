@@ -50,8 +50,9 @@ def test_wheel(tmp_path: Path, stranger: Path) -> None:
         archive.extractall(stranger)
 
     assert {name for name in names if not name.startswith("readsim")} == set()
-    assert _files("readsim", ROOT) | _files("readsim_hf", ROOT / "adapters") <= names
-    assert {"readsim/py.typed", "readsim_hf/py.typed"} <= names
+    inside = (("readsim", ROOT), *((f"readsim_{n}", ROOT / "adapters") for n in ("hf", "rl")))
+    for package, folder in inside:
+        assert _files(package, folder) | {f"{package}/py.typed"} <= names
 
     owner, *files = _run(["-c", PROBE], tmp_path, stranger).split()
     assert owner == "stranger"

@@ -17,7 +17,8 @@ from readsim.errors import ConfigError, RunLogError
 from readsim.runs.checkpoints import has_checkpoint, load_checkpoint, save_checkpoint
 from readsim.runs.log_file import RunLog
 from readsim.runs.log_schema import read_content
-from readsim.runs.loop import Row, rollout, setup_for
+from readsim.runs.loop import Row, rollout
+from readsim.runs.setups import setup_for
 from readsim.simulator import SimBackend
 from readsim.testing.backend_checks import same
 from readsim.tree_file import load_tree, save_tree

@@ -65,7 +65,7 @@ def test_null_and_absent_are_none_and_unknown_fields_are_kept(tmp_path: Path) ->
     assert row.extra == {"new": [1]}
     assert log.header.extra == {"pool_runs": 3}
     assert log.header.told is None
-    assert {"told", "manifest", "weights", "identified"} == log.header.absent
+    assert {"told", "manifest", "weights", "identified", "paid"} == log.header.absent
     assert log.unfinished() == [0, 1]
 
 

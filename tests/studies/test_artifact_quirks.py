@@ -9,8 +9,9 @@ import pytest
 from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError, UnknownNameError
-from readsim.runs.loop import rollout, setup_for
+from readsim.runs.loop import rollout
 from readsim.runs.read_logs import read_logs
+from readsim.runs.setups import setup_for
 from studies.artifact_quirks.allocators import COST, Quirky
 from studies.artifact_quirks.claims import CLAIMS
 from studies.artifact_quirks.study import STUDY

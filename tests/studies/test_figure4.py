@@ -10,7 +10,7 @@ from readsim.errors import RunLogError
 from readsim.runs.read_logs import read_logs
 from studies.figure4.claims import CLAIMS
 from studies.figure4.study import STUDY, analyse, effects_of
-from studies.figure4.sweep import COMPONENTS, METHODS
+from studies.figure4.sweep import COMPONENTS, MENDS, METHODS
 from tests.support.made_logs import effects_in, write_comparison
 
 
@@ -32,6 +32,9 @@ def test_worths_are_those_of_pandas(tmp_path: Path) -> None:
     table = findings.tables["components"][1]
     assert list(table["component"]) == [*COMPONENTS, "uniform"]
     assert table["mean"][0].startswith(f"{effects['identification'].mean():+.2f}")
+    for name, allocator in MENDS.items():
+        np.testing.assert_allclose(effects[name], mean[allocator] - mean["read"])
+    assert list(findings.tables["mends"][1]["mend"]) == [*MENDS, "visible-price-negative"]
 
 
 def test_the_smaller_of_two_is_one_component_for_all_seeds() -> None:

@@ -3,7 +3,9 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import typer
 
@@ -12,7 +14,7 @@ from tests.support.hf import NEEDS, one_thread
 pytestmark = pytest.mark.extra(*NEEDS, "peft")
 
 
-def test_without_a_gpu_it_stops(
+def test_a_gpu_that_is_named_and_not_there_stops_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import torch
@@ -21,27 +23,165 @@ def test_without_a_gpu_it_stops(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(typer.Exit) as end:
-        main(json=tmp_path / "none.json")
+        main("cuda", tmp_path / "none.json")
     assert end.value.exit_code == 2
     assert "no GPU" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_lacking_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from studies.gpu_check import command
+
+    monkeypatch.setattr(command, "find_spec", lambda name: None if name == "lm_eval" else True)
+    with pytest.raises(typer.Exit) as end:
+        command.main("cpu", tmp_path / "none.json")
+    assert end.value.exit_code == 2
+    assert "bring with you: pip install lm-eval" in capsys.readouterr().err
+
+
+PARTS = ("numerics", "shape", "decode", "determinism", "snapshot", "probe", "nccl", "run")
+
+
 @pytest.mark.slow
 def test_every_part_passes_on_the_cpu(tmp_path: Path) -> None:
+    """Without a device named, where there is no GPU."""
+    import torch
+
+    from studies.gpu_check import command
+
+    one_thread()
+    path = tmp_path / "found" / "check.json"
+    assert tuple(command.parts(torch.device("cpu"))) == PARTS
+    with pytest.raises(typer.Exit) as end:
+        command.main("auto", path)
+    found = json.loads(path.read_text())
+    assert end.value.exit_code == 0, [c for c in found["checks"] if not c["ok"]]
+    assert found["device"] == "CPU"
+    assert tuple(found["seconds"]) == PARTS
+    again = [c["value"] for c in found["checks"] if "to the last bit" in c["name"]]
+    assert again == [1.0] * 9
+
+
+def failed(part: str, tmp_path: Path) -> list[str]:
+    """Names of the checks of a part that fail on the CPU."""
     import torch
 
     from studies.gpu_check.command import check_all
 
     one_thread()
-    path = tmp_path / "found" / "check.json"
-    most = ("losses", "replies", "training", "run", "memory")  # not speed: it is the machine's
-    assert check_all(torch.device("cpu"), path, most) == 0
+    path = tmp_path / "check.json"
+    count = check_all(torch.device("cpu"), path, [part])
+    names = [c["name"] for c in json.loads(path.read_text())["checks"] if not c["ok"]]
+    assert len(names) == count
+    return names
+
+
+def test_parts_write_as_they_end_and_an_error_is_a_check(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import torch
+
+    from studies.gpu_check import command
+    from studies.gpu_check.check import Check
+
+    path, seen = tmp_path / "c.json", list[list[str]]()
+
+    def second() -> list[Check]:
+        seen.append(list(json.loads(path.read_text())["seconds"]))
+        raise RuntimeError("CUDA error: an illegal memory access")
+
+    made = {"one": lambda: [Check("fine", 0.0)], "two": second, "three": lambda: [Check("b", 0.0)]}
+    monkeypatch.setattr(command, "parts", lambda _: made)
+    assert command.check_all(torch.device("cpu"), path) == 1
+    assert seen == [["one"]]
     found = json.loads(path.read_text())
-    assert found["device"] == "CPU"
-    assert tuple(found["seconds"]) == most
-    again = [c["value"] for c in found["checks"] if "to the last bit" in c["name"]]
-    assert again == [1.0] * 6
+    assert [c["name"] for c in found["checks"]] == ["fine", "two: RuntimeError", "b"]
+    assert "illegal memory access" in found["checks"][1]["note"]
+
+
+def test_a_loss_in_bfloat16_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from readsim_hf.objectives import table
+    from studies.gpu_check import losses
+
+    def coarse(name: str, **settings: Any) -> Any:
+        whole = table.make_objective(name, **settings)
+        return lambda logits, targets: whole(logits, targets).bfloat16().float()
+
+    monkeypatch.setattr(losses, "make_objective", coarse)
+    named = failed("numerics", tmp_path)
+    assert "loss fkl on bf16 logits: computed in fp32" in named
+    assert "loss fkl, fp32: relative error" in named
+
+
+@pytest.mark.parametrize("fault", ["moments", "weights", "luck"])
+def test_a_resume_that_is_another_is_named(
+    fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import torch
+
+    from readsim_hf.training.student import Student
+    from studies.gpu_check import resume
+
+    put, step, luck = Student.put_arrays, Student.train_window, torch.Generator()
+
+    def forgets(self: Any, weights: Any, moments: Any = None) -> None:
+        put(self, weights, moments)
+        if fault == "moments":
+            self.optimizer.state.clear()
+        with torch.no_grad():
+            self.parameters[0].reshape(-1)[0] *= 1.0 + (fault == "weights") * 1e-3
+
+    def trembles(self: Any, *given: Any) -> Any:
+        made = step(self, *given)
+        with torch.no_grad():
+            noise = torch.rand((), generator=luck) * (fault == "luck")
+            self.parameters[0].reshape(-1)[0] += 1e-6 * noise
+        return made
+
+    monkeypatch.setattr(Student, "put_arrays", forgets)
+    monkeypatch.setattr(Student, "train_window", trembles)
+    monkeypatch.setattr(resume, "WAYS", {"x": resume.WAYS["all weights, fp32"]})
+    part = "determinism" if fault == "luck" else "snapshot"
+    named = failed(part, tmp_path)
+    if fault == "luck":
+        assert "resume, x, deterministic: same to the last bit" in named
+    else:
+        assert named == ["snapshot: what is put back is equal to the last bit"]
+
+
+@pytest.mark.parametrize("fault", ["host", "torch", "vocabulary"])
+def test_a_sampler_on_the_host_is_named(
+    fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Logits that go to the host, torch's own generator, or a vocabulary of random numbers."""
+    import torch
+
+    from readsim_hf.objectives.sparse import draw as whole
+    from readsim_hf.teachers import steps
+
+    def on_host(logp: Any, uniform: Any) -> Any:
+        return whole(logp.cpu(), uniform.cpu()).to(logp.device)
+
+    def of_torch(logp: Any, uniform: Any) -> Any:
+        return torch.multinomial(logp.exp().cpu(), 1).to(logp.device)
+
+    choose = steps.Steps.choose
+
+    def gumbel(self: Any, scores: Any) -> Any:
+        noise = [g.standard_exponential(scores.shape[-1]) for g in self._generators]
+        torch.from_numpy(np.array(noise)).log()
+        return choose(self, scores)
+
+    if fault == "vocabulary":
+        monkeypatch.setattr(steps.Steps, "choose", gumbel)
+    else:
+        monkeypatch.setattr(steps, "draw", {"host": on_host, "torch": of_torch}[fault])
+    named = failed("decode", tmp_path)
+    assert "decode: numbers on the host in a draw, a row" in named
+    if fault == "vocabulary":
+        assert "decode: random numbers a token" in named
 
 
 def test_throughput_is_measured_beside_the_bare_loop() -> None:
@@ -67,7 +207,7 @@ def test_a_failed_check_is_one_and_the_exit_code_says_so(
     assert not Check("a", 0.9, least=1.0).ok
     assert not Check("a", math.nan).ok
     assert Check("a", 1.0, 2.0, 0.5).bound == ">= 0.5, <= 2"
-    monkeypatch.setattr(command, "parts", lambda _: {"losses": lambda: [Check("bad", 2.0, 1.0)]})
+    monkeypatch.setattr(command, "parts", lambda _: {"numerics": lambda: [Check("bad", 2.0, 1.0)]})
     with pytest.raises(typer.Exit) as end:
         command.main("cpu", tmp_path / "c.json")
     assert end.value.exit_code == 1

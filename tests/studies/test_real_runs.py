@@ -188,6 +188,20 @@ def test_a_token_counts_as_much_as_its_learning_rate(
         np.testing.assert_allclose(made.counted(run.tokens).sum(axis=0), amounts)
 
 
+def test_recency_is_the_slope_of_what_was_missed_on_late_shares(table: RealTable) -> None:
+    part, forecast_ = table.part(held=True), InWorld()
+    two = [n for n, run in enumerate(part.runs) if run.kind == "two-phase"]
+    missed = np.zeros((len(part.runs), 3))
+    for n in two:
+        tokens = part.runs[n].tokens
+        left = 1.0 - np.cumsum(tokens.sum(axis=1)) / tokens.sum()
+        late = (np.exp(-10.0 * left)[:, None] * tokens).sum(axis=0)
+        missed[n] = 0.07 * (late / late.sum() - tokens.sum(axis=0) / tokens.sum())
+    slope, error = held.recency(part, forecast_, missed)
+    assert (slope, error) == (pytest.approx(7.0), pytest.approx(0.0, abs=1e-9))
+    assert held.recency(part, forecast_, 0.0 * missed)[0] == 0.0
+
+
 @pytest.mark.slow
 def test_a_fit_forecasts_the_held_half_in_a_world_of_its_kind(
     table: RealTable, monkeypatch: pytest.MonkeyPatch

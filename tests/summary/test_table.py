@@ -194,6 +194,14 @@ def test_tokens_beside_the_budget() -> None:
 # -- timings -----------------------------------------------------------------------------------
 
 
+def test_policies_trained_in_simulation_are_said() -> None:
+    plain = summarise(frame_of(np.zeros((2, 1, 2)), ("task-static", "uniform")))[1]
+    names = ("task-static", "trained+path=mine.safetensors")
+    notes = summarise(frame_of(np.zeros((2, 1, 2)), names))[1]
+    assert "simulated worlds" not in " ".join(plain)
+    assert "trained+path=mine.safetensors: trained in simulated worlds before all runs" in notes[-1]
+
+
 def test_seconds_are_over_all_decisions_that_were_timed(tmp_path: Path) -> None:
     frame = frame_of(np.zeros((2, 2, 3)), ("grid", "read"))
     rows = [("read", 0, 4.0), ("read", 1, 2.0), ("read", 2, 0.0), ("grid", 0, 0.0), ("x", 0, 9.0)]

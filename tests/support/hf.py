@@ -33,8 +33,6 @@ def tiny(
 
 def char_pair(width: int = 16, teacher_seed: int = 1, student_seed: int = 2) -> "Pair":
     """Two random models that read characters."""
-    import copy
-
     from readsim_hf.models.char_tokenizer import char_tokenizer
     from readsim_hf.models.pairs import Pair
 
@@ -45,13 +43,12 @@ def char_pair(width: int = 16, teacher_seed: int = 1, student_seed: int = 2) -> 
     return Pair(
         name="tiny",
         teacher=teacher,
-        student=copy.deepcopy(student),
+        student=student,
         teacher_tokenizer=tokenizer,
         tokenizer=tokenizer,
         library_name="nano",
         context=128,
         vocabulary=len(tokenizer),
-        _start=student,
     )
 
 

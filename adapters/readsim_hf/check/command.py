@@ -8,6 +8,7 @@ from readsim.cli.output import Terminal
 from readsim.errors import TrainingError
 from readsim_hf.check.answers import PROMPTS
 from readsim_hf.check.preflight import FreeCheck, free_check, paid_check, save_check
+from readsim_hf.check.served import check_limits
 from readsim_hf.check.show import (
     say_line,
     show_cost,
@@ -21,7 +22,11 @@ from readsim_hf.config import RunConfig
 
 
 def check_before(console: Console, parts: Components) -> FreeCheck:
-    """The free part, in two lines. TrainingError where it fails: the run does not start."""
+    """The free part, in two lines, after one token of each served teacher.
+
+    TrainingError where it fails: the run does not start.
+    """
+    check_limits(parts)
     free = free_check(parts)
     show_short(console, free)
     if free.failures:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedModel
 
-from readsim.errors import ReadsimError
+from readsim.errors import ConfigError, ReadsimError
 from readsim_hf.components import Components
 from readsim_hf.config import PairConfig
 from readsim_hf.models.loading import load_model
 from readsim_hf.models.teacher_source import TeacherSource
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.teachers.connection import NoReplyError
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.encoding import bare_ids, decoder, encode, end_ids
 from readsim_hf.teachers.ids import as_ids
@@ -84,6 +85,29 @@ class ServedComparison:
     def table(self) -> dict[str, Any]:
         """Plain data."""
         return {**asdict(self), "failures": self.failures}
+
+
+def check_limits(parts: Components) -> None:
+    """One token of each served teacher, asked as the run will: ConfigError where it does not give as many
+    log-probabilities, or none of given texts where those are wanted."""
+    soft = parts.teacher.soft
+    if soft is None or parts.store is not None:
+        return
+    scores = parts.on_policy > 0 or any(not source.asks for source in parts.datasets)
+    servers = {id(t.server): t for t in parts.pair.teacher_sources if t.server is not None}
+    for one in servers.values():
+        assert one.server is not None
+        prompt = as_ids(encode(one.tokenizer, "1"))
+        k, vocab = soft.k, parts.teacher.vocab
+        try:
+            one.server.complete(prompt, Decoding(1, 0.0), 0, k, vocab)
+            if scores:
+                one.server.score([*prompt, *prompt], len(prompt), k, vocab)
+        except NoReplyError as error:
+            raise ConfigError(
+                f"soft.k = {k}: {error}; vLLM gives as many log-probabilities as --max-logprobs says (20 "
+                f"without it): serve the teacher with --max-logprobs {k}, or set soft.k"
+            ) from error
 
 
 def compare_served(

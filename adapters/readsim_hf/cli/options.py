@@ -131,6 +131,9 @@ def choose(
     pool_runs: Annotated[
         int | None, typer.Option(help="Short trainings, undone: for identifier and offline pool.")
     ] = None,
+    pool_steps: Annotated[
+        int | None, typer.Option(help="Intervals of each of them; as many as --steps: whole runs.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Which prompts the student sees.")] = None,
     probe_items: Annotated[
         int | None, typer.Option(help="Items a capability in the probe and dev splits.")
@@ -210,6 +213,7 @@ def choose(
         "identify": identify or None,
         "identifier": {"card": card},
         "pool_runs": pool_runs,
+        "pool_steps": pool_steps,
         "seed": seed,
         "threads": threads,
         "training": training,

@@ -16,7 +16,7 @@ from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
 
 if TYPE_CHECKING:
     from readsim_hf.costs.devices import Device
-    from readsim_hf.plan.against import Finished
+    from readsim_hf.plan.against import Compared, Correction, Finished, Speed
     from readsim_hf.plan.dry_run import DryRun
     from readsim_hf.plan.spending import TokenPrices
     from readsim_hf.plan.worlds import Forecast
@@ -50,7 +50,8 @@ def plan(
         float | None, typer.Option(help="Share of a device's peak in training and reading; 0.4.")
     ] = None,
     mfu_generation: Annotated[
-        float | None, typer.Option(help="The same while writing token by token; 0.2.")
+        float | None,
+        typer.Option(help="Share of what binds writing token by token, the bandwidth mostly; 0.5."),
     ] = None,
     against: Annotated[
         Path | None, typer.Option(help="The --out of the finished run, to hold beside the plan.")
@@ -84,9 +85,9 @@ def plan(
     from readsim_hf.config import resolve_config, run_name
     from readsim_hf.costs.devices import MFU, MFU_GENERATION
     from readsim_hf.plan import show
-    from readsim_hf.plan.against import compare_tokens, finished, speeds
+    from readsim_hf.plan.against import compare_tokens, corrections, finished, speeds
     from readsim_hf.plan.dry_run import dry_run
-    from readsim_hf.plan.estimate import memory_of, work_of
+    from readsim_hf.plan.estimate import memory_of, served_bytes, work_of
     from readsim_hf.plan.knobs import memory_advice
     from readsim_hf.plan.worlds import forecast_of
     from readsim_hf.token_estimate import token_table
@@ -114,12 +115,14 @@ def plan(
     console.print(show.work_table(work))
     console.print(show.memory_table(made, memory))
     _say(console, memory_advice(made))
-    console.print(show.device_table(work, memory, *rates, shown))
-    _say(console, show.device_notes(memory, *rates, shown))
+    console.print(show.device_table(work, memory, *rates, shown, served_bytes(made)))
+    _say(console, show.device_notes(made, *rates, shown))
     _say(console, show.spending_notes(made, prices))
     if run is not None:
-        console.print(show.compared_table(compare_tokens(made.spent, run.final.totals)))
-        console.print(show.speed_table(speeds(work, run.seconds)))
+        found = corrections(work, run.seconds, shown, *rates)
+        _show_run(
+            console, compare_tokens(made.spent, run.final.totals), speeds(work, run.seconds), found
+        )
     written: list[Path] = []
     if foretold is None:
         _say(console, [NO_WORLD.format(title=made.title)])
@@ -133,6 +136,20 @@ def plan(
         write_atomic(out / "plan.json", json.dumps(plan_data, indent=1).encode())
         written.append(out / "plan.json")
     _say(console, [f"written: {path}" for path in written])
+
+
+def _show_run(
+    console: Console,
+    tokens: "list[Compared]",
+    speeds: "list[Speed]",
+    found: "list[Correction]",
+) -> None:
+    """A finished run beside its plan, and what it corrects."""
+    from readsim_hf.plan import show
+
+    console.print(show.compared_table(tokens))
+    console.print(show.speed_table(speeds))
+    _say(console, show.correction_notes(found))
 
 
 def _show_forecast(

@@ -7,7 +7,10 @@ from readsim.errors import ConfigError
 GB = 1e9
 USABLE = 0.9  # of the memory: the rest is the allocator's and the driver's
 MFU = 0.4  # assumed share of the peak: training and reading; Chowdhery et al. 2022 report 0.46
-MFU_GENERATION = 0.2  # assumed: writing a token at a time
+# Assumed, while a token at a time is written: the share of what binds that, nearly always the bandwidth.
+MFU_GENERATION = 0.5
+# What each of the two may be on other machines, and the seconds of a launch relative to those assumed.
+RANGES = {"mfu": (0.25, 0.55), "mfu_generation": (0.3, 0.7)}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ What frees itself within one operation (temporaries, padding of allocators) is l
 from dataclasses import dataclass
 
 from readsim_hf.costs.shape import ModelShape
-from readsim_hf.training.logits import CHUNK_ENTRIES
+from readsim_hf.training.logits import chunk_positions
 from readsim_hf.training.recipe import Recipe
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
@@ -82,11 +82,11 @@ def activation_bytes(shape: ModelShape, sequences: int, length: int, recipe: Rec
     return shape.layers * one + casts + ends
 
 
-def logit_bytes(shape: ModelShape, positions: float, recipe: Recipe) -> float:
+def logit_bytes(shape: ModelShape, positions: float, recipe: Recipe, device: str = "cuda") -> float:
     """Logits and what the loss makes of them: LOSS_COPIES times V x 4 bytes a position, in pieces of
-    CHUNK_ENTRIES where there are more (`training.logits`); with pieces the head's gradient is held
+    `chunk_positions` of them on that kind of device; with pieces the head's gradient is held
     twice more, unless LoRA leaves it frozen."""
-    chunk = max(1, CHUNK_ENTRIES // shape.vocabulary)
+    chunk = chunk_positions(shape.vocabulary, device)
     held = 4.0 * LOSS_COPIES * shape.vocabulary * min(positions, chunk)
     cast = 2.0 * shape.head if recipe.precision != "fp32" else 0.0
     twice = 2.0 * 4.0 * shape.head if positions > chunk and not recipe.lora else 0.0
@@ -100,10 +100,7 @@ def cache_bytes(shape: ModelShape, sequences: int, length: float, precision: str
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes by what holds them; the phases of a run do not overlap.
-
-    At the final test the starting student is there beside the trained one.
-    """
+    """Bytes by what holds them; the phases of a run do not overlap."""
 
     teacher: float
     student: float
@@ -126,8 +123,8 @@ class Memory:
 
     @property
     def generating(self) -> float:
-        """While the teacher answers or the student is probed; then one more student is there."""
-        return self.resident + max(self.teacher_cache, self.student + self.student_cache)
+        """While the teacher answers or the student is probed: its start is measured in its place."""
+        return self.resident + max(self.teacher_cache, self.student_cache)
 
     @property
     def peak(self) -> float:

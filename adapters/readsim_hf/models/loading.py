@@ -3,6 +3,7 @@
 Code that comes with weights is never run, and pickled weights are never read.
 """
 
+import copy
 import logging
 import re
 import warnings
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import try_to_load_from_cache
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -26,6 +28,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError, ReadsimError, unknown
 from readsim_hf.models import catalogue
+from readsim_hf.models.digest import loaded_from
 from readsim_hf.models.folder_checks import (
     check_causal,
     check_config_file,
@@ -34,9 +37,15 @@ from readsim_hf.models.folder_checks import (
     first_line,
     stored_dtype,
 )
+from readsim_hf.models.memory import memory_for
 from readsim_hf.models.quantised import QUANTISED, quantised_options
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+LOADED = (
+    "use pair.teacher_precision or pair.student_precision = 'nf4', pair.device_map for a teacher over "
+    "several GPUs, or serve the teacher"
+)
+ROOM = 0.9  # of a GPU's free memory, for weights: the rest is for keys, values and logits
 DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
 DeviceMap = str | dict[str, str]  # one of these, or module -> device; "" is the whole model
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -136,6 +145,7 @@ def load_model(
     precision: str = "fp32",
     device: str = "cpu",
     device_map: DeviceMap | None = None,
+    training: int = 0,
 ) -> PreTrainedModel:
     """A causal language model in evaluation mode on one device, or by `device_map` on several.
 
@@ -143,6 +153,7 @@ def load_model(
     precision   `fp32`, `bf16` or `fp16`: the type of the weights; `int8` or `nf4` with bitsandbytes
     device      see `resolve_device`
     device_map  one of DEVICE_MAPS (accelerate decides), or a table; it goes before `device`
+    training    GPUs, from the first, on which other processes train: nothing is loaded there
 
     Weights are read from safetensors or GGUF only. ConfigError where they are missing, incomplete,
     pickled, need code of their own, or cannot be reached.
@@ -169,10 +180,9 @@ def load_model(
             options["quantization_config"] = transformers.GgufConfig(dequantize=True)
     else:
         options["use_safetensors"] = True
-    if device_map is not None:
-        check_device_map(device_map)
-        options["device_map"] = device_map
-    model, info = _call(AutoModelForCausalLM.from_pretrained, source, at, options)
+    options |= _spread(device_map, training, source)
+    with memory_for(f"while {source!r} is loaded", LOADED):
+        model, info = _call(AutoModelForCausalLM.from_pretrained, source, at, options)
     if info["missing_keys"]:
         raise ConfigError(
             f"the weights of {source!r} are incomplete: {len(info['missing_keys'])} tensors are "
@@ -192,10 +202,49 @@ def load_model(
         )
     model.train(False)
     plain = _plain(model)
-    if device_map is None:
-        return moved(plain, place)
-    _check_covered(plain, device_map)
+    if precision not in QUANTISED and (files := weight_files(at)):
+        loaded_from(plain, files)
+    if device_map is None and not training:
+        with memory_for(f"while {source!r} is loaded", LOADED):
+            return moved(plain, place)
+    _check_covered(plain, device_map or "")
     return plain
+
+
+def _spread(device_map: DeviceMap | None, training: int, source: str) -> dict[str, Any]:
+    """How a model is spread over devices: as the map says, or over the GPUs from number `training` on.
+    ConfigError where there is none, or a table says otherwise."""
+    if device_map is not None:
+        check_device_map(device_map)
+    if not training:
+        return {} if device_map is None else {"device_map": device_map}
+    found = torch.cuda.device_count()
+    if isinstance(device_map, dict):
+        for module, device in device_map.items():
+            if device != "cpu" and (torch.device(device).index or 0) < training:
+                raise ConfigError(
+                    f"device_map.{module} is {device!r}: a process of this run trains there; accepted: "
+                    f"GPUs from cuda:{training} on"
+                )
+        return {"device_map": device_map}
+    if found <= training:
+        raise ConfigError(
+            f"the teacher {source!r} is loaded here, and {training} processes train on the {found} GPU(s) of "
+            "this machine: a teacher does not share a GPU with them; start fewer processes, or serve the "
+            "teacher (pair.teacher = 'http://HOST:PORT/v1')"
+        )
+    room = {n: int(ROOM * torch.cuda.mem_get_info(n)[0]) for n in range(training, found)}
+    return {"device_map": "sequential", "max_memory": room}
+
+
+def weight_files(at: Path | str) -> list[Path]:
+    """The files with the weights of a folder, or of a hub id in the hub's cache; none of a GGUF file."""
+    if isinstance(at, str):
+        found = try_to_load_from_cache(at, "config.json")
+        if not isinstance(found, str):
+            return []
+        at = Path(found).parent
+    return sorted(at.glob("*.safetensors")) if at.is_dir() else []
 
 
 def _check_covered(model: PreTrainedModel, device_map: DeviceMap) -> None:
@@ -233,6 +282,19 @@ def moved(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
     if not getattr(model, "is_quantized", False):
         module.to(device)
     return model
+
+
+def copied_to(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    """A copy of the model with its weights on that device, and nowhere else besides: no second one on the
+    host on the way there."""
+    if getattr(model, "is_quantized", False):
+        return moved(copy.deepcopy(model), device)
+    memo: dict[int, Any] = {}
+    for one in (*model.parameters(), *model.buffers()):
+        there = one.detach().to(device, copy=True)
+        owned = isinstance(one, nn.Parameter)
+        memo[id(one)] = nn.Parameter(there, one.requires_grad) if owned else there
+    return copy.deepcopy(model, memo)
 
 
 def load_tokenizer(source: str) -> Tokenizer:

@@ -1,6 +1,5 @@
 """Students whose teacher is not loaded: all replies are given, or a store holds what it said."""
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -41,20 +40,19 @@ def load_lone_student(
     """A student whose replies are all given: there is no teacher. See `load_pair`."""
     prompts = PromptSettings(system_prompt, chat_template, chat_template_kwargs or {}, date)
     place, precision = resolve_device(device), student_precision or "fp32"
-    beside = {"device": device} if precision in QUANTISED else {}
+    beside: dict[str, Any] = {"device": device} if precision in QUANTISED else {}
     start = load_model(student, precision=precision, **beside)
     tokenizer = fixed_tokenizer(load_tokenizer(student), prompts, str(student))
     check_arguments(prompts, [tokenizer], False)
     return Pair(
         name=str(student),
         teacher=None,
-        student=copy.deepcopy(start),
+        student=start,
         teacher_tokenizer=tokenizer,
         tokenizer=tokenizer,
         library_name=catalogue.prompts_for(student),
         context=common_context([start.config], context),
         vocabulary=vocabulary_size(start.config),
-        _start=start,
         place=place,
         prompts=prompts,
         stored=source_dtype(student),
@@ -99,7 +97,7 @@ def load_stored_pair(
     title, _, student = sources(name, teacher, student, layers)
     place = resolve_device(device)
     precision = student_precision or "fp32"
-    beside = {"device": device} if precision in QUANTISED else {}
+    beside: dict[str, Any] = {"device": device} if precision in QUANTISED else {}
     start = load_model(student, precision=precision, **beside)
     tokenizer = load_stored_tokenizer(stored.folder)
     difference = first_difference(tokenizer, load_tokenizer(student))
@@ -119,13 +117,12 @@ def load_stored_pair(
     return Pair(
         name=title,
         teacher=None,
-        student=copy.deepcopy(start),
+        student=start,
         teacher_tokenizer=tokenizer,
         tokenizer=tokenizer,
         library_name=stored.library,
         context=common_context([start.config], context),
         vocabulary=stored.vocabulary,
-        _start=start,
         place=place,
         prompts=PromptSettings(system_prompt, None, chat_template_kwargs or {}, date),
         stored=source_dtype(student),

@@ -23,9 +23,9 @@ from readsim_hf.models.chat_template import (
 )
 from readsim_hf.models.loading import (
     DeviceMap,
+    copied_to,
     load_model,
     load_tokenizer,
-    moved,
     resolve_device,
     source_dtype,
 )
@@ -44,7 +44,8 @@ class Pair:
 
     teacher             in evaluation mode, without gradients; None where `server` answers
     teacher_tokenizer   the teacher's; the student's stands in for a server's that is not known
-    student             the student as it starts, on the CPU; `fresh_student` gives one to train
+    student             the student as it starts, on the CPU, held once: it is read, and never changed;
+                        `fresh_student` gives one to train
     tokenizer           the student's: its teacher's where both have the same ids, so that the student
                         trains on, is probed with and is saved with the teacher's chat template, start
                         token and end tokens (these in its generation config)
@@ -67,8 +68,6 @@ class Pair:
     library_name: Literal["nano", "text"]
     context: int
     vocabulary: int | None
-    _start: PreTrainedModel = field(repr=False)  # the student as it was loaded, on the CPU
-
     server: Server | None = None
     known: bool = True
     others: Mapping[str, TeacherSource] = field(default_factory=dict)
@@ -79,7 +78,7 @@ class Pair:
     @property
     def device(self) -> torch.device:
         """Where the student trains."""
-        beside = self._start if self.teacher is None else self.teacher
+        beside = self.student if self.teacher is None else self.teacher
         return beside.device if self.place is None else self.place
 
     @property
@@ -99,9 +98,9 @@ class Pair:
             raise CapabilityMissingError(f"the pair {self.name!r} has no teacher model: {why}")
         return self.teacher
 
-    def fresh_student(self) -> PreTrainedModel:
-        """The starting student again: equal to the last bit, whatever was done to `student`."""
-        return moved(copy.deepcopy(self._start), self.device)
+    def fresh_student(self, place: torch.device | None = None) -> PreTrainedModel:
+        """A copy of the starting student where it trains, or elsewhere, equal to the last bit."""
+        return copied_to(self.student, place or self.device)
 
     def shared_vocabulary(self) -> int:
         """V, for objectives that need the teachers' distributions; ConfigError where there is none."""
@@ -127,6 +126,7 @@ def load_pair(
     chat_template: str | None = None,
     chat_template_kwargs: Mapping[str, Any] | None = None,
     date: str = DATE,
+    training: int = 0,
 ) -> Pair:
     """Load a pair: `nano` (the default), `micro`, `smollm2`, or any two sources that `load_model` accepts.
 
@@ -139,6 +139,7 @@ def load_pair(
     teachers            capability -> source, for those that have a teacher of their own
     device_map          of the teachers that are loaded here, over several devices
     server              how servers are asked
+    training            GPUs, from the first, that several processes train on: no teacher is loaded there
     context             tokens of the longest sequence, at most what both models read (None)
     system_prompt, chat_template, chat_template_kwargs, date   see `PromptSettings`
     """
@@ -152,7 +153,7 @@ def load_pair(
     place = resolve_device(device)
     precision = student_precision or "fp32"
     # quantised weights stay where they are loaded
-    beside = {"device": device} if precision in QUANTISED else {}
+    beside: dict[str, Any] = {"device": device} if precision in QUANTISED else {}
     start = load_model(student, precision=precision, **beside)
     tokenizer = load_tokenizer(student)
     load = partial(
@@ -166,6 +167,7 @@ def load_pair(
         served_tokenizer=teacher_tokenizer,
         settings=server,
         prompts=prompts,
+        training=training,
     )
     main = load(teacher)
     if main.server is not None:
@@ -198,13 +200,12 @@ def load_pair(
     return Pair(
         name=title,
         teacher=main.model,
-        student=copy.deepcopy(start),
+        student=start,
         teacher_tokenizer=main.tokenizer if main.known else tokenizer,
         tokenizer=tokenizer,
         library_name=catalogue.prompts_for(student),
         context=common_context([m.config for m in (start, *models)], context, limits),
         vocabulary=main.vocabulary,
-        _start=start,
         server=main.server,
         known=main.known,
         others=others,

@@ -1,6 +1,7 @@
 """What stands behind a teacher's source: a model loaded here, or a server."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
@@ -62,17 +63,20 @@ def load_teacher_source(
     served_tokenizer: str | None = None,
     settings: ServerSettings | None = None,
     prompts: PromptSettings | None = None,
+    training: int = 0,
 ) -> TeacherSource:
     """The teacher at `source`, for a student with that tokenizer.
 
     served, served_tokenizer   the name of a server's model, and where its tokenizer is known
     prompts     what stands around a prompt; a server's own template is its matter
+    training    GPUs, from the first, on which processes train
 
     ConfigError for what cannot be loaded or reached.
     """
     prompts = prompts or PromptSettings()
     if not is_server(source):
-        model = load_model(source, precision=precision, device=device, device_map=device_map)
+        there: dict[str, Any] = {"device": device, "device_map": device_map, "training": training}
+        model = load_model(source, precision=precision, **there)
         model.requires_grad_(False)
         own = fixed_tokenizer(load_tokenizer(source), prompts, source)
         same = same_tokenizer(own, tokenizer)

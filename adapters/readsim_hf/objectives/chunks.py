@@ -48,17 +48,18 @@ class _Chunked(torch.autograd.Function):
     ) -> Tensor:
         wanted = any(ctx.needs_input_grad)
         of_hidden = torch.zeros_like(hidden) if wanted else None
-        of_head = [torch.zeros_like(p) for p in parameters] if wanted else []
+        # In float32 whatever the weights are: a sum of many chunks.
+        of_head = [torch.zeros_like(p, dtype=torch.float32) for p in parameters] if wanted else []
         total = hidden.new_zeros((), dtype=torch.float32)
         for start in range(0, len(hidden), chunk):
             rows = slice(start, start + chunk)
             states = hidden[rows].detach()
             if of_hidden is None:
-                total += weighted_sum(objective, head(states), _rows(targets, rows))
+                total += weighted_sum(objective, head(states), targets_at(targets, rows))
                 continue
             with torch.enable_grad():
                 states.requires_grad_()
-                loss = weighted_sum(objective, head(states), _rows(targets, rows))
+                loss = weighted_sum(objective, head(states), targets_at(targets, rows))
             first, *rest = torch.autograd.grad(loss, [states, *parameters])
             of_hidden[rows] = first
             for place, part in enumerate(rest):
@@ -66,17 +67,19 @@ class _Chunked(torch.autograd.Function):
             total += loss.detach()
         if of_hidden is not None:
             ctx.save_for_backward(of_hidden, *of_head)
+            ctx.types = [p.dtype for p in parameters]
         return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         of_hidden, *of_head = ctx.saved_tensors
-        scaled = (g * grad.to(g.dtype) for g in of_head)
+        scaled = ((g * grad.to(g.dtype)).to(t) for g, t in zip(of_head, ctx.types, strict=True))
         return of_hidden * grad.to(of_hidden.dtype), None, None, None, None, *scaled
 
 
-def _rows(targets: Targets, rows: slice) -> Targets:
+def targets_at(targets: Targets, rows: slice) -> Targets:
+    """Those of some positions."""
     soft = targets.soft
     if soft is not None:
         soft = SoftTargets(soft.kind, soft.ids[rows], soft.logp[rows])

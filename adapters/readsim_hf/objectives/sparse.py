@@ -135,16 +135,19 @@ def soft_from_logits(
         if kind == "topk":
             at = full.topk(k, dim=-1).indices
         else:
-            at = _draw(full, torch.from_numpy(uniform[some]).to(full.device))
+            at = draw(full, torch.from_numpy(uniform[some]).to(full.device))
         ids[some] = at.cpu().numpy()
         logp[some] = full.gather(-1, at).float().cpu().numpy()
     return Soft(kind, ids, logp)
 
 
-def _draw(logp: Tensor, uniform: Tensor) -> Tensor:
-    """Ids (L, n) by the inverse distribution function; what has no probability is never drawn."""
+def draw(logp: Tensor, uniform: Tensor) -> Tensor:
+    """Ids (L, n) of float64 log-probabilities (L, V) by the inverse distribution function, at uniform numbers
+    (L, n) in [0, 1); what has no probability is never drawn."""
     reached = logp.exp().cumsum(-1)
-    return torch.searchsorted(reached, uniform * reached[:, -1:], right=True)
+    total = reached[:, -1:]
+    below = torch.minimum(uniform * total, total.nextafter(torch.zeros_like(total)))
+    return torch.searchsorted(reached, below, right=True)
 
 
 def truncation_report(soft: Soft) -> Truncation:

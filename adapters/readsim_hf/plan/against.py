@@ -19,6 +19,7 @@ from readsim.runs.read_logs import read_log
 from readsim.runs.rows import FinalRow, RunHeader
 from readsim.tree_file import load_facts
 from readsim_hf.config import RunConfig, run_name
+from readsim_hf.costs.devices import Device
 from readsim_hf.plan.estimate import Work
 from readsim_hf.teachers.connection import is_server
 from readsim_hf.token_estimate import TokenEstimate
@@ -113,6 +114,39 @@ def speeds(work: Sequence[Work], seconds: Mapping[str, float]) -> list[Speed]:
         for part in ("train", "teacher", "probe")
         if part in seconds
     ]
+
+
+class Correction(NamedTuple):
+    """The shares of a device's peak and bandwidth at which the plan would have foretold a finished run."""
+
+    device: str
+    mfu: float
+    generation: float
+
+
+def corrections(
+    work: Sequence[Work],
+    seconds: Mapping[str, float],
+    devices: Sequence[Device],
+    mfu: float,
+    mfu_generation: float,
+) -> list[Correction]:
+    """For each kind of device, as if the run had been there: training's planned seconds over the measured
+    ones, times the share assumed; and the same of replies and probes. None where the run has no seconds."""
+    if not seconds.get("train"):
+        return []
+    out = []
+    for device in devices:
+        planned = {
+            part: sum(w.seconds(device, mfu, mfu_generation) for w in work if w.part == part)
+            for part in ("train", "teacher", "probe")
+        }
+        wrote = sum(seconds.get(part, 0.0) for part in ("teacher", "probe"))
+        own = mfu * planned["train"] / seconds["train"]
+        writing = planned["teacher"] + planned["probe"]
+        written = mfu_generation * writing / wrote if wrote else mfu_generation
+        out.append(Correction(device.name, own, written))
+    return out
 
 
 class ForecastCheck(NamedTuple):

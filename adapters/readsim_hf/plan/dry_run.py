@@ -10,9 +10,10 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, unknown
-from readsim.runs.loop import setup_for
+from readsim.runs.setups import setup_for
 from readsim_hf.benchmark_factory import benchmarks_of, capabilities_of, hidden_of
 from readsim_hf.config import PairConfig, RunConfig
+from readsim_hf.costs.decoding import expected_longest
 from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
 from readsim_hf.models.pairs import sources
@@ -36,14 +37,22 @@ from readsim_hf.training.lora import check_lora
 
 @dataclass(frozen=True)
 class PlannedTeacher:
-    """One teacher: its `shape`, None for a server; its `share` of the prompts, and the mean tokens of one
-    that it is `asked` and of what is `said`, in its tokens."""
+    """One teacher: its `shape`, None for a server whose model is not known; its `share` of the prompts, and
+    the mean tokens of one that it is `asked` and of what is `said`, in its tokens; tokens of some replies
+    with their weights; whether it is served, on devices of its own."""
 
     source: str
     shape: ModelShape | None
     share: float
     asked: float
     said: float
+    replies: tuple[Array, Array]
+    served: bool = False
+
+    def longest(self, size: int) -> float:
+        """Expected tokens of the longest of `size` replies."""
+        values, weights = self.replies
+        return expected_longest(values, size, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +62,7 @@ class DryRun:
     teachers    who answers, the main teacher first
     precision   of the weights of teachers that are loaded here
     items, each   questions of a split, all and by capability
+    answers     tokens of the answers of some probe items
     asked       tokens of the longest prompt that is trained on, by the templates
     assumed     sources without a tokenizer here, whose tokens are counted from bytes
     columns     of the logits that all share; None where they have tokenizers of their own
@@ -76,6 +86,7 @@ class DryRun:
     items: Mapping[str, int]
     each: Mapping[Split, tuple[int, ...]]
     spent: TokenEstimate
+    answers: Array
     assumed: tuple[str, ...]
     columns: int | None
     kept: int
@@ -88,13 +99,13 @@ class DryRun:
 
     @property
     def teacher(self) -> ModelShape | None:
-        """The main teacher; None where a server answers, or a store does."""
+        """The main teacher; None where a server answers whose model is not known, or a store does."""
         return self.teachers[0].shape if self.teachers else None
 
     @property
     def loaded(self) -> tuple[ModelShape, ...]:
         """The teachers that are loaded here, each model once."""
-        return tuple(teacher.shape for teacher in self.teachers if teacher.shape is not None)
+        return tuple(t.shape for t in self.teachers if t.shape is not None and not t.served)
 
     @property
     def asks(self) -> bool:
@@ -106,7 +117,7 @@ class DryRun:
     def served(self) -> tuple[float, float]:
         """Tokens of prompts and of replies that servers are paid for."""
         count = (1.0 - self.spent.own) * self.spent.answered
-        mine = [t for t in self.teachers if t.shape is None]
+        mine = [t for t in self.teachers if t.served]
         asked, said = (sum(t.share * getattr(t, part) for t in mine) for part in ("asked", "said"))
         return count * asked, count * said
 
@@ -132,7 +143,7 @@ def dry_run(config: RunConfig) -> DryRun:
         config,
         whole,
         signal,
-        None if kept is None else len(models.teachers) == 1 and bool(models.local),
+        None if kept is None else len(models.teachers) == 1,
     )
     if nobody:
         check_alone(whole, datasets, kept is not None)
@@ -140,10 +151,10 @@ def dry_run(config: RunConfig) -> DryRun:
     for name in pair.teachers:
         if name not in named:
             raise unknown("capability in [pair.teachers]", name, named)
-    if config.on_policy > 0 and (len(models.teachers) > 1 or not models.local):
+    if config.on_policy > 0 and len(models.teachers) > 1:
         raise ConfigError(
-            f"on_policy = {config.on_policy!r}: the student's own text is scored by one teacher that is "
-            "loaded here, not by servers or several teachers; use on_policy = 0"
+            f"on_policy = {config.on_policy!r}: the student's own text is scored by one teacher, not by "
+            "several; use on_policy = 0"
         )
     suffixes = suffixes_of(config, whole.style, signal)
     counts = [own.ask, *(r.ask for r in readers.values())]
@@ -198,6 +209,7 @@ def dry_run(config: RunConfig) -> DryRun:
         items=items,
         each={s: _each(benchmarks, splits, s, visible) for s in SPLITS},
         spent=spent,
+        answers=probe.answers,
         assumed=models.unread,
         columns=columns,
         kept=0 if kept is None else (kept.entries or most),
@@ -223,7 +235,8 @@ def _answered(answering: Sequence[str], each: Mapping[str, Lengths]) -> Lengths:
         for field in ("prompt", "reply")
     )
     any_ = next(iter(each.values()))
-    return Lengths(prompt, reply, max(one.longest for one in each.values()), any_.asks)
+    replies = tuple(each[source].replies[j] for j, source in enumerate(answering))
+    return Lengths(prompt, reply, max(one.longest for one in each.values()), any_.asks, replies)
 
 
 def _planned(
@@ -235,10 +248,13 @@ def _planned(
         mine = np.array([s == source for s in answering]) * prompts / max(prompts.sum(), 1e-12)
         share = float(mine.sum())
         mean = mine / share if share else mine
-        config = models.local.get(source)
+        config = models.local.get(source) or models.served.get(source)
         shape = None if config is None else shape_of(config)
         lengths_ = float(mean @ asked.prompt), float(mean @ asked.reply)
-        out.append(PlannedTeacher(source, shape, share, *lengths_))
+        each = [np.full(len(r), m / len(r)) for m, r in zip(mean, asked.replies, strict=True)]
+        replies = np.concatenate(asked.replies), np.concatenate(each)
+        served = source not in models.local
+        out.append(PlannedTeacher(source, shape, share, *lengths_, replies, served))
     return tuple(out)
 
 

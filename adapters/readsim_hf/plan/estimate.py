@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from readsim_hf.costs.devices import Device, compute_seconds, decoding_seconds
+from readsim_hf.costs.decoding import LAUNCH, batch_steps, expected_longest, refilled_steps
+from readsim_hf.costs.devices import USABLE, Device, compute_seconds, decoding_seconds
 from readsim_hf.costs.flops import (
     reading_flops,
     scoring_flops,
@@ -22,8 +23,6 @@ from readsim_hf.costs.memory import (
 from readsim_hf.costs.shape import ModelShape
 from readsim_hf.plan.dry_run import DryRun
 
-STUDENT = "fp32"  # of the student's weights, in probes and its own replies too
-
 
 @dataclass(frozen=True)
 class Work:
@@ -33,6 +32,7 @@ class Work:
     tokens      that pass through the model
     flops       operations, `precision` of them
     steps       decode steps, each of which reads `moved` bytes; 0 where whole texts are read at once
+    launches    seconds that Python and launches take in all of them
     """
 
     kind: str
@@ -42,13 +42,14 @@ class Work:
     precision: str
     steps: float = 0.0
     moved: float = 0.0
+    launches: float = 0.0
 
     def seconds(self, device: Device, mfu: float, mfu_generation: float) -> float:
-        """On one device of that kind (as if the memory sufficed): the slower of computing and, when
-        decoding, of reading the weights."""
+        """On one device of that kind (as if the memory sufficed): the slowest of computing and, when
+        decoding, of reading the weights and of launching; `mfu_generation` of peak or bandwidth."""
         rate = mfu_generation if self.steps else mfu
         busy = compute_seconds(self.flops, device, self.precision, rate)
-        return max(busy, decoding_seconds(self.steps, self.moved, device))
+        return max(busy, decoding_seconds(self.steps, self.moved, device) / rate, self.launches)
 
 
 def work_of(plan: DryRun) -> list[Work]:
@@ -65,30 +66,37 @@ def work_of(plan: DryRun) -> list[Work]:
     )
     found = [Work("training", "train", spent.examples * length, trained, recipe.precision)]
     own = spent.own * spent.examples
-    size, precision = config.decoding.batch_size, plan.precision
+    precision, together = plan.precision, config.data.group * max(1, len(plan.sources))
     for teacher in plan.teachers:
         if teacher.shape is None:
-            continue  # a server's work is its own
-        name = "teacher" if len(plan.loaded) == 1 else f"teacher {teacher.source}"
+            continue  # a server of nobody knows what
+        name = "teacher" if len(plan.teachers) == 1 else f"teacher {teacher.source}"
+        name = f"served {name}" if teacher.served else name
+        size = config.server.concurrency if teacher.served else config.decoding.batch_size
+        size = min(size, together)
         count = teacher.share * (1.0 - spent.own) * spent.answered
-        found += _answers(
-            name, "teacher", teacher.shape, count, teacher.asked, teacher.said, size, precision
+        steps = refilled_steps(
+            count * teacher.said, size, teacher.longest(size), count / max(together, size)
         )
+        launch = 0.0 if teacher.served else LAUNCH * teacher.shape.layers
+        lengths = count, teacher.asked, teacher.said
+        found += _answers(name, "teacher", teacher.shape, lengths, size, precision, steps, launch)
         read = teacher.asked + teacher.said
         scored = scoring_flops(teacher.shape, own * read, read, own * teacher.said)
         found.append(Work(f"{name} scores", "teacher", own * read, scored, precision))
+    launch = LAUNCH * plan.student.layers
+    size = min(config.decoding.batch_size, together)
+    longest = plan.teachers[0].longest(size) if plan.teachers else spent.said
+    steps = refilled_steps(own * spent.said, size, longest, own / max(together, size))
+    lengths = own, spent.asked, spent.said
     found += _answers(
-        "student rollout", "teacher", plan.student, own, spent.asked, spent.said, size, STUDENT
+        "student rollout", "teacher", plan.student, lengths, size, recipe.precision, steps, launch
     )
+    size = config.probes.batch_size
+    steps = batch_steps(spent.measured, size, expected_longest(plan.answers, size))
+    lengths = spent.measured, spent.question, spent.answer
     found += _answers(
-        "probe",
-        "probe",
-        plan.student,
-        spent.measured,
-        spent.question,
-        spent.answer,
-        config.probes.batch_size,
-        STUDENT,
+        "probe", "probe", plan.student, lengths, size, recipe.precision, steps, launch
     )
     return [work for work in found if work.tokens]
 
@@ -97,31 +105,22 @@ def _answers(
     name: str,
     part: str,
     shape: ModelShape,
-    count: float,
-    asked: float,
-    said: float,
+    lengths: tuple[float, float, float],
     batch: int,
     precision: str,
+    steps: float,
+    launch: float,
 ) -> list[Work]:
-    """Reading `count` prompts and writing their replies in batches; each batch takes as many steps as
-    its longest reply has tokens, at least the mean."""
+    """Reading prompts and writing their replies, `lengths`: how many, and the mean tokens of both. `launch`
+    seconds go by in each step whatever the device."""
+    count, asked, said = lengths
     moved = weight_bytes(shape, precision) + cache_bytes(shape, batch, asked + said / 2, precision)
+    read = reading_flops(shape, count * asked, asked, count)
+    written = writing_flops(shape, count * said, asked + said / 2)
     return [
+        Work(f"{name} reads", part, count * asked, read, precision),
         Work(
-            f"{name} reads",
-            part,
-            count * asked,
-            reading_flops(shape, count * asked, asked, count),
-            precision,
-        ),
-        Work(
-            f"{name} writes",
-            part,
-            count * said,
-            writing_flops(shape, count * said, asked + said / 2),
-            precision,
-            count * said / batch,
-            moved,
+            f"{name} writes", part, count * said, written, precision, steps, moved, launch * steps
         ),
     ]
 
@@ -133,7 +132,7 @@ def memory_of(plan: DryRun) -> Memory:
         recipe.micro_batch, recipe.batch, max(1, recipe.micro_tokens // max(1, plan.longest))
     )
     gradients, moments = optimiser_bytes(plan.student, recipe.lora)
-    own = frozen_bytes(plan.student, config.pair.student_precision or STUDENT)
+    own = frozen_bytes(plan.student, config.student_precision)
     supervised = sequences * min(config.decoding.max_new_tokens, plan.longest)
     if recipe.lora:
         own += 4.0 * plan.student.adapters(recipe.lora)
@@ -152,8 +151,33 @@ def memory_of(plan: DryRun) -> Memory:
             ),
             default=0.0,
         ),
-        student_cache=cache_bytes(plan.student, config.probes.batch_size, plan.longest, STUDENT),
+        student_cache=cache_bytes(
+            plan.student, config.probes.batch_size, plan.longest, recipe.precision
+        ),
     )
+
+
+def served_bytes(plan: DryRun) -> float:
+    """What the servers hold: their teachers' weights, and keys and values of all requests under way."""
+    size, total = plan.config.server.concurrency, 0.0
+    for shape in (t.shape for t in plan.teachers if t.served and t.shape is not None):
+        total += weight_bytes(shape, plan.precision)
+        total += cache_bytes(shape, size, plan.longest, plan.precision)
+    return total
+
+
+def layout(memory: Memory, device: Device) -> tuple[float, ...]:
+    """Bytes on each device of a run of one process: all on one where that has room; else the student with
+    all that its training takes on the first, which cannot be spread, and the teacher over further ones."""
+    room = USABLE * device.memory
+    if memory.peak <= room:
+        return (memory.peak,)
+    held = memory.student + memory.moments
+    training = memory.gradients + memory.activations + memory.logits
+    first = held + max(training, memory.student_cache)
+    teacher = memory.teacher + memory.teacher_cache
+    count = int(-(-teacher // room))
+    return (first, *([teacher / count] * count)) if count else (first,)
 
 
 class Hours(NamedTuple):

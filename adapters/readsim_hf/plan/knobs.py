@@ -6,7 +6,7 @@ from typing import Any
 
 from readsim_hf.costs.memory import QUANTISED_BYTES, Memory
 from readsim_hf.plan.dry_run import DryRun
-from readsim_hf.plan.estimate import STUDENT, memory_of
+from readsim_hf.plan.estimate import memory_of
 
 TERMS = {
     "teacher": "teacher's weights",
@@ -36,19 +36,16 @@ class Knob:
 
 
 def share_of(memory: Memory, term: str) -> float:
-    """Bytes of a term when the most is held; 0 where that is at another time.
-
-    While replies are made a second student stands beside the first, and the larger of both parts counts.
-    """
+    """Bytes of a term when the most is held; 0 where that is at another time."""
     held: float = getattr(memory, term)
     if memory.training >= memory.generating:
         return 0.0 if term.endswith("_cache") else held
-    teaching = memory.teacher_cache >= memory.student + memory.student_cache
+    teaching = memory.teacher_cache >= memory.student_cache
     if term in ("gradients", "activations", "logits"):
         return 0.0
     if term == ("student_cache" if teaching else "teacher_cache"):
         return 0.0
-    return 2.0 * held if term == "student" and not teaching else held
+    return held
 
 
 def largest(memory: Memory) -> str:
@@ -90,7 +87,7 @@ def _settings(plan: DryRun) -> Iterator[tuple[str, str, str, DryRun]]:
         yield "training.precision", "fp32", "bf16", _with(plan, "training", precision="bf16")
     yield from _precisions(plan)
     if plan.loaded:
-        served = tuple(replace(teacher, shape=None) for teacher in plan.teachers)
+        served = tuple(replace(teacher, served=True) for teacher in plan.teachers)
         yield "pair.teacher", "loaded here", "a server", replace(plan, teachers=served)
     for table in ("decoding", "probes"):
         size = getattr(config, table).batch_size
@@ -112,9 +109,11 @@ def _precisions(plan: DryRun) -> Iterator[tuple[str, str, str, DryRun]]:
         yield "pair.teacher_precision", "fp32", "bf16", change
     if plan.loaded and plan.precision not in QUANTISED_BYTES:
         yield "pair.teacher_precision", plan.precision, "nf4", replace(plan, precision="nf4")
-    own = plan.config.pair.student_precision or STUDENT
+    own = plan.config.student_precision
     if plan.config.training.lora and own not in QUANTISED_BYTES:  # the weights stay as they are
         for then in ("bf16", "nf4"):
+            if then == own:
+                continue
             yield "pair.student_precision", own, then, _with(plan, "pair", student_precision=then)
 
 

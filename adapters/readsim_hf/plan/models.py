@@ -1,6 +1,6 @@
 """Who teaches whom in a run on paper: configurations and tokenizers, no weights, no server asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +33,7 @@ class PaperModels:
 
     teachers    sources, each once, the main one first
     local       configurations of those that are loaded here; the others are servers
+    served      configurations of servers' models, where teacher_tokenizer names one
     tokenizers  of each teacher; the student's stands in for a server's that is not named
     student, own   the student's configuration, and its tokenizer
     precision   of the weights of teachers that are loaded here
@@ -43,6 +44,7 @@ class PaperModels:
     pair: PairConfig
     teachers: tuple[str, ...]
     local: Mapping[str, PreTrainedConfig]
+    served: Mapping[str, PreTrainedConfig]
     tokenizers: Mapping[str, Tokenizer | None]
     source: str
     student: PreTrainedConfig
@@ -82,7 +84,8 @@ class PaperModels:
                     "shares with the student, and a server with vLLM's completions; without them use "
                     "resp-sft or cot-sft"
                 )
-            both = self.local.get(source, self.student), self.student
+            theirs = self.local.get(source) or self.served.get(source) or self.student
+            both = theirs, self.student
             tokenizers = self.tokenizers[source], self.own
             found.append(_columns(both, tokenizers, needed=needed) if named else None)
         sizes = [size for size in found if size is not None]
@@ -100,6 +103,7 @@ def paper_models(pair: PairConfig) -> PaperModels:
     torch_dtype(precision)
     teachers = tuple(dict.fromkeys((teacher, *pair.teachers.values())))
     local = {source: config_of(source) for source in teachers if not is_server(source)}
+    served = _served(pair, [source for source in teachers if source not in local])
     config, prompts = config_of(student), prompt_settings(pair)
     named = {s: s if s in local else pair.teacher_tokenizer for s in teachers}
     theirs = {s: None if at is None else _tokenizer(at, prompts) for s, at in named.items()}
@@ -112,7 +116,19 @@ def paper_models(pair: PairConfig) -> PaperModels:
     here = [t for t in (*tokenizers.values(), own) if t is not None]
     unknown = None in (*theirs.values(), own)
     check_arguments(prompts, here, unknown)
-    return PaperModels(title, pair, teachers, local, tokenizers, student, config, own, precision)
+    return PaperModels(
+        title, pair, teachers, local, served, tokenizers, student, config, own, precision
+    )
+
+
+def _served(pair: PairConfig, sources: Sequence[str]) -> dict[str, PreTrainedConfig]:
+    """What servers serve, where the source of their tokenizer says: of a tokenizer alone nothing is known."""
+    if pair.teacher_tokenizer is None or not sources:
+        return {}
+    try:
+        return dict.fromkeys(sources, config_of(pair.teacher_tokenizer))
+    except ConfigError:
+        return {}
 
 
 def prompt_settings(pair: PairConfig) -> PromptSettings:

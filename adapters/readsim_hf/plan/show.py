@@ -9,11 +9,12 @@ from rich.table import Table
 
 from readsim.runs.forecast import Outlook
 from readsim.token_counts import show_tokens
-from readsim_hf.costs.devices import DEVICES, USABLE, Device, devices_needed
+from readsim_hf.costs.decoding import LAUNCH
+from readsim_hf.costs.devices import DEVICES, RANGES, USABLE, Device
 from readsim_hf.costs.memory import Memory
-from readsim_hf.plan.against import Compared, ForecastCheck, Speed
+from readsim_hf.plan.against import Compared, Correction, ForecastCheck, Speed
 from readsim_hf.plan.dry_run import DryRun, PlannedTeacher
-from readsim_hf.plan.estimate import Work, hours_of, memory_of, work_of
+from readsim_hf.plan.estimate import Work, hours_of, layout, memory_of, served_bytes, work_of
 from readsim_hf.plan.knobs import TERMS, own_knob, settings_table
 from readsim_hf.plan.models import PROMPT_BYTES, REPLY_BYTES
 from readsim_hf.plan.spending import TokenPrices, disk_of, held, store_of, token_money
@@ -51,7 +52,7 @@ def plan_headline(plan: DryRun) -> list[str]:
             f"{REPLY_BYTES} of a reply are assumed, and not checked are the tokenizers, weights and end "
             "tokens"
         )
-    if plan.config.pair.teacher_tokenizer is None and any(t.shape is None for t in plan.teachers):
+    if plan.config.pair.teacher_tokenizer is None and any(t.served for t in plan.teachers):
         lines.append("a served teacher's tokens are counted with the student's tokenizer")
     if plan.left_out:
         lines.append(f"left out, their prompts do not fit: {', '.join(plan.left_out)}")
@@ -59,7 +60,9 @@ def plan_headline(plan: DryRun) -> list[str]:
 
 
 def _teacher(one: PlannedTeacher) -> str:
-    what = "served teacher" if one.shape is None else f"{size(one.shape.parameters)} teacher"
+    what = "served" if one.served else ""
+    what += "" if one.shape is None else f" {size(one.shape.parameters)}"
+    what = f"{what} teacher".strip()
     return (
         what if one.share == 1.0 else f"{what} {one.source} for {100 * one.share:.0f} % of prompts"
     )
@@ -97,20 +100,22 @@ def device_table(
     mfu: float,
     mfu_generation: float,
     devices: Sequence[Device] = DEVICES,
+    served: float = 0.0,
 ) -> Table:
     """Time by part, how many devices hold the run, time times these, and money where a price is known."""
     columns = ["device", "GB", "train", "replies", "probes", "all", "devices", "held"]
     price = any(device.price is not None for device in devices)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))  # whole numbers in 80 columns
-    table.title = "time on one device, how many hold the run; held: time times devices"
+    table.title = "held: time times devices (+ a server's); time on one device"
     for column in [*columns, *(["money"] if price else [])]:
         table.add_column(column, no_wrap=column != "device")
     for device in devices:
         hours = hours_of(work, device, mfu, mfu_generation)
-        run = held(hours, memory, device)
+        run = held(hours, memory, device, served)
         cells = [device.name, f"{device.memory / GB:g}"]
         cells += [_time(h) for h in (hours.train, hours.teacher, hours.probe)]
-        cells += [_time(run.hours), str(run.devices), _time(run.device_hours)]
+        count = f"{run.devices} + {run.servers}" if run.servers else str(run.devices)
+        cells += [_time(run.hours), count, _time(run.device_hours)]
         if price:
             cells.append("" if run.money is None else _money(run.money))
         table.add_row(*cells)
@@ -118,21 +123,82 @@ def device_table(
 
 
 def device_notes(
-    memory: Memory, mfu: float, mfu_generation: float, devices: Sequence[Device] = DEVICES
+    plan: DryRun, mfu: float, mfu_generation: float, devices: Sequence[Device] = DEVICES
 ) -> list[str]:
-    """What the device table assumes."""
+    """What the device table assumes, with ranges; what lies on which device; what more processes change."""
+    memory, work, served = memory_of(plan), work_of(plan), served_bytes(plan)
     first = (
-        f"Peaks (dense, without TF32) and GB are the data sheets'; assumed: {mfu:g} of the peak in training "
-        f"and reading (--mfu), {mfu_generation:g} in writing (--mfu-generation), no decode step faster "
-        f"than reading the weights once; {100 * USABLE:.0f} % of the memory usable. Several devices work "
-        "one after the other, each on its part of the model. Waiting, padding and Python come on top."
+        f"Peaks (dense, without TF32) and GB are the data sheets'; {100 * USABLE:.0f} % of the memory usable."
+        " Waiting, padding, other Python and a server's prefix cache, which saves reading, are not counted."
     )
     lines = [first]
-    if all(devices_needed(memory.peak, d) > 1 for d in devices):
+    lines += [f"assumed: {one}" for one in assumptions(plan, mfu, mfu_generation)]
+    for device in devices:
+        each = layout(memory, device)
+        name = device.name
+        if each[0] > USABLE * device.memory:
+            lines.append(
+                f"on {name}: the student and its training take {each[0] / GB:.3g} GB of one device, of "
+                f"{USABLE * device.memory / GB:.3g}: train adapters (training.lora), lower what the table "
+                "above names, or shard it over several processes (FSDP)"
+            )
+        elif len(each) > 1:
+            lines.append(
+                f"on {name}: {each[0] / GB:.3g} GB on the first, the student's, {each[1] / GB:.3g} GB on "
+                f'each of {len(each) - 1} more, the teacher\'s (pair.device_map = "balanced_low_0")'
+            )
+        fast, slow = _extremes(work, memory, device, served)
         lines.append(
-            "One device alone does not hold the run; `pair.device_map` spreads teachers that are loaded here."
+            f"on {name}: {_time(fast)} to {_time(slow)} held, over the ranges of both shares"
         )
+    if served:
+        lines.append(
+            f"the server's devices hold {served / GB:.3g} GB, and divide the time of replies between them"
+        )
+    lines.append(
+        "Several processes (DDP) divide the training time alone: the first one makes replies and probes, and "
+        "the devices of the others are held meanwhile."
+    )
     return lines
+
+
+def _extremes(
+    work: list[Work], memory: Memory, device: Device, served: float
+) -> tuple[float, float]:
+    """Device hours at the upper and at the lower ends of both shares."""
+    ends = zip(RANGES["mfu"], RANGES["mfu_generation"], strict=True)
+    slow, fast = (
+        held(hours_of(work, device, *both), memory, device, served).device_hours for both in ends
+    )
+    return fast, slow
+
+
+def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
+    """What the hours rest on, each with its range."""
+    low, high = RANGES["mfu"]
+    out = [f"{mfu:g} of the peak in training and reading (--mfu; {low:g} to {high:g})"]
+    low, high = RANGES["mfu_generation"]
+    out.append(
+        f"{mfu_generation:g} of the bandwidth in writing (--mfu-generation; {low:g} to {high:g}), and "
+        f"{1e3 * LAUNCH:g} ms of Python and launches for each layer's step where no server writes (.1 to .4)"
+    )
+    out += [
+        f"replies of {one.said:.3g} tokens, as the gold answers are, and the longest of 64 of "
+        f"{one.longest(64):.3g} (a teacher that explains itself writes up to "
+        f"{plan.config.decoding.max_new_tokens})"
+        for one in plan.teachers
+        if plan.asks
+    ]
+    return out
+
+
+def correction_notes(found: Sequence[Correction]) -> list[str]:
+    """What a finished run says of the plan's shares."""
+    return [
+        f"if this was {one.device}: --mfu {one.mfu:.3g} and --mfu-generation {one.generation:.3g} foretell "
+        "what the run took"
+        for one in found
+    ]
 
 
 def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:
@@ -228,7 +294,7 @@ def document(
     return {
         "pair": made.title,
         "config": made.config.table(),
-        "teachers": [asdict(teacher) for teacher in made.teachers],
+        "teachers": [_plain(teacher) for teacher in made.teachers],
         "student": asdict(made.student),
         "tokens": dict(made.spent.kinds),
         "tokens_assumed": list(made.assumed),
@@ -237,22 +303,39 @@ def document(
         "memory_bytes": {**asdict(memory), **phases, "peak": memory.peak},
         "memory_settings": settings_table(made),
         "mfu": {"training": rates[0], "generation": rates[1]},
-        "devices": {device.name: _device(device, work, memory, rates) for device in devices},
+        "assumptions": assumptions(made, *rates),
+        "devices": {
+            device.name: _device(device, work, memory, rates, served_bytes(made))
+            for device in devices
+        },
         "disk_bytes": disk_of(made)._asdict(),
         "token_money": None if prices is None else token_money(made, prices),
         "forecast": None if outlook is None else outlook.table(),
     }
 
 
+def _plain(teacher: PlannedTeacher) -> dict[str, Any]:
+    """Without its sample of replies."""
+    return {k: v for k, v in asdict(teacher).items() if k != "replies"}
+
+
 def _device(
-    device: Device, work: list[Work], memory: Memory, rates: tuple[float, float]
+    device: Device,
+    work: list[Work],
+    memory: Memory,
+    rates: tuple[float, float],
+    served: float,
 ) -> dict[str, Any]:
     hours = hours_of(work, device, *rates)
-    run = held(hours, memory, device)
+    run = held(hours, memory, device, served)
     return {
         "gpu_hours": hours._asdict(),
         "devices_for_memory": run.devices,
+        "devices_of_the_server": run.servers,
+        "bytes_by_device": list(layout(memory, device)),
+        "hours": run.hours,
         "device_hours": run.device_hours,
+        "device_hours_range": list(_extremes(work, memory, device, served)),
         "money": run.money,
         "source": device.source,
     }

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from readsim_hf.costs.devices import Device, devices_needed
+from readsim_hf.costs.devices import USABLE, Device, devices_needed
 from readsim_hf.costs.disk import checkpoint_bytes, reply_bytes, saved_bytes, store_bytes
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.dry_run import DryRun
-from readsim_hf.plan.estimate import Hours
+from readsim_hf.plan.estimate import Hours, layout
 
 
 class Disk(NamedTuple):
@@ -40,25 +40,32 @@ def store_of(plan: DryRun, *, small: bool) -> float:
 
 
 class HeldDevices(NamedTuple):
-    """One kind of device: how many hold the run, the hours that it lasts there, these hours times the
-    devices, and what they cost (None: the price is not known).
+    """One kind of device: how many the run takes, how many its served teacher besides, whether the student
+    fits on one, the hours that the run lasts there, these hours times all devices, and what they cost (None:
+    the price is not known).
 
-    The devices hold the parts of one model and work one after the other, so the run lasts as long as on
-    one of them."""
+    The run's devices work one after the other: its teacher's parts, the student, probes. A server's divide
+    a step between them. All of them are held all the time."""
 
     devices: int
+    servers: int
+    fits: bool
     hours: float
     device_hours: float
     money: float | None
 
 
-def held(hours: Hours, memory: Memory, device: Device) -> HeldDevices:
-    """Hours times devices, and times the price of an hour."""
-    count = devices_needed(memory.peak, device)
-    total = count * hours.all
-    return HeldDevices(
-        count, hours.all, total, None if device.price is None else total * device.price
-    )
+def held(hours: Hours, memory: Memory, device: Device, served: float = 0.0) -> HeldDevices:
+    """Hours times devices, and times the price of an hour; `served` bytes are a server's."""
+    each = layout(memory, device)
+    servers = devices_needed(served, device) if served else 0
+    servers = 1 << (servers - 1).bit_length() if servers else 0  # tensor-parallel: powers of two
+    lasts = hours.train + hours.probe + hours.teacher / max(1, servers)
+    count = len(each) + servers
+    total = count * lasts
+    fits = each[0] <= USABLE * device.memory
+    money = None if device.price is None else total * device.price
+    return HeldDevices(len(each), servers, fits, lasts, total, money)
 
 
 class TokenPrices(NamedTuple):

@@ -3,10 +3,12 @@ refuses to cut prompts."""
 
 import contextlib
 import io
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from lm_eval.models.huggingface import HFLM
 from torch import Tensor
@@ -15,10 +17,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCrite
 from readsim.errors import ConfigError
 from readsim_hf.models.chat_template import chat_text
 from readsim_hf.models.tokens import stated_length
+from readsim_hf.objectives.base import Targets
 from readsim_hf.prompts.thinking import continuing, opened_by, said_from, whole_reply
 from readsim_hf.teachers.decoding import left_padded
 from readsim_hf.teachers.encoding import bare_ids, decoder, end_ids, ids_of
-from readsim_hf.teachers.inference import reads_padding
+from readsim_hf.teachers.inference import batches, evaluating, reads_padding
+from readsim_hf.training.batch import Batch
+from readsim_hf.training.logits import logits_in_pieces
 
 
 class Likelihood(float):
@@ -151,9 +156,49 @@ class ProbeLM(HFLM):  # type: ignore[misc]  # lm-eval gives no types
         if max(lengths, default=0) > self.max_length + 1:
             self._too_long(max(lengths), self.max_length + 1)
         self.tokens += sum(min(n, self.max_length + 1) for n in lengths)
-        answers: list[tuple[float, bool]] = super()._loglikelihood_tokens(requests, *args, **kwargs)
-        each = zip(requests, answers, strict=True)
-        return [(Likelihood(sum_, len(scored)), greedy) for (_, _, scored), (sum_, greedy) in each]
+        # Answers of one token behind the same text are read once.
+        texts: dict[tuple[int, ...], list[int]] = {}
+        for n, (_, context, scored) in enumerate(requests):
+            whole = (context + scored)[-(self.max_length + 1) :]
+            texts.setdefault(tuple(whole[:-1]), []).append(n)
+        read, found = list(texts), dict[int, tuple[float, bool]]()
+        for part in batches([len(text) for text in read], int(self.batch_size)):
+            some = {read[at]: texts[read[at]] for at in part}
+            answers = [[requests[n][2] for n in those] for those in some.values()]
+            each = self._scored(list(some), answers)
+            found |= zip(itertools.chain.from_iterable(some.values()), each, strict=True)
+        both = ((found[n], len(scored)) for n, (_, _, scored) in enumerate(requests))
+        return [(Likelihood(total, tokens), greedy) for (total, greedy), tokens in both]
+
+    def _scored(
+        self, texts: Sequence[Sequence[int]], answers: Sequence[Sequence[Sequence[int]]]
+    ) -> list[tuple[float, bool]]:
+        """Log-likelihood of each answer of each text, and whether its tokens are the likeliest.
+
+        A text holds all of its answers but their last token. Logits exist a few positions at a time.
+        """
+        ids, mask = left_padded(texts, self._ends[0])
+        width, flat = ids.shape[1], [a for some in answers for a in some]
+        lengths = [min(len(a), width) for a in flat]
+        rows = np.repeat(np.repeat(np.arange(len(texts)), list(map(len, answers))), lengths)
+        columns = np.concatenate([np.arange(width - n, width) for n in lengths])
+        said = np.concatenate([np.array(a[-n:]) for a, n in zip(flat, lengths, strict=True)])
+        batch = Batch(
+            ids.to(self.device),
+            mask.to(self.device),
+            (mask.cumsum(1) - 1).clamp(min=0).to(self.device),
+            torch.from_numpy(rows).to(self.device),
+            torch.from_numpy(columns).to(self.device),
+            Targets(torch.from_numpy(said).to(self.device), None),
+        )
+        each, likeliest = [], []
+        with evaluating(self.model):
+            for some, logits in logits_in_pieces(self.model, batch):
+                tokens = batch.targets.tokens[some].to(logits.device)
+                each.append(logits.log_softmax(-1).gather(-1, tokens[:, None])[:, 0].double().cpu())
+                likeliest.append((logits.argmax(-1) == tokens).cpu())
+        sums, greedy = (torch.split(torch.cat(p), lengths) for p in (each, likeliest))
+        return [(float(s.sum()), bool(g.all())) for s, g in zip(sums, greedy, strict=True)]
 
     def _model_generate(
         self, context: Tensor, max_length: int, stop: list[str], **kwargs: Any

@@ -110,6 +110,14 @@ class ProbeSuite:
             if b.capability not in self.capabilities:
                 raise unknown("capability", b.capability, self.capabilities)
 
+    def probe_items(self) -> Array:
+        """Items of the probe behind each visible score (V,): those of one benchmark, else the number whose
+        plain mean would have the variance of the mean over benchmarks."""
+        sizes = self.splits.sizes("probe")
+        each = np.array([1.0 / sizes[b.name] for b in self.benchmarks])
+        out: Array = 1.0 / (self._weights[self._shown] ** 2 @ each)
+        return out
+
     def _row(self, capability: str) -> list[float]:
         families = [b.family for b in self.benchmarks if b.capability == capability]
         count = len(set(families))

@@ -9,21 +9,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from readsim.errors import ConfigError, ReadsimError
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.lines import CutOffError, Lines, whole_answer
+from readsim_hf.teachers.record import Soft
 from readsim_hf.teachers.reply import (
     BadReplyError,
     Reply,
     read_chat,
     read_completion,
     read_object,
+    read_prompt,
 )
 
+T = TypeVar("T")
 _NOT_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")  # the HTTP library's names
 _PAUSE_S = (0.5, 8.0)  # before an unreadable answer is asked for again: first, longest
 _PAUSES_S = (1.0, 60.0)  # after a 429 without Retry-After: first, longest
@@ -165,15 +168,29 @@ class Server:
             "text", body, decoding, seed, lambda text: read_completion(text, k, vocab), most
         )
 
+    def score(self, text: Ids, start: int, k: int, vocab: int) -> tuple[Soft, int]:
+        """The k likeliest tokens at each position of a given text from `start` on (vLLM's extension)."""
+        ids = as_ids(text).tolist()
+        body = {"prompt": ids, "extra_body": {"prompt_logprobs": k}}
+        most = _ROOM + len(ids) * (_TOKEN_ROOM + (k + 1) * _ENTRY_ROOM)
+        return self._ask(
+            "text",
+            body,
+            Decoding(1, 0.0),  # it has to say something
+            0,
+            lambda answer: read_prompt(answer, start, len(ids), k, vocab),
+            most,
+        )
+
     def _ask(
         self,
         kind: Literal["chat", "text"],
         body: dict[str, Any],
         decoding: Decoding,
         seed: int,
-        read: Callable[[str], Reply],
+        read: Callable[[str], T],
         most: int,
-    ) -> tuple[Reply, int]:
+    ) -> tuple[T, int]:
         import openai
 
         self._begin(most)

@@ -1,6 +1,6 @@
 """Generation: a prompt's reply does not depend on its neighbours, on the run or on the batch size."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +13,8 @@ from torch import Tensor
 from transformers import (
     DynamicCache,
     GenerationConfig,
-    LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
-    StoppingCriteria,
     StoppingCriteriaList,
 )
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
@@ -24,9 +22,16 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from readsim.errors import ConfigError
 from readsim_hf.objectives.sparse import soft_from_logits
 from readsim_hf.teachers.ids import Ids, as_ids, content_generator
-from readsim_hf.teachers.inference import batches, evaluating, reads_padding, require_finite
+from readsim_hf.teachers.inference import (
+    batches,
+    evaluating,
+    keeps_logits,
+    reading_device,
+    reads_padding,
+)
 from readsim_hf.teachers.record import Soft
 from readsim_hf.teachers.scoring import SoftSettings
+from readsim_hf.teachers.steps import Choose, Steps, Stop
 
 
 class ReplyDistributions:
@@ -67,9 +72,6 @@ class ReplyDistributions:
         ]
 
 
-_FEW = 8  # rows of a batch that are not worth thinning out
-
-
 @dataclass(frozen=True)
 class Decoding:
     """How replies are generated (temperature 0.7 for data).
@@ -96,65 +98,6 @@ class Decoding:
         return 2 if self.temperature > 0 else 1
 
 
-class _Perturb(LogitsProcessor):
-    """Makes the greedy choice a draw from softmax(logits / temperature) over the first `vocab` ids.
-
-    Gumbel-max: argmax(logits / temperature - log E) with E standard exponential, in float64 because
-    a float32 E is 0 once in 2^23 draws, which would pick a token however improbable it is. Each row
-    draws from its own generator. Rows that have ended draw nothing. `hear` is called with the rows
-    that have not and their logits.
-    """
-
-    def __init__(
-        self,
-        generators: Sequence[np.random.Generator],
-        temperature: float,
-        ends: Sequence[int],
-        vocab: int,
-        hear: Callable[[NDArray[np.intp], Tensor], None] | None = None,
-    ) -> None:
-        self._generators = generators
-        self._hear = hear
-        self._temperature = temperature
-        self._ends = list(ends)
-        self._vocab = vocab
-        self._open: NDArray[np.bool_] | None = None
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        if self._open is None:  # the last token is the prompt's, which may be an end token
-            self._open = np.ones(len(scores), dtype=bool)
-        else:
-            self._open &= ~np.isin(input_ids[:, -1].cpu().numpy(), self._ends)
-        rows = np.flatnonzero(self._open)
-        chosen = scores[torch.from_numpy(rows).to(scores.device), : self._vocab].float()
-        require_finite(chosen)
-        if self._hear is not None:
-            self._hear(rows, chosen)
-        if self._temperature > 0:
-            noise = np.empty(chosen.shape)
-            for at, row in enumerate(rows.tolist()):
-                self._generators[row].standard_exponential(out=noise[at])
-            gumbel = torch.from_numpy(noise).log_().neg_()
-            chosen = chosen / self._temperature + gumbel.to(chosen.device, chosen.dtype)
-        out = torch.full_like(scores, -torch.inf, dtype=torch.float32)
-        out[:, self._ends[0]] = 0.0
-        out[torch.from_numpy(rows).to(scores.device), : self._vocab] = chosen
-        return out
-
-
-class _Thinned(StoppingCriteria):
-    """Stops a batch of more than a few rows when half of them have ended."""
-
-    def __init__(self, ends: Sequence[int]) -> None:
-        self._ends = list(ends)
-
-    def __call__(self, input_ids: Tensor, scores: Tensor, **rest: Any) -> Tensor:
-        # A row that has ended goes on with padding, which is an end token.
-        ended = int(np.isin(input_ids[:, -1].cpu().numpy(), self._ends).sum())
-        stop = len(input_ids) > _FEW and 2 * ended >= len(input_ids)
-        return torch.full((len(input_ids),), stop, device=input_ids.device)
-
-
 def generate(
     model: PreTrainedModel,
     prompts: Sequence[Ids],
@@ -167,78 +110,188 @@ def generate(
 ) -> list[NDArray[np.int32]]:
     """The reply to each prompt, in the order given, up to its first end token inclusive.
 
-    Draws depend on the prompt's ids, the temperature and `attempt`, nothing else; so the reply is
-    the same alone or in any batch, up to ties within float rounding: none seen in float32, but in
-    bfloat16 rounding is coarse, and about half of the replies of 20 tokens change with the batch.
+    Draws, one uniform number a token, depend on the prompt's ids, the temperature and `attempt`,
+    nothing else; so the reply is the same alone or in any batch, up to ties within float rounding:
+    none seen in float32, but in bfloat16 rounding is coarse, and about half of the replies of 20
+    tokens change with the batch.
     Ids from `vocab` on are never chosen. The model's own generation settings (penalties, warpers)
     are not used. `spoken` is given the distributions, by row of `prompts`. Model and torch's global
     generator stay as they were. ConfigError if a logit is NaN or infinite.
     """
-    replies: dict[int, NDArray[np.int32]] = {}
     with evaluating(model):
         # One row at a time where neighbours matter: transformers' RWKV also mixes the states of a batch.
         size = 1 if reads_padding(model) else decoding.batch_size
-        for rows in batches([len(p) for p in prompts], size):
-            some = [as_ids(prompts[row]) for row in rows]
-            drawn = [content_generator(p, float(decoding.temperature), int(attempt)) for p in some]
-            made = _generate_batch(model, some, rows, drawn, decoding, ends, vocab, spoken)
-            replies |= dict(zip(rows, made, strict=True))
-    return [replies[row] for row in range(len(prompts))]
+        return _Replies(model, prompts, decoding, ends, vocab, attempt, spoken).made(size)
 
 
-def _generate_batch(
-    model: PreTrainedModel,
-    prompts: Sequence[NDArray[np.int32]],
-    names: Sequence[int],
-    generators: Sequence[np.random.Generator],
-    decoding: Decoding,
-    ends: Sequence[int],
-    vocab: int,
-    spoken: ReplyDistributions | None,
-) -> list[NDArray[np.int32]]:
-    """The replies of one batch. Rows that have ended are taken out each time they are half of it."""
-    ids, mask = (part.to(model.device) for part in left_padded(prompts, ends[0]))
-    width, cache = ids.shape[1], None
-    open_rows = np.arange(len(prompts))
-    replies = [as_ids([])] * len(prompts)
-    while len(open_rows):
-        perturb = _Perturb(
-            [generators[row] for row in open_rows.tolist()],
-            decoding.temperature,
-            ends,
-            vocab,
-            None if spoken is None else partial(_tell, spoken, np.array(names)[open_rows]),
-        )
-        left = decoding.max_new_tokens - (ids.shape[1] - width)
-        with _only(model, _settings(left, ends)):
-            out = cast(Any, model).generate(
-                ids,
-                attention_mask=mask,
-                logits_processor=LogitsProcessorList([perturb]),
-                stopping_criteria=StoppingCriteriaList([_Thinned(ends)]),
-                **({} if cache is None else {"past_key_values": cache}),
+_FEW = 8  # rows of a batch that are not worth thinning out
+_FREE = 4  # new prompts take the places of the first 1/_FREE of a batch that have ended
+
+
+class _Replies:
+    """Replies to prompts that share a batch, in which a new prompt takes the place of one that has ended.
+
+    A model that keeps keys and values alone reads new prompts apart, and their keys join those of the
+    others. Of other models a batch is finished before the next one begins, and is thinned out.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        prompts: Sequence[Ids],
+        decoding: Decoding,
+        ends: Sequence[int],
+        vocab: int,
+        attempt: int,
+        spoken: ReplyDistributions | None,
+    ) -> None:
+        self._model, self._decoding, self._vocab = model, decoding, vocab
+        self._ends, self._spoken = list(ends), spoken
+        self._prompts = [as_ids(prompt) for prompt in prompts]
+        luck = float(decoding.temperature), int(attempt)
+        self._generators = [content_generator(prompt, *luck) for prompt in self._prompts]
+        self._replies = [as_ids([])] * len(prompts)
+        self._rows = np.arange(0)  # prompts that are being answered
+        self._cache: Any = None
+
+    def made(self, size: int) -> list[NDArray[np.int32]]:
+        """The replies, at most `size` at a time."""
+        [order] = batches([len(p) for p in self._prompts], len(self._prompts) or 1) or [[]]
+        while order or len(self._rows):
+            free = size - len(self._rows)
+            if not len(self._rows):
+                self._begin(order[:size])
+                order = order[size:]
+            elif free >= max(1, size // _FREE) and _grows(self._cache):
+                self._join(order[:free])
+                order = order[free:]
+            self._go_on(size, more=bool(order))
+        return self._replies
+
+    def _begin(self, rows: Sequence[int]) -> None:
+        """A batch of these prompts, none of which has been read."""
+        device = reading_device(self._model)
+        padded = left_padded([self._prompts[row] for row in rows], self._ends[0])
+        self._ids, self._mask = (part.to(device) for part in padded)
+        self._rows, self._cache = np.array(rows), None
+        self._starts = np.full(len(rows), self._ids.shape[1])  # of the replies in `_ids`
+
+    def _join(self, rows: Sequence[int]) -> None:
+        """These prompts beside those that are being answered: read, but for the last token of each."""
+        if not rows:
+            return
+        old = self._ids, self._mask, self._rows, self._starts
+        cache, width = self._cache, self._ids.shape[1]
+        self._begin(rows)
+        if self._ids.shape[1] == 1:  # something is read of each
+            self._ids, self._mask = (
+                torch.nn.functional.pad(part, (1, 0), value=fill)
+                for part, fill in ((self._ids, self._ends[0]), (self._mask, 0))
             )
-        said = out.sequences[:, width:].cpu().numpy()
-        for row, reply in zip(open_rows, said, strict=True):
-            replies[row] = until_end(reply, ends)
-        if said.shape[1] == decoding.max_new_tokens:
-            break
-        kept = np.flatnonzero(~np.isin(said, ends).any(axis=1))
-        at = torch.from_numpy(kept).to(model.device)
-        ids, mask = out.sequences[at], mask[at]
-        mask = torch.nn.functional.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=1)
-        open_rows, cache = open_rows[kept], out.past_key_values
-        if len(kept) and _holds_keys_alone(cache):
-            cache.batch_select_indices(at)
+            self._starts += 1
+        place = (self._mask.cumsum(1) - 1).clamp(min=0)
+        read = DynamicCache()
+        cast(Any, self._model)(
+            input_ids=self._ids[:, :-1],
+            attention_mask=self._mask[:, :-1],
+            position_ids=place[:, :-1],
+            past_key_values=read,
+            use_cache=True,
+            **({"logits_to_keep": 1} if keeps_logits(self._model) else {}),
+        )
+        most = max(width, self._ids.shape[1])
+        join_rows(cache, read, most - 1)
+        parts = zip(old[:2], (self._ids, self._mask), (self._ends[0], 0), strict=True)
+        self._ids, self._mask = (
+            torch.cat([_wider(part, most, fill) for part in both]) for *both, fill in parts
+        )
+        starts = old[3] + most - width, self._starts + most - int(self._starts.max())
+        self._rows, self._starts = np.concatenate([old[2], rows]), np.concatenate(starts)
+        self._cache = cache
+
+    def _go_on(self, size: int, *, more: bool) -> None:
+        """Say more, until so many have ended that others can take their places or a smaller batch pays."""
+        width, most = self._ids.shape[1], self._decoding.max_new_tokens
+        enough = len(self._rows)
+        if more:
+            enough = max(1, size // _FREE - (size - len(self._rows)))
+        elif len(self._rows) > _FEW:
+            enough = -(-len(self._rows) // 2)
+        steps = Steps(
+            [self._generators[row] for row in self._rows.tolist()],
+            most - (width - self._starts),
+            self._decoding.temperature,
+            self._ends,
+            self._vocab,
+            enough,
+            None if self._spoken is None else partial(_tell, self._spoken, self._rows),
+        )
+        with _only(self._model, _settings(int(steps.left.max()), self._ends)):
+            out = cast(Any, self._model).generate(
+                self._ids,
+                attention_mask=self._mask,
+                logits_processor=LogitsProcessorList([Choose(steps)]),
+                stopping_criteria=StoppingCriteriaList([Stop(steps)]),
+                **({} if self._cache is None else {"past_key_values": self._cache}),
+            )
+        said = out.sequences.cpu().numpy()
+        for row, start, ids in zip(self._rows, self._starts, said, strict=True):
+            self._replies[row] = until_end(ids[start : start + most], self._ends)
+        kept = np.flatnonzero(steps.open)
+        at = torch.from_numpy(kept).to(self._ids.device)
+        self._rows, self._starts = self._rows[kept], self._starts[kept]
+        self._ids, mask = out.sequences[at], self._mask[at]
+        self._mask = torch.nn.functional.pad(mask, (0, said.shape[1] - width), value=1)
+        self._cache = out.past_key_values
+        if len(kept) and _holds_keys_alone(self._cache):
+            keep_rows(self._cache, at)
+            self._cut_padding()
         else:
-            cache = None  # another kind of state: what was said is read again
-    return replies
+            self._cache = None  # another kind of state: what was said is read again
+
+    def _cut_padding(self) -> None:
+        """Columns on the left that are padding in all rows."""
+        cut = int(self._mask.argmax(1).min())
+        if cut and _grows(self._cache):
+            self._ids, self._mask = self._ids[:, cut:], self._mask[:, cut:]
+            self._starts = self._starts - cut
+            for layer in self._cache.layers:
+                layer.keys, layer.values = (part[:, :, cut:] for part in (layer.keys, layer.values))
+
+
+def _wider(part: Tensor, width: int, fill: int) -> Tensor:
+    """(B, T) with `fill` on the left, (B, width)."""
+    return torch.nn.functional.pad(part, (width - part.shape[1], 0), value=fill)
+
+
+def _grows(cache: Any) -> bool:
+    """Whether rows of other lengths can join a cache: each layer has the keys and values of all positions."""
+    return type(cache) is DynamicCache and all(type(one) is DynamicLayer for one in cache.layers)
+
+
+def join_rows(cache: DynamicCache, others: DynamicCache, length: int) -> None:
+    """The rows of both in `cache`, each with `length` positions: what is missing on the left is hidden by
+    the mask."""
+    for layer, new in zip(cast(Any, cache).layers, cast(Any, others).layers, strict=True):
+        for name in ("keys", "values"):
+            parts = [
+                torch.nn.functional.pad(part, (0, 0, length - part.shape[2], 0))
+                for part in (getattr(layer, name), getattr(new, name))
+            ]
+            setattr(layer, name, torch.cat(parts))
 
 
 def _holds_keys_alone(cache: Any) -> bool:
     """Whether rows can be taken out of a cache: of keys and values, without a recurrent state."""
     known = (DynamicLayer, DynamicSlidingWindowLayer)
     return type(cache) is DynamicCache and all(type(layer) in known for layer in cache.layers)
+
+
+def keep_rows(cache: DynamicCache, rows: Tensor) -> None:
+    """Leave these rows of a cache, whose layers lie on the devices of the model's."""
+    for layer in cast(Any, cache).layers:
+        if layer.get_seq_length() > 0:
+            layer.batch_select_indices(rows.to(layer.keys.device))
 
 
 def _settings(new: int, ends: Sequence[int]) -> GenerationConfig:

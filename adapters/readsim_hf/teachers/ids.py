@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from readsim.streams import generator
+from readsim_hf.models.digest import model_digest
 from readsim_hf.models.tokens import TEXTS
 from readsim_hf.teachers.encoding import bare_ids, end_ids, start_ids
-
-# Where a model was loaded from and by which version, and what the weights tell themselves.
-_NOT_CONTENT = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
 
 Ids = Sequence[int] | NDArray[np.int32]
 
@@ -56,17 +53,3 @@ def prompt_facts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
         "ends": list(end_ids(model, tokenizer)),
         "special": {name: str(value) for name, value in tokenizer.special_tokens_map.items()},
     }
-
-
-def model_digest(model: PreTrainedModel) -> str:
-    """SHA-256 (hex) over configuration and weights (names, types, shapes, bytes).
-
-    Weights are read one tensor at a time.
-    """
-    config = {k: v for k, v in model.config.to_dict().items() if k not in _NOT_CONTENT}
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy().data)
-    return digest.hexdigest()

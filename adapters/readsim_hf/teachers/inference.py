@@ -2,7 +2,8 @@
 length for a model that reads padding."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from inspect import signature
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -46,6 +47,30 @@ def batches(
     return out
 
 
+def reading_device(model: nn.Module) -> torch.device:
+    """Where a model takes its token ids: `model.device`, or where its first weights are computed with, if
+    accelerate keeps these elsewhere (offloaded weights are on the meta device)."""
+    inner: Any = model
+    device: torch.device = inner.device
+    if device.type != "meta":
+        return device
+    hook = getattr(inner.get_input_embeddings(), "_hf_hook", None)
+    for one in getattr(hook, "hooks", [hook]):
+        if getattr(one, "execution_device", None) is not None:
+            return torch.device(one.execution_device)
+    return torch.device("cpu")
+
+
+def keeps_logits(model: nn.Module) -> bool:
+    """Whether a model makes logits of the last positions alone where it is asked to."""
+    return "logits_to_keep" in signature(model.forward).parameters
+
+
+def computing(precision: str, device: str) -> AbstractContextManager[object]:
+    """In which a student reads, writes and trains: bfloat16 products for `bf16`; float32 weights stay so."""
+    return nullcontext() if precision == "fp32" else torch.autocast(device, torch.bfloat16)
+
+
 _READS: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
@@ -60,8 +85,9 @@ def reads_padding(model: nn.Module) -> bool:
     if model not in _READS:
         with evaluating(model):
             inner: Any = model
-            ids = torch.tensor([[0] * 8 + [1, 2], [1] * 8 + [1, 2]], device=inner.device)
-            mask = torch.tensor([[0] * 8 + [1, 1]] * 2, device=inner.device)
+            device = reading_device(model)
+            ids = torch.tensor([[0] * 8 + [1, 2], [1] * 8 + [1, 2]], device=device)
+            mask = torch.tensor([[0] * 8 + [1, 1]] * 2, device=device)
             place = (mask.cumsum(1) - 1).clamp(min=0)
             both = inner(
                 input_ids=ids, attention_mask=mask, position_ids=place, use_cache=False

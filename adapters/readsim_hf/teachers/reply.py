@@ -125,6 +125,38 @@ def read_completion(body: str, k: int, vocab: int) -> Reply:
     return Reply(_clean(text or ""), finish, *_usage(answer), _model(answer), ids, top)
 
 
+def read_prompt(body: str, start: int, length: int, k: int, vocab: int) -> Soft:
+    """The k likeliest ids at each position of a prompt of `length` tokens from `start` on, given all before
+    it, in an answer of vLLM's /completions to `prompt_logprobs`.
+
+    BadReplyError; ConfigError where the server does not say.
+    """
+    _, choice, _ = _choice(body)
+    tops = choice.get("prompt_logprobs")
+    if not isinstance(tops, list):
+        raise ConfigError(
+            f"prompt_logprobs is {_quoted(tops)}: distributions of a given text need a server with vLLM's "
+            "completions; without them use on_policy = 0 and prompts without replies"
+        )
+    if len(tops) != length:
+        raise BadReplyError(
+            f"prompt_logprobs has {len(tops)} positions, the prompt {length} tokens"
+        )
+    rows = [_top(_by_token(top), k, vocab) for top in tops[start:]]
+    return Soft(
+        "topk",
+        np.array([[i for _, i in row] for row in rows], np.int32).reshape(len(rows), k),
+        np.array([[-p for p, _ in row] for row in rows], np.float32).reshape(len(rows), k),
+    )
+
+
+def _by_token(top: Any) -> Any:
+    """`{"token_id:5": -0.1}` of `{"5": {"logprob": -0.1, ...}}`; what is something else stays as it is."""
+    if not (isinstance(top, dict) and all(isinstance(one, dict) for one in top.values())):
+        return top
+    return {f"{_TOKEN}{name}": one.get("logprob") for name, one in top.items()}
+
+
 def read_object(body: str) -> dict[str, Any]:
     """A server's answer as JSON. BadReplyError, which says what it is, for another answer."""
     start = body.lstrip("\ufeff \t\r\n")[:_SHOWN]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import NamedTuple, get_args
 
 import torch
@@ -12,7 +11,13 @@ from transformers import PreTrainedModel
 from readsim.errors import ConfigError
 from readsim_hf.objectives.sparse import soft_from_logits
 from readsim_hf.teachers.ids import Ids, as_ids, content_generator
-from readsim_hf.teachers.inference import batches, evaluating, require_finite
+from readsim_hf.teachers.inference import (
+    batches,
+    evaluating,
+    keeps_logits,
+    reading_device,
+    require_finite,
+)
 from readsim_hf.teachers.record import Soft, SoftKind
 
 ENTRIES = 1 << 28  # logits of a batch at a time: 1 GB in float32
@@ -99,8 +104,9 @@ def _forward(model: PreTrainedModel, texts: Sequence[Ids], needed_from: int) -> 
         mask[row, : len(text)] = 1
     cut = {}
     offset = 0
-    if "logits_to_keep" in signature(model.forward).parameters and needed_from < width:
+    if keeps_logits(model) and needed_from < width:
         offset = needed_from
         cut = {"logits_to_keep": width - offset}
-    inputs = {"input_ids": ids.to(model.device), "attention_mask": mask.to(model.device)}
+    device = reading_device(model)
+    inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
     return model(**inputs, use_cache=False, **cut).logits, offset

@@ -159,11 +159,29 @@ class ServerTeacher(ReadsReplies):
         return ids
 
     def score_many(self, passages: Sequence[Passage]) -> list[Soft]:
-        """ConfigError: distributions come with replies only."""
-        raise ConfigError(
-            f"{len(passages)} texts to score: the server of {self.server.model!r} gives distributions "
-            "of its own replies only; use on_policy = 0"
-        )
+        """The teacher's distributions on given texts, such as the student's own; not cached.
+
+        ConfigError without `soft`; TrainingError where the server gives none.
+        """
+        if self.soft is None:
+            raise ConfigError("soft is None: name the distributions that scoring is to return")
+        jobs = {n: partial(self._score, one) for n, one in enumerate(passages)}
+        lines = self.server.lines = Lines()
+        done = job_outcomes(jobs, self.server.settings.concurrency, lines)
+        failed = next((made for made in done.values() if isinstance(made, BaseException)), None)
+        if isinstance(failed, NoReplyError):
+            raise TrainingError(f"{failed}; {self._kept()}") from failed
+        if failed is not None:
+            raise failed
+        self.counts.scored_tokens += sum(end - first for _, _, (first, end) in passages)
+        return [done[n] for n in range(len(passages))]  # type: ignore[misc]  # no errors are left
+
+    def _score(self, passage: Passage) -> Soft:
+        assert self.soft is not None
+        prompt, completion, (first, end) = passage
+        text = as_ids([*prompt, *completion[:end]])
+        soft, _ = self.server.score(text, len(prompt) + first, self.soft.k, self.vocab)
+        return soft
 
     def _record(
         self,

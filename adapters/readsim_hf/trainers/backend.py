@@ -40,6 +40,7 @@ class TrainerBackend:
     capabilities  rows to measure on, by capability: `{"probe": rows, "dev": rows, "test": rows}`
     teacher       a teacher or reference model, whose losses allocators such as `doremi` compare with
     pool_runs     short trainings for an allocator that wants an offline pool, such as `read`
+    pool_steps    intervals of each of them, with a measurement after each
 
     An interval is one `train()` over rows with exactly its tokens, of each source its share of them (the last
     row is cut). A profile is the negated mean loss a supervised token. Weights, optimiser and the place in
@@ -59,6 +60,7 @@ class TrainerBackend:
         teacher: nn.Module | None = None,
         probe_batch: int = 16,
         pool_runs: int = 8,
+        pool_steps: int = 1,
     ) -> None:
         self._make, self._start, self._teacher = trainer, student, teacher
         self._rows = checked_rows(sources, "source")
@@ -70,6 +72,7 @@ class TrainerBackend:
         }
         self.sources, self.capabilities = tuple(sources), tuple(capabilities)
         self._probe_batch, self._pool_runs = probe_batch, pool_runs
+        self._pool_steps = pool_steps
         self._scores: list[Array] = []
         self._seed, self._episode, self._intervals = -1, 0, 0
         self._trainer: Trainer | None = None
@@ -189,10 +192,12 @@ class TrainerBackend:
         rows = [Intervention(np.zeros(len(self.sources)), first.token_usage, self._by_name(), {})]
         for weights in allocations:
             with undone(self):
-                used = dict(self.run_interval(0, weights, tokens).token_usage)
-                scores = self._by_name()
+                used, scores = dict[str, int](), []
+                for step in range(min(self._pool_steps, episode.steps)):
+                    used = added(used, self.run_interval(step, weights, tokens).token_usage)
+                    scores.append(self._by_name())
             used["offline"] = used.pop("student")
-            rows.append(Intervention(weights, used, scores, {}))
+            rows.append(Intervention(weights, used, scores[-1], {}, tuple(scores[:-1])))
         done = Interventions(tokens, tuple(rows))
         return pool_of(done, self, episode, size, seed), done.token_usage
 

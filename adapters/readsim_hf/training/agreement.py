@@ -8,11 +8,12 @@ from torch import nn
 
 from readsim.errors import ConfigError
 from readsim_hf.objectives.baselines import ForwardKL
+from readsim_hf.objectives.chunks import targets_at
 from readsim_hf.objectives.vocabulary import cut_logits
 from readsim_hf.teachers.inference import reads_padding
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example, collate
-from readsim_hf.training.logits import bare
+from readsim_hf.training.logits import bare, logits_in_pieces
 
 
 class Agreement(NamedTuple):
@@ -41,18 +42,13 @@ def agreement(
             soft = tensors.targets.soft
             if soft is None or soft.kind == "sampled":
                 raise ConfigError("agreement needs full or top-k distributions of the teacher")
-            logits = inner(
-                input_ids=tensors.input_ids,
-                attention_mask=tensors.attention_mask,
-                position_ids=tensors.position_ids,
-                use_cache=False,
-            ).logits[tensors.rows, tensors.columns]
-            logits = cut_logits(logits.float(), vocabulary)
             best = soft.logp.argmax(-1, keepdim=True)
             teacher = best if soft.kind == "full" else soft.ids.gather(-1, best)
-            equal += float((logits.argmax(-1) == teacher[:, 0]).sum())
-            total += float(kl(logits, tensors.targets).sum())
-            count += len(logits)
+            for rows, whole in logits_in_pieces(inner, tensors):
+                logits = cut_logits(whole, vocabulary)
+                equal += float((logits.argmax(-1) == teacher[rows, 0]).sum())
+                total += float(kl(logits, targets_at(tensors.targets, rows)).sum())
+                count += len(logits)
     if not count:
         raise ConfigError("agreement of no records")
     return Agreement(equal / count, total / count, count)

@@ -5,10 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-import torch
-from torch import Tensor
-
+from readsim.arrays import Array
+from readsim_hf.training.copies import copies
 from readsim_hf.training.student import Student
 
 
@@ -18,32 +16,24 @@ class Best:
 
     score: float
     spent: int
-    weights: Mapping[str, Tensor]
+    weights: Mapping[str, Array]
 
     @classmethod
     def of(cls, student: Student, score: float, spent: int) -> Self:
-        """A copy of the student's weights, on the CPU."""
-        weights = {name: t.detach().cpu().clone() for name, t in student.weights().items()}
-        return cls(score, spent, weights)
+        """A copy of the student's weights, on the host."""
+        return cls(score, spent, copies(student.weights()))
 
     @contextmanager
     def put_in(self, student: Student) -> Iterator[None]:
         """The student with these weights; afterwards it is as it was, its optimiser too."""
-        weights = {name: t.detach().cpu().clone() for name, t in student.weights().items()}
-        moments = dict(student.moments())
-        student.put(self.weights, {})
-        try:
+        with student.swapped(self.weights):
             yield
-        finally:
-            student.put(weights, moments)
 
     def state(self) -> dict[str, Any]:
         """As a tree of plain data and arrays."""
-        arrays = {name: tensor.numpy() for name, tensor in self.weights.items()}
-        return {"score": self.score, "spent": self.spent, "weights": arrays}
+        return {"score": self.score, "spent": self.spent, "weights": dict(self.weights)}
 
     @classmethod
     def of_state(cls, state: Mapping[str, Any]) -> Self:
         """From a `state()`."""
-        weights = {n: torch.from_numpy(np.array(a)) for n, a in state["weights"].items()}
-        return cls(float(state["score"]), int(state["spent"]), weights)
+        return cls(float(state["score"]), int(state["spent"]), dict(state["weights"]))

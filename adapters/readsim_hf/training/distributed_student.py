@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective
 from readsim_hf.teachers.codec import record_from_bytes, record_to_bytes
 from readsim_hf.training.batch import Batch, Example, collate
+from readsim_hf.training.copies import outline
 from readsim_hf.training.logits import loss_sum
 from readsim_hf.training.process_group import ProcessGroup
 from readsim_hf.training.recipe import Recipe
@@ -35,7 +36,7 @@ from readsim_hf.training.student import (
     layers_of,
 )
 
-Kind = str  # "weights" or "moments"
+Asked = Literal["weights", "moments", "all"]  # trained tensors, the optimiser's, or all weights
 
 
 class Losses(nn.Module):
@@ -68,7 +69,7 @@ class Member(Student):
         device = self.processes.device
         with self.processes.together():
             if self.sharded:
-                _shard(losses, device.type, self.processes.world)
+                _shard(losses, device.type, self.processes.world, self.recipe.precision == "bf16")
                 self._losses: nn.Module = losses
             else:
                 self._losses = DistributedDataParallel(
@@ -112,35 +113,39 @@ class Member(Student):
         with self.processes.together():
             return self._step(parts, order["total"], order["spent"], order["sources"])
 
-    def gathered(self, kind: Kind, names: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
-        """Whole tensors, one at a time; all processes ask for the same."""
-        held = super().weights() if kind == "weights" else super().moments()
-        for name in names:
-            with self.processes.together():
-                whole = _whole(held[name])
-            yield name, whole
+    def held(self, kind: Asked) -> Mapping[str, Tensor]:
+        """What this process has of the tensors of a kind: shards, or whole ones."""
+        if kind == "all":
+            return dict(self.trained.named_parameters())
+        return super().weights() if kind == "weights" else super().moments()
+
+    def gathered(self, kind: Asked, name: str) -> Tensor:
+        """A whole tensor; all processes ask for the same."""
+        with self.processes.together():
+            return _whole(self.held(kind)[name].detach())
 
     def go_back(
         self, order: Mapping[str, Any], given: Mapping[str, Mapping[str, Tensor]] | None = None
     ) -> None:
-        """Go back to process 0's weights and moments; each process keeps its part of them."""
-        place = dict(zip(self.names, self.parameters, strict=True))
-        parts: dict[Kind, dict[str, Tensor]] = {"weights": {}, "moments": {}}
+        """Go back to process 0's weights and moments, one tensor at a time; each process keeps its part."""
+        if order["moments"]:
+            self._forget([name for kind, name, _ in order["tensors"] if kind == "moments"])
         for kind, name, shape in order["tensors"]:
-            owner = place[name if kind == "weights" else name.rpartition("/")[0]]
+            owner = self._place[name if kind == "weights" else name.rpartition("/")[0]]
             dtype = owner.dtype if shape else torch.float32
             whole = torch.empty(shape, dtype=dtype, device=self.device)
             if given is not None:
                 whole.copy_(given[kind][name])
             self.processes.broadcast(whole)
-            parts[kind][name] = _part(whole, owner) if shape else whole.cpu()
-        super().put(parts["weights"], parts["moments"])
+            self._put_one(kind, name, _part(whole, owner) if shape else whole)
+        self.optimizer.zero_grad(set_to_none=True)
 
 
 class Lead(Member):
     """Process 0's part: a `Student` to whoever uses it; the other processes follow.
 
-    With FSDP `model` is a whole copy on process 0, brought up to date when it is read.
+    With FSDP `model` is a whole copy, made when it is read, in the precision of training, and gone with the
+    next step. Where it trains and where its moments lie, no process has more than its part.
     """
 
     def __init__(
@@ -152,18 +157,35 @@ class Lead(Member):
         facts: Mapping[str, Any],
     ) -> None:
         processes.tell({"do": "fresh", **facts})
-        self._copy = Student(copy.deepcopy(model), recipe, objective) if is_sharded() else None
-        self._stale = False
+        self._copy: nn.Module | None = None
+        self._shell: nn.Module | None = None
         super().__init__(model, recipe, objective, processes)
+
+    def _share(self) -> None:
+        if self.sharded:
+            self._shell = without_weights(self.trained)
+        super()._share()
 
     @property
     def model(self) -> nn.Module:
-        if self._copy is None:
+        if self._shell is None:
             return self.trained
-        if self._stale:
-            self._copy.put(self.weights(), {})
-            self._stale = False
-        return self._copy.model
+        if self._copy is None:
+            self._copy = self._whole_copy(self._shell)
+        return self._copy
+
+    def _whole_copy(self, shell: nn.Module) -> nn.Module:
+        """All weights gathered. In bfloat16 training those that it casts are bfloat16: all but adapters."""
+        half = self.recipe.precision == "bf16"
+        whole, memo = self._gathering("all"), {}
+        for name, empty in shell.named_parameters():
+            adapter = self.recipe.lora and name in self._place
+            dtype = torch.bfloat16 if half and not adapter else empty.dtype
+            there = whole[name].to(self.device, dtype)
+            memo[id(empty)] = nn.Parameter(there, requires_grad=False)
+        made = copy.deepcopy(shell, memo)
+        made.to(self.device)  # buffers
+        return made.eval()
 
     def train_window(self, examples: Sequence[Example], spent: float) -> Window:
         total = sum(example.tokens for example in examples)
@@ -176,32 +198,70 @@ class Lead(Member):
             "spent": spent,
             "sources": list(sources_in(examples)),
         }
+        self._copy = None
         self.processes.tell({"do": "train", **order})
         for rank in range(1, world):
             self.processes.send(rank, _packed(dealt[rank] or ordered[:1]))
-        self._stale = True
         return self.take_part(dealt[0], order)
 
-    def weights(self) -> dict[str, Tensor]:
-        return self._all("weights", super().weights())
+    def weights(self) -> Mapping[str, Tensor]:
+        return self._gathering("weights")
 
-    def moments(self) -> dict[str, Tensor]:
-        return self._all("moments", super().moments())
+    def moments(self) -> Mapping[str, Tensor]:
+        return self._gathering("moments")
 
-    def _all(self, kind: Kind, held: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _gathering(self, kind: Asked) -> Mapping[str, Tensor]:
         if not self.sharded:
-            return held
-        self.processes.tell({"do": "gather", "kind": kind, "names": list(held)})
-        return {name: whole.cpu() for name, whole in self.gathered(kind, list(held))}
+            return self.held(kind)
 
-    def put(self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]) -> None:
-        given = {"weights": {n: weights[n] for n in self.names}, "moments": moments}
+        def gather(name: str) -> Tensor:
+            self.processes.tell({"do": "gather", "kind": kind, "name": name})
+            return self.gathered(kind, name)
+
+        return Gathered(self.held(kind), gather)
+
+    def put(
+        self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor] | None = None
+    ) -> None:
+        given = {"weights": weights, "moments": moments or {}}
+        asked = {"weights": self.names, "moments": list(moments or {})}
         tensors = [
-            [kind, n, list(t.shape)] for kind, part in given.items() for n, t in part.items()
+            [kind, name, list(outline(given[kind])[name].shape)]
+            for kind, names in asked.items()
+            for name in names
         ]
-        self.processes.tell({"do": "put", "tensors": tensors})
-        self._stale = True
-        self.go_back({"tensors": tensors}, given)
+        order = {"tensors": tensors, "moments": moments is not None}
+        self._copy = None
+        self.processes.tell({"do": "put", **order})
+        self.go_back(order, given)
+
+
+class Gathered(Mapping[str, Tensor]):
+    """Whole tensors of which each process has a part, gathered one at a time when they are asked for.
+
+    held    this process's parts: the names, shapes and types of the whole
+    """
+
+    def __init__(self, held: Mapping[str, Tensor], gather: Callable[[str], Tensor]) -> None:
+        self.held, self._gather = held, gather
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._gather(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.held)
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+
+def without_weights(model: nn.Module) -> nn.Module:
+    """The model's structure with empty (meta) weights: names, shapes, types, and its buffers."""
+    memo: dict[int, Any] = {
+        id(p): nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad)
+        for p in model.parameters()
+    }
+    return copy.deepcopy(model, memo)
 
 
 def follow(processes: ProcessGroup, fresh: Callable[[Mapping[str, Any]], Member]) -> None:
@@ -218,8 +278,7 @@ def follow(processes: ProcessGroup, fresh: Callable[[Mapping[str, Any]], Member]
             with suppress(NotFiniteError):  # process 0 says it
                 member.take_part(examples, order)
         elif order["do"] == "gather":
-            for _ in member.gathered(order["kind"], order["names"]):
-                pass
+            member.gathered(order["kind"], order["name"])
         elif order["do"] == "put":
             member.go_back(order)
 
@@ -239,16 +298,22 @@ def is_sharded() -> bool:
     return True
 
 
-def _shard(losses: nn.Module, device: str, world: int) -> None:
-    """Shard parameters, gradients and optimiser over the processes, a layer at a time."""
+def _shard(losses: nn.Module, device: str, world: int, half: bool) -> None:
+    """Shard parameters, gradients and optimiser over the processes, a layer at a time: each goes to the
+    device when it is cut, so that no device has the whole.
+
+    `half` gathers weights in bfloat16 for computing; shards, moments and sums of gradients are float32.
+    """
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     again = os.environ.get("FSDP_RESHARD_AFTER_FORWARD", "true").lower() in ("true", "1")
-    mesh = init_device_mesh(device, (world,))
+    mesh, policy = init_device_mesh(device, (world,)), MixedPrecisionPolicy()
+    if half:  # the teacher's distributions, which come with the batch, stay float32
+        policy = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
     for layer in layers_of(losses):
-        fully_shard(layer, mesh=mesh, reshard_after_forward=again)
-    fully_shard(losses, mesh=mesh)
+        fully_shard(layer, mesh=mesh, reshard_after_forward=again, mp_policy=policy)
+    fully_shard(losses, mesh=mesh, mp_policy=policy)
 
 
 def _whole(tensor: Tensor) -> Tensor:

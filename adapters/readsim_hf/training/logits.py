@@ -1,5 +1,6 @@
 """The student's losses on a batch: logits at supervised positions only, in pieces where V is large."""
 
+from collections.abc import Iterator
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -9,10 +10,13 @@ from transformers import PreTrainedModel
 
 from readsim_hf.objectives.base import Objective, weighted_sum
 from readsim_hf.objectives.chunks import chunked_loss
-from readsim_hf.teachers.inference import evaluating
+from readsim_hf.teachers.inference import evaluating, reading_device
 from readsim_hf.training.batch import Batch
 
-CHUNK_ENTRIES = 6_000_000  # logits held at a time: 24 MB in float32
+CHUNK_ENTRIES = 6_000_000  # logits held at a time on a CPU: 24 MB in float32, which its caches like
+GPU_POSITIONS = (
+    1024  # on a GPU: fewer would leave most of it idle; .5 GB in float32 for 128K tokens
+)
 _PLAIN: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
 
 
@@ -46,7 +50,7 @@ def _passes(model: PreTrainedModel, head: nn.Module) -> bool:
         seen["said"] = torch.linspace(-50, 50, out.shape[-1]).to(out).expand_as(out)
         return seen["said"]
 
-    ids = torch.zeros((1, 1), dtype=torch.int64, device=model.device)
+    ids = torch.zeros((1, 1), dtype=torch.int64, device=reading_device(model))
     reads: dict[str, Any] = {"input_ids": ids, "use_cache": False}
     hook = head.register_forward_hook(replaced)
     try:
@@ -68,23 +72,51 @@ def _head(model: Any) -> nn.Module:
 
 def loss_sum(model: nn.Module, batch: Batch, objective: Objective) -> Tensor:
     """Weighted sum of the losses over the batch's N supervised positions, a scalar."""
-    inner = bare(model)
+    states, head = _read(bare(model), batch)
+    if head is None:
+        return weighted_sum(objective, states, batch.targets)
+    chunk = _chunk(bare(model), states.device)
+    if len(states) <= chunk:
+        return weighted_sum(objective, head(states), batch.targets)
+    total, _ = chunked_loss(states, head, objective, batch.targets, chunk)
+    return total
+
+
+@torch.no_grad()
+def logits_in_pieces(model: nn.Module, batch: Batch) -> Iterator[tuple[slice, Tensor]]:
+    """Float32 logits (n, V) at a few of the batch's N supervised positions at a time, and which these are."""
+    states, head = _read(bare(model), batch)
+    chunk = _chunk(bare(model), states.device)
+    for start in range(0, len(states), chunk):
+        rows = slice(start, start + chunk)
+        logits = states[rows] if head is None else head(states[rows])
+        yield rows, logits.float()
+
+
+def _read(inner: PreTrainedModel, batch: Batch) -> tuple[Tensor, nn.Module | None]:
+    """States (N, D) at the supervised positions and the head that makes logits of them; logits (N, V) and
+    None where the model makes its own."""
     reads = {
         "input_ids": batch.input_ids,
         "attention_mask": batch.attention_mask,
         "position_ids": batch.position_ids,
         "use_cache": False,
     }
-    head = _head(inner)
-    if not is_plain_head(inner):
-        keep = int(batch.input_ids.shape[1] - batch.columns.min())
-        logits = inner(**reads, logits_to_keep=keep).logits
-        offset = batch.input_ids.shape[1] - keep
-        return weighted_sum(objective, logits[batch.rows, batch.columns - offset], batch.targets)
-    hidden = inner.base_model(**reads).last_hidden_state[batch.rows, batch.columns]
-    vocabulary = inner.config.get_text_config().vocab_size
-    chunk = max(1, CHUNK_ENTRIES // vocabulary)
-    if len(hidden) <= chunk:
-        return weighted_sum(objective, head(hidden), batch.targets)
-    total, _ = chunked_loss(hidden, head, objective, batch.targets, chunk)
-    return total
+    if is_plain_head(inner):
+        states = inner.base_model(**reads).last_hidden_state
+        at = batch.rows.to(states.device), batch.columns.to(states.device)
+        return states[at], _head(inner)
+    keep = int(batch.input_ids.shape[1] - batch.columns.min())
+    logits = inner(**reads, logits_to_keep=keep).logits
+    return logits[batch.rows, batch.columns - (batch.input_ids.shape[1] - keep)], None
+
+
+def _chunk(inner: PreTrainedModel, device: torch.device) -> int:
+    return chunk_positions(inner.config.get_text_config().vocab_size, device.type)
+
+
+def chunk_positions(vocabulary: int, device: str) -> int:
+    """Positions whose logits are held at a time on a kind of device."""
+    if device == "cpu":
+        return max(1, CHUNK_ENTRIES // vocabulary)
+    return GPU_POSITIONS

@@ -24,10 +24,12 @@ import torch.distributed as dist
 from torch import Tensor
 
 from readsim.errors import ConfigError, ReadsimError, TrainingError
+from readsim_hf.training.ending import GRACE, Watchman
 
 IDLE = timedelta(days=7)  # how long a process waits to be told something: teachers may be slow
 NOTE = 60.0  # seconds at most that one which lost the others waits for process 0's word on it
 _OF_LAUNCHER = ("WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+SENT = "the launcher sent SIGTERM"
 RESUME = "the same command with --resume continues"
 
 
@@ -119,12 +121,21 @@ class ProcessGroup:
         """
         self.rank, self.world = int(os.environ["RANK"]), world_size()
         self._timeout, self._over = timeout, False
+        self._watchman: Watchman | None = None
         on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
         self._check_device(device, on_cpu)
         os.environ.setdefault("OMP_NUM_THREADS", str(threads))
         # Every process loads its own start; transformers would give all but one empty weights.
         os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
+        # Else a thread of NCCL's ends the process where another one is gone, before this one can say so.
+        os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")
         self._meet(on_cpu)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of this machine, from the first, on which its processes train."""
+        on_gpu = self.device.type == "cuda"
+        return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if on_gpu else 0
 
     def _check_device(self, device: str, on_cpu: bool) -> None:
         here, found = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
@@ -261,6 +272,7 @@ class ProcessGroup:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
+            self._watchman = Watchman(self._last_words)
             signal.signal(signal.SIGTERM, self._told_to_end)
             # ctrl-C reaches all of them, and the launcher sends it once more: process 0 answers once.
             signal.signal(signal.SIGINT, signal.SIG_IGN if self.rank else self._interrupted)
@@ -273,9 +285,19 @@ class ProcessGroup:
 
     def _told_to_end(self, *_: object) -> None:
         """Launchers end the others with SIGTERM when one is gone."""
+        if self._watchman is not None:
+            self._watchman.heard()
         if not self._over:
             self._over = True
-            raise self._lost("the launcher sent SIGTERM")
+            raise self._lost(SENT)
+
+    def _last_words(self) -> str:
+        """Where the main thread does not come back from a wait: of process 0, or where that is silent."""
+        words = str(self._lost(SENT))
+        if self.rank == 0:
+            self._leave(words)
+            return words
+        return "" if self._has_spoken(GRACE) else words
 
     def __exit__(
         self,
@@ -288,6 +310,8 @@ class ProcessGroup:
         What a process says itself is what nobody else can: that process 0 is gone.
         """
         lost, self._over = self._over, True
+        if self._watchman is not None:
+            self._watchman.stop()
         if error is None:
             if self.rank == 0:
                 self.tell({"do": "stop"})
@@ -306,9 +330,9 @@ class ProcessGroup:
             if self._store:
                 self._store.set(f"readsim/left/{self.rank}", note)
 
-    def _has_spoken(self) -> bool:
+    def _has_spoken(self, seconds: float = NOTE) -> bool:
         """Whether process 0 ends by itself and says why."""
-        end = time.monotonic() + NOTE
+        end = time.monotonic() + seconds
         while not (note := self._note(0)) and self._store and time.monotonic() < end:
             time.sleep(0.1)
         return bool(note)

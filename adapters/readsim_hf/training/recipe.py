@@ -49,6 +49,9 @@ class Recipe:
     lora_dropout    share of their inputs that is left out in training, never in probes
     gradient_checkpointing   recompute activations in the backward pass: less memory, slower
     liger           Liger kernels in the student's layers (CUDA, package liger-kernel)
+    deterministic   deterministic algorithms in training on a GPU, where a resumed run then ends with the same
+                    bits; slower (`gpu_check` measures by how much). Without it what is resumed there is
+                    equal in distribution. A CPU needs none
 
     Raises ConfigError naming the field.
     """
@@ -71,6 +74,7 @@ class Recipe:
     lora_dropout: float = 0.0
     gradient_checkpointing: bool = False
     liger: bool = False
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -102,7 +106,7 @@ class Recipe:
                     f"{name} = {shown(value)}: a whole number >= {least}, at most {MOST}"
                 )
         self._check_lora()
-        for name in ("gradient_checkpointing", "liger"):
+        for name in ("gradient_checkpointing", "liger", "deterministic"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: true or false")
         if self.schedule not in SCHEDULES:

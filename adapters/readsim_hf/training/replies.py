@@ -17,6 +17,7 @@ from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.encoding import bare_ids, closing_mark, encode, end_of
 from readsim_hf.teachers.given import given_record
+from readsim_hf.teachers.inference import computing
 from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import TeacherRecord, soft_at
 from readsim_hf.teachers.scoring import Passage
@@ -94,6 +95,7 @@ class Replies:
     context  tokens that the student reads at most; the teacher's own limit is the teacher's matter
     auxiliary   weight of the auxiliary pieces of a signal with several tasks
     ends     what ends a reply of the student; () for its tokenizer's end token
+    precision   in which the student writes: that of its training
 
     Of such a signal the records are replies in the teacher's tokens, from which `cut` makes what is
     trained on; it is None for the others.
@@ -114,6 +116,7 @@ class Replies:
         context: int | None = None,
         auxiliary: float = 1.0,
         ends: tuple[int, ...] = (),
+        precision: str = "fp32",
     ) -> None:
         if not 0.0 <= weight <= 1.0:
             raise ConfigError(f"on_policy = {weight!r}: a share between 0 and 1")
@@ -123,7 +126,7 @@ class Replies:
             raise ConfigError("on_policy > 0 needs teacher and student to share a tokenizer")
         self.teacher, self._student, self._tokenizer = teacher, student, tokenizer
         self._weight, self._rollout, self._seed = weight, rollout or Decoding(), seed
-        self._context = context
+        self._context, self._precision = context, precision
         own = teacher.tokenizer if tokenizer is None else tokenizer
         several = teacher.signal.tasks > 1
         ends = ends or ((end_of(own, ()),) if own is not teacher.tokenizer else teacher.ends)
@@ -214,7 +217,8 @@ class Replies:
         for prompt, one in zip(prompts, ids, strict=True):
             self._require_room(prompt, len(one))
         model = bare(self._student())
-        replies = generate(model, ids, self._rollout, ends=teacher.ends, vocab=teacher.vocab)
+        with computing(self._precision, model.device.type):
+            replies = generate(model, ids, self._rollout, ends=teacher.ends, vocab=teacher.vocab)
         self._rolled += sum(map(len, replies))
         spans = [
             teacher.span(reply, whole=bool(prompt.messages))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from readsim.backend import SourceSignals
 from readsim.runs.trained_shares import TrainedShare
 from readsim_hf.training.student import SourceSignal
 
@@ -47,3 +48,15 @@ class ShareLedger:
             sum(signal.gradient for signal in seen) / self._looks if seen else None,
             float(np.mean(kls)) if kls else None,
         )
+
+
+def source_signals(sources: Sequence[str], found: Mapping[str, SourceSignal]) -> SourceSignals:
+    """What was found of each source, as arrays (S,): nan where nothing was, the gradient as if all tokens
+    were of the source."""
+    out = np.full((3, len(sources)), np.nan)
+    for n, name in enumerate(sources):
+        if name in found:
+            one = found[name]
+            values = one.gradient / one.part, one.kl, one.dispersion
+            out[:, n] = [np.nan if value is None else value for value in values]
+    return SourceSignals(*out)

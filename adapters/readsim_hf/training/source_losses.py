@@ -8,6 +8,7 @@ from torch import Tensor
 
 from readsim_hf.objectives.base import Objective, Targets
 from readsim_hf.objectives.baselines import ForwardKL
+from readsim_hf.objectives.sparse import outcomes
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.training.batch import Batch, Example
 
@@ -34,17 +35,42 @@ class Listening:
         return torch.cat(heard) if heard else torch.zeros(0)
 
 
+class LogRatio:
+    """log p_teacher - log p_student of the tokens themselves (N,): not an objective to train with.
+
+    A token outside of a top-k counts as the rest of the mass.
+    """
+
+    needs_soft = True
+
+    def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
+        soft = targets.soft
+        assert soft is not None
+        if soft.kind == "full":
+            at = targets.tokens
+        else:
+            hit = soft.ids == targets.tokens[:, None]
+            at = torch.where(hit.any(-1), hit.int().argmax(-1), soft.ids.shape[-1])
+        logp, seen = outcomes(soft, logits)
+        ratio = logp - seen.float().log_softmax(-1)
+        return ratio.gather(-1, at[:, None])[:, 0]
+
+
 class BesideKL:
     """An objective that also sums KL(teacher || student) over the positions that it is asked for.
 
-    The sum is in `total`; it is None where the targets hold no distributions.
+    The sum is in `total`; it is None where the targets hold no distributions. `ratios` holds the log-ratios
+    of the tokens, a tensor a call; it stays empty where distributions are draws.
     """
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         whole = ForwardKL()
         self._kl = replace(objective, objective=whole) if isinstance(objective, Cut) else whole
+        ratio = LogRatio()
+        self._ratio = replace(objective, objective=ratio) if isinstance(objective, Cut) else ratio
         self.total: Tensor | None = None
+        self.ratios: list[Tensor] = []
 
     @property
     def needs_soft(self) -> bool:
@@ -54,6 +80,8 @@ class BesideKL:
         if targets.soft is not None:
             with torch.no_grad():
                 found = self._kl(logits, targets).sum()
+                if targets.soft.kind != "sampled":
+                    self.ratios.append(self._ratio(logits, targets).float())
             self.total = found if self.total is None else self.total + found
         return self.objective(logits, targets)
 
@@ -79,3 +107,8 @@ class SourceLosses:
 def sources_in(examples: Sequence[Example]) -> tuple[str, ...]:
     """Each source of the examples once, in the order in which they first appear."""
     return tuple(dict.fromkeys(example.record.source for example in examples))
+
+
+def by_source(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """The examples of each source."""
+    return {s: [e for e in examples if e.record.source == s] for s in sources_in(examples)}

@@ -1,41 +1,59 @@
 """The student in training: weights and optimiser, one window of examples at a time."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from readsim.arrays import Array
 from readsim.errors import TrainingError
+from readsim_hf.models.memory import memory_for
 from readsim_hf.objectives.base import Objective
-from readsim_hf.teachers.inference import batches, reads_padding
+from readsim_hf.teachers.inference import batches, computing, reads_padding
 from readsim_hf.training.batch import Example, collate
+from readsim_hf.training.copies import as_array, as_tensor, copies
 from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
 from readsim_hf.training.recipe import Recipe, learning_rate
-from readsim_hf.training.source_losses import BesideKL, Listening, SourceLosses, sources_in
+from readsim_hf.training.source_losses import (
+    BesideKL,
+    Listening,
+    SourceLosses,
+    by_source,
+    sources_in,
+)
 
 KNOBS = (
-    "micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
+    "lower micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
     "top-k signal (soft.kind = 'topk')"
 )
 
 
+Kind = Literal["weights", "moments"]
+
+
+def before_cuda(recipe: Recipe) -> None:
+    """What cuBLAS reads of the environment when it is used first: deterministic products need it."""
+    if recipe.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 @contextmanager
-def memory_for(knobs: str) -> Iterator[None]:
-    """TrainingError that names what to lower, where memory runs out inside."""
+def with_determinism(on: bool) -> Iterator[None]:
+    """Deterministic algorithms inside; a GPU wants `before_cuda` with them."""
+    before = torch.are_deterministic_algorithms_enabled()
+    if on:
+        torch.use_deterministic_algorithms(True)
     try:
         yield
-    except RuntimeError as error:  # PyTorch's own for CUDA is one; for the CPU it has no other
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise TrainingError(f"out of memory: lower {knobs} ({error})") from error
-        raise
-    except MemoryError as error:
-        raise TrainingError(f"out of memory: lower {knobs} ({error})") from error
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 class NotFiniteError(TrainingError):
@@ -55,10 +73,13 @@ class Window(NamedTuple):
 
 class SourceSignal(NamedTuple):
     """Of the examples of one source in a window: the norm of what they add to the window's gradient, before
-    it is clipped; and KL(teacher || student) a supervised token, None without distributions."""
+    it is clipped; KL(teacher || student) a supervised token and the deviation of the tokens' log-ratios, None
+    without distributions; and the source's part of the window's tokens."""
 
     gradient: float
     kl: float | None
+    dispersion: float | None = None
+    part: float = 1.0
 
 
 class Student:
@@ -76,6 +97,7 @@ class Student:
         self._share()
         self.names = [n for n, p in self.trained.named_parameters() if p.requires_grad]
         self.parameters = [p for p in self.trained.parameters() if p.requires_grad]
+        self._place = dict(zip(self.names, self.parameters, strict=True))
         self.device = self.parameters[0].device
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -123,11 +145,10 @@ class Student:
         It reads the examples once more and changes nothing. Empty where several processes train.
         """
         total, found = sum(example.tokens for example in examples), {}
-        for source in sources_in(examples):
-            own = [example for example in examples if example.record.source == source]
+        for source, own in by_source(examples).items():
             beside = BesideKL(self.objective.objective)
             try:
-                with memory_for(KNOBS.format(micro=self.recipe.micro_batch)):
+                with memory_for("while training", KNOBS.format(micro=self.recipe.micro_batch)):
                     for part in self._parts(own):
                         batch = collate(part, self.device)
                         with self._recomputing(), self.autocast():
@@ -139,7 +160,8 @@ class Student:
                 self.optimizer.zero_grad(set_to_none=True)
             count = sum(example.tokens for example in own)
             kl = None if beside.total is None else float(beside.total) / count
-            found[source] = SourceSignal(norm, kl)
+            spread = float(torch.cat(beside.ratios).std(correction=0)) if beside.ratios else None
+            found[source] = SourceSignal(norm, kl, spread, count / total)
         return found
 
     def _step(
@@ -152,7 +174,8 @@ class Student:
         self.objective.take()  # what a step that failed left
         try:
             with (
-                memory_for(KNOBS.format(micro=recipe.micro_batch)),
+                memory_for("while training", KNOBS.format(micro=recipe.micro_batch)),
+                with_determinism(recipe.deterministic),
                 dropping(self._dropouts, parts),
             ):
                 for left, part in zip(reversed(range(len(parts))), parts, strict=True):
@@ -172,7 +195,8 @@ class Student:
             )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.step()
+        with memory_for("in the first optimiser steps", KNOBS.format(micro=recipe.micro_batch)):
+            self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._by_source.table()
         return Window(float(loss), total, float(norm), rate, losses)
@@ -209,15 +233,13 @@ class Student:
 
     def autocast(self) -> AbstractContextManager[object]:
         """In which the student reads."""
-        if self.recipe.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        return computing(self.recipe.precision, self.device.type)
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self) -> Mapping[str, Tensor]:
         """The trained tensors by name (all of them, or LoRA's), not copied."""
         return {n: p.data for n, p in zip(self.names, self.parameters, strict=True)}
 
-    def moments(self) -> dict[str, Tensor]:
+    def moments(self) -> Mapping[str, Tensor]:
         """The optimiser's tensors by `NAME/exp_avg`, `NAME/exp_avg_sq`, `NAME/step`; not copied."""
         return {
             f"{name}/{key}": value
@@ -225,17 +247,76 @@ class Student:
             for key, value in self.optimizer.state.get(parameter, {}).items()
         }
 
-    def put(self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]) -> None:
-        """Go back to copies of `weights()` and `moments()`."""
-        with torch.no_grad():
-            for name, parameter in zip(self.names, self.parameters, strict=True):
-                parameter.copy_(weights[name])
-        self.optimizer.state.clear()
-        by_name = dict(zip(self.names, self.parameters, strict=True))
-        for key, value in moments.items():
-            name, _, part = key.rpartition("/")
-            self.optimizer.state[by_name[name]][part] = value.detach().clone().to(self.device)
+    def put(
+        self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """Go back to copies of `weights()` and `moments()`, one tensor at a time; without moments the
+        optimiser keeps its own."""
+        for name in self.names:
+            self._put_one("weights", name, weights[name])
+        if moments is not None:
+            self._forget(moments)
+            for name in moments:
+                self._put_one("moments", name, moments[name])
         self.optimizer.zero_grad(set_to_none=True)
+
+    @torch.no_grad()
+    def _put_one(self, kind: Kind, name: str, value: Tensor) -> None:
+        """Into the tensor that is there; a moment that is not is made."""
+        if kind == "weights":
+            self._place[name].copy_(value)
+            return
+        owner, _, part = name.rpartition("/")
+        state = self.optimizer.state[self._place[owner]]
+        if part in state and state[part].shape == value.shape:
+            state[part].copy_(value)
+        elif hasattr(value, "full_tensor"):
+            state[part] = value.detach().clone()
+        else:
+            state[part] = value.detach().to(self.device, copy=True)
+
+    def _forget(self, moments: Collection[str]) -> None:
+        """What has no moments among these is as before its first step."""
+        kept = {name.rpartition("/")[0] for name in moments}
+        for name, parameter in self._place.items():
+            if name not in kept:
+                self.optimizer.state.pop(parameter, None)
+
+    def put_arrays(
+        self, weights: Mapping[str, Array], moments: Mapping[str, Array] | None = None
+    ) -> None:
+        """`put` of `copies`."""
+        self.put(self._tensors(weights), None if moments is None else self._tensors(moments))
+
+    def _tensors(self, arrays: Mapping[str, Array]) -> dict[str, Tensor]:
+        """Each of its weight's type; a moment's name is the weight's and a part."""
+        place = self._place
+        owners = {name: name if name in place else name.rpartition("/")[0] for name in arrays}
+        return {name: as_tensor(a, place[owners[name]].dtype) for name, a in arrays.items()}
+
+    @contextmanager
+    def swapped(self, arrays: Mapping[str, Array]) -> Iterator[None]:
+        """The student with the trained weights of these `copies`; afterwards it is as it was. Its own wait
+        on the host meanwhile, the optimiser keeps its state."""
+        own = copies(self.weights())
+        try:
+            self.put_arrays(arrays)
+            yield
+        finally:
+            self.put_arrays(own)
+
+    @contextmanager
+    def started(self, start: nn.Module) -> Iterator[nn.Module]:
+        """The model as it was before its first step, in the place of the student: the device never holds
+        both. `start` has these weights, on the host."""
+        if self.recipe.lora:
+            model: Any = self.model
+            with model.disable_adapter():
+                yield model
+            return
+        own = {name: p.detach() for name, p in start.named_parameters()}
+        with self.swapped({name: as_array(own[name]) for name in self.names}):
+            yield self.model
 
 
 def by_length(examples: Sequence[Example]) -> list[Example]:

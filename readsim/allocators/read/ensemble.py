@@ -3,7 +3,8 @@
 What makes it cheap compared with "200 Adam steps per member after every decision":
 
 1. The hidden layers are trained once, on the offline pool; the output layer is solved exactly, by
-   ridge regression on all of a member's rows. A decision is a rank-one update and a solve.
+   ridge regression on all of a member's rows. A decision is a rank-one update and a solve. Where the
+   pool shows nothing of what a run will meet, all layers are fitted anew at every row instead.
 2. A member sees about 63 % of the rows. The others, its out-of-bag rows (Breiman 1996), choose the
    ridge penalty and say when more training stops helping, so noise in the rewards is not fitted.
 
@@ -41,6 +42,9 @@ class EnsembleConfig(Checked):
     the mean squared feature; between equals the first is taken. sigma is at least `sigma_floor` reward
     standard deviations. Without `standardise` inputs are taken as they are: a known mistake.
 
+    A row of the run itself weighs as much as `own_weight` rows of the pool. With `refit` all layers are
+    fitted anew, to pool and run, after every row.
+
     Raises ConfigError, which names the field, for a value outside its range.
     """
 
@@ -54,12 +58,15 @@ class EnsembleConfig(Checked):
     ridge: tuple[float, ...] = numbers((10.0, 1.0, 0.1, 0.01, 0.001), "ours", above=0.0)
     sigma_floor: float = number(0.05, "ours", low=0.0)
     standardise: bool = switch(True, "ours")
+    own_weight: float = number(1.0, "ours", above=0.0, high=1e6)
+    refit: bool = switch(False, "ours (False); code (True, which has no pool)")
 
 
 class EnsembleState(TypedDict):
     """One run's ensemble: a plain dict of numbers and arrays, so that it can be saved.
 
-    M members, d inputs, H features; k rows are kept, see `fit_ensemble`.
+    M members, d inputs, H features, O outputs, of which the first is the reward; k rows are kept, see
+    `fit_ensemble`.
     """
 
     seed: int
@@ -67,16 +74,19 @@ class EnsembleState(TypedDict):
     x_mean: Array  # (d,)
     x_scale: Array  # (d,) one over the deviation; 0 for a constant input
     farthest: float  # inputs are kept within so many of these
-    y_mean: float
-    y_scale: float  # reward units
+    y_mean: Array  # (O,)
+    y_scale: Array  # (O,) units of the output
     floor: float  # reward units
     hidden: Floats  # (M, P) flat weights, see mlp.unflatten; their output layer is not used
     gram: Array  # (M, H+1, H+1) weighted sum of z z', z = (features, 1)
-    moment: Array  # (M, H+1) weighted sum of z y
+    moment: Array  # (M, H+1, O) weighted sum of z y
     penalty: Array  # (H+1,) ridge
-    output: Array  # (M, H+1) solves (gram + diag(penalty)) output = moment
+    output: Array  # (M, H+1, O) solves (gram + diag(penalty)) output = moment
     kept_x: Array  # (k, d)
-    kept_y: Array  # (k,)
+    kept_y: Array  # (k, O)
+    kept_weight: Array  # (k,)
+    kept_group: NDArray[np.int64]  # (k,) or empty: each row by itself
+    anew: bool  # all layers are fitted anew at every row
 
 
 def fit_ensemble(
@@ -85,44 +95,69 @@ def fit_ensemble(
     y: ArrayLike,
     seed: int,
     groups: NDArray[np.int64] | None = None,
+    weight: Array | None = None,
+    *,
+    anew: bool = False,
 ) -> EnsembleState:
     """The ensemble after rows x (n, d), rewards y (n,); n = 0 gives the prior.
 
+    With y (n, O) the first column is the reward, for which the hidden layers are trained; each other
+    column has output layers of its own on the same features.
+
     Rows with one number in `groups` (n,) are measurements of the same thing: the bootstrap takes all
     or none of them, so that what is out of the bag was not seen in another copy, and together they
-    weigh as much in the output layers as one row, such as each that `add_row` brings.
+    weigh as much in the output layers as one row, such as each that `add_row` brings; `weight` (n,)
+    says another weight of each row.
 
     With fewer than `batch` rows the hidden layers stay as they were drawn: the exact output layer
     is all that can be learnt. Then rows without groups are kept, and everything is fitted anew
-    whenever their number reaches a power of two.
+    whenever their number reaches a power of two. With `anew`, or the setting `refit`, all rows are kept
+    and that happens at each: a column that is constant in the pool counts as soon as it moves.
 
     Raises ConfigError if the shapes do not fit together or a value is not finite.
     """
-    rows, rewards = _checked(x), _checked(y, ndim=1)
+    rows, rewards = _checked(x), _checked_rewards(y)
     if len(rows) != len(rewards):
         raise ConfigError(f"y has {len(rewards)} rewards for {len(rows)} rows of x")
+    anew = anew or config.refit
+    if weight is None:
+        weight = np.ones(len(rows)) if groups is None else 1.0 / np.bincount(groups)[groups]
+    if groups is None:
+        groups = np.arange(len(rows) if anew else 0)
     with threadpool_limits(limits=1, user_api="blas"):  # two threads stall on small matrices
-        state = _fit(config, rows, rewards, seed, groups)
-    kept = slice(None if len(rows) < config.batch and groups is None else 0)
+        state = _fit(config, rows, rewards, seed, groups, weight)
+    kept = slice(None if anew or (len(rows) < config.batch and not len(groups)) else 0)
     # Copies: the state must not change with the caller's arrays, nor keep a pool in memory.
-    return {**state, "kept_x": rows[kept].copy(), "kept_y": rewards[kept].copy()}
+    return {
+        **state,
+        "kept_x": rows[kept].copy(),
+        "kept_y": rewards[kept].copy(),
+        "kept_weight": weight[kept].copy(),
+        "kept_group": groups[kept].copy(),
+        "anew": anew,
+    }
 
 
-def add_row(config: EnsembleConfig, state: EnsembleState, x: ArrayLike, y: float) -> EnsembleState:
-    """The ensemble after one more row x (d,) with reward y; `state` is not changed."""
+def add_row(
+    config: EnsembleConfig, state: EnsembleState, x: ArrayLike, y: ArrayLike
+) -> EnsembleState:
+    """The ensemble after one more row x (d,) with reward y, or outputs y (O,); `state` is not changed."""
     rows = _checked(np.asarray(x)[None], width=len(state["x_mean"]))
-    rewards = _checked([y], ndim=1)
+    rewards = _checked_rewards(np.atleast_1d(np.asarray(y, dtype=np.float64))[None])
+    if state["anew"]:
+        return _with_own(config, state, rows, rewards)
     seen = state["rows"]
-    kept_x, kept_y = state["kept_x"], state["kept_y"]
-    if seen == len(kept_y):
+    kept_x, kept_y, weight = state["kept_x"], state["kept_y"], state["kept_weight"]
+    if seen == len(state["kept_y"]):
         kept_x, kept_y = np.concatenate([kept_x, rows]), np.concatenate([kept_y, rewards])
+        weight = np.append(weight, config.own_weight)
         if (seen + 1).bit_count() == 1:
-            return _fit(config, kept_x, kept_y, state["seed"])
+            return _fit(config, kept_x, kept_y, state["seed"], state["kept_group"], weight)
     z = _features(state, rows)[:, 0]
-    count = bootstrap_counts(state["seed"], seen, 1, len(z))
-    target = (float(rewards[0]) - state["y_mean"]) / state["y_scale"]
+    count = config.own_weight * bootstrap_counts(state["seed"], seen, 1, len(z))
+    target = (rewards[0] - state["y_mean"]) / state["y_scale"]
     gram = state["gram"] + (count * z)[:, :, None] * z[:, None, :]
-    moment = state["moment"] + count * z * target
+    moment = state["moment"] + (count * z)[:, :, None] * target
     return {
         **state,
         "rows": seen + 1,
@@ -131,7 +166,26 @@ def add_row(config: EnsembleConfig, state: EnsembleState, x: ArrayLike, y: float
         "output": solve_output(gram, moment, state["penalty"]),
         "kept_x": kept_x,
         "kept_y": kept_y,
+        "kept_weight": weight,
     }
+
+
+def _with_own(config: EnsembleConfig, state: EnsembleState, x: Array, y: Array) -> EnsembleState:
+    """Everything fitted anew with one own row x (1, d), y (1, O) more.
+
+    It is repeated until it is drawn for a batch as often as its weight says.
+    """
+    weights, groups = state["kept_weight"], state["kept_group"]
+    total = float(weights.sum())
+    copies = max(1, round(config.own_weight * len(weights) / total)) if total else 1
+    own = np.full(copies, config.own_weight / copies)
+    kept_x = np.concatenate([state["kept_x"], np.repeat(x, copies, axis=0)])
+    kept_y = np.concatenate([state["kept_y"], np.repeat(y, copies, axis=0)])
+    weight = np.concatenate([weights, own])
+    group = np.concatenate([groups, np.full(copies, groups.max(initial=-1) + 1)])
+    with threadpool_limits(limits=1, user_api="blas"):
+        fitted = _fit(config, kept_x, kept_y, state["seed"], group, weight)
+    return {**fitted, "rows": state["rows"] + 1, "anew": True}
 
 
 def predict_reward(state: EnsembleState, x: ArrayLike) -> tuple[Array, Array]:
@@ -140,13 +194,25 @@ def predict_reward(state: EnsembleState, x: ArrayLike) -> tuple[Array, Array]:
     mu is the mean of the members, sigma their standard deviation (M - 1 in the denominator), at
     least the floor. Before the first row mu is 0 and sigma is 1.
     """
-    rows = _checked(x, width=len(state["x_mean"]))
     if not state["rows"]:
-        return np.zeros(len(rows)), np.ones(len(rows))
-    guess = np.matmul(_features(state, rows), state["output"][..., None])[..., 0]
-    mu: Array = guess.mean(axis=0) * state["y_scale"] + state["y_mean"]
-    sigma: Array = np.maximum(guess.std(axis=0, ddof=1) * state["y_scale"], state["floor"])
+        n = len(_checked(x, width=len(state["x_mean"])))
+        return np.zeros(n), np.ones(n)
+    guess, mean, scale = _guesses(state, x)[..., 0], state["y_mean"][0], state["y_scale"][0]
+    mu: Array = guess.mean(axis=0) * scale + mean
+    sigma: Array = np.maximum(guess.std(axis=0, ddof=1) * scale, state["floor"])
     return mu, sigma
+
+
+def predict_members(state: EnsembleState, x: ArrayLike) -> Array:
+    """What each member says of rows x (A, d), in units of the outputs: (M, A, O)."""
+    return _guesses(state, x) * state["y_scale"] + state["y_mean"]
+
+
+def _guesses(state: EnsembleState, x: ArrayLike) -> Array:
+    """Standardised outputs (M, A, O)."""
+    rows = _checked(x, width=len(state["x_mean"]))
+    guess: Array = np.matmul(_features(state, rows), state["output"])
+    return guess
 
 
 def _fit(
@@ -154,18 +220,17 @@ def _fit(
     x: Array,
     y: Array,
     seed: int,
-    groups: NDArray[np.int64] | None = None,
+    groups: NDArray[np.int64],
+    weight: Array,
 ) -> EnsembleState:
     y_mean, y_sd = _mean_and_deviation(y)
     x_mean, x_scale, farthest = _standards(config, x)
-    y_scale = float(y_sd) or 1.0
+    y_scale = np.where(y_sd > 0, y_sd, 1.0)
     inputs = _inputs(x, x_mean, x_scale, farthest)
-    weight = np.ones(len(y))
-    if groups is None:
-        counts = bootstrap_counts(seed, 0, len(y), config.members)
-    else:
+    if len(groups):
         counts = grouped_counts(seed, groups, config.members)
-        weight = 1.0 / np.bincount(groups)[groups]
+    else:
+        counts = bootstrap_counts(seed, 0, len(y), config.members)
     hidden, readout = fit_network(
         config, inputs, (y - y_mean) / y_scale, counts, weight, generator(seed, "bootstrap", 1)
     )
@@ -175,9 +240,9 @@ def _fit(
         "x_mean": x_mean,
         "x_scale": x_scale,
         "farthest": farthest,
-        "y_mean": float(y_mean),
+        "y_mean": y_mean,
         "y_scale": y_scale,
-        "floor": config.sigma_floor * y_scale,
+        "floor": config.sigma_floor * float(y_scale[0]),
         "hidden": hidden,
         "gram": readout.gram,
         "moment": readout.moment,
@@ -185,6 +250,9 @@ def _fit(
         "output": readout.output,
         "kept_x": x,
         "kept_y": y,
+        "kept_weight": weight,
+        "kept_group": groups,
+        "anew": False,
     }
 
 
@@ -196,7 +264,7 @@ def fit_network(
     weight: Array,
     rng: np.random.Generator,
 ) -> tuple[Floats, Readout]:
-    """Hidden layers (M, P) and output layers from standardised rows x (n, d+1), y (n,).
+    """Hidden layers (M, P) and output layers from standardised rows x (n, d+1), y (n, O).
 
     Row i is in member m's bootstrap counts[m, i] times; weight (n,) is what it then weighs in the
     output layer.
@@ -206,7 +274,7 @@ def fit_network(
     falling, so that there is little noise to disagree about, do they use all rows.
     """
     n, width = len(y), config.hidden
-    target = y.astype(np.float32)
+    target = y[:, 0].astype(np.float32)
     everything = np.arange(n)
     bags = [np.repeat(everything, c.astype(np.intp)) if c.any() else everything for c in counts]
     hidden = initial(config.members, x.shape[1], width, rng)
@@ -270,12 +338,24 @@ def _mean_and_deviation(a: Array) -> tuple[Array, Array]:
     return mean, np.where(deviation > _CONSTANT * np.abs(a).max(axis=0), deviation, 0.0)
 
 
-def _checked(values: ArrayLike, ndim: int = 2, width: int | None = None) -> Array:
+def _checked(values: ArrayLike, width: int | None = None) -> Array:
     out = np.asarray(values, dtype=np.float64)
-    if out.ndim != ndim or width not in (None, out.shape[-1]):
-        accepted = "(n,)" if ndim == 1 else f"(n, {'inputs' if width is None else width})"
-        raise ConfigError(f"shape {out.shape} of {'rewards' if ndim == 1 else 'rows'}: {accepted}")
-    if not np.isfinite(out).all():
-        bad = float(out[~np.isfinite(out)][0])
-        raise ConfigError(f"{bad} among {'rewards' if ndim == 1 else 'rows'}: finite numbers only")
-    return out
+    if out.ndim != 2 or width not in (None, out.shape[-1]):
+        accepted = f"(n, {'inputs' if width is None else width})"
+        raise ConfigError(f"shape {out.shape} of rows: {accepted}")
+    return _finite(out, "rows")
+
+
+def _checked_rewards(values: ArrayLike) -> Array:
+    """Rewards (n,), or outputs (n, O) whose first column they are: (n, O)."""
+    out = np.asarray(values, dtype=np.float64)
+    if out.ndim not in (1, 2) or out.shape[1:] == (0,):
+        raise ConfigError(f"shape {out.shape} of rewards: (n,), or (n, outputs)")
+    return _finite(out.reshape(len(out), -1), "rewards") if out.size else out.reshape(0, 1)
+
+
+def _finite(values: Array, what: str) -> Array:
+    if not np.isfinite(values).all():
+        bad = float(values[~np.isfinite(values)][0])
+        raise ConfigError(f"{bad} among {what}: finite numbers only")
+    return values

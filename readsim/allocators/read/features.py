@@ -21,29 +21,31 @@ class Readout(NamedTuple):
 
 
 def solve_output(gram: Array, moment: Array, penalty: Array) -> Array:
-    """Ridge regression (M, H+1) from weighted sums: (gram + diag(penalty))^-1 moment."""
+    """Ridge regressions (M, H+1, O) from weighted sums: (gram + diag(penalty))^-1 moment."""
     system = gram + np.diag(penalty)
-    return np.asarray(np.linalg.solve(system, moment[..., None])[..., 0], dtype=np.float64)
+    return np.asarray(np.linalg.solve(system, moment), dtype=np.float64)
 
 
 def fit_readout(ridges: Sequence[float], z: Floats, y: Array, weights: Array) -> Readout:
-    """Output layers from features z (M, n, H+1), targets y (n,) and weights (M, n), which are 0
+    """Output layers from features z (M, n, H+1), targets y (n, O) and weights (M, n), which are 0
     for rows that a member did not draw.
 
     Of the penalties `ridges` (multiples of the mean squared feature) the one with the least
-    out-of-bag error is taken: a row is predicted by the mean of the members that did not see it.
-    The intercept is, but for 1e-6 of a row, not penalised.
+    out-of-bag error of the first target is taken: a row is predicted by the mean of the members that
+    did not see it. The intercept is, but for 1e-6 of a row, not penalised.
     """
     sums = [_weighted_sums(*each) for each in zip(z, [y] * len(z), weights, strict=True)]
     gram, moment = (np.stack(part) for part in zip(*sums, strict=True))
     unit = float(np.diagonal(gram, axis1=1, axis2=2)[:, :-1].mean()) or 1.0
     penalties = [np.append(np.full(z.shape[2] - 1, ridge * unit), 1e-6) for ridge in ridges]
     outputs = [solve_output(gram, moment, penalty) for penalty in penalties]
-    guess: Array = np.matmul(z, np.stack(outputs, axis=2).astype(np.float32))  # (M, n, ridges)
+    guess: Array = np.matmul(
+        z, np.stack([o[..., 0] for o in outputs], axis=2).astype(np.float32)
+    )  # (M, n, ridges)
     outside = weights == 0
     votes = outside.sum(axis=0)
     mean = np.einsum("mnr,mn->nr", guess, outside) / np.maximum(votes, 1)[:, None]
-    misses = np.square(mean - y[:, None])[votes > 0]
+    misses = np.square(mean - y[:, :1])[votes > 0]
     errors = misses.sum(axis=0) / max(1, len(misses))
     best = int(np.argmin(errors))
     return Readout(gram, moment, penalties[best], outputs[best], ridges[best], float(errors[best]))
@@ -55,4 +57,4 @@ def _weighted_sums(z: Floats, y: Array, weights: Array) -> tuple[Array, Array]:
     root = np.sqrt(weights[used])
     rows: Array = z[used].astype(np.float64)
     rows *= root[:, None]
-    return rows.T @ rows, rows.T @ (root * y[used])
+    return rows.T @ rows, rows.T @ (root[:, None] * y[used])

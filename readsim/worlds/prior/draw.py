@@ -160,6 +160,8 @@ def _effects(world: _Drawing, rngs: dict[str, np.random.Generator], taught: Mask
     own = world.some(gains, "gains", "own", s, k) * world.up
     help_ = np.where(taught, own, np.where(harms, first, 1.0) * size)
     harm = np.where(taught | ~harms, 0.0, (1.0 + first) * size)
+    coupling = world.one(rng, "transfer", "coupling")  # drawn last: all else is as without it
+    help_, harm = np.where(taught, help_, coupling * help_), coupling * harm
     return {
         "gain": families,
         "scale_tokens": world.prior.budget / bend,

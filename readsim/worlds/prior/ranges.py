@@ -25,6 +25,7 @@ from readsim.tree_file import write_atomic
 
 SCHEMA = 1
 BROAD = "broad"
+PACKAGED = (BROAD, "wide")
 HEAD = ("schema", "name", "description", "budget")
 
 
@@ -131,6 +132,9 @@ FIELDS: dict[str, dict[str, Field | tuple[str, ...]]] = {
         "alike": Field("share of a source's effects that are all as strong, or all harm", 0, 1),
         "turning": Field("share of the harming pairs that help first", 0, 1),
         "first": Field("that help over the harm", 0, 10),
+        "coupling": Field(
+            "factor on all that sources do to what they are not for", 1e-6, 1e3, log=True
+        ),
     },
     "efficiency": {"sd": Field("spread of a source's worth between runs, log scale", 0, 3)},
     "pools": {
@@ -185,16 +189,16 @@ ALWAYS = ("sizes", "scores", "gains", "transfer", "schedule", "probes")  # parts
 
 def prior_names() -> tuple[str, ...]:
     """Names of the priors that come with readsim."""
-    return (BROAD,)
+    return PACKAGED
 
 
-def packaged() -> Path:
-    """The file of `broad`."""
-    return Path(str(files("readsim.worlds.prior") / f"{BROAD}.toml"))
+def packaged(name: str = BROAD) -> Path:
+    """The file of a prior that comes with readsim."""
+    return Path(str(files("readsim.worlds.prior") / f"{name}.toml"))
 
 
 def load_prior(prior: "Prior | AnyPath") -> Prior:
-    """The prior itself, `broad`, or the one of a TOML file.
+    """The prior itself, one that comes with readsim (`prior_names`), or the one of a TOML file.
 
     Raises UnknownNameError for a name that is neither, and WorldError for a file that is no prior: a field
     that there is not (with the nearest one), an empty range, a number out of its bounds.
@@ -202,18 +206,18 @@ def load_prior(prior: "Prior | AnyPath") -> Prior:
     if isinstance(prior, Prior):
         return prior
     text = str(prior)
-    if text == BROAD:
-        return _broad()
+    if text in PACKAGED:
+        return _broad() if text == BROAD else read_prior(packaged(text), _broad())
     if suffix_of(Path(text)) != ".toml" and not Path(text).is_file():
         raise unknown("prior", text, [*prior_names(), "FILE.toml"])
     return read_prior(Path(text), _broad())
 
 
 def write_prior(prior: AnyPath, path: AnyPath) -> None:
-    """A copy of a prior's file, `broad` or one at a path, to be changed. Raises WorldError, as no .toml."""
+    """A copy of a prior's file, by name or at a path, to be changed. Raises WorldError, as no .toml."""
     if suffix_of(Path(path)) != ".toml":
         raise WorldError(f"{str(path)!r}: a prior is a .toml file")
-    source = packaged() if str(prior) == BROAD else Path(prior)
+    source = packaged(str(prior)) if str(prior) in PACKAGED else Path(prior)
     write_atomic(Path(path), source.read_bytes())
 
 

@@ -10,7 +10,8 @@ from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError
-from readsim.runs.loop import Row, rollout, setup_for
+from readsim.runs.loop import Row, rollout
+from readsim.runs.setups import setup_for
 from readsim.testing.backend_checks import same
 from readsim.worlds import World, load_world
 from tests.support.helpers import FakeBackend, allocations, decisions

@@ -15,6 +15,7 @@ from readsim.allocators.read.ensemble import (
     EnsembleState,
     add_row,
     fit_ensemble,
+    predict_members,
     predict_reward,
 )
 from readsim.arrays import Array
@@ -52,7 +53,7 @@ def test_one_row_at_a_time_is_the_output_layer_of_all_rows() -> None:
     for k in range(SMALL.members):
         gram = (z[k] * counts[k][:, None]).T @ z[k] + np.diag(state["penalty"])
         expected = np.linalg.solve(gram, z[k].T @ (counts[k] * target))
-        np.testing.assert_allclose(state["output"][k], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(state["output"][k, :, 0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_run_does_not_depend_on_other_runs() -> None:
@@ -92,7 +93,11 @@ def test_states_do_not_change_and_share_nothing_with_the_caller() -> None:
 
 def test_state_survives_a_checkpoint(tmp_path: Path) -> None:
     x, y = rows(30)
-    for state in (fit_ensemble(SMALL, x, y, 2**80), fit_ensemble(SMALL, x[:3], y[:3], 0)):
+    for state in (
+        fit_ensemble(SMALL, x, y, 2**80),
+        fit_ensemble(SMALL, x[:3], y[:3], 0),
+        fit_ensemble(SMALL, x, y, 0, anew=True),
+    ):
         save_tree(tmp_path / "state.npz", state)
         loaded: EnsembleState = load_tree(tmp_path / "state.npz")
         assert same(add_row(SMALL, loaded, x[5], 0.5), add_row(SMALL, state, x[5], 0.5))
@@ -182,7 +187,8 @@ def test_without_a_pool_all_is_fitted_anew_at_powers_of_two() -> None:
         if new["hidden"] is not state["hidden"]:
             refits.append(i + 1)
             whole = fit_ensemble(SMALL, x[: i + 1], y[: i + 1], 4)
-            assert same(new, {**whole, "kept_x": x[: i + 1], "kept_y": y[: i + 1]})
+            kept = {"kept_x": x[: i + 1], "kept_y": y[: i + 1, None]}
+            assert same(new, {**whole, **kept, "kept_weight": np.ones(i + 1)})  # type: ignore[typeddict-item]
         state = new
     assert refits == [1, 2, 4, 8, 16, 32]
     drawn = fit_ensemble(SMALL, x[:8], y[:8], 4)["hidden"]
@@ -204,6 +210,60 @@ def test_constant_rewards_are_predicted() -> None:
     mu, sigma = predict_reward(fit_ensemble(SMALL, x, np.full(50, 0.3), 0), x)
     np.testing.assert_allclose(mu, 0.3, rtol=1e-9)
     np.testing.assert_allclose(sigma, SMALL.sigma_floor)
+
+
+def test_more_outputs_have_layers_of_their_own_and_leave_the_reward_as_it_is() -> None:
+    x, y = rows(80)
+    two = np.stack([y, -3.0 * y + 1.0], axis=1)
+    alone, both = fit_ensemble(SMALL, x[:60], y[:60], 2), fit_ensemble(SMALL, x[:60], two[:60], 2)
+    for i in range(60, 80):
+        alone, both = add_row(SMALL, alone, x[i], y[i]), add_row(SMALL, both, x[i], two[i])
+    for ours, theirs in zip(predict_reward(both, x), predict_reward(alone, x), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    said = predict_members(both, x)
+    assert said.shape == (SMALL.members, 80, 2)
+    np.testing.assert_allclose(said[..., 1], -3.0 * said[..., 0] + 1.0, rtol=1e-7, atol=1e-9)
+
+
+def test_own_rows_weigh_what_is_asked_for() -> None:
+    """In the output layers as much as so many equal rows that are drawn together, refitted or not."""
+    x, y = rows(60)
+    heavy = replace(SMALL, own_weight=5.0)
+    state = fit_ensemble(heavy, x[:50], y[:50], 1)
+    after = add_row(heavy, state, x[50], y[50])
+    step = (after["gram"] - state["gram"])[0]
+    light = fit_ensemble(SMALL, x[:50], y[:50], 1)
+    once = (add_row(SMALL, light, x[50], y[50])["gram"] - light["gram"])[0]
+    np.testing.assert_allclose(step, 5.0 * once, atol=1e-9 * np.abs(state["gram"]).max())
+    far = np.full(4, 3.0)
+    missed = []
+    for weight in (1.0, 1000.0):
+        config = replace(SMALL, own_weight=weight, refit=True)
+        state = fit_ensemble(config, x[:50], y[:50], 1)
+        for _ in range(2):
+            state = add_row(config, state, far, 9.0)
+        assert state["rows"] == 52
+        missed.append(abs(float(predict_reward(state, far[None])[0][0]) - 9.0))
+    assert missed[1] < 0.5 < missed[0]
+
+
+def test_a_column_that_moves_in_the_run_only_counts_where_all_is_fitted_anew() -> None:
+    """A pool of one moment: the last column is constant in it, and decides the reward of the run."""
+    rng = np.random.default_rng(3)
+    x = np.append(rng.standard_normal((64, 3)), np.ones((64, 1)), axis=1)
+    y = 0.01 * rng.standard_normal(64)
+    groups = np.arange(64) % 8  # eight trainings, measured again
+    run = np.append(rng.standard_normal((8, 3)), np.linspace(0.9, 0.1, 8)[:, None], axis=1)
+    gaps = []
+    for anew in (False, True):
+        state = fit_ensemble(SMALL, x, y, 0, groups, anew=anew)
+        assert len(state["kept_y"]) == (64 if anew else 0)
+        for row in run:
+            state = add_row(SMALL, state, row, 1.0 - row[3])
+        early, late = (np.append(np.zeros(3), left)[None] for left in (0.9, 0.1))
+        gaps.append(float((predict_reward(state, late)[0] - predict_reward(state, early)[0])[0]))
+    assert gaps[0] == 0.0
+    assert gaps[1] > 0.4  # of .8
 
 
 def test_learns_the_signal_and_not_the_noise() -> None:
@@ -253,7 +313,12 @@ def test_config_names_the_field_and_the_value(field: str, value: object) -> None
     ("x", "y", "said"),
     [
         (np.zeros(4), np.zeros(4), r"shape \(4,\) of rows: \(n, inputs\)"),
-        (np.zeros((4, 2)), np.zeros((4, 1)), r"shape \(4, 1\) of rewards: \(n,\)"),
+        (
+            np.zeros((4, 2)),
+            np.zeros((4, 0)),
+            r"shape \(4, 0\) of rewards: \(n,\), or \(n, outputs\)",
+        ),
+        (np.zeros((4, 2)), np.zeros((4, 1, 1)), r"shape \(4, 1, 1\) of rewards: \(n,\)"),
         (np.zeros((4, 2)), np.zeros(3), "3 rewards for 4 rows"),
         (np.full((4, 2), np.nan), np.zeros(4), "nan among rows"),
         (np.zeros((4, 2)), np.full(4, np.inf), "inf among rewards"),

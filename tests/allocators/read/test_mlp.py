@@ -112,13 +112,13 @@ def test_output_layer_is_ridge_regression(seed: int, n: int, ridge: float) -> No
     rng = np.random.default_rng(seed)
     z = np.concatenate([rng.random((2, n, 5)), np.ones((2, n, 1))], axis=2).astype(np.float32)
     y, counts = rng.standard_normal(n), rng.poisson(1.0, (2, n)).astype(np.float64)
-    readout = fit_readout((ridge,), z, y, counts)
+    readout = fit_readout((ridge,), z, y[:, None], counts)
     for k in range(2):
         own = np.repeat(np.arange(n), counts[k].astype(int))
         a = np.concatenate([z[k, own].astype(np.float64), np.diag(np.sqrt(readout.penalty))])
         b = np.append(y[own], np.zeros(6))
         expected = np.linalg.lstsq(a, b)[0]
-        np.testing.assert_allclose(readout.output[k], expected, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(readout.output[k, :, 0], expected, rtol=1e-5, atol=1e-7)
 
 
 def test_penalty_has_the_least_out_of_bag_error() -> None:
@@ -128,12 +128,12 @@ def test_penalty_has_the_least_out_of_bag_error() -> None:
     ridges = (1e-4, 1e-2, 1.0)
     errors = []
     for ridge in ridges:
-        one = fit_readout((ridge,), z, y, counts)
-        guess = np.einsum("mnh,mh->mn", z, one.output)
+        one = fit_readout((ridge,), z, y[:, None], counts)
+        guess = np.einsum("mnh,mh->mn", z, one.output[..., 0])
         votes = [(guess[counts[:, i] == 0, i], y[i]) for i in range(60)]
         errors.append(np.mean([(g.mean() - target) ** 2 for g, target in votes if len(g)]))
         assert one.error == pytest.approx(errors[-1], rel=1e-3)
-    chosen = fit_readout(ridges, z, y, counts)
+    chosen = fit_readout(ridges, z, y[:, None], counts)
     assert chosen.ridge == ridges[int(np.argmin(errors))] == 1.0  # noise: shrink
 
 
@@ -169,7 +169,7 @@ def test_training_goes_on_while_the_out_of_bag_error_falls(
     monkeypatch.setattr(ensemble, "train_members", train)
     monkeypatch.setattr(ensemble, "fit_readout", readout)
     rng = np.random.default_rng(0)
-    x, y = with_one(rng.standard_normal((n, 2))), rng.standard_normal(n)
+    x, y = with_one(rng.standard_normal((n, 2))), rng.standard_normal((n, 1))
     hidden, last = ensemble.fit_network(config, x, y, counts, np.ones(len(y)), rng)
     assert [rate for _, _, rate, _ in calls] == rates
     assert [decay for *_, decay in calls] == [3 * rate for rate in rates]

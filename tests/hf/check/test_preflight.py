@@ -26,9 +26,8 @@ def loud(pair: Any) -> Any:
     import torch
 
     with torch.no_grad():
-        for parameter in pair._start.parameters():
+        for parameter in pair.student.parameters():
             parameter.mul_(3.0)
-    pair.student.load_state_dict(pair._start.state_dict())
     return pair
 
 

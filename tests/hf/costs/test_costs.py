@@ -251,3 +251,48 @@ def test_devices_decode_no_faster_than_they_read_and_hold_what_their_memory_hold
     whole = USABLE * device.memory
     assert [devices_needed(x * whole, device) for x in (0.1, 1.0, 1.1, 2.5)] == [1, 1, 2, 3]
     assert device.peak("fp32") < device.peak("bf16") == device.peak("fp16")
+
+
+def test_the_longest_reply_of_a_batch_is_what_draws_say() -> None:
+    import numpy as np
+
+    from readsim_hf.costs.decoding import batch_steps, expected_longest, refilled_steps
+
+    rng = np.random.default_rng(0)
+    lengths, weights = np.array([1.0, 5, 5, 7, 60]), np.array([3.0, 1, 1, 2, 0.05])
+    draws = rng.choice(lengths, (40_000, 16), p=weights / weights.sum())
+    assert expected_longest(lengths, 16, weights) == pytest.approx(draws.max(1).mean(), rel=0.01)
+    assert expected_longest(lengths, 1, weights) == pytest.approx(
+        float(lengths @ weights) / float(weights.sum())
+    )
+    assert expected_longest([7.0], 64) == 7.0
+    assert batch_steps(640, 64, 47.0) == 470.0
+    assert refilled_steps(448, 64, 20.0, 2) == 448 / 56 + 40
+
+
+def test_a_plan_foretells_the_steps_that_generation_takes() -> None:
+    """Decode steps of replies by a model that ends at random, beside the formula."""
+    import numpy as np
+
+    from readsim_hf.costs.decoding import expected_longest, refilled_steps
+    from readsim_hf.teachers.decoding import Decoding, generate
+    from tests.support.made_teachers import random_model
+
+    ends = [0, *range(40, 55)]
+    model = random_model(ends=ends)
+    rng = np.random.default_rng(2)
+    prompts = [rng.integers(60, 320, 8).tolist() for _ in range(160)]
+    forwards = 0
+
+    def count(_: Any, args: Any, kwargs: Any) -> None:
+        nonlocal forwards
+        forwards += kwargs["input_ids"].shape[1] == 1
+
+    hook = model.register_forward_pre_hook(count, with_kwargs=True)
+    try:
+        replies = generate(model, prompts, Decoding(80, 0.7, 16), ends=ends, vocab=320)
+    finally:
+        hook.remove()
+    lengths = np.array([len(reply) for reply in replies], dtype=float)
+    planned = refilled_steps(lengths.sum(), 16, expected_longest(lengths, 16), 1)
+    assert forwards == pytest.approx(planned, rel=0.2)

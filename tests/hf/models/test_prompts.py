@@ -182,7 +182,7 @@ def test_what_stands_around_a_prompt_is_part_of_the_identity(tmp_path: Path) -> 
     template.write_text("Q: {{ messages[-1]['content'] }}\nA:")
 
     def facts(**pair: Any) -> tuple[str, Any]:
-        from readsim_hf.backend import make_backend
+        from readsim_hf.made_backend import make_backend
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.cli.test_app import call
@@ -93,11 +94,85 @@ def test_a_plan_beside_the_run_that_followed_it(capsys: pytest.CaptureFixture[st
     assert "steps is 2 in the run, 3 in the plan" in " ".join(error.split())
 
 
+def local_form(name: str) -> Any:
+    """The shipped run with its teacher loaded here."""
+    source = sketched(config=name).config.pair.teacher_tokenizer
+    return sketched({"pair": {"teacher": source}}, config=name)
+
+
+@pytest.mark.parametrize("name", ["llama-70b-8b-20m", "qwen-72b-14b-20m", None])
+def test_the_hours_are_those_of_arithmetic_by_hand(name: str | None) -> None:
+    """Every number of the plan's device table again from the sizes, by the formulas in words."""
+    from readsim_hf.costs.devices import DEVICES
+    from readsim_hf.plan.estimate import hours_of, layout, memory_of, work_of
+    from readsim_hf.plan.spending import held
+
+    made = sketched() if name is None else local_form(name)
+    device, config, teacher = DEVICES[0], made.config, made.teachers[0]
+    peak = device.peak(made.precision)
+    work = {one.kind: one for one in work_of(made)}
+    asked, said, count = teacher.asked, teacher.said, made.spent.answered
+    # a quarter of the places of a batch is free before others take them; each call of all sources' groups
+    # waits for its longest reply
+    together = config.data.group * len(made.sources)
+    size = min(config.decoding.batch_size, together)
+    values, weights = teacher.replies
+    grid = np.arange(0, int(values.max()) + 1)
+    below = np.array([weights[values <= t].sum() for t in grid]) / weights.sum()
+    longest = float((1 - below**size).sum())
+    assert teacher.longest(size) == pytest.approx(longest, rel=0.05, abs=1.0)  # whole tokens here
+    steps = count * said / (7 / 8 * size) + count / together * longest
+    writes = work["teacher writes"]
+    assert writes.steps == pytest.approx(steps, rel=0.05)
+    assert writes.steps > count * said / size  # more than the mean reply would take
+    shape = teacher.shape
+    each = 4 if made.precision == "fp32" else 2
+    cache = 2 * shape.layers * shape.keys * each * size * (asked + said / 2)
+    bandwidth = writes.steps * (each * shape.parameters + cache) / (0.5 * device.bandwidth)
+    computing = writes.flops / (0.5 * peak)
+    launching = writes.steps * shape.layers * 0.2e-3
+    assert writes.seconds(device, 0.4, 0.5) == pytest.approx(max(bandwidth, computing, launching))
+    reads = 2 * shape.body * count * asked + 4 * shape.layers * shape.queries * count * asked**2
+    reads += 2 * shape.vocabulary * shape.hidden * count
+    hours = hours_of(list(work.values()), device, 0.4, 0.5)
+    theirs = reads / (0.4 * peak) + writes.seconds(device, 0.4, 0.5)
+    assert hours.teacher == pytest.approx(theirs / 3600, rel=1e-6)
+    memory = memory_of(made)
+    devices = layout(memory, device)
+    run = held(hours, memory, device)
+    assert run.device_hours == pytest.approx(len(devices) * hours.all)
+    if name is not None:
+        assert run.devices == 4
+        assert 300 < run.device_hours < 700  # hours in which four are held, not those of one
+        assert max(devices) <= 0.9 * device.memory
+        assert devices[0] == pytest.approx(
+            memory.student
+            + memory.moments
+            + max(memory.gradients + memory.activations + memory.logits, memory.student_cache)
+        )
+        assert sum(devices[1:]) == pytest.approx(memory.teacher + memory.teacher_cache)
+
+
+def test_a_finished_run_corrects_the_shares() -> None:
+    """Seconds that a plan with other shares would have foretold give these shares."""
+    from readsim_hf.costs.devices import DEVICES
+    from readsim_hf.plan.against import corrections
+    from readsim_hf.plan.estimate import hours_of, work_of
+
+    work = work_of(local_form(SHIPPED[0]))
+    hours = hours_of(work, DEVICES[0], 0.3, 0.45)
+    seconds = {part: 3600 * getattr(hours, part) for part in ("train", "teacher", "probe")}
+    [found] = corrections(work, seconds, DEVICES[:1], 0.4, 0.5)
+    assert found.mfu == pytest.approx(0.3)
+    assert 0.3 < found.generation < 0.5
+    assert corrections(work, {}, DEVICES, 0.4, 0.5) == []
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configurations_are_planned_without_weights(name: str) -> None:
     from readsim_hf.config import config_names
-    from readsim_hf.costs.devices import DEVICES, devices_needed
-    from readsim_hf.plan.estimate import hours_of, memory_of, work_of
+    from readsim_hf.costs.devices import DEVICES
+    from readsim_hf.plan.estimate import hours_of, memory_of, served_bytes, work_of
 
     assert name in config_names()
     made = sketched(config=name)
@@ -108,8 +183,11 @@ def test_shipped_configurations_are_planned_without_weights(name: str) -> None:
     assert made.columns == made.student.vocabulary == made.teacher.vocabulary
     assert made.longest <= made.context
     memory, work = memory_of(made), work_of(made)
-    assert memory.teacher == 2 * made.teacher.parameters
-    assert all(devices_needed(memory.peak, device) > 1 for device in DEVICES)
+    assert memory.teacher == 0  # it is served
+    assert served_bytes(made) > 2 * made.teacher.parameters
+    local = local_form(name)
+    assert memory_of(local).teacher == 2 * made.teacher.parameters
+    assert not local.teachers[0].served
     hours = {d.name: hours_of(work, d, 0.4, 0.2).all for d in DEVICES}
     assert hours["H200"] <= hours["H100"] < hours["A100-80G"]
     slow = hours_of(work, DEVICES[0], 0.2, 0.1).all
@@ -120,7 +198,7 @@ def test_a_shipped_plan_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> N
     code, said, _ = call(capsys, "plan", "--config", SHIPPED[0])
     assert code == 0
     for text in (
-        "70.55B teacher, 8.03B student",
+        "served 70.55B teacher, 8.03B student",
         "no tokenizer here",
         "no world is known",
         "readsim fit",

@@ -278,3 +278,17 @@ def test_what_is_scored_stands_behind_the_thoughts(monkeypatch: pytest.MonkeyPat
         for n in range(start + 1, len(ids) + 1):
             ended = rows(torch.tensor([ids[:n]]), torch.zeros(1))
         assert bool(ended) is done, text
+
+
+@needs_model
+def test_items_behind_a_score() -> None:
+    from readsim_hf.probes.suite import ProbeSuite
+
+    made = [
+        prompt_benchmark(n, c, NANO, by_chance, 12, ("\n", "e"))
+        for n, c in (("a", "x"), ("b", "x"), ("c", "y"), ("d", "z"))
+    ]
+    suite = ProbeSuite(made, drawn(["a", "b", "c", "d"]), hidden=["z"])
+    size = suite.splits.sizes("probe")["a"]
+    # the mean of two equal benchmarks has half the variance of one, as one of twice the size
+    assert suite.probe_items().tolist() == [2.0 * size, size]

@@ -79,19 +79,75 @@ def test_attempts_and_temperatures_differ(model: Any) -> None:
 def test_draws_follow_the_distribution() -> None:
     import torch
 
-    from readsim_hf.teachers.decoding import _Perturb
     from readsim_hf.teachers.ids import content_generator
+    from readsim_hf.teachers.steps import Steps
 
     rows, temperature = 4000, 0.7
     logits = torch.tensor([0.0, 1.0, -1.0, 2.0, -30.0, 9.0])
-    perturb = _Perturb([content_generator(row) for row in range(rows)], temperature, [0], 5)
-    scores = perturb(torch.zeros(rows, 1, dtype=torch.int64), logits.expand(rows, -1))
+    generators = [content_generator(row) for row in range(rows)]
+    steps = Steps(generators, np.full(rows, 9), temperature, [0], 5, rows)
+    scores = steps.choose(logits.expand(rows, -1))
     seen = np.bincount(scores.argmax(-1).numpy(), minlength=6)
     wanted = torch.softmax(logits[:5].double() / temperature, 0).numpy() * rows
     assert seen[5] == 0  # beyond the shared vocabulary
     assert seen[4] == 0  # e^-43: never, though one float32 draw in 2^23 would be infinite
     chi = ((seen[:4] - wanted[:4]) ** 2 / wanted[:4]).sum()
     assert chi < 16.3  # three degrees of freedom, p = 0.001
+
+
+def test_a_draw_takes_one_uniform_number_a_row_where_the_logits_are() -> None:
+    """No vocabulary of random numbers on the host: every tensor is made on the device of the scores."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from readsim_hf.teachers.ids import content_generator
+    from readsim_hf.teachers.steps import Steps
+
+    columns, made = 5000, list[tuple[str, int]]()
+
+    class Spying(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            out = func(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor):
+                made.append((out.device.type, out.numel()))
+            return out
+
+    generators = [content_generator(row) for row in range(3)]
+    after = [content_generator(row) for row in range(3)]
+    for one in after:
+        one.random()
+    steps = Steps(generators, np.full(3, 9), 0.7, [0], columns, 3)
+    steps.open[1] = False  # draws nothing
+    steps.finite = lambda logits: None  # meta tensors have no values
+    with Spying():  # type: ignore[no-untyped-call]
+        steps.choose(torch.zeros((3, columns), device="meta"))
+    assert max(size for device, size in made if device == "cpu") <= 3
+    numbers = [one.random() for one in generators]
+    assert numbers == [after[0].random(), content_generator(1).random(), after[2].random()]
+
+
+def test_new_prompts_take_the_places_of_those_that_have_ended(model: Any) -> None:
+    """About as many decode steps as there are tokens for each place, not the longest of each batch."""
+    some, size, forwards = prompts(1, 64), 16, []
+    alone = [generated(model, [p], max_new_tokens=60)[0] for p in some]
+    hook = model.register_forward_pre_hook(
+        lambda _, args, kwargs: forwards.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    try:
+        together = generated(model, some, max_new_tokens=60, batch_size=size)
+    finally:
+        hook.remove()
+    assert together == alone
+    assert max(rows for rows, _ in forwards) == size
+    steps = sum(width == 1 for _, width in forwards)
+    order = sorted(range(64), key=lambda n: len(some[n]))
+    lengths = [len(alone[n]) for n in order]
+    longest = sum(max(lengths[n : n + size]) for n in range(0, 64, size))
+    least = sum(lengths) / size
+    assert steps < 0.6 * longest, (steps, longest, least)
+    assert steps < 1.4 * least + max(lengths), (steps, longest, least)
 
 
 def test_ids_outside_the_shared_vocabulary_are_not_generated(model: Any) -> None:

@@ -138,7 +138,7 @@ def test_what_is_not_defined_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'math'"):
         small(pair=two({"maths": teacher(7)}), method="cot-sft")
     settings = {"method": "", "signal": "cot", "objective": "fkl", "on_policy": 0.5}
-    with pytest.raises(ConfigError, match="not by servers or several teachers"):
+    with pytest.raises(ConfigError, match="not by several"):
         small(pair=two(), **settings)
 
 

@@ -35,11 +35,29 @@ def speaking(teacher: Any, k: int, lengths: Counter[int]) -> Any:
 
     The token drawn is added where it is not among the k.
     """
+    from readsim_hf.teachers.scoring import Passage
     from readsim_hf.teachers.teacher import Question
 
     asked: Counter[bytes] = Counter()
 
+    def scored(ids: list[int]) -> Any:
+        """All positions of a given text, by the model itself; the first has nothing before it."""
+        (soft,) = teacher.score_many([Passage(ids[:1], ids[1:], (0, len(ids) - 1))])
+        tops: list[Any] = [None]
+        for own, likely, logp in zip(ids[1:], soft.ids.tolist(), soft.logp.tolist(), strict=True):
+            found = enumerate(zip(likely, logp, strict=True))
+            tops.append(
+                {str(i): {"logprob": p, "rank": n + 1} for n, (i, p) in found if n < k or i == own}
+            )
+        choice = {"index": 0, "text": "x", "finish_reason": "length", "prompt_logprobs": tops}
+        return {"model": "m", "choices": [choice]} | {
+            "usage": {"prompt_tokens": len(ids), "completion_tokens": 1}
+        }
+
     def answer(body: dict[str, Any]) -> Any:
+        if "prompt_logprobs" in body:
+            assert body["prompt_logprobs"] == k
+            return scored(body["prompt"])
         assert body["return_tokens_as_token_ids"] is True
         assert body["logprobs"] == k
         ids = np.array(body["prompt"], dtype=np.int32)
@@ -90,6 +108,71 @@ def test_distributions_by_http_are_those_of_the_model() -> None:
     assert backend.components.manifest["teacher"] == "server:m"
 
 
+def test_the_students_own_text_is_scored_by_http_as_by_the_model() -> None:
+    settings: dict[str, Any] = {"method": "", "signal": "resp", "objective": "rkl"}
+    settings |= {"on_policy": 1.0, "soft": {"kind": "topk", "k": 5}}
+    here = small(**settings)
+    here.reset(1)
+    outcome = here.run_interval(0, SHARES, TOKENS)
+    other = small(method="logit-kd", soft={"kind": "topk", "k": 99})
+    with serving(answer=speaking(other.components.teacher, 5, Counter())) as fake:
+        backend = small(pair=by_http(char_pair(), fake.url), **settings)
+        backend.reset(1)
+        result = backend.run_interval(0, SHARES, TOKENS)
+        assert all("prompt_logprobs" in body for body in fake.asked)
+    assert result.token_usage == outcome.token_usage
+    assert result.token_usage["student_rollout"] > 0
+    for a, b in zip(backend.student.parameters, here.student.parameters, strict=True):
+        assert np.allclose(a.detach().numpy(), b.detach().numpy(), atol=1e-6)  # batches differ
+
+
+def test_more_log_probabilities_than_a_server_gives_are_said_at_the_start() -> None:
+    """One token is asked for before the run; vLLM refuses more than --max-logprobs."""
+    from readsim_hf.check.served import check_limits
+    from tests.support import made_server
+
+    words = "Requested sample logprobs of 5, which is greater than max allowed: 2"
+    refusal = (400, dict[str, str](), json.dumps({"error": {"message": words}}))
+    made_server.FAULTS["too many"] = refusal
+    settings = {"method": "logit-kd", "soft": {"kind": "topk", "k": 5}}
+    with serving(lambda n, body: "too many") as fake:
+        parts = small(pair=by_http(char_pair(), fake.url), **settings).components
+        with pytest.raises(ConfigError, match=r"soft\.k = 5: .*--max-logprobs 5, or set soft\.k"):
+            check_limits(parts)
+        assert [body["max_tokens"] for body in fake.asked] == [1]
+    other = small(method="logit-kd", soft={"kind": "topk", "k": 99})
+    with serving(answer=speaking(other.components.teacher, 5, Counter())) as fake:
+        parts = small(pair=by_http(char_pair(), fake.url), **settings).components
+        check_limits(parts)
+        assert len(fake.asked) == 1
+        given = {"method": "", "signal": "resp", "objective": "fkl", "on_policy": 0.5}
+        parts = small(pair=by_http(char_pair(), fake.url), **{**settings, **given}).components
+        check_limits(parts)
+        assert "prompt_logprobs" in fake.asked[-1]
+
+
+def test_scores_that_are_none_are_said() -> None:
+    from readsim_hf.teachers.reply import BadReplyError, read_prompt
+
+    def body(tops: Any) -> str:
+        return json.dumps({"choices": [{"finish_reason": "length", "prompt_logprobs": tops}]})
+
+    inside = {"4": {"logprob": -0.1}, "2": {"logprob": -3.0}}
+    soft = read_prompt(body([None, inside, inside]), 1, 3, 2, 40)
+    assert soft.ids.tolist() == [[4, 2]] * 2
+    for tops, words in (
+        ([None, inside], "2 positions, the prompt 3 tokens"),
+        ([None, inside, {"4": {"logprob": -0.1}}], "2 finite ones"),
+        ([None, inside, {"4": {}, "2": {"logprob": -1}}], "2 finite ones"),
+        ([None, inside, {"44": {"logprob": -1}, "2": {"logprob": -1}}], "below 40"),
+        ([None, inside, None], "2 finite ones"),
+    ):
+        with pytest.raises(BadReplyError, match=words):
+            read_prompt(body(tops), 1, 3, 2, 40)
+    with pytest.raises(ConfigError, match="a server with vLLM's completions"):
+        read_prompt(body(None), 1, 3, 2, 40)
+
+
 def test_the_token_drawn_beside_the_likeliest_goes_to_the_tail() -> None:
     from readsim_hf.teachers.reply import (
         BadReplyError,
@@ -135,7 +218,11 @@ def test_the_token_drawn_beside_the_likeliest_goes_to_the_tail() -> None:
         ({"method": "logit-kd"}, {"known": False, "vocabulary": None}, "teacher_tokenizer is None"),
         ({"method": "resp-kd"}, {"known": False, "vocabulary": None}, "use resp-sft or cot-sft"),
         ({"method": "logit-kd", "soft": {"kind": "full"}}, {}, "soft.kind is 'full'"),
-        ({"method": "", "signal": "cot", "objective": "fkl", "on_policy": 0.5}, {}, "on_policy"),
+        (
+            {"method": "", "signal": "cot", "objective": "fkl", "on_policy": 0.5},
+            {"known": False, "vocabulary": None},
+            "teacher_tokenizer is None",
+        ),
     ],
 )
 def test_what_a_server_cannot_give_is_refused(

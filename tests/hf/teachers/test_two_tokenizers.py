@@ -45,7 +45,6 @@ def other_pair(**changes: Any) -> Any:
         char_pair(),
         tokenizer=tokenizer,
         student=student,
-        _start=student,
         vocabulary=None,
         **changes,
     )

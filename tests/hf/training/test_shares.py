@@ -126,6 +126,63 @@ def test_a_source_adds_nothing_to_a_step_that_it_is_not_in() -> None:
     assert (b.kl, c.kl) == (None, None)
 
 
+def test_dispersion_is_that_of_the_tokens_own_log_ratios() -> None:
+    """Beside the teacher's and the student's log-probabilities of each token, taken one by one."""
+    import torch
+
+    from readsim_hf.objectives.base import SoftTargets, Targets
+    from readsim_hf.objectives.baselines import KD
+    from readsim_hf.training.source_losses import BesideKL, LogRatio
+
+    rng = np.random.default_rng(4)
+    logits = torch.tensor(rng.standard_normal((6, 9)), dtype=torch.float32)
+    teacher = torch.tensor(rng.standard_normal((6, 9)), dtype=torch.float32).log_softmax(-1)
+    tokens = torch.tensor([0, 3, 8, 8, 1, 5])
+    full = Targets(tokens, SoftTargets("full", torch.zeros((6, 0), dtype=torch.int64), teacher))
+    mine = logits.log_softmax(-1)
+    by_hand = [float(teacher[n, t] - mine[n, t]) for n, t in enumerate(tokens.tolist())]
+    np.testing.assert_allclose(LogRatio()(logits, full), by_hand, atol=1e-5)
+    ids = teacher.topk(3).indices
+    part = Targets(tokens, SoftTargets("topk", ids, teacher.gather(-1, ids)))
+    for n, t in enumerate(tokens.tolist()):
+        if t not in ids[n].tolist():  # the rest of the mass, of both
+            rest = torch.tensor([k not in ids[n].tolist() for k in range(9)])
+            by_hand[n] = float(teacher[n, rest].logsumexp(0) - mine[n, rest].logsumexp(0))
+    np.testing.assert_allclose(LogRatio()(logits, part), by_hand, atol=1e-5)
+    some, one = window(), student(KD())
+    signals = one.source_signals(some)
+    beside = BesideKL(KD())
+    assert beside.ratios == []
+    assert all(s.dispersion is not None and s.dispersion > 0 for s in signals.values())
+    assert sum(s.part for s in signals.values()) == pytest.approx(1.0)
+
+
+def test_signals_are_of_a_token_of_the_source_and_unknown_where_it_was_not_seen() -> None:
+    from readsim_hf.training.share_ledger import source_signals
+    from readsim_hf.training.student import SourceSignal
+
+    found = {"a": SourceSignal(1.0, 0.5, 2.0, 0.25), "c": SourceSignal(3.0, None, None, 0.75)}
+    gradient, kl, dispersion = source_signals(("a", "b", "c"), found)
+    np.testing.assert_allclose(gradient, [4.0, np.nan, 4.0])
+    np.testing.assert_allclose(kl, [0.5, np.nan, np.nan])
+    np.testing.assert_allclose(dispersion, [2.0, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("name", ["dn", "gradient-share", "d3"])
+def test_rules_of_signals_play_on_a_real_pair(name: str) -> None:
+    from readsim.envs.env import DistillEnv
+    from readsim.runs.loop import rollout
+
+    backend = small()
+    env = DistillEnv(backend=backend, task={"general": 0.5, "math": 0.5}, steps=2)
+    rows, _ = rollout([env], name, [3])
+    scores = [row["report"]["score"] for row in rows if row["kind"] == "step"]
+    assert all(np.isfinite(score).all() for score in scores)
+    signals, used = backend.source_signals()
+    assert np.isfinite(np.stack(signals)).all()
+    assert used == {}
+
+
 def test_without_distributions_there_is_no_divergence() -> None:
     from readsim_hf.objectives.baselines import SFT
 

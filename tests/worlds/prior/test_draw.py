@@ -156,6 +156,26 @@ def test_strengths_are_what_one_budget_does(family: str) -> None:
         assert world.gain == (family,) * world.shape[0]
 
 
+def test_coupling_is_a_factor_on_what_sources_are_not_for() -> None:
+    strong, weak = (
+        draw_world(with_parts(transfer__coupling=c), 3, capabilities=6) for c in (1.0, 0.1)
+    )
+    own = np.eye(6, dtype=np.bool_)
+    assert np.array_equal(weak.help[own], strong.help[own])
+    assert np.allclose(weak.help[~own], 0.1 * strong.help[~own])
+    assert np.allclose(weak.harm, 0.1 * strong.harm)
+    assert strong.harm.any()
+    assert np.array_equal(weak.items, strong.items)
+
+
+def test_wide_is_broad_in_more_sizes() -> None:
+    wide, broad = load_prior("wide"), load_prior("broad")
+    assert wide.parts["sizes"].ranges["capabilities"] == PriorRange(2, 32, whole=True)
+    other = {name for name in FIELDS if wide.parts[name] != broad.parts[name]}
+    assert other == {"sizes", "transfer", "probes"}
+    assert load_world("random:prior=wide,seed=3").name == "wide-3"
+
+
 def test_hidden_capabilities_count_and_are_not_shown() -> None:
     world = draw_world(with_parts("hidden", hidden__weight=0.3, hidden__count=2), 1, capabilities=5)
     assert len(world.hidden) == 2

@@ -1,0 +1,198 @@
+"""A Stable-Baselines3 model on disk, read without unpickling: a new network gets the file's weights.
+
+`save_sb3` writes what `model.save` writes, and beside it in the same zip file `readsim.json`: what the model
+was trained on, its normalisation, its candidate set. A file of `model.save` alone is played too, and then
+nothing is known of these three.
+"""
+
+import ast
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium import spaces
+
+from readsim.errors import CapabilityMissingError, ConfigError, shown
+from readsim.files import AnyPath
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.policies import BasePolicy
+
+CARD = "readsim.json"
+# By the module of the policy's class: the algorithms, the class for flat observations, that for a Dict.
+KINDS = {
+    "stable_baselines3.common.policies": (
+        "PPO or A2C",
+        "ActorCriticPolicy",
+        "MultiInputActorCriticPolicy",
+    ),
+    "stable_baselines3.sac.policies": ("SAC", "SACPolicy", "MultiInputPolicy"),
+    "sb3_contrib.common.recurrent.policies": (
+        "RecurrentPPO",
+        "RecurrentActorCriticPolicy",
+        "RecurrentMultiInputActorCriticPolicy",
+    ),
+}
+OF_TRAINING = ("optimizer_class", "optimizer_kwargs", "ortho_init", "log_std_init", "n_critics")
+
+
+@dataclass(frozen=True, eq=False)
+class SavedModel:
+    """What a file says: the policy's kind and arguments, its weights, its spaces, its card ({} for none)."""
+
+    module: str
+    arguments: dict[str, Any]
+    weights: Mapping[str, Any]
+    flat: bool
+    discrete: int  # number of candidates, 0 for shares
+    card: dict[str, Any]
+
+
+def read_model(path: AnyPath) -> SavedModel:
+    """Of a file that Stable-Baselines3 saved. Raises ConfigError naming what cannot be played."""
+    where = f"sb3 policy {str(path)!r}"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            data = json.loads(archive.read("data"))
+            weights = _weights(archive.read("policy.pth"), where)
+            card = json.loads(archive.read(CARD)) if CARD in archive.namelist() else {}
+    except OSError as error:
+        raise ConfigError(f"{where}: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{where}: not a file of Stable-Baselines3's `model.save`") from error
+    module = str(data["policy_class"].get("__module__"))
+    if module not in KINDS:
+        known = ", ".join(kind for kind, _, _ in KINDS.values())
+        raise ConfigError(f"{where}: a policy of {module}; those of {known} can be played")
+    action, observation = data["action_space"], str(data["observation_space"].get(":type:"))
+    discrete = int(action["n"]) if "Discrete" in str(action.get(":type:")) else 0
+    arguments = _arguments(data.get("policy_kwargs") or {}, where)
+    arguments |= {"use_sde": True} if data.get("use_sde") else {}
+    return SavedModel(module, arguments, weights, "Dict" not in observation, discrete, card)
+
+
+def _weights(data: bytes, where: str) -> Mapping[str, Any]:
+    try:
+        import torch
+    except ImportError as error:
+        raise CapabilityMissingError(f"{where} needs torch: pip install 'readsim[rl]'") from error
+    found: Mapping[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    return found
+
+
+def _arguments(saved: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`policy_kwargs`, from the text that the file has beside what is pickled."""
+    import torch
+
+    out: dict[str, Any] = {}
+    for name, value in saved.items():
+        if name.startswith(":") or name in OF_TRAINING:
+            continue
+        text = str(value)
+        if name == "activation_fn":
+            kind = text.removesuffix("'>").rpartition(".")[2]
+            if not hasattr(torch.nn, kind):
+                raise ConfigError(f"{where}: its activation {shown(text)} is not one of torch.nn")
+            out[name] = getattr(torch.nn, kind)
+            continue
+        try:
+            out[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError) as error:
+            raise ConfigError(
+                f"{where}: its policy_kwargs have {name} = {shown(text)}, which only its own program can "
+                "build; networks of `net_arch` and `activation_fn` can be played"
+            ) from error
+    return out
+
+
+def build_policy(model: SavedModel, observation: spaces.Space[Any], sources: int) -> "BasePolicy":
+    """The policy with its weights. Raises ConfigError where they are of other spaces, CapabilityMissingError
+    without the package."""
+    from importlib import import_module
+
+    import torch
+
+    try:
+        home = import_module(model.module)
+    except ImportError as error:
+        package = model.module.partition(".")[0]
+        hint = "readsim[rl]" if package == "stable_baselines3" else package.replace("_", "-")
+        raise CapabilityMissingError(f"sb3 needs {package}: pip install '{hint}'") from error
+    kind = getattr(home, KINDS[model.module][1 if model.flat else 2])
+    action: spaces.Space[Any] = spaces.Box(0.0, 1.0, (sources,), dtype=np.float32)
+    if model.discrete:
+        action = spaces.Discrete(model.discrete)
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn and replaced
+        policy: BasePolicy = kind(observation, action, lambda _: 0.0, **model.arguments)
+    try:
+        policy.load_state_dict(model.weights)
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(f"sb3 policy: its weights are of other spaces: {said[:200]}") from error
+    policy.set_training_mode(False)
+    return policy
+
+
+def save_sb3(model: "BaseAlgorithm", path: AnyPath) -> Path:
+    """`model.save(path)`, and in the same file what it was trained on, so that `sb3+path=...` can tell a
+    mismatch; with the statistics of a `VecNormalize` and the candidates of discrete actions.
+
+    Raises ConfigError for a model without a readsim environment.
+    """
+    target = Path(path).with_suffix(".zip")
+    env = model.get_env()
+    if env is None:
+        raise ConfigError("save_sb3: the model has no environment; set one with model.set_env")
+    card = sb3_card(env, model)
+    model.save(target)
+    with zipfile.ZipFile(target, "a") as archive:
+        archive.writestr(CARD, json.dumps(card, indent=1))
+    return target
+
+
+def sb3_card(env: Any, model: "BaseAlgorithm") -> dict[str, Any]:
+    """What a model is trained on."""
+    try:
+        episode = env.get_attr("episode")[0]
+        sources, visible = list(episode.sources), list(episode.visible)
+    except AttributeError as error:
+        raise ConfigError("save_sb3: the model's environment is not one of readsim's") from error
+    card: dict[str, Any] = {
+        "algorithm": type(model).__name__,
+        "timesteps": int(model.num_timesteps),
+        "sources": sources,
+        "capabilities": visible,
+        "steps": episode.steps,
+        "history": episode.history,
+        "reward": episode.pays,
+        **_drawn(env, episode),
+    }
+    if isinstance(model.action_space, spaces.Discrete):
+        card["candidates"] = np.asarray(env.get_attr("candidates")[0]).tolist()
+    normalise = model.get_vec_normalize_env()
+    if normalise is not None and normalise.norm_obs:
+        rms = normalise.obs_rms
+        each = rms if isinstance(rms, dict) else {"": rms}
+        card["normalisation"] = {
+            "clip": normalise.clip_obs,
+            "epsilon": normalise.epsilon,
+            "keys": {k: {"mean": v.mean.tolist(), "var": v.var.tolist()} for k, v in each.items()},
+        }
+    return card
+
+
+def _drawn(env: Any, episode: Any) -> dict[str, Any]:
+    """Names of worlds and tasks, and budgets: all that are drawn from, or those of the environment."""
+    try:
+        found: dict[str, Any] = env.get_attr("drawn_from")[0]
+    except AttributeError:
+        return {"tasks": [episode.task.name], "budgets": [episode.budget]}
+    return found

@@ -1,0 +1,1 @@
+"""Rules of multi-teacher on-policy distillation, from what training shows of each source."""

@@ -1,0 +1,1 @@
+"""A policy that was trained in simulated worlds and is played in numpy: `trained`."""

@@ -1,0 +1,82 @@
+"""Students merged by shares: what mixtures would do from one training a source."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from readsim.allocators.op_mix import OpMix
+from readsim.backend import OffersMerging
+from readsim.envs.env import DistillEnv
+from readsim.errors import CapabilityMissingError
+from readsim.runs.loop import rollout
+from tests.support.helpers import WORLD
+from tests.support.hf import NEEDS
+from tests.support.hf_runs import TOKENS, small
+
+pytestmark = pytest.mark.extra(*NEEDS)
+
+
+@pytest.mark.parametrize("lora", [0, 2])
+def test_a_merged_student_is_the_mean_of_the_trained_ones_and_leaves_no_trace(lora: int) -> None:
+    from readsim.backend import undone
+    from readsim_hf.merging import merged_weights
+    from readsim_hf.training.student import checksum
+
+    backend = small(training={"lora": lora})
+    offers: bool = isinstance(backend, OffersMerging)
+    assert offers
+    backend.reset(3)
+    before = checksum(backend.student.weights()), checksum(backend.student.moments())
+    shares = np.array([[1.0, 0.0], [0.0, 1.0], [0.25, 0.75]])
+    profiles, usage = backend.merged_profiles(shares, TOKENS)
+    assert (checksum(backend.student.weights()), checksum(backend.student.moments())) == before
+    assert usage["search"] == 2 * TOKENS
+    assert "student" not in usage
+    ends: list[dict[str, Any]] = []
+    start = {n: t.clone() for n, t in backend.student.weights().items()}
+    for n, alone in enumerate(np.eye(2)):
+        with undone(backend):
+            backend.run_interval(0, alone, TOKENS)
+            np.testing.assert_allclose(profiles[n], backend.measure("dev").profile, atol=1e-3)
+            ends.append({n: t.clone() for n, t in backend.student.weights().items()})
+    merged = merged_weights(start, ends, shares[2])
+    for name, tensor in merged.items():
+        by_hand = 0.25 * ends[0][name] + 0.75 * ends[1][name]
+        assert float((tensor - by_hand).abs().max()) < 1e-5
+    assert any((ends[0][name] != ends[1][name]).any() for name in start)
+
+
+def test_op_mix_plays_the_best_merged_mixture_and_plans_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from readsim_hf.backend import HFBackend
+
+    asked: list[tuple[Any, int]] = []
+
+    def told(self: Any, mixtures: Any, tokens: int) -> Any:
+        """First the second source is better, later the first."""
+        asked.append((mixtures, tokens))
+        return mixtures[:, ::-1] if len(asked) == 1 else mixtures, {"search": 7}
+
+    monkeypatch.setattr(HFBackend, "merged_profiles", told)
+    env = DistillEnv(backend=small(steps=2), task={"general": 0.9, "math": 0.1}, steps=2)
+    rows, _ = rollout([env], OpMix(plans=2, share=0.25, divisions=2), [3])
+    picks = [row["allocation"].tolist() for row in rows if row["kind"] == "step"]
+    names = list(env.backend.sources)
+    first = 1.0 - np.eye(2)[names.index("general")]
+    assert picks == [first.tolist(), (1.0 - first).tolist()]
+    assert [tokens for _, tokens in asked] == [env.episode.budget // 4] * 2
+    assert sorted(map(tuple, asked[0][0].tolist())) == [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)]
+    assert rows[-1]["totals"]["search"] == 14
+
+
+def test_op_mix_plays_on_a_real_pair() -> None:
+    env = DistillEnv(backend=small(), task={"general": 0.5, "math": 0.5}, steps=2)
+    rows, _ = rollout([env], "op-mix+share=0.5+divisions=1", [3])
+    assert rows[-1]["totals"]["search"] == 2 * (env.episode.budget // 2)
+
+
+def test_a_simulated_student_cannot_be_merged() -> None:
+    with pytest.raises(CapabilityMissingError, match="needs 'merging'"):
+        rollout([DistillEnv(WORLD)], "op-mix", [0])
