@@ -9,7 +9,7 @@ from readsim.arrays import Array
 from readsim.backend import Backend, TokenUsage, added, undone
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
-from readsim_hf.training.best import Best
+from readsim_hf.training.copies import copies
 from readsim_hf.training.student import Student
 
 
@@ -55,7 +55,7 @@ def merged_profiles(backend: Mergeable, mixtures: Array, tokens: int) -> tuple[A
     profiles = []
     for mixture in mixtures:
         merged = merged_weights(start, ends, mixture[used_sources])
-        with Best(0.0, 0, merged).put_in(backend.student):
+        with backend.student.swapped(copies(merged)):
             measured = backend.measure("dev")
         profiles.append(measured.profile)
         usage = added(usage, measured.token_usage)

@@ -17,7 +17,8 @@ from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
 from readsim.theory.controls import check_controls
-from readsim.theory.result import Result, Statement, Verdict
+from readsim.theory.result import PaperStatement, Result, Verdict
+from readsim.theory.statement import check_own_controls, load_statement
 from readsim.tree_file import write_frame
 from readsim.worlds import World, load_world, optimum, preset_names
 
@@ -41,6 +42,9 @@ def theory(
         str,
         typer.Option(help="Whose beliefs: read, linucb, thompson, or module:Class with outlook()."),
     ] = "read",
+    statements: Annotated[
+        str | None, typer.Option(help="Statements of your own, module:NAME, with commas.")
+    ] = None,
     runs: Annotated[
         Path | None, typer.Option(help="Also measure the run logs in this folder.")
     ] = None,
@@ -64,6 +68,7 @@ def theory(
     loaded = [load_world(name) for name in names if name != TOY]
     measured = {world.name: survey.chosen_tasks(world, tasks) for world in loaded}
     load_allocator(allocator)
+    own = [load_statement(target) for target in parse_list(statements, "statements") or []]
     chosen = parse_seeds(seeds)
     need_target(out / "theory.csv")
     lacking: list[str] = []
@@ -72,6 +77,8 @@ def theory(
     with interruptible(kept), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("subjects", total=len(names) + 1 + (runs is not None))
         controls = list(check_controls())
+        for statement in own:
+            controls += check_own_controls(statement)
         bar.advance(job)
         if runs is not None:
             results += survey.check_run_statements(runs, lacking.append)
@@ -81,7 +88,7 @@ def theory(
                 survey.check_toy_statements()
                 if name == TOY
                 else survey.check_world_statements(
-                    name, chosen, lacking.append, tasks=tasks, allocator=allocator
+                    name, chosen, lacking.append, tasks=tasks, allocator=allocator, own=own
                 )
             )
             bar.advance(job)
@@ -164,9 +171,9 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     from readsim.plots.theory import Ladder, draw_coverage, draw_ladders
 
     titles = {
-        Statement.LINEAR_UPDATES: "superposition of updates (Assumption 4.1)",
-        Statement.LOCAL_TRANSFER: "superposition of scores (Proposition 4.3)",
-        Statement.ORDER_EFFECTS: "order effects",
+        PaperStatement.LINEAR_UPDATES: "superposition of updates (Assumption 4.1)",
+        PaperStatement.LOCAL_TRANSFER: "superposition of scores (Proposition 4.3)",
+        PaperStatement.ORDER_EFFECTS: "order effects",
     }
     ladders = {
         title: {
@@ -186,7 +193,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
             "Medians over random mixtures or pairs of sources; behind each name its observed order."
         )
         paths += save(draw_ladders(shown, note), out / "orders")
-    beliefs = [r for r in results if r.statement == Statement.CALIBRATED]
+    beliefs = [r for r in results if r.statement == PaperStatement.CALIBRATED]
     many = len({r.subject for r in beliefs}) < len(beliefs)
     curves = {
         (f"{r.subject}, {r.task}" if many else r.subject): np.array(

@@ -25,6 +25,7 @@ from readsim.plots.style import (
     panels,
     room_for,
 )
+from readsim.theory.regret import Cumulated
 
 COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
 DASHES = ("-", "--", ":", "-.")
@@ -123,4 +124,20 @@ def draw_marginals(
     axes.set_xlabel("marginal gain, points a million tokens")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=len(splits), borderaxespad=0)
     footnote(figure, "Dotted: lambda of the optimum. Open marks: sources without tokens.")
+    return figure
+
+
+def draw_regret(sums: Cumulated, note: str = "") -> Figure:
+    """Summed regret of runs (N, T) and its bound, means over runs with their range, against the step."""
+    figure, axes = panels(1, Box(3.2, 2.4, left=0.75, right=1.4, top=0.3, bottom=0.45))
+    (place,) = axes
+    step = np.arange(1, sums.regret.shape[1] + 1)
+    for name, values, colour in (("bound", sums.bound, BLUE), ("regret", sums.regret, VERMILION)):
+        place.fill_between(step, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
+        place.plot(step, values.mean(axis=0), color=colour, linewidth=1.2)
+        place.annotate(name, (step[-1], float(values[:, -1].mean())), color=colour)
+    place.set_xlabel("decision")
+    place.set_ylabel("summed, reward units")
+    if note:
+        footnote(figure, note)
     return figure

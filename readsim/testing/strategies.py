@@ -38,13 +38,18 @@ def grids(shape: int | tuple[int, ...], low: int, high: int) -> SearchStrategy[A
 
 
 def allocations(size: int) -> SearchStrategy[Array]:
-    """Points of the simplex (size,), corners and edges included."""
-    counts = _integers(size, 9).filter(lambda n: n.sum() > 0)
-    return counts.map(lambda n: n / n.sum())
+    """Points of the simplex (size,): corners, edges, faces and inner points, each often at any size."""
+    counts = _integers(size, 9).filter(lambda n: n.sum() > 0).map(lambda n: n / n.sum())
+    place = st.integers(0, size - 1)
+    corner = place.map(lambda i: np.eye(size)[i])
+    edge = st.tuples(place, place, parts(0, 60)).map(
+        lambda e: e[2] * np.eye(size)[e[0]] + (1 - e[2]) * np.eye(size)[e[1]]
+    )
+    return st.one_of(corner, edge, counts)
 
 
 def requirements(size: int) -> SearchStrategy[Array]:
-    """Requirement vectors r (size,): on the simplex, one-hot and sparse ones included."""
+    """Requirement vectors r (size,): on the simplex, one-hot and sparse ones as often as full ones."""
     return allocations(size)
 
 
@@ -227,6 +232,40 @@ def _format(draw: DrawFn, world: World, n: int) -> dict[str, object]:
         "scores": dict(zip(world.capabilities, shift.tolist(), strict=True)),
         "tokens": draw(parts(1, 30)) * BUDGET,
     }
+
+
+@st.composite
+def measured(draw: DrawFn, world: World) -> World:
+    """The world with some or all of what makes it hard to measure, for any link.
+
+    Hidden capabilities, probe bias and slope, item counts, an efficiency that varies from run to run,
+    finite pools, and curves that sources share.
+    """
+    s, k = world.shape
+    changes: dict[str, Any] = {
+        "items": draw(grids(k, 0, 20)) * 60 * 16 // 1,
+        "probe_bias": draw(grids(k, -6, 6)) * draw(st.booleans()),
+    }
+    if draw(st.booleans()):
+        changes["probe_slope"] = draw(grids(k, 30, 90))
+    if k > 1 and draw(st.booleans()):
+        changes["hidden"] = world.capabilities[: draw(st.integers(1, k - 1))]
+    bounded = world.dynamics in ("potential", "flow") and world.link != "identity"
+    if bounded and draw(st.booleans()):
+        changes["efficiency_sd"] = draw(grids(s, 0, 20))
+    if bounded and draw(st.booleans()):
+        changes["pool_tokens"] = draw(grids(s, 1, 60)) * BUDGET
+    elif bounded and draw(st.booleans()):
+        changes["feeds"] = np.maximum(draw(grids((s, s), 0, 60)), np.eye(s))
+    return world.replace(**changes)
+
+
+@st.composite
+def slow_worlds(draw: DrawFn, most: int = 4) -> World:
+    """Worlds whose gains start slowly and bend up before they bend down: behind a logistic link, from low."""
+    world = draw(worlds(("potential",), ("logistic",), ("exponential",), harm=False, most=most))
+    low = world.floor + (world.ceiling - world.floor) * draw(parts(1, 3)) / 10
+    return world.replace(start=low, help=np.eye(*world.shape) * draw(parts(2, 6)))
 
 
 @st.composite

@@ -26,6 +26,17 @@ dominance counts tokens left unspent where training costs; the one-hot bound is 
 Step regret and calibrated uncertainty are about beliefs within one decision: no term touches them.
 """
 
-from readsim.theory.result import Result, Statement, Verdict, needs
+from readsim.theory.result import Effect, PaperStatement, Result, Verdict, needs
+from readsim.theory.statement import Statement, Subject, check_own_controls, check_statement
 
-__all__ = ["Result", "Statement", "Verdict", "needs"]
+__all__ = [
+    "Effect",
+    "PaperStatement",
+    "Result",
+    "Statement",
+    "Subject",
+    "Verdict",
+    "check_own_controls",
+    "check_statement",
+    "needs",
+]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from readsim.theory import (
 )
 from readsim.theory.lemmas import inert, one_hot_bound, spillover, static_dominance
 from readsim.theory.result import Result
+from readsim.theory.statement import Statement, Subject, check_statement
 from readsim.theory.witness import watch
 from readsim.toy import ToyBackend, ToyConfig
 from readsim.toy.config import RULES
@@ -63,8 +65,11 @@ def check_world_statements(
     *,
     tasks: str = "first",
     allocator: str = "read",
+    own: Sequence[Statement] = (),
 ) -> Iterator[Result]:
     """What concerns gains, order, marginal gains, bounds and beliefs of `allocator`, for tasks of a world.
+
+    `own` are statements of a user's own, beside these.
 
     The budget is 20M tokens, or the world's horizon where that is less.
     """
@@ -91,16 +96,23 @@ def check_world_statements(
             said(text)
 
     for task_name in chosen_tasks(world, tasks):
-        found = _each(_of_task(world, task_name, budget, seeds, allocator), say_once)
+        found = _each(_of_task(world, task_name, budget, seeds, allocator, own), say_once)
         for result in found:
             yield replace(result, task=task_name)
 
 
 def _of_task(
-    world: World, name: str, budget: int, seeds: Sequence[int], allocator: str
+    world: World,
+    name: str,
+    budget: int,
+    seeds: Sequence[int],
+    allocator: str,
+    own: Sequence[Statement],
 ) -> list[Callable[[], Any]]:
     task = world.task(name)
+    subject = Subject(world, task, float(budget))
     return [
+        *(partial(check_statement, statement, subject) for statement in own),
         lambda: gains.check_world_gains(world, task, budget),
         lambda: marginals.check(world, task, budget),
         lambda: marginals.check_moreover(world, task, budget),

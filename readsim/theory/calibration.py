@@ -17,7 +17,7 @@ from readsim.allocators.read.calibration import standard_errors
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.stats.intervals import t_interval
-from readsim.theory.result import Effect, Result, Statement
+from readsim.theory.result import Effect, PaperStatement, Result
 from readsim.theory.witness import Decision
 
 
@@ -101,7 +101,7 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> Re
     size = standard_errors(error, sigma)
     step = int(np.concatenate([np.full(len(d.q), d.step) for d in decisions])[np.argmax(size)])
     return Result(
-        statement=Statement.CALIBRATED,
+        statement=PaperStatement.CALIBRATED,
         subject=subject,
         measure="share of runs with all q inside mu +- kappa sigma",
         statistic=float(whole.mean()),

@@ -14,7 +14,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.theory.adversary import climb, hard_points, told
-from readsim.theory.result import Result, Statement, needs, points
+from readsim.theory.result import PaperStatement, Result, needs, points
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
 
@@ -45,7 +45,7 @@ def fall(value: Callable[[Array], float], b: Array, i: int, width: float) -> flo
 
 def utility_order_gap(utility: Utility, first: Array, second: Array) -> float:
     """|U(first, then second) - U(second, then first)|."""
-    return abs(utility([first, second]) - utility([second, first]))
+    return abs(float(utility([first, second])) - float(utility([second, first])))
 
 
 class Worst(NamedTuple):
@@ -179,7 +179,7 @@ def check(
         found["order-free"] = Worst(float(gaps.max()), f"b = {told(at[:-1])} of the budget")
     return [
         Result(
-            statement=f"{Statement.CONCAVE_GAINS}: {part}",
+            statement=f"{PaperStatement.CONCAVE_GAINS}: {part}",
             subject=subject,
             measure="largest violation found, score units",
             statistic=worst.size,
@@ -220,7 +220,7 @@ def check_world_gains(world: World, task: Task, budget: float, *, draws: int = 6
     """
     if world.dynamics == "artifact":
         needs(
-            Statement.CONCAVE_GAINS,
+            PaperStatement.CONCAVE_GAINS,
             world,
             "a response to tokens, not to steps (dynamics 'artifact')",
         )

@@ -11,12 +11,13 @@ Under a learning rate the tokens of a constant allocation count for its mean, an
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, unknown
-from readsim.theory.result import Effect, Result, Statement, needs, points
+from readsim.theory.result import Effect, PaperStatement, Result, needs, points
 from readsim.worlds.optimum import OrderFree, optimum
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
@@ -50,7 +51,7 @@ def marginals(world: World, task: Task, tokens: Array) -> tuple[Array, Array]:
     """
     if not world.cumulative:
         needs(
-            Statement.MARGINAL_GAINS,
+            PaperStatement.MARGINAL_GAINS,
             world,
             f"gains of cumulative tokens alone (dynamics {world.dynamics!r})",
         )
@@ -100,7 +101,7 @@ def check(
     scale = max(float(np.abs(right[shares[inside] > ACTIVE]).max()), 1e-300)
     gap = kkt_gap(right, left, shares[inside])
     return Result(
-        statement=Statement.MARGINAL_GAINS,
+        statement=PaperStatement.MARGINAL_GAINS,
         subject=subject or world.name,
         measure="KKT gap of the marginal gains over the largest active one",
         statistic=gap / scale,
@@ -137,12 +138,13 @@ def _best(world: World, task: Task, budget: float, inside: list[int]) -> tuple[A
     place = np.eye(len(world.sources))[inside]
     problem = OrderFree(world, budget)
 
-    def loss(part: Array) -> tuple[float, Array]:
+    def loss(part: Any) -> tuple[float, Array]:
         profile, jacobian = problem.jacobian(part @ place)
         slope = (jacobian @ task.gradient(profile))[inside]
         return -float(task.utility(profile)), -slope
 
-    n, ends = len(inside), []
+    n = len(inside)
+    ends: list[tuple[float, Array]] = []
     for start in [np.full(n, 1 / n), *(0.9 * np.eye(n) + 0.1 / n)]:
         done = minimize(
             loss,
@@ -150,7 +152,7 @@ def _best(world: World, task: Task, budget: float, inside: list[int]) -> tuple[A
             jac=True,
             method="SLSQP",
             bounds=[(0.0, 1.0)] * n,
-            constraints={"type": "eq", "fun": lambda x: x.sum() - 1, "jac": np.ones_like},
+            constraints=[{"type": "eq", "fun": lambda x: float(x.sum()) - 1.0}],
             options={"ftol": 1e-15, "maxiter": 500},
         )
         ends.append((float(done.fun), np.maximum(done.x, 0.0) / np.maximum(done.x, 0.0).sum()))
@@ -182,7 +184,7 @@ def check_moreover(world: World, task: Task, budget: float) -> Result:
             if broken > worst:
                 worst, where = broken, f"{world.sources[i]} to {world.sources[j]}"
     return Result(
-        statement=f"{Statement.MARGINAL_GAINS}: moreover",
+        statement=f"{PaperStatement.MARGINAL_GAINS}: moreover",
         subject=world.name,
         measure="utility won against the rule for leaving a single source, score units",
         statistic=worst,

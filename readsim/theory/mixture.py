@@ -23,7 +23,7 @@ from readsim.arrays import Array
 from readsim.backend import OffersParameters
 from readsim.theory.adversary import climb, hard_points, told
 from readsim.theory.orders import NEGLIGIBLE, ROUNDING, ladder, tail_order
-from readsim.theory.result import Effect, Result, Statement, needs
+from readsim.theory.result import Effect, PaperStatement, Result, needs
 
 Update = Callable[[Array], Array]  # allocation (S,) -> E[Delta theta] (d,), or any other vector
 HALVINGS = 5
@@ -37,6 +37,11 @@ def departure(update: Update, alpha: Array, corners: Array) -> Array:
     """D(alpha) - sum_i alpha_i D(e_i), corners (S, d): 0 for affine maps."""
     out: Array = update(alpha) - alpha @ corners
     return out
+
+
+def length(vector: Array) -> Array:
+    """Its Euclidean norm, (1,)."""
+    return np.array([float(np.linalg.norm(vector))])
 
 
 class Departures(NamedTuple):
@@ -59,7 +64,7 @@ def departures(
     sources: int,
     *,
     draws: int = 24,
-    parts: Callable[[Array], Array] = lambda r: np.linalg.norm(r, keepdims=True),
+    parts: Callable[[Array], Array] = length,
 ) -> Departures:
     """Departures from the corners at `rate` and quarters of it; `update_at(eta)` is D at rate eta.
 
@@ -77,7 +82,9 @@ def departures(
 
     def violation(at: Array) -> Array:
         apart, scale = sizes(rate, at)
-        return apart.max(axis=1) / np.maximum(scale, 1e-300) * (apart.max(axis=1) > 0)
+        largest = apart.max(axis=1)
+        out: Array = np.where(largest > 0, largest / np.maximum(scale, 1e-300), 0.0)
+        return out
 
     worst, relative = climb(violation, alphas)
     alphas = np.concatenate([alphas, worst[None]])
@@ -107,14 +114,14 @@ def check(
 
     Raises CapabilityMissingError for a backend that does not show its parameters.
     """
-    needs(Statement.LINEAR_UPDATES, backend, "parameters (OffersParameters)", OffersParameters)
+    needs(PaperStatement.LINEAR_UPDATES, backend, "parameters (OffersParameters)", OffersParameters)
 
     def update_at(h: float) -> Update:
         return lambda alpha: backend.expected_update(alpha, h, updates)
 
     found = departures(update_at, rate, len(backend.directions()), draws=draws)
     return Result(
-        statement=Statement.LINEAR_UPDATES,
+        statement=PaperStatement.LINEAR_UPDATES,
         subject=subject,
         measure="order of the largest departure of the update from its corners, in its rate",
         statistic=found.order,

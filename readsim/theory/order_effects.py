@@ -13,7 +13,7 @@ from readsim.arrays import Array
 from readsim.backend import OffersExpectedTraining
 from readsim.theory.mixture import HALVINGS
 from readsim.theory.orders import observed_order
-from readsim.theory.result import Result, Statement, needs, points
+from readsim.theory.result import PaperStatement, Result, needs, points
 from readsim.worlds.world import World
 
 Profile = Callable[[list[Array]], Array]  # intervals of tokens (S,) -> profile (K,)
@@ -31,7 +31,7 @@ def of_training(backend: OffersExpectedTraining, updates: int = 2) -> Profile:
     An interval of no tokens changes nothing. Raises CapabilityMissingError for another backend.
     """
     needs(
-        Statement.ORDER_EFFECTS,
+        PaperStatement.ORDER_EFFECTS,
         backend,
         "expected training (OffersExpectedTraining)",
         OffersExpectedTraining,
@@ -65,7 +65,7 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
     largest = float(found[0].max()) if pairs else 0.0
     results = [
         Result(
-            statement=f"{Statement.ORDER_EFFECTS}: order-free",
+            statement=f"{PaperStatement.ORDER_EFFECTS}: order-free",
             subject=subject,
             measure="largest gap of scores between two orders",
             statistic=largest,
@@ -80,7 +80,7 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
         order = observed_order(steps, found)
         results.append(
             Result(
-                statement=Statement.ORDER_EFFECTS,
+                statement=PaperStatement.ORDER_EFFECTS,
                 subject=subject,
                 measure="order of the gap between two orders in their size",
                 statistic=order.value,

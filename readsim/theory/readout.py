@@ -16,7 +16,7 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.backend import OffersParameters
 from readsim.theory.orders import NEGLIGIBLE, ROUNDING, ladder, tail_order
-from readsim.theory.result import Effect, Result, Statement, needs
+from readsim.theory.result import Effect, PaperStatement, Result, needs
 
 DIFFERENTIABLE = 1.2  # an order above 1: what a kink has, 1, is refused with some room
 CLOSE_IN = 9  # times that a bend is looked at four times closer
@@ -64,7 +64,7 @@ def check(
     `readout` replaces the backend's smooth one (greedy accuracy, say). Its size is the remainder at
     `reach`, relative to the first-order change there.
     """
-    needs(Statement.LOCAL_READOUT, backend, "parameters (OffersParameters)", OffersParameters)
+    needs(PaperStatement.LOCAL_READOUT, backend, "parameters (OffersParameters)", OffersParameters)
     theta, jacobian = backend.parameters(), backend.readout_gradients()
     rng = np.random.default_rng(seed)
     ways = rng.normal(size=(draws, len(theta)))
@@ -90,7 +90,7 @@ def check(
     worst = min(orders, key=lambda name: orders[name])
     relative = found[0].max(axis=0) / np.maximum(slope * reach, 1e-300)
     return Result(
-        statement=Statement.LOCAL_READOUT,
+        statement=PaperStatement.LOCAL_READOUT,
         subject=subject,
         measure="order of the Taylor remainder of the scores, worst capability",
         statistic=orders[worst],

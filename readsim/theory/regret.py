@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.theory.calibration import by_run, empirical_beta, runs_needed, share_interval
-from readsim.theory.result import Result, Statement, points
+from readsim.theory.result import PaperStatement, Result, points
 from readsim.theory.witness import Decision
 
 
@@ -88,7 +88,7 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> li
     largest = float(np.max(over[np.isfinite(over)], initial=0.0))
     return [
         Result(
-            statement=Statement.STEP_REGRET,
+            statement=PaperStatement.STEP_REGRET,
             subject=subject,
             measure="share of runs with regret above 2 kappa sigma at any step",
             statistic=float(runs.mean()),
@@ -107,7 +107,7 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> li
             },
         ),
         Result(
-            statement=f"{Statement.STEP_REGRET}: any kappa",
+            statement=f"{PaperStatement.STEP_REGRET}: any kappa",
             subject=subject,
             measure="largest excess of regret over the general bound, reward units",
             statistic=max(excess, default=-np.inf),

@@ -18,10 +18,10 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
-class Statement(StrEnum):
+class PaperStatement(StrEnum):
     """What is tested, by the name that tables show; lemmas are ours, the rest is the paper's.
 
-    A part of a statement is named behind it: `f"{Statement.CONCAVE_GAINS}: order-free"`.
+    A part of a statement is named behind it: `f"{PaperStatement.CONCAVE_GAINS}: order-free"`.
     """
 
     LINEAR_UPDATES = "Assumption 4.1 (linear updates)"
@@ -66,7 +66,7 @@ def points(score: float, where: str = "") -> Effect:
 class Result:
     """One statement on one subject.
 
-    statement   a `Statement`, or a part of one
+    statement   a `PaperStatement`, or a part of one
     subject     what it was measured on: a preset's name, "toy, adam", a folder of run logs
     measure     what the statistic is, in words, with its unit
     statistic   the number, and `interval`, its 95 % interval where it is an estimate

@@ -18,7 +18,7 @@ from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import StepRow
 from readsim.stats.intervals import t_interval
 from readsim.theory.calibration import coverage, mean_interval
-from readsim.theory.result import Effect, Result, Statement, needs
+from readsim.theory.result import Effect, PaperStatement, Result, needs
 from readsim.theory.shape_tests import additive, concave, shape_test
 
 ALPHA = 0.05
@@ -81,7 +81,7 @@ def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
             power = "no noise" if np.isnan(found.power) else f"power {found.power:.0%} at 1 point"
             out.append(
                 Result(
-                    statement=f"{Statement.CONCAVE_GAINS}: {part}",
+                    statement=f"{PaperStatement.CONCAVE_GAINS}: {part}",
                     subject=f"{subject}, {task}",
                     measure=f"p of a test of level 5 % over {len(chosen)} runs, {power}",
                     statistic=found.p,
@@ -111,10 +111,10 @@ def check_proxy(runs: list[MeasuredRun], subject: str) -> Result:
         if len(at) > 1 and np.ptp(total[at]) > 0:
             slopes.append(float(np.polyfit(total[at], dev @ run.requirement, 1)[0]))
     if not slopes:
-        needs(Statement.PROXY, runs, "two dev checkpoints in a run (dev_profile)")
+        needs(PaperStatement.PROXY, runs, "two dev checkpoints in a run (dev_profile)")
     mean, (low, high) = float(np.mean(slopes)), t_interval(np.array(slopes))
     return Result(
-        statement=Statement.PROXY,
+        statement=PaperStatement.PROXY,
         subject=subject,
         measure="slope of dev utility on summed reward, mean over runs",
         statistic=mean,
@@ -146,15 +146,15 @@ def check_beliefs(runs: list[MeasuredRun], subject: str, delta: float = 0.1) -> 
         error.append(gap)
         sigma.append(np.array([r["sigma"] for r in said]))
     if not inside:
-        needs(Statement.CALIBRATED, runs, "mu, sigma, kappa and reward in its reports")
+        needs(PaperStatement.CALIBRATED, runs, "mu, sigma, kappa and reward in its reports")
     rows = (
         (
-            f"{Statement.CALIBRATED}: played",
+            f"{PaperStatement.CALIBRATED}: played",
             "coverage of the reward by mu +- kappa sigma, played choices",
             inside,
         ),
         (
-            f"{Statement.STEP_REGRET}: played",
+            f"{PaperStatement.STEP_REGRET}: played",
             "share of steps with reward >= mu - kappa sigma",
             above,
         ),

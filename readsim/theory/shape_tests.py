@@ -142,7 +142,7 @@ def _shared(fits: Fits, y: Array, run: Array) -> float:
 
     Of the null, with the curves that its fit uses: what they take of the runs' errors is accounted for.
     """
-    sizes = np.bincount(run).astype(np.float64)
+    sizes = np.unique(run, return_counts=True)[1].astype(np.float64)
     if (sizes < 2).all():
         return 0.0
     x = _Test(fits).null(y).used
@@ -178,7 +178,7 @@ def shape_test(fits: Fits, y: Array, run: Array, seed: int = 0, *, draws: int = 
     thousandth of the fitted range is none: p is 1. Raises ConfigError with fewer than 5 runs, or fewer rows
     than coefficients of any sign.
     """
-    _, place = np.unique(run, return_inverse=True)
+    place = np.unique(run, return_inverse=True)[1].astype(np.float64)
     runs = int(place.max()) + 1
     if runs < LEAST_RUNS:
         raise ConfigError(f"{runs} runs: at least {LEAST_RUNS} are needed for this test")

@@ -19,7 +19,7 @@ from readsim.backend import OffersParameters
 from readsim.theory.adversary import hard_points, told
 from readsim.theory.mixture import LIMIT, ORDER, Departures, departures
 from readsim.theory.orders import NEGLIGIBLE, tail_order
-from readsim.theory.result import Effect, Result, Statement, needs
+from readsim.theory.result import Effect, PaperStatement, Result, needs
 from readsim.worlds.world import World
 
 
@@ -95,7 +95,7 @@ def check_superposition(world: World, budget: float, *, draws: int = 16) -> Resu
     CapabilityMissingError for the demo's dynamics: there the number of steps counts, not tokens.
     """
     if world.dynamics == "artifact":
-        needs(Statement.LOCAL_TRANSFER, world, "a response to tokens, not to steps")
+        needs(PaperStatement.LOCAL_TRANSFER, world, "a response to tokens, not to steps")
     sources = len(world.sources)
     before = np.full(sources, 0.5 * budget / sources)
     here = world.profile_after([before], budget)
@@ -105,7 +105,7 @@ def check_superposition(world: World, budget: float, *, draws: int = 16) -> Resu
 
     found = departures(gain_of, 0.1 * budget, sources, draws=draws, parts=np.abs)
     advice = "order 1: what a mixture does is not the sum of what its parts do (rehearsal)"
-    name = f"{Statement.LOCAL_TRANSFER}: worlds"
+    name = f"{PaperStatement.LOCAL_TRANSFER}: worlds"
     return _superposed(found, name, world.name, "the tokens", advice)
 
 
@@ -123,7 +123,7 @@ def check(
     the worst row, a source's effects: one entry alone may cross zero on the way. With no updates M is 0,
     M / h nothing.
     """
-    needs(Statement.LOCAL_TRANSFER, backend, "parameters (OffersParameters)", OffersParameters)
+    needs(PaperStatement.LOCAL_TRANSFER, backend, "parameters (OffersParameters)", OffersParameters)
     sources, theta = len(backend.directions()), backend.parameters()
     here = backend.readouts(theta)
 
@@ -158,13 +158,13 @@ def check(
     return [
         _superposed(
             found,
-            Statement.LOCAL_TRANSFER,
+            PaperStatement.LOCAL_TRANSFER,
             subject,
             "the rate",
             "order 1: effects of sources do not add up even in the smallest step",
         ),
         Result(
-            statement=f"{Statement.LOCAL_TRANSFER}: M(h)/h",
+            statement=f"{PaperStatement.LOCAL_TRANSFER}: M(h)/h",
             measure="order of M(h)/h - G in h, worst source",
             statistic=slope,
             bound=0.85,
@@ -175,7 +175,7 @@ def check(
             sense=">=",
         ),
         Result(
-            statement=f"{Statement.LOCAL_TRANSFER}: bound",
+            statement=f"{PaperStatement.LOCAL_TRANSFER}: bound",
             subject=subject,
             sense="<=",
             measure="error over its bound, largest of the capabilities and mixtures",

@@ -19,7 +19,7 @@ from readsim.envs.reward import proxy_reward
 from readsim.envs.simplex import as_allocation
 from readsim.errors import ConfigError, unknown
 from readsim.runs.loop import Row, rollout
-from readsim.theory.result import Statement, needs
+from readsim.theory.result import PaperStatement, needs
 
 TRUTHS = ("proxy", "noise-free")
 
@@ -68,7 +68,7 @@ def true_rewards(env: DistillEnv, candidates: Array, tokens: float, q: str = "pr
     if q not in TRUTHS:
         raise unknown("q", q, TRUTHS)
     backend, episode = env.backend, env.episode
-    needs(Statement.CALIBRATED, backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
+    needs(PaperStatement.CALIBRATED, backend, "a noise-free reward (OffersOutlook)", OffersOutlook)
     assert isinstance(backend, OffersOutlook)
     cost = episode.reward.cost * tokens / episode.budget
     if q == "noise-free" or not isinstance(backend, OffersProxyOutlook):
@@ -156,14 +156,17 @@ def watch(
     Raises CapabilityMissingError for a backend that cannot look ahead, or a rule without `outlook`.
     """
     needs(
-        Statement.CALIBRATED,
+        PaperStatement.CALIBRATED,
         allocator,
         "a mean and a deviation of each candidate (outlook(state, context))",
         OffersBeliefs,
     )
     for env in envs:
         needs(
-            Statement.CALIBRATED, env.backend, "a noise-free reward (OffersOutlook)", OffersOutlook
+            PaperStatement.CALIBRATED,
+            env.backend,
+            "a noise-free reward (OffersOutlook)",
+            OffersOutlook,
         )
     witness = Witness(allocator, envs, seeds, q)
     rows, _ = rollout(envs, witness, seeds)

@@ -45,6 +45,12 @@ class World(WorldData):
             if kind.startswith("ces") and not self.is_score:
                 raise WorldError(f"tasks.{name}.utility = {kind!r}: negated losses are below 0")
 
+    def __repr__(self) -> str:
+        """A line to paste: `world_from_dict` of `readsim.worlds` makes this world of it."""
+        from readsim.worlds.files import world_to_dict
+
+        return f"world_from_dict({world_to_dict(self)!r})"
+
     def _read_lists(self) -> None:
         """Lists where arrays and tuples are meant; one gain family for all sources as text."""
         for f in fields(self):

@@ -48,7 +48,7 @@ def simulated_log(
     rng = np.random.default_rng(seed)
     fed = rng.dirichlet(np.ones(sources), (runs, 1 if still else rows))
     b = np.broadcast_to(fed, (runs, rows, sources)).cumsum(axis=1).reshape(-1, sources) / rows
-    run = np.repeat(np.arange(runs), rows)
+    run = np.repeat(np.arange(runs, dtype=np.float64), rows)
     y = truth(b) + sd * rng.normal(size=len(b)) + shared * rng.normal(size=runs)[run]
     return b, y, run
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from readsim.cli.app import app
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
-from readsim.theory.result import Statement, Verdict
+from readsim.theory.result import PaperStatement, Verdict
 
 RUN = CliRunner()
 
@@ -22,10 +22,36 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     cell = Cell("gateway", "math", 2_000_000, 5, "uniform", (0, 1))
     (logs / "runs").mkdir(parents=True)
     run_cell(cell, logs / "runs" / cell.file_name)
-    words = ["--worlds", "gateway,conflict", "--seeds", "2", "--out", str(out)]
+    words = ["--worlds", "gateway,conflict,toy", "--seeds", "2", "--out", str(out)]
     done = RUN.invoke(app, ["theory", *words, "--runs", str(logs)])
     assert done.exit_code == 0, done.output
     return " ".join(done.output.split()), out
+
+
+def test_controls_come_first_and_advice_is_printed(told: tuple[str, Path]) -> None:
+    said, out = told
+    table = pd.read_csv(out / "theory.csv")
+    assert list(table["subject"][:2]) == ["control, true"] * 2
+    assert said.index(" controls ") < said.index(" subjects ")
+    assert "tasks measured: gateway 1 of" in said
+    assert "a schedule beats every constant split: plan over steps" in said
+    assert "stop at 100" not in said
+    assert table["size"].notna().mean() > 0.8
+
+
+def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
+    """No toy pair; all tasks, and at how many of them; names are not cut; anybody's rule."""
+    words = ["--worlds", "from-scratch", "--tasks", "all", "--allocator", "linucb", "--seeds", "1"]
+    done = RUN.invoke(app, ["theory", *words, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "toy, sgd" not in done.output
+    assert "…" not in done.output
+    assert "tasks measured: from-scratch 4 of 4" in " ".join(done.output.split())
+    table = pd.read_csv(tmp_path / "theory.csv")
+    concave = table[table["statement"] == f"{PaperStatement.CONCAVE_GAINS}: concave"]
+    assert set(concave[concave["subject"] == "from-scratch"]["task"]) == {
+        *("average", "arxiv", "book", "stackexchange")
+    }
 
 
 def test_the_command(told: tuple[str, Path]) -> None:
@@ -40,20 +66,20 @@ def test_the_command(told: tuple[str, Path]) -> None:
     )
     table = pd.read_csv(out / "theory.csv")
     by = {(r.statement, r.subject): r.verdict for r in table.itertuples()}
-    assert by[(Statement.LINEAR_UPDATES, "toy, sgd")] == "holds"
-    assert by[(Statement.LINEAR_UPDATES, "toy, sign")] == "fails"
-    assert by[(Statement.LOCAL_READOUT, "toy, greedy accuracy")] == "fails"
-    assert by[(f"{Statement.CONCAVE_GAINS}: order-free", "gateway")] == "fails"
-    assert by[(Statement.MARGINAL_GAINS, "conflict")] == "holds"
-    assert by[(Statement.STATIC_DOMINANCE, "gateway")] == "fails"
-    assert by[(Statement.STATIC_DOMINANCE, "conflict")] == "holds"
-    assert by[(f"{Statement.STEP_REGRET}: any kappa", "gateway")] == "holds"
+    assert by[(PaperStatement.LINEAR_UPDATES, "toy, sgd")] == "holds"
+    assert by[(PaperStatement.LINEAR_UPDATES, "toy, sign")] == "fails"
+    assert by[(PaperStatement.LOCAL_READOUT, "toy, greedy accuracy")] == "fails"
+    assert by[(f"{PaperStatement.CONCAVE_GAINS}: order-free", "gateway")] == "fails"
+    assert by[(PaperStatement.MARGINAL_GAINS, "conflict")] == "holds"
+    assert by[(PaperStatement.STATIC_DOMINANCE, "gateway")] == "fails"
+    assert by[(PaperStatement.STATIC_DOMINANCE, "conflict")] == "holds"
+    assert by[(f"{PaperStatement.STEP_REGRET}: any kappa", "gateway")] == "holds"
     assert {
-        f"{Statement.CONCAVE_GAINS}: adds up",
-        Statement.CALIBRATED,
-        Statement.STEP_REGRET,
-        Statement.ORDER_EFFECTS,
-        Statement.PROXY,
+        f"{PaperStatement.CONCAVE_GAINS}: adds up",
+        PaperStatement.CALIBRATED,
+        PaperStatement.STEP_REGRET,
+        PaperStatement.ORDER_EFFECTS,
+        PaperStatement.PROXY,
     } <= set(table["statement"])
     for name in ("orders", "coverage", "marginals"):
         assert (out / f"{name}.png").stat().st_size > 10_000
@@ -64,6 +90,9 @@ def test_the_command(told: tuple[str, Path]) -> None:
     [
         (["--worlds", "nowhere"], "nowhere"),
         (["--seeds", "x"], "seeds"),
+        (["--worlds", "gateway", "--tasks", "nowhere"], "nowhere"),
+        (["--allocator", "nobody"], "nobody"),
+        (["--statements", "nowhere:X"], "nowhere:X"),
         (["--runs", "missing", "--worlds", "gateway"], "missing"),
     ],
 )

@@ -21,7 +21,7 @@ from readsim.testing import (
     worlds,
 )
 from readsim.testing.playing import Case, small_world
-from readsim.theory import runs
+from readsim.theory import shape_tests
 from readsim.worlds import World, preset_names
 from readsim.worlds.gains import Gain
 from readsim.worlds.paced import Paced
@@ -201,5 +201,5 @@ def test_run_logs_are_what_theory_reads(log: tuple[dict[str, Any], list[dict[str
     tokens = np.cumsum(
         [np.array(r["allocation"]) * r["tokens"] for r in rows if r["kind"] == "step"], axis=0
     )
-    assert runs.hinges(tokens).shape[0] == 3
+    assert shape_tests.hinges(tokens).shape[0] == 3
     assert len(config["requirement"]) == len(rows[0]["profile"])

@@ -13,8 +13,8 @@ from readsim.theory.adversary import climb, hard_points
 from readsim.theory.witness import Decision
 from readsim.worlds import Task, optimum
 from readsim.worlds.world import World
+from tests.support.strategies import BUDGET
 from tests.theory.test_gains import two
-from tests.worlds.test_flow import BUDGET
 
 
 class Shown:

@@ -12,7 +12,7 @@ from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
 from readsim.runs.logs_for_fit import fit_table
-from readsim.theory import Result, Statement, Verdict, runs
+from readsim.theory import PaperStatement, Result, Verdict, runs
 from readsim.theory.orders import observed_order
 
 RNG = np.random.default_rng(11)
@@ -37,11 +37,11 @@ def test_logs_of_runs(logs: Path) -> None:
     found = [*runs.check_gains(read, "logs"), runs.check_proxy(read, "logs")]
     found += runs.check_beliefs(read, "logs")
     names = [
-        f"{Statement.CONCAVE_GAINS}: adds up",
-        f"{Statement.CONCAVE_GAINS}: concave",
-        Statement.PROXY,
-        f"{Statement.CALIBRATED}: played",
-        f"{Statement.STEP_REGRET}: played",
+        f"{PaperStatement.CONCAVE_GAINS}: adds up",
+        f"{PaperStatement.CONCAVE_GAINS}: concave",
+        PaperStatement.PROXY,
+        f"{PaperStatement.CALIBRATED}: played",
+        f"{PaperStatement.STEP_REGRET}: played",
     ]
     assert [r.statement for r in found] == names
     for r in found:

@@ -66,7 +66,7 @@ def test_exact_probes_make_both_the_same() -> None:
     made = DistillEnv(world, None, 20_000_000, steps=5)
     made.reset(seed=0)
     both = [true_rewards(made, np.eye(8), 4e6, q) for q in ("proxy", "noise-free")]
-    np.testing.assert_allclose(*both, atol=1e-15)
+    np.testing.assert_allclose(both[0], both[1], atol=1e-15)
 
 
 # ----------------------------------------------------------------- the kappa that was used

@@ -10,7 +10,7 @@ from readsim.allocators.exponentiated.core import softmax
 from readsim.arrays import Array
 from readsim.envs.requirement_modes import positive_part
 from readsim.theory.lemmas.requirement import corner_entropy, objective
-from readsim.theory.result import Result, Statement
+from readsim.theory.result import PaperStatement, Result
 
 LOG_LEAST = 1e-300
 CLOSE = 0.05  # total variation between requirements that counts as the same
@@ -83,7 +83,7 @@ def check(g: Array, sigma: Array, entropy: float, subject: str) -> Result:
     meant, learnt = positive_part(g), descend(g, sigma, entropy, np.zeros(len(g)))
     repaired = scaled_minimum(*standardise(g, sigma), entropy)[0] if g.any() else meant
     return Result(
-        statement=Statement.REQUIREMENT_LOSS,
+        statement=PaperStatement.REQUIREMENT_LOSS,
         subject=subject,
         measure="total variation between the learnt requirement and the beneficial gradient",
         statistic=0.5 * float(np.abs(learnt - meant).sum()),

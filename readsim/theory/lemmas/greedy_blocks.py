@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from readsim.theory.result import Result, Statement
+from readsim.theory.result import PaperStatement, Result
 
 Returns = Callable[[float], float]
 
@@ -34,7 +34,7 @@ def best_of_blocks(curves: Sequence[Returns], budget: float, blocks: int) -> flo
 def check(curves: Sequence[Returns], budget: float, blocks: int, subject: str) -> Result:
     """What the best split of blocks earns beyond the greedy one."""
     return Result(
-        statement=Statement.GREEDY_BLOCKS,
+        statement=PaperStatement.GREEDY_BLOCKS,
         subject=subject,
         measure="best split of blocks minus the greedy one, score units",
         statistic=best_of_blocks(curves, budget, blocks) - greedy(curves, budget, blocks),

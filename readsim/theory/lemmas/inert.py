@@ -11,7 +11,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result, Statement
+from readsim.theory.result import PaperStatement, Result
 from readsim.theory.witness import Decision
 
 
@@ -41,7 +41,7 @@ def check(
         for slope, shift in [(slope, 0.0) for slope in slopes] + [(1.0, -0.01)]
     ]
     return Result(
-        statement=Statement.INERT_TERMS,
+        statement=PaperStatement.INERT_TERMS,
         subject=subject,
         measure="share of choices that a calibration a > 0 or a common cost changes",
         statistic=float(np.mean(changed)) if changed else np.nan,

@@ -8,7 +8,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.theory.adversary import climb, hard_points, told
-from readsim.theory.result import Result, Statement, points
+from readsim.theory.result import PaperStatement, Result, points
 from readsim.worlds.world import World
 
 
@@ -39,7 +39,7 @@ def check(world: World, budget: float, *, draws: int = 24, seed: int = 0) -> Res
         )
         where = f"alpha = {told(at)}"
     return Result(
-        statement=Statement.ONE_HOT_BOUND,
+        statement=PaperStatement.ONE_HOT_BOUND,
         subject=world.name,
         measure="largest lead of a mixture over a specialist, score units",
         statistic=largest,

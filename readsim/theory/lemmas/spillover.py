@@ -6,7 +6,7 @@ a saturating link the worst is over at some point: lambda may be positive though
 What is lost by spending all is budget waste.
 """
 
-from readsim.theory.result import Result, Statement, points
+from readsim.theory.result import PaperStatement, Result, points
 from readsim.worlds.optimum import optimum
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
@@ -20,7 +20,7 @@ def check(world: World, task: Task, budget: float) -> Result:
     free = optimum(world, task, budget, spend_all=False)
     lost = free.utility - forced.utility
     return Result(
-        statement=Statement.SPILLOVER,
+        statement=PaperStatement.SPILLOVER,
         subject=world.name,
         measure="utility lost by spending the whole budget, score units",
         statistic=lost,

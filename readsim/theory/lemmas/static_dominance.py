@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.theory.result import Result, Statement, needs, points
+from readsim.theory.result import PaperStatement, Result, needs, points
 from readsim.worlds.optimum import optimum
 from readsim.worlds.schedule import best_schedule
 from readsim.worlds.task import Task
@@ -61,7 +61,7 @@ def check(world: World, task: Task, budget: float, *, draws: int = 20, seed: int
     """
     if world.dynamics == "artifact":
         needs(
-            Statement.STATIC_DOMINANCE,
+            PaperStatement.STATIC_DOMINANCE,
             world,
             "a response to tokens, not to steps (dynamics 'artifact')",
         )
@@ -75,7 +75,7 @@ def check(world: World, task: Task, budget: float, *, draws: int = 20, seed: int
         schedules.append(list(plan.by_decision * budget / STEPS))
     lead = excess(world, task, budget, schedules)
     return Result(
-        statement=Statement.STATIC_DOMINANCE,
+        statement=PaperStatement.STATIC_DOMINANCE,
         subject=world.name,
         measure="best schedule minus best constant split, score units",
         statistic=lead,

@@ -7,7 +7,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.result import Result, Statement
+from readsim.theory.result import PaperStatement, Result
 
 
 def token_shares(labels: Array, lengths: Array) -> Array:
@@ -53,7 +53,7 @@ def _positive(lengths: Array) -> Array:
 def check(labels: Array, lengths: Array, subject: str, tolerance: float = 0.01) -> Result:
     """Half the L1 distance between label shares and the token shares they give (total variation)."""
     return Result(
-        statement=Statement.LABELS_AND_TOKENS,
+        statement=PaperStatement.LABELS_AND_TOKENS,
         subject=subject,
         measure="share of the tokens that goes to another source than the labels say",
         statistic=0.5 * float(np.abs(token_shares(labels, lengths) - labels).sum()),

@@ -7,7 +7,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.envs.reward import proxy_reward
-from readsim.theory.result import Result, Statement
+from readsim.theory.result import PaperStatement, Result
 
 
 def best_vertex(local: Array, requirement: Array, prices: Array) -> float:
@@ -39,7 +39,7 @@ def check(local: Array, requirement: Array, prices: Array, subject: str) -> Resu
     """What a mixture earns beyond the best one-hot allocation, reward units."""
     value, mixture = linear_programme(local, requirement, prices)
     return Result(
-        statement=Statement.VERTICES,
+        statement=PaperStatement.VERTICES,
         subject=subject,
         measure="best mixture minus best one-hot allocation, reward units",
         statistic=value - best_vertex(local, requirement, prices),

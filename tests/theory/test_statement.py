@@ -1,0 +1,89 @@
+"""A theorist's own statements: the worked ones of the docs run as they stand; bad ones are refused."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from readsim.errors import CapabilityMissingError, ConfigError
+from readsim.theory import Statement, Subject, Verdict, check_own_controls, check_statement
+from readsim.theory.controls import ideal_world, stateful_world
+from readsim.theory.statement import load_statement
+from tests.support.paths import ROOT
+
+
+@pytest.fixture(scope="module")
+def worked() -> dict[str, Any]:
+    """What the Python of docs/theory.md defines, run in one go."""
+    text = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.S)), names)
+    return names
+
+
+def test_the_worked_statements_run(worked: dict[str, Any]) -> None:
+    own = {v.name: v for v in worked.values() if isinstance(v, Statement)}
+    assert len(own) == 5
+    for statement in own.values():
+        true, false = check_own_controls(statement)
+        assert (true.verdict, false.verdict) == (Verdict.HOLDS, Verdict.FAILS)
+        assert false.effect is not None
+        assert false.effect.size > 0
+    assert worked["sums"].bound.shape == (2, 5)
+
+
+def ideal() -> Subject:
+    return Subject.of(ideal_world(), {"a": 1.0}, 10_000_000)
+
+
+def statement(**changes: Any) -> Statement:
+    fields: dict[str, Any] = {
+        "name": "No loss",
+        "formula": "U(b) >= U(0)",
+        "violation": lambda s, b: s.utility(0 * b) - s.utility(b),
+        "true": ideal,
+        "false": lambda: Subject.of(stateful_world(), {"c": 1.0}, 10_000_000),
+    }
+    return Statement(**{**fields, **changes})
+
+
+def test_a_violation_in_one_corner_is_found() -> None:
+    found = check_statement(
+        statement(violation=lambda s, b: float(b[1] > 0.97 * s.budget)), ideal()
+    )
+    assert found.verdict is Verdict.FAILS
+    assert found.effect is not None
+    assert found.effect.where == "[0, 1, 0] of the budget"
+
+
+def test_what_is_given_stays_within_the_budget() -> None:
+    seen = []
+
+    def keep(s: Subject, b: Any, c: Any) -> float:
+        seen.append(float((b + c).sum()))
+        assert min(b.min(), c.min()) >= 0
+        return 0.0
+
+    assert check_statement(statement(parts=2, violation=keep), ideal()).verdict is Verdict.HOLDS
+    assert max(seen) <= 1e7 * (1 + 1e-12)
+    assert min(seen) == 0.0
+
+
+def test_controls_that_say_the_wrong_thing_are_refused() -> None:
+    with pytest.raises(ConfigError, match="must be one where it fails"):
+        check_own_controls(statement(false=ideal))
+    with pytest.raises(ConfigError, match="must be one where it holds"):
+        check_own_controls(statement(violation=lambda s, b: 1.0))
+
+
+def test_bad_statements_are_refused() -> None:
+    for changes in ({"name": ""}, {"parts": -1}, {"tolerance": np.nan}):
+        with pytest.raises(ConfigError, match="needs a name"):
+            statement(**changes)
+    for target in ("nowhere:X", "readsim.theory:X", "readsim.theory:Verdict", "plain"):
+        with pytest.raises(ConfigError, match="statement"):
+            load_statement(target)
+    asked = statement(conditions=lambda s: "two tasks")
+    with pytest.raises(CapabilityMissingError, match="No loss needs two tasks"):
+        check_statement(asked, ideal())
