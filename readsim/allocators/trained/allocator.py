@@ -32,8 +32,9 @@ class TrainedPolicy(Configured):
 
     Not a default: the shipped policy had 195 updates, an eighth of what `readsim train` makes by default. It
     is ahead of `task-static` in 61 % of held-out runs of its own prior, and behind it on the suite (IQM .48
-    to .54, at worst by 1.7 points); on 32 new drawn worlds it is hardly ahead (.04 to .00). What it was trained on, for how long and how well it did there is in its
-    card, `readsim.allocators.trained.policy_file.load_policy(FILE).card`.
+    to .54, at worst by 1.7 points); on 32 new drawn worlds it is hardly ahead (.04 to .00). What it was
+    trained on, for how long and how well it did there is in its card,
+    `readsim.allocators.trained.policy_file.load_policy(FILE).card`.
 
     path     a file that `readsim train` wrote; the shipped one if not given
     teacher  whether it is told how well the teacher does; `false` for a backend that does not know
