@@ -1,8 +1,9 @@
 """Where a statement "for all allocations" is tested: corners, edges, draws, and a search for the worst point.
 
 A uniform draw from the simplex never meets a corner, and with many sources hardly an edge, where rules that
-clip, gate or switch do what they do nowhere else. So every check starts from `hard_points` and lets `find_worst`
-look for the largest violation. A search can refute; where it finds nothing it has only failed to refute.
+clip, gate or switch do what they do nowhere else. So every check starts from `hard_points`, and
+`find_worst` looks for the largest violation. A search can refute; where it finds nothing it has only failed
+to refute.
 """
 
 from collections.abc import Callable
