@@ -25,7 +25,6 @@ from readsim.plots.style import (
     panels,
     room_for,
 )
-from readsim.theory.regret import Cumulated
 
 COLOURS = (VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
 DASHES = ("-", "--", ":", "-.")
@@ -127,12 +126,12 @@ def draw_marginals(
     return figure
 
 
-def draw_regret(sums: Cumulated, note: str = "") -> Figure:
+def draw_regret(regret: Array, bound: Array, note: str = "") -> Figure:
     """Summed regret of runs (N, T) and its bound, means over runs with their range, against the step."""
     figure, axes = panels(1, Box(3.2, 2.4, left=0.75, right=1.4, top=0.3, bottom=0.45))
     (place,) = axes
-    step = np.arange(1, sums.regret.shape[1] + 1)
-    for name, values, colour in (("bound", sums.bound, BLUE), ("regret", sums.regret, VERMILION)):
+    step = np.arange(1, regret.shape[1] + 1)
+    for name, values, colour in (("bound", bound, BLUE), ("regret", regret, VERMILION)):
         place.fill_between(step, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
         place.plot(step, values.mean(axis=0), color=colour, linewidth=1.2)
         place.annotate(name, (step[-1], float(values[:, -1].mean())), color=colour)

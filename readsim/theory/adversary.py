@@ -1,8 +1,9 @@
 """Where a statement "for all allocations" is tested: corners, edges, draws, and a search for the worst point.
 
 A uniform draw from the simplex never meets a corner, and with many sources hardly an edge, where rules that
-clip, gate or switch do what they do nowhere else. So every check starts from `hard_points` and lets `climb`
-look for the largest violation. A search can refute; where it finds nothing it has only failed to refute.
+clip, gate or switch do what they do nowhere else. So every check starts from `hard_points`, and
+`find_worst` looks for the largest violation. A search can refute; where it finds nothing it has only failed
+to refute.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,7 @@ def hard_points(size: int, draws: int = 24, seed: int = 0) -> Array:
     return np.array(rows)
 
 
-def climb(
+def find_worst(
     violation: Callable[[Array], Array],
     starts: Array,
     *,
@@ -66,6 +67,6 @@ def climb(
     return best, value
 
 
-def told(point: Array) -> str:
+def point_text(point: Array) -> str:
     """A point in few characters: `[0.3, 0.7, 0]`."""
     return "[" + ", ".join(f"{v:.3g}" for v in point) + "]"

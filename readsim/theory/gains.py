@@ -13,7 +13,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
-from readsim.theory.adversary import climb, hard_points, told
+from readsim.theory.adversary import find_worst, hard_points, point_text
 from readsim.theory.result import PaperStatement, Result, needs, points
 from readsim.worlds.task import Task
 from readsim.worlds.world import World
@@ -74,7 +74,9 @@ def falls(
             u = value(start + t[:, None] * np.eye(sources)[i])
             lost = np.maximum.accumulate(u) - u
             under = np.interp(t, *_majorant(t, u)) - u
-            beside = f"beside {told(start / budget)} of the budget" if start.any() else "alone"
+            beside = (
+                f"beside {point_text(start / budget)} of the budget" if start.any() else "alone"
+            )
             if lost.max() > fall.size:
                 at = f"source {i} at {t[np.argmax(lost)] / budget:.3g} of the budget, {beside}"
                 fall = Worst(float(lost.max()), at)
@@ -168,15 +170,15 @@ def check(
     found = {"concave": sag_, "nondecreasing": fall}
     if sources > 1:
         some = np.concatenate([spread, partly])
-        at, size = climb(
+        at, size = find_worst(
             lambda z: additivity_gap(value, budget * z[:, :-1]), some, rounds=draws // 8, seed=seed
         )
-        found["adds up"] = Worst(size, f"b = {told(at[:-1])} of the budget")
+        found["adds up"] = Worst(size, f"b = {point_text(at[:-1])} of the budget")
         share = rng.choice([0.0, 0.3, 1.0], (len(some), sources))
         b = budget * some[:, :-1]
         gaps = np.max([np.abs(of(one) - of(other)) for one, other in _orders(b, share)], axis=0)
         at = some[int(np.argmax(gaps))]
-        found["order-free"] = Worst(float(gaps.max()), f"b = {told(at[:-1])} of the budget")
+        found["order-free"] = Worst(float(gaps.max()), f"b = {point_text(at[:-1])} of the budget")
     return [
         Result(
             statement=f"{PaperStatement.CONCAVE_GAINS}: {part}",

@@ -146,7 +146,7 @@ def _best(world: World, task: Task, budget: float, inside: list[int]) -> tuple[A
     n = len(inside)
     ends: list[tuple[float, Array]] = []
     for start in [np.full(n, 1 / n), *(0.9 * np.eye(n) + 0.1 / n)]:
-        done = minimize(
+        done = minimize(  # type: ignore[call-overload]  # its stubs know no list of constraints
             loss,
             start,
             jac=True,

@@ -21,7 +21,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.backend import OffersParameters
-from readsim.theory.adversary import climb, hard_points, told
+from readsim.theory.adversary import find_worst, hard_points, point_text
 from readsim.theory.orders import NEGLIGIBLE, ROUNDING, ladder, tail_order
 from readsim.theory.result import Effect, PaperStatement, Result, needs
 
@@ -86,7 +86,7 @@ def departures(
         out: Array = np.where(largest > 0, largest / np.maximum(scale, 1e-300), 0.0)
         return out
 
-    worst, relative = climb(violation, alphas)
+    worst, relative = find_worst(violation, alphas)
     alphas = np.concatenate([alphas, worst[None]])
     for h in steps:
         apart, scale = sizes(h, alphas)
@@ -128,7 +128,7 @@ def check(
         bound=ORDER,
         sense=">=",
         effect=Effect(
-            found.relative, "of the update", f"alpha = {told(found.worst)}", NEGLIGIBLE, LIMIT
+            found.relative, "of the update", f"alpha = {point_text(found.worst)}", NEGLIGIBLE, LIMIT
         ),
         advice="order 1: the update is not a mixture of directions; transfer does not add up",
         detail={"steps": found.steps, "residuals": found.residuals[:, :, 0]},

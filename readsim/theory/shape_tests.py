@@ -69,13 +69,13 @@ def products(tokens: Array) -> Array:
     return np.stack([c for c in both if c.any()] or [np.zeros(len(tokens))], axis=1)
 
 
-def additive(tokens: Array) -> Fits:
+def additive_fits(tokens: Array) -> Fits:
     """Null: free curves of one source each. Wider: with interactions."""
     curves = np.column_stack([hinges(tokens), -hinges(tokens, COARSE)])
     return Fits(np.ones((len(tokens), 1)), products(tokens), curves, np.zeros((len(tokens), 0)))
 
 
-def concave(tokens: Array) -> Fits:
+def concave_fits(tokens: Array) -> Fits:
     """Null: concave nondecreasing curves, and interactions. Wider: free curves."""
     free = np.column_stack([np.ones(len(tokens)), products(tokens)])
     coarse = -hinges(tokens, COARSE)

@@ -24,7 +24,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError, ConfigError
-from readsim.theory.adversary import climb, hard_points, told
+from readsim.theory.adversary import find_worst, hard_points, point_text
 from readsim.theory.result import Effect, Result, Verdict
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.catalogue import AnyWorld, load_world
@@ -113,9 +113,9 @@ def check_statement(
     if statement.parts:
         starts = hard_points(size + 1, draws, seed)  # the last entry stays unspent
         spent = np.pad(hard_points(size, draws, seed), ((0, 0), (0, 1)))
-        at, worst = climb(broken, np.concatenate([starts, spent]), seed=seed)
+        at, worst = find_worst(broken, np.concatenate([starts, spent]), seed=seed)
         vectors = at[:size].reshape(statement.parts, -1)
-        where = " ".join(told(v) for v in vectors) + " of the budget"
+        where = " ".join(point_text(v) for v in vectors) + " of the budget"
     else:
         worst, where = float(statement.violation(subject)), subject.world.name
     return Result(

@@ -16,7 +16,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.backend import OffersParameters
-from readsim.theory.adversary import hard_points, told
+from readsim.theory.adversary import hard_points, point_text
 from readsim.theory.mixture import LIMIT, ORDER, Departures, departures
 from readsim.theory.orders import NEGLIGIBLE, tail_order
 from readsim.theory.result import Effect, PaperStatement, Result, needs
@@ -81,7 +81,7 @@ def _superposed(found: Departures, statement: str, subject: str, what: str, advi
         bound=ORDER,
         sense=">=",
         effect=Effect(
-            found.relative, "of the change", f"alpha = {told(found.worst)}", NEGLIGIBLE, LIMIT
+            found.relative, "of the change", f"alpha = {point_text(found.worst)}", NEGLIGIBLE, LIMIT
         ),
         advice=advice,
         detail={"steps": found.steps, "residuals": found.residuals.max(axis=2)},
@@ -181,7 +181,7 @@ def check(
             measure="error over its bound, largest of the capabilities and mixtures",
             statistic=max(ratios),
             bound=1.0,
-            effect=Effect(max(ratios), "of the bound", told(alphas[int(np.argmax(ratios))])),
+            effect=Effect(max(ratios), "of the bound", point_text(alphas[int(np.argmax(ratios))])),
             advice="above 1 would be an error of this program",
         ),
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,10 @@ class World(WorldData):
 
     def __repr__(self) -> str:
         """A line to paste: `world_from_dict` of `readsim.worlds` makes this world of it."""
-        from readsim.worlds.files import world_to_dict
-
-        return f"world_from_dict({world_to_dict(self)!r})"
+        files = import_module(
+            "readsim.worlds.files"
+        )  # which reads worlds, and so imports this module
+        return f"world_from_dict({files.world_to_dict(self)!r})"
 
     def _read_lists(self) -> None:
         """Lists where arrays and tuples are meant; one gain family for all sources as text."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from readsim.arrays import Array
-from readsim.theory.shape_tests import additive, concave, shape_test
+from readsim.theory.shape_tests import additive_fits, concave_fits, shape_test
 
 Truth = Callable[[Array], Array]  # shares of the budget used (n, S) -> utility (n,)
 
@@ -61,7 +61,10 @@ def levels(logs: int, said: Callable[[], None] = lambda: None) -> pd.DataFrame:
             found = []
             for seed in range(logs):
                 b, y, run = simulated_log(design, truth, seed)
-                tests = [shape_test(of(b), y, run, seed, draws=99) for of in (additive, concave)]
+                tests = [
+                    shape_test(of(b), y, run, seed, draws=99)
+                    for of in (additive_fits, concave_fits)
+                ]
                 found.append([test.p <= 0.05 for test in tests])
             refused = np.mean(found, axis=0)
             rows.append(

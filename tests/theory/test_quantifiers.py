@@ -9,7 +9,7 @@ import pytest
 from readsim.arrays import Array
 from readsim.errors import ConfigError, UnknownNameError
 from readsim.theory import Result, Verdict, calibration, gains, marginals, mixture, readout, regret
-from readsim.theory.adversary import climb, hard_points
+from readsim.theory.adversary import find_worst, hard_points
 from readsim.theory.witness import Decision
 from readsim.worlds import Task, optimum
 from readsim.worlds.world import World
@@ -262,7 +262,7 @@ def test_the_clause_fails_for_slow_starts() -> None:
     assert marginals.check_moreover(world, task, BUDGET).verdict is Verdict.FAILS
 
 
-# ----------------------------------------------------------------- C.1 and 4.7, over runs
+# ----------------------------------------------------------------- over runs: calibration and regret
 
 
 def runs_of(count: int, wrong: Sequence[int], steps: int = 10) -> list[Decision]:
@@ -334,5 +334,5 @@ def test_a_climb_finds_a_narrow_peak() -> None:
     def near(points: Array) -> Any:
         return -np.abs(points - goal).sum(axis=1)
 
-    _, value = climb(near, hard_points(4, 8), rounds=60)
+    _, value = find_worst(near, hard_points(4, 8), rounds=60)
     assert value > -0.02

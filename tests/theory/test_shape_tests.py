@@ -65,21 +65,23 @@ def late(b: Array) -> Array:
 
 @pytest.mark.parametrize("truth", [root, exponential, line, late])
 def test_additive_truths_are_not_refused(truth: Callable[[Array], Array]) -> None:
-    assert refused(truth, shapes.additive, 14) <= 4  # 14 x .05 = .7; above 4 has probability .0004
+    assert (
+        refused(truth, shapes.additive_fits, 14) <= 4
+    )  # 14 x .05 = .7; above 4 has probability .0004
 
 
 @pytest.mark.parametrize("truth", [root, exponential, line, interaction])
 def test_concave_truths_are_not_refused(truth: Callable[[Array], Array]) -> None:
-    assert refused(truth, shapes.concave, 14) <= 4
+    assert refused(truth, shapes.concave_fits, 14) <= 4
 
 
 def test_many_sources_keep_the_level() -> None:
-    assert refused(line, shapes.additive, 5, sources=8, runs=10, rows=8) <= 2
+    assert refused(line, shapes.additive_fits, 5, sources=8, runs=10, rows=8) <= 2
 
 
 def test_what_is_not_so_is_refused() -> None:
-    assert refused(interaction, shapes.additive, 6, apart=True) >= 3
-    assert refused(late, shapes.concave, 6, apart=True) >= 5
+    assert refused(interaction, shapes.additive_fits, 6, apart=True) >= 3
+    assert refused(late, shapes.concave_fits, 6, apart=True) >= 5
 
 
 def test_the_power_told_grows_with_the_runs() -> None:
@@ -88,16 +90,16 @@ def test_the_power_told_grows_with_the_runs() -> None:
         rng = np.random.default_rng(0)
         b, run = design(2, runs, 4, rng)
         y = root(b) + 0.03 * rng.normal(size=len(b))
-        power.append(shapes.shape_test(shapes.additive(b), y, run).power)
+        power.append(shapes.shape_test(shapes.additive_fits(b), y, run).power)
     assert 0 <= power[0] < power[1] <= 1
 
 
 def test_without_noise_a_misfit_of_no_account_is_none() -> None:
     b, run = design(3, 8, 10, np.random.default_rng(0))
-    for of in (shapes.additive, shapes.concave):
+    for of in (shapes.additive_fits, shapes.concave_fits):
         assert shapes.shape_test(of(b), exponential(b), run).p == 1.0
         assert shapes.shape_test(of(b), np.zeros(len(b)), run).p == 1.0
-    assert shapes.shape_test(shapes.additive(b), interaction(b), run).p < 0.05
+    assert shapes.shape_test(shapes.additive_fits(b), interaction(b), run).p < 0.05
 
 
 def test_hinges_span_concave_curves_and_products_pairs() -> None:
@@ -123,7 +125,7 @@ def test_the_whitener_is_the_inverse_root_of_the_covariance() -> None:
 def test_too_little_to_test() -> None:
     b, run = design(2, 4, 9, np.random.default_rng(0))
     with pytest.raises(ConfigError, match="4 runs: at least 5"):
-        shapes.shape_test(shapes.additive(b), b.sum(axis=1), run)
+        shapes.shape_test(shapes.additive_fits(b), b.sum(axis=1), run)
     b, run = design(2, 6, 1, np.random.default_rng(0))
     with pytest.raises(ConfigError, match="6 rows"):
-        shapes.shape_test(shapes.additive(b), b.sum(axis=1), run)
+        shapes.shape_test(shapes.additive_fits(b), b.sum(axis=1), run)

@@ -7,7 +7,7 @@ sum b <= B. Beating it needs sum_j x_ji(b_j) > g_i(B) - g_i(b_i), order effects,
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.theory.adversary import climb, hard_points, told
+from readsim.theory.adversary import find_worst, hard_points, point_text
 from readsim.theory.result import PaperStatement, Result, points
 from readsim.worlds.world import World
 
@@ -32,12 +32,12 @@ def check(world: World, budget: float, *, draws: int = 24, seed: int = 0) -> Res
     """
     largest, where = 0.0, "nowhere"
     if own_capability(world):
-        at, largest = climb(
+        at, largest = find_worst(
             lambda splits: np.array([lead(world, b, budget).max() for b in splits]),
             hard_points(len(world.sources), draws, seed),
             seed=seed,
         )
-        where = f"alpha = {told(at)}"
+        where = f"alpha = {point_text(at)}"
     return Result(
         statement=PaperStatement.ONE_HOT_BOUND,
         subject=world.name,
