@@ -10,7 +10,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError, shown, unknown
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, task_name
-from readsim.runs.equal import EQUAL, paid
+from readsim.runs.equal import EQUAL, after_extras
 from readsim.runs.identity import allocator_name, code_of_allocator
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import run_one
@@ -39,7 +39,7 @@ def run_cell(
     from threadpoolctl import threadpool_limits
 
     world = load_world(cell.world)
-    cell = paid(cell, world)
+    cell = after_extras(cell, world)
     moved = {}
     if began is not None or keep is not None:
         moved = moving(began, keep, cell.allocator_name, cell.make_env(world))
