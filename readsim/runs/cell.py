@@ -40,7 +40,7 @@ class Cell:
                  it is found where the instance was made: a worker does not know its script
     sharing      0: the budget is what the student trains on. n: it is all tokens that students train on,
                  in searches and in offline pools too, of which n tasks pay equal parts
-    student      what the student then trains on (`readsim.runs.equal.paid`)
+    student      what the student then trains on (`readsim.runs.equal.after_extras`)
     """
 
     world: World | str

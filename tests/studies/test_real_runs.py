@@ -198,7 +198,7 @@ def test_recency_is_the_slope_of_what_was_missed_on_late_shares(table: RealTable
         late = (np.exp(-10.0 * left)[:, None] * tokens).sum(axis=0)
         missed[n] = 0.07 * (late / late.sum() - tokens.sum(axis=0) / tokens.sum())
     slope, error = held.recency(part, forecast_, missed)
-    assert (slope, error) == (pytest.approx(7.0), pytest.approx(0.0, abs=1e-9))
+    np.testing.assert_allclose([slope, error], [7.0, 0.0], atol=1e-9)
     assert held.recency(part, forecast_, 0.0 * missed)[0] == 0.0
 
 
