@@ -50,11 +50,7 @@ def what_is_left(extra: Callable[[int], int], total: int, least: int) -> int | N
     return low if low >= least else None
 
 
-<<<<<<< HEAD
-def within_total(cell: Cell, world: World) -> Cell:
-=======
 def after_extras(cell: Cell, world: World) -> Cell:
->>>>>>> read20
     """The cell with the tokens that its student may train on if all runs pay for their extras: they are
     found by running it. A cell whose budget is the student's own stays as it is.
 

@@ -10,11 +10,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError, shown, unknown
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, task_name
-<<<<<<< HEAD
-from readsim.runs.equal import EQUAL, within_total
-=======
 from readsim.runs.equal import EQUAL, after_extras
->>>>>>> read20
 from readsim.runs.identity import allocator_name, code_of_allocator
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import run_one
@@ -43,11 +39,7 @@ def run_cell(
     from threadpoolctl import threadpool_limits
 
     world = load_world(cell.world)
-<<<<<<< HEAD
-    cell = within_total(cell, world)
-=======
     cell = after_extras(cell, world)
->>>>>>> read20
     moved = {}
     if began is not None or keep is not None:
         moved = moving(began, keep, cell.allocator_name, cell.make_env(world))
