@@ -262,4 +262,6 @@ class Teacher(ReadsReplies):
             "temperature": float(self.decoding.temperature),
             "attempt": attempt,
             "soft": soft,
+            # Replies that an older readsim drew in another way are not taken for these.
+            **({"draw": "inverse"} if self.decoding.temperature > 0 else {}),
         }
