@@ -114,7 +114,8 @@ class ProbeSuite:
         """Items of the probe behind each visible score (V,): those of one benchmark, else the number whose
         plain mean would have the variance of the mean over benchmarks."""
         sizes = self.splits.sizes("probe")
-        each = np.array([1.0 / sizes[b.name] for b in self.benchmarks])
+        # a hidden benchmark may have no items in the probe: it has no weight in what is shown
+        each = np.array([1.0 / max(sizes[b.name], 1) for b in self.benchmarks])
         out: Array = 1.0 / (self._weights[self._shown] ** 2 @ each)
         return out
 
