@@ -39,7 +39,9 @@ def train(
         int | None, typer.Option(help="Processes; as many as there are cores. All give one policy.")
     ] = None,
 ) -> None:
-    """Train a policy on drawn worlds, for `--allocators trained+path=OUT.safetensors`.
+    """Train a policy on drawn worlds; OUT.safetensors is its file.
+
+    `--allocators trained+path=OUT.safetensors` plays it.
 
     Run it again to continue. Needs `pip install 'readsim[train]'`; playing the policy does not.
     """

@@ -84,10 +84,18 @@ def batch_of(prior: str, seed: int, batch: int) -> Problems:
     return draw_problems(load_prior(prior), seed, batch)
 
 
-def _alone() -> None:
-    """One thread, as there are as many processes as cores; numbers too small for 32 bits are 0."""
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One thread, as there are as many processes as cores; numbers too small for 32 bits are 0. Afterwards
+    the process is as it was."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
 
 
 def batch_number(settings: TrainSettings, update: int, place: int) -> int:
@@ -104,11 +112,11 @@ class BatchResult:
     score: float
 
 
+@_alone()
 def gradient_of(
     settings: TrainSettings, weights: Weights, update: int, place: int
 ) -> tuple[Weights, BatchResult]:
     """Of one batch, cut to the norm 1."""
-    _alone()
     problems = batch_of(settings.prior, settings.seed, batch_number(settings, update, place))
     leaves = {
         name: torch.tensor(value, dtype=torch.float32, requires_grad=True)
@@ -144,9 +152,9 @@ def tame(x: torch.Tensor) -> torch.Tensor:
     return torch.where(x < 1.0, x, 1.0 + torch.log(x.clip(1.0)))
 
 
+@_alone()
 def scores_on(settings: TrainSettings, weights: Weights, place: int) -> Array:
     """(3, N) of a batch that no update uses: score, that of `task-static`, utility over `task-static`."""
-    _alone()
     problems = batch_of(settings.prior, settings.seed, 2**50 + place)
     leaves = {name: torch.tensor(value, dtype=torch.float32) for name, value in weights.items()}
     with torch.no_grad():

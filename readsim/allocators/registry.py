@@ -29,6 +29,8 @@ class Family(StrEnum):
     LAW = "a law fitted, then its optimum"
     CONTEXTUAL = "contextual bandits, one linear model"
     PLANNING = "planning on a fitted world"
+    SCHEDULE = "the static split in another order"
+    TRAINED = "policies that were trained before"
     ORACLE = "bounds, which know the world"
     OTHER = "other"
 
@@ -51,16 +53,16 @@ BUILT_IN: dict[str, Entry] = {
     "task-static": Entry("readsim.allocators.static:TaskStatic", {}, Family.BASELINE),
     "random": Entry("readsim.allocators.static:Random", {}, Family.BASELINE),
     "target-first": Entry(
-        "readsim.allocators.schedules:TargetSchedule", {"shape": "first"}, Family.BASELINE
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "first"}, Family.SCHEDULE
     ),
     "target-last": Entry(
-        "readsim.allocators.schedules:TargetSchedule", {"shape": "last"}, Family.BASELINE
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "last"}, Family.SCHEDULE
     ),
     "linear-ramp": Entry(
-        "readsim.allocators.schedules:TargetSchedule", {"shape": "down"}, Family.BASELINE
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "down"}, Family.SCHEDULE
     ),
     "cosine-matched": Entry(
-        "readsim.allocators.schedules:TargetSchedule", {"shape": "rate"}, Family.BASELINE
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "rate"}, Family.SCHEDULE
     ),
     "greedy": Entry(
         "readsim.allocators.read.allocator:ReAD", {"variant": "greedy"}, Family.BASELINE
@@ -125,7 +127,6 @@ BUILT_IN: dict[str, Entry] = {
     "gradient-share": Entry(
         "readsim.allocators.multi_teacher.gradient_share:GradientShare", {}, Family.HEURISTIC
     ),
-    "op-mix": Entry("readsim.allocators.op_mix:OpMix", {}, Family.HEURISTIC),
     "validation-guided": Entry(
         "readsim.allocators.heuristics:ValidationGuided", {}, Family.HEURISTIC
     ),
@@ -139,7 +140,7 @@ BUILT_IN: dict[str, Entry] = {
     "linucb": Entry("readsim.allocators.contextual.linear:LinUCB", {}, Family.CONTEXTUAL),
     "thompson": Entry("readsim.allocators.contextual.linear:Thompson", {}, Family.CONTEXTUAL),
     # a network trained in drawn worlds; experimental
-    "trained": Entry("readsim.allocators.trained.allocator:TrainedPolicy", {}, Family.OTHER),
+    "trained": Entry("readsim.allocators.trained.allocator:TrainedPolicy", {}, Family.TRAINED),
     # planning ahead: on a world fitted to trial runs, and on the true one
     "level": Entry("readsim.allocators.level.allocator:Level", {}, Family.PLANNING),
     "mpc": Entry("readsim.allocators.mpc:MPC", {}, Family.PLANNING),
@@ -150,8 +151,12 @@ BUILT_IN: dict[str, Entry] = {
 
 SIMULATED_TRAINING = ("trained", "sb3")  # policies, whose training is no part of any run
 
-# Known by name, but nothing without a file of the user's: not among those that run unasked.
-WITH_FILE: dict[str, Entry] = {"sb3": Entry("readsim_rl.sb3:Sb3", {}, Family.OTHER)}
+# Known by name, and not among those that run unasked: a file of the user's is needed, or a student that is
+# really trained.
+ON_REQUEST: dict[str, Entry] = {
+    "op-mix": Entry("readsim.allocators.op_mix:OpMix", {}, Family.HEURISTIC),
+    "sb3": Entry("readsim_rl.sb3:Sb3", {}, Family.TRAINED),
+}
 
 
 def allocator_names() -> tuple[str, ...]:
@@ -172,8 +177,8 @@ def family_of(name: str) -> Family:
     with `oracle`, else `Family.OTHER`.
     """
     base = base_name(name)
-    if base in BUILT_IN:
-        return BUILT_IN[base].family
+    if (entry := (BUILT_IN | ON_REQUEST).get(base)) is not None:
+        return entry.family
     if base.startswith("oracle"):
         return Family.ORACLE
     return Family.READ if base.startswith("read-") else Family.OTHER
@@ -211,28 +216,28 @@ def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allo
 
 
 def _shapes(key: str, value: Any) -> bool:
-    """Whether an option is `ModifierConfig`'s: a word where it takes a number is the allocator's own setting.
+    """Whether an option is `ModifierConfig`'s; `repair` with a word is ReAD's own.
 
     So `read+repair=conformal` widens ReAD's uncertainty, and `read+guard=0.1+repair=0.5` mends what fell.
     """
-    return not isinstance(value, str) or isinstance(getattr(ModifierConfig, key), str)
+    return key != "repair" or not isinstance(value, str)
 
 
 def _find(name: str, settings: Mapping[str, Any]) -> Allocator:
     if ":" in name:
         return _build(name, find(name), settings)
-    if entry := (BUILT_IN | WITH_FILE).get(name):
+    if entry := (BUILT_IN | ON_REQUEST).get(name):
         return _build(name, find(entry.target), {**entry.settings, **settings})
     for point in entry_points(group=GROUP):
         if point.name == name:
             return _build(name, point.load(), settings)
-    raise unknown("allocator", name, [*allocator_names(), *WITH_FILE, "module:Class"])
+    raise unknown("allocator", name, [*allocator_names(), *ON_REQUEST, "module:Class"])
 
 
 def describe(name: str) -> str:
     """The docstring of an allocator's class."""
     name, _ = split_name(name)
-    entry = (BUILT_IN | WITH_FILE).get(name)
+    entry = (BUILT_IN | ON_REQUEST).get(name)
     target = name if entry is None else entry.target
     cls = find(target) if ":" in target else type(load_allocator(name))
     return inspect.cleandoc(cls.__doc__ or "(no description)")

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from readsim.allocators.modifiers import Modified
-from readsim.allocators.registry import WITH_FILE, allocator_names, describe, load_allocator
+from readsim.allocators.registry import ON_REQUEST, allocator_names, describe, load_allocator
 from readsim.cli.output import Terminal
 
 
@@ -18,7 +18,7 @@ def allocators(
     console = Terminal()
     if name is None:
         table = Table("allocator", "rule")
-        for known in (*allocator_names(), *WITH_FILE):
+        for known in (*allocator_names(), *ON_REQUEST):
             table.add_row(known, describe(known).splitlines()[0])
         console.print(table)
         return

@@ -255,7 +255,7 @@ def measured(draw: DrawFn, world: World) -> World:
         changes["efficiency_sd"] = draw(grids(s, 0, 20))
     if bounded and draw(st.booleans()):
         changes["pool_tokens"] = draw(grids(s, 1, 60)) * BUDGET
-    elif bounded and draw(st.booleans()):
+    elif bounded and world.dynamics == "potential" and draw(st.booleans()):
         changes["feeds"] = np.maximum(draw(grids((s, s), 0, 60)), np.eye(s))
     return world.replace(**changes)
 

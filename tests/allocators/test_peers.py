@@ -18,7 +18,9 @@ from readsim.worlds import World, load_world
 from tests.support.helpers import FakeBackend, allocations
 from tests.support.made_setups import setup
 
-OURS = {name for name in BUILT_IN if family_of(name) in (Family.BASELINE, Family.READ)}
+OURS = {
+    name for name in BUILT_IN if family_of(name) in (Family.BASELINE, Family.READ, Family.SCHEDULE)
+}
 PEERS = [
     name for name in BUILT_IN if name not in OURS and name not in ("oracle-static", "oracle-greedy")
 ]
@@ -48,7 +50,7 @@ WORLDS: dict[str, Any] = {
 
 
 def test_every_family_is_here() -> None:
-    assert len(PEERS) == 28
+    assert len(PEERS) == 32
 
 
 @pytest.mark.parametrize("world", WORLDS)

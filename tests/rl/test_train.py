@@ -211,3 +211,16 @@ def test_any_number_of_processes_and_the_command(
         made.append(load_policy(out))
     for name, value in made[0].weights.items():
         assert np.array_equal(value, made[1].weights[name]), name
+
+
+@needs_torch
+def test_training_leaves_the_process_as_it_was(few: None, prior: Path) -> None:
+    import torch
+
+    from readsim_rl.train import gradient_of
+
+    before = torch.get_num_threads()
+    gradient_of(settings(prior), fresh_weights(generator(0, "data")), 0, 0)
+    tiny = np.array([5e-324, 4.0])
+    assert (0.5 * (tiny + tiny))[0] > 0.0  # too small for a normal number, and not 0
+    assert torch.get_num_threads() == before

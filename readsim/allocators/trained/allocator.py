@@ -59,9 +59,17 @@ class TrainedPolicy(Configured):
     def settings(self) -> list[tuple[str, str, str]]:
         card = self.policy.card
         rows = [
-            ("trained on", f"prior {card['prior']['name']!r}", "the policy's card"),
-            ("updates", str(card["updates"]), "the policy's card"),
-            ("tokens of training", "simulated, free", "the policy's card"),
+            (
+                "trained on",
+                f"prior {card['prior']['name']!r}",
+                "set by this variant or the user: the policy's card",
+            ),
+            ("updates", str(card["updates"]), "set by this variant or the user: the policy's card"),
+            (
+                "tokens of training",
+                "simulated, free",
+                "set by this variant or the user: the policy's card",
+            ),
         ]
         return super().settings() + rows
 
