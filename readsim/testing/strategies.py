@@ -264,8 +264,9 @@ def measured(draw: DrawFn, world: World) -> World:
 def slow_worlds(draw: DrawFn, most: int = 4) -> World:
     """Worlds whose gains start slowly and bend up before they bend down: behind a logistic link, from low."""
     world = draw(worlds(("potential",), ("logistic",), ("exponential",), harm=False, most=most))
-    low = world.floor + (world.ceiling - world.floor) * draw(parts(1, 3)) / 10
-    return world.replace(start=low, help=np.eye(*world.shape) * draw(parts(2, 6)))
+    span = world.ceiling - world.floor
+    low = world.floor + span * draw(parts(3, 9))
+    return world.replace(start=low, help=np.eye(*world.shape) * span * draw(parts(30, 60)))
 
 
 @st.composite

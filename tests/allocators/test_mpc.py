@@ -52,6 +52,7 @@ def test_the_planning_oracle_is_the_static_one_where_order_is_idle(name: str) ->
     assert np.allclose(plans[0], plans[1], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "task", "gain"),
     [("gateway", "math", 0.03), ("drift", "code", 0.03), ("forgetting", "tutor", 0.02)],
@@ -131,6 +132,7 @@ def test_mpc_does_not_see_a_gate() -> None:
     assert planned < static - 0.02
 
 
+@pytest.mark.slow
 def test_mpc_follows_noise_where_trials_show_nothing_else() -> None:
     world = load_world("read8-llama")
     seeds = range(3)

@@ -28,6 +28,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     return " ".join(done.output.split()), out
 
 
+@pytest.mark.slow
 def test_controls_come_first_and_advice_is_printed(told: tuple[str, Path]) -> None:
     said, out = told
     table = pd.read_csv(out / "theory.csv")

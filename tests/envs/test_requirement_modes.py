@@ -134,6 +134,7 @@ def test_hidden_capabilities_are_left_out() -> None:
     assert np.allclose(telling.first(world.start[shown], generator(0, "world")), r)
 
 
+@pytest.mark.slow
 def test_the_worse_the_requirement_the_worse_the_run() -> None:
     """Mean final utility over 200 seeds falls as the requirement gets worse."""
     means = []

@@ -62,6 +62,7 @@ def test_the_gain_of_a_decision_is_that_of_simulated_runs() -> None:
     assert all(0.0 <= later <= now for now, later in few)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decision", [False, True])
 def test_chosen_runs_beat_random_ones(decision: bool) -> None:
     short = []

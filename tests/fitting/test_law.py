@@ -126,6 +126,7 @@ def test_a_known_world_without_noise_is_recovered(losses: bool) -> None:
     assert fitted.world.start == pytest.approx(truth.start, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth() -> None:
     truth, hits, cells = known_world(), 0, 0
     for seed in range(4):
@@ -138,6 +139,7 @@ def test_intervals_hold_the_truth() -> None:
     assert hits / cells >= 0.8
 
 
+@pytest.mark.slow
 def test_harm_is_found_where_it_is() -> None:
     # at one budget only, harm of a source is the same as help of all others
     world, rng = known_world(harm=0.4), np.random.default_rng(1)

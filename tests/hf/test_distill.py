@@ -149,6 +149,7 @@ def test_a_killed_and_interrupted_run_ends_like_a_whole_one(
     assert {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_tiny", "undrawn")
 def test_a_damaged_checkpoint_and_what_is_written_beside_the_log(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -229,6 +230,7 @@ def full(*_: Any, **__: Any) -> Any:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_tiny")
 def test_results_that_cannot_be_written_are_written_later(
     capsys: pytest.CaptureFixture[str],
@@ -273,6 +275,7 @@ def test_a_table_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> N
     assert call(capsys, *command("run", "--resume"))[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_tiny", "undrawn")
 def test_what_fails_before_the_first_row_does_not_block_the_next_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -49,6 +49,7 @@ def test_the_tokenizer_gives_every_text_back_in_fewer_tokens(
     assert [tokenizer.decode([i]) for i in tokenizer("m17+25=")["input_ids"]] == list("m17+25=")
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_pair_that_loads(tmp_path: Path) -> None:
     from readsim_hf.models.pairs import load_pair
     from studies.micro.command import main
@@ -112,6 +113,7 @@ def test_the_teacher_is_able_and_the_student_has_room() -> None:
     assert rates["teacher"].mean() > rates["student"].mean() + 0.2, rates
 
 
+@pytest.mark.slow
 def test_a_short_run_on_one_capability_moves_its_probes(tmp_path: Path) -> None:
     from studies.real_runs.lab import real_lab
 

@@ -92,6 +92,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
 # -- files -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_files_are_the_same_every_time_and_leave_no_trace(tmp_path: Path) -> None:
     write_comparison(tmp_path, FEW, budgets=[20_000_000])
     before = dict(mpl.rcParams)

@@ -59,6 +59,7 @@ def test_the_environment_example_runs() -> None:
     assert np.isfinite(float(str(names["reward"])))
 
 
+@pytest.mark.slow
 def test_the_comparison_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     [made] = [text for text in code("python") if "world_from_effects" in text]
     exec(made, {})

@@ -71,6 +71,7 @@ def write(path: Path, lines: Rows) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+@pytest.mark.slow
 def test_every_damage_is_refused_by_name_or_listed(folder: Path, tmp_path: Path) -> None:
     lines = lines_of(folder / "runs" / "read.math.400.jsonl")
     path = tmp_path / "one.jsonl"
@@ -123,6 +124,7 @@ def test_what_is_accepted_is_read_or_refused_by_every_reader(
             READERS[name](tmp_path)
 
 
+@pytest.mark.slow
 def test_pages_and_figures_of_odd_logs(folder: Path, tmp_path: Path) -> None:
     lines = lines_of(folder / "runs" / "read.math.400.jsonl")
     (tmp_path / "runs").mkdir()

@@ -43,6 +43,7 @@ def test_without_extras_nothing_changes_and_too_much_is_nothing() -> None:
     assert extra_tokens({"student": 5, "search": 7, "offline": 9}, 4) == 7 + 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("equal", ["total", "shared"])
 def test_every_run_of_a_comparison_costs_the_same(tmp_path: Path, equal: str) -> None:
     cells = make_cells(

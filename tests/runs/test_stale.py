@@ -102,6 +102,7 @@ def test_built_in_allocators_have_no_code_and_logs_keep_their_fields() -> None:
             assert code_of(readsim.load_allocator(name)) == {}
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_read_and_what_it_ran_again(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

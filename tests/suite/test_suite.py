@@ -97,6 +97,7 @@ def test_what_scores_need_is_added_and_unknown_names_are_refused() -> None:
 # -- the runs ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_an_allocator_raises_stops_only_that_allocator(tmp_path: Path) -> None:
     plan = small(f"{MADE}Broken", f"{MADE}OnlyThree")
     troubles = run_suite(plan, tmp_path)

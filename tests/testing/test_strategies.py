@@ -48,6 +48,7 @@ FIELDS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_field_is_drawn(field: str) -> None:
     drawn = worlds(("separable", "potential"), most=32).flatmap(measured)

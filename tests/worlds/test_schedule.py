@@ -96,6 +96,7 @@ def test_never_below_static_and_what_it_says(
     assert close([found.utility], [float(end)], 1e-11)
 
 
+@pytest.mark.slow
 @few
 @given(worlds(("flow", "artifact"), BOUNDED_LINKS, most=3), st.data())
 def test_twice_as_many_phases_are_no_worse(world: World, data: st.DataObject) -> None:

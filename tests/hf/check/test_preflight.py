@@ -31,6 +31,7 @@ def loud(pair: Any) -> Any:
     return pair
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

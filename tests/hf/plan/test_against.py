@@ -31,6 +31,7 @@ def run(tmp_path: Path) -> tuple[Any, Path]:
     return config, made.rename(made.with_name(f"{run_name(config)}.jsonl"))
 
 
+@pytest.mark.slow
 def test_every_damage_of_the_log_is_refused_or_listed(run: tuple[Any, Path]) -> None:
     from readsim_hf.plan.against import finished
 

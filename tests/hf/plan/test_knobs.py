@@ -62,6 +62,7 @@ def test_the_largest_term_is_named_with_settings_that_lower_it(name: str) -> Non
         }
 
 
+@pytest.mark.slow
 def test_a_setting_makes_of_the_estimate_what_it_says() -> None:
     """The number beside a setting is that of a plan that has it."""
     from readsim_hf.plan.estimate import memory_of
@@ -162,6 +163,7 @@ def test_checkpoints_are_as_large_as_they_are_written(lora: int, tmp_path: Path)
     assert (KEPT + 1) * written == pytest.approx(checkpoint_bytes(shape, lora), rel=0.2)
 
 
+@pytest.mark.slow
 def test_fewer_bits_are_named_where_weights_stay_as_they_are() -> None:
     from readsim_hf.plan.estimate import memory_of
     from readsim_hf.plan.knobs import knobs
@@ -287,6 +289,7 @@ price_hour = 4.0
 """
 
 
+@pytest.mark.slow
 def test_devices_of_a_file_stand_before_the_built_in_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

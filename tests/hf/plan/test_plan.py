@@ -168,6 +168,7 @@ def test_a_finished_run_corrects_the_shares() -> None:
     assert corrections(work, {}, DEVICES, 0.4, 0.5) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configurations_are_planned_without_weights(name: str) -> None:
     from readsim_hf.config import config_names

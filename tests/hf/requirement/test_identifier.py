@@ -120,6 +120,7 @@ def fitted() -> Any:
     return config, tasks, *trained(config, tasks)
 
 
+@pytest.mark.slow
 def test_it_fits_its_tasks_and_reads_cards_that_it_has_not_seen(fitted: Any) -> None:
     from readsim_hf.requirement.train import explained_and_null
 

@@ -257,6 +257,7 @@ def students(width: int) -> int:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [{}, {"lora": 2}])
 def test_the_final_test_holds_the_start_on_the_host_alone(training: dict[str, int]) -> None:
     """One start, one student; the start is measured first, in the student's place, as it was."""
