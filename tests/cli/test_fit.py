@@ -79,6 +79,7 @@ def table_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_report_of_a_fitted_world_has_its_errors_and_effects(
     tmp_path: Path, fitted: tuple[Path, Path, str]
 ) -> None:

@@ -42,6 +42,7 @@ def log(out: str, name: str = "exp3.average.3000.seed0.jsonl") -> tuple[Any, Any
     return content.header, content.rows
 
 
+@pytest.mark.slow
 def test_any_backend_gets_log_table_figures_and_report(capsys: pytest.CaptureFixture[str]) -> None:
     for allocator in ("uniform", "task-static", "exp3"):
         code, out, _ = call(

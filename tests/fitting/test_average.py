@@ -73,6 +73,7 @@ def test_a_law_that_is_right_for_one_capability_alone_gets_its_weight_there() ->
     assert weights[1, 1] > 0.9
 
 
+@pytest.mark.slow
 def test_the_average_is_never_clearly_worse_than_the_best_law() -> None:
     short = []
     for seed in range(6):

@@ -188,6 +188,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(capsys: pytest.CaptureFixtur
     assert [p.name for p in Path.cwd().iterdir()] == ["small.toml"]
 
 
+@pytest.mark.slow
 @pytest.mark.extra("tensorboard")
 @pytest.mark.usefixtures("on_tiny", "undrawn")
 def test_tensorboard_reads_what_was_trained_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,6 +89,7 @@ def test_the_weights_are_small_and_safe() -> None:
     assert sum(file.stat().st_size for file in files) < 8_000_000
 
 
+@pytest.mark.slow
 def test_the_teacher_is_able_and_the_student_has_room() -> None:
     import torch
 

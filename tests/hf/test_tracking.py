@@ -252,6 +252,7 @@ def test_what_a_trial_did_is_told_to_nobody(standins: Notes, tmp_path: Path) -> 
     assert "samples/general" in {name for _, name in told(standins("trackio"))}
 
 
+@pytest.mark.slow
 def test_a_run_from_the_command_line_is_told_once_and_without_secrets(
     standins: Notes,
     capsys: pytest.CaptureFixture[str],

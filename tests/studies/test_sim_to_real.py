@@ -47,6 +47,7 @@ def logs() -> list[Log]:
     return read_logs(KEPT)
 
 
+@pytest.mark.slow
 def test_effects_of_the_kept_runs_are_those_of_their_final_rows(logs: list[Log]) -> None:
     runs = runs_of(NANO, logs)
     final = {

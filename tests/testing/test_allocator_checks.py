@@ -40,7 +40,10 @@ MAY_PASS = {name for name in UNEQUAL if name.startswith(("greedy", "mpc", "read"
 COSTLY = ("regmix", "mpc", "autoscale")
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in COSTLY else n for n in BUILT_IN],
+)
 def test_every_built_in_passes(name: str) -> None:
     small = name.startswith(("read", "greedy")) and name != "greedy-last"
     settings: dict[str, Any] = {"pool": 12} if small else {}

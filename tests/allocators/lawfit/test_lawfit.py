@@ -72,6 +72,7 @@ def test_a_wild_row_moves_a_huber_fit_little() -> None:
     assert off[0] < 0.02 < off[1]
 
 
+@pytest.mark.slow
 @given(seed=SEEDS, logs=st.booleans())
 def test_no_start_of_scipy_finds_a_lower_loss(seed: int, logs: bool) -> None:
     """The same objective handed to L-BFGS-B, from where our fit ends and from its starts."""

@@ -136,6 +136,7 @@ def test_power_laws_without_noise_are_recovered() -> None:
         assert found == pytest.approx(true, abs=0.02)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_authors_grid_of_starts_finds_no_better_power_law(seed: int) -> None:

@@ -352,6 +352,7 @@ def test_a_wrong_device_is_refused(text: str, message: str) -> None:
         read_devices(Path("bad.toml"))
 
 
+@pytest.mark.slow
 def test_a_narrow_terminal_shows_every_number(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

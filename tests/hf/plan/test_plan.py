@@ -100,6 +100,7 @@ def local_form(name: str) -> Any:
     return sketched({"pair": {"teacher": source}}, config=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama-70b-8b-20m", "qwen-72b-14b-20m", None])
 def test_the_hours_are_those_of_arithmetic_by_hand(name: str | None) -> None:
     """Every number of the plan's device table again from the sizes, by the formulas in words."""
@@ -153,6 +154,7 @@ def test_the_hours_are_those_of_arithmetic_by_hand(name: str | None) -> None:
         assert sum(devices[1:]) == pytest.approx(memory.teacher + memory.teacher_cache)
 
 
+@pytest.mark.slow
 def test_a_finished_run_corrects_the_shares() -> None:
     """Seconds that a plan with other shares would have foretold give these shares."""
     from readsim_hf.costs.devices import DEVICES

@@ -229,6 +229,7 @@ def test_of_a_source_with_rows_each_is_asked_once(
 NANO = ("--pair", "nano", "--soft", "topk", "--probe-items", "2", "--seed", "0")
 
 
+@pytest.mark.slow
 def test_taught_and_trained_from_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

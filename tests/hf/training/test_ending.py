@@ -40,6 +40,7 @@ with group:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 3])
 def test_a_process_that_is_stuck_in_a_library_says_why_it_ends(rank: int) -> None:
     """SIGTERM, as a launcher sends it; Python's own handler is never run."""

@@ -40,6 +40,7 @@ def close(own: Any, told: Array | float) -> bool:
     return bool((np.abs(made - wanted) <= TOLERANCE * np.maximum(1.0, np.abs(wanted))).all())
 
 
+@pytest.mark.slow
 @given(st.data())
 @few
 def test_scores_and_utility_are_those_of_any_world(data: st.DataObject) -> None:
