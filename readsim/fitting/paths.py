@@ -6,15 +6,16 @@ import numpy as np
 
 from readsim.arrays import Array
 
-ALIKE = 1e-6  # by how much shares may differ that count as constant
+SLACK = 0.01  # of a run's tokens: seeds that share a name differ by rounding
 
 
 def paths_of(runs: Sequence[Hashable], tokens: Array) -> Array | None:
     """(n, T, S) what each row (n, S) of cumulative tokens was trained on between the rows of its run before
     it, padded with zeros at the end; None where no run's shares ever change.
 
-    `runs` names the run of each row. Rows under one name whose tokens fall from one to the next are no
-    single run: each of them counts as constant shares.
+    `runs` names the run of each row; seeds that share a name were trained alike. Rows under one name of
+    which one has less of a source than one before it, by more than SLACK, are no single run: each of
+    them counts as constant shares.
     """
     steps: list[list[Array]] = [[row] for row in tokens]
     of_run: dict[Hashable, list[int]] = {}
@@ -23,7 +24,7 @@ def paths_of(runs: Sequence[Hashable], tokens: Array) -> Array | None:
     for rows in of_run.values():
         order = sorted(rows, key=lambda n: float(tokens[n].sum()))
         between = np.diff(tokens[order], axis=0, prepend=np.zeros((1, tokens.shape[1])))
-        if (between < -ALIKE * np.maximum(tokens[order[-1]].sum(), 1.0)).any():
+        if (between < -SLACK * tokens[order[-1]].sum()).any():
             continue
         for place, n in enumerate(order):
             steps[n] = [step for step in np.maximum(between[: place + 1], 0.0) if step.any()]
@@ -41,11 +42,10 @@ def padded(steps: Sequence[Sequence[Array]], sources: int) -> Array:
 
 
 def changes(path: Array) -> Array:
-    """Whether the shares of each path (n, T, S) differ between its decisions, (n,)."""
-    total = path.sum(axis=2, keepdims=True)
+    """Whether a decision of each path (n, T, S) departs from constant shares by more than SLACK, (n,)."""
     whole = path.sum(axis=1, keepdims=True)
-    mean = whole / np.maximum(whole.sum(axis=2, keepdims=True), np.finfo(float).tiny)
-    out: Array = (
-        np.abs(path - total * mean).sum(axis=2) > ALIKE * np.maximum(total[..., 0], 1e-300)
-    ).any(axis=1)
+    tokens = whole.sum(axis=2, keepdims=True)
+    mean = whole / np.maximum(tokens, np.finfo(float).tiny)
+    off = np.abs(path - path.sum(axis=2, keepdims=True) * mean).sum(axis=2)
+    out: Array = (off > SLACK * tokens[..., 0]).any(axis=1)
     return out

@@ -85,6 +85,8 @@ def forecast(
     head, _, tail = trained.target_pattern.partition("*")
     wanted = None if task is None else world.task(task)
     path = paths_of(sheet.cells(key), tokens) if key else None
+    if path is not None:
+        notes.append(f"rows of one {key!r} are read as one run's tokens so far")
     profiles, ends, utility = told(world, average, tokens, wanted, path)
     low_high = [trained.scale.cells(e) for e in ends]  # error rates and losses turn them round
     per_unit = 100.0 if trained.scale.unit == "points" else 1.0

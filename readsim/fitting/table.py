@@ -119,6 +119,9 @@ def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> 
     sources, capabilities = strip(names, patterns_[0]), strip(wanted, patterns_[1])
     notes += told + [f"names: {p!r} stands for *" for p in patterns_ if p != "*"]
     label = sheet.cells(key) if key else [f"line {n}" for n in sheet.lines]
+    path = paths_of(label, tokens) if key else None
+    if path is not None:
+        notes.append(f"rows of one {key!r} are read as one run's tokens so far: order is known")
     return Runs(
         tuple(label),
         sources,
@@ -132,7 +135,7 @@ def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> 
         *patterns_,
         key or "",
         tuple(Path(p).name for p in (runs, targets) if p is not None),
-        paths_of(label, tokens) if key else None,
+        path,
         notes,
     )
 

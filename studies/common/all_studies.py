@@ -43,7 +43,10 @@ def main(
     backend: Backend = "loky",
     slurm: Slurm = 0,
     write: Annotated[
-        bool, typer.Option("--write", help="Put the results into the README files of this clone.")
+        bool,
+        typer.Option(
+            "--write", help="Put the results into README files and docs/results.md of this clone."
+        ),
     ] = False,
 ) -> None:
     """Run what is missing, analyse, and show the verdicts."""
@@ -77,4 +80,4 @@ def main(
         for name, (study, some) in found.items():
             write_block(ROOT / "studies" / name / "README.md", markdown(study.claims, some))
         if len(found) == len(NAMES):
-            write_block(ROOT / "README.md", summary_block(found))
+            write_block(ROOT / "docs" / "results.md", summary_block(found))

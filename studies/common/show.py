@@ -90,7 +90,12 @@ def summary_block(found: Mapping[str, tuple[Study, Sequence[ClaimVerdict]]]) -> 
             ranked = sorted(mine, key=lambda v: v.effect)
             ends = dict.fromkeys([ranked[-1], ranked[0]]) if ranked else {}
             effects = "; ".join(f"{v.case} {effect(v)}" for v in ends)
-            cells = [f"[{name}](studies/{name})", claim.text, *(c or "-" for c in cells), effects]
+            cells = [
+                f"[{name}](../studies/{name})",
+                claim.text,
+                *(c or "-" for c in cells),
+                effects,
+            ]
             lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines)
 

@@ -137,6 +137,26 @@ def test_paths_are_there_only_where_shares_change_and_tokens_never_fall() -> Non
     assert padded([[], []], 2).shape == (2, 1, 2)
 
 
+def test_seeds_that_share_a_name_differ_by_rounding() -> None:
+    one = np.array([[3000.0, 0.0], [3000.0, 2000.0]])
+    other = one + np.array([[-3.0, 0.0], [2.0, -4.0]])
+    found = paths_of(["r"] * 4, np.vstack([one, other]))
+    assert found is not None
+    for n, end in enumerate(np.vstack([one, other])):
+        np.testing.assert_allclose(found[n].sum(axis=0), end, atol=8.0)
+        np.testing.assert_allclose(
+            skills(found[n : n + 1] / 5e3, RATE[:2], TARGET[:2])[:, -1],
+            skills(
+                np.diff(one[: 1 + n % 2], axis=0, prepend=np.zeros((1, 2)))[None] / 5e3,
+                RATE[:2],
+                TARGET[:2],
+            )[:, -1],
+            atol=0.01,
+        )
+    steady = np.array([[1000.0, 1000.0], [1001.0, 998.0], [2002.0, 2000.0]])
+    assert paths_of(["s"] * 3, steady) is None
+
+
 def test_the_average_tells_two_orders_apart_and_is_saved_with_them(
     fit: Fit, tmp_path: Path
 ) -> None:

@@ -32,7 +32,9 @@ class Signalled(Reweighted):
     def reweighted(self, state: State, transition: Transition) -> State:
         """The state with new `weights` and `score`; `state["signals"]` (3, S) has each source's newest
         gradient, KL and dispersion, nan where there was none yet."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must define reweighted(state, transition)"
+        )
 
 
 def towards(prior: Array, factor: Array) -> Array:
