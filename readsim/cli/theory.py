@@ -179,7 +179,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
         title: {
             r.subject: Ladder(
                 np.asarray(r.detail["steps"]) / np.max(r.detail["steps"]),
-                np.median(r.detail["residuals"], axis=1),
+                np.max(r.detail["residuals"], axis=1),
                 f"{r.statistic:.2f}",
             )
             for r in results
@@ -190,7 +190,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     paths = []
     if shown := {title: lines for title, lines in ladders.items() if lines}:
         note = (
-            "Medians over random mixtures or pairs of sources; behind each name its observed order."
+            "The largest over allocations or pairs of sources; behind each name its observed order."
         )
         paths += save(draw_ladders(shown, note), out / "orders")
     beliefs = [r for r in results if r.statement == PaperStatement.CALIBRATED]
