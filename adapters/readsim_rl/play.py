@@ -78,18 +78,6 @@ def deviates(rng: np.random.Generator, rows: int, runs: int) -> Tensor:
     return torch.from_numpy(rng.standard_normal((rows, runs), dtype=np.float32))
 
 
-def _paces(worlds: object, budget: Tensor, steps: int) -> Tensor:
-    """(N, T) mean learning rate of each step."""
-    from readsim.worlds.many import ManyWorlds
-
-    assert isinstance(worlds, ManyWorlds)
-    if "schedule" not in worlds.terms:
-        return torch.ones(len(budget), steps)
-    edges = torch.arange(steps + 1.0)[:, None] / steps
-    summed = torch.stack([worlds.integral(edge.expand(len(budget))) for edge in edges])
-    return (steps * (summed[1:] - summed[:-1])).T
-
-
 def told_of(
     problems: Problems, worlds: ManyWorlds, start: Array, told: Mask, lots: Array
 ) -> belief.Known:

@@ -43,11 +43,6 @@ def fall(value: Callable[[Array], float], b: Array, i: int, width: float) -> flo
     return value(b) - value(b + width * np.eye(len(b))[i])
 
 
-def utility_order_gap(utility: Utility, first: Array, second: Array) -> float:
-    """|U(first, then second) - U(second, then first)|."""
-    return abs(float(utility([first, second])) - float(utility([second, first])))
-
-
 class Worst(NamedTuple):
     """The largest violation found, score units, and where."""
 

@@ -50,11 +50,6 @@ def two_kappa_sigma(kappa: ArrayLike, sigma_chosen: ArrayLike) -> Array:
     return out
 
 
-def cumulative_bound(kappa: ArrayLike, sigma_chosen: Array) -> float:
-    """sum_t 2 kappa_t sigma_t(alpha_t): the corollary's bound on the summed regret of a run."""
-    return float(np.sum(two_kappa_sigma(kappa, sigma_chosen)))
-
-
 def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> list[Result]:
     """In how many runs 2 kappa sigma was broken at any step, and that the general bound never was.
 

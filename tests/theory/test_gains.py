@@ -69,11 +69,6 @@ def test_the_differences_by_hand() -> None:
     assert gains.sag(quadratic, b, 0, 0.5) == pytest.approx(2 * 0.25)
     assert gains.fall(quadratic, np.array([0.0, 2.0]), 1, 0.5) == pytest.approx(0.5)
 
-    def last(schedule: Sequence[Array]) -> float:
-        return float(schedule[-1][0])
-
-    assert gains.utility_order_gap(last, np.array([3.0]), np.array([1.0])) == 2.0
-
 
 def test_one_source_and_refusals() -> None:
     def root(schedule: Sequence[Array]) -> float:

@@ -96,7 +96,6 @@ def test_edges_one_candidate_no_width_and_the_corollary() -> None:
     short, _ = regret.check([wrong], "sigma = 0")
     assert short.statistic == 1.0
     assert calibration.empirical_beta(wrong.q - wrong.mu, wrong.sigma) == np.inf
-    assert regret.cumulative_bound(np.array([1.0, 2.0]), np.array([0.5, 0.25])) == 2.0
     with pytest.raises(ConfigError, match=">= 0"):
         regret.regret_bound(-1.0, 0.0, 1.0, 1.0)
 
