@@ -34,6 +34,7 @@ COMMANDS = {
     "real_runs": "studies.real_runs.command",
     "real_runs.held": "studies.real_runs.held",
     "real_read": "studies.real_read.command",
+    "proof": "studies.proof.command",
     "sim_to_real.measure": "studies.sim_to_real.measure",
     "sim_to_real.game": "studies.sim_to_real.game",
     "nano": "studies.nano.command",
