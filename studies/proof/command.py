@@ -1,4 +1,4 @@
-"""Runs the allocators for real, one log a run; the same command resumes, and `--read-only` shows what is kept."""
+"""Runs the allocators for real, one log a run; the same command resumes, `--read-only` shows what is kept."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
