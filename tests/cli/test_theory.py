@@ -83,7 +83,7 @@ def test_the_command(told: tuple[str, Path]) -> None:
         PaperStatement.ORDER_EFFECTS,
         PaperStatement.PROXY,
     } <= set(table["statement"])
-    for name in ("orders", "coverage", "marginals"):
+    for name in ("orders", "coverage", "marginals", "regret"):
         assert (out / f"{name}.png").stat().st_size > 10_000
 
 
