@@ -1,5 +1,6 @@
-"""Designed worlds: `ideal`, in which nothing the paper assumes fails, and three in which the order of training
-matters, `gateway`, `drift` and `forgetting`. All numbers ours."""
+"""Designed worlds: `ideal`, in which nothing the paper assumes fails; order matters in the other three.
+
+All numbers are ours."""
 
 import numpy as np
 
