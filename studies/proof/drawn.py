@@ -137,8 +137,10 @@ def show_family(console: Terminal, family: str, plan: list[Comparison], out: Pat
     verdicts = [judge(c, family, found[c.id]) for c in DRAWN_CLAIMS if len(found[c.id])]
     show_verdicts(console, f"{family}: {len(plan)} worlds, minus {BASELINE}", verdicts)
     for row in suite_table(scores).to_dict("records"):
+        interval = f"[{row['iqm_low']:.2f}, {row['iqm_high']:.2f}]"
+        beside = f"ahead of {BASELINE} {row['over_task_static']:.2f}"
+        worst = f"worst {row['worst']:+.1f} in {row['worst_case']}"
         console.print(
-            f"{row['allocator']}: IQM {row['iqm']:.2f} [{row['iqm_low']:.2f}, {row['iqm_high']:.2f}], ahead of "
-            f"{BASELINE} {row['over_task_static']:.2f}, worst {row['worst']:+.1f} in {row['worst_case']}",
+            f"{row['allocator']}: IQM {row['iqm']:.2f} {interval}, {beside}, {worst}",
             highlight=False,
         )
