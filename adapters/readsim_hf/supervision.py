@@ -16,7 +16,7 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     signal, objective = _named(config)
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
-    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
+    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy)
     return signal, objective, kept
 
 
@@ -24,8 +24,8 @@ def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
     if config.method:
         if config.method not in BASELINES:
             raise unknown("method", config.method, BASELINES)
-        name, objective = BASELINES[config.method]
-        return signal_named(name), objective
+        method = BASELINES[config.method]
+        return signal_named(method.signal), method.objective
     return signal_named(config.signal), make_objective(
         config.objective, **config.objective_settings
     )

@@ -21,6 +21,7 @@ class Targets(NamedTuple):
     tokens: Tensor  # (N,) int64, the teacher's (or, on-policy, the student's) own tokens
     soft: SoftTargets | None
     weights: Tensor | None = None  # (N,) float32 of the losses; None: all 1
+    own: Tensor | None = None  # (N,) bool, whether the text is the student's own; None: nowhere
 
 
 class Objective(Protocol):

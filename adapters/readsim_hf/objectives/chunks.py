@@ -83,5 +83,5 @@ def targets_at(targets: Targets, rows: slice) -> Targets:
     soft = targets.soft
     if soft is not None:
         soft = SoftTargets(soft.kind, soft.ids[rows], soft.logp[rows])
-    weights = None if targets.weights is None else targets.weights[rows]
-    return Targets(targets.tokens[rows], soft, weights)
+    weights, own = (None if t is None else t[rows] for t in (targets.weights, targets.own))
+    return Targets(targets.tokens[rows], soft, weights, own)
