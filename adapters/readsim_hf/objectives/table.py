@@ -16,6 +16,7 @@ from readsim_hf.objectives.baselines import (
     SkewReverseKL,
     SoftSFT,
 )
+from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.origin import On
 from readsim_hf.objectives.sparse import SOFT_KINDS
 from readsim_hf.objectives.sums import Sum, Written, read_terms
@@ -50,6 +51,7 @@ class ObjectiveRule:
 _DENSE: tuple[SoftKind, ...] = ("full", "topk")
 _TEXT = "on the student's own text use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
 _DRAWS = "with 'sampled' use soft-sft, kd, fkl or skew-fkl, or store 'topk' or 'full'"
+_OWN = "use on_policy = 1 with soft.kind 'topk' or 'full', on=own behind its name, or rkl"
 
 TABLE: dict[str, ObjectiveRule] = {
     "sft": ObjectiveRule(SFT, _WORDS, SOFT_KINDS, "teacher", f"on 'logit' use soft-sft; {_TEXT}"),
@@ -61,6 +63,9 @@ TABLE: dict[str, ObjectiveRule] = {
     "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, "any", _DRAWS),
     "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, "any", ""),
     "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, "any", _DRAWS),
+    "k1": ObjectiveRule(K1, WHOLE, _DENSE, "own", _OWN),
+    "k2": ObjectiveRule(K2, WHOLE, _DENSE, "own", _OWN),
+    "k3": ObjectiveRule(K3, WHOLE, _DENSE, "own", _OWN),
 }
 
 

@@ -176,14 +176,14 @@ def test_incompatible(signal: str, name: str, kind: Any, on_policy: bool, messag
 
 @pytest.mark.parametrize("kind", ["full", "topk", "sampled"])
 def test_the_table_allows_what_computes(kind: Any) -> None:
-    from readsim_hf.objectives.table import check_compatible, make_objective
+    from readsim_hf.objectives.table import TABLE, check_compatible, make_objective
 
     _, _, teacher, student = pair(1, 3, 8)
     record = targets(teacher, kind, None if kind == "full" else 3)
     for name in OBJECTIVES:
         objective = make_objective(name)
         try:
-            check_compatible("cot", objective, kind, False)
+            check_compatible("cot", objective, kind, TABLE[name].texts == "own")
         except ConfigError:
             with pytest.raises(ConfigError, match="'sampled'"):
                 objective(student, record)
