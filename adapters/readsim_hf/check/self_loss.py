@@ -8,6 +8,7 @@ from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import KD, SFT, ForwardKL, SoftSFT
 from readsim_hf.objectives.origin import On
+from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sums import Sum
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import soft_at
@@ -41,7 +42,7 @@ def divergence(objective: Objective) -> Objective:
     without such a part."""
     if isinstance(objective, Cut):
         return replace(objective, objective=divergence(objective.objective))
-    if isinstance(objective, On):
+    if isinstance(objective, On | Selected):
         return divergence(objective.objective)
     if isinstance(objective, Sum):  # their mean: what rounding makes does not grow with the weights
         terms = tuple(map(divergence, objective.terms))

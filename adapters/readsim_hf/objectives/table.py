@@ -18,6 +18,7 @@ from readsim_hf.objectives.baselines import (
 )
 from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.origin import On
+from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sparse import SOFT_KINDS
 from readsim_hf.objectives.sums import Sum, Written, read_terms
 from readsim_hf.objectives.vocabulary import Cut
@@ -92,18 +93,20 @@ BASELINES: dict[str, Baseline] = {
     "step-by-step": Baseline("step-by-step", SFT()),
     "equation-of-thought": Baseline("equation-of-thought", SFT()),
     "plan-then-code": Baseline("plan-then-code", SFT()),
-    # By the names of their papers: 2306.13649, 2503.07067.
+    # By the names of their papers: 2306.13649, 2503.07067, 2602.01395.
     "gkd": Baseline("logit", GJSD(), 0.5),
     "distillm-2": Baseline("logit", _CONTRASTIVE, 0.5),
+    "se-kd": Baseline("logit", Selected(ForwardKL(), "entropy")),
 }
 
 
 def make_objective(text: str, **settings: float) -> Objective:
     """The objective of a text: a key of TABLE, or a sum of them (`sums`).
 
-    Settings of a single name may be given apart. Any term may say on whose words it is: `on=teacher` or
-    `on=own` (`origin`). Raises UnknownNameError for an unknown name or setting, with the nearest;
-    ConfigError for a text that cannot be read and for a value out of range.
+    Settings of a single name may be given apart. Any term may say on whose words it is, `on=teacher` or
+    `on=own` (`origin`), and on which tokens, `tokens=entropy` or `tokens=gap` (`selection`). Raises
+    UnknownNameError for an unknown name or setting, with the nearest; ConfigError for a text that cannot
+    be read and for a value out of range.
     """
     terms = read_terms(text)
     if settings and (len(terms) > 1 or terms[0].settings):
@@ -121,11 +124,14 @@ def _made(term: Written) -> Objective:
         raise unknown("objective", term.name, TABLE)
     make, settings = TABLE[term.name].make, dict(term.settings)
     origin: Any = settings.pop("on", None)
+    chosen: Any = settings.pop("tokens", None)
+    how: Any = {k: settings.pop(k) for k in ("share", "drawn") if chosen and k in settings}
     known = [field.name for field in fields(make)]
     for setting in settings:
         if setting not in known:
-            raise unknown(f"setting of {term.name}", setting, [*known, "on"])
+            raise unknown(f"setting of {term.name}", setting, [*known, "on", "tokens"])
     made: Objective = make(**settings)
+    made = made if chosen is None else Selected(made, chosen, **how)
     return made if origin is None else On(made, origin)
 
 
@@ -152,6 +158,13 @@ def check_compatible(
     elif isinstance(objective, On):
         _check_origin(objective, on_policy)
         check_compatible(signal, objective.objective, soft_kind, float(objective.origin == "own"))
+    elif isinstance(objective, Selected):
+        if objective.needs_soft and soft_kind is None:
+            raise ConfigError(
+                "soft_kind is None: tokens=gap needs the teacher's distributions; store 'topk', 'full' or "
+                "'sampled', or use tokens=entropy"
+            )
+        check_compatible(signal, objective.objective, soft_kind, on_policy)
     else:
         _check_term(signal, objective, soft_kind, on_policy)
 

