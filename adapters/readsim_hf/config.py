@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from readsim.envs.episode import MOST_STEPS
 from readsim.errors import ConfigError, unknown
 from readsim.files import AnyPath, read_settings
-from readsim.runs.cell import file_name, task_name
+from readsim.runs.cell import file_name, file_part, task_name
 from readsim.streams import LARGEST_SEED
 from readsim.token_counts import MOST, parse_tokens
 from readsim_hf.config_merge import (
@@ -28,6 +28,7 @@ from readsim_hf.data_config import DataConfig
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.models.quantised import QUANTISED
+from readsim_hf.objectives.table import BASELINES
 from readsim_hf.probes.own.config import JudgeConfig, TaskConfig
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
@@ -174,10 +175,11 @@ class RunConfig:
     """Everything that `readsim distill` needs to know.
 
     method      one of the six baselines: {resp, cot, logit}-{sft, kd}, or step-by-step,
-                equation-of-thought, plan-then-code, or "" with
-    signal, objective, objective_settings   any compatible combination
+                equation-of-thought, plan-then-code, or a paper's name (gkd, distillm-2), or "" with
+    signal, objective, objective_settings   any compatible combination; `objective` may be a sum, such as
+                "0.3*sft + 0.7*skew-fkl(alpha=.1)", whose settings stand in it
     auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss
-    on_policy   share of prompts that the student answers itself
+    on_policy   share of prompts that the student answers itself (0, or what the method's paper has)
     task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
                 measured at the end and never trained on: xstest has to be among the benchmarks
     keep_best   keep the student that did best on the dev split beside the last, and test it too
@@ -271,6 +273,8 @@ class RunConfig:
         for table in tables:
             _refuse_permission(table)
             merged = merge(without_replaced(merged, table), table)
+        if (named := BASELINES.get(str(merged.get("method")))) and named.on_policy:
+            merged.setdefault("on_policy", named.on_policy)
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
         try:
@@ -362,7 +366,7 @@ def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def run_name(config: RunConfig) -> str:
     """Of the run's files: what tells runs in one folder apart."""
-    signal = config.method or f"{config.signal}.{config.objective}"
+    signal = config.method or file_part(f"{config.signal}.{config.objective}")
     more = [] if signal == RunConfig().method else [signal]
     more += ["identified"] if config.identify else []
     log = file_name(
