@@ -25,6 +25,7 @@ from readsim_hf.config_merge import (
 )
 from readsim_hf.consent import check_code, judge_with_key, with_key
 from readsim_hf.data_config import DataConfig
+from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.models.quantised import QUANTISED
@@ -173,11 +174,10 @@ class ProbeConfig:
 class RunConfig:
     """Everything that `readsim distill` needs to know.
 
-    method      one of the six baselines: {resp, cot, logit}-{sft, kd}, or step-by-step,
-                equation-of-thought, plan-then-code, or "" with
+    method      one of `readsim models methods`, by its name there or in a paper, or "" with
     signal, objective, objective_settings   any compatible combination
     auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss
-    on_policy   share of prompts that the student answers itself
+    on_policy   share of prompts that the student answers itself; a method of its own text says how many
     task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
                 measured at the end and never trained on: xstest has to be among the benchmarks
     keep_best   keep the student that did best on the dev split beside the last, and test it too
@@ -263,14 +263,15 @@ class RunConfig:
     def of(cls, *tables: Mapping[str, Any], allow_code: AllowCode = False) -> Self:
         """From tables, the later ones over the earlier ones, key by key.
 
-        A method replaces an earlier signal and objective, and these an earlier method. `budget` may be
+        A method replaces an earlier signal and objective, and these an earlier method; one whose paper
+        lets the student write replaces an earlier `on_policy`. `budget` may be
         text such as "200k". Raises ConfigError naming the field, the value and what is accepted; an
         unknown field is an error, and so is a table that allows model-written code.
         """
         merged: dict[str, Any] = {}
         for table in tables:
             _refuse_permission(table)
-            merged = merge(without_replaced(merged, table), table)
+            merged = _with_method(merge(without_replaced(merged, table), table), table)
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
         try:
@@ -284,6 +285,16 @@ class RunConfig:
         table: dict[str, Any] = without_none(asdict(self))
         del table["probes"]["allow_code"]
         return table
+
+
+def _with_method(merged: dict[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with the method of `table` under its name here, and its share of the student's text."""
+    if not (isinstance(table.get("method"), str) and table["method"]):
+        return merged
+    name = method_name(table["method"])
+    own = METHODS[name].on_policy
+    share = {"on_policy": own} if own and "on_policy" not in table else {}
+    return {**merged, "method": name, **share}
 
 
 def _refuse_permission(table: Mapping[str, Any], source: str = "settings") -> None:

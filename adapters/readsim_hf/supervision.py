@@ -1,9 +1,9 @@
 """A method or a signal with an objective: the supervision of a run."""
 
-from readsim.errors import unknown
 from readsim_hf.config import RunConfig
+from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.base import Objective
-from readsim_hf.objectives.table import BASELINES, check_compatible, make_objective
+from readsim_hf.objectives.table import check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal, signal_named
 
@@ -21,11 +21,8 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
 
 
 def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+    signal, objective, settings = config.signal, config.objective, config.objective_settings
     if config.method:
-        if config.method not in BASELINES:
-            raise unknown("method", config.method, BASELINES)
-        name, objective = BASELINES[config.method]
-        return signal_named(name), objective
-    return signal_named(config.signal), make_objective(
-        config.objective, **config.objective_settings
-    )
+        method = METHODS[method_name(config.method)]
+        signal, objective, settings = method.signal, method.objective, dict(method.settings)
+    return signal_named(signal), make_objective(objective, **settings)

@@ -1,7 +1,7 @@
-"""Objectives by name, the six baselines, and the one table of what can be combined with what."""
+"""Objectives by name, and the one table of what can be combined with what."""
 
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any
 
 from readsim.errors import ConfigError, unknown
 from readsim_hf.objectives.base import Objective
@@ -59,28 +59,6 @@ TABLE: dict[str, ObjectiveRule] = {
     "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, True, _DRAWS),
     "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, True, ""),
     "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, True, _DRAWS),
-}
-
-
-class Baseline(NamedTuple):
-    """A method by name: which signal is asked for, and what is minimised on it."""
-
-    signal: str
-    objective: Objective
-
-
-# The paper's six one-hot baselines as we read them, then the specialised ones of Figure 5. logit-sft
-# and logit-kd have equal gradients: their values differ by the teacher's entropy.
-BASELINES: dict[str, Baseline] = {
-    "resp-sft": Baseline("resp", SFT()),
-    "cot-sft": Baseline("cot", SFT()),
-    "logit-sft": Baseline("logit", SoftSFT()),
-    "resp-kd": Baseline("resp", KD()),
-    "cot-kd": Baseline("cot", KD()),
-    "logit-kd": Baseline("logit", KD(alpha=1.0)),
-    "step-by-step": Baseline("step-by-step", SFT()),
-    "equation-of-thought": Baseline("equation-of-thought", SFT()),
-    "plan-then-code": Baseline("plan-then-code", SFT()),
 }
 
 
