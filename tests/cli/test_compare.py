@@ -138,7 +138,7 @@ def test_several_worlds_give_one_table(capsys: pytest.CaptureFixture[str]) -> No
         worlds,
         *FEW,
         "--alias",
-        "wide=task-static+floor=0.2",
+        "wide=task-static+floor=0.05",
         "--out",
         "three",
         "--allocators",
