@@ -32,7 +32,7 @@ ALLOCATORS = ("uniform", "one-hot", BASELINE, *(c.id for c in DRAWN_CLAIMS), "or
 
 def main(
     data: Annotated[
-        Path | None, typer.Option(help="The folder of public tables (regmix, admire).")
+        Path | None, typer.Option(help="The folder of public tables: admire, aioli, regmix.")
     ] = None,
     seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "3",
     jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
@@ -46,7 +46,7 @@ def main(
         "fitted": fitted_worlds(data, out / "fitted"),
     }
     if data is None:
-        console.print("without --data the worlds of RegMix and ADMIRE are left out")
+        console.print("without --data the worlds of RegMix, ADMIRE and Aioli are left out")
     everything = [world for family in FAMILIES for world in worlds[family]]
     plan = make_plan(ALLOCATORS, worlds=everything, seeds=parse_seeds(seeds))
     cells = sum(len(comparison.cells) for comparison in plan)
@@ -62,11 +62,9 @@ def main(
 
 
 def fitted_worlds(data: Path | None, folder: Path) -> list[str]:
-    """World files in `folder`, made by the law of `readsim fit`: of both real pairs, Aioli's graphs and, with
-    `data`, RegMix at two sizes and ADMIRE at three."""
-    from studies.aioli.graphs import fit, load
-
-    made: dict[str, World] = {"fit-aioli": fit(load()).world}
+    """World files in `folder`, made by the law of `readsim fit`: of both real pairs and, with `data`, of Aioli's
+    graphs, RegMix at two sizes and ADMIRE."""
+    made: dict[str, World] = {}
     for pair in ("nano", "micro"):
         table = read_table(KEPT / f"{pair}.csv")
         tokens = np.array([run.tokens.sum(axis=0) for run in table.runs])
@@ -84,9 +82,11 @@ def _public(data: Path) -> dict[str, World]:
     from studies.admire.command import TOKENS
     from studies.admire.data import CAPABILITIES
     from studies.admire.data import load as load_admire
+    from studies.aioli.graphs import FILE, fit
+    from studies.aioli.graphs import load as load_graphs
     from studies.regmix.data import load as load_regmix
 
-    out = {}
+    out = {"fit-aioli": fit(load_graphs(data / "aioli" / FILE.name)).world}
     for size, runs in load_regmix(data / "regmix").items():
         out[f"fit-regmix-{size}"] = _fit(
             runs.tokens, runs.profiles, runs.sources, runs.capabilities, scores=False
