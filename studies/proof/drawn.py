@@ -62,7 +62,7 @@ def main(
 
 
 def fitted_worlds(data: Path | None, folder: Path) -> list[str]:
-    """World files in `folder`, made by the law of `readsim fit`: of both real pairs and, with `data`, of Aioli's
+    """World files in `folder`, made by the law of `readsim fit`: of both real pairs and, with `data`, Aioli's
     graphs, RegMix at two sizes and ADMIRE."""
     made: dict[str, World] = {}
     for pair in ("nano", "micro"):
