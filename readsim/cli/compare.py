@@ -31,6 +31,7 @@ from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.identity import digest_of
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.suite.plan import SEEDS, default_allocators, joint_plan, make_plan
+from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
 from readsim.worlds import load_world, save_world
 
@@ -259,6 +260,12 @@ def compare_cells(
 
 def plot(
     folder: Annotated[Path, typer.Argument(help="A folder that `compare` wrote.")],
+    tasks: Annotated[
+        str | None, typer.Option(help="Draw these tasks only, separated by commas; all.")
+    ] = None,
+    budgets: Annotated[
+        str | None, typer.Option(help="Draw these budgets only, separated by commas; all.")
+    ] = None,
 ) -> None:
     """Draw the figures of a comparison again from its run logs."""
     need_folder(folder)
@@ -266,5 +273,8 @@ def plot(
         need_target(folder / "utility.pdf")
     from readsim.plots import draw_all
 
-    for path in draw_all(folder):
+    amounts = (
+        None if budgets is None else list(map(parse_tokens, parse_list(budgets, "budgets") or []))
+    )
+    for path in draw_all(folder, parse_list(tasks, "tasks"), amounts):
         Terminal().print(str(path))
