@@ -18,6 +18,7 @@ from readsim.cli.report import report
 from readsim.cli.run import run
 from readsim.cli.scores import scores
 from readsim.cli.theory import theory
+from readsim.cli.watch import watch
 from readsim.cli.worlds import worlds
 from readsim.errors import ReadsimError
 
@@ -37,6 +38,7 @@ for command in (
     allocators,
     plot,
     report,
+    watch,
     scores,
     theory,
     fit,

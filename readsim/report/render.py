@@ -129,10 +129,14 @@ def text_cells(texts: Sequence[str]) -> list[TableCell]:
 
 
 def render(
-    title: str, parts: Sequence[Part], names: dict[tuple[int, str], str], made_from: str
+    title: str,
+    parts: Sequence[Part],
+    names: dict[tuple[int, str], str],
+    made_from: str,
+    refresh: int | None = None,
 ) -> str:
-    """The whole page. `names` gives the files' name of each table, by part and table name; `made_from` is
-    what the numbers come from."""
+    """The whole page. `names` gives the files' name of each table that has some, by part and table name;
+    `made_from` is what the numbers come from; after `refresh` seconds the page loads itself again."""
     return (
         environment()
         .get_template("page.html")
@@ -141,6 +145,7 @@ def render(
             parts=parts,
             names=names,
             made_from=made_from,
+            refresh=refresh,
             style=Markup(_read("style.css")),
             generator=GENERATOR,
             version=__version__,

@@ -93,8 +93,8 @@ def draw_features(scores: Scores, table: pd.DataFrame, cases: Mapping[str, Mask]
     axes.set_xlim(max(low, LEAST) - 0.1, max(high, 1.0) + 0.1)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.set_xlabel("score: 0 uniform, 1 best static mixture")
-    axes.set_title("interquartile mean, by what the worlds have")
+    axes.set_xlabel("interquartile mean: 0 uniform, 1 best static")
+    axes.set_title("by what the worlds have")
     figure.legend(
         loc="lower left", bbox_to_anchor=(0.0, 0.12 / figure.get_size_inches()[1]), ncols=LEGEND
     )
