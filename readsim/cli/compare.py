@@ -23,7 +23,6 @@ from readsim.cli.common import (
     say_read,
 )
 from readsim.cli.output import Terminal
-from readsim.cli.suite import about_aliases, compare_worlds, notes_for, write_summary
 from readsim.errors import ConfigError
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
@@ -131,6 +130,8 @@ def compare(
             f"--{changed[0]}: --suite chooses its worlds, tasks, budgets, steps, requirements and what "
             "budgets count"
         )
+    from readsim.cli.suite import compare_worlds
+
     aliases = parse_aliases(alias or [])
     chosen = parse_list(allocators, "allocators")
     shown = [*(str(told[name]) for name in changed), *filter(None, (seeds, allocators)), *aliases]
@@ -216,6 +217,7 @@ def compare_cells(
     cells: Sequence[Cell], out: Path, *, jobs: int | None, backend: str, fresh: bool, explain: bool
 ) -> None:
     """One world: run the cells into `out`, print the table, write tables and figures."""
+    from readsim.cli.suite import about_aliases, notes_for, write_summary
     from readsim.plots import draw_all
     from readsim.summary import print_table, results, summarise, to_markdown
     from readsim.summary.lead import headline, simulated

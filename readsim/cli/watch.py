@@ -31,7 +31,7 @@ def watch(
 
     It only reads their logs, and ends when all runs are over.
     """
-    from readsim.report.live import HEADERS, LIVE, Look, follow_runs, texts_of, write_live
+    from readsim.report.live import HEADERS, LIVE, FolderState, follow_runs, texts_of, write_live
 
     if folder.exists() and not folder.is_dir():
         raise RunLogError(f"{folder} is not a folder")
@@ -41,7 +41,7 @@ def watch(
     if page:
         need_target(folder / LIVE)
 
-    def shown(look: Look) -> Group:
+    def shown(look: FolderState) -> Group:
         table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
         for name in HEADERS:
             table.add_column(name, overflow="fold", justify="left")
@@ -49,7 +49,7 @@ def watch(
             table.add_row(*row)
         return Group(look.lead, table, *(f"cannot be read now: {why}" for why in look.unread))
 
-    def show(look: Look) -> None:
+    def show(look: FolderState) -> None:
         if page:
             write_live(folder, look, every)
         if live is not None:

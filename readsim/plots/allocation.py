@@ -54,7 +54,7 @@ def shown_sources(shares: Array, most: int = len(COLOURS)) -> list[int]:
     return sorted(np.argsort(-mean, kind="stable")[: most - 1].tolist())
 
 
-class Shares(NamedTuple):
+class CellShares(NamedTuple):
     """Token shares (T, S) at one budget by allocator and task, and how sources are drawn."""
 
     by_cell: dict[tuple[str, str], Array]
@@ -73,7 +73,7 @@ class Shares(NamedTuple):
 def draw_allocation(
     logs: Sequence[Log], grid: Grid, *, budget: int | None = None, most: int = TASKS
 ) -> Figure:
-    """Shares at a budget, the largest unless it is given: a row an allocator, a column a task (the first
+    """CellShares at a budget, the largest unless it is given: a row an allocator, a column a task (the first
     `most`), means over seeds. Up to 12 sources are stacked; of more each is a row of a heat map."""
     budget = grid.budgets[-1] if budget is None else budget
     tasks = ordered_tasks(logs, grid)[:most]
@@ -125,7 +125,7 @@ def ordered_tasks(logs: Sequence[Log], grid: Grid) -> list[str]:
     return sorted(grid.tasks, key=[*logs[0].header.capabilities, *grid.tasks].index)
 
 
-def _shares(logs: Sequence[Log], grid: Grid, budget: int, tasks: Sequence[str]) -> Shares:
+def _shares(logs: Sequence[Log], grid: Grid, budget: int, tasks: Sequence[str]) -> CellShares:
     by_cell = {
         (log.header.allocator, log.header.task): mean_allocation(log)
         for log in logs
@@ -140,28 +140,28 @@ def _shares(logs: Sequence[Log], grid: Grid, budget: int, tasks: Sequence[str]) 
         top = max(float(np.nanmax(each)) for each in by_cell.values())
         shades = [to_hex(colormaps[SHADES](level)) for level in levels]
         names = [f"{100 * level * top:.0f} %" for level in levels]
-        return Shares(by_cell, [], names, shades, about, header.sources)
+        return CellShares(by_cell, [], names, shades, about, header.sources)
     shown = shown_sources(np.stack(list(by_cell.values())))
     legend = [header.sources[i] for i in shown]
     if rest := len(header.sources) - len(legend):
         legend.append(f"{rest} others")
-    return Shares(by_cell, shown, legend, [*COLOURS[: len(shown)], PALE], about, header.sources)
+    return CellShares(by_cell, shown, legend, [*COLOURS[: len(shown)], PALE], about, header.sources)
 
 
-def _height(shares: Shares, rows: int, lines: int) -> float:
+def _height(shares: CellShares, rows: int, lines: int) -> float:
     """Inches of a row of panels, so that `lines` of a legend fit beside all of them."""
     if shares.is_heat:
         return min(ROW, TALLEST / (rows * len(shares.sources))) * len(shares.sources)
     return max(0.5, 0.17 * lines / rows - GAP)
 
 
-def _side(shares: Shares, grid: Grid) -> float:
+def _side(shares: CellShares, grid: Grid) -> float:
     """Inches for what stands left of the panels."""
     side = room_for(grid.allocators)
     return side + room_for(shares.sources, 5.0) if shares.is_heat else side
 
 
-def _draw(axes: Axes, shares: Shares, grid: Grid, name: str, task: str, *, first: bool) -> None:
+def _draw(axes: Axes, shares: CellShares, grid: Grid, name: str, task: str, *, first: bool) -> None:
     """One allocator on one task; `first` panels of a row have its name."""
     drawn = shares.by_cell[name, task]
     if shares.is_heat:
@@ -189,7 +189,7 @@ def _draw(axes: Axes, shares: Shares, grid: Grid, name: str, task: str, *, first
         axes.set_xlabel("step")
 
 
-def _legend(axes: Axes, shares: Shares, some: str) -> None:
+def _legend(axes: Axes, shares: CellShares, some: str) -> None:
     """The sources' colours, or the shares' shades, right of the axes."""
     patches = [
         Patch(color=c, label=short(n)) for c, n in zip(shares.colours, shares.legend, strict=False)

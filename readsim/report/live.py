@@ -25,7 +25,7 @@ CALM = 5  # looks without a new row before runs that are all over end a watch
 HEADERS = ("run", "step", "tokens", "gain", "last tokens went to", "state")
 
 
-class Progress(NamedTuple):
+class RunProgress(NamedTuple):
     """How far one run is, as its log says.
 
     gain   change of the probed utility since the start, in the log's unit; None before a decision
@@ -64,10 +64,10 @@ class Progress(NamedTuple):
         ]
 
 
-class Look(NamedTuple):
+class FolderState(NamedTuple):
     """A folder at one moment: its runs, those that go on first, and logs that cannot be read now."""
 
-    runs: list[Progress]
+    runs: list[RunProgress]
     unread: list[str]
 
     @property
@@ -88,14 +88,14 @@ class Look(NamedTuple):
         return f"{len(self.runs)} runs have begun, {over} of them are over."
 
 
-def look_at(folder: Path) -> Look:
+def look_at(folder: Path) -> FolderState:
     """The runs of the logs in `folder`. A log that is being begun, or is damaged, is named in `unread`."""
-    runs: list[Progress] = []
+    runs: list[RunProgress] = []
     unread: list[str] = []
     try:
         paths = log_paths(folder)
     except RunLogError:
-        return Look([], [])
+        return FolderState([], [])
     for path in sorted(paths, key=lambda p: (-p.stat().st_mtime, p.name)):
         try:
             log = read_log(path)
@@ -105,10 +105,10 @@ def look_at(folder: Path) -> Look:
             continue
         left = _seconds_left(log, path.stat().st_mtime)
         runs += [_progress(log, seed, left) for seed in log.header.seeds]
-    return Look(sorted(runs, key=lambda run: run.over), unread)
+    return FolderState(sorted(runs, key=lambda run: run.over), unread)
 
 
-def _progress(log: Log, seed: int, left: float | None) -> Progress:
+def _progress(log: Log, seed: int, left: float | None) -> RunProgress:
     steps = [row for row in log.steps if row.seed == seed]
     start = next((row for row in log.starts if row.seed == seed), None)
     over = any(row.seed == seed for row in log.finals)
@@ -120,7 +120,7 @@ def _progress(log: Log, seed: int, left: float | None) -> Progress:
         shares = [(log.header.sources[i], float(steps[-1].allocation[i])) for i in most]
         mix = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares if share >= 0.005)
     step, spent = (steps[-1].step, steps[-1].spent) if steps else (0, 0)
-    return Progress(log, seed, step, spent, gain, mix, over, None if over else left)
+    return RunProgress(log, seed, step, spent, gain, mix, over, None if over else left)
 
 
 def _seconds_left(log: Log, changed: float) -> float | None:
@@ -141,7 +141,7 @@ def duration(seconds: float) -> str:
     return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"
 
 
-def write_live(folder: Path, look: Look, every: float) -> Path:
+def write_live(folder: Path, look: FolderState, every: float) -> Path:
     """Write the page of a look: it loads itself again after `every` seconds, until all runs are over."""
     refresh = None if look.over else max(1, round(every))
     title = f"{folder.resolve().name}: runs as they go"
@@ -150,7 +150,7 @@ def write_live(folder: Path, look: Look, every: float) -> Path:
     return folder / LIVE
 
 
-def _part(folder: Path, look: Look) -> Part:
+def _part(folder: Path, look: FolderState) -> Part:
     rows = [text_cells(run.texts) for run in look.runs]
     numbers = pd.DataFrame([run.texts for run in look.runs], columns=list(HEADERS))
     table = Table("live", "How far each run is", HEADERS, rows, 1, numbers)
@@ -184,10 +184,10 @@ def _part(folder: Path, look: Look) -> Part:
 
 def follow_runs(
     folder: Path,
-    show: Callable[[Look], None],
+    show: Callable[[FolderState], None],
     pause: Callable[[], None],
     looks: int | None = None,
-) -> Look:
+) -> FolderState:
     """Look, show and pause, until all runs are over and `CALM` looks saw nothing new, or `looks` times."""
     seen: list[int] = []
     while True:
@@ -201,7 +201,7 @@ def follow_runs(
         pause()
 
 
-def texts_of(looked: Sequence[Progress], most: int) -> list[list[str]]:
+def texts_of(looked: Sequence[RunProgress], most: int) -> list[list[str]]:
     """The rows of a table of at most so many runs; the last says how many are left out."""
     rows = [run.texts for run in looked[:most]]
     if more := len(looked) - most:
