@@ -314,9 +314,14 @@ class Student:
             with model.disable_adapter():
                 yield model
             return
-        own = {name: p.detach() for name, p in start.named_parameters()}
-        with self.swapped({name: as_array(own[name]) for name in self.names}):
+        with self.swapped(self.first_arrays(start)):
             yield self.model
+
+    def first_arrays(self, start: nn.Module) -> dict[str, Array]:
+        """The trained weights before the first step, as `copies` are; `start` has them, and shares its
+        memory."""
+        own = {name: p.detach() for name, p in start.named_parameters()}
+        return {name: as_array(own[name]) for name in self.names}
 
 
 def by_length(examples: Sequence[Example]) -> list[Example]:
