@@ -72,7 +72,7 @@ from readsim_hf.training.logits import bare
 from readsim_hf.training.lora import check_lora
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
-from readsim_hf.training.student import Student, before_cuda
+from readsim_hf.training.student import Student, before_cuda, check_packing
 
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
@@ -228,6 +228,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     if config.training.liger:
         check_liger(pair.student, pair.device)
     check_lora(pair.student.config, config.training)
+    if config.training.packing:
+        check_packing(pair.student)
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
