@@ -69,8 +69,22 @@ def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> 
         torch.from_numpy(np.maximum(mask.cumsum(1) - 1, 0)).to(device),
         tensor(rows),
         tensor(columns),
-        Targets(tensor(tokens_of), _soft(examples, device), _weights(examples, device)),
+        Targets(
+            tensor(tokens_of),
+            _soft(examples, device),
+            _weights(examples, device),
+            _own(examples, device),
+            tensor(rows),
+        ),
     )
+
+
+def _own(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:
+    """Whether each supervised position (N,) is of the student's own text, if any is."""
+    each = [e.record.own for e in examples]
+    if not any(each):
+        return None
+    return torch.from_numpy(np.repeat(each, [e.tokens for e in examples])).to(device)
 
 
 def _weights(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:

@@ -231,5 +231,5 @@ class Replies:
         out: list[TeacherRecord | None] = [None] * len(prompts)
         for n, soft in zip(kept, softs, strict=True):
             source, row = prompts[n].capability, prompts[n].row
-            out[n] = TeacherRecord(source, ids[n], replies[n], spans[n], soft, row=row)
+            out[n] = TeacherRecord(source, ids[n], replies[n], spans[n], soft, row=row, own=True)
         return out

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -189,6 +190,11 @@ class Student:
         rate = learning_rate(recipe.learning_rate, spent, recipe.warmup, recipe.schedule)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             self.optimizer.zero_grad(set_to_none=True)
+            for source in (e.record.source for part in parts for e in part if _is_unknown(e)):
+                raise NotFiniteError(
+                    f"the teacher's log-probabilities of a reply of {source!r} are NaN: ask the teacher "
+                    "again (another data.cache), or leave that source out"
+                )
             raise NotFiniteError(
                 f"the loss is {float(loss)} (gradient norm {float(norm)}) at {100 * spent:.1f} % of "
                 f"the budget, learning rate {rate:g}: lower learning_rate, or use precision = 'fp32'"
@@ -317,6 +323,12 @@ class Student:
         own = {name: p.detach() for name, p in start.named_parameters()}
         with self.swapped({name: as_array(own[name]) for name in self.names}):
             yield self.model
+
+
+def _is_unknown(example: Example) -> bool:
+    """Whether a log-probability of the teacher's is no number."""
+    soft = example.record.soft
+    return soft is not None and bool(np.isnan(soft.logp).any())
 
 
 def by_length(examples: Sequence[Example]) -> list[Example]:
