@@ -1,5 +1,7 @@
 """From a pair to what is asked: the teacher's model, a server, or one for each capability."""
 
+from transformers import PreTrainedModel
+
 from readsim.errors import ConfigError, unknown
 from readsim_hf.models.pairs import Pair
 from readsim_hf.models.teacher_source import TeacherSource
@@ -63,6 +65,19 @@ def teacher_of(
         vocab=vocab or vocabulary_size(pair.student.config),
         context=pair.context,
     )
+
+
+def states_teacher(pair: Pair) -> PreTrainedModel:
+    """The model whose hidden states a loss reads; ConfigError, with advice, where there is none."""
+    if pair.teacher is None or pair.others or pair.vocabulary is None:
+        where = "several teachers answer" if pair.others else "the teacher is not in this process"
+        where = "its token ids are not the student's" if pair.teacher and not pair.others else where
+        raise ConfigError(
+            f"objective 'hidden' reads the states of one teacher on the student's ids, and of {pair.name!r} "
+            f"{where}: use a local pair.teacher with the same tokenizer and no data.store, or an objective "
+            "without 'hidden'"
+        )
+    return pair.teacher
 
 
 def _one(

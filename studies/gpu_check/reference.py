@@ -72,4 +72,4 @@ def _with_rest(logs: Tensor) -> Tensor:
     return torch.cat([logs, torch.log1p(-logs.exp().sum(-1, keepdim=True))], -1)
 
 
-NAMES = tuple(TABLE)
+NAMES = tuple(name for name in TABLE if name != "hidden")  # of logits alone

@@ -23,6 +23,9 @@ class Targets(NamedTuple):
     weights: Tensor | None = None  # (N,) float32 of the losses; None: all 1
     own: Tensor | None = None  # (N,) bool, whether the text is the student's own; None: nowhere
     rows: Tensor | None = None  # (N,) int64, the example of each position, ascending; None: one
+    beside: Tensor | None = (
+        None  # (N,) float32 losses of hidden states (`hidden`), with their gradient
+    )
 
 
 class Objective(Protocol):

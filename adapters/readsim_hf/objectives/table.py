@@ -17,10 +17,11 @@ from readsim_hf.objectives.baselines import (
     SoftSFT,
 )
 from readsim_hf.objectives.estimators import K1, K2, K3
+from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.origin import On
 from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sparse import SOFT_KINDS
-from readsim_hf.objectives.sums import Sum, Written, read_terms
+from readsim_hf.objectives.sums import Sum, Written, parts, read_terms
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind
 
@@ -64,6 +65,7 @@ TABLE: dict[str, ObjectiveRule] = {
     "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, "any", _DRAWS),
     "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, "any", ""),
     "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, "any", _DRAWS),
+    "hidden": ObjectiveRule(Hidden, SIGNALS, SOFT_KINDS, "any", ""),
     "k1": ObjectiveRule(K1, WHOLE, _DENSE, "own", _OWN),
     "k2": ObjectiveRule(K2, WHOLE, _DENSE, "own", _OWN),
     "k3": ObjectiveRule(K3, WHOLE, _DENSE, "own", _OWN),
@@ -151,6 +153,10 @@ def check_compatible(
     if soft_kind is not None and soft_kind not in SOFT_KINDS:
         raise unknown("kind of soft targets", soft_kind, SOFT_KINDS)
     if isinstance(objective, Sum):
+        if sum(isinstance(part, Hidden) for part in parts(objective)) > 1:
+            raise ConfigError(
+                "hidden is twice in the objective: use one, with several pairs in its layers"
+            )
         for term in objective.terms:
             check_compatible(signal, term, soft_kind, on_policy)
     elif isinstance(objective, Cut):
