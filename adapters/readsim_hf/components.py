@@ -59,7 +59,7 @@ from readsim_hf.store.settings import check_agrees, check_soft
 from readsim_hf.store.stream import StoreStream
 from readsim_hf.store.teacher import StoredTeacher
 from readsim_hf.supervision import supervision
-from readsim_hf.teacher_factory import states_teacher, teacher_of
+from readsim_hf.teacher_factory import passes_across, states_teacher, teacher_of
 from readsim_hf.teachers.absent import AbsentTeacher
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.cache import SignalCache
@@ -221,7 +221,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
-    scores = None if kept is None else not pair.others
+    across = passes_across(pair, objective, kept, config.on_policy)
+    scores = None if kept is None else not (pair.others or across)
     datasets = sources_of(config, library, signal, scores)
     if is_alone(config):
         check_alone(library, datasets, kept is not None)
@@ -251,14 +252,14 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     elif store is None:
         names = (*library.capabilities, *passed)
         teacher = teacher_of(
-            pair, library, signal, decoding, kept, config.on_policy, *judged, names
+            pair, library, signal, decoding, kept, config.on_policy, *judged, names, across
         )
     else:
         check_agrees(store.manifest, config.table(), signal.name)
         check_soft(store.manifest, kept)
         made_of = store.manifest, pair.tokenizer, library.style, signal
         teacher = StoredTeacher(*made_of, decoding=decoding, soft=kept)
-    vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
+    vocabulary = pair.shared_vocabulary() if kept and not across else pair.vocabulary
     reads_states = hidden_term(objective) is not None
     benchmarks, splits, words = benchmarks_of(config.probes, library)
     suite = ProbeSuite(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from readsim.errors import ConfigError
-from readsim_hf.objectives.base import Objective, SoftTargets, Targets, weighted_sum
+from readsim_hf.objectives.base import Objective, Targets, weighted_sum
 from readsim_hf.objectives.sums import parts
 
 
@@ -98,8 +98,8 @@ def targets_at(targets: Targets, rows: slice) -> Targets:
     """Those of some positions."""
     soft = targets.soft
     if soft is not None:
-        soft = SoftTargets(soft.kind, soft.ids[rows], soft.logp[rows])
-    others = (targets.weights, targets.own, targets.rows, targets.beside)
+        soft = soft._replace(ids=soft.ids[rows], logp=soft.logp[rows])
+    others = (targets.weights, targets.own, targets.rows, targets.spans, targets.beside)
     return Targets(targets.tokens[rows], soft, *(None if t is None else t[rows] for t in others))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple
 
 from readsim.errors import ConfigError, unknown
+from readsim_hf.objectives.across import ULD, Shared, Span
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import (
     GJSD,
@@ -53,6 +54,7 @@ class ObjectiveRule:
 _DENSE: tuple[SoftKind, ...] = ("full", "topk")
 _TEXT = "on the student's own text use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
 _DRAWS = "with 'sampled' use soft-sft, kd, fkl or skew-fkl, or store 'topk' or 'full'"
+_SPAN = "store 'topk' of the teacher's own replies (on_policy = 0), or use uld or shared"
 _OWN = "use on_policy = 1 with soft.kind 'topk' or 'full', on=own behind its name, or rkl"
 
 TABLE: dict[str, ObjectiveRule] = {
@@ -65,6 +67,9 @@ TABLE: dict[str, ObjectiveRule] = {
     "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, "any", _DRAWS),
     "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, "any", ""),
     "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, "any", _DRAWS),
+    "uld": ObjectiveRule(ULD, WHOLE, _DENSE, "any", _DRAWS),
+    "shared": ObjectiveRule(Shared, WHOLE, _DENSE, "any", _DRAWS),
+    "span": ObjectiveRule(Span, WHOLE, ("topk",), "teacher", _SPAN),
     "hidden": ObjectiveRule(Hidden, SIGNALS, SOFT_KINDS, "any", ""),
     "k1": ObjectiveRule(K1, WHOLE, _DENSE, "own", _OWN),
     "k2": ObjectiveRule(K2, WHOLE, _DENSE, "own", _OWN),
@@ -95,9 +100,11 @@ BASELINES: dict[str, Baseline] = {
     "step-by-step": Baseline("step-by-step", SFT()),
     "equation-of-thought": Baseline("equation-of-thought", SFT()),
     "plan-then-code": Baseline("plan-then-code", SFT()),
-    # By the names of their papers: 2306.13649, 2503.07067, 2602.01395.
+    # By the names of their papers: 2306.13649, 2503.07067, 2402.12030, what TRL's GOLD joins, 2602.01395.
     "gkd": Baseline("logit", GJSD(), 0.5),
     "distillm-2": Baseline("logit", _CONTRASTIVE, 0.5),
+    "uld": Baseline("cot", Sum((1.0, 1.0), (SFT(), ULD()))),
+    "gold": Baseline("logit", Sum((1.0, 1.0), (Shared(), Span()))),
     "se-kd": Baseline("logit", Selected(ForwardKL(), "entropy")),
 }
 

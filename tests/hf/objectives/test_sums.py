@@ -1,5 +1,6 @@
 """Sums of objectives from one text, and losses by whose words a text is."""
 
+import math
 import random
 from dataclasses import replace
 from typing import Any
@@ -153,7 +154,9 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
             refused.append(str(error))
             continue
         started += 1
-        losses = objective(logits, kept[kind]._replace(own=own))
+        spans = torch.tensor([-0.5, math.nan, -1.0, math.inf, -0.1])
+        beside = logits[:, 0].square()
+        losses = objective(logits, kept[kind]._replace(own=own, spans=spans, beside=beside))
         (grad,) = torch.autograd.grad(losses.sum(), logits)
         assert bool(losses.isfinite().all() and grad.isfinite().all())
     assert started > 30
