@@ -175,8 +175,8 @@ class RunConfig:
     """Everything that `readsim distill` needs to know.
 
     method      one of the six baselines: {resp, cot, logit}-{sft, kd}, or step-by-step,
-                equation-of-thought, plan-then-code, or a paper's name (gkd, distillm-2, se-kd, uld, gold), or ""
-                with
+                equation-of-thought, plan-then-code, or a paper's name (gkd, distillm-2, se-kd, uld,
+                gold), or "" with
     signal, objective, objective_settings   any compatible combination; `objective` may be a sum, such as
                 "0.3*sft + 0.7*skew-fkl(alpha=.1)", whose settings stand in it
     auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss

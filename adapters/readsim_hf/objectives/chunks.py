@@ -112,7 +112,11 @@ def cuts_of(n: int, chunk: int, rows: Tensor | None) -> list[slice]:
     """N positions in pieces of at most `chunk`; with `rows` (N,) no example is cut."""
     if rows is None:
         return [slice(start, start + chunk) for start in range(0, n, chunk)]
-    ends, out, start = rows.unique_consecutive(return_counts=True)[1].cumsum(0).tolist(), [], 0
+    ends, out, start = (
+        torch.unique_consecutive(rows, return_counts=True)[1].cumsum(0).tolist(),
+        [],
+        0,
+    )
     for end, later in pairwise([*ends, n + chunk + 1]):
         if later - start > chunk:
             out.append(slice(start, end))

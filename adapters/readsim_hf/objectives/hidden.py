@@ -77,7 +77,8 @@ class Hidden:
 
 def cosine_distance(s: Tensor, t: Tensor) -> Tensor:
     """1 - cos of states (N, D): (N,)."""
-    return 1 - F.cosine_similarity(s, t, dim=-1)
+    cos: Tensor = F.cosine_similarity(s, t, dim=-1)
+    return 1 - cos
 
 
 def mean_square(s: Tensor, t: Tensor) -> Tensor:
@@ -99,6 +100,6 @@ def state_losses(kind: Kind, s: Tensor, t: Tensor, rows: Tensor) -> Tensor:
         return cosine_distance(s, t)
     if kind == "mse":
         return mean_square(s, t)
-    sizes = rows.unique_consecutive(return_counts=True)[1].tolist()
-    each = zip(s.split(sizes), t.split(sizes), strict=True)
+    sizes = torch.unique_consecutive(rows, return_counts=True)[1].tolist()
+    each = zip(torch.split(s, sizes), torch.split(t, sizes), strict=True)
     return torch.cat([cka_distance(a, b).expand(len(a)) for a, b in each])

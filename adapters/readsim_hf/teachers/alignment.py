@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim_hf.teachers.encoding import bare_ids, decoder, end_of
+from readsim_hf.teachers.ids import Ids
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.signals import Decode
 
@@ -48,7 +49,7 @@ class Alignment:
                 )
 
     @cached_property
-    def student_id(self) -> Array:
+    def student_id(self) -> Ids:
         """(V,) of each of the teacher's ids that of the student's token with the same text, -1 for none; of
         special tokens and parts of a character, that have no text, the token of the same name."""
         theirs, ours = (named_texts(tokenizer, ends) for tokenizer, ends in self._sides)

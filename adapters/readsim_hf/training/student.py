@@ -346,7 +346,7 @@ class Student:
                 yield model
             return
         own = {name: p.detach() for name, p in start.named_parameters()}
-        now = self.weights() | own  # what the start does not have stays as it is
+        now = {**self.weights(), **own}  # what the start does not have stays as it is
         with self.swapped({name: as_array(now[name]) for name in self.names}):
             yield self.model
 

@@ -57,7 +57,7 @@ def by_hand(kind: str, s: Array, t: Array, sizes: list[int]) -> float:
         a, b = (x - x.mean(0) for x in both)
         if len(a) > 2:
             cross, own, other = (np.linalg.norm(x.T @ y) for x, y in ((b, a), (a, a), (b, b)))
-            total += len(a) * (1 - cross**2 / (own * other))
+            total += len(a) * (1 - float(cross**2 / (own * other)))
     return total
 
 
