@@ -5,7 +5,8 @@ from readsim_hf.config import RunConfig
 from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.estimators import K1, K2, K3
-from readsim_hf.objectives.sums import parts
+from readsim_hf.objectives.hidden import Hidden
+from readsim_hf.objectives.sums import parts_of
 from readsim_hf.objectives.table import check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal, signal_named
@@ -21,12 +22,17 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
     check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy)
     _check_draws(config, objective)
+    if config.training.packing and any(isinstance(part, Hidden) for part in parts_of(objective)):
+        raise ConfigError(
+            "training.packing = true: hidden states of two models are compared in padded rows; use "
+            "packing = false with the objective hidden"
+        )
     return signal, objective, kept
 
 
 def _check_draws(config: RunConfig, objective: Objective) -> None:
     """ConfigError for an estimate by draws of the student (`estimators`) that are drawn otherwise."""
-    for term in parts(objective):
+    for term in parts_of(objective):
         if isinstance(term, K1 | K2 | K3) and config.decoding.temperature != 1:
             raise ConfigError(
                 f"decoding.temperature = {config.decoding.temperature!r}: objective "

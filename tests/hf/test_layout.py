@@ -13,6 +13,7 @@ LAYERS = (
     ("objectives",),
     ("teachers", "models"),
     ("training.batch",),
+    ("training.layer_pairs",),
     ("training.logits",),
     ("store",),
     ("sources", "probes"),

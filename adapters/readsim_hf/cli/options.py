@@ -70,8 +70,8 @@ def choose(
     objective: Annotated[
         Text,
         typer.Option(
-            help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl; or a sum, such as "
-            "'0.3*sft + 0.7*skew-fkl(alpha=.1)'."
+            help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl, skew-rkl, k1, k2, k3, hidden, uld, "
+            "shared or span; or a sum, such as '0.3*sft + 0.7*skew-fkl(alpha=.1)'."
         ),
     ] = None,
     on_policy: Annotated[

@@ -93,10 +93,10 @@ class Sum:
         return first
 
 
-def parts(objective: Objective) -> Iterator[Objective]:
+def parts_of(objective: Objective) -> Iterator[Objective]:
     """An objective and all that it is made of, from the outside in."""
     yield objective
     inner = getattr(objective, "terms", None) or (getattr(objective, "objective", None),)
     for term in inner:
         if term is not None:
-            yield from parts(term)
+            yield from parts_of(term)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from readsim.errors import ConfigError, unknown
+from readsim_hf.objectives.across import ULD, Shared, Span
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import (
     GJSD,
@@ -17,10 +18,11 @@ from readsim_hf.objectives.baselines import (
     SoftSFT,
 )
 from readsim_hf.objectives.estimators import K1, K2, K3
+from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.origin import On
 from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sparse import SOFT_KINDS
-from readsim_hf.objectives.sums import Sum, Written, read_terms
+from readsim_hf.objectives.sums import Sum, Written, parts_of, read_terms
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind
 
@@ -52,6 +54,7 @@ class ObjectiveRule:
 _DENSE: tuple[SoftKind, ...] = ("full", "topk")
 _TEXT = "on the student's own text use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
 _DRAWS = "with 'sampled' use soft-sft, kd, fkl or skew-fkl, or store 'topk' or 'full'"
+_SPAN = "store 'topk' of the teacher's own replies (on_policy = 0), or use uld or shared"
 _OWN = "use on_policy = 1 with soft.kind 'topk' or 'full', on=own behind its name, or rkl"
 
 TABLE: dict[str, ObjectiveRule] = {
@@ -64,6 +67,10 @@ TABLE: dict[str, ObjectiveRule] = {
     "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, "any", _DRAWS),
     "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, "any", ""),
     "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, "any", _DRAWS),
+    "uld": ObjectiveRule(ULD, WHOLE, _DENSE, "any", _DRAWS),
+    "shared": ObjectiveRule(Shared, WHOLE, _DENSE, "any", _DRAWS),
+    "span": ObjectiveRule(Span, WHOLE, ("topk",), "teacher", _SPAN),
+    "hidden": ObjectiveRule(Hidden, SIGNALS, SOFT_KINDS, "any", ""),
     "k1": ObjectiveRule(K1, WHOLE, _DENSE, "own", _OWN),
     "k2": ObjectiveRule(K2, WHOLE, _DENSE, "own", _OWN),
     "k3": ObjectiveRule(K3, WHOLE, _DENSE, "own", _OWN),
@@ -121,6 +128,10 @@ def check_compatible(
     if soft_kind is not None and soft_kind not in SOFT_KINDS:
         raise unknown("kind of soft targets", soft_kind, SOFT_KINDS)
     if isinstance(objective, Sum):
+        if sum(isinstance(part, Hidden) for part in parts_of(objective)) > 1:
+            raise ConfigError(
+                "hidden is twice in the objective: use one, with several pairs in its layers"
+            )
         for term in objective.terms:
             check_compatible(signal, term, soft_kind, on_policy)
     elif isinstance(objective, Cut):
