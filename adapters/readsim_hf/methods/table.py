@@ -16,6 +16,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "teacher's words": "the student learns the text that the teacher wrote",
         "teacher's distributions": "the student learns what else the teacher might have said",
         "student's own text": "the student writes, the teacher scores what it wrote",
+        "reasoning forms": "the same question is taught in several ways, or in the best of several replies",
+        "self-knowledge": "the student learns from itself what it can do with help",
     }
 )
 
@@ -47,8 +49,10 @@ class Method:
     charges: tuple[str, ...] = ("teacher_prompt", "teacher_generated")
 
 
-_WORDS, _SOFT, _OWN = FAMILIES
+_WORDS, _SOFT, _OWN, _FORMS, _SELF = FAMILIES
 _LOGITS = "a teacher's distributions"
+_GOLD = "gold answers"
+_JUDGED = ("teacher_prompt", "teacher_generated", "judge")
 _SCORES = ("teacher_prompt", "teacher_generated", "student_rollout")
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -151,6 +155,60 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             on_policy=1.0,
             names=("on-policy distillation",),
             needs=_LOGITS,
+            charges=_SCORES,
+        ),
+        "reverse-question": Method(
+            _FORMS,
+            "the question, its reverse, and the reverse's solution, where they agree",
+            "reverse-question",
+            names=("RevThink",),
+            source="arXiv 2411.19865",
+            needs="a teacher that writes prose",
+            charges=_JUDGED,
+        ),
+        "principle-first": Method(
+            _FORMS,
+            "what the student got wrong begins with the principle that it lacked",
+            "principle-first",
+            names=("TPD", "principle discovery"),
+            source="arXiv 2401.13849",
+            needs=f"a teacher that writes prose, {_GOLD}",
+            charges=_SCORES,
+        ),
+        "several-traces": Method(
+            _FORMS,
+            "of several replies the right ones that differ most",
+            "several-traces",
+            names=("DED", "best of n", "rejection sampling"),
+            source="arXiv 2508.09883",
+            needs=f"a teacher that writes, {_GOLD}",
+        ),
+        "own-right": Method(
+            _SELF,
+            "the student's own replies that are right, with a hint where none is",
+            "own-right",
+            names=("STaR", "RFT", "ReST-EM"),
+            source="arXiv 2203.14465",
+            needs=_GOLD,
+            charges=("student_rollout",),
+        ),
+        "own-words": Method(
+            _SELF,
+            "the reference reply in the student's own words",
+            "own-words",
+            names=("SDFT rewriting",),
+            source="arXiv 2402.13669",
+            needs=f"{_GOLD}, or a teacher that writes",
+            charges=_SCORES,
+        ),
+        "answer-shown": Method(
+            _SELF,
+            "the same model, shown the answer, scores what it wrote without it",
+            "answer-shown",
+            "jsd",
+            names=("OPSD", "SDFT", "on-policy self-distillation"),
+            source="arXiv 2601.18734, 2601.19897",
+            needs=f"{_GOLD}, or a teacher that writes",
             charges=_SCORES,
         ),
     }

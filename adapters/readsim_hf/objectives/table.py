@@ -23,8 +23,16 @@ from readsim_hf.teachers.record import SoftKind
 # Signals whose record is the teacher's reply, and those that cut it into two tasks.
 WHOLE = ("resp", "cot", "logit", "equation-of-thought")
 TASKS = ("step-by-step", "plan-then-code")
-SIGNALS = (*WHOLE, *TASKS)
-_WORDS = ("resp", "cot", "equation-of-thought", *TASKS)  # whose words are trained on as they are
+# Signals of several requests: of text, and of the student's own text with its own distributions.
+TEXTS = (
+    *("reverse-question", "principle-first", "several-traces"),
+    *("own-right", "own-words"),
+)
+OWN = ("answer-shown",)
+SIGNALS = (*WHOLE, *TASKS, *TEXTS, *OWN)
+# Whose words are trained on as they are, and those with distributions at each of them.
+_WORDS = ("resp", "cot", "equation-of-thought", *TASKS, *TEXTS)
+_SPOKEN = (*WHOLE, *OWN)
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,12 @@ TABLE: dict[str, ObjectiveRule] = {
     "sft": ObjectiveRule(SFT, _WORDS, SOFT_KINDS, False, f"on 'logit' use soft-sft; {_TEXT}"),
     "soft-sft": ObjectiveRule(SoftSFT, WHOLE, SOFT_KINDS, False, _TEXT),
     "kd": ObjectiveRule(KD, WHOLE, SOFT_KINDS, False, f"{_TEXT}, or kd with alpha = 1"),
-    "fkl": ObjectiveRule(ForwardKL, WHOLE, SOFT_KINDS, True, ""),
-    "rkl": ObjectiveRule(ReverseKL, WHOLE, _DENSE, True, _DRAWS),
-    "jsd": ObjectiveRule(JSD, WHOLE, _DENSE, True, _DRAWS),
-    "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, True, _DRAWS),
-    "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, True, ""),
-    "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, True, _DRAWS),
+    "fkl": ObjectiveRule(ForwardKL, _SPOKEN, SOFT_KINDS, True, ""),
+    "rkl": ObjectiveRule(ReverseKL, _SPOKEN, _DENSE, True, _DRAWS),
+    "jsd": ObjectiveRule(JSD, _SPOKEN, _DENSE, True, _DRAWS),
+    "gjsd": ObjectiveRule(GJSD, _SPOKEN, _DENSE, True, _DRAWS),
+    "skew-fkl": ObjectiveRule(SkewForwardKL, _SPOKEN, SOFT_KINDS, True, ""),
+    "skew-rkl": ObjectiveRule(SkewReverseKL, _SPOKEN, _DENSE, True, _DRAWS),
 }
 
 
@@ -110,10 +118,15 @@ def check_compatible(
         )
     if rule is None:
         return
-    if signal in TASKS and signal not in rule.signals:
+    if signal in (*TASKS, *TEXTS) and signal not in rule.signals:
         raise ConfigError(
             f"objective {title!r} is not defined on signal {signal!r}, which trains on text alone; "
             "use sft"
+        )
+    if signal in OWN and signal not in rule.signals:
+        raise ConfigError(
+            f"objective {title!r} is not defined on signal {signal!r}, the student's own text with its own "
+            "distributions; use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
         )
     if signal not in rule.signals:
         raise _undefined(title, f"on signal {signal!r}", rule)
