@@ -87,3 +87,26 @@ def by_text(table: Mapping[str, str | None], otherwise: str | None = None) -> Sa
         return next((said for key, said in table.items() if key in text), otherwise)
 
     return says
+
+
+def lessons_of(
+    voices: MadeVoices, name: str, prompts: Sequence[Prompt], **settings: Any
+) -> list[Any]:
+    """Of the signal of that name: (asked, said) of each lesson, prompts by their text; a reason as it is."""
+    from readsim_hf.elicitation.base import Elicitation, ElicitationConfig
+    from readsim_hf.elicitation.catalogue import make_signal
+
+    signal = make_signal(name, ElicitationConfig(**settings))
+    assert isinstance(signal, Elicitation)
+    return [
+        found
+        if isinstance(found, str)
+        else [(x.asked if isinstance(x.asked, str) else x.asked.text, x.said) for x in found]
+        for found in signal.lessons(prompts, voices)
+    ]
+
+
+def only_lessons(voices: MadeVoices, name: str, prompt: Prompt, **settings: Any) -> Any:
+    """Of one prompt."""
+    (found,) = lessons_of(voices, name, [prompt], **settings)
+    return found

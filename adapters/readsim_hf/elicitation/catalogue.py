@@ -3,8 +3,15 @@
 from readsim.errors import unknown
 from readsim_hf.elicitation.answer_shown import AnswerShown
 from readsim_hf.elicitation.base import Elicitation, ElicitationConfig
+from readsim_hf.elicitation.best_fit import InformativeFit, LikeliestFit
+from readsim_hf.elicitation.corrected import Corrected
+from readsim_hf.elicitation.critique import Critique
+from readsim_hf.elicitation.errors_varied import ErrorsVaried
+from readsim_hf.elicitation.explained import Explained
+from readsim_hf.elicitation.new_prompts import EvolvedPrompts, NewPrompts
 from readsim_hf.elicitation.own_right import OwnRight
 from readsim_hf.elicitation.own_words import OwnWords
+from readsim_hf.elicitation.peer_review import PeerReview
 from readsim_hf.elicitation.principle_first import PrincipleFirst
 from readsim_hf.elicitation.reverse_question import ReverseQuestion
 from readsim_hf.elicitation.several_traces import SeveralTraces
@@ -17,6 +24,15 @@ _ALL: tuple[type[Elicitation], ...] = (
     OwnRight,
     OwnWords,
     AnswerShown,
+    NewPrompts,
+    EvolvedPrompts,
+    ErrorsVaried,
+    InformativeFit,
+    LikeliestFit,
+    Corrected,
+    Explained,
+    Critique,
+    PeerReview,
 )
 
 

@@ -18,6 +18,9 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "student's own text": "the student writes, the teacher scores what it wrote",
         "reasoning forms": "the same question is taught in several ways, or in the best of several replies",
         "self-knowledge": "the student learns from itself what it can do with help",
+        "expansion": "the teacher writes prompts that were not there",
+        "curation": "of what was said, the part that suits the student",
+        "feedback": "the teacher answers to what the student said, or teachers to each other",
     }
 )
 
@@ -49,10 +52,12 @@ class Method:
     charges: tuple[str, ...] = ("teacher_prompt", "teacher_generated")
 
 
-_WORDS, _SOFT, _OWN, _FORMS, _SELF = FAMILIES
+_WORDS, _SOFT, _OWN, _FORMS, _SELF, _NEW, _BEST, _BACK = FAMILIES
 _LOGITS = "a teacher's distributions"
 _GOLD = "gold answers"
 _JUDGED = ("teacher_prompt", "teacher_generated", "judge")
+_PROSE = "a teacher that writes prose"
+_EXPANDS = ("teacher_prompt", "teacher_generated", "student_rollout", "expansion")
 _SCORES = ("teacher_prompt", "teacher_generated", "student_rollout")
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -210,6 +215,87 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             source="arXiv 2601.18734, 2601.19897",
             needs=f"{_GOLD}, or a teacher that writes",
             charges=_SCORES,
+        ),
+        "new-prompts": Method(
+            _NEW,
+            "the teacher writes prompts like those of a capability, and solves them",
+            "new-prompts",
+            names=("Self-Instruct",),
+            source="arXiv 2212.10560",
+            needs=_PROSE,
+            charges=("expansion", "student_rollout"),
+        ),
+        "evolved-prompts": Method(
+            _NEW,
+            "the teacher makes prompts harder, and solves them",
+            "evolved-prompts",
+            names=("Evol-Instruct", "WizardLM"),
+            source="arXiv 2304.12244",
+            needs=_PROSE,
+            charges=("expansion", "student_rollout"),
+        ),
+        "errors-varied": Method(
+            _NEW,
+            "what the student gets wrong, and a variant of it by the teacher",
+            "errors-varied",
+            names=("LLM2LLM",),
+            source="arXiv 2403.15042",
+            needs=f"{_PROSE}, {_GOLD}",
+            charges=_EXPANDS,
+        ),
+        "informative-fit": Method(
+            _BEST,
+            "of several right replies that of the smallest rank-surprisal ratio for the student",
+            "informative-fit",
+            names=("RSR", "informative alignment"),
+            source="arXiv 2601.14249",
+            needs=f"a teacher that writes, {_GOLD}",
+            charges=_SCORES,
+        ),
+        "likeliest-fit": Method(
+            _BEST,
+            "of several right replies the one that is likeliest for the student",
+            "likeliest-fit",
+            names=("GRAPE",),
+            source="arXiv 2502.04194",
+            needs=f"a teacher that writes, {_GOLD}",
+            charges=_SCORES,
+        ),
+        "corrected": Method(
+            _BACK,
+            "the teacher corrects what the student got wrong",
+            "corrected",
+            names=("PERsD", "personalised distillation"),
+            source="arXiv 2310.18628",
+            needs=f"{_PROSE}, {_GOLD}",
+            charges=_SCORES,
+        ),
+        "explained": Method(
+            _BACK,
+            "the teacher explains where it helps the student, under a budget of messages",
+            "explained",
+            names=("theory of mind", "ToM"),
+            source="arXiv 2306.09299",
+            needs=_PROSE,
+            charges=_SCORES,
+        ),
+        "critique": Method(
+            _BACK,
+            "the student learns the teacher's critique of its replies",
+            "critique",
+            names=("CFT", "critique fine-tuning"),
+            source="arXiv 2501.17703",
+            needs=_PROSE,
+            charges=_SCORES,
+        ),
+        "peer-review": Method(
+            _BACK,
+            "teachers score each other's replies, the best is learned",
+            "peer-review",
+            names=("FAIR",),
+            source="arXiv 2410.03663",
+            needs="several teachers that write prose",
+            charges=_JUDGED,
         ),
     }
 )

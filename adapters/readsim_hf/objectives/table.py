@@ -26,7 +26,8 @@ TASKS = ("step-by-step", "plan-then-code")
 # Signals of several requests: of text, and of the student's own text with its own distributions.
 TEXTS = (
     *("reverse-question", "principle-first", "several-traces"),
-    *("own-right", "own-words"),
+    *("own-right", "own-words", "new-prompts", "evolved-prompts", "errors-varied"),
+    *("informative-fit", "likeliest-fit", "corrected", "explained", "critique", "peer-review"),
 )
 OWN = ("answer-shown",)
 SIGNALS = (*WHOLE, *TASKS, *TEXTS, *OWN)

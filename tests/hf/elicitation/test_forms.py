@@ -7,7 +7,7 @@ import pytest
 from readsim_hf.prompts.library import NANO, PROSE
 from readsim_hf.prompts.prompt import Prompt
 from tests.support.hf import NEEDS
-from tests.support.made_voices import MadeVoices, by_text, sum_of
+from tests.support.made_voices import MadeVoices, by_text, only_lessons, sum_of
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -22,16 +22,8 @@ def signal(name: str, **settings: Any) -> Any:
     return make_signal(name, ElicitationConfig(**settings))
 
 
-def plain(lessons: Any) -> Any:
-    """Lessons as (asked, said); prompts by their text. A reason as it is."""
-    if isinstance(lessons, str):
-        return lessons
-    return [(x.asked if isinstance(x.asked, str) else x.asked.text, x.said) for x in lessons]
-
-
 def only(voices: MadeVoices, name: str, prompt: Prompt = TWO, **settings: Any) -> Any:
-    (lessons,) = signal(name, **settings).lessons([prompt], voices)
-    return plain(lessons)
+    return only_lessons(voices, name, prompt, **settings)
 
 
 ALL = (
