@@ -27,7 +27,7 @@ NEW, SOLVED = "How many days have three weeks?", "3 * 7 = 21\nAnswer: 21"
     [
         *("new-prompts", "evolved-prompts", "errors-varied", "informative-fit", "likeliest-fit"),
         *("corrected", "explained", "critique", "peer-review"),
-    ),
+    ],
 )
 def test_no_prompts_and_silence_are_no_error(name: str) -> None:
     assert found(MadeVoices(), name, []) == []
