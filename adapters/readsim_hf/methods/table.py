@@ -21,6 +21,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "expansion": "the teacher writes prompts that were not there",
         "curation": "of what was said, the part that suits the student",
         "feedback": "the teacher answers to what the student said, or teachers to each other",
+        "merging": "students that were trained apart become one",
     }
 )
 
@@ -38,6 +39,7 @@ class Method:
     source      where it was published
     needs       of whom it asks what
     charges     kinds of tokens it takes beside the supervised ones, see `readsim.envs.ledger.KINDS`
+    command     what does it, where that is a command of its own: `--method` refuses it
     """
 
     family: str
@@ -50,9 +52,10 @@ class Method:
     source: str = ""
     needs: str = "a teacher that writes"
     charges: tuple[str, ...] = ("teacher_prompt", "teacher_generated")
+    command: str = ""
 
 
-_WORDS, _SOFT, _OWN, _FORMS, _SELF, _NEW, _BEST, _BACK = FAMILIES
+_WORDS, _SOFT, _OWN, _FORMS, _SELF, _NEW, _BEST, _BACK, _MERGED = FAMILIES
 _LOGITS = "a teacher's distributions"
 _GOLD = "gold answers"
 _JUDGED = ("teacher_prompt", "teacher_generated", "judge")
@@ -297,6 +300,16 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             needs="several teachers that write prose",
             charges=_JUDGED,
         ),
+        "merge": Method(
+            _MERGED,
+            "the mean of students, shares of it, or their summed changes; train on from there",
+            "",
+            names=("task arithmetic", "model soup", "Branch-Merge", "MergeMix"),
+            source="arXiv 2203.05482, 2212.04089",
+            needs="students trained from one start",
+            charges=(),
+            command="readsim merge",
+        ),
     }
 )
 
@@ -313,11 +326,14 @@ _CANONICAL = {
 def method_name(name: str) -> str:
     """The key of METHODS for a name of ours or a paper's, in any case and with any marks between its words.
 
-    Raises UnknownNameError with the nearest name.
+    Raises UnknownNameError with the nearest name, ConfigError for what is a command of its own.
     """
     if _folded(name) not in _CANONICAL:
         raise unknown("method", name, METHODS)
-    return _CANONICAL[_folded(name)]
+    found = _CANONICAL[_folded(name)]
+    if METHODS[found].command:
+        raise ConfigError(f"method {name!r} is a command of its own: {METHODS[found].command}")
+    return found
 
 
 def check_methods(methods: Mapping[str, Method] = METHODS) -> None:
