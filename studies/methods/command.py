@@ -37,6 +37,9 @@ def main(
     budget: Annotated[str, typer.Option(help="Supervised tokens of a run.")] = "60k",
     steps: Annotated[int, typer.Option(help="Decisions of a run.")] = 10,
     seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "5",
+    items: Annotated[
+        int | None, typer.Option(help="Test and probe items a capability; few are a quick look.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for runs and tables.")] = Path(
         "results/methods"
     ),
@@ -49,7 +52,9 @@ def main(
             raise unknown("method", name, METHODS)
     tokens, numbers = parse_tokens(budget), parse_seeds(seeds)
     plans = [
-        Plan(pair, form, tokens, steps) for pair in pairs.split(",") for form in forms.split(",")
+        Plan(pair, form, tokens, steps, items)
+        for pair in pairs.split(",")
+        for form in forms.split(",")
     ]
     runs = [(p, m, s) for s in numbers for p in plans for m in chosen]
     rows, shares = pd.DataFrame(), pd.DataFrame()

@@ -15,12 +15,14 @@ MERGE, SPECIALIST = "merge", "resp-sft"  # what specialists are trained with
 
 
 class Plan(NamedTuple):
-    """What all runs of a case share: `pair`, the `form` of its probes, supervised tokens, decisions."""
+    """What all runs of a case share: `pair`, the `form` of its probes, supervised tokens, decisions, items a
+    capability in each split (None: the preset's)."""
 
     pair: str
     form: str
     budget: int
     steps: int
+    items: int | None = None
 
     @property
     def case(self) -> str:
@@ -35,7 +37,8 @@ class Plan(NamedTuple):
             "allocator": "uniform",
             "task": "average",
         }
-        probes = {"form": self.form, "samples": 0}
+        splits = {} if self.items is None else dict.fromkeys(("probe", "dev", "test"), self.items)
+        probes = {"form": self.form, "samples": 0, **splits}
         pair = {"pair": {"name": self.pair}}
         return {**pair, **shared, "probes": probes, "method": method, "seed": seed, **more}
 
