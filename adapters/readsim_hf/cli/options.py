@@ -68,7 +68,11 @@ def choose(
         ),
     ] = None,
     objective: Annotated[
-        Text, typer.Option(help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl.")
+        Text,
+        typer.Option(
+            help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl; or a sum, such as "
+            "'0.3*sft + 0.7*skew-fkl(alpha=.1)'."
+        ),
     ] = None,
     on_policy: Annotated[
         float | None, typer.Option(help="Share of prompts the student answers itself.")

@@ -1,7 +1,7 @@
 """Every method by name: what `--method` accepts, what `readsim models methods` lists, what the map shows.
 
-A new method is one row of `METHODS`, in its family, and nothing else here. A new family is one line of
-`FAMILIES`. After either, `readsim models methods --write docs` makes the page and the figure anew.
+A new method is one row of `METHODS`, in its family, and nothing else here. A new family is a name
+above `FAMILIES` and one line of it. After either, `readsim models methods --write docs` makes the page and the figure anew.
 """
 
 from collections.abc import Mapping
@@ -10,18 +10,28 @@ from types import MappingProxyType
 
 from readsim.errors import ConfigError, unknown
 
+_WORDS = "teacher's words"
+_SOFT = "teacher's distributions"
+_OWN = "student's own text"
+_FORMS = "reasoning forms"
+_SELF = "self-knowledge"
+_NEW = "expansion"
+_BEST = "curation"
+_BACK = "feedback"
+_MERGED = "merging"
+
 # Family -> what its methods have in common.
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
-        "teacher's words": "the student learns the text that the teacher wrote",
-        "teacher's distributions": "the student learns what else the teacher might have said",
-        "student's own text": "the student writes, the teacher scores what it wrote",
-        "reasoning forms": "the same question is taught in several ways, or in the best of several replies",
-        "self-knowledge": "the student learns from itself what it can do with help",
-        "expansion": "the teacher writes prompts that were not there",
-        "curation": "of what was said, the part that suits the student",
-        "feedback": "the teacher answers to what the student said, or teachers to each other",
-        "merging": "students that were trained apart become one",
+        _WORDS: "the student learns the text that the teacher wrote",
+        _SOFT: "the student learns what else the teacher might have said",
+        _OWN: "the student writes, the teacher scores what it wrote",
+        _FORMS: "the same question is taught in several ways, or in the best of several replies",
+        _SELF: "the student learns from itself what it can do with help",
+        _NEW: "the teacher writes prompts that were not there",
+        _BEST: "of what was said, the part that suits the student",
+        _BACK: "the teacher answers to what the student said, or teachers to each other",
+        _MERGED: "students that were trained apart become one",
     }
 )
 
@@ -55,7 +65,6 @@ class Method:
     command: str = ""
 
 
-_WORDS, _SOFT, _OWN, _FORMS, _SELF, _NEW, _BEST, _BACK, _MERGED = FAMILIES
 _LOGITS = "a teacher's distributions"
 _GOLD = "gold answers"
 _JUDGED = ("teacher_prompt", "teacher_generated", "judge")
@@ -131,6 +140,15 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             "kd",
             needs=_LOGITS,
         ),
+        "se-kd": Method(
+            _SOFT,
+            "forward KL on the tokens at which the student is least sure",
+            "logit",
+            "fkl(tokens=entropy)",
+            names=("SE-KD",),
+            source="arXiv 2602.01395",
+            needs=_LOGITS,
+        ),
         "distillm": Method(
             _OWN,
             "skewed forward KL, half of the prompts answered by the student",
@@ -152,6 +170,17 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             on_policy=0.5,
             names=("generalised knowledge distillation", "GKD"),
             source="arXiv 2306.13649",
+            needs=_LOGITS,
+            charges=_SCORES,
+        ),
+        "distillm-2": Method(
+            _OWN,
+            "contrastive by origin: teacher's text skewed forward, the student's own skewed reverse",
+            "logit",
+            "skew-fkl(on=teacher) + skew-rkl(on=own)",
+            on_policy=0.5,
+            names=("DistiLLM-2",),
+            source="arXiv 2503.07067",
             needs=_LOGITS,
             charges=_SCORES,
         ),

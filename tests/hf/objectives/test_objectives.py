@@ -100,6 +100,21 @@ def test_baselines_are_finite_and_differ_as_documented() -> None:
     torch.testing.assert_close(values["cot-kd"], half)
 
 
+def test_methods_by_the_names_of_their_papers() -> None:
+    from readsim_hf.config import RunConfig
+    from readsim_hf.methods.table import METHODS
+    from readsim_hf.objectives.table import make_objective
+    from readsim_hf.supervision import supervision
+
+    for name, method in METHODS.items():
+        config = RunConfig.of({"method": name})
+        assert config.on_policy == method.on_policy
+        wanted = make_objective(method.objective, **method.settings)
+        assert supervision(config)[1] == wanted
+    assert RunConfig.of({"method": "gkd", "on_policy": 0.0}).on_policy == 0.0
+    assert RunConfig.of({"method": "gkd"}, {"method": "logit-kd"}).on_policy == 0.0
+
+
 def test_names_and_settings() -> None:
     from readsim_hf.objectives.table import TABLE, make_objective
 
@@ -164,14 +179,14 @@ def test_incompatible(signal: str, name: str, kind: Any, on_policy: bool, messag
 
 @pytest.mark.parametrize("kind", ["full", "topk", "sampled"])
 def test_the_table_allows_what_computes(kind: Any) -> None:
-    from readsim_hf.objectives.table import check_compatible, make_objective
+    from readsim_hf.objectives.table import TABLE, check_compatible, make_objective
 
     _, _, teacher, student = pair(1, 3, 8)
     record = targets(teacher, kind, None if kind == "full" else 3)
     for name in OBJECTIVES:
         objective = make_objective(name)
         try:
-            check_compatible("cot", objective, kind, False)
+            check_compatible("cot", objective, kind, TABLE[name].texts == "own")
         except ConfigError:
             with pytest.raises(ConfigError, match="'sampled'"):
                 objective(student, record)
