@@ -22,7 +22,8 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
     _check_elicitation(config, signal)
-    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy)
+    own = 1.0 if isinstance(signal, Elicitation) and signal.own_soft else config.on_policy
+    check_compatible(signal.name, objective, kept.kind if kept else None, own)
     _check_draws(config, objective)
     return signal, objective, kept
 

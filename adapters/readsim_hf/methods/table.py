@@ -1,7 +1,8 @@
 """Every method by name: what `--method` accepts, what `readsim models methods` lists, what the map shows.
 
 A new method is one row of `METHODS`, in its family, and nothing else here. A new family is a name
-above `FAMILIES` and one line of it. After either, `readsim models methods --write docs` makes the page and the figure anew.
+above `FAMILIES` and one line of it. After either, `readsim models methods --write docs` makes the page and
+the figure anew.
 """
 
 from collections.abc import Mapping

@@ -67,6 +67,10 @@ class Elicited(Replies):
         self._empty = 0
 
     @property
+    def begin(self) -> None:
+        """Nothing is answered before it is asked: what is asked depends on what was said."""
+
+    @property
     def tokens(self) -> dict[str, int]:
         """Tokens used so far by kind; those of a judge and of new prompts are no others'."""
         used = super().tokens
@@ -242,9 +246,16 @@ class Elicited(Replies):
 
     def _record(self, prompt: Prompt, lesson: Lesson, soft: Soft | None) -> TeacherRecord:
         read, said = self._tokens(lesson)
-        whole, weight = (0, len(said)), lesson.weight
+        whole, own = (0, len(said)), lesson.ids is not None
         return TeacherRecord(
-            prompt.capability, read, said, whole, soft, weight=weight, row=prompt.row
+            prompt.capability,
+            read,
+            said,
+            whole,
+            soft,
+            weight=lesson.weight,
+            row=prompt.row,
+            own=own,
         )
 
 
