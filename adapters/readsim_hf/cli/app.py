@@ -3,6 +3,7 @@
 import typer
 
 from readsim_hf.cli.distill import distill
+from readsim_hf.cli.merge import merge
 from readsim_hf.cli.models import models
 from readsim_hf.cli.plan import plan
 from readsim_hf.cli.probes import probes
@@ -15,6 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command()(distill)
     app.command()(plan)
     app.command()(teach)
+    app.command()(merge)
     app.command()(probes)
     app.command()(replies)
     app.add_typer(models, name="models")
