@@ -8,7 +8,7 @@ from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.hidden import Hidden
-from readsim_hf.objectives.sums import parts_of
+from readsim_hf.objectives.sums import terms_in
 from readsim_hf.objectives.table import check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal
@@ -26,7 +26,7 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     own = 1.0 if isinstance(signal, Elicitation) and signal.own_soft else config.on_policy
     check_compatible(signal.name, objective, kept.kind if kept else None, own)
     _check_draws(config, objective)
-    if config.training.packing and any(isinstance(part, Hidden) for part in parts_of(objective)):
+    if config.training.packing and any(isinstance(part, Hidden) for part in terms_in(objective)):
         raise ConfigError(
             "training.packing = true: hidden states of two models are compared in padded rows; use "
             "packing = false with the objective hidden"
@@ -36,7 +36,7 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
 
 def _check_draws(config: RunConfig, objective: Objective) -> None:
     """ConfigError for an estimate by draws of the student (`estimators`) that are drawn otherwise."""
-    for term in parts_of(objective):
+    for term in terms_in(objective):
         if isinstance(term, K1 | K2 | K3) and config.decoding.temperature != 1:
             raise ConfigError(
                 f"decoding.temperature = {config.decoding.temperature!r}: objective "

@@ -22,7 +22,7 @@ from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.origin import On
 from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sparse import SOFT_KINDS
-from readsim_hf.objectives.sums import Sum, Written, parts_of, read_terms
+from readsim_hf.objectives.sums import Sum, TermText, terms_in, read_terms
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind
 
@@ -105,7 +105,7 @@ def make_objective(text: str, **settings: float) -> Objective:
     return made[0] if weights == (1.0,) else Sum(weights, tuple(made))
 
 
-def _made(term: Written) -> Objective:
+def _made(term: TermText) -> Objective:
     if term.name not in TABLE:
         raise unknown("objective", term.name, TABLE)
     make, settings = TABLE[term.name].make, dict(term.settings)
@@ -137,7 +137,7 @@ def check_compatible(
     if soft_kind is not None and soft_kind not in SOFT_KINDS:
         raise unknown("kind of soft targets", soft_kind, SOFT_KINDS)
     if isinstance(objective, Sum):
-        if sum(isinstance(part, Hidden) for part in parts_of(objective)) > 1:
+        if sum(isinstance(part, Hidden) for part in terms_in(objective)) > 1:
             raise ConfigError(
                 "hidden is twice in the objective: use one, with several pairs in its layers"
             )
