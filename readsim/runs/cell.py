@@ -119,12 +119,16 @@ def file_name(allocator: str, task: str, budget: int, *more: str) -> str:
     such a name, or is reserved on Windows, gets its digest, so that no two texts share a file, wherever
     large and small letters are one.
     """
-    text = f"{allocator}.{task}.{budget}"
+    return ".".join([file_part(f"{allocator}.{task}.{budget}"), *more, "jsonl"])
+
+
+def file_part(text: str) -> str:
+    """A text as a part of such a name; one that changes gets its digest."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text)
     safe = safe[:LONGEST].lstrip(".")
     if safe != text or safe != safe.lower() or safe.split(".")[0] in RESERVED:
         safe += f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return ".".join([safe, *more, "jsonl"])
+    return safe
 
 
 def folder_name(world: str) -> str:

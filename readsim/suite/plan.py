@@ -25,7 +25,15 @@ KNOBS: dict[str, tuple[float, float, bool]] = {
 SIZES = (4, 6, 8)
 DYNAMICS = ("potential", "flow", "potential", "flow", "separable")  # in turn
 # Presets that came later: behind all others, so that these keep the tasks that they had in turn.
-LATER = ("cosine", "format-shift", "mopd-qwen3.5-9b", "overtraining", "real-run", "rehearsal")
+LATER = (
+    "cosine",
+    "format-shift",
+    "ideal",
+    "mopd-qwen3.5-9b",
+    "overtraining",
+    "real-run",
+    "rehearsal",
+)
 BUDGET = 60_000_000  # tokens; `curvature` is this budget over the gain scale
 
 

@@ -275,6 +275,7 @@ def _few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_few")
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     names = f"random,greedy-last,{MADE}Broken,{MADE}OnlyThree"

@@ -21,10 +21,15 @@ class Targets(NamedTuple):
     tokens: Tensor  # (N,) int64, the teacher's (or, on-policy, the student's) own tokens
     soft: SoftTargets | None
     weights: Tensor | None = None  # (N,) float32 of the losses; None: all 1
+    own: Tensor | None = None  # (N,) bool, whether the text is the student's own; None: nowhere
+    rows: Tensor | None = None  # (N,) int64, the example of each position, ascending; None: one
 
 
 class Objective(Protocol):
-    """A loss. The trainer sums it over positions and divides by the supervised tokens of the window."""
+    """A loss. The trainer sums it over positions and divides by the supervised tokens of the window.
+
+    One that has `whole_replies` is given all positions of a reply at once, however few fit.
+    """
 
     @property
     def needs_soft(self) -> bool:

@@ -72,6 +72,7 @@ def record_to_tree(record: TeacherRecord) -> dict[str, Any]:
         "weight": record.weight,
         "positions": record.positions,
         "row": record.row,
+        "own": record.own,
     }
 
 
@@ -87,4 +88,5 @@ def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
         weight=float(tree.get("weight", 1.0)),
         positions=None if positions is None else np.asarray(positions),
         row=int(tree.get("row", -1)),
+        own=bool(tree.get("own", False)),
     )

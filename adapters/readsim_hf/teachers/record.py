@@ -35,6 +35,7 @@ class TeacherRecord:
     positions                    which tokens of the span are supervised, ascending, from its first to its
                                  last; None for all of them
     row                          its row in the data set of its source; -1 where it is of none
+    own                          whether the completion is the student's own text
     """
 
     source: str
@@ -45,6 +46,7 @@ class TeacherRecord:
     weight: float = 1.0
     positions: NDArray[np.int32] | None = None
     row: int = -1
+    own: bool = False
 
     @property
     def supervised(self) -> int:

@@ -145,6 +145,11 @@ class Replies:
             "student_rollout": self._rolled,
         }
 
+    @property
+    def begin(self) -> Callable[[Sequence[Prompt]], None] | None:
+        """Of a served teacher that answers all prompts: lets it answer some before they are asked."""
+        return None if self._weight else getattr(self.teacher, "begin", None)
+
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         """One record per prompt, in order; None where there is no usable reply.
 
@@ -231,5 +236,5 @@ class Replies:
         out: list[TeacherRecord | None] = [None] * len(prompts)
         for n, soft in zip(kept, softs, strict=True):
             source, row = prompts[n].capability, prompts[n].row
-            out[n] = TeacherRecord(source, ids[n], replies[n], spans[n], soft, row=row)
+            out[n] = TeacherRecord(source, ids[n], replies[n], spans[n], soft, row=row, own=True)
         return out
