@@ -1,7 +1,7 @@
 """What several commands share: options, lists, seeds, the progress bar, what ctrl-C says."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -63,6 +63,12 @@ def parse_list(text: str | None, name: str) -> list[str] | None:
     if not all(parts):
         raise ConfigError(f"--{name} {text!r}: names separated by commas")
     return parts
+
+
+def completed(incomplete: str, names: Iterable[str]) -> list[str]:
+    """What a shell may make of the last part of a list with commas: each name that begins so."""
+    head, comma, part = incomplete.rpartition(",")
+    return [f"{head}{comma}{name}" for name in names if name.startswith(part)]
 
 
 def need_folder(folder: Path) -> None:

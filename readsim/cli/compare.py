@@ -13,6 +13,7 @@ from readsim.cli.common import (
     Fresh,
     Requirement,
     Steps,
+    completed,
     interruptible,
     need_folder,
     need_target,
@@ -32,7 +33,7 @@ from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.suite.plan import SEEDS, default_allocators, joint_plan, make_plan
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
-from readsim.worlds import load_world, save_world
+from readsim.worlds import load_world, preset_names, save_world
 
 # What says which runs are made, and what it is where it is not said.
 DEFAULTS = {
@@ -51,7 +52,8 @@ def compare(
         str,
         typer.Option(
             help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...; several with commas "
-            "give one joint table."
+            "give one joint table.",
+            autocompletion=lambda incomplete: completed(incomplete, preset_names()),
         ),
     ] = "read8-llama",
     tasks: Annotated[
@@ -76,7 +78,8 @@ def compare(
         str | None,
         typer.Option(
             help="NAME or module:Class, with +key=value settings; separated by commas. The paper's seven, or "
-            "with --suite all."
+            "with --suite all.",
+            autocompletion=lambda incomplete: completed(incomplete, allocator_names()),
         ),
     ] = None,
     alias: Annotated[
