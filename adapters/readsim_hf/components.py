@@ -60,13 +60,14 @@ from readsim_hf.store.settings import check_agrees, check_soft
 from readsim_hf.store.stream import StoreStream
 from readsim_hf.store.teacher import StoredTeacher
 from readsim_hf.supervision import supervision
-from readsim_hf.teacher_factory import teacher_of
+from readsim_hf.teacher_factory import passes_across, states_teacher, teacher_of
 from readsim_hf.teachers.absent import AbsentTeacher
 from readsim_hf.teachers.base import AnyTeacher, stop_asking
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.training.example_stream import ExampleStream
+from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
 from readsim_hf.training.lora import check_lora
@@ -233,7 +234,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
-    scores = None if kept is None else not pair.others
+    across = passes_across(pair, objective, kept, config.on_policy)
+    scores = None if kept is None else not (pair.others or across)
     datasets = sources_of(config, library, signal, scores)
     if is_alone(config):
         check_alone(library, datasets, kept is not None)
@@ -263,14 +265,15 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     elif store is None:
         names = (*library.capabilities, *passed)
         teacher = teacher_of(
-            pair, library, signal, decoding, kept, config.on_policy, *judged, names
+            pair, library, signal, decoding, kept, config.on_policy, *judged, names, across
         )
     else:
         check_agrees(store.manifest, config.table(), signal.name)
         check_soft(store.manifest, kept)
         made_of = store.manifest, pair.tokenizer, library.style, signal
         teacher = StoredTeacher(*made_of, decoding=decoding, soft=kept)
-    vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
+    vocabulary = pair.shared_vocabulary() if kept and not across else pair.vocabulary
+    reads_states = hidden_term(objective) is not None
     benchmarks, splits, words = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
         benchmarks,
@@ -313,6 +316,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
         store=store,
+        make_student=partial(Student, teacher=states_teacher(pair)) if reads_states else Student,
     )
     made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now
     return made

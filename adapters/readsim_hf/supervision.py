@@ -1,9 +1,13 @@
 """A method or a signal with an objective: the supervision of a run."""
 
-from readsim.errors import unknown
+from readsim.errors import ConfigError
 from readsim_hf.config import RunConfig
+from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.base import Objective
-from readsim_hf.objectives.table import BASELINES, check_compatible, make_objective
+from readsim_hf.objectives.estimators import K1, K2, K3
+from readsim_hf.objectives.hidden import Hidden
+from readsim_hf.objectives.sums import parts_of
+from readsim_hf.objectives.table import check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal, signal_named
 
@@ -16,16 +20,30 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     signal, objective = _named(config)
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
-    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
+    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy)
+    _check_draws(config, objective)
+    if config.training.packing and any(isinstance(part, Hidden) for part in parts_of(objective)):
+        raise ConfigError(
+            "training.packing = true: hidden states of two models are compared in padded rows; use "
+            "packing = false with the objective hidden"
+        )
     return signal, objective, kept
 
 
+def _check_draws(config: RunConfig, objective: Objective) -> None:
+    """ConfigError for an estimate by draws of the student (`estimators`) that are drawn otherwise."""
+    for term in parts_of(objective):
+        if isinstance(term, K1 | K2 | K3) and config.decoding.temperature != 1:
+            raise ConfigError(
+                f"decoding.temperature = {config.decoding.temperature!r}: objective "
+                f"{type(term).__name__.lower()!r} takes the student's tokens as draws from the student "
+                "itself; use decoding.temperature = 1, or rkl"
+            )
+
+
 def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+    signal, objective, settings = config.signal, config.objective, config.objective_settings
     if config.method:
-        if config.method not in BASELINES:
-            raise unknown("method", config.method, BASELINES)
-        name, objective = BASELINES[config.method]
-        return signal_named(name), objective
-    return signal_named(config.signal), make_objective(
-        config.objective, **config.objective_settings
-    )
+        method = METHODS[method_name(config.method)]
+        signal, objective, settings = method.signal, method.objective, dict(method.settings)
+    return signal_named(signal), make_objective(objective, **settings)

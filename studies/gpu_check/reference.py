@@ -19,7 +19,22 @@ def reference(name: str, logits: Tensor, targets: Targets) -> Tensor:
     assert soft is not None
     if name == "kd":
         return 0.5 * hard + 0.5 * _soft("fkl", soft, logq)  # alpha = 0.5, temperature 1
+    if name in ("k1", "k2", "k3"):
+        return _drawn(name, soft, logq, targets.tokens)
     return _soft(name, soft, logq)
+
+
+def _drawn(name: str, soft: SoftTargets, logq: Tensor, tokens: Tensor) -> Tensor:
+    """From the tokens alone, as if the student had drawn them."""
+    logp, at = soft.logp.double(), tokens
+    if soft.kind == "topk":
+        hit = soft.ids == tokens[:, None]
+        at = torch.where(hit.any(-1), hit.int().argmax(-1), soft.ids.shape[-1])
+        logp, logq = _with_rest(logp), _with_rest(logq.gather(-1, soft.ids))
+    d = (logq - logp).gather(-1, at[:, None])[:, 0]
+    if name == "k1":
+        return (d.detach() * (1 + d - d.detach())).mean()
+    return (d.square() / 2 if name == "k2" else (-d).exp() - 1 + d).mean()
 
 
 def _soft(name: str, soft: SoftTargets, logq: Tensor) -> Tensor:
@@ -39,6 +54,7 @@ def _soft(name: str, soft: SoftTargets, logq: Tensor) -> Tensor:
         return 0.5 * _kl(logp, middle) + 0.5 * _kl(logq, middle)
     return {
         "fkl": lambda: _kl(logp, logq),
+        "shared": lambda: _kl(logp, logq),
         "rkl": lambda: _kl(logq, logp),
         "skew-fkl": lambda: _kl(logp, _mixed(logp, logq, 0.1)),
         "skew-rkl": lambda: _kl(logq, _mixed(logp, logq, 0.9)),
@@ -57,4 +73,4 @@ def _with_rest(logs: Tensor) -> Tensor:
     return torch.cat([logs, torch.log1p(-logs.exp().sum(-1, keepdim=True))], -1)
 
 
-NAMES = tuple(TABLE)
+NAMES = tuple(name for name in TABLE if name not in ("hidden", "uld", "span"))  # of logits alone

@@ -1,4 +1,4 @@
-"""docs/settings.md: each field of each table of settings, with the value that holds without it."""
+"""docs/reference/settings.md: each field of each table of settings, with the value that holds without it."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def test_the_tables_of_settings_are_those_of_the_code() -> None:
         "`[server]`": [ServerSettings],
         "`[identifier]`": [IdentifierConfig],
     }
-    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     sections = {part.splitlines()[0]: part for part in page.split("\n## ")[1:]}
     assert set(sections) == set(tables)
     for title, classes in tables.items():

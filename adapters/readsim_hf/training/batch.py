@@ -75,8 +75,30 @@ def collate(
         torch.from_numpy(at).to(device),
         tensor(rows),
         tensor(columns),
-        Targets(tensor(tokens_of), _soft(examples, device), _weights(examples, device)),
+        Targets(
+            tensor(tokens_of),
+            _soft(examples, device),
+            _weights(examples, device),
+            _own(examples, device),
+            tensor(rows),
+            _spans(examples, device),
+        ),
     )
+
+
+def _spans(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:
+    """See `TeacherRecord.spans`, of the supervised positions (N,), if the records have them."""
+    each = [(e.record.spans, e.tokens) for e in examples]
+    kept = [spans[:n] for spans, n in each if spans is not None]
+    return torch.from_numpy(np.concatenate(kept)).to(device) if len(kept) == len(each) else None
+
+
+def _own(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:
+    """Whether each supervised position (N,) is of the student's own text, if any is."""
+    each = [e.record.own for e in examples]
+    if not any(each):
+        return None
+    return torch.from_numpy(np.repeat(each, [e.tokens for e in examples])).to(device)
 
 
 def _weights(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:
@@ -98,6 +120,5 @@ def _soft(examples: Sequence[Example], device: torch.device | str) -> SoftTarget
         raise ConfigError("a batch mixes records with and without the same kind of distributions")
     ids = np.concatenate([soft.ids[:n] for soft, n in kept]).astype(np.int64)
     logp = np.concatenate([soft.logp[:n] for soft, n in kept])
-    return SoftTargets(
-        kinds.pop(), torch.from_numpy(ids).to(device), torch.from_numpy(logp).to(device)
-    )
+    both = torch.from_numpy(ids).to(device), torch.from_numpy(logp).to(device)
+    return SoftTargets(kinds.pop(), *both, partial=bool((ids < 0).any()))

@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import is_flash_attn_2_available
 
@@ -18,6 +20,7 @@ from readsim_hf.objectives.base import Objective
 from readsim_hf.teachers.inference import batches, computing, keeps_apart, reads_padding
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.copies import as_array, as_tensor, copies
+from readsim_hf.training.layer_pairs import LayerPairs, hidden_term
 from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
@@ -84,9 +87,18 @@ class SourceSignal(NamedTuple):
 
 
 class Student:
-    """A model with its AdamW optimiser, which lives as long as the budget."""
+    """A model with its AdamW optimiser, which lives as long as the budget.
 
-    def __init__(self, model: nn.Module, recipe: Recipe, objective: Objective) -> None:
+    teacher   whose hidden states the objective reads; None where it reads none
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        objective: Objective,
+        teacher: PreTrainedModel | None = None,
+    ) -> None:
         if recipe.liger:
             apply_liger(model)
         self.trained = with_lora(model, recipe) if recipe.lora else model
@@ -97,11 +109,14 @@ class Student:
         if recipe.packing:
             check_packing(inner)
             _use_flash(inner, recipe)
+        self.layers = self._layers(inner, teacher)
+        self.read_by_teacher = 0  # tokens, for hidden states
         is_plain_head(inner)  # seen now, while the weights are whole
         self._share()
-        self.names = [n for n, p in self.trained.named_parameters() if p.requires_grad]
-        self.parameters = [p for p in self.trained.parameters() if p.requires_grad]
-        self._place = dict(zip(self.names, self.parameters, strict=True))
+        self._place = {n: p for n, p in self.trained.named_parameters() if p.requires_grad}
+        if self.layers is not None:
+            self._place |= {f"layers.{n}": p for n, p in self.layers.named_parameters()}
+        self.names, self.parameters = list(self._place), list(self._place.values())
         self.device = self.parameters[0].device
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -118,6 +133,15 @@ class Student:
     def model(self) -> nn.Module:
         """The model with the trained weights, to read and to generate with."""
         return self.trained
+
+    def _layers(self, inner: PreTrainedModel, teacher: PreTrainedModel | None) -> LayerPairs | None:
+        term = hidden_term(self.objective)
+        if term is None:
+            return None
+        if teacher is None:
+            raise ConfigError("teacher is None: the objective 'hidden' reads a teacher's states")
+        self._reads_padding = self._reads_padding or reads_padding(teacher)
+        return LayerPairs(term, inner, teacher).to(inner.device)
 
     def _share(self) -> None:
         """Where several processes train one student: hand the model to them."""
@@ -160,7 +184,7 @@ class Student:
                     for part in self._parts(own):
                         batch = collate(part, self.device, packed=self.recipe.packing)
                         with self._recomputing(), self.autocast():
-                            value = loss_sum(self.trained, batch, beside) / total
+                            value = loss_sum(self.trained, batch, beside, self.layers) / total
                         value.backward()  # type: ignore[no-untyped-call]
                 grads = [p.grad for p in self.parameters if p.grad is not None]
                 norm = float(nn.utils.get_total_norm(grads))
@@ -197,6 +221,11 @@ class Student:
         rate = learning_rate(recipe.learning_rate, spent, recipe.warmup, recipe.schedule)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             self.optimizer.zero_grad(set_to_none=True)
+            for source in (e.record.source for part in parts for e in part if _is_unknown(e)):
+                raise NotFiniteError(
+                    f"the teacher's log-probabilities of a reply of {source!r} are NaN: ask the teacher "
+                    "again (another data.cache), or leave that source out"
+                )
             raise NotFiniteError(
                 f"the loss is {float(loss)} (gradient norm {float(norm)}) at {100 * spent:.1f} % of "
                 f"the budget, learning rate {rate:g}: lower learning_rate, or use precision = 'fp32'"
@@ -214,7 +243,9 @@ class Student:
         del last  # it matters to several processes alone
         batch = collate(part, self.device, packed=self.recipe.packing)
         with self._recomputing(), self.autocast():
-            value = loss_sum(self.trained, batch, self.objective) / total
+            value = loss_sum(self.trained, batch, self.objective, self.layers) / total
+        if self.layers is not None:
+            self.read_by_teacher += sum(map(length_of, part))
         self._by_source.add(part, batch, self.objective.take())
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
@@ -329,7 +360,14 @@ class Student:
         """The trained weights before the first step, as `copies` are; `start` has them, and shares its
         memory."""
         own = {name: p.detach() for name, p in start.named_parameters()}
-        return {name: as_array(own[name]) for name in self.names}
+        now = {**self.weights(), **own}  # what the start does not have stays as it is
+        return {name: as_array(now[name]) for name in self.names}
+
+
+def _is_unknown(example: Example) -> bool:
+    """Whether a log-probability of the teacher's is no number."""
+    soft = example.record.soft
+    return soft is not None and bool(np.isnan(soft.logp).any())
 
 
 def by_length(examples: Sequence[Example]) -> list[Example]:
