@@ -11,7 +11,11 @@ from readsim.cli.output import Terminal
 
 def report(
     folder: Annotated[
-        Path, typer.Argument(help="Of compare, distill, a suite, a study, or studies.")
+        Path,
+        typer.Argument(
+            help="The folder was written by compare, compare --suite, distill, or a study; or it holds "
+            "studies."
+        ),
     ],
 ) -> None:
     """Make one HTML page of what a folder holds.
