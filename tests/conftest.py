@@ -28,6 +28,7 @@ settings.load_profile("readsim")
 # The modules that a test may ask for with `@pytest.mark.extra(...)`, and the extra with each.
 EXTRA_OF = {
     "accelerate": "hf",
+    "axe_core_python": "dev",
     "bitsandbytes": "bitsandbytes",
     "build": "dev",
     "contextualbandits": "dev",

@@ -1,6 +1,7 @@
 """What does not change during a run: models, prompts, teacher, objective, probes; and its identity."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import metadata
@@ -61,7 +62,7 @@ from readsim_hf.store.teacher import StoredTeacher
 from readsim_hf.supervision import supervision
 from readsim_hf.teacher_factory import teacher_of
 from readsim_hf.teachers.absent import AbsentTeacher
-from readsim_hf.teachers.base import AnyTeacher
+from readsim_hf.teachers.base import AnyTeacher, stop_asking
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import end_ids
@@ -71,7 +72,7 @@ from readsim_hf.training.logits import bare
 from readsim_hf.training.lora import check_lora
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
-from readsim_hf.training.student import Student, before_cuda
+from readsim_hf.training.student import Student, before_cuda, check_packing
 
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
@@ -166,6 +167,7 @@ class Components:
             replies.cut,
             self.teacher.signal.tasks,
             self.data.unit,
+            replies.begin if all(source.asks for source in self.datasets) else None,
         )
 
     @property
@@ -180,6 +182,15 @@ class Components:
             self.teacher.cache = SignalCache(self.data.cache)
             for judge in self.suite.judges:
                 judge.cache = self.teacher.cache
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """The teacher's replies are kept in a file inside; afterwards none is asked for in the background."""
+        self.open_cache()
+        try:
+            yield
+        finally:
+            stop_asking(self.teacher)
 
     def measure(self, model: nn.Module, split: Split) -> ItemScores:
         """Scores of a model on one split."""
@@ -217,6 +228,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     if config.training.liger:
         check_liger(pair.student, pair.device)
     check_lora(pair.student.config, config.training)
+    if config.training.packing:
+        check_packing(pair.student)
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)

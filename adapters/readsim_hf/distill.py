@@ -173,7 +173,7 @@ def _drive(
             )
         )
         stack.enter_context(torch.random.fork_rng())
-        parts.open_cache()
+        stack.enter_context(parts.asking())
         held_out = _held_out(parts)
 
         def conclude() -> None:

@@ -71,7 +71,7 @@ def work(processes: ProcessGroup, config: RunConfig) -> None:
     _, objective, _ = supervision(config)
 
     def fresh(facts: Mapping[str, Any]) -> Member:
-        """From the files: between two students this process holds none."""
+        """From the files, once: a student that starts again is given its first weights by process 0."""
         source = pair.name, pair.teacher, pair.student, pair.layers
         start = load_student(*source, config.student_precision)
         known = model_digest(start)

@@ -4,6 +4,7 @@ import sys
 import warnings
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -19,18 +20,39 @@ from readsim.cli.report import report
 from readsim.cli.run import run
 from readsim.cli.scores import scores
 from readsim.cli.theory import theory
+from readsim.cli.watch import watch
 from readsim.cli.worlds import worlds
 from readsim.errors import ReadsimError
+from readsim.version import __version__
 
 app = typer.Typer(
     help="Which capability gets the next training tokens? readsim simulates that decision, compares rules "
     "for it, and drives real training with any of them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # boxes cut the names of options and leave descriptions 18 columns
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        Terminal().print(f"readsim {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", callback=_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 for command in (
     compare,
     run,
@@ -39,6 +61,7 @@ for command in (
     allocators,
     plot,
     report,
+    watch,
     scores,
     theory,
     fit,

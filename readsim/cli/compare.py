@@ -23,7 +23,6 @@ from readsim.cli.common import (
     say_read,
 )
 from readsim.cli.output import Terminal
-from readsim.cli.suite import about_aliases, compare_worlds, notes_for, write_summary
 from readsim.errors import ConfigError
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
@@ -31,6 +30,7 @@ from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.identity import digest_of
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.suite.plan import SEEDS, default_allocators, joint_plan, make_plan
+from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
 from readsim.worlds import load_world, save_world
 
@@ -143,6 +143,8 @@ def compare(
             f"--{changed[0]}: --suite chooses its worlds, tasks, budgets, steps, requirements and what "
             "budgets count"
         )
+    from readsim.cli.suite import compare_worlds
+
     aliases = parse_aliases(alias or [])
     chosen = parse_list(allocators, "allocators")
     shown = [*(str(told[name]) for name in changed), *filter(None, (seeds, allocators)), *aliases]
@@ -228,6 +230,7 @@ def compare_cells(
     cells: Sequence[Cell], out: Path, *, jobs: int | None, backend: str, fresh: bool, explain: bool
 ) -> None:
     """One world: run the cells into `out`, print the table, write tables and figures."""
+    from readsim.cli.suite import about_aliases, notes_for, write_summary
     from readsim.plots import draw_all
     from readsim.summary import print_table, results, summarise, to_markdown
     from readsim.summary.lead import headline, simulated
@@ -274,6 +277,14 @@ def plot(
     folder: Annotated[
         Path, typer.Argument(help="The folder was written by `compare` or `distill`.")
     ],
+    tasks: Annotated[
+        str | None,
+        typer.Option(help="These tasks are drawn, separated by commas.", show_default="all"),
+    ] = None,
+    budgets: Annotated[
+        str | None,
+        typer.Option(help="These budgets are drawn, separated by commas.", show_default="all"),
+    ] = None,
 ) -> None:
     """Draw the figures of a comparison again from its run logs."""
     need_folder(folder)
@@ -281,5 +292,8 @@ def plot(
         need_target(folder / "utility.pdf")
     from readsim.plots import draw_all
 
-    for path in draw_all(folder):
+    amounts = (
+        None if budgets is None else list(map(parse_tokens, parse_list(budgets, "budgets") or []))
+    )
+    for path in draw_all(folder, parse_list(tasks, "tasks"), amounts):
         Terminal().print(str(path))

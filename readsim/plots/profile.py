@@ -53,10 +53,22 @@ def draw_profile(log: Log) -> Figure:
         panel.set_title(name)
         panel.xaxis.set_major_formatter(lambda tokens, _: show_tokens(int(tokens)))
         panel.locator_params(axis="x", nbins=4)
+    off = [
+        name
+        for k, name in enumerate(names)
+        if any(abs(profile[-1, k] - level[k]) > bar[k] for level, bar in marks)
+    ]
+    apart = (
+        f" Line and mark differ by more than this interval in {', '.join(off)}: the probe's items are "
+        "others, and fewer, so it has its own luck and bias."
+        if off
+        else ""
+    )
     footnote(
         figure,
-        f"Line: score on the probe split, in {header.scale.shown}, over student tokens; dotted: its start. "
-        "Grey: share of the tokens that trained this capability's own source (full height: all). Mark: start "
-        "plus the change measured on the test split, 95 % interval over items.",
+        f"{header.scene}, {header.allocator}. Line: score on the probe split, in {header.scale.shown}, over "
+        "student tokens; dotted: its start. Grey: share of the tokens that trained this capability's own "
+        "source (full height: all). Mark: start plus the change measured on the test split, 95 % interval "
+        f"over items.{apart}",
     )
     return figure

@@ -11,10 +11,11 @@ from readsim.allocators.registry import is_oracle
 from readsim.errors import RunLogError
 from readsim.files.frame import read_frame
 from readsim.plots.style import sober, to_svg
-from readsim.report.provenance import listed, seeds_text, unique, versions_of
+from readsim.report.provenance import listed, seeds_text, unique, versions_of, world_beside
 from readsim.report.reading import Group, read_groups
 from readsim.report.render import Code, Facts, Figure, Notes, Part, Section, Table, text_cells
-from readsim.suite.figure import draw_suite
+from readsim.suite.features import draw_features, feature_cases, feature_table
+from readsim.suite.figure import suite_panels
 from readsim.suite.plan import SCALE
 from readsim.suite.scores import Scores, scores_of
 from readsim.suite.table import COLUMNS, SIMULATED_WORLDS, suite_notes, suite_table, top_lines
@@ -33,7 +34,12 @@ class Place(NamedTuple):
     name: str
     group: Group
     runs: pd.DataFrame
-    timings: Path | None
+    folder: Path
+
+    @property
+    def timings(self) -> Path | None:
+        file = self.folder / "timings.csv"
+        return file if file.is_file() else None
 
 
 def suite_part(folders: Sequence[Path]) -> Part:
@@ -58,6 +64,7 @@ def suite_part(folders: Sequence[Path]) -> Part:
         sections=[
             _ranking(table, scores),
             _figure(table, scores),
+            *_features(table, scores, places),
             _worlds(places),
             _provenance(places, scores),
         ],
@@ -73,9 +80,7 @@ def _places(folders: Sequence[Path]) -> tuple[list[Place], list[str]]:
         try:
             groups, skipped = read_groups(folder)
             group = groups[0]
-            timings = folder / "timings.csv"
-            frame = results_of(group.logs)
-            places.append(Place(folder.name, group, frame, timings if timings.is_file() else None))
+            places.append(Place(folder.name, group, results_of(group.logs), folder))
         except RunLogError as error:
             left_out.append(f"world {folder.name}: {error}")
             continue
@@ -103,18 +108,53 @@ def _ranking(table: pd.DataFrame, scores: Scores) -> Section:
 
 def _figure(table: pd.DataFrame, scores: Scores) -> Section:
     with sober():
-        svg = to_svg(draw_suite(scores, table))
+        svgs = [to_svg(panel) for panel in suite_panels(scores, table)]
     known = table[table["iqm"].notna()]
     ranked = listed([f"{row['allocator']} {fixed(row['iqm'], 2)}" for _, row in known.iterrows()])
     figure = Figure(
         name="suite",
         title="Scores and how often they are reached",
-        alt="Left: interquartile mean of each allocator's scores with its interval. Right: share of runs "
+        alt="First: interquartile mean of each allocator's scores with its interval. Then: share of runs "
         f"above each score. Interquartile means: {ranked}.",
-        caption="0 is uniform, 1 the best static mixture known for the case.",
-        svg=svg,
+        caption="Simulated worlds. 0 is uniform, 1 the best static mixture known for the case. Bars: 95 % "
+        "bootstrap intervals over seeds, the worlds are fixed. Grey: the other allocators.",
+        svgs=svgs,
+        names=scores.allocators,
     )
     return Section("Ranking", (), [figure])
+
+
+def _features(table: pd.DataFrame, scores: Scores, places: Sequence[Place]) -> list[Section]:
+    """Scores by what the worlds have; nothing where a world was not saved beside its runs."""
+    worlds = {p.name: world_beside(p.folder, p.group.logs[0].header) for p in places}
+    known = {name: world for name, world in worlds.items() if world is not None}
+    if len(known) < len(worlds) or not (cases := feature_cases(scores, known)):
+        return []
+    numbers = feature_table(scores, cases).set_index("allocator").loc[table["allocator"]]
+    with sober():
+        svg = to_svg(draw_features(scores, table, cases))
+    figure = Figure(
+        name="features",
+        title="Scores by what the worlds have",
+        alt="A row a feature of worlds, a mark an allocator at its interquartile mean there. All numbers are "
+        "in the table below.",
+        caption="In brackets the cases with the feature; a world may have several.",
+        svgs=[svg],
+        names=scores.allocators,
+    )
+    rows = [
+        text_cells([str(name), *(fixed(value, 2) for value in row)])
+        for name, row in zip(numbers.index, numbers.to_numpy(dtype=float), strict=True)
+    ]
+    shown = Table(
+        name="features",
+        caption="Interquartile mean of the scores in worlds with each feature",
+        headers=["allocator", *numbers.columns],
+        rows=rows,
+        heads=1,
+        numbers=numbers.reset_index(),
+    )
+    return [Section("By what the worlds have", (), [figure, shown])]
 
 
 def _worlds(places: Sequence[Place]) -> Section:

@@ -94,5 +94,5 @@ def _figure(n: int, log: Log, seed: int, steps: Sequence[StepRow]) -> Figure:
         alt="A panel per source over decisions: the share that was set, and the shares of prompts, "
         f"supervised tokens, loss and gradient norms that it came to. Sources: {listed(header.sources)}.",
         caption="Grey: the share that was set.",
-        svg=svg,
+        svgs=[svg],
     )

@@ -14,6 +14,7 @@ from readsim.stats import (
     stratified_bootstrap,
 )
 from readsim.suite.scores import REFERENCE, Scores
+from readsim.summary.lead import used_beside
 from readsim.summary.show import Column, fixed
 from readsim.summary.table import about_training
 
@@ -149,8 +150,7 @@ def top_lines(table: pd.DataFrame, scores: Scores) -> list[str]:
     text = (
         f"{top['allocator']} scores highest of all that do not know the world: {_iqm_in_words(top)} of the "
         f"way from uniform (0) to the best static mixture (1), over {int(scores.scored.sum())} cases and "
-        f"{scores.score.shape[1]} seeds; beside the budget it used {fixed(top['beside_budget'], 1)} times as "
-        "many tokens."
+        f"{scores.score.shape[1]} seeds. It {used_beside(float(top['beside_budget']))}."
     )
     if len(known) < 2:
         return [text]

@@ -49,10 +49,10 @@ def parts(device: torch.device) -> dict[str, Callable[[], list[Check]]]:
         return checks
 
     decode, replies = part("decode", "checks"), part("running", "replies")
-    shape, speed = part("shape", "checks"), part("speed", "checks")
+    shape, speed, rows = (part(name, "checks") for name in ("shape", "speed", "rows"))
     return {
         "numerics": part("losses", "checks"),
-        "shape": lambda: shape() + speed(),
+        "shape": lambda: rows() + shape() + speed(),
         "decode": lambda: decode() + replies(),
         "determinism": part("resume", "determinism"),
         "snapshot": part("resume", "snapshot"),

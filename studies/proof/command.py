@@ -140,7 +140,8 @@ def differences(frame: pd.DataFrame) -> dict[tuple[str, str, int], list[float]]:
         index=["task", "budget", "seed"], columns="allocator", values="utility"
     )
     out: dict[tuple[str, str, int], list[float]] = {}
-    for (task, budget), rows in wide.groupby(level=["task", "budget"], sort=False):
+    for task, budget in dict.fromkeys(zip(frame["task"], frame["budget"], strict=True)):
+        rows = wide.loc[(task, budget)]
         for method in wide.columns.drop(BASELINE):
             pairs = (rows[method] - rows[BASELINE]).dropna()
             if len(pairs):

@@ -55,7 +55,7 @@ def main(
         troubles = run_suite(
             plan, out, jobs=checked_jobs(jobs), on_cell=lambda *_: bar.advance(job)
         )
-    report(console, plan, out, troubles)
+    report(console, plan, out, troubles, explain=False)
     for family in FAMILIES:
         part = [comparison for comparison in plan if comparison.world in worlds[family]]
         show_family(console, family, part, out)

@@ -23,7 +23,7 @@ HELPS = {
     "distill": Help(
         (
             "readsim distill --task math --budget 20k --allocator task-static",
-            "readsim distill --student ID --method resp-sft | --source math=math.jsonl --eval math=items.jsonl",
+            "readsim distill --student ID --method resp-sft | --source a=a.jsonl --eval a=items.jsonl",
         ),
         "config teacher student method task budget allocator source evals out",
         {

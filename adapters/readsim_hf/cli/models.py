@@ -61,10 +61,11 @@ def list_() -> None:
 )
 def methods(
     write: Annotated[
-        Path | None, typer.Option(help="Folder where the page and the figure are written instead.")
+        Path | None,
+        typer.Option(help="The page and its figure are written into this folder instead."),
     ] = None,
 ) -> None:
-    """List the methods of distillation by family: what `--method` takes."""
+    """List the methods of distillation, which `--method` takes."""
     from readsim_hf.methods.page import in_families, method_line, write_methods
 
     if write is not None:

@@ -94,7 +94,8 @@ def choose(
     objective: Annotated[
         Text,
         typer.Option(
-            help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl; or a sum, such as "
+            help="The student minimises this: sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or "
+            "skew-rkl, or a sum, such as "
             "'0.3*sft + 0.7*skew-fkl(alpha=.1)'."
         ),
     ] = None,

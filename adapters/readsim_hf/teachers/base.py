@@ -120,6 +120,13 @@ class AnyTeacher(Protocol):
     def score_many(self, passages: Sequence[Passage]) -> list[Soft]: ...
 
 
+def stop_asking(teacher: AnyTeacher) -> None:
+    """Let a served teacher answer nothing more in the background."""
+    stop: Callable[[], None] | None = getattr(teacher, "stop", None)
+    if stop is not None:
+        stop()
+
+
 def ask_in_rounds(
     prompts: Sequence[Prompt],
     attempts: int,

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import reduce
 
@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from readsim.errors import ConfigError
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.teachers.base import AnyTeacher, ReadsReplies, TeacherCounts
+from readsim_hf.teachers.base import AnyTeacher, ReadsReplies, TeacherCounts, stop_asking
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import closing_mark, encode_prompt
@@ -124,6 +124,24 @@ class Router(ReadsReplies):
             for n, record in zip(rows, made, strict=True):
                 out[n] = record if record is None else self._read(teacher, prompts[n], record)
         return out
+
+    @property
+    def begin(self) -> Callable[[Sequence[Prompt]], None] | None:
+        """As a served teacher's, where all are served; else None."""
+        each = {id(teacher): getattr(teacher, "begin", None) for teacher in self.teachers}
+        if None in each.values():
+            return None
+
+        def begin(prompts: Sequence[Prompt]) -> None:
+            for teacher in self.teachers:
+                each[id(teacher)]([p for p in prompts if self._of(p) is teacher])  # type: ignore[misc]
+
+        return begin
+
+    def stop(self) -> None:
+        """Ask none of them for more."""
+        for teacher in self.teachers:
+            stop_asking(teacher)
 
     def encode(self, prompt: Prompt) -> NDArray[np.int32]:
         """What the prompt's own teacher is sent."""

@@ -102,13 +102,14 @@ def _read(inner: PreTrainedModel, batch: Batch) -> tuple[Tensor, nn.Module | Non
         "position_ids": batch.position_ids,
         "use_cache": False,
     }
+    rows = batch.rows if batch.attention_mask is not None else torch.zeros_like(batch.rows)
     if is_plain_head(inner):
         states = inner.base_model(**reads).last_hidden_state
-        at = batch.rows.to(states.device), batch.columns.to(states.device)
+        at = rows.to(states.device), batch.columns.to(states.device)
         return states[at], _head(inner)
     keep = int(batch.input_ids.shape[1] - batch.columns.min())
     logits = inner(**reads, logits_to_keep=keep).logits
-    return logits[batch.rows, batch.columns - (batch.input_ids.shape[1] - keep)], None
+    return logits[rows, batch.columns - (batch.input_ids.shape[1] - keep)], None
 
 
 def _chunk(inner: PreTrainedModel, device: torch.device) -> int:

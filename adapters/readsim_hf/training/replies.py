@@ -145,6 +145,11 @@ class Replies:
             "student_rollout": self._rolled,
         }
 
+    @property
+    def begin(self) -> Callable[[Sequence[Prompt]], None] | None:
+        """Of a served teacher that answers all prompts: lets it answer some before they are asked."""
+        return None if self._weight else getattr(self.teacher, "begin", None)
+
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         """One record per prompt, in order; None where there is no usable reply.
 

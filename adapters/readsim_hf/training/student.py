@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.utils import is_flash_attn_2_available
 
 from readsim.arrays import Array
-from readsim.errors import TrainingError
+from readsim.errors import ConfigError, TrainingError
 from readsim_hf.models.memory import memory_for
 from readsim_hf.objectives.base import Objective
-from readsim_hf.teachers.inference import batches, computing, reads_padding
+from readsim_hf.teachers.inference import batches, computing, keeps_apart, reads_padding
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.copies import as_array, as_tensor, copies
 from readsim_hf.training.liger import apply_liger
@@ -94,6 +95,9 @@ class Student:
         self.recipe, self.objective = recipe, Listening(objective)
         inner = bare(self.trained)
         self._reads_padding = reads_padding(inner)
+        if recipe.packing:
+            check_packing(inner)
+            _use_flash(inner, recipe)
         is_plain_head(inner)  # seen now, while the weights are whole
         self._share()
         self.names = [n for n, p in self.trained.named_parameters() if p.requires_grad]
@@ -136,7 +140,11 @@ class Student:
         """Micro-batches of similar length."""
         lengths, recipe = [length_of(example) for example in examples], self.recipe
         rows = batches(
-            lengths, recipe.micro_batch, equal=self._reads_padding, tokens=recipe.micro_tokens
+            lengths,
+            recipe.micro_batch,
+            equal=self._reads_padding,
+            tokens=recipe.micro_tokens,
+            packed=recipe.packing,
         )
         return [[examples[row] for row in part] for part in rows]
 
@@ -151,7 +159,7 @@ class Student:
             try:
                 with memory_for("while training", KNOBS.format(micro=self.recipe.micro_batch)):
                     for part in self._parts(own):
-                        batch = collate(part, self.device)
+                        batch = collate(part, self.device, packed=self.recipe.packing)
                         with self._recomputing(), self.autocast():
                             value = loss_sum(self.trained, batch, beside) / total
                         value.backward()  # type: ignore[no-untyped-call]
@@ -210,7 +218,7 @@ class Student:
     def _backward(self, part: Sequence[Example], total: int, *, last: bool) -> Tensor:
         """Add a micro-batch's gradient; its share of the loss."""
         del last  # it matters to several processes alone
-        batch = collate(part, self.device)
+        batch = collate(part, self.device, packed=self.recipe.packing)
         with self._recomputing(), self.autocast():
             value = loss_sum(self.trained, batch, self.objective) / total
         self._by_source.add(part, batch, self.objective.take())
@@ -320,9 +328,14 @@ class Student:
             with model.disable_adapter():
                 yield model
             return
-        own = {name: p.detach() for name, p in start.named_parameters()}
-        with self.swapped({name: as_array(own[name]) for name in self.names}):
+        with self.swapped(self.first_arrays(start)):
             yield self.model
+
+    def first_arrays(self, start: nn.Module) -> dict[str, Array]:
+        """The trained weights before the first step, as `copies` are; `start` has them, and shares its
+        memory."""
+        own = {name: p.detach() for name, p in start.named_parameters()}
+        return {name: as_array(own[name]) for name in self.names}
 
 
 def _is_unknown(example: Example) -> bool:
@@ -340,6 +353,22 @@ def length_of(example: Example) -> int:
     """Tokens that a model reads of an example, and the last one, which it predicts."""
     record, tokens = example
     return len(record.prompt_ids) + int(record.places[tokens - 1]) + 1
+
+
+def check_packing(model: nn.Module) -> None:
+    """ConfigError for a model that does not keep the sequences of one row apart."""
+    if not keeps_apart(model):
+        kind = bare(model).config.model_type
+        raise ConfigError(
+            f"training.packing = True: a {kind} reads a sequence with what stands before it in its row (a "
+            "recurrent state, or no positions); accepted: False, where sequences are padded"
+        )
+
+
+def _use_flash(model: Any, recipe: Recipe) -> None:
+    """Attention that takes of a row what its sequences take, where there is one."""
+    if model.device.type == "cuda" and recipe.precision == "bf16" and is_flash_attn_2_available():
+        model.set_attn_implementation("flash_attention_2")
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:

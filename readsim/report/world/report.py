@@ -197,7 +197,7 @@ def _alone(world: World, most: float) -> Figure:
     alt = (
         f"A panel a source. At {show_tokens(most)} tokens the largest rises are: {'; '.join(ends)}."
     )
-    return Figure("alone", "One source alone", alt, caption, svg)
+    return Figure("alone", "One source alone", alt, caption, [svg])
 
 
 def _curves(world: World) -> Table:
