@@ -133,7 +133,7 @@ def compare(
 ) -> None:
     """Run allocators on the same seeds and compare them.
 
-    Leaves a table, results.csv and figures.
+    It leaves a table, results.csv and figures.
     """
     told: dict[str, object] = {"world": world, "tasks": tasks, "budgets": budgets, "steps": steps}
     told |= {"requirement": requirement, "equal": equal}

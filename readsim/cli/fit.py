@@ -105,7 +105,7 @@ def fit(
 ) -> None:
     """Fit a world to measured runs.
 
-    Leaves held-out errors, intervals, figures, and what is not known. Predictions average several laws.
+    It leaves held-out errors, intervals, figures, and what is not known. Predictions average several laws.
     """
     console = Terminal()
     if out.suffix not in (".toml", ".json"):

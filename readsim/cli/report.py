@@ -20,7 +20,7 @@ def report(
 ) -> None:
     """Make one HTML page of what a folder holds.
 
-    Writes report.html, and its tables as CSV, Markdown and LaTeX.
+    It writes report.html, and its tables as CSV, Markdown and LaTeX.
     """
     from readsim.report.build import report as write
 

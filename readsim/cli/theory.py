@@ -70,7 +70,7 @@ def theory(
 ) -> None:
     """Test the paper's statements: where each holds or fails.
 
-    Controls come first: worlds in which a statement is true or false by construction. Says by how much,
+    Controls come first: worlds in which a statement is true or false by construction. It says by how much,
     and writes theory.csv and figures.
     """
     import pandas as pd

@@ -45,7 +45,7 @@ def distill(
 ) -> None:
     """Train a real student; an allocator decides on what.
 
-    It learns from a teacher's words, here or behind a server, or from data of yours with replies. Leaves
+    It learns from a teacher's words, here or behind a server, or from data of yours with replies. It leaves
     curves, a table, the run log and the student.
     """
     need_extra()

@@ -57,7 +57,7 @@ def teach(
 ) -> None:
     """Ask a teacher once, for any number of runs.
 
-    Leaves prompts, replies and distributions in a folder, from which `readsim distill --store` trains.
+    It leaves prompts, replies and distributions in a folder, from which `readsim distill --store` trains.
     """
     need_extra()
     if export is not None and import_ is not None:
