@@ -22,7 +22,7 @@ from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.origin import On
 from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sparse import SOFT_KINDS
-from readsim_hf.objectives.sums import Sum, TermText, terms_in, read_terms
+from readsim_hf.objectives.sums import Sum, TermText, read_terms, terms_in
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind
 
