@@ -1,11 +1,12 @@
 """A method or a signal with an objective: the supervision of a run."""
 
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError
 from readsim_hf.config import RunConfig
+from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.sums import parts
-from readsim_hf.objectives.table import BASELINES, check_compatible, make_objective
+from readsim_hf.objectives.table import check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal, signal_named
 
@@ -35,11 +36,8 @@ def _check_draws(config: RunConfig, objective: Objective) -> None:
 
 
 def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+    signal, objective, settings = config.signal, config.objective, config.objective_settings
     if config.method:
-        if config.method not in BASELINES:
-            raise unknown("method", config.method, BASELINES)
-        method = BASELINES[config.method]
-        return signal_named(method.signal), method.objective
-    return signal_named(config.signal), make_objective(
-        config.objective, **config.objective_settings
-    )
+        method = METHODS[method_name(config.method)]
+        signal, objective, settings = method.signal, method.objective, dict(method.settings)
+    return signal_named(signal), make_objective(objective, **settings)

@@ -58,10 +58,7 @@ def choose(
     layers: Annotated[int | None, typer.Option(help="Layers of the smollm2 student.")] = None,
     method: Annotated[
         Text,
-        typer.Option(
-            help="resp-sft, cot-sft, logit-sft, resp-kd, cot-kd or logit-kd; step-by-step, "
-            "equation-of-thought or plan-then-code; gkd, distillm-2, se-kd, uld or gold."
-        ),
+        typer.Option(help="One of `readsim models methods`, by its name there or in its paper."),
     ] = None,
     signal: Annotated[
         Text,

@@ -1,7 +1,7 @@
-"""Objectives by name, the six baselines, and the one table of what can be combined with what."""
+"""Objectives by name, and the one table of what can be combined with what."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from readsim.errors import ConfigError, unknown
 from readsim_hf.objectives.across import ULD, Shared, Span
@@ -74,38 +74,6 @@ TABLE: dict[str, ObjectiveRule] = {
     "k1": ObjectiveRule(K1, WHOLE, _DENSE, "own", _OWN),
     "k2": ObjectiveRule(K2, WHOLE, _DENSE, "own", _OWN),
     "k3": ObjectiveRule(K3, WHOLE, _DENSE, "own", _OWN),
-}
-
-
-class Baseline(NamedTuple):
-    """A method by name: which signal is asked for, what is minimised on it, and which share of the text is
-    the student's own unless a run says another."""
-
-    signal: str
-    objective: Objective
-    on_policy: float = 0.0
-
-
-_CONTRASTIVE = Sum((1.0, 1.0), (On(SkewForwardKL(), "teacher"), On(SkewReverseKL(), "own")))
-
-# The paper's six one-hot baselines as we read them, then the specialised ones of Figure 5. logit-sft
-# and logit-kd have equal gradients: their values differ by the teacher's entropy.
-BASELINES: dict[str, Baseline] = {
-    "resp-sft": Baseline("resp", SFT()),
-    "cot-sft": Baseline("cot", SFT()),
-    "logit-sft": Baseline("logit", SoftSFT()),
-    "resp-kd": Baseline("resp", KD()),
-    "cot-kd": Baseline("cot", KD()),
-    "logit-kd": Baseline("logit", KD(alpha=1.0)),
-    "step-by-step": Baseline("step-by-step", SFT()),
-    "equation-of-thought": Baseline("equation-of-thought", SFT()),
-    "plan-then-code": Baseline("plan-then-code", SFT()),
-    # By the names of their papers: 2306.13649, 2503.07067, 2402.12030, what TRL's GOLD joins, 2602.01395.
-    "gkd": Baseline("logit", GJSD(), 0.5),
-    "distillm-2": Baseline("logit", _CONTRASTIVE, 0.5),
-    "uld": Baseline("cot", Sum((1.0, 1.0), (SFT(), ULD()))),
-    "gold": Baseline("logit", Sum((1.0, 1.0), (Shared(), Span()))),
-    "se-kd": Baseline("logit", Selected(ForwardKL(), "entropy")),
 }
 
 

@@ -64,17 +64,18 @@ def test_kd_is_the_equation_of_d22(seed: int, n: int, v: int) -> None:
 def test_baselines_are_finite_and_differ_as_documented() -> None:
     import torch
 
-    from readsim_hf.objectives.table import BASELINES, check_compatible
+    from readsim_hf.methods.table import METHODS
+    from readsim_hf.objectives.table import check_compatible, make_objective
 
-    paper = dict(list(BASELINES.items())[:9])
-    assert {name: b.signal for name, b in paper.items()} == {
-        **{f"{s}-{o}": s for s in ("resp", "cot", "logit") for o in ("sft", "kd")},
-        **{s: s for s in ("step-by-step", "equation-of-thought", "plan-then-code")},
-    }
+    papers = {f"{s}-{o}": s for s in ("resp", "cot", "logit") for o in ("sft", "kd")}
+    figure5 = {s: s for s in ("step-by-step", "equation-of-thought", "plan-then-code")}
     t, _, teacher, student = pair(0, 7, 12)
     record = targets(teacher, "full")
     values, grads = {}, {}
-    for name, (signal, objective, _) in paper.items():
+    for name, signal in (papers | figure5).items():
+        method = METHODS[name]
+        assert method.signal == signal
+        objective = make_objective(method.objective, **method.settings)
         check_compatible(signal, objective, "full" if objective.needs_soft else None, False)
         loss = objective(student, record)
         (grads[name],) = torch.autograd.grad(loss.sum(), student)
@@ -101,13 +102,15 @@ def test_baselines_are_finite_and_differ_as_documented() -> None:
 
 def test_methods_by_the_names_of_their_papers() -> None:
     from readsim_hf.config import RunConfig
-    from readsim_hf.objectives.table import BASELINES
+    from readsim_hf.methods.table import METHODS
+    from readsim_hf.objectives.table import make_objective
     from readsim_hf.supervision import supervision
 
-    for name, method in BASELINES.items():
+    for name, method in METHODS.items():
         config = RunConfig.of({"method": name})
         assert config.on_policy == method.on_policy
-        assert supervision(config)[1] == method.objective
+        wanted = make_objective(method.objective, **method.settings)
+        assert supervision(config)[1] == wanted
     assert RunConfig.of({"method": "gkd", "on_policy": 0.0}).on_policy == 0.0
     assert RunConfig.of({"method": "gkd"}, {"method": "logit-kd"}).on_policy == 0.0
 
