@@ -14,6 +14,8 @@ from readsim.errors import ConfigError, unknown
 _WORDS = "teacher's words"
 _SOFT = "teacher's distributions"
 _OWN = "student's own text"
+_STATES = "hidden states"
+_ACROSS = "other tokens"
 _FORMS = "reasoning forms"
 _SELF = "self-knowledge"
 _NEW = "expansion"
@@ -27,6 +29,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         _WORDS: "the student learns the text that the teacher wrote",
         _SOFT: "the student learns what else the teacher might have said",
         _OWN: "the student writes, the teacher scores what it wrote",
+        _STATES: "the student learns what the teacher computes on the way",
+        _ACROSS: "teacher and student cut text into different tokens",
         _FORMS: "the same question is taught in several ways, or in the best of several replies",
         _SELF: "the student learns from itself what it can do with help",
         _NEW: "the teacher writes prompts that were not there",
@@ -148,24 +152,6 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             "fkl(tokens=entropy)",
             names=("SE-KD",),
             source="arXiv 2602.01395",
-            needs=_LOGITS,
-        ),
-        "uld": Method(
-            _SOFT,
-            "cross entropy, and the distance of sorted probabilities between two tokenizers",
-            "cot",
-            "sft + uld",
-            names=("universal logit distillation", "ULD"),
-            source="arXiv 2402.12030",
-            needs=_LOGITS,
-        ),
-        "gold": Method(
-            _SOFT,
-            "between tokenizers: KL on the shared vocabulary, and likelihoods of aligned spans",
-            "logit",
-            "shared + span",
-            names=("GOLD", "general online logit distillation"),
-            source="TRL, GOLD",
             needs=_LOGITS,
         ),
         "distillm": Method(
@@ -357,6 +343,32 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             needs="students trained from one start",
             charges=(),
             command="readsim merge",
+        "pkd": Method(
+            _STATES,
+            "half cross entropy, half forward KL, and the angle between the states of each layer",
+            "cot",
+            "kd + hidden(kind=cosine)",
+            names=("Patient KD", "patient knowledge distillation"),
+            source="arXiv 1908.09355",
+            needs="a teacher in this process",
+        ),
+        "uld": Method(
+            _ACROSS,
+            "cross entropy, and the distance of the sorted probabilities",
+            "cot",
+            "sft + uld",
+            names=("universal logit distillation",),
+            source="arXiv 2402.12030",
+            needs="a teacher in this process",
+        ),
+        "gold": Method(
+            _ACROSS,
+            "forward KL over shared tokens and over the likelihoods of aligned spans",
+            "logit",
+            "shared + span",
+            names=("GOLD",),
+            source="TRL",
+            needs="a teacher in this process, with other tokens",
         ),
     }
 )
