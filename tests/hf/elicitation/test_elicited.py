@@ -165,11 +165,58 @@ def test_a_run_that_learns_nothing_says_why(monkeypatch: Any) -> None:
         spent(backend)
 
 
-def test_a_store_of_what_the_teacher_alone_says_trains_as_the_teacher_would(tmp_path: Any) -> None:
-    from readsim.errors import ConfigError as Refused
-    from readsim_hf.config import RunConfig
-    from readsim_hf.teach import _check_config
+def test_requests_are_charged_to_whom_they_are_for() -> None:
+    from readsim_hf.elicitation.base import Request
 
-    with pytest.raises(Refused, match="the student's own tries are of its run alone"):
+    backend = run_of("peer-review")
+    backend.reset(0)
+    voices: Any = backend._feed.teacher
+    (prompt,) = backend._feed.streams[1].take(1, 0.0)
+
+    def taken(text: str, kind: str = "") -> dict[str, int]:
+        before = voices.tokens
+        (said,) = voices.tell([Request(prompt, text)], kind)
+        taken.said = said  # type: ignore[attr-defined]
+        return {k: n - before[k] for k, n in voices.tokens.items() if n != before[k]}
+
+    plain = taken("how?")
+    assert plain["teacher_prompt"] == 4
+    assert set(plain) == {"teacher_prompt", "teacher_generated"}
+    assert set(taken("well?", "judge")) == {"judge"}
+    assert taken("more", "expansion") == {"expansion": 4 + plain["teacher_generated"]}
+    assert taken("x" * 200) == {}  # no room in the teacher's context
+    assert taken.said is None  # type: ignore[attr-defined]
+    assert voices.write([Request(prompt, "x" * 200)]) == [None]
+    assert voices.tokens["student_rollout"] == 0
+
+
+def test_a_store_keeps_every_lesson_of_a_teacher_that_is_asked_alone(
+    monkeypatch: Any, tmp_path: Any
+) -> None:
+    from rich.console import Console
+
+    from readsim_hf.config import RunConfig, preset_table
+    from readsim_hf.store.reading import TeachStore
+    from readsim_hf.teach import Amount, _check_config, teach_parts
+    from readsim_hf.training.elicited import Elicited
+
+    with pytest.raises(ConfigError, match="the student's own tries are of its run alone"):
         _check_config(RunConfig.of({"method": "TPD"}), "exact")
-    _check_config(RunConfig.of({"method": "DED"}), "exact")
+    monkeypatch.setattr(Elicited, "right", lambda self, prompt, reply: True)
+    more = {
+        "method": "DED",
+        "data": {"group": 4, "keep_cut": True},
+        "decoding": {"max_new_tokens": 8},
+    }
+    config = RunConfig.of(preset_table("nano"), more)
+    _check_config(config, "exact")
+    parts = small(**more).components
+    teach_parts(config, parts, tmp_path / "store", Amount(prompts=3), "exact", Console(quiet=True))
+    store = TeachStore(tmp_path / "store")
+    for source in parts.sources:
+        for n in range(3):
+            kept = store.prompt(source, n)
+            assert len(kept.records) == 2  # keep_traces
+            often, rest = divmod(kept.asked[0], len(kept.text) + 1)  # the suffix is one letter
+            assert often >= 4  # draws; what is rejected is asked once more
+            assert rest == 0
