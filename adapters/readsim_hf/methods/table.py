@@ -343,6 +343,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             needs="students trained from one start",
             charges=(),
             command="readsim merge",
+        ),
         "pkd": Method(
             _STATES,
             "half cross entropy, half forward KL, and the angle between the states of each layer",
