@@ -68,15 +68,17 @@ from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.teachers.scoring import SoftSettings
+from readsim_hf.training.determinism import before_cuda
 from readsim_hf.training.elicited import Elicited
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
 from readsim_hf.training.lora import check_lora
+from readsim_hf.training.packing import check_packing
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
-from readsim_hf.training.student import Student, before_cuda, check_packing
+from readsim_hf.training.student import Student
 
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 

@@ -16,10 +16,10 @@ from readsim_hf.models.pairs import load_student
 from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
+from readsim_hf.training.determinism import before_cuda
 from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
 from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.process_group import ProcessGroup, world_size
-from readsim_hf.training.student import before_cuda
 
 # What accelerate may be told and is not done, and what to use for it.
 _NOT_DONE = {

@@ -1,7 +1,6 @@
 """The student in training: weights and optimiser, one window of examples at a time."""
 
 import hashlib
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NamedTuple
@@ -11,19 +10,20 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.utils import is_flash_attn_2_available
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, TrainingError
 from readsim_hf.models.memory import memory_for
 from readsim_hf.objectives.base import Objective
-from readsim_hf.teachers.inference import batches, computing, keeps_apart, reads_padding
+from readsim_hf.teachers.inference import batches, computing, reads_padding
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.copies import as_array, as_tensor, copies
+from readsim_hf.training.determinism import with_determinism
 from readsim_hf.training.layer_pairs import LayerPairs, hidden_term
 from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
+from readsim_hf.training.packing import check_packing, use_flash
 from readsim_hf.training.recipe import Recipe, learning_rate
 from readsim_hf.training.source_losses import (
     BesideKL,
@@ -40,24 +40,6 @@ KNOBS = (
 
 
 Kind = Literal["weights", "moments"]
-
-
-def before_cuda(recipe: Recipe) -> None:
-    """What cuBLAS reads of the environment when it is used first: deterministic products need it."""
-    if recipe.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-
-
-@contextmanager
-def with_determinism(on: bool) -> Iterator[None]:
-    """Deterministic algorithms inside; a GPU wants `before_cuda` with them."""
-    before = torch.are_deterministic_algorithms_enabled()
-    if on:
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
 
 
 class NotFiniteError(TrainingError):
@@ -108,7 +90,7 @@ class Student:
         self._reads_padding = reads_padding(inner)
         if recipe.packing:
             check_packing(inner)
-            _use_flash(inner, recipe)
+            use_flash(inner, recipe)
         self.layers = self._layers(inner, teacher)
         self.read_by_teacher = 0  # tokens, for hidden states
         is_plain_head(inner)  # seen now, while the weights are whole
@@ -379,22 +361,6 @@ def length_of(example: Example) -> int:
     """Tokens that a model reads of an example, and the last one, which it predicts."""
     record, tokens = example
     return len(record.prompt_ids) + int(record.places[tokens - 1]) + 1
-
-
-def check_packing(model: nn.Module) -> None:
-    """ConfigError for a model that does not keep the sequences of one row apart."""
-    if not keeps_apart(model):
-        kind = bare(model).config.model_type
-        raise ConfigError(
-            f"training.packing = True: a {kind} reads a sequence with what stands before it in its row (a "
-            "recurrent state, or no positions); accepted: False, where sequences are padded"
-        )
-
-
-def _use_flash(model: Any, recipe: Recipe) -> None:
-    """Attention that takes of a row what its sequences take, where there is one."""
-    if model.device.type == "cuda" and recipe.precision == "bf16" and is_flash_attn_2_available():
-        model.set_attn_implementation("flash_attention_2")
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:
