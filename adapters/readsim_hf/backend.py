@@ -193,7 +193,7 @@ class HFBackend:
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before, losses = self._feed.tokens, 0.0
         account, self._seen = ShareLedger(self.sources), {}
-        trained = account.tokens
+        trained, read = account.tokens, self.student.read_by_teacher
         started, mark = time.perf_counter(), dict(self.seconds)
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
@@ -226,7 +226,8 @@ class HFBackend:
         self._samples = self._measured.samples
         used = self._feed.tokens
         usage = {k: used[k] - before[k] for k in used}
-        usage |= {"student": tokens, **self._measured.token_usage}
+        usage = added(usage, {"student": tokens}, self._measured.token_usage)
+        usage["teacher_prompt"] += self.student.read_by_teacher - read
         spans = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds = {**spans, "seconds": time.perf_counter() - started}
         counts = self.components.teacher.counts

@@ -17,6 +17,7 @@ from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
 from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
+from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.process_group import ProcessGroup, world_size
 from readsim_hf.training.student import before_cuda
 
@@ -50,6 +51,11 @@ def join(config: RunConfig) -> ProcessGroup | None:
         raise ConfigError(
             f"accelerate's mixed_precision = {mixed!r} and training.precision = {precision!r}; "
             "accepted: 'no' for accelerate, or the same for both"
+        )
+    if hidden_term(supervision(config)[1]) is not None:
+        raise ConfigError(
+            f"objective = {config.objective or config.method!r}: several processes do not read a teacher's "
+            "hidden states; start one, or use an objective without 'hidden'"
         )
     is_sharded()
     return ProcessGroup(config.pair.device, timedelta(minutes=config.timeout), config.threads)

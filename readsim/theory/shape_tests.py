@@ -15,7 +15,6 @@ too, and the distribution under the null is simulated from the fitted null: the 
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -115,6 +114,8 @@ def additive_test(tokens: Array, y: Array, run: Array) -> ShapeTest:
     A departure of less than a thousandth of what the fit explains within runs is none: p is 1. Raises
     ConfigError with fewer than 5 runs, or fewer rows than coefficients.
     """
+    from scipy import stats
+
     shared, pairs = _of_runs(run), products(tokens)
     spare = len(y) - shared.shape[1] - pairs.shape[1] - 5
     size = min(SMOOTH, spare // max(int(tokens.any(axis=0).sum()), 1))

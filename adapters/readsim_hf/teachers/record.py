@@ -36,6 +36,9 @@ class TeacherRecord:
                                  last; None for all of them
     row                          its row in the data set of its source; -1 where it is of none
     own                          whether the completion is the student's own text
+    spans                        of a teacher with other tokens, at each supervised position (L,): the
+                                 teacher's log-likelihood of the text of the span that ends there, inf
+                                 where it is not known, nan where none ends; None for the same tokens
     """
 
     source: str
@@ -47,6 +50,7 @@ class TeacherRecord:
     positions: NDArray[np.int32] | None = None
     row: int = -1
     own: bool = False
+    spans: NDArray[np.float32] | None = None
 
     @property
     def supervised(self) -> int:

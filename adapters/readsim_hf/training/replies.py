@@ -13,6 +13,7 @@ from readsim.errors import ConfigError
 from readsim_hf.generation.calibration import tie_of
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.thinking import continuing
+from readsim_hf.teachers.alignment import Alignment
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.encoding import bare_ids, closing_mark, encode, end_of
@@ -133,6 +134,9 @@ class Replies:
         self._reading, self._ends = Reading(own, ends, teacher.style, teacher.signal), ends
         self._own = own
         self.cut = Cutter(teacher, own, auxiliary, context, ends).cut if several else None
+        self._alignment: Alignment | None = None
+        if tokenizer is not None and teacher.soft is not None:
+            self._alignment = Alignment((teacher.tokenizer, teacher.ends), (own, ends))
         self._read = self._rolled = 0
 
     @property
@@ -205,6 +209,8 @@ class Replies:
     def _in_other_tokens(self, prompt: Prompt, record: TeacherRecord) -> TeacherRecord | None:
         """The same text in the student's tokens; None where the answer is lost or it is too long."""
         made = in_other_tokens(self.teacher, prompt, record, self._reading)
+        if self._alignment is not None:
+            made = self._alignment.carried(record, made)
         asked, reply = len(made.prompt_ids), len(made.completion_ids)
         self._require_room(prompt, asked)
         too_long = self._context is not None and asked + reply > self._context

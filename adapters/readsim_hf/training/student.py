@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import is_flash_attn_2_available
 
@@ -19,6 +20,7 @@ from readsim_hf.objectives.base import Objective
 from readsim_hf.teachers.inference import batches, computing, keeps_apart, reads_padding
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.copies import as_array, as_tensor, copies
+from readsim_hf.training.layer_pairs import LayerPairs, hidden_term
 from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
@@ -85,9 +87,18 @@ class SourceSignal(NamedTuple):
 
 
 class Student:
-    """A model with its AdamW optimiser, which lives as long as the budget."""
+    """A model with its AdamW optimiser, which lives as long as the budget.
 
-    def __init__(self, model: nn.Module, recipe: Recipe, objective: Objective) -> None:
+    teacher   whose hidden states the objective reads; None where it reads none
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        objective: Objective,
+        teacher: PreTrainedModel | None = None,
+    ) -> None:
         if recipe.liger:
             apply_liger(model)
         self.trained = with_lora(model, recipe) if recipe.lora else model
@@ -98,11 +109,14 @@ class Student:
         if recipe.packing:
             check_packing(inner)
             _use_flash(inner, recipe)
+        self.layers = self._layers(inner, teacher)
+        self.read_by_teacher = 0  # tokens, for hidden states
         is_plain_head(inner)  # seen now, while the weights are whole
         self._share()
-        self.names = [n for n, p in self.trained.named_parameters() if p.requires_grad]
-        self.parameters = [p for p in self.trained.parameters() if p.requires_grad]
-        self._place = dict(zip(self.names, self.parameters, strict=True))
+        self._place = {n: p for n, p in self.trained.named_parameters() if p.requires_grad}
+        if self.layers is not None:
+            self._place |= {f"layers.{n}": p for n, p in self.layers.named_parameters()}
+        self.names, self.parameters = list(self._place), list(self._place.values())
         self.device = self.parameters[0].device
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -119,6 +133,15 @@ class Student:
     def model(self) -> nn.Module:
         """The model with the trained weights, to read and to generate with."""
         return self.trained
+
+    def _layers(self, inner: PreTrainedModel, teacher: PreTrainedModel | None) -> LayerPairs | None:
+        term = hidden_term(self.objective)
+        if term is None:
+            return None
+        if teacher is None:
+            raise ConfigError("teacher is None: the objective 'hidden' reads a teacher's states")
+        self._reads_padding = self._reads_padding or reads_padding(teacher)
+        return LayerPairs(term, inner, teacher).to(inner.device)
 
     def _share(self) -> None:
         """Where several processes train one student: hand the model to them."""
@@ -161,7 +184,7 @@ class Student:
                     for part in self._parts(own):
                         batch = collate(part, self.device, packed=self.recipe.packing)
                         with self._recomputing(), self.autocast():
-                            value = loss_sum(self.trained, batch, beside) / total
+                            value = loss_sum(self.trained, batch, beside, self.layers) / total
                         value.backward()  # type: ignore[no-untyped-call]
                 grads = [p.grad for p in self.parameters if p.grad is not None]
                 norm = float(nn.utils.get_total_norm(grads))
@@ -220,7 +243,9 @@ class Student:
         del last  # it matters to several processes alone
         batch = collate(part, self.device, packed=self.recipe.packing)
         with self._recomputing(), self.autocast():
-            value = loss_sum(self.trained, batch, self.objective) / total
+            value = loss_sum(self.trained, batch, self.objective, self.layers) / total
+        if self.layers is not None:
+            self.read_by_teacher += sum(map(length_of, part))
         self._by_source.add(part, batch, self.objective.take())
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
@@ -335,7 +360,8 @@ class Student:
         """The trained weights before the first step, as `copies` are; `start` has them, and shares its
         memory."""
         own = {name: p.detach() for name, p in start.named_parameters()}
-        return {name: as_array(own[name]) for name in self.names}
+        now = {**self.weights(), **own}  # what the start does not have stays as it is
+        return {name: as_array(now[name]) for name in self.names}
 
 
 def _is_unknown(example: Example) -> bool:
