@@ -150,7 +150,8 @@ def compare(
 
     aliases = parse_aliases(alias or [])
     chosen = parse_list(allocators, "allocators")
-    shown = [*(str(told[name]) for name in changed), *filter(None, (seeds, allocators)), *aliases]
+    given = [text for text in (seeds, allocators) if text is not None]
+    shown = [*(str(told[name]) for name in changed), *given, *(alias or [])]
     folder = out or named_folder("suite" if suite else "compare", shown)
     worlds = parse_worlds(world)
     if not suite and len(worlds) == 1:
@@ -160,7 +161,7 @@ def compare(
             budgets=PAPER_BUDGETS if budgets is None else parse_list(budgets, "budgets") or [],
             steps=steps,
             allocators=with_aliases(chosen or PAPER_ALLOCATORS, aliases),
-            seeds=parse_seeds(seeds or "8"),
+            seeds=parse_seeds("8" if seeds is None else seeds),
             requirement=requirement,
             equal=equal,
         )
@@ -178,7 +179,7 @@ def compare(
             tasks=parse_tasks(tasks),
             budgets=parse_list(budgets, "budgets"),
             steps=steps,
-            seeds=parse_seeds(seeds or "8"),
+            seeds=parse_seeds("8" if seeds is None else seeds),
             requirement=requirement,
             equal=equal,
         )

@@ -71,7 +71,7 @@ def test_a_column_is_the_mean_over_the_cases_with_the_feature(scores: Scores) ->
     assert table.loc["read", "harm between sources"] == pytest.approx(
         interquartile_mean(read[:, harm])
     )
-    assert np.isnan(table.loc["mine:Rule", "gates"])
+    assert table["gates"].isna().to_dict()["mine:Rule"]
 
 
 def test_the_figure_has_a_row_a_feature_and_names_every_rule(scores: Scores) -> None:
