@@ -226,8 +226,8 @@ class HFBackend:
         self._samples = self._measured.samples
         used = self._feed.tokens
         usage = {k: used[k] - before[k] for k in used}
+        usage = added(usage, {"student": tokens}, self._measured.token_usage)
         usage["teacher_prompt"] += self.student.read_by_teacher - read
-        usage |= {"student": tokens, **self._measured.token_usage}
         spans = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds = {**spans, "seconds": time.perf_counter() - started}
         counts = self.components.teacher.counts

@@ -20,6 +20,7 @@ from readsim_hf.benchmark_factory import (
 )
 from readsim_hf.config import RunConfig
 from readsim_hf.data_config import DataConfig
+from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.generation.source import SourceStream
@@ -66,6 +67,8 @@ from readsim_hf.teachers.base import AnyTeacher, stop_asking
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import end_ids
+from readsim_hf.teachers.scoring import SoftSettings
+from readsim_hf.training.elicited import Elicited
 from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.liger import check_liger
@@ -85,6 +88,7 @@ class Components:
     `left_out` names templates whose prompts are too long; `datasets` are the sources of users, `passed` why
     a row of each is not trained on, `sizes` how much there is of each; `evaluations` says what each of the
     user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
+    `own_soft` is what is kept of the student's distributions where it teaches itself;
     `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices.
     """
 
@@ -111,6 +115,7 @@ class Components:
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
     made_on_host: bool = False
     store: TeachStore | None = None
+    own_soft: SoftSettings | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -133,7 +138,8 @@ class Components:
                 for source in self.sources
             ]
             tasks = self.store.manifest.facts.tasks
-            cut = self.teacher.cut if tasks > 1 else None
+            several = tasks > 1 or isinstance(self.teacher.signal, Elicitation)
+            cut = self.teacher.cut if several else None
             unit = self.data.unit
             return ExampleStream(stored, self.teacher, self.data.group, cut, tasks, unit)
         streams: list[SourceStream] = [
@@ -149,18 +155,22 @@ class Components:
             for capability in self.library.capabilities
         ]
         streams += [s.stream(seed, self.leaks, self.passed[s.name]) for s in self.datasets]
-        replies = Replies(
-            self.teacher,
-            student,
-            self.pair.tokenizer if self._translates else None,
-            weight=self.on_policy,
-            rollout=self.teacher.decoding,
-            seed=seed,
-            context=self.pair.context,
-            auxiliary=self.auxiliary_weight,
-            ends=end_ids(self.pair.student, self.pair.tokenizer),
-            precision=self.recipe.precision,
-        )
+        given = self.teacher, student, self.pair.tokenizer if self._translates else None
+        settings: dict[str, Any] = {
+            "weight": self.on_policy,
+            "rollout": self.teacher.decoding,
+            "seed": seed,
+            "context": self.pair.context,
+            "auxiliary": self.auxiliary_weight,
+            "ends": end_ids(self.pair.student, self.pair.tokenizer),
+            "precision": self.recipe.precision,
+        }
+        if isinstance(self.teacher.signal, Elicitation):
+            columns = self.pair.vocabulary or vocabulary_size(self.pair.student.config)
+            settings |= {"columns": columns, "soft": self.own_soft, "leaks": self.leaks}
+            replies: Replies = Elicited(*given, **settings)
+        else:
+            replies = Replies(*given, **settings)
         return ExampleStream(
             streams,
             replies,
@@ -234,11 +244,13 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
-    across = passes_across(pair, objective, kept, config.on_policy)
-    scores = None if kept is None else not (pair.others or across)
+    elicits = isinstance(signal, Elicitation)
+    heard = None if elicits else kept  # of the teacher; the others are the student's own
+    across = passes_across(pair, objective, heard, config.on_policy)
+    scores = None if heard is None else not (pair.others or across)
     datasets = sources_of(config, library, signal, scores)
     if is_alone(config):
-        check_alone(library, datasets, kept is not None)
+        check_alone(library, datasets, heard is not None)
     suffixes = suffixes_of(config, library.style, signal)
     readers = (*(teacher.tokenizer for teacher in pair.teacher_sources), pair.tokenizer)
     counts = [partial(_count, tokenizer) for tokenizer in readers]
@@ -265,14 +277,14 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     elif store is None:
         names = (*library.capabilities, *passed)
         teacher = teacher_of(
-            pair, library, signal, decoding, kept, config.on_policy, *judged, names, across
+            pair, library, signal, decoding, heard, config.on_policy, *judged, names, across
         )
     else:
         check_agrees(store.manifest, config.table(), signal.name)
         check_soft(store.manifest, kept)
         made_of = store.manifest, pair.tokenizer, library.style, signal
         teacher = StoredTeacher(*made_of, decoding=decoding, soft=kept)
-    vocabulary = pair.shared_vocabulary() if kept and not across else pair.vocabulary
+    vocabulary = pair.shared_vocabulary() if heard and not across else pair.vocabulary
     reads_states = hidden_term(objective) is not None
     benchmarks, splits, words = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
@@ -317,6 +329,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         identity=digest_of(manifest),
         store=store,
         make_student=partial(Student, teacher=states_teacher(pair)) if reads_states else Student,
+        own_soft=kept if elicits else None,
     )
     made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now
     return made

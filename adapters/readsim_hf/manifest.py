@@ -6,6 +6,7 @@ from typing import Any
 
 from readsim.runs.identity import digest_of
 from readsim_hf.config import RunConfig
+from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import Splits
 from readsim_hf.prompts.library import Library
@@ -34,7 +35,9 @@ def manifest_of(
     table = config.table()
     student = pair.student
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
-    if teacher.signal.tasks > 1:
+    if isinstance(teacher.signal, Elicitation):
+        shared.append("elicitation")
+    elif teacher.signal.tasks > 1:
         shared.append("auxiliary_weight")
     left = (
         "cache",

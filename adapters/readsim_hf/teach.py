@@ -19,6 +19,7 @@ from readsim_hf.backend import data_seed
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.costs.disk import store_bytes
+from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.generation.source import SourceStream
 from readsim_hf.models.pairs import load_pair, sources
 from readsim_hf.models.tokens import vocabulary_size
@@ -340,7 +341,12 @@ def show_store(console: Console, manifest: Manifest) -> None:
 
 def _check_config(config: RunConfig, precision: Precision) -> None:
     """ConfigError for settings that no store can be made with."""
-    _, _, soft = supervision(config)
+    signal, _, soft = supervision(config)
+    if isinstance(signal, Elicitation) and signal.tries:
+        raise ConfigError(
+            f"signal {signal.name!r}: the student's own tries are of its run alone; accepted: a signal that "
+            "asks the teacher alone"
+        )
     if precision == "small" and (soft is None or soft.kind != "topk"):
         kind = None if soft is None else soft.kind
         raise ConfigError(

@@ -8,7 +8,7 @@ from readsim_hf.models.teacher_source import TeacherSource
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.objectives.across import ULD, Shared, Span
 from readsim_hf.objectives.base import Objective
-from readsim_hf.objectives.sums import parts_of
+from readsim_hf.objectives.sums import terms_in
 from readsim_hf.prompts.checkers import format_ok
 from readsim_hf.prompts.library import Library
 from readsim_hf.teachers.base import AnyTeacher
@@ -77,7 +77,7 @@ def passes_across(
 ) -> bool:
     """Whether distributions pass between different tokenizers. ConfigError, with advice, where the objective
     is made for that and something else is in the way."""
-    terms = [part for part in parts_of(objective) if part.needs_soft and not hasattr(part, "terms")]
+    terms = [part for part in terms_in(objective) if part.needs_soft and not hasattr(part, "terms")]
     leaves = [term for term in terms if not hasattr(term, "objective")]
     if pair.vocabulary is not None or pair.others or soft is None:
         if any(isinstance(term, Span) for term in leaves):

@@ -158,6 +158,13 @@ def test_several_worlds_give_one_table(capsys: pytest.CaptureFixture[str]) -> No
         "summary.md",
     ):
         assert (Path("three") / file).exists(), file
+    report("three")
+    page = Path("three/report.html").read_text(encoding="utf-8")
+    assert (
+        "--world conflict,gateway,random-1/world.toml --tasks average --budgets 2M --steps 2"
+        in page
+    )
+    assert "--alias wide=task-static+floor=0.05" in page
 
 
 def test_worlds_that_have_commas_stay_whole() -> None:

@@ -12,6 +12,7 @@ LAYERS = (
     ("teachers.record",),
     ("objectives",),
     ("teachers", "models"),
+    ("elicitation",),
     ("training.batch",),
     ("training.layer_pairs",),
     ("training.logits",),

@@ -17,6 +17,7 @@ def test_the_tables_of_settings_are_those_of_the_code() -> None:
     """No field is missing or made up, and what holds without it is what the table says."""
     from readsim_hf import config as c
     from readsim_hf.data_config import DataConfig
+    from readsim_hf.elicitation.base import ElicitationConfig
     from readsim_hf.probes.own.config import JudgeConfig, TaskConfig
     from readsim_hf.requirement.config import IdentifierConfig
     from readsim_hf.sources.config import SourceConfig
@@ -34,6 +35,7 @@ def test_the_tables_of_settings_are_those_of_the_code() -> None:
         "`[[probes.benchmarks]]`": [c.BenchmarkConfig],
         "`[training]`": [Recipe],
         "`[decoding]`, `[soft]`": [c.DecodingConfig, c.SoftConfig],
+        "`[elicitation]`": [ElicitationConfig],
         "`[server]`": [ServerSettings],
         "`[identifier]`": [IdentifierConfig],
     }

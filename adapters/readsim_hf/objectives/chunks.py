@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective, Targets, weighted_sum
-from readsim_hf.objectives.sums import parts_of
+from readsim_hf.objectives.sums import terms_in
 
 
 def chunked_loss(
@@ -105,7 +105,7 @@ def targets_at(targets: Targets, rows: slice) -> Targets:
 
 def needs_whole_replies(objective: Objective) -> bool:
     """Whether a part of it does."""
-    return any(getattr(part, "whole_replies", False) for part in parts_of(objective))
+    return any(getattr(part, "whole_replies", False) for part in terms_in(objective))
 
 
 def cuts_of(n: int, chunk: int, rows: Tensor | None) -> list[slice]:

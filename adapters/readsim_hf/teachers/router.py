@@ -59,6 +59,13 @@ class Router(ReadsReplies):
         return tuple({id(t): t for t in (self._default, *self._others.values())}.values())
 
     @property
+    def owners(self) -> tuple[str, ...]:
+        """A capability of each teacher but the default one, then one that is nobody's, "" for the default."""
+        own = {id(teacher): name for name, teacher in self._others.items()}
+        own.pop(id(self._default), None)
+        return (*own.values(), "")
+
+    @property
     def style(self) -> Style:
         return self._default.style
 
@@ -115,12 +122,12 @@ class Router(ReadsReplies):
         text = json.dumps([self._default.fingerprint, sorted(who.items())])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+    def ask(self, prompts: Sequence[Prompt], draw: int = 0) -> list[TeacherRecord | None]:
         """One record per prompt, in order; None where it was dropped."""
         out: list[TeacherRecord | None] = [None] * len(prompts)
         for teacher in self.teachers:
             rows = [n for n, p in enumerate(prompts) if self._of(p) is teacher]
-            made = teacher.ask([prompts[n] for n in rows]) if rows else []
+            made = teacher.ask([prompts[n] for n in rows], draw) if rows else []
             for n, record in zip(rows, made, strict=True):
                 out[n] = record if record is None else self._read(teacher, prompts[n], record)
         return out

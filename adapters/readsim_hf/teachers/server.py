@@ -121,7 +121,7 @@ class ServerTeacher(ReadsReplies):
         """The served model's name: weights are not shown. Where it is served is not part of it."""
         return f"server:{self.server.model}"
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+    def ask(self, prompts: Sequence[Prompt], draw: int = 0) -> list[TeacherRecord | None]:
         """One record per prompt, in order; None where it was dropped.
 
         ConfigError if a prompt with `max_new_tokens` does not fit the student, before anything is
@@ -142,7 +142,7 @@ class ServerTeacher(ReadsReplies):
             tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
             return records
 
-        return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
+        return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts, draw)
 
     def begin(self, prompts: Sequence[Prompt]) -> None:
         """Let the server answer these meanwhile: `ask` finds what has come, and waits for the rest. What it

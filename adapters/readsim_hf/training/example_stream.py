@@ -35,13 +35,17 @@ def loss_weights(weights: Array) -> Array:
     return out
 
 
+# What is trained on of a prompt, or the reply that `cut` makes it of; None where there is none of use.
+Reply = TeacherRecord | tuple[TeacherRecord, ...] | None
+
+
 class Asks(Protocol):
     """What the feed needs of a teacher."""
 
     @property
     def tokens(self) -> dict[str, int]: ...
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]: ...
+    def ask(self, prompts: Sequence[Prompt]) -> Sequence[Reply]: ...
 
 
 # The training records of a reply to a prompt.
@@ -205,10 +209,10 @@ class ExampleStream:
                 self._longest = max(self._longest, record.supervised)
                 self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
 
-    def records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
+    def records(self, prompt: Prompt, reply: Reply) -> Sequence[TeacherRecord]:
         """What is trained on of a reply; none where there is no usable one."""
-        if reply is None:
-            return ()
+        if reply is None or isinstance(reply, tuple):
+            return reply or ()
         return (reply,) if self.cut is None else self.cut(prompt, reply)
 
     def state(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.hidden import Hidden, state_losses
-from readsim_hf.objectives.sums import parts_of
+from readsim_hf.objectives.sums import terms_in
 from readsim_hf.teachers.inference import reading_device
 from readsim_hf.training.batch import Batch
 
@@ -18,7 +18,7 @@ _SEED = 0  # of the matrices' start: the same for all runs
 
 def hidden_term(objective: Objective) -> Hidden | None:
     """The part of an objective that reads hidden states, if there is one."""
-    return next((part for part in parts_of(objective) if isinstance(part, Hidden)), None)
+    return next((part for part in terms_in(objective) if isinstance(part, Hidden)), None)
 
 
 class LayerPairs(nn.Module):

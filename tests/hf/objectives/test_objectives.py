@@ -106,7 +106,8 @@ def test_methods_by_the_names_of_their_papers() -> None:
     from readsim_hf.objectives.table import make_objective
     from readsim_hf.supervision import supervision
 
-    for name, method in METHODS.items():
+    trained = {name: method for name, method in METHODS.items() if not method.command}
+    for name, method in trained.items():
         config = RunConfig.of({"method": name})
         assert config.on_policy == method.on_policy
         wanted = make_objective(method.objective, **method.settings)

@@ -131,7 +131,7 @@ def test_terms_are_checked_one_by_one(text: str, share: float, message: str) -> 
 def test_random_combinations_start_or_are_refused_in_one_line() -> None:
     import torch
 
-    from readsim_hf.objectives.table import SIGNALS, TABLE, check_compatible
+    from readsim_hf.objectives.table import OWN, TABLE, TASKS, WHOLE, check_compatible
     from readsim_hf.objectives.vocabulary import Cut
 
     rng = random.Random(0)
@@ -144,7 +144,7 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
         names = rng.sample(sorted(TABLE), rng.randint(1, 3))
         origin = ["", "(on=teacher)", "(on=own)"]
         text = " + ".join(f"{rng.random() + 0.1:.2f}*{n}{rng.choice(origin)}" for n in names)
-        signal, kind = rng.choice(SIGNALS), rng.choice(kinds)
+        signal, kind = rng.choice((*WHOLE, *TASKS, *OWN)), rng.choice(kinds)
         objective = Cut(made(text), 9)
         try:
             check_compatible(signal, objective, kind, rng.choice([0.0, 0.5, 1.0]))
