@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import isfinite, sqrt
 from typing import Any
 
+import torch
 from torch import nn
 
 PIECE = 1 << 22  # weights: a float64 copy of a whole embedding takes gigabytes
@@ -15,7 +16,7 @@ def norm_of(model: nn.Module) -> float:
     """Euclidean norm of the weights that train, in float64, of PIECE of them at a time."""
     whole = (p.detach().reshape(-1) for p in model.parameters() if p.requires_grad)
     # Numbers, no tensors: these would lie between the pieces in the heap, which then grows by each piece.
-    squares = (float(p.double().square().sum()) for flat in whole for p in flat.split(PIECE))
+    squares = (float(p.double().square().sum()) for flat in whole for p in torch.split(flat, PIECE))
     return sqrt(sum(squares))
 
 

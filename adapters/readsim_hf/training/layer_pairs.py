@@ -53,6 +53,7 @@ class LayerPairs(nn.Module):
     def _read(self, batch: Batch) -> Sequence[Tensor]:
         (teacher,) = self._teacher
         place = reading_device(teacher)
+        assert batch.attention_mask is not None  # packed rows are refused
         found: Sequence[Tensor] = teacher.base_model(
             input_ids=batch.input_ids.to(place),
             attention_mask=batch.attention_mask.to(place),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from torch import nn
-from transformers.utils import is_flash_attn_2_available
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from readsim.errors import ConfigError
 from readsim_hf.teachers.inference import keeps_apart
