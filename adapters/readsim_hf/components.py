@@ -74,9 +74,10 @@ from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
 from readsim_hf.training.lora import check_lora
+from readsim_hf.training.packing import check_packing
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
-from readsim_hf.training.student import Student, before_cuda, check_packing
+from readsim_hf.training.student import Student, before_cuda
 
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 

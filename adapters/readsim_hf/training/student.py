@@ -11,19 +11,19 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.utils.import_utils import is_flash_attn_2_available
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, TrainingError
 from readsim_hf.models.memory import memory_for
 from readsim_hf.objectives.base import Objective
-from readsim_hf.teachers.inference import batches, computing, keeps_apart, reads_padding
+from readsim_hf.teachers.inference import batches, computing, reads_padding
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.copies import as_array, as_tensor, copies
 from readsim_hf.training.layer_pairs import LayerPairs, hidden_term
 from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
+from readsim_hf.training.packing import packs
 from readsim_hf.training.recipe import Recipe, learning_rate
 from readsim_hf.training.source_losses import (
     BesideKL,
@@ -107,8 +107,7 @@ class Student:
         inner = bare(self.trained)
         self._reads_padding = reads_padding(inner)
         if recipe.packing:
-            check_packing(inner)
-            _use_flash(inner, recipe)
+            packs(inner, recipe)
         self.layers = self._layers(inner, teacher)
         self.read_by_teacher = 0  # tokens, for hidden states
         is_plain_head(inner)  # seen now, while the weights are whole
@@ -162,13 +161,8 @@ class Student:
     def _parts(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Micro-batches of similar length."""
         lengths, recipe = [length_of(example) for example in examples], self.recipe
-        rows = batches(
-            lengths,
-            recipe.micro_batch,
-            equal=self._reads_padding,
-            tokens=recipe.micro_tokens,
-            packed=recipe.packing,
-        )
+        same, most = self._reads_padding, recipe.micro_tokens
+        rows = batches(lengths, recipe.micro_batch, equal=same, tokens=most, packed=recipe.packing)
         return [[examples[row] for row in part] for part in rows]
 
     def source_signals(self, examples: Sequence[Example]) -> dict[str, SourceSignal]:
@@ -379,22 +373,6 @@ def length_of(example: Example) -> int:
     """Tokens that a model reads of an example, and the last one, which it predicts."""
     record, tokens = example
     return len(record.prompt_ids) + int(record.places[tokens - 1]) + 1
-
-
-def check_packing(model: nn.Module) -> None:
-    """ConfigError for a model that does not keep the sequences of one row apart."""
-    if not keeps_apart(model):
-        kind = bare(model).config.model_type
-        raise ConfigError(
-            f"training.packing = True: a {kind} reads a sequence with what stands before it in its row (a "
-            "recurrent state, or no positions); accepted: False, where sequences are padded"
-        )
-
-
-def _use_flash(model: Any, recipe: Recipe) -> None:
-    """Attention that takes of a row what its sequences take, where there is one."""
-    if model.device.type == "cuda" and recipe.precision == "bf16" and is_flash_attn_2_available():
-        model.set_attn_implementation("flash_attention_2")
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:
