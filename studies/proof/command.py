@@ -26,7 +26,11 @@ from studies.real_runs.rows import RealTable, read_table
 from studies.transfer_matrix.lab import Lab
 
 HERE = Path(__file__).parent
-SAME = ("uniform", "target-first")  # as task-static, where every capability is wanted alike
+SAME = (
+    "uniform",
+    "target-first",
+    "front-loaded",
+)  # as task-static, where every capability is wanted alike
 
 
 def main(
