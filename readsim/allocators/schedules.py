@@ -66,7 +66,8 @@ class TargetSchedule(Configured):
     The target is the source that the task asks for most, or several with equal shares; the rest keep
     their proportions. Where nothing else is asked for, as in `average`, it is `task-static`. Names:
     `target-first`, `front-loaded`, `target-last`, `linear-ramp` (`+shape=up` for the rising one) and
-    `cosine-matched`, in which the target's share follows the learning rate of the run: `task-static` where that is constant.
+    `cosine-matched`, in which the target's share follows the learning rate of the run: `task-static`
+    where that is constant.
 
     Order is idle in worlds of cumulative tokens at a constant learning rate; under another schedule it
     decides which tokens meet the high rate; with gates, forgetting or rehearsal it matters by itself.
