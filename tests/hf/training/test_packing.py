@@ -109,7 +109,7 @@ def test_what_does_not_keep_them_apart_is_refused(kind: str) -> None:
     """A recurrent state, a hybrid, positions that are counted from the mask; with bfloat16 weights too."""
     import torch
 
-    model = tiny_of(kind, 40)
+    model: Any = tiny_of(kind, 40)
     for one in (model, model.to(torch.bfloat16)):
         with pytest.raises(ConfigError, match=rf"training.packing = True: a {kind}"):
             student(model=one, packing=True)
