@@ -34,7 +34,8 @@ from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
 from readsim_hf.training.source_losses import by_source
-from readsim_hf.training.student import Student
+from readsim_hf.training.source_weights import dispersion_weights, gradient_weights, weighed
+from readsim_hf.training.student import SourceSignal, Student
 
 REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
 PROBES = "lower probes.batch_size"
@@ -92,6 +93,7 @@ class HFBackend:
             str, list[Example]
         ] = {}  # each source's examples in its last window of the interval
         self._windows = 0  # optimiser steps of the run
+        self._weights: dict[str, float] = {}  # of the sources, by their gradients
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -162,7 +164,7 @@ class HFBackend:
         self.components.suite.seal()
         self._feed = self._new_feed()
         self._student = self.components.fresh_student()
-        self._spent = self._windows = 0
+        self._spent, self._windows, self._weights = 0, 0, {}
         self.divergence = self._new_divergence()
         self.tested = self.best = self.best_tested = None
         before = {} if self.identified is None else self.identified.token_usage
@@ -178,7 +180,7 @@ class HFBackend:
         """The examples of (seed, episode), from their first."""
         self.components.open_cache()
         seed = data_seed(self._seed, self._episode)
-        return self.components.feed(seed, lambda: self.student.model)
+        return self.components.feed(seed, lambda: self.student.model, lambda: self.student)
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before, losses = self._feed.tokens, 0.0
@@ -194,8 +196,11 @@ class HFBackend:
                 )
             asked = time.perf_counter()
             if examples:
-                if self._windows % EVERY == 0:
-                    account.look(self.student.source_signals(examples))
+                looks = self._windows % EVERY == 0
+                signals = self.student.source_signals(examples) if looks else {}
+                if looks:
+                    account.look(signals)
+                examples = self._weighed(examples, signals)
                 self._seen |= by_source(examples)
                 window = self.student.train_window(examples, spent)
                 self._windows += 1
@@ -216,13 +221,26 @@ class HFBackend:
         self._samples = self._measured.samples
         used = self._feed.tokens
         usage = {k: used[k] - before[k] for k in used}
-        usage |= {"student": tokens, **self._measured.token_usage}
+        usage = added(usage, {"student": tokens}, self._measured.token_usage)
         spans = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds = {**spans, "seconds": time.perf_counter() - started}
         counts = self.components.teacher.counts
         rejected = {"rejected": counts.rejected, "rejected_wrong": counts.rejected_wrong}
         self.watch("interval", {**seconds, **rejected, "step": step})
         return Measurement(self._measured.profile, usage)
+
+    def _weighed(
+        self, examples: list[Example], signals: Mapping[str, SourceSignal]
+    ) -> list[Example]:
+        """The examples with the weights of their sources (`sampling.weights`)."""
+        sampled = self.components.sampled
+        rule = "label" if sampled is None else sampled.config.weights
+        if rule == "dn":
+            return weighed(examples, dispersion_weights(examples))
+        if rule == "gradient-share":
+            self._weights |= gradient_weights(signals)
+            return weighed(examples, self._weights)
+        return examples
 
     def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:
         """Scores of the student, or of its start (`Student.started`), item by item, in the precision of
@@ -334,6 +352,7 @@ class HFBackend:
             "episode": self._episode,
             "spent": self._spent,
             "windows": self._windows,
+            "weights": dict(self._weights),
             "feed": self._feed.state(),
             "divergence": self.divergence.state(),
             "best": None if self.best is None else self.best.state(),
@@ -346,6 +365,7 @@ class HFBackend:
         self._feed = self._new_feed()
         self._feed.restore(tree["feed"])
         self._spent, self._windows = int(tree["spent"]), int(tree.get("windows", 0))
+        self._weights = {name: float(w) for name, w in tree.get("weights", {}).items()}
         self.divergence = Divergence.of_state(tree["divergence"])
         best = tree.get("best")
         self.best = None if best is None else Best.of_state(best)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import metadata
 from typing import Any
 
@@ -42,6 +42,7 @@ from readsim_hf.prompt_selection import (
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.sampled import Sampled, sampled_of
 from readsim_hf.source_selection import (
     Size,
     check_alone,
@@ -83,7 +84,8 @@ class Components:
     `left_out` names templates whose prompts are too long; `datasets` are the sources of users, `passed` why
     a row of each is not trained on, `sizes` how much there is of each; `evaluations` says what each of the
     user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
-    `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices.
+    `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices;
+    `sampled` is for an objective that trains on groups of replies.
     """
 
     pair: Pair
@@ -109,6 +111,7 @@ class Components:
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
     made_on_host: bool = False
     store: TeachStore | None = None
+    sampled: Sampled | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -122,8 +125,14 @@ class Components:
         place = torch.device("cpu") if self.made_on_host else None
         return self.make_student(self.pair.fresh_student(place), self.recipe, self.objective)
 
-    def feed(self, seed: int, student: Callable[[], nn.Module]) -> ExampleStream:
-        """A run's examples; `student` gives the student that answers on-policy prompts."""
+    def feed(
+        self,
+        seed: int,
+        student: Callable[[], nn.Module],
+        trainer: Callable[[], Student] | None = None,
+    ) -> ExampleStream:
+        """A run's examples; `student` gives the student that answers on-policy prompts, `trainer` what trains
+        it, which groups of replies need."""
         if isinstance(self.teacher, StoredTeacher):
             assert self.store is not None
             stored = [
@@ -159,6 +168,11 @@ class Components:
             ends=end_ids(self.pair.student, self.pair.tokenizer),
             precision=self.recipe.precision,
         )
+        if self.sampled is not None:
+            groups = self.sampled.groups(replies, self._trainer(trainer), self.pair.student)
+            return ExampleStream(
+                streams, groups, self.data.group, tasks=groups.size, unit=self.data.unit
+            )
         return ExampleStream(
             streams,
             replies,
@@ -167,6 +181,10 @@ class Components:
             self.teacher.signal.tasks,
             self.data.unit,
         )
+
+    def _trainer(self, given: Callable[[], Student] | None) -> Callable[[], Student]:
+        """What trains the student whose replies are sampled: a fresh one where none is in training."""
+        return given or cache(self.fresh_student)
 
     @property
     def _translates(self) -> bool:
@@ -178,7 +196,8 @@ class Components:
         that settings which are refused leave no file."""
         if self.data.cache and self.teacher.cache is None and self.store is None:
             self.teacher.cache = SignalCache(self.data.cache)
-            for judge in self.suite.judges:
+            more = () if self.sampled is None else self.sampled.graders
+            for judge in (*self.suite.judges, *more):
                 judge.cache = self.teacher.cache
 
     def measure(self, model: nn.Module, split: Split) -> ItemScores:
@@ -249,9 +268,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         )
     elif store is None:
         names = (*library.capabilities, *passed)
-        teacher = teacher_of(
-            pair, library, signal, decoding, kept, config.on_policy, *judged, names
-        )
+        teacher = teacher_of(pair, library, signal, decoding, kept, *judged, names)
     else:
         check_agrees(store.manifest, config.table(), signal.name)
         check_soft(store.manifest, kept)
@@ -268,7 +285,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         truncate=config.probes.truncate,
         samples=config.probes.samples,
     )
-    for judge in suite.judges:
+    sampled = sampled_of(config, objective, library, datasets)
+    for judge in (*suite.judges, *(() if sampled is None else sampled.graders)):
         _ = judge.server  # it is there, and says what it serves
     manifest = manifest_of(config, pair, library, teacher, splits, datasets, scoring_of(benchmarks))
     made = Components(
@@ -300,6 +318,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
         store=store,
+        sampled=sampled,
     )
     made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now
     return made

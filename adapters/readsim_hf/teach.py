@@ -22,6 +22,7 @@ from readsim_hf.costs.disk import store_bytes
 from readsim_hf.generation.source import SourceStream
 from readsim_hf.models.pairs import load_pair, sources
 from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.objectives.base import sampling_of
 from readsim_hf.plan.show import disk_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.prompt import Prompt
@@ -340,7 +341,12 @@ def show_store(console: Console, manifest: Manifest) -> None:
 
 def _check_config(config: RunConfig, precision: Precision) -> None:
     """ConfigError for settings that no store can be made with."""
-    _, _, soft = supervision(config)
+    _, objective, soft = supervision(config)
+    if sampling_of(objective) is not None:
+        raise ConfigError(
+            f"method {config.method or config.objective!r} trains on the student's own replies, which are of "
+            "its run alone; use another"
+        )
     if precision == "small" and (soft is None or soft.kind != "topk"):
         kind = None if soft is None else soft.kind
         raise ConfigError(

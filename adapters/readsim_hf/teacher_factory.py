@@ -1,6 +1,6 @@
 """From a pair to what is asked: the teacher's model, a server, or one for each capability."""
 
-from readsim.errors import ConfigError, unknown
+from readsim.errors import unknown
 from readsim_hf.models.pairs import Pair
 from readsim_hf.models.teacher_source import TeacherSource
 from readsim_hf.models.tokens import vocabulary_size
@@ -23,7 +23,6 @@ def teacher_of(
     signal: TeacherSignal,
     decoding: Decoding,
     soft: SoftSettings | None,
-    on_policy: float,
     keep: Keep = "all",
     keep_cut: bool = False,
     sources: tuple[str, ...] | None = None,
@@ -32,8 +31,8 @@ def teacher_of(
 
     `sources` are what may have a teacher of its own; None: the library's capabilities.
 
-    ConfigError where distributions cannot be had, or the student is to answer and nobody scores it;
-    UnknownNameError for a teacher of a source that there is not.
+    ConfigError where distributions cannot be had; UnknownNameError for a teacher of a source that there is
+    not.
     """
     known = library.capabilities if sources is None else sources
     for name in pair.others:
@@ -41,11 +40,6 @@ def teacher_of(
             raise unknown("capability in [pair.teachers]", name, known)
     vocab = None if soft is None else pair.shared_vocabulary()
     all_teachers = pair.teacher_sources
-    if on_policy > 0 and len(all_teachers) > 1:
-        raise ConfigError(
-            f"on_policy = {on_policy!r}: the student's own text is scored by one teacher, not by several; "
-            "use on_policy = 0"
-        )
     distinct = {_who(teacher): teacher for teacher in all_teachers}
     made = {
         who: _one(teacher, pair, library, signal, decoding, soft, vocab, keep, keep_cut)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from readsim_hf.components import Components
 from readsim_hf.models.tokens import vocabulary_size
-from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.base import Objective, sampling_of
 from readsim_hf.objectives.baselines import KD, SFT, ForwardKL, SoftSFT
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import soft_at
@@ -41,7 +41,8 @@ def divergence(objective: Objective) -> Objective:
         return replace(objective, objective=divergence(objective.objective))
     if isinstance(objective, KD):
         return replace(objective, alpha=1.0)
-    return ForwardKL() if isinstance(objective, SFT | SoftSFT) else objective
+    grouped = sampling_of(objective) is not None  # it trains on what the student wrote for it
+    return ForwardKL() if grouped or isinstance(objective, SFT | SoftSFT) else objective
 
 
 def self_loss(parts: Components, examples: Sequence[Example]) -> SelfLoss:

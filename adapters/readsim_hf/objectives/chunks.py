@@ -84,4 +84,5 @@ def targets_at(targets: Targets, rows: slice) -> Targets:
     if soft is not None:
         soft = SoftTargets(soft.kind, soft.ids[rows], soft.logp[rows])
     weights = None if targets.weights is None else targets.weights[rows]
-    return Targets(targets.tokens[rows], soft, weights)
+    beside = {name: values[rows] for name, values in targets.beside.items()}
+    return Targets(targets.tokens[rows], soft, weights, beside=beside)

@@ -16,6 +16,12 @@ from readsim_hf.objectives.baselines import (
     SkewReverseKL,
     SoftSFT,
 )
+from readsim_hf.objectives.kdrl import KDRL
+from readsim_hf.objectives.minillm import MiniLLM
+from readsim_hf.objectives.mopd import MOPD, MOPDKL
+from readsim_hf.objectives.plad import PLaD
+from readsim_hf.objectives.preference import DPKD, DPO
+from readsim_hf.objectives.ranking import PRO, RRHF
 from readsim_hf.objectives.sparse import SOFT_KINDS
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind
@@ -60,6 +66,22 @@ TABLE: dict[str, ObjectiveRule] = {
     "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, True, ""),
     "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, True, _DRAWS),
 }
+
+# Those that train on groups of replies to one prompt, whole ones, see `Sampling`.
+_SPOKEN = ("cot", "logit", "equation-of-thought")
+_GROUPS = "use signal 'cot' or 'logit', and with soft targets 'topk' or 'full'"
+SAMPLED: dict[str, ObjectiveRule] = {
+    "mopd": ObjectiveRule(MOPD, _SPOKEN, _DENSE, True, _GROUPS),
+    "mopd-kl": ObjectiveRule(MOPDKL, _SPOKEN, _DENSE, True, _GROUPS),
+    "kdrl": ObjectiveRule(KDRL, _SPOKEN, _DENSE, True, _GROUPS),
+    "minillm": ObjectiveRule(MiniLLM, _SPOKEN, _DENSE, True, _GROUPS),
+    "dpo": ObjectiveRule(DPO, _SPOKEN, SOFT_KINDS, False, _GROUPS),
+    "dpkd": ObjectiveRule(DPKD, _SPOKEN, _DENSE, False, _GROUPS),
+    "plad": ObjectiveRule(PLaD, _SPOKEN, _DENSE, False, _GROUPS),
+    "rrhf": ObjectiveRule(RRHF, _SPOKEN, _DENSE, False, _GROUPS),
+    "pro": ObjectiveRule(PRO, _SPOKEN, _DENSE, False, _GROUPS),
+}
+TABLE |= SAMPLED
 
 
 class Baseline(NamedTuple):

@@ -27,6 +27,7 @@ def record_to_bytes(record: TeacherRecord) -> bytes:
     }
     if record.positions is not None:
         tensors["positions"] = record.positions
+    tensors |= {f"beside/{name}": values for name, values in record.beside.items()}
     if record.soft is not None:
         tensors["soft_kind"] = np.array([_KINDS.index(record.soft.kind)], dtype=np.uint8)
         tensors["soft_ids"] = _narrow(record.soft.ids)
@@ -50,6 +51,11 @@ def record_from_bytes(data: bytes) -> TeacherRecord:
         span=(first, end),
         soft=soft,
         positions=np.array(tensors["positions"]) if "positions" in tensors else None,
+        beside={
+            name.removeprefix("beside/"): np.array(values, dtype=np.float32)
+            for name, values in tensors.items()
+            if name.startswith("beside/")
+        },
     )
 
 
@@ -72,6 +78,8 @@ def record_to_tree(record: TeacherRecord) -> dict[str, Any]:
         "weight": record.weight,
         "positions": record.positions,
         "row": record.row,
+        "group": list(record.group),
+        "beside": dict(record.beside),
     }
 
 
@@ -87,4 +95,6 @@ def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
         weight=float(tree.get("weight", 1.0)),
         positions=None if positions is None else np.asarray(positions),
         row=int(tree.get("row", -1)),
+        group=(int(tree.get("group", (0, 1))[0]), int(tree.get("group", (0, 1))[1])),
+        beside={name: np.asarray(values) for name, values in tree.get("beside", {}).items()},
     )

@@ -1,6 +1,7 @@
 """What the teacher said to one prompt, in tokens of the student's vocabulary."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -35,6 +36,10 @@ class TeacherRecord:
     positions                    which tokens of the span are supervised, ascending, from its first to its
                                  last; None for all of them
     row                          its row in the data set of its source; -1 where it is of none
+    group                        its place among the replies to one prompt that are trained on together, from
+                                 0, and how many these are
+    beside                       constants (L,) float32 of the supervised tokens by name, see
+                                 `objectives.base.Sampling`
     """
 
     source: str
@@ -45,6 +50,8 @@ class TeacherRecord:
     weight: float = 1.0
     positions: NDArray[np.int32] | None = None
     row: int = -1
+    group: tuple[int, int] = (0, 1)
+    beside: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def supervised(self) -> int:

@@ -45,11 +45,13 @@ class SoftSettings:
 
 
 class Passage(NamedTuple):
-    """A prompt, a completion, and the half-open range of the completion to be scored."""
+    """A prompt, a completion, and the half-open range of the completion to be scored; the capability says
+    which of several teachers scores it."""
 
     prompt_ids: Ids
     completion_ids: Ids
     span: tuple[int, int]
+    capability: str = ""
 
 
 def score(
@@ -67,7 +69,7 @@ def score(
     inside its completion, a prompt is empty, or a logit is NaN or infinite.
     """
     texts = []
-    for prompt, completion, (first, end) in passages:
+    for prompt, completion, (first, end), _ in passages:
         if not (0 <= first <= end <= len(completion) and len(prompt)):
             raise ConfigError(
                 f"span is {(first, end)} in {len(prompt)} + {len(completion)} tokens: it must lie "

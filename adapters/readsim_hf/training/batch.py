@@ -69,8 +69,25 @@ def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> 
         torch.from_numpy(np.maximum(mask.cumsum(1) - 1, 0)).to(device),
         tensor(rows),
         tensor(columns),
-        Targets(tensor(tokens_of), _soft(examples, device), _weights(examples, device)),
+        Targets(
+            tensor(tokens_of),
+            _soft(examples, device),
+            _weights(examples, device),
+            beside=_beside(examples, device),
+        ),
     )
+
+
+def _beside(examples: Sequence[Example], device: torch.device | str) -> dict[str, Tensor]:
+    """The constants (N,) that all of the examples have."""
+    first, *others = (e.record.beside for e in examples)
+    common = [name for name in first if all(name in one for one in others)]
+    return {
+        name: torch.from_numpy(
+            np.concatenate([e.record.beside[name][: e.tokens] for e in examples])
+        ).to(device)
+        for name in common
+    }
 
 
 def _weights(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from readsim_hf.teachers.codec import record_from_tree, record_to_tree
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example
 from readsim_hf.training.trained import TrainedSource
+from readsim_hf.training.whole_replies import cut_to_fit
 
 PATIENCE = 8  # requests in a row without one usable reply
 FIRST_LENGTH = 16.0  # supervised tokens expected of a reply before any was seen
@@ -35,13 +36,19 @@ def loss_weights(weights: Array) -> Array:
     return out
 
 
+class Group(NamedTuple):
+    """Replies to one prompt that are trained on together, in one optimiser step."""
+
+    records: tuple[TeacherRecord, ...]
+
+
 class Asks(Protocol):
     """What the feed needs of a teacher."""
 
     @property
     def tokens(self) -> dict[str, int]: ...
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]: ...
+    def ask(self, prompts: Sequence[Prompt]) -> Sequence[TeacherRecord | Group | None]: ...
 
 
 # The training records of a reply to a prompt.
@@ -53,7 +60,8 @@ class ExampleStream:
 
     Replies are asked for in groups, at most `group` prompts of a source, and wait in a queue until the
     deficit round robin takes them; what an interval leaves over is used by the next one. With
-    `cut`, which makes `tasks` records of a reply, these wait in its place.
+    `cut`, which makes `tasks` records of a reply, these wait in its place. A `Group` goes into one optimiser
+    step whole; its replies count as examples, and the last one of an interval is cut in equal parts.
 
     What an allocation shares out is the `unit`; the budget is supervised tokens in all of them.
 
@@ -112,14 +120,17 @@ class ExampleStream:
                 source = next_source(shares, trained, self._longest)
             if not self._queues[source]:
                 self._refill(self._tokens_due(shares), trained, total, spent)
-            record = self._queues[source].popleft()
-            if scale is not None:
-                record = replace(record, weight=record.weight * float(scale[source]))
-            tokens = min(record.supervised, left)
-            trained[source] += tokens
-            counts[source] += 1
-            self.trained[source].add(record, tokens)
-            out.append(Example(record, tokens))
+            queue = self._queues[source]
+            size = queue[0].group[1]
+            if out and len(out) + size > examples:
+                break
+            for record, tokens in _fitting([queue.popleft() for _ in range(size)], left):
+                trained[source] += tokens
+                counts[source] += 1
+                self.trained[source].add(record, tokens)
+                times = 1.0 if scale is None else float(scale[source])
+                own = record if times == 1.0 else replace(record, weight=record.weight * times)
+                out.append(Example(own, tokens))
         return out
 
     def _tokens_due(self, shares: Array) -> Array:
@@ -150,6 +161,8 @@ class ExampleStream:
                 sources += [s] * n
             replies = self.teacher.ask(prompts)
             for s, prompt, reply in zip(sources, prompts, replies, strict=True):
+                whole = isinstance(reply, Group) and sum(r.supervised for r in reply.records)
+                self._longest = max(self._longest, whole)
                 for record in self.records(prompt, reply):
                     self._queues[s].append(record)
                     self._longest = max(self._longest, record.supervised)
@@ -164,10 +177,14 @@ class ExampleStream:
                 "data.keep_cut), or use other templates"
             )
 
-    def records(self, prompt: Prompt, reply: TeacherRecord | None) -> Sequence[TeacherRecord]:
+    def records(
+        self, prompt: Prompt, reply: TeacherRecord | Group | None
+    ) -> Sequence[TeacherRecord]:
         """What is trained on of a reply; none where there is no usable one."""
         if reply is None:
             return ()
+        if isinstance(reply, Group):
+            return reply.records
         return (reply,) if self.cut is None else self.cut(prompt, reply)
 
     def state(self) -> dict[str, Any]:
@@ -191,3 +208,12 @@ class ExampleStream:
         self.trained = self.trained or [
             TrainedSource() for _ in self.streams
         ]  # of an older readsim
+
+
+def _fitting(group: Sequence[TeacherRecord], left: int) -> Sequence[Example]:
+    """What counts of a group where `left` tokens do: replies without any are out of it."""
+    lengths = cut_to_fit([record.supervised for record in group], left)
+    kept = [Example(r, n) for r, n in zip(group, lengths, strict=True) if n]
+    if len(kept) == len(group):
+        return kept
+    return [Example(replace(r, group=(place, len(kept))), n) for place, (r, n) in enumerate(kept)]

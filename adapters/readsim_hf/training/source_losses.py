@@ -8,7 +8,7 @@ from torch import Tensor
 
 from readsim_hf.objectives.base import Objective, Targets
 from readsim_hf.objectives.baselines import ForwardKL
-from readsim_hf.objectives.sparse import outcomes
+from readsim_hf.objectives.sparse import token_log_ratio
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.training.batch import Batch, Example
 
@@ -36,24 +36,12 @@ class Listening:
 
 
 class LogRatio:
-    """log p_teacher - log p_student of the tokens themselves (N,): not an objective to train with.
-
-    A token outside of a top-k counts as the rest of the mass.
-    """
+    """`token_log_ratio` (N,): not an objective to train with."""
 
     needs_soft = True
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        soft = targets.soft
-        assert soft is not None
-        if soft.kind == "full":
-            at = targets.tokens
-        else:
-            hit = soft.ids == targets.tokens[:, None]
-            at = torch.where(hit.any(-1), hit.int().argmax(-1), soft.ids.shape[-1])
-        logp, seen = outcomes(soft, logits)
-        ratio = logp - seen.float().log_softmax(-1)
-        return ratio.gather(-1, at[:, None])[:, 0]
+        return token_log_ratio(targets, logits)
 
 
 class BesideKL:

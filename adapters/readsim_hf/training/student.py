@@ -4,16 +4,20 @@ import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from readsim.arrays import Array
 from readsim.errors import TrainingError
 from readsim_hf.models.memory import memory_for
-from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.base import Objective, parts_of
+from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.inference import batches, computing, reads_padding
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.copies import as_array, as_tensor, copies
@@ -28,6 +32,8 @@ from readsim_hf.training.source_losses import (
     by_source,
     sources_in,
 )
+from readsim_hf.training.token_log_probs import token_log_probs
+from readsim_hf.training.whole_replies import with_slopes
 
 KNOBS = (
     "lower micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
@@ -127,9 +133,30 @@ class Student:
         Raises TrainingError if the loss or a gradient is not finite (the weights stay as they were)
         or memory runs out.
         """
+        examples = self.prepared(examples)
         total = sum(example.tokens for example in examples)
         parts = self._parts(examples) if total else []
         return self._step(parts, total, spent, sources_in(examples))
+
+    def prepared(self, examples: Sequence[Example]) -> Sequence[Example]:
+        """What a step trains on: of a loss of whole replies, with the slopes at the weights as they are."""
+        return with_slopes(self.objective, examples, partial(self.log_probs, self.model))
+
+    def log_probs(
+        self, model: nn.Module, examples: Sequence[Example], whose: str = "the student's"
+    ) -> list[NDArray[np.float32]]:
+        """Log-probabilities of the examples' supervised tokens (L_i,) by a model, in the precision of
+        training. TrainingError where one is NaN."""
+        recipe, cuts = self.recipe, [p for p in parts_of(self.objective) if isinstance(p, Cut)]
+        with self.autocast():
+            return token_log_probs(
+                model,
+                examples,
+                cuts[0].size if cuts else None,
+                size=recipe.micro_batch,
+                tokens=recipe.micro_tokens,
+                whose=whose,
+            )
 
     def _parts(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Micro-batches of similar length."""
@@ -144,6 +171,7 @@ class Student:
 
         It reads the examples once more and changes nothing. Empty where several processes train.
         """
+        examples = self.prepared(examples)
         total, found = sum(example.tokens for example in examples), {}
         for source, own in by_source(examples).items():
             beside = BesideKL(self.objective.objective)
