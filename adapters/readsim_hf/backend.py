@@ -34,8 +34,8 @@ from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
 from readsim_hf.training.source_losses import by_source
-from readsim_hf.training.source_weights import dispersion_weights, gradient_weights, weighed
-from readsim_hf.training.student import SourceSignal, Student
+from readsim_hf.training.source_weights import source_weights, weighed
+from readsim_hf.training.student import Student
 
 REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
 PROBES = "lower probes.batch_size"
@@ -93,7 +93,7 @@ class HFBackend:
             str, list[Example]
         ] = {}  # each source's examples in its last window of the interval
         self._windows = 0  # optimiser steps of the run
-        self._weights: dict[str, float] = {}  # of the sources, by their gradients
+        self._weights: dict[str, float] = {}  # of the losses of sources (`sampling.weights`)
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -200,7 +200,9 @@ class HFBackend:
                 signals = self.student.source_signals(examples) if looks else {}
                 if looks:
                     account.look(signals)
-                examples = self._weighed(examples, signals)
+                rule = self.components.weighing
+                self._weights = source_weights(rule, examples, signals, self._weights)
+                examples = weighed(examples, self._weights)
                 self._seen |= by_source(examples)
                 window = self.student.train_window(examples, spent)
                 self._windows += 1
@@ -226,21 +228,9 @@ class HFBackend:
         seconds = {**spans, "seconds": time.perf_counter() - started}
         counts = self.components.teacher.counts
         rejected = {"rejected": counts.rejected, "rejected_wrong": counts.rejected_wrong}
-        self.watch("interval", {**seconds, **rejected, "step": step})
+        weights = {f"weight/{name}": w for name, w in self._weights.items()}
+        self.watch("interval", {**seconds, **rejected, **weights, "step": step})
         return Measurement(self._measured.profile, usage)
-
-    def _weighed(
-        self, examples: list[Example], signals: Mapping[str, SourceSignal]
-    ) -> list[Example]:
-        """The examples with the weights of their sources (`sampling.weights`)."""
-        sampled = self.components.sampled
-        rule = "label" if sampled is None else sampled.config.weights
-        if rule == "dn":
-            return weighed(examples, dispersion_weights(examples))
-        if rule == "gradient-share":
-            self._weights |= gradient_weights(signals)
-            return weighed(examples, self._weights)
-        return examples
 
     def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:
         """Scores of the student, or of its start (`Student.started`), item by item, in the precision of

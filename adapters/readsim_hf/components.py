@@ -43,6 +43,7 @@ from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.sampled import Sampled, sampled_of
+from readsim_hf.sampling_config import Weighing
 from readsim_hf.source_selection import (
     Size,
     check_alone,
@@ -119,6 +120,11 @@ class Components:
         if self.store is not None:
             return self.store.manifest.sources
         return (*self.library.capabilities, *(source.name for source in self.datasets))
+
+    @property
+    def weighing(self) -> Weighing:
+        """What multiplies the losses of a source beside its share."""
+        return "label" if self.sampled is None else self.sampled.config.weights
 
     def fresh_student(self) -> Student:
         """The pair's starting student with a new optimiser."""

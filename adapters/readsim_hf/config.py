@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from readsim.envs.episode import MOST_STEPS
 from readsim.errors import ConfigError, unknown
 from readsim.files import AnyPath, read_settings
-from readsim.runs.cell import file_name, task_name
+from readsim.runs.cell import file_name, file_part, task_name
 from readsim.streams import LARGEST_SEED
 from readsim.token_counts import MOST, parse_tokens
 from readsim_hf.config_merge import (
@@ -25,6 +25,7 @@ from readsim_hf.config_merge import (
 )
 from readsim_hf.consent import check_code, judge_with_key, with_key
 from readsim_hf.data_config import DataConfig
+from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.models.quantised import QUANTISED
@@ -174,11 +175,11 @@ class ProbeConfig:
 class RunConfig:
     """Everything that `readsim distill` needs to know.
 
-    method      one of the six baselines: {resp, cot, logit}-{sft, kd}, or step-by-step,
-                equation-of-thought, plan-then-code, or "" with
-    signal, objective, objective_settings   any compatible combination
+    method      one of `readsim models methods`, by its name there or in a paper, or "" with
+    signal, objective, objective_settings   any compatible combination; `objective` may be a sum, such as
+                "0.3*sft + 0.7*skew-fkl(alpha=.1)", whose settings stand in it
     auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss
-    on_policy   share of prompts that the student answers itself
+    on_policy   share of prompts that the student answers itself; a method of its own text says how many
     sampling    of objectives that train on groups of replies to one prompt
     task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
                 measured at the end and never trained on: xstest has to be among the benchmarks
@@ -266,14 +267,20 @@ class RunConfig:
     def of(cls, *tables: Mapping[str, Any], allow_code: AllowCode = False) -> Self:
         """From tables, the later ones over the earlier ones, key by key.
 
-        A method replaces an earlier signal and objective, and these an earlier method. `budget` may be
+        A method replaces an earlier signal and objective, and these an earlier method; one whose paper
+        lets the student write replaces an earlier `on_policy`. `budget` may be
         text such as "200k". Raises ConfigError naming the field, the value and what is accepted; an
         unknown field is an error, and so is a table that allows model-written code.
         """
         merged: dict[str, Any] = {}
+        own = True
         for table in tables:
             _refuse_permission(table)
             merged = merge(without_replaced(merged, table), table)
+            if isinstance(table.get("method"), str) and table["method"]:
+                merged["method"] = method_name(table["method"])
+            share, own = _share_of(table, own)
+            merged |= share
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
         try:
@@ -287,6 +294,20 @@ class RunConfig:
         table: dict[str, Any] = without_none(asdict(self))
         del table["probes"]["allow_code"]
         return table
+
+
+def _share_of(table: Mapping[str, Any], own: bool) -> tuple[dict[str, float], bool]:
+    """The share of the student's text that the method of `table` brings, and whether the share is a method's.
+
+    One that is named stands until a later table names a method of the student's own text; `own` says whether
+    the share so far is not named.
+    """
+    if "on_policy" in table:
+        return {}, False
+    if not (isinstance(table.get("method"), str) and table["method"]):
+        return {}, own
+    share = METHODS[method_name(table["method"])].on_policy
+    return ({"on_policy": share}, True) if share or own else ({}, own)
 
 
 def _refuse_permission(table: Mapping[str, Any], source: str = "settings") -> None:
@@ -365,7 +386,7 @@ def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def run_name(config: RunConfig) -> str:
     """Of the run's files: what tells runs in one folder apart."""
-    signal = config.method or f"{config.signal}.{config.objective}"
+    signal = config.method or file_part(f"{config.signal}.{config.objective}")
     more = [] if signal == RunConfig().method else [signal]
     more += ["identified"] if config.identify else []
     log = file_name(

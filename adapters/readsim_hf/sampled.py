@@ -7,7 +7,8 @@ from torch import nn
 
 from readsim.streams import generator
 from readsim_hf.config import RunConfig
-from readsim_hf.objectives.base import Objective, Sampling, sampling_of
+from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.sampling import Sampling, sampling_of
 from readsim_hf.probes.own.judge import Grader
 from readsim_hf.prompts.library import Library
 from readsim_hf.sampling_config import SamplingConfig

@@ -2,11 +2,15 @@
 
 from dataclasses import fields
 
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError
 from readsim_hf.config import RunConfig
-from readsim_hf.objectives.base import Objective, parts_of, sampling_of
-from readsim_hf.objectives.table import BASELINES, SAMPLED, check_compatible, make_objective
-from readsim_hf.objectives.whole_replies import WholeReplies
+from readsim_hf.methods.table import METHODS, method_name
+from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.compared import Compared
+from readsim_hf.objectives.estimators import K1, K2, K3
+from readsim_hf.objectives.sampling import sampling_of
+from readsim_hf.objectives.sums import parts
+from readsim_hf.objectives.table import SAMPLED, check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal, signal_named
 
@@ -20,19 +24,28 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
     check_sampling(config, objective)
-    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy > 0)
+    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy)
+    _check_draws(config, objective)
     return signal, objective, kept
 
 
+def _check_draws(config: RunConfig, objective: Objective) -> None:
+    """ConfigError for an estimate by draws of the student (`estimators`) that are drawn otherwise."""
+    for term in parts(objective):
+        if isinstance(term, K1 | K2 | K3) and config.decoding.temperature != 1:
+            raise ConfigError(
+                f"decoding.temperature = {config.decoding.temperature!r}: objective "
+                f"{type(term).__name__.lower()!r} takes the student's tokens as draws from the student "
+                "itself; use decoding.temperature = 1, or rkl"
+            )
+
+
 def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+    signal, objective, settings = config.signal, config.objective, config.objective_settings
     if config.method:
-        if config.method not in BASELINES:
-            raise unknown("method", config.method, BASELINES)
-        name, objective = BASELINES[config.method]
-        return signal_named(name), objective
-    return signal_named(config.signal), make_objective(
-        config.objective, **config.objective_settings
-    )
+        method = METHODS[method_name(config.method)]
+        signal, objective, settings = method.signal, method.objective, dict(method.settings)
+    return signal_named(signal), make_objective(objective, **settings)
 
 
 def samples_of(config: RunConfig, objective: Objective) -> int:
@@ -88,7 +101,7 @@ def check_sampling(config: RunConfig, objective: Objective) -> None:
             f"sampling.weights = {given.weights!r}: log-ratios of the student's own text are needed; use "
             "'label', or mopd, mopd-kl, minillm or kdrl"
         )
-    whole = any(isinstance(part, WholeReplies) for part in parts_of(objective))
+    whole = any(isinstance(part, Compared) for part in parts(objective))
     if whole and config.training.lora_dropout:
         raise ConfigError(
             f"training.lora_dropout = {config.training.lora_dropout!r}: replies are compared by reading them "

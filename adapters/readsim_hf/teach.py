@@ -22,7 +22,7 @@ from readsim_hf.costs.disk import store_bytes
 from readsim_hf.generation.source import SourceStream
 from readsim_hf.models.pairs import load_pair, sources
 from readsim_hf.models.tokens import vocabulary_size
-from readsim_hf.objectives.base import sampling_of
+from readsim_hf.objectives.sampling import sampling_of
 from readsim_hf.plan.show import disk_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.prompt import Prompt

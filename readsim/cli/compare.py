@@ -1,17 +1,18 @@
 """`readsim compare` and `readsim plot`."""
 
 import os
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from readsim.allocators.registry import allocator_names
 from readsim.cli.common import (
     Fresh,
     Requirement,
-    Seeds,
     Steps,
-    World,
     interruptible,
     need_folder,
     need_target,
@@ -22,29 +23,68 @@ from readsim.cli.common import (
     say_read,
 )
 from readsim.cli.output import Terminal
+from readsim.cli.suite import about_aliases, compare_worlds, notes_for, write_summary
 from readsim.errors import ConfigError
-from readsim.runs.cell import PAPER_ALLOCATORS
+from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import make_cells, run_cells
+from readsim.runs.identity import digest_of
 from readsim.runs.parallel import checked_jobs, use_backend
+from readsim.suite.plan import SEEDS, default_allocators, joint_plan, make_plan
 from readsim.tree_file import write_frame
 from readsim.worlds import load_world, save_world
 
+# What says which runs are made, and what it is where it is not said.
+DEFAULTS = {
+    "world": "read8-llama",
+    "tasks": None,
+    "budgets": None,
+    "steps": 20,
+    "requirement": None,
+    "equal": "student",
+}
+LONG = 60  # letters of a folder's name
+
 
 def compare(
-    context: typer.Context,
-    world: World = "read8-llama",
+    world: Annotated[
+        str,
+        typer.Option(
+            help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...; several with commas "
+            "give one joint table."
+        ),
+    ] = "read8-llama",
     tasks: Annotated[
         str | None,
         typer.Option(help="Names with commas, or weights: math=0.7,code=0.3; all."),
     ] = None,
-    budgets: Annotated[str, typer.Option(help="Token budgets, separated by commas.")] = "20M,150M",
+    budgets: Annotated[
+        str | None,
+        typer.Option(
+            help="Token budgets, separated by commas; 20M,150M, or of several worlds their own."
+        ),
+    ] = None,
     steps: Steps = 20,
-    seeds: Seeds = "8",
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,); 8, or 3 with "
+            "--suite."
+        ),
+    ] = None,
     allocators: Annotated[
-        str,
-        typer.Option(help="NAME or module:Class, with +key=value settings; separated by commas."),
-    ] = ",".join(PAPER_ALLOCATORS),
+        str | None,
+        typer.Option(
+            help="NAME or module:Class, with +key=value settings; separated by commas. The paper's seven, or "
+            "with --suite all."
+        ),
+    ] = None,
+    alias: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=SPEC: run the allocator SPEC under a name of your own; may be repeated."
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(help="Parallel processes; as many as cores. Results do not change."),
@@ -53,8 +93,11 @@ def compare(
         str, typer.Option(help="What runs the jobs: loky (processes), ray or dask.")
     ] = "loky",
     out: Annotated[
-        Path, typer.Option(help="Folder for logs, tables, figures; results/suite with --suite.")
-    ] = Path("results/compare"),
+        Path | None,
+        typer.Option(
+            help="Folder for logs, tables, figures; results/compare, named further by what is run."
+        ),
+    ] = None,
     requirement: Requirement = None,
     fresh: Fresh = False,
     equal: Annotated[
@@ -68,31 +111,121 @@ def compare(
         bool,
         typer.Option("--suite", help="All allocators on all presets and on drawn worlds."),
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Print what each column is, as the first run in a folder does."
+        ),
+    ] = False,
 ) -> None:
     """Run allocators on the same seeds and compare them.
 
     Leaves a table, results.csv and figures.
     """
-    if suite:
-        _suite(context, allocators, seeds, jobs, backend, out, fresh)
+    told: dict[str, object] = {"world": world, "tasks": tasks, "budgets": budgets, "steps": steps}
+    told |= {"requirement": requirement, "equal": equal}
+    changed = [name for name, value in told.items() if value != DEFAULTS[name]]
+    if suite and changed:
+        raise ConfigError(
+            f"--{changed[0]}: --suite chooses its worlds, tasks, budgets, steps, requirements and what "
+            "budgets count"
+        )
+    aliases = parse_aliases(alias or [])
+    chosen = parse_list(allocators, "allocators")
+    shown = [*(str(told[name]) for name in changed), *filter(None, (seeds, allocators)), *aliases]
+    folder = out or named_folder("suite" if suite else "compare", shown)
+    worlds = parse_worlds(world)
+    if not suite and len(worlds) == 1:
+        cells = make_cells(
+            world,
+            tasks=parse_tasks(tasks),
+            budgets=PAPER_BUDGETS if budgets is None else parse_list(budgets, "budgets") or [],
+            steps=steps,
+            allocators=with_aliases(chosen or PAPER_ALLOCATORS, aliases),
+            seeds=parse_seeds(seeds or "8"),
+            requirement=requirement,
+            equal=equal,
+        )
+        compare_cells(cells, folder, jobs=jobs, backend=backend, fresh=fresh, explain=explain)
         return
+    if suite:
+        plan = make_plan(
+            with_aliases(chosen or default_allocators(), aliases) if chosen or aliases else None,
+            seeds=SEEDS if seeds is None else parse_seeds(seeds),
+        )
+    else:
+        plan = joint_plan(
+            worlds,
+            with_aliases(chosen or PAPER_ALLOCATORS, aliases),
+            tasks=parse_tasks(tasks),
+            budgets=parse_list(budgets, "budgets"),
+            steps=steps,
+            seeds=parse_seeds(seeds or "8"),
+            requirement=requirement,
+            equal=equal,
+        )
+    compare_worlds(plan, folder, jobs=jobs, backend=backend, fresh=fresh, explain=explain)
+
+
+def named_folder(kind: str, parts: Sequence[str]) -> Path:
+    """`results/KIND` with what differs from the default command, so that no two comparisons meet there."""
+    text = folder_name("-".join([kind, *parts]))
+    if len(text) > LONG:
+        text = f"{text[:LONG]}-{digest_of(list(parts))[:8]}"
+    return Path("results") / text
+
+
+def parse_worlds(text: str) -> list[str]:
+    """`"a,b"` -> a and b; `random:seed=1,coupling=.2` and the name of a file are one world."""
+    if Path(text).is_file():
+        return [text]
+    worlds: list[str] = []
+    for part in text.split(","):
+        if worlds and worlds[-1].startswith("random:") and re.match(r"\w+=", part):
+            worlds[-1] += f",{part}"
+        else:
+            worlds.append(part.strip())
+    if not all(worlds):
+        raise ConfigError(f"--world {text!r}: names separated by commas")
+    return worlds
+
+
+def parse_aliases(texts: Sequence[str]) -> dict[str, str]:
+    """`["mine=read+kappa=0.5"]` -> what each name stands for."""
+    out: dict[str, str] = {}
+    for text in texts:
+        name, _, spec = (part.strip() for part in text.partition("="))
+        if not name or not spec or set(name) & set("+:,"):
+            raise ConfigError(f"--alias {text!r}: NAME=SPEC, such as mild=read+kappa=0.5")
+        if name in allocator_names() or name in out:
+            raise ConfigError(f"--alias {text!r}: {name!r} is already the name of an allocator")
+        out[name] = spec
+    return out
+
+
+def with_aliases(names: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
+    """What each name stands for; an alias that is not among the names comes first."""
+    if double := next((name for n, name in enumerate(names) if name in names[:n]), None):
+        raise ConfigError(f"allocators: {double!r}: each may appear once")
+    wanted = [*(name for name in aliases if name not in names), *names]
+    return {name: aliases.get(name, name) for name in wanted}
+
+
+def compare_cells(
+    cells: Sequence[Cell], out: Path, *, jobs: int | None, backend: str, fresh: bool, explain: bool
+) -> None:
+    """One world: run the cells into `out`, print the table, write tables and figures."""
     from readsim.plots import draw_all
-    from readsim.summary import print_table, results, summarise
+    from readsim.summary import print_table, results, summarise, to_markdown
+    from readsim.summary.lead import headline, simulated
 
     console = Terminal()
-    cells = make_cells(
-        world,
-        tasks=parse_tasks(tasks),
-        budgets=parse_list(budgets, "budgets") or [],
-        steps=steps,
-        allocators=parse_list(allocators, "allocators") or [],
-        seeds=parse_seeds(seeds),
-        requirement=requirement,
-        equal=equal,
-    )
+    loaded = load_world(cells[0].world)
+    about = simulated(loaded.name, loaded)
     workers = checked_jobs(min(len(cells), os.cpu_count() or 1) if jobs is None else jobs)
     need_target(out / "results.csv")
     refuse_other_runs(out, cells)
+    console.print(about, highlight=False)
     for note in set_aside(out, cells, fresh=fresh):
         console.print(note, highlight=False)
     kept = f"finished runs are kept in {out}, the same command resumes"
@@ -101,7 +234,7 @@ def compare(
         use_backend(backend, workers),
         progress(Terminal(stderr=True)) as bar,
     ):
-        save_world(load_world(world), out / "world.toml")
+        save_world(loaded, out / "world.toml")
         job = bar.add_task("runs", total=sum(len(c.seeds) for c in cells))
         seconds = run_cells(
             cells, out, jobs=workers, on_cell=lambda c, _: bar.advance(job, len(c.seeds))
@@ -111,44 +244,17 @@ def compare(
     frame = results(out)
     write_frame(out / "results.csv", frame)
     table, notes = summarise(frame, out / "timings.csv")
-    print_table(console, table, notes)
+    notes = [*notes, *about_aliases(cells)]
+    lead = headline(table)
+    for line in lead:
+        console.print(line, highlight=False)
+    print_table(console, table, notes_for(out, notes, explain))
     write_frame(out / "summary.csv", table)
+    write_summary(out, [about, *lead], to_markdown(table), notes)
     figures = draw_all(out)
-    console.print(f"run logs, results.csv, summary.csv and {len(figures)} figures are in {out}")
-
-
-def _suite(
-    context: typer.Context,
-    allocators: str,
-    seeds: str,
-    jobs: int | None,
-    backend: str,
-    out: Path,
-    fresh: bool,
-) -> None:
-    """`--suite`: what the suite chooses itself may not be given, and it has its own defaults."""
-    from readsim.cli.suite import compare_suite
-
-    given = {name for name in context.params if _is_given(context, name)}
-    if fixed := sorted(given & {"world", "tasks", "budgets", "steps", "requirement", "equal"}):
-        raise ConfigError(
-            f"--{fixed[0]}: --suite chooses its worlds, tasks, budgets, steps, requirements and what "
-            "budgets count"
-        )
-    compare_suite(
-        allocators if "allocators" in given else None,
-        seeds if "seeds" in given else None,
-        jobs,
-        backend,
-        out if "out" in given else Path("results/suite"),
-        fresh,
+    console.print(
+        f"run logs, results.csv, summary.csv, summary.md and {len(figures)} figures are in {out}"
     )
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    """Whether an option was written on the command line."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def plot(

@@ -1,4 +1,4 @@
-"""`readsim compare --suite`."""
+"""`readsim compare` in several worlds: those that are named, or the suite's."""
 
 import os
 from collections.abc import Sequence
@@ -8,39 +8,34 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
-from readsim.cli.common import (
-    interruptible,
-    need_target,
-    parse_list,
-    parse_seeds,
-    progress,
-    say_read,
-)
+from readsim.cli.common import interruptible, need_target, progress, say_read
 from readsim.cli.output import Terminal
 from readsim.runs.cell import Cell
 from readsim.runs.parallel import checked_jobs, use_backend
-from readsim.suite.plan import SEEDS, Comparison, make_plan
+from readsim.suite.plan import Comparison
 from readsim.suite.run import Trouble, run_suite
 from readsim.suite.scores import read_scores
-from readsim.suite.table import COLUMNS, suite_notes, suite_table
+from readsim.suite.table import COLUMNS, SIMULATED_WORLDS, suite_notes, suite_table, top_lines
 from readsim.summary.show import markdown, markdown_rows, print_fitting, text_table
 from readsim.tree_file import write_atomic, write_frame
 
+SUMMARY = "summary.md"
 
-def compare_suite(
-    allocators: str | None,
-    seeds: str | None,
+
+def compare_worlds(
+    plan: Sequence[Comparison],
+    out: Path,
+    *,
     jobs: int | None,
     backend: str,
-    out: Path,
     fresh: bool = False,
+    explain: bool = False,
 ) -> None:
-    """All allocators on all worlds: `summary.csv`, `summary.md`, `problems.csv` and a figure in `out`."""
+    """Several worlds: `summary.csv`, `summary.md`, `problems.csv` and a figure in `out`."""
     console = Terminal()
-    numbers = SEEDS if seeds is None else parse_seeds(seeds)
-    plan = make_plan(parse_list(allocators, "allocators"), seeds=numbers)
     workers = checked_jobs(os.cpu_count() or 1 if jobs is None else jobs)
     need_target(out / "summary.csv")
+    console.print(SIMULATED_WORLDS, highlight=False)
     console.print(about(plan), highlight=False)
     kept = f"finished runs are kept in {out}, the same command resumes"
     with (
@@ -53,7 +48,28 @@ def compare_suite(
             plan, out, jobs=workers, fresh=fresh, on_cell=clock.cell, say=console.print
         )
     say_read(console, clock.seconds)
-    report(console, plan, out, troubles)
+    report(console, plan, out, troubles, explain)
+
+
+def about_aliases(cells: Sequence[Cell]) -> list[str]:
+    """What names that the user gave stand for."""
+    known = {cell.allocator_name: str(cell.allocator) for cell in cells}
+    named = [f"{name} is {spec}" for name, spec in known.items() if name != spec]
+    return [f"Names: {'; '.join(named)}."] if named else []
+
+
+def notes_for(out: Path, notes: Sequence[str], explain: bool) -> list[str]:
+    """The notes of a table once a folder, and when they are asked for; else where they are."""
+    written = out / SUMMARY
+    if explain or not written.is_file():
+        return list(notes)
+    return [f"What the columns are: --explain, or {written}."]
+
+
+def write_summary(out: Path, lead: Sequence[str], table: str, notes: Sequence[str]) -> None:
+    """The table as Markdown, below what matters and above its notes."""
+    parts = [*(f"{line}\n" for line in lead), table, *(f"* {note}" for note in notes), ""]
+    write_atomic(out / SUMMARY, "\n".join(parts).encode())
 
 
 def about(plan: Sequence[Comparison]) -> str:
@@ -95,20 +111,33 @@ class Clock:
 
 
 def report(
-    console: Console, plan: Sequence[Comparison], out: Path, troubles: Sequence[Trouble]
+    console: Console,
+    plan: Sequence[Comparison],
+    out: Path,
+    troubles: Sequence[Trouble],
+    explain: bool,
 ) -> None:
-    """Table, figure and problems of a finished suite."""
+    """Table, figure and problems of finished runs in several worlds."""
     from readsim.plots.style import save, sober
     from readsim.suite.figure import draw_suite
 
     scores = read_scores(plan, out)
     table = suite_table(scores)
-    notes = suite_notes(scores)
-    print_fitting(console, COLUMNS, lambda columns: [text_table(table, columns, None, None)], notes)
+    cells = [cell for comparison in plan for cell in comparison.cells]
+    notes = [*suite_notes(scores), *about_aliases(cells)]
+    lead = top_lines(table, scores)
+    for line in lead:
+        console.print(line, highlight=False)
+    print_fitting(
+        console,
+        COLUMNS,
+        lambda columns: [text_table(table, columns, None, None)],
+        notes_for(out, notes, explain),
+    )
     write_frame(out / "summary.csv", table)
     rows = markdown_rows(table, COLUMNS, None)
     text = markdown(["allocator", *(c.header for c in COLUMNS)], rows, text=1)
-    write_atomic(out / "summary.md", "\n".join([text, *notes, ""]).encode())
+    write_summary(out, [SIMULATED_WORLDS, *lead], text, notes)
     with sober():
         figures = save(draw_suite(scores, table), out / "suite")
     _report_troubles(console, troubles, out)

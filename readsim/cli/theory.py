@@ -17,6 +17,7 @@ from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
 from readsim.theory.controls import check_controls
+from readsim.theory.regret import cumulative
 from readsim.theory.result import PaperStatement, Result, Verdict
 from readsim.theory.statement import check_own_controls, load_statement
 from readsim.tree_file import write_frame
@@ -166,9 +167,10 @@ def _named(rows: Sequence[Result], verdict: Verdict) -> str:
 
 
 def draw(results: Sequence[Result], out: Path) -> list[Path]:
-    """`orders` (superposition and order effects) and `coverage` (of q against kappa)."""
+    """`orders` (superposition and order effects), `coverage` (of q against kappa), and `regret`, summed over
+    the steps, of the subject on the wrong side of its bound by most."""
     from readsim.plots.style import save
-    from readsim.plots.theory import Ladder, draw_coverage, draw_ladders
+    from readsim.plots.theory import Ladder, draw_coverage, draw_ladders, draw_regret
 
     titles = {
         PaperStatement.LINEAR_UPDATES: "superposition of updates (Assumption 4.1)",
@@ -203,6 +205,11 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
     }
     if curves:
         paths += save(draw_coverage(curves, KAPPAS, 0.1), out / "coverage")
+    if rules := [r for r in results if r.statement == PaperStatement.STEP_REGRET]:
+        worst = max(rules, key=_badness)
+        summed = cumulative(worst.detail["decisions"])
+        note = f"{worst.subject}; mean of {len(summed.regret)} runs and their range."
+        paths += save(draw_regret(summed.regret, summed.bound, note), out / "regret")
     return paths
 
 

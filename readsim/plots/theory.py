@@ -128,13 +128,15 @@ def draw_marginals(
 
 def draw_regret(regret: Array, bound: Array, note: str = "") -> Figure:
     """Summed regret of runs (N, T) and its bound, means over runs with their range, against the step."""
-    figure, axes = panels(1, Box(3.2, 2.4, left=0.75, right=1.4, top=0.3, bottom=0.45))
+    figure, axes = panels(1, Box(3.2, 2.4, left=0.75, right=0.6, top=0.3, bottom=0.45))
     (place,) = axes
+    place.xaxis.get_major_locator().set_params(integer=True)
     step = np.arange(1, regret.shape[1] + 1)
     for name, values, colour in (("bound", bound, BLUE), ("regret", regret, VERMILION)):
         place.fill_between(step, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)
         place.plot(step, values.mean(axis=0), color=colour, linewidth=1.2)
-        place.annotate(name, (step[-1], float(values[:, -1].mean())), color=colour)
+        end = (step[-1], float(values[:, -1].mean()))
+        place.annotate(name, end, (4, 0), textcoords="offset points", color=colour, va="center")
     place.set_xlabel("decision")
     place.set_ylabel("summed, reward units")
     if note:

@@ -13,7 +13,7 @@ from readsim.stats import benjamini_hochberg, t_test
 from readsim.stats.intervals import half_width
 from readsim.summary.grid import Grid
 from readsim.summary.results import declared_scale
-from readsim.summary.show import fixed
+from readsim.summary.show import fixed, interval_text, p_text
 from readsim.token_counts import show_tokens
 
 FALSE = 0.10  # share of false discoveries among marked entries
@@ -226,15 +226,3 @@ def _drops(logs: Sequence[Log], grid: Grid, single: Effects, scale: float, unit:
         most=MOST,
         notes=[single.about(), "The CSV file has every change, significant or not."],
     )
-
-
-def interval_text(mean: float, half: float, digits: int) -> str:
-    """`-1.20 to -0.40`."""
-    return f"{fixed(mean - half, digits, '+')} to {fixed(mean + half, digits, '+')}"
-
-
-def p_text(p: float) -> str:
-    """`.012`, `< .001`, a dash if missing."""
-    if np.isnan(p):
-        return "-"
-    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")

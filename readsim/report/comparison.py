@@ -7,14 +7,15 @@ import pandas as pd
 from readsim.plots import draw_allocation, draw_spillover, draw_utility
 from readsim.plots.style import sober, to_svg
 from readsim.report.changes import changes_section
-from readsim.report.provenance import listed, provenance_section
+from readsim.report.provenance import listed, provenance_section, world_beside
 from readsim.report.reading import Group
 from readsim.report.render import Figure, Part, Section
-from readsim.report.statistics import headline, results_section, statistics_section
+from readsim.report.statistics import results_section, statistics_section
 from readsim.report.trained import trained_section
 from readsim.report.transfer import transfer_section
 from readsim.summary import summarise
 from readsim.summary.grid import Grid, make_grid
+from readsim.summary.lead import headline, origin
 from readsim.summary.results import results_of
 from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
@@ -43,6 +44,7 @@ def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:
             provenance_section(group, folder),
         ],
         left_out=[*left_out, *group.left_out],
+        origin=origin(group.logs[0].header, world_beside(folder, group.logs[0].header)),
     )
 
 

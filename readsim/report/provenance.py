@@ -10,7 +10,7 @@ from readsim.report.render import Code, Facts, Item, Notes, Section
 from readsim.runs.cell import world_digest
 from readsim.runs.rows import RunHeader
 from readsim.token_counts import parse_tokens, show_tokens
-from readsim.worlds import load_world
+from readsim.worlds import World, load_world
 
 LISTED = 12  # names of a list that are shown
 
@@ -34,7 +34,8 @@ def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
         remarks.append(
             f"A single seed other than 0 has no form on the command line: {text} means 0 to {text}."
         )
-    if any(header.settings for header in headers):
+    aliases = {h.allocator: h.settings["alias_of"] for h in headers if "alias_of" in h.settings}
+    if any(header.settings.keys() - {"alias_of"} for header in headers):
         remarks.append(
             "Some allocators had settings that were passed by a program, which are not in the command."
         )
@@ -44,6 +45,7 @@ def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
     parts += ["--budgets", ",".join(budget_text(b) for b in sorted({h.budget for h in headers}))]
     parts += ["--steps", str(first.steps), "--seeds", text]
     parts += ["--allocators", ",".join(unique(header.allocator for header in headers))]
+    parts += [part for name, spec in aliases.items() for part in ("--alias", f"{name}={spec}")]
     parts += ["--requirement", told[0]] if told else []
     if first.paid is not None:
         parts += ["--equal", "total" if first.paid["tasks"] == 1 else "shared"]
@@ -115,9 +117,7 @@ def provenance_section(group: Group, folder: Path) -> Section:
     items: list[Item] = [Facts(facts_of(headers))]
     if len(set(group.meaning.values()) - {""}) > 0:
         items.append(Facts([(name, f"trained with {how}") for name, how in group.meaning.items()]))
-    file = folder / "world.toml"
-    if file.is_file():
-        world = load_world(str(file))
+    if (world := world_beside(folder, headers[0])) is not None:
         said = {"about": world.description, **world.provenance}
         items.append(Facts([(f"world: {key}", str(text)) for key, text in said.items() if text]))
     elif "backend" in headers[0].extra:
@@ -131,6 +131,15 @@ def provenance_section(group: Group, folder: Path) -> Section:
     return Section(
         "Provenance and how to repeat it", (), [*items, Code("\n".join(lines)), Notes(remarks)]
     )
+
+
+def world_beside(folder: Path, header: RunHeader) -> World | None:
+    """The world that was saved beside the runs, unless it is another than theirs."""
+    file = folder / "world.toml"
+    if not file.is_file():
+        return None
+    found = load_world(str(file))
+    return found if world_digest(found) == header.world_digest else None
 
 
 def facts_of(headers: Sequence[RunHeader]) -> list[tuple[str, str]]:

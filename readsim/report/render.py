@@ -104,13 +104,15 @@ class Section(NamedTuple):
 
 class Part(NamedTuple):
     """One comparison, suite or study. `lead` is what it found, in sentences, the most important first;
-    `left_out` is what was not used, and why."""
+    `origin` is whether it is simulated, and how its numbers came to be; `left_out` is what was not used, and
+    why."""
 
     title: str
     kind: str
     lead: Sequence[str]
     sections: Sequence[Section]
     left_out: Sequence[str] = ()
+    origin: str = ""
 
     def tables(self) -> list[Table]:
         return [item for s in self.sections for item in s.items if isinstance(item, Table)]

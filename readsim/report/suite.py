@@ -14,12 +14,12 @@ from readsim.plots.style import sober, to_svg
 from readsim.report.provenance import listed, seeds_text, unique, versions_of
 from readsim.report.reading import Group, read_groups
 from readsim.report.render import Code, Facts, Figure, Notes, Part, Section, Table, text_cells
-from readsim.report.statistics import headline
 from readsim.suite.figure import draw_suite
 from readsim.suite.plan import SCALE
 from readsim.suite.scores import Scores, scores_of
-from readsim.suite.table import COLUMNS, suite_notes, suite_table
+from readsim.suite.table import COLUMNS, SIMULATED_WORLDS, suite_notes, suite_table, top_lines
 from readsim.summary import summarise
+from readsim.summary.lead import headline
 from readsim.summary.results import results_of
 from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
@@ -54,7 +54,7 @@ def suite_part(folders: Sequence[Path]) -> Part:
     return Part(
         title=f"Suite: {len(table)} allocators in {len(places)} worlds",
         kind="suite",
-        lead=_lead(table, scores),
+        lead=top_lines(table, scores),
         sections=[
             _ranking(table, scores),
             _figure(table, scores),
@@ -62,6 +62,7 @@ def suite_part(folders: Sequence[Path]) -> Part:
             _provenance(places, scores),
         ],
         left_out=left_out,
+        origin=SIMULATED_WORLDS,
     )
 
 
@@ -82,31 +83,6 @@ def _places(folders: Sequence[Path]) -> tuple[list[Place], list[str]]:
     if not places:
         raise RunLogError(f"no world of the suite can be read: {'; '.join(left_out[:3])}")
     return places, left_out
-
-
-def _lead(table: pd.DataFrame, scores: Scores) -> list[str]:
-    fair = table[[not is_oracle(name) for name in table["allocator"]]]
-    known = fair[fair["iqm"].notna()]
-    if known.empty:
-        return ["In no case is there a gap between uniform and the best static mixture to score."]
-    top = known.iloc[0]
-    text = (
-        f"{top['allocator']} scores highest of all that do not know the world: {_iqm(top)} of the way from "
-        f"uniform to the best static mixture, over {int(scores.scored.sum())} cases and "
-        f"{scores.score.shape[1]} seeds."
-    )
-    if len(known) < 2:
-        return [text]
-    second = known.iloc[1]
-    apart = "below it" if second["iqm_high"] < top["iqm_low"] else "not clearly apart from it"
-    return [text, f"Next is {second['allocator']} with {_iqm(second)}; its interval is {apart}."]
-
-
-def _iqm(row: pd.Series) -> str:
-    return (
-        f"{fixed(row['iqm'], 2)} (95 % interval {fixed(row['iqm_low'], 2)} to "
-        f"{fixed(row['iqm_high'], 2)})"
-    )
 
 
 def _ranking(table: pd.DataFrame, scores: Scores) -> Section:

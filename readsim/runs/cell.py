@@ -33,7 +33,8 @@ class Cell:
     world        a World, or the text that names one
     task         its name, requirement weights by capability, or a Task
     allocator    its name, or an instance
-    name         what the allocator is called; None: as `allocator_name` says
+    name         what the allocator is called; None: as `allocator_name` says. Where a name stands for a named
+                 allocator, the log's settings say which, as `alias_of`
     settings     passed to a named allocator
     requirement  a mode of `readsim.envs.requirement_modes`, or None for the task's own
     code         see `header_of`; None: as `code_of_allocator` says where the cell is run. Of an instance
@@ -84,13 +85,17 @@ class Cell:
 
     def header(self, world: World) -> dict[str, Any]:
         """The configuration of the log; `world` is the cell's."""
-        env, known = self.make_env(world), isinstance(self.allocator, str)
+        env, settings = self.make_env(world), self.settings
+        if not isinstance(self.allocator, str):
+            settings = settings_of(self.allocator)
+        elif self.allocator != self.allocator_name:
+            settings = {**settings, "alias_of": self.allocator}
         code = code_of_allocator(self.make_allocator()) if self.code is None else self.code
         header = header_of(
             env,
             task=self.task_name,
             allocator=self.allocator_name,
-            settings=self.settings if known else settings_of(self.make_allocator()),
+            settings=settings,
             seeds=self.seeds,
             told=self.requirement,
             code=code,
@@ -114,12 +119,16 @@ def file_name(allocator: str, task: str, budget: int, *more: str) -> str:
     such a name, or is reserved on Windows, gets its digest, so that no two texts share a file, wherever
     large and small letters are one.
     """
-    text = f"{allocator}.{task}.{budget}"
+    return ".".join([file_part(f"{allocator}.{task}.{budget}"), *more, "jsonl"])
+
+
+def file_part(text: str) -> str:
+    """A text as a part of such a name; one that changes gets its digest."""
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in text)
     safe = safe[:LONGEST].lstrip(".")
     if safe != text or safe != safe.lower() or safe.split(".")[0] in RESERVED:
         safe += f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return ".".join([safe, *more, "jsonl"])
+    return safe
 
 
 def folder_name(world: str) -> str:

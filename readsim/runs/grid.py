@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from readsim.allocators.base import Allocator
-from readsim.allocators.registry import load_allocator
+from readsim.allocators.registry import is_oracle, load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError, shown, unknown
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, task_name
@@ -148,11 +148,16 @@ def make_cells(
 def _called(allocators: Allocators) -> list[tuple[str | None, str | Allocator]]:
     """What each is called, if that is said, and what it is; all of them can be built."""
     found: list[tuple[str | None, Any]] = [(None, a) for a in allocators]
-    if named := isinstance(allocators, Mapping):
-        found = list(allocators.items())
+    if isinstance(allocators, Mapping):
+        found = [(None if name == what else name, what) for name, what in allocators.items()]
     for name, allocator in found:
         if isinstance(allocator, str):
             load_allocator(allocator)
+            if name is not None and is_oracle(name) != is_oracle(allocator):
+                raise ConfigError(
+                    f"allocator {name!r} stands for {allocator!r}: a rule that knows the world has a "
+                    "name that begins with `oracle`, and no other has"
+                )
         elif not isinstance(allocator, Allocator):
             told = (
                 "a class; give an instance, with ()" if isinstance(allocator, type) else "neither"
@@ -160,7 +165,7 @@ def _called(allocators: Allocators) -> list[tuple[str | None, str | Allocator]]:
             raise ConfigError(
                 f"allocator {name or allocator!r}: expected a name or a readsim.Allocator, got {told}"
             )
-    return [(name, load_allocator(a) if named and isinstance(a, str) else a) for name, a in found]
+    return found
 
 
 def run_cells(

@@ -1,13 +1,18 @@
 """What the suite runs: a list of comparisons, one per world."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from readsim.allocators.base import Allocator
 from readsim.allocators.registry import BUILT_IN, allocator_names
-from readsim.runs.cell import PAPER_BUDGETS, Cell
-from readsim.runs.grid import make_cells
+from readsim.errors import ConfigError
+from readsim.runs.cell import PAPER_BUDGETS, Cell, folder_name
+from readsim.runs.grid import Allocators, make_cells
+from readsim.runs.identity import allocator_name
+from readsim.token_counts import AnyBudget
 from readsim.worlds import World, load_world, preset_names
 
 # Of worlds drawn from the random family. Knob: (least, most, whether it is drawn on a log scale).
@@ -20,7 +25,15 @@ KNOBS: dict[str, tuple[float, float, bool]] = {
 SIZES = (4, 6, 8)
 DYNAMICS = ("potential", "flow", "potential", "flow", "separable")  # in turn
 # Presets that came later: behind all others, so that these keep the tasks that they had in turn.
-LATER = ("cosine", "format-shift", "mopd-qwen3.5-9b", "overtraining", "real-run", "rehearsal")
+LATER = (
+    "cosine",
+    "format-shift",
+    "ideal",
+    "mopd-qwen3.5-9b",
+    "overtraining",
+    "real-run",
+    "rehearsal",
+)
 BUDGET = 60_000_000  # tokens; `curvature` is this budget over the gain scale
 
 
@@ -73,7 +86,7 @@ def default_allocators() -> list[str]:
 
 
 def make_plan(
-    allocators: Sequence[str] | None = None,
+    allocators: Allocators | None = None,
     *,
     worlds: Sequence[str] | None = None,
     seeds: Sequence[int] = SEEDS,
@@ -87,10 +100,9 @@ def make_plan(
 
     Raises as `make_cells` for names that are not known.
     """
-    names = default_allocators() if allocators is None else list(allocators)
-    names += [name for name in SCALE if name not in names]
+    everyone = _with_scale(default_allocators() if allocators is None else allocators)
     # what was asked for must load; of the others, one that does not is reported with the runs
-    checked = SCALE if allocators is None else names
+    checked = _with_scale(SCALE) if allocators is None else everyone
     first, later = (
         [name for name in preset_names() if (name in LATER) is late] for late in (False, True)
     )
@@ -108,9 +120,23 @@ def make_plan(
             seeds=seeds,
         )
         cases = [cell for cell in cells if cell.allocator_name == SCALE[0]]
-        everyone = tuple(replace(case, allocator=name) for case in cases for name in names)
-        plan.append(Comparison(world.name, text, everyone))
+        every = tuple(
+            replace(case, allocator=what, name=None if what == name else name)
+            for case in cases
+            for name, what in everyone.items()
+        )
+        plan.append(Comparison(world.name, text, every))
     return plan
+
+
+def _with_scale(allocators: Allocators) -> dict[str, str | Allocator]:
+    """What each name stands for, those of `SCALE` added."""
+    named: dict[str, str | Allocator] = (
+        dict(allocators)
+        if isinstance(allocators, Mapping)
+        else {allocator_name(a): a for a in allocators}
+    )
+    return {**named, **{name: name for name in SCALE if name not in named}}
 
 
 def task_of(world: World, turn: int) -> str:
@@ -123,3 +149,28 @@ def budgets_of(world: World) -> list[int]:
     """The paper's budgets, or as large as the horizon allows in the same proportion."""
     scale = min(1.0, world.horizon / max(PAPER_BUDGETS))
     return [int(budget * scale) for budget in PAPER_BUDGETS]
+
+
+def joint_plan(
+    worlds: Sequence[str],
+    allocators: Allocators,
+    *,
+    budgets: Sequence[AnyBudget] | None = None,
+    **grid: Any,
+) -> list[Comparison]:
+    """The same grid in several worlds: the arguments of `make_cells`, to which `SCALE` is added where it is
+    missing. Without budgets each world has its own of `budgets_of`.
+
+    Raises ConfigError for two worlds of one name; as `make_cells`.
+    """
+    everyone = _with_scale(allocators)
+    plan: list[Comparison] = []
+    for text in worlds:
+        world = load_world(text)
+        folder = folder_name(world.name)
+        if folder in (other.folder for other in plan):
+            raise ConfigError(f"--world {text!r}: another of the worlds is called {folder!r} too")
+        own = budgets_of(world) if budgets is None else budgets
+        cells = make_cells(text, budgets=own, allocators=everyone, **grid)
+        plan.append(Comparison(folder, text, tuple(cells)))
+    return plan

@@ -15,7 +15,8 @@ from readsim.suite.plan import Comparison
 
 STATIC = ("uniform", "one-hot", "task-static", "grid", "oracle-static")
 LEAST_GAP = 0.0025  # of utility: below a quarter of a point a share of the gap says nothing
-RUNS = ("allocator", "task", "budget", "seed", "utility", "negative")
+EXTRA = ("search_tokens", "offline_tokens")
+RUNS = ("allocator", "task", "budget", "seed", "utility", "negative", *EXTRA)
 TIMES = ("allocator", "seconds", "decisions")
 LOW, REFERENCE = "uniform", "task-static"
 
@@ -26,7 +27,8 @@ class Scores(NamedTuple):
     `score` (A, R, C): (U - U_uniform, of the same seed) / (best mean of `STATIC` - mean of uniform); NaN
     where an allocator did not run, and in cases whose gap is under a quarter of a point.
     `difference` (A, R, C): U - U_task-static of the same seed, in points. `negative` (A, C): mean drop
-    beside the target, in points. `seconds` (A,) a decision.
+    beside the target, in points. `seconds` (A,) a decision. `extra` (A,): tokens of searches and offline
+    pools as a multiple of the budget, mean over runs.
     """
 
     allocators: list[str]
@@ -37,6 +39,7 @@ class Scores(NamedTuple):
     negative: Array
     seconds: Array
     gap: Array
+    extra: Array
 
     @property
     def scored(self) -> Mask:
@@ -87,6 +90,7 @@ def scores_of(runs: pd.DataFrame, timings: pd.DataFrame) -> Scores:
         score = np.where(gap >= LEAST_GAP, (utility - low) / gap, np.nan)
     sums = timings.groupby("allocator")[["seconds", "decisions"]].sum()
     each = (sums["seconds"] / sums["decisions"]).reindex(allocators)
+    beside = runs[list(EXTRA)].sum(axis=1) / runs["budget"]
     return Scores(
         allocators,
         worlds,
@@ -96,4 +100,5 @@ def scores_of(runs: pd.DataFrame, timings: pd.DataFrame) -> Scores:
         100.0 * negative.mean(axis=1),
         each.to_numpy(dtype=np.float64),
         gap,
+        beside.groupby(runs["allocator"]).mean().reindex(allocators).to_numpy(dtype=np.float64),
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from readsim.allocators.registry import is_oracle
 from readsim.arrays import Array, Mask
 from readsim.stats import (
     interquartile_mean,
@@ -17,16 +18,22 @@ from readsim.summary.show import Column, fixed
 from readsim.summary.table import about_training
 
 READ = "read"
+SIMULATED_WORLDS = (
+    "Simulated worlds: no model is trained. `readsim worlds NAME` says where each one's numbers come "
+    "from."
+)
 
 
 def suite_table(scores: Scores) -> pd.DataFrame:
     """One row an allocator, by falling IQM.
 
     iqm, iqm_low, iqm_high          interquartile mean of the scores; 95 % interval over seeds, worlds fixed
+    mean, median                    of the scores, the other two aggregates of rliable
     optimality_gap                  mean shortfall of the scores to 1
     over_task_static, over_read     probability of improvement (with _low and _high), on shared cases
     worst, worst_case               lowest mean difference to task-static over all cases, in points; where
     negative                        mean drop outside the target, in points
+    beside_budget                   tokens of searches and offline pools, as a multiple of the budget
     seconds_per_decision
     scored, cases                   cases behind the scores, and all that it ran on
     """
@@ -41,6 +48,8 @@ def _row(scores: Scores, a: int) -> dict[str, object]:
     values = scores.score[a][:, own]
     row: dict[str, object] = {"allocator": name}
     row |= _with_ends("iqm", values, scores, own, interquartile_mean)
+    for of in (np.mean, np.median):
+        row[of.__name__] = float(of(values)) if own.any() else np.nan
     row["optimality_gap"] = float(optimality_gap(values)) if own.any() else np.nan
     for column, other in (("over_task_static", REFERENCE), ("over_read", READ)):
         row |= _over(column, scores, a, other)
@@ -50,6 +59,7 @@ def _row(scores: Scores, a: int) -> dict[str, object]:
     row["worst"] = np.nan if against_itself else float(mean[worst])
     row["worst_case"] = "-" if against_itself else str(np.array(scores.cases)[ran][worst])
     row["negative"] = float(np.nanmean(scores.negative[a][ran]))
+    row["beside_budget"] = float(scores.extra[a])
     row["seconds_per_decision"] = float(scores.seconds[a])
     row["scored"], row["cases"] = int(own.sum()), int(ran.sum())
     return row
@@ -99,6 +109,7 @@ COLUMNS = (
     Column("worst,\npoints", lambda row: fixed(row["worst"], 1, "+"), 2),
     Column("where", lambda row: str(row["worst_case"]).split(" ", maxsplit=1)[0], 6),
     Column("Neg", lambda row: fixed(row["negative"], 2), 4),
+    Column("extra", lambda row: fixed(row["beside_budget"], 1), 3),
     Column("ms a\ndecision", lambda row: fixed(1000.0 * row["seconds_per_decision"], 1), 5),
     Column("cases", lambda row: str(row["cases"]), 7),
 )
@@ -122,6 +133,35 @@ def suite_notes(scores: Scores) -> list[str]:
     )
     others = (
         "P: chance that a run ends above one of the other allocator, ties half, averaged over cases. "
-        "Worst: lowest mean difference to task-static. Neg: mean drop outside the target, points."
+        "Worst: lowest mean difference to task-static. Neg: mean drop outside the target, points. "
+        "Extra: tokens of searches and pools beside the budget, as a multiple of it."
     )
     return [about, middle, others, *about_training(scores.allocators)]
+
+
+def top_lines(table: pd.DataFrame, scores: Scores) -> list[str]:
+    """Which rule that does not know the worlds scores highest, how far from 1, and whether it is apart."""
+    fair = table[[not is_oracle(name) for name in table["allocator"]]]
+    known = fair[fair["iqm"].notna()]
+    if known.empty:
+        return ["In no case is there a gap between uniform and the best static mixture to score."]
+    top = known.iloc[0]
+    text = (
+        f"{top['allocator']} scores highest of all that do not know the world: {_iqm_in_words(top)} of the "
+        f"way from uniform (0) to the best static mixture (1), over {int(scores.scored.sum())} cases and "
+        f"{scores.score.shape[1]} seeds; beside the budget it used {fixed(top['beside_budget'], 1)} times as "
+        "many tokens."
+    )
+    if len(known) < 2:
+        return [text]
+    second = known.iloc[1]
+    apart = "below it" if second["iqm_high"] < top["iqm_low"] else "not clearly apart from it"
+    after = f"Next is {second['allocator']} with {_iqm_in_words(second)}; its interval is {apart}."
+    return [text, after]
+
+
+def _iqm_in_words(row: pd.Series) -> str:
+    return (
+        f"{fixed(row['iqm'], 2)} (95 % interval {fixed(row['iqm_low'], 2)} to "
+        f"{fixed(row['iqm_high'], 2)})"
+    )

@@ -40,6 +40,18 @@ def fixed(value: float, decimals: int, sign: str = "") -> str:
     return f"{rounded:{sign if rounded else ''}.{decimals}f}"
 
 
+def interval_text(mean: float, half: float, digits: int) -> str:
+    """`-1.20 to -0.40`."""
+    return f"{fixed(mean - half, digits, '+')} to {fixed(mean + half, digits, '+')}"
+
+
+def p_text(p: float) -> str:
+    """`.012`, `< .001`, a dash if missing."""
+    if np.isnan(p):
+        return "-"
+    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
 def _with_interval(row: pd.Series, name: str, sign: str = "") -> str:
     text, half = fixed(row[name], _decimals(row), sign), row[f"{name}_half_width"]
     return text if np.isnan(half) else f"{text} ± {fixed(half, _decimals(row))}"

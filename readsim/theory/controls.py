@@ -14,29 +14,15 @@ from readsim.theory import calibration, gains, marginals, mixture, readout, regr
 from readsim.theory.lemmas import one_hot_bound, spillover, static_dominance
 from readsim.theory.result import Result
 from readsim.theory.witness import Decision
-from readsim.worlds.world import World
+from readsim.worlds import World, load_world
 
 BUDGET = 1e7
 TRUE, FALSE = "control, true", "control, false"
 
 
 def ideal_world() -> World:
-    """Three sources, identity links, no effects across: Assumption 4.4 holds, for every task and budget."""
-    return World(
-        name=TRUE,
-        sources=("a", "b", "c"),
-        capabilities=("a", "b", "c"),
-        dynamics="separable",
-        link="identity",
-        gain=("exponential", "log", "hill"),
-        start=np.full(3, 0.2),
-        floor=np.zeros(3),
-        ceiling=np.full(3, 0.9),
-        scale_tokens=np.full(3, BUDGET / 3),
-        help=np.diag([0.3, 0.1, 0.4]),
-        harm=np.zeros((3, 3)),
-        horizon=10 * BUDGET,
-    )
+    """The preset `ideal`, in which Assumption 4.4 holds for every task and budget."""
+    return load_world("ideal").replace(name=TRUE)
 
 
 def slow_world() -> World:

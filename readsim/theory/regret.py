@@ -95,6 +95,7 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> li
             f"kappa < beta at {reduced:.0%} of the steps: calibration fails there; "
             f"{runs_needed(delta)} runs without a breach are needed to hold",
             detail={
+                "decisions": tuple(decisions),
                 "regret": np.array(lost),
                 "claimed": np.array(claimed),
                 "below_beta": reduced,

@@ -35,6 +35,7 @@ COMMANDS = {
     "real_runs.held": "studies.real_runs.held",
     "real_read": "studies.real_read.command",
     "proof": "studies.proof.command",
+    "proof.drawn": "studies.proof.drawn",
     "sim_to_real.measure": "studies.sim_to_real.measure",
     "sim_to_real.game": "studies.sim_to_real.game",
     "nano": "studies.nano.command",

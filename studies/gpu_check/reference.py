@@ -19,7 +19,22 @@ def reference(name: str, logits: Tensor, targets: Targets) -> Tensor:
     assert soft is not None
     if name == "kd":
         return 0.5 * hard + 0.5 * _soft("fkl", soft, logq)  # alpha = 0.5, temperature 1
+    if name in ("k1", "k2", "k3"):
+        return _drawn(name, soft, logq, targets.tokens)
     return _soft(name, soft, logq)
+
+
+def _drawn(name: str, soft: SoftTargets, logq: Tensor, tokens: Tensor) -> Tensor:
+    """From the tokens alone, as if the student had drawn them."""
+    logp, at = soft.logp.double(), tokens
+    if soft.kind == "topk":
+        hit = soft.ids == tokens[:, None]
+        at = torch.where(hit.any(-1), hit.int().argmax(-1), soft.ids.shape[-1])
+        logp, logq = _with_rest(logp), _with_rest(logq.gather(-1, soft.ids))
+    d = (logq - logp).gather(-1, at[:, None])[:, 0]
+    if name == "k1":
+        return (d.detach() * (1 + d - d.detach())).mean()
+    return (d.square() / 2 if name == "k2" else (-d).exp() - 1 + d).mean()
 
 
 def _soft(name: str, soft: SoftTargets, logq: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from studies.presets.derived import (
     hidden_safety,
     misaligned_r,
 )
-from studies.presets.designed import drift, forgetting, gateway
+from studies.presets.designed import drift, forgetting, gateway, ideal
 from studies.presets.mopd import mopd
 from studies.presets.read8 import read8_worlds
 from studies.presets.real_runs import format_shift, overtraining, real_run, rehearsal
@@ -53,6 +53,7 @@ def build_presets() -> list[World]:
         rehearsal(),
         real_run(),
         mopd(),
+        ideal(),
     ]
 
 

@@ -68,7 +68,7 @@ def hidden_safety(base: World) -> World:
         description=(
             "read8-llama and a ninth capability that is trained by side effects only and never "
             "probed: the balance between refusing unsafe and answering safe requests, as in XSTest. "
-            "For: RQ4, what an allocator does to something it cannot see (R91)."
+            "For: RQ4, what an allocator does to something it cannot see."
         ),
         capabilities=(*names, HIDDEN),
         hidden=(HIDDEN,),
@@ -119,7 +119,7 @@ def misaligned_r(base: World) -> World:
         name="misaligned-r",
         description=(
             "read8-llama with requirement vectors that belong to the next task in the list. For: "
-            "the limitation of a wrong requirement (R19, R93)."
+            "the limitation of a wrong requirement."
         ),
         tasks=tasks,
         provenance=_with_provenance(
@@ -134,7 +134,7 @@ def biased_probe(base: World) -> World:
         name="biased-probe",
         description=(
             "read8-llama with probes that exaggerate progress in math and tool use and play down "
-            "code, general and multilingual. For: the limitation of poor probes (R93)."
+            "code, general and multilingual. For: the limitation of poor probes."
         ),
         probe_slope=np.array([PROBE_SLOPE.get(n, 1.0) for n in base.capabilities]),
         probe_bias=np.array([PROBE_BIAS.get(n, 0.0) for n in base.capabilities]),

@@ -98,7 +98,9 @@ def make(
     folder: Path,
 ) -> None:
     """One run, unless it is done. Raises RunLogError for a log of another lab or other settings."""
-    make_env = partial(DistillEnv, backend=lab.backend(budget), task=weights, budget=budget, steps=steps)
+    make_env = partial(
+        DistillEnv, backend=lab.backend(budget), task=weights, budget=budget, steps=steps
+    )
     env = make_env()
     header = header_of(
         env,
@@ -134,7 +136,9 @@ def read_runs(folder: Path) -> pd.DataFrame:
 
 def differences(frame: pd.DataFrame) -> dict[tuple[str, str, int], list[float]]:
     """(method, task, budget) -> its utility minus task-static's in each seed that has both; points."""
-    wide = frame.pivot_table(index=["task", "budget", "seed"], columns="allocator", values="utility")
+    wide = frame.pivot_table(
+        index=["task", "budget", "seed"], columns="allocator", values="utility"
+    )
     out: dict[tuple[str, str, int], list[float]] = {}
     for (task, budget), rows in wide.groupby(level=["task", "budget"], sort=False):
         for method in wide.columns.drop(BASELINE):

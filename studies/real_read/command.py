@@ -15,10 +15,10 @@ from readsim.cli.output import Terminal
 from readsim.cli.scores import scores
 from readsim.summary.scores import read_tested
 from readsim_hf.distill import distill
-from readsim_hf.objectives.table import BASELINES
+from readsim_hf.methods.table import METHODS
 
 READ = "read+guard=0.1"
-PAPERS = tuple(name for name in BASELINES if name.partition("-")[0] in ("resp", "cot", "logit"))
+PAPERS = tuple(name for name in METHODS if name.partition("-")[0] in ("resp", "cot", "logit"))
 
 
 def plan(pool_runs: int) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ def _quick(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fit_commands, "_draw", lambda *_: [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("purpose", ["fit", "decision"])
 def test_a_design_is_a_table_that_predict_reads(
     tmp_path: Path, fitted: tuple[Path, Path], purpose: str
@@ -79,6 +80,7 @@ def test_predict_adds_utility_and_says_where_the_average_is_missing(
         assert "score:alpha low" in next(csv.reader(file))
 
 
+@pytest.mark.slow
 def test_a_prior_is_trusted_as_far_as_it_goes(
     tmp_path: Path, fitted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

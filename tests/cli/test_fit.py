@@ -179,6 +179,7 @@ def test_mixtures_that_cannot_be_read(
         forecast(load_world(tmp_path / "w.toml"), path, 1e6)
 
 
+@pytest.mark.slow
 def test_a_handful_of_rows_is_fitted_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +208,7 @@ def test_settings_that_contradict(tmp_path: Path) -> None:
             fit_commands.fit(path, None, tmp_path / out, **settings)
 
 
+@pytest.mark.slow
 def test_a_world_fitted_to_its_own_logs(tmp_path: Path) -> None:
     world = "random:seed=3,capabilities=3"
     cells = make_cells(

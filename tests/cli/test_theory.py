@@ -40,6 +40,7 @@ def test_controls_come_first_and_advice_is_printed(told: tuple[str, Path]) -> No
     assert table["size"].notna().mean() > 0.8
 
 
+@pytest.mark.slow
 def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
     """No toy pair; all tasks, and at how many of them; names are not cut; anybody's rule."""
     words = ["--worlds", "from-scratch", "--tasks", "all", "--allocator", "linucb", "--seeds", "1"]
@@ -82,7 +83,7 @@ def test_the_command(told: tuple[str, Path]) -> None:
         PaperStatement.ORDER_EFFECTS,
         PaperStatement.PROXY,
     } <= set(table["statement"])
-    for name in ("orders", "coverage", "marginals"):
+    for name in ("orders", "coverage", "marginals", "regret"):
         assert (out / f"{name}.png").stat().st_size > 10_000
 
 

@@ -38,6 +38,7 @@ def test_flat_observation_holds_everything() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.extra("stable_baselines3")
 @pytest.mark.filterwarnings("ignore:We recommend you to use a symmetric:UserWarning")
 @pytest.mark.parametrize("wrapped", [False, True])

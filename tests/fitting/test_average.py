@@ -129,6 +129,7 @@ def test_the_quantile_is_the_smallest_that_a_next_error_stays_below() -> None:
     assert quantile(errors, np.r_[np.ones(500), np.zeros(500)], 500) == pytest.approx(476, abs=1.5)
 
 
+@pytest.mark.slow
 def test_intervals_of_scores_and_utility_hold_on_unseen_runs() -> None:
     score, utility = [], []
     weights = np.array([0.5, 0.3, 0.2])
@@ -180,6 +181,7 @@ def test_the_average_has_all_laws_and_forecasts(fit: Fit) -> None:
     assert np.isnan(fit.chosen_weight)
 
 
+@pytest.mark.slow
 def test_an_average_is_saved_beside_its_world_and_no_other(fit: Fit, tmp_path: Path) -> None:
     folder = tmp_path
     world = fit.law.world.replace(provenance={"average": "beside"})
@@ -237,6 +239,7 @@ def test_noise_of_items_is_binomial_and_weighs_cells() -> None:
     assert errors[0] < errors[1]
 
 
+@pytest.mark.slow
 def test_chosen_rows_that_were_lucky_bias_a_fit_unless_they_are_marked() -> None:
     short = []
     for seed in range(6):

@@ -158,6 +158,7 @@ def test_harm_is_found_where_it_is() -> None:
     assert min(e.r2 for e in errors) > 0.97
 
 
+@pytest.mark.slow
 def test_order_of_rows_and_columns_changes_nothing() -> None:
     world, rng = known_world(), np.random.default_rng(5)
     tokens = mixtures(30) * 1e6

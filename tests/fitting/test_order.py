@@ -157,6 +157,7 @@ def test_seeds_that_share_a_name_differ_by_rounding() -> None:
     assert paths_of(["s"] * 3, steady) is None
 
 
+@pytest.mark.slow
 def test_the_average_tells_two_orders_apart_and_is_saved_with_them(
     fit: Fit, tmp_path: Path
 ) -> None:

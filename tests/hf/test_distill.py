@@ -262,6 +262,7 @@ def test_results_that_cannot_be_written_are_written_later(
     assert not list(Path("run", "runs").glob("*.state"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_tiny", "undrawn")
 def test_a_table_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
     import readsim_hf.progress
@@ -309,6 +310,7 @@ def test_what_fails_before_the_first_row_does_not_block_the_next_run(
     assert rows("run")[-1]["kind"] == "final"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_tiny", "undrawn")
 def test_the_best_student_is_saved_beside_the_last(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -175,6 +175,7 @@ def test_a_clock_that_jumps_changes_nothing_but_the_seconds(
     assert [r.plain() for r in done.rows] == [r.plain() for r in whole.rows]
 
 
+@pytest.mark.slow
 def test_a_mended_rule_learns_from_whole_runs_and_a_short_pool_does_not_blind_the_papers() -> None:
     from readsim.allocators.read.allocator import ReAD
     from readsim.runs.loop import rollout

@@ -6,7 +6,7 @@ from tests.support.layout import Package, importing, loaded_by
 from tests.support.paths import ROOT
 
 LAYERS = (
-    ("config_merge", "dependencies", "published"),
+    ("config_merge", "dependencies", "methods", "published"),
     ("prompts",),
     ("generation",),
     ("teachers.record",),
@@ -36,7 +36,7 @@ LAYERS = (
 ADAPTER = Package(ROOT / "adapters", "readsim_hf", LAYERS, row=len(LAYERS))
 
 # Options, prompts and their order need nothing but the core.
-LIGHT = ("readsim_hf.prompts", "readsim_hf.generation", "readsim_hf.cli")
+LIGHT = ("readsim_hf.prompts", "readsim_hf.generation", "readsim_hf.cli", "readsim_hf.methods")
 
 
 @pytest.mark.parametrize("module", ADAPTER.modules)

@@ -154,6 +154,7 @@ def answers(
     return tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
+@pytest.mark.slow
 @needs_torch
 def test_the_teacher_is_able_and_the_student_has_room() -> None:
     import torch

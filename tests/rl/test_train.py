@@ -148,6 +148,7 @@ def test_training_tells_what_a_setup_tells(few: None) -> None:
                 assert np.allclose(mine, value[0], rtol=1e-4, atol=1e-5), name
 
 
+@pytest.mark.slow
 @needs_torch
 def test_training_writes_a_policy_and_resumes_with_the_same_numbers(
     few: None, prior: Path, tmp_path: Path

@@ -85,6 +85,7 @@ def test_no_array_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         run_array([], 2, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.extra("submitit")
 def test_an_array_leaves_the_rows_of_one_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

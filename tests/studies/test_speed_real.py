@@ -44,6 +44,7 @@ def test_replies_of_any_length_are_the_same_work_for_both() -> None:
     assert ledger > 0
 
 
+@pytest.mark.slow
 @pytest.mark.extra("trl", "datasets")
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_trl_makes_the_same_steps() -> None:
@@ -76,6 +77,7 @@ def test_a_cached_reply_is_the_teachers() -> None:
     assert measure(char_pair(), prompts=8, rounds=1).ratio > 0
 
 
+@pytest.mark.slow
 def test_the_overhead_is_what_is_left_of_a_run() -> None:
     from studies.speed_real.overhead import Spent, run
 

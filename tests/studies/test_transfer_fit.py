@@ -61,6 +61,7 @@ def test_help_that_turns_into_harm_is_fitted() -> None:
     np.testing.assert_allclose(got, rows[:, 0, 0, 1], atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_noisy_world_comes_back_within_the_noise(tmp_path: Path) -> None:
     world = load_world("read8-llama")
     measured = measure(sim_lab(world), tmp_path, seeds=range(3))

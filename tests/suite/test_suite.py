@@ -193,6 +193,9 @@ def made_scores(utility: dict[str, Array]) -> Scores:
             "case": f"w{c // 2} t {c}",
             "utility": values[r, c],
             "negative": 0.01 * c,
+            "budget": 100,
+            "search_tokens": 50 * c,
+            "offline_tokens": 100,
         }
         for name, values in utility.items()
         for r in range(values.shape[0])
@@ -225,6 +228,7 @@ def test_scores_by_hand() -> None:
     np.testing.assert_allclose(scores.difference[read, :, 0], [5.0, 15.0])
     np.testing.assert_allclose(scores.negative[read], [0.0, 1.0, 2.0, 3.0])
     assert scores.seconds[read] == 0.25
+    assert scores.extra[read] == pytest.approx(1.0 + (0 + 0.5 + 1.0 + 1.5) / 4)
     assert scores.worlds == ["w0", "w0", "w1", "w1"]
 
 
@@ -271,6 +275,7 @@ def _few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_few")
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     names = f"random,greedy-last,{MADE}Broken,{MADE}OnlyThree"
@@ -280,13 +285,15 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "2 worlds x 7 allocators, 2 seeds: 21 cells, 42 runs of 20 steps" in out
     assert f"{MADE}Broken: failed (from-scratch, random-0): ZeroDivisionError: nothing left" in out
     assert "OnlyThree: not applicable here (random-0)" in out
-    folder = Path("results/suite")
+    [folder] = Path("results").iterdir()  # named by what is run: not the default suite's
+    assert folder.name.startswith("suite-2-random-greedy-last-")
     for name in ("summary.csv", "summary.md", "problems.csv", "suite.png", "suite.pdf"):
         assert (folder / name).is_file()
     problems = pd.read_csv(folder / "problems.csv")
     assert problems["outcome"].value_counts().to_dict() == {"failed": 3, "not applicable here": 1}
     markdown = (folder / "summary.md").read_text(encoding="utf-8")
-    assert markdown.startswith("| allocator | IQM [95 %] |")
+    assert markdown.startswith("Simulated worlds: no model is trained.")
+    assert "\n| allocator | IQM [95 %] |" in markdown
     assert "| oracle-static | 1.00 " in markdown
     before = [(folder / name).read_bytes() for name in ("summary.csv", "suite.png")]
     call(capsys, *command)

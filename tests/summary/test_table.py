@@ -109,6 +109,7 @@ def test_differences_are_those_of_a_paired_t_test() -> None:
         assert column(table, name, "utility_half_width") == pytest.approx((alone[1] - alone[0]) / 2)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 3))
 def test_what_a_seed_shares_cancels_in_differences(seed: int, seeds: int, tasks: int) -> None:
     rng = np.random.default_rng(seed)

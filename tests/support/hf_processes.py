@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 from readsim.errors import ConfigError, TrainingError
 from readsim_hf.models.tiny import tiny_model
-from readsim_hf.objectives.baselines import SFT, ForwardKL
+from readsim_hf.objectives.table import make_objective
 from readsim_hf.training import logits
 from readsim_hf.training.batch import Example
 from readsim_hf.training.distributed_student import Lead, Member, follow
@@ -22,8 +23,8 @@ from tests.support.hf import full_soft, record
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {"micro_batch": 2},
-    "pieces": {"chunk": 80, "objective": "kl"},
-    "lora": {"lora": 2},
+    "pieces": {"chunk": 80, "objective": "fkl"},
+    "lora": {"lora": 2, "objective": "0.3*sft(on=teacher) + skew-fkl(on=teacher) + rkl(on=own)"},
     "recomputed": {"gradient_checkpointing": True, "micro_batch": 1},
     "bf16": {"precision": "bf16"},
     "gpt2": {"family": "gpt2"},
@@ -38,6 +39,7 @@ def examples(count: int) -> list[Example]:
         prompt, reply = int(rng.integers(1, 9)), int(rng.integers(2, 7))
         ids = rng.integers(2, 40, prompt + reply).tolist()
         made = record(ids[:prompt], ids[prompt:], None, full_soft(reply, 40, n))
+        made = replace(made, own=n % 2 == 1, weight=1 + n / 4)
         out.append(Example(made, made.supervised - (n == 0)))
     return out
 
@@ -45,7 +47,8 @@ def examples(count: int) -> list[Example]:
 def setting(name: str) -> tuple[Any, Recipe, Any]:
     case = dict(CASES[name])
     logits.CHUNK_ENTRIES = case.pop("chunk", 6_000_000)
-    objective = ForwardKL() if case.pop("objective", "") == "kl" else SFT()
+    text = case.pop("objective", "sft")
+    objective = make_objective(text)
     model = tiny_model(case.pop("family", "llama"), 40, 2, 16, 0, context=128, eos_token_id=1)
     return model, Recipe(learning_rate=1e-3, **case), objective
 

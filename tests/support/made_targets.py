@@ -21,6 +21,9 @@ OBJECTIVES: dict[str, dict[str, float]] = {
     "gjsd": {"beta": 0.7},
     "skew-fkl": {},
     "skew-rkl": {},
+    "k1": {},
+    "k2": {},
+    "k3": {},
 }
 # Those that are a divergence of the two distributions.
 DIVERGENCES = ("fkl", "rkl", "jsd", "gjsd", "skew-fkl", "skew-rkl")

@@ -41,6 +41,7 @@ def test_drawn_worlds_pass(world: World) -> None:
     check_world(world, examples=2)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, suppress_health_check=[HealthCheck.nested_given])
 @given(worlds(), st.data())
 def test_drawn_worlds_with_terms_pass(world: World, data: st.DataObject) -> None:

@@ -198,6 +198,7 @@ def test_a_one_hot_allocation_is_a_row_of_g() -> None:
         np.testing.assert_allclose(change / rate, local[i] / rate, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_noise_averages_out_down_to_the_second_order_floor() -> None:
     """|mean over n of Dp - alpha G| falls as 1 / sqrt n, until the floor shows."""
     alpha, n = np.array([0.4, 0.3, 0.2, 0.1]), 1024

@@ -57,6 +57,7 @@ def _same(a: object, b: object) -> bool:
     return a == b
 
 
+@pytest.mark.slow
 def test_the_study_makes_the_shipped_files(tmp_path: Path) -> None:
     made = {p.name: tomllib.loads(p.read_text(encoding="utf-8")) for p in write(tmp_path)}
     shipped = {p.name: tomllib.loads(p.read_text(encoding="utf-8")) for p in FOLDER.iterdir()}

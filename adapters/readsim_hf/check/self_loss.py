@@ -5,8 +5,12 @@ from dataclasses import dataclass, replace
 
 from readsim_hf.components import Components
 from readsim_hf.models.tokens import vocabulary_size
-from readsim_hf.objectives.base import Objective, sampling_of
+from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import KD, SFT, ForwardKL, SoftSFT
+from readsim_hf.objectives.origin import On
+from readsim_hf.objectives.sampling import sampling_of
+from readsim_hf.objectives.selection import Selected
+from readsim_hf.objectives.sums import Sum
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import soft_at
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
@@ -39,6 +43,11 @@ def divergence(objective: Objective) -> Objective:
     without such a part."""
     if isinstance(objective, Cut):
         return replace(objective, objective=divergence(objective.objective))
+    if isinstance(objective, On | Selected):
+        return divergence(objective.objective)
+    if isinstance(objective, Sum):  # their mean: what rounding makes does not grow with the weights
+        terms = tuple(map(divergence, objective.terms))
+        return Sum((1 / len(terms),) * len(terms), terms)
     if isinstance(objective, KD):
         return replace(objective, alpha=1.0)
     grouped = sampling_of(objective) is not None  # it trains on what the student wrote for it

@@ -1,6 +1,7 @@
-"""`readsim models`: prepare, list, benchmarks, templates."""
+"""`readsim models`: prepare, list, methods, benchmarks, templates."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,6 +47,25 @@ def list_() -> None:
         ready = f"{', '.join(model.parts)} ({model.bytes / 1e6:.0f} MB)" if model.parts else "no"
         table.add_row(model.name, model.description, ready)
     Terminal().print(table)
+
+
+@models.command()
+def methods(
+    write: Annotated[
+        Path | None, typer.Option(help="Folder where the page and the figure are written instead.")
+    ] = None,
+) -> None:
+    """List the methods of distillation by family: what `--method` takes."""
+    from readsim_hf.methods.page import in_families, method_line, write_methods
+
+    if write is not None:
+        write_methods(write)
+        return
+    console = Terminal()
+    for family, of_it in in_families().items():
+        console.print(family, style="bold")
+        for name, method in of_it.items():
+            console.print(f"  {method_line(name, method)}", highlight=False, soft_wrap=True)
 
 
 @models.command()

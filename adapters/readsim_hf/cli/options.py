@@ -58,10 +58,7 @@ def choose(
     layers: Annotated[int | None, typer.Option(help="Layers of the smollm2 student.")] = None,
     method: Annotated[
         Text,
-        typer.Option(
-            help="resp-sft, cot-sft, logit-sft, resp-kd, cot-kd or logit-kd; step-by-step, "
-            "equation-of-thought or plan-then-code."
-        ),
+        typer.Option(help="One of `readsim models methods`, by its name there or in its paper."),
     ] = None,
     signal: Annotated[
         Text,
@@ -71,7 +68,11 @@ def choose(
         ),
     ] = None,
     objective: Annotated[
-        Text, typer.Option(help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl.")
+        Text,
+        typer.Option(
+            help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl; or a sum, such as "
+            "'0.3*sft + 0.7*skew-fkl(alpha=.1)'."
+        ),
     ] = None,
     on_policy: Annotated[
         float | None, typer.Option(help="Share of prompts the student answers itself.")

@@ -12,6 +12,7 @@ from readsim_hf.components import Components
 from readsim_hf.config import RunConfig, run_name
 from readsim_hf.model_card.words import TODO, as_code, code_block, hub_id, name_list, source_text
 from readsim_hf.models.pairs import sources
+from readsim_hf.objectives.sums import Sum
 from readsim_hf.published import published, without_keys
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.connection import is_server
@@ -63,6 +64,7 @@ def method_section(config: RunConfig, parts: Components) -> str:
     """Signal, objective and decoding."""
     signal, objective, kept = supervision(config)
     settings = ", ".join(f"{k} = {v}" for k, v in sorted(vars(objective).items()))
+    settings = "" if isinstance(objective, Sum) and config.objective else settings
     lines = [
         f"* Method: `{config.method}`"
         if config.method

@@ -26,7 +26,8 @@ from readsim_hf.objectives.sparse import (
 )
 
 
-def _soft(targets: Targets) -> SoftTargets:
+def soft_of(targets: Targets) -> SoftTargets:
+    """Their distributions; ConfigError where there are none."""
     if targets.soft is None:
         raise ConfigError("soft is None: this objective needs the teacher's distributions")
     return targets.soft
@@ -51,7 +52,7 @@ class SFT:
 
 
 @dataclass(frozen=True)
-class _Soft:
+class SoftObjective:
     """What all objectives with soft targets share."""
 
     @property
@@ -60,29 +61,29 @@ class _Soft:
 
 
 @dataclass(frozen=True)
-class SoftSFT(_Soft):
+class SoftSFT(SoftObjective):
     """Cross entropy with the teacher's distribution; the gradient of forward KL, another value."""
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        soft = _soft(targets)
+        soft = soft_of(targets)
         if soft.kind == "sampled":
             return sampled_cross_entropy(soft.ids, logits)
         return soft_cross_entropy(*outcomes(soft, logits))
 
 
 @dataclass(frozen=True)
-class ForwardKL(_Soft):
+class ForwardKL(SoftObjective):
     """KL(p || q)."""
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        soft = _soft(targets)
+        soft = soft_of(targets)
         if soft.kind == "sampled":
             return sampled_forward_kl(soft.ids, soft.logp, logits)
         return forward_kl(*outcomes(soft, logits))
 
 
 @dataclass(frozen=True)
-class KD(_Soft):
+class KD(SoftObjective):
     """(1 - alpha) CE(token) + alpha tau^2 KL(p^tau || q^tau), tau the temperature.
 
     Settings: 0 <= alpha <= 1, temperature > 0 (1 where the targets are sampled).
@@ -96,7 +97,7 @@ class KD(_Soft):
         check_setting("temperature", self.temperature, lambda x: 0 < x < float("inf"), "above 0")
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        soft = self.alpha * self._kl(logits, _soft(targets))
+        soft = self.alpha * self._kl(logits, soft_of(targets))
         if self.alpha == 1:
             return soft
         return (1 - self.alpha) * token_cross_entropy(targets.tokens, logits) + soft
@@ -110,23 +111,23 @@ class KD(_Soft):
 
 
 @dataclass(frozen=True)
-class ReverseKL(_Soft):
+class ReverseKL(SoftObjective):
     """KL(q || p)."""
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        return reverse_kl(*outcomes(_soft(targets), logits))
+        return reverse_kl(*outcomes(soft_of(targets), logits))
 
 
 @dataclass(frozen=True)
-class JSD(_Soft):
+class JSD(SoftObjective):
     """The symmetric Jensen-Shannon divergence."""
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        return jensen_shannon(*outcomes(_soft(targets), logits))
+        return jensen_shannon(*outcomes(soft_of(targets), logits))
 
 
 @dataclass(frozen=True)
-class GJSD(_Soft):
+class GJSD(SoftObjective):
     """GKD's generalised divergence. Setting: 0 <= beta <= 1, 0 forward KL, 1 reverse KL."""
 
     beta: float = 0.5
@@ -135,11 +136,11 @@ class GJSD(_Soft):
         check_setting("beta", self.beta, lambda x: 0 <= x <= 1, "from 0 to 1")
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        return generalized_jsd(*outcomes(_soft(targets), logits), self.beta)
+        return generalized_jsd(*outcomes(soft_of(targets), logits), self.beta)
 
 
 @dataclass(frozen=True)
-class _Skew(_Soft):
+class _Skew(SoftObjective):
     """Setting: 0 < alpha < 1, the share of the divergence's first argument in its second."""
 
     alpha: float = 0.1
@@ -153,7 +154,7 @@ class SkewForwardKL(_Skew):
     """KL(p || alpha p + (1 - alpha) q). Setting: 0 < alpha < 1."""
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        soft = _soft(targets)
+        soft = soft_of(targets)
         if soft.kind == "sampled":
             return sampled_skew_forward_kl(soft.ids, soft.logp, logits, self.alpha)
         return skew_forward_kl(*outcomes(soft, logits), self.alpha)
@@ -164,4 +165,4 @@ class SkewReverseKL(_Skew):
     """KL(q || (1 - alpha) p + alpha q). Setting: 0 < alpha < 1."""
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        return skew_reverse_kl(*outcomes(_soft(targets), logits), self.alpha)
+        return skew_reverse_kl(*outcomes(soft_of(targets), logits), self.alpha)

@@ -1,5 +1,6 @@
 """The output layer and the loss, a few positions at a time."""
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective, SoftTargets, Targets, weighted_sum
+from readsim_hf.objectives.sums import parts
 
 
 def chunked_loss(
@@ -18,7 +20,8 @@ def chunked_loss(
     head     (n, D) -> logits (n, V); it must give each position the same whatever else is in the
              chunk (no dropout)
     targets  of the N positions
-    chunk    positions whose logits exist at a time, at least 1
+    chunk    positions whose logits exist at a time, at least 1; more where an objective needs whole
+             replies and one is longer
 
     The gradient of each chunk is taken at once, so the memory is that of `chunk` positions instead of
     N, and nothing is computed twice. It can be differentiated once. Raises ConfigError.
@@ -29,7 +32,8 @@ def chunked_loss(
     if len(targets.tokens) != n:
         raise ConfigError(f"there are {n} hidden states and {len(targets.tokens)} targets")
     parameters = [p for p in head.parameters() if p.requires_grad]
-    total: Tensor = _Chunked.apply(hidden, head, objective, targets, chunk, *parameters)  # type: ignore[no-untyped-call]
+    cuts = cuts_of(n, chunk, targets.rows if needs_whole_replies(objective) else None)
+    total: Tensor = _Chunked.apply(hidden, head, objective, targets, cuts, *parameters)  # type: ignore[no-untyped-call]
     return total, n
 
 
@@ -43,7 +47,7 @@ class _Chunked(torch.autograd.Function):
         head: nn.Module,
         objective: Objective,
         targets: Targets,
-        chunk: int,
+        cuts: list[slice],
         *parameters: Tensor,
     ) -> Tensor:
         wanted = any(ctx.needs_input_grad)
@@ -51,8 +55,7 @@ class _Chunked(torch.autograd.Function):
         # In float32 whatever the weights are: a sum of many chunks.
         of_head = [torch.zeros_like(p, dtype=torch.float32) for p in parameters] if wanted else []
         total = hidden.new_zeros((), dtype=torch.float32)
-        for start in range(0, len(hidden), chunk):
-            rows = slice(start, start + chunk)
+        for rows in cuts:
             states = hidden[rows].detach()
             if of_hidden is None:
                 total += weighted_sum(objective, head(states), targets_at(targets, rows))
@@ -83,6 +86,24 @@ def targets_at(targets: Targets, rows: slice) -> Targets:
     soft = targets.soft
     if soft is not None:
         soft = SoftTargets(soft.kind, soft.ids[rows], soft.logp[rows])
-    weights = None if targets.weights is None else targets.weights[rows]
+    others = (targets.weights, targets.own, targets.rows)
+    cut = (None if t is None else t[rows] for t in others)
     beside = {name: values[rows] for name, values in targets.beside.items()}
-    return Targets(targets.tokens[rows], soft, weights, beside=beside)
+    return Targets(targets.tokens[rows], soft, *cut, beside=beside)
+
+
+def needs_whole_replies(objective: Objective) -> bool:
+    """Whether a part of it does."""
+    return any(getattr(part, "whole_replies", False) for part in parts(objective))
+
+
+def cuts_of(n: int, chunk: int, rows: Tensor | None) -> list[slice]:
+    """N positions in pieces of at most `chunk`; with `rows` (N,) no example is cut."""
+    if rows is None:
+        return [slice(start, start + chunk) for start in range(0, n, chunk)]
+    ends, out, start = rows.unique_consecutive(return_counts=True)[1].cumsum(0).tolist(), [], 0
+    for end, later in pairwise([*ends, n + chunk + 1]):
+        if later - start > chunk:
+            out.append(slice(start, end))
+            start = end
+    return out

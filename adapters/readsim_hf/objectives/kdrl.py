@@ -17,9 +17,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from readsim_hf.objectives.base import Sampling, Targets, beside
+from readsim_hf.objectives.base import Targets
 from readsim_hf.objectives.baselines import ReverseKL, check_setting
 from readsim_hf.objectives.policy_gradient import CLIP, clipped_gain, importance_ratio
+from readsim_hf.objectives.sampling import Sampling, beside
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from readsim_hf.objectives.base import Sampling, Targets
+from readsim_hf.objectives.base import Targets
 from readsim_hf.objectives.baselines import ReverseKL, check_setting
+from readsim_hf.objectives.estimators import token_log_probs
 from readsim_hf.objectives.policy_gradient import CLIP, clipped_gain, importance_ratio
-from readsim_hf.objectives.sparse import token_log_ratio
+from readsim_hf.objectives.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ class MOPD:
         check_setting("clip", self.clip, lambda x: 0 < x < float("inf"), "above 0")
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        advantage = token_log_ratio(targets, logits).detach()
-        return -clipped_gain(advantage, importance_ratio(targets, logits), self.clip)
+        of_teacher, own = token_log_probs(logits, targets)
+        return -clipped_gain(
+            (of_teacher - own).detach(), importance_ratio(targets, logits), self.clip
+        )
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from readsim_hf.objectives.base import Sampling
 from readsim_hf.objectives.baselines import check_setting
-from readsim_hf.objectives.whole_replies import Reply, WholeReplies
+from readsim_hf.objectives.compared import Compared, Reply
+from readsim_hf.objectives.sampling import Sampling
 
 
 def hinge(better: Tensor, worse: Tensor, margin: Tensor | float) -> Tensor:
@@ -28,7 +28,7 @@ def hinge(better: Tensor, worse: Tensor, margin: Tensor | float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class PLaD(WholeReplies):
+class PLaD(Compared):
     """Settings: margin >= 0 and scored >= 0, not both 0."""
 
     margin: float = 1.0

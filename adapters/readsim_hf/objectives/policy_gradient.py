@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from readsim.errors import TrainingError
-from readsim_hf.objectives.base import Targets, beside
+from readsim_hf.objectives.base import Targets
 from readsim_hf.objectives.divergences import token_cross_entropy
+from readsim_hf.objectives.sampling import beside
 
 CLIP = 0.2  # PPO's
 

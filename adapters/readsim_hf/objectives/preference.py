@@ -20,9 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from readsim_hf.objectives.base import Sampling
 from readsim_hf.objectives.baselines import check_setting
-from readsim_hf.objectives.whole_replies import Reply, WholeReplies
+from readsim_hf.objectives.compared import Compared, Reply
+from readsim_hf.objectives.sampling import Sampling
 
 
 def preference_loss(margins: Tensor, beta: float) -> Tensor:
@@ -31,7 +31,7 @@ def preference_loss(margins: Tensor, beta: float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class DPO(WholeReplies):
+class DPO(Compared):
     """Reference: the student before training. Setting: beta > 0."""
 
     beta: float = 0.1

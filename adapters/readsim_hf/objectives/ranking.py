@@ -20,9 +20,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from readsim_hf.objectives.base import Sampling
 from readsim_hf.objectives.baselines import check_setting
-from readsim_hf.objectives.whole_replies import Reply, WholeReplies
+from readsim_hf.objectives.compared import Compared, Reply
+from readsim_hf.objectives.sampling import Sampling
 
 RANKED = Sampling(3, teacher=True, ranked=True, constants=("score",))
 
@@ -44,7 +44,7 @@ def pro_loss(logp: Tensor, scores: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class RRHF(WholeReplies):
+class RRHF(Compared):
     """Setting: sft >= 0, the weight of the best reply's mean log-likelihood."""
 
     sft: float = 1.0

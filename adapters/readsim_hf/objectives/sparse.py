@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from readsim.errors import ConfigError, unknown
-from readsim_hf.objectives.base import SoftTargets, Targets
+from readsim_hf.objectives.base import SoftTargets
 from readsim_hf.objectives.divergences import FLOOR, REVERSE_FLOOR, log_mixture
 from readsim_hf.teachers.record import Soft, SoftKind
 
@@ -68,24 +68,7 @@ def outcomes(soft: SoftTargets, logits: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([soft.logp, tail_log_mass(soft.logp)], -1), torch.cat([top, rest], -1)
 
 
-def token_log_ratio(targets: Targets, logits: Tensor) -> Tensor:
-    """log p_teacher - log p_student of the tokens themselves (N,).
-
-    A token outside of a top-k counts as the rest of the mass, on both sides; log p_teacher is at least -87.3.
-    """
-    soft = targets.soft
-    assert soft is not None
-    if soft.kind == "full":
-        at = targets.tokens
-    else:
-        hit = soft.ids == targets.tokens[:, None]
-        at = torch.where(hit.any(-1), hit.int().argmax(-1), soft.ids.shape[-1])
-    logp, seen = outcomes(soft, logits)
-    ratio = logp.clamp_min(REVERSE_FLOOR) - seen.float().log_softmax(-1)
-    return ratio.gather(-1, at[:, None])[:, 0]
-
-
-def token_log_probs(soft: Soft, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+def said_log_probs(soft: Soft, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
     """The teacher's log-probability of each token (L,), at least -87.3; of one outside of a top-k the log of
     the rest of the mass, which it is not above."""
     if soft.kind == "full":

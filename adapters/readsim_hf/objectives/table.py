@@ -1,7 +1,7 @@
-"""Objectives by name, the six baselines, and the one table of what can be combined with what."""
+"""Objectives by name, and the one table of what can be combined with what."""
 
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from readsim.errors import ConfigError, unknown
 from readsim_hf.objectives.base import Objective
@@ -16,13 +16,17 @@ from readsim_hf.objectives.baselines import (
     SkewReverseKL,
     SoftSFT,
 )
+from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.kdrl import KDRL
 from readsim_hf.objectives.minillm import MiniLLM
 from readsim_hf.objectives.mopd import MOPD, MOPDKL
+from readsim_hf.objectives.origin import On
 from readsim_hf.objectives.plad import PLaD
 from readsim_hf.objectives.preference import DPKD, DPO
 from readsim_hf.objectives.ranking import PRO, RRHF
+from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sparse import SOFT_KINDS
+from readsim_hf.objectives.sums import Sum, Written, read_terms
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind
 
@@ -40,111 +44,136 @@ class ObjectiveRule:
     make       its class, called with its settings
     signals    on which of them
     kinds      with which stored distributions
-    on_policy  whether also on the student's own text
+    texts      on whose words: the teacher's alone, the student's own alone, or any
     instead    what is defined where this is not
     """
 
     make: type[Any]
     signals: tuple[str, ...]
     kinds: tuple[SoftKind, ...]
-    on_policy: bool
+    texts: Literal["teacher", "own", "any"]
     instead: str
 
 
 _DENSE: tuple[SoftKind, ...] = ("full", "topk")
 _TEXT = "on the student's own text use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
 _DRAWS = "with 'sampled' use soft-sft, kd, fkl or skew-fkl, or store 'topk' or 'full'"
+_OWN = "use on_policy = 1 with soft.kind 'topk' or 'full', on=own behind its name, or rkl"
 
 TABLE: dict[str, ObjectiveRule] = {
-    "sft": ObjectiveRule(SFT, _WORDS, SOFT_KINDS, False, f"on 'logit' use soft-sft; {_TEXT}"),
-    "soft-sft": ObjectiveRule(SoftSFT, WHOLE, SOFT_KINDS, False, _TEXT),
-    "kd": ObjectiveRule(KD, WHOLE, SOFT_KINDS, False, f"{_TEXT}, or kd with alpha = 1"),
-    "fkl": ObjectiveRule(ForwardKL, WHOLE, SOFT_KINDS, True, ""),
-    "rkl": ObjectiveRule(ReverseKL, WHOLE, _DENSE, True, _DRAWS),
-    "jsd": ObjectiveRule(JSD, WHOLE, _DENSE, True, _DRAWS),
-    "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, True, _DRAWS),
-    "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, True, ""),
-    "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, True, _DRAWS),
+    "sft": ObjectiveRule(SFT, _WORDS, SOFT_KINDS, "teacher", f"on 'logit' use soft-sft; {_TEXT}"),
+    "soft-sft": ObjectiveRule(SoftSFT, WHOLE, SOFT_KINDS, "teacher", _TEXT),
+    "kd": ObjectiveRule(KD, WHOLE, SOFT_KINDS, "teacher", f"{_TEXT}, or kd with alpha = 1"),
+    "fkl": ObjectiveRule(ForwardKL, WHOLE, SOFT_KINDS, "any", ""),
+    "rkl": ObjectiveRule(ReverseKL, WHOLE, _DENSE, "any", _DRAWS),
+    "jsd": ObjectiveRule(JSD, WHOLE, _DENSE, "any", _DRAWS),
+    "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, "any", _DRAWS),
+    "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, "any", ""),
+    "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, "any", _DRAWS),
+    "k1": ObjectiveRule(K1, WHOLE, _DENSE, "own", _OWN),
+    "k2": ObjectiveRule(K2, WHOLE, _DENSE, "own", _OWN),
+    "k3": ObjectiveRule(K3, WHOLE, _DENSE, "own", _OWN),
 }
 
 # Those that train on groups of replies to one prompt, whole ones, see `Sampling`.
 _SPOKEN = ("cot", "logit", "equation-of-thought")
 _GROUPS = "use signal 'cot' or 'logit', and with soft targets 'topk' or 'full'"
 SAMPLED: dict[str, ObjectiveRule] = {
-    "mopd": ObjectiveRule(MOPD, _SPOKEN, _DENSE, True, _GROUPS),
-    "mopd-kl": ObjectiveRule(MOPDKL, _SPOKEN, _DENSE, True, _GROUPS),
-    "kdrl": ObjectiveRule(KDRL, _SPOKEN, _DENSE, True, _GROUPS),
-    "minillm": ObjectiveRule(MiniLLM, _SPOKEN, _DENSE, True, _GROUPS),
-    "dpo": ObjectiveRule(DPO, _SPOKEN, SOFT_KINDS, False, _GROUPS),
-    "dpkd": ObjectiveRule(DPKD, _SPOKEN, _DENSE, False, _GROUPS),
-    "plad": ObjectiveRule(PLaD, _SPOKEN, _DENSE, False, _GROUPS),
-    "rrhf": ObjectiveRule(RRHF, _SPOKEN, _DENSE, False, _GROUPS),
-    "pro": ObjectiveRule(PRO, _SPOKEN, _DENSE, False, _GROUPS),
+    "mopd": ObjectiveRule(MOPD, _SPOKEN, _DENSE, "own", _GROUPS),
+    "mopd-kl": ObjectiveRule(MOPDKL, _SPOKEN, _DENSE, "own", _GROUPS),
+    "kdrl": ObjectiveRule(KDRL, _SPOKEN, _DENSE, "own", _GROUPS),
+    "minillm": ObjectiveRule(MiniLLM, _SPOKEN, _DENSE, "own", _GROUPS),
+    "dpo": ObjectiveRule(DPO, _SPOKEN, SOFT_KINDS, "teacher", _GROUPS),
+    "dpkd": ObjectiveRule(DPKD, _SPOKEN, _DENSE, "teacher", _GROUPS),
+    "plad": ObjectiveRule(PLaD, _SPOKEN, _DENSE, "teacher", _GROUPS),
+    "rrhf": ObjectiveRule(RRHF, _SPOKEN, _DENSE, "teacher", _GROUPS),
+    "pro": ObjectiveRule(PRO, _SPOKEN, _DENSE, "teacher", _GROUPS),
 }
 TABLE |= SAMPLED
 
 
-class Baseline(NamedTuple):
-    """A method by name: which signal is asked for, and what is minimised on it."""
+def make_objective(text: str, **settings: float) -> Objective:
+    """The objective of a text: a key of TABLE, or a sum of them (`sums`).
 
-    signal: str
-    objective: Objective
-
-
-# The paper's six one-hot baselines as we read them, then the specialised ones of Figure 5. logit-sft
-# and logit-kd have equal gradients: their values differ by the teacher's entropy.
-BASELINES: dict[str, Baseline] = {
-    "resp-sft": Baseline("resp", SFT()),
-    "cot-sft": Baseline("cot", SFT()),
-    "logit-sft": Baseline("logit", SoftSFT()),
-    "resp-kd": Baseline("resp", KD()),
-    "cot-kd": Baseline("cot", KD()),
-    "logit-kd": Baseline("logit", KD(alpha=1.0)),
-    "step-by-step": Baseline("step-by-step", SFT()),
-    "equation-of-thought": Baseline("equation-of-thought", SFT()),
-    "plan-then-code": Baseline("plan-then-code", SFT()),
-}
-
-
-def make_objective(name: str, **settings: float) -> Objective:
-    """The objective called `name` (a key of TABLE).
-
-    Raises UnknownNameError for an unknown name or setting, with the nearest; ConfigError for a value
-    out of range.
+    Settings of a single name may be given apart. Any term may say on whose words it is, `on=teacher` or
+    `on=own` (`origin`), and on which tokens, `tokens=entropy` or `tokens=gap` (`selection`). Raises
+    UnknownNameError for an unknown name or setting, with the nearest; ConfigError for a text that cannot
+    be read and for a value out of range.
     """
-    if name not in TABLE:
-        raise unknown("objective", name, TABLE)
-    make = TABLE[name].make
+    terms = read_terms(text)
+    if settings and (len(terms) > 1 or terms[0].settings):
+        raise ConfigError(
+            f"objective_settings = {settings!r}: the settings of {text!r} stand in its terms, such as "
+            f"{terms[0].name}({next(iter(settings))}=...)"
+        )
+    made = [_made(term._replace(settings={**term.settings, **settings})) for term in terms]
+    weights = tuple(term.weight for term in terms)
+    return made[0] if weights == (1.0,) else Sum(weights, tuple(made))
+
+
+def _made(term: Written) -> Objective:
+    if term.name not in TABLE:
+        raise unknown("objective", term.name, TABLE)
+    make, settings = TABLE[term.name].make, dict(term.settings)
+    origin: Any = settings.pop("on", None)
+    chosen: Any = settings.pop("tokens", None)
+    how: Any = {k: settings.pop(k) for k in ("share", "drawn") if chosen and k in settings}
     known = [field.name for field in fields(make)]
     for setting in settings:
         if setting not in known:
-            raise unknown(f"setting of {name}", setting, known)
+            raise unknown(f"setting of {term.name}", setting, [*known, "on", "tokens"])
     made: Objective = make(**settings)
-    return made
-
-
-def objective_name(objective: Objective) -> str | None:
-    """Its key in TABLE, also of a cut one; None for an objective that TABLE does not have."""
-    inner = _inner(objective)
-    return next((name for name, rule in TABLE.items() if type(inner) is rule.make), None)
+    made = made if chosen is None else Selected(made, chosen, **how)
+    return made if origin is None else On(made, origin)
 
 
 def check_compatible(
-    signal: str, objective: Objective, soft_kind: SoftKind | None, on_policy: bool
+    signal: str, objective: Objective, soft_kind: SoftKind | None, on_policy: float
 ) -> None:
     """Raise ConfigError, saying what would work, unless the combination is defined.
 
     signal      one of SIGNALS: the supervised span and what is stored with it
     soft_kind   how the teacher's distributions are stored; None: not at all
-    on_policy   whether the text is the student's own
+    on_policy   the share of text that is the student's own
 
-    An objective that TABLE does not have is only held to its `needs_soft`.
+    Of a sum each term is checked. An objective that TABLE does not have is only held to its `needs_soft`.
     """
     if signal not in SIGNALS:
         raise unknown("signal", signal, SIGNALS)
     if soft_kind is not None and soft_kind not in SOFT_KINDS:
         raise unknown("kind of soft targets", soft_kind, SOFT_KINDS)
-    name = objective_name(objective)
+    if isinstance(objective, Sum):
+        for term in objective.terms:
+            check_compatible(signal, term, soft_kind, on_policy)
+    elif isinstance(objective, Cut):
+        check_compatible(signal, objective.objective, soft_kind, on_policy)
+    elif isinstance(objective, On):
+        _check_origin(objective, on_policy)
+        check_compatible(signal, objective.objective, soft_kind, float(objective.origin == "own"))
+    elif isinstance(objective, Selected):
+        if objective.needs_soft and soft_kind is None:
+            raise ConfigError(
+                "soft_kind is None: tokens=gap needs the teacher's distributions; store 'topk', 'full' or "
+                "'sampled', or use tokens=entropy"
+            )
+        check_compatible(signal, objective.objective, soft_kind, on_policy)
+    else:
+        _check_term(signal, objective, soft_kind, on_policy)
+
+
+def _check_origin(objective: On, on_policy: float) -> None:
+    there = on_policy > 0 if objective.origin == "own" else on_policy < 1
+    if not there:
+        raise ConfigError(
+            f"on_policy = {on_policy!r}: no text is there for a term with on={objective.origin}; use a share "
+            "between 0 and 1, such as on_policy = 0.5"
+        )
+
+
+def _check_term(
+    signal: str, objective: Objective, soft_kind: SoftKind | None, on_policy: float
+) -> None:
+    name = next((name for name, rule in TABLE.items() if type(objective) is rule.make), None)
     rule = TABLE[name] if name is not None else None
     title = name if name is not None else type(objective).__name__
     if objective.needs_soft and soft_kind is None:
@@ -163,19 +192,17 @@ def check_compatible(
         raise _undefined(title, f"on signal {signal!r}", rule)
     if soft_kind is not None and soft_kind not in rule.kinds:
         raise _undefined(title, f"with {soft_kind!r} soft targets", rule)
-    inner = _inner(objective)
-    if isinstance(inner, KD) and soft_kind == "sampled" and inner.temperature != 1:
+    if isinstance(objective, KD) and soft_kind == "sampled" and objective.temperature != 1:
         raise ConfigError(
-            f"temperature is {inner.temperature!r}: with 'sampled' soft targets it must be 1; "
+            f"temperature is {objective.temperature!r}: with 'sampled' soft targets it must be 1; "
             "store 'topk' or 'full' for another"
         )
     # Without its cross entropy, kd is a divergence like the others.
-    if on_policy and not (rule.on_policy or (isinstance(inner, KD) and inner.alpha == 1)):
+    divergence = isinstance(objective, KD) and objective.alpha == 1
+    if on_policy > 0 and rule.texts == "teacher" and not divergence:
         raise _undefined(title, "on the student's own text", rule)
-
-
-def _inner(objective: Objective) -> Objective:
-    return _inner(objective.objective) if isinstance(objective, Cut) else objective
+    if on_policy < 1 and rule.texts == "own":
+        raise _undefined(title, "on the teacher's text", rule)
 
 
 def _undefined(title: str, where: str, rule: ObjectiveRule) -> ConfigError:

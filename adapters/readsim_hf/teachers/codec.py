@@ -78,6 +78,7 @@ def record_to_tree(record: TeacherRecord) -> dict[str, Any]:
         "weight": record.weight,
         "positions": record.positions,
         "row": record.row,
+        "own": record.own,
         "group": list(record.group),
         "beside": dict(record.beside),
     }
@@ -95,6 +96,7 @@ def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
         weight=float(tree.get("weight", 1.0)),
         positions=None if positions is None else np.asarray(positions),
         row=int(tree.get("row", -1)),
+        own=bool(tree.get("own", False)),
         group=(int(tree.get("group", (0, 1))[0]), int(tree.get("group", (0, 1))[1])),
         beside={name: np.asarray(values) for name, values in tree.get("beside", {}).items()},
     )

@@ -36,6 +36,7 @@ class TeacherRecord:
     positions                    which tokens of the span are supervised, ascending, from its first to its
                                  last; None for all of them
     row                          its row in the data set of its source; -1 where it is of none
+    own                          whether the completion is the student's own text
     group                        its place among the replies to one prompt that are trained on together, from
                                  0, and how many these are
     beside                       constants (L,) float32 of the supervised tokens by name, see
@@ -50,6 +51,7 @@ class TeacherRecord:
     weight: float = 1.0
     positions: NDArray[np.int32] | None = None
     row: int = -1
+    own: bool = False
     group: tuple[int, int] = (0, 1)
     beside: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 

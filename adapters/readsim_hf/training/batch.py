@@ -73,6 +73,8 @@ def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> 
             tensor(tokens_of),
             _soft(examples, device),
             _weights(examples, device),
+            _own(examples, device),
+            tensor(rows),
             beside=_beside(examples, device),
         ),
     )
@@ -88,6 +90,14 @@ def _beside(examples: Sequence[Example], device: torch.device | str) -> dict[str
         ).to(device)
         for name in common
     }
+
+
+def _own(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:
+    """Whether each supervised position (N,) is of the student's own text, if any is."""
+    each = [e.record.own for e in examples]
+    if not any(each):
+        return None
+    return torch.from_numpy(np.repeat(each, [e.tokens for e in examples])).to(device)
 
 
 def _weights(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:

@@ -337,9 +337,12 @@ def _part(whole: Tensor, owner: Tensor) -> Tensor:
 
 
 def _packed(examples: Sequence[Example]) -> bytes:
-    """Examples as bytes: a line of token counts, sizes and sources, then the records."""
+    """Examples as bytes: a line of what records do not hold as bytes, then the records."""
     records = [record_to_bytes(e.record) for e in examples]
-    facts = [[e.tokens, len(r), e.record.source] for e, r in zip(examples, records, strict=True)]
+    facts = [
+        [e.tokens, len(r), {name: getattr(e.record, name) for name in ("source", "weight", "own")}]
+        for e, r in zip(examples, records, strict=True)
+    ]
     head = json.dumps(facts).encode()
     return struct.pack("<Q", len(head)) + head + b"".join(records)
 
@@ -347,8 +350,8 @@ def _packed(examples: Sequence[Example]) -> bytes:
 def _unpacked(data: bytes) -> list[Example]:
     (size,) = struct.unpack_from("<Q", data)
     at, out = 8 + size, []
-    for tokens, length, source in json.loads(data[8:at]):
+    for tokens, length, facts in json.loads(data[8:at]):
         record = record_from_bytes(data[at : at + length])
-        out.append(Example(replace(record, source=source), tokens))
+        out.append(Example(replace(record, **facts), tokens))
         at += length
     return out

@@ -15,8 +15,8 @@ from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.codec import record_from_tree, record_to_tree
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example
+from readsim_hf.training.slopes import cut_to_fit
 from readsim_hf.training.trained import TrainedSource
-from readsim_hf.training.whole_replies import cut_to_fit
 
 PATIENCE = 8  # requests in a row without one usable reply
 FIRST_LENGTH = 16.0  # supervised tokens expected of a reply before any was seen

@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from readsim_hf.objectives.base import Sampling
 from readsim_hf.objectives.policy_gradient import group_advantages, later_ratios
-from readsim_hf.objectives.sparse import token_log_probs
+from readsim_hf.objectives.sampling import Sampling
+from readsim_hf.objectives.sparse import said_log_probs
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example
 from readsim_hf.training.example_stream import Group
+from readsim_hf.training.read_log_probs import require_numbers
 from readsim_hf.training.replies import Replies
 from readsim_hf.training.rewards import Reward
 from readsim_hf.training.student import Student
-from readsim_hf.training.token_log_probs import require_numbers
 
 Floats = NDArray[np.float32]
 Start = Callable[[], AbstractContextManager[nn.Module]]
@@ -147,7 +147,7 @@ class Groups:
 
     def _of_teacher(self, record: TeacherRecord) -> Floats:
         assert record.soft is not None  # supervision asked for them
-        return token_log_probs(record.soft, record.completion_ids[record.places])
+        return said_log_probs(record.soft, record.completion_ids[record.places])
 
     def _advantages(
         self, prompts: Sequence[Prompt], groups: Sequence[Sequence[TeacherRecord]]

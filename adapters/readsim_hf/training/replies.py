@@ -248,7 +248,7 @@ class Replies:
         for prompt, asked, reply in zip(prompts, ids, replies, strict=True):
             first, end = span(reply, whole=bool(prompt.messages))
             record = TeacherRecord(
-                prompt.capability, asked, reply, (first, end), None, row=prompt.row
+                prompt.capability, asked, reply, (first, end), None, row=prompt.row, own=True
             )
             out.append(record if end > first else None)
         return out

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from readsim_hf.objectives.base import Objective, Targets
 from readsim_hf.objectives.baselines import ForwardKL
-from readsim_hf.objectives.sparse import token_log_ratio
+from readsim_hf.objectives.estimators import token_log_probs
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.training.batch import Batch, Example
 
@@ -41,7 +41,8 @@ class LogRatio:
     needs_soft = True
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
-        return token_log_ratio(targets, logits)
+        logp, logq = token_log_probs(logits, targets)
+        return logp - logq
 
 
 class BesideKL:

@@ -11,12 +11,25 @@ import numpy as np
 from readsim.allocators.multi_teacher.dn import dispersion_factors
 from readsim.allocators.multi_teacher.gradient_share import gradient_factors
 from readsim.arrays import Array
-from readsim_hf.objectives.sparse import token_log_probs
+from readsim_hf.objectives.sparse import said_log_probs
+from readsim_hf.sampling_config import Weighing
 from readsim_hf.training.batch import Example
 from readsim_hf.training.source_losses import by_source
 from readsim_hf.training.student import SourceSignal
 
 LIMIT = 4.0  # DN-MOPD's, of a factor and of one over it
+
+
+def source_weights(
+    rule: Weighing,
+    examples: Sequence[Example],
+    signals: Mapping[str, SourceSignal],
+    before: Mapping[str, float],
+) -> dict[str, float]:
+    """The weight of each source that has one; `signals` are of these examples where they were looked at."""
+    if rule == "dn":
+        return dispersion_weights(examples)
+    return {**before, **gradient_weights(signals)} if rule == "gradient-share" else {}
 
 
 def dispersion_weights(examples: Sequence[Example]) -> dict[str, float]:
@@ -46,6 +59,8 @@ def gradient_weights(signals: Mapping[str, SourceSignal]) -> dict[str, float]:
 
 def weighed(examples: Sequence[Example], weights: Mapping[str, float]) -> list[Example]:
     """The examples with each source's weight on their losses; 1 for a source that is not named."""
+    if not weights:
+        return list(examples)
     return [
         e._replace(
             record=replace(e.record, weight=e.record.weight * weights.get(e.record.source, 1.0))
@@ -66,5 +81,5 @@ def _log_ratios(examples: Sequence[Example]) -> Array:
         if record.soft is None or "old" not in record.beside:
             continue
         said = record.completion_ids[record.places]
-        parts.append((token_log_probs(record.soft, said) - record.beside["old"])[:tokens])
+        parts.append((said_log_probs(record.soft, said) - record.beside["old"])[:tokens])
     return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)

@@ -16,7 +16,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from readsim.arrays import Array
 from readsim.errors import TrainingError
 from readsim_hf.models.memory import memory_for
-from readsim_hf.objectives.base import Objective, parts_of
+from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.sums import parts
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.inference import batches, computing, reads_padding
 from readsim_hf.training.batch import Example, collate
@@ -24,7 +25,9 @@ from readsim_hf.training.copies import as_array, as_tensor, copies
 from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
+from readsim_hf.training.read_log_probs import read_log_probs
 from readsim_hf.training.recipe import Recipe, learning_rate
+from readsim_hf.training.slopes import with_slopes
 from readsim_hf.training.source_losses import (
     BesideKL,
     Listening,
@@ -32,8 +35,6 @@ from readsim_hf.training.source_losses import (
     by_source,
     sources_in,
 )
-from readsim_hf.training.token_log_probs import token_log_probs
-from readsim_hf.training.whole_replies import with_slopes
 
 KNOBS = (
     "lower micro_batch = {micro}, or use precision = 'bf16', gradient_checkpointing = true, lora = 16, or a "
@@ -147,9 +148,9 @@ class Student:
     ) -> list[NDArray[np.float32]]:
         """Log-probabilities of the examples' supervised tokens (L_i,) by a model, in the precision of
         training. TrainingError where one is NaN."""
-        recipe, cuts = self.recipe, [p for p in parts_of(self.objective) if isinstance(p, Cut)]
+        recipe, cuts = self.recipe, [p for p in parts(self.objective) if isinstance(p, Cut)]
         with self.autocast():
-            return token_log_probs(
+            return read_log_probs(
                 model,
                 examples,
                 cuts[0].size if cuts else None,
@@ -217,6 +218,11 @@ class Student:
         rate = learning_rate(recipe.learning_rate, spent, recipe.warmup, recipe.schedule)
         if not (torch.isfinite(loss) and torch.isfinite(norm)):
             self.optimizer.zero_grad(set_to_none=True)
+            for source in (e.record.source for part in parts for e in part if _is_unknown(e)):
+                raise NotFiniteError(
+                    f"the teacher's log-probabilities of a reply of {source!r} are NaN: ask the teacher "
+                    "again (another data.cache), or leave that source out"
+                )
             raise NotFiniteError(
                 f"the loss is {float(loss)} (gradient norm {float(norm)}) at {100 * spent:.1f} % of "
                 f"the budget, learning rate {rate:g}: lower learning_rate, or use precision = 'fp32'"
@@ -345,6 +351,12 @@ class Student:
         own = {name: p.detach() for name, p in start.named_parameters()}
         with self.swapped({name: as_array(own[name]) for name in self.names}):
             yield self.model
+
+
+def _is_unknown(example: Example) -> bool:
+    """Whether a log-probability of the teacher's is no number."""
+    soft = example.record.soft
+    return soft is not None and bool(np.isnan(soft.logp).any())
 
 
 def by_length(examples: Sequence[Example]) -> list[Example]:

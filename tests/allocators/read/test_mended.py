@@ -31,6 +31,7 @@ from tests.support.helpers import SMALL, WORLD, allocations, decisions
 DRAWN = {"permutation equivariance": "pool allocations and first weights are drawn by place"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mend",
     [

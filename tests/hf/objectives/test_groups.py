@@ -185,7 +185,7 @@ def by_hand(name: str, logp: list[Any], constants: list[dict[str, Any]]) -> floa
 @pytest.mark.parametrize("name", WHOLE)
 @given(seed=SEEDS, lengths=st.sampled_from([(3, 5), (1, 1), (4, 1, 2, 6)]))
 def test_whole_replies_are_their_formulas(name: str, seed: int, lengths: tuple[int, ...]) -> None:
-    from readsim_hf.objectives.whole_replies import slopes
+    from readsim_hf.objectives.compared import slopes
 
     logp, constants = replies(seed, lengths)
     found = slopes(made(name), logp, constants)
@@ -203,7 +203,7 @@ def test_whole_replies_are_their_formulas(name: str, seed: int, lengths: tuple[i
 
 
 def test_settings_of_the_margins() -> None:
-    from readsim_hf.objectives.whole_replies import slopes
+    from readsim_hf.objectives.compared import slopes
 
     logp, constants = replies(2, (3, 4))
     plain = made("plad", margin=0.0, scored=1.0)
@@ -217,7 +217,7 @@ def test_settings_of_the_margins() -> None:
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_reply_alone_is_compared_with_nothing(name: str) -> None:
-    from readsim_hf.objectives.whole_replies import slopes
+    from readsim_hf.objectives.compared import slopes
 
     (found,) = slopes(made(name), *replies(1, (4,)))
     words = {"rrhf": 1.0, "pro": 0.05}.get(name, 0.0)
@@ -225,7 +225,7 @@ def test_a_reply_alone_is_compared_with_nothing(name: str) -> None:
 
 
 def test_at_the_start_the_preference_loss_is_log_2() -> None:
-    from readsim_hf.objectives.whole_replies import slopes
+    from readsim_hf.objectives.compared import slopes
 
     logp, constants = replies(4, (3, 2))
     same = [{**c, "start": x, "teacher": x} for c, x in zip(constants, logp, strict=True)]
@@ -326,7 +326,7 @@ def test_preference_is_trls_dpo() -> None:
     import torch
     from trl import DPOTrainer
 
-    from readsim_hf.objectives.whole_replies import slopes
+    from readsim_hf.objectives.compared import slopes
 
     logp, constants = replies(9, (5, 5))
     start = np.stack([c["start"] for c in constants])

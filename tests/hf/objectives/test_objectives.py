@@ -64,16 +64,18 @@ def test_kd_is_the_equation_of_d22(seed: int, n: int, v: int) -> None:
 def test_baselines_are_finite_and_differ_as_documented() -> None:
     import torch
 
-    from readsim_hf.objectives.table import BASELINES, check_compatible
+    from readsim_hf.methods.table import METHODS
+    from readsim_hf.objectives.table import check_compatible, make_objective
 
-    assert {name: b.signal for name, b in BASELINES.items()} == {
-        **{f"{s}-{o}": s for s in ("resp", "cot", "logit") for o in ("sft", "kd")},
-        **{s: s for s in ("step-by-step", "equation-of-thought", "plan-then-code")},
-    }
+    papers = {f"{s}-{o}": s for s in ("resp", "cot", "logit") for o in ("sft", "kd")}
+    figure5 = {s: s for s in ("step-by-step", "equation-of-thought", "plan-then-code")}
     t, _, teacher, student = pair(0, 7, 12)
     record = targets(teacher, "full")
     values, grads = {}, {}
-    for name, (signal, objective) in BASELINES.items():
+    for name, signal in (papers | figure5).items():
+        method = METHODS[name]
+        assert method.signal == signal
+        objective = make_objective(method.objective, **method.settings)
         check_compatible(signal, objective, "full" if objective.needs_soft else None, False)
         loss = objective(student, record)
         (grads[name],) = torch.autograd.grad(loss.sum(), student)
@@ -96,6 +98,21 @@ def test_baselines_are_finite_and_differ_as_documented() -> None:
     np.testing.assert_allclose(entropy.numpy(), -(p * np.log(p)).sum(-1), atol=1e-5)
     half = (values["cot-sft"] + values["logit-kd"]) / 2
     torch.testing.assert_close(values["cot-kd"], half)
+
+
+def test_methods_by_the_names_of_their_papers() -> None:
+    from readsim_hf.config import RunConfig
+    from readsim_hf.methods.table import METHODS
+    from readsim_hf.objectives.table import make_objective
+    from readsim_hf.supervision import supervision
+
+    for name, method in METHODS.items():
+        config = RunConfig.of({"method": name})
+        assert config.on_policy == method.on_policy
+        wanted = make_objective(method.objective, **method.settings)
+        assert supervision(config)[1] == wanted
+    assert RunConfig.of({"method": "gkd", "on_policy": 0.0}).on_policy == 0.0
+    assert RunConfig.of({"method": "gkd"}, {"method": "logit-kd"}).on_policy == 0.0
 
 
 def test_names_and_settings() -> None:
@@ -162,14 +179,14 @@ def test_incompatible(signal: str, name: str, kind: Any, on_policy: bool, messag
 
 @pytest.mark.parametrize("kind", ["full", "topk", "sampled"])
 def test_the_table_allows_what_computes(kind: Any) -> None:
-    from readsim_hf.objectives.table import check_compatible, make_objective
+    from readsim_hf.objectives.table import TABLE, check_compatible, make_objective
 
     _, _, teacher, student = pair(1, 3, 8)
     record = targets(teacher, kind, None if kind == "full" else 3)
     for name in OBJECTIVES:
         objective = make_objective(name)
         try:
-            check_compatible("cot", objective, kind, False)
+            check_compatible("cot", objective, kind, TABLE[name].texts == "own")
         except ConfigError:
             with pytest.raises(ConfigError, match="'sampled'"):
                 objective(student, record)

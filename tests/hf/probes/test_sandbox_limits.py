@@ -129,6 +129,7 @@ GREEDY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GREEDY)
 def test_what_fills_a_machine_ends(name: str) -> None:
     program, reason = GREEDY[name]

@@ -78,6 +78,7 @@ def backend_of(pair: Any, sources: list[dict[str, Any]], **more: Any) -> Any:
     return HFBackend(build_components(config, pair), config.budget)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["resp-sft", "logit-kd"])
 def test_a_run_on_data_sets_alone(pair: Any, data: list[dict[str, Any]], method: str) -> None:
     backend = backend_of(pair, data, method=method)

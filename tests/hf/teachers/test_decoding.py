@@ -128,6 +128,7 @@ def test_a_draw_takes_one_uniform_number_a_row_where_the_logits_are() -> None:
     assert numbers == [after[0].random(), content_generator(1).random(), after[2].random()]
 
 
+@pytest.mark.slow
 def test_new_prompts_take_the_places_of_those_that_have_ended(model: Any) -> None:
     """About as many decode steps as there are tokens for each place, not the longest of each batch."""
     some, size, forwards = prompts(1, 64), 16, []

@@ -190,6 +190,7 @@ def train(folder: Path, steps: int, *, resume: bool = False) -> Any:
     return {name: value.clone() for name, value in trainer.model.state_dict().items()}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*the job went back")
 def test_a_trainer_that_was_stopped_and_resumed_ends_the_same(tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"

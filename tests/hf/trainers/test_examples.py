@@ -66,6 +66,7 @@ def test_a_student_learns_what_it_is_trained_on() -> None:
     assert other[1] > one[1] + 0.2
 
 
+@pytest.mark.slow
 def test_exactly_the_tokens_are_trained() -> None:
     """What the trainer is given, whatever the shares."""
     from readsim_hf.trainers.rows import quotas
@@ -85,6 +86,7 @@ def test_exactly_the_tokens_are_trained() -> None:
         assert max(abs(a - s * tokens) for a, s in zip(asked, shares, strict=True)) < 1
 
 
+@pytest.mark.slow
 def test_a_trial_leaves_no_trace() -> None:
     backend = made("plain")
     backend.reset(3)

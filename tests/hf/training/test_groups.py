@@ -63,8 +63,8 @@ def student(objective: str, family: str = "llama", settings: Any = None, **recip
 
 def whole_loss(one: Any, examples: Any) -> float:
     """The mean over groups of a loss of whole replies, read from the log-probabilities as they are now."""
-    from readsim_hf.objectives.whole_replies import slopes
-    from readsim_hf.training.whole_replies import groups_of
+    from readsim_hf.objectives.compared import slopes
+    from readsim_hf.training.slopes import groups_of
 
     total, groups = 0.0, groups_of(examples)
     for group in groups:
@@ -154,7 +154,7 @@ def test_signals_of_sources_are_those_of_the_window() -> None:
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=6), st.integers(1, 60))
 def test_the_last_group_is_cut_in_equal_parts(lengths: list[int], left: int) -> None:
-    from readsim_hf.training.whole_replies import cut_to_fit
+    from readsim_hf.training.slopes import cut_to_fit
 
     out = cut_to_fit(lengths, left)
     assert sum(out) == min(left, sum(lengths))
@@ -172,8 +172,8 @@ def test_the_last_group_is_cut_in_equal_parts(lengths: list[int], left: int) -> 
 def test_a_run_trains_charges_and_resumes(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from readsim_hf.training.slopes import groups_of
     from readsim_hf.training.student import Student
-    from readsim_hf.training.whole_replies import groups_of
 
     seen: list[Any] = []
     train = Student.train_window

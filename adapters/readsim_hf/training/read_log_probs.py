@@ -15,7 +15,7 @@ from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.logits import bare, logits_in_pieces
 
 
-def token_log_probs(
+def read_log_probs(
     model: nn.Module,
     examples: Sequence[Example],
     vocabulary: int | None = None,

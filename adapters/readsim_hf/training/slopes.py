@@ -1,4 +1,4 @@
-"""A window's examples with the slopes of a loss of whole replies (`objectives.whole_replies`)."""
+"""A window's examples with the slopes of a loss of whole replies (`objectives.compared`)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readsim.errors import ConfigError
-from readsim_hf.objectives.base import Objective, parts_of
-from readsim_hf.objectives.whole_replies import WholeReplies, slopes
+from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.compared import Compared, slopes
+from readsim_hf.objectives.sums import parts
 from readsim_hf.training.batch import Example
 
 LogProbs = Callable[[Sequence[Example]], Sequence[NDArray[np.float32]]]
@@ -33,7 +34,7 @@ def with_slopes(
 
     The window's loss, a sum over tokens divided by their number, becomes the mean over its groups.
     """
-    whole = [part for part in parts_of(objective) if isinstance(part, WholeReplies)]
+    whole = [part for part in parts(objective) if isinstance(part, Compared)]
     if not whole or not examples:
         return examples
     if len(whole) > 1:

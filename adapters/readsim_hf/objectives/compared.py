@@ -18,8 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from readsim_hf.objectives.base import Targets, beside
+from readsim_hf.objectives.base import Targets
 from readsim_hf.objectives.divergences import token_cross_entropy
+from readsim_hf.objectives.sampling import beside
 
 
 class Reply(NamedTuple):
@@ -39,7 +40,7 @@ class Reply(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WholeReplies:
+class Compared:
     """What these objectives share; each says what the loss of a group is."""
 
     def of_group(self, replies: Sequence[Reply]) -> Tensor:
@@ -52,7 +53,7 @@ class WholeReplies:
 
 
 def slopes(
-    objective: WholeReplies,
+    objective: Compared,
     logp: Sequence[NDArray[np.float32]],
     constants: Sequence[Mapping[str, NDArray[np.float32]]],
     scale: float = 1.0,

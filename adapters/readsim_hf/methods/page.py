@@ -1,0 +1,95 @@
+"""The catalogue as a page and as a figure: families in columns, their methods in boxes."""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+
+from readsim.tree_file import write_atomic
+from readsim_hf.methods.table import FAMILIES, METHODS, Method
+
+PAGE, FIGURE = "methods.md", "methods.svg"
+_COLUMNS, _WIDTH, _LINE, _GAP, _LETTER = 4, 232, 20, 16, 6.4
+_HEAD = """# Methods of distillation
+
+This page and its figure are written by `readsim models methods --write docs` from one table,
+`readsim_hf/methods/table.py`. `readsim distill --method NAME` takes the name in the first column or
+one that papers gave it, in any case.
+
+![The methods by family](methods.svg)
+"""
+
+
+def in_families(
+    methods: Mapping[str, Method] = METHODS,
+) -> dict[str, dict[str, Method]]:
+    """Family -> its methods by name, in the table's order; families without any are left out."""
+    found = {
+        family: {name: method for name, method in methods.items() if method.family == family}
+        for family in FAMILIES
+    }
+    return {family: of_it for family, of_it in found.items() if of_it}
+
+
+def methods_page() -> str:
+    """The catalogue in Markdown."""
+    parts = [_HEAD]
+    for family, of_it in in_families().items():
+        lines = [
+            f"\n## {family.capitalize()}\n",
+            f"{FAMILIES[family].capitalize()}.\n",
+            "| `--method` | what is done | in papers | needs | tokens beside the budget |",
+            "|---|---|---|---|---|",
+        ]
+        for name, method in of_it.items():
+            papers = "; ".join(filter(None, (", ".join(method.names), method.source)))
+            charges = ", ".join(f"`{kind}`" for kind in method.charges) or "none"
+            lines.append(f"| `{name}` | {method.about} | {papers} | {method.needs} | {charges} |")
+        parts.append("\n".join(lines) + "\n")
+    return "".join(parts)
+
+
+def methods_map() -> str:
+    """The catalogue as SVG: families fill the columns from the left, the shortest column first."""
+    heights, boxes = [_GAP] * _COLUMNS, []
+    for family, of_it in in_families().items():
+        column = heights.index(min(heights))
+        x, y = _GAP + column * (_WIDTH + _GAP), heights[column]
+        rows = [escape(_cut(name, method)) for name, method in of_it.items()]
+        tall = (len(rows) + 1) * _LINE + _GAP
+        boxes.append(
+            f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{tall}" rx="6" fill="#f4f6f8" '
+            f'stroke="#8494a4"/>\n<text x="{x + 10}" y="{y + _LINE}" font-weight="bold">'
+            f"{escape(family)}</text>\n"
+            + "\n".join(
+                f'<text x="{x + 10}" y="{y + (n + 2) * _LINE}">{row}</text>'
+                for n, row in enumerate(rows)
+            )
+        )
+        heights[column] = y + tall + _GAP
+    size = (_COLUMNS * (_WIDTH + _GAP) + _GAP, max(heights))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
+        f'viewBox="0 0 {size[0]} {size[1]}" font-family="sans-serif" font-size="12" role="img">\n'
+        "<title>Methods of distillation by family</title>\n" + "\n".join(boxes) + "\n</svg>\n"
+    )
+
+
+def _cut(name: str, method: Method) -> str:
+    """A method's name, with a paper's in brackets where both fit and differ."""
+    if not method.names or method.names[0].casefold() == name.casefold():
+        return name
+    both = f"{name} ({method.names[0]})"
+    return both if len(both) * _LETTER <= _WIDTH - 20 else name
+
+
+def method_line(name: str, method: Method) -> str:
+    """One line of a list."""
+    papers = f" ({', '.join(method.names)})" if method.names else ""
+    kinds = ", ".join(method.charges) or "none"
+    return f"{name}{papers}: {method.about}; needs {method.needs}; tokens: {kinds}"
+
+
+def write_methods(folder: Path) -> None:
+    """Both files, in a folder."""
+    write_atomic(folder / PAGE, methods_page().encode())
+    write_atomic(folder / FIGURE, methods_map().encode())

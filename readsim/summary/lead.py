@@ -1,0 +1,139 @@
+"""What a reader must know first: where the numbers come from, and which rule ended highest."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from readsim.allocators.registry import is_oracle
+from readsim.runs.rows import RunHeader
+from readsim.summary.evidence import SURE
+from readsim.summary.show import fixed, interval_text, p_text
+from readsim.summary.table import REFERENCE
+from readsim.token_counts import show_tokens
+from readsim.worlds import World
+
+# What a world's provenance begins its entries with, and what that means.
+SOURCES = {
+    "paper": "reported in papers",
+    "code": "from published code or records",
+    "inferred": "inferred from these",
+    "ours": "chosen or measured by readsim's authors",
+}
+NO_WORLD = "The world's own file is not there to say where its numbers come from."
+
+
+def origin(header: RunHeader, world: World | None) -> str:
+    """Whether runs are simulated, and how their numbers came to be: of a simulated one from the provenance
+    of `world`, which is None where it is not known."""
+    if header.is_real:
+        pair = header.manifest or {}
+        student, teacher = (str(pair.get(key, "not named")) for key in ("student", "teacher"))
+        return f"Real training: student {student} learns from teacher {teacher}; measured scores."
+    if "backend" in header.extra:
+        return (
+            f"Run by the backend {header.extra['backend']['factory']}, which measured the scores."
+        )
+    return simulated(header.world, world)
+
+
+def simulated(name: str, world: World | None) -> str:
+    """The same of runs in the simulated world called `name`."""
+    said = NO_WORLD if world is None else numbers_of(world.provenance)
+    return f"Simulated world {name}: no model is trained. {said}"
+
+
+def numbers_of(provenance: Mapping[str, str]) -> str:
+    """A world's provenance in a sentence: which numbers are from papers, inferred or made up."""
+    groups: dict[str, list[str]] = {}
+    for name, text in provenance.items():
+        word, mark, _ = text.partition(":")
+        if mark and word in SOURCES:
+            groups.setdefault(word, []).append(name.replace("_", " "))
+    if groups.keys() == {"ours"} and "all" in provenance:
+        return f"Its numbers: {provenance['all'].removeprefix('ours: ')}."
+    if not groups:
+        said = "; ".join(f"{name}: {text}" for name, text in provenance.items())
+        return f"Its numbers: {said or 'its file does not say where they come from'}."
+    parts = [f"{SOURCES[word]}: {', '.join(groups[word])}" for word in SOURCES if word in groups]
+    return f"Its numbers are {'; '.join(parts)}."
+
+
+def headline(table: pd.DataFrame) -> list[str]:
+    """Sentences from `readsim.summary.summarise`'s table, the largest budget first: the highest of all
+    that do not know the world, its distances to reference and oracle, what it used beside the budget."""
+    budgets = sorted(table["budget"].unique().tolist(), reverse=True)
+    return [_sentence(table[table["budget"] == budget]) for budget in budgets]
+
+
+def _sentence(rows: pd.DataFrame) -> str:
+    at = f"At {show_tokens(int(rows['budget'].iloc[0]))} tokens"
+    knows = np.array([is_oracle(name) for name in rows["allocator"]])
+    fair, oracles = rows[~knows], rows[knows]
+    if len(fair) < 2:
+        only = rows.iloc[0] if fair.empty else fair.iloc[0]
+        return (
+            f"{at} {only['allocator']} ends at {_level(only)}; there is nothing to compare it with."
+            + ("" if fair.empty else _beside(only, oracles))
+        )
+    ranked = fair.sort_values("utility", ascending=False, kind="stable")
+    top, second = ranked.iloc[0], ranked.iloc[1]
+    if top["allocator"] == REFERENCE:
+        text = (
+            f"{at} nothing beats {REFERENCE} ({_level(top)}); the next, {second['allocator']}, is "
+            f"{_apart(second)}."
+        )
+    elif np.isnan(top["difference"]):
+        text = (
+            f"{at} {top['allocator']} ends highest with {_level(top)}, {second['allocator']} next with "
+            f"{_level(second)}; without {REFERENCE} among the runs, no difference is tested."
+        )
+    else:
+        text = f"{at} {top['allocator']} leads with {_level(top)}, {_apart(top)}."
+    return text + _beside(top, oracles)
+
+
+def _beside(top: pd.Series, oracles: pd.DataFrame) -> str:
+    """How far the best rule is from the best bound, and what it used in addition."""
+    extra = float(top["beside_budget"])
+    used = (
+        "used no tokens beside the budget"
+        if extra == 0
+        else f"used {fixed(extra, 0 if extra >= 10 else 1)} times the budget in searches and pools beside it"
+    )
+    if oracles.empty:
+        return f" {top['allocator']} {used}."
+    bound = oracles.loc[oracles["utility"].idxmax()]
+    gap = float(bound["utility"] - top["utility"])
+    where = f"{fixed(abs(gap), _digits(top))} {_unit(top)} {'below' if gap >= 0 else 'above'}"
+    return f" It ends {where} {bound['allocator']}, which knows the world, and {used}."
+
+
+def _digits(row: pd.Series) -> int:
+    return 4 if row["unit"] == "loss" else 2
+
+
+def _unit(row: pd.Series) -> str:
+    return "of loss" if row["unit"] == "loss" else "points"
+
+
+def _level(row: pd.Series) -> str:
+    return f"{fixed(row['utility'], _digits(row))} {_unit(row)}"
+
+
+def _apart(row: pd.Series) -> str:
+    """The difference to the reference, its interval, and whether the seeds tell it from zero."""
+    digits, mean, half = _digits(row), row["difference"], row["difference_half_width"]
+    text = f"{fixed(mean, digits, '+')} against {REFERENCE}"
+    if np.isnan(half):
+        return f"{text} (one seed: no interval, no test)"
+    ends = interval_text(mean, half, digits)
+    seeds = row["seeds"]
+    sure = f"{seeds} seeds tell it" if row["p_holm"] < SURE else f"{seeds} seeds cannot tell it"
+    p = _equals(row["p_holm"])
+    return f"{text} (95 % interval {ends}); corrected for all tests, p {p}, {sure} from zero"
+
+
+def _equals(p: float) -> str:
+    text = p_text(p)
+    return text if text.startswith("<") else f"= {text}"

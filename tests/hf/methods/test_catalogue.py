@@ -1,0 +1,85 @@
+"""The catalogue of methods: names, rows that start, the page and the figure in the documents."""
+
+from xml.etree import ElementTree
+
+import pytest
+from typer.testing import CliRunner
+
+from readsim.envs.ledger import KINDS
+from readsim.errors import ConfigError, UnknownNameError
+from readsim_hf.cli.models import models
+from readsim_hf.methods.page import FIGURE, PAGE, in_families, methods_map, methods_page
+from readsim_hf.methods.table import FAMILIES, METHODS, Method, check_methods, method_name
+from tests.support.hf import NEEDS
+from tests.support.paths import ROOT
+
+
+def test_rows_are_whole() -> None:
+    check_methods()
+    assert set(in_families()) == set(FAMILIES)  # no family without a method
+    for name, method in METHODS.items():
+        assert method_name(name) == name
+        assert {method_name(other) for other in method.names} <= {name}
+        assert set(method.charges) <= set(KINDS)
+        assert method.about
+        assert "|" not in f"{method.about}{method.names}{method.needs}"  # they stand in a table
+
+
+def test_a_name_of_two_rows_and_an_unknown_family_are_refused() -> None:
+    one = Method("teacher's words", "x", "resp", names=("SFT",))
+    with pytest.raises(ConfigError, match=r"'a' and 'b' share the name 'sft'"):
+        check_methods({"a": one, "b": one})
+    with pytest.raises(UnknownNameError, match=r"family of method a 'words'"):
+        check_methods({"a": Method("words", "x", "resp")})
+
+
+def test_papers_names_in_any_case() -> None:
+    assert method_name("SeqKD") == method_name("seq-kd") == "resp-sft"
+    assert method_name("Distilling Step-by-Step") == "step-by-step"
+    with pytest.raises(UnknownNameError, match=r"unknown method 'gdk'.*gkd"):
+        method_name("gdk")
+
+
+def test_page_and_figure_are_those_of_the_table() -> None:
+    docs = ROOT / "docs"
+    advice = "write them anew: readsim models methods --write docs"
+    assert (docs / PAGE).read_text(encoding="utf-8") == methods_page(), advice
+    assert (docs / FIGURE).read_text(encoding="utf-8") == methods_map(), advice
+    drawn = {
+        (node.text or "").partition(" (")[0]
+        for node in ElementTree.fromstring(methods_map()).iter()
+    }
+    assert drawn >= {*METHODS, *FAMILIES}
+
+
+def test_the_command_says_one_line_a_method() -> None:
+    lines = CliRunner().invoke(models, ["methods"]).output.splitlines()
+    assert len(lines) == len(METHODS) + len(FAMILIES)
+    (gkd,) = [line for line in lines if line.startswith("  gkd ")]
+    assert "GKD" in gkd
+    assert "needs a teacher's distributions" in gkd
+    assert "student_rollout" in gkd
+
+
+@pytest.mark.extra(*NEEDS)
+def test_each_row_starts_by_its_own_and_its_papers_names() -> None:
+    from readsim_hf.config import RunConfig
+    from readsim_hf.supervision import supervision
+
+    for name, method in METHODS.items():
+        for each in (name, *method.names):
+            config = RunConfig.of({"method": each.upper()})
+            assert config.method == name
+            assert config.on_policy == method.on_policy
+            signal, _, _ = supervision(config)
+            assert signal.name == method.signal
+
+
+@pytest.mark.extra(*NEEDS)
+def test_a_share_that_is_named_goes_before_the_methods() -> None:
+    from readsim_hf.config import RunConfig
+
+    assert RunConfig.of({"method": "gkd", "on_policy": 0.25}).on_policy == 0.25
+    assert RunConfig.of({"on_policy": 0.25}, {"method": "GKD"}).on_policy == 0.5
+    assert RunConfig.of({"method": "GKD"}, {"on_policy": 0.1}).on_policy == 0.1
+    assert RunConfig.of({"on_policy": 0.25}, {"method": "logit-kd"}).on_policy == 0.25
