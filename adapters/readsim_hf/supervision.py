@@ -24,7 +24,8 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
     check_sampling(config, objective)
-    check_compatible(signal.name, objective, kept.kind if kept else None, config.on_policy)
+    share = own_share(config, objective)
+    check_compatible(signal.name, objective, kept.kind if kept else None, share)
     _check_draws(config, objective)
     return signal, objective, kept
 

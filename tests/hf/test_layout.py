@@ -7,6 +7,7 @@ from tests.support.paths import ROOT
 
 LAYERS = (
     ("config_merge", "dependencies", "methods", "published"),
+    ("sampling_config",),
     ("prompts",),
     ("generation",),
     ("teachers.record",),
@@ -18,7 +19,7 @@ LAYERS = (
     ("sources", "probes"),
     ("training",),
     ("requirement",),
-    ("consent", "data_config", "sampling_config"),
+    ("consent", "data_config"),
     ("config", "costs"),
     ("prompt_selection", "supervision"),
     ("sampled", "source_selection"),

@@ -83,11 +83,11 @@ SAMPLED: dict[str, ObjectiveRule] = {
     "mopd-kl": ObjectiveRule(MOPDKL, _SPOKEN, _DENSE, "own", _GROUPS),
     "kdrl": ObjectiveRule(KDRL, _SPOKEN, _DENSE, "own", _GROUPS),
     "minillm": ObjectiveRule(MiniLLM, _SPOKEN, _DENSE, "own", _GROUPS),
-    "dpo": ObjectiveRule(DPO, _SPOKEN, SOFT_KINDS, "teacher", _GROUPS),
-    "dpkd": ObjectiveRule(DPKD, _SPOKEN, _DENSE, "teacher", _GROUPS),
-    "plad": ObjectiveRule(PLaD, _SPOKEN, _DENSE, "teacher", _GROUPS),
-    "rrhf": ObjectiveRule(RRHF, _SPOKEN, _DENSE, "teacher", _GROUPS),
-    "pro": ObjectiveRule(PRO, _SPOKEN, _DENSE, "teacher", _GROUPS),
+    "dpo": ObjectiveRule(DPO, _SPOKEN, SOFT_KINDS, "any", _GROUPS),
+    "dpkd": ObjectiveRule(DPKD, _SPOKEN, _DENSE, "any", _GROUPS),
+    "plad": ObjectiveRule(PLaD, _SPOKEN, _DENSE, "any", _GROUPS),
+    "rrhf": ObjectiveRule(RRHF, _SPOKEN, _DENSE, "any", _GROUPS),
+    "pro": ObjectiveRule(PRO, _SPOKEN, _DENSE, "any", _GROUPS),
 }
 TABLE |= SAMPLED
 

@@ -80,6 +80,8 @@ class Groups:
         """
         own = self.sampling.teacher
         taught = self._replies.ask(prompts) if own else [None] * len(prompts)
+        if not self._scores:  # all of a batch have distributions, or none
+            taught = [None if r is None else replace(r, soft=None) for r in taught]
         asked = [n for n, r in enumerate(taught) if not own or r is not None]
         written: list[list[TeacherRecord]] = [[] for _ in prompts]
         for attempt in range(self.samples if asked else 0):

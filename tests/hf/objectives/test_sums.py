@@ -140,6 +140,8 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
         for kind in ("full", "topk", "sampled")
     }
     own = torch.tensor([True, False, True, False, False])
+    known = ("old", "advantage", "return", "value", "slope")
+    constants = {name: -torch.ones(5) for name in known}  # of replies that are trained on in groups
     started, refused = 0, []
     for _ in range(300):
         names = rng.sample(sorted(TABLE), rng.randint(1, 3))
@@ -153,7 +155,7 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
             refused.append(str(error))
             continue
         started += 1
-        losses = objective(logits, kept[kind]._replace(own=own))
+        losses = objective(logits, kept[kind]._replace(own=own, beside=constants))
         (grad,) = torch.autograd.grad(losses.sum(), logits)
         assert bool(losses.isfinite().all() and grad.isfinite().all())
     assert started > 30
