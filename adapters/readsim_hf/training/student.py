@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -141,7 +140,7 @@ class Student:
 
     def prepared(self, examples: Sequence[Example]) -> Sequence[Example]:
         """What a step trains on: of a loss of whole replies, with the slopes at the weights as they are."""
-        return with_slopes(self.objective, examples, partial(self.log_probs, self.model))
+        return with_slopes(self.objective, examples, lambda some: self.log_probs(self.model, some))
 
     def log_probs(
         self, model: nn.Module, examples: Sequence[Example], whose: str = "the student's"
