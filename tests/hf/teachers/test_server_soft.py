@@ -111,12 +111,14 @@ def test_distributions_by_http_are_those_of_the_model() -> None:
 def test_a_served_teacher_scores_beside_one_that_is_here() -> None:
     """On the student's own text, each its own capability: as if both were here."""
     settings: dict[str, Any] = {"method": "mopd", "sampling": {"weights": "dn"}}
+    settings["soft"] = {"kind": "topk", "k": 5}
     main, other = char_pair(), char_pair(teacher_seed=7)
     (of_math,) = other.teacher_sources
     here = small(pair=dataclasses.replace(main, others={"math": of_math}), **settings)
     here.reset(1)
     outcome = here.run_interval(0, SHARES, TOKENS)
-    whole = small(pair=other, method="logit-kd", soft={"k": 99})
+    every = {"kind": "topk", "k": other.vocabulary}
+    whole = small(pair=other, method="logit-kd", soft=every)
     with serving(answer=speaking(whole.components.teacher, 5, Counter())) as fake:
         (remote,) = by_http(other, fake.url).teacher_sources
         backend = small(pair=dataclasses.replace(main, others={"math": remote}), **settings)

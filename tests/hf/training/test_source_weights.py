@@ -61,8 +61,8 @@ def test_gradient_weights_even_out_the_norms() -> None:
 def divergences(rule: str, seed: int) -> dict[str, float]:
     """What is left of KL(student || teacher) of two domains, as a share, after 60 steps of MOPD.
 
-    A student is a table of logits, a row a domain, with one step for both whose norm is at most .3. The logits
-    of the loud domain's teacher are spread five times as far as those of the quiet one's.
+    A student is a table of logits, a row a domain, with one step for both whose norm is at most .3. The
+    logits of the loud domain's teacher are spread five times as far as those of the quiet one's.
     """
     import torch
 
