@@ -228,8 +228,8 @@ class HFBackend:
         seconds = {**spans, "seconds": time.perf_counter() - started}
         counts = self.components.teacher.counts
         rejected = {"rejected": counts.rejected, "rejected_wrong": counts.rejected_wrong}
-        weights = {f"weight/{name}": w for name, w in self._weights.items()}
-        self.watch("interval", {**seconds, **rejected, **weights, "step": step})
+        times = {f"weight/{name}": w for name, w in self._weights.items()}
+        self.watch("interval", {**seconds, **rejected, **times, "step": step})
         return Measurement(self._measured.profile, usage)
 
     def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:

@@ -194,12 +194,13 @@ def test_whole_replies_are_their_formulas(name: str, seed: int, lengths: tuple[i
     )
     for reply, one in enumerate(found):  # the slopes, by finite differences
         moved = [x.astype(np.float64) for x in logp]
+        ends = []
         for sign in (1, -1):
             moved[reply] = logp[reply].astype(np.float64)
             moved[reply][0] += sign * 1e-5
-            end = by_hand(name, moved, constants)
-            start = end if sign == 1 else start  # noqa: F821
-        assert one["slope"][0] == pytest.approx((start - end) / 2e-5, rel=1e-2, abs=1e-4)
+            ends.append(by_hand(name, moved, constants))
+        slope = (ends[0] - ends[1]) / 2e-5
+        assert one["slope"][0] == pytest.approx(slope, rel=1e-2, abs=1e-4)
 
 
 def test_settings_of_the_margins() -> None:
@@ -275,7 +276,7 @@ def test_rewards_alone_are_trls_grpo(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
-    from trl import GRPOTrainer
+    import trl
 
     rng = np.random.default_rng(0)
     logp, old = (torch.tensor(-rng.exponential(1, (4, 5)), dtype=torch.float32) for _ in "ab")
@@ -309,7 +310,8 @@ def test_rewards_alone_are_trls_grpo(monkeypatch: pytest.MonkeyPatch) -> None:
         "completion_ids": ids,
         "completion_mask": mask,
     }
-    theirs = GRPOTrainer._compute_loss(
+    trainer: Any = trl
+    theirs = trainer.GRPOTrainer._compute_loss(
         me, None, {**inputs, "advantages": advantages, "old_per_token_logps": old}
     )
 
@@ -324,7 +326,7 @@ def test_rewards_alone_are_trls_grpo(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.extra("trl")
 def test_preference_is_trls_dpo() -> None:
     import torch
-    from trl import DPOTrainer
+    import trl
 
     from readsim_hf.objectives.compared import slopes
 
@@ -357,6 +359,7 @@ def test_preference_is_trls_dpo() -> None:
         "ref_chosen_logps": torch.tensor([start[0].sum()]),
         "ref_rejected_logps": torch.tensor([start[1].sum()]),
     }
-    theirs = DPOTrainer._compute_loss(me, lambda **_: output, inputs, False)
+    trainer: Any = trl
+    theirs = trainer.DPOTrainer._compute_loss(me, lambda **_: output, inputs, False)
     ours = sum(one["value"].sum() for one in slopes(made("dpo"), logp, constants))
     assert ours == pytest.approx(float(theirs), rel=1e-5)

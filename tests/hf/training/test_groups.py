@@ -278,7 +278,7 @@ def test_a_judge_that_answers_in_prose_is_refused() -> None:
     said = iter(["GRADE: 7", "well done", "fine", "a fair try"])
 
     class Told(Grader):
-        server = type("S", (), {"model": "m"})()  # type: ignore[assignment]
+        server = type("S", (), {"model": "m"})()
 
         def _fetch(self, new: Any) -> None:
             self._known |= {
