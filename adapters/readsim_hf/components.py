@@ -1,6 +1,7 @@
 """What does not change during a run: models, prompts, teacher, objective, probes; and its identity."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from importlib import metadata
@@ -19,6 +20,7 @@ from readsim_hf.benchmark_factory import (
 )
 from readsim_hf.config import RunConfig
 from readsim_hf.data_config import DataConfig
+from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.generation.calibration import Calibration, calibrate
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.generation.source import SourceStream
@@ -61,19 +63,24 @@ from readsim_hf.store.settings import check_agrees, check_soft
 from readsim_hf.store.stream import StoreStream
 from readsim_hf.store.teacher import StoredTeacher
 from readsim_hf.supervision import supervision
-from readsim_hf.teacher_factory import teacher_of
+from readsim_hf.teacher_factory import passes_across, states_teacher, teacher_of
 from readsim_hf.teachers.absent import AbsentTeacher
-from readsim_hf.teachers.base import AnyTeacher
+from readsim_hf.teachers.base import AnyTeacher, stop_asking
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import end_ids
+from readsim_hf.teachers.scoring import SoftSettings
+from readsim_hf.training.determinism import before_cuda
+from readsim_hf.training.elicited import Elicited
 from readsim_hf.training.example_stream import ExampleStream
+from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
 from readsim_hf.training.lora import check_lora
+from readsim_hf.training.packing import check_packing
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
-from readsim_hf.training.student import Student, before_cuda
+from readsim_hf.training.student import Student
 
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
@@ -85,6 +92,7 @@ class Components:
     `left_out` names templates whose prompts are too long; `datasets` are the sources of users, `passed` why
     a row of each is not trained on, `sizes` how much there is of each; `evaluations` says what each of the
     user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
+    `own_soft` is what is kept of the student's distributions where it teaches itself;
     `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices;
     `sampled` is for an objective that trains on groups of replies.
     """
@@ -112,6 +120,7 @@ class Components:
     make_student: Callable[[PreTrainedModel, Recipe, Objective], Student] = Student
     made_on_host: bool = False
     store: TeachStore | None = None
+    own_soft: SoftSettings | None = None
     sampled: Sampled | None = None
 
     @property
@@ -146,7 +155,8 @@ class Components:
                 for source in self.sources
             ]
             tasks = self.store.manifest.facts.tasks
-            cut = self.teacher.cut if tasks > 1 else None
+            several = tasks > 1 or isinstance(self.teacher.signal, Elicitation)
+            cut = self.teacher.cut if several else None
             unit = self.data.unit
             return ExampleStream(stored, self.teacher, self.data.group, cut, tasks, unit)
         streams: list[SourceStream] = [
@@ -162,18 +172,22 @@ class Components:
             for capability in self.library.capabilities
         ]
         streams += [s.stream(seed, self.leaks, self.passed[s.name]) for s in self.datasets]
-        replies = Replies(
-            self.teacher,
-            student,
-            self.pair.tokenizer if self._translates else None,
-            weight=self.on_policy,
-            rollout=self.teacher.decoding,
-            seed=seed,
-            context=self.pair.context,
-            auxiliary=self.auxiliary_weight,
-            ends=end_ids(self.pair.student, self.pair.tokenizer),
-            precision=self.recipe.precision,
-        )
+        given = self.teacher, student, self.pair.tokenizer if self._translates else None
+        settings: dict[str, Any] = {
+            "weight": self.on_policy,
+            "rollout": self.teacher.decoding,
+            "seed": seed,
+            "context": self.pair.context,
+            "auxiliary": self.auxiliary_weight,
+            "ends": end_ids(self.pair.student, self.pair.tokenizer),
+            "precision": self.recipe.precision,
+        }
+        if isinstance(self.teacher.signal, Elicitation):
+            columns = self.pair.vocabulary or vocabulary_size(self.pair.student.config)
+            settings |= {"columns": columns, "soft": self.own_soft, "leaks": self.leaks}
+            replies: Replies = Elicited(*given, **settings)
+        else:
+            replies = Replies(*given, **settings)
         if self.sampled is not None:
             groups = self.sampled.groups(replies, self._trainer(trainer), self.pair.student)
             return ExampleStream(
@@ -186,6 +200,7 @@ class Components:
             replies.cut,
             self.teacher.signal.tasks,
             self.data.unit,
+            replies.begin if all(source.asks for source in self.datasets) else None,
         )
 
     def _trainer(self, given: Callable[[], Student] | None) -> Callable[[], Student]:
@@ -205,6 +220,15 @@ class Components:
             more = () if self.sampled is None else self.sampled.graders
             for judge in (*self.suite.judges, *more):
                 judge.cache = self.teacher.cache
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """The teacher's replies are kept in a file inside; afterwards none is asked for in the background."""
+        self.open_cache()
+        try:
+            yield
+        finally:
+            stop_asking(self.teacher)
 
     def measure(self, model: nn.Module, split: Split) -> ItemScores:
         """Scores of a model on one split."""
@@ -242,13 +266,18 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
     if config.training.liger:
         check_liger(pair.student, pair.device)
     check_lora(pair.student.config, config.training)
+    if config.training.packing:
+        check_packing(pair.student)
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
-    scores = None if kept is None else not pair.others
+    elicits = isinstance(signal, Elicitation)
+    heard = None if elicits else kept  # of the teacher; the others are the student's own
+    across = passes_across(pair, objective, heard, config.on_policy)
+    scores = None if heard is None else not (pair.others or across)
     datasets = sources_of(config, library, signal, scores)
     if is_alone(config):
-        check_alone(library, datasets, kept is not None)
+        check_alone(library, datasets, heard is not None)
     suffixes = suffixes_of(config, library.style, signal)
     readers = (*(teacher.tokenizer for teacher in pair.teacher_sources), pair.tokenizer)
     counts = [partial(_count, tokenizer) for tokenizer in readers]
@@ -274,13 +303,14 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         )
     elif store is None:
         names = (*library.capabilities, *passed)
-        teacher = teacher_of(pair, library, signal, decoding, kept, *judged, names)
+        teacher = teacher_of(pair, library, signal, decoding, heard, *judged, names, across)
     else:
         check_agrees(store.manifest, config.table(), signal.name)
         check_soft(store.manifest, kept)
         made_of = store.manifest, pair.tokenizer, library.style, signal
         teacher = StoredTeacher(*made_of, decoding=decoding, soft=kept)
-    vocabulary = pair.shared_vocabulary() if kept else pair.vocabulary
+    vocabulary = pair.shared_vocabulary() if heard and not across else pair.vocabulary
+    reads_states = hidden_term(objective) is not None
     benchmarks, splits, words = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
         benchmarks,
@@ -324,6 +354,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
         store=store,
+        make_student=partial(Student, teacher=states_teacher(pair)) if reads_states else Student,
+        own_soft=kept if elicits else None,
         sampled=sampled,
     )
     made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now

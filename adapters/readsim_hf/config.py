@@ -25,6 +25,7 @@ from readsim_hf.config_merge import (
 )
 from readsim_hf.consent import check_code, judge_with_key, with_key
 from readsim_hf.data_config import DataConfig
+from readsim_hf.elicitation.base import ElicitationConfig
 from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
@@ -201,6 +202,7 @@ class RunConfig:
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
     soft: SoftConfig = SoftConfig()
     decoding: DecodingConfig = DecodingConfig()
+    elicitation: ElicitationConfig = field(default_factory=ElicitationConfig)
     training: Recipe = field(default_factory=Recipe)
     data: DataConfig = field(default_factory=DataConfig)
     probes: ProbeConfig = ProbeConfig()

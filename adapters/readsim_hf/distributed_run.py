@@ -16,9 +16,10 @@ from readsim_hf.models.pairs import load_student
 from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
+from readsim_hf.training.determinism import before_cuda
 from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
+from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.process_group import ProcessGroup, world_size
-from readsim_hf.training.student import before_cuda
 
 # What accelerate may be told and is not done, and what to use for it.
 _NOT_DONE = {
@@ -56,6 +57,11 @@ def join(config: RunConfig) -> ProcessGroup | None:
             f"accelerate's mixed_precision = {mixed!r} and training.precision = {precision!r}; "
             "accepted: 'no' for accelerate, or the same for both"
         )
+    if hidden_term(supervision(config)[1]) is not None:
+        raise ConfigError(
+            f"objective = {config.objective or config.method!r}: several processes do not read a teacher's "
+            "hidden states; start one, or use an objective without 'hidden'"
+        )
     is_sharded()
     return ProcessGroup(config.pair.device, timedelta(minutes=config.timeout), config.threads)
 
@@ -76,7 +82,7 @@ def work(processes: ProcessGroup, config: RunConfig) -> None:
     _, objective, _ = supervision(config)
 
     def fresh(facts: Mapping[str, Any]) -> Member:
-        """From the files: between two students this process holds none."""
+        """From the files, once: a student that starts again is given its first weights by process 0."""
         source = pair.name, pair.teacher, pair.student, pair.layers
         start = load_student(*source, config.student_precision)
         known = model_digest(start)

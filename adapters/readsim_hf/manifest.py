@@ -6,6 +6,7 @@ from typing import Any
 
 from readsim.runs.identity import digest_of
 from readsim_hf.config import RunConfig
+from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.models.pairs import Pair
 from readsim_hf.objectives.sampling import sampling_of
 from readsim_hf.probes.splits import Splits
@@ -17,7 +18,7 @@ from readsim_hf.teachers.ids import fingerprint, prompt_facts
 from readsim_hf.training.saved import file_digest
 
 # Of the recipe: results do not depend on these, but by rounding.
-UNSEEN = ("micro_batch", "micro_tokens", "deterministic")
+UNSEEN = ("micro_batch", "micro_tokens", "packing", "deterministic")
 
 
 def manifest_of(
@@ -36,7 +37,9 @@ def manifest_of(
     table = config.table()
     student = pair.student
     shared = ["method", "signal", "objective", "objective_settings", "on_policy", "soft"]
-    if teacher.signal.tasks > 1:
+    if isinstance(teacher.signal, Elicitation):
+        shared.append("elicitation")
+    elif teacher.signal.tasks > 1:
         shared.append("auxiliary_weight")
     left = (
         "cache",

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase as Tokenizer
 
 from readsim.errors import ConfigError
 from readsim_hf.config import RunConfig
+from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.prompt_selection import WRAPPING
 from readsim_hf.prompts.checkers import correct
 from readsim_hf.prompts.library import Library, Style
@@ -47,7 +48,7 @@ def sources_of(
             "data.templates = 'none' without data.sources: nothing to train on; accepted: 'nano', 'text', or "
             "at least one [[data.sources]]"
         )
-    if found and signal.tasks > 1:
+    if found and signal.tasks > 1 and not isinstance(signal, Elicitation):
         raise ConfigError(
             f"signal {signal.name!r} with data.sources: it cuts replies to our own prompts; accepted: resp, "
             "cot or logit"

@@ -4,15 +4,18 @@ from dataclasses import fields
 
 from readsim.errors import ConfigError
 from readsim_hf.config import RunConfig
+from readsim_hf.elicitation.base import Elicitation
+from readsim_hf.elicitation.catalogue import make_signal
 from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.compared import Compared
 from readsim_hf.objectives.estimators import K1, K2, K3
+from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.sampling import sampling_of
-from readsim_hf.objectives.sums import parts
+from readsim_hf.objectives.sums import terms_in
 from readsim_hf.objectives.table import SAMPLED, check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
-from readsim_hf.teachers.signals import TeacherSignal, signal_named
+from readsim_hf.teachers.signals import TeacherSignal
 
 
 def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettings | None]:
@@ -24,15 +27,23 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
     check_sampling(config, objective)
-    share = own_share(config, objective)
-    check_compatible(signal.name, objective, kept.kind if kept else None, share)
+    _check_elicitation(config, signal)
+    own = (
+        1.0 if isinstance(signal, Elicitation) and signal.own_soft else own_share(config, objective)
+    )
+    check_compatible(signal.name, objective, kept.kind if kept else None, own)
     _check_draws(config, objective)
+    if config.training.packing and any(isinstance(part, Hidden) for part in terms_in(objective)):
+        raise ConfigError(
+            "training.packing = true: hidden states of two models are compared in padded rows; use "
+            "packing = false with the objective hidden"
+        )
     return signal, objective, kept
 
 
 def _check_draws(config: RunConfig, objective: Objective) -> None:
     """ConfigError for an estimate by draws of the student (`estimators`) that are drawn otherwise."""
-    for term in parts(objective):
+    for term in terms_in(objective):
         if isinstance(term, K1 | K2 | K3) and config.decoding.temperature != 1:
             raise ConfigError(
                 f"decoding.temperature = {config.decoding.temperature!r}: objective "
@@ -46,7 +57,23 @@ def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
     if config.method:
         method = METHODS[method_name(config.method)]
         signal, objective, settings = method.signal, method.objective, dict(method.settings)
-    return signal_named(signal), make_objective(objective, **settings)
+    return make_signal(signal, config.elicitation), make_objective(objective, **settings)
+
+
+def _check_elicitation(config: RunConfig, signal: TeacherSignal) -> None:
+    """ConfigError for what a signal of several requests cannot do."""
+    if not isinstance(signal, Elicitation):
+        return
+    if config.on_policy > 0:
+        raise ConfigError(
+            f"on_policy = {config.on_policy!r} with signal {signal.name!r}: it says itself who writes; use "
+            "on_policy = 0"
+        )
+    if signal.draws and config.decoding.temperature == 0 and config.elicitation.traces > 1:
+        raise ConfigError(
+            f"decoding.temperature = 0 with signal {signal.name!r}: its {config.elicitation.traces} replies "
+            "to a prompt would be one; use a temperature above 0"
+        )
 
 
 def samples_of(config: RunConfig, objective: Objective) -> int:
@@ -102,7 +129,7 @@ def check_sampling(config: RunConfig, objective: Objective) -> None:
             f"sampling.weights = {given.weights!r}: log-ratios of the student's own text are needed; use "
             "'label', or mopd, mopd-kl, minillm or kdrl"
         )
-    whole = any(isinstance(part, Compared) for part in parts(objective))
+    whole = any(isinstance(part, Compared) for part in terms_in(objective))
     if whole and config.training.lora_dropout:
         raise ConfigError(
             f"training.lora_dropout = {config.training.lora_dropout!r}: replies are compared by reading them "

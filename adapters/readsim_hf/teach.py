@@ -19,6 +19,7 @@ from readsim_hf.backend import data_seed
 from readsim_hf.components import Components, build_components
 from readsim_hf.config import RunConfig, resolve_config
 from readsim_hf.costs.disk import store_bytes
+from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.generation.source import SourceStream
 from readsim_hf.models.pairs import load_pair, sources
 from readsim_hf.models.tokens import vocabulary_size
@@ -341,11 +342,16 @@ def show_store(console: Console, manifest: Manifest) -> None:
 
 def _check_config(config: RunConfig, precision: Precision) -> None:
     """ConfigError for settings that no store can be made with."""
-    _, objective, soft = supervision(config)
+    signal, objective, soft = supervision(config)
     if sampling_of(objective) is not None:
         raise ConfigError(
             f"method {config.method or config.objective!r} trains on the student's own replies, which are of "
             "its run alone; use another"
+        )
+    if isinstance(signal, Elicitation) and signal.tries:
+        raise ConfigError(
+            f"signal {signal.name!r}: the student's own tries are of its run alone; accepted: a signal that "
+            "asks the teacher alone"
         )
     if precision == "small" and (soft is None or soft.kind != "topk"):
         kind = None if soft is None else soft.kind

@@ -1,6 +1,8 @@
 """How long prompts, replies, questions and answers are in tokens, of samples of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise, takewhile
+from operator import eq
 from typing import NamedTuple
 
 import numpy as np
@@ -18,14 +20,18 @@ from readsim_hf.sources.opened import Source
 from readsim_hf.store.manifest import Manifest
 from readsim_hf.teachers.encoding import encode
 
+BLOCK = 16  # tokens: vLLM keeps the keys and values of prompts, and finds them again, in blocks of so many
 SAMPLE = 64  # prompts of each capability that lengths are estimated from, the templates in turn
 
 
 class Reader(NamedTuple):
-    """How a model counts tokens: `ask` of a prompt as it is sent, `say` of a reply without its end."""
+    """How a model counts tokens: `ask` of a prompt as it is sent, `say` of a reply without its end; `spell`
+    is what a prompt is made of, of which each piece is `size` tokens."""
 
     ask: Callable[[str], int]
     say: Callable[[str], int]
+    spell: Callable[[str], Sequence[int]]
+    size: float = 1.0
 
 
 def reader(tokenizer: Tokenizer) -> Reader:
@@ -33,19 +39,23 @@ def reader(tokenizer: Tokenizer) -> Reader:
     return Reader(
         lambda text: len(encode(tokenizer, text)),
         lambda text: len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]),
+        lambda text: encode(tokenizer, text),
     )
 
 
 class Lengths(NamedTuple):
     """Mean tokens by source (S,) of a prompt, and of a reply with its end token; the longest prompt; and of
-    which sources the teacher is asked (1, else 0: replies are given); and of each source the tokens of
-    some replies."""
+    which sources the teacher is asked (1, else 0: replies are given); of each source the tokens of some
+    replies; mean tokens (S,) with which a prompt begins as another one does (`read_before`); and the tokens
+    with which all of them begin."""
 
     prompt: Array
     reply: Array
     longest: int
     asks: Array
-    replies: tuple[Array, ...] = ()
+    replies: tuple[Array, ...]
+    shared: Array
+    head: float
 
 
 def lengths(
@@ -54,9 +64,12 @@ def lengths(
     """By source, (S,): of SAMPLE prompts of each capability and their gold replies, which `longest` cuts,
     then of SAMPLE rows of each data set and their given replies."""
     means, most, replies = [], 0, list[Array]()
+    spelt = list[list[Sequence[int]]]()
     for place, templates in enumerate(library.templates.values()):
         prompts = _sample(templates, place)
-        asked = [read.ask(library.style.ask(prompt, form)) for prompt in prompts]
+        texts = [library.style.ask(prompt, form) for prompt in prompts]
+        asked = [read.ask(text) for text in texts]
+        spelt.append([read.spell(text) for text in texts])
         gold = [gold_reply(p, form, library.style.mark) for p in prompts if p.answer is not None]
         said = [min(read.say(text) + 1, longest) for text in gold]
         means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
@@ -64,7 +77,9 @@ def lengths(
         most = max(most, *asked)
     for source in datasets:
         rows = source.sample(SAMPLE)
-        asked = [read.ask("\n".join(str(m["content"]) for m in row.messages)) for row in rows]
+        texts = ["\n".join(str(m["content"]) for m in row.messages) for row in rows]
+        asked = [read.ask(text) for text in texts]
+        spelt.append([read.spell(text) for text in texts])
         said = [_taught(row, read) for row in rows if row.reply is not None]
         means.append((np.mean(asked), np.mean(said) if said else NO_GOLD * longest))
         replies.append(_of_some(said, longest))
@@ -72,7 +87,34 @@ def lengths(
         most = max(most, *asked, *whole)  # a sequence is taken to be `longest` longer
     prompt, reply = np.array(means, dtype=float).T
     asks = [1.0] * len(library.templates) + [float(source.asks) for source in datasets]
-    return Lengths(prompt, reply, most, np.array(asks), tuple(replies))
+    shared = np.array([np.mean(read_before(some, read.size)) for some in spelt])
+    every = [list(one) for some in spelt for one in some]
+    head = float(in_blocks(common_start(min(every), max(every)) * read.size))
+    return Lengths(prompt, reply, most, np.array(asks), tuple(replies), shared, head)
+
+
+def in_blocks(tokens: Array | float) -> Array:
+    """The whole blocks of it."""
+    found: Array = np.floor(np.asarray(tokens) / BLOCK) * BLOCK
+    return found
+
+
+def common_start(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many pieces both begin with."""
+    return sum(1 for _ in takewhile(bool, map(eq, one, other)))
+
+
+def read_before(prompts: Sequence[Sequence[int]], size: float = 1.0) -> Array:
+    """Tokens (N,) with which each prompt begins as some other one does: what a server that caches prefixes
+    has read already, whole blocks and never the last token. Of few prompts this is too little: more of them
+    have more in common."""
+    order = sorted(range(len(prompts)), key=lambda n: list(prompts[n]))
+    same = np.zeros(len(prompts))
+    for a, b in pairwise(order):
+        both = common_start(prompts[a], prompts[b])
+        for n in (a, b):
+            same[n] = max(same[n], min(both, len(prompts[n]) - 1))
+    return in_blocks(same * size)
 
 
 def _of_some(said: Sequence[int], longest: int) -> Array:
@@ -152,4 +194,5 @@ def stored_lengths(manifest: Manifest) -> Lengths:
     prompt = np.array([s["teacher_prompt"] / max(s["prompts"], 1) for s in sums])
     reply = np.array([s["tokens"] / max(s["replies"], 1) for s in sums])
     each = tuple(np.array([mean]) for mean in reply)
-    return Lengths(prompt, reply, round(float(prompt.max())), np.ones(len(sums)), each)
+    most, none = round(float(prompt.max())), np.zeros(len(sums))
+    return Lengths(prompt, reply, most, np.ones(len(sums)), each, none, 0.0)

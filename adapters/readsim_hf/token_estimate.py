@@ -16,6 +16,7 @@ from readsim.token_counts import show_tokens
 from readsim.worlds.task import resolve_task
 from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
+from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import SPLITS, Splits
 from readsim_hf.source_selection import Size
@@ -226,6 +227,12 @@ def show_token_estimate(
             f"data.store: {show_tokens(int(held.sum()))} tokens, {manifest.token_bytes:.0f} bytes "
             f"each, content {manifest.content[:16]}; by the task's shares a "
             f"source is passed at most {passes:.2g} times",
+            highlight=False,
+        )
+    if isinstance(signal := parts.teacher.signal, Elicitation) and parts.store is None:
+        console.print(
+            f"{signal.name} takes several requests or tries a prompt: the tokens of teacher and student are "
+            "more than those above, by as many",
             highlight=False,
         )
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):

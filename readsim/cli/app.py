@@ -4,6 +4,7 @@ import sys
 import warnings
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -13,22 +14,45 @@ from readsim.cli.allocators import allocators
 from readsim.cli.compare import compare, plot
 from readsim.cli.design import design
 from readsim.cli.fit import fit, predict
+from readsim.cli.help import help_of
 from readsim.cli.output import Terminal, check_output, make_output_last, need_current_folder
 from readsim.cli.report import report
 from readsim.cli.run import run
 from readsim.cli.scores import scores
 from readsim.cli.theory import theory
+from readsim.cli.watch import watch
 from readsim.cli.worlds import worlds
 from readsim.errors import ReadsimError
+from readsim.version import __version__
 
 app = typer.Typer(
-    help="Which capability gets the next training tokens? Simulate it.",
+    help="Which capability gets the next training tokens? readsim simulates that decision, compares rules "
+    "for it, and drives real training with any of them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # boxes cut the names of options and leave descriptions 18 columns
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        Terminal().print(f"readsim {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", callback=_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 for command in (
     compare,
     run,
@@ -37,13 +61,14 @@ for command in (
     allocators,
     plot,
     report,
+    watch,
     scores,
     theory,
     fit,
     predict,
     design,
 ):
-    app.command()(command)
+    app.command(**help_of(command.__name__))(command)
 
 
 @cache

@@ -16,6 +16,7 @@ KINDS = (
     "student_rollout",
     "probe",
     "judge",  # read and written by a model that grades replies
+    "expansion",  # read and written by a model that makes new prompts
     "identifier",
     "search",  # trial runs that a search made and did not have to pay for
     "offline",  # an offline pool of transitions

@@ -12,11 +12,12 @@ from readsim.summary.results import declared_scale
 from readsim.token_counts import show_tokens
 
 
-def draw_spillover(grid: Grid) -> Figure:
+def draw_spillover(grid: Grid, scene: str = "") -> Figure:
     """One panel per budget, one point an allocator: negative spillover across, gain of the target up.
 
-    Bars are 95 % intervals over seeds. The dotted line is the noise floor of the spillover: what it
-    shows when nothing changes but the measurement. Needs capabilities other than the target.
+    `scene` is what was run (`RunHeader.scene`). Bars are 95 % intervals over seeds. The dotted line is the
+    noise floor of the spillover: what it shows when nothing changes but the measurement. Needs capabilities
+    other than the target.
     """
     declared = declared_scale(grid.frame)
     scale, unit = declared.factor, declared.shown
@@ -53,7 +54,8 @@ def draw_spillover(grid: Grid) -> Figure:
         lines = np.vstack([across_bars, up_bars, [line, bottom, line, top]])
         label_points(axes, centres, grid.allocators, colours, lines)
     panel[0].set_ylabel(f"On: gain of the target ({unit})")
-    note = "Means over tasks and seeds, test split. Noise floor: Neg if nothing changed but the measurement."
+    note = f"{scene}. " if scene else ""
+    note += "Means over tasks and seeds, test split. Noise floor: Neg if nothing changed but the measurement."
     if len(grid.seeds) > 1:
         note += f" Bars: 95 % intervals over {len(grid.seeds)} seeds."
     footnote(figure, note)

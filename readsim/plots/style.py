@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from readsim.allocators.registry import base_name
+from readsim.allocators.registry import Family, base_name, family_of
 from readsim.tree_file import write_atomic
 
 # Okabe and Ito (2008); the yellow is for areas only
@@ -75,6 +75,11 @@ KNOWN = {
     "oracle-static": Look(BLACK, "--", "*"),
 }
 OTHERS = (SKY, GREY, BLACK)
+# Of methods that are the user's own: told apart on white and on black, and none like another's above.
+OWN = (
+    *("#C2255C", "#5F5BD7", "#0B8085", "#7A7A12", "#96592A"),
+    *("#A33CB5", "#3D74B8", "#3C8535", "#C4453C", "#706880"),
+)
 DASHES = ("--", ":", "-.")
 MARKERS = ("X", "<", ">", "h", "p", "d", "8")
 
@@ -82,13 +87,19 @@ MARKERS = ("X", "<", ">", "h", "p", "d", "8")
 def looks(allocators: Iterable[str]) -> dict[str, Look]:
     """A look for each allocator: fixed for the paper's, the same colour for variants of these.
 
-    Variants (`grid-charged` of `grid`, `one-hot, cot-kd` of `one-hot`) and all others take dashes and
+    What is not built in is the user's own: ten of these have a colour each, and stand out. Variants
+    (`grid-charged` of `grid`, `one-hot, cot-kd` of `one-hot`) and all others take dashes and
     markers by order of name.
     """
     out = {name: KNOWN[name] for name in allocators if name in KNOWN}
-    free = 0
+    free = own = 0
     for n, name in enumerate(sorted(set(allocators) - set(out))):
         plain = base_name(name)
+        if family_of(plain) is Family.OTHER:
+            dash = ("-", *DASHES)[own // len(OWN) % (1 + len(DASHES))]
+            out[name] = Look(OWN[own % len(OWN)], dash, MARKERS[own % len(MARKERS)], 1.6)
+            own += 1
+            continue
         family = KNOWN.get(plain) or KNOWN.get(plain.split("-", maxsplit=1)[0])
         colour = family.colour if family else OTHERS[free % len(OTHERS)]
         free += family is None

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from readsim.plots import draw_allocation, draw_spillover, draw_utility
+from readsim.plots import draw_spillover
+from readsim.plots.allocation import allocation_panels, ordered_tasks
 from readsim.plots.style import sober, to_svg
+from readsim.plots.utility import utility_panels
 from readsim.report.changes import changes_section
 from readsim.report.provenance import listed, provenance_section, world_beside
 from readsim.report.reading import Group
 from readsim.report.render import Figure, Part, Section
 from readsim.report.statistics import results_section, statistics_section
+from readsim.report.tasks import task_tables
 from readsim.report.trained import trained_section
 from readsim.report.transfer import transfer_section
 from readsim.summary import summarise
@@ -19,6 +22,8 @@ from readsim.summary.lead import headline, origin
 from readsim.summary.results import results_of
 from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
+
+PANELS = 80  # of allocations on a page
 
 
 def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:
@@ -38,7 +43,7 @@ def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:
             _allocation(group, grid),
             *([] if trained is None else [trained]),
             changes_section(group.logs, grid),
-            _spillover(grid, table),
+            _spillover(group, grid, table),
             transfer_section(group.logs, grid),
             statistics_section(table),
             provenance_section(group, folder),
@@ -82,52 +87,57 @@ def _ends(table: pd.DataFrame, grid: Grid) -> str:
 
 def _curves(group: Group, grid: Grid, table: pd.DataFrame) -> Section:
     with sober():
-        svg = to_svg(draw_utility(group.logs, grid))
-    return Section(
-        "How utility grew",
-        (),
-        [
-            Figure(
-                name="utility",
-                title="Measured utility over tokens",
-                alt=f"Lines: gain in measured utility over tokens trained on, a row per budget. "
-                f"{_ends(table, grid)} All numbers are in the table of results.",
-                caption="Left the gain since the start; right the paired difference to the reference.",
-                svg=svg,
-            )
-        ],
+        svgs = [to_svg(panel) for panel in utility_panels(group.logs, grid)]
+    figure = Figure(
+        name="utility",
+        title="Measured utility over tokens",
+        alt=f"Lines: gain in measured utility over tokens trained on, of each budget. "
+        f"{_ends(table, grid)} All numbers are in the table of results.",
+        caption="The gain since the start, and the paired difference to the reference. Means over tasks "
+        "and seeds. Lines: probe split. Marks: test split, other items, so a mark may lie off its line. "
+        "Bands and bars: 95 % intervals over seeds, cut where they leave the panel; no bands of more than "
+        "twelve.",
+        svgs=svgs,
+        names=grid.allocators,
     )
+    return Section("How utility grew", (), [figure, *task_tables(grid)])
 
 
 def _allocation(group: Group, grid: Grid) -> Section:
+    """Small multiples, a panel a task, at the largest budget; as many as a page can bear."""
+    budget, most = grid.budgets[-1], max(1, PANELS // len(grid.allocators))
+    tasks = ordered_tasks(group.logs, grid)
     with sober():
-        svg = to_svg(draw_allocation(group.logs, grid))
+        drawn = allocation_panels(group.logs, grid, budget, tasks[:most])
+        svgs = [to_svg(figure) for figure in drawn]
     sources = listed(group.logs[0].header.sources)
-    return Section(
-        "What the tokens went to",
-        (),
-        [
-            Figure(
-                name="allocation",
-                title="Allocation over steps",
-                alt=f"Stacked areas: share of the tokens that each source got at each step at "
-                f"{show_tokens(grid.budgets[-1])} tokens, a row an allocator, a column a task. "
-                f"Sources: {sources}.",
-                caption=f"Budget {show_tokens(grid.budgets[-1])}. A full column is all tokens of a step.",
-                svg=svg,
-            )
-        ],
+    text = []
+    if len(tasks) > most or len(grid.budgets) > 1:
+        part = f"{most} of {len(tasks)} tasks" if len(tasks) > most else "all tasks"
+        draws = f"readsim plot FOLDER --tasks NAME --budgets {show_tokens(grid.budgets[0])}"
+        text = [f"Shown are {part} at {show_tokens(budget)} tokens; `{draws}` draws the others."]
+    figure = Figure(
+        name="allocation",
+        title="Allocation over steps",
+        alt=f"Share of the tokens that each source got at each step at {show_tokens(budget)} tokens, a row "
+        f"an allocator, a panel a task. Sources: {sources}.",
+        caption=f"Budget {show_tokens(budget)}. Up to 12 sources are stacked, and a full column is all "
+        "tokens of a step; of more, each is a row, darker for a larger share.",
+        svgs=svgs,
+        names=[*grid.allocators, *group.logs[0].header.sources, *grid.tasks],
     )
+    return Section("What the tokens went to", text, [figure])
 
 
-def _spillover(grid: Grid, table: pd.DataFrame) -> Section:
+def _spillover(group: Group, grid: Grid, table: pd.DataFrame) -> Section:
     title = "Gain of the target, loss of the rest"
     if not grid.frame["negative"].notna().all():
         return Section(
             title, ["There is no capability beside the target, so nothing that could fall."]
         )
     with sober():
-        svg = to_svg(draw_spillover(grid))
+        scene = group.logs[0].header.scene
+        svgs = [to_svg(draw_spillover(grid.at_budget(b), scene)) for b in grid.budgets]
     rows = table[table["budget"] == grid.budgets[-1]]
     digits = 4 if table["unit"].iloc[0] == "loss" else 2
     shown = [
@@ -144,7 +154,8 @@ def _spillover(grid: Grid, table: pd.DataFrame) -> Section:
                 alt=f"A point an allocator: mean drop beside the target across, gain of the target up. At "
                 f"{show_tokens(grid.budgets[-1])} tokens (gain and drop): {listed(shown)}.",
                 caption="Up and left is better. Left of the dotted line drops are no more than noise shows.",
-                svg=svg,
+                svgs=svgs,
+                names=grid.allocators,
             )
         ],
     )

@@ -1,5 +1,6 @@
 """A report as plain data, and how that becomes one page (markup is in page.html and style.css) and files."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -11,11 +12,13 @@ from markupsafe import Markup
 
 from readsim import __version__
 from readsim.files.cells import csv_bytes
+from readsim.plots.style import short
 from readsim.report.svg import inline
 from readsim.summary.show import markdown, markdown_text
 
 TONES = 4  # steps of colour on either side of zero
 WIDE, HUGE = 12, 24  # columns from which headers stand upright, and numbers are small
+NARROW = 400.0  # points of a figure that a phone may shrink
 GENERATOR = "readsim report"
 TABLES = "tables"  # folder
 
@@ -52,13 +55,15 @@ class Table(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A drawing: the bytes of an SVG file, what it shows in words, and what to read in it."""
+    """A drawing: SVG files that stand side by side where there is room, what they show in words, and what to
+    read in them. `names` may be shortened in it, and are then whole in a title."""
 
     name: str
     title: str
     alt: str
     caption: str
-    svg: bytes
+    svgs: Sequence[bytes]
+    names: Sequence[str] = ()
     kind: Literal["figure"] = "figure"
 
 
@@ -124,10 +129,14 @@ def text_cells(texts: Sequence[str]) -> list[TableCell]:
 
 
 def render(
-    title: str, parts: Sequence[Part], names: dict[tuple[int, str], str], made_from: str
+    title: str,
+    parts: Sequence[Part],
+    names: dict[tuple[int, str], str],
+    made_from: str,
+    refresh: int | None = None,
 ) -> str:
-    """The whole page. `names` gives the files' name of each table, by part and table name; `made_from` is
-    what the numbers come from."""
+    """The whole page. `names` gives the files' name of each table that has some, by part and table name;
+    `made_from` is what the numbers come from; after `refresh` seconds the page loads itself again."""
     return (
         environment()
         .get_template("page.html")
@@ -136,11 +145,13 @@ def render(
             parts=parts,
             names=names,
             made_from=made_from,
+            refresh=refresh,
             style=Markup(_read("style.css")),
             generator=GENERATOR,
             version=__version__,
             wide=WIDE,
             huge=HUGE,
+            narrow=NARROW,
             tables=TABLES,
         )
     )
@@ -156,13 +167,24 @@ def environment() -> Environment:
         lstrip_blocks=True,
         loader=FunctionLoader(_read),
     )
-    out.filters["inline_svg"] = _inline
+    out.filters["inline_svgs"] = _inline
+    out.filters["data_link"] = _data_link
     return out
 
 
-def _inline(data: bytes, prefix: str, where: str) -> tuple[Markup, float]:
-    text, width = inline(data, prefix, where)
-    return Markup(text), width
+def _inline(figure: Figure, prefix: str) -> list[tuple[Markup, float]]:
+    """Markup and width in points of each drawing."""
+    titles = {short(name): name for name in figure.names if short(name) != name}
+    drawn = []
+    for n, data in enumerate(figure.svgs, start=1):
+        text, width = inline(data, f"{prefix}-{n}-", figure.name, titles)
+        drawn.append((Markup(text), width))
+    return drawn
+
+
+def _data_link(table: Table) -> str:
+    """The table's CSV file as an address that holds it: a page that was mailed alone has all numbers."""
+    return f"data:text/csv;base64,{b64encode(csv_bytes(table.numbers)).decode()}"
 
 
 def _read(name: str) -> str:

@@ -187,7 +187,9 @@ def _figure(folder: Path, n: int, entry: Mapping[str, Any]) -> Figure:
     path = _inside(folder, entry)
     if not str(entry["alt"]).strip():
         raise ConfigError(f"{folder / FILE}: figures[{n}].alt is empty: say what the figure shows")
-    return Figure(f"figure-{n + 1}", str(entry["title"]), str(entry["alt"]), "", path.read_bytes())
+    return Figure(
+        f"figure-{n + 1}", str(entry["title"]), str(entry["alt"]), "", [path.read_bytes()]
+    )
 
 
 def _table(folder: Path, n: int, entry: Mapping[str, Any]) -> Table:

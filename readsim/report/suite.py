@@ -11,10 +11,20 @@ from readsim.allocators.registry import is_oracle
 from readsim.errors import RunLogError
 from readsim.files.frame import read_frame
 from readsim.plots.style import sober, to_svg
-from readsim.report.provenance import listed, seeds_text, unique, versions_of
+from readsim.report.provenance import (
+    alias_options,
+    budget_text,
+    listed,
+    seeds_text,
+    unique,
+    versions_of,
+    world_beside,
+    world_option,
+)
 from readsim.report.reading import Group, read_groups
 from readsim.report.render import Code, Facts, Figure, Notes, Part, Section, Table, text_cells
-from readsim.suite.figure import draw_suite
+from readsim.suite.features import draw_features, feature_cases, feature_table
+from readsim.suite.figure import suite_panels
 from readsim.suite.plan import SCALE
 from readsim.suite.scores import Scores, scores_of
 from readsim.suite.table import COLUMNS, SIMULATED_WORLDS, suite_notes, suite_table, top_lines
@@ -33,7 +43,12 @@ class Place(NamedTuple):
     name: str
     group: Group
     runs: pd.DataFrame
-    timings: Path | None
+    folder: Path
+
+    @property
+    def timings(self) -> Path | None:
+        file = self.folder / "timings.csv"
+        return file if file.is_file() else None
 
 
 def suite_part(folders: Sequence[Path]) -> Part:
@@ -58,6 +73,7 @@ def suite_part(folders: Sequence[Path]) -> Part:
         sections=[
             _ranking(table, scores),
             _figure(table, scores),
+            *_features(table, scores, places),
             _worlds(places),
             _provenance(places, scores),
         ],
@@ -73,9 +89,7 @@ def _places(folders: Sequence[Path]) -> tuple[list[Place], list[str]]:
         try:
             groups, skipped = read_groups(folder)
             group = groups[0]
-            timings = folder / "timings.csv"
-            frame = results_of(group.logs)
-            places.append(Place(folder.name, group, frame, timings if timings.is_file() else None))
+            places.append(Place(folder.name, group, results_of(group.logs), folder))
         except RunLogError as error:
             left_out.append(f"world {folder.name}: {error}")
             continue
@@ -103,18 +117,53 @@ def _ranking(table: pd.DataFrame, scores: Scores) -> Section:
 
 def _figure(table: pd.DataFrame, scores: Scores) -> Section:
     with sober():
-        svg = to_svg(draw_suite(scores, table))
+        svgs = [to_svg(panel) for panel in suite_panels(scores, table)]
     known = table[table["iqm"].notna()]
     ranked = listed([f"{row['allocator']} {fixed(row['iqm'], 2)}" for _, row in known.iterrows()])
     figure = Figure(
         name="suite",
         title="Scores and how often they are reached",
-        alt="Left: interquartile mean of each allocator's scores with its interval. Right: share of runs "
+        alt="First: interquartile mean of each allocator's scores with its interval. Then: share of runs "
         f"above each score. Interquartile means: {ranked}.",
-        caption="0 is uniform, 1 the best static mixture known for the case.",
-        svg=svg,
+        caption="Simulated worlds. 0 is uniform, 1 the best static mixture known for the case. Bars: 95 % "
+        "bootstrap intervals over seeds, the worlds are fixed. Grey: the other allocators.",
+        svgs=svgs,
+        names=scores.allocators,
     )
     return Section("Ranking", (), [figure])
+
+
+def _features(table: pd.DataFrame, scores: Scores, places: Sequence[Place]) -> list[Section]:
+    """Scores by what the worlds have; nothing where a world was not saved beside its runs."""
+    worlds = {p.name: world_beside(p.folder, p.group.logs[0].header) for p in places}
+    known = {name: world for name, world in worlds.items() if world is not None}
+    if len(known) < len(worlds) or not (cases := feature_cases(scores, known)):
+        return []
+    numbers = feature_table(scores, cases).set_index("allocator").loc[table["allocator"]]
+    with sober():
+        svg = to_svg(draw_features(scores, table, cases))
+    figure = Figure(
+        name="features",
+        title="Scores by what the worlds have",
+        alt="A row a feature of worlds, a mark an allocator at its interquartile mean there. All numbers are "
+        "in the table below.",
+        caption="In brackets the cases with the feature; a world may have several.",
+        svgs=[svg],
+        names=scores.allocators,
+    )
+    rows = [
+        text_cells([str(name), *(fixed(value, 2) for value in row)])
+        for name, row in zip(numbers.index, numbers.to_numpy(dtype=float), strict=True)
+    ]
+    shown = Table(
+        name="features",
+        caption="Interquartile mean of the scores in worlds with each feature",
+        headers=["allocator", *numbers.columns],
+        rows=rows,
+        heads=1,
+        numbers=numbers.reset_index(),
+    )
+    return [Section("By what the worlds have", (), [figure, shown])]
 
 
 def _worlds(places: Sequence[Place]) -> Section:
@@ -159,9 +208,32 @@ def _provenance(places: Sequence[Place], scores: Scores) -> Section:
     rows.append(("created", " to ".join(unique([*made[:1], *made[-1:]])) or "not recorded"))
     rows += [("run logs", str(len(headers))), ("seeds", listed([str(seed) for seed in seeds], 40))]
     digests = Facts([(p.name, f"digest {p.group.logs[0].header.world_digest}") for p in places])
-    named = ",".join(scores.allocators)
     text = seeds_text(seeds) or ",".join(map(str, seeds))
-    line = shlex.join(
-        ["readsim", "compare", "--suite", "--seeds", text, "--allocators", named, "--out", "again"]
-    )
+    parts = ["readsim", "compare", *_chosen(places), "--seeds", text]
+    parts += ["--allocators", ",".join(scores.allocators), *alias_options(headers)]
+    line = shlex.join([*parts, "--out", "again"])
     return Section("Provenance and how to repeat it", (), [Facts(rows), digests, Code(line)])
+
+
+def _chosen(places: Sequence[Place]) -> list[str]:
+    """The options that say which worlds, tasks and budgets: `--suite` where each world has a task in turn."""
+    first = [place.group.logs[0].header for place in places]
+    worlds = [world_option(header, p.folder) for header, p in zip(first, places, strict=True)]
+    tasks = [unique(place.runs["task"].astype(str)) for place in places]
+    own = [world_beside(p.folder, header) for header, p in zip(first, places, strict=True)]
+    every = all(
+        world is not None and set(names) == set(world.task_names)
+        for world, names in zip(own, tasks, strict=True)
+    )
+    if not every and any(set(names) != set(tasks[0]) for names in tasks):
+        return ["--suite"]
+    named = [
+        found if found == header.world or found is None else f"{place.name}/{found}"
+        for found, header, place in zip(worlds, first, places, strict=True)
+    ]
+    out = ["--world", ",".join(n or h.world for n, h in zip(named, first, strict=True))]
+    out += [] if every else ["--tasks", ",".join(tasks[0])]
+    budgets = [sorted(place.runs["budget"].unique().tolist()) for place in places]
+    if all(each == budgets[0] for each in budgets):
+        out += ["--budgets", ",".join(budget_text(int(b)) for b in budgets[0])]
+    return [*out, "--steps", str(first[0].steps)]

@@ -1,6 +1,7 @@
 """SVG files as a part of a page: names of their own, colours of the page, nothing that runs or loads."""
 
 import re
+from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from readsim.errors import ConfigError
@@ -11,6 +12,7 @@ from readsim.plots.style import (
     GREEN,
     GREY,
     ORANGE,
+    OWN,
     PALE,
     PURPLE,
     SKY,
@@ -60,11 +62,14 @@ NAMES = {colour.lower(): name for colour, name in COLOURS.items()}
 FONT = "DejaVu Sans, Verdana, Geneva, sans-serif"  # equally wide
 
 
-def inline(data: bytes, prefix: str, where: str) -> tuple[str, float]:
+def inline(
+    data: bytes, prefix: str, where: str, titles: Mapping[str, str] | None = None
+) -> tuple[str, float]:
     """The markup of an `svg` element and its width in points; ids begin with `prefix`.
 
-    Scripts, styles, links and whatever else is not drawing are left out. Raises ConfigError, naming
-    `where`, for something that is no SVG.
+    A text that is a key of `titles` gets that title: the whole of a name that was shortened. Scripts, styles,
+    links and whatever else is not drawing are left out. Raises ConfigError, naming `where`,
+    for something that is no SVG.
     """
     try:
         root = ElementTree.fromstring(data)
@@ -78,6 +83,11 @@ def inline(data: bytes, prefix: str, where: str) -> tuple[str, float]:
         raise ConfigError(f"{where}: viewBox is {box!r}, expected four numbers")
     drawn = _clean(root, prefix, False)
     assert drawn is not None  # svg is among TAGS
+    for text in drawn.iter("text") if titles else ():
+        if whole := (titles or {}).get((text.text or "").strip()):
+            title = ElementTree.Element("title")
+            title.text, title.tail, text.text = whole, text.text, None
+            text.insert(0, title)
     drawn.attrib = {"viewBox": box}
     return ElementTree.tostring(drawn, encoding="unicode"), width or float(box.split()[2])
 
@@ -131,5 +141,6 @@ def _attribute(name: str, value: str, prefix: str, in_text: bool) -> str | None:
 def _colour(colour: str, in_text: bool) -> str:
     name = NAMES.get(colour.lower())
     if name is None:
-        return colour
+        mixed = in_text and colour.upper() in OWN
+        return f"color-mix(in srgb, {colour} 60%, var(--ink))" if mixed else colour
     return f"var(--{name}-text)" if in_text and name not in ("paper", "grid") else f"var(--{name})"

@@ -87,12 +87,12 @@ def _table(counted: Sequence[Counted]) -> Table:
 def _figure(n: int, log: Log, seed: int, steps: Sequence[StepRow]) -> Figure:
     header = log.header
     with sober():
-        svg = to_svg(draw_trained_shares(header.sources, steps))
+        svg = to_svg(draw_trained_shares(header.sources, steps, header.scene))
     return Figure(
         name=f"trained-shares-{n + 1}",
         title=f"{header.allocator}, {header.task}, seed {seed}",
         alt="A panel per source over decisions: the share that was set, and the shares of prompts, "
         f"supervised tokens, loss and gradient norms that it came to. Sources: {listed(header.sources)}.",
         caption="Grey: the share that was set.",
-        svg=svg,
+        svgs=[svg],
     )

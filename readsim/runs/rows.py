@@ -81,6 +81,16 @@ class RunHeader:
         """Whether a real student was trained, so that a manifest says how."""
         return self.manifest is not None
 
+    @property
+    def scene(self) -> str:
+        """What was run, in few words, for every figure."""
+        if self.is_real:
+            return f"Real training: {self.world}"
+        backend = self.extra.get("backend")
+        if isinstance(backend, Mapping):
+            return f"Backend {backend.get('factory', self.world)}"
+        return f"Simulated world {self.world}"
+
 
 class SampledReply(NamedTuple):
     """What the student said to one probe prompt: the prompt, its gold answer, the reply, and its score.

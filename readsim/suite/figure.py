@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from readsim.allocators.registry import is_oracle
+from readsim.allocators.registry import Family, family_of, is_oracle
 from readsim.plots.labels import label_right
 from readsim.plots.style import FAINT, PALE, Box, footnote, looks, panels, room_for, short
 from readsim.stats import performance_profile
@@ -28,7 +28,7 @@ def draw_suite(scores: Scores, table: pd.DataFrame) -> "Figure":
     A profile shows which share of the runs ends above each score; the ones without a name are grey.
     """
     table = table[table["iqm"].notna()]
-    names = table["allocator"].tolist()
+    names = table["allocator"].tolist() or list(scores.allocators)
     height = max(2.4, LINE * len(names))
     room = room_for(names)
     box = Box(2.8, height, left=0.55, right=0.25, top=0.3, bottom=0.4)
@@ -36,13 +36,37 @@ def draw_suite(scores: Scores, table: pd.DataFrame) -> "Figure":
     figure, [left, right] = panels(2, box, columns=2, margins=margins)
     _draw_means(left, table)
     _draw_profiles(right, scores, names)
-    seeds, cases = scores.score.shape[1], int(scores.scored.sum())
-    footnote(
-        figure,
-        f"0: uniform, 1: the best static mixture known for the case. {cases} cases, {seeds} seeds. Bars: "
-        "95 % bootstrap intervals over seeds, the worlds are fixed. Grey: the other allocators.",
-    )
+    footnote(figure, _note(scores))
     return figure
+
+
+def suite_panels(scores: Scores, table: pd.DataFrame) -> list["Figure"]:
+    """The two panels of `draw_suite` as figures of their own, which a narrow page can stack."""
+    table = table[table["iqm"].notna()]
+    names = table["allocator"].tolist() or list(scores.allocators)
+    height, room = max(2.4, LINE * len(names)), room_for(names)
+    below = Box(0, 0, left=0, right=0, top=0, bottom=0.1)
+    left, [axes] = panels(1, Box(2.6, height, room + 0.1, 0.15, 0.3, 0.4), margins=below)
+    _draw_means(axes, table)
+    right, [axes] = panels(1, Box(2.6, height, 0.55, room + 0.25, 0.3, 0.4), margins=below)
+    _draw_profiles(axes, scores, names)
+    return [left, right]
+
+
+def _note(scores: Scores) -> str:
+    seeds, cases = scores.score.shape[1], int(scores.scored.sum())
+    return (
+        "Simulated worlds. 0: uniform, 1: the best static mixture known for the case. "
+        f"{cases} cases, {seeds} seeds. Bars: 95 % bootstrap intervals over seeds, the worlds are fixed. "
+        "Grey: the other allocators."
+    )
+
+
+def shown_names(names: Sequence[str]) -> list[str]:
+    """Of allocators, the best first: those of `NAMED`, the user's own and the best others."""
+    own = [name for name in names if family_of(name) is Family.OTHER]
+    others = [n for n in names if n not in NAMED and n not in own and not is_oracle(n)]
+    return [name for name in names if name in NAMED or name in own or name in others[:OTHERS]]
 
 
 def _draw_means(axes: "Axes", table: pd.DataFrame) -> None:
@@ -62,11 +86,12 @@ def _draw_means(axes: "Axes", table: pd.DataFrame) -> None:
 
 def _draw_profiles(axes: "Axes", scores: Scores, names: Sequence[str]) -> None:
     look = looks(names)
-    others = [name for name in names if name not in NAMED and not is_oracle(name)]
-    shown = [name for name in names if name in NAMED or name in others[:OTHERS]]
+    shown = shown_names(names)
     ends = []
     for name in sorted(names, key=lambda n: n in shown):
         values = scores.score[scores.allocators.index(name)]
+        if np.isnan(values).all():
+            continue
         profile = performance_profile(values[~np.isnan(values)][None], LEVELS)
         if name in shown:
             colour, dash, _, width = look[name]
@@ -80,6 +105,8 @@ def _draw_profiles(axes: "Axes", scores: Scores, names: Sequence[str]) -> None:
     axes.set_xlabel("score")
     axes.set_ylabel("share of runs above it")
     axes.set_title("performance profiles")
+    if not ends:  # no case was scored
+        return
     labels, heights, colours = zip(*ends, strict=True)
     inches = axes.get_window_extent().height / axes.figure.dpi
     label_right(axes, np.array(heights), labels, colours, inches)

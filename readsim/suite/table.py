@@ -14,6 +14,7 @@ from readsim.stats import (
     stratified_bootstrap,
 )
 from readsim.suite.scores import REFERENCE, Scores
+from readsim.summary.lead import used_beside
 from readsim.summary.show import Column, fixed
 from readsim.summary.table import about_training
 
@@ -78,6 +79,20 @@ def _over(column: str, scores: Scores, a: int, other: str) -> dict[str, object]:
         shared,
         lambda s: probability_of_improvement(s[0], s[1]),
     )
+
+
+def improvement_table(scores: Scores) -> pd.DataFrame:
+    """Probability that a run of the row's allocator ends above one of the column's, on the cases that both
+    were scored in; missing without one, and of an allocator against itself."""
+    names, n = scores.allocators, len(scores.allocators)
+    chance = np.full((n, n), np.nan)
+    for a, b in np.ndindex(n, n):
+        pair = scores.score[[a, b]]
+        shared = ~np.isnan(pair).any(axis=(0, 1))
+        if a != b and shared.any():
+            one, other = pair[:, :, shared]
+            chance[a, b] = float(probability_of_improvement(one, other))
+    return pd.DataFrame(chance, columns=names).assign(allocator=names)[["allocator", *names]]
 
 
 def _with_ends(
@@ -149,8 +164,7 @@ def top_lines(table: pd.DataFrame, scores: Scores) -> list[str]:
     text = (
         f"{top['allocator']} scores highest of all that do not know the world: {_iqm_in_words(top)} of the "
         f"way from uniform (0) to the best static mixture (1), over {int(scores.scored.sum())} cases and "
-        f"{scores.score.shape[1]} seeds; beside the budget it used {fixed(top['beside_budget'], 1)} times as "
-        "many tokens."
+        f"{scores.score.shape[1]} seeds. It {used_beside(float(top['beside_budget']))}."
     )
     if len(known) < 2:
         return [text]

@@ -22,6 +22,10 @@ class Grid(NamedTuple):
     seeds: list[int]
     tasks: list[str]
 
+    def at_budget(self, budget: int) -> "Grid":
+        """The part of one budget."""
+        return self._replace(frame=self.frame.loc[[budget]], budgets=[budget])
+
     def by_seed(self, column: str) -> Array:
         """A column averaged over the tasks: (budgets, allocators, seeds)."""
         lengths = [len(axis) for axis in self[1:]]

@@ -95,18 +95,21 @@ def _sentence(rows: pd.DataFrame) -> str:
 
 def _beside(top: pd.Series, oracles: pd.DataFrame) -> str:
     """How far the best rule is from the best bound, and what it used in addition."""
-    extra = float(top["beside_budget"])
-    used = (
-        "used no tokens beside the budget"
-        if extra == 0
-        else f"used {fixed(extra, 0 if extra >= 10 else 1)} times the budget in searches and pools beside it"
-    )
+    used = used_beside(float(top["beside_budget"]))
     if oracles.empty:
         return f" {top['allocator']} {used}."
-    bound = oracles.loc[oracles["utility"].idxmax()]
+    bound = oracles.iloc[int(oracles["utility"].to_numpy().argmax())]
     gap = float(bound["utility"] - top["utility"])
     where = f"{fixed(abs(gap), _digits(top))} {_unit(top)} {'below' if gap >= 0 else 'above'}"
     return f" It ends {where} {bound['allocator']}, which knows the world, and {used}."
+
+
+def used_beside(extra: float) -> str:
+    """In words, what a rule used beside the budget, as a multiple of it."""
+    if extra == 0:
+        return "used no tokens beside the budget"
+    times = fixed(extra, 0 if extra >= 10 else 1)
+    return f"used {times} times the budget in searches and pools beside it"
 
 
 def _digits(row: pd.Series) -> int:

@@ -19,7 +19,7 @@ from readsim.runs.rows import StepRow
 from readsim.stats.intervals import t_interval
 from readsim.theory.calibration import coverage, mean_interval
 from readsim.theory.result import Effect, PaperStatement, Result, needs
-from readsim.theory.shape_tests import additive_fits, concave_fits, shape_test
+from readsim.theory.shape_tests import additive_test, concave_test
 
 ALPHA = 0.05
 
@@ -76,8 +76,8 @@ def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
         tokens = np.concatenate([run.tokens for run in chosen])
         y = np.concatenate([run.utility for run in chosen])
         number = np.concatenate([np.full(len(r.utility), n) for n, r in enumerate(chosen)])
-        for part, fits in (("adds up", additive_fits(tokens)), ("concave", concave_fits(tokens))):
-            found = shape_test(fits, y, number)
+        for part, test in (("adds up", additive_test), ("concave", concave_test)):
+            found = test(tokens, y, number)
             power = "no noise" if np.isnan(found.power) else f"power {found.power:.0%} at 1 point"
             out.append(
                 Result(

@@ -1,11 +1,15 @@
 """Tests of shape on noisy rows of runs: do sources add up, and are their parts concave and nondecreasing?
 
-Each is a test of nested fits whose null is rich: for every source a sum of hinges min(b, k) at many knots,
-dense towards 0, so that a square root or an exponential lies in it to a thousandth of its height. Fitted by
-nonnegative least squares, most hinges are 0 and little noise is fitted. Concave and nondecreasing is "all
-coefficients >= 0"; a free curve may subtract coarse hinges too; an interaction is a free multiple of b_i b_j,
-which is straight along each source. Their null distribution is simulated from the fitted
-null, with an error that rows of a run share and one of their own, both Gaussian.
+A column of its own for each run takes out what its rows share; the errors that are left are taken to be
+Gaussian, independent and of one size. Then
+
+    adds up    y = run + sum_i f_i(b_i), f_i smooth  beside  the same + sum_i<j c_ij b_i b_j:  an F test
+    concave    y = run + sum_i<j c_ij b_i b_j + sum_i g_i(b_i), g_i concave and nondecreasing, beside g_i free
+
+The F test is exact where its curves hold the truth: up to eight columns a source, so that a square root, an
+exponential or an S lies in them to a thousandth of its height. Concave and nondecreasing is a sum of hinges
+min(b, k) with coefficients >= 0, fitted by nonnegative least squares; a free curve may subtract coarse ones
+too, and the distribution under the null is simulated from the fitted null: the test is conservative.
 """
 
 from typing import NamedTuple
@@ -18,19 +22,10 @@ from readsim.errors import ConfigError
 LEAST_RUNS = 5
 DRAWS = 199
 KNOTS, COARSE = 10, 3
-RATIOS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 16.0)
+SMOOTH = 8  # most columns of a source's curve, and
+FEWEST = 3
 NEGLIGIBLE = 1e-3  # of the range of the fitted utilities: misfit that no knot can take away
 SEEN = 0.01  # score units rms: the departure whose power is told
-
-
-class Fits(NamedTuple):
-    """A null and a wider fit. `free` (n, F): columns of any sign in both; `more` (n, M) in the wider one
-    alone; `curves` (n, H) with coefficients >= 0 in both; `bent` (n, J), >= 0, in the wider alone."""
-
-    free: Array
-    more: Array
-    curves: Array
-    bent: Array
 
 
 class ShapeTest(NamedTuple):
@@ -39,6 +34,21 @@ class ShapeTest(NamedTuple):
     p: float
     size: float
     power: float
+
+
+def smooth(tokens: Array, size: int = SMOOTH) -> Array:
+    """`size` columns of each source of tokens (n, S) that was used, with x = b / max b: (n, <= size S).
+
+    x, x^2, sqrt(x), x^3, and min(x, k) at k = 1/8, 1/2, 1/4, 1/16, in this order."""
+    columns: list[Array] = []
+    for b in tokens.T:
+        if b.any():
+            x = b / b.max()
+            made = [x, x**2, np.sqrt(x), x**3, *(np.minimum(x, 2.0**-k) for k in (3, 1, 2, 4))]
+            columns += made[:size]
+    if not columns:
+        raise ConfigError("tokens are all 0: nothing to fit")
+    return np.stack(columns, axis=1)
 
 
 def hinges(tokens: Array, knots: int = KNOTS) -> Array:
@@ -69,24 +79,11 @@ def products(tokens: Array) -> Array:
     return np.stack([c for c in both if c.any()] or [np.zeros(len(tokens))], axis=1)
 
 
-def additive_fits(tokens: Array) -> Fits:
-    """Null: free curves of one source each. Wider: with interactions."""
-    curves = np.column_stack([hinges(tokens), -hinges(tokens, COARSE)])
-    return Fits(np.ones((len(tokens), 1)), products(tokens), curves, np.zeros((len(tokens), 0)))
-
-
-def concave_fits(tokens: Array) -> Fits:
-    """Null: concave nondecreasing curves, and interactions. Wider: free curves."""
-    free = np.column_stack([np.ones(len(tokens)), products(tokens)])
-    coarse = -hinges(tokens, COARSE)
-    return Fits(free, np.zeros((len(tokens), 0)), hinges(tokens), coarse)
-
-
 def _basis(columns: Array) -> Array:
     """An orthonormal basis (n, r) of the columns' span."""
-    q, r = np.linalg.qr(columns)
-    size = np.abs(np.diag(r))
-    out: Array = q[:, size > 1e-9 * max(float(size.max(initial=0.0)), 1e-300)]
+    size = np.linalg.norm(columns, axis=0)
+    left, values, _ = np.linalg.svd(columns[:, size > 0] / size[size > 0], full_matrices=False)
+    out: Array = left[:, values > 1e-7]
     return out
 
 
@@ -96,118 +93,112 @@ def _without(q: Array, c: Array) -> Array:
     return out
 
 
-class _Null:
-    """The fit under the null: what it leaves, and the basis of what it uses."""
+def _of_runs(run: Array) -> Array:
+    """One column a run (n, N); a constant where no run has two rows. ConfigError with fewer than 5 runs."""
+    place = np.unique(run, return_inverse=True)[1]
+    runs = int(place.max()) + 1
+    if runs < LEAST_RUNS:
+        raise ConfigError(f"{runs} runs: at least {LEAST_RUNS} are needed for this test")
+    return np.eye(runs)[place] if runs < len(run) else np.ones((len(run), 1))
 
-    def __init__(self, fits: Fits, free: Array, curves: Array, y: Array) -> None:
-        """`free` is a basis of the free columns, `curves` are without it."""
+
+def _negligible(shared: Array, fitted: Array) -> float:
+    """A misfit of no account beside what a fit explains within runs."""
+    return NEGLIGIBLE * max(float(np.ptp(_without(_basis(shared), fitted))), 1e-300)
+
+
+def additive_test(tokens: Array, y: Array, run: Array) -> ShapeTest:
+    """Whether utilities y (n,) of cumulative tokens (n, S) in runs `run` (n,) add up over sources.
+
+    `size` is of the interactions found, noise included; the power is that of this design and this noise.
+    A departure of less than a thousandth of what the fit explains within runs is none: p is 1. Raises
+    ConfigError with fewer than 5 runs, or fewer rows than coefficients.
+    """
+    from scipy import stats
+
+    shared, pairs = _of_runs(run), products(tokens)
+    spare = len(y) - shared.shape[1] - pairs.shape[1] - 5
+    size = min(SMOOTH, spare // max(int(tokens.any(axis=0).sum()), 1))
+    if size < FEWEST:
+        wide = shared.shape[1] + pairs.shape[1] + FEWEST * tokens.shape[1]
+        raise ConfigError(f"{len(y)} rows for {wide} coefficients: more are needed")
+    null = _basis(np.column_stack([shared, smooth(tokens, size)]))
+    left, scale = _without(null, y), np.linalg.norm(pairs, axis=0)
+    directions, values, _ = np.linalg.svd(
+        _without(null, pairs[:, scale > 0] / scale[scale > 0]), full_matrices=False
+    )
+    wider = directions[:, values > 1e-6]
+    part = wider.T @ left
+    found = float(np.sqrt(part @ part / len(y)))
+    if not part.size or found <= _negligible(shared, y - left):
+        return ShapeTest(1.0, found, np.nan)
+    count, free = len(part), len(y) - null.shape[1] - len(part)
+    variance = max(float(left @ left - part @ part), 1e-300) / free
+    critical = stats.f.ppf(0.95, count, free)
+    power = stats.ncf.sf(critical, count, free, min(len(y) * SEEN**2 / variance, 1e4))
+    return ShapeTest(
+        float(stats.f.sf(part @ part / count / variance, count, free)), found, float(power)
+    )
+
+
+class _Concave:
+    """Fits of concave nondecreasing curves beside columns of any sign `free` (n, F)."""
+
+    def __init__(self, tokens: Array, free: Array) -> None:
+        self.free, self.basis = free, _basis(free)
+        self.hinges, self.bent = hinges(tokens), -hinges(tokens, COARSE)
+        self.curves = _without(self.basis, self.hinges)
+
+    def fit(self, y: Array) -> tuple[Array, Array]:
+        """What the fit leaves of y (n,), and a basis of the columns that it uses."""
         from scipy.optimize import nnls
 
-        rest = _without(free, y)
-        weights = np.zeros(0)
-        if curves.shape[1]:
-            weights = nnls(curves, rest, maxiter=50 * curves.shape[1])[0]
-        self.left = rest - curves @ weights
-        self.used = _basis(np.column_stack([fits.free, fits.curves[:, weights > 0]]))
+        rest = _without(self.basis, y)
+        weights = nnls(self.curves, rest, maxiter=50 * self.curves.shape[1])[0]
+        used = np.column_stack([self.free, self.hinges[:, weights > 0]])
+        return rest - self.curves @ weights, _basis(used)
 
-
-class _Test:
-    """Of whitened columns: which part of what the null leaves is explained by what is wider."""
-
-    def __init__(self, fits: Fits) -> None:
-        self.fits, self.free = fits, _basis(fits.free)
-        self.curves = _without(self.free, fits.curves)
-
-    def null(self, y: Array) -> _Null:
-        return _Null(self.fits, self.free, self.curves, y)
-
-    def statistic(self, null: _Null) -> float:
-        """Between 0 and 1. Against what the null leaves, beyond the columns that it uses: a score test."""
+    def statistic(self, left: Array, used: Array) -> float:
+        """Which share of what is left bent curves explain, beyond the columns that are used: a score test."""
         from scipy.optimize import nnls
 
-        left, fits = null.left, self.fits
         total = max(float(left @ left), 1e-300)
-        if fits.more.shape[1]:
-            part = _basis(_without(null.used, fits.more)).T @ left
-            return float(part @ part) / total
-        bent = _without(null.used, fits.bent)
+        bent = _without(used, self.bent)
         size = np.linalg.norm(bent, axis=0)
         bent = bent[:, size > 1e-9] / size[size > 1e-9]
         rest = nnls(bent, left, maxiter=50 * max(bent.shape[1], 1))[1] if bent.size else total**0.5
         return 1.0 - float(rest) ** 2 / total
 
 
-def _shared(fits: Fits, y: Array, run: Array) -> float:
-    """Variance that rows of a run share over that of their own: the best of a few by restricted likelihood.
+def concave_test(
+    tokens: Array, y: Array, run: Array, seed: int = 0, *, draws: int = DRAWS
+) -> ShapeTest:
+    """Whether the parts of utilities y (n,) of cumulative tokens (n, S) are concave and nondecreasing.
 
-    Of the null, with the curves that its fit uses: what they take of the runs' errors is accounted for.
+    `draws` logs are simulated from the fitted null; small departures count as in `additive_test`. Raises
+    ConfigError with fewer than 5 runs, or fewer rows than coefficients of any sign.
     """
-    sizes = np.unique(run, return_counts=True)[1].astype(np.float64)
-    if (sizes < 2).all():
-        return 0.0
-    x = _Test(fits).null(y).used
-    found = []
-    for ratio in RATIOS:
-        white = _whitener(run, ratio)
-        q, r = np.linalg.qr(white @ x)
-        size = np.abs(np.diag(r))
-        real = size > 1e-9 * size.max()
-        left = white @ y
-        left = left - q[:, real] @ (q[:, real].T @ left)
-        free = len(y) - int(real.sum())
-        loss = free * np.log(max(float(left @ left), 1e-300)) + 2 * np.log(size[real]).sum()
-        found.append(loss + np.log1p(ratio * sizes).sum())
-    return RATIOS[int(np.argmin(found))]
-
-
-def _whitener(run: Array, ratio: float) -> Array:
-    """W (n, n) with W (I + ratio 1 1^T within runs) W^T = I."""
-    same = (run[:, None] == run[None]).astype(np.float64)
-    size = same.sum(axis=1)
-    out: Array = np.eye(len(run)) - same / size[:, None] * (
-        1 - 1 / np.sqrt(1 + ratio * size[:, None])
-    )
-    return out
-
-
-def shape_test(fits: Fits, y: Array, run: Array, seed: int = 0, *, draws: int = DRAWS) -> ShapeTest:
-    """p of the null fit against the wider one that contains it, for y (n,) of runs `run` (n,).
-
-    `draws` logs are simulated from the null. The statistic is which part of what the null leaves the wider
-    columns explain. A departure of less than a
-    thousandth of the fitted range is none: p is 1. Raises ConfigError with fewer than 5 runs, or fewer rows
-    than coefficients of any sign.
-    """
-    place = np.unique(run, return_inverse=True)[1].astype(np.float64)
-    runs = int(place.max()) + 1
-    if runs < LEAST_RUNS:
-        raise ConfigError(f"{runs} runs: at least {LEAST_RUNS} are needed for this test")
-    wide = fits.free.shape[1] + fits.more.shape[1]
-    if wide + 5 > len(y):
-        raise ConfigError(f"{len(y)} rows for {wide} coefficients: more are needed")
-    test = _Test(fits)
-    null = test.null(y)
-    size = float(np.sqrt(test.statistic(null) * np.mean(null.left**2)))
-    if size <= NEGLIGIBLE * max(float(np.ptp(y - null.left)), 1e-300):
+    free = np.column_stack([_of_runs(run), products(tokens)])
+    if free.shape[1] + 5 > len(y):
+        raise ConfigError(f"{len(y)} rows for {free.shape[1]} coefficients: more are needed")
+    test = _Concave(tokens, free)
+    left, used = test.fit(y)
+    fitted, seen = y - left, test.statistic(left, used)
+    size = float(np.sqrt(seen * np.mean(left**2)))
+    if size <= _negligible(_of_runs(run), fitted):
         return ShapeTest(1.0, size, np.nan)
-    white = _whitener(place, _shared(fits, y, place))
-    test = _Test(Fits(*(white @ part for part in fits)))
-    y = white @ y
-    null = test.null(y)
-    fitted, seen = y - null.left, test.statistic(null)
-    sd = float(np.sqrt(null.left @ null.left / max(len(y) - null.used.shape[1], 1)))
+    sd = float(np.sqrt(left @ left / max(len(y) - used.shape[1], 1)))
     rng = np.random.default_rng(seed)
 
     def simulated(mean: Array) -> float:
-        return test.statistic(test.null(mean + sd * rng.normal(size=len(y))))
+        return test.statistic(*test.fit(mean + sd * rng.normal(size=len(y))))
 
     drawn = np.array([simulated(fitted) for _ in range(draws)])
     p = (1 + int(np.sum(drawn >= seen))) / (1 + draws)
     critical, tries, hits = float(np.quantile(drawn, 0.95)), max(draws // 4, 10), 0
-    added = fits.more if fits.more.shape[1] else fits.bent
     for _ in range(tries):
         # a direction that the wider fit has; what the null can follow of it is no departure
-        rest = test.null(white @ added @ np.abs(rng.normal(size=added.shape[1]))).left
+        rest = test.fit(test.bent @ np.abs(rng.normal(size=test.bent.shape[1])))[0]
         scale = float(np.sqrt(np.mean(rest**2)))
         hits += simulated(fitted + rest * (SEEN / scale if scale > 1e-12 else 0.0)) >= critical
     return ShapeTest(p, size, hits / tries)

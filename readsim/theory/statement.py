@@ -12,7 +12,7 @@
         true=..., false=...,
     )
 
-docs/theory.md has five that can be pasted.
+docs/guides/theory.md has five that can be pasted.
 """
 
 import importlib

@@ -46,6 +46,7 @@ COMMANDS = {
     "speed_real": "studies.speed_real.command",
     "cost": "studies.cost.command",
     "level": "studies.level.command",
+    "methods": "studies.methods.command",
     "level.moments": "studies.level.moments",
     "gpu_check": "studies.gpu_check.command",
 }

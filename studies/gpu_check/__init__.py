@@ -2,8 +2,9 @@
 
 numerics     losses and gradients of every objective beside float64 on the CPU
 shape        optimiser steps at a real model's widths and vocabulary, ragged lengths, a teacher resident;
-             tokens a second beside a bare loop
-decode       where draws are made, how many steps replies take; replies beside the CPU's
+             padded and packed rows beside each example alone; tokens a second beside a bare loop
+decode       where draws are made, how many steps replies take; replies beside the CPU's; caches that lie on
+             several devices
 determinism  steps again after going back: to the last bit, and what that costs
 snapshot     copies of a full fine-tune to the host and back
 probe        agreement and log-likelihoods: precision, and logits a few at a time

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import DynamicCache
 
 from readsim_hf.costs.decoding import expected_longest, refilled_steps
 from readsim_hf.teachers import decoding
@@ -80,9 +81,27 @@ def checks(device: torch.device) -> list[Check]:
     return [
         Check("decode: random numbers a token", float(numbers), 1.0, 1.0, "more: V of them a row"),
         Check("decode: numbers on the host in a draw, a row", _on_host(), 1.0, note="meta device"),
+        Check("decode: layers of a cache that are indexed where they lie", _indexed(), least=1.0),
         Check("decode: steps over the plan's", steps / planned, 1.3, note=f"{steps} steps"),
         Check("decode: steps over those of whole batches", steps / longest, 1.05),
     ]
+
+
+def _indexed() -> float:
+    """The share of a cache's layers, on two devices, that are given an index on their own."""
+    cache: Any = DynamicCache()
+    for layer, place in enumerate(("cpu", "meta", "cpu")):
+        keys = torch.zeros((4, 1, 3, 2), device=place)
+        cache.update(keys, keys, layer)
+    right = []
+    for layer in cache.layers:
+
+        def select(rows: torch.Tensor, layer: Any = layer) -> None:
+            right.append(rows.device == layer.keys.device)
+
+        layer.batch_select_indices = select
+    decoding.keep_rows(cache, torch.tensor([0, 3]))
+    return float(np.mean(right)) if len(right) == len(cache.layers) else float("nan")
 
 
 def _on_host() -> float:

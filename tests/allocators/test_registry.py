@@ -1,4 +1,4 @@
-"""Families of allocators: every one has one, and the README groups them so."""
+"""Families of allocators: every one has one, and the page of allocators groups them so."""
 
 import re
 
@@ -18,8 +18,9 @@ from readsim.runs.cell import PAPER_ALLOCATORS
 from tests.support.paths import ROOT
 
 
-def test_the_readme_groups_allocators_by_family() -> None:
-    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| family | names |")[1]
+def test_the_page_groups_allocators_by_family() -> None:
+    page = ROOT / "docs" / "reference" / "allocators.md"
+    table = page.read_text(encoding="utf-8").split("| family | names |")[1]
     rows = [line.split("|")[1:3] for line in table.split("\n\n")[0].splitlines()[2:]]
     seen: dict[str, set[Family]] = {}
     for title, names in rows:

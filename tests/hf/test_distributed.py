@@ -228,6 +228,18 @@ def test_what_the_launcher_may_not_be_told(
         join(config)
 
 
+def test_hidden_states_are_read_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from readsim_hf.config import RunConfig
+    from readsim_hf.distributed_run import join
+
+    monkeypatch.setattr("readsim_hf.distributed_run.world_size", lambda: 2)
+    config = RunConfig.of({"method": "", "signal": "cot", "objective": "sft + 0.1*hidden"})
+    with pytest.raises(
+        ConfigError, match="several processes do not read a teacher's hidden states"
+    ):
+        join(config)
+
+
 def test_one_process_where_several_were_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     from readsim_hf.training.process_group import world_size
 

@@ -1,5 +1,6 @@
 """Students merged by shares: what mixtures would do from one training a source."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from readsim.allocators.op_mix import OpMix
 from readsim.backend import OffersMerging
 from readsim.envs.env import DistillEnv
-from readsim.errors import CapabilityMissingError
+from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.runs.loop import rollout
 from tests.support.helpers import WORLD
 from tests.support.hf import NEEDS
@@ -80,3 +81,68 @@ def test_op_mix_plays_on_a_real_pair() -> None:
 def test_a_simulated_student_cannot_be_merged() -> None:
     with pytest.raises(CapabilityMissingError, match="needs 'merging'"):
         rollout([DistillEnv(WORLD)], "op-mix", [0])
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Three students of one shape and one of another, in folders."""
+    from readsim_hf.models.char_tokenizer import char_tokenizer
+    from tests.support.hf import tiny
+
+    root = tmp_path_factory.mktemp("merged")
+    tokenizer = char_tokenizer()
+    for name, seed, width in (("base", 0, 16), ("a", 1, 16), ("b", 2, 16), ("wide", 3, 32)):
+        tiny(len(tokenizer), seed, width).save_pretrained(root / name)
+        tokenizer.save_pretrained(root / name)
+    (root / "lora").mkdir()
+    (root / "lora" / "adapter_config.json").write_text("{}")
+    return {path.name: str(path) for path in root.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("weights", "base"), [(None, None), ("0.25,0.75", None), ("0.4", "base"), ("1,0.5", "base")]
+)
+def test_merged_folders_are_the_weighted_sum(
+    weights: str | None, base: str | None, folders: dict[str, str], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    from readsim_hf.cli.merge import merge
+    from readsim_hf.models.loading import load_model, load_tokenizer
+
+    given = [folders["a"], folders["b"]], tmp_path / "out", weights
+    start_from = folders[base] if base else None
+    merge(*given, start_from)
+    w = [float(part) for part in (weights or "0.5").split(",")]
+    w = w * 2 if len(w) == 1 else w
+    zero, a, b = (load_file(Path(folders[n]) / "model.safetensors") for n in ("base", "a", "b"))
+    found = load_model(str(tmp_path / "out")).state_dict()
+    for name, old in zero.items():
+        start = old if base else 0
+        wanted = start + w[0] * (a[name] - start) + w[1] * (b[name] - start)
+        assert float((found[name] - wanted).abs().max()) < 1e-5
+    assert (
+        load_tokenizer(str(tmp_path / "out")).get_vocab()
+        == load_tokenizer(folders["a"]).get_vocab()
+    )
+    with pytest.raises(ConfigError, match="a model is there already"):
+        merge(*given, start_from)
+
+
+def test_what_cannot_be_merged_is_refused_in_a_sentence(
+    folders: dict[str, str], tmp_path: Path
+) -> None:
+    from readsim_hf.merging import merge_folders
+
+    a, b = folders["a"], folders["b"]
+    for students, weights, words in (
+        ([a], [], "students to merge: 1; accepted: at least 2"),
+        ([a, b], [1.0, 1.0], "sum to 2: name the base"),
+        ([a, b], [0.5, 0.2, 0.3], "one finite number each, or one for all"),
+        ([a, b], [float("nan"), 1.0], "one finite number each"),
+        ([a, folders["wide"]], [], "has another shape than the first"),
+        ([a, folders["lora"]], [], "LoRA adapters alone"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            merge_folders(students, tmp_path / "out", weights)
+    assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""docs/settings.md: each field of each table of settings, with the value that holds without it."""
+"""docs/reference/settings.md: each field of each table of settings, with the value that holds without it."""
 
 import json
 import re
@@ -17,6 +17,7 @@ def test_the_tables_of_settings_are_those_of_the_code() -> None:
     """No field is missing or made up, and what holds without it is what the table says."""
     from readsim_hf import config as c
     from readsim_hf.data_config import DataConfig
+    from readsim_hf.elicitation.base import ElicitationConfig
     from readsim_hf.probes.own.config import JudgeConfig, TaskConfig
     from readsim_hf.requirement.config import IdentifierConfig
     from readsim_hf.sampling_config import SamplingConfig
@@ -36,10 +37,11 @@ def test_the_tables_of_settings_are_those_of_the_code() -> None:
         "`[training]`": [Recipe],
         "`[sampling]`": [SamplingConfig],
         "`[decoding]`, `[soft]`": [c.DecodingConfig, c.SoftConfig],
+        "`[elicitation]`": [ElicitationConfig],
         "`[server]`": [ServerSettings],
         "`[identifier]`": [IdentifierConfig],
     }
-    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
     sections = {part.splitlines()[0]: part for part in page.split("\n## ")[1:]}
     assert set(sections) == set(tables)
     for title, classes in tables.items():

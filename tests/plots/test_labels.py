@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from readsim.allocators.registry import allocator_names
 from readsim.arrays import Array
 from readsim.plots.labels import label_points, spread_labels
 from readsim.plots.style import Box, looks, panels, short
@@ -53,6 +54,14 @@ def test_looks_differ_and_do_not_change_with_the_company() -> None:
     assert alone == {name: together[name] for name in names}
     assert len(set(together.values())) == len(together)
     assert together["grid-charged"].colour == together["grid"].colour
+
+
+def test_ten_methods_of_ones_own_have_ten_colours_beside_all_others() -> None:
+    own = [f"mine:Rule{n}" for n in range(10)]
+    look = looks([*allocator_names(), *own])
+    colours = {look[name].colour for name in own}
+    assert len(colours) == 10
+    assert not colours & {look[name].colour for name in allocator_names()}
 
 
 def test_long_names_keep_their_end() -> None:

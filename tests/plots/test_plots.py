@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from scipy import stats
 
 from readsim.arrays import Array
-from readsim.errors import RunLogError
+from readsim.errors import RunLogError, UnknownNameError
 from readsim.plots import draw_all, draw_allocation, draw_spillover, draw_utility
 from readsim.plots.allocation import shown_sources
 from readsim.plots.data import mean_allocation, utility_curves
@@ -50,7 +50,7 @@ class Drawn:
             self.figures = {
                 "utility": draw_utility(self.logs, self.grid),
                 "allocation": draw_allocation(self.logs, self.grid),
-                "spillover": draw_spillover(self.grid),
+                "spillover": draw_spillover(self.grid, self.logs[0].header.scene),
             }
 
 
@@ -271,9 +271,37 @@ def test_allocations_are_means_over_seeds_and_stacked_to_one(few: Drawn) -> None
     assert len(tops) == 3
 
 
-def test_small_sources_are_one_area(many: Drawn) -> None:
-    shown = words(many.figures["allocation"])
-    assert "16 others" in shown
+def test_more_than_twelve_sources_are_rows_that_are_named(many: Drawn) -> None:
+    axes = many.figures["allocation"].axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        f"skill-{n}" for n in range(23)
+    ]
+    first = many.grid.allocators[0]
+    [log] = [
+        log
+        for log in many.logs
+        if (log.header.allocator, log.header.task) == (first, axes.get_title(loc="left"))
+    ]
+    [image] = axes.images
+    np.testing.assert_allclose(np.asarray(image.get_array()), mean_allocation(log).T)
+
+
+def test_every_figure_says_what_was_run(few: Drawn) -> None:
+    for figure in few.figures.values():
+        assert any("Simulated world made" in text for text in words(figure))
+
+
+def test_some_tasks_and_budgets_have_files_of_their_own(tmp_path: Path) -> None:
+    write_comparison(tmp_path, FEW[:2], tasks=NAMES)
+    paths = draw_all(tmp_path, ["code"], [20_000_000])
+    assert {path.stem for path in paths} == {f"{figure}-code-20M" for figure in FIGURES}
+    with pytest.raises(UnknownNameError, match="did you mean 'code'"):
+        draw_all(tmp_path, ["cod"])
+    with pytest.raises(UnknownNameError, match="20M"):
+        draw_all(tmp_path, None, [30_000_000])
+
+
+def test_small_sources_are_one_area() -> None:
     shares = np.zeros((2, 5, 9))
     shares[..., 8] = 0.5
     shares[0, :, 3] = 0.5

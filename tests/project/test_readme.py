@@ -1,4 +1,4 @@
-"""What the README says is so: its example runs, its tree exists, its commands parse."""
+"""What README and docs say is so: commands and links exist, tables are the code's, examples run."""
 
 import json
 import re
@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 import typer
 
+import readsim
 from readsim import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.cli.app import app
@@ -22,22 +24,31 @@ from readsim.envs.env import DistillEnv
 from readsim.runs.loop import rollout
 from readsim.worlds import preset_names
 from readsim_hf.cli.app import register
+from readsim_rl.cli import register as register_training
 from tests.cli import test_app
 from tests.support.hf import NEEDS, one_thread
 from tests.support.paths import ROOT
+from tests.support.tutorial import blocks
 
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", TEXT, flags=re.DOTALL)
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = [README, ROOT / "studies" / "README.md", *sorted(DOCS.rglob("*.md"))]
 
 
-def code(language: str) -> list[str]:
-    return [text for name, text in BLOCKS if name == language]
+def code(page: Path, language: str) -> list[str]:
+    return [block.text for block in blocks(page, skipped=True) if block.language == language]
+
+
+def test_the_readme_is_short() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 180
+    assert len(text.encode()) <= 10 * 1024
 
 
 def test_the_allocator_example_runs_and_is_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = TEXT.split("<!-- allocator-example -->")[1].split("```python\n")[1].split("```")[0]
+    [source] = code(README, "python")
     body = source[source.index("class ") :].strip().splitlines()
     assert len(body) <= 15
     (tmp_path / "mine_of_the_readme.py").write_text(source)
@@ -52,7 +63,9 @@ def test_the_allocator_example_runs_and_is_short(
 
 
 def test_the_environment_example_runs() -> None:
-    [example] = [text for text in code("python") if "gym.make(" in text and "world=" in text]
+    [example] = [
+        text for text in code(DOCS / "guides" / "worlds.md", "python") if "gym.make(" in text
+    ]
     names: dict[str, object] = {}
     exec(example, names)
     assert isinstance(names["env"], gym.Env)
@@ -60,11 +73,8 @@ def test_the_environment_example_runs() -> None:
 
 
 @pytest.mark.slow
-def test_the_comparison_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
-    [made] = [text for text in code("python") if "world_from_effects" in text]
-    exec(made, {})
-    assert capsys.readouterr().out.count("oracle-static") == 2
-    [paired] = [text for text in code("python") if "readsim.paired(" in text]
+def test_the_paired_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    [paired] = code(DOCS / "guides" / "statistics.md", "python")
     exec(
         paired.replace("seeds=8", "seeds=2, steps=4")
         .replace('"read",', '"read+pool=64",')
@@ -75,9 +85,10 @@ def test_the_comparison_examples_run(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.extra(*NEEDS)
+@pytest.mark.slow
 def test_the_example_of_a_real_backend_runs() -> None:
     one_thread()
-    [example] = [text for text in code("python") if "backend=backend" in text]
+    [example] = code(DOCS / "guides" / "backends.md", "python")
     names: dict[str, Any] = {}
     exec(example, names)
     observation, _ = names["env"].reset(seed=0)
@@ -89,7 +100,8 @@ def test_the_settings_examples_are_accepted(tmp_path: Path) -> None:
     from readsim_hf.config import RunConfig
     from readsim_hf.requirement.card import load_card
 
-    run, card = code("toml")
+    [run] = code(DOCS / "tutorials" / "301-real-run.md", "toml")
+    [card] = code(DOCS / "guides" / "distillation.md", "toml")
     assert RunConfig.of(tomllib.loads(run)).training.lora == 16
     path = tmp_path / "card.toml"
     path.write_text(card)
@@ -134,7 +146,8 @@ def test_what_can_be_brought_runs(
         "run": ("--budget", "400", "--steps", "2"),
         "advise": ("--once",),
     }
-    block = TEXT.split("<!-- bring-your-own -->")[1].split("```sh\n")[1].split("```")[0]
+    page = (DOCS / "guides" / "bring-your-own.md").read_text(encoding="utf-8")
+    block = page.split("<!-- bring-your-own -->")[1].split("```sh\n")[1].split("```")[0]
     said = []
     for line in block.splitlines():
         name, *rest = shlex.split(line, comments=True)[1:]
@@ -152,7 +165,8 @@ def test_what_can_be_brought_runs(
 
 
 def test_the_tree_names_what_exists() -> None:
-    [tree] = [text for text in code("") if "readsim/ " in text]
+    text = (DOCS / "decision.md").read_text(encoding="utf-8")
+    tree = text.split("## The tree")[1].split("```\n")[1]
     found = 0
     folder = ROOT
     for line in tree.splitlines():
@@ -168,24 +182,67 @@ def test_the_tree_names_what_exists() -> None:
     assert found > 15
 
 
+def _calls(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """Each call of `readsim` on a page: the line, and its words. Lines that are continued are one."""
+    for block in code(page, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for call in re.findall(r"(?:^|[/\s])readsim (\w+[^#&|]*)", line):
+                yield line, shlex.split(call)
+
+
 def test_every_command_and_option_exists() -> None:
+    """Also of the commands that no test runs, because they are long or need what a test has not."""
     from typer.main import get_command
 
     both = typer.Typer()
     both.registered_commands += app.registered_commands
     register(both)
+    register_training(both)
     commands = get_command(both).commands  # type: ignore[attr-defined]  # a group has them
-    used = 0
-    for block in code("sh"):
-        for line in block.splitlines():
-            for call in re.findall(r"(?:^|/)readsim (\w+[^#&]*)", line):
-                name, *rest = shlex.split(call)
-                options = {o for p in commands[name].params for o in p.opts}
-                assert {word for word in rest if word.startswith("--")} <= options, line
-                used += 1
-    assert used >= 5
+    used = set()
+    for page in PAGES:
+        for line, (name, *rest) in _calls(page):
+            command, words = commands[name], rest
+            if name == "models" and rest:
+                command, words = command.commands[rest[0]], rest[1:]
+            options = {o for p in command.params for o in p.opts + p.secondary_opts}
+            given = {word for word in words if word.startswith("--")}
+            assert given <= options | {"--help"}, f"{page}: {line}"
+            used.add(name)
+    assert used >= set(commands) - {"probes", "predict"}
 
 
 def test_the_presets_are_listed() -> None:
+    text = (DOCS / "reference" / "world-file.md").read_text(encoding="utf-8")
     for name in preset_names():
-        assert f"`{name}`" in TEXT
+        assert f"`{name}`" in text
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """Files exist, and so does the heading behind a hash."""
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"[a-z]+:", target):
+                continue
+            place, _, anchor = target.partition("#")
+            file = (page.parent / place).resolve() if place else page
+            assert file.exists(), f"{page.relative_to(ROOT)}: {target}"
+            if anchor:
+                assert anchor in _anchors(file), f"{page.relative_to(ROOT)}: {target}"
+
+
+def _anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def test_every_page_is_in_the_menu_of_the_site() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for page in DOCS.rglob("*.md"):
+        assert f": {page.relative_to(DOCS).as_posix()}\n" in menu, page
+
+
+def test_the_citation_has_the_version() -> None:
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {readsim.__version__}\n" in cited

@@ -184,6 +184,60 @@ def test_a_sampler_on_the_host_is_named(
         assert "decode: random numbers a token" in named
 
 
+@pytest.mark.parametrize("fault", ["mask", "labels", "positions"])
+def test_rows_that_are_read_wrongly_are_named(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask shifted by one, predictions of the token before, packed rows whose positions go on."""
+    import torch
+
+    from readsim_hf.training.batch import collate as whole
+    from studies.gpu_check import rows
+
+    def wrong(examples: Any, device: Any, *, packed: bool) -> Any:
+        batch = whole(examples, device, packed=packed)
+        if fault == "mask" and batch.attention_mask is not None:
+            return batch._replace(attention_mask=batch.attention_mask.roll(1, 1))
+        if fault == "positions" and packed:
+            return batch._replace(position_ids=torch.arange(batch.input_ids.shape[1])[None])
+        shift = 1 if fault == "labels" else 0
+        return batch._replace(columns=(batch.columns - shift).clamp(min=0))
+
+    one_thread()
+    assert all(check.ok for check in rows.checks(torch.device("cpu")))
+    monkeypatch.setattr(rows, "collate", wrong)
+    bad = {check.name.split(":")[0] for check in rows.checks(torch.device("cpu")) if not check.ok}
+    ways = {"mask": ["padded"], "positions": ["packed"], "labels": ["padded", "packed"]}[fault]
+    assert bad == {f"rows, {way}, {precision}" for way in ways for precision in ("fp32", "bf16")}
+
+
+@pytest.mark.parametrize("fault", ["index", "mask"])
+def test_a_wrong_device_and_a_wrong_mask_in_generation_are_named(
+    fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An index that stays on one device; a mask that hides the first token of each prompt."""
+    from readsim_hf.teachers import decoding
+
+    padded = decoding.left_padded
+
+    def shifted(prompts: Any, pad: int) -> Any:
+        ids, mask = padded(prompts, pad)
+        mask = mask.roll(1, 1)
+        mask[:, -1] = 1
+        return ids, mask
+
+    def keep(cache: Any, rows: Any) -> None:
+        for layer in cache.layers:
+            layer.batch_select_indices(rows)
+
+    if fault == "index":
+        monkeypatch.setattr(decoding, "keep_rows", keep)
+        assert failed("decode", tmp_path) == [
+            "decode: layers of a cache that are indexed where they lie"
+        ]
+    else:
+        monkeypatch.setattr(decoding, "left_padded", shifted)
+        assert "replies alone and in a batch, fp32: share equal" in failed("decode", tmp_path)
+
+
 def test_throughput_is_measured_beside_the_bare_loop() -> None:
     import torch
 

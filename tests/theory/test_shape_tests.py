@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import lsq_linear
 
 from readsim.arrays import Array
@@ -22,7 +23,7 @@ def design(
 
 def refused(
     truth: Callable[[Array], Array],
-    of: Callable[[Array], shapes.Fits],
+    test: Callable[..., shapes.ShapeTest],
     logs: int,
     sources: int = 3,
     runs: int = 10,
@@ -34,7 +35,8 @@ def refused(
         rng = np.random.default_rng(seed)
         b, run = design(sources, runs, rows, rng, still=apart or seed % 2 == 0)
         noise = 0.01 * rng.normal(size=len(b)) + 0.01 * rng.normal(size=runs)[run]
-        count += shapes.shape_test(of(b), truth(b) + noise, run, seed, draws=39).p <= 0.05
+        more = {"draws": 39} if test is shapes.concave_test else {}
+        count += test(b, truth(b) + noise, run, **more).p <= 0.05
     return count
 
 
@@ -65,23 +67,22 @@ def late(b: Array) -> Array:
 
 @pytest.mark.parametrize("truth", [root, exponential, line, late])
 def test_additive_truths_are_not_refused(truth: Callable[[Array], Array]) -> None:
-    assert (
-        refused(truth, shapes.additive_fits, 14) <= 4
-    )  # 14 x .05 = .7; above 4 has probability .0004
+    assert refused(truth, shapes.additive_test, 100) <= 14  # 100 x .05 = 5; above 14: .0001
 
 
 @pytest.mark.parametrize("truth", [root, exponential, line, interaction])
 def test_concave_truths_are_not_refused(truth: Callable[[Array], Array]) -> None:
-    assert refused(truth, shapes.concave_fits, 14) <= 4
+    assert refused(truth, shapes.concave_test, 14) <= 4
 
 
-def test_many_sources_keep_the_level() -> None:
-    assert refused(line, shapes.additive_fits, 5, sources=8, runs=10, rows=8) <= 2
+@pytest.mark.parametrize("truth", [root, exponential, line, late])
+def test_many_sources_keep_the_level(truth: Callable[[Array], Array]) -> None:
+    assert refused(truth, shapes.additive_test, 60, sources=8, runs=24, rows=10, apart=True) <= 10
 
 
 def test_what_is_not_so_is_refused() -> None:
-    assert refused(interaction, shapes.additive_fits, 6, apart=True) >= 3
-    assert refused(late, shapes.concave_fits, 6, apart=True) >= 5
+    assert refused(interaction, shapes.additive_test, 6, apart=True) >= 3
+    assert refused(late, shapes.concave_test, 6, apart=True) >= 5
 
 
 def test_the_power_told_grows_with_the_runs() -> None:
@@ -90,16 +91,16 @@ def test_the_power_told_grows_with_the_runs() -> None:
         rng = np.random.default_rng(0)
         b, run = design(2, runs, 4, rng)
         y = root(b) + 0.03 * rng.normal(size=len(b))
-        power.append(shapes.shape_test(shapes.additive_fits(b), y, run).power)
+        power.append(shapes.additive_test(b, y, run).power)
     assert 0 <= power[0] < power[1] <= 1
 
 
 def test_without_noise_a_misfit_of_no_account_is_none() -> None:
     b, run = design(3, 8, 10, np.random.default_rng(0))
-    for of in (shapes.additive_fits, shapes.concave_fits):
-        assert shapes.shape_test(of(b), exponential(b), run).p == 1.0
-        assert shapes.shape_test(of(b), np.zeros(len(b)), run).p == 1.0
-    assert shapes.shape_test(shapes.additive_fits(b), interaction(b), run).p < 0.05
+    for test in (shapes.additive_test, shapes.concave_test):
+        assert test(b, exponential(b), run).p == 1.0
+        assert test(b, np.zeros(len(b)), run).p == 1.0
+    assert shapes.additive_test(b, interaction(b), run).p < 0.05
 
 
 def test_hinges_span_concave_curves_and_products_pairs() -> None:
@@ -115,17 +116,38 @@ def test_hinges_span_concave_curves_and_products_pairs() -> None:
         shapes.hinges(np.zeros((3, 2)))
 
 
-def test_the_whitener_is_the_inverse_root_of_the_covariance() -> None:
-    run = np.array([0, 0, 0, 1, 1, 2])
-    white = shapes._whitener(run, 0.7)
-    cov = np.eye(6) + 0.7 * (run[:, None] == run[None])
-    np.testing.assert_allclose(white @ cov @ white.T, np.eye(6), atol=1e-12)
+def test_the_f_test_is_that_of_nested_least_squares() -> None:
+    """Both fits anew by least squares, and p of the F distribution."""
+    rng = np.random.default_rng(3)
+    b, run = design(2, 12, 6, rng, still=False)
+    y = root(b) + 0.02 * rng.normal(size=len(b)) + rng.normal(size=12)[run]
+    null = np.column_stack([np.eye(12)[run], shapes.smooth(b)])
+    wide = np.column_stack([null, shapes.products(b)])
+    loss, rank = [], []
+    for columns in (null, wide):
+        scaled = columns / np.linalg.norm(columns, axis=0)
+        fit = np.linalg.lstsq(scaled, y, rcond=1e-9)
+        loss.append(np.sum((y - scaled @ fit[0]) ** 2))
+        rank.append(fit[2])
+    free = len(y) - rank[1]
+    f = (loss[0] - loss[1]) / (rank[1] - rank[0]) / (loss[1] / free)
+    found = shapes.additive_test(b, y, run)
+    assert found.p == pytest.approx(stats.f.sf(f, rank[1] - rank[0], free), rel=1e-6)
+    assert found.size == pytest.approx(np.sqrt((loss[0] - loss[1]) / len(y)), rel=1e-6)
+
+
+def test_what_rows_of_a_run_share_does_not_matter() -> None:
+    rng = np.random.default_rng(4)
+    b, run = design(3, 10, 8, rng)
+    y = interaction(b) + 0.01 * rng.normal(size=len(b))
+    one, two = (shapes.additive_test(b, y + c * rng.normal(size=10)[run], run).p for c in (0, 5))
+    assert one == pytest.approx(two, rel=1e-6)
 
 
 def test_too_little_to_test() -> None:
     b, run = design(2, 4, 9, np.random.default_rng(0))
     with pytest.raises(ConfigError, match="4 runs: at least 5"):
-        shapes.shape_test(shapes.additive_fits(b), b.sum(axis=1), run)
+        shapes.additive_test(b, b.sum(axis=1), run)
     b, run = design(2, 6, 1, np.random.default_rng(0))
     with pytest.raises(ConfigError, match="6 rows"):
-        shapes.shape_test(shapes.additive_fits(b), b.sum(axis=1), run)
+        shapes.additive_test(b, b.sum(axis=1), run)

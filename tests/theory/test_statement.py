@@ -15,8 +15,8 @@ from tests.support.paths import ROOT
 
 @pytest.fixture(scope="module")
 def worked() -> dict[str, Any]:
-    """What the Python of docs/theory.md defines, run in one go."""
-    text = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
+    """What the Python of docs/guides/theory.md defines, run in one go."""
+    text = (ROOT / "docs" / "guides" / "theory.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
     exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.S)), names)
     return names

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from readsim.streams import generator
 from readsim_hf.components import Components
+from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.base import AnyTeacher
@@ -16,6 +17,7 @@ from readsim_hf.teachers.encoding import bare_ids, encode_prompt, end_of
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.teachers.router import Router
+from readsim_hf.teachers.signals import TeacherSignal, WholeReply
 from readsim_hf.text_lengths import gold_reply
 from readsim_hf.training.batch import Example
 
@@ -33,7 +35,13 @@ class _Gold:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.teacher, name)
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+    @property
+    def signal(self) -> TeacherSignal:
+        """That of one request: a gold reply is the whole lesson."""
+        own = self.teacher.signal
+        return WholeReply(own.name, own.form) if isinstance(own, Elicitation) else own
+
+    def ask(self, prompts: Sequence[Prompt], draw: int = 0) -> list[TeacherRecord | None]:
         return [self._record(prompt) for prompt in prompts]
 
     def _record(self, prompt: Prompt) -> TeacherRecord:
@@ -76,13 +84,12 @@ def trained_on(parts: Components, many: int) -> list[GoldExample]:
     replies = replace(parts, teacher=gold, on_policy=0.0, sampled=None).feed(
         0, lambda: parts.pair.student
     )
-    ask, cut = replies.teacher.ask, replies.cut
     signal, style = parts.teacher.signal, parts.teacher.style
     out: list[GoldExample] = []
     for place in range(many):
         for prompt in _prompts(parts, place):
-            (record,) = ask([prompt])
-            records = [] if record is None else [record] if cut is None else cut(prompt, record)
+            (reply,) = replies.teacher.ask([prompt])
+            records = replies.records(prompt, reply)
             pieces = signal.pieces(style, said_to(parts.teacher, prompt))
             forms: list[Form] = [piece.form for piece in pieces] or [signal.form]
             if records:

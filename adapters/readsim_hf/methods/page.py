@@ -13,7 +13,7 @@ _HEAD = """# Methods of distillation
 
 This page and its figure are written by `readsim models methods --write docs` from one table,
 `readsim_hf/methods/table.py`. `readsim distill --method NAME` takes the name in the first column or
-one that papers gave it, in any case.
+one that papers gave it, in any case; what is a command of its own says so.
 
 ![The methods by family](methods.svg)
 """
@@ -43,7 +43,9 @@ def methods_page() -> str:
         for name, method in of_it.items():
             papers = "; ".join(filter(None, (", ".join(method.names), method.source)))
             charges = ", ".join(f"`{kind}`" for kind in method.charges) or "none"
-            lines.append(f"| `{name}` | {method.about} | {papers} | {method.needs} | {charges} |")
+            lines.append(
+                f"| `{method.command or name}` | {method.about} | {papers} | {method.needs} | {charges} |"
+            )
         parts.append("\n".join(lines) + "\n")
     return "".join(parts)
 

@@ -1,7 +1,8 @@
 """Every method by name: what `--method` accepts, what `readsim models methods` lists, what the map shows.
 
-A new method is one row of `METHODS`, in its family, and nothing else here. A new family is one line of
-`FAMILIES`. After either, `readsim models methods --write docs` makes the page and the figure anew.
+A new method is one row of `METHODS`, in its family, and nothing else here. A new family is a name
+above `FAMILIES` and one line of it. After either, `readsim models methods --write docs` makes the page and
+the figure anew.
 """
 
 from collections.abc import Mapping
@@ -10,14 +11,36 @@ from types import MappingProxyType
 
 from readsim.errors import ConfigError, unknown
 
+_WORDS = "teacher's words"
+_SOFT = "teacher's distributions"
+_OWN = "student's own text"
+_REWARDS = "rewards"
+_RANKS = "preference and ranking"
+_STATES = "hidden states"
+_ACROSS = "other tokens"
+_FORMS = "reasoning forms"
+_SELF = "self-knowledge"
+_NEW = "expansion"
+_BEST = "curation"
+_BACK = "feedback"
+_MERGED = "merging"
+
 # Family -> what its methods have in common.
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
-        "teacher's words": "the student learns the text that the teacher wrote",
-        "teacher's distributions": "the student learns what else the teacher might have said",
-        "student's own text": "the student writes, the teacher scores what it wrote",
-        "rewards": "the student writes several replies, which are graded",
-        "preference and ranking": "replies of the teacher and of the student are compared",
+        _WORDS: "the student learns the text that the teacher wrote",
+        _SOFT: "the student learns what else the teacher might have said",
+        _OWN: "the student writes, the teacher scores what it wrote",
+        _REWARDS: "the student writes several replies, which are graded",
+        _RANKS: "replies of the teacher and of the student are compared",
+        _STATES: "the student learns what the teacher computes on the way",
+        _ACROSS: "teacher and student cut text into different tokens",
+        _FORMS: "the same question is taught in several ways, or in the best of several replies",
+        _SELF: "the student learns from itself what it can do with help",
+        _NEW: "the teacher writes prompts that were not there",
+        _BEST: "of what was said, the part that suits the student",
+        _BACK: "the teacher answers to what the student said, or teachers to each other",
+        _MERGED: "students that were trained apart become one",
     }
 )
 
@@ -35,6 +58,7 @@ class Method:
     source      where it was published
     needs       of whom it asks what
     charges     kinds of tokens it takes beside the supervised ones, see `readsim.envs.ledger.KINDS`
+    command     what does it, where that is a command of its own: `--method` refuses it
     """
 
     family: str
@@ -47,10 +71,14 @@ class Method:
     source: str = ""
     needs: str = "a teacher that writes"
     charges: tuple[str, ...] = ("teacher_prompt", "teacher_generated")
+    command: str = ""
 
 
-_WORDS, _SOFT, _OWN, _REWARDS, _RANKS = FAMILIES
 _LOGITS = "a teacher's distributions"
+_GOLD = "gold answers"
+_JUDGED = ("teacher_prompt", "teacher_generated", "judge")
+_PROSE = "a teacher that writes prose"
+_EXPANDS = ("teacher_prompt", "teacher_generated", "student_rollout", "expansion")
 _SCORES = ("teacher_prompt", "teacher_generated", "student_rollout")
 _READS = ("teacher_prompt", "student_rollout")
 
@@ -279,6 +307,178 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             needs=_LOGITS,
             charges=_SCORES,
         ),
+        "reverse-question": Method(
+            _FORMS,
+            "the question, its reverse, and the reverse's solution, where they agree",
+            "reverse-question",
+            names=("RevThink",),
+            source="arXiv 2411.19865",
+            needs="a teacher that writes prose",
+            charges=_JUDGED,
+        ),
+        "principle-first": Method(
+            _FORMS,
+            "what the student got wrong begins with the principle that it lacked",
+            "principle-first",
+            names=("TPD", "principle discovery"),
+            source="arXiv 2401.13849",
+            needs=f"a teacher that writes prose, {_GOLD}",
+            charges=_SCORES,
+        ),
+        "several-traces": Method(
+            _FORMS,
+            "of several replies the right ones that differ most",
+            "several-traces",
+            names=("DED", "best of n", "rejection sampling"),
+            source="arXiv 2508.09883",
+            needs=f"a teacher that writes, {_GOLD}",
+        ),
+        "own-right": Method(
+            _SELF,
+            "the student's own replies that are right, with a hint where none is",
+            "own-right",
+            names=("STaR", "RFT", "ReST-EM"),
+            source="arXiv 2203.14465",
+            needs=_GOLD,
+            charges=("student_rollout",),
+        ),
+        "own-words": Method(
+            _SELF,
+            "the reference reply in the student's own words",
+            "own-words",
+            names=("SDFT rewriting",),
+            source="arXiv 2402.13669",
+            needs=f"{_GOLD}, or a teacher that writes",
+            charges=_SCORES,
+        ),
+        "answer-shown": Method(
+            _SELF,
+            "the same model, shown the answer, scores what it wrote without it",
+            "answer-shown",
+            "jsd",
+            names=("OPSD", "SDFT", "on-policy self-distillation"),
+            source="arXiv 2601.18734, 2601.19897",
+            needs=f"{_GOLD}, or a teacher that writes",
+            charges=_SCORES,
+        ),
+        "new-prompts": Method(
+            _NEW,
+            "the teacher writes prompts like those of a capability, and solves them",
+            "new-prompts",
+            names=("Self-Instruct",),
+            source="arXiv 2212.10560",
+            needs=_PROSE,
+            charges=("expansion", "student_rollout"),
+        ),
+        "evolved-prompts": Method(
+            _NEW,
+            "the teacher makes prompts harder, and solves them",
+            "evolved-prompts",
+            names=("Evol-Instruct", "WizardLM"),
+            source="arXiv 2304.12244",
+            needs=_PROSE,
+            charges=("expansion", "student_rollout"),
+        ),
+        "errors-varied": Method(
+            _NEW,
+            "what the student gets wrong, and a variant of it by the teacher",
+            "errors-varied",
+            names=("LLM2LLM",),
+            source="arXiv 2403.15042",
+            needs=f"{_PROSE}, {_GOLD}",
+            charges=_EXPANDS,
+        ),
+        "informative-fit": Method(
+            _BEST,
+            "of several right replies that of the smallest rank-surprisal ratio for the student",
+            "informative-fit",
+            names=("RSR", "informative alignment"),
+            source="arXiv 2601.14249",
+            needs=f"a teacher that writes, {_GOLD}",
+            charges=_SCORES,
+        ),
+        "likeliest-fit": Method(
+            _BEST,
+            "of several right replies the one that is likeliest for the student",
+            "likeliest-fit",
+            names=("GRAPE",),
+            source="arXiv 2502.04194",
+            needs=f"a teacher that writes, {_GOLD}",
+            charges=_SCORES,
+        ),
+        "corrected": Method(
+            _BACK,
+            "the teacher corrects what the student got wrong",
+            "corrected",
+            names=("PERsD", "personalised distillation"),
+            source="arXiv 2310.18628",
+            needs=f"{_PROSE}, {_GOLD}",
+            charges=_SCORES,
+        ),
+        "explained": Method(
+            _BACK,
+            "the teacher explains where it helps the student, under a budget of messages",
+            "explained",
+            names=("theory of mind", "ToM"),
+            source="arXiv 2306.09299",
+            needs=_PROSE,
+            charges=_SCORES,
+        ),
+        "critique": Method(
+            _BACK,
+            "the student learns the teacher's critique of its replies",
+            "critique",
+            names=("CFT", "critique fine-tuning"),
+            source="arXiv 2501.17703",
+            needs=_PROSE,
+            charges=_SCORES,
+        ),
+        "peer-review": Method(
+            _BACK,
+            "teachers score each other's replies, the best is learned",
+            "peer-review",
+            names=("FAIR",),
+            source="arXiv 2410.03663",
+            needs="several teachers that write prose",
+            charges=_JUDGED,
+        ),
+        "merge": Method(
+            _MERGED,
+            "the mean of students, shares of it, or their summed changes; train on from there",
+            "",
+            names=("task arithmetic", "model soup", "Branch-Merge", "MergeMix"),
+            source="arXiv 2203.05482, 2212.04089",
+            needs="students trained from one start",
+            charges=(),
+            command="readsim merge",
+        ),
+        "pkd": Method(
+            _STATES,
+            "half cross entropy, half forward KL, and the angle between the states of each layer",
+            "cot",
+            "kd + hidden(kind=cosine)",
+            names=("Patient KD", "patient knowledge distillation"),
+            source="arXiv 1908.09355",
+            needs="a teacher in this process",
+        ),
+        "uld": Method(
+            _ACROSS,
+            "cross entropy, and the distance of the sorted probabilities",
+            "cot",
+            "sft + uld",
+            names=("universal logit distillation",),
+            source="arXiv 2402.12030",
+            needs="a teacher in this process",
+        ),
+        "gold": Method(
+            _ACROSS,
+            "forward KL over shared tokens and over the likelihoods of aligned spans",
+            "logit",
+            "shared + span",
+            names=("GOLD",),
+            source="TRL",
+            needs="a teacher in this process, with other tokens",
+        ),
     }
 )
 
@@ -295,11 +495,14 @@ _CANONICAL = {
 def method_name(name: str) -> str:
     """The key of METHODS for a name of ours or a paper's, in any case and with any marks between its words.
 
-    Raises UnknownNameError with the nearest name.
+    Raises UnknownNameError with the nearest name, ConfigError for what is a command of its own.
     """
     if _folded(name) not in _CANONICAL:
         raise unknown("method", name, METHODS)
-    return _CANONICAL[_folded(name)]
+    found = _CANONICAL[_folded(name)]
+    if METHODS[found].command:
+        raise ConfigError(f"method {name!r} is a command of its own: {METHODS[found].command}")
+    return found
 
 
 def check_methods(methods: Mapping[str, Method] = METHODS) -> None:

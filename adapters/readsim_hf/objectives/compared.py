@@ -20,14 +20,14 @@ from torch import Tensor
 
 from readsim_hf.objectives.base import Targets
 from readsim_hf.objectives.divergences import token_cross_entropy
-from readsim_hf.objectives.sampling import beside
+from readsim_hf.objectives.sampling import constant
 
 
 class Reply(NamedTuple):
     """One of a group: the student's log-probabilities of its tokens (L,) and their constants (L,) by name."""
 
     logp: Tensor
-    beside: Mapping[str, Tensor]
+    constants: Mapping[str, Tensor]
 
     @property
     def mean(self) -> Tensor:
@@ -36,7 +36,7 @@ class Reply(NamedTuple):
 
     def over(self, reference: str) -> Tensor:
         """log pi(y) - log pi_ref(y), of the whole reply."""
-        return (self.logp - self.beside[reference]).sum()
+        return (self.logp - self.constants[reference]).sum()
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Compared:
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
         logp = -token_cross_entropy(targets.tokens, logits)
-        return beside(targets, "value") + beside(targets, "slope") * (logp - logp.detach())
+        return constant(targets, "value") + constant(targets, "slope") * (logp - logp.detach())
 
 
 def slopes(

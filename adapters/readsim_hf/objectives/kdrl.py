@@ -20,7 +20,7 @@ from torch import Tensor
 from readsim_hf.objectives.base import Targets
 from readsim_hf.objectives.baselines import ReverseKL, check_setting
 from readsim_hf.objectives.policy_gradient import CLIP, clipped_gain, importance_ratio
-from readsim_hf.objectives.sampling import Sampling, beside
+from readsim_hf.objectives.sampling import Sampling, constant
 
 
 @dataclass(frozen=True)
@@ -41,5 +41,5 @@ class KDRL:
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
         ratio = importance_ratio(targets, logits)
-        losses = -clipped_gain(beside(targets, "advantage"), ratio, self.clip)
+        losses = -clipped_gain(constant(targets, "advantage"), ratio, self.clip)
         return losses + self.kl * ReverseKL()(logits, targets) if self.kl else losses

@@ -21,7 +21,7 @@ from torch import Tensor
 from readsim_hf.objectives.base import Targets
 from readsim_hf.objectives.baselines import ReverseKL, check_setting
 from readsim_hf.objectives.policy_gradient import CLIP, clipped_gain, importance_ratio
-from readsim_hf.objectives.sampling import Sampling, beside
+from readsim_hf.objectives.sampling import Sampling, constant
 
 
 @dataclass(frozen=True)
@@ -37,5 +37,5 @@ class MiniLLM:
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
         ratio = importance_ratio(targets, logits)
-        long = clipped_gain(beside(targets, "return"), ratio, self.clip)
+        long = clipped_gain(constant(targets, "return"), ratio, self.clip)
         return ReverseKL()(logits, targets) - long

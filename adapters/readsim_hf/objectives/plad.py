@@ -56,7 +56,7 @@ class PLaD(Compared):
         if not others:
             return 0.0 * best.mean
         margins = [
-            self.margin + self.scored * (best.beside["score"][0] - other.beside["score"][0])
+            self.margin + self.scored * (best.constants["score"][0] - other.constants["score"][0])
             if self.scored
             else self.margin
             for other in others

@@ -13,7 +13,7 @@ from torch import Tensor
 from readsim.errors import TrainingError
 from readsim_hf.objectives.base import Targets
 from readsim_hf.objectives.divergences import token_cross_entropy
-from readsim_hf.objectives.sampling import beside
+from readsim_hf.objectives.sampling import constant
 
 CLIP = 0.2  # PPO's
 
@@ -30,7 +30,7 @@ def clipped_gain(advantage: Tensor, ratio: Tensor, clip: float) -> Tensor:
 def importance_ratio(targets: Targets, logits: Tensor) -> Tensor:
     """rho (N,) = pi(y_t) / mu(y_t), the student now over the student that wrote the tokens."""
     now = -token_cross_entropy(targets.tokens, logits)
-    return (now - beside(targets, "old")).exp()
+    return (now - constant(targets, "old")).exp()
 
 
 def group_advantages(rewards: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -70,4 +70,4 @@ class PRO(RRHF):
     sft: float = 0.05
 
     def _ranks(self, logp: Tensor, replies: Sequence[Reply]) -> Tensor:
-        return pro_loss(logp, torch.stack([reply.beside["score"][0] for reply in replies]))
+        return pro_loss(logp, torch.stack([reply.constants["score"][0] for reply in replies]))

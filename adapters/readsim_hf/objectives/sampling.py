@@ -6,7 +6,7 @@ from torch import Tensor
 
 from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective, Targets
-from readsim_hf.objectives.sums import parts
+from readsim_hf.objectives.sums import terms_in
 
 
 class Sampling(NamedTuple):
@@ -32,13 +32,13 @@ class Sampling(NamedTuple):
 CONSTANTS = ("old", "start", "teacher", "score", "return")
 
 
-def beside(targets: Targets, name: str) -> Tensor:
+def constant(targets: Targets, name: str) -> Tensor:
     """A constant (N,) of the tokens. ConfigError where the examples have none of that name."""
-    if name not in targets.beside:
+    if name not in targets.constants:
         raise ConfigError(
             f"the examples have no {name!r}: this objective trains on replies that the student wrote for it"
         )
-    return targets.beside[name]
+    return targets.constants[name]
 
 
 def sampling_of(objective: Objective) -> Sampling | None:
@@ -46,7 +46,9 @@ def sampling_of(objective: Objective) -> Sampling | None:
 
     Raises ConfigError for terms that need different groups.
     """
-    found = {s for part in parts(objective) if (s := getattr(part, "sampling", None)) is not None}
+    found = {
+        s for part in terms_in(objective) if (s := getattr(part, "sampling", None)) is not None
+    }
     if len(found) > 1:
         raise ConfigError(
             "the terms of the objective compare different groups of replies: use one of them beside terms "

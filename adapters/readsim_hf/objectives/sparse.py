@@ -19,6 +19,7 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -61,11 +62,24 @@ def outcomes(soft: SoftTargets, logits: Tensor) -> tuple[Tensor, Tensor]:
             "store 'topk' or 'full'"
         )
     logits = logits.float()
+    if soft.partial:
+        return _known_outcomes(soft, logits)
     top = logits.gather(-1, soft.ids)
     if soft.ids.shape[-1] == width:
         return soft.logp, top
     rest = logits.scatter(-1, soft.ids, -math.inf).logsumexp(-1, keepdim=True)
     return torch.cat([soft.logp, tail_log_mass(soft.logp)], -1), torch.cat([top, rest], -1)
+
+
+def _known_outcomes(soft: SoftTargets, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """`outcomes` (N, k + 1) of a top-k in which -1 stands for tokens that the student does not have: their
+    mass is in the tail, they are outcomes that nobody has."""
+    unknown = soft.ids < 0
+    logp = soft.logp.masked_fill(unknown, -math.inf)
+    wide = F.pad(logits, (0, 1), value=-math.inf)  # a column for them
+    ids = soft.ids.masked_fill(unknown, logits.shape[-1])
+    rest = wide.scatter(-1, ids, -math.inf).logsumexp(-1, keepdim=True)
+    return torch.cat([logp, tail_log_mass(logp)], -1), torch.cat([wide.gather(-1, ids), rest], -1)
 
 
 def said_log_probs(soft: Soft, tokens: NDArray[np.int32]) -> NDArray[np.float32]:

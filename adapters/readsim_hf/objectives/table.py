@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from readsim.errors import ConfigError, unknown
+from readsim_hf.objectives.across import ULD, Shared, Span
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import (
     GJSD,
@@ -17,6 +18,7 @@ from readsim_hf.objectives.baselines import (
     SoftSFT,
 )
 from readsim_hf.objectives.estimators import K1, K2, K3
+from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.kdrl import KDRL
 from readsim_hf.objectives.minillm import MiniLLM
 from readsim_hf.objectives.mopd import MOPD, MOPDKL
@@ -26,15 +28,24 @@ from readsim_hf.objectives.preference import DPKD, DPO
 from readsim_hf.objectives.ranking import PRO, RRHF
 from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sparse import SOFT_KINDS
-from readsim_hf.objectives.sums import Sum, Written, read_terms
+from readsim_hf.objectives.sums import Sum, TermText, read_terms, terms_in
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind
 
 # Signals whose record is the teacher's reply, and those that cut it into two tasks.
 WHOLE = ("resp", "cot", "logit", "equation-of-thought")
 TASKS = ("step-by-step", "plan-then-code")
-SIGNALS = (*WHOLE, *TASKS)
-_WORDS = ("resp", "cot", "equation-of-thought", *TASKS)  # whose words are trained on as they are
+# Signals of several requests: of text, and of the student's own text with its own distributions.
+TEXTS = (
+    *("reverse-question", "principle-first", "several-traces"),
+    *("own-right", "own-words", "new-prompts", "evolved-prompts", "errors-varied"),
+    *("informative-fit", "likeliest-fit", "corrected", "explained", "critique", "peer-review"),
+)
+OWN = ("answer-shown",)
+SIGNALS = (*WHOLE, *TASKS, *TEXTS, *OWN)
+# Whose words are trained on as they are, and those with distributions at each of them.
+_WORDS = ("resp", "cot", "equation-of-thought", *TASKS, *TEXTS)
+_SPOKEN = (*WHOLE, *OWN)
 
 
 @dataclass(frozen=True)
@@ -58,18 +69,23 @@ class ObjectiveRule:
 _DENSE: tuple[SoftKind, ...] = ("full", "topk")
 _TEXT = "on the student's own text use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
 _DRAWS = "with 'sampled' use soft-sft, kd, fkl or skew-fkl, or store 'topk' or 'full'"
+_SPAN = "store 'topk' of the teacher's own replies (on_policy = 0), or use uld or shared"
 _OWN = "use on_policy = 1 with soft.kind 'topk' or 'full', on=own behind its name, or rkl"
 
 TABLE: dict[str, ObjectiveRule] = {
     "sft": ObjectiveRule(SFT, _WORDS, SOFT_KINDS, "teacher", f"on 'logit' use soft-sft; {_TEXT}"),
     "soft-sft": ObjectiveRule(SoftSFT, WHOLE, SOFT_KINDS, "teacher", _TEXT),
     "kd": ObjectiveRule(KD, WHOLE, SOFT_KINDS, "teacher", f"{_TEXT}, or kd with alpha = 1"),
-    "fkl": ObjectiveRule(ForwardKL, WHOLE, SOFT_KINDS, "any", ""),
-    "rkl": ObjectiveRule(ReverseKL, WHOLE, _DENSE, "any", _DRAWS),
-    "jsd": ObjectiveRule(JSD, WHOLE, _DENSE, "any", _DRAWS),
-    "gjsd": ObjectiveRule(GJSD, WHOLE, _DENSE, "any", _DRAWS),
-    "skew-fkl": ObjectiveRule(SkewForwardKL, WHOLE, SOFT_KINDS, "any", ""),
-    "skew-rkl": ObjectiveRule(SkewReverseKL, WHOLE, _DENSE, "any", _DRAWS),
+    "fkl": ObjectiveRule(ForwardKL, _SPOKEN, SOFT_KINDS, "any", ""),
+    "rkl": ObjectiveRule(ReverseKL, _SPOKEN, _DENSE, "any", _DRAWS),
+    "jsd": ObjectiveRule(JSD, _SPOKEN, _DENSE, "any", _DRAWS),
+    "gjsd": ObjectiveRule(GJSD, _SPOKEN, _DENSE, "any", _DRAWS),
+    "skew-fkl": ObjectiveRule(SkewForwardKL, _SPOKEN, SOFT_KINDS, "any", ""),
+    "skew-rkl": ObjectiveRule(SkewReverseKL, _SPOKEN, _DENSE, "any", _DRAWS),
+    "uld": ObjectiveRule(ULD, WHOLE, _DENSE, "any", _DRAWS),
+    "shared": ObjectiveRule(Shared, WHOLE, _DENSE, "any", _DRAWS),
+    "span": ObjectiveRule(Span, WHOLE, ("topk",), "teacher", _SPAN),
+    "hidden": ObjectiveRule(Hidden, (*WHOLE, *TASKS), SOFT_KINDS, "any", ""),
     "k1": ObjectiveRule(K1, WHOLE, _DENSE, "own", _OWN),
     "k2": ObjectiveRule(K2, WHOLE, _DENSE, "own", _OWN),
     "k3": ObjectiveRule(K3, WHOLE, _DENSE, "own", _OWN),
@@ -111,7 +127,7 @@ def make_objective(text: str, **settings: float) -> Objective:
     return made[0] if weights == (1.0,) else Sum(weights, tuple(made))
 
 
-def _made(term: Written) -> Objective:
+def _made(term: TermText) -> Objective:
     if term.name not in TABLE:
         raise unknown("objective", term.name, TABLE)
     make, settings = TABLE[term.name].make, dict(term.settings)
@@ -143,6 +159,10 @@ def check_compatible(
     if soft_kind is not None and soft_kind not in SOFT_KINDS:
         raise unknown("kind of soft targets", soft_kind, SOFT_KINDS)
     if isinstance(objective, Sum):
+        if sum(isinstance(part, Hidden) for part in terms_in(objective)) > 1:
+            raise ConfigError(
+                "hidden is twice in the objective: use one, with several pairs in its layers"
+            )
         for term in objective.terms:
             check_compatible(signal, term, soft_kind, on_policy)
     elif isinstance(objective, Cut):
@@ -183,10 +203,15 @@ def _check_term(
         )
     if rule is None:
         return
-    if signal in TASKS and signal not in rule.signals:
+    if signal in (*TASKS, *TEXTS) and signal not in rule.signals:
         raise ConfigError(
             f"objective {title!r} is not defined on signal {signal!r}, which trains on text alone; "
             "use sft"
+        )
+    if signal in OWN and signal not in rule.signals:
+        raise ConfigError(
+            f"objective {title!r} is not defined on signal {signal!r}, the student's own text with its own "
+            "distributions; use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
         )
     if signal not in rule.signals:
         raise _undefined(title, f"on signal {signal!r}", rule)

@@ -39,7 +39,8 @@ from readsim_hf.training.lora import check_lora
 class PlannedTeacher:
     """One teacher: its `shape`, None for a server whose model is not known; its `share` of the prompts, and
     the mean tokens of one that it is `asked` and of what is `said`, in its tokens; tokens of some replies
-    with their weights; whether it is served, on devices of its own."""
+    with their weights; whether it is served, on devices of its own; mean tokens of a prompt that it has read
+    before, and tokens with which all of them begin (`Lengths`)."""
 
     source: str
     shape: ModelShape | None
@@ -48,6 +49,8 @@ class PlannedTeacher:
     said: float
     replies: tuple[Array, Array]
     served: bool = False
+    shared: float = 0.0
+    head: float = 0.0
 
     def longest(self, size: int) -> float:
         """Expected tokens of the longest of `size` replies."""
@@ -225,13 +228,15 @@ def stored_title(pair: PairConfig) -> str:
 
 def _answered(answering: Sequence[str], each: Mapping[str, Lengths]) -> Lengths:
     """Lengths by capability, in the tokens of the teacher that answers there."""
-    prompt, reply = (
+    prompt, reply, shared = (
         np.array([getattr(each[source], field)[j] for j, source in enumerate(answering)])
-        for field in ("prompt", "reply")
+        for field in ("prompt", "reply", "shared")
     )
+    head = min(one.head for one in each.values())
     any_ = next(iter(each.values()))
     replies = tuple(each[source].replies[j] for j, source in enumerate(answering))
-    return Lengths(prompt, reply, max(one.longest for one in each.values()), any_.asks, replies)
+    longest = max(one.longest for one in each.values())
+    return Lengths(prompt, reply, longest, any_.asks, replies, shared, head)
 
 
 def _planned(
@@ -249,7 +254,8 @@ def _planned(
         each = [np.full(len(r), m / len(r)) for m, r in zip(mean, asked.replies, strict=True)]
         replies = np.concatenate(asked.replies), np.concatenate(each)
         served = source not in models.local
-        out.append(PlannedTeacher(source, shape, share, *lengths_, replies, served))
+        before = float(mean @ asked.shared), asked.head
+        out.append(PlannedTeacher(source, shape, share, *lengths_, replies, served, *before))
     return tuple(out)
 
 

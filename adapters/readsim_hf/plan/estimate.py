@@ -18,6 +18,7 @@ from readsim_hf.costs.memory import (
     frozen_bytes,
     logit_bytes,
     optimiser_bytes,
+    trained,
     weight_bytes,
 )
 from readsim_hf.costs.shape import ModelShape
@@ -75,12 +76,16 @@ def work_of(plan: DryRun) -> list[Work]:
         size = config.server.concurrency if teacher.served else config.decoding.batch_size
         size = min(size, together)
         count = teacher.share * (1.0 - spent.own) * spent.answered
-        steps = refilled_steps(
-            count * teacher.said, size, teacher.longest(size), count / max(together, size)
-        )
+        waits = count / max(together, size)
+        if (
+            teacher.served and not spent.own
+        ):  # it answers meanwhile, and is waited for in each decision
+            waits = min(waits, spent.trained / (config.budget // config.steps))
+        steps = refilled_steps(count * teacher.said, size, teacher.longest(size), waits)
         launch = 0.0 if teacher.served else LAUNCH * teacher.shape.layers
-        lengths = count, teacher.asked, teacher.said
-        found += _answers(name, "teacher", teacher.shape, lengths, size, precision, steps, launch)
+        lengths, known = (count, teacher.asked, teacher.said), teacher.shared * teacher.served
+        made = teacher.shape, lengths, size, precision, steps, launch, known
+        found += _answers(name, "teacher", *made)
         read = teacher.asked + teacher.said
         scored = scoring_flops(teacher.shape, own * read, read, own * teacher.said)
         found.append(Work(f"{name} scores", "teacher", own * read, scored, precision))
@@ -110,15 +115,18 @@ def _answers(
     precision: str,
     steps: float,
     launch: float,
+    known: float = 0.0,
 ) -> list[Work]:
     """Reading prompts and writing their replies, `lengths`: how many, and the mean tokens of both. `launch`
-    seconds go by in each step whatever the device."""
+    seconds go by in each step whatever the device. The keys and values of the first `known` tokens of a
+    prompt are cached: the others attend to them."""
     count, asked, said = lengths
     moved = weight_bytes(shape, precision) + cache_bytes(shape, batch, asked + said / 2, precision)
-    read = reading_flops(shape, count * asked, asked, count)
+    fresh = count * (asked - known)
+    read = reading_flops(shape, fresh, asked, count)
     written = writing_flops(shape, count * said, asked + said / 2)
     return [
-        Work(f"{name} reads", part, count * asked, read, precision),
+        Work(f"{name} reads", part, fresh, read, precision),
         Work(
             f"{name} writes", part, count * said, written, precision, steps, moved, launch * steps
         ),
@@ -157,12 +165,27 @@ def memory_of(plan: DryRun) -> Memory:
     )
 
 
+def host_bytes(plan: DryRun) -> tuple[float, float]:
+    """In host memory of the first process beside the device: the student's start, and copies of the student:
+    of weights and moments where an allocator makes trials, else in the final test of weights that all
+    train."""
+    lora, spent = plan.config.training.lora, plan.spent
+    weights, (_, moments) = 4.0 * trained(plan.student, lora), optimiser_bytes(plan.student, lora)
+    tries = spent.trials or spent.trained > plan.config.budget
+    start = frozen_bytes(plan.student, plan.config.student_precision)
+    return start, weights + moments if tries else 0.0 if lora else weights
+
+
 def served_bytes(plan: DryRun) -> float:
-    """What the servers hold: their teachers' weights, and keys and values of all requests under way."""
+    """What the servers hold: their teachers' weights, and keys and values of all requests under way; those of
+    the tokens with which all begin once."""
     size, total = plan.config.server.concurrency, 0.0
-    for shape in (t.shape for t in plan.teachers if t.served and t.shape is not None):
+    for teacher in plan.teachers:
+        if (shape := teacher.shape) is None or not teacher.served:
+            continue
         total += weight_bytes(shape, plan.precision)
-        total += cache_bytes(shape, size, plan.longest, plan.precision)
+        total += cache_bytes(shape, size, plan.longest - teacher.head, plan.precision)
+        total += cache_bytes(shape, 1, teacher.head, plan.precision)
     return total
 
 

@@ -150,6 +150,8 @@ def read(tokenizer: Tokenizer | None) -> Reader:
     return Reader(
         lambda text: WRAPPER + round(len(text.encode()) / PROMPT_BYTES),
         lambda text: max(1, round(len(text.encode()) / REPLY_BYTES)),
+        lambda text: text.encode(),
+        1.0 / PROMPT_BYTES,
     )
 
 

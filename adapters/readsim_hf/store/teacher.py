@@ -65,7 +65,7 @@ class StoredTeacher(ReadsReplies):
             "student_rollout": 0,
         }
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+    def ask(self, prompts: Sequence[Prompt], draw: int = 0) -> list[TeacherRecord | None]:
         """The first record of each prompt; None where there is none. ConfigError for another prompt."""
         out: list[TeacherRecord | None] = []
         seen: set[str] = set()

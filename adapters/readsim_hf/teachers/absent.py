@@ -50,7 +50,7 @@ class AbsentTeacher(ReadsReplies):
         self.listener: Listener | None = None
         self.reading = Reading(tokenizer, ends, style, signal)
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+    def ask(self, prompts: Sequence[Prompt], draw: int = 0) -> list[TeacherRecord | None]:
         if prompts:
             raise _nobody(f"a prompt of {prompts[0].capability!r}")
         return []

@@ -113,11 +113,21 @@ class AnyTeacher(Protocol):
     @property
     def fingerprint(self) -> str: ...
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]: ...
+    def ask(self, prompts: Sequence[Prompt], draw: int = 0) -> list[TeacherRecord | None]:
+        """`draw` tells several replies to one prompt apart."""
+        ...
+
     def encode(self, prompt: Prompt) -> NDArray[np.int32]: ...
     def text(self, completion: Ids) -> str: ...
     def span(self, completion: Ids, *, whole: bool = False) -> tuple[int, int]: ...
     def score_many(self, passages: Sequence[Passage]) -> list[Soft]: ...
+
+
+def stop_asking(teacher: AnyTeacher) -> None:
+    """Let a served teacher answer nothing more in the background."""
+    stop: Callable[[], None] | None = getattr(teacher, "stop", None)
+    if stop is not None:
+        stop()
 
 
 def ask_in_rounds(
@@ -125,14 +135,16 @@ def ask_in_rounds(
     attempts: int,
     replies: Callable[[list[int], int], Sequence[TeacherRecord | None]],
     counts: TeacherCounts,
+    draw: int = 0,
 ) -> list[TeacherRecord | None]:
     """One record per prompt, in order; what is rejected is asked for again, `attempts` times in all.
 
     replies   an attempt's replies to the prompts with those indices; None for what is rejected
+    draw      the attempts of each are numbered on from those of the one before
     """
     records: list[TeacherRecord | None] = [None] * len(prompts)
     open_rows = list(range(len(prompts)))
-    for attempt in range(attempts):
+    for attempt in range(draw * attempts, (draw + 1) * attempts):
         if not open_rows:
             break
         for row, reply in zip(open_rows, replies(open_rows, attempt), strict=True):

@@ -1,12 +1,10 @@
 """Requests that end: whole by a deadline, no longer than agreed, and cut off at once when nobody waits."""
 
 import socket
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from queue import SimpleQueue
-from threading import Event, Lock, Thread, Timer
-from typing import Any, TypeVar
+from threading import Condition, Event, Lock, Thread, Timer
+from typing import Any, Generic, TypeVar
 
 from readsim_hf.teachers.reply import BadReplyError
 
@@ -112,46 +110,84 @@ def whole_answer(response: Any, most: int) -> Any:
     return made
 
 
-def job_outcomes(
-    jobs: Mapping[K, Callable[[], V]], threads: int, lines: Lines
-) -> dict[K, V | BaseException]:
-    """What each job gave or raised, by a few threads; after an error no other job begins.
+class Crew(Generic[K, V]):
+    """A few threads that do jobs, each once, in the order in which they are given; what came of one waits
+    until it is taken.
 
-    Jobs under way then are waited for. An interruption (ctrl-C) cuts their lines and is raised again: nobody
-    waits for the threads, which are daemons, longer than it takes to write down what they have.
+    lines   of the requests that the jobs make
+
+    After an error no other job begins. The threads are daemons, and gone where nothing is left to do.
     """
-    waiting, done = deque(jobs.items()), SimpleQueue[tuple[K, V | BaseException] | None]()
 
-    def work() -> None:
-        with suppress(IndexError):
-            while True:
-                key, job = waiting.popleft()
-                try:
-                    done.put((key, job()))
-                except BaseException as error:  # noqa: BLE001  # handed to who waits
-                    waiting.clear()
-                    lines.hurry.set()
-                    done.put((key, error))
-        done.put(None)
+    def __init__(self, threads: int, lines: Lines) -> None:
+        self.lines, self._threads = lines, threads
+        self._waiting = dict[K, Callable[[], V]]()
+        self._running, self._done = set[K](), dict[K, V | BaseException]()
+        self._crew = list[Thread]()
+        self._failed, self._changed = False, Condition()
 
-    crew = [
-        Thread(target=work, name="teacher", daemon=True) for _ in range(min(threads, len(jobs)))
-    ]
-    out: dict[K, V | BaseException] = {}
-    try:
-        for thread in crew:
-            thread.start()
-        left = len(crew)
-        while left:
-            if (one := done.get()) is None:
-                left -= 1
-            else:
-                out[one[0]] = one[1]
-    except BaseException:
-        waiting.clear()
-        lines.cut()
-        for thread in crew:
+    def __contains__(self, key: K) -> bool:
+        """Whether what comes of it is not taken yet."""
+        with self._changed:
+            return key in self._waiting or key in self._running or key in self._done
+
+    def begin(self, jobs: Mapping[K, Callable[[], V]], *, first: bool = False) -> None:
+        """Do these too, but those that are known; `first`: before all that wait."""
+        with self._changed:
+            known = {*self._waiting, *self._running, *self._done}
+            new = {key: job for key, job in jobs.items() if key not in known}
+            self._waiting = {**new, **self._waiting} if first else {**self._waiting, **new}
+            self._crew = [thread for thread in self._crew if thread.is_alive()]
+            for _ in range(min(self._threads - len(self._crew), len(self._waiting))):
+                self._crew.append(Thread(target=self._work, name="teacher", daemon=True))
+                self._crew[-1].start()
+
+    def take(self, keys: Collection[K]) -> dict[K, V | BaseException]:
+        """What these jobs gave or raised; after an error, whose ever, all errors and what is there.
+
+        Jobs under way then are waited for. An interruption (ctrl-C) stops everything and is raised again.
+        """
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_over(keys))
+                done = self._done.items()
+                out = {k: v for k, v in done if k in keys or isinstance(v, BaseException)}
+                self._done = {k: v for k, v in done if k not in out}
+        except BaseException:
+            self.stop()
+            raise
+        return out
+
+    def _is_over(self, keys: Collection[K]) -> bool:
+        return not self._running if self._failed else all(key in self._done for key in keys)
+
+    def stop(self) -> None:
+        """Begin nothing, cut what is under way, and give it a moment to write down what it has."""
+        with self._changed:
+            self._waiting.clear()
+        self.lines.cut()
+        for thread in self._crew:
             if thread.is_alive():
                 thread.join(_GRACE_S)
-        raise
-    return out
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    return
+                key = next(iter(self._waiting))
+                job = self._waiting.pop(key)
+                self._running.add(key)
+            made: V | BaseException
+            try:
+                made = job()
+            except BaseException as error:  # noqa: BLE001  # handed to who waits
+                made = error
+            with self._changed:
+                self._done[key] = made
+                self._running.discard(key)
+                if isinstance(made, BaseException):
+                    self._failed = True
+                    self._waiting.clear()
+                    self.lines.hurry.set()
+                self._changed.notify_all()

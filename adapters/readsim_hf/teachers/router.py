@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import reduce
 
@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.teachers.base import AnyTeacher, ReadsReplies, TeacherCounts
+from readsim_hf.teachers.base import AnyTeacher, ReadsReplies, TeacherCounts, stop_asking
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import closing_mark, encode_prompt
@@ -56,6 +56,13 @@ class Router(ReadsReplies):
     def teachers(self) -> tuple[AnyTeacher, ...]:
         """All of them, once each."""
         return tuple({id(t): t for t in (self._default, *self._others.values())}.values())
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """A capability of each teacher but the default one, then one that is nobody's, "" for the default."""
+        own = {id(teacher): name for name, teacher in self._others.items()}
+        own.pop(id(self._default), None)
+        return (*own.values(), "")
 
     @property
     def style(self) -> Style:
@@ -114,15 +121,33 @@ class Router(ReadsReplies):
         text = json.dumps([self._default.fingerprint, sorted(who.items())])
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+    def ask(self, prompts: Sequence[Prompt], draw: int = 0) -> list[TeacherRecord | None]:
         """One record per prompt, in order; None where it was dropped."""
         out: list[TeacherRecord | None] = [None] * len(prompts)
         for teacher in self.teachers:
             rows = [n for n, p in enumerate(prompts) if self._of(p) is teacher]
-            made = teacher.ask([prompts[n] for n in rows]) if rows else []
+            made = teacher.ask([prompts[n] for n in rows], draw) if rows else []
             for n, record in zip(rows, made, strict=True):
                 out[n] = record if record is None else self._read(teacher, prompts[n], record)
         return out
+
+    @property
+    def begin(self) -> Callable[[Sequence[Prompt]], None] | None:
+        """As a served teacher's, where all are served; else None."""
+        each = {id(teacher): getattr(teacher, "begin", None) for teacher in self.teachers}
+        if None in each.values():
+            return None
+
+        def begin(prompts: Sequence[Prompt]) -> None:
+            for teacher in self.teachers:
+                each[id(teacher)]([p for p in prompts if self._of(p) is teacher])  # type: ignore[misc]
+
+        return begin
+
+    def stop(self) -> None:
+        """Ask none of them for more."""
+        for teacher in self.teachers:
+            stop_asking(teacher)
 
     def encode(self, prompt: Prompt) -> NDArray[np.int32]:
         """What the prompt's own teacher is sent."""

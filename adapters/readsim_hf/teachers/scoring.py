@@ -1,10 +1,12 @@
 """The teacher's next-token distributions on a given text (teacher forcing)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -68,6 +70,32 @@ def score(
     model cannot see it. Draws depend on the ids scored and on k. ConfigError if a span is not
     inside its completion, a prompt is empty, or a logit is NaN or infinite.
     """
+    out: dict[int, Soft] = {}
+    for row, logits, seed in _read(model, passages, vocab, batch_size, soft.k):
+        out[row] = soft_from_logits(logits, soft.kind, soft.entries, seed)
+    return [out[row] for row in range(len(passages))]
+
+
+def surprisal_and_rank(
+    model: PreTrainedModel, passages: Sequence[Passage], *, vocab: int, batch_size: int = 16
+) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """Of each span's tokens (L,): -log p in nats, and the place of the token, 1 for the likeliest; of equal
+    ones the best place. The errors are those of `score`."""
+    out: dict[int, tuple[NDArray[np.float32], NDArray[np.int64]]] = {}
+    for row, logits, _ in _read(model, passages, vocab, batch_size, 0):
+        first, end = passages[row].span
+        ids = torch.from_numpy(as_ids(passages[row].completion_ids[first:end])).long()
+        own = logits.gather(1, ids.to(logits.device)[:, None])
+        surprisal = (logits.logsumexp(-1, keepdim=True) - own)[:, 0]
+        rank = 1 + (logits > own).sum(-1)
+        out[row] = surprisal.cpu().numpy(), rank.cpu().numpy()
+    return [out[row] for row in range(len(passages))]
+
+
+def _read(
+    model: PreTrainedModel, passages: Sequence[Passage], vocab: int, batch_size: int, k: int
+) -> Iterator[tuple[int, Tensor, np.random.Generator]]:
+    """Each passage's number, the logits of its span (L, V), and a generator that depends on it and on k."""
     texts = []
     for prompt, completion, (first, end), _ in passages:
         if not (0 <= first <= end <= len(completion) and len(prompt)):
@@ -77,7 +105,6 @@ def score(
             )
         # The last token scored is predicted, not read.
         texts.append(as_ids([*prompt, *completion[:end]])[: max(1, len(prompt) + end - 1)])
-    out: dict[int, Soft] = {}
     with evaluating(model):
         most = min(TOKENS, max(1, ENTRIES // vocab))
         for rows in batches([len(text) for text in texts], batch_size, tokens=most):
@@ -87,10 +114,8 @@ def score(
                 first, end = passages[row].span
                 begin = start - offset
                 kept = logits[at, begin : begin + end - first, :vocab].float()
-                seed = content_generator(texts[row], int(first), int(end), soft.k)
                 require_finite(kept)
-                out[row] = soft_from_logits(kept, soft.kind, soft.entries, seed)
-    return [out[row] for row in range(len(passages))]
+                yield row, kept, content_generator(texts[row], int(first), int(end), k)
 
 
 def _forward(model: PreTrainedModel, texts: Sequence[Ids], needed_from: int) -> tuple[Tensor, int]:

@@ -21,7 +21,7 @@ from readsim_hf.teachers.heard import Heard, Listener, tell
 from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.journal import Journal
 from readsim_hf.teachers.judging import FormatCheck, Judge, Judgement, Keep, Rejections
-from readsim_hf.teachers.lines import Lines, job_outcomes
+from readsim_hf.teachers.lines import Crew, Lines
 from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.reply import Reply
@@ -104,6 +104,7 @@ class ServerTeacher(ReadsReplies):
         self._cache: SignalCache | None = None
         self._journal: Journal | None = None
         self._suspicions = ServerWarnings(server.model, known)
+        self._crew: Crew[bytes, tuple[Reply, int]] | None = None
 
     @property
     def cache(self) -> SignalCache | None:
@@ -120,16 +121,13 @@ class ServerTeacher(ReadsReplies):
         """The served model's name: weights are not shown. Where it is served is not part of it."""
         return f"server:{self.server.model}"
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+    def ask(self, prompts: Sequence[Prompt], draw: int = 0) -> list[TeacherRecord | None]:
         """One record per prompt, in order; None where it was dropped.
 
         ConfigError if a prompt with `max_new_tokens` does not fit the student, before anything is
         sent; TrainingError where the server gives no reply.
         """
-        asked = [
-            Asked(self.style.ask(p, self.signal.form), self.encode(p), p.messages, p.tools)
-            for p in prompts
-        ]
+        asked = [self._asked(prompt) for prompt in prompts]
         self.counts.prompts += len(prompts)
 
         def replies(rows: list[int], attempt: int) -> list[TeacherRecord | None]:
@@ -144,7 +142,30 @@ class ServerTeacher(ReadsReplies):
             tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
             return records
 
-        return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
+        return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts, draw)
+
+    def begin(self, prompts: Sequence[Prompt]) -> None:
+        """Let the server answer these meanwhile: `ask` finds what has come, and waits for the rest. What it
+        returns and counts does not depend on that. ConfigError as `ask`."""
+        asked = [self._asked(prompt) for prompt in prompts]
+        jobs = {self._key(one, 0): partial(self._one, self._key(one, 0), one) for one in asked}
+        known = self._journal.get_many(list(jobs)) if self._journal is not None else {}
+        self._at_work().begin({key: job for key, job in jobs.items() if key not in known})
+
+    def stop(self) -> None:
+        """Ask for nothing more; what is under way is cut off."""
+        if self._crew is not None:
+            self._crew.stop()
+        self._crew, self.server.lines = None, Lines()
+
+    def _at_work(self) -> Crew[bytes, tuple[Reply, int]]:
+        if self._crew is None:
+            self._crew = Crew(self.server.settings.concurrency, self.server.lines)
+        return self._crew
+
+    def _asked(self, prompt: Prompt) -> Asked:
+        text = self.style.ask(prompt, self.signal.form)
+        return Asked(text, self.encode(prompt), prompt.messages, prompt.tools)
 
     def encode(self, prompt: Prompt) -> NDArray[np.int32]:
         """What the student reads before the reply. ConfigError if there is none or too much."""
@@ -166,9 +187,12 @@ class ServerTeacher(ReadsReplies):
         if self.soft is None:
             raise ConfigError("soft is None: name the distributions that scoring is to return")
         jobs = {n: partial(self._score, one) for n, one in enumerate(passages)}
-        lines = self.server.lines = Lines()
-        done = job_outcomes(jobs, self.server.settings.concurrency, lines)
+        crew = Crew[int, Soft](self.server.settings.concurrency, self.server.lines)
+        crew.begin(jobs)
+        done = crew.take(jobs)
         failed = next((made for made in done.values() if isinstance(made, BaseException)), None)
+        if failed is not None:
+            self.stop()
         if isinstance(failed, NoReplyError):
             raise TrainingError(f"{failed}; {self._kept()}") from failed
         if failed is not None:
@@ -248,7 +272,8 @@ class ServerTeacher(ReadsReplies):
         """The reply of this attempt to each prompt; equal prompts are asked and counted once."""
         keys = [self._key(one, attempt) for one in asked]
         distinct = dict(zip(keys, asked, strict=True))
-        known = self._journal.get_many(list(distinct)) if self._journal is not None else {}
+        kept = [key for key in distinct if self._crew is None or key not in self._crew]
+        known = self._journal.get_many(kept) if self._journal is not None else {}
         new = {key: one for key, one in distinct.items() if key not in known}
         self.counts.cached += len(asked) - len(new)
         fresh = self._fetch(new, attempt)
@@ -265,16 +290,17 @@ class ServerTeacher(ReadsReplies):
         """Ask, a few at a time. An error waits for what is under way, so that it is kept."""
         if not new:
             return {}
-        lines = self.server.lines = Lines()
-        jobs = {key: partial(self._one, key, one) for key, one in new.items()}
+        crew = self._at_work()
+        crew.begin({key: partial(self._one, key, one) for key, one in new.items()}, first=True)
         out: dict[bytes, Reply] = {}
         failed: NoReplyError | None = None
-        for key, made in job_outcomes(jobs, self.server.settings.concurrency, lines).items():
+        for key, made in crew.take(new).items():
             if isinstance(made, NoReplyError):
                 self.counts.in_doubt += made.lost
                 failed = failed or made
                 continue
             if isinstance(made, BaseException):  # what nobody foresaw
+                self.stop()
                 raise made
             out[key], lost = made
             self.counts.in_doubt += lost
@@ -284,6 +310,7 @@ class ServerTeacher(ReadsReplies):
         if self._journal is not None:
             self.counts.in_doubt = self._journal.in_doubt()
         if failed is not None:
+            self.stop()
             raise TrainingError(f"{failed}; {self._kept()}") from failed
         return out
 

@@ -103,7 +103,7 @@ class Teacher(ReadsReplies):
         """Of model and tokenizer, computed once: the weights are taken not to change."""
         return fingerprint(self.model, self.tokenizer)
 
-    def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
+    def ask(self, prompts: Sequence[Prompt], draw: int = 0) -> list[TeacherRecord | None]:
         """One record per prompt, in order; None where it was dropped.
 
         ConfigError if a prompt with `max_new_tokens` does not fit the model, before anything is
@@ -124,7 +124,7 @@ class Teacher(ReadsReplies):
                 tell(dict(zip(keys, heard, strict=True)), self.cache, self.listener)
             return [record for record, _ in read]
 
-        return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts)
+        return ask_in_rounds(prompts, self.decoding.attempts, replies, self.counts, draw)
 
     def score(self, prompt_ids: Ids, completion_ids: Ids, span: tuple[int, int]) -> Soft:
         """The teacher's distributions on any text, such as the student's own; not cached.

@@ -20,22 +20,26 @@ class Example(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """B sequences of at most T tokens, padded on the left, so that they end in one column.
+    """B sequences of at most T tokens, padded on the left, so that they end in one column; or packed, one
+    after the other in one row of T tokens, without a mask: positions tell them apart.
 
-    `rows`, `columns` (N,) are the positions whose next token is supervised; padding is known by
-    position, never by its id, which may be the end token's.
+    `rows`, `columns` (N,) are sequence and column of the positions whose next token is supervised; padding is
+    known by position, never by its id, which may be the end token's.
     """
 
-    input_ids: Tensor  # (B, T)
-    attention_mask: Tensor  # (B, T)
-    position_ids: Tensor  # (B, T)
+    input_ids: Tensor  # (B, T); packed (1, T)
+    attention_mask: Tensor | None  # (B, T); packed None
+    position_ids: Tensor  # as input_ids
     rows: Tensor  # (N,)
     columns: Tensor  # (N,)
     targets: Targets  # N positions
 
 
-def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> Batch:
-    """Stack examples. What lies behind the last supervised token is not read by the model.
+def collate(
+    examples: Sequence[Example], device: torch.device | str = "cpu", *, packed: bool = False
+) -> Batch:
+    """Stack examples, or put them into one row. What lies behind the last supervised token is not read by
+    the model.
 
     Raises ConfigError for an empty prompt (nothing predicts the first token) or no supervised token.
     """
@@ -49,15 +53,17 @@ def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> 
         ids = np.concatenate([record.prompt_ids, record.completion_ids[: trained[-1]]])
         sequences.append(ids)  # the last one is predicted, not read
         places.append(trained)
-    width = max(map(len, sequences))
-    ids = np.zeros((len(sequences), width), dtype=np.int64)
-    mask = np.zeros_like(ids)
+    lengths = np.array([len(sequence) for sequence in sequences])
+    width = int(lengths.sum() if packed else lengths.max())
+    ends = lengths.cumsum() if packed else np.full(len(lengths), width)
+    ids = np.zeros((1 if packed else len(sequences), width), dtype=np.int64)
+    mask, at = np.zeros_like(ids), np.zeros_like(ids)
     rows, columns = [], []
-    for n, (sequence, trained) in enumerate(zip(sequences, places, strict=True)):
-        pad = width - len(sequence)
-        ids[n, pad:], mask[n, pad:] = sequence, 1
+    for n, (sequence, end, trained) in enumerate(zip(sequences, ends, places, strict=True)):
+        row, own = 0 if packed else n, slice(end - len(sequence), end)
+        ids[row, own], mask[row, own], at[row, own] = sequence, 1, np.arange(len(sequence))
         rows.append(np.full(len(trained), n))
-        columns.append(len(examples[n].record.prompt_ids) + trained - 1 + pad)
+        columns.append(len(examples[n].record.prompt_ids) + trained - 1 + own.start)
     tokens_of = [e.record.completion_ids[p] for e, p in zip(examples, places, strict=True)]
 
     def tensor(parts: Sequence[np.ndarray]) -> Tensor:
@@ -65,8 +71,8 @@ def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> 
 
     return Batch(
         torch.from_numpy(ids).to(device),
-        torch.from_numpy(mask).to(device),
-        torch.from_numpy(np.maximum(mask.cumsum(1) - 1, 0)).to(device),
+        None if packed else torch.from_numpy(mask).to(device),
+        torch.from_numpy(at).to(device),
         tensor(rows),
         tensor(columns),
         Targets(
@@ -75,18 +81,26 @@ def collate(examples: Sequence[Example], device: torch.device | str = "cpu") -> 
             _weights(examples, device),
             _own(examples, device),
             tensor(rows),
-            beside=_beside(examples, device),
+            _spans(examples, device),
+            constants=_constants(examples, device),
         ),
     )
 
 
-def _beside(examples: Sequence[Example], device: torch.device | str) -> dict[str, Tensor]:
+def _spans(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:
+    """See `TeacherRecord.spans`, of the supervised positions (N,), if the records have them."""
+    each = [(e.record.spans, e.tokens) for e in examples]
+    kept = [spans[:n] for spans, n in each if spans is not None]
+    return torch.from_numpy(np.concatenate(kept)).to(device) if len(kept) == len(each) else None
+
+
+def _constants(examples: Sequence[Example], device: torch.device | str) -> dict[str, Tensor]:
     """The constants (N,) that all of the examples have."""
-    first, *others = (e.record.beside for e in examples)
+    first, *others = (e.record.constants for e in examples)
     common = [name for name in first if all(name in one for one in others)]
     return {
         name: torch.from_numpy(
-            np.concatenate([e.record.beside[name][: e.tokens] for e in examples])
+            np.concatenate([e.record.constants[name][: e.tokens] for e in examples])
         ).to(device)
         for name in common
     }
@@ -119,6 +133,5 @@ def _soft(examples: Sequence[Example], device: torch.device | str) -> SoftTarget
         raise ConfigError("a batch mixes records with and without the same kind of distributions")
     ids = np.concatenate([soft.ids[:n] for soft, n in kept]).astype(np.int64)
     logp = np.concatenate([soft.logp[:n] for soft, n in kept])
-    return SoftTargets(
-        kinds.pop(), torch.from_numpy(ids).to(device), torch.from_numpy(logp).to(device)
-    )
+    both = torch.from_numpy(ids).to(device), torch.from_numpy(logp).to(device)
+    return SoftTargets(kinds.pop(), *both, partial=bool((ids < 0).any()))

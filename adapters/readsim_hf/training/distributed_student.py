@@ -82,7 +82,7 @@ class Member(Student):
     def _backward(self, part: Sequence[Example], total: int, *, last: bool) -> Tensor:
         """As for one process; where nothing is left for this one, something that does not count."""
         weight = self.processes.world if part else 0  # the gradients of all are averaged
-        batch = collate(part or self._spare, self.device)
+        batch = collate(part or self._spare, self.device, packed=self.recipe.packing)
         losses = self._losses
         wait = isinstance(losses, DistributedDataParallel) and not last  # sum over processes once
         with losses.no_sync() if wait else nullcontext():  # type: ignore[operator]

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -36,10 +36,9 @@ def loss_weights(weights: Array) -> Array:
     return out
 
 
-class Group(NamedTuple):
-    """Replies to one prompt that are trained on together, in one optimiser step."""
-
-    records: tuple[TeacherRecord, ...]
+# What is trained on of a prompt, together where there are several with places in one group, or the reply that
+# `cut` makes it of; None where there is none of use.
+Reply = TeacherRecord | tuple[TeacherRecord, ...] | None
 
 
 class Asks(Protocol):
@@ -48,7 +47,7 @@ class Asks(Protocol):
     @property
     def tokens(self) -> dict[str, int]: ...
 
-    def ask(self, prompts: Sequence[Prompt]) -> Sequence[TeacherRecord | Group | None]: ...
+    def ask(self, prompts: Sequence[Prompt]) -> Sequence[Reply]: ...
 
 
 # The training records of a reply to a prompt.
@@ -60,8 +59,13 @@ class ExampleStream:
 
     Replies are asked for in groups, at most `group` prompts of a source, and wait in a queue until the
     deficit round robin takes them; what an interval leaves over is used by the next one. With
-    `cut`, which makes `tasks` records of a reply, these wait in its place. A `Group` goes into one optimiser
-    step whole; its replies count as examples, and the last one of an interval is cut in equal parts.
+    `cut`, which makes `tasks` records of a reply, these wait in its place. Records of one group go
+    into one optimiser step; these count as examples, and the last one of an interval is cut in equal parts.
+
+    With `begin` the teacher, a server, answers while the student trains: prompts are drawn, and handed to
+    `begin`, as soon as a source has less than half of what it is owed; they are asked in that order, a few at
+    a time, when the round robin needs them. No order depends on when a reply arrives. At the end of an
+    interval, and in a `state`, nothing is under way.
 
     What an allocation shares out is the `unit`; the budget is supervised tokens in all of them.
 
@@ -79,9 +83,12 @@ class ExampleStream:
         cut: Cut | None = None,
         tasks: int = 1,
         unit: Unit = "tokens",
+        begin: Callable[[Sequence[Prompt]], None] | None = None,
     ) -> None:
         self.streams, self.teacher, self.group = tuple(streams), teacher, group
         self.cut, self._tasks, self._unit = cut, tasks, unit
+        self._begin = begin
+        self._drawn: list[deque[Prompt]] = [deque() for _ in streams]  # not asked yet
         self._queues: list[deque[TeacherRecord]] = [deque() for _ in streams]
         self._lengths = np.full(len(streams), FIRST_LENGTH)  # running mean of a record's tokens
         self._longest = 1  # of all records so far
@@ -113,13 +120,16 @@ class ExampleStream:
         counts = np.zeros(len(self.streams)) if counts is None else counts
         shares = fed_evenly(weights) if self._unit == "loss" else weights
         scale = loss_weights(weights) if self._unit == "loss" else None
+        if self._begin is not None:
+            due = self._tokens_due(shares)
+            self._draw(due, self._wanted(due, trained, total), spent)
         while len(out) < examples and (left := total - int(trained.sum())) > 0:
             if self._unit == "prompts":
                 source = next_source(shares, counts, 1.0)
             else:
                 source = next_source(shares, trained, self._longest)
             if not self._queues[source]:
-                self._refill(self._tokens_due(shares), trained, total, spent)
+                self._refill(self._tokens_due(shares), trained, total, spent, source, examples)
             queue = self._queues[source]
             size = queue[0].group[1]
             if out and len(out) + size > examples:
@@ -131,6 +141,8 @@ class ExampleStream:
                 times = 1.0 if scale is None else float(scale[source])
                 own = record if times == 1.0 else replace(record, weight=record.weight * times)
                 out.append(Example(own, tokens))
+        if int(trained.sum()) >= total:
+            self._ask_drawn(range(len(self.streams)))
         return out
 
     def _tokens_due(self, shares: Array) -> Array:
@@ -141,54 +153,80 @@ class ExampleStream:
         out: Array = due / due.sum()
         return out
 
-    def _refill(self, weights: Array, trained: Array, total: int, spent: float) -> None:
-        """Ask for replies until no source has none waiting.
-
-        Sources with less than half of what they are owed are filled up with them: a teacher's large
-        batches are faster than its small ones.
-        """
-        owed = np.maximum(weights * total - trained, 0.0)
-        wanted = np.clip(np.ceil(owed / self._lengths), 1, self.group).astype(int)
+    def _refill(
+        self,
+        weights: Array,
+        trained: Array,
+        total: int,
+        spent: float,
+        source: int,
+        few: int,
+    ) -> None:
+        """Ask for replies until no source has none waiting; a teacher that answers meanwhile is asked until
+        `source` has some, at first for a `few`."""
+        wanted = np.maximum(self._wanted(weights, trained, total), 1)
+        fed, most = np.flatnonzero(weights > 0).tolist(), None
+        if self._begin is not None:
+            fed, most = [source], few
         for _ in range(PATIENCE):
-            waiting = np.array([len(queue) for queue in self._queues])
-            if not (waiting[weights > 0] == 0).any():
+            if all(self._queues[s] for s in fed):
                 return
-            prompts: list[Prompt] = []
-            sources: list[int] = []
-            for s in np.flatnonzero((weights > 0) & (2 * waiting < wanted)).tolist():
-                n = -(-int(wanted[s] - waiting[s]) // self._tasks)
-                prompts += self.streams[s].take(n, spent)
-                sources += [s] * n
-            replies = self.teacher.ask(prompts)
-            for s, prompt, reply in zip(sources, prompts, replies, strict=True):
-                whole = isinstance(reply, Group) and sum(r.supervised for r in reply.records)
-                self._longest = max(self._longest, whole)
-                for record in self.records(prompt, reply):
-                    self._queues[s].append(record)
-                    self._longest = max(self._longest, record.supervised)
-                    self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
-        empty = [
-            self.streams[s].name for s, q in enumerate(self._queues) if weights[s] > 0 and not q
-        ]
-        if empty:
+            self._draw(weights, wanted, spent)
+            self._ask_drawn(fed, most)
+            most = None
+        if empty := [self.streams[s].name for s in fed if not self._queues[s]]:
             raise TrainingError(
                 f"the teacher gave no usable reply for {', '.join(empty)} in {PATIENCE} requests: "
                 "look at its replies, raise max_new_tokens (what is cut there is dropped without "
                 "data.keep_cut), or use other templates"
             )
 
-    def records(
-        self, prompt: Prompt, reply: TeacherRecord | Group | None
-    ) -> Sequence[TeacherRecord]:
+    def _wanted(self, weights: Array, trained: Array, total: int) -> Array:
+        """Records (S,) that are to wait of each source: what it is owed in this interval, a group at most."""
+        owed = np.maximum(weights * total - trained, 0.0)
+        wanted: Array = np.clip(np.ceil(owed / self._lengths), 0, self.group)
+        return wanted
+
+    def _draw(self, weights: Array, wanted: Array, spent: float) -> None:
+        """Draw prompts of the sources with less than half of what is wanted of them, and fill these up: a
+        teacher's large batches are faster than its small ones."""
+        both = zip(self._queues, self._drawn, strict=True)
+        held = np.array([len(queue) + self._tasks * len(drawn) for queue, drawn in both])
+        new: list[Prompt] = []
+        for s in np.flatnonzero((weights > 0) & (2 * held < wanted)).tolist():
+            more = self.streams[s].take(-(-int(wanted[s] - held[s]) // self._tasks), spent)
+            self._drawn[s] += more
+            new += more
+        if new and self._begin is not None:
+            self._begin(new)
+
+    def _ask_drawn(self, fed: Sequence[int], most: int | None = None) -> None:
+        """Put the replies to what was drawn of these sources, `most` of each, into their queues."""
+        prompts: list[Prompt] = []
+        sources: list[int] = []
+        for s in fed:
+            while self._drawn[s] and (most is None or sources.count(s) < most):
+                prompts.append(self._drawn[s].popleft())
+                sources.append(s)
+        replies = self.teacher.ask(prompts) if prompts else []
+        for s, prompt, reply in zip(sources, prompts, replies, strict=True):
+            records = self.records(prompt, reply)
+            whole = sum(r.supervised for r in records if r.group[1] > 1)
+            self._longest = max(self._longest, whole)
+            for record in records:
+                self._queues[s].append(record)
+                self._longest = max(self._longest, record.supervised)
+                self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
+
+    def records(self, prompt: Prompt, reply: Reply) -> Sequence[TeacherRecord]:
         """What is trained on of a reply; none where there is no usable one."""
-        if reply is None:
-            return ()
-        if isinstance(reply, Group):
-            return reply.records
+        if reply is None or isinstance(reply, tuple):
+            return reply or ()
         return (reply,) if self.cut is None else self.cut(prompt, reply)
 
     def state(self) -> dict[str, Any]:
         """Positions of the streams and the waiting replies, as plain data."""
+        self._ask_drawn(range(len(self.streams)))
         return {
             "streams": [stream.state() for stream in self.streams],
             "queues": [[record_to_tree(r) for r in queue] for queue in self._queues],
@@ -202,6 +240,7 @@ class ExampleStream:
         for stream, saved in zip(self.streams, state["streams"], strict=True):
             stream.restore(saved)
         self._queues = [deque(map(record_from_tree, queue)) for queue in state["queues"]]
+        self._drawn = [deque() for _ in self.streams]
         self._lengths = np.array(state["lengths"])
         self._longest = int(state["longest"])
         self.trained = [TrainedSource.of_state(one) for one in state.get("trained", ())]

@@ -20,12 +20,14 @@ from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example
-from readsim_hf.training.example_stream import Group
 from readsim_hf.training.read_log_probs import require_numbers
 from readsim_hf.training.replies import Replies
 from readsim_hf.training.rewards import Reward
 from readsim_hf.training.student import Student
 
+Group = tuple[
+    TeacherRecord, ...
+]  # the replies to one prompt, in the order in which they are compared
 Floats = NDArray[np.float32]
 Start = Callable[[], AbstractContextManager[nn.Module]]
 
@@ -115,15 +117,15 @@ class Groups:
         for group in groups:
             members = []
             for record in group:
-                beside = {name: values[at] for name, values in constants.items()}
+                known = {name: values[at] for name, values in constants.items()}
                 if rewards is not None:
-                    beside["advantage"] = np.full(record.supervised, rewards[at], np.float32)
-                members.append(replace(record, beside=beside))
+                    known["advantage"] = np.full(record.supervised, rewards[at], np.float32)
+                members.append(replace(record, constants=known))
                 at += 1
             if self.sampling.ranked:
-                members.sort(key=lambda r: -float(r.beside["score"][0]))
+                members.sort(key=lambda r: -float(r.constants["score"][0]))
             size = len(members)
-            out.append(Group(tuple(replace(r, group=(n, size)) for n, r in enumerate(members))))
+            out.append(tuple(replace(r, group=(n, size)) for n, r in enumerate(members)))
         return out
 
     def _constants(self, records: Sequence[TeacherRecord]) -> dict[str, list[Floats]]:

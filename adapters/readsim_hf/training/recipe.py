@@ -40,6 +40,10 @@ class Recipe:
     micro_tokens    tokens a forward pass, padding included, unless one example has more: a batch of long
                     replies is cut where one of short replies is not; results do not depend on it.
                     Padded rows of T tokens need a mask of T^2 each, a long reply alone needs none
+    packing         examples of a forward pass stand one after the other in one row, without padding; results
+                    do not depend on it. With flash-attn (CUDA, bf16) a row takes what its examples take, else
+                    its attention takes T^2: it pays where examples are short. Refused for a model that does
+                    not keep them apart: one with a recurrent state, or that takes no positions (ALiBi)
     clip            largest gradient norm; 0 does not clip
     precision       fp32, or bf16: fp32 weights, autocast to bfloat16
     lora            rank of LoRA adapters; 0 trains every weight
@@ -64,6 +68,7 @@ class Recipe:
     batch: int = 32
     micro_batch: int = 32
     micro_tokens: int = 8_192
+    packing: bool = False
     weight_decay: float = 0.0
     beta2: float = 0.999
     clip: float = 1.0
@@ -106,7 +111,7 @@ class Recipe:
                     f"{name} = {shown(value)}: a whole number >= {least}, at most {MOST}"
                 )
         self._check_lora()
-        for name in ("gradient_checkpointing", "liger", "deterministic"):
+        for name in ("packing", "gradient_checkpointing", "liger", "deterministic"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} = {getattr(self, name)!r}: true or false")
         if self.schedule not in SCHEDULES:

@@ -14,6 +14,7 @@ from readsim_hf.generation.calibration import tie_of
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.thinking import continuing
+from readsim_hf.teachers.alignment import Alignment
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding, generate
 from readsim_hf.teachers.encoding import (
@@ -141,6 +142,9 @@ class Replies:
         self._reading, self._ends = Reading(own, ends, teacher.style, teacher.signal), ends
         self._own = own
         self.cut = Cutter(teacher, own, auxiliary, context, ends).cut if several else None
+        self._alignment: Alignment | None = None
+        if tokenizer is not None and teacher.soft is not None:
+            self._alignment = Alignment((teacher.tokenizer, teacher.ends), (own, ends))
         self._read = self._rolled = 0
 
     @property
@@ -152,6 +156,11 @@ class Replies:
             "teacher_generated": counts.asked_generated_tokens,
             "student_rollout": self._rolled,
         }
+
+    @property
+    def begin(self) -> Callable[[Sequence[Prompt]], None] | None:
+        """Of a served teacher that answers all prompts: lets it answer some before they are asked."""
+        return None if self._weight else getattr(self.teacher, "begin", None)
 
     def ask(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         """One record per prompt, in order; None where there is no usable reply.
@@ -208,6 +217,8 @@ class Replies:
     def _in_other_tokens(self, prompt: Prompt, record: TeacherRecord) -> TeacherRecord | None:
         """The same text in the student's tokens; None where the answer is lost or it is too long."""
         made = in_other_tokens(self.teacher, prompt, record, self._reading)
+        if self._alignment is not None:
+            made = self._alignment.carried(record, made)
         asked, reply = len(made.prompt_ids), len(made.completion_ids)
         self._require_room(prompt, asked)
         too_long = self._context is not None and asked + reply > self._context

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.compared import Compared, slopes
-from readsim_hf.objectives.sums import parts
+from readsim_hf.objectives.sums import terms_in
 from readsim_hf.training.batch import Example
 
 LogProbs = Callable[[Sequence[Example]], Sequence[NDArray[np.float32]]]
@@ -34,7 +34,7 @@ def with_slopes(
 
     The window's loss, a sum over tokens divided by their number, becomes the mean over its groups.
     """
-    whole = [part for part in parts(objective) if isinstance(part, Compared)]
+    whole = [part for part in terms_in(objective) if isinstance(part, Compared)]
     if not whole or not examples:
         return examples
     if len(whole) > 1:
@@ -45,10 +45,10 @@ def with_slopes(
     scale = sum(e.tokens for e in examples) / len(groups)
     out = []
     for group in groups:
-        known = [{k: v[:n] for k, v in r.beside.items()} for r, n in group]
+        known = [{k: v[:n] for k, v in r.constants.items()} for r, n in group]
         made = slopes(whole[0], [next(logp) for _ in group], known, scale)
         for (record, tokens), known_, new in zip(group, known, made, strict=True):
-            out.append(Example(replace(record, beside={**known_, **new}), tokens))
+            out.append(Example(replace(record, constants={**known_, **new}), tokens))
     return out
 
 

@@ -78,8 +78,8 @@ def _known(names: Mapping[str, object], factors: Array) -> dict[str, float]:
 def _log_ratios(examples: Sequence[Example]) -> Array:
     parts = []
     for record, tokens in examples:
-        if record.soft is None or "old" not in record.beside:
+        if record.soft is None or "old" not in record.constants:
             continue
         said = record.completion_ids[record.places]
-        parts.append((said_log_probs(record.soft, said) - record.beside["old"])[:tokens])
+        parts.append((said_log_probs(record.soft, said) - record.constants["old"])[:tokens])
     return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)

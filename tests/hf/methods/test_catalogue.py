@@ -18,8 +18,9 @@ def test_rows_are_whole() -> None:
     check_methods()
     assert set(in_families()) == set(FAMILIES)  # no family without a method
     for name, method in METHODS.items():
-        assert method_name(name) == name
-        assert {method_name(other) for other in method.names} <= {name}
+        if not method.command:
+            assert method_name(name) == name
+            assert {method_name(other) for other in method.names} <= {name}
         assert set(method.charges) <= set(KINDS)
         assert method.about
         assert "|" not in f"{method.about}{method.names}{method.needs}"  # they stand in a table
@@ -38,6 +39,8 @@ def test_papers_names_in_any_case() -> None:
     assert method_name("Distilling Step-by-Step") == "step-by-step"
     with pytest.raises(UnknownNameError, match=r"unknown method 'gdk'.*gkd"):
         method_name("gdk")
+    with pytest.raises(ConfigError, match="a command of its own: readsim merge"):
+        method_name("Task Arithmetic")
 
 
 def test_page_and_figure_are_those_of_the_table() -> None:
@@ -67,7 +70,7 @@ def test_each_row_starts_by_its_own_and_its_papers_names() -> None:
     from readsim_hf.supervision import supervision
 
     for name, method in METHODS.items():
-        for each in (name, *method.names):
+        for each in (name, *method.names) if not method.command else ():
             config = RunConfig.of({"method": each.upper()})
             assert config.method == name
             assert config.on_policy == method.on_policy

@@ -40,7 +40,7 @@ def own_text(seed: int, n: int = 6, v: int = 8) -> tuple[Array, Array, Any, Any]
         "return": rng.normal(0, 1, n),
     }
     beside = {k: torch.tensor(x, dtype=torch.float32) for k, x in constants.items()}
-    made_ = targets(teacher, "full")._replace(tokens=torch.from_numpy(tokens), beside=beside)
+    made_ = targets(teacher, "full")._replace(tokens=torch.from_numpy(tokens), constants=beside)
     return t, s, student, made_
 
 
@@ -54,7 +54,7 @@ def test_policy_gradients_are_their_formulas(seed: int, clip: float) -> None:
     t, s, student, own = own_text(seed)
     p, q, at = softmax(t), softmax(s), own.tokens.numpy()
     rows = np.arange(len(at))
-    beside = {k: x.numpy().astype(float) for k, x in own.beside.items()}
+    beside = {k: x.numpy().astype(float) for k, x in own.constants.items()}
     ratio = q[rows, at] / np.exp(beside["old"])
     log_ratio = np.log(p / q)[rows, at]
     expected = {
@@ -78,7 +78,7 @@ def test_the_log_ratio_is_a_constant() -> None:
     rows = torch.arange(len(own.tokens))
     logp = student.log_softmax(-1)[rows, own.tokens]
     advantage = (own.soft.logp[rows, own.tokens] - logp).detach()
-    ratio = (logp - own.beside["old"]).exp()
+    ratio = (logp - own.constants["old"]).exp()
     (ours,) = torch.autograd.grad(made("mopd", clip=1e9)(student, own).sum(), student)
     (theirs,) = torch.autograd.grad(-(ratio * advantage).sum(), student)
     torch.testing.assert_close(ours, theirs)
@@ -93,7 +93,9 @@ def test_in_expectation_the_gradient_is_that_of_reverse_kl() -> None:
     total = torch.zeros(7)
     for token in range(7):
         old = torch.tensor([math.log(q[token])], dtype=torch.float32)
-        own = targets(teacher, "full")._replace(tokens=torch.tensor([token]), beside={"old": old})
+        own = targets(teacher, "full")._replace(
+            tokens=torch.tensor([token]), constants={"old": old}
+        )
         (grad,) = torch.autograd.grad(made("mopd")(student, own).sum(), student)
         total += float(q[token]) * grad[0]
     exact = made("mopd-kl")(student, targets(teacher, "full"))
@@ -109,7 +111,7 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn(kind: Any) -> None:
     record = targets(student.detach(), kind, None if kind == "full" else 4)
     logp = student.detach().log_softmax(-1).gather(-1, record.tokens[:, None])[:, 0]
     zeros = torch.zeros(5)
-    own = record._replace(beside={"old": logp, "advantage": zeros, "return": zeros})
+    own = record._replace(constants={"old": logp, "advantage": zeros, "return": zeros})
     for name in OWN:
         loss = made(name)(student, own)
         (grad,) = torch.autograd.grad(loss.sum(), student)

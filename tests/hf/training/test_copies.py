@@ -285,3 +285,27 @@ def test_the_final_test_holds_the_start_on_the_host_alone(training: dict[str, in
     after = backend.measure("dev").scores
     assert all((after[n] == trained[n]).all() for n in trained)
     assert first.profile.shape
+
+
+@pytest.mark.parametrize("training", [{}, {"lora": 2}])
+def test_a_run_that_starts_again_takes_the_same_student(training: dict[str, int]) -> None:
+    """No second one is made or read from a file; it is as it was before its first step, to the last bit."""
+    import torch
+
+    backend, other = small(training=training), small(training=training)
+    start = {n: t.clone() for n, t in backend.components.pair.student.state_dict().items()}
+    backend.reset(3)
+    student, first = backend.student, {n: t.clone() for n, t in backend.student.weights().items()}
+    backend.run_interval(0, np.array([0.5, 0.5]), 40)
+    assert any(not torch.equal(t, first[n]) for n, t in student.weights().items())
+    scores, expected = backend.reset(4), other.reset(4)
+    assert backend.student is student
+    assert not student.moments()
+    assert all(torch.equal(t, first[n]) for n, t in student.weights().items())
+    assert (scores.profile == expected.profile).all()
+    for one in (backend, other):
+        one.run_interval(0, np.array([0.5, 0.5]), 40)
+    both = backend.student.weights(), other.student.weights()
+    assert all(torch.equal(both[0][n], both[1][n]) for n in both[1])
+    kept = backend.components.pair.student.state_dict()
+    assert all(torch.equal(kept[n], start[n]) for n in start)

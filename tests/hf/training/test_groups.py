@@ -44,7 +44,7 @@ def window(vocabulary: int = 40) -> list[Any]:
             beside["score"] = np.full(n, -1.0 - place, np.float32)
             beside["advantage"] = np.full(n, 1.0 - place, np.float32)
             group = place, len(lengths)
-            one = dataclasses.replace(made, source=source, group=group, beside=beside)
+            one = dataclasses.replace(made, source=source, group=group, constants=beside)
             out.append(Example(one, n))
     return out
 
@@ -69,7 +69,7 @@ def whole_loss(one: Any, examples: Any) -> float:
     total, groups = 0.0, groups_of(examples)
     for group in groups:
         logp = one.log_probs(one.model, group)
-        found = slopes(one.objective.objective, logp, [e.record.beside for e in group])
+        found = slopes(one.objective.objective, logp, [e.record.constants for e in group])
         total += sum(float(part["value"].sum()) for part in found) / len(groups)
     return total
 
@@ -202,7 +202,7 @@ def test_a_run_trains_charges_and_resumes(
             assert {e.record.group[1] for e in group} == {len(group)}
             assert len({e.record.prompt_ids.tobytes() for e in group}) == 1
             if name == "rrhf":
-                scores = [float(e.record.beside["score"][0]) for e in group]
+                scores = [float(e.record.constants["score"][0]) for e in group]
                 assert scores == sorted(scores, reverse=True)
     one.save(tmp_path)
     mark = len(seen)
@@ -225,11 +225,11 @@ def test_samples_are_of_the_policy_itself() -> None:
     from readsim_hf.training.batch import Example
 
     for group in groups:
-        examples = [Example(r, r.supervised) for r in group.records]
+        examples = [Example(r, r.supervised) for r in group]
         now = backend.student.log_probs(backend.student.model, examples)
-        for r, logp in zip(group.records, now, strict=True):
-            np.testing.assert_allclose(r.beside["old"], logp, atol=1e-5)
-    written = {tuple(r.completion_ids.tolist()) for g in groups for r in g.records}
+        for r, logp in zip(group, now, strict=True):
+            np.testing.assert_allclose(r.constants["old"], logp, atol=1e-5)
+    written = {tuple(r.completion_ids.tolist()) for g in groups for r in g}
     assert len(written) > 6  # another draw for each sample
 
 
@@ -245,7 +245,7 @@ def test_each_prompts_own_teacher_scores_it() -> None:
         prompts = backend._feed.streams[place].take(4, 0.5)
         both = [b._feed.teacher.ask(prompts) for b in (backend, one)]
         for mine, theirs in zip(*both, strict=True):
-            for a, b in zip(mine.records, theirs.records, strict=True):
+            for a, b in zip(mine, theirs, strict=True):
                 assert np.array_equal(a.soft.logp, b.soft.logp)
                 assert np.array_equal(a.completion_ids, b.completion_ids)
 
@@ -257,7 +257,7 @@ def test_equal_rewards_are_said_and_the_gold_answer_is_worth_one() -> None:
     prompts = backend._feed.streams[1].take(3, 0.5)
     with pytest.warns(UserWarning, match="equal rewards: their advantages are 0"):
         made = groups.ask(prompts)
-    assert all(not r.beside["advantage"].any() for g in made for r in g.records)
+    assert all(not r.constants["advantage"].any() for g in made for r in g)
     reward = groups._reward
     style = backend.components.library.style
     right = [f"{style.mark}{p.answer}" for p in prompts]

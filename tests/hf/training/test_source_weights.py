@@ -23,7 +23,7 @@ def examples(ratios: dict[str, list[float]]) -> list[Any]:
         soft = Soft("full", np.zeros((n, 0), np.int32), logp)
         made = record([2, 3], [0] * n, None, soft)
         beside = {"old": (np.log(0.25) - np.array(some)).astype(np.float32)}
-        out.append(Example(replace(made, source=source, beside=beside), n))
+        out.append(Example(replace(made, source=source, constants=beside), n))
     return out
 
 
@@ -41,7 +41,7 @@ def test_dispersion_weights_are_the_papers() -> None:
     assert [e.record.weight for e in made] == [0.5, 1.0, 1.0]
     assert dispersion_weights([]) == {}
     for e in examples(ratios):  # without log-ratios there are no weights
-        assert dispersion_weights([e._replace(record=replace(e.record, beside={}))]) == {}
+        assert dispersion_weights([e._replace(record=replace(e.record, constants={}))]) == {}
 
 
 def test_gradient_weights_even_out_the_norms() -> None:
@@ -92,11 +92,11 @@ def divergences(rule: str, seed: int) -> dict[str, float]:
             soft = Soft("full", np.zeros((n, 0), np.int32), teacher[d].expand(n, v).numpy())
             old = logp[d][tokens]
             made = record([0], said[d].tolist(), None, soft)
-            window.append(Example(replace(made, source=name, beside={"old": old.numpy()}), n))
+            window.append(Example(replace(made, source=name, constants={"old": old.numpy()}), n))
             there = SoftTargets(
                 "full", torch.zeros(n, 0, dtype=torch.int64), teacher[d].expand(n, v)
             )
-            targets = Targets(tokens, there, beside={"old": old})
+            targets = Targets(tokens, there, constants={"old": old})
             losses.append(weighted_sum(MOPD(), logits[d].expand(n, v), targets) / (2 * n))
         weights = source_weights(rule, window, {}, {})  # type: ignore[arg-type]
         total = sum(weights.get(name, 1.0) * loss for name, loss in zip(names, losses, strict=True))

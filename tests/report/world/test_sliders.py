@@ -1,6 +1,5 @@
 """The sliders in a real browser: keys move shares, predictions follow, nothing passes the window's edge."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,17 +8,11 @@ import pytest
 from readsim.report.world.report import world_report
 from readsim.worlds import World, load_world, optimum
 from tests.report.world.test_world_report import ODD, odd_world
-from tests.support.browser import Browser, browser
+from tests.support.browser import Browser
 
 pytestmark = pytest.mark.slow
 RIGHT, TAB, HOME, END = ("ArrowRight", 39), ("Tab", 9), ("Home", 36), ("End", 35)
 WIDTHS = (360, 800, 1400)
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with browser(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

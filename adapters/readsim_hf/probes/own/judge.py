@@ -13,7 +13,7 @@ from readsim_hf.teachers.cache import SignalCache, content_key
 from readsim_hf.teachers.connection import NoReplyError, Server
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.journal import Journal
-from readsim_hf.teachers.lines import Lines, job_outcomes
+from readsim_hf.teachers.lines import Crew, Lines
 from readsim_hf.teachers.reply import Reply
 
 SEED = 1
@@ -128,9 +128,11 @@ class Grader:
             for key, text in new.items()
             if key not in self._known
         }
-        lines = self.server.lines = Lines()
+        self.server.lines = Lines()
+        crew = Crew[bytes, Reply](self.config.server.concurrency, self.server.lines)
+        crew.begin(jobs)
         failed: NoReplyError | None = None
-        for key, made in job_outcomes(jobs, self.config.server.concurrency, lines).items():
+        for key, made in crew.take(jobs).items():
             if isinstance(made, NoReplyError):
                 failed = failed or made
             elif isinstance(made, BaseException):

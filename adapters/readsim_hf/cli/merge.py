@@ -1,0 +1,45 @@
+"""`readsim merge`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from readsim.cli.common import need_target
+from readsim.cli.output import Terminal
+from readsim.errors import ConfigError
+from readsim_hf.cli.options import Text, need_extra
+
+
+def merge(
+    students: Annotated[
+        list[str], typer.Argument(help="Models of one shape, such as OUT/runs/NAME.student.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the merged model.")],
+    weights: Annotated[
+        Text,
+        typer.Option(
+            help="One number each, or one for all, with commas; default: their mean. Another sum than 1 is "
+            "task arithmetic and needs --base."
+        ),
+    ] = None,
+    base: Annotated[
+        Text, typer.Option(help="The model that they were trained from, such as nano/student.")
+    ] = None,
+) -> None:
+    """Merge trained students into one model.
+
+    Their mean, shares of it, or task arithmetic; `readsim distill --student OUT --teacher ...` trains it on.
+    """
+    need_extra()
+    from readsim_hf.merging import RECORD, merge_folders
+
+    try:
+        numbers = [float(part) for part in weights.split(",")] if weights is not None else []
+    except ValueError as error:
+        raise ConfigError(f"--weights {weights!r}: numbers with commas, such as 0.7,0.3") from error
+    if (out / "config.json").exists():
+        raise ConfigError(f"--out {str(out)!r}: a model is there already; name another folder")
+    need_target(out / RECORD)
+    merge_folders(students, out, numbers, base)
+    Terminal().print(f"the merged model is in {out}", highlight=False)

@@ -1,0 +1,127 @@
+"""Methods of distillation beside each other on real pairs, token for token.
+
+Each run has its own folder under OUT; finished ones are not repeated, so the same command resumes. Tables
+are written after each run: a part of them is as good as the runs it has.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from readsim.cli.common import interruptible, parse_list, parse_seeds
+from readsim.cli.output import Terminal
+from readsim.errors import unknown
+from readsim.stats import half_width
+from readsim.token_counts import parse_tokens
+from readsim.tree_file import write_atomic
+from readsim_hf.methods.table import METHODS
+from studies.common.claim import judge
+from studies.methods.claims import CLAIMS
+from studies.methods.runs import MERGE, Plan, played, run_method
+from studies.methods.table import AMOUNTS, EFFECTS, effects, row_of, shares_of_run
+
+REFERENCE = "resp-sft"
+
+
+def main(
+    pairs: Annotated[str, typer.Option(help="nano, micro, with commas.")] = "nano,micro",
+    forms: Annotated[str, typer.Option(help="What probes ask for.")] = "answer,rationale",
+    methods: Annotated[
+        str | None, typer.Option(help="Some of them; default: all that need no prose.")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="Supervised tokens of a run.")] = "60k",
+    steps: Annotated[int, typer.Option(help="Decisions of a run.")] = 10,
+    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "5",
+    items: Annotated[
+        int | None, typer.Option(help="Test and probe items a capability; few are a quick look.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for runs and tables.")] = Path(
+        "results/methods"
+    ),
+) -> None:
+    """Run what is missing, then print utility, tokens, seconds, forgetting, shares and verdicts."""
+    torch.set_num_threads(1)
+    console, chosen = Terminal(), parse_list(methods, "methods") or played()
+    for name in chosen:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
+    tokens, numbers = parse_tokens(budget), parse_seeds(seeds)
+    plans = [
+        Plan(pair, form, tokens, steps, items)
+        for pair in pairs.split(",")
+        for form in forms.split(",")
+    ]
+    runs = [(p, m, s) for s in numbers for p in plans for m in chosen]
+    rows, shares = pd.DataFrame(), pd.DataFrame()
+    with interruptible(f"finished runs are in {out}; the same command resumes"):
+        for number, (plan, method, seed) in enumerate(runs, 1):
+            console.rule(f"{number}/{len(runs)}: {plan.case}, {method}, seed {seed}")
+            logs = run_method(plan, method, seed, out)
+            made = pd.DataFrame([row_of(plan.case, method, seed, logs)])
+            rows = pd.concat([rows, made], ignore_index=True)
+            if method != MERGE:
+                more = pd.DataFrame(shares_of_run(plan.case, method, seed, logs[-1]))
+                shares = pd.concat([shares, more], ignore_index=True)
+            _write(rows, shares, out)
+    for plan in plans:
+        show_case(console, plan.case, rows)
+    show_shares(console, shares)
+    show_verdicts(console, [plan.case for plan in plans], rows, shares)
+
+
+def _write(rows: pd.DataFrame, shares: pd.DataFrame, out: Path) -> None:
+    for name, table in (("runs", rows), ("shares", shares)):
+        write_atomic(out / f"{name}.csv", table.to_csv(index=False).encode())
+
+
+def show_case(console: Console, case: str, rows: pd.DataFrame) -> None:
+    """Means over seeds with 95 % intervals of effects, and utility minus that of SFT, by seed."""
+    here = rows[rows["case"] == case]
+    table = Table("method", *EFFECTS, f"minus {REFERENCE}", *AMOUNTS, title=case)
+    reference = here[here["method"] == REFERENCE].set_index("seed")["utility"]
+    for method, own in here.groupby("method", sort=False):
+        apart = (own.set_index("seed")["utility"] - reference).dropna()
+        said = [_with_half(own[name]) for name in EFFECTS]
+        amounts = [f"{own[name].mean():.0f}" for name in AMOUNTS]
+        table.add_row(str(method), *said, _with_half(apart) if len(apart) else "", *amounts)
+    console.print(table)
+
+
+def _with_half(values: pd.Series) -> str:
+    numbers = values.to_numpy(dtype=float)
+    if len(numbers) < 2:
+        return f"{numbers.mean():.2f}"
+    return f"{numbers.mean():.2f} ± {float(half_width(numbers)):.2f}"
+
+
+def show_shares(console: Console, shares: pd.DataFrame) -> None:
+    """Prompt, token, loss and gradient shares of each source under each method, means over seeds."""
+    if shares.empty:
+        return
+    kinds = ["prompts", "tokens", "loss", "gradient"]
+    mean = shares.groupby(["case", "method", "source"], sort=False)[kinds].mean()
+    table = Table("case", "method", "source", *kinds, title="shares, percent")
+    for place, row in mean.iterrows():
+        cells = ["" if pd.isna(v) else f"{100 * v:.1f}" for v in row]
+        table.add_row(*map(str, place), *cells)
+    console.print(table)
+
+
+def show_verdicts(
+    console: Console, cases: list[str], rows: pd.DataFrame, shares: pd.DataFrame
+) -> None:
+    """What was claimed, and what was seen."""
+    table = Table("claim", "case", "expected", "seen", "mean", title="claims")
+    for claim in CLAIMS:
+        for case in cases:
+            values = effects(claim.id, case, rows, shares) if not shares.empty else []
+            if claim.expected(case) and values:
+                found = judge(claim, case, values)
+                mean = sum(values) / len(values)
+                table.add_row(claim.id, case, claim.expected(case), found.observed, f"{mean:.2f}")
+    console.print(table)
