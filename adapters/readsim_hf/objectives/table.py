@@ -92,18 +92,18 @@ TABLE: dict[str, ObjectiveRule] = {
 }
 
 # Those that train on groups of replies to one prompt, whole ones, see `Sampling`.
-_SPOKEN = ("cot", "logit", "equation-of-thought")
+_REPLIES = ("cot", "logit", "equation-of-thought")
 _GROUPS = "use signal 'cot' or 'logit', and with soft targets 'topk' or 'full'"
 SAMPLED: dict[str, ObjectiveRule] = {
-    "mopd": ObjectiveRule(MOPD, _SPOKEN, _DENSE, "own", _GROUPS),
-    "mopd-kl": ObjectiveRule(MOPDKL, _SPOKEN, _DENSE, "own", _GROUPS),
-    "kdrl": ObjectiveRule(KDRL, _SPOKEN, _DENSE, "own", _GROUPS),
-    "minillm": ObjectiveRule(MiniLLM, _SPOKEN, _DENSE, "own", _GROUPS),
-    "dpo": ObjectiveRule(DPO, _SPOKEN, SOFT_KINDS, "any", _GROUPS),
-    "dpkd": ObjectiveRule(DPKD, _SPOKEN, _DENSE, "any", _GROUPS),
-    "plad": ObjectiveRule(PLaD, _SPOKEN, _DENSE, "any", _GROUPS),
-    "rrhf": ObjectiveRule(RRHF, _SPOKEN, _DENSE, "any", _GROUPS),
-    "pro": ObjectiveRule(PRO, _SPOKEN, _DENSE, "any", _GROUPS),
+    "mopd": ObjectiveRule(MOPD, _REPLIES, _DENSE, "own", _GROUPS),
+    "mopd-kl": ObjectiveRule(MOPDKL, _REPLIES, _DENSE, "own", _GROUPS),
+    "kdrl": ObjectiveRule(KDRL, _REPLIES, _DENSE, "own", _GROUPS),
+    "minillm": ObjectiveRule(MiniLLM, _REPLIES, _DENSE, "own", _GROUPS),
+    "dpo": ObjectiveRule(DPO, _REPLIES, SOFT_KINDS, "any", _GROUPS),
+    "dpkd": ObjectiveRule(DPKD, _REPLIES, _DENSE, "any", _GROUPS),
+    "plad": ObjectiveRule(PLaD, _REPLIES, _DENSE, "any", _GROUPS),
+    "rrhf": ObjectiveRule(RRHF, _REPLIES, _DENSE, "any", _GROUPS),
+    "pro": ObjectiveRule(PRO, _REPLIES, _DENSE, "any", _GROUPS),
 }
 TABLE |= SAMPLED
 

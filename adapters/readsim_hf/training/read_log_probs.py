@@ -1,6 +1,7 @@
 """Log-probabilities of the supervised tokens of examples, one reading of each."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -59,4 +60,4 @@ def require_numbers(values: Sequence[NDArray[np.float32]], whose: str) -> None:
 
 def _ends(examples: Sequence[Example], rows: Sequence[int]) -> list[int]:
     """Where each row's tokens end but the last one's."""
-    return np.cumsum([examples[row].tokens for row in rows])[:-1].tolist()
+    return list(accumulate(examples[row].tokens for row in rows))[:-1]

@@ -156,8 +156,8 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
         started += 1
         spans = torch.tensor([-0.5, math.nan, -1.0, math.inf, -0.1])
         beside = logits[:, 0].square()
-        known = {"own": own, "constants": constants}
-        losses = objective(logits, kept[kind]._replace(**known, spans=spans, beside=beside))
+        record = kept[kind]._replace(own=own, constants=constants)
+        losses = objective(logits, record._replace(spans=spans, beside=beside))
         (grad,) = torch.autograd.grad(losses.sum(), logits)
         assert bool(losses.isfinite().all() and grad.isfinite().all())
     assert started > 30
