@@ -15,7 +15,7 @@ from readsim_hf.training.batch import Example
 LogProbs = Callable[[Sequence[Example]], Sequence[NDArray[np.float32]]]
 
 
-def groups_of(examples: Sequence[Example]) -> list[list[Example]]:
+def reply_groups(examples: Sequence[Example]) -> list[list[Example]]:
     """Examples that are trained on together, in their order."""
     out: list[list[Example]] = []
     for example in examples:
@@ -40,7 +40,7 @@ def with_slopes(
     if len(whole) > 1:
         names = " and ".join(type(part).__name__ for part in whole)
         raise ConfigError(f"{names} in one objective: accepted: one loss of whole replies")
-    groups = groups_of(examples)
+    groups = reply_groups(examples)
     logp = iter(log_probs(examples))
     scale = sum(e.tokens for e in examples) / len(groups)
     out = []

@@ -64,9 +64,9 @@ def student(objective: str, family: str = "llama", settings: Any = None, **recip
 def whole_loss(one: Any, examples: Any) -> float:
     """The mean over groups of a loss of whole replies, read from the log-probabilities as they are now."""
     from readsim_hf.objectives.compared import slopes
-    from readsim_hf.training.slopes import groups_of
+    from readsim_hf.training.slopes import reply_groups
 
-    total, groups = 0.0, groups_of(examples)
+    total, groups = 0.0, reply_groups(examples)
     for group in groups:
         logp = one.log_probs(one.model, group)
         found = slopes(one.objective.objective, logp, [e.record.constants for e in group])
@@ -172,7 +172,7 @@ def test_the_last_group_is_cut_in_equal_parts(lengths: list[int], left: int) -> 
 def test_a_run_trains_charges_and_resumes(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from readsim_hf.training.slopes import groups_of
+    from readsim_hf.training.slopes import reply_groups
     from readsim_hf.training.student import Student
 
     seen: list[Any] = []
@@ -197,7 +197,7 @@ def test_a_run_trains_charges_and_resumes(
     assert ("judge" in usage) == (name == "kdrl")
     for examples, loss in seen:
         assert math.isfinite(loss)
-        for group in groups_of(examples):
+        for group in reply_groups(examples):
             assert [e.record.group[0] for e in group] == list(range(len(group)))
             assert {e.record.group[1] for e in group} == {len(group)}
             assert len({e.record.prompt_ids.tobytes() for e in group}) == 1
