@@ -26,7 +26,7 @@ from readsim_hf.training.layer_pairs import LayerPairs, hidden_term
 from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
-from readsim_hf.training.packing import check_packing, use_flash
+from readsim_hf.training.packing import packs
 from readsim_hf.training.read_log_probs import read_log_probs
 from readsim_hf.training.recipe import Recipe, learning_rate
 from readsim_hf.training.slopes import with_slopes
@@ -94,8 +94,7 @@ class Student:
         inner = bare(self.trained)
         self._reads_padding = reads_padding(inner)
         if recipe.packing:
-            check_packing(inner)
-            use_flash(inner, recipe)
+            packs(inner, recipe)
         self.layers = self._layers(inner, teacher)
         self.read_by_teacher = 0  # tokens, for hidden states
         is_plain_head(inner)  # seen now, while the weights are whole
@@ -170,13 +169,8 @@ class Student:
     def _parts(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Micro-batches of similar length."""
         lengths, recipe = [length_of(example) for example in examples], self.recipe
-        rows = batches(
-            lengths,
-            recipe.micro_batch,
-            equal=self._reads_padding,
-            tokens=recipe.micro_tokens,
-            packed=recipe.packing,
-        )
+        same, most = self._reads_padding, recipe.micro_tokens
+        rows = batches(lengths, recipe.micro_batch, equal=same, tokens=most, packed=recipe.packing)
         return [[examples[row] for row in part] for part in rows]
 
     def source_signals(self, examples: Sequence[Example]) -> dict[str, SourceSignal]:

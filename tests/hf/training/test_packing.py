@@ -116,7 +116,7 @@ def test_what_does_not_keep_them_apart_is_refused(kind: str) -> None:
 
 
 def test_every_kind_is_packed_rightly_or_refused() -> None:
-    from readsim_hf.teachers.inference import keeps_apart
+    from readsim_hf.training.packing import keeps_apart
 
     apart = {kind for kind in ALL if keeps_apart(tiny_of(kind, 40))}
     assert {*APART, "qwen3", "phi", "gpt_neox", "olmo2", "smollm3", "cohere", "granite"} <= apart
