@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import metadata
 from typing import Any
 
@@ -44,6 +44,8 @@ from readsim_hf.prompt_selection import (
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.sampled import Sampled, sampled_of
+from readsim_hf.sampling_config import Weighing
 from readsim_hf.source_selection import (
     Size,
     check_alone,
@@ -91,7 +93,8 @@ class Components:
     a row of each is not trained on, `sizes` how much there is of each; `evaluations` says what each of the
     user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
     `own_soft` is what is kept of the student's distributions where it teaches itself;
-    `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices.
+    `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices;
+    `sampled` is for an objective that trains on groups of replies.
     """
 
     pair: Pair
@@ -118,6 +121,7 @@ class Components:
     made_on_host: bool = False
     store: TeachStore | None = None
     own_soft: SoftSettings | None = None
+    sampled: Sampled | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -126,13 +130,24 @@ class Components:
             return self.store.manifest.sources
         return (*self.library.capabilities, *(source.name for source in self.datasets))
 
+    @property
+    def weighing(self) -> Weighing:
+        """What multiplies the losses of a source beside its share."""
+        return "label" if self.sampled is None else self.sampled.config.weights
+
     def fresh_student(self) -> Student:
         """The pair's starting student with a new optimiser."""
         place = torch.device("cpu") if self.made_on_host else None
         return self.make_student(self.pair.fresh_student(place), self.recipe, self.objective)
 
-    def feed(self, seed: int, student: Callable[[], nn.Module]) -> ExampleStream:
-        """A run's examples; `student` gives the student that answers on-policy prompts."""
+    def feed(
+        self,
+        seed: int,
+        student: Callable[[], nn.Module],
+        trainer: Callable[[], Student] | None = None,
+    ) -> ExampleStream:
+        """A run's examples; `student` gives the student that answers on-policy prompts, `trainer` what trains
+        it, which groups of replies need."""
         if isinstance(self.teacher, StoredTeacher):
             assert self.store is not None
             stored = [
@@ -173,6 +188,11 @@ class Components:
             replies: Replies = Elicited(*given, **settings)
         else:
             replies = Replies(*given, **settings)
+        if self.sampled is not None:
+            groups = self.sampled.groups(replies, self._trainer(trainer), self.pair.student)
+            return ExampleStream(
+                streams, groups, self.data.group, tasks=groups.size, unit=self.data.unit
+            )
         return ExampleStream(
             streams,
             replies,
@@ -182,6 +202,10 @@ class Components:
             self.data.unit,
             replies.begin if all(source.asks for source in self.datasets) else None,
         )
+
+    def _trainer(self, given: Callable[[], Student] | None) -> Callable[[], Student]:
+        """What trains the student whose replies are sampled: a fresh one where none is in training."""
+        return given or cache(self.fresh_student)
 
     @property
     def _translates(self) -> bool:
@@ -193,7 +217,8 @@ class Components:
         that settings which are refused leave no file."""
         if self.data.cache and self.teacher.cache is None and self.store is None:
             self.teacher.cache = SignalCache(self.data.cache)
-            for judge in self.suite.judges:
+            more = () if self.sampled is None else self.sampled.graders
+            for judge in (*self.suite.judges, *more):
                 judge.cache = self.teacher.cache
 
     @contextmanager
@@ -278,9 +303,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         )
     elif store is None:
         names = (*library.capabilities, *passed)
-        teacher = teacher_of(
-            pair, library, signal, decoding, heard, config.on_policy, *judged, names, across
-        )
+        teacher = teacher_of(pair, library, signal, decoding, heard, *judged, names, across)
     else:
         check_agrees(store.manifest, config.table(), signal.name)
         check_soft(store.manifest, kept)
@@ -298,7 +321,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         truncate=config.probes.truncate,
         samples=config.probes.samples,
     )
-    for judge in suite.judges:
+    sampled = sampled_of(config, objective, library, datasets)
+    for judge in (*suite.judges, *(() if sampled is None else sampled.graders)):
         _ = judge.server  # it is there, and says what it serves
     manifest = manifest_of(config, pair, library, teacher, splits, datasets, scoring_of(benchmarks))
     made = Components(
@@ -332,6 +356,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         store=store,
         make_student=partial(Student, teacher=states_teacher(pair)) if reads_states else Student,
         own_soft=kept if elicits else None,
+        sampled=sampled,
     )
     made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now
     return made

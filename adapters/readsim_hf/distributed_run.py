@@ -42,6 +42,11 @@ def join(config: RunConfig) -> ProcessGroup | None:
         raise ConfigError(
             f"pair.student_precision = {given!r}: several processes do not train it; accepted: 'fp32', 'bf16'"
         )
+    if config.sampling.weights == "gradient-share":
+        raise ConfigError(
+            "sampling.weights = 'gradient-share': several processes do not look at the sources' gradients; "
+            "accepted: 'label', 'dn'"
+        )
     for name, (accepted, instead) in _NOT_DONE.items():
         value = os.environ.get(name, accepted)
         if value.lower() != accepted:

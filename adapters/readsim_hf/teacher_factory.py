@@ -28,7 +28,6 @@ def teacher_of(
     signal: TeacherSignal,
     decoding: Decoding,
     soft: SoftSettings | None,
-    on_policy: float,
     keep: Keep = "all",
     keep_cut: bool = False,
     sources: tuple[str, ...] | None = None,
@@ -39,8 +38,8 @@ def teacher_of(
     `across`: the distributions are over the teacher's own tokens, which are not the student's.
     `sources` are what may have a teacher of its own; None: the library's capabilities.
 
-    ConfigError where distributions cannot be had, or the student is to answer and nobody scores it;
-    UnknownNameError for a teacher of a source that there is not.
+    ConfigError where distributions cannot be had; UnknownNameError for a teacher of a source that there is
+    not.
     """
     known = library.capabilities if sources is None else sources
     for name in pair.others:
@@ -48,11 +47,6 @@ def teacher_of(
             raise unknown("capability in [pair.teachers]", name, known)
     vocab = None if soft is None or across else pair.shared_vocabulary()
     all_teachers = pair.teacher_sources
-    if on_policy > 0 and len(all_teachers) > 1:
-        raise ConfigError(
-            f"on_policy = {on_policy!r}: the student's own text is scored by one teacher, not by several; "
-            "use on_policy = 0"
-        )
     distinct = {_who(teacher): teacher for teacher in all_teachers}
     made = {
         who: _one(teacher, pair, library, signal, decoding, soft, vocab, keep, keep_cut)

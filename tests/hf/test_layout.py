@@ -7,6 +7,7 @@ from tests.support.paths import ROOT
 
 LAYERS = (
     ("config_merge", "dependencies", "methods", "published"),
+    ("sampling_config",),
     ("prompts",),
     ("generation",),
     ("teachers.record",),
@@ -23,7 +24,7 @@ LAYERS = (
     ("consent", "data_config"),
     ("config", "costs"),
     ("prompt_selection", "supervision"),
-    ("source_selection",),
+    ("sampled", "source_selection"),
     ("benchmark_factory", "manifest", "teacher_factory", "text_lengths"),
     ("components",),
     ("backend", "interventions", "made_backend", "merging", "model_card", "tracking"),

@@ -14,6 +14,8 @@ from readsim.errors import ConfigError, unknown
 _WORDS = "teacher's words"
 _SOFT = "teacher's distributions"
 _OWN = "student's own text"
+_REWARDS = "rewards"
+_RANKS = "preference and ranking"
 _STATES = "hidden states"
 _ACROSS = "other tokens"
 _FORMS = "reasoning forms"
@@ -29,6 +31,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         _WORDS: "the student learns the text that the teacher wrote",
         _SOFT: "the student learns what else the teacher might have said",
         _OWN: "the student writes, the teacher scores what it wrote",
+        _REWARDS: "the student writes several replies, which are graded",
+        _RANKS: "replies of the teacher and of the student are compared",
         _STATES: "the student learns what the teacher computes on the way",
         _ACROSS: "teacher and student cut text into different tokens",
         _FORMS: "the same question is taught in several ways, or in the best of several replies",
@@ -76,6 +80,7 @@ _JUDGED = ("teacher_prompt", "teacher_generated", "judge")
 _PROSE = "a teacher that writes prose"
 _EXPANDS = ("teacher_prompt", "teacher_generated", "student_rollout", "expansion")
 _SCORES = ("teacher_prompt", "teacher_generated", "student_rollout")
+_READS = ("teacher_prompt", "student_rollout")
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
@@ -196,6 +201,109 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             "rkl",
             on_policy=1.0,
             names=("on-policy distillation",),
+            needs=_LOGITS,
+            charges=_SCORES,
+        ),
+        "mopd": Method(
+            _OWN,
+            "each prompt's own teacher scores the student's text: clipped policy gradient on the log-ratio",
+            "cot",
+            "mopd",
+            on_policy=1.0,
+            names=("MOPD", "multi-teacher on-policy distillation", "DN-MOPD", "Open-MOPD"),
+            source="arXiv 2606.30406, 2609.35347, 2608.19098",
+            needs=f"{_LOGITS}; `sampling.weights` says what a source's losses weigh",
+            charges=_READS,
+        ),
+        "mopd-kl": Method(
+            _OWN,
+            "each prompt's own teacher scores the student's text: reverse KL",
+            "cot",
+            "mopd-kl",
+            on_policy=1.0,
+            source="arXiv 2606.30406",
+            needs=f"{_LOGITS}; `sampling.weights` as for mopd",
+            charges=_READS,
+        ),
+        "minillm": Method(
+            _OWN,
+            "the gradient of reverse KL over whole replies: each token, and what comes after it",
+            "cot",
+            "minillm",
+            on_policy=1.0,
+            names=("MiniLLM",),
+            source="arXiv 2306.08543",
+            needs=_LOGITS,
+            charges=_READS,
+        ),
+        "kdrl": Method(
+            _REWARDS,
+            "group-normalised rewards of the student's replies, and reverse KL to the teacher",
+            "cot",
+            "kdrl",
+            on_policy=1.0,
+            names=("KDRL",),
+            source="arXiv 2506.02208",
+            needs=f"{_LOGITS}; gold answers, or a judge",
+            charges=(*_READS, "judge"),
+        ),
+        "grpo": Method(
+            _REWARDS,
+            "group-normalised rewards of the student's replies alone",
+            "cot",
+            "kdrl",
+            {"kl": 0.0},
+            on_policy=1.0,
+            names=("GRPO",),
+            source="arXiv 2402.03300",
+            needs="gold answers, or a judge",
+            charges=("student_rollout", "judge"),
+        ),
+        "dpo": Method(
+            _RANKS,
+            "the teacher's reply preferred to the student's, against the student's start",
+            "cot",
+            "dpo",
+            names=("DPO", "dDPO"),
+            source="arXiv 2305.18290",
+            charges=_SCORES,
+        ),
+        "dpkd": Method(
+            _RANKS,
+            "the teacher's reply preferred to the student's, against the teacher",
+            "cot",
+            "dpkd",
+            names=("DPKD", "direct preference knowledge distillation"),
+            source="arXiv 2406.19774",
+            needs=_LOGITS,
+            charges=_SCORES,
+        ),
+        "plad": Method(
+            _RANKS,
+            "the teacher's reply likelier than the student's by a margin",
+            "cot",
+            "plad",
+            names=("PLaD",),
+            source="arXiv 2406.02886",
+            charges=_SCORES,
+        ),
+        "rrhf": Method(
+            _RANKS,
+            "replies in the order of the teacher's log-probability: hinges, and the best one's words",
+            "cot",
+            "rrhf",
+            names=("RRHF",),
+            source="arXiv 2304.05302",
+            needs=_LOGITS,
+            charges=_SCORES,
+        ),
+        "pro": Method(
+            _RANKS,
+            "replies in the order of the teacher's log-probability: one softmax a rank",
+            "cot",
+            "pro",
+            names=("PRO", "preference ranking optimization"),
+            source="arXiv 2306.17492",
             needs=_LOGITS,
             charges=_SCORES,
         ),

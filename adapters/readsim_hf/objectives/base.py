@@ -1,5 +1,7 @@
 """The contract of a training objective: logits and targets in, one loss a position out."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -16,6 +18,9 @@ class SoftTargets(NamedTuple):
     partial: bool = False  # whether there may be -1 among the ids
 
 
+NOTHING: Mapping[str, Tensor] = MappingProxyType({})
+
+
 class Targets(NamedTuple):
     """What the student should say at N supervised positions."""
 
@@ -28,6 +33,7 @@ class Targets(NamedTuple):
     beside: Tensor | None = (
         None  # (N,) float32 losses of hidden states (`hidden`), with their gradient
     )
+    constants: Mapping[str, Tensor] = NOTHING  # (N,) of the tokens by name, see `sampling`
 
 
 class Objective(Protocol):

@@ -100,7 +100,9 @@ def targets_at(targets: Targets, rows: slice) -> Targets:
     if soft is not None:
         soft = soft._replace(ids=soft.ids[rows], logp=soft.logp[rows])
     others = (targets.weights, targets.own, targets.rows, targets.spans, targets.beside)
-    return Targets(targets.tokens[rows], soft, *(None if t is None else t[rows] for t in others))
+    weights, own, of, spans, beside = (None if t is None else t[rows] for t in others)
+    constants = {name: values[rows] for name, values in targets.constants.items()}
+    return Targets(targets.tokens[rows], soft, weights, own, of, spans, beside, constants)
 
 
 def needs_whole_replies(objective: Objective) -> bool:

@@ -19,7 +19,13 @@ from readsim_hf.objectives.baselines import (
 )
 from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.hidden import Hidden
+from readsim_hf.objectives.kdrl import KDRL
+from readsim_hf.objectives.minillm import MiniLLM
+from readsim_hf.objectives.mopd import MOPD, MOPDKL
 from readsim_hf.objectives.origin import On
+from readsim_hf.objectives.plad import PLaD
+from readsim_hf.objectives.preference import DPKD, DPO
+from readsim_hf.objectives.ranking import PRO, RRHF
 from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sparse import SOFT_KINDS
 from readsim_hf.objectives.sums import Sum, TermText, read_terms, terms_in
@@ -84,6 +90,22 @@ TABLE: dict[str, ObjectiveRule] = {
     "k2": ObjectiveRule(K2, WHOLE, _DENSE, "own", _OWN),
     "k3": ObjectiveRule(K3, WHOLE, _DENSE, "own", _OWN),
 }
+
+# Those that train on groups of replies to one prompt, whole ones, see `Sampling`.
+_REPLIES = ("cot", "logit", "equation-of-thought")
+_GROUPS = "use signal 'cot' or 'logit', and with soft targets 'topk' or 'full'"
+SAMPLED: dict[str, ObjectiveRule] = {
+    "mopd": ObjectiveRule(MOPD, _REPLIES, _DENSE, "own", _GROUPS),
+    "mopd-kl": ObjectiveRule(MOPDKL, _REPLIES, _DENSE, "own", _GROUPS),
+    "kdrl": ObjectiveRule(KDRL, _REPLIES, _DENSE, "own", _GROUPS),
+    "minillm": ObjectiveRule(MiniLLM, _REPLIES, _DENSE, "own", _GROUPS),
+    "dpo": ObjectiveRule(DPO, _REPLIES, SOFT_KINDS, "any", _GROUPS),
+    "dpkd": ObjectiveRule(DPKD, _REPLIES, _DENSE, "any", _GROUPS),
+    "plad": ObjectiveRule(PLaD, _REPLIES, _DENSE, "any", _GROUPS),
+    "rrhf": ObjectiveRule(RRHF, _REPLIES, _DENSE, "any", _GROUPS),
+    "pro": ObjectiveRule(PRO, _REPLIES, _DENSE, "any", _GROUPS),
+}
+TABLE |= SAMPLED
 
 
 def make_objective(text: str, **settings: float) -> Objective:

@@ -26,6 +26,7 @@ from readsim_hf.plan.estimate import (
 from readsim_hf.plan.knobs import TERMS, own_knob, settings_table
 from readsim_hf.plan.models import PROMPT_BYTES, REPLY_BYTES
 from readsim_hf.plan.spending import TokenPrices, disk_of, held, store_of, token_money
+from readsim_hf.supervision import own_share, supervision
 
 GB = 1e9
 FEWER = 16  # entries of a distribution: what is proposed where more are kept
@@ -233,7 +234,7 @@ def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:
             f"data.store: {disk_size(float(sums['bytes']))} are read, {plan.stored.token_bytes:.0f} bytes "
             f"for each of {show_tokens(sums['tokens'])} tokens; nothing is asked"
         )
-    elif plan.config.on_policy == 0:
+    elif own_share(plan.config, supervision(plan.config)[1]) == 0:
         small = plan.kept > 0 and plan.config.soft.kind == "topk"
         then = f", {disk_size(store_of(plan, small=True))} with --small" if small else ""
         lines.append(

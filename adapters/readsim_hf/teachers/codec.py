@@ -29,6 +29,7 @@ def record_to_bytes(record: TeacherRecord) -> bytes:
         tensors["positions"] = record.positions
     if record.spans is not None:
         tensors["spans"] = record.spans
+    tensors |= {f"constants/{name}": values for name, values in record.constants.items()}
     if record.soft is not None:
         tensors["soft_kind"] = np.array([_KINDS.index(record.soft.kind)], dtype=np.uint8)
         tensors["soft_ids"] = _narrow(record.soft.ids)
@@ -53,6 +54,11 @@ def record_from_bytes(data: bytes) -> TeacherRecord:
         soft=soft,
         positions=np.array(tensors["positions"]) if "positions" in tensors else None,
         spans=np.array(tensors["spans"]) if "spans" in tensors else None,
+        constants={
+            name.removeprefix("constants/"): np.array(values, dtype=np.float32)
+            for name, values in tensors.items()
+            if name.startswith("constants/")
+        },
     )
 
 
@@ -77,6 +83,8 @@ def record_to_tree(record: TeacherRecord) -> dict[str, Any]:
         "row": record.row,
         "own": record.own,
         "spans": record.spans,
+        "group": list(record.group),
+        "constants": dict(record.constants),
     }
 
 
@@ -94,4 +102,6 @@ def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
         row=int(tree.get("row", -1)),
         own=bool(tree.get("own", False)),
         spans=None if spans is None else np.asarray(spans),
+        group=(int(tree.get("group", (0, 1))[0]), int(tree.get("group", (0, 1))[1])),
+        constants={name: np.asarray(values) for name, values in tree.get("constants", {}).items()},
     )

@@ -82,6 +82,7 @@ def collate(
             _own(examples, device),
             tensor(rows),
             _spans(examples, device),
+            constants=_constants(examples, device),
         ),
     )
 
@@ -91,6 +92,18 @@ def _spans(examples: Sequence[Example], device: torch.device | str) -> Tensor | 
     each = [(e.record.spans, e.tokens) for e in examples]
     kept = [spans[:n] for spans, n in each if spans is not None]
     return torch.from_numpy(np.concatenate(kept)).to(device) if len(kept) == len(each) else None
+
+
+def _constants(examples: Sequence[Example], device: torch.device | str) -> dict[str, Tensor]:
+    """The constants (N,) that all of the examples have."""
+    first, *others = (e.record.constants for e in examples)
+    common = [name for name in first if all(name in one for one in others)]
+    return {
+        name: torch.from_numpy(
+            np.concatenate([e.record.constants[name][: e.tokens] for e in examples])
+        ).to(device)
+        for name in common
+    }
 
 
 def _own(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:

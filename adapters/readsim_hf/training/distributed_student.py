@@ -188,6 +188,7 @@ class Lead(Member):
         return made.eval()
 
     def train_window(self, examples: Sequence[Example], spent: float) -> Window:
+        examples = self.prepared(examples)
         total = sum(example.tokens for example in examples)
         world, ordered = self.processes.world, by_length(examples)
         dealt = [ordered[rank::world] for rank in range(world)]

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
@@ -15,6 +16,8 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError, TrainingError
 from readsim_hf.models.memory import memory_for
 from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.sums import terms_in
+from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.inference import batches, computing, reads_padding
 from readsim_hf.training.batch import Example, collate
 from readsim_hf.training.copies import as_array, as_tensor, copies
@@ -24,7 +27,9 @@ from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
 from readsim_hf.training.packing import packs
+from readsim_hf.training.read_log_probs import read_log_probs
 from readsim_hf.training.recipe import Recipe, learning_rate
+from readsim_hf.training.slopes import with_slopes
 from readsim_hf.training.source_losses import (
     BesideKL,
     Listening,
@@ -136,9 +141,30 @@ class Student:
         Raises TrainingError if the loss or a gradient is not finite (the weights stay as they were)
         or memory runs out.
         """
+        examples = self.prepared(examples)
         total = sum(example.tokens for example in examples)
         parts = self._parts(examples) if total else []
         return self._step(parts, total, spent, sources_in(examples))
+
+    def prepared(self, examples: Sequence[Example]) -> Sequence[Example]:
+        """What a step trains on: of a loss of whole replies, with the slopes at the weights as they are."""
+        return with_slopes(self.objective, examples, lambda some: self.log_probs(self.model, some))
+
+    def log_probs(
+        self, model: nn.Module, examples: Sequence[Example], whose: str = "the student's"
+    ) -> list[NDArray[np.float32]]:
+        """Log-probabilities of the examples' supervised tokens (L_i,) by a model, in the precision of
+        training. TrainingError where one is NaN."""
+        recipe, cuts = self.recipe, [p for p in terms_in(self.objective) if isinstance(p, Cut)]
+        with self.autocast():
+            return read_log_probs(
+                model,
+                examples,
+                cuts[0].size if cuts else None,
+                size=recipe.micro_batch,
+                tokens=recipe.micro_tokens,
+                whose=whose,
+            )
 
     def _parts(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Micro-batches of similar length."""
@@ -152,6 +178,7 @@ class Student:
 
         It reads the examples once more and changes nothing. Empty where several processes train.
         """
+        examples = self.prepared(examples)
         total, found = sum(example.tokens for example in examples), {}
         for source, own in by_source(examples).items():
             beside = BesideKL(self.objective.objective)

@@ -139,6 +139,8 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
     kinds: tuple[Any, ...] = ("full", "topk", "sampled")
     kept = {kind: targets(teacher[:, :9], kind, None if kind == "full" else 4) for kind in kinds}
     own = torch.tensor([True, False, True, False, False])
+    known = ("old", "advantage", "return", "value", "slope")
+    constants = {name: -torch.ones(5) for name in known}  # of replies that are trained on in groups
     started, refused = 0, []
     for _ in range(300):
         names = rng.sample(sorted(TABLE), rng.randint(1, 3))
@@ -154,7 +156,8 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
         started += 1
         spans = torch.tensor([-0.5, math.nan, -1.0, math.inf, -0.1])
         beside = logits[:, 0].square()
-        losses = objective(logits, kept[kind]._replace(own=own, spans=spans, beside=beside))
+        record = kept[kind]._replace(own=own, constants=constants)
+        losses = objective(logits, record._replace(spans=spans, beside=beside))
         (grad,) = torch.autograd.grad(losses.sum(), logits)
         assert bool(losses.isfinite().all() and grad.isfinite().all())
     assert started > 30
