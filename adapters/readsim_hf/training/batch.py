@@ -135,3 +135,14 @@ def _soft(examples: Sequence[Example], device: torch.device | str) -> SoftTarget
     logp = np.concatenate([soft.logp[:n] for soft, n in kept])
     both = torch.from_numpy(ids).to(device), torch.from_numpy(logp).to(device)
     return SoftTargets(kinds.pop(), *both, partial=bool((ids < 0).any()))
+
+
+def by_length(examples: Sequence[Example]) -> list[Example]:
+    """Examples of similar length next to each other, the shortest first."""
+    return sorted(examples, key=length_of)
+
+
+def length_of(example: Example) -> int:
+    """Tokens that a model reads of an example, and the last one, which it predicts."""
+    record, tokens = example
+    return len(record.prompt_ids) + int(record.places[tokens - 1]) + 1

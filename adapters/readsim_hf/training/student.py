@@ -19,7 +19,7 @@ from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.sums import terms_in
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.inference import batches, computing, reads_padding
-from readsim_hf.training.batch import Example, collate
+from readsim_hf.training.batch import Example, collate, length_of
 from readsim_hf.training.copies import as_array, as_tensor, copies
 from readsim_hf.training.determinism import with_determinism
 from readsim_hf.training.layer_pairs import LayerPairs, hidden_term
@@ -371,17 +371,6 @@ def _is_unknown(example: Example) -> bool:
     """Whether a log-probability of the teacher's is no number."""
     soft = example.record.soft
     return soft is not None and bool(np.isnan(soft.logp).any())
-
-
-def by_length(examples: Sequence[Example]) -> list[Example]:
-    """Examples of similar length next to each other, the shortest first."""
-    return sorted(examples, key=length_of)
-
-
-def length_of(example: Example) -> int:
-    """Tokens that a model reads of an example, and the last one, which it predicts."""
-    record, tokens = example
-    return len(record.prompt_ids) + int(record.places[tokens - 1]) + 1
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:

@@ -52,8 +52,7 @@ def test_losses_and_gradients_are_those_of_padded_rows(kind: str) -> None:
 
 
 def test_a_row_holds_every_token_once_and_positions_begin_anew() -> None:
-    from readsim_hf.training.batch import collate
-    from readsim_hf.training.student import length_of
+    from readsim_hf.training.batch import collate, length_of
 
     some = examples()
     one, padded = collate(some, packed=True), collate(some)
@@ -99,7 +98,7 @@ def test_a_forward_pass_has_the_tokens_that_are_there() -> None:
 
 
 def _read(example: Any) -> int:
-    from readsim_hf.training.student import length_of
+    from readsim_hf.training.batch import length_of
 
     return length_of(example)
 
