@@ -206,11 +206,9 @@ class HFBackend:
                 )
             asked = time.perf_counter()
             if examples:
-                looks = self._windows % EVERY == 0
-                signals = self.student.source_signals(examples) if looks else {}
-                if looks:
-                    account.look(signals)
-                rule = self.components.weighing
+                rule, signals = self.components.weighing, {}
+                if self._windows % EVERY == 0:
+                    account.look(signals := self.student.source_signals(examples))
                 self._weights = source_weights(rule, examples, signals, self._weights)
                 examples = weighed(examples, self._weights)
                 self._seen |= by_source(examples)

@@ -14,7 +14,7 @@ from readsim_hf.prompts.library import Library
 from readsim_hf.sampling_config import SamplingConfig
 from readsim_hf.sources.opened import Source
 from readsim_hf.supervision import samples_of
-from readsim_hf.training.groups import Groups
+from readsim_hf.training.groups import ReplyGroups
 from readsim_hf.training.replies import Replies
 from readsim_hf.training.rewards import GoldReward, JudgedReward, Reward, check_gold
 from readsim_hf.training.student import Student
@@ -35,9 +35,11 @@ class Sampled:
     reward: Reward | None
     graders: tuple[Grader, ...]
 
-    def groups(self, replies: Replies, trainer: Callable[[], Student], start: nn.Module) -> Groups:
+    def groups(
+        self, replies: Replies, trainer: Callable[[], Student], start: nn.Module
+    ) -> ReplyGroups:
         """Groups of one run; `trainer` gives what trains the student, `start` is its starting model."""
-        return Groups(
+        return ReplyGroups(
             replies,
             trainer,
             lambda: trainer().started(start),

@@ -8,7 +8,7 @@ from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.elicitation.catalogue import make_signal
 from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.base import Objective
-from readsim_hf.objectives.compared import Compared
+from readsim_hf.objectives.compared import ComparesReplies
 from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.sampling import sampling_of
@@ -129,7 +129,7 @@ def check_sampling(config: RunConfig, objective: Objective) -> None:
             f"sampling.weights = {given.weights!r}: log-ratios of the student's own text are needed; use "
             "'label', or mopd, mopd-kl, minillm or kdrl"
         )
-    whole = any(isinstance(part, Compared) for part in terms_in(objective))
+    whole = any(isinstance(part, ComparesReplies) for part in terms_in(objective))
     if whole and config.training.lora_dropout:
         raise ConfigError(
             f"training.lora_dropout = {config.training.lora_dropout!r}: replies are compared by reading them "

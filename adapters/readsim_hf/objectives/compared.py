@@ -23,7 +23,7 @@ from readsim_hf.objectives.divergences import token_cross_entropy
 from readsim_hf.objectives.sampling import constant
 
 
-class Reply(NamedTuple):
+class ReadReply(NamedTuple):
     """One of a group: the student's log-probabilities of its tokens (L,) and their constants (L,) by name."""
 
     logp: Tensor
@@ -40,10 +40,10 @@ class Reply(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparesReplies:
     """What these objectives share; each says what the loss of a group is."""
 
-    def of_group(self, replies: Sequence[Reply]) -> Tensor:
+    def of_group(self, replies: Sequence[ReadReply]) -> Tensor:
         """The loss of one prompt's replies, the better ones first: a scalar."""
         raise NotImplementedError(f"{type(self).__name__} must define of_group(replies)")
 
@@ -53,7 +53,7 @@ class Compared:
 
 
 def slopes(
-    objective: Compared,
+    objective: ComparesReplies,
     logp: Sequence[NDArray[np.float32]],
     constants: Sequence[Mapping[str, NDArray[np.float32]]],
     scale: float = 1.0,
@@ -64,7 +64,7 @@ def slopes(
     """
     tensors = [torch.from_numpy(np.array(one, dtype=np.float64)).requires_grad_() for one in logp]
     replies = [
-        Reply(one, {k: torch.from_numpy(np.array(v, dtype=np.float64)) for k, v in c.items()})
+        ReadReply(one, {k: torch.from_numpy(np.array(v, dtype=np.float64)) for k, v in c.items()})
         for one, c in zip(tensors, constants, strict=True)
     ]
     loss = objective.of_group(replies)

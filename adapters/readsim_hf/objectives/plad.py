@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from readsim_hf.objectives.baselines import check_setting
-from readsim_hf.objectives.compared import Compared, Reply
+from readsim_hf.objectives.compared import ComparesReplies, ReadReply
 from readsim_hf.objectives.sampling import Sampling
 
 
@@ -28,7 +28,7 @@ def hinge(better: Tensor, worse: Tensor, margin: Tensor | float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class PLaD(Compared):
+class PLaD(ComparesReplies):
     """Settings: margin >= 0 and scored >= 0, not both 0."""
 
     margin: float = 1.0
@@ -50,7 +50,7 @@ class PLaD(Compared):
         """Pairs; their scores where the margin needs them."""
         return Sampling(1, teacher=True, constants=("score",) if self.scored else ())
 
-    def of_group(self, replies: Sequence[Reply]) -> Tensor:
+    def of_group(self, replies: Sequence[ReadReply]) -> Tensor:
         """See the module; 0 for a reply alone."""
         best, *others = replies
         if not others:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from readsim_hf.objectives.baselines import check_setting
-from readsim_hf.objectives.compared import Compared, Reply
+from readsim_hf.objectives.compared import ComparesReplies, ReadReply
 from readsim_hf.objectives.sampling import Sampling
 
 
@@ -31,7 +31,7 @@ def preference_loss(margins: Tensor, beta: float) -> Tensor:
 
 
 @dataclass(frozen=True)
-class DPO(Compared):
+class DPO(ComparesReplies):
     """Reference: the student before training. Setting: beta > 0."""
 
     beta: float = 0.1
@@ -42,7 +42,7 @@ class DPO(Compared):
     def __post_init__(self) -> None:
         check_setting("beta", self.beta, lambda x: 0 < x < float("inf"), "above 0")
 
-    def of_group(self, replies: Sequence[Reply]) -> Tensor:
+    def of_group(self, replies: Sequence[ReadReply]) -> Tensor:
         """See the module; 0 for a reply alone."""
         best, *others = (reply.over(self.reference) for reply in replies)
         if not others:

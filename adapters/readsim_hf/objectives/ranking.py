@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from readsim_hf.objectives.baselines import check_setting
-from readsim_hf.objectives.compared import Compared, Reply
+from readsim_hf.objectives.compared import ComparesReplies, ReadReply
 from readsim_hf.objectives.sampling import Sampling
 
 RANKED = Sampling(3, teacher=True, ranked=True, constants=("score",))
@@ -44,7 +44,7 @@ def pro_loss(logp: Tensor, scores: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class RRHF(Compared):
+class RRHF(ComparesReplies):
     """Setting: sft >= 0, the weight of the best reply's mean log-likelihood."""
 
     sft: float = 1.0
@@ -54,12 +54,12 @@ class RRHF(Compared):
     def __post_init__(self) -> None:
         check_setting("sft", self.sft, lambda x: 0 <= x < float("inf"), "of at least 0")
 
-    def of_group(self, replies: Sequence[Reply]) -> Tensor:
+    def of_group(self, replies: Sequence[ReadReply]) -> Tensor:
         """See the module."""
         logp = torch.stack([reply.mean for reply in replies])
         return self._ranks(logp, replies) - self.sft * logp[0]
 
-    def _ranks(self, logp: Tensor, replies: Sequence[Reply]) -> Tensor:
+    def _ranks(self, logp: Tensor, replies: Sequence[ReadReply]) -> Tensor:
         return rrhf_loss(logp)
 
 
@@ -69,5 +69,5 @@ class PRO(RRHF):
 
     sft: float = 0.05
 
-    def _ranks(self, logp: Tensor, replies: Sequence[Reply]) -> Tensor:
+    def _ranks(self, logp: Tensor, replies: Sequence[ReadReply]) -> Tensor:
         return pro_loss(logp, torch.stack([reply.constants["score"][0] for reply in replies]))

@@ -32,7 +32,7 @@ Floats = NDArray[np.float32]
 Start = Callable[[], AbstractContextManager[nn.Module]]
 
 
-class Groups:
+class ReplyGroups:
     """Asks the student, and the teacher where it answers too, for the replies to each prompt.
 
     replies   who writes and who scores

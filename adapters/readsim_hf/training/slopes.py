@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective
-from readsim_hf.objectives.compared import Compared, slopes
+from readsim_hf.objectives.compared import ComparesReplies, slopes
 from readsim_hf.objectives.sums import terms_in
 from readsim_hf.training.batch import Example
 
@@ -34,7 +34,7 @@ def with_slopes(
 
     The window's loss, a sum over tokens divided by their number, becomes the mean over its groups.
     """
-    whole = [part for part in terms_in(objective) if isinstance(part, Compared)]
+    whole = [part for part in terms_in(objective) if isinstance(part, ComparesReplies)]
     if not whole or not examples:
         return examples
     if len(whole) > 1:

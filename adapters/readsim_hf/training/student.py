@@ -155,16 +155,10 @@ class Student:
     ) -> list[NDArray[np.float32]]:
         """Log-probabilities of the examples' supervised tokens (L_i,) by a model, in the precision of
         training. TrainingError where one is NaN."""
-        recipe, cuts = self.recipe, [p for p in terms_in(self.objective) if isinstance(p, Cut)]
+        cut = next((p.size for p in terms_in(self.objective) if isinstance(p, Cut)), None)
+        most = {"size": self.recipe.micro_batch, "tokens": self.recipe.micro_tokens}
         with self.autocast():
-            return read_log_probs(
-                model,
-                examples,
-                cuts[0].size if cuts else None,
-                size=recipe.micro_batch,
-                tokens=recipe.micro_tokens,
-                whose=whose,
-            )
+            return read_log_probs(model, examples, cut, whose=whose, **most)
 
     def _parts(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Micro-batches of similar length."""
