@@ -307,8 +307,9 @@ class HFBackend:
         return Measurement(measured.profile, measured.token_usage)
 
     def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
-        """A pool from trainings with random allocations, each undone, of `pool_steps` intervals. Those that the
-        requirement was identified with are used again, and charged once."""
+        """A pool from trainings with random allocations, each undone, of `pool_steps` intervals.
+
+        Those that the requirement was identified with are used again, and charged once."""
         done, usage = self.identified, dict[str, int]()
         if done is None:
             tokens, runs = episode.schedule[0], min(self.components.pool_runs, size)

@@ -32,7 +32,6 @@ from readsim_hf.training.student import (
     SourceSignal,
     Student,
     Window,
-    by_length,
     layers_of,
 )
 
