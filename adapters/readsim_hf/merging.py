@@ -110,7 +110,7 @@ def merge_folders(
     start.load_state_dict(made)
     tokenizer = load_tokenizer(students[0])
     with no_progress_bars(), writing(out):
-        start.to(source_dtype(students[0])).save_pretrained(out)
+        start.to(dtype=source_dtype(students[0])).save_pretrained(out)
         tokenizer.save_pretrained(out)
     record = {"students": list(students), "weights": shares, "base": base}
     write_atomic(out / RECORD, json.dumps(record, indent=1).encode())

@@ -91,7 +91,8 @@ def cka_distance(s: Tensor, t: Tensor) -> Tensor:
     if len(s) < 3:
         return s.new_zeros(())
     k, m = ((x @ x.T) for x in (s - s.mean(0), t - t.mean(0)))
-    return 1 - (k * m).sum() / (k.norm() * m.norm()).clamp_min(_TINY)
+    out: Tensor = 1 - (k * m).sum() / (k.norm() * m.norm()).clamp_min(_TINY)
+    return out
 
 
 def state_losses(kind: Kind, s: Tensor, t: Tensor, rows: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective
 from readsim_hf.teachers.codec import record_from_bytes, record_to_bytes
-from readsim_hf.training.batch import Batch, Example, collate
+from readsim_hf.training.batch import Batch, Example, by_length, collate
 from readsim_hf.training.copies import outline
 from readsim_hf.training.logits import loss_sum
 from readsim_hf.training.process_group import ProcessGroup
