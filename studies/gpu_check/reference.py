@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from readsim_hf.objectives.base import SoftTargets, Targets
-from readsim_hf.objectives.table import TABLE
+from readsim_hf.objectives.table import SAMPLED, TABLE
 
 
 def reference(name: str, logits: Tensor, targets: Targets) -> Tensor:
@@ -73,4 +73,5 @@ def _with_rest(logs: Tensor) -> Tensor:
     return torch.cat([logs, torch.log1p(-logs.exp().sum(-1, keepdim=True))], -1)
 
 
-NAMES = tuple(name for name in TABLE if name not in ("hidden", "uld", "span"))  # of logits alone
+_MORE = ("hidden", "uld", "span", *SAMPLED)  # what reads more than logits
+NAMES = tuple(name for name in TABLE if name not in _MORE)

@@ -153,7 +153,7 @@ def test_the_loss_against_itself_sees_a_fault_of_the_batch(
 
     parts = small(pair=loud(char_pair())).components
     name = "readsim_hf.training.student.collate"
-    monkeypatch.setattr(name, lambda *given: fault(collate(*given)))
+    monkeypatch.setattr(name, lambda *given, **how: fault(collate(*given, **how)))
     (line,) = free_check(parts).failures
     assert line.startswith("self-loss: the student against itself loses")
 
@@ -167,7 +167,7 @@ def test_the_shown_labels_are_those_of_the_batch(
 
     parts = small().components
     real = batch.collate
-    monkeypatch.setattr(batch, "collate", lambda *given: fault(real(*given)))
+    monkeypatch.setattr(batch, "collate", lambda *given, **how: fault(real(*given, **how)))
     assert any(line.startswith("labels: ") for line in free_check(parts).failures)
 
 
