@@ -1,1 +1,1 @@
-"""Methods of distillation on the real pairs: utility, tokens, seconds, forgetting, and what each trains on."""
+"""Methods of distillation on the real pairs: utility, tokens, seconds, forgetting, and what each trains."""
