@@ -81,7 +81,7 @@ class StudentReply(NamedTuple):
     ids: Ids
 
 
-class Fit(NamedTuple):
+class StudentFit(NamedTuple):
     """How the student reads a text that it is to say: means over its tokens.
 
     surprisal   -log p of the token, in nats
@@ -130,7 +130,7 @@ class Voices(Protocol):
         """Whether a reply's final answer is right; None where nothing can tell."""
         ...
 
-    def fits(self, lessons: Sequence[Lesson]) -> list[Fit]:
+    def fits(self, lessons: Sequence[Lesson]) -> list[StudentFit]:
         """How the student reads what lessons say."""
         ...
 
@@ -174,11 +174,6 @@ def reference(prompt: Prompt, style: Style) -> str | None:
     if style.name == "nano":
         return f"{prompt.rationale or ''}{style.mark}{prompt.answer}"
     return f"{prompt.rationale or ''}\n{style.mark} {prompt.answer}".lstrip()
-
-
-def chosen(values: Sequence[str | None]) -> list[int]:
-    """Indices of those that are there."""
-    return [n for n, value in enumerate(values) if value is not None]
 
 
 def verdict(text: str | None, yes: str, no: str) -> bool | None:
