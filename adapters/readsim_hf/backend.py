@@ -34,6 +34,7 @@ from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
 from readsim_hf.training.source_losses import by_source
+from readsim_hf.training.source_weights import source_weights, weighed
 from readsim_hf.training.student import Student
 
 REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
@@ -92,6 +93,7 @@ class HFBackend:
             str, list[Example]
         ] = {}  # each source's examples in its last window of the interval
         self._windows = 0  # optimiser steps of the run
+        self._weights: dict[str, float] = {}  # of the losses of sources (`sampling.weights`)
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -165,7 +167,7 @@ class HFBackend:
             self._student = self._new_student()
         else:
             self._student.put_arrays(self._first, {})
-        self._spent = self._windows = 0
+        self._spent, self._windows, self._weights = 0, 0, {}
         self.divergence = self._new_divergence()
         self.tested = self.best = self.best_tested = None
         before = {} if self.identified is None else self.identified.token_usage
@@ -188,12 +190,12 @@ class HFBackend:
         """The examples of (seed, episode), from their first."""
         self.components.open_cache()
         seed = data_seed(self._seed, self._episode)
-        return self.components.feed(seed, lambda: self.student.model)
+        return self.components.feed(seed, lambda: self.student.model, lambda: self.student)
 
     def run_interval(self, step: int, weights: Array, tokens: int) -> Measurement:
         before, losses = self._feed.tokens, 0.0
         account, self._seen = ShareLedger(self.sources), {}
-        trained = account.tokens
+        trained, read = account.tokens, self.student.read_by_teacher
         started, mark = time.perf_counter(), dict(self.seconds)
         while (done := int(trained.sum())) < tokens:
             spent = min((self._spent + done) / self.budget, 1.0)
@@ -204,8 +206,11 @@ class HFBackend:
                 )
             asked = time.perf_counter()
             if examples:
+                rule, signals = self.components.weighing, {}
                 if self._windows % EVERY == 0:
-                    account.look(self.student.source_signals(examples))
+                    account.look(signals := self.student.source_signals(examples))
+                self._weights = source_weights(rule, examples, signals, self._weights)
+                examples = weighed(examples, self._weights)
                 self._seen |= by_source(examples)
                 window = self.student.train_window(examples, spent)
                 self._windows += 1
@@ -227,11 +232,13 @@ class HFBackend:
         used = self._feed.tokens
         usage = {k: used[k] - before[k] for k in used}
         usage = added(usage, {"student": tokens}, self._measured.token_usage)
+        usage["teacher_prompt"] += self.student.read_by_teacher - read
         spans = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds = {**spans, "seconds": time.perf_counter() - started}
         counts = self.components.teacher.counts
         rejected = {"rejected": counts.rejected, "rejected_wrong": counts.rejected_wrong}
-        self.watch("interval", {**seconds, **rejected, "step": step})
+        times = {f"weight/{name}": w for name, w in self._weights.items()}
+        self.watch("interval", {**seconds, **rejected, **times, "step": step})
         return Measurement(self._measured.profile, usage)
 
     def measure(self, split: Split, model: nn.Module | None = None) -> ItemScores:
@@ -300,10 +307,9 @@ class HFBackend:
         return Measurement(measured.profile, measured.token_usage)
 
     def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
-        """A pool from trainings with random allocations, each undone; `pool_steps` says how long they are.
+        """A pool from trainings with random allocations, each undone, of `pool_steps` intervals.
 
-        Those that the requirement was identified with are used again, and charged once.
-        """
+        Those that the requirement was identified with are used again, and charged once."""
         done, usage = self.identified, dict[str, int]()
         if done is None:
             tokens, runs = episode.schedule[0], min(self.components.pool_runs, size)
@@ -344,6 +350,7 @@ class HFBackend:
             "episode": self._episode,
             "spent": self._spent,
             "windows": self._windows,
+            "weights": dict(self._weights),
             "feed": self._feed.state(),
             "divergence": self.divergence.state(),
             "best": None if self.best is None else self.best.state(),
@@ -356,6 +363,7 @@ class HFBackend:
         self._feed = self._new_feed()
         self._feed.restore(tree["feed"])
         self._spent, self._windows = int(tree["spent"]), int(tree.get("windows", 0))
+        self._weights = {name: float(w) for name, w in tree.get("weights", {}).items()}
         self.divergence = Divergence.of_state(tree["divergence"])
         best = tree.get("best")
         self.best = None if best is None else Best.of_state(best)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import metadata
 from typing import Any
 
@@ -44,6 +44,8 @@ from readsim_hf.prompt_selection import (
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Prompt
+from readsim_hf.sampled import Sampled, sampled_of
+from readsim_hf.sampling_config import Weighing
 from readsim_hf.source_selection import (
     Size,
     check_alone,
@@ -61,21 +63,24 @@ from readsim_hf.store.settings import check_agrees, check_soft
 from readsim_hf.store.stream import StoreStream
 from readsim_hf.store.teacher import StoredTeacher
 from readsim_hf.supervision import supervision
-from readsim_hf.teacher_factory import teacher_of
+from readsim_hf.teacher_factory import passes_across, states_teacher, teacher_of
 from readsim_hf.teachers.absent import AbsentTeacher
 from readsim_hf.teachers.base import AnyTeacher, stop_asking
 from readsim_hf.teachers.cache import SignalCache
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import end_ids
 from readsim_hf.teachers.scoring import SoftSettings
+from readsim_hf.training.determinism import before_cuda
 from readsim_hf.training.elicited import Elicited
 from readsim_hf.training.example_stream import ExampleStream
+from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.liger import check_liger
 from readsim_hf.training.logits import bare
 from readsim_hf.training.lora import check_lora
+from readsim_hf.training.packing import check_packing
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
-from readsim_hf.training.student import Student, before_cuda, check_packing
+from readsim_hf.training.student import Student
 
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
@@ -88,7 +93,8 @@ class Components:
     a row of each is not trained on, `sizes` how much there is of each; `evaluations` says what each of the
     user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
     `own_soft` is what is kept of the student's distributions where it teaches itself;
-    `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices.
+    `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices;
+    `sampled` is for an objective that trains on groups of replies.
     """
 
     pair: Pair
@@ -115,6 +121,7 @@ class Components:
     made_on_host: bool = False
     store: TeachStore | None = None
     own_soft: SoftSettings | None = None
+    sampled: Sampled | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -123,13 +130,24 @@ class Components:
             return self.store.manifest.sources
         return (*self.library.capabilities, *(source.name for source in self.datasets))
 
+    @property
+    def weighing(self) -> Weighing:
+        """What multiplies the losses of a source beside its share."""
+        return "label" if self.sampled is None else self.sampled.config.weights
+
     def fresh_student(self) -> Student:
         """The pair's starting student with a new optimiser."""
         place = torch.device("cpu") if self.made_on_host else None
         return self.make_student(self.pair.fresh_student(place), self.recipe, self.objective)
 
-    def feed(self, seed: int, student: Callable[[], nn.Module]) -> ExampleStream:
-        """A run's examples; `student` gives the student that answers on-policy prompts."""
+    def feed(
+        self,
+        seed: int,
+        student: Callable[[], nn.Module],
+        trainer: Callable[[], Student] | None = None,
+    ) -> ExampleStream:
+        """A run's examples; `student` gives the student that answers on-policy prompts, `trainer` what trains
+        it, which groups of replies need."""
         if isinstance(self.teacher, StoredTeacher):
             assert self.store is not None
             stored = [
@@ -170,6 +188,11 @@ class Components:
             replies: Replies = Elicited(*given, **settings)
         else:
             replies = Replies(*given, **settings)
+        if self.sampled is not None:
+            groups = self.sampled.groups(replies, self._trainer(trainer), self.pair.student)
+            return ExampleStream(
+                streams, groups, self.data.group, tasks=groups.size, unit=self.data.unit
+            )
         return ExampleStream(
             streams,
             replies,
@@ -179,6 +202,10 @@ class Components:
             self.data.unit,
             replies.begin if all(source.asks for source in self.datasets) else None,
         )
+
+    def _trainer(self, given: Callable[[], Student] | None) -> Callable[[], Student]:
+        """What trains the student whose replies are sampled: a fresh one where none is in training."""
+        return given or cache(self.fresh_student)
 
     @property
     def _translates(self) -> bool:
@@ -190,7 +217,8 @@ class Components:
         that settings which are refused leave no file."""
         if self.data.cache and self.teacher.cache is None and self.store is None:
             self.teacher.cache = SignalCache(self.data.cache)
-            for judge in self.suite.judges:
+            more = () if self.sampled is None else self.sampled.graders
+            for judge in (*self.suite.judges, *more):
                 judge.cache = self.teacher.cache
 
     @contextmanager
@@ -244,10 +272,9 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
     signal, objective, kept = supervision(config)
     elicits = isinstance(signal, Elicitation)
-    heard = (
-        None if elicits else kept
-    )  # distributions of the teacher; the others are the student's own
-    scores = None if heard is None else not pair.others
+    heard = None if elicits else kept  # of the teacher; the others are the student's own
+    across = passes_across(pair, objective, heard, config.on_policy)
+    scores = None if heard is None else not (pair.others or across)
     datasets = sources_of(config, library, signal, scores)
     if is_alone(config):
         check_alone(library, datasets, heard is not None)
@@ -276,15 +303,14 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         )
     elif store is None:
         names = (*library.capabilities, *passed)
-        teacher = teacher_of(
-            pair, library, signal, decoding, heard, config.on_policy, *judged, names
-        )
+        teacher = teacher_of(pair, library, signal, decoding, heard, *judged, names, across)
     else:
         check_agrees(store.manifest, config.table(), signal.name)
         check_soft(store.manifest, kept)
         made_of = store.manifest, pair.tokenizer, library.style, signal
         teacher = StoredTeacher(*made_of, decoding=decoding, soft=kept)
-    vocabulary = pair.shared_vocabulary() if heard else pair.vocabulary
+    vocabulary = pair.shared_vocabulary() if heard and not across else pair.vocabulary
+    reads_states = hidden_term(objective) is not None
     benchmarks, splits, words = benchmarks_of(config.probes, library)
     suite = ProbeSuite(
         benchmarks,
@@ -295,7 +321,8 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         truncate=config.probes.truncate,
         samples=config.probes.samples,
     )
-    for judge in suite.judges:
+    sampled = sampled_of(config, objective, library, datasets)
+    for judge in (*suite.judges, *(() if sampled is None else sampled.graders)):
         _ = judge.server  # it is there, and says what it serves
     manifest = manifest_of(config, pair, library, teacher, splits, datasets, scoring_of(benchmarks))
     made = Components(
@@ -327,7 +354,9 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         manifest={**manifest, "versions": {name: metadata.version(name) for name in VERSIONS}},
         identity=digest_of(manifest),
         store=store,
+        make_student=partial(Student, teacher=states_teacher(pair)) if reads_states else Student,
         own_soft=kept if elicits else None,
+        sampled=sampled,
     )
     made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now
     return made

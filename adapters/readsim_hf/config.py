@@ -34,6 +34,7 @@ from readsim_hf.probes.own.config import JudgeConfig, TaskConfig
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.library import Form
 from readsim_hf.requirement.config import IdentifierConfig
+from readsim_hf.sampling_config import SamplingConfig
 from readsim_hf.store.manifest import load_manifest
 from readsim_hf.store.settings import stored_settings
 from readsim_hf.teachers.connection import ServerSettings
@@ -180,6 +181,7 @@ class RunConfig:
                 "0.3*sft + 0.7*skew-fkl(alpha=.1)", whose settings stand in it
     auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss
     on_policy   share of prompts that the student answers itself; a method of its own text says how many
+    sampling    of objectives that train on groups of replies to one prompt
     task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
                 measured at the end and never trained on: xstest has to be among the benchmarks
     keep_best   keep the student that did best on the dev split beside the last, and test it too
@@ -197,6 +199,7 @@ class RunConfig:
     objective_settings: dict[str, float] = field(default_factory=dict)
     auxiliary_weight: float = 1.0
     on_policy: float = 0.0
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
     soft: SoftConfig = SoftConfig()
     decoding: DecodingConfig = DecodingConfig()
     elicitation: ElicitationConfig = field(default_factory=ElicitationConfig)

@@ -246,7 +246,10 @@ def _held_out(parts: Components) -> list[TeacherRecord]:
     """The teacher's replies to prompts of the dev split, asked outside the budget; none where the
     distributions that agreement needs are not stored, or only a store of other replies is there."""
     soft = parts.teacher.soft
-    if soft is None or soft.kind == "sampled" or parts.store is not None:
+    across = (
+        parts.pair.vocabulary is None
+    )  # different tokenizers: nothing to compare position by position
+    if soft is None or soft.kind == "sampled" or parts.store is not None or across:
         return []
     prompts = parts.suite.splits.prompts("dev")[:HELD_OUT]
     return [r for r in parts.teacher.ask(prompts) if r is not None]

@@ -16,9 +16,10 @@ from readsim_hf.models.pairs import load_student
 from readsim_hf.models.quantised import QUANTISED
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.supervision import supervision
+from readsim_hf.training.determinism import before_cuda
 from readsim_hf.training.distributed_student import Lead, Member, follow, is_sharded
+from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.process_group import ProcessGroup, world_size
-from readsim_hf.training.student import before_cuda
 
 # What accelerate may be told and is not done, and what to use for it.
 _NOT_DONE = {
@@ -41,6 +42,11 @@ def join(config: RunConfig) -> ProcessGroup | None:
         raise ConfigError(
             f"pair.student_precision = {given!r}: several processes do not train it; accepted: 'fp32', 'bf16'"
         )
+    if config.sampling.weights == "gradient-share":
+        raise ConfigError(
+            "sampling.weights = 'gradient-share': several processes do not look at the sources' gradients; "
+            "accepted: 'label', 'dn'"
+        )
     for name, (accepted, instead) in _NOT_DONE.items():
         value = os.environ.get(name, accepted)
         if value.lower() != accepted:
@@ -50,6 +56,11 @@ def join(config: RunConfig) -> ProcessGroup | None:
         raise ConfigError(
             f"accelerate's mixed_precision = {mixed!r} and training.precision = {precision!r}; "
             "accepted: 'no' for accelerate, or the same for both"
+        )
+    if hidden_term(supervision(config)[1]) is not None:
+        raise ConfigError(
+            f"objective = {config.objective or config.method!r}: several processes do not read a teacher's "
+            "hidden states; start one, or use an objective without 'hidden'"
         )
     is_sharded()
     return ProcessGroup(config.pair.device, timedelta(minutes=config.timeout), config.threads)

@@ -8,9 +8,11 @@ from readsim.runs.identity import digest_of
 from readsim_hf.config import RunConfig
 from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.models.pairs import Pair
+from readsim_hf.objectives.sampling import sampling_of
 from readsim_hf.probes.splits import Splits
 from readsim_hf.prompts.library import Library
 from readsim_hf.sources.opened import Source
+from readsim_hf.supervision import supervision
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.ids import fingerprint, prompt_facts
 from readsim_hf.training.saved import file_digest
@@ -47,6 +49,9 @@ def manifest_of(
         "capabilities",
         "store",
     )  # of no effect, or seen in "templates" and "sources" below, or in the teacher's fingerprint
+    grouped = sampling_of(supervision(config)[1]) is not None
+    if grouped:
+        shared.append("sampling")
     data = {k: v for k, v in table["data"].items() if k not in left}
     probes = {k: v for k, v in table["probes"].items() if k not in ("batch_size", "samples")}
     probes["allow_code"] = bool(config.probes.allow_code)
@@ -57,7 +62,8 @@ def manifest_of(
     files = ("yaml", "path", "probe", "dev", "test", "shots_from")
     probes["tasks"] = [{k: v for k, v in t.items() if k not in files} for t in probes["tasks"]]
     judge = probes.pop("judge")
-    if any(task.metric == "judge" for task in config.probes.tasks):
+    judged = grouped and config.sampling.reward == "judge"
+    if judged or any(task.metric == "judge" for task in config.probes.tasks):
         probes["judge"] = {
             "model": config.probes.judge.named,
             **{k: judge[k] for k in ("best", "max_new_tokens")},

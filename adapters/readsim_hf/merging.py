@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -110,7 +110,8 @@ def merge_folders(
     start.load_state_dict(made)
     tokenizer = load_tokenizer(students[0])
     with no_progress_bars(), writing(out):
-        start.to(source_dtype(students[0])).save_pretrained(out)
+        merged: Any = start  # transformers' own `to` is typed as a function without a model
+        merged.to(source_dtype(students[0])).save_pretrained(out)
         tokenizer.save_pretrained(out)
     record = {"students": list(students), "weights": shares, "base": base}
     write_atomic(out / RECORD, json.dumps(record, indent=1).encode())

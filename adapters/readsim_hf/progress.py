@@ -133,6 +133,7 @@ class ProgressDisplay:
         self._held = None
         scores = {f"probe/{n}": float(v) for n, v in zip(names, profile, strict=True)}
         scores |= {f"teacher/{n}": float(numbers[n]) for n in ("rejected", "rejected_wrong")}
+        scores |= {n: float(w) for n, w in numbers.items() if n.startswith("weight/")}
         samples = env.backend.probe_samples() if isinstance(env.backend, OffersSamples) else ()
         texts = {f"samples/{name}": text for name, text in as_markdown(samples).items()}
         self._tracking.log(env.ledger.spent, scores, texts)

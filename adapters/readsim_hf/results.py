@@ -57,9 +57,8 @@ def save_results(
     log = read_log(out / "runs" / f"{name}.jsonl")
     with sober(), writing(out / "runs" / f"{name}.png"):
         save(draw_profile(log), out / "runs" / f"{name}.png")
-        save(
-            draw_trained_shares(log.header.sources, log.steps), out / "runs" / f"{name}.shares.png"
-        )
+        shares = draw_trained_shares(log.header.sources, log.steps, log.header.scene)
+        save(shares, out / "runs" / f"{name}.shares.png")
     folder = out / "runs" / f"{name}.student"
     with no_progress_bars(), writing(folder):
         _save_student(folder, backend)

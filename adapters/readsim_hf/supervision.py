@@ -1,14 +1,19 @@
 """A method or a signal with an objective: the supervision of a run."""
 
+from dataclasses import fields
+
 from readsim.errors import ConfigError
 from readsim_hf.config import RunConfig
 from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.elicitation.catalogue import make_signal
 from readsim_hf.methods.table import METHODS, method_name
 from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.compared import ComparesReplies
 from readsim_hf.objectives.estimators import K1, K2, K3
-from readsim_hf.objectives.sums import parts
-from readsim_hf.objectives.table import check_compatible, make_objective
+from readsim_hf.objectives.hidden import Hidden
+from readsim_hf.objectives.sampling import sampling_of
+from readsim_hf.objectives.sums import terms_in
+from readsim_hf.objectives.table import SAMPLED, check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal
 
@@ -21,16 +26,24 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     signal, objective = _named(config)
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
+    check_sampling(config, objective)
     _check_elicitation(config, signal)
-    own = 1.0 if isinstance(signal, Elicitation) and signal.own_soft else config.on_policy
+    own = (
+        1.0 if isinstance(signal, Elicitation) and signal.own_soft else own_share(config, objective)
+    )
     check_compatible(signal.name, objective, kept.kind if kept else None, own)
     _check_draws(config, objective)
+    if config.training.packing and any(isinstance(part, Hidden) for part in terms_in(objective)):
+        raise ConfigError(
+            "training.packing = true: hidden states of two models are compared in padded rows; use "
+            "packing = false with the objective hidden"
+        )
     return signal, objective, kept
 
 
 def _check_draws(config: RunConfig, objective: Objective) -> None:
     """ConfigError for an estimate by draws of the student (`estimators`) that are drawn otherwise."""
-    for term in parts(objective):
+    for term in terms_in(objective):
         if isinstance(term, K1 | K2 | K3) and config.decoding.temperature != 1:
             raise ConfigError(
                 f"decoding.temperature = {config.decoding.temperature!r}: objective "
@@ -60,4 +73,65 @@ def _check_elicitation(config: RunConfig, signal: TeacherSignal) -> None:
         raise ConfigError(
             f"decoding.temperature = 0 with signal {signal.name!r}: its {config.elicitation.traces} replies "
             "to a prompt would be one; use a temperature above 0"
+        )
+
+
+def samples_of(config: RunConfig, objective: Objective) -> int:
+    """Replies that the student writes to a prompt of a group; 0 for an objective without groups."""
+    sampling = sampling_of(objective)
+    if sampling is None:
+        return 0
+    return sampling.samples if config.sampling.samples is None else config.sampling.samples
+
+
+def own_share(config: RunConfig, objective: Objective) -> float:
+    """Share of the replies that are trained on which the student writes."""
+    sampling, samples = sampling_of(objective), samples_of(config, objective)
+    return config.on_policy if sampling is None else samples / (samples + sampling.teacher)
+
+
+def check_sampling(config: RunConfig, objective: Objective) -> None:
+    """ConfigError, saying what would work, for groups of replies that cannot be had or trained on."""
+    sampling, given = sampling_of(objective), config.sampling
+    if sampling is None:
+        changed = [f.name for f in fields(given) if getattr(given, f.name) != f.default]
+        if changed:
+            raise ConfigError(
+                f"sampling.{changed[0]} = {getattr(given, changed[0])!r}: this objective trains on one "
+                f"reply a prompt; accepted with: {', '.join(SAMPLED)}"
+            )
+        return
+    share = 0.0 if sampling.teacher else 1.0
+    if config.on_policy != share:
+        beside = " beside the teacher" if sampling.teacher else ""
+        raise ConfigError(
+            f"on_policy = {config.on_policy!r}: the student answers every prompt{beside} here; "
+            f"use on_policy = {share:g}"
+        )
+    samples = samples_of(config, objective)
+    if samples < sampling.least:
+        raise ConfigError(
+            f"sampling.samples = {samples}: a group has at least {sampling.least} replies of the student, "
+            "whose rewards are compared"
+        )
+    if samples + sampling.teacher > config.training.batch:
+        raise ConfigError(
+            f"sampling.samples = {samples} with training.batch = {config.training.batch}: a group of "
+            f"{samples + sampling.teacher} replies goes into one optimiser step; raise batch or lower samples"
+        )
+    if config.data.store:
+        raise ConfigError(
+            f"data.store = {config.data.store!r}: the student's own replies are of its run alone; name a "
+            "teacher instead"
+        )
+    if given.weights != "label" and not (objective.needs_soft and "old" in sampling.constants):
+        raise ConfigError(
+            f"sampling.weights = {given.weights!r}: log-ratios of the student's own text are needed; use "
+            "'label', or mopd, mopd-kl, minillm or kdrl"
+        )
+    whole = any(isinstance(part, ComparesReplies) for part in terms_in(objective))
+    if whole and config.training.lora_dropout:
+        raise ConfigError(
+            f"training.lora_dropout = {config.training.lora_dropout!r}: replies are compared by reading them "
+            "before the step, without dropout; use 0"
         )

@@ -23,6 +23,7 @@ from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.generation.source import SourceStream
 from readsim_hf.models.pairs import load_pair, sources
 from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.objectives.sampling import sampling_of
 from readsim_hf.plan.show import disk_size
 from readsim_hf.probes.sandbox import AllowCode
 from readsim_hf.prompts.prompt import Prompt
@@ -341,7 +342,12 @@ def show_store(console: Console, manifest: Manifest) -> None:
 
 def _check_config(config: RunConfig, precision: Precision) -> None:
     """ConfigError for settings that no store can be made with."""
-    signal, _, soft = supervision(config)
+    signal, objective, soft = supervision(config)
+    if sampling_of(objective) is not None:
+        raise ConfigError(
+            f"method {config.method or config.objective!r} trains on the student's own replies, which are of "
+            "its run alone; use another"
+        )
     if isinstance(signal, Elicitation) and signal.tries:
         raise ConfigError(
             f"signal {signal.name!r}: the student's own tries are of its run alone; accepted: a signal that "

@@ -1,9 +1,14 @@
 """From a pair to what is asked: the teacher's model, a server, or one for each capability."""
 
+from transformers import PreTrainedModel
+
 from readsim.errors import ConfigError, unknown
 from readsim_hf.models.pairs import Pair
 from readsim_hf.models.teacher_source import TeacherSource
 from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.objectives.across import ULD, Shared, Span
+from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.sums import terms_in
 from readsim_hf.prompts.checkers import format_ok
 from readsim_hf.prompts.library import Library
 from readsim_hf.teachers.base import AnyTeacher
@@ -23,29 +28,25 @@ def teacher_of(
     signal: TeacherSignal,
     decoding: Decoding,
     soft: SoftSettings | None,
-    on_policy: float,
     keep: Keep = "all",
     keep_cut: bool = False,
     sources: tuple[str, ...] | None = None,
+    across: bool = False,
 ) -> AnyTeacher:
     """The teacher of a run. `soft` None: no distributions are wanted. `keep`, `keep_cut`: see `Judge`.
 
+    `across`: the distributions are over the teacher's own tokens, which are not the student's.
     `sources` are what may have a teacher of its own; None: the library's capabilities.
 
-    ConfigError where distributions cannot be had, or the student is to answer and nobody scores it;
-    UnknownNameError for a teacher of a source that there is not.
+    ConfigError where distributions cannot be had; UnknownNameError for a teacher of a source that there is
+    not.
     """
     known = library.capabilities if sources is None else sources
     for name in pair.others:
         if name not in known:
             raise unknown("capability in [pair.teachers]", name, known)
-    vocab = None if soft is None else pair.shared_vocabulary()
+    vocab = None if soft is None or across else pair.shared_vocabulary()
     all_teachers = pair.teacher_sources
-    if on_policy > 0 and len(all_teachers) > 1:
-        raise ConfigError(
-            f"on_policy = {on_policy!r}: the student's own text is scored by one teacher, not by several; "
-            "use on_policy = 0"
-        )
     distinct = {_who(teacher): teacher for teacher in all_teachers}
     made = {
         who: _one(teacher, pair, library, signal, decoding, soft, vocab, keep, keep_cut)
@@ -63,6 +64,50 @@ def teacher_of(
         vocab=vocab or vocabulary_size(pair.student.config),
         context=pair.context,
     )
+
+
+def passes_across(
+    pair: Pair, objective: Objective, soft: SoftSettings | None, on_policy: float
+) -> bool:
+    """Whether distributions pass between different tokenizers. ConfigError, with advice, where the objective
+    is made for that and something else is in the way."""
+    terms = [part for part in terms_in(objective) if part.needs_soft and not hasattr(part, "terms")]
+    leaves = [term for term in terms if not hasattr(term, "objective")]
+    if pair.vocabulary is not None or pair.others or soft is None:
+        if any(isinstance(term, Span) for term in leaves):
+            why = (
+                "several teachers answer"
+                if pair.others
+                else "teacher and student have the same tokens"
+            )
+            raise ConfigError(f"objective 'span': {why}; use fkl, gjsd or shared")
+        return False
+    if not leaves or not all(isinstance(term, ULD | Shared | Span) for term in leaves):
+        return False
+    for wrong, why in (
+        (pair.teacher is None, "the teacher is not in this process; use a local pair.teacher"),
+        (soft.kind != "topk", f"soft.kind = {soft.kind!r}; use 'topk'"),
+        (
+            on_policy > 0,
+            f"on_policy = {on_policy!r}; use 0: the teacher does not read other tokens",
+        ),
+    ):
+        if wrong:
+            raise ConfigError(f"teacher and student have different tokenizers, and {why}")
+    return True
+
+
+def states_teacher(pair: Pair) -> PreTrainedModel:
+    """The model whose hidden states a loss reads; ConfigError, with advice, where there is none."""
+    if pair.teacher is None or pair.others or pair.vocabulary is None:
+        where = "several teachers answer" if pair.others else "the teacher is not in this process"
+        where = "its token ids are not the student's" if pair.teacher and not pair.others else where
+        raise ConfigError(
+            f"objective 'hidden' reads the states of one teacher on the student's ids, and of {pair.name!r} "
+            f"{where}: use a local pair.teacher with the same tokenizer and no data.store, or an objective "
+            "without 'hidden'"
+        )
+    return pair.teacher
 
 
 def _one(

@@ -21,6 +21,7 @@ from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import SPLITS, Splits
 from readsim_hf.source_selection import Size
 from readsim_hf.sources.opened import Source
+from readsim_hf.supervision import own_share, supervision
 from readsim_hf.text_lengths import Lengths, Probing, lengths, probe_lengths, reader, stored_lengths
 
 
@@ -78,7 +79,7 @@ def estimate_tokens(
     pool = config.pool_runs if config.identify or "transitions" in needs else 0
     trained = float(config.budget + pool * config.pool_steps * interval)
     by_source = trained * shares / student.reply
-    examples, own = float(by_source.sum()), config.on_policy
+    examples, own = float(by_source.sum()), own_share(config, supervision(config)[1])
     mixed = by_source / examples
     asks = mixed * teacher.asks
     answered = float(asks.sum())
@@ -95,7 +96,8 @@ def estimate_tokens(
     measured = asked_of(items)
     kinds = {
         "student": float(config.budget),
-        "teacher_prompt": examples * ((1.0 - own) * (answered * read + given) + own * heard),
+        "teacher_prompt": examples
+        * ((1.0 - own) * (answered * read + given) + own * heard * scored),
         "teacher_generated": (1.0 - own) * examples * answered * said,
         "student_rollout": own * examples * float(mixed @ teacher.reply),
         "probe": measured * (probe.question + probe.answer),
@@ -157,7 +159,7 @@ def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator
         shares,
         item_counts(suite.splits),
         probe,
-        scored=parts.teacher.soft is not None,
+        scored=parts.teacher.soft is not None and (parts.sampled is None or parts.sampled.scores),
     )
 
 

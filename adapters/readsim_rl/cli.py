@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from readsim.cli.common import interruptible, need_target, progress
+from readsim.cli.help import Help
 from readsim.cli.output import Terminal
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.runs.parallel import checked_jobs
@@ -18,25 +19,43 @@ if TYPE_CHECKING:
     from readsim_rl.train import HeldOutScores
 
 SUFFIX = ".safetensors"
+HELP = Help(
+    (
+        "readsim train mine.safetensors",
+        "readsim train mine.safetensors --prior mine.toml --updates 500",
+    )
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to readsim's own; called through the entry-point group `readsim.commands`."""
-    app.command()(train)
+    app.command(**HELP.settings())(train)
 
 
 def train(
-    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The policy's file.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT.safetensors",
+            help="The policy is written to this file, which ends in .safetensors.",
+        ),
+    ],
     prior: Annotated[
-        str, typer.Option(help="What worlds are drawn from: wide, broad, or a TOML file of ranges.")
+        str, typer.Option(help="Worlds are drawn from this: wide, broad, or a TOML file of ranges.")
     ] = "wide",
-    updates: Annotated[int, typer.Option(help="Updates of the network.")] = 1500,
+    updates: Annotated[int, typer.Option(help="The network is updated this many times.")] = 1500,
     evaluate: Annotated[
-        int, typer.Option(help="Updates from one look at held-out worlds, and save, to the next.")
+        int, typer.Option(help="After this many updates it is tried on held-out worlds, and saved.")
     ] = 100,
-    seed: Annotated[int, typer.Option(help="Of worlds, luck and first weights.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Worlds, luck and first weights are drawn from this seed.")
+    ] = 0,
     jobs: Annotated[
-        int | None, typer.Option(help="Processes; as many as there are cores. All give one policy.")
+        int | None,
+        typer.Option(
+            help="This many processes work in parallel; all numbers give one policy.",
+            show_default="one for each core",
+        ),
     ] = None,
 ) -> None:
     """Train a policy on drawn worlds; OUT.safetensors is its file.

@@ -55,6 +55,9 @@ BUILT_IN: dict[str, Entry] = {
     "target-first": Entry(
         "readsim.allocators.schedules:TargetSchedule", {"shape": "first"}, Family.SCHEDULE
     ),
+    "front-loaded": Entry(
+        "readsim.allocators.schedules:TargetSchedule", {"shape": "front"}, Family.SCHEDULE
+    ),
     "target-last": Entry(
         "readsim.allocators.schedules:TargetSchedule", {"shape": "last"}, Family.SCHEDULE
     ),

@@ -21,56 +21,88 @@ from readsim.token_counts import parse_tokens, show_tokens
 
 def advise(
     log: Annotated[
-        Path, typer.Option(help="Metrics that the job appends, one JSON object a line.")
+        Path, typer.Option(help="The job appends its metrics to this file, one JSON object a line.")
     ],
     shares: Annotated[
-        Path, typer.Option(help="Where the job reads its mixture; replaced at each decision.")
+        Path,
+        typer.Option(
+            help="The job reads its mixture from this file, which is replaced at each decision."
+        ),
     ],
-    budget: Annotated[str, typer.Option(help="Tokens that the job trains in all, such as 20M.")],
+    budget: Annotated[
+        str, typer.Option(help="The job trains on this many tokens in all, such as 20M.")
+    ],
     allocator: Annotated[
-        str, typer.Option(help="Name or module:Class; aioli+floor=0.05 sets one of its settings.")
+        str,
+        typer.Option(
+            help="This rule decides: a name or module:Class; aioli+floor=0.05 sets one of its "
+            "settings."
+        ),
     ],
     sources: Annotated[
-        str | None, typer.Option(help="What it trains on, with commas; its capabilities.")
+        str | None,
+        typer.Option(
+            help="The job trains on these sources, separated by commas.",
+            show_default="its capabilities",
+        ),
     ] = None,
     capabilities: Annotated[
         str | None,
-        typer.Option(help="What it measures, with commas; those of --task, or --sources."),
+        typer.Option(
+            help="The job measures these capabilities, separated by commas.",
+            show_default="those of --task, or --sources",
+        ),
     ] = None,
     task: Annotated[
-        str, typer.Option(help="A capability, weights (math=0.7,code=0.3), or average.")
+        str,
+        typer.Option(
+            help="The job is for this task: a capability, weights (math=0.7,code=0.3), or average."
+        ),
     ] = "average",
     steps: Steps = 20,
     every: Annotated[
-        str | None, typer.Option(help="Tokens from one decision to the next, in place of --steps.")
+        str | None,
+        typer.Option(help="A decision is made after this many tokens each, in place of --steps."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the allocator's own luck.")] = 0,
+    seed: Annotated[int, typer.Option(help="The allocator's own luck comes from this seed.")] = 0,
     metric: Annotated[
         str | None,
-        typer.Option(help="Last part of the metrics' keys, where several fit: loss, acc."),
+        typer.Option(
+            help="Where several metrics fit, the last part of the key chooses: loss, acc."
+        ),
     ] = None,
     map_: Annotated[
         list[str] | None,
         typer.Option(
             "--map",
             metavar="NAME=KEY",
-            help="The whole key of a capability's metric, or of `tokens`; repeatable.",
+            help="A capability, or `tokens`, has this whole key in the metrics; the option may be "
+            "repeated.",
         ),
     ] = None,
     teacher: Annotated[
         str | None,
-        typer.Option(help="The teacher's own numbers, math=0.9,code=0.8: reference losses."),
+        typer.Option(
+            help="These are the teacher's own numbers, math=0.9,code=0.8; rules that need reference "
+            "losses take them."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Run log (.jsonl) or a folder for it; `advice` beside --shares."),
+        typer.Option(
+            help="The run log is this .jsonl file, or goes into this folder.",
+            show_default="`advice` beside --shares",
+        ),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Decide at what is measured so far, and stop.")
+        bool, typer.Option("--once", help="It decides at what is measured so far, and stops.")
     ] = False,
     end: Annotated[
         bool,
-        typer.Option("--end", help="The job has ended: decide as far as it went, close the log."),
+        typer.Option(
+            "--end",
+            help="The job has ended: it decides as far as the job went, and closes the log.",
+        ),
     ] = False,
     began: From = None,
     keep_state: KeepState = None,

@@ -12,7 +12,12 @@ from readsim.cli.output import Terminal
 
 
 def allocators(
-    name: Annotated[str | None, typer.Argument(help="Name or module:Class.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="The allocator to show: a name or module:Class. Without it all are listed."
+        ),
+    ] = None,
 ) -> None:
     """List the allocators, or show one: its rule and its settings."""
     console = Terminal()

@@ -14,6 +14,7 @@ from readsim.cli.allocators import allocators
 from readsim.cli.compare import compare, plot
 from readsim.cli.design import design
 from readsim.cli.fit import fit, predict
+from readsim.cli.help import help_of
 from readsim.cli.output import Terminal, check_output, make_output_last, need_current_folder
 from readsim.cli.report import report
 from readsim.cli.run import run
@@ -25,7 +26,8 @@ from readsim.errors import ReadsimError
 from readsim.version import __version__
 
 app = typer.Typer(
-    help="Which capability gets the next training tokens? Simulate it.",
+    help="Which capability gets the next training tokens? readsim simulates that decision, compares rules "
+    "for it, and drives real training with any of them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # boxes cut the names of options and leave descriptions 18 columns
@@ -66,7 +68,7 @@ for command in (
     predict,
     design,
 ):
-    app.command()(command)
+    app.command(**help_of(command.__name__))(command)
 
 
 @cache

@@ -1,7 +1,7 @@
 """What several commands share: options, lists, seeds, the progress bar, what ctrl-C says."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -18,31 +18,42 @@ from readsim.runs.grid import runs_read
 from readsim.streams import checked_seeds
 
 World = Annotated[
-    str, typer.Option(help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...")
+    str,
+    typer.Option(
+        help="The world: a preset, a .toml or .json file, a .csv of effects, or random:seed=1,..."
+    ),
 ]
-Steps = Annotated[int, typer.Option(help="Decision steps T.")]
+Steps = Annotated[int, typer.Option(help="The budget is divided into this many decisions.")]
 Requirement = Annotated[
     str | None,
     typer.Option(
-        help="What runs are told of it: oracle, stale, noisy:20, permuted, uniform; the task's."
+        show_default="the task's own",
+        help="Runs are told this of the requirement: oracle, stale, noisy:20, permuted or uniform.",
     ),
 ]
 Seeds = Annotated[
     str,
-    typer.Option(help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,)."),
+    typer.Option(
+        help="This many seeds are run (8 means 0 to 7), or these, separated by commas (3,5; one "
+        "alone: 3,)."
+    ),
 ]
 From = Annotated[
     Path | None,
     typer.Option(
         "--from",
-        help="Start the allocator from a --keep-state file, or a run log that is not over.",
+        help="The allocator starts from this --keep-state file, or from a run log that is not over.",
     ),
 ]
 KeepState = Annotated[
-    Path | None, typer.Option(help="File for what the allocator has learned, for another's --from.")
+    Path | None,
+    typer.Option(
+        help="What the allocator has learned is kept in this file, for the --from of another run."
+    ),
 ]
 Fresh = Annotated[
-    bool, typer.Option("--fresh", help="Run everything again, whatever runs are kept there.")
+    bool,
+    typer.Option("--fresh", help="Everything is run again, whatever runs are kept in the folder."),
 ]
 
 
@@ -63,6 +74,12 @@ def parse_list(text: str | None, name: str) -> list[str] | None:
     if not all(parts):
         raise ConfigError(f"--{name} {text!r}: names separated by commas")
     return parts
+
+
+def completed(incomplete: str, names: Iterable[str]) -> list[str]:
+    """What a shell may make of the last part of a list with commas: each name that begins so."""
+    head, comma, part = incomplete.rpartition(",")
+    return [f"{head}{comma}{name}" for name in names if name.startswith(part)]
 
 
 def need_folder(folder: Path) -> None:

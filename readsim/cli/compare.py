@@ -13,6 +13,7 @@ from readsim.cli.common import (
     Fresh,
     Requirement,
     Steps,
+    completed,
     interruptible,
     need_folder,
     need_target,
@@ -32,7 +33,7 @@ from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.suite.plan import SEEDS, default_allocators, joint_plan, make_plan
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
-from readsim.worlds import load_world, save_world
+from readsim.worlds import load_world, preset_names, save_world
 
 # What says which runs are made, and what it is where it is not said.
 DEFAULTS = {
@@ -50,52 +51,66 @@ def compare(
     world: Annotated[
         str,
         typer.Option(
-            help="Preset name, .toml/.json world, .csv of effects, or random:seed=1,...; several with commas "
-            "give one joint table."
+            help="The world is a preset, a .toml or .json file, a .csv of effects, or "
+            "random:seed=1,...; several, separated by commas, give one joint table.",
+            autocompletion=lambda incomplete: completed(incomplete, preset_names()),
         ),
     ] = "read8-llama",
     tasks: Annotated[
         str | None,
-        typer.Option(help="Names with commas, or weights: math=0.7,code=0.3; all."),
+        typer.Option(
+            help="These tasks are run: names separated by commas, or one task as weights, "
+            "math=0.7,code=0.3.",
+            show_default="all tasks of the world",
+        ),
     ] = None,
     budgets: Annotated[
         str | None,
         typer.Option(
-            help="Token budgets, separated by commas; 20M,150M, or of several worlds their own."
+            help="Each run trains on this many tokens; several budgets are separated by commas.",
+            show_default="20M,150M; of several worlds, their own",
         ),
     ] = None,
     steps: Steps = 20,
     seeds: Annotated[
         str | None,
         typer.Option(
-            help="Number of seeds (8: 0 to 7), or seeds with commas (3,5; one alone: 3,); 8, or 3 with "
-            "--suite."
+            help="This many seeds are run (8 means 0 to 7), or these, separated by commas (3,5; one "
+            "alone: 3,).",
+            show_default="8; 3 with --suite",
         ),
     ] = None,
     allocators: Annotated[
         str | None,
         typer.Option(
-            help="NAME or module:Class, with +key=value settings; separated by commas. The paper's seven, or "
-            "with --suite all."
+            help="These rules are compared, separated by commas: names or module:Class, with settings "
+            "such as +floor=0.05.",
+            show_default="the paper's seven; with --suite all",
+            autocompletion=lambda incomplete: completed(incomplete, allocator_names()),
         ),
     ] = None,
     alias: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=SPEC: run the allocator SPEC under a name of your own; may be repeated."
+            help="The allocator SPEC is shown under a name of your own, NAME=SPEC; the option may be "
+            "repeated."
         ),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(help="Parallel processes; as many as cores. Results do not change."),
+        typer.Option(
+            help="This many processes work in parallel; results do not depend on it.",
+            show_default="one for each core",
+        ),
     ] = None,
     backend: Annotated[
-        str, typer.Option(help="What runs the jobs: loky (processes), ray or dask.")
+        str, typer.Option(help="The jobs are run by loky (processes), ray or dask.")
     ] = "loky",
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for logs, tables, figures; results/compare, named further by what is run."
+            help="Logs, tables and figures go into this folder.",
+            show_default="results/compare, named further by what is run",
         ),
     ] = None,
     requirement: Requirement = None,
@@ -103,24 +118,25 @@ def compare(
     equal: Annotated[
         str,
         typer.Option(
-            help="What a budget counts: student, the run's own tokens; total, also its searches and pools; "
-            "shared, the same with one pool for all tasks."
+            help="A budget counts the run's own tokens (student), also those of its searches and pools "
+            "(total), or the same with one pool for all tasks (shared)."
         ),
     ] = "student",
     suite: Annotated[
         bool,
-        typer.Option("--suite", help="All allocators on all presets and on drawn worlds."),
+        typer.Option("--suite", help="All allocators are run on all presets and on drawn worlds."),
     ] = False,
     explain: Annotated[
         bool,
         typer.Option(
-            "--explain", help="Print what each column is, as the first run in a folder does."
+            "--explain",
+            help="What each column is stands below the table, as in the first run of a folder.",
         ),
     ] = False,
 ) -> None:
     """Run allocators on the same seeds and compare them.
 
-    Leaves a table, results.csv and figures.
+    It leaves a table, results.csv and figures.
     """
     told: dict[str, object] = {"world": world, "tasks": tasks, "budgets": budgets, "steps": steps}
     told |= {"requirement": requirement, "equal": equal}
@@ -134,7 +150,8 @@ def compare(
 
     aliases = parse_aliases(alias or [])
     chosen = parse_list(allocators, "allocators")
-    shown = [*(str(told[name]) for name in changed), *filter(None, (seeds, allocators)), *aliases]
+    given = [text for text in (seeds, allocators) if text is not None]
+    shown = [*(str(told[name]) for name in changed), *given, *(alias or [])]
     folder = out or named_folder("suite" if suite else "compare", shown)
     worlds = parse_worlds(world)
     if not suite and len(worlds) == 1:
@@ -144,7 +161,7 @@ def compare(
             budgets=PAPER_BUDGETS if budgets is None else parse_list(budgets, "budgets") or [],
             steps=steps,
             allocators=with_aliases(chosen or PAPER_ALLOCATORS, aliases),
-            seeds=parse_seeds(seeds or "8"),
+            seeds=parse_seeds("8" if seeds is None else seeds),
             requirement=requirement,
             equal=equal,
         )
@@ -162,7 +179,7 @@ def compare(
             tasks=parse_tasks(tasks),
             budgets=parse_list(budgets, "budgets"),
             steps=steps,
-            seeds=parse_seeds(seeds or "8"),
+            seeds=parse_seeds("8" if seeds is None else seeds),
             requirement=requirement,
             equal=equal,
         )
@@ -261,12 +278,16 @@ def compare_cells(
 
 
 def plot(
-    folder: Annotated[Path, typer.Argument(help="A folder that `compare` wrote.")],
+    folder: Annotated[
+        Path, typer.Argument(help="The folder was written by `compare` or `distill`.")
+    ],
     tasks: Annotated[
-        str | None, typer.Option(help="Draw these tasks only, separated by commas; all.")
+        str | None,
+        typer.Option(help="These tasks are drawn, separated by commas.", show_default="all"),
     ] = None,
     budgets: Annotated[
-        str | None, typer.Option(help="Draw these budgets only, separated by commas; all.")
+        str | None,
+        typer.Option(help="These budgets are drawn, separated by commas.", show_default="all"),
     ] = None,
 ) -> None:
     """Draw the figures of a comparison again from its run logs."""

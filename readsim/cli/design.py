@@ -22,24 +22,45 @@ LEAST_SHOWN = 0.005  # of the tokens
 
 def design(
     world: Annotated[str, typer.Argument(help="A world, best one that `fit` wrote.")],
-    runs: Annotated[int, typer.Option("--runs", "-n", min=1, max=1000, help="How many.")] = 16,
+    runs: Annotated[
+        int, typer.Option("--runs", "-n", min=1, max=1000, help="This many runs are chosen.")
+    ] = 16,
     purpose: Annotated[
         str,
-        typer.Option("--for", help="fit: to predict every mixture; decision: to find the best."),
+        typer.Option(
+            "--for",
+            help="The runs are chosen to predict every mixture (fit) or to find the best one "
+            "(decision).",
+        ),
     ] = "fit",
     task: Annotated[
-        str | None, typer.Option(help="What counts: a task, average, or math=0.7,code=0.3.")
+        str | None,
+        typer.Option(
+            help="This task counts: a name, average, or math=0.7,code=0.3.", show_default="average"
+        ),
     ] = None,
     budgets: Annotated[
-        str | None, typer.Option(help="Tokens that a run may have: 1M,4M; default: the longest.")
+        str | None,
+        typer.Option(
+            help="A run may have these numbers of tokens: 1M,4M.", show_default="the longest fitted"
+        ),
     ] = None,
     total: Annotated[
-        str | None, typer.Option(help="Tokens that all runs may have together.")
+        str | None,
+        typer.Option(help="All runs together may have this many tokens.", show_default="no limit"),
     ] = None,
-    min_share: Annotated[str | None, typer.Option(help="Least shares: math=0.1,code=0.05.")] = None,
-    max_share: Annotated[str | None, typer.Option(help="Most shares.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write.")] = Path("design.csv"),
-    seed: Annotated[int, typer.Option(help="Of the mixtures to choose from.")] = 0,
+    min_share: Annotated[
+        str | None, typer.Option(help="No run gives a source less than this: math=0.1,code=0.05.")
+    ] = None,
+    max_share: Annotated[
+        str | None, typer.Option(help="No run gives a source more than this: math=0.5.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The runs are written to this CSV file.")
+    ] = Path("design.csv"),
+    seed: Annotated[
+        int, typer.Option(help="The mixtures to choose from are drawn from this seed.")
+    ] = 0,
 ) -> None:
     """Choose the runs to make next.
 

@@ -36,43 +36,76 @@ from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world, save_world
 
 Tokens = Annotated[
-    str | None, typer.Option(help="Tokens of each run, where no column `tokens` says it.")
+    str | None,
+    typer.Option(help="Each run had this many tokens, where no column `tokens` says it."),
 ]
-Tolerance = Annotated[float, typer.Option(help="How far shares may sum from 1.")]
+Tolerance = Annotated[float, typer.Option(help="Shares may sum to 1 plus or minus this.")]
 
 
 def fit(
-    runs: Annotated[Path, typer.Argument(help="CSV of shares or token counts, or run logs.")],
+    runs: Annotated[Path, typer.Argument(help="A CSV of shares or token counts, or run logs.")],
     measured: Annotated[
-        Path | None, typer.Argument(help="CSV of scores or losses, joined by key.")
+        Path | None, typer.Argument(help="A CSV of scores or losses, which is joined by its key.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The world to write.")] = Path(
-        "world.toml"
-    ),
-    sources: Annotated[str | None, typer.Option(help="Source columns: a,b,share_*.")] = None,
-    targets: Annotated[str | None, typer.Option(help="Measured columns: c,d,*_loss.")] = None,
-    key: Annotated[str | None, typer.Option(help="Column that names the runs.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The world is written to this file.")
+    ] = Path("world.toml"),
+    sources: Annotated[
+        str | None,
+        typer.Option(
+            help="These columns are sources: a,b,share_*.", show_default="guessed from the names"
+        ),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            help="These columns are measurements: c,d,*_loss.",
+            show_default="guessed from the names",
+        ),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="This column names the runs and joins the files.", show_default="guessed"
+        ),
+    ] = None,
     lower_is_better: Annotated[
-        str | None, typer.Option(help="all, none or columns; by default those named loss.")
+        str | None,
+        typer.Option(
+            help="In these columns less is better: all, none, or names.",
+            show_default="those named loss",
+        ),
     ] = None,
-    size: Annotated[str | None, typer.Option(help="Model size, if the file has several.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Only runs of this model size are taken, where the file has several."),
+    ] = None,
     tokens: Tokens = None,
     tolerance: Tolerance = 0.01,
     items: Annotated[
         str | None,
         typer.Option(
-            help="Test items of each score: 500, or math=500,code=164; or columns items:*."
+            help="Each score has this many test items: 500, or math=500,code=164; columns items:* say it "
+            "too."
         ),
     ] = None,
     prior: Annotated[
-        str | None, typer.Option(help="World fitted elsewhere: believed as far as it is borne out.")
+        str | None,
+        typer.Option(
+            help="The fit starts from this world, fitted elsewhere, and believes it as far as the runs "
+            "bear it out."
+        ),
     ] = None,
-    trust: Annotated[str, typer.Option(help="In the prior: auto, or 0 to 1.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of restarts, folds and resamples.")] = 0,
+    trust: Annotated[
+        str, typer.Option(help="The prior is believed so far: auto, or a number from 0 to 1.")
+    ] = "auto",
+    seed: Annotated[
+        int, typer.Option(help="Restarts, folds and resamples are drawn from this seed.")
+    ] = 0,
 ) -> None:
     """Fit a world to measured runs.
 
-    Leaves held-out errors, intervals, figures, and what is not known. Predictions average several laws.
+    It leaves held-out errors, intervals, figures, and what is not known. Predictions average several laws.
     """
     console = Terminal()
     if out.suffix not in (".toml", ".json"):
@@ -239,18 +272,24 @@ def _show(console: Console, fit: Fit, sure: FitIntervals, table: Runs) -> None:
 
 
 def predict(
-    world: Annotated[str, typer.Argument(help="A world that `fit` wrote.")],
-    mixtures: Annotated[Path, typer.Argument(help="CSV of shares or token counts.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="CSV to write.")] = Path(
-        "predictions.csv"
-    ),
+    world: Annotated[str, typer.Argument(help="The world was written by `fit`.")],
+    mixtures: Annotated[
+        Path, typer.Argument(help="A CSV of shares or token counts, a row for each run to predict.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The predictions are written to this CSV file.")
+    ] = Path("predictions.csv"),
     tokens: Tokens = None,
     tolerance: Tolerance = 0.01,
     measured: Annotated[
-        Path | None, typer.Option(help="CSV of what was measured: prints the errors.")
+        Path | None,
+        typer.Option(help="A CSV of what was measured; the errors of the predictions are printed."),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="Adds the utility: a task, average, or math=0.7,code=0.3.")
+        str | None,
+        typer.Option(
+            help="The utility of this task is added: a name, average, or math=0.7,code=0.3."
+        ),
     ] = None,
 ) -> None:
     """Predict runs from their mixtures.

@@ -11,12 +11,16 @@ from readsim.cli.output import Terminal
 
 def report(
     folder: Annotated[
-        Path, typer.Argument(help="Of compare, distill, a suite, a study, or studies.")
+        Path,
+        typer.Argument(
+            help="The folder was written by compare, compare --suite, distill, or a study; or it holds "
+            "studies."
+        ),
     ],
 ) -> None:
     """Make one HTML page of what a folder holds.
 
-    Writes report.html, and its tables as CSV, Markdown and LaTeX.
+    It writes report.html, and its tables as CSV, Markdown and LaTeX.
     """
     from readsim.report.build import report as write
 

@@ -34,26 +34,47 @@ OnStep = Callable[[int], None]
 
 def run(
     world: Annotated[
-        str | None, typer.Option(help="As for `compare`; read8-llama without --backend.")
+        str | None,
+        typer.Option(
+            help="The world is what `compare` takes.",
+            show_default="read8-llama where there is no --backend",
+        ),
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option(help="module:factory of a backend of yours, with +key=value settings."),
+        typer.Option(
+            help="A backend of yours trains instead of a world: module:factory, with +key=value "
+            "settings."
+        ),
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(help="Name, or weights (math=0.7,code=0.3); the world's first, or average."),
+        typer.Option(
+            help="The run is for this task: a name, or weights (math=0.7,code=0.3).",
+            show_default="the world's first; of a backend, average",
+        ),
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Token budget; 20M.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="The student trains on this many tokens.", show_default="20M")
+    ] = None,
     steps: Steps = 20,
     seeds: Seeds = "1",
     allocator: Annotated[
-        str, typer.Option(help="Name or module:Class; read+guard=0.02 sets one of its settings.")
+        str,
+        typer.Option(
+            help="This rule decides: a name or module:Class; read+guard=0.02 sets one of its settings."
+        ),
     ] = "read",
     out: Annotated[
-        Path, typer.Option(help="The run log (.jsonl), or a folder that plot and report read.")
+        Path,
+        typer.Option(
+            help="The run log is this .jsonl file, or it goes into this folder, which plot and report "
+            "read."
+        ),
     ] = Path("results/run.jsonl"),
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="An interrupted run continues where its log ends.")
+    ] = False,
     requirement: Requirement = None,
     began: From = None,
     keep_state: KeepState = None,

@@ -13,11 +13,14 @@ from readsim.tree_file import write_frame
 
 def scores(
     folder: Annotated[
-        Path, typer.Argument(help="A folder with finished runs of one task and budget.")
+        Path, typer.Argument(help="The folder has finished runs of one task and budget.")
     ],
     reference: Annotated[
         str | None,
-        typer.Option(help="The run that others are compared with, as the table names it."),
+        typer.Option(
+            help="The other runs are compared with this one, named as in the table.",
+            show_default="the first",
+        ),
     ] = None,
 ) -> None:
     """Show finished runs side by side on the test split.

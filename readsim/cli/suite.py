@@ -15,7 +15,14 @@ from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.suite.plan import Comparison
 from readsim.suite.run import Trouble, run_suite
 from readsim.suite.scores import read_scores
-from readsim.suite.table import COLUMNS, SIMULATED_WORLDS, suite_notes, suite_table, top_lines
+from readsim.suite.table import (
+    COLUMNS,
+    SIMULATED_WORLDS,
+    improvement_table,
+    suite_notes,
+    suite_table,
+    top_lines,
+)
 from readsim.summary.show import markdown, markdown_rows, print_fitting, text_table
 from readsim.tree_file import write_atomic, write_frame
 from readsim.worlds import load_world
@@ -141,6 +148,7 @@ def report(
     text = markdown(["allocator", *(c.header for c in COLUMNS)], rows, text=1)
     write_summary(out, [SIMULATED_WORLDS, *lead], text, notes)
     by_feature = feature_cases(scores, {c.folder: load_world(c.world) for c in plan})
+    write_frame(out / "improvement.csv", improvement_table(scores))
     write_frame(out / "features.csv", feature_table(scores, by_feature))
     with sober():
         figures = save(draw_suite(scores, table), out / "suite")
@@ -148,8 +156,8 @@ def report(
             figures += save(draw_features(scores, table, by_feature), out / "features")
     _report_troubles(console, troubles, out)
     console.print(
-        f"summary.csv, summary.md, features.csv and {len(figures)} figures are in {out}, one comparison a "
-        "world in its folders (`readsim plot` draws them)",
+        f"summary.csv, summary.md, improvement.csv, features.csv and {len(figures)} figures are in {out}, "
+        "one comparison a world in its folders (`readsim plot` draws them)",
         highlight=False,
     )
 

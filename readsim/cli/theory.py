@@ -34,29 +34,43 @@ SHOWN = 4  # subjects named in a cell of the table
 def theory(
     worlds: Annotated[
         str | None,
-        typer.Option(help="Worlds, with commas, and toy; all presets and toy if not given."),
+        typer.Option(
+            help="These worlds are tested, separated by commas; toy is the toy network.",
+            show_default="all presets and toy",
+        ),
     ] = None,
     tasks: Annotated[
-        str, typer.Option(help="Tasks of each world: first, all, or names with commas.")
+        str,
+        typer.Option(
+            help="These tasks of each world are measured: first, all, or names separated by commas."
+        ),
     ] = "first",
     allocator: Annotated[
         str,
-        typer.Option(help="Whose beliefs: read, linucb, thompson, or module:Class with outlook()."),
+        typer.Option(
+            help="The beliefs of this rule are tested: read, linucb, thompson, or module:Class with "
+            "outlook()."
+        ),
     ] = "read",
     statements: Annotated[
-        str | None, typer.Option(help="Statements of your own, module:NAME, with commas.")
+        str | None,
+        typer.Option(
+            help="Statements of your own are tested too: module:NAME, separated by commas."
+        ),
     ] = None,
     runs: Annotated[
-        Path | None, typer.Option(help="Also measure the run logs in this folder.")
+        Path | None, typer.Option(help="The run logs in this folder are measured too.")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Runs of the allocator a world: 4 or 3,7.")] = "4",
-    out: Annotated[Path, typer.Option(help="Folder for theory.csv and figures.")] = Path(
-        "results/theory"
-    ),
+    seeds: Annotated[
+        str, typer.Option(help="The allocator runs so often in each world: 4, or the seeds 3,7.")
+    ] = "4",
+    out: Annotated[
+        Path, typer.Option(help="theory.csv and the figures go into this folder.")
+    ] = Path("results/theory"),
 ) -> None:
     """Test the paper's statements: where each holds or fails.
 
-    Controls come first: worlds in which a statement is true or false by construction. Says by how much,
+    Controls come first: worlds in which a statement is true or false by construction. It says by how much,
     and writes theory.csv and figures.
     """
     import pandas as pd

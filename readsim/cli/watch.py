@@ -17,15 +17,18 @@ from readsim.errors import RunLogError
 
 def watch(
     folder: Annotated[
-        Path, typer.Argument(help="A folder with run logs, or one that a run will write into.")
+        Path, typer.Argument(help="The folder has run logs, or a run will write into it.")
     ],
     every: Annotated[
-        float, typer.Option(help="Seconds between two looks.", min=0.2, max=3600.0)
+        float, typer.Option(help="It looks again after this many seconds.", min=0.2, max=3600.0)
     ] = 2.0,
     page: Annotated[
-        bool, typer.Option("--page", help="Keep live.html in the folder, which reloads itself.")
+        bool,
+        typer.Option(
+            "--page", help="live.html in the folder is kept up to date; it reloads itself."
+        ),
     ] = False,
-    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="It looks once, and ends.")] = False,
 ) -> None:
     """See how far the runs in a folder are, while they go on.
 

@@ -27,37 +27,60 @@ def worlds(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Preset, file, random:..., or the ranges of a prior: prior, prior=FILE."
+            help="A preset, a file, random:..., or the ranges of a prior: prior, prior=FILE."
         ),
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(help="Write the world to this .toml or .json file, or a prior to a .toml."),
+        typer.Option(
+            help="The world is written to this .toml or .json file, or a prior to a .toml file."
+        ),
     ] = None,
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="Of a .csv of effects: tokens on a source after which they were measured."
+            help="The effects in a .csv were measured after this many tokens on a source."
         ),
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(help="Of a .csv of effects: scores before training; one, or a,b,..."),
+        typer.Option(
+            help="The scores before training, for a .csv of effects: one, or one for each capability, "
+            "a,b,..."
+        ),
     ] = None,
     ceiling: Annotated[
-        str | None, typer.Option(help="Of a .csv of effects: the teacher's scores; one, or a,b,...")
+        str | None,
+        typer.Option(
+            help="The teacher's scores, for a .csv of effects: one, or one for each capability, "
+            "a,b,..."
+        ),
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(help="Of a .csv of effects: points, shares or relative.")
+        str | None,
+        typer.Option(help="The numbers in a .csv of effects are points, shares or relative."),
     ] = None,
     report: Annotated[
-        bool, typer.Option("--report", help="Write a report on the world, and sliders.")
+        bool,
+        typer.Option("--report", help="A page on the world is written, and a page with sliders."),
     ] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the report.")] = OUT,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The report goes into this folder.")
+    ] = OUT,
     task: Annotated[
-        str | None, typer.Option(help="Of the report: one task, or weights math=0.7,code=0.3.")
+        str | None,
+        typer.Option(
+            help="The report is on this task: a name, or weights, math=0.7,code=0.3.",
+            show_default="all",
+        ),
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Of the report: tokens, 20M,150M.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="The report is on these budgets of tokens, separated by commas: 20M,150M.",
+            show_default="those that suit the world",
+        ),
+    ] = None,
 ) -> None:
     """List the preset worlds, or show one, or a prior of worlds.
 

@@ -105,7 +105,7 @@ def allocation_panels(
     width = room_for([*shares.legend, 16 * "m"]) + 0.35
     key, [axes] = panels(1, Box(0.01, lines, left=0.0, right=width, top=0.15, bottom=0.1))
     axes.set_axis_off()
-    _legend(axes, shares, "")
+    _legend(axes, shares, "", at=(0.0, 1.0))
     figures = [key]
     for task in tasks:
         figure, panel = panels(
@@ -189,15 +189,17 @@ def _draw(axes: Axes, shares: CellShares, grid: Grid, name: str, task: str, *, f
         axes.set_xlabel("step")
 
 
-def _legend(axes: Axes, shares: CellShares, some: str) -> None:
-    """The sources' colours, or the shares' shades, right of the axes."""
+def _legend(
+    axes: Axes, shares: CellShares, some: str, at: tuple[float, float] = (1.03, 1.12)
+) -> None:
+    """The sources' colours, or the shares' shades; `at` in axes' widths and heights."""
     patches = [
         Patch(color=c, label=short(n)) for c, n in zip(shares.colours, shares.legend, strict=False)
     ]
     axes.legend(
         handles=patches,
         loc="upper left",
-        bbox_to_anchor=(1.03, 1.12),
+        bbox_to_anchor=at,
         title=f"{shares.about}\n{some}".rstrip(),
         title_fontsize=7,
         alignment="left",

@@ -8,22 +8,22 @@ from readsim.runs.read_logs import Log
 from readsim.token_counts import show_tokens
 
 
-def draw_profile(log: Log) -> Figure:
-    """One small panel per capability: the probe's score over tokens, the share of tokens its source got,
-    and the change that the test split measured, with a 95 % interval.
+def draw_profile(log: Log, columns: int = 4) -> Figure:
+    """One small panel per capability, `columns` in a row: the probe's score over tokens, the share of tokens
+    its source got, and the change that the test split measured, with a 95 % interval.
 
     The log is of one run, which need not be over. Scores are shown in points, losses as they are.
     """
-    header, columns = log.header, log.visible
-    names = [header.capabilities[j] for j in columns]
+    header, shown = log.header, log.visible
+    names = [header.capabilities[j] for j in shown]
     spent = np.array([0, *(row.spent for row in log.steps)])
     unit = header.scale.factor
     profile = unit * np.array([log.starts[0].profile, *(row.profile for row in log.steps)])
     box = Box(1.7, 1.05, left=0.42, right=0.28, top=0.3, bottom=0.28)
     margins = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
-    figure, axes = panels(len(names), box, columns=4, margins=margins)
+    figure, axes = panels(len(names), box, columns=columns, margins=margins)
     marks = [
-        (profile[0] + unit * row.final_change[columns], 1.96 * unit * row.final_change_sd[columns])
+        (profile[0] + unit * row.final_change[shown], 1.96 * unit * row.final_change_sd[shown])
         for row in log.finals
     ]
     ends = [end for level, bar in marks for end in (level - bar, level + bar)]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from readsim.arrays import Array
 from readsim.plots.labels import label_right
@@ -130,7 +130,7 @@ def draw_regret(regret: Array, bound: Array, note: str = "") -> Figure:
     """Summed regret of runs (N, T) and its bound, means over runs with their range, against the step."""
     figure, axes = panels(1, Box(3.2, 2.4, left=0.75, right=0.6, top=0.3, bottom=0.45))
     (place,) = axes
-    place.xaxis.get_major_locator().set_params(integer=True)
+    place.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     step = np.arange(1, regret.shape[1] + 1)
     for name, values, colour in (("bound", bound, BLUE), ("regret", regret, VERMILION)):
         place.fill_between(step, values.min(0), values.max(0), color=colour, alpha=0.2, linewidth=0)

@@ -44,11 +44,12 @@ def counts_what_it_trains(steps: Sequence[StepRow]) -> bool:
     return any(row.trained is not None for row in steps)
 
 
-def draw_trained_shares(sources: Sequence[str], steps: Sequence[StepRow]) -> Figure:
+def draw_trained_shares(sources: Sequence[str], steps: Sequence[StepRow], scene: str) -> Figure:
     """One small panel per source over the decisions: the share that was set (grey), and the shares of
     prompts, supervised tokens, summed loss and gradient norms that it came to.
 
-    The decisions are those of one run, which counts what it trains (`counts_what_it_trains`).
+    The decisions are those of one run, which counts what it trains (`counts_what_it_trains`); `scene` is
+    what was run (`RunHeader.scene`).
     """
     numbers = np.array([row.step for row in steps if row.trained is not None])
     shares = shares_over_steps(steps)
@@ -81,8 +82,8 @@ def draw_trained_shares(sources: Sequence[str], steps: Sequence[StepRow]) -> Fig
     figure.legend(handles, labels, loc="upper left", ncols=3 if len(sources) > 2 else 1, fontsize=6)
     footnote(
         figure,
-        "Shares over decisions. A loss share is of the sum over supervised tokens; a gradient share is of "
-        "the norms of what each source adds to the gradient of an optimiser step, on the steps that were "
-        "looked at, so decisions without one have no mark.",
+        f"{scene}. Shares over decisions. A loss share is of the sum over supervised tokens; a gradient "
+        "share is of the norms of what each source adds to the gradient of an optimiser step, on the steps "
+        "that were looked at, so decisions without one have no mark.",
     )
     return figure

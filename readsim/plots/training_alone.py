@@ -6,21 +6,27 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from readsim.arrays import Array
-from readsim.plots.style import BLUE, GREY, PALE, VERMILION, Box, panels, short
+from readsim.plots.style import BLUE, GREY, PALE, VERMILION, Box, footnote, panels, short
 from readsim.token_counts import show_tokens
 
 COLUMNS = 4
 BOX = Box(1.45, 1.0, left=0.42, right=0.12, top=0.5, bottom=0.3)
+MARGINS = Box(0, 0, left=0, right=0, top=0, bottom=0.15)
 
 
 def draw_training_alone(
-    tokens: Array, change: Array, sources: Sequence[str], capabilities: Sequence[str]
+    tokens: Array,
+    change: Array,
+    sources: Sequence[str],
+    capabilities: Sequence[str],
+    scene: str,
 ) -> Figure:
     """`change` (B, S, K), as it is shown, after `tokens` (B,): a panel a source, a line a capability.
 
-    Blue is what rises most in the panel, vermilion what falls most; both are named above it.
+    Blue is what rises most in the panel, vermilion what falls most; both are named above it. `scene` is
+    what is shown, for the small print.
     """
-    figure, axes = panels(len(sources), BOX, columns=COLUMNS)
+    figure, axes = panels(len(sources), BOX, columns=COLUMNS, margins=MARGINS)
     for i, (source, panel) in enumerate(zip(sources, axes, strict=True)):
         ends = change[-1, i]
         marked = {int(ends.argmax()): BLUE} if ends.max() > 0 else {}
@@ -40,4 +46,5 @@ def draw_training_alone(
         panel.set_xlim(0.0, tokens[-1])
         panel.xaxis.set_major_formatter(lambda x, _: show_tokens(float(f"{x:.3g}")))
         panel.locator_params(axis="y", nbins=4)
+    footnote(figure, scene)
     return figure

@@ -23,7 +23,7 @@ from readsim.summary.results import results_of
 from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
 
-PANELS = 160  # of allocations on a page
+PANELS = 80  # of allocations on a page
 
 
 def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:

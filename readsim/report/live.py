@@ -160,7 +160,7 @@ def _part(folder: Path, look: FolderState) -> Part:
             break
         log = run.log.of_seeds([run.seed])
         with sober():
-            svg = to_svg(draw_profile(log))
+            svg = to_svg(draw_profile(log, columns=2))
         names = [log.header.capabilities[j] for j in log.visible]
         alt = f"A panel a capability over tokens: {listed(names)}. Its table has the last step."
         figures.append(Figure(f"run-{n + 1}", run.name, alt, "", [svg], names))

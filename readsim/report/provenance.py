@@ -23,7 +23,7 @@ def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
     if "backend" in headers[0].extra:
         return [backend_command(header) for header in headers], []
     first, remarks = headers[0], []
-    world = _world(first, folder)
+    world = world_option(first, folder)
     if world is None:
         world = first.world
         remarks.append(
@@ -34,7 +34,6 @@ def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
         remarks.append(
             f"A single seed other than 0 has no form on the command line: {text} means 0 to {text}."
         )
-    aliases = {h.allocator: h.settings["alias_of"] for h in headers if "alias_of" in h.settings}
     if any(header.settings.keys() - {"alias_of"} for header in headers):
         remarks.append(
             "Some allocators had settings that were passed by a program, which are not in the command."
@@ -45,14 +44,14 @@ def commands_of(group: Group, folder: Path) -> tuple[list[str], list[str]]:
     parts += ["--budgets", ",".join(budget_text(b) for b in sorted({h.budget for h in headers}))]
     parts += ["--steps", str(first.steps), "--seeds", text]
     parts += ["--allocators", ",".join(unique(header.allocator for header in headers))]
-    parts += [part for name, spec in aliases.items() for part in ("--alias", f"{name}={spec}")]
+    parts += alias_options(headers)
     parts += ["--requirement", told[0]] if told else []
     if first.paid is not None:
         parts += ["--equal", "total" if first.paid["tasks"] == 1 else "shared"]
     return [shlex.join([*parts, "--out", "again"])], remarks
 
 
-def _world(header: RunHeader, folder: Path) -> str | None:
+def world_option(header: RunHeader, folder: Path) -> str | None:
     """What `--world` takes for this world: a preset's name or the file beside the runs."""
     names = [header.world]
     if (folder / "world.toml").is_file():
@@ -65,6 +64,12 @@ def _world(header: RunHeader, folder: Path) -> str | None:
         if world_digest(found) == header.world_digest:
             return name if name == header.world else "world.toml"
     return None
+
+
+def alias_options(headers: Iterable[RunHeader]) -> list[str]:
+    """What gives allocators the names that these runs have."""
+    known = {h.allocator: h.settings["alias_of"] for h in headers if "alias_of" in h.settings}
+    return [part for name, spec in known.items() for part in ("--alias", f"{name}={spec}")]
 
 
 def seeds_text(seeds: Sequence[int]) -> str | None:

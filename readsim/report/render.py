@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from readsim import __version__
 from readsim.files.cells import csv_bytes
-from readsim.plots.labels import short
+from readsim.plots.style import short
 from readsim.report.svg import inline
 from readsim.summary.show import markdown, markdown_text
 

@@ -11,7 +11,16 @@ from readsim.allocators.registry import is_oracle
 from readsim.errors import RunLogError
 from readsim.files.frame import read_frame
 from readsim.plots.style import sober, to_svg
-from readsim.report.provenance import listed, seeds_text, unique, versions_of, world_beside
+from readsim.report.provenance import (
+    alias_options,
+    budget_text,
+    listed,
+    seeds_text,
+    unique,
+    versions_of,
+    world_beside,
+    world_option,
+)
 from readsim.report.reading import Group, read_groups
 from readsim.report.render import Code, Facts, Figure, Notes, Part, Section, Table, text_cells
 from readsim.suite.features import draw_features, feature_cases, feature_table
@@ -199,9 +208,32 @@ def _provenance(places: Sequence[Place], scores: Scores) -> Section:
     rows.append(("created", " to ".join(unique([*made[:1], *made[-1:]])) or "not recorded"))
     rows += [("run logs", str(len(headers))), ("seeds", listed([str(seed) for seed in seeds], 40))]
     digests = Facts([(p.name, f"digest {p.group.logs[0].header.world_digest}") for p in places])
-    named = ",".join(scores.allocators)
     text = seeds_text(seeds) or ",".join(map(str, seeds))
-    line = shlex.join(
-        ["readsim", "compare", "--suite", "--seeds", text, "--allocators", named, "--out", "again"]
-    )
+    parts = ["readsim", "compare", *_chosen(places), "--seeds", text]
+    parts += ["--allocators", ",".join(scores.allocators), *alias_options(headers)]
+    line = shlex.join([*parts, "--out", "again"])
     return Section("Provenance and how to repeat it", (), [Facts(rows), digests, Code(line)])
+
+
+def _chosen(places: Sequence[Place]) -> list[str]:
+    """The options that say which worlds, tasks and budgets: `--suite` where each world has a task in turn."""
+    first = [place.group.logs[0].header for place in places]
+    worlds = [world_option(header, p.folder) for header, p in zip(first, places, strict=True)]
+    tasks = [unique(place.runs["task"].astype(str)) for place in places]
+    own = [world_beside(p.folder, header) for header, p in zip(first, places, strict=True)]
+    every = all(
+        world is not None and set(names) == set(world.task_names)
+        for world, names in zip(own, tasks, strict=True)
+    )
+    if not every and any(set(names) != set(tasks[0]) for names in tasks):
+        return ["--suite"]
+    named = [
+        found if found == header.world or found is None else f"{place.name}/{found}"
+        for found, header, place in zip(worlds, first, places, strict=True)
+    ]
+    out = ["--world", ",".join(n or h.world for n, h in zip(named, first, strict=True))]
+    out += [] if every else ["--tasks", ",".join(tasks[0])]
+    budgets = [sorted(place.runs["budget"].unique().tolist()) for place in places]
+    if all(each == budgets[0] for each in budgets):
+        out += ["--budgets", ",".join(budget_text(int(b)) for b in budgets[0])]
+    return [*out, "--steps", str(first[0].steps)]

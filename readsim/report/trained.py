@@ -87,7 +87,7 @@ def _table(counted: Sequence[Counted]) -> Table:
 def _figure(n: int, log: Log, seed: int, steps: Sequence[StepRow]) -> Figure:
     header = log.header
     with sober():
-        svg = to_svg(draw_trained_shares(header.sources, steps))
+        svg = to_svg(draw_trained_shares(header.sources, steps, header.scene))
     return Figure(
         name=f"trained-shares-{n + 1}",
         title=f"{header.allocator}, {header.task}, seed {seed}",

@@ -12,7 +12,7 @@ SHARED = ("world", "world_digest", "steps", "sources", "capabilities", "hidden",
 
 # What a real run's manifest says of its method of distillation: runs that differ in it are compared.
 METHOD = ("method", "signal", "objective")
-METHOD_SETTINGS = ("objective_settings", "auxiliary_weight", "on_policy", "soft")
+METHOD_SETTINGS = ("objective_settings", "auxiliary_weight", "on_policy", "sampling", "soft")
 APART = (*METHOD, *METHOD_SETTINGS, "versions")
 
 

@@ -81,6 +81,20 @@ def _over(column: str, scores: Scores, a: int, other: str) -> dict[str, object]:
     )
 
 
+def improvement_table(scores: Scores) -> pd.DataFrame:
+    """Probability that a run of the row's allocator ends above one of the column's, on the cases that both
+    were scored in; missing without one, and of an allocator against itself."""
+    names, n = scores.allocators, len(scores.allocators)
+    chance = np.full((n, n), np.nan)
+    for a, b in np.ndindex(n, n):
+        pair = scores.score[[a, b]]
+        shared = ~np.isnan(pair).any(axis=(0, 1))
+        if a != b and shared.any():
+            one, other = pair[:, :, shared]
+            chance[a, b] = float(probability_of_improvement(one, other))
+    return pd.DataFrame(chance, columns=names).assign(allocator=names)[["allocator", *names]]
+
+
 def _with_ends(
     column: str, values: Array, scores: Scores, own: Mask, statistic: Callable[[Array], Array]
 ) -> dict[str, object]:

@@ -98,7 +98,7 @@ def _beside(top: pd.Series, oracles: pd.DataFrame) -> str:
     used = used_beside(float(top["beside_budget"]))
     if oracles.empty:
         return f" {top['allocator']} {used}."
-    bound = oracles.loc[oracles["utility"].idxmax()]
+    bound = oracles.iloc[int(oracles["utility"].to_numpy().argmax())]
     gap = float(bound["utility"] - top["utility"])
     where = f"{fixed(abs(gap), _digits(top))} {_unit(top)} {'below' if gap >= 0 else 'above'}"
     return f" It ends {where} {bound['allocator']}, which knows the world, and {used}."

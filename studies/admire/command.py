@@ -31,8 +31,10 @@ AVERAGE = "average"
 
 
 def main(
-    folder: Annotated[Path, typer.Option("--data", help="ADMIRE's file.")] = FOLDER,
-    out: Annotated[Path, typer.Option(help="The result.")] = OUT,
+    folder: Annotated[
+        Path, typer.Option("--data", help="ADMIRE's file is in this folder.")
+    ] = FOLDER,
+    out: Annotated[Path, typer.Option(help="The result is written to this file.")] = OUT,
 ) -> None:
     """The average of laws on unseen fine-tuning mixtures, beside each law alone and the noise ceiling."""
     from threadpoolctl import threadpool_limits

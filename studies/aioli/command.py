@@ -25,8 +25,8 @@ OUT = Path(__file__).parent / "results.json"
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="Aioli's measurements.")] = FILE,
-    out: Annotated[Path, typer.Option(help="The result.")] = OUT,
+    data: Annotated[Path, typer.Option(help="Aioli's measurements are in this file.")] = FILE,
+    out: Annotated[Path, typer.Option(help="The result is written to this file.")] = OUT,
 ) -> None:
     """The graphs that Aioli measured beside those of the world fitted to them."""
     console = Terminal()

@@ -34,9 +34,16 @@ ROOT = Path(__file__).parents[2]
 
 
 def main(
-    only: Annotated[str | None, typer.Option(help="Names of studies, with commas; all.")] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Only these studies are run, separated by commas.", show_default="all"),
+    ] = None,
     seeds: Annotated[
-        str | None, typer.Option(help="Number of seeds, or seeds; each study's own.")
+        str | None,
+        typer.Option(
+            help="This many seeds are run, or these, separated by commas.",
+            show_default="each study's own",
+        ),
     ] = None,
     out: Out = OUT,
     jobs: Jobs = None,
@@ -45,7 +52,8 @@ def main(
     write: Annotated[
         bool,
         typer.Option(
-            "--write", help="Put the results into README files and docs/results.md of this clone."
+            "--write",
+            help="The results are put into README files and docs/results.md of this clone.",
         ),
     ] = False,
 ) -> None:

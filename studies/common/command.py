@@ -21,12 +21,17 @@ from studies.common.study import Case, Findings, Study
 
 OUT = Path("results/studies")
 
-Out = Annotated[Path, typer.Option(help="Folder of all studies: rows are shared.")]
-Jobs = Annotated[int | None, typer.Option(help="Parallel processes; as many as cores.")]
-Backend = Annotated[str, typer.Option(help="loky (processes), ray or dask.")]
+Out = Annotated[Path, typer.Option(help="This folder holds all studies, which share rows.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(help="This many processes work in parallel.", show_default="one for each core"),
+]
+Backend = Annotated[str, typer.Option(help="The jobs are run by loky (processes), ray or dask.")]
 Slurm = Annotated[
     int,
-    typer.Option(help="Submit missing runs as a Slurm array of so many tasks; 0: run them here."),
+    typer.Option(
+        help="Missing runs are submitted as a Slurm array of this many tasks; 0 runs them here."
+    ),
 ]
 
 
@@ -74,16 +79,18 @@ def command_for(study: Study) -> Callable[..., None]:
     """The command of one study: a function whose arguments are its options."""
 
     def command(
-        seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = str(
-            study.seeds
-        ),
+        seeds: Annotated[
+            str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+        ] = str(study.seeds),
         out: Out = OUT,
         jobs: Jobs = None,
         backend: Backend = "loky",
         slurm: Slurm = 0,
         rows: Annotated[
             list[Path] | None,
-            typer.Option(help="Analyse run logs of this folder instead; repeatable."),
+            typer.Option(
+                help="Run logs of this folder are analysed instead; the option may be repeated."
+            ),
         ] = None,
     ) -> None:
         with interruptible(f"finished runs are kept in {out}, the same command resumes"):

@@ -51,8 +51,10 @@ def measure(allocator: str, runs: int, folder: Path) -> dict[str, object]:
 
 
 def main(
-    runs: Annotated[int, typer.Option(min=1, help="Runs of each allocator.")] = 5,
-    out: Annotated[Path, typer.Option(help="The table.")] = Path("results/cost.csv"),
+    runs: Annotated[int, typer.Option(min=1, help="Each allocator has this many runs.")] = 5,
+    out: Annotated[Path, typer.Option(help="The table is written to this file.")] = Path(
+        "results/cost.csv"
+    ),
 ) -> None:
     """Measure every allocator of the suite."""
     console = Terminal()

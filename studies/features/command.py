@@ -23,11 +23,15 @@ LEAST = 20
 
 
 def main(
-    worlds: Annotated[int, typer.Option(help=f"How many, at least {LEAST}.")] = 80,
-    seeds: Annotated[int, typer.Option(help="Runs of each world and allocator.")] = 4,
-    steps: Annotated[int, typer.Option(help="Decisions of a run.")] = 20,
-    jobs: Annotated[int, typer.Option(help="Parallel processes.")] = 1,
-    out: Annotated[Path, typer.Option(help="Folder for runs and report.")] = Path(
+    worlds: Annotated[
+        int, typer.Option(help=f"This many worlds are drawn, at least {LEAST}.")
+    ] = 80,
+    seeds: Annotated[
+        int, typer.Option(help="Each allocator runs this many times in each world.")
+    ] = 4,
+    steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 20,
+    jobs: Annotated[int, typer.Option(help="This many processes work in parallel.")] = 1,
+    out: Annotated[Path, typer.Option(help="Runs and report go into this folder.")] = Path(
         "results/features"
     ),
 ) -> None:

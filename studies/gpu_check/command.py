@@ -119,10 +119,20 @@ def check_all(device: torch.device, path: Path, only: Sequence[str] | None = Non
 
 def main(
     device: Annotated[
-        str, typer.Option(help="auto (a GPU where there is one), cuda, cuda:N or cpu.")
+        str,
+        typer.Option(
+            help="The parts run on this device: auto (a GPU where there is one), cuda, cuda:N or cpu."
+        ),
     ] = "auto",
-    json: Annotated[Path, typer.Option(help="The result.")] = Path("results/gpu_check.json"),
-    only: Annotated[str | None, typer.Option(help="Parts, with commas or spaces; all.")] = None,
+    json: Annotated[Path, typer.Option(help="The result is written to this file.")] = Path(
+        "results/gpu_check.json"
+    ),
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these parts are run, separated by commas or spaces.", show_default="all"
+        ),
+    ] = None,
 ) -> None:
     """Check the adapter on one GPU, about ten minutes; without one every part at toy size on the CPU.
 

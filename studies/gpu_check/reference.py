@@ -54,6 +54,7 @@ def _soft(name: str, soft: SoftTargets, logq: Tensor) -> Tensor:
         return 0.5 * _kl(logp, middle) + 0.5 * _kl(logq, middle)
     return {
         "fkl": lambda: _kl(logp, logq),
+        "shared": lambda: _kl(logp, logq),
         "rkl": lambda: _kl(logq, logp),
         "skew-fkl": lambda: _kl(logp, _mixed(logp, logq, 0.1)),
         "skew-rkl": lambda: _kl(logq, _mixed(logp, logq, 0.9)),
@@ -72,4 +73,4 @@ def _with_rest(logs: Tensor) -> Tensor:
     return torch.cat([logs, torch.log1p(-logs.exp().sum(-1, keepdim=True))], -1)
 
 
-NAMES = tuple(TABLE)
+NAMES = tuple(name for name in TABLE if name not in ("hidden", "uld", "span"))  # of logits alone

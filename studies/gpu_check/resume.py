@@ -11,8 +11,9 @@ import torch
 from readsim_hf.models.loading import moved
 from readsim_hf.objectives.table import make_objective
 from readsim_hf.training.copies import bytes_of, copies
+from readsim_hf.training.determinism import before_cuda
 from readsim_hf.training.recipe import Recipe
-from readsim_hf.training.student import Student, before_cuda, checksum
+from readsim_hf.training.student import Student, checksum
 from studies.gpu_check.check import Check
 from studies.gpu_check.sizes import model, ragged
 

@@ -15,8 +15,9 @@ from readsim_hf.costs.memory import (
 from readsim_hf.costs.shape import shape_of
 from readsim_hf.objectives.table import make_objective
 from readsim_hf.teachers.decoding import Decoding, generate
+from readsim_hf.training.batch import length_of
 from readsim_hf.training.recipe import Recipe
-from readsim_hf.training.student import Student, length_of
+from readsim_hf.training.student import Student
 from studies.gpu_check.check import Check
 from studies.gpu_check.sizes import model, ragged
 

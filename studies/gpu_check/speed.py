@@ -39,7 +39,7 @@ def recipe_of(size: Size, precision: Precision) -> Recipe:
 
 
 def student_of(size: Size, precision: Precision, device: torch.device) -> Student:
-    """On that device, forward KL."""
+    """The student of this size on that device; it is trained with forward KL."""
     model = moved(size.student(), device)
     return Student(model, recipe_of(size, precision), make_objective("fkl"))
 

@@ -28,9 +28,11 @@ DECISIONS = (0, 5, 10, 15)
 
 
 def main(
-    worlds: Annotated[int, typer.Option(min=1, help="How many are drawn.")] = 64,
-    runs: Annotated[int, typer.Option(min=0, help="Offline runs that it asks for.")] = 8,
-    out: Annotated[Path, typer.Option(help="The table.")] = Path("results/level.csv"),
+    worlds: Annotated[int, typer.Option(min=1, help="This many worlds are drawn.")] = 64,
+    runs: Annotated[int, typer.Option(min=0, help="The rule asks for this many offline runs.")] = 8,
+    out: Annotated[Path, typer.Option(help="The table is written to this file.")] = Path(
+        "results/level.csv"
+    ),
 ) -> None:
     """Measure the coverage of level's intervals on drawn worlds."""
     console = Terminal()

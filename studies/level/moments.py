@@ -71,7 +71,7 @@ def class_shares(effects: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(
-    worlds: Annotated[int, typer.Option(min=1, help="How many are drawn.")] = 300,
+    worlds: Annotated[int, typer.Option(min=1, help="This many worlds are drawn.")] = 300,
 ) -> None:
     """Measure how large the effects of drawn worlds are."""
     console = Terminal()

@@ -106,8 +106,8 @@ def show_shares(console: Console, shares: pd.DataFrame) -> None:
     kinds = ["prompts", "tokens", "loss", "gradient"]
     mean = shares.groupby(["case", "method", "source"], sort=False)[kinds].mean()
     table = Table("case", "method", "source", *kinds, title="shares, percent")
-    for place, row in mean.iterrows():
-        cells = ["" if pd.isna(v) else f"{100 * v:.1f}" for v in row]
+    for *place, a, b, c, d in mean.reset_index().itertuples(index=False):
+        cells = ["" if pd.isna(v) else f"{100 * v:.1f}" for v in (a, b, c, d)]
         table.add_row(*map(str, place), *cells)
     console.print(table)
 

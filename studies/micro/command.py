@@ -60,14 +60,23 @@ def config(tokenizer: PreTrainedTokenizerFast, layers: int, width: int) -> GPTNe
 
 
 def main(
-    steps: Annotated[int | None, typer.Option(help="Of the teacher.")] = None,
-    student_steps: Annotated[int | None, typer.Option(help="Of the student.")] = None,
-    only: Annotated[
-        Literal["teacher", "student"] | None, typer.Option(help="One of the two.")
+    steps: Annotated[
+        int | None, typer.Option(help="The teacher trains for this many steps.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of tokens, weights and data.")] = 0,
-    asked: Annotated[int, typer.Option("--questions", help="Of each capability.")] = 200,
-    out: Annotated[Path, typer.Option(help="Folder for the weights.")] = OUT,
+    student_steps: Annotated[
+        int | None, typer.Option(help="The student trains for this many steps.")
+    ] = None,
+    only: Annotated[
+        Literal["teacher", "student"] | None,
+        typer.Option(help="Only this one of the two is trained."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Tokens, weights and data are drawn from this seed.")
+    ] = 0,
+    asked: Annotated[
+        int, typer.Option("--questions", help="Each capability is asked this many questions.")
+    ] = 200,
+    out: Annotated[Path, typer.Option(help="The weights go into this folder.")] = OUT,
 ) -> None:
     """Train the micro pair and write its weights."""
     counts = {TEACHER: steps, STUDENT: student_steps}

@@ -39,8 +39,10 @@ def trained(
 
 
 def main(
-    pair: Annotated[str, typer.Option(help="nano or micro.")] = "nano",
-    count: Annotated[int, typer.Option("--questions", help="Of each capability.")] = 200,
+    pair: Annotated[str, typer.Option(help="The models are this pair: nano or micro.")] = "nano",
+    count: Annotated[
+        int, typer.Option("--questions", help="Each capability is asked this many questions.")
+    ] = 200,
 ) -> None:
     """What a little training on one capability does to all eight."""
     torch.set_num_threads(1)

@@ -82,7 +82,9 @@ def write(folder: Path) -> list[Path]:
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Where; readsim/worlds/presets.")] = FOLDER,
+    folder: Annotated[
+        Path, typer.Argument(help="The presets are written into this folder.")
+    ] = FOLDER,
 ) -> None:
     """Write every world file that ships with readsim."""
     for path in write(folder):

@@ -26,18 +26,32 @@ from studies.real_runs.rows import RealTable, read_table
 from studies.transfer_matrix.lab import Lab
 
 HERE = Path(__file__).parent
-SAME = ("uniform", "target-first")  # as task-static, where every capability is wanted alike
+SAME = (
+    "uniform",
+    "target-first",
+    "front-loaded",
+)  # as task-static, where every capability is wanted alike
 
 
 def main(
-    pair: Annotated[str, typer.Option(help="The pair of models.")] = "nano",
-    budget: Annotated[str, typer.Option(help="Supervised student tokens of a run.")] = "60k",
-    steps: Annotated[int, typer.Option(help="Decisions of a run.")] = 10,
-    tasks: Annotated[str, typer.Option(help="Names with commas.")] = ",".join(TASKS),
-    methods: Annotated[str, typer.Option(help="Names with commas.")] = ",".join(METHODS),
-    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "5",
-    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("results/proof"),
-    read_only: Annotated[bool, typer.Option(help="Make no run; read the kept table.")] = False,
+    pair: Annotated[str, typer.Option(help="The models are this pair.")] = "nano",
+    budget: Annotated[
+        str, typer.Option(help="The student of a run trains on this many supervised tokens.")
+    ] = "60k",
+    steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
+    tasks: Annotated[str, typer.Option(help="Only these, separated by commas.")] = ",".join(TASKS),
+    methods: Annotated[str, typer.Option(help="Only these, separated by commas.")] = ",".join(
+        METHODS
+    ),
+    seeds: Annotated[
+        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+    ] = "5",
+    out: Annotated[Path, typer.Option(help="The runs go into this folder.")] = Path(
+        "results/proof"
+    ),
+    read_only: Annotated[
+        bool, typer.Option(help="No run is made; the kept table is read.")
+    ] = False,
 ) -> None:
     """Run task-static and the methods on each task for real, then compare them."""
     console, tokens = Terminal(), parse_tokens(budget)

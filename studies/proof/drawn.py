@@ -32,11 +32,15 @@ ALLOCATORS = ("uniform", "one-hot", BASELINE, *(c.id for c in DRAWN_CLAIMS), "or
 
 def main(
     data: Annotated[
-        Path | None, typer.Option(help="The folder of public tables: admire, aioli, regmix.")
+        Path | None, typer.Option(help="Public tables are in this folder: admire, aioli, regmix.")
     ] = None,
-    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "3",
-    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
-    out: Annotated[Path, typer.Option(help="Folder of runs and tables.")] = Path("results/drawn"),
+    seeds: Annotated[
+        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+    ] = "3",
+    jobs: Annotated[int, typer.Option(help="This many processes work in parallel.")] = 1,
+    out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(
+        "results/drawn"
+    ),
 ) -> None:
     """Run the allocators on every world, then compare them family by family."""
     console = Terminal()

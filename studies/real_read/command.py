@@ -29,13 +29,17 @@ def plan(pool_runs: int) -> list[dict[str, Any]]:
 
 
 def main(
-    pair: Annotated[str, typer.Option(help="nano or smollm2.")] = "nano",
-    task: Annotated[str, typer.Option(help="A capability: 0.6 of the utility.")] = "math",
-    budget: Annotated[str, typer.Option(help="Supervised student tokens of a run.")] = "120k",
-    steps: Annotated[int, typer.Option(help="Decisions of a run.")] = 10,
-    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "3",
-    pool_runs: Annotated[int, typer.Option(help="Interventions of ReAD.")] = 24,
-    out: Annotated[Path, typer.Option(help="Folder for runs and tables.")] = Path(
+    pair: Annotated[str, typer.Option(help="The models are this pair: nano or smollm2.")] = "nano",
+    task: Annotated[str, typer.Option(help="This capability weighs .6 of the utility.")] = "math",
+    budget: Annotated[
+        str, typer.Option(help="The student of a run trains on this many supervised tokens.")
+    ] = "120k",
+    steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
+    seeds: Annotated[
+        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+    ] = "3",
+    pool_runs: Annotated[int, typer.Option(help="ReAD's pool has this many short trainings.")] = 24,
+    out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(
         "results/real_read"
     ),
 ) -> None:

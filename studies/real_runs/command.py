@@ -20,11 +20,22 @@ KEPT = Path(__file__).parent
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for the logs.")] = Path("results/real_runs"),
-    pair: Annotated[str, typer.Option(help="Of the models.")] = "nano",
-    budgets: Annotated[str, typer.Option(help="Tokens, with commas.")] = "10k,24k,60k",
-    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "2",
-    table: Annotated[Path | None, typer.Option(help="CSV.  [default: beside the study]")] = None,
+    out: Annotated[Path, typer.Option(help="The logs go into this folder.")] = Path(
+        "results/real_runs"
+    ),
+    pair: Annotated[str, typer.Option(help="The models are this pair.")] = "nano",
+    budgets: Annotated[
+        str, typer.Option(help="The runs have these numbers of tokens, separated by commas.")
+    ] = "10k,24k,60k",
+    seeds: Annotated[
+        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+    ] = "2",
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="The table is written to this CSV file.", show_default="beside the study"
+        ),
+    ] = None,
 ) -> None:
     """Sixty real runs of a pair, and their table."""
     import torch

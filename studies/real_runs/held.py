@@ -24,8 +24,10 @@ LEAST = 3  # held runs of a budget, and runs to fit
 
 
 def main(
-    pair: Annotated[str, typer.Option(help="Whose table beside the study is read.")] = "nano",
-    table: Annotated[Path | None, typer.Option(help="Another table.")] = None,
+    pair: Annotated[
+        str, typer.Option(help="The table of this pair beside the study is read.")
+    ] = "nano",
+    table: Annotated[Path | None, typer.Option(help="This table is read instead.")] = None,
 ) -> None:
     """Fit to half of a pair's real runs, forecast the other half."""
     console = Terminal()

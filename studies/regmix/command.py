@@ -25,8 +25,10 @@ TASKS = ("average", "arxiv", "github", "pile_cc", "wikipedia_en", "stackexchange
 
 
 def main(
-    folder: Annotated[Path, typer.Option("--data", help="RegMix's files.")] = FOLDER,
-    out: Annotated[Path, typer.Option(help="The result.")] = OUT,
+    folder: Annotated[
+        Path, typer.Option("--data", help="RegMix's files are in this folder.")
+    ] = FOLDER,
+    out: Annotated[Path, typer.Option(help="The result is written to this file.")] = OUT,
 ) -> None:
     """Accuracy of the fitted law on RegMix's unseen runs, and allocator rankings in fitted worlds."""
     from threadpoolctl import threadpool_limits

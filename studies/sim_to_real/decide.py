@@ -48,7 +48,8 @@ class Decided:
 def plain(sources: Sequence[str], task: str, requirement: Array, steps: int) -> dict[str, Array]:
     """Shares (T, S) of the methods that need no fit.
 
-    `target-first` spends the first half on the target alone and FRONT of the second half on it;
+    `target-first` spends the first half on the target alone and FRONT of the second half on it (the allocator
+    `front-loaded`; the allocator `target-first` spends none);
     `target-last` has the same tokens the other way round.
     """
     s, own = len(sources), sources.index(task)

@@ -37,13 +37,19 @@ from studies.transfer_matrix.lab import Lab
 
 
 def main(
-    pair: Annotated[str, typer.Option(help="Of the models.")] = "nano",
-    task: Annotated[str, typer.Option(help="A capability: .6 of the utility.")] = "math",
-    budget: Annotated[str, typer.Option(help="Tokens of a run.")] = "60k",
-    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "5",
-    table: Annotated[Path | None, typer.Option(help="Runs to fit to.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder.  [default: beside the study]")] = None,
-    read_only: Annotated[bool, typer.Option(help="Make no run.")] = False,
+    pair: Annotated[str, typer.Option(help="The models are this pair.")] = "nano",
+    task: Annotated[str, typer.Option(help="This capability weighs .6 of the utility.")] = "math",
+    budget: Annotated[str, typer.Option(help="A run has this many tokens.")] = "60k",
+    seeds: Annotated[
+        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+    ] = "5",
+    table: Annotated[
+        Path | None, typer.Option(help="The world is fitted to the runs in this table.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Runs go into this folder.", show_default="beside the study")
+    ] = None,
+    read_only: Annotated[bool, typer.Option(help="No run is made.")] = False,
 ) -> None:
     """Choose by a fit to half of a pair's real runs, run it, compare."""
     console, folder = Terminal(), out or Path(__file__).parent / "decided" / pair

@@ -16,8 +16,12 @@ ALLOCATORS = (
 
 
 def main(
-    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "3",
-    out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("results/sim_to_real"),
+    seeds: Annotated[
+        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+    ] = "3",
+    out: Annotated[Path, typer.Option(help="The runs go into this folder.")] = Path(
+        "results/sim_to_real"
+    ),
 ) -> None:
     """Run what is missing on the pair nano; `python -m studies sim_to_real --rows OUT` reads it."""
     from readsim_hf.distill import distill

@@ -29,8 +29,11 @@ PARTS = {
 
 
 def main(
-    only: Annotated[str | None, typer.Option(help="Parts, with commas; all.")] = None,
-    path: Annotated[Path, typer.Option("--csv", help="The table.")] = Path(
+    only: Annotated[
+        str | None,
+        typer.Option(help="Only these parts are run, separated by commas.", show_default="all"),
+    ] = None,
+    path: Annotated[Path, typer.Option("--csv", help="The table is written to this file.")] = Path(
         "results/speed_real.csv"
     ),
 ) -> None:

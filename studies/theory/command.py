@@ -79,12 +79,17 @@ def _levels(logs: int, out: Path) -> None:
 
 def main(
     runs: Annotated[
-        int, typer.Option("--seeds", help="Runs of each world, budget and variant.")
+        int, typer.Option("--seeds", help="Each world, budget and variant has this many runs.")
     ] = 8,
     logs: Annotated[
-        int, typer.Option(help="Instead: level and power of the tests on logs, so many a truth.")
+        int,
+        typer.Option(
+            help="Level and power of the tests on logs are measured instead, with this many logs a truth."
+        ),
     ] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the table.")] = Path("results/theory-study"),
+    out: Annotated[Path, typer.Option(help="The table goes into this folder.")] = Path(
+        "results/theory-study"
+    ),
 ) -> None:
     """How often does ReAD break its bounds, and what do repairs cost?"""
     if logs:

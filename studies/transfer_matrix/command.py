@@ -22,15 +22,23 @@ from studies.transfer_matrix.world import PURPOSE, world_of
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder for runs and results.")],
-    backend: Annotated[Literal["hf", "sim"], typer.Option(help="Real training or a world.")] = "hf",
-    pair: Annotated[str, typer.Option(help="Of --backend hf.")] = "nano",
-    world: Annotated[str, typer.Option(help="Of --backend sim.")] = "read8-llama",
-    budgets: Annotated[str, typer.Option(help="Tokens, with commas.")] = "3k,10k,30k,90k",
-    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "3",
-    mixtures: Annotated[int, typer.Option(help="Held-out runs of each budget.")] = 2,
-    shard: Annotated[str, typer.Option(help="I/N: every N-th run, from the I-th on.")] = "0/1",
-    threads: Annotated[int, typer.Option(help="Of --backend hf.")] = 1,
+    out: Annotated[Path, typer.Option(help="Runs and results go into this folder.")],
+    backend: Annotated[
+        Literal["hf", "sim"], typer.Option(help="Runs are real (hf) or of a world (sim).")
+    ] = "hf",
+    pair: Annotated[str, typer.Option(help="--backend hf trains this pair.")] = "nano",
+    world: Annotated[str, typer.Option(help="--backend sim runs in this world.")] = "read8-llama",
+    budgets: Annotated[
+        str, typer.Option(help="The runs have these numbers of tokens, separated by commas.")
+    ] = "3k,10k,30k,90k",
+    seeds: Annotated[
+        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+    ] = "3",
+    mixtures: Annotated[int, typer.Option(help="Each budget has this many held-out runs.")] = 2,
+    shard: Annotated[
+        str, typer.Option(help="Every N-th run is made, from the I-th on: I/N.")
+    ] = "0/1",
+    threads: Annotated[int, typer.Option(help="--backend hf uses this many threads.")] = 1,
 ) -> None:
     """Train on each source alone, at several budgets; matrices, a figure and the fitted world."""
     console = Terminal()

@@ -17,6 +17,7 @@ from tests.support.made_setups import setup
 
 NAMES = {
     "target-first": "first",
+    "front-loaded": "front",
     "target-last": "last",
     "linear-ramp": "down",
     "cosine-matched": "rate",
@@ -120,3 +121,13 @@ def test_order_decides_which_tokens_meet_the_high_rate() -> None:
 def test_a_misspelt_shape_is_named() -> None:
     with pytest.raises(UnknownNameError, match="first"):
         load_allocator("target-first", {"shape": "frist"})
+
+
+def test_front_loaded_keeps_a_little_for_the_second_half() -> None:
+    """What won on both real pairs: the target alone, then a fifth of it."""
+    made = setup([0.6, 0.2, 0.2], steps=10)
+    plan = TargetSchedule("front").plan(made)
+    assert plan[:5] == pytest.approx(np.tile([1.0, 0.0, 0.0], (5, 1)))
+    assert plan[5:] == pytest.approx(np.tile([0.2, 0.4, 0.4], (5, 1)))
+    small = TargetSchedule("front").plan(setup([0.4, 0.3, 0.3], steps=4))
+    assert small[:, 0] == pytest.approx([2 / 3, 2 / 3, 0.4 / 3, 0.4 / 3])

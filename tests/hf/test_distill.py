@@ -150,6 +150,22 @@ def test_a_killed_and_interrupted_run_ends_like_a_whole_one(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
+def test_a_killed_run_on_groups_of_replies_ends_like_a_whole_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Groups that wait keep what is known of their tokens: the student that wrote them is gone."""
+    of = ("--method", "RRHF", "--batch", "4")
+    assert call(capsys, *command("whole", *of))[0] == 0
+    with held("run", 1, *of) as killed:
+        end(killed)
+    assert rows("run") == rows("whole")[:2]
+    assert call(capsys, *command("run", "--resume", *of))[0] == 0
+    assert rows("run") == rows("whole")
+    assert table("run") == table("whole")
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("on_tiny", "undrawn")
 def test_a_damaged_checkpoint_and_what_is_written_beside_the_log(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -95,7 +95,7 @@ def test_two_processes_take_the_steps_of_one(started: Any) -> None:
     _, out, err = started("tests.support.hf_processes").ended()
     assert "rank1" not in err  # what process 1 found wrong process 0 says
     found, mismatch, reason = map(json.loads, out.splitlines())
-    assert len(found["off"]) == 12
+    assert len(found["off"]) == 14
     for case, off in found["off"].items():
         assert off.pop("put") == off.pop("empty") == 0.0, case
         # with FSDP weights are gathered in bfloat16, the residual stream is too
@@ -225,6 +225,18 @@ def test_what_the_launcher_may_not_be_told(
     for name, value in {**base, **settings}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=message):
+        join(config)
+
+
+def test_hidden_states_are_read_by_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from readsim_hf.config import RunConfig
+    from readsim_hf.distributed_run import join
+
+    monkeypatch.setattr("readsim_hf.distributed_run.world_size", lambda: 2)
+    config = RunConfig.of({"method": "", "signal": "cot", "objective": "sft + 0.1*hidden"})
+    with pytest.raises(
+        ConfigError, match="several processes do not read a teacher's hidden states"
+    ):
         join(config)
 
 

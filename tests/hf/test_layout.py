@@ -7,6 +7,7 @@ from tests.support.paths import ROOT
 
 LAYERS = (
     ("config_merge", "dependencies", "methods", "published"),
+    ("sampling_config",),
     ("prompts",),
     ("generation",),
     ("teachers.record",),
@@ -14,6 +15,7 @@ LAYERS = (
     ("teachers", "models"),
     ("elicitation",),
     ("training.batch",),
+    ("training.layer_pairs",),
     ("training.logits",),
     ("store",),
     ("sources", "probes"),
@@ -22,7 +24,7 @@ LAYERS = (
     ("consent", "data_config"),
     ("config", "costs"),
     ("prompt_selection", "supervision"),
-    ("source_selection",),
+    ("sampled", "source_selection"),
     ("benchmark_factory", "manifest", "teacher_factory", "text_lengths"),
     ("components",),
     ("backend", "interventions", "made_backend", "merging", "model_card", "tracking"),

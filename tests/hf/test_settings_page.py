@@ -20,6 +20,7 @@ def test_the_tables_of_settings_are_those_of_the_code() -> None:
     from readsim_hf.elicitation.base import ElicitationConfig
     from readsim_hf.probes.own.config import JudgeConfig, TaskConfig
     from readsim_hf.requirement.config import IdentifierConfig
+    from readsim_hf.sampling_config import SamplingConfig
     from readsim_hf.sources.config import SourceConfig
     from readsim_hf.teachers.connection import ServerSettings
     from readsim_hf.training.recipe import Recipe
@@ -34,6 +35,7 @@ def test_the_tables_of_settings_are_those_of_the_code() -> None:
         "`[probes.judge]`": [JudgeConfig],
         "`[[probes.benchmarks]]`": [c.BenchmarkConfig],
         "`[training]`": [Recipe],
+        "`[sampling]`": [SamplingConfig],
         "`[decoding]`, `[soft]`": [c.DecodingConfig, c.SoftConfig],
         "`[elicitation]`": [ElicitationConfig],
         "`[server]`": [ServerSettings],

@@ -1,13 +1,16 @@
 """What a wheel contains, and that the folder named `adapters` claims that name nowhere."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
+import readsim
 import readsim_hf
 from tests.support.paths import ROOT
 
@@ -57,6 +60,55 @@ def test_wheel(tmp_path: Path, stranger: Path) -> None:
     owner, *files = _run(["-c", PROBE], tmp_path, stranger).split()
     assert owner == "stranger"
     assert all(Path(file).is_relative_to(stranger) for file in files)
+
+
+def test_one_version_everywhere() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {readsim.__version__}\n" in citation
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first = next(line for line in changes.splitlines() if line.startswith("## "))
+    assert first.startswith(f"## {readsim.__version__}, ")
+
+
+def test_the_release_tries_every_python_that_is_said_to_be_supported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    said = [line.split(" :: ")[-1] for line in project["classifiers"] if "Python :: 3." in line]
+    script = (ROOT / ".ci" / "release").read_text(encoding="utf-8")
+    assert f"PYTHONS=({' '.join(said)})" in script
+    assert project["requires-python"] == f">={said[0]}"
+
+
+def test_each_extra_that_a_message_names_exists() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for folder in ("readsim", "adapters"):
+        for path in (ROOT / folder).rglob("*.py"):
+            named = re.findall(r"readsim\[([a-z,]+)\]", path.read_text(encoding="utf-8"))
+            for name in (part for text in named for part in text.split(",")):
+                assert name in project["optional-dependencies"], f"{path}: {name}"
+
+
+def test_a_shell_completes_commands_options_and_names() -> None:
+    def answers(line: str) -> set[str]:
+        words = line.split(" ")
+        asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
+        done = subprocess.run(
+            [sys.executable, "-m", "readsim"],
+            capture_output=True,
+            env=os.environ | asked | {"_READSIM_COMPLETE": "complete_bash"},
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return set(done.stdout.split())
+
+    assert answers("readsim comp") == {"compare"}
+    assert answers("readsim compare --world gateway,conf") == {"gateway,conflict"}
+    assert "read-no-history" in answers("readsim compare --allocators read")
+    assert "--explain" in answers("readsim compare --ex")
+
+
+def test_the_version_is_told() -> None:
+    assert _run(["-m", "readsim", "--version"], ROOT) == f"readsim {readsim.__version__}\n"
 
 
 def test_source_tree_beside_another_adapters(stranger: Path) -> None:

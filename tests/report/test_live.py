@@ -79,7 +79,7 @@ def test_a_log_that_is_begun_or_damaged_is_named_and_looked_at_again(tmp_path: P
 
 def test_it_is_followed_to_the_end(tmp_path: Path) -> None:
     path = stop_after(tmp_path / "runs" / "one.jsonl", 1)
-    seen = []
+    seen: list[int] = []
 
     def pause() -> None:
         if len(seen) == 2:
@@ -95,7 +95,8 @@ def test_the_page_reloads_itself_until_all_is_over(tmp_path: Path) -> None:
     path = stop_after(tmp_path / "runs" / "one.jsonl", 2)
     text = write_live(tmp_path, look_at(tmp_path), 2.0).read_text(encoding="utf-8")
     page = Page(text)
-    assert page.errors == page.open == []
+    assert page.errors == []
+    assert page.open == []
     assert '<meta http-equiv="refresh" content="2">' in text
     assert len(page.all("figure")) == 1
     assert "tables/" not in text  # it has no files beside it

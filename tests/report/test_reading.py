@@ -242,6 +242,14 @@ def test_studies_begin_with_their_verdicts(tmp_path: Path) -> None:
     assert [text for _, text in page.all("h2")] == ["2 studies", "Study one", "Study two"]
 
 
+def test_a_shortened_name_is_whole_in_a_title() -> None:
+    texts = b"<text>...end</text><text>a</text>"
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="9pt" height="9pt">' + texts + b"</svg>"
+    text, _ = inline(svg, "p-", "here", {"...end": "<the> whole & its end"})
+    assert "<title>&lt;the&gt; whole &amp; its end</title>...end</text>" in text
+    assert text.count("<title>") == 1
+
+
 def test_drawings_lose_what_is_not_drawing() -> None:
     text, width = inline(
         b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="72pt" '

@@ -197,6 +197,22 @@ def test_numbers_are_those_of_the_logs(tmp_path: Path) -> None:
     assert len(drops) == 2 * len(ALLOCATORS) * 2 * len(NAMES)
 
 
+def test_each_task_has_its_own_differences(tmp_path: Path) -> None:
+    plain(tmp_path)
+    report(tmp_path)
+    table = pd.read_csv(tmp_path / "tables" / "report-tasks-150M.csv")
+    finals = {
+        (allocator, row["seed"]): row["utility"]
+        for allocator in ("read", "task-static")
+        for row in read_content(tmp_path / "runs" / f"{allocator}.math.150000000.jsonl").rows
+        if row["kind"] == "final"
+    }
+    each = [100 * (finals["read", s] - finals["task-static", s]) for s in (0, 1, 2)]
+    mine = table[(table["allocator"] == "read") & (table["task"] == "math")].iloc[0]
+    assert mine["difference"] == pytest.approx(np.mean(each))
+    assert mine["p_value"] == pytest.approx(stats.ttest_1samp(each, 0.0).pvalue)
+
+
 def one_hot(folder: Path, effect: np.ndarray) -> Path:
     """Runs that train on one source alone, with known effects, and a reference."""
     rng = np.random.default_rng(3)

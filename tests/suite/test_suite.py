@@ -24,7 +24,7 @@ from readsim.suite.plan import (
 )
 from readsim.suite.run import run_suite
 from readsim.suite.scores import Scores, read_scores, scores_of
-from readsim.suite.table import suite_notes, suite_table
+from readsim.suite.table import improvement_table, suite_notes, suite_table
 from readsim.worlds import load_world, preset_names
 from readsim.worlds.random import random_world_from_text
 from tests.cli.test_app import call
@@ -255,6 +255,16 @@ def test_the_table_by_hand() -> None:
     assert table.loc["picky", "over_read"] == pytest.approx(0.5)  # 1 over .75, under 1.25
     assert table["worst"].isna().to_dict()["task-static"]
     assert "all but 1 with less than a quarter" in suite_notes(scores)[1]
+
+
+def test_chances_of_pairs() -> None:
+    scores = made_scores(BY_HAND)
+    table = improvement_table(scores).set_index("allocator")
+    assert list(table.columns) == list(table.index) == scores.allocators
+    assert table.loc["read", "task-static"] == pytest.approx(2 / 3)
+    both = table["picky"].to_dict()["read"], table["read"].to_dict()["picky"]
+    assert sum(both) == pytest.approx(1.0)  # ties count half
+    assert table["read"].isna().to_dict()["read"]
 
 
 def test_the_figure_names_everyone() -> None:

@@ -28,6 +28,7 @@ CASES: dict[str, dict[str, Any]] = {
     "recomputed": {"gradient_checkpointing": True, "micro_batch": 1},
     "bf16": {"precision": "bf16"},
     "gpt2": {"family": "gpt2"},
+    "pairs": {"objective": "plad + 0.1*rkl"},  # two replies are seldom in one process
 }
 WINDOWS = (5, 1, 4, 0)  # examples of each; one process of two has none of the second
 
@@ -39,7 +40,7 @@ def examples(count: int) -> list[Example]:
         prompt, reply = int(rng.integers(1, 9)), int(rng.integers(2, 7))
         ids = rng.integers(2, 40, prompt + reply).tolist()
         made = record(ids[:prompt], ids[prompt:], None, full_soft(reply, 40, n))
-        made = replace(made, own=n % 2 == 1, weight=1 + n / 4)
+        made = replace(made, own=n % 2 == 1, weight=1 + n / 4, group=(n % 2, 2))
         out.append(Example(made, made.supervised - (n == 0)))
     return out
 

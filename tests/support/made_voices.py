@@ -67,9 +67,9 @@ class MadeVoices:
         return correct(prompt, self.style.final_answer(reply))
 
     def fits(self, lessons: Sequence[Any]) -> list[Any]:
-        from readsim_hf.elicitation.base import StudentFit
+        from readsim_hf.elicitation.base import ReadAs
 
-        return [StudentFit(*self.reads(lesson)) for lesson in lessons]
+        return [ReadAs(*self.reads(lesson)) for lesson in lessons]
 
     def may_train(self, text: str) -> bool:
         return text not in self.held_out

@@ -81,7 +81,9 @@ def trained_on(parts: Components, many: int) -> list[GoldExample]:
     Fewer where few prompts can be trained on; nothing is asked of the teacher.
     """
     gold = cast(Any, _Gold(parts.teacher))
-    replies = replace(parts, teacher=gold, on_policy=0.0).feed(0, lambda: parts.pair.student)
+    replies = replace(parts, teacher=gold, on_policy=0.0, sampled=None).feed(
+        0, lambda: parts.pair.student
+    )
     signal, style = parts.teacher.signal, parts.teacher.style
     out: list[GoldExample] = []
     for place in range(many):

@@ -99,6 +99,7 @@ def views(parts: Components, trained: list[GoldExample]) -> list[View]:
     """Of examples made by `trained_on`, in one batch of the trainer's."""
     own, teacher = parts.pair.tokenizer, parts.teacher
     made = batches.collate([t.example for t in trained])
+    assert made.attention_mask is not None  # not packed
     labels = np.full(made.input_ids.shape, IGNORED)
     labels[made.rows.numpy(), made.columns.numpy()] = made.targets.tokens.numpy()
     sent = _probed(parts, trained)

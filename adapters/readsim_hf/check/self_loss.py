@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 
 from readsim_hf.components import Components
 from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.objectives.across import Span
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import KD, SFT, ForwardKL, SoftSFT
+from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.origin import On
+from readsim_hf.objectives.sampling import sampling_of
 from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sums import Sum
 from readsim_hf.objectives.vocabulary import Cut
@@ -49,7 +52,9 @@ def divergence(objective: Objective) -> Objective:
         return Sum((1 / len(terms),) * len(terms), terms)
     if isinstance(objective, KD):
         return replace(objective, alpha=1.0)
-    return ForwardKL() if isinstance(objective, SFT | SoftSFT) else objective
+    grouped = sampling_of(objective) is not None  # it trains on what the student wrote for it
+    plain = isinstance(objective, SFT | SoftSFT | Hidden | Span)
+    return ForwardKL() if grouped or plain else objective
 
 
 def self_loss(parts: Components, examples: Sequence[Example]) -> SelfLoss:

@@ -93,7 +93,8 @@ def check_limits(parts: Components) -> None:
     soft = parts.teacher.soft
     if soft is None or parts.store is not None:
         return
-    scores = parts.on_policy > 0 or any(not source.asks for source in parts.datasets)
+    grouped = parts.sampled is not None and parts.sampled.scores
+    scores = grouped or parts.on_policy > 0 or any(not source.asks for source in parts.datasets)
     servers = {id(t.server): t for t in parts.pair.teacher_sources if t.server is not None}
     for one in servers.values():
         assert one.server is not None

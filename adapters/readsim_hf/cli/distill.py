@@ -12,35 +12,40 @@ from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
 @with_run_options
 def distill(
     chosen: Chosen,
-    out: Annotated[Path, typer.Option(help="Folder for logs, checkpoints and results.")] = Path(
-        "results/distill"
-    ),
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    out: Annotated[
+        Path, typer.Option(help="Logs, checkpoints and results go into this folder.")
+    ] = Path("results/distill"),
+    resume: Annotated[bool, typer.Option("--resume", help="An interrupted run continues.")] = False,
     log_to: Annotated[
-        Text, typer.Option(help="Where to watch it besides: tensorboard, wandb, trackio.")
+        Text,
+        typer.Option(
+            help="The run is also shown by these, separated by commas: tensorboard, wandb, trackio."
+        ),
     ] = None,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Short for --log-to tensorboard.")
+        bool, typer.Option("--tensorboard", help="This is short for --log-to tensorboard.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be spent, and stop.")
+        bool, typer.Option("--dry-run", help="It says what would be spent, and stops.")
     ] = False,
     check: Annotated[
         bool,
         typer.Option(
             "--check",
-            help="Check tokens, labels and the teacher's answers, and stop: 1 if one fails.",
+            help="It checks tokens, labels and the teacher's answers, and stops, with exit code 1 if a "
+            "check fails.",
         ),
     ] = False,
     check_prompts: Annotated[
-        int, typer.Option(min=1, help="Prompts a capability that --check asks the teacher.")
+        int,
+        typer.Option(min=1, help="--check asks the teacher this many prompts of each capability."),
     ] = 16,
     began: From = None,
     keep_state: KeepState = None,
 ) -> None:
     """Train a real student; an allocator decides on what.
 
-    It learns from a teacher's words, here or behind a server, or from data of yours with replies. Leaves
+    It learns from a teacher's words, here or behind a server, or from data of yours with replies. It leaves
     curves, a table, the run log and the student.
     """
     need_extra()

@@ -13,18 +13,22 @@ from readsim_hf.cli.options import Text, need_extra
 
 def merge(
     students: Annotated[
-        list[str], typer.Argument(help="Models of one shape, such as OUT/runs/NAME.student.")
+        list[str],
+        typer.Argument(
+            help="These students are merged; they have one shape, such as OUT/runs/NAME.student."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the merged model.")],
+    out: Annotated[Path, typer.Option(help="The merged model goes into this folder.")],
     weights: Annotated[
         Text,
         typer.Option(
-            help="One number each, or one for all, with commas; default: their mean. Another sum than 1 is "
-            "task arithmetic and needs --base."
+            help="The students weigh this: one number for all, or one each, separated by commas. "
+            "Another sum than 1 is task arithmetic and needs --base.",
+            show_default="their mean",
         ),
     ] = None,
     base: Annotated[
-        Text, typer.Option(help="The model that they were trained from, such as nano/student.")
+        Text, typer.Option(help="The students were trained from this model, such as nano/student.")
     ] = None,
 ) -> None:
     """Merge trained students into one model.

@@ -8,6 +8,7 @@ import typer
 from rich import text as styled
 from rich.table import Table
 
+from readsim.cli.help import Help
 from readsim.cli.output import Terminal
 from readsim.errors import unknown
 from readsim.streams import generator
@@ -21,10 +22,14 @@ models = typer.Typer(
 )
 
 
-@models.command()
+@models.command(
+    **Help(
+        ("readsim models prepare smollm2-135m", "readsim models prepare smollm2-135m --layers 8")
+    ).settings()
+)
 def prepare(
-    name: Annotated[str, typer.Argument(help="Such as smollm2-135m.")],
-    layers: Annotated[int, typer.Option(help="Layers of the pruned student.")] = 10,
+    name: Annotated[str, typer.Argument(help="The name of a model, such as smollm2-135m.")],
+    layers: Annotated[int, typer.Option(help="The pruned student has this many layers.")] = 10,
 ) -> None:
     """Fetch a small real model once, and prune a student from it.
 
@@ -36,7 +41,9 @@ def prepare(
     typer.echo(str(make(name, layers, typer.echo)))
 
 
-@models.command("list")
+@models.command(
+    "list", **Help(("readsim models list", "readsim distill --pair smollm2")).settings()
+)
 def list_() -> None:
     """List models that have a name here: are they prepared?"""
     need_extra()
@@ -49,13 +56,16 @@ def list_() -> None:
     Terminal().print(table)
 
 
-@models.command()
+@models.command(
+    **Help(("readsim models methods", "readsim models methods --write docs")).settings()
+)
 def methods(
     write: Annotated[
-        Path | None, typer.Option(help="Folder where the page and the figure are written instead.")
+        Path | None,
+        typer.Option(help="The page and its figure are written into this folder instead."),
     ] = None,
 ) -> None:
-    """List the methods of distillation by family: what `--method` takes."""
+    """List the methods of distillation, which `--method` takes."""
     from readsim_hf.methods.page import in_families, method_line, write_methods
 
     if write is not None:
@@ -68,9 +78,11 @@ def methods(
             console.print(f"  {method_line(name, method)}", highlight=False, soft_wrap=True)
 
 
-@models.command()
+@models.command(**Help(("readsim models benchmarks", "readsim models benchmarks gsm8k")).settings())
 def benchmarks(
-    name: Annotated[Text, typer.Argument(help="One of them, with its data and licence.")] = None,
+    name: Annotated[
+        Text, typer.Argument(help="One of them, which is shown with its data and licence.")
+    ] = None,
 ) -> None:
     """List the paper's benchmarks, and how to get the data."""
     need_extra()
@@ -99,10 +111,16 @@ def library_named(name: str) -> Library:
     return made[name]()
 
 
-@models.command()
+@models.command(
+    **Help(
+        ("readsim models templates nano", "readsim models templates text --capability math")
+    ).settings()
+)
 def templates(
-    library: Annotated[str, typer.Argument(help="nano or text.")] = "text",
-    capability: Annotated[Text, typer.Option(help="Only this capability, with examples.")] = None,
+    library: Annotated[str, typer.Argument(help="The library is nano or text.")] = "text",
+    capability: Annotated[
+        Text, typer.Option(help="Only this capability is shown, with examples.")
+    ] = None,
 ) -> None:
     """List the prompt templates of a library."""
     need_extra()

@@ -39,64 +39,98 @@ def choose(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="A TOML file, or the name of a shipped one; options go over what it says."
+            help="The settings are read from this TOML file, or from a shipped one by name; options go "
+            "over what it says."
         ),
     ] = None,
-    pair: Annotated[Text, typer.Option(help="nano (default), micro or smollm2.")] = None,
-    teacher: Annotated[
-        Text, typer.Option(help="Hugging Face id, folder, GGUF file, or http://HOST:PORT/v1.")
+    pair: Annotated[
+        Text,
+        typer.Option(help="The models are this pair: nano, micro or smollm2.", show_default="nano"),
     ] = None,
-    teacher_model: Annotated[Text, typer.Option(help="Served model of such a server.")] = None,
+    teacher: Annotated[
+        Text,
+        typer.Option(
+            help="The teacher is a Hugging Face id, a folder, a GGUF file, or a server, "
+            "http://HOST:PORT/v1."
+        ),
+    ] = None,
+    teacher_model: Annotated[
+        Text, typer.Option(help="The server has several models: this one is the teacher.")
+    ] = None,
     api_key_env: Annotated[
         Text,
-        typer.Option(help="Environment variable whose key its server is sent; '' for none."),
+        typer.Option(
+            help="The teacher's server is sent the key in this environment variable; '' sends none."
+        ),
     ] = None,
     teacher_tokenizer: Annotated[
-        Text, typer.Option(help="Source of that model's tokenizer, for distributions.")
+        Text,
+        typer.Option(
+            help="The served model's tokenizer is here, which its distributions need: an id or a "
+            "folder."
+        ),
     ] = None,
-    student: Annotated[Text, typer.Option(help="Hugging Face id, folder or GGUF file.")] = None,
-    layers: Annotated[int | None, typer.Option(help="Layers of the smollm2 student.")] = None,
+    student: Annotated[
+        Text, typer.Option(help="The student is a Hugging Face id, a folder or a GGUF file.")
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option(help="The pruned smollm2 student has this many layers.", show_default="10"),
+    ] = None,
     method: Annotated[
         Text,
-        typer.Option(help="One of `readsim models methods`, by its name there or in its paper."),
+        typer.Option(
+            help="The method is one of `readsim models methods`, by its name there or in its paper.",
+            show_default="logit-kd",
+        ),
     ] = None,
     signal: Annotated[
         Text,
         typer.Option(
-            help="resp, cot, logit, step-by-step, equation-of-thought or plan-then-code, with "
-            "--objective."
+            help="The teacher is asked for this, with --objective: resp, cot, logit, step-by-step, "
+            "equation-of-thought or plan-then-code."
         ),
     ] = None,
     objective: Annotated[
         Text,
         typer.Option(
-            help="sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl; or a sum, such as "
-            "'0.3*sft + 0.7*skew-fkl(alpha=.1)'."
+            help="The student minimises this: sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl, skew-rkl, "
+            "k1, k2, k3, hidden, uld, shared or span; or a sum, such as '0.3*sft + 0.7*skew-fkl(alpha=.1)'."
         ),
     ] = None,
     on_policy: Annotated[
-        float | None, typer.Option(help="Share of prompts the student answers itself.")
+        float | None,
+        typer.Option(
+            help="The student answers this share of the prompts itself.", show_default="0"
+        ),
     ] = None,
     soft: Annotated[
-        Text, typer.Option(help="What is kept of the teacher's distributions: full, topk, sampled.")
+        Text,
+        typer.Option(
+            help="This is kept of the teacher's distributions: full, topk or sampled.",
+            show_default="as the pair says",
+        ),
     ] = None,
     capabilities: Annotated[
-        Text, typer.Option(help="Those trained and measured, with commas; without it all.")
+        Text,
+        typer.Option(
+            help="These are trained and measured, separated by commas.", show_default="all"
+        ),
     ] = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=DATA",
-            help="What to train on: a JSONL, CSV or parquet file, a folder that datasets saved, or a hub id; "
-            "repeatable.",
+            help="A source to train on is a JSONL, CSV or parquet file, a folder that datasets saved, "
+            "or a hub id; the option may be repeated.",
         ),
     ] = None,
     templates: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="nano, text or none: which of our prompts; or a JSONL file of templates to add; "
-            "repeatable.",
+            help="Our own prompts are nano, text or none; a JSONL file adds templates. The option may "
+            "be repeated.",
         ),
     ] = None,
     evals: Annotated[
@@ -104,81 +138,165 @@ def choose(
         typer.Option(
             "--eval",
             metavar="NAME=SOURCE",
-            help="What measures a capability: a file of items, with :METRIC behind it where it is not to be "
-            "guessed, a task's YAML file, or a task's name in lm-eval; repeatable.",
+            help="A capability is measured by a file of items (with :METRIC behind it where it is not "
+            "to be guessed), a YAML file of a task, or a task of lm-eval by name; the option may "
+            "be repeated.",
         ),
     ] = None,
     judge: Annotated[
         Text,
-        typer.Option(help="Server of the model that grades replies, http://HOST:PORT/v1#NAME."),
+        typer.Option(
+            help="Replies are graded by the model NAME of this server, http://HOST:PORT/v1#NAME."
+        ),
     ] = None,
     task: Annotated[
         Text,
         typer.Option(
-            help="average, a capability, shares: math=0.7,code=0.3; or safety (needs xstest)."
+            help="The run is for this: average, a capability, shares such as math=0.7,code=0.3, or "
+            "safety (which needs xstest).",
+            show_default="average",
         ),
     ] = None,
-    budget: Annotated[Text, typer.Option(help="Supervised student tokens, such as 120k.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Decision steps T.")] = None,
-    allocator: Annotated[Text, typer.Option(help="Name or module:Class.")] = None,
+    budget: Annotated[
+        Text,
+        typer.Option(
+            help="The student trains on this many supervised tokens, such as 120k.",
+            show_default="as the pair says",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="The budget is divided into this many decisions.", show_default="as the pair says"
+        ),
+    ] = None,
+    allocator: Annotated[
+        Text,
+        typer.Option(
+            help="This rule decides: a name or module:Class.", show_default="as the pair says"
+        ),
+    ] = None,
     keep_best: Annotated[
         bool,
-        typer.Option("--keep-best", help="Keep the student that is best on the dev split too."),
+        typer.Option(
+            "--keep-best", help="The student that is best on the dev split is kept and tested too."
+        ),
     ] = False,
     identify: Annotated[
-        bool, typer.Option("--identify", help="Learn what the task requires from its card.")
+        bool, typer.Option("--identify", help="What the task requires is learned from its card.")
     ] = False,
-    card: Annotated[Text, typer.Option(help="The task's card: a .toml or .yaml file.")] = None,
+    card: Annotated[Text, typer.Option(help="The task's card is this .toml or .yaml file.")] = None,
     pool_runs: Annotated[
-        int | None, typer.Option(help="Short trainings, undone: for identifier and offline pool.")
+        int | None,
+        typer.Option(
+            help="This many short trainings, each undone, teach the identifier and the offline pool.",
+            show_default="8",
+        ),
     ] = None,
     pool_steps: Annotated[
-        int | None, typer.Option(help="Intervals of each of them; as many as --steps: whole runs.")
+        int | None,
+        typer.Option(
+            help="Each of them lasts this many decisions; as many as --steps makes whole runs.",
+            show_default="1",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Which prompts the student sees.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Which prompts the student sees is drawn from this seed.", show_default="0"
+        ),
+    ] = None,
     probe_items: Annotated[
-        int | None, typer.Option(help="Items a capability in the probe and dev splits.")
+        int | None,
+        typer.Option(
+            help="The probe and dev splits have this many items of each capability.",
+            show_default="64",
+        ),
     ] = None,
     probe_form: Annotated[
         Text,
-        typer.Option(help="What probes ask for: answer; rationale, equations or plan and answer."),
+        typer.Option(
+            help="Probes ask for the answer, or for rationale, equations or plan before it.",
+            show_default="answer",
+        ),
     ] = None,
     samples: Annotated[
-        int | None, typer.Option(help="Replies a capability that are kept at each decision.")
+        int | None,
+        typer.Option(
+            help="This many replies of each capability are kept at each decision.", show_default="2"
+        ),
     ] = None,
     allow_code: Annotated[
         bool,
         typer.Option(
             "--allow-code",
-            help="Let benchmarks run code that a model wrote, walled in; no settings file can say so.",
+            help="Benchmarks may run code that a model wrote, walled in; no settings file can say so.",
         ),
     ] = False,
     allow_code_unwalled: Annotated[
         bool,
         typer.Option(
-            "--allow-code-unwalled", help="The same, also where the system gives no wall around it."
+            "--allow-code-unwalled", help="The same holds where the system gives no wall around it."
         ),
     ] = False,
-    precision: Annotated[Text, typer.Option(help="fp32 or bf16 (autocast).")] = None,
-    lora: Annotated[int | None, typer.Option(help="LoRA rank; 0 trains all weights.")] = None,
+    precision: Annotated[
+        Text,
+        typer.Option(
+            help="The student computes in fp32 or in bf16 (autocast).", show_default="fp32"
+        ),
+    ] = None,
+    lora: Annotated[
+        int | None,
+        typer.Option(help="LoRA adapters have this rank; 0 trains all weights.", show_default="0"),
+    ] = None,
     gradient_checkpointing: Annotated[
         bool | None,
         typer.Option(
             "--gradient-checkpointing/--no-gradient-checkpointing",
-            help="Activations are computed again instead of kept.",
+            help="Activations are computed again instead of kept, which saves memory.",
         ),
     ] = None,
     liger: Annotated[
-        bool | None, typer.Option("--liger/--no-liger", help="Liger kernels in the student (CUDA).")
+        bool | None,
+        typer.Option("--liger/--no-liger", help="The student uses Liger kernels (CUDA)."),
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Examples an optimiser step.")] = None,
-    micro_batch: Annotated[int | None, typer.Option(help="Examples a forward pass.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    device: Annotated[Text, typer.Option(help="cpu, cuda, cuda:N or auto.")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of an operation.")] = None,
-    cache: Annotated[Text, typer.Option(help="File of teacher replies; '' for none.")] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            help="An optimiser step has this many examples.", show_default="as the pair says"
+        ),
+    ] = None,
+    micro_batch: Annotated[
+        int | None,
+        typer.Option(
+            help="A forward pass has this many examples; results do not depend on it.",
+            show_default="as the pair says",
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="The learning rate rises to this.", show_default="as the pair says"),
+    ] = None,
+    device: Annotated[
+        Text,
+        typer.Option(
+            help="The models are on this device: cpu, cuda, cuda:N or auto.", show_default="cpu"
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="An operation on the CPU uses this many threads.", show_default="1"),
+    ] = None,
+    cache: Annotated[
+        Text,
+        typer.Option(
+            help="The teacher's replies are kept in this file; '' keeps none.",
+            show_default="in the folder of --out",
+        ),
+    ] = None,
     store: Annotated[
-        Text, typer.Option(help="Folder of `readsim teach` to train from, without a teacher.")
+        Text,
+        typer.Option(help="The run trains from this folder of `readsim teach`, without a teacher."),
     ] = None,
 ) -> Chosen:
     """What was given. Raises ConfigError for a task that is neither a name nor shares."""

@@ -33,49 +33,59 @@ def plan(
     world: Annotated[
         Text,
         typer.Option(
-            help="World that foretells the scores: a preset's name or a file; nano has one."
+            help="This world foretells the scores: a preset or a file.",
+            show_default="nano-measured for nano",
         ),
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Simulated runs of the forecast.")
+        int, typer.Option(min=1, max=10_000, help="The forecast has this many simulated runs.")
     ] = 32,
     world_error: Annotated[
         float | None,
         typer.Option(
-            help="Points by which the world misses a score; 0: not in the interval; default: what a "
-            "fitted world says of itself."
+            help="The world misses a score by this many points, which widens the interval; 0 leaves it "
+            "out.",
+            show_default="what a fitted world says of itself",
         ),
     ] = None,
     mfu: Annotated[
-        float | None, typer.Option(help="Share of a device's peak in training and reading; 0.4.")
+        float | None,
+        typer.Option(
+            help="Training and reading reach this share of a device's peak.", show_default="0.4"
+        ),
     ] = None,
     mfu_generation: Annotated[
         float | None,
-        typer.Option(help="Share of what binds writing token by token, the bandwidth mostly; 0.5."),
+        typer.Option(
+            help="Writing token by token reaches this share of what binds it, mostly the bandwidth.",
+            show_default="0.5",
+        ),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="The --out of the finished run, to hold beside the plan.")
+        Path | None,
+        typer.Option(help="A finished run is shown beside its plan: this was its --out."),
     ] = None,
     devices: Annotated[
-        Text, typer.Option(help="Names of the devices to show, with commas; default: all.")
+        Text, typer.Option(help="These devices are shown, separated by commas.", show_default="all")
     ] = None,
     device_file: Annotated[
         Path | None,
         typer.Option(
-            help="TOML of devices of yours, tables [[device]]: name, memory_gb, bf16_tflops, "
-            "fp32_tflops, bandwidth_gb_s, price_hour."
+            help="Devices of yours are in this TOML file, tables [[device]] with name, memory_gb, "
+            "bf16_tflops, fp32_tflops, bandwidth_gb_s and price_hour."
         ),
     ] = None,
     price_hour: Annotated[
-        float | None, typer.Option(help="Price of a device's hour, where the file has none.")
+        float | None,
+        typer.Option(help="An hour of a device costs this, where the file has no price."),
     ] = None,
     price_prompt: Annotated[
-        float | None, typer.Option(help="Price of a million prompt tokens of a served teacher.")
+        float | None, typer.Option(help="A million prompt tokens of a served teacher cost this.")
     ] = None,
     price_generated: Annotated[
-        float | None, typer.Option(help="Price of a million tokens that it writes.")
+        float | None, typer.Option(help="A million tokens that it writes cost this.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for plan.json.")] = None,
+    out: Annotated[Path | None, typer.Option(help="plan.json goes into this folder.")] = None,
 ) -> None:
     """Say what a run would spend and reach, loading no weights.
 

@@ -24,23 +24,27 @@ def probes(
         str,
         typer.Argument(
             metavar="FILE",
-            help="Settings of a run, a file of items, a task's YAML file; or NAME=SOURCE.",
+            help="The settings of a run, a file of items, a task's YAML file, or NAME=SOURCE.",
         ),
     ],
     evals: Annotated[
         list[str] | None,
         typer.Option(
-            "--eval", metavar="NAME=SOURCE", help="An evaluation over the settings, as of distill."
+            "--eval",
+            metavar="NAME=SOURCE",
+            help="This evaluation goes over the settings, as in distill; the option may be repeated.",
         ),
     ] = None,
     tokenizer: Annotated[
         Text,
-        typer.Option(help="Source of a tokenizer, whose chat template prompts are shown in."),
+        typer.Option(
+            help="Prompts are shown in the chat template of this tokenizer, an id or a folder."
+        ),
     ] = None,
     show: Annotated[
-        int, typer.Option(min=0, help="Items to show of each probe and dev split.")
+        int, typer.Option(min=0, help="This many items of each probe and dev split are shown.")
     ] = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The output is one JSON object.")] = False,
 ) -> None:
     """Show what a run is measured with, before it starts.
 

@@ -23,16 +23,21 @@ STORE = "store.json"  # `readsim_hf.store.manifest.FILE`, without loading it
 
 def replies(
     where: Annotated[
-        Path, typer.Argument(help="File of teacher replies, folder of a run, or teach store.")
+        Path,
+        typer.Argument(help="A file of teacher replies, the folder of a run, or a teach store."),
     ],
-    show: Annotated[int, typer.Option(min=0, help="Replies to show, with their prompts.")] = 0,
-    capability: Annotated[Text, typer.Option(help="Only replies for this capability.")] = None,
+    show: Annotated[
+        int, typer.Option(min=0, help="This many replies are shown, with their prompts.")
+    ] = 0,
+    capability: Annotated[
+        Text, typer.Option(help="Only replies for this capability are counted.")
+    ] = None,
     rejected: Annotated[
-        bool, typer.Option("--rejected", help="Only replies that are not trained on.")
+        bool, typer.Option("--rejected", help="Only replies that are not trained on are counted.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The output is one JSON object.")] = False,
     salvage: Annotated[
-        Path | None, typer.Option(help="New file, for what is whole in a damaged one.")
+        Path | None, typer.Option(help="What is whole in a damaged file goes into this new file.")
     ] = None,
 ) -> None:
     """Show what teachers have said.

@@ -13,42 +13,51 @@ from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
 @with_run_options
 def teach(
     chosen: Chosen,
-    out: Annotated[Path, typer.Option(help="Folder of the store.")] = Path("results/teach"),
+    out: Annotated[Path, typer.Option(help="The store is this folder.")] = Path("results/teach"),
     prompts: Annotated[
         int | None,
-        typer.Option(min=1, help="Prompts of each source to ask; default: all rows of data sets."),
+        typer.Option(
+            min=1,
+            help="This many prompts of each source are asked.",
+            show_default="all rows of data sets",
+        ),
     ] = None,
     tokens: Annotated[
-        Text, typer.Option(help="Instead: supervised tokens of each source, such as 500k.")
+        Text,
+        typer.Option(
+            help="Instead of --prompts, this many supervised tokens of each source are asked for, such "
+            "as 500k."
+        ),
     ] = None,
     small: Annotated[
         bool,
         typer.Option(
             "--small",
-            help="Quantise top-k distributions: at most 200 bytes a token at k = 64, not exact float32.",
+            help="Top-k distributions are kept in 8 bits: at most 200 bytes a token at k = 64, and not "
+            "exact.",
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked and written, and stop.")
+        bool, typer.Option("--dry-run", help="It says what would be asked and written, and stops.")
     ] = False,
     export: Annotated[
         Text,
         typer.Option(
-            help="Write the finished store in another tool's format, and stop: distillkit=DIR or "
-            "axolotl=DIR."
+            help="The finished store is written in another tool's format, and nothing is asked: "
+            "distillkit=DIR or axolotl=DIR."
         ),
     ] = None,
     import_: Annotated[
         Text,
         typer.Option(
             "--import",
-            help="Make the store from another tool's data: distillkit=DIR or axolotl=DIR.",
+            help="The store is made from another tool's data: distillkit=DIR or axolotl=DIR.",
         ),
     ] = None,
 ) -> None:
     """Ask a teacher once, for any number of runs.
 
-    Leaves prompts, replies and distributions in a folder, from which `readsim distill --store` trains.
+    It leaves prompts, replies and distributions in a folder, from which `readsim distill --store` trains.
     """
     need_extra()
     if export is not None and import_ is not None:

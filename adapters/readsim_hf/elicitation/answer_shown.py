@@ -42,12 +42,14 @@ class AnswerShown(Elicitation):
             elif said is None:
                 out.append("the student said nothing")
             else:
-                shown = _shown(prompt, reply, style.suffix(self.form), plain=style.name != "nano")
+                shown = shown_beside(
+                    prompt, reply, style.suffix(self.form), plain=style.name != "nano"
+                )
                 out.append([Lesson(prompt, said.text, ids=said.ids, shown=shown)])
         return out
 
 
-def _shown(prompt: Prompt, reply: str, suffix: str, *, plain: bool) -> str:
+def shown_beside(prompt: Prompt, reply: str, suffix: str, *, plain: bool) -> str:
     """The prompt with a right reply in it; in the notation of nano the reply stands before it."""
     if not plain:
         return f"{prompt.text}{reply} {prompt.text}{suffix}"

@@ -81,7 +81,7 @@ class StudentReply(NamedTuple):
     ids: Ids
 
 
-class StudentFit(NamedTuple):
+class ReadAs(NamedTuple):
     """How the student reads a text that it is to say: means over its tokens.
 
     surprisal   -log p of the token, in nats
@@ -130,7 +130,7 @@ class Voices(Protocol):
         """Whether a reply's final answer is right; None where nothing can tell."""
         ...
 
-    def fits(self, lessons: Sequence[Lesson]) -> list[StudentFit]:
+    def fits(self, lessons: Sequence[Lesson]) -> list[ReadAs]:
         """How the student reads what lessons say."""
         ...
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, StudentFit, Voices
+from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, ReadAs, Voices
 from readsim_hf.elicitation.several_traces import right_traces
 from readsim_hf.prompts.library import Form
 from readsim_hf.prompts.prompt import Prompt
@@ -49,7 +49,7 @@ class InformativeFit(Elicitation):
             out[n] = [lesson]
         return out
 
-    def badness(self, fit: StudentFit) -> float:
+    def badness(self, fit: ReadAs) -> float:
         """The smallest is chosen; of equal ones the first drawn."""
         return rank_surprisal_ratio(fit)
 
@@ -60,12 +60,12 @@ class LikeliestFit(InformativeFit):
 
     name: str = "likeliest-fit"
 
-    def badness(self, fit: StudentFit) -> float:
+    def badness(self, fit: ReadAs) -> float:
         """The mean surprisal."""
         return fit.surprisal
 
 
-def rank_surprisal_ratio(fit: StudentFit) -> float:
+def rank_surprisal_ratio(fit: ReadAs) -> float:
     """Mean rank over mean surprisal; infinite where nothing surprises, or the text does not fit."""
     if not 0 < fit.surprisal < float("inf"):
         return float("inf")

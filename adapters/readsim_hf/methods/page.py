@@ -5,7 +5,8 @@ from html import escape
 from pathlib import Path
 
 from readsim.tree_file import write_atomic
-from readsim_hf.methods.table import FAMILIES, METHODS, Method
+from readsim_hf.methods.method import FAMILIES, Method
+from readsim_hf.methods.table import METHODS
 
 PAGE, FIGURE = "methods.md", "methods.svg"
 _COLUMNS, _WIDTH, _LINE, _GAP, _LETTER = 4, 232, 20, 16, 6.4

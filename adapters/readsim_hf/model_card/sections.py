@@ -14,7 +14,7 @@ from readsim_hf.model_card.words import TODO, as_code, code_block, hub_id, name_
 from readsim_hf.models.pairs import sources
 from readsim_hf.objectives.sums import Sum
 from readsim_hf.published import published, without_keys
-from readsim_hf.supervision import supervision
+from readsim_hf.supervision import own_share, supervision
 from readsim_hf.teachers.connection import is_server
 
 
@@ -74,7 +74,7 @@ def method_section(config: RunConfig, parts: Components) -> str:
         + (f" ({settings})" if settings else ""),
         "* The teacher's distributions: "
         + ("not used" if kept is None else f"`{kept.kind}`" + _of_k(kept.kind, kept.k)),
-        f"* The student's own replies: {100 * config.on_policy:g} % of the prompts",
+        f"* The student's own replies: {100 * own_share(config, objective):g} % of the replies",
         (
             f"* The teacher's decoding: temperature {config.decoding.temperature:g}, at most "
             f"{config.decoding.max_new_tokens} new tokens"
@@ -167,7 +167,7 @@ def _templates(
         + (f" and of {own}" if own else "")
         + f" (SHA-256 of their names and files `{parts.manifest['templates'][:16]}`); the replies are the "
         "teacher's"
-        + (", or the student's own" if config.on_policy else "")
+        + (", or the student's own" if own_share(config, supervision(config)[1]) else "")
         + f". Curriculum: `{data.curriculum}`, difficulty by `{data.difficulty}`. Draws that equal a "
         "probe, dev or test item, or share 13 words in a row with one, were left out.\n\n"
         + markdown(["capability", "templates", "prompts", "repeated", "left out"], rows, 1)

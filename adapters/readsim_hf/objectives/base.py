@@ -1,5 +1,7 @@
 """The contract of a training objective: logits and targets in, one loss a position out."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -11,8 +13,12 @@ class SoftTargets(NamedTuple):
     """The teacher's distributions at N positions as tensors; see `teachers.record.Soft`."""
 
     kind: SoftKind
-    ids: Tensor  # (N, k) int64; (N, 0) when full
+    ids: Tensor  # (N, k) int64, -1 for a token that the student does not have; (N, 0) when full
     logp: Tensor  # (N, k) or (N, V) float32
+    partial: bool = False  # whether there may be -1 among the ids
+
+
+NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class Targets(NamedTuple):
@@ -23,6 +29,11 @@ class Targets(NamedTuple):
     weights: Tensor | None = None  # (N,) float32 of the losses; None: all 1
     own: Tensor | None = None  # (N,) bool, whether the text is the student's own; None: nowhere
     rows: Tensor | None = None  # (N,) int64, the example of each position, ascending; None: one
+    spans: Tensor | None = None  # (N,) float32, see `TeacherRecord.spans`
+    beside: Tensor | None = (
+        None  # (N,) float32 losses of hidden states (`hidden`), with their gradient
+    )
+    constants: Mapping[str, Tensor] = NOTHING  # (N,) of the tokens by name, see `sampling`
 
 
 class Objective(Protocol):

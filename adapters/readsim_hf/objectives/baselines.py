@@ -33,7 +33,8 @@ def soft_of(targets: Targets) -> SoftTargets:
     return targets.soft
 
 
-def _check(name: str, value: object, accepts: Callable[[float], bool], range_: str) -> None:
+def check_setting(name: str, value: object, accepts: Callable[[float], bool], range_: str) -> None:
+    """ConfigError unless the value of a setting is a number in its range."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not accepts(value):
         raise ConfigError(f"{name} is {value!r}: it must be a number {range_}")
 
@@ -92,8 +93,8 @@ class KD(SoftObjective):
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        _check("alpha", self.alpha, lambda x: 0 <= x <= 1, "from 0 to 1")
-        _check("temperature", self.temperature, lambda x: 0 < x < float("inf"), "above 0")
+        check_setting("alpha", self.alpha, lambda x: 0 <= x <= 1, "from 0 to 1")
+        check_setting("temperature", self.temperature, lambda x: 0 < x < float("inf"), "above 0")
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
         soft = self.alpha * self._kl(logits, soft_of(targets))
@@ -132,7 +133,7 @@ class GJSD(SoftObjective):
     beta: float = 0.5
 
     def __post_init__(self) -> None:
-        _check("beta", self.beta, lambda x: 0 <= x <= 1, "from 0 to 1")
+        check_setting("beta", self.beta, lambda x: 0 <= x <= 1, "from 0 to 1")
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
         return generalized_jsd(*outcomes(soft_of(targets), logits), self.beta)
@@ -145,7 +146,7 @@ class _Skew(SoftObjective):
     alpha: float = 0.1
 
     def __post_init__(self) -> None:
-        _check("alpha", self.alpha, lambda x: 0 < x < 1, "between 0 and 1, both excluded")
+        check_setting("alpha", self.alpha, lambda x: 0 < x < 1, "between 0 and 1, both excluded")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from readsim.arrays import Array
@@ -72,7 +73,7 @@ class Selected:
         logq = log_probs(logits)
         return -(logq.exp() * logq).sum(-1)
 
-    def _weights(self, scores: Array, tokens: Array) -> Array:
+    def _weights(self, scores: Array, tokens: NDArray[np.int64]) -> Array:
         """w of one reply's positions (L,)."""
         if self.drawn:
             return drawn_weights(scores, math.ceil(self.share * len(scores)), uniform_of(tokens))
@@ -106,7 +107,7 @@ def drawn_weights(scores: Array, m: int, uniform: float) -> Array:
     return np.where(np.diff(reached) > 0, 1 / pi, 0.0)
 
 
-def uniform_of(tokens: Array) -> float:
+def uniform_of(tokens: NDArray[np.int64]) -> float:
     """A number in [0, 1) made of a reply's tokens."""
     made = hashlib.blake2b(np.asarray(tokens, dtype=np.int64).tobytes(), digest_size=6).digest()
     return int.from_bytes(made) / 2**48

@@ -19,11 +19,13 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from readsim.errors import ConfigError, unknown
 from readsim_hf.objectives.base import SoftTargets
-from readsim_hf.objectives.divergences import FLOOR, log_mixture
+from readsim_hf.objectives.divergences import FLOOR, REVERSE_FLOOR, log_mixture
 from readsim_hf.teachers.record import Soft, SoftKind
 
 SOFT_KINDS: tuple[SoftKind, ...] = get_args(SoftKind)
@@ -60,11 +62,37 @@ def outcomes(soft: SoftTargets, logits: Tensor) -> tuple[Tensor, Tensor]:
             "store 'topk' or 'full'"
         )
     logits = logits.float()
+    if soft.partial:
+        return _known_outcomes(soft, logits)
     top = logits.gather(-1, soft.ids)
     if soft.ids.shape[-1] == width:
         return soft.logp, top
     rest = logits.scatter(-1, soft.ids, -math.inf).logsumexp(-1, keepdim=True)
     return torch.cat([soft.logp, tail_log_mass(soft.logp)], -1), torch.cat([top, rest], -1)
+
+
+def _known_outcomes(soft: SoftTargets, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """`outcomes` (N, k + 1) of a top-k in which -1 stands for tokens that the student does not have: their
+    mass is in the tail, they are outcomes that nobody has."""
+    unknown = soft.ids < 0
+    logp = soft.logp.masked_fill(unknown, -math.inf)
+    wide = F.pad(logits, (0, 1), value=-math.inf)  # a column for them
+    ids = soft.ids.masked_fill(unknown, logits.shape[-1])
+    rest = wide.scatter(-1, ids, -math.inf).logsumexp(-1, keepdim=True)
+    return torch.cat([logp, tail_log_mass(logp)], -1), torch.cat([wide.gather(-1, ids), rest], -1)
+
+
+def said_log_probs(soft: Soft, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+    """The teacher's log-probability of each token (L,), at least -87.3; of one outside of a top-k the log of
+    the rest of the mass, which it is not above."""
+    if soft.kind == "full":
+        out = soft.logp[np.arange(len(tokens)), tokens]
+    else:
+        hit = soft.ids == np.asarray(tokens)[:, None]
+        inside = np.where(hit, soft.logp, -np.inf).max(axis=-1, initial=-np.inf)
+        rest = tail_log_mass(torch.from_numpy(soft.logp))[:, 0].numpy()
+        out = np.where(hit.any(-1), inside, rest)
+    return np.maximum(out, REVERSE_FLOOR).astype(np.float32)
 
 
 def tail_log_mass(logp: Tensor) -> Tensor:

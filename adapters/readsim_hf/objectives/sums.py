@@ -25,7 +25,7 @@ _TERM = re.compile(
 )
 
 
-class Written(NamedTuple):
+class TermText(NamedTuple):
     """A term as it stands in a text."""
 
     weight: float
@@ -33,9 +33,9 @@ class Written(NamedTuple):
     settings: dict[str, Value]
 
 
-def read_terms(text: str) -> list[Written]:
+def read_terms(text: str) -> list[TermText]:
     """The terms of a text, in order. ConfigError, with what cannot be read, for another text."""
-    found: list[Written] = []
+    found: list[TermText] = []
     at = 0
     while True:
         term = _TERM.match(text, at)
@@ -47,7 +47,7 @@ def read_terms(text: str) -> list[Written]:
                 f"objective = {text!r}: the weight of {term['name']!r} is {term['weight']}; "
                 "accepted: numbers above 0"
             )
-        found.append(Written(weight, term["name"], _settings(text, term)))
+        found.append(TermText(weight, term["name"], _settings(text, term)))
         at = term.end()
         if at == len(text):
             return found
@@ -93,10 +93,10 @@ class Sum:
         return first
 
 
-def parts(objective: Objective) -> Iterator[Objective]:
+def terms_in(objective: Objective) -> Iterator[Objective]:
     """An objective and all that it is made of, from the outside in."""
     yield objective
     inner = getattr(objective, "terms", None) or (getattr(objective, "objective", None),)
     for term in inner:
         if term is not None:
-            yield from parts(term)
+            yield from terms_in(term)

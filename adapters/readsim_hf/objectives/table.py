@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from readsim.errors import ConfigError, unknown
+from readsim_hf.objectives.across import ULD, Shared, Span
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.baselines import (
     GJSD,
@@ -17,10 +18,17 @@ from readsim_hf.objectives.baselines import (
     SoftSFT,
 )
 from readsim_hf.objectives.estimators import K1, K2, K3
+from readsim_hf.objectives.hidden import Hidden
+from readsim_hf.objectives.kdrl import KDRL
+from readsim_hf.objectives.minillm import MiniLLM
+from readsim_hf.objectives.mopd import MOPD, MOPDKL
 from readsim_hf.objectives.origin import On
+from readsim_hf.objectives.plad import PLaD
+from readsim_hf.objectives.preference import DPKD, DPO
+from readsim_hf.objectives.ranking import PRO, RRHF
 from readsim_hf.objectives.selection import Selected
 from readsim_hf.objectives.sparse import SOFT_KINDS
-from readsim_hf.objectives.sums import Sum, Written, read_terms
+from readsim_hf.objectives.sums import Sum, TermText, read_terms, terms_in
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.record import SoftKind
 
@@ -61,6 +69,7 @@ class ObjectiveRule:
 _DENSE: tuple[SoftKind, ...] = ("full", "topk")
 _TEXT = "on the student's own text use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
 _DRAWS = "with 'sampled' use soft-sft, kd, fkl or skew-fkl, or store 'topk' or 'full'"
+_SPAN = "store 'topk' of the teacher's own replies (on_policy = 0), or use uld or shared"
 _OWN = "use on_policy = 1 with soft.kind 'topk' or 'full', on=own behind its name, or rkl"
 
 TABLE: dict[str, ObjectiveRule] = {
@@ -73,10 +82,30 @@ TABLE: dict[str, ObjectiveRule] = {
     "gjsd": ObjectiveRule(GJSD, _SPOKEN, _DENSE, "any", _DRAWS),
     "skew-fkl": ObjectiveRule(SkewForwardKL, _SPOKEN, SOFT_KINDS, "any", ""),
     "skew-rkl": ObjectiveRule(SkewReverseKL, _SPOKEN, _DENSE, "any", _DRAWS),
+    "uld": ObjectiveRule(ULD, WHOLE, _DENSE, "any", _DRAWS),
+    "shared": ObjectiveRule(Shared, WHOLE, _DENSE, "any", _DRAWS),
+    "span": ObjectiveRule(Span, WHOLE, ("topk",), "teacher", _SPAN),
+    "hidden": ObjectiveRule(Hidden, (*WHOLE, *TASKS), SOFT_KINDS, "any", ""),
     "k1": ObjectiveRule(K1, WHOLE, _DENSE, "own", _OWN),
     "k2": ObjectiveRule(K2, WHOLE, _DENSE, "own", _OWN),
     "k3": ObjectiveRule(K3, WHOLE, _DENSE, "own", _OWN),
 }
+
+# Those that train on groups of replies to one prompt, whole ones, see `Sampling`.
+_REPLIES = ("cot", "logit", "equation-of-thought")
+_GROUPS = "use signal 'cot' or 'logit', and with soft targets 'topk' or 'full'"
+SAMPLED: dict[str, ObjectiveRule] = {
+    "mopd": ObjectiveRule(MOPD, _REPLIES, _DENSE, "own", _GROUPS),
+    "mopd-kl": ObjectiveRule(MOPDKL, _REPLIES, _DENSE, "own", _GROUPS),
+    "kdrl": ObjectiveRule(KDRL, _REPLIES, _DENSE, "own", _GROUPS),
+    "minillm": ObjectiveRule(MiniLLM, _REPLIES, _DENSE, "own", _GROUPS),
+    "dpo": ObjectiveRule(DPO, _REPLIES, SOFT_KINDS, "any", _GROUPS),
+    "dpkd": ObjectiveRule(DPKD, _REPLIES, _DENSE, "any", _GROUPS),
+    "plad": ObjectiveRule(PLaD, _REPLIES, _DENSE, "any", _GROUPS),
+    "rrhf": ObjectiveRule(RRHF, _REPLIES, _DENSE, "any", _GROUPS),
+    "pro": ObjectiveRule(PRO, _REPLIES, _DENSE, "any", _GROUPS),
+}
+TABLE |= SAMPLED
 
 
 def make_objective(text: str, **settings: float) -> Objective:
@@ -98,7 +127,7 @@ def make_objective(text: str, **settings: float) -> Objective:
     return made[0] if weights == (1.0,) else Sum(weights, tuple(made))
 
 
-def _made(term: Written) -> Objective:
+def _made(term: TermText) -> Objective:
     if term.name not in TABLE:
         raise unknown("objective", term.name, TABLE)
     make, settings = TABLE[term.name].make, dict(term.settings)
@@ -130,6 +159,10 @@ def check_compatible(
     if soft_kind is not None and soft_kind not in SOFT_KINDS:
         raise unknown("kind of soft targets", soft_kind, SOFT_KINDS)
     if isinstance(objective, Sum):
+        if sum(isinstance(part, Hidden) for part in terms_in(objective)) > 1:
+            raise ConfigError(
+                "hidden is twice in the objective: use one, with several pairs in its layers"
+            )
         for term in objective.terms:
             check_compatible(signal, term, soft_kind, on_policy)
     elif isinstance(objective, Cut):

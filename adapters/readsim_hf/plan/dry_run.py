@@ -154,11 +154,6 @@ def dry_run(config: RunConfig) -> DryRun:
     for name in pair.teachers:
         if name not in named:
             raise unknown("capability in [pair.teachers]", name, named)
-    if config.on_policy > 0 and len(models.teachers) > 1:
-        raise ConfigError(
-            f"on_policy = {config.on_policy!r}: the student's own text is scored by one teacher, not by "
-            "several; use on_policy = 0"
-        )
     suffixes = suffixes_of(config, whole.style, signal)
     counts = [own.ask, *(r.ask for r in readers.values())]
     library, left_out = filter_by_length(

@@ -18,6 +18,7 @@ from readsim_hf.costs.memory import (
     frozen_bytes,
     logit_bytes,
     optimiser_bytes,
+    trained,
     weight_bytes,
 )
 from readsim_hf.costs.shape import ModelShape
@@ -162,6 +163,17 @@ def memory_of(plan: DryRun) -> Memory:
             plan.student, config.probes.batch_size, plan.longest, recipe.precision
         ),
     )
+
+
+def host_bytes(plan: DryRun) -> tuple[float, float]:
+    """In host memory of the first process beside the device: the student's start, and copies of the student:
+    of weights and moments where an allocator makes trials, else in the final test of weights that all
+    train."""
+    lora, spent = plan.config.training.lora, plan.spent
+    weights, (_, moments) = 4.0 * trained(plan.student, lora), optimiser_bytes(plan.student, lora)
+    tries = spent.trials or spent.trained > plan.config.budget
+    start = frozen_bytes(plan.student, plan.config.student_precision)
+    return start, weights + moments if tries else 0.0 if lora else weights
 
 
 def served_bytes(plan: DryRun) -> float:

@@ -14,10 +14,19 @@ from readsim_hf.costs.devices import DEVICES, RANGES, USABLE, Device
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.against import Compared, Correction, ForecastCheck, Speed
 from readsim_hf.plan.dry_run import DryRun, PlannedTeacher
-from readsim_hf.plan.estimate import Work, hours_of, layout, memory_of, served_bytes, work_of
+from readsim_hf.plan.estimate import (
+    Work,
+    host_bytes,
+    hours_of,
+    layout,
+    memory_of,
+    served_bytes,
+    work_of,
+)
 from readsim_hf.plan.knobs import TERMS, own_knob, settings_table
 from readsim_hf.plan.models import PROMPT_BYTES, REPLY_BYTES
 from readsim_hf.plan.spending import TokenPrices, disk_of, held, store_of, token_money
+from readsim_hf.supervision import own_share, supervision
 
 GB = 1e9
 FEWER = 16  # entries of a distribution: what is proposed where more are kept
@@ -129,9 +138,13 @@ def device_notes(
     memory, work, served = memory_of(plan), work_of(plan), served_bytes(plan)
     first = (
         f"Peaks (dense, without TF32) and GB are the data sheets'; {100 * USABLE:.0f} % of the memory usable."
-        " Waiting, padding, other Python and a server's prefix cache, which saves reading, are not counted."
+        " Waiting, padding and other Python are not counted."
     )
-    lines = [first]
+    start, copied = host_bytes(plan)
+    host = f"host memory: {start / GB:.3g} GB, the student's start"
+    if copied:
+        host += f", and {copied / GB:.3g} GB for a copy that trials or the final test go back to"
+    lines = [first, f"{host}; the teacher's and the student's own lie on their devices"]
     lines += [f"assumed: {one}" for one in assumptions(plan, mfu, mfu_generation)]
     for device in devices:
         each = layout(memory, device)
@@ -221,7 +234,7 @@ def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:
             f"data.store: {disk_size(float(sums['bytes']))} are read, {plan.stored.token_bytes:.0f} bytes "
             f"for each of {show_tokens(sums['tokens'])} tokens; nothing is asked"
         )
-    elif plan.config.on_policy == 0:
+    elif own_share(plan.config, supervision(plan.config)[1]) == 0:
         small = plan.kept > 0 and plan.config.soft.kind == "topk"
         then = f", {disk_size(store_of(plan, small=True))} with --small" if small else ""
         lines.append(
@@ -307,6 +320,7 @@ def document(
         "tokens_served": list(made.served),
         "work": [asdict(one) for one in work],
         "memory_bytes": {**asdict(memory), **phases, "peak": memory.peak},
+        "host_bytes": dict(zip(("start", "copies"), host_bytes(made), strict=True)),
         "memory_settings": settings_table(made),
         "mfu": {"training": rates[0], "generation": rates[1]},
         "assumptions": assumptions(made, *rates),

@@ -10,7 +10,16 @@ from readsim_hf.config import resolve_config
 from readsim_hf.plan.dry_run import DryRun
 
 MEASURED = {"nano": "nano-measured"}  # worlds that were fitted to runs of a named pair
-RECIPE = ("method", "signal", "objective", "objective_settings", "on_policy", "soft", "training")
+RECIPE = (
+    "method",
+    "signal",
+    "objective",
+    "objective_settings",
+    "on_policy",
+    "sampling",
+    "soft",
+    "training",
+)
 TOLD = ("fit", "check", "unit", "token_range")  # provenance that says how far to trust a world
 
 

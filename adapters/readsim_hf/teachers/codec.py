@@ -27,6 +27,9 @@ def record_to_bytes(record: TeacherRecord) -> bytes:
     }
     if record.positions is not None:
         tensors["positions"] = record.positions
+    if record.spans is not None:
+        tensors["spans"] = record.spans
+    tensors |= {f"constants/{name}": values for name, values in record.constants.items()}
     if record.soft is not None:
         tensors["soft_kind"] = np.array([_KINDS.index(record.soft.kind)], dtype=np.uint8)
         tensors["soft_ids"] = _narrow(record.soft.ids)
@@ -50,6 +53,12 @@ def record_from_bytes(data: bytes) -> TeacherRecord:
         span=(first, end),
         soft=soft,
         positions=np.array(tensors["positions"]) if "positions" in tensors else None,
+        spans=np.array(tensors["spans"]) if "spans" in tensors else None,
+        constants={
+            name.removeprefix("constants/"): np.array(values, dtype=np.float32)
+            for name, values in tensors.items()
+            if name.startswith("constants/")
+        },
     )
 
 
@@ -73,12 +82,15 @@ def record_to_tree(record: TeacherRecord) -> dict[str, Any]:
         "positions": record.positions,
         "row": record.row,
         "own": record.own,
+        "spans": record.spans,
+        "group": list(record.group),
+        "constants": dict(record.constants),
     }
 
 
 def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
     """The inverse of `record_to_tree`."""
-    soft, positions = tree["soft"], tree.get("positions")
+    soft, positions, spans = tree["soft"], tree.get("positions"), tree.get("spans")
     return TeacherRecord(
         source=tree["source"],
         prompt_ids=np.asarray(tree["prompt_ids"]),
@@ -89,4 +101,7 @@ def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
         positions=None if positions is None else np.asarray(positions),
         row=int(tree.get("row", -1)),
         own=bool(tree.get("own", False)),
+        spans=None if spans is None else np.asarray(spans),
+        group=(int(tree.get("group", (0, 1))[0]), int(tree.get("group", (0, 1))[1])),
+        constants={name: np.asarray(values) for name, values in tree.get("constants", {}).items()},
     )

@@ -105,37 +105,6 @@ def reads_padding(model: nn.Module) -> bool:
     return _READS[model]
 
 
-_APART: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
-
-
-def keeps_apart(model: nn.Module) -> bool:
-    """Whether sequences that stand in one row, each with positions from 0 and without a mask, are read as if
-    each stood alone.
-
-    transformers masks attention so (`masking_utils.find_packed_sequence_indices`); a recurrent state is
-    carried on, and some models do not pass their positions on. Found out by reading one sequence alone and
-    after two others: what differs between these is no rounding, whatever the type. Asked once of each model.
-    """
-    if model not in _APART:
-        inner: Any = model
-        device = reading_device(model)
-        ids = torch.tensor(
-            [[1, 2, 3, 4, 5, 3, 2, 1, 4], [5, 1, 4, 4, 2, 6, 2, 1, 4]], device=device
-        )
-        place = torch.tensor([[0, 1, 2, 3, 4, 0, 0, 1, 2]], device=device)
-        with evaluating(model):
-            one, other = (
-                inner(input_ids=row[None], position_ids=place, use_cache=False).logits[0, -3:]
-                for row in ids
-            )
-            alone = inner(input_ids=ids[:1, -3:], use_cache=False).logits[0]
-        largest, eps = float(alone.abs().max()), torch.finfo(alone.dtype).eps
-        near = bool((one - alone).abs().max() <= eps**0.5 * largest)
-        moved = float((one - other).abs().max())
-        _APART[model] = near and moved <= torch.finfo(torch.float32).eps ** 0.5 * largest
-    return _APART[model]
-
-
 def require_finite(logits: Tensor) -> None:
     """ConfigError if a row of (N, V) logits has a NaN, an infinity, or nothing above -infinity."""
     if not len(logits):

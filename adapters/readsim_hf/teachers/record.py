@@ -1,6 +1,7 @@
 """What the teacher said to one prompt, in tokens of the student's vocabulary."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -36,6 +37,13 @@ class TeacherRecord:
                                  last; None for all of them
     row                          its row in the data set of its source; -1 where it is of none
     own                          whether the completion is the student's own text
+    spans                        of a teacher with other tokens, at each supervised position (L,): the
+                                 teacher's log-likelihood of the text of the span that ends there, inf
+                                 where it is not known, nan where none ends; None for the same tokens
+    group                        its place among the replies to one prompt that are trained on together, from
+                                 0, and how many these are
+    constants                    numbers (L,) float32 of the supervised tokens by name, see
+                                 `objectives.sampling`
     """
 
     source: str
@@ -47,6 +55,9 @@ class TeacherRecord:
     positions: NDArray[np.int32] | None = None
     row: int = -1
     own: bool = False
+    spans: NDArray[np.float32] | None = None
+    group: tuple[int, int] = (0, 1)
+    constants: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def supervised(self) -> int:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from readsim.errors import ConfigError
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.base import AnyTeacher, ReadsReplies, TeacherCounts, stop_asking
@@ -155,13 +154,15 @@ class Router(ReadsReplies):
         return self._of(prompt).encode(prompt)
 
     def score_many(self, passages: Sequence[Passage]) -> list[Soft]:
-        """ConfigError: a text does not tell whose it is."""
-        raise ConfigError(
-            f"{len(passages)} texts to score: several teachers give distributions of their own replies "
-            "only; use on_policy = 0"
-        )
+        """Each text by the teacher of its capability."""
+        out: dict[int, Soft] = {}
+        for teacher in self.teachers:
+            rows = [n for n, p in enumerate(passages) if self._of(p) is teacher]
+            made = teacher.score_many([passages[n] for n in rows]) if rows else []
+            out |= dict(zip(rows, made, strict=True))
+        return [out[n] for n in range(len(passages))]
 
-    def _of(self, prompt: Prompt) -> AnyTeacher:
+    def _of(self, prompt: Prompt | Passage) -> AnyTeacher:
         return self._others.get(prompt.capability, self._default)
 
     def _read(

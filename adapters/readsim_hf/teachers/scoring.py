@@ -47,11 +47,13 @@ class SoftSettings:
 
 
 class Passage(NamedTuple):
-    """A prompt, a completion, and the half-open range of the completion to be scored."""
+    """A prompt, a completion, and the half-open range of the completion to be scored; the capability says
+    which of several teachers scores it."""
 
     prompt_ids: Ids
     completion_ids: Ids
     span: tuple[int, int]
+    capability: str = ""
 
 
 def score(
@@ -95,7 +97,7 @@ def _read(
 ) -> Iterator[tuple[int, Tensor, np.random.Generator]]:
     """Each passage's number, the logits of its span (L, V), and a generator that depends on it and on k."""
     texts = []
-    for prompt, completion, (first, end) in passages:
+    for prompt, completion, (first, end), _ in passages:
         if not (0 <= first <= end <= len(completion) and len(prompt)):
             raise ConfigError(
                 f"span is {(first, end)} in {len(prompt)} + {len(completion)} tokens: it must lie "

@@ -197,12 +197,12 @@ class ServerTeacher(ReadsReplies):
             raise TrainingError(f"{failed}; {self._kept()}") from failed
         if failed is not None:
             raise failed
-        self.counts.scored_tokens += sum(end - first for _, _, (first, end) in passages)
+        self.counts.scored_tokens += sum(p.span[1] - p.span[0] for p in passages)
         return [done[n] for n in range(len(passages))]  # type: ignore[misc]  # no errors are left
 
     def _score(self, passage: Passage) -> Soft:
         assert self.soft is not None
-        prompt, completion, (first, end) = passage
+        prompt, completion, (first, end), _ = passage
         text = as_ids([*prompt, *completion[:end]])
         soft, _ = self.server.score(text, len(prompt) + first, self.soft.k, self.vocab)
         return soft

@@ -137,7 +137,7 @@ class Teacher(ReadsReplies):
         """`score` of several texts, in batches."""
         if self.soft is None:
             raise ConfigError("soft is None: name the distributions that scoring is to return")
-        self.counts.scored_tokens += sum(end - first for _, _, (first, end) in passages)
+        self.counts.scored_tokens += sum(p.span[1] - p.span[0] for p in passages)
         size = self.decoding.batch_size
         return score(self.model, passages, self.soft, vocab=self.vocab, batch_size=size)
 
@@ -231,7 +231,7 @@ class Teacher(ReadsReplies):
         softs = [None] * len(texts) if spoken is None else self._softs(texts, spoken)
         return [
             TeacherRecord("", as_ids(prompt), as_ids(reply), span, soft)
-            for (prompt, reply, span), soft in zip(texts, softs, strict=True)
+            for (prompt, reply, span, _), soft in zip(texts, softs, strict=True)
         ]
 
     def _softs(self, texts: Sequence[Passage], spoken: ReplyDistributions) -> Sequence[Soft]:

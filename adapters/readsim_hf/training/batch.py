@@ -81,8 +81,29 @@ def collate(
             _weights(examples, device),
             _own(examples, device),
             tensor(rows),
+            _spans(examples, device),
+            constants=_constants(examples, device),
         ),
     )
+
+
+def _spans(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:
+    """See `TeacherRecord.spans`, of the supervised positions (N,), if the records have them."""
+    each = [(e.record.spans, e.tokens) for e in examples]
+    kept = [spans[:n] for spans, n in each if spans is not None]
+    return torch.from_numpy(np.concatenate(kept)).to(device) if len(kept) == len(each) else None
+
+
+def _constants(examples: Sequence[Example], device: torch.device | str) -> dict[str, Tensor]:
+    """The constants (N,) that all of the examples have."""
+    first, *others = (e.record.constants for e in examples)
+    common = [name for name in first if all(name in one for one in others)]
+    return {
+        name: torch.from_numpy(
+            np.concatenate([e.record.constants[name][: e.tokens] for e in examples])
+        ).to(device)
+        for name in common
+    }
 
 
 def _own(examples: Sequence[Example], device: torch.device | str) -> Tensor | None:
@@ -112,6 +133,16 @@ def _soft(examples: Sequence[Example], device: torch.device | str) -> SoftTarget
         raise ConfigError("a batch mixes records with and without the same kind of distributions")
     ids = np.concatenate([soft.ids[:n] for soft, n in kept]).astype(np.int64)
     logp = np.concatenate([soft.logp[:n] for soft, n in kept])
-    return SoftTargets(
-        kinds.pop(), torch.from_numpy(ids).to(device), torch.from_numpy(logp).to(device)
-    )
+    both = torch.from_numpy(ids).to(device), torch.from_numpy(logp).to(device)
+    return SoftTargets(kinds.pop(), *both, partial=bool((ids < 0).any()))
+
+
+def by_length(examples: Sequence[Example]) -> list[Example]:
+    """Examples of similar length next to each other, the shortest first."""
+    return sorted(examples, key=length_of)
+
+
+def length_of(example: Example) -> int:
+    """Tokens that a model reads of an example, and the last one, which it predicts."""
+    record, tokens = example
+    return len(record.prompt_ids) + int(record.places[tokens - 1]) + 1

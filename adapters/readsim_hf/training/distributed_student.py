@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective
 from readsim_hf.teachers.codec import record_from_bytes, record_to_bytes
-from readsim_hf.training.batch import Batch, Example, collate
+from readsim_hf.training.batch import Batch, Example, by_length, collate
 from readsim_hf.training.copies import outline
 from readsim_hf.training.logits import loss_sum
 from readsim_hf.training.process_group import ProcessGroup
@@ -32,7 +32,6 @@ from readsim_hf.training.student import (
     SourceSignal,
     Student,
     Window,
-    by_length,
     layers_of,
 )
 
@@ -188,6 +187,7 @@ class Lead(Member):
         return made.eval()
 
     def train_window(self, examples: Sequence[Example], spent: float) -> Window:
+        examples = self.prepared(examples)
         total = sum(example.tokens for example in examples)
         world, ordered = self.processes.world, by_length(examples)
         dealt = [ordered[rank::world] for rank in range(world)]

@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Any
 
 import torch
 from torch import nn
 
+PIECE = 1 << 22  # weights: a float64 copy of a whole embedding takes gigabytes
 GROWTH = 100.0  # times the starting weights' norm
 
 
 def norm_of(model: nn.Module) -> float:
-    """Euclidean norm of the weights that train, in float64."""
-    squares = [p.detach().double().square().sum() for p in model.parameters() if p.requires_grad]
-    return float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+    """Euclidean norm of the weights that train, in float64, of PIECE of them at a time."""
+    whole = (p.detach().reshape(-1) for p in model.parameters() if p.requires_grad)
+    # Numbers, no tensors: these would lie between the pieces in the heap, which then grows by each piece.
+    squares = (float(p.double().square().sum()) for flat in whole for p in torch.split(flat, PIECE))
+    return sqrt(sum(squares))
 
 
 @dataclass

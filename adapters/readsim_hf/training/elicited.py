@@ -13,8 +13,8 @@ from readsim_hf.elicitation.base import (
     FAR,
     Elicitation,
     Lesson,
+    ReadAs,
     Request,
-    StudentFit,
     StudentReply,
 )
 from readsim_hf.generation.leaks import LeakFilter
@@ -161,9 +161,9 @@ class Elicited(Replies):
         """See `Voices`."""
         return correct(prompt, final_answer(self.style, prompt, reply))
 
-    def fits(self, lessons: Sequence[Lesson]) -> list[StudentFit]:
+    def fits(self, lessons: Sequence[Lesson]) -> list[ReadAs]:
         """See `Voices`; what is too long for the student fits worst."""
-        out = [StudentFit(inf, float(FAR)) for _ in lessons]
+        out = [ReadAs(inf, float(FAR)) for _ in lessons]
         rows = [n for n, lesson in enumerate(lessons) if self._trainable(lesson)]
         texts = [self._tokens(lessons[n]) for n in rows]
         passages = [Passage(read, said, (0, len(said))) for read, said in texts]
@@ -174,7 +174,7 @@ class Elicited(Replies):
             found = surprisal_and_rank(model, passages, vocab=self._columns)
         self._rolled += sum(len(p.prompt_ids) + len(p.completion_ids) for p in passages)
         for n, (surprisal, rank) in zip(rows, found, strict=True):
-            out[n] = StudentFit(float(surprisal.mean()), float(np.minimum(rank, FAR).mean()))
+            out[n] = ReadAs(float(surprisal.mean()), float(np.minimum(rank, FAR).mean()))
         return out
 
     def may_train(self, text: str) -> bool:

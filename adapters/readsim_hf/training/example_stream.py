@@ -15,6 +15,7 @@ from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.teachers.codec import record_from_tree, record_to_tree
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example
+from readsim_hf.training.slopes import cut_to_fit
 from readsim_hf.training.trained import TrainedSource
 
 PATIENCE = 8  # requests in a row without one usable reply
@@ -35,7 +36,8 @@ def loss_weights(weights: Array) -> Array:
     return out
 
 
-# What is trained on of a prompt, or the reply that `cut` makes it of; None where there is none of use.
+# What is trained on of a prompt, together where there are several with places in one group, or the reply that
+# `cut` makes it of; None where there is none of use.
 Reply = TeacherRecord | tuple[TeacherRecord, ...] | None
 
 
@@ -57,7 +59,8 @@ class ExampleStream:
 
     Replies are asked for in groups, at most `group` prompts of a source, and wait in a queue until the
     deficit round robin takes them; what an interval leaves over is used by the next one. With
-    `cut`, which makes `tasks` records of a reply, these wait in its place.
+    `cut`, which makes `tasks` records of a reply, these wait in its place. Records of one group go
+    into one optimiser step; these count as examples, and the last one of an interval is cut in equal parts.
 
     With `begin` the teacher, a server, answers while the student trains: prompts are drawn, and handed to
     `begin`, as soon as a source has less than half of what it is owed; they are asked in that order, a few at
@@ -127,14 +130,17 @@ class ExampleStream:
                 source = next_source(shares, trained, self._longest)
             if not self._queues[source]:
                 self._refill(self._tokens_due(shares), trained, total, spent, source, examples)
-            record = self._queues[source].popleft()
-            if scale is not None:
-                record = replace(record, weight=record.weight * float(scale[source]))
-            tokens = min(record.supervised, left)
-            trained[source] += tokens
-            counts[source] += 1
-            self.trained[source].add(record, tokens)
-            out.append(Example(record, tokens))
+            queue = self._queues[source]
+            size = queue[0].group[1]
+            if out and len(out) + size > examples:
+                break
+            for record, tokens in _fitting([queue.popleft() for _ in range(size)], left):
+                trained[source] += tokens
+                counts[source] += 1
+                self.trained[source].add(record, tokens)
+                times = 1.0 if scale is None else float(scale[source])
+                own = record if times == 1.0 else replace(record, weight=record.weight * times)
+                out.append(Example(own, tokens))
         if int(trained.sum()) >= total:
             self._ask_drawn(range(len(self.streams)))
         return out
@@ -204,7 +210,10 @@ class ExampleStream:
                 sources.append(s)
         replies = self.teacher.ask(prompts) if prompts else []
         for s, prompt, reply in zip(sources, prompts, replies, strict=True):
-            for record in self.records(prompt, reply):
+            records = self.records(prompt, reply)
+            whole = sum(r.supervised for r in records if r.group[1] > 1)
+            self._longest = max(self._longest, whole)
+            for record in records:
                 self._queues[s].append(record)
                 self._longest = max(self._longest, record.supervised)
                 self._lengths[s] += 0.05 * (record.supervised - self._lengths[s])
@@ -238,3 +247,12 @@ class ExampleStream:
         self.trained = self.trained or [
             TrainedSource() for _ in self.streams
         ]  # of an older readsim
+
+
+def _fitting(group: Sequence[TeacherRecord], left: int) -> Sequence[Example]:
+    """What counts of a group where `left` tokens do: replies without any are out of it."""
+    lengths = cut_to_fit([record.supervised for record in group], left)
+    kept = [Example(r, n) for r, n in zip(group, lengths, strict=True) if n]
+    if len(kept) == len(group):
+        return kept
+    return [Example(replace(r, group=(place, len(kept))), n) for place, (r, n) in enumerate(kept)]

@@ -1,6 +1,6 @@
 """The student's losses on a batch: logits at supervised positions only, in pieces where V is large."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -12,6 +12,7 @@ from readsim_hf.objectives.base import Objective, weighted_sum
 from readsim_hf.objectives.chunks import chunked_loss
 from readsim_hf.teachers.inference import evaluating, reading_device
 from readsim_hf.training.batch import Batch
+from readsim_hf.training.layer_pairs import LayerPairs
 
 CHUNK_ENTRIES = 6_000_000  # logits held at a time on a CPU: 24 MB in float32, which its caches like
 GPU_POSITIONS = (
@@ -70,22 +71,28 @@ def _head(model: Any) -> nn.Module:
     return head
 
 
-def loss_sum(model: nn.Module, batch: Batch, objective: Objective) -> Tensor:
-    """Weighted sum of the losses over the batch's N supervised positions, a scalar."""
-    states, head = _read(bare(model), batch)
+def loss_sum(
+    model: nn.Module, batch: Batch, objective: Objective, layers: LayerPairs | None = None
+) -> Tensor:
+    """Weighted sum of the losses over the batch's N supervised positions, a scalar; `layers` where the
+    objective reads hidden states."""
+    states, head, seen = _read(bare(model), batch, layers is not None)
+    targets = batch.targets
+    if layers is not None:
+        targets = targets._replace(beside=layers(seen, batch))
     if head is None:
-        return weighted_sum(objective, states, batch.targets)
+        return weighted_sum(objective, states, targets)
     chunk = _chunk(bare(model), states.device)
     if len(states) <= chunk:
-        return weighted_sum(objective, head(states), batch.targets)
-    total, _ = chunked_loss(states, head, objective, batch.targets, chunk)
+        return weighted_sum(objective, head(states), targets)
+    total, _ = chunked_loss(states, head, objective, targets, chunk)
     return total
 
 
 @torch.no_grad()
 def logits_in_pieces(model: nn.Module, batch: Batch) -> Iterator[tuple[slice, Tensor]]:
     """Float32 logits (n, V) at a few of the batch's N supervised positions at a time, and which these are."""
-    states, head = _read(bare(model), batch)
+    states, head, _ = _read(bare(model), batch)
     chunk = _chunk(bare(model), states.device)
     for start in range(0, len(states), chunk):
         rows = slice(start, start + chunk)
@@ -93,23 +100,28 @@ def logits_in_pieces(model: nn.Module, batch: Batch) -> Iterator[tuple[slice, Te
         yield rows, logits.float()
 
 
-def _read(inner: PreTrainedModel, batch: Batch) -> tuple[Tensor, nn.Module | None]:
+def _read(
+    inner: PreTrainedModel, batch: Batch, layers: bool = False
+) -> tuple[Tensor, nn.Module | None, Sequence[Tensor]]:
     """States (N, D) at the supervised positions and the head that makes logits of them; logits (N, V) and
-    None where the model makes its own."""
+    None where the model makes its own. And, if asked for, all states (B, T, D), a layer each."""
     reads = {
         "input_ids": batch.input_ids,
         "attention_mask": batch.attention_mask,
         "position_ids": batch.position_ids,
         "use_cache": False,
+        **({"output_hidden_states": True} if layers else {}),
     }
     rows = batch.rows if batch.attention_mask is not None else torch.zeros_like(batch.rows)
     if is_plain_head(inner):
-        states = inner.base_model(**reads).last_hidden_state
+        made = inner.base_model(**reads)
+        states = made.last_hidden_state
         at = rows.to(states.device), batch.columns.to(states.device)
-        return states[at], _head(inner)
+        return states[at], _head(inner), made.hidden_states if layers else ()
     keep = int(batch.input_ids.shape[1] - batch.columns.min())
-    logits = inner(**reads, logits_to_keep=keep).logits
-    return logits[rows, batch.columns - (batch.input_ids.shape[1] - keep)], None
+    made = inner(**reads, logits_to_keep=keep)
+    logits = made.logits[rows, batch.columns - (batch.input_ids.shape[1] - keep)]
+    return logits, None, made.hidden_states if layers else ()
 
 
 def _chunk(inner: PreTrainedModel, device: torch.device) -> int:

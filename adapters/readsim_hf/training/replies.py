@@ -11,12 +11,21 @@ from transformers import PreTrainedTokenizerBase
 
 from readsim.errors import ConfigError
 from readsim_hf.generation.calibration import tie_of
+from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.thinking import continuing
+from readsim_hf.teachers.alignment import Alignment
 from readsim_hf.teachers.base import AnyTeacher
 from readsim_hf.teachers.decoding import Decoding, generate
-from readsim_hf.teachers.encoding import bare_ids, closing_mark, encode, end_of
+from readsim_hf.teachers.encoding import (
+    bare_ids,
+    closing_mark,
+    encode,
+    encode_prompt,
+    end_of,
+)
 from readsim_hf.teachers.given import given_record
+from readsim_hf.teachers.ids import as_ids
 from readsim_hf.teachers.inference import computing
 from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import TeacherRecord, soft_at
@@ -133,6 +142,9 @@ class Replies:
         self._reading, self._ends = Reading(own, ends, teacher.style, teacher.signal), ends
         self._own = own
         self.cut = Cutter(teacher, own, auxiliary, context, ends).cut if several else None
+        self._alignment: Alignment | None = None
+        if tokenizer is not None and teacher.soft is not None:
+            self._alignment = Alignment((teacher.tokenizer, teacher.ends), (own, ends))
         self._read = self._rolled = 0
 
     @property
@@ -173,7 +185,7 @@ class Replies:
         made = [given_record(prompt, self._own, self._ends) for prompt in prompts]
         if not made or self.teacher.soft is None:
             return list(made)
-        passages = [Passage(r.prompt_ids, r.completion_ids, r.span) for r in made]
+        passages = [Passage(r.prompt_ids, r.completion_ids, r.span, r.source) for r in made]
         softs = self.teacher.score_many(passages)
         self._read += sum(len(p.prompt_ids) + len(p.completion_ids) for p in passages)
         return [replace(r, soft=soft_at(s, r)) for r, s in zip(made, softs, strict=True)]
@@ -205,6 +217,8 @@ class Replies:
     def _in_other_tokens(self, prompt: Prompt, record: TeacherRecord) -> TeacherRecord | None:
         """The same text in the student's tokens; None where the answer is lost or it is too long."""
         made = in_other_tokens(self.teacher, prompt, record, self._reading)
+        if self._alignment is not None:
+            made = self._alignment.carried(record, made)
         asked, reply = len(made.prompt_ids), len(made.completion_ids)
         self._require_room(prompt, asked)
         too_long = self._context is not None and asked + reply > self._context
@@ -217,24 +231,53 @@ class Replies:
     def _ask_student(self, prompts: Sequence[Prompt]) -> list[TeacherRecord | None]:
         if not prompts:
             return []
-        teacher = self.teacher
-        ids = [teacher.encode(p) for p in prompts]
+        made = self.written(prompts, self._rollout)
+        kept = [n for n, record in enumerate(made) if record is not None]
+        scored = self.scored([prompts[n] for n in kept], [r for r in made if r is not None])
+        for n, record in zip(kept, scored, strict=True):
+            made[n] = record
+        return made
+
+    def written(
+        self, prompts: Sequence[Prompt], rollout: Decoding, attempt: int = 0
+    ) -> list[TeacherRecord | None]:
+        """What the student writes to each prompt, without distributions; None where nothing of it is
+        supervised. Another `attempt` draws another reply."""
+        teacher, shared = self.teacher, self._tokenizer is None
+        style, form = teacher.style, teacher.signal.form
+        ids = [as_ids(encode_prompt(self._own, style, p, form)) for p in prompts]
         for prompt, one in zip(prompts, ids, strict=True):
             self._require_room(prompt, len(one))
         model = bare(self._student())
+        ends = teacher.ends if shared else self._ends
+        vocab = teacher.vocab if shared else vocabulary_size(model.config)
         with computing(self._precision, model.device.type):
-            replies = generate(model, ids, self._rollout, ends=teacher.ends, vocab=teacher.vocab)
+            replies = generate(model, ids, rollout, ends=ends, vocab=vocab, attempt=attempt)
         self._rolled += sum(map(len, replies))
-        spans = [
-            teacher.span(reply, whole=bool(prompt.messages))
-            for reply, prompt in zip(replies, prompts, strict=True)
-        ]
-        kept = [n for n, (first, end) in enumerate(spans) if end > first]
-        passages = [Passage(ids[n], replies[n], spans[n]) for n in kept]
-        softs = teacher.score_many(passages)
-        self._read += sum(len(p.prompt_ids) + len(p.completion_ids) for p in passages)
-        out: list[TeacherRecord | None] = [None] * len(prompts)
-        for n, soft in zip(kept, softs, strict=True):
-            source, row = prompts[n].capability, prompts[n].row
-            out[n] = TeacherRecord(source, ids[n], replies[n], spans[n], soft, row=row, own=True)
+        span = teacher.span if shared else self._reading.span
+        out: list[TeacherRecord | None] = []
+        for prompt, asked, reply in zip(prompts, ids, replies, strict=True):
+            first, end = span(reply, whole=bool(prompt.messages))
+            record = TeacherRecord(
+                prompt.capability, asked, reply, (first, end), None, row=prompt.row, own=True
+            )
+            out.append(record if end > first else None)
         return out
+
+    def scored(
+        self, prompts: Sequence[Prompt], records: Sequence[TeacherRecord]
+    ) -> list[TeacherRecord]:
+        """Records of `written` with the distributions on them of each prompt's teacher, who reads the prompt
+        as it is sent to it."""
+        passages = [
+            Passage(self.teacher.encode(p), r.completion_ids, r.span, p.capability)
+            for p, r in zip(prompts, records, strict=True)
+        ]
+        softs = self.teacher.score_many(passages)
+        self._read += sum(len(p.prompt_ids) + len(p.completion_ids) for p in passages)
+        return [replace(r, soft=soft) for r, soft in zip(records, softs, strict=True)]
+
+    def text(self, record: TeacherRecord) -> str:
+        """A reply that the student wrote, as text."""
+        read = self.teacher if self._tokenizer is None else self._reading
+        return read.text(record.completion_ids)

@@ -36,10 +36,7 @@ class Listening:
 
 
 class LogRatio:
-    """log p_teacher - log p_student of the tokens themselves (N,): not an objective to train with.
-
-    A token outside of a top-k counts as the rest of the mass.
-    """
+    """`token_log_ratio` (N,): not an objective to train with."""
 
     needs_soft = True
 

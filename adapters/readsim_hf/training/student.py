@@ -1,28 +1,35 @@
 """The student in training: weights and optimiser, one window of examples at a time."""
 
 import hashlib
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.utils import is_flash_attn_2_available
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, TrainingError
 from readsim_hf.models.memory import memory_for
 from readsim_hf.objectives.base import Objective
-from readsim_hf.teachers.inference import batches, computing, keeps_apart, reads_padding
-from readsim_hf.training.batch import Example, collate
+from readsim_hf.objectives.sums import terms_in
+from readsim_hf.objectives.vocabulary import Cut
+from readsim_hf.teachers.inference import batches, computing, reads_padding
+from readsim_hf.training.batch import Example, collate, length_of
 from readsim_hf.training.copies import as_array, as_tensor, copies
+from readsim_hf.training.determinism import with_determinism
+from readsim_hf.training.layer_pairs import LayerPairs, hidden_term
 from readsim_hf.training.liger import apply_liger
 from readsim_hf.training.logits import bare, is_plain_head, loss_sum
 from readsim_hf.training.lora import dropouts_of, dropping, with_lora
+from readsim_hf.training.packing import packs
+from readsim_hf.training.read_log_probs import read_log_probs
 from readsim_hf.training.recipe import Recipe, learning_rate
+from readsim_hf.training.slopes import with_slopes
 from readsim_hf.training.source_losses import (
     BesideKL,
     Listening,
@@ -38,24 +45,6 @@ KNOBS = (
 
 
 Kind = Literal["weights", "moments"]
-
-
-def before_cuda(recipe: Recipe) -> None:
-    """What cuBLAS reads of the environment when it is used first: deterministic products need it."""
-    if recipe.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-
-
-@contextmanager
-def with_determinism(on: bool) -> Iterator[None]:
-    """Deterministic algorithms inside; a GPU wants `before_cuda` with them."""
-    before = torch.are_deterministic_algorithms_enabled()
-    if on:
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
 
 
 class NotFiniteError(TrainingError):
@@ -85,9 +74,18 @@ class SourceSignal(NamedTuple):
 
 
 class Student:
-    """A model with its AdamW optimiser, which lives as long as the budget."""
+    """A model with its AdamW optimiser, which lives as long as the budget.
 
-    def __init__(self, model: nn.Module, recipe: Recipe, objective: Objective) -> None:
+    teacher   whose hidden states the objective reads; None where it reads none
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        objective: Objective,
+        teacher: PreTrainedModel | None = None,
+    ) -> None:
         if recipe.liger:
             apply_liger(model)
         self.trained = with_lora(model, recipe) if recipe.lora else model
@@ -96,13 +94,15 @@ class Student:
         inner = bare(self.trained)
         self._reads_padding = reads_padding(inner)
         if recipe.packing:
-            check_packing(inner)
-            _use_flash(inner, recipe)
+            packs(inner, recipe)
+        self.layers = self._layers(inner, teacher)
+        self.read_by_teacher = 0  # tokens, for hidden states
         is_plain_head(inner)  # seen now, while the weights are whole
         self._share()
-        self.names = [n for n, p in self.trained.named_parameters() if p.requires_grad]
-        self.parameters = [p for p in self.trained.parameters() if p.requires_grad]
-        self._place = dict(zip(self.names, self.parameters, strict=True))
+        self._place = {n: p for n, p in self.trained.named_parameters() if p.requires_grad}
+        if self.layers is not None:
+            self._place |= {f"layers.{n}": p for n, p in self.layers.named_parameters()}
+        self.names, self.parameters = list(self._place), list(self._place.values())
         self.device = self.parameters[0].device
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -120,6 +120,15 @@ class Student:
         """The model with the trained weights, to read and to generate with."""
         return self.trained
 
+    def _layers(self, inner: PreTrainedModel, teacher: PreTrainedModel | None) -> LayerPairs | None:
+        term = hidden_term(self.objective)
+        if term is None:
+            return None
+        if teacher is None:
+            raise ConfigError("teacher is None: the objective 'hidden' reads a teacher's states")
+        self._reads_padding = self._reads_padding or reads_padding(teacher)
+        return LayerPairs(term, inner, teacher).to(inner.device)
+
     def _share(self) -> None:
         """Where several processes train one student: hand the model to them."""
 
@@ -132,20 +141,30 @@ class Student:
         Raises TrainingError if the loss or a gradient is not finite (the weights stay as they were)
         or memory runs out.
         """
+        examples = self.prepared(examples)
         total = sum(example.tokens for example in examples)
         parts = self._parts(examples) if total else []
         return self._step(parts, total, spent, sources_in(examples))
 
+    def prepared(self, examples: Sequence[Example]) -> Sequence[Example]:
+        """What a step trains on: of a loss of whole replies, with the slopes at the weights as they are."""
+        return with_slopes(self.objective, examples, lambda some: self.log_probs(self.model, some))
+
+    def log_probs(
+        self, model: nn.Module, examples: Sequence[Example], whose: str = "the student's"
+    ) -> list[NDArray[np.float32]]:
+        """Log-probabilities of the examples' supervised tokens (L_i,) by a model, in the precision of
+        training. TrainingError where one is NaN."""
+        cut = next((p.size for p in terms_in(self.objective) if isinstance(p, Cut)), None)
+        most = {"size": self.recipe.micro_batch, "tokens": self.recipe.micro_tokens}
+        with self.autocast():
+            return read_log_probs(model, examples, cut, whose=whose, **most)
+
     def _parts(self, examples: Sequence[Example]) -> list[list[Example]]:
         """Micro-batches of similar length."""
         lengths, recipe = [length_of(example) for example in examples], self.recipe
-        rows = batches(
-            lengths,
-            recipe.micro_batch,
-            equal=self._reads_padding,
-            tokens=recipe.micro_tokens,
-            packed=recipe.packing,
-        )
+        same, most = self._reads_padding, recipe.micro_tokens
+        rows = batches(lengths, recipe.micro_batch, equal=same, tokens=most, packed=recipe.packing)
         return [[examples[row] for row in part] for part in rows]
 
     def source_signals(self, examples: Sequence[Example]) -> dict[str, SourceSignal]:
@@ -153,6 +172,7 @@ class Student:
 
         It reads the examples once more and changes nothing. Empty where several processes train.
         """
+        examples = self.prepared(examples)
         total, found = sum(example.tokens for example in examples), {}
         for source, own in by_source(examples).items():
             beside = BesideKL(self.objective.objective)
@@ -161,7 +181,7 @@ class Student:
                     for part in self._parts(own):
                         batch = collate(part, self.device, packed=self.recipe.packing)
                         with self._recomputing(), self.autocast():
-                            value = loss_sum(self.trained, batch, beside) / total
+                            value = loss_sum(self.trained, batch, beside, self.layers) / total
                         value.backward()  # type: ignore[no-untyped-call]
                 grads = [p.grad for p in self.parameters if p.grad is not None]
                 norm = float(nn.utils.get_total_norm(grads))
@@ -220,7 +240,9 @@ class Student:
         del last  # it matters to several processes alone
         batch = collate(part, self.device, packed=self.recipe.packing)
         with self._recomputing(), self.autocast():
-            value = loss_sum(self.trained, batch, self.objective) / total
+            value = loss_sum(self.trained, batch, self.objective, self.layers) / total
+        if self.layers is not None:
+            self.read_by_teacher += sum(map(length_of, part))
         self._by_source.add(part, batch, self.objective.take())
         value.backward()  # type: ignore[no-untyped-call]
         return value.detach()
@@ -335,40 +357,14 @@ class Student:
         """The trained weights before the first step, as `copies` are; `start` has them, and shares its
         memory."""
         own = {name: p.detach() for name, p in start.named_parameters()}
-        return {name: as_array(own[name]) for name in self.names}
+        now = {**self.weights(), **own}  # what the start does not have stays as it is
+        return {name: as_array(now[name]) for name in self.names}
 
 
 def _is_unknown(example: Example) -> bool:
     """Whether a log-probability of the teacher's is no number."""
     soft = example.record.soft
     return soft is not None and bool(np.isnan(soft.logp).any())
-
-
-def by_length(examples: Sequence[Example]) -> list[Example]:
-    """Examples of similar length next to each other, the shortest first."""
-    return sorted(examples, key=length_of)
-
-
-def length_of(example: Example) -> int:
-    """Tokens that a model reads of an example, and the last one, which it predicts."""
-    record, tokens = example
-    return len(record.prompt_ids) + int(record.places[tokens - 1]) + 1
-
-
-def check_packing(model: nn.Module) -> None:
-    """ConfigError for a model that does not keep the sequences of one row apart."""
-    if not keeps_apart(model):
-        kind = bare(model).config.model_type
-        raise ConfigError(
-            f"training.packing = True: a {kind} reads a sequence with what stands before it in its row (a "
-            "recurrent state, or no positions); accepted: False, where sequences are padded"
-        )
-
-
-def _use_flash(model: Any, recipe: Recipe) -> None:
-    """Attention that takes of a row what its sequences take, where there is one."""
-    if model.device.type == "cuda" and recipe.precision == "bf16" and is_flash_attn_2_available():
-        model.set_attn_implementation("flash_attention_2")
 
 
 def layers_of(model: nn.Module) -> list[nn.Module]:

@@ -9,7 +9,7 @@ import pandas as pd
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.files import read_sheet
-from readsim.plots.style import sober, to_svg
+from readsim.plots.style import short, sober, to_svg
 from readsim.plots.training_alone import draw_training_alone
 from readsim.report.build import write_page
 from readsim.report.changes import Effects, coloured, decimals_of, names_of
@@ -176,11 +176,13 @@ def _alone(world: World, most: float) -> Figure:
     shown = world.sources[:PANELS]
     change = world.scale.factor * np.array([world.transfer_matrix(b) for b in tokens])
     change = np.concatenate([np.zeros((1, *change.shape[1:])), change])[:, : len(shown)]
+    at, scene = np.concatenate([[0.0], tokens]), f"Simulated world {world.name}"
+    svgs = []
     with sober():
-        figure = draw_training_alone(
-            np.concatenate([[0.0], tokens]), change, shown, world.capabilities
-        )
-        svg = to_svg(figure)
+        for i, source in enumerate(shown):
+            one = change[:, [i]]
+            figure = draw_training_alone(at, one, [source], world.capabilities, short(scene, 40))
+            svgs.append(to_svg(figure))
     all_shown = len(shown) == len(world.sources)
     of = "all sources" if all_shown else f"the first {PANELS} of {len(world.sources)} sources"
     ends = [
@@ -197,7 +199,7 @@ def _alone(world: World, most: float) -> Figure:
     alt = (
         f"A panel a source. At {show_tokens(most)} tokens the largest rises are: {'; '.join(ends)}."
     )
-    return Figure("alone", "One source alone", alt, caption, [svg])
+    return Figure("alone", "One source alone", alt, caption, svgs, [*shown, *world.capabilities])
 
 
 def _curves(world: World) -> Table:

@@ -127,15 +127,15 @@ def test_the_reply_that_suits_the_student() -> None:
 
 
 def test_ratio_of_rank_and_surprisal() -> None:
-    from readsim_hf.elicitation.base import StudentFit
+    from readsim_hf.elicitation.base import ReadAs
     from readsim_hf.elicitation.best_fit import rank_surprisal_ratio
 
     surprisal, rank = [0.1, 2.0, 0.3], [1, 40, 2]
-    mean = StudentFit(sum(surprisal) / 3, sum(rank) / 3)
+    mean = ReadAs(sum(surprisal) / 3, sum(rank) / 3)
     assert rank_surprisal_ratio(mean) == pytest.approx(sum(rank) / sum(surprisal))
     assert (
-        rank_surprisal_ratio(StudentFit(0.0, 1.0))
-        == rank_surprisal_ratio(StudentFit(float("inf"), 100))
+        rank_surprisal_ratio(ReadAs(0.0, 1.0))
+        == rank_surprisal_ratio(ReadAs(float("inf"), 100))
         == float("inf")
     )
 

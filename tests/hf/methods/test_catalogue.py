@@ -8,8 +8,9 @@ from typer.testing import CliRunner
 from readsim.envs.ledger import KINDS
 from readsim.errors import ConfigError, UnknownNameError
 from readsim_hf.cli.models import models
+from readsim_hf.methods.method import FAMILIES, Method
 from readsim_hf.methods.page import FIGURE, PAGE, in_families, methods_map, methods_page
-from readsim_hf.methods.table import FAMILIES, METHODS, Method, check_methods, method_name
+from readsim_hf.methods.table import METHODS, check_methods, method_name
 from tests.support.hf import NEEDS
 from tests.support.paths import ROOT
 

@@ -39,7 +39,7 @@ def drawn(name: str, kind: Any = "full", k: int | None = None) -> tuple[Any, ...
 
 def near(values: Any, expected: float) -> bool:
     """Within five standard errors."""
-    return abs(values.mean() - expected) < 5 * values.std() / math.sqrt(len(values))
+    return bool(abs(values.mean() - expected) < 5 * values.std() / math.sqrt(len(values)))
 
 
 def slope(name: str) -> Any:

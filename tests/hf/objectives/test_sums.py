@@ -1,5 +1,6 @@
 """Sums of objectives from one text, and losses by whose words a text is."""
 
+import math
 import random
 from dataclasses import replace
 from typing import Any
@@ -130,22 +131,22 @@ def test_terms_are_checked_one_by_one(text: str, share: float, message: str) -> 
 def test_random_combinations_start_or_are_refused_in_one_line() -> None:
     import torch
 
-    from readsim_hf.objectives.table import SIGNALS, TABLE, check_compatible
+    from readsim_hf.objectives.table import OWN, TABLE, TASKS, WHOLE, check_compatible
     from readsim_hf.objectives.vocabulary import Cut
 
     rng = random.Random(0)
     _, _, teacher, logits = pair(3, 5, 11)
-    kept = {
-        kind: targets(teacher[:, :9], kind, None if kind == "full" else 4)
-        for kind in ("full", "topk", "sampled")
-    }
+    kinds: tuple[Any, ...] = ("full", "topk", "sampled")
+    kept = {kind: targets(teacher[:, :9], kind, None if kind == "full" else 4) for kind in kinds}
     own = torch.tensor([True, False, True, False, False])
+    known = ("old", "advantage", "return", "value", "slope")
+    constants = {name: -torch.ones(5) for name in known}  # of replies that are trained on in groups
     started, refused = 0, []
     for _ in range(300):
         names = rng.sample(sorted(TABLE), rng.randint(1, 3))
         origin = ["", "(on=teacher)", "(on=own)"]
         text = " + ".join(f"{rng.random() + 0.1:.2f}*{n}{rng.choice(origin)}" for n in names)
-        signal, kind = rng.choice(SIGNALS), rng.choice(("full", "topk", "sampled"))
+        signal, kind = rng.choice((*WHOLE, *TASKS, *OWN)), rng.choice(kinds)
         objective = Cut(made(text), 9)
         try:
             check_compatible(signal, objective, kind, rng.choice([0.0, 0.5, 1.0]))
@@ -153,7 +154,10 @@ def test_random_combinations_start_or_are_refused_in_one_line() -> None:
             refused.append(str(error))
             continue
         started += 1
-        losses = objective(logits, kept[kind]._replace(own=own))
+        spans = torch.tensor([-0.5, math.nan, -1.0, math.inf, -0.1])
+        beside = logits[:, 0].square()
+        record = kept[kind]._replace(own=own, constants=constants)
+        losses = objective(logits, record._replace(spans=spans, beside=beside))
         (grad,) = torch.autograd.grad(losses.sum(), logits)
         assert bool(losses.isfinite().all() and grad.isfinite().all())
     assert started > 30

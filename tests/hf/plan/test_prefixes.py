@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.hf.plan.test_plan import sketched
@@ -86,3 +87,24 @@ def test_prompts_of_one_template_share_their_beginning() -> None:
     (teacher,) = plan.teachers
     assert 0 < teacher.shared < teacher.asked
     assert teacher.shared >= teacher.head
+
+
+def test_host_memory_is_the_start_and_a_copy_of_what_training_holds() -> None:
+    """By hand, and beside the bytes that a snapshot has."""
+    from readsim_hf.plan.estimate import host_bytes
+    from tests.support.hf_runs import TOKENS, small
+
+    plain, tries = sketched(), sketched({"allocator": "greedy"})
+    size = 4 * plain.student.parameters
+    assert host_bytes(plain) == (size, size)  # the final test puts the start in the student's place
+    assert host_bytes(tries) == (size, 3 * size)
+    adapters = sketched({"training": {"lora": 4, "precision": "bf16"}, "allocator": "greedy"})
+    own = 4 * adapters.student.adapters(4)
+    assert host_bytes(adapters) == (size / 2, 3 * own)
+    backend = small()
+    backend.reset(0)
+    backend.run_interval(0, np.array([0.5, 0.5]), TOKENS)
+    saved = backend.snapshot()
+    held = sum(a.nbytes for part in ("weights", "moments") for a in saved[part].values())
+    whole = sum(p.nbytes for p in backend.components.pair.student.parameters())
+    assert held == pytest.approx(3 * whole, rel=0.02)  # and a count of steps for each weight

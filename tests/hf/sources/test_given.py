@@ -83,6 +83,7 @@ def test_a_batch_supervises_these_tokens_alone() -> None:
     record, short = record_in(tokenizer, prompt()), record_in(tokenizer, prompt(()))
     for tokens in (1, 3, record.supervised):
         made = collate([Example(short, short.supervised), Example(record, tokens)])
+        assert made.attention_mask is not None
         mine = made.rows == 1
         row = made.input_ids[1].tolist()
         pad = len(row) - int(made.attention_mask[1].sum())

@@ -137,9 +137,21 @@ def test_a_server_for_one_capability() -> None:
 def test_what_is_not_defined_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'math'"):
         small(pair=two({"maths": teacher(7)}), method="cot-sft")
-    settings = {"method": "", "signal": "cot", "objective": "fkl", "on_policy": 0.5}
-    with pytest.raises(ConfigError, match="not by several"):
-        small(pair=two(), **settings)
+
+
+def test_the_students_text_is_scored_by_each_prompts_own_teacher() -> None:
+    settings = {"method": "", "signal": "cot", "objective": "fkl", "on_policy": 1.0}
+    pairs = two(), char_pair(), char_pair(teacher_seed=7)
+    both, *alone = (small(pair=pair, **settings) for pair in pairs)
+    for backend in (both, *alone):
+        backend.reset(1)
+    for place, one in enumerate(alone):
+        asked = one._feed.streams[place].take(4, 0.5)
+        mine, theirs = (b._feed.teacher.ask(asked) for b in (both, one))
+        assert [r is None for r in mine] == [r is None for r in theirs]
+        for a, b in zip(mine, theirs, strict=True):
+            assert a is None or equal(a, b)
+    assert both._feed.tokens["student_rollout"] > 0
 
 
 @pytest.mark.extra("openai")

@@ -108,6 +108,29 @@ def test_distributions_by_http_are_those_of_the_model() -> None:
     assert backend.components.manifest["teacher"] == "server:m"
 
 
+def test_a_served_teacher_scores_beside_one_that_is_here() -> None:
+    """On the student's own text, each its own capability: as if both were here."""
+    settings: dict[str, Any] = {"method": "mopd", "sampling": {"weights": "dn"}}
+    settings["soft"] = {"kind": "topk", "k": 5}
+    main, other = char_pair(), char_pair(teacher_seed=7)
+    (of_math,) = other.teacher_sources
+    here = small(pair=dataclasses.replace(main, others={"math": of_math}), **settings)
+    here.reset(1)
+    outcome = here.run_interval(0, SHARES, TOKENS)
+    every = {"kind": "topk", "k": other.vocabulary}
+    whole = small(pair=other, method="logit-kd", soft=every)
+    with serving(answer=speaking(whole.components.teacher, 5, Counter())) as fake:
+        (remote,) = by_http(other, fake.url).teacher_sources
+        backend = small(pair=dataclasses.replace(main, others={"math": remote}), **settings)
+        backend.reset(1)
+        result = backend.run_interval(0, SHARES, TOKENS)
+        assert fake.asked
+        assert all("prompt_logprobs" in body for body in fake.asked)  # it wrote nothing
+    assert result.token_usage == outcome.token_usage
+    for a, b in zip(backend.student.parameters, here.student.parameters, strict=True):
+        assert np.allclose(a.detach().numpy(), b.detach().numpy(), atol=1e-6)
+
+
 def test_the_students_own_text_is_scored_by_http_as_by_the_model() -> None:
     settings: dict[str, Any] = {"method": "", "signal": "resp", "objective": "rkl"}
     settings |= {"on_policy": 1.0, "soft": {"kind": "topk", "k": 5}}

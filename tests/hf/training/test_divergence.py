@@ -66,3 +66,35 @@ def test_a_student_that_is_worse_than_its_start() -> None:
     assert not is_worse(np.array([-0.3, 0.01]), sd)  # one is better
     assert not is_worse(np.array([-0.01, -0.02]), sd)  # within the error
     assert not is_worse(np.zeros(2), np.zeros(2))
+
+
+def test_the_norm_is_taken_of_a_few_weights_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No float64 copy of a whole embedding, and nothing that stays between two copies."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    from readsim_hf.training import divergence
+    from tests.support.hf import tiny
+
+    model, most = tiny(), 0
+
+    class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            nonlocal most
+            out = func(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor) and out.dtype == torch.float64:
+                most = max(most, out.numel())
+            return out
+
+    expected = np.sqrt(
+        sum(float((p.detach().numpy().astype(float) ** 2).sum()) for p in model.parameters())
+    )
+    monkeypatch.setattr(divergence, "PIECE", 100)
+    with Largest():  # type: ignore[no-untyped-call]
+        found = divergence.norm_of(model)
+    assert found == pytest.approx(expected, rel=1e-12)
+    assert most == 100
+    model.requires_grad_(False)
+    assert divergence.norm_of(model) == 0.0

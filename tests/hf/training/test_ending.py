@@ -125,7 +125,7 @@ def test_training_is_deterministic_where_that_is_asked_for(
 ) -> None:
     import torch
 
-    from readsim_hf.training.student import before_cuda
+    from readsim_hf.training.determinism import before_cuda
 
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     backend = small(training={"deterministic": on})

@@ -52,8 +52,7 @@ def test_losses_and_gradients_are_those_of_padded_rows(kind: str) -> None:
 
 
 def test_a_row_holds_every_token_once_and_positions_begin_anew() -> None:
-    from readsim_hf.training.batch import collate
-    from readsim_hf.training.student import length_of
+    from readsim_hf.training.batch import collate, length_of
 
     some = examples()
     one, padded = collate(some, packed=True), collate(some)
@@ -99,7 +98,7 @@ def test_a_forward_pass_has_the_tokens_that_are_there() -> None:
 
 
 def _read(example: Any) -> int:
-    from readsim_hf.training.student import length_of
+    from readsim_hf.training.batch import length_of
 
     return length_of(example)
 
@@ -109,14 +108,14 @@ def test_what_does_not_keep_them_apart_is_refused(kind: str) -> None:
     """A recurrent state, a hybrid, positions that are counted from the mask; with bfloat16 weights too."""
     import torch
 
-    model = tiny_of(kind, 40)
+    model: Any = tiny_of(kind, 40)
     for one in (model, model.to(torch.bfloat16)):
         with pytest.raises(ConfigError, match=rf"training.packing = True: a {kind}"):
             student(model=one, packing=True)
 
 
 def test_every_kind_is_packed_rightly_or_refused() -> None:
-    from readsim_hf.teachers.inference import keeps_apart
+    from readsim_hf.training.packing import keeps_apart
 
     apart = {kind for kind in ALL if keeps_apart(tiny_of(kind, 40))}
     assert {*APART, "qwen3", "phi", "gpt_neox", "olmo2", "smollm3", "cohere", "granite"} <= apart

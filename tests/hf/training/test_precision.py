@@ -89,9 +89,9 @@ def test_on_a_gpu_a_loss_is_taken_of_a_thousand_positions_at_a_time() -> None:
 
 def test_micro_batches_have_similar_lengths_and_a_budget_of_tokens() -> None:
     from readsim_hf.objectives.table import make_objective
-    from readsim_hf.training.batch import Example
+    from readsim_hf.training.batch import Example, length_of
     from readsim_hf.training.recipe import Recipe
-    from readsim_hf.training.student import Student, length_of
+    from readsim_hf.training.student import Student
     from tests.support.hf import record, tiny
 
     rng = np.random.default_rng(0)

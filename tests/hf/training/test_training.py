@@ -69,6 +69,7 @@ def test_the_loss_is_that_of_unpadded_sequences(family: str) -> None:
     model = tiny_model(family, 40, 2, 16, 0)
     some = examples()
     batch = collate(some)
+    assert batch.attention_mask is not None
     assert batch.attention_mask[:, -1].all()  # sequences end together
     with torch.no_grad():
         mean = float(loss_sum(model, batch, SFT())) / sum(e.tokens for e in some)

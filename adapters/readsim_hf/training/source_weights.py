@@ -1,0 +1,85 @@
+"""What the losses of a source weigh beside its share: dispersion weights and gradient shares.
+
+The formulas are those of the allocators `dn` and `gradient-share`, which move tokens where these move losses.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from readsim.allocators.multi_teacher.dn import dispersion_factors
+from readsim.allocators.multi_teacher.gradient_share import gradient_factors
+from readsim.arrays import Array
+from readsim_hf.objectives.sparse import said_log_probs
+from readsim_hf.sampling_config import Weighing
+from readsim_hf.training.batch import Example
+from readsim_hf.training.source_losses import by_source
+from readsim_hf.training.student import SourceSignal
+
+LIMIT = 4.0  # DN-MOPD's, of a factor and of one over it
+
+
+def source_weights(
+    rule: Weighing,
+    examples: Sequence[Example],
+    signals: Mapping[str, SourceSignal],
+    before: Mapping[str, float],
+) -> dict[str, float]:
+    """The weight of each source that has one; `signals` are of these examples where they were looked at."""
+    if rule == "dn":
+        return dispersion_weights(examples)
+    return {**before, **gradient_weights(signals)} if rule == "gradient-share" else {}
+
+
+def dispersion_weights(examples: Sequence[Example]) -> dict[str, float]:
+    """w_d = clip(sigma_all / sigma_d, 1/4, 4) of each source of a window: DN-MOPD (arXiv 2609.35347).
+
+    sigma_d is the deviation of log p_T - log mu over the tokens of d, mu the student that wrote them;
+    sigma_all that over all tokens. A source whose log-ratios cannot be told is not in the answer.
+    """
+    ratios = {source: _log_ratios(own) for source, own in by_source(examples).items()}
+    known = {source: r for source, r in ratios.items() if len(r)}
+    if not known:
+        return {}
+    sigma, mean, tokens = np.array([(r.std(), r.mean(), len(r)) for r in known.values()]).T
+    return _known(known, dispersion_factors(sigma, mean, tokens, LIMIT))
+
+
+def gradient_weights(signals: Mapping[str, SourceSignal]) -> dict[str, float]:
+    """What makes the norms of sources' gradients proportional to their tokens, within [1/4, 4]: Open-MOPD
+    (2608.19098), whose targets are here the shares that the allocation gives. `signals` are of unweighted
+    losses."""
+    if not signals:
+        return {}
+    shares = np.array([signal.part for signal in signals.values()])
+    norms = np.array([signal.gradient for signal in signals.values()]) / shares
+    return _known(signals, gradient_factors(norms, shares, LIMIT))
+
+
+def weighed(examples: Sequence[Example], weights: Mapping[str, float]) -> list[Example]:
+    """The examples with each source's weight on their losses; 1 for a source that is not named."""
+    if not weights:
+        return list(examples)
+    return [
+        e._replace(
+            record=replace(e.record, weight=e.record.weight * weights.get(e.record.source, 1.0))
+        )
+        for e in examples
+    ]
+
+
+def _known(names: Mapping[str, object], factors: Array) -> dict[str, float]:
+    return {
+        name: float(f) for name, f in zip(names, factors.tolist(), strict=True) if np.isfinite(f)
+    }
+
+
+def _log_ratios(examples: Sequence[Example]) -> Array:
+    parts = []
+    for record, tokens in examples:
+        if record.soft is None or "old" not in record.constants:
+            continue
+        said = record.completion_ids[record.places]
+        parts.append((said_log_probs(record.soft, said) - record.constants["old"])[:tokens])
+    return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)
