@@ -350,7 +350,7 @@ class HFBackend:
             "episode": self._episode,
             "spent": self._spent,
             "windows": self._windows,
-            "weights": dict(self._weights),
+            "source_weights": dict(self._weights),
             "feed": self._feed.state(),
             "divergence": self.divergence.state(),
             "best": None if self.best is None else self.best.state(),
@@ -363,7 +363,7 @@ class HFBackend:
         self._feed = self._new_feed()
         self._feed.restore(tree["feed"])
         self._spent, self._windows = int(tree["spent"]), int(tree.get("windows", 0))
-        self._weights = {name: float(w) for name, w in tree.get("weights", {}).items()}
+        self._weights = {name: float(w) for name, w in tree.get("source_weights", {}).items()}
         self.divergence = Divergence.of_state(tree["divergence"])
         best = tree.get("best")
         self.best = None if best is None else Best.of_state(best)
