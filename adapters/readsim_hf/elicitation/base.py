@@ -176,11 +176,6 @@ def reference(prompt: Prompt, style: Style) -> str | None:
     return f"{prompt.rationale or ''}\n{style.mark} {prompt.answer}".lstrip()
 
 
-def places_of(values: Sequence[str | None]) -> list[int]:
-    """Indices of those that are there."""
-    return [n for n, value in enumerate(values) if value is not None]
-
-
 def verdict(text: str | None, yes: str, no: str) -> bool | None:
     """What a judge decided: the last of both words in what it said; None where it said neither."""
     found = re.findall(rf"\b({yes}|{no})\b", text or "", re.IGNORECASE)

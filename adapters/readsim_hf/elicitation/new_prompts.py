@@ -26,7 +26,7 @@ WAYS = (
 )
 
 
-class Written(NamedTuple):
+class NewPrompt(NamedTuple):
     """A new prompt and the teacher's reply to it; in words why there is none."""
 
     text: str
@@ -94,9 +94,12 @@ def write_and_solve(
     form: Form,
     novelty: float,
     voices: Voices,
-) -> list[Written]:
+) -> list[NewPrompt]:
     """New prompts (None where the teacher wrote none) that are new, no leak, and answered twice alike."""
-    style, out = voices.style, [Written("", "", "the teacher wrote no new prompt") for _ in prompts]
+    style, out = (
+        voices.style,
+        [NewPrompt("", "", "the teacher wrote no new prompt") for _ in prompts],
+    )
     known: dict[str, list[list[str]]] = {}
     for prompt in prompts:
         known.setdefault(prompt.capability, []).append(fold(prompt.text).split())
@@ -108,12 +111,12 @@ def write_and_solve(
         if not words:
             continue
         if any(rouge_l(words, other) > novelty for other in same):
-            out[n] = Written(text, "", "the new prompt is too much like an earlier one")
+            out[n] = NewPrompt(text, "", "the new prompt is too much like an earlier one")
         elif not voices.may_train(text):
-            out[n] = Written(text, "", "the new prompt overlaps with a held-out item")
+            out[n] = NewPrompt(text, "", "the new prompt overlaps with a held-out item")
         else:
             rows.append(n)
-            out[n] = Written(text, "")
+            out[n] = NewPrompt(text, "")
             same.append(words)
     solve = [Request(prompts[n], out[n].text + style.suffix(form), d) for d in (0, 1) for n in rows]
     said = voices.tell(solve, "expansion")
@@ -126,8 +129,8 @@ def write_and_solve(
 
 
 def missed(
-    prompts: Sequence[Prompt], made: Sequence[Written], form: Form, voices: Voices
-) -> list[Written]:
+    prompts: Sequence[Prompt], made: Sequence[NewPrompt], form: Form, voices: Voices
+) -> list[NewPrompt]:
     """Those that the student answers otherwise than the teacher."""
     style = voices.style
     rows = [n for n, one in enumerate(made) if not one.refused]
