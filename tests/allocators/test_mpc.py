@@ -103,6 +103,7 @@ def test_fewer_phases_in_short_runs_and_with_many_sources(monkeypatch: pytest.Mo
 # --- MPC
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_mpc_comes_close_to_the_optimum_where_its_law_holds_and_nothing_is_noisy(seed: int) -> None:
     world = load_world(f"random:seed={seed},capabilities=4,noise=0")

@@ -65,6 +65,7 @@ def test_what_matters_comes_first_and_the_long_note_once(
     assert "On, Off, Neg: measured change" in explained
 
 
+@pytest.mark.slow
 def test_each_comparison_has_a_folder_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     for world, steps in (("gateway", "2"), ("gateway", "3"), ("conflict", "2")):
         small = [

@@ -66,6 +66,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [o for o in options_of("run") if o != "--out"])
 def test_run_takes_or_refuses_each_odd_value(option: str) -> None:
     for number, value in enumerate(ODD):

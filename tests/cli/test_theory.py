@@ -56,6 +56,7 @@ def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_command(told: tuple[str, Path]) -> None:
     said, out = told
     assert "not measured: logs: 2 runs: at least 5 are needed" in said

@@ -149,6 +149,7 @@ def test_limits_that_no_mixture_keeps(
         share_limits(["a", "b"], {"c": 0.1}, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decision", [False, True])
 def test_a_proposal_keeps_menu_and_limits_and_comes_again(decision: bool) -> None:
     world = load_world("gateway")

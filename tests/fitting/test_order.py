@@ -179,6 +179,7 @@ def test_the_average_tells_two_orders_apart_and_is_saved_with_them(
     np.testing.assert_allclose(again.predict(1e6 * path), average.predict(1e6 * path), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_forecast_takes_rows_of_one_name_for_one_run(
     fit: Fit, table: Path, tmp_path: Path
 ) -> None:

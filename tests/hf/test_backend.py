@@ -307,6 +307,7 @@ def _rounded(rows: list[Row]) -> list[Row]:
     return [r | ({"trained": [*map(short, r["trained"])]} if "trained" in r else {}) for r in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda f: f.__name__)
 def test_a_failure_leaves_what_was_done_and_the_run_goes_on(
     failure: Callable[[pytest.MonkeyPatch], None],

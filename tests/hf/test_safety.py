@@ -114,6 +114,7 @@ def test_a_run_for_safety(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert refusals_of(plain) == {}
 
 
+@pytest.mark.slow
 def test_the_command_shows_and_keeps_both_rates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

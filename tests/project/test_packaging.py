@@ -87,6 +87,7 @@ def test_each_extra_that_a_message_names_exists() -> None:
                 assert name in project["optional-dependencies"], f"{path}: {name}"
 
 
+@pytest.mark.slow
 def test_a_shell_completes_commands_options_and_names() -> None:
     def answers(line: str) -> set[str]:
         words = line.split(" ")

@@ -141,6 +141,7 @@ def test_headings_landmarks_tables_and_figures_can_be_heard(folder: Path) -> Non
     assert all(a["tabindex"] == "0" and a["aria-label"] for a in boxes)
 
 
+@pytest.mark.slow
 def test_the_same_logs_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere"
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("report*"))

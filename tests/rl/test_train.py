@@ -58,6 +58,7 @@ def settings(prior: Path, **changes: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 @needs_torch
 def test_a_batch_is_a_function_of_its_number(few: None) -> None:
     from readsim_rl.problems import draw_problems

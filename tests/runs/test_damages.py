@@ -106,6 +106,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_what_is_accepted_is_read_or_refused_by_every_reader(
     folder: Path, tmp_path: Path, name: str

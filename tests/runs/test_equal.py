@@ -84,6 +84,7 @@ def test_a_pool_that_leaves_nothing_is_refused_by_name(tmp_path: Path) -> None:
         compare(WORLD, "skill_0", 2000, "uniform", 1, equal="all")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_a_budget_counts(tmp_path: Path) -> None:
     out = tmp_path / "runs"
     words = ["--world", WORLD, "--tasks", "skill_0", "--budgets", "90000", "--steps", "4"]

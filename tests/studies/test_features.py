@@ -156,6 +156,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         command.main(worlds=3)
 
 
+@pytest.mark.slow
 def test_rows_of_the_table_and_the_figure() -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(20, len(FEATURES)))

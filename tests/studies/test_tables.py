@@ -101,6 +101,7 @@ def test_the_best_specialist_is_chosen_by_its_mean(tmp_path: Path) -> None:
     np.testing.assert_allclose(both.ahead(), plain.ahead() - 10.0)
 
 
+@pytest.mark.slow
 def test_the_order_of_methods_in_both_pairs(tmp_path: Path) -> None:
     logs = made(tmp_path)
     found = effects_in(analyse({"read8-llama": logs, "read8-qwen": logs}))

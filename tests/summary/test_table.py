@@ -126,6 +126,7 @@ def test_what_a_seed_shares_cancels_in_differences(seed: int, seeds: int, tasks:
         assert column(plain, "task-static", "difference_half_width") == 0.0
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_the_table_does_not_depend_on_the_order_of_runs(seed: int) -> None:
     rng = np.random.default_rng(seed)

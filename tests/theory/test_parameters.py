@@ -27,6 +27,7 @@ def test_pt1_affine_rules_superpose_at_second_order(rule: str) -> None:
     assert found.statistic == pytest.approx(2.0, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "rate"), [("sign", 0.01), ("adam", 0.01), ("clip", 0.05)])
 def test_pt1_negative_rules_that_are_not_linear(rule: str, rate: float) -> None:
     found = mixture.check(toy(optimiser=rule), rule, rate=rate)

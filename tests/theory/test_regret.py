@@ -226,6 +226,7 @@ def covered(d: Decision) -> bool:
     return bool((np.abs(d.q - d.mu) <= d.kappa * d.sigma).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("repair", ["residual", "conformal"])
 def test_repairs_widen_what_is_covered(repair: str) -> None:
     seeds = [0, 1]

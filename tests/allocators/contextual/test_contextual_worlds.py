@@ -48,6 +48,7 @@ def test_regret_shrinks_where_the_reward_is_linear(name: str) -> None:
     assert thirds[2] < 0.05 * thirds[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_they_beat_uniform_and_random_where_the_reward_is_linear(name: str) -> None:
     """With probes of 400 items the noise of a step's reward is twice the gain there is to choose."""

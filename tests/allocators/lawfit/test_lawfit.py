@@ -44,6 +44,7 @@ def test_huber_by_hand() -> None:
     assert huber(np.array([0.5, -1.0, 3.0, -3.0]), 1.0) == pytest.approx([0.125, 0.5, 2.5, 2.5])
 
 
+@pytest.mark.slow
 @given(seed=SEEDS)
 def test_a_law_without_noise_is_recovered(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -30,6 +30,7 @@ def closed(world: World, name: str, **settings: Any) -> float:
     return (utility(name, **settings) - base) / (utility("oracle-static") - base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 7])
 def test_without_order_and_noise_a_fitted_law_nears_the_best_static_mixture(seed: int) -> None:
     """No policy is better there (static dominance), and these have only trials to learn it from."""
@@ -91,6 +92,7 @@ def test_ado_pays_the_domain_that_learns_not_the_source_that_teaches() -> None:
     assert ends(world, load_allocator("mixing-laws"), steps=40)[1].argmax() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_a_gate_that_short_trials_do_not_open_is_missed(name: str) -> None:
     """The preset `gateway`: what pays is taught only once another skill has been learnt."""
@@ -107,6 +109,7 @@ def mean_utility(world: World, name: str, **settings: Any) -> float:
     return float(np.mean([row["utility"] for row in rows if row["kind"] == "final"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "settings"),
     [

@@ -47,6 +47,7 @@ def test_the_shipped_policy_is_small_and_has_a_card() -> None:
     assert card["held_out"][-1]["iqm"] > card["held_out"][-1]["static_iqm"]
 
 
+@pytest.mark.slow
 def test_it_is_an_allocator(policy: str) -> None:
     check_allocator(TrainedPolicy(path=policy))
     check_allocator("trained")

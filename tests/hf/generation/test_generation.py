@@ -27,6 +27,7 @@ def texts(prompts: list[Prompt]) -> list[str]:
     return [prompt.text for prompt in prompts]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 7), max_size=6), st.booleans())
 @settings(max_examples=25)
 def test_the_order_and_size_of_calls_do_not_matter(
@@ -69,6 +70,7 @@ def test_runs_share_the_prompts_of_a_bucket() -> None:
         assert a[:n] == b[:n]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.integers(0, 60), st.sampled_from(CURRICULA))
 @settings(max_examples=15)
 def test_a_restored_stream_goes_on_as_if_nothing_had_happened(

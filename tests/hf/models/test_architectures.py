@@ -42,6 +42,7 @@ def logits_of(model: Any, ids: Any) -> Any:
         return model(torch.tensor(np.asarray(ids)[None].astype(np.int64))).logits[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL)
 def test_a_batch_says_what_each_row_says_alone(kind: str) -> None:
     """Training loss, replies and distributions do not depend on neighbours, which are of other lengths."""

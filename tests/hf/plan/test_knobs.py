@@ -39,6 +39,7 @@ def planned(name: str) -> Any:
     return sketched(config=name) if name in SHIPPED else sketched(PLANS[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*PLANS, *SHIPPED])
 def test_the_largest_term_is_named_with_settings_that_lower_it(name: str) -> None:
     from readsim_hf.plan.estimate import memory_of
@@ -255,6 +256,7 @@ def test_several_teachers_share_the_prompts() -> None:
         sketched({"pair": {**pair, "teachers": {"maths": "nano/student"}}, "method": "resp-sft"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Qwen2Config", "GPT2Config", "LlamaConfig"])
 def test_without_a_tokenizer_tokens_are_counted_from_bytes(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -137,6 +137,7 @@ def test_it_fits_its_tasks_and_reads_cards_that_it_has_not_seen(fitted: Any) -> 
     assert found["p"] < 0.01
 
 
+@pytest.mark.slow
 def test_a_card_like_none_before_is_said_to_be_one(fitted: Any) -> None:
     from readsim_hf.requirement.identified import read_card
 

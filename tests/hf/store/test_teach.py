@@ -40,6 +40,7 @@ class _Killed(BaseException):
     """As SIGKILL: nothing behind it is done."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writes", range(1, 9))
 def test_whenever_it_is_stopped_the_same_command_makes_the_same_store(
     writes: int, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

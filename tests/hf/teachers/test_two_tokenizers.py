@@ -154,6 +154,7 @@ def test_replies_longer_than_the_students_context_are_passed_by(
     assert max(lengths) <= 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["logit-kd", "resp-kd"])
 @pytest.mark.parametrize("kind", ["full", "topk"])
 def test_padded_logits_do_not_matter(method: str, kind: str) -> None:

@@ -118,6 +118,7 @@ def test_the_student_trains_while_later_replies_are_made() -> None:
         assert len(fake.asked) == len(fake.sent)  # nothing is under way between intervals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("middle", [False, True])
 def test_a_resumed_run_is_given_the_same_and_pays_once(middle: bool, tmp_path: Path) -> None:
     with serving() as fake:

@@ -117,6 +117,7 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda c: "-".join(map(str, c.values())))
 def test_two_intervals_of_every_supervision(case: dict[str, Any], seen: Seen) -> None:
     backend = small(**case)

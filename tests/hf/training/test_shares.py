@@ -208,6 +208,7 @@ def test_looking_changes_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["tokens", "prompts", "loss"])
 def test_what_an_allocation_shares_out(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from readsim_hf.training.student import Student
