@@ -78,7 +78,7 @@ def test_the_commands_of_the_readme(tmp_path: Path) -> None:
         if title:
             (tmp_path / title).write_text(text, encoding="utf-8")
         for command in (
-            re.findall(r"(?:^|/| )(readsim (\w+)[^#&\n]*)", text) if language == "sh" else ()
+            re.findall(r"(?m)(?:^|/| )(readsim (\w+)[^#&\n]*)", text) if language == "sh" else ()
         ):
             line, name = command
             run_block(["bash", "-euc", f"{line} {SHORT.get(name, '')}"], tmp_path, settings)
