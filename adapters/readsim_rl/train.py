@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from readsim.allocators.trained.network import fresh_weights
 from readsim.allocators.trained.policy_file import save_policy
@@ -92,7 +93,8 @@ def _alone() -> Iterator[None]:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
-        yield
+        with threadpool_limits(limits=1, user_api="blas"):  # sums in one order, in any process
+            yield
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
