@@ -32,12 +32,6 @@ def interaction(
     return value(both) - value(one) - value(other) + value(b)
 
 
-def sag(value: Callable[[Array], float], b: Array, i: int, width: float) -> float:
-    """(U(b) + U(b + 2 w e_i)) / 2 - U(b + w e_i): above 0 where U is not concave along source i."""
-    e = np.eye(len(b))[i]
-    return 0.5 * (value(b) + value(b + 2 * width * e)) - value(b + width * e)
-
-
 def fall(value: Callable[[Array], float], b: Array, i: int, width: float) -> float:
     """U(b) - U(b + w e_i): above 0 where more of source i costs utility."""
     return value(b) - value(b + width * np.eye(len(b))[i])

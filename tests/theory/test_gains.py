@@ -66,7 +66,6 @@ def quadratic(b: Array) -> float:
 def test_the_differences_by_hand() -> None:
     b = np.array([1.0, 2.0])
     assert gains.interaction(quadratic, b, 0, 0.5, 1, 0.25) == pytest.approx(3 * 0.5 * 0.25)
-    assert gains.sag(quadratic, b, 0, 0.5) == pytest.approx(2 * 0.25)
     assert gains.fall(quadratic, np.array([0.0, 2.0]), 1, 0.5) == pytest.approx(0.5)
 
 
