@@ -36,7 +36,8 @@ class Fake:
     """Serves while the block of `serving` runs.
 
     asked    the bodies of all requests, in the order of arrival
-    sent     the messages whose whole answer was written out
+    sent     the messages whose whole answer was written out, but for its last byte
+    usage    prompt and reply tokens of these
     headers  of the last request
     """
 
@@ -95,14 +96,15 @@ def handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
                 except OSError:  # whom it asks is gone
                     self.close_connection = True
                     return
-                self.reply(200, {}, json.dumps(answer))
-                with fake.lock:
-                    fake.sent.append(said(body))
-                    for place, name in enumerate(("prompt_tokens", "completion_tokens")):
-                        fake.usage[place] += answer["usage"][name]
+                self.reply(200, {}, json.dumps(answer), before_the_end=lambda: note(body, answer))
 
         def reply(
-            self, status: int, headers: dict[str, str], text: str, length: int | None = None
+            self,
+            status: int,
+            headers: dict[str, str],
+            text: str,
+            length: int | None = None,
+            before_the_end: Callable[[], None] = lambda: None,
         ) -> None:
             data = text.encode()
             self.send_response(status)
@@ -110,8 +112,18 @@ def handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
             for name, value in (kinds | headers).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            self.wfile.write(data[:-1])
             self.wfile.flush()
+            before_the_end()
+            self.wfile.write(data[-1:])
+            self.wfile.flush()
+
+    def note(body: dict[str, Any], answer: Any) -> None:
+        """What was sent and charged; whoever has the whole answer finds it here."""
+        with fake.lock:
+            fake.sent.append(said(body))
+            for place, name in enumerate(("prompt_tokens", "completion_tokens")):
+                fake.usage[place] += answer["usage"][name]
 
     return Handler
 
