@@ -21,7 +21,7 @@ from readsim.errors import ConfigError
 
 LEAST_RUNS = 5
 DRAWS = 199
-KNOTS, COARSE = 10, 3
+KNOTS, COARSE = 32, 3
 SMOOTH = 8  # most columns of a source's curve, and
 FEWEST = 3
 NEGLIGIBLE = 1e-3  # of the range of the fitted utilities: misfit that no knot can take away

@@ -4,6 +4,7 @@ Each run has its own folder under OUT; finished ones are not repeated, so the sa
 are written after each run: a part of them is as good as the runs it has.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from rich.table import Table
 
 from readsim.cli.common import interruptible, parse_list, parse_seeds
 from readsim.cli.output import Terminal
-from readsim.errors import unknown
+from readsim.errors import ConfigError, TrainingError, unknown
 from readsim.stats import half_width
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_atomic
@@ -58,10 +59,18 @@ def main(
     ]
     runs = [(p, m, s) for s in numbers for p in plans for m in chosen]
     rows, shares = pd.DataFrame(), pd.DataFrame()
+    refused: dict[tuple[str, str], str] = {}
     with interruptible(f"finished runs are in {out}; the same command resumes"):
         for number, (plan, method, seed) in enumerate(runs, 1):
+            if (plan.case, method) in refused:
+                continue
             console.rule(f"{number}/{len(runs)}: {plan.case}, {method}, seed {seed}")
-            logs = run_method(plan, method, seed, out)
+            try:
+                logs = run_method(plan, method, seed, out)
+            except (ConfigError, TrainingError) as error:  # a pair that does not have what it needs
+                refused[plan.case, method] = str(error)
+                console.print(str(error))
+                continue
             made = pd.DataFrame([row_of(plan.case, method, seed, logs)])
             rows = pd.concat([rows, made], ignore_index=True)
             if method != MERGE:
@@ -71,6 +80,7 @@ def main(
     for plan in plans:
         show_case(console, plan.case, rows)
     show_shares(console, shares)
+    show_refused(console, refused)
     show_verdicts(console, [plan.case for plan in plans], rows, shares)
 
 
@@ -109,6 +119,16 @@ def show_shares(console: Console, shares: pd.DataFrame) -> None:
     for *place, a, b, c, d in mean.reset_index().itertuples(index=False):
         cells = ["" if pd.isna(v) else f"{100 * v:.1f}" for v in (a, b, c, d)]
         table.add_row(*map(str, place), *cells)
+    console.print(table)
+
+
+def show_refused(console: Console, refused: Mapping[tuple[str, str], str]) -> None:
+    """The methods that did not run on a pair, and why."""
+    if not refused:
+        return
+    table = Table("case", "method", "why it did not run", title="did not run")
+    for (case, method), why in refused.items():
+        table.add_row(case, method, why)
     console.print(table)
 
 

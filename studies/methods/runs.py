@@ -44,7 +44,7 @@ class Plan(NamedTuple):
 
 
 def played() -> tuple[str, ...]:
-    """The methods that pairs whose teachers write no prose can play, and merging."""
+    """The methods that ask for no prose, and merging: a pair may lack what else one of them needs."""
     return tuple(name for name, method in METHODS.items() if "prose" not in method.needs)
 
 
