@@ -44,10 +44,17 @@ TRUTHS: dict[str, tuple[bool, bool, Truth]] = {
     "power": (True, True, lambda b: 0.4 * (b**0.3).sum(axis=1)),
     "kink": (True, True, lambda b: 2.0 * np.minimum(b, 0.1).sum(axis=1)),
     "gompertz": (True, False, lambda b: 0.4 * np.exp(-5 * np.exp(-12 * b)).sum(axis=1)),
+    # nor at these when corners of the null of "concave" moved from 10 quantiles to 32
+    "two kinks": (
+        True,
+        True,
+        lambda b: (np.minimum(b, 0.04) + 0.7 * np.minimum(b, 0.25)).sum(axis=1),
+    ),
+    "kink down": (True, False, lambda b: 0.5 * np.maximum(b - 0.1, 0).sum(axis=1)),
     "help": (False, True, lambda b: 0.3 * np.sqrt(b).sum(axis=1) * (1 + 0.5 * b[:, 0])),
 }
 # sources, runs, rows a run, sd of a row, sd that a run shares, one mixture a run
-FIRST = 9000  # seed: the tests were designed on logs below
+FIRST = 30_000  # seed: the tests were designed on logs below
 FEWER = 4  # times fewer logs of 8 sources, which cost most
 DESIGNS = (
     (3, 12, 10, 0.01, 0.0, True),

@@ -120,7 +120,7 @@ def test_what_can_be_brought_runs(
     monkeypatch.setenv("READSIM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "300")
     for name in ("sft", "tiny_task"):
-        shutil.copy(ROOT / "examples" / f"{name}.py", tmp_path)
+        shutil.copy(ROOT / "docs" / "examples" / "trainers" / f"{name}.py", tmp_path)
     rows = [{"prompt": f"{n}+1=", "completion": str(n + 1)} for n in range(400)]
     items = [{"question": r["prompt"], "answer": r["completion"]} for r in rows[200:]]
     Path("math.jsonl").write_text("\n".join(map(json.dumps, rows[:100])))

@@ -20,7 +20,7 @@ from tests.support.hf import NEEDS, one_thread
 from tests.support.paths import ROOT
 from tests.support.processes import python, wait_for
 
-EXAMPLES = ROOT / "examples"
+EXAMPLES = ROOT / "docs" / "examples" / "trainers"
 TRAINERS = ("sft", "gkd", "plain")
 TASK = {"sums": 0.6, "order": 0.4}
 
