@@ -260,7 +260,7 @@ class RunConfig:
 
     @property
     def student_precision(self) -> str:
-        """Of the student's weights: as the pair says; else bf16 for weights that LoRA leaves as they are
+        """Of the student's weights: set by the pair; else bf16 for weights that LoRA leaves as they are
         where training computes in that, and fp32 for weights that train."""
         frozen = self.training.lora and self.training.precision == "bf16"
         return self.pair.student_precision or ("bf16" if frozen else "fp32")

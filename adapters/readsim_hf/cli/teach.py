@@ -13,37 +13,42 @@ from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
 @with_run_options
 def teach(
     chosen: Chosen,
-    out: Annotated[Path, typer.Option(help="The store is this folder.")] = Path("results/teach"),
+    out: Annotated[Path, typer.Option(help="The store is written into this folder.")] = Path(
+        "results/teach"
+    ),
     prompts: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="This many prompts of each source are asked.",
+            help="This many prompts of each source are sent to the teacher.",
             show_default="all rows of data sets",
         ),
     ] = None,
     tokens: Annotated[
         Text,
         typer.Option(
-            help="Instead of --prompts, this many supervised tokens of each source are asked for, such "
-            "as 500k."
+            help="Prompts are sent until each source has this many supervised tokens, such as "
+            "500k; this replaces --prompts."
         ),
     ] = None,
     small: Annotated[
         bool,
         typer.Option(
             "--small",
-            help="Top-k distributions are kept in 8 bits: at most 200 bytes a token at k = 64, and not "
-            "exact.",
+            help="Top-k distributions are quantised to 8 bits, at most 200 bytes per token at k "
+            "= 64.",
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="It says what would be asked and written, and stops.")
+        bool,
+        typer.Option(
+            "--dry-run", help="What would be asked and written is printed, and nothing is asked."
+        ),
     ] = False,
     export: Annotated[
         Text,
         typer.Option(
-            help="The finished store is written in another tool's format, and nothing is asked: "
+            help="The finished store is exported to another tool's format, and nothing is asked: "
             "distillkit=DIR or axolotl=DIR."
         ),
     ] = None,
@@ -55,9 +60,9 @@ def teach(
         ),
     ] = None,
 ) -> None:
-    """Ask a teacher once, for any number of runs.
+    """Collect a teacher's replies once, for any number of runs.
 
-    It leaves prompts, replies and distributions in a folder, from which `readsim distill --store` trains.
+    Prompts, replies and distributions go into a folder, from which `readsim distill --store` trains.
     """
     need_extra()
     if export is not None and import_ is not None:
