@@ -122,7 +122,7 @@ def compare(
 
     tables = {"runs": results_of, "steps": steps_of}
     if rows not in tables:
-        raise ConfigError(f"rows = {rows!r}: runs or steps")
+        raise ConfigError(f"rows = {rows!r}: expected runs or steps")
     loaded = [load_world(world) for world in _several(worlds)]
     names = [folder_name(world.name) for world in loaded]
     if not names:

@@ -169,7 +169,9 @@ class ProbeConfig:
         for name in ("max_new_tokens", "batch_size"):
             within(self, name, 1, MOST_COUNT)
         if self.allow_code not in (False, True, "unwalled"):
-            raise ConfigError(f"allow_code = {self.allow_code!r}: True, False or 'unwalled'")
+            raise ConfigError(
+                f"allow_code = {self.allow_code!r}: expected True, False or 'unwalled'"
+            )
 
 
 @dataclass(frozen=True)
@@ -249,14 +251,19 @@ class RunConfig:
             within(self, name, least, most)
         if self.identifier.card and not self.identify:
             raise ConfigError(
-                f"identifier.card = {self.identifier.card!r}: a card is read with identify = true only"
+                f"identifier.card = {self.identifier.card!r}: a card is read only with identify "
+                "= true"
             )
         if not 0.0 < self.auxiliary_weight < float("inf"):
-            raise ConfigError(f"auxiliary_weight = {self.auxiliary_weight!r}: a number above 0")
+            raise ConfigError(
+                f"auxiliary_weight = {self.auxiliary_weight!r}: expected a number above 0"
+            )
         if not 0.0 < self.timeout <= 10080.0:
-            raise ConfigError(f"timeout = {self.timeout!r}: minutes, above 0, at most 10080")
+            raise ConfigError(
+                f"timeout = {self.timeout!r}: expected minutes above 0, at most 10080"
+            )
         if not 0.0 <= self.on_policy <= 1.0:
-            raise ConfigError(f"on_policy = {self.on_policy!r}: a share between 0 and 1")
+            raise ConfigError(f"on_policy = {self.on_policy!r}: expected a share between 0 and 1")
 
     @property
     def student_precision(self) -> str:

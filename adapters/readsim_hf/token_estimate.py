@@ -225,14 +225,14 @@ def show_token_estimate(
         passes = float((spent.trained * shares / np.maximum(held, 1)).max())
         console.print(
             f"data.store: {show_tokens(int(held.sum()))} tokens, {manifest.token_bytes:.0f} bytes "
-            f"each, content {manifest.content[:16]}; by the task's shares a "
-            f"source is passed at most {passes:.2g} times",
+            f"each, content {manifest.content[:16]}; with the task's shares, no "
+            f"source is read more than {passes:.2g} times",
             highlight=False,
         )
     if isinstance(signal := parts.teacher.signal, Elicitation) and parts.store is None:
         console.print(
-            f"{signal.name} takes several requests or tries a prompt: the tokens of teacher and student are "
-            "more than those above, by as many",
+            f"{signal.name} takes several requests or attempts per prompt: the tokens of teacher "
+            "and student are that many times those above",
             highlight=False,
         )
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):

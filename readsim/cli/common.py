@@ -77,7 +77,7 @@ def parse_list(text: str | None, name: str) -> list[str] | None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
-        raise ConfigError(f"--{name} {text!r}: names separated by commas")
+        raise ConfigError(f"--{name} {text!r}: expected names separated by commas")
     return parts
 
 
@@ -140,7 +140,7 @@ def parse_seeds(text: str) -> list[int]:
         numbers = [int(part) for part in text.removesuffix(",").split(",")]
     except ValueError as error:
         raise ConfigError(
-            f"--seeds {shown(text)}: a number of seeds, or seeds separated by commas"
+            f"--seeds {shown(text)}: expected a number of seeds, or seeds separated by commas"
         ) from error
     return checked_seeds(numbers if "," in text else numbers[0], "--seeds")
 

@@ -210,7 +210,7 @@ def parse_worlds(text: str) -> list[str]:
         else:
             worlds.append(part.strip())
     if not all(worlds):
-        raise ConfigError(f"--world {text!r}: names separated by commas")
+        raise ConfigError(f"--world {text!r}: expected names separated by commas")
     return worlds
 
 
@@ -220,7 +220,7 @@ def parse_aliases(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, _, spec = (part.strip() for part in text.partition("="))
         if not name or not spec or set(name) & set("+:,"):
-            raise ConfigError(f"--alias {text!r}: NAME=SPEC, such as mild=read+kappa=0.5")
+            raise ConfigError(f"--alias {text!r}: expected NAME=SPEC, such as mild=read+kappa=0.5")
         if name in allocator_names() or name in out:
             raise ConfigError(f"--alias {text!r}: {name!r} is already the name of an allocator")
         out[name] = spec

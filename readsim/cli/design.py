@@ -126,7 +126,9 @@ def _shares(text: str | None, name: str) -> dict[str, float]:
         try:
             out[key.strip()] = float(share)
         except ValueError as error:
-            raise ConfigError(f"--{name} {text!r}: name=share with commas") from error
+            raise ConfigError(
+                f"--{name} {text!r}: expected name=share, separated by commas"
+            ) from error
     return out
 
 

@@ -137,7 +137,7 @@ def fit(
     if is_log(runs):
         if measured is not None or options != Options(tolerance=tolerance):
             raise ConfigError(
-                f"{runs}: run logs say it all; no second file and no options for them"
+                f"{runs}: run logs need no second file and no options that describe columns"
             )
         table = fit_table(runs)
     else:
@@ -179,7 +179,9 @@ def _items(text: str | None) -> dict[str, float] | None:
         try:
             out[name.strip()] = float(count)
         except ValueError as error:
-            raise ConfigError(f"--items {text!r}: a number, or name=number with commas") from error
+            raise ConfigError(
+                f"--items {text!r}: expected a number, or name=number, separated by commas"
+            ) from error
     return out or None
 
 
@@ -194,7 +196,7 @@ def _trust(text: str, prior: str | None) -> float | None:
     except ValueError:
         trust = float("nan")
     if not 0.0 <= trust <= 1.0:
-        raise ConfigError(f"--trust {text!r}: auto, or a number from 0 to 1")
+        raise ConfigError(f"--trust {text!r}: expected auto, or a number from 0 to 1")
     return trust
 
 

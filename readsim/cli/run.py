@@ -115,7 +115,9 @@ def run(
 
     else:
         if world is not None:
-            raise ConfigError(f"--world {world!r}: --backend {backend!r} is what is trained")
+            raise ConfigError(
+                f"--world {world!r} and --backend {backend!r} exclude each other: give one of them"
+            )
         if len(numbers) > 1 and log_place(out, "") == out:
             raise ConfigError(
                 f"--out {str(out)!r}: {len(numbers)} runs of a backend have a log each; give a folder"

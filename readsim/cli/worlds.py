@@ -99,7 +99,7 @@ def worlds(
     asked = {"out": out != OUT, "task": task is not None, "budget": budget is not None}
     if not report and any(asked.values()):
         word = next(key for key, is_given in asked.items() if is_given)
-        raise ConfigError(f"--{word} is for --report")
+        raise ConfigError(f"--{word} needs --report")
     if name is None:
         if report:
             raise ConfigError("--report needs the name of a world")

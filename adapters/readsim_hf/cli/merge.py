@@ -43,7 +43,9 @@ def merge(
     try:
         numbers = [float(part) for part in weights.split(",")] if weights is not None else []
     except ValueError as error:
-        raise ConfigError(f"--weights {weights!r}: numbers with commas, such as 0.7,0.3") from error
+        raise ConfigError(
+            f"--weights {weights!r}: expected numbers separated by commas, such as 0.7,0.3"
+        ) from error
     if (out / "config.json").exists():
         raise ConfigError(f"--out {str(out)!r}: a model is there already; name another folder")
     need_target(out / RECORD)

@@ -391,7 +391,7 @@ def _sources(given: list[str] | None) -> list[dict[str, str]] | None:
     for one in given or ():
         name, equals, path = one.partition("=")
         if not (equals and name.strip() and path.strip()):
-            raise ConfigError(f"--source {one!r}: accepted: NAME=DATA, such as math=math.jsonl")
+            raise ConfigError(f"--source {one!r}: expected NAME=DATA, such as math=math.jsonl")
         made.append({"name": name.strip(), "path": path.strip()})
     return made or None
 

@@ -193,7 +193,7 @@ def _show_forecast(
 def _rate(name: str, rate: float) -> float:
     """A share of a device's peak."""
     if not 0.0 < rate <= 1.0:
-        raise ConfigError(f"--{name} = {rate!r}: above 0, at most 1")
+        raise ConfigError(f"--{name} = {rate!r}: expected a number above 0, at most 1")
     return rate
 
 
@@ -223,7 +223,7 @@ def _token_prices(prompt: float | None, generated: float | None) -> "TokenPrices
 def _price(name: str, price: float) -> float:
     """Money, in whatever unit."""
     if not 0.0 <= price < float("inf"):
-        raise ConfigError(f"--{name} = {price!r}: a number of at least 0")
+        raise ConfigError(f"--{name} = {price!r}: expected a number of at least 0")
     return price
 
 

@@ -218,10 +218,11 @@ def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show
     if some:
         console.print(table)
     else:
-        say("no such reply")
+        say("there is no such reply")
     if kept.without_text:
         say(
-            f"{kept.without_text} more replies have no prompt beside them: a judge's grades, or what an "
+            f"{kept.without_text} more replies are stored without their prompt: a judge's "
+            "grades, or what an "
             "older readsim kept in token ids alone (a run that uses such a reply again writes its text)"
         )
     if kept.damaged:

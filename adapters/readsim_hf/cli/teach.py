@@ -66,7 +66,7 @@ def teach(
     """
     need_extra()
     if export is not None and import_ is not None:
-        raise ConfigError("--export with --import: one of them")
+        raise ConfigError("--export and --import exclude each other: give one of them")
     if export is not None:
         from readsim_hf.exchange import export_store
 
@@ -79,7 +79,9 @@ def teach(
         import_store(chosen.file, chosen.table, out, *where, "small" if small else "exact")
         return
     if prompts is not None and tokens is not None:
-        raise ConfigError(f"--prompts {prompts} with --tokens {tokens}: one of them")
+        raise ConfigError(
+            f"--prompts {prompts} and --tokens {tokens} exclude each other: give one of them"
+        )
     from readsim_hf.teach import Amount
     from readsim_hf.teach import teach as run
 
@@ -102,5 +104,5 @@ def _tool(option: str, text: str) -> tuple[str, Path]:
     if tool not in tools:
         raise unknown(f"tool in --{option}", tool, tools)
     if not folder:
-        raise ConfigError(f"--{option} {text!r}: {tool}=DIR, with a folder")
+        raise ConfigError(f"--{option} {text!r}: expected {tool}=DIR, with a folder")
     return tool, Path(folder)

@@ -46,7 +46,7 @@ class TrainedPolicy(Configured):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.path, str):
-            raise ConfigError(f"path = {self.path!r}: a file that `readsim train` wrote")
+            raise ConfigError(f"path = {self.path!r}: expected a file that `readsim train` wrote")
         object.__setattr__(self, "needs", frozenset({"teacher"}) if self.teacher else frozenset())
         object.__setattr__(self, "_policy", load_policy(self.path or shipped()))
 

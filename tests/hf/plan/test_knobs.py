@@ -373,7 +373,7 @@ def test_a_narrow_terminal_shows_every_number(
 def test_wrong_names_and_prices_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for options, message in (
         (("--devices", "H10"), "unknown device 'H10'; did you mean 'H100'"),
-        (("--price-hour", "-1"), "--price-hour = -1.0: a number of at least 0"),
+        (("--price-hour", "-1"), "--price-hour = -1.0: expected a number of at least 0"),
         (("--price-prompt", "nan"), "--price-prompt = nan: a number of at least 0"),
         (("--device-file", "none.toml"), "none.toml"),
     ):
