@@ -50,7 +50,7 @@ def data_seed(seed: int, episode: int) -> int:
 
 
 class HFBackend:
-    """One distillation run at a time.
+    """A backend that distils a student from a teacher, one run at a time.
 
     parts    pair, prompts, teacher, objective, probes: what does not change during a run
     budget   supervised tokens B that the learning-rate schedule and the curriculum are over

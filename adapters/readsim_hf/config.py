@@ -176,20 +176,20 @@ class ProbeConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that `readsim distill` needs to know.
+    """All settings of a run of `readsim distill`.
 
     method      one of `readsim models methods`, by its name there or in a paper, or "" with
     signal, objective, objective_settings   any compatible combination; `objective` may be a sum, such as
                 "0.3*sft + 0.7*skew-fkl(alpha=.1)", whose settings stand in it
     auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss
-    on_policy   share of prompts that the student answers itself; a method of its own text says how many
+    on_policy   share of prompts for which the student trains on its own replies; on-policy methods set it
     sampling    of objectives that train on groups of replies to one prompt
     task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
                 measured at the end and never trained on: xstest has to be among the benchmarks
-    keep_best   keep the student that did best on the dev split beside the last, and test it too
-    pool_runs   short trainings for an allocator that wants an offline pool, and for the identifier
-    pool_steps  intervals of each of them, with a probe after each; as many as `steps` shows a whole run
-    identify    learn what the task requires from its card (`identifier`), instead of being told
+    keep_best   keep the student that was best on the dev split as well as the last one, and test both
+    pool_runs   short training runs for an allocator with an offline pool, and for the identifier
+    pool_steps  intervals of each of these runs, with a probe after each; as many as `steps` makes a whole run
+    identify    estimate the task's requirement from its card (`identifier`) instead of giving it
     timeout     minutes that one of several processes waits for another's part of a step
     """
 

@@ -19,7 +19,7 @@ POLL = 0.1  # seconds
 
 
 class AskForShares(TrainerCallback):
-    """For `Trainer(callbacks=[...])`, of transformers or TRL: both ends of `readsim advise`.
+    """A callback for `Trainer(callbacks=[...])` of transformers or TRL, which talks to `readsim advise`.
 
     rows      the trainer's `train_dataset`, whose mixture changes
     log       metrics are appended here: each evaluation's numbers, with `step` and `tokens`

@@ -15,7 +15,7 @@ Rows = Any  # a length, and rows by their number: a list, a `datasets.Dataset`
 
 
 class MixedRows(IterableDataset[Mapping[str, Any]]):
-    """An endless mixture: each row is of the source that is furthest behind its share of the tokens.
+    """An endless mixture: each row comes from the source that is furthest behind its share of tokens.
 
     sources   rows by source, such as `datasets.Dataset`s; a row's tokens are its `labels` that are not
               -100, else its `input_ids`
