@@ -315,7 +315,7 @@ def test_devices_of_a_file_stand_before_the_built_in_ones(
     )
     code, said, error = call(capsys, "plan", *options, "--devices", "mine,h100,l40s")
     assert code == 0, error
-    assert "held: time times devices" in said
+    assert "held: time multiplied by devices" in said
     assert "disk: replies that are kept" in said
     shown = json.loads(Path("o/plan.json").read_text())["devices"]
     assert list(shown) == ["Mine", "H100", "L40S"]
