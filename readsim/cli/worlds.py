@@ -87,7 +87,7 @@ def worlds(
         ),
     ] = None,
 ) -> None:
-    """List the preset worlds, or show one world or a prior over worlds.
+    """List the preset worlds, or show one world or a prior.
 
     It prints the names, transfer matrices, optimum and provenance of a world, or the ranges of a prior, of
     which `random:prior=broad,seed=3` is one world. --report writes report.html, with curves, transfer,

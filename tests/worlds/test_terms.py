@@ -307,7 +307,7 @@ def test_malformed(changes: dict[str, Any], message: str) -> None:
         ({"sources": {"maths": 1.0}}, "formats[0].sources: unknown source 'maths'"),
         ({"sources": {"math": 1.5}}, "formats[0].sources: shares"),
         ({"scores": {"code": "low"}}, "formats[0].scores: code = 'low'"),
-        ({"scores": 3}, "formats[0].scores = 3: a table of capability = number"),
+        ({"scores": 3}, "formats[0].scores = 3: expected a table of capability = number"),
         ({"tokens": 0}, "formats[0].tokens = 0"),
         ({"speed": 1}, "formats[0]: unknown field 'speed'"),
     ],

@@ -89,7 +89,7 @@ def plan(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="plan.json goes into this folder.")] = None,
 ) -> None:
-    """Forecast the cost and the scores of a run without loading weights.
+    """Forecast the cost and scores of a run without loading weights.
 
     `--against` compares a finished run with its plan.
     """
