@@ -374,7 +374,7 @@ def test_wrong_names_and_prices_are_refused(capsys: pytest.CaptureFixture[str]) 
     for options, message in (
         (("--devices", "H10"), "unknown device 'H10'; did you mean 'H100'"),
         (("--price-hour", "-1"), "--price-hour = -1.0: expected a number of at least 0"),
-        (("--price-prompt", "nan"), "--price-prompt = nan: a number of at least 0"),
+        (("--price-prompt", "nan"), "--price-prompt = nan: expected a number of at least 0"),
         (("--device-file", "none.toml"), "none.toml"),
     ):
         code, _, error = call(capsys, "plan", *options)

@@ -331,7 +331,7 @@ def test_what_is_not_distillkits_is_refused(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"k": None}, "k = None: a whole number"),
+        ({"k": None}, "k = None: expected a whole number"),
         ({"exact_dtype": "int8"}, "int8"),
         ({"exact_k": 6}, "more than k = 5"),
         ({"polynomial_terms": ["log"]}, "polynomial_terms has 'log'"),
