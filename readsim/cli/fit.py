@@ -163,7 +163,7 @@ def fit(
         out,
         beside(out),
         *write_tables(fit, sure, table.scale, stem),
-        *_draw(fit, table, stem),
+        *_draw(fit, table, stem, f"Rows of {runs.name}"),
     ]
     _show(console, fit, sure, table)
     for warning in warnings:
@@ -240,7 +240,7 @@ def _fit(
         )
 
 
-def _draw(fit: Fit, table: Runs, stem: Path) -> list[Path]:
+def _draw(fit: Fit, table: Runs, stem: Path, origin: str) -> list[Path]:
     from readsim.plots.held_out import draw_predicted, draw_residuals
     from readsim.plots.style import save, sober
 
@@ -249,7 +249,7 @@ def _draw(fit: Fit, table: Runs, stem: Path) -> list[Path]:
     paths = []
     with sober():
         for word, draw in (("predicted", draw_predicted), ("residuals", draw_residuals)):
-            figure = draw(*cells, names, scale.unit)
+            figure = draw(*cells, names, scale.unit, origin)
             paths += save(figure, stem.with_name(f"{stem.name}-{word}"))
     return paths
 

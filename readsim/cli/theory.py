@@ -124,7 +124,7 @@ def theory(
     out.mkdir(parents=True, exist_ok=True)
     write_frame(out / "theory.csv", pd.DataFrame([r.row() for r in [*controls, *results]]))
     with sober():
-        count = len(draw(results, out))
+        count = len(draw(results, out, _origin(names, runs)))
         for world in [w for w in loaded if w.order_free][:1]:
             count += len(save(_marginals(world), out / "marginals"))
     console.print(
@@ -184,7 +184,14 @@ def _named(rows: Sequence[Result], verdict: Verdict) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def draw(results: Sequence[Result], out: Path) -> list[Path]:
+def _origin(names: Sequence[str], runs: Path | None) -> str:
+    worlds = ["simulated worlds"] if set(names) - {TOY} else []
+    toy = ["the toy network, which is trained"] if TOY in names else []
+    said = "; ".join([*worlds, *toy, *([] if runs is None else [f"the run logs of {runs.name}"])])
+    return said[:1].upper() + said[1:]
+
+
+def draw(results: Sequence[Result], out: Path, where: str) -> list[Path]:
     """`orders` (superposition and order effects), `coverage` (of q against kappa), and `regret`, summed over
     the steps, of the subject on the wrong side of its bound by most."""
     from readsim.plots.style import save
@@ -212,7 +219,7 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
         note = (
             "The largest over allocations or pairs of sources; behind each name its observed order."
         )
-        paths += save(draw_ladders(shown, note), out / "orders")
+        paths += save(draw_ladders(shown, where, note), out / "orders")
     beliefs = [r for r in results if r.statement == PaperStatement.CALIBRATED]
     many = len({r.subject for r in beliefs}) < len(beliefs)
     curves = {
@@ -222,12 +229,12 @@ def draw(results: Sequence[Result], out: Path) -> list[Path]:
         for r in beliefs
     }
     if curves:
-        paths += save(draw_coverage(curves, KAPPAS, 0.1), out / "coverage")
+        paths += save(draw_coverage(curves, KAPPAS, 0.1, where), out / "coverage")
     if rules := [r for r in results if r.statement == PaperStatement.STEP_REGRET]:
         worst = max(rules, key=_badness)
         summed = cumulative(worst.detail["decisions"])
-        note = f"{worst.subject}; mean of {len(summed.regret)} runs and their range."
-        paths += save(draw_regret(summed.regret, summed.bound, note), out / "regret")
+        about = f"{where}: {worst.subject}. Mean of {len(summed.regret)} runs and their range"
+        paths += save(draw_regret(summed.regret, summed.bound, about), out / "regret")
     return paths
 
 
@@ -242,4 +249,6 @@ def _marginals(world: World) -> "Figure":
     s = len(world.sources)
     splits = {"optimum": best.allocation, "task-static": prior, "uniform": np.full(s, 1.0 / s)}
     slopes = {n: (w, marginals.marginals(world, task, w * budget)[0]) for n, w in splits.items()}
-    return draw_marginals(world.sources, slopes, best.multiplier)
+    return draw_marginals(
+        world.sources, slopes, best.multiplier, f"Simulated world {world.name}, {task.name}"
+    )

@@ -42,6 +42,7 @@ def draw_forecast(
     panel.set_xlabel(f"test split, {unit}")
     footnote(
         figure,
+        "Bars: a simulated world; dots: real training",
         "Bar: 95 % prediction interval of one run, line: its mean. Dot: measured, 95 % over test items. "
         f"{len(names) - int(outside.sum())} of {len(names)} measurements are inside; names of the "
         "others are in the dots' colour.",

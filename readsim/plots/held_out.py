@@ -13,7 +13,9 @@ BOX = Box(1.25, 1.05, left=0.45, right=0.12, top=0.25, bottom=0.3)
 MARGINS = Box(0, 0, left=0, right=0, top=0, bottom=0.35)
 
 
-def draw_predicted(predicted: Array, measured: Array, names: Sequence[str], unit: str) -> Figure:
+def draw_predicted(
+    predicted: Array, measured: Array, names: Sequence[str], unit: str, origin: str
+) -> Figure:
     """Measured over predicted, (n, K) each in `unit`, a panel per capability; grey: equal."""
     figure, axes = panels(len(names), BOX, columns=COLUMNS, margins=MARGINS)
     for j, (name, panel) in enumerate(zip(names, axes, strict=True)):
@@ -28,11 +30,13 @@ def draw_predicted(predicted: Array, measured: Array, names: Sequence[str], unit
     text = (
         f"Across: prediction of a fit that has not seen the run, in {unit}. Up: what was measured."
     )
-    footnote(figure, text)
+    footnote(figure, origin, text)
     return figure
 
 
-def draw_residuals(predicted: Array, measured: Array, names: Sequence[str], unit: str) -> Figure:
+def draw_residuals(
+    predicted: Array, measured: Array, names: Sequence[str], unit: str, origin: str
+) -> Figure:
     """Measured minus predicted over predicted, (n, K) each in `unit`, a panel per capability."""
     figure, axes = panels(len(names), BOX, columns=COLUMNS, margins=MARGINS)
     for j, (name, panel) in enumerate(zip(names, axes, strict=True)):
@@ -44,6 +48,7 @@ def draw_residuals(predicted: Array, measured: Array, names: Sequence[str], unit
         panel.locator_params(nbins=4)
     footnote(
         figure,
+        origin,
         f"Across: prediction of a fit that has not seen the run, in {unit}. Up: measured minus predicted; "
         "a bend would be something that the law misses.",
     )

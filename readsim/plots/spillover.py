@@ -12,7 +12,7 @@ from readsim.summary.results import declared_scale
 from readsim.token_counts import show_tokens
 
 
-def draw_spillover(grid: Grid, scene: str = "") -> Figure:
+def draw_spillover(grid: Grid, scene: str) -> Figure:
     """One panel per budget, one point an allocator: negative spillover across, gain of the target up.
 
     `scene` is what was run (`RunHeader.scene`). Bars are 95 % intervals over seeds. The dotted line is the
@@ -54,9 +54,8 @@ def draw_spillover(grid: Grid, scene: str = "") -> Figure:
         lines = np.vstack([across_bars, up_bars, [line, bottom, line, top]])
         label_points(axes, centres, grid.allocators, colours, lines)
     panel[0].set_ylabel(f"On: gain of the target ({unit})")
-    note = f"{scene}. " if scene else ""
-    note += "Means over tasks and seeds, test split. Noise floor: Neg if nothing changed but the measurement."
+    note = "Means over tasks and seeds, test split. Noise floor: Neg if nothing changed but the measurement."
     if len(grid.seeds) > 1:
         note += f" Bars: 95 % intervals over {len(grid.seeds)} seeds."
-    footnote(figure, note)
+    footnote(figure, scene, note)
     return figure

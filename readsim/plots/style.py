@@ -170,10 +170,11 @@ def panels(
     return figure, axes
 
 
-def footnote(figure: Figure, text: str) -> None:
-    """Small print at the lower left corner, as wide as the figure."""
+def footnote(figure: Figure, origin: str, text: str = "") -> None:
+    """Small print at the lower left corner, as wide as the figure: where its numbers come from (a simulated
+    world, real training, a table), and what else a reader must know."""
     width, height = figure.get_size_inches()
-    lines = fill(text, int(width * 72.0 / (0.55 * 6)))
+    lines = fill(f"{origin}. {text}" if text else origin, int(width * 72.0 / (0.55 * 6)))
     figure.text(0.06 / width, 0.05 / height, lines, fontsize=6, color=FAINT)
 
 

@@ -49,7 +49,7 @@ def _curves(axes: Axes, curves: Mapping[str, tuple[Array, Array]], inches: float
     label_right(axes, np.array(ends), list(curves), colours, inches)
 
 
-def draw_ladders(panels_of: Mapping[str, Mapping[str, Ladder]], note: str) -> Figure:
+def draw_ladders(panels_of: Mapping[str, Mapping[str, Ladder]], origin: str, note: str) -> Figure:
     """One panel a title: residual against step, both logarithmic, each line with its order."""
     names = [f"{n}: {c.order}" for curves in panels_of.values() for n, c in curves.items()]
     box = Box(2.4, 2.2, left=0.75, right=room_for(names) + 0.3, top=0.3, bottom=0.45)
@@ -68,11 +68,11 @@ def draw_ladders(panels_of: Mapping[str, Mapping[str, Ladder]], note: str) -> Fi
         place.set_title(title)
         place.set_xlabel("step, relative to the largest")
         place.set_ylabel("residual")
-    footnote(figure, note)
+    footnote(figure, origin, note)
     return figure
 
 
-def draw_coverage(curves: Mapping[str, Array], kappas: Array, delta: float) -> Figure:
+def draw_coverage(curves: Mapping[str, Array], kappas: Array, delta: float, origin: str) -> Figure:
     """Share of candidates with |q - mu| <= kappa sigma against kappa; names in the order at a quarter."""
     from scipy.stats import norm
 
@@ -92,13 +92,17 @@ def draw_coverage(curves: Mapping[str, Array], kappas: Array, delta: float) -> F
     axes.set_ylabel("coverage of q, share of candidates")
     footnote(
         figure,
+        origin,
         f"Dotted: the coverage 1 - delta = {1 - delta:g} that calibrated uncertainty asks for.",
     )
     return figure
 
 
 def draw_marginals(
-    sources: Sequence[str], splits: Mapping[str, tuple[Array, Array]], multiplier: float
+    sources: Sequence[str],
+    splits: Mapping[str, tuple[Array, Array]],
+    multiplier: float,
+    origin: str,
 ) -> Figure:
     """Marginal gain of each source, points a million tokens, at several splits of one budget.
 
@@ -122,11 +126,11 @@ def draw_marginals(
     axes.invert_yaxis()
     axes.set_xlabel("marginal gain, points a million tokens")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=len(splits), borderaxespad=0)
-    footnote(figure, "Dotted: lambda of the optimum. Open marks: sources without tokens.")
+    footnote(figure, origin, "Dotted: lambda of the optimum. Open marks: sources without tokens.")
     return figure
 
 
-def draw_regret(regret: Array, bound: Array, note: str = "") -> Figure:
+def draw_regret(regret: Array, bound: Array, origin: str) -> Figure:
     """Summed regret of runs (N, T) and its bound, means over runs with their range, against the step."""
     figure, axes = panels(1, Box(3.2, 2.4, left=0.75, right=0.6, top=0.3, bottom=0.45))
     (place,) = axes
@@ -139,6 +143,5 @@ def draw_regret(regret: Array, bound: Array, note: str = "") -> Figure:
         place.annotate(name, end, (4, 0), textcoords="offset points", color=colour, va="center")
     place.set_xlabel("decision")
     place.set_ylabel("summed, reward units")
-    if note:
-        footnote(figure, note)
+    footnote(figure, origin)
     return figure

@@ -82,7 +82,8 @@ def draw_trained_shares(sources: Sequence[str], steps: Sequence[StepRow], scene:
     figure.legend(handles, labels, loc="upper left", ncols=3 if len(sources) > 2 else 1, fontsize=6)
     footnote(
         figure,
-        f"{scene}. Shares over decisions. A loss share is of the sum over supervised tokens; a gradient "
+        scene,
+        "Shares over decisions. A loss share is of the sum over supervised tokens; a gradient "
         "share is of the norms of what each source adds to the gradient of an optimiser step, on the steps "
         "that were looked at, so decisions without one have no mark.",
     )

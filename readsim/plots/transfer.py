@@ -22,6 +22,7 @@ def draw_transfer(
     sources: Sequence[str],
     capabilities: Sequence[str],
     budgets: Sequence[int],
+    origin: str,
     note: str,
 ) -> Figure:
     """Effects (B, S, K) in points, rows trained on, columns measured; what may be 0 is pale.
@@ -51,5 +52,5 @@ def draw_transfer(
             colour = "white" if dark else ("black" if real[i, j] else FAINT)
             text = f"{table[i, j]:+.0f}" if abs(table[i, j]) >= 9.95 else f"{table[i, j]:+.1f}"
             axis.text(j, i, text, ha="center", va="center", fontsize=6, color=colour)
-    footnote(figure, note)
+    footnote(figure, origin, note)
     return figure

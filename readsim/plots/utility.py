@@ -45,7 +45,7 @@ def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:
         _draw(place, grid.allocators, panel)
     for place in axes[-columns:]:
         place.set_xlabel("tokens trained on")
-    footnote(figure, _note(logs, grid))
+    footnote(figure, logs[0].header.scene, _note(grid))
     return figure
 
 
@@ -92,10 +92,10 @@ def _panels(logs: Sequence[Log], grid: Grid) -> list[Panel]:
     return out
 
 
-def _note(logs: Sequence[Log], grid: Grid) -> str:
+def _note(grid: Grid) -> str:
     note = (
-        f"{logs[0].header.scene}. Means over tasks and seeds. Lines: probe split. Marks: test split, other "
-        "items, so a mark may lie off its line."
+        "Means over tasks and seeds. Lines: probe split. Marks: test split, other items, so a mark may lie "
+        "off its line."
     )
     if len(grid.seeds) > 1:
         bands = "Bars" if len(grid.allocators) > MOST_BANDS else "Bands and bars"

@@ -98,5 +98,5 @@ def draw_features(scores: Scores, table: pd.DataFrame, cases: Mapping[str, Mask]
     figure.legend(
         loc="lower left", bbox_to_anchor=(0.0, 0.12 / figure.get_size_inches()[1]), ncols=LEGEND
     )
-    footnote(figure, f"Simulated worlds; in brackets: cases. Marks below {LEAST:g} are cut.")
+    footnote(figure, "Simulated worlds", f"In brackets: cases. Marks below {LEAST:g} are cut.")
     return figure

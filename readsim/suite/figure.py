@@ -36,7 +36,7 @@ def draw_suite(scores: Scores, table: pd.DataFrame) -> "Figure":
     figure, [left, right] = panels(2, box, columns=2, margins=margins)
     _draw_means(left, table)
     _draw_profiles(right, scores, names)
-    footnote(figure, _note(scores))
+    footnote(figure, "Simulated worlds", _note(scores))
     return figure
 
 
@@ -56,7 +56,7 @@ def suite_panels(scores: Scores, table: pd.DataFrame) -> list["Figure"]:
 def _note(scores: Scores) -> str:
     seeds, cases = scores.score.shape[1], int(scores.scored.sum())
     return (
-        "Simulated worlds. 0: uniform, 1: the best static mixture known for the case. "
+        "0: uniform, 1: the best static mixture known for the case. "
         f"{cases} cases, {seeds} seeds. Bars: 95 % bootstrap intervals over seeds, the worlds are fixed. "
         "Grey: the other allocators."
     )

@@ -38,7 +38,7 @@ def analyse(rows: Rows) -> Findings:
         "Mean over tasks of each seed, 95 % intervals over seeds; the dotted line is ReAD without "
         "any. Repeated prompts are another world, in which every allocator would end lower."
     )
-    figure = draw_forest(effects, "points of utility that it costs", note)
+    figure = draw_forest(effects, "points of utility that it costs", "Simulated worlds", note)
     alt = (
         f"What each trap costs ReAD, by world. The dearest is {worst[0]} in {worst[1]}: "
         f"{effects[worst].mean():.1f} points."

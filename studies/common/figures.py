@@ -29,7 +29,7 @@ MARKS = ("o", "s", "^", "D", "v")
 
 
 def draw_dots(
-    values: Array, names: Sequence[str], titles: Sequence[str], label: str, note: str
+    values: Array, names: Sequence[str], titles: Sequence[str], label: str, origin: str, note: str
 ) -> Figure:
     """Means of values (P, R, N) over seeds with 95 % intervals; panels share their scale.
 
@@ -54,13 +54,14 @@ def draw_dots(
         axis.set_ylim(-0.7, len(names) - 0.3)
         axis.set_title(title)
         axis.set_xlabel(label)
-    footnote(figure, f"{note} Bars: 95 % intervals over seeds; filled marks: 0 is outside.")
+    footnote(figure, origin, f"{note} Bars: 95 % intervals over seeds; filled marks: 0 is outside.")
     return figure
 
 
 def draw_forest(
     effects: Mapping[tuple[str, str], ArrayLike],
     unit: str,
+    origin: str,
     note: str,
     *,
     least: float = 0.0,
@@ -88,7 +89,7 @@ def draw_forest(
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xlabel(unit)
     _name_series(figure, series)
-    footnote(figure, note)
+    footnote(figure, origin, note)
     return figure
 
 

@@ -42,6 +42,7 @@ def draw_features(table: pd.DataFrame, explained: Mapping[str, Explanation]) -> 
     _draw_predictions(right, table, *next(iter(explained.items())))
     footnote(
         figure,
+        "Simulated worlds",
         f"{len(table)} worlds of the random family, {table.attrs['seeds']} seeds each. Bars: 95 % bootstrap "
         "intervals over worlds. Right: each world predicted by the linear model fitted to others.",
     )

@@ -84,7 +84,8 @@ def _draw(case: str, transfer: Transfer, logs: Sequence[Log]) -> Drawing:
         sources,
         transfer.names,
         transfer.budgets,
-        f"{case}. Change in points of the column's capability by training on the row's alone; mean over "
+        f"Simulated world {case}",
+        f"Change in points of the column's capability by training on the row's alone; mean over "
         f"{len(transfer.seeds)} seeds, test split. Pale: not significant (t test over seeds, false "
         "discoveries at 10 %).",
     )

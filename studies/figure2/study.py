@@ -42,6 +42,7 @@ def draw(returns: pd.DataFrame, spillover: pd.DataFrame) -> Figure:
     _draw_harm(right, spillover, names, box.height)
     footnote(
         figure,
+        "Simulated worlds",
         "Left: the 3 targets with the largest gain in the first window, chosen in the replicate itself and "
         "gains compared in points (as the paper), or chosen in the other half of the replicates and slopes "
         "per token compared. Right: mean drop over all other capabilities; faint and dotted as measured, "

@@ -65,7 +65,8 @@ def draw_curves(case: str, grid: Grid) -> Drawing:
         axis.set_ylabel("final score (points)")
     footnote(
         figure,
-        f"{case}. Final score of the capability that the task is named after, by token budget; each point "
+        f"Simulated world {case}",
+        f"Final score of the capability that the task is named after, by token budget; each point "
         f"is {len(grid.seeds)} runs of its own. Bands: 95 % intervals over seeds, not paired.",
     )
     last = score[-1].mean(axis=1)

@@ -104,7 +104,8 @@ def _draw(case: str, grid: Grid, worth: dict[str, Array]) -> Drawing:
         names,
         [f"{show_tokens(budget)} tokens" for budget in grid.budgets],
         "utility lost (points)",
-        f"{case}. Utility of ReAD minus that of ReAD without the component, mean over "
+        f"Simulated world {case}",
+        f"Utility of ReAD minus that of ReAD without the component, mean over "
         f"{len(grid.tasks)} tasks, paired by seed.",
     )
     means = {name: float(v.mean()) for name, v in worth.items()}

@@ -51,7 +51,7 @@ def analyse(rows: Rows) -> Findings:
                 shown[f"{case}: {target}", "all others"] = others[g]
             lines += _lines(case, budget, pair)
     note = "ReAD minus the specialist, same seeds, final scores; 95 % intervals over seeds."
-    figure = draw_forest(shown, "points, ReAD minus specialist", note)
+    figure = draw_forest(shown, "points, ReAD minus specialist", "Simulated worlds", note)
     above = {case: int((v < -1e-9).sum()) for (c, case), v in effects.items() if c == BOUND}
     told = "; ".join(f"{case} {n}" for case, n in above.items())
     counted = (

@@ -36,7 +36,8 @@ def latent(change: Array, room: Bend) -> Array:
 
 
 def world_effects(world: World, budget: float, rng: np.random.Generator) -> pd.DataFrame:
-    """One row an effect: its kind (own, cross, unmatched) and size; `rms` is the fit's error."""
+    """One row an effect: its kind (own, cross, unmatched) and size; `rms` is the fit's error,
+    `misfit` the same over the room up."""
     s = len(world.sources)
     mixtures = np.concatenate(
         [np.eye(s), np.full((1, s), 1 / s), rng.dirichlet(np.ones(s), MIXTURES)]
@@ -58,8 +59,8 @@ def world_effects(world: World, budget: float, rng: np.random.Generator) -> pd.D
         for source, total in zip(world.sources, theta.reshape(s, CURVES).sum(axis=1), strict=True):
             other = "cross" if name in world.sources else "unmatched"
             size = total / float(room.up if total > 0.0 else room.down)
-            rows.append(("own" if source == name else other, size, rms))
-    return pd.DataFrame(rows, columns=["kind", "size", "rms"])
+            rows.append(("own" if source == name else other, size, rms, rms / up))
+    return pd.DataFrame(rows, columns=["kind", "size", "rms", "misfit"])
 
 
 def class_shares(effects: pd.DataFrame) -> pd.DataFrame:
@@ -88,4 +89,7 @@ def main(
     for kind, row in class_shares(effects).iterrows():
         shown.add_row(str(kind), *(f"{x:.3f}" for x in row))
     console.print(shown)
-    console.print(f"error of the fit, median: {effects['rms'].median():.4f}")
+    misfit = float(np.sqrt((effects["misfit"] ** 2).mean()))
+    console.print(
+        f"error of the fit, median: {effects['rms'].median():.4f}; over the room up, rms: {misfit:.3f}"
+    )

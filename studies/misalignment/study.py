@@ -70,6 +70,7 @@ def draw(lost: Mapping[str, Mapping[tuple[str, str], Array]]) -> Figure:
         figure.text((0.1 + n) / width, 1.0 - 0.17 / height, name, color=look[name].colour)
     footnote(
         figure,
+        "Simulated worlds",
         "True final utility, told the truth minus told otherwise; 95 % intervals over seeds.",
     )
     return figure

@@ -43,6 +43,7 @@ def draw(shown: Mapping[str, pd.DataFrame]) -> Figure:
         figure.text(x / width, 1.0 - 0.15 / height, text, color=colour, fontsize=8)
     footnote(
         figure,
+        "Simulated worlds",
         "Rewards of single steps as predicted before the step (mu) and as then measured on the probe split. "
         "Small moves: at most a quarter of the tokens goes elsewhere than in the step before. Dashed: equal.",
     )

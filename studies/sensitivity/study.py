@@ -50,6 +50,7 @@ def draw(shown: Mapping[str, Mapping[str, Array]]) -> Figure:
         axis.set_xlabel("utility minus default's (points)")
     footnote(
         figure,
+        "Simulated worlds",
         "One setting changed at a time; paired by seed, mean over tasks; bars are 95 % intervals, not "
         "corrected; red: 0 is outside. T: number of decisions.",
     )

@@ -54,6 +54,7 @@ def draw_predicted(frame: pd.DataFrame) -> Figure:
     axes_of[0].set_ylabel("measured gain (points)")
     footnote(
         figure,
+        "Across: a simulated world; up: real training",
         "Static allocations, mean over seeds, test split. None was fitted to; one-hot was at 30K and 90K.",
     )
     return figure

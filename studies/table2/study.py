@@ -67,7 +67,8 @@ def draw_trade(case: str, grid: Grid) -> Drawing:
             axis.set_ylabel("Neg: mean drop of the others (points)")
     footnote(
         figure,
-        f"{case}. Means over tasks and {len(grid.seeds)} seeds, test split; lower right is better. Bars: "
+        f"Simulated world {case}",
+        f"Means over tasks and {len(grid.seeds)} seeds, test split; lower right is better. Bars: "
         "95 % intervals over seeds. Dotted: Neg of noise alone.",
     )
     ours, single = place(names, READ), place(names, "one-hot")

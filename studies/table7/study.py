@@ -41,7 +41,7 @@ def analyse(rows: Rows) -> Findings:
                 if a != read:
                     shown[f"{case}: {a}", "ReAD minus it"] = scores[read] - values
     note = "Final score of the hidden capability, ReAD minus each, mean over tasks; 95 % intervals."
-    figure = draw_forest(shown, "points of the hidden capability", note)
+    figure = draw_forest(shown, "points of the hidden capability", "Simulated worlds", note)
     worse = sum(float(v.mean()) < 0 for (c, _), v in effects.items() if c == "better")
     alt = (
         f"ReAD minus each other allocator on what is hidden, by world and budget; it is below the best "

@@ -149,7 +149,8 @@ def _draw(case: str, profiles: Profiles) -> Drawing:
         profiles.names,
         titles,
         "ReAD - best one-hot (points)",
-        f"{case}. Final score of the capability by ReAD minus that of the best specialist for it.{also}",
+        f"Simulated world {case}",
+        f"Final score of the capability by ReAD minus that of the best specialist for it.{also}",
     )
     mean = ahead.mean(axis=1)
     b, j = np.unravel_index(int(mean.argmin()), mean.shape)

@@ -31,6 +31,7 @@ def draw_matrix(measured: Measured) -> Figure:
         measured.sources,
         measured.capabilities,
         measured.budgets,
+        "Real training",
         "Change in points of the column's capability by training on the row's source alone; mean over "
         f"{measured.change.shape[2]} seeds, test split. Pale: not significant (paired items, "
         "false discoveries at 10 %).",

@@ -121,6 +121,8 @@ def test_fit_then_predict(tmp_path: Path, fitted: tuple[Path, Path, str]) -> Non
         "mine.fit.csv",
         "mine.toml",
     ]
+    for name in ("predicted", "residuals"):
+        assert "Rows of runs.csv." in (path.parent / f"mine-{name}.svg").read_text()
     rows = table_of(path.parent / "mine.fit.csv")
     assert all(float(r["held_out_r2"]) > 0.9 for r in rows)
     assert {r[c] for r in rows for c in ("start", "bound")} == {"not identified"}  # one budget

@@ -86,6 +86,7 @@ def test_the_command(told: tuple[str, Path]) -> None:
     } <= set(table["statement"])
     for name in ("orders", "coverage", "marginals", "regret"):
         assert (out / f"{name}.png").stat().st_size > 10_000
+        assert "Simulated world" in (out / f"{name}.svg").read_text()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ source share a class with probability `ALIKE`; a capability's own source helps m
 Weights and moments of the classes are those of 300 worlds of the prior `broad` (`python -m studies
 level.moments`: seeds 20000 to 20299, each at a third, once or 2.5 times its budget), roughly: theta is fitted
 to noise-free profiles of one-hots and random mixtures at each of 20 steps, which it follows to .003 (median;
-root mean square .011) where profiles move by .10.
+root mean square .011) where profiles move by .10; over the room to the teacher .01 and .09.
 """
 
 from typing import NamedTuple

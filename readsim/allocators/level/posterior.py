@@ -24,6 +24,9 @@ from readsim.arrays import Array, Mask
 
 ITEMS, PAIRING = 64.0, 0.85  # of a probe that nothing is known of
 EXACT = 1e5  # items that a probe without noise counts as
+MISFIT = (
+    0.05  # of the room up: the model's own error, by world .01 (median) to .09 (rms) in drawn ones
+)
 STRENGTH = (
     8.0  # of what is first thought of the noise, in measurements; those of the run soon outweigh it
 )
@@ -87,6 +90,10 @@ def level_posterior(
              taken to be that to the teacher
     items    (V,) of a probe; 0 where it is exact
 
+    A row's error is that of the probe and of the model itself, `MISFIT` of the room to the teacher: without
+    it exact probes, and losses that fall faster than any of the curves, would count as proof of effects that
+    are not there.
+
     A round costs V inverses of 3 S x 3 S.
     """
     up = np.maximum(teacher - first, LEAST_ROOM)
@@ -100,7 +107,7 @@ def level_posterior(
         return found
     likely = np.clip(first, 0.05, 0.95)
     variance = np.ones_like(first) if lowest is None else likely * (1.0 - likely)
-    variance = variance * (1.0 - PAIRING) / np.where(items > 0.0, items, EXACT)
+    variance = variance * (1.0 - PAIRING) / np.where(items > 0.0, items, EXACT) + (MISFIT * up) ** 2
     for _ in range(rounds):
         rows = [_linear(found, e) for e in evidence]
         facts = _summed(rows)
