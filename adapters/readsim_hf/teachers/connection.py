@@ -104,12 +104,15 @@ class Server:
     that is none, a server that cannot be reached or serves several models, and a missing SDK.
     """
 
+    who = "the teacher"  # in words: who is served,
+    naming, option = "teacher_model", "--teacher-model"  # and what names the model
+
     def __init__(self, source: str, model: str | None, settings: ServerSettings) -> None:
         address, _, named = source.partition("#")
         parts = urlsplit(address)
         if not parts.hostname or parts.username is not None or parts.query:
             raise ConfigError(
-                f"teacher is {parts._replace(netloc=parts.hostname or '', query='').geturl()!r}; "
+                f"{self.who[4:]} is {parts._replace(netloc=parts.hostname or '', query='').geturl()!r}; "
                 "accepted: http://HOST:PORT/v1, without a user, a password or a query; "
                 "#NAME behind it names the served model, [server] api_key_env the key"
             )
@@ -122,7 +125,7 @@ class Server:
         self.lines = Lines()
         self._client = self._connect()
         if self._client.base_url.host.lower() != parts.hostname:  # as the HTTP library reads it
-            raise ConfigError(f"teacher is {address!r}: its host cannot be told for certain")
+            raise ConfigError(f"{self.who[4:]} is {address!r}: its host cannot be told for certain")
         if self._key and (said := (settings.api_key_env, parts.netloc)) not in _SAID_KEYS:
             _SAID_KEYS.add(said)
             print(f"sending ${said[0]} to {said[1]}", file=sys.stderr)
@@ -163,7 +166,7 @@ class Server:
         """`chat` for token ids, with the k likeliest tokens at each position (vLLM's extension)."""
         extra = {"return_tokens_as_token_ids": True}
         body = {"prompt": as_ids(prompt).tolist(), "logprobs": k, "extra_body": extra}
-        most = _ROOM + decoding.max_new_tokens * (_TOKEN_ROOM + (k + 1) * _ENTRY_ROOM)
+        most = room_for(decoding.max_new_tokens, k)
         return self._ask(
             "text", body, decoding, seed, lambda text: read_completion(text, k, vocab), most
         )
@@ -172,14 +175,13 @@ class Server:
         """The k likeliest tokens at each position of a given text from `start` on (vLLM's extension)."""
         ids = as_ids(text).tolist()
         body = {"prompt": ids, "extra_body": {"prompt_logprobs": k}}
-        most = _ROOM + len(ids) * (_TOKEN_ROOM + (k + 1) * _ENTRY_ROOM)
         return self._ask(
             "text",
             body,
             Decoding(1, 0.0),  # it has to say something
             0,
             lambda answer: read_prompt(answer, start, len(ids), k, vocab),
-            most,
+            room_for(len(ids), k),
         )
 
     def _ask(
@@ -226,7 +228,7 @@ class Server:
     def _given_up(self, error: Exception) -> NoReplyError:
         attempts = self._local.sent
         return NoReplyError(
-            f"the teacher {self.model!r} at {self.url} gave no reply in {attempts} "
+            f"{self.who} {self.model!r} at {self.url} gave no reply in {attempts} "
             f"attempt{'s' * (attempts != 1)}; the last: {self._words(error)}",
             self._local.taken,
         )
@@ -263,9 +265,9 @@ class Server:
             listed = [dict(entry) for entry in data]
         except Exception as error:  # whatever a server makes the SDK raise
             raise ConfigError(
-                f"the teacher's server at {self.url} does not say what it serves "
-                f"({self._words(error)}): start it, or name the model with teacher_model "
-                "(--teacher-model)"
+                f"{self.who}'s server at {self.url} does not say what it serves "
+                f"({self._words(error)}): start it, or name the model with {self.naming} "
+                f"({self.option})"
             ) from error
         ids = [entry.get("id") for entry in listed]
         names = [name for name in ids if isinstance(name, str) and name.isprintable()]
@@ -273,8 +275,8 @@ class Server:
             some = ", ".join(names)[:_SHOWN]
             shown = f"name one of them ({some})" if names else "none is listed: name it"
             raise ConfigError(
-                f"teacher_model is None and the server at {self.url} serves {len(names)} models: {shown} "
-                "with --teacher-model; `transformers serve` lists what it finds on disk and loads what it is "
+                f"{self.naming} is None and the server at {self.url} serves {len(names)} models: {shown} "
+                f"with {self.option}; `transformers serve` lists what it finds on disk and loads what it is "
                 "asked for, so that it always needs the name"
             )
         length = listed[0].get("max_model_len")  # vLLM says so
@@ -349,7 +351,7 @@ class Server:
             return False
         if pause >= _SAID_S:
             warnings.warn(
-                f"the teacher's server at {self.url} asks to be left alone for {pause:.0f} s: the run waits",
+                f"{self.who}'s server at {self.url} asks to be left alone for {pause:.0f} s: the run waits",
                 stacklevel=2,
             )
         left = pause
@@ -358,6 +360,11 @@ class Server:
             left -= 1.0
         self._local.waited += pause
         return not hurry.is_set()
+
+
+def room_for(tokens: int, k: int) -> int:
+    """Bytes that an answer with so many tokens, and k log-probabilities at each, may have."""
+    return _ROOM + tokens * (_TOKEN_ROOM + (k + 1) * _ENTRY_ROOM)
 
 
 def _text(response: Any) -> str:
