@@ -1,4 +1,4 @@
-"""A served student: what vLLM does with a folder of weights and token ids, by a tiny model in this process."""
+"""A served student: what vLLM does with a folder of weights and with token ids, by a tiny model here."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +78,10 @@ def serving_student(
     """A server with a model of the pair's student's shape and other weights."""
     from tests.support.hf import tiny
 
-    copy = Copy(tiny(pair.student.config.vocab_size, seed=9), pair.student.config.vocab_size, stale)
+    size = pair.student.config.vocab_size
+    model = tiny(size, seed=9)
+    for parameter in model.parameters():
+        parameter.data *= 4  # surer of itself than the student
+    copy = Copy(model, size, stale)
     with serving(plan, copy) as fake:
         yield fake, copy

@@ -120,8 +120,8 @@ class StudentServer(Server):
         self, prompt: Ids, decoding: Decoding, attempt: int, ends: Sequence[int], vocab: int
     ) -> Reply:
         """The reply to token ids, with the log-probabilities of its tokens and of the likeliest ones."""
-        extra = {"return_tokens_as_token_ids": True, "ignore_eos": True, **_AS_IT_IS}
-        extra["stop_token_ids"] = list(map(int, ends))
+        stops = {"ignore_eos": True, "stop_token_ids": list(map(int, ends))}
+        extra = {"return_tokens_as_token_ids": True, **stops, **_AS_IT_IS}
         ids = as_ids(prompt)
         body = {"prompt": ids.tolist(), "logprobs": 1, "extra_body": extra}
         most = room_for(decoding.max_new_tokens, 1)
@@ -162,8 +162,8 @@ class ServedWriter:
 
     def sync(self) -> None:
         """See `Writer`."""
-        self._synced, self._seen = self._steps(), False
         self.server.load(self._student())
+        self._synced, self._seen = self._steps(), False
 
     def write(
         self,
