@@ -92,7 +92,7 @@ def compare(
                  a name. Empty: the paper's baselines, ReAD and the best static mixture
     seeds        the seeds; a number n means 0, ..., n - 1
     steps        decisions per run
-    requirement  what runs are told that their task requires: a mode of `DistillEnv`
+    requirement  the form in which allocators are given the task's requirement: a mode of `DistillEnv`
     equal        what a budget counts: "student", the run's own tokens; "total", also those of its searches
                  and pools; "shared", the same with one pool for all tasks
     jobs         processes, None: as many as cores; the numbers do not depend on it
@@ -106,8 +106,8 @@ def compare(
                  `step`, `tokens`, `spent`, `reward`, `allocation:SOURCE`, `profile:CAPABILITY` and
                  `change:CAPABILITY` (and `tokens:SOURCE` and its kin: `readsim.summary.steps`)
 
-    Raises ConfigError and its kin for bad arguments before anything is run, RunLogError for a folder
-    that cannot be written.
+    Raises ConfigError or another ReadsimError for bad arguments before anything is run, RunLogError for a
+    folder that cannot be written.
     """
     import pandas as pd
 
@@ -122,7 +122,7 @@ def compare(
 
     tables = {"runs": results_of, "steps": steps_of}
     if rows not in tables:
-        raise ConfigError(f"rows = {rows!r}: runs or steps")
+        raise ConfigError(f"rows = {rows!r}: expected runs or steps")
     loaded = [load_world(world) for world in _several(worlds)]
     names = [folder_name(world.name) for world in loaded]
     if not names:

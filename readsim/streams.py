@@ -35,7 +35,7 @@ def checked_seed(seed: object, name: str = "seed") -> int:
     """Raises ConfigError for what is no whole number from 0 to 2^63 - 1."""
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if not whole or not 0 <= seed <= LARGEST_SEED:  # type: ignore[operator]
-        raise ConfigError(f"{name} = {shown(seed)}: a whole number >= 0, below 2^63")
+        raise ConfigError(f"{name} = {shown(seed)}: expected a whole number >= 0, below 2^63")
     return int(seed)  # type: ignore[call-overload, no-any-return]
 
 
@@ -46,13 +46,15 @@ def checked_seeds(seeds: object, name: str = "seeds") -> list[int]:
     """
     if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
         if not 1 <= seeds <= MOST_SEEDS:
-            raise ConfigError(f"{name} = {shown(seeds)}: at least one seed, at most {MOST_SEEDS}")
+            raise ConfigError(
+                f"{name} = {shown(seeds)}: expected at least one seed, at most {MOST_SEEDS}"
+            )
         return list(range(int(seeds)))
     if isinstance(seeds, bool | str) or not isinstance(seeds, Iterable):
-        raise ConfigError(f"{name} = {shown(seeds)}: a number of seeds, or seeds >= 0")
+        raise ConfigError(f"{name} = {shown(seeds)}: expected a number of seeds, or seeds >= 0")
     found = [checked_seed(seed, name) for seed in seeds]
     if not 1 <= len(found) <= MOST_SEEDS or len(set(found)) < len(found):
-        raise ConfigError(f"{name} = {shown(found)}: from 1 to {MOST_SEEDS} seeds, each once")
+        raise ConfigError(f"{name} = {shown(found)}: expected 1 to {MOST_SEEDS} seeds, each once")
     return found
 
 

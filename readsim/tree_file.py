@@ -109,7 +109,7 @@ def load_facts(path: Path) -> dict[str, Any]:
     said = facts.pop("sha256", None)
     if said is not None and said != _digest_of_facts(facts):
         raise RunLogError(
-            f"{path} is damaged: it is not what its own sha256 says. Move it away to make it again"
+            f"{path} is damaged: it does not match its own sha256. Move it away to make it again"
         )
     return facts
 

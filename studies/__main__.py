@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     named = bool(arguments) and not arguments[0].startswith("-")
     name = arguments[0] if named else ALL
     make_output_last()
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     try:
         app.command()(load_command(name))
         app(list(arguments[named:]), prog_name=f"python -m studies {name}")

@@ -50,7 +50,7 @@ def data_seed(seed: int, episode: int) -> int:
 
 
 class HFBackend:
-    """One distillation run at a time.
+    """A backend that distils a student from a teacher, one run at a time.
 
     parts    pair, prompts, teacher, objective, probes: what does not change during a run
     budget   supervised tokens B that the learning-rate schedule and the curriculum are over
@@ -74,7 +74,7 @@ class HFBackend:
         keep_best: bool = False,
     ) -> None:
         if isinstance(budget, bool) or not isinstance(budget, int) or budget < 1:
-            raise ConfigError(f"budget = {budget!r}: a whole number of tokens >= 1")
+            raise ConfigError(f"budget = {budget!r}: expected a whole number of tokens >= 1")
         self.components, self.budget, self.keep_best = parts, budget, keep_best
         self.watch: Watch = watch or (lambda kind, numbers: None)
         self._seed, self._episode = -1, 0
@@ -298,7 +298,8 @@ class HFBackend:
         model = self.components.pair.local_teacher()
         if self.components.pair.vocabulary is None:
             raise CapabilityMissingError(
-                "the teacher's scores: its tokenizer differs from the student's, which the probes use"
+                "the teacher cannot be scored: its tokenizer differs from the student's, which "
+                "the probes use"
             )
         clock = time.perf_counter()
         with memory_for("while the teacher is probed", PROBES):

@@ -87,7 +87,7 @@ def capabilities_of(benchmarks: Sequence[Benchmark], library: Library) -> tuple[
     shown = tuple(name for name in named if name not in hidden)
     if not shown:
         raise ConfigError(
-            "nothing is measured: data sets of yours have no evaluation of their own; accepted: --eval "
+            "nothing is measured: your data sets bring no evaluation with them; accepted: --eval "
             "NAME=SOURCE, [[probes.tasks]] or [[probes.benchmarks]], or data.templates = 'nano' or 'text'"
         )
     return (*shown, *hidden)

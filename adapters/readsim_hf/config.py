@@ -170,25 +170,27 @@ class ProbeConfig:
         for name in ("max_new_tokens", "batch_size"):
             within(self, name, 1, MOST_COUNT)
         if self.allow_code not in (False, True, "unwalled"):
-            raise ConfigError(f"allow_code = {self.allow_code!r}: True, False or 'unwalled'")
+            raise ConfigError(
+                f"allow_code = {self.allow_code!r}: expected True, False or 'unwalled'"
+            )
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that `readsim distill` needs to know.
+    """All settings of a run of `readsim distill`.
 
     method      one of `readsim models methods`, by its name there or in a paper, or "" with
     signal, objective, objective_settings   any compatible combination; `objective` may be a sum, such as
                 "0.3*sft + 0.7*skew-fkl(alpha=.1)", whose settings stand in it
     auxiliary_weight   of the rationale (the plan) of step-by-step and plan-then-code in the loss
-    on_policy   share of prompts that the student answers itself; a method of its own text says how many
+    on_policy   share of prompts for which the student trains on its own replies; on-policy methods set it
     sampling    of objectives that train on groups of replies to one prompt
     task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
                 measured at the end and never trained on: xstest has to be among the benchmarks
-    keep_best   keep the student that did best on the dev split beside the last, and test it too
-    pool_runs   short trainings for an allocator that wants an offline pool, and for the identifier
-    pool_steps  intervals of each of them, with a probe after each; as many as `steps` shows a whole run
-    identify    learn what the task requires from its card (`identifier`), instead of being told
+    keep_best   keep the student that was best on the dev split as well as the last one, and test both
+    pool_runs   short training runs for an allocator with an offline pool, and for the identifier
+    pool_steps  intervals of each of these runs, with a probe after each; as many as `steps` makes a whole run
+    identify    estimate the task's requirement from its card (`identifier`) instead of giving it
     timeout     minutes that one of several processes waits for another's part of a step
     """
 
@@ -251,18 +253,23 @@ class RunConfig:
             within(self, name, least, most)
         if self.identifier.card and not self.identify:
             raise ConfigError(
-                f"identifier.card = {self.identifier.card!r}: a card is read with identify = true only"
+                f"identifier.card = {self.identifier.card!r}: a card is read only with identify "
+                "= true"
             )
         if not 0.0 < self.auxiliary_weight < float("inf"):
-            raise ConfigError(f"auxiliary_weight = {self.auxiliary_weight!r}: a number above 0")
+            raise ConfigError(
+                f"auxiliary_weight = {self.auxiliary_weight!r}: expected a number above 0"
+            )
         if not 0.0 < self.timeout <= 10080.0:
-            raise ConfigError(f"timeout = {self.timeout!r}: minutes, above 0, at most 10080")
+            raise ConfigError(
+                f"timeout = {self.timeout!r}: expected minutes above 0, at most 10080"
+            )
         if not 0.0 <= self.on_policy <= 1.0:
-            raise ConfigError(f"on_policy = {self.on_policy!r}: a share between 0 and 1")
+            raise ConfigError(f"on_policy = {self.on_policy!r}: expected a share between 0 and 1")
 
     @property
     def student_precision(self) -> str:
-        """Of the student's weights: as the pair says; else bf16 for weights that LoRA leaves as they are
+        """Of the student's weights: set by the pair; else bf16 for weights that LoRA leaves as they are
         where training computes in that, and fp32 for weights that train."""
         frozen = self.training.lora and self.training.precision == "bf16"
         return self.pair.student_precision or ("bf16" if frozen else "fp32")

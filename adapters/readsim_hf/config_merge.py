@@ -71,7 +71,9 @@ def within(settings: object, name: str, least: int, most: int) -> None:
     """Raise ConfigError for a field that is not from `least` to `most`."""
     value = getattr(settings, name)
     if not least <= value <= most:
-        raise ConfigError(f"{name} = {shown(value)}: at least {least}, at most {most}")
+        raise ConfigError(
+            f"{name} = {shown(value)}: expected a number of at least {least}, at most {most}"
+        )
 
 
 def explain(cls: type, error: Any) -> str:

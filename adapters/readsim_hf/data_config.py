@@ -57,4 +57,4 @@ class DataConfig:
             object.__setattr__(self, "templates", None)
         within(self, "group", 1, MOST_COUNT)
         if self.cap is not None and not 0 < self.cap <= 1:
-            raise ConfigError(f"cap = {self.cap!r}: above 0, at most 1")
+            raise ConfigError(f"cap = {self.cap!r}: expected a number above 0, at most 1")

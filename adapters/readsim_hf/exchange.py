@@ -192,10 +192,10 @@ def import_store(
     tokenizer = fixed_tokenizer(load_tokenizer(student), prompts, student)
     data = sorted(folder.glob("*.parquet"))
     if not data:
-        raise ConfigError(f"{folder} has no .parquet file of {tool}'s")
+        raise ConfigError(f"{folder} has no .parquet file of {tool}")
     found = _IMPORTS[tool](folder, data, tokenizer)
     if not found.records:
-        raise ConfigError(f"{folder}: its files of {tool}'s have no rows")
+        raise ConfigError(f"{folder}: the .parquet files of {tool} in it have no rows")
     columns = vocabulary_size(config_of(student))
     size = min(columns, found.vocabulary or columns)
     widths = {r.soft.ids.shape[1] for some in found.records.values() for r in some if r.soft}
@@ -207,8 +207,8 @@ def import_store(
     )
     if len(widths) != 1 or highest >= columns:
         raise ConfigError(
-            f"{folder}: {sorted(widths)} entries a token and ids up to {highest}; one number of entries, "
-            f"and ids below {columns}, which the student {student!r} has"
+            f"{folder}: {sorted(widths)} entries per token and ids up to {highest}; expected one number "
+            f"of entries, and ids below {columns}, which the student {student!r} has"
         )
     digests = [file_digest(path) for path in data]
     facts = StoreFacts(

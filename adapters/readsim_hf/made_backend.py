@@ -19,12 +19,12 @@ def make_backend(
     """Real distillation as a backend: `readsim.make_env(backend=make_backend(...), task="average")`.
 
     config    a RunConfig, a TOML file of settings, or the name of a shipped one; None: the pair nano
-    settings  fields of RunConfig, which go over those of a file: `budget="20k"`, `method="logit-kd"`,
+    settings  fields of RunConfig, which override those of a file: `budget="20k"`, `method="logit-kd"`,
               `pair="smollm2"` or `pair={"teacher": ..., "student": ...}`
     allow_code   lets benchmarks run code that the model writes (`readsim_hf.probes.sandbox`); a file
               cannot say so
 
-    Loads the models. Raises ConfigError naming the field of a setting that is not right.
+    Loads the models. Raises ConfigError, which names the field of a wrong setting.
     """
     if isinstance(config, RunConfig):
         if settings or allow_code:

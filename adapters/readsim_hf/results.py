@@ -220,8 +220,8 @@ def show_identified(console: Console, env: DistillEnv, found: Identified) -> Non
     console.print(f"requirement: {shown}", highlight=False)
     console.print(
         f"identifier: R2 of utility changes {found.fit['r2']:.2f} (permuted {found.fit['null']:.2f}), "
-        f"on held-out cards {found.held_out['r2']:.2f}, where it is {found.held_out_tv:.2f} off in total "
-        f"variation; members agree to a cosine of {found.cosine:.3f}, top 3 to {found.top3:.2f}",
+        f"on held-out cards {found.held_out['r2']:.2f}, with an error of {found.held_out_tv:.2f} in total "
+        f"variation; its members agree with cosine {found.cosine:.3f}, on the top 3 with {found.top3:.2f}",
         highlight=False,
     )
     if found.source == "uniform":
@@ -251,7 +251,7 @@ def show_results(
     if refusals:
         before, after = refusals["before"], refusals["after"]
         console.print(
-            f"refused of safe prompts {100 * before['safe_refusal']:.1f} -> "
+            f"refusals of safe prompts {100 * before['safe_refusal']:.1f} -> "
             f"{100 * after['safe_refusal']:.1f} % (lower is better), of unsafe ones "
             f"{100 * before['unsafe_refusal']:.1f} -> {100 * after['unsafe_refusal']:.1f} % (higher is "
             f"better); ((1 - safe) + unsafe) / 2: {100 * after['utility']:.1f}"

@@ -50,7 +50,8 @@ def sources_of(
         )
     if found and signal.tasks > 1 and not isinstance(signal, Elicitation):
         raise ConfigError(
-            f"signal {signal.name!r} with data.sources: it cuts replies to our own prompts; accepted: resp, "
+            f"signal {signal.name!r} with data.sources: this signal needs readsim's own prompts; "
+            "accepted: resp, "
             "cot or logit"
         )
     for source in found:
@@ -78,7 +79,8 @@ def check_alone(library: Library, sources: Sequence[Source], soft: bool) -> None
         return
     what = f"the replies of {', '.join(asks)}" if asks else "distributions, which the method needs"
     raise ConfigError(
-        f"pair.teacher = None: nobody gives {what}; name a teacher, or give all replies in data.sources and "
+        f"pair.teacher = None: there is no teacher to give {what}; name a teacher, or give all "
+        "replies in data.sources and "
         "use method = 'resp-sft'"
     )
 

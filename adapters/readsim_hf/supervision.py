@@ -66,13 +66,14 @@ def _check_elicitation(config: RunConfig, signal: TeacherSignal) -> None:
         return
     if config.on_policy > 0:
         raise ConfigError(
-            f"on_policy = {config.on_policy!r} with signal {signal.name!r}: it says itself who writes; use "
-            "on_policy = 0"
+            f"on_policy = {config.on_policy!r} with signal {signal.name!r}: the signal itself "
+            "says who writes; use on_policy = 0"
         )
     if signal.draws and config.decoding.temperature == 0 and config.elicitation.traces > 1:
         raise ConfigError(
-            f"decoding.temperature = 0 with signal {signal.name!r}: its {config.elicitation.traces} replies "
-            "to a prompt would be one; use a temperature above 0"
+            f"decoding.temperature = 0 with signal {signal.name!r}: its "
+            f"{config.elicitation.traces} replies to a prompt would be the same; use a "
+            "temperature above 0"
         )
 
 
@@ -121,8 +122,8 @@ def check_sampling(config: RunConfig, objective: Objective) -> None:
         )
     if config.data.store:
         raise ConfigError(
-            f"data.store = {config.data.store!r}: the student's own replies are of its run alone; name a "
-            "teacher instead"
+            f"data.store = {config.data.store!r}: the student's own replies belong to a single "
+            "run; name a teacher instead"
         )
     if given.weights != "label" and not (objective.needs_soft and "old" in sampling.constants):
         raise ConfigError(

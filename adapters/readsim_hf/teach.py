@@ -345,13 +345,13 @@ def _check_config(config: RunConfig, precision: Precision) -> None:
     signal, objective, soft = supervision(config)
     if sampling_of(objective) is not None:
         raise ConfigError(
-            f"method {config.method or config.objective!r} trains on the student's own replies, which are of "
-            "its run alone; use another"
+            f"method {config.method or config.objective!r} trains on the student's own replies, "
+            "which belong to a single run; use another"
         )
     if isinstance(signal, Elicitation) and signal.tries:
         raise ConfigError(
-            f"signal {signal.name!r}: the student's own tries are of its run alone; accepted: a signal that "
-            "asks the teacher alone"
+            f"signal {signal.name!r}: the student's own attempts belong to a single run; "
+            "accepted: a signal that asks only the teacher"
         )
     if precision == "small" and (soft is None or soft.kind != "topk"):
         kind = None if soft is None else soft.kind
@@ -367,7 +367,8 @@ def _check_config(config: RunConfig, precision: Precision) -> None:
         raise ConfigError("pair.teacher = None: `teach` asks a teacher; name one")
     if config.on_policy > 0:
         raise ConfigError(
-            f"on_policy = {config.on_policy!r}: the student's own text is of its run alone; use on_policy = 0"
+            f"on_policy = {config.on_policy!r}: the student's own text belongs to a single run; "
+            "use on_policy = 0"
         )
 
 

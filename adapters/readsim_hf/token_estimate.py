@@ -182,7 +182,7 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
         f"{spent.question + spent.answer:.0f} each",
         "judge": f"{spent.grade:.0f} a reply that it grades",
-        "offline": f"{config.pool_runs} trainings of {config.pool_steps} of {config.steps} decisions, undone",
+        "offline": f"{config.pool_runs} runs of {config.pool_steps} of {config.steps} decisions, rolled back",
     }
     for kind, tokens in spent.kinds.items():
         exact = kind in ("student", "offline")
@@ -190,7 +190,7 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
             shown = show_tokens(round(tokens)) if exact else f"~{_round(tokens)}"
             table.add_row(kind.replace("_", " "), shown, how[kind])
     if spent.trials:
-        table.add_row("search", "?", "the allocator's trials: not known before")
+        table.add_row("search", "?", "the allocator's trials, whose number is not known beforehand")
     return table
 
 
@@ -210,8 +210,8 @@ def show_token_estimate(
     without = [name for name, share in zip(parts.sources, shares, strict=True) if share == 0]
     if parts.datasets and without:
         console.print(
-            f"the task requires no capability of the name of {', '.join(without)}: an allocator that follows "
-            "the task alone gives them nothing",
+            f"the task requires no capability called {', '.join(without)}: an allocator that "
+            "follows only the task gives these sources nothing",
             highlight=False,
         )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
@@ -225,14 +225,14 @@ def show_token_estimate(
         passes = float((spent.trained * shares / np.maximum(held, 1)).max())
         console.print(
             f"data.store: {show_tokens(int(held.sum()))} tokens, {manifest.token_bytes:.0f} bytes "
-            f"each, content {manifest.content[:16]}; by the task's shares a "
-            f"source is passed at most {passes:.2g} times",
+            f"each, content {manifest.content[:16]}; with the task's shares, no "
+            f"source is read more than {passes:.2g} times",
             highlight=False,
         )
     if isinstance(signal := parts.teacher.signal, Elicitation) and parts.store is None:
         console.print(
-            f"{signal.name} takes several requests or tries a prompt: the tokens of teacher and student are "
-            "more than those above, by as many",
+            f"{signal.name} takes several requests or attempts per prompt: the tokens of teacher "
+            "and student are that many times those above",
             highlight=False,
         )
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
@@ -241,7 +241,8 @@ def show_token_estimate(
         )
     if parts.left_out:
         console.print(
-            f"left out, their prompts do not fit {parts.pair.context} tokens: {', '.join(parts.left_out)}",
+            f"left out because their prompts do not fit {parts.pair.context} tokens: "
+            f"{', '.join(parts.left_out)}",
         )
 
 

@@ -41,28 +41,35 @@ def train(
         ),
     ],
     prior: Annotated[
-        str, typer.Option(help="Worlds are drawn from this: wide, broad, or a TOML file of ranges.")
+        str,
+        typer.Option(
+            help="Worlds are drawn from this prior: wide, broad, or a TOML file of ranges."
+        ),
     ] = "wide",
     updates: Annotated[int, typer.Option(help="The network is updated this many times.")] = 1500,
     evaluate: Annotated[
-        int, typer.Option(help="After this many updates it is tried on held-out worlds, and saved.")
+        int,
+        typer.Option(
+            help="Each time this many updates are done, the policy is evaluated on held-out "
+            "worlds and saved."
+        ),
     ] = 100,
     seed: Annotated[
-        int, typer.Option(help="Worlds, luck and first weights are drawn from this seed.")
+        int, typer.Option(help="Worlds, noise and initial weights are drawn from this seed.")
     ] = 0,
     jobs: Annotated[
         int | None,
         typer.Option(
-            help="This many processes work in parallel; all numbers give one policy.",
+            help="This many processes work in parallel; the policy does not depend on it.",
             show_default="one for each core",
         ),
     ] = None,
 ) -> None:
-    """Train a policy on drawn worlds; OUT.safetensors is its file.
+    """Train an allocation policy on randomly drawn worlds.
 
-    `--allocators trained+path=OUT.safetensors` plays it.
+    `readsim compare --allocators trained+path=OUT.safetensors` uses the policy.
 
-    Run it again to continue. Needs `pip install 'readsim[train]'`; playing the policy does not.
+    The same command continues training. It needs `pip install 'readsim[train]'`; using the policy does not.
     """
     if find_spec("torch") is None:
         raise CapabilityMissingError("readsim train needs torch: pip install 'readsim[train]'")

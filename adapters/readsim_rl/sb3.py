@@ -17,7 +17,7 @@ from readsim_rl.sb3_files import SavedModel, build_policy, read_model
 
 @dataclass(frozen=True)
 class Sb3(Configured):
-    """alpha_t = what a saved Stable-Baselines3 policy plays, without its noise: `sb3+path=model.zip`.
+    """alpha_t = the action of a saved Stable-Baselines3 policy, without its noise: `sb3+path=model.zip`.
 
     PPO, A2C and SAC, and RecurrentPPO where sb3-contrib is installed, trained on readsim's environments with
     a "MultiInputPolicy", or with an "MlpPolicy" on flat observations (keys in alphabetical order). Shares or

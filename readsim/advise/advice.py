@@ -71,7 +71,9 @@ class Advice:
             if not names or len(set(names)) < len(names):
                 raise ConfigError(f"{what} = {names!r}: expected names, each once")
         if len({path.resolve() for path in (self.log, self.shares, self.out)}) < 3:
-            raise ConfigError("the metrics, the shares and the run log are three files")
+            raise ConfigError(
+                "the metrics, the shares and the run log must be three different files"
+            )
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ def _conclude(advice: Advice, env: DistillEnv, header: Mapping[str, Any]) -> Non
         last = log.rows[-1]
         if last["kind"] != "step":
             raise ConfigError(
-                f"{advice.log}: nothing was measured after a decision, so nothing ends"
+                f"{advice.log}: nothing was measured after a decision, so there is no run to end"
             )
         final = env.backend.final_eval()
         row = {

@@ -155,7 +155,7 @@ class Metrics:
         except ConfigError as error:
             if not self._any:
                 raise
-            warnings.warn(f"a row is passed over: {error}", stacklevel=2)
+            warnings.warn(f"a row is ignored: {error}", stacklevel=2)
             return None
         self._any = True
         return dict(_flat(row))
@@ -209,11 +209,13 @@ class Metrics:
                 return None
             value = _number(value, at)
             if not math.isfinite(value):
-                warnings.warn(f"{at}: {value} is passed over, as if it was absent", stacklevel=2)
+                warnings.warn(f"{at}: {value} is ignored, as if it were absent", stacklevel=2)
                 return None
             scale = LOSS_SCALE if loss else SCORE_SCALE
             if self.scale not in (None, scale):
-                raise ConfigError(f"{at}: losses and scores together: --metric or --map chooses")
+                raise ConfigError(
+                    f"{at}: losses and scores are mixed: choose with --metric or --map"
+                )
             self.scale = scale
             number = -float(value) if loss else float(value)
             if scale.beyond(np.array([number])).size:

@@ -90,7 +90,7 @@ class Setup:
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """What is known at step t, Eq. (8): requirement, probed profile, budget left, history.
+    """What an allocator sees at step t, Eq. (8): requirement, probed profile, budget left, history.
 
     `history` (H (S+V+2),) as in the observation; `previous` (S,) is the last allocation, before the
     first one the prior (alpha_0 = r).
@@ -132,8 +132,8 @@ class Context:
 
 
 class Transition(NamedTuple):
-    """What a decision brought. `dev_profile` (V,) comes at coarse checkpoints only, `signals` of the sources
-    where the allocator's `needs` names them."""
+    """The outcome of a decision. `dev_profile` (V,) is measured at coarse checkpoints only; `signals` of
+    the sources come where the allocator's `needs` names them."""
 
     context: Context
     allocation: Array
@@ -146,7 +146,7 @@ class Transition(NamedTuple):
 
 
 class Allocator:
-    """Base class: override `select`, and `init` / `update` where there is something to remember.
+    """Base class of allocators: override `select`, and `init` and `update` if there is something to remember.
 
     Instances hold configuration only. `needs` names what `Setup` must carry beyond names and r: see
     there. A backend that lacks it is refused before the run.

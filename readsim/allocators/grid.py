@@ -29,7 +29,7 @@ def simplex_grid(parts: int, divisions: int) -> Array:
 
 @dataclass(frozen=True)
 class GridSearched(Checked, Allocator):
-    """Try every mixture of the top sources on a grid in a short run, keep the best one.
+    """Try every mixture of the top sources on a grid in a short run, and keep the best one.
 
     Each trial trains `trial_share` of the budget from the same start, is judged by r . Dp on the dev
     split, and is undone. With `charge` the trials' tokens come out of the budget: then the default

@@ -17,13 +17,13 @@ from readsim.arrays import Array
 class BranchMerge(Configured):
     """The prior's tokens in blocks: all of the first source, then all of the second, and so on.
 
-    Specialists, as far as one student can be several.
+    It imitates specialists with a single student.
 
     From Branch-Merge distillation (TinyR1-32B, arXiv 2503.04872), which trains a copy of the
-    student on each domain and merges their parameters. What it lacks: the branches start one from
-    another, not from the same student, and nothing is merged, since a run has one student. What is
-    left is its schedule, and a test of whether order matters: where it does not, it ends as
-    `task-static` does; where skills are forgotten, the first blocks pay.
+    student on each domain and merges their parameters. Unlike there, each branch starts from the one
+    before it, and nothing is merged, since a run has one student. What remains is the schedule, which
+    tests whether order matters: if it does not, the rule ends like `task-static`; if skills are forgotten,
+    the first blocks lose.
 
     A decision in which a block ends is shared between the blocks it covers.
     """
@@ -112,8 +112,9 @@ class ValidationGuided(Reweighted):
 
 
 class GreedyLast(Allocator):
-    """Greedy one-step, the model-free reading: one-hot on argmax_i r_i Dp_i of the last step, the first
-    step on the prior.
+    """All tokens go to the source with the largest r_i Dp_i in the last step (model-free greedy).
+
+    The first step uses the prior.
 
     Needs sources that are named like capabilities; a required capability without a source of its
     name cannot be chosen, and where none has one the prior is kept.

@@ -47,12 +47,14 @@ class ModifierConfig:
             raise unknown("average", str(self.average), AVERAGES)
         for name in ("anchor", "repair", "floor"):
             if not _number(getattr(self, name), 0.0, 1.0):
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: a share between 0 and 1")
+                raise ConfigError(
+                    f"{name} = {getattr(self, name)!r}: expected a share between 0 and 1"
+                )
         for name in ("guard", "epochs"):
             value = getattr(self, name)
             if value != np.inf and not _number(value, 0.0, LARGEST):
                 raise ConfigError(
-                    f"{name} = {shown(value)}: a number >= 0, at most {LARGEST:g}, or inf"
+                    f"{name} = {shown(value)}: expected a number >= 0, at most {LARGEST:g}, or inf"
                 )
         if (
             isinstance(self.stop, bool)
@@ -60,7 +62,7 @@ class ModifierConfig:
             or not 0 <= self.stop <= MOST
         ):
             raise ConfigError(
-                f"stop = {shown(self.stop)}: a whole number of measurements >= 0, at most {MOST}"
+                f"stop = {shown(self.stop)}: expected a whole number of measurements >= 0, at most {MOST}"
             )
         if self.protect and np.isinf(self.guard):
             raise ConfigError(f"protect = {self.protect!r}: without guard=DROP it has no effect")

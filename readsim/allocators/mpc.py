@@ -23,7 +23,7 @@ NEAREST = 1e-6  # to a perfect score or a loss of 0 that a measurement is taken 
 
 @dataclass(frozen=True)
 class MPC(Configured):
-    """Play the best static allocation of the tokens left, in a fitted world; measure; plan again.
+    """Use the best static allocation of the remaining tokens in a fitted world, measure, and plan again.
 
     Before the run each source alone and `mixtures` random mixtures (Dirichlet, all parameters 1) are
     tried from the start, undone and not charged; their tokens are counted as search. The world is

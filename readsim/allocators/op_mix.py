@@ -16,8 +16,9 @@ from readsim.errors import CapabilityMissingError
 
 @dataclass(frozen=True)
 class OpMix(Configured):
-    """Train on each of the top sources alone, merge the students by shares, probe the merged ones, and play
-    the mixture whose student does best on r; plan `plans` times in a run, from the student of then.
+    """Train on each of the top sources alone, merge the students by shares, probe the merged ones, and use
+    the mixture whose student does best on r; plan `plans` times in a run, each time from the current
+    student.
 
     After OP-Mix (arXiv 2605.15220), which simulates mixtures on the current model by interpolating LoRA
     adapters, and needs one short training a source in place of one a mixture. Only a backend whose students

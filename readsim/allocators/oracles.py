@@ -68,7 +68,7 @@ class OraclePlanning(Configured):
 
     Never below oracle-static, and equal to it in order-free worlds (static dominance). Where order matters
     (gates, drift, forgetting) the difference is what planning is worth; the search is local, so that
-    what it finds is a lower bound of that. Noise of the training process is not answered.
+    what it finds is a lower bound of that. It does not react to noise of the training process.
 
     phases   blocks of equal allocations; at most T, and fewer above 16 sources (2 from 80 on)
     """

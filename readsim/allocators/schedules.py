@@ -61,7 +61,7 @@ def target_shares(shape: str, mass: float, paces: Array) -> Array:
 
 @dataclass(frozen=True)
 class TargetSchedule(Configured):
-    """What `task-static` plays, in another order: the sums over the run are the same, source by source.
+    """The tokens of `task-static` in another order: each source gets the same total over the run.
 
     The target is the source that the task asks for most, or several with equal shares; the rest keep
     their proportions. Where nothing else is asked for, as in `average`, it is `task-static`. Names:
@@ -69,11 +69,11 @@ class TargetSchedule(Configured):
     `cosine-matched`, in which the target's share follows the learning rate of the run: `task-static`
     where that is constant.
 
-    Order is idle in worlds of cumulative tokens at a constant learning rate; under another schedule it
-    decides which tokens meet the high rate; with gates, forgetting or rehearsal it matters by itself.
-    On real pairs with a cosine rate, `front-loaded` ended 1.3 points above the static split (nano and micro,
-    `studies.sim_to_real.game`), `target-first`, after which nothing of the target comes, 1.7 below
-    (nano, `studies.proof`): a little rehearsal is what makes the order pay.
+    Order has no effect in worlds where only cumulative tokens count, at a constant learning rate. Under
+    another schedule it decides which tokens meet the high rate, and with gates, forgetting or rehearsal it
+    matters by itself. On real pairs with a cosine rate, `front-loaded` ended 1.3 points above the static
+    split (nano and micro, `studies.sim_to_real.game`), `target-first`, after which nothing of the target
+    comes, 1.7 below (nano, `studies.proof`): the order pays only with a little rehearsal of the target.
 
     shape   first, front, last, down (a falling ramp), up, or rate: see `target_shares`
     """

@@ -21,7 +21,8 @@ from readsim.token_counts import parse_tokens, show_tokens
 
 def advise(
     log: Annotated[
-        Path, typer.Option(help="The job appends its metrics to this file, one JSON object a line.")
+        Path,
+        typer.Option(help="The job appends its metrics to this file, one JSON object per line."),
     ],
     shares: Annotated[
         Path,
@@ -35,7 +36,7 @@ def advise(
     allocator: Annotated[
         str,
         typer.Option(
-            help="This rule decides: a name or module:Class; aioli+floor=0.05 sets one of its "
+            help="This allocator decides: a name or module:Class; aioli+floor=0.05 sets one of its "
             "settings."
         ),
     ],
@@ -56,19 +57,25 @@ def advise(
     task: Annotated[
         str,
         typer.Option(
-            help="The job is for this task: a capability, weights (math=0.7,code=0.3), or average."
+            help="The job is scored on this task: a capability, weights (math=0.7,code=0.3), or "
+            "average."
         ),
     ] = "average",
     steps: Steps = 20,
     every: Annotated[
         str | None,
-        typer.Option(help="A decision is made after this many tokens each, in place of --steps."),
+        typer.Option(
+            help="A decision is made each time this many tokens are trained; this replaces --steps."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The allocator's own luck comes from this seed.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="The allocator's random choices are drawn from this seed.")
+    ] = 0,
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Where several metrics fit, the last part of the key chooses: loss, acc."
+            help="If several metrics of a capability are logged, the one whose key ends in this "
+            "word is read: loss, acc."
         ),
     ] = None,
     map_: Annotated[
@@ -76,40 +83,45 @@ def advise(
         typer.Option(
             "--map",
             metavar="NAME=KEY",
-            help="A capability, or `tokens`, has this whole key in the metrics; the option may be "
-            "repeated.",
+            help="The capability NAME, or `tokens`, is logged under the key KEY; the option may "
+            "be repeated.",
         ),
     ] = None,
     teacher: Annotated[
         str | None,
         typer.Option(
-            help="These are the teacher's own numbers, math=0.9,code=0.8; rules that need reference "
-            "losses take them."
+            help="The teacher itself reaches these metrics, which allocators with reference "
+            "losses need: math=0.9,code=0.8."
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The run log is this .jsonl file, or goes into this folder.",
-            show_default="`advice` beside --shares",
+            help="The run log is written to this .jsonl file, or into this folder.",
+            show_default="the folder `advice` beside --shares",
         ),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="It decides at what is measured so far, and stops.")
+        bool,
+        typer.Option(
+            "--once",
+            help="The decision that is due is made from what is measured so far, and the command "
+            "ends.",
+        ),
     ] = False,
     end: Annotated[
         bool,
         typer.Option(
             "--end",
-            help="The job has ended: it decides as far as the job went, and closes the log.",
+            help="The job has ended: decisions are made up to its end, and the log is closed.",
         ),
     ] = False,
     began: From = None,
     keep_state: KeepState = None,
 ) -> None:
-    """Watch a training job: read metrics, write its next mixture.
+    """Read a training job's metrics and write its next mixture.
 
-    Run it again to continue.
+    The same command, run again, continues where it stopped.
     """
     from readsim.advise.advice import Advice
     from readsim.advise.advice import advise as follow

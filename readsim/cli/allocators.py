@@ -15,11 +15,11 @@ def allocators(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="The allocator to show: a name or module:Class. Without it all are listed."
+            help="This allocator is shown: a name or module:Class. Without a name, all are listed."
         ),
     ] = None,
 ) -> None:
-    """List the allocators, or show one: its rule and its settings."""
+    """List the allocators, or show the rule and the settings of one."""
     console = Terminal()
     if name is None:
         table = Table("allocator", "rule")

@@ -28,32 +28,37 @@ Requirement = Annotated[
     str | None,
     typer.Option(
         show_default="the task's own",
-        help="Runs are told this of the requirement: oracle, stale, noisy:20, permuted or uniform.",
+        help="Allocators are given the task's requirement in this form: oracle, stale, noisy:20, "
+        "permuted or uniform.",
     ),
 ]
 Seeds = Annotated[
     str,
     typer.Option(
-        help="This many seeds are run (8 means 0 to 7), or these, separated by commas (3,5; one "
-        "alone: 3,)."
+        help="Each run is repeated with this many seeds (8 means seeds 0 to 7), or with the "
+        "seeds listed: 3,5, or `3,` for seed 3 alone."
     ),
 ]
 From = Annotated[
     Path | None,
     typer.Option(
         "--from",
-        help="The allocator starts from this --keep-state file, or from a run log that is not over.",
+        help="The allocator starts from the state in this file, written by --keep-state, or from "
+        "the log of an unfinished run.",
     ),
 ]
 KeepState = Annotated[
     Path | None,
     typer.Option(
-        help="What the allocator has learned is kept in this file, for the --from of another run."
+        help="The final state of the allocator is written to this file; another run can start "
+        "from it with --from."
     ),
 ]
 Fresh = Annotated[
     bool,
-    typer.Option("--fresh", help="Everything is run again, whatever runs are kept in the folder."),
+    typer.Option(
+        "--fresh", help="Everything is run again, even runs that are finished in the folder."
+    ),
 ]
 
 
@@ -72,7 +77,7 @@ def parse_list(text: str | None, name: str) -> list[str] | None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
-        raise ConfigError(f"--{name} {text!r}: names separated by commas")
+        raise ConfigError(f"--{name} {text!r}: expected names separated by commas")
     return parts
 
 
@@ -135,7 +140,7 @@ def parse_seeds(text: str) -> list[int]:
         numbers = [int(part) for part in text.removesuffix(",").split(",")]
     except ValueError as error:
         raise ConfigError(
-            f"--seeds {shown(text)}: a number of seeds, or seeds separated by commas"
+            f"--seeds {shown(text)}: expected a number of seeds, or seeds separated by commas"
         ) from error
     return checked_seeds(numbers if "," in text else numbers[0], "--seeds")
 

@@ -51,8 +51,9 @@ def compare(
     world: Annotated[
         str,
         typer.Option(
-            help="The world is a preset, a .toml or .json file, a .csv of effects, or "
-            "random:seed=1,...; several, separated by commas, give one joint table.",
+            help="The world to simulate is a preset, a .toml or .json file, a .csv of measured "
+            "effects, or random:seed=1,... (drawn at random); several worlds, separated by "
+            "commas, give one joint table.",
             autocompletion=lambda incomplete: completed(incomplete, preset_names()),
         ),
     ] = "read8-llama",
@@ -75,16 +76,16 @@ def compare(
     seeds: Annotated[
         str | None,
         typer.Option(
-            help="This many seeds are run (8 means 0 to 7), or these, separated by commas (3,5; one "
-            "alone: 3,).",
+            help="Each run is repeated with this many seeds (8 means seeds 0 to 7), or with the "
+            "seeds listed: 3,5, or `3,` for seed 3 alone.",
             show_default="8; 3 with --suite",
         ),
     ] = None,
     allocators: Annotated[
         str | None,
         typer.Option(
-            help="These rules are compared, separated by commas: names or module:Class, with settings "
-            "such as +floor=0.05.",
+            help="These allocators are compared, separated by commas: names or module:Class, "
+            "with settings such as +floor=0.05.",
             show_default="the paper's seven; with --suite all",
             autocompletion=lambda incomplete: completed(incomplete, allocator_names()),
         ),
@@ -92,7 +93,7 @@ def compare(
     alias: Annotated[
         list[str] | None,
         typer.Option(
-            help="The allocator SPEC is shown under a name of your own, NAME=SPEC; the option may be "
+            help="NAME=SPEC shows the allocator SPEC under the name NAME; the option may be "
             "repeated."
         ),
     ] = None,
@@ -118,25 +119,29 @@ def compare(
     equal: Annotated[
         str,
         typer.Option(
-            help="A budget counts the run's own tokens (student), also those of its searches and pools "
-            "(total), or the same with one pool for all tasks (shared)."
+            help="Budgets are made equal in the tokens of the run itself (student), in those and "
+            "the tokens of its searches and offline pools (total), or in total with one pool "
+            "shared by all tasks (shared)."
         ),
     ] = "student",
     suite: Annotated[
         bool,
-        typer.Option("--suite", help="All allocators are run on all presets and on drawn worlds."),
+        typer.Option(
+            "--suite", help="All allocators are run on all presets and on randomly drawn worlds."
+        ),
     ] = False,
     explain: Annotated[
         bool,
         typer.Option(
             "--explain",
-            help="What each column is stands below the table, as in the first run of a folder.",
+            help="The columns are explained below the table, as they are in the first run of a "
+            "folder.",
         ),
     ] = False,
 ) -> None:
     """Run allocators on the same seeds and compare them.
 
-    It leaves a table, results.csv and figures.
+    It prints a table, and writes results.csv and figures.
     """
     told: dict[str, object] = {"world": world, "tasks": tasks, "budgets": budgets, "steps": steps}
     told |= {"requirement": requirement, "equal": equal}
@@ -205,7 +210,7 @@ def parse_worlds(text: str) -> list[str]:
         else:
             worlds.append(part.strip())
     if not all(worlds):
-        raise ConfigError(f"--world {text!r}: names separated by commas")
+        raise ConfigError(f"--world {text!r}: expected names separated by commas")
     return worlds
 
 
@@ -215,7 +220,7 @@ def parse_aliases(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, _, spec = (part.strip() for part in text.partition("="))
         if not name or not spec or set(name) & set("+:,"):
-            raise ConfigError(f"--alias {text!r}: NAME=SPEC, such as mild=read+kappa=0.5")
+            raise ConfigError(f"--alias {text!r}: expected NAME=SPEC, such as mild=read+kappa=0.5")
         if name in allocator_names() or name in out:
             raise ConfigError(f"--alias {text!r}: {name!r} is already the name of an allocator")
         out[name] = spec
@@ -290,7 +295,7 @@ def plot(
         typer.Option(help="These budgets are drawn, separated by commas.", show_default="all"),
     ] = None,
 ) -> None:
-    """Draw the figures of a comparison again from its run logs."""
+    """Redraw the figures of a comparison from its run logs."""
     need_folder(folder)
     if folder.is_dir():
         need_target(folder / "utility.pdf")

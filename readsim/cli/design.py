@@ -21,7 +21,10 @@ LEAST_SHOWN = 0.005  # of the tokens
 
 
 def design(
-    world: Annotated[str, typer.Argument(help="A world, best one that `fit` wrote.")],
+    world: Annotated[
+        str,
+        typer.Argument(help="The runs are chosen for this world, preferably one that `fit` wrote."),
+    ],
     runs: Annotated[
         int, typer.Option("--runs", "-n", min=1, max=1000, help="This many runs are chosen.")
     ] = 16,
@@ -36,18 +39,22 @@ def design(
     task: Annotated[
         str | None,
         typer.Option(
-            help="This task counts: a name, average, or math=0.7,code=0.3.", show_default="average"
+            help="Capabilities are weighted by this task: a name, average, or math=0.7,code=0.3.",
+            show_default="average",
         ),
     ] = None,
     budgets: Annotated[
         str | None,
         typer.Option(
-            help="A run may have these numbers of tokens: 1M,4M.", show_default="the longest fitted"
+            help="A run has one of these numbers of tokens: 1M,4M.",
+            show_default="the largest in the fit",
         ),
     ] = None,
     total: Annotated[
         str | None,
-        typer.Option(help="All runs together may have this many tokens.", show_default="no limit"),
+        typer.Option(
+            help="All runs together have at most this many tokens.", show_default="no limit"
+        ),
     ] = None,
     min_share: Annotated[
         str | None, typer.Option(help="No run gives a source less than this: math=0.1,code=0.05.")
@@ -62,11 +69,11 @@ def design(
         int, typer.Option(help="The mixtures to choose from are drawn from this seed.")
     ] = 0,
 ) -> None:
-    """Choose the runs to make next.
+    """Choose which runs to make next.
 
-    It says what they are expected to gain.
+    It prints how much they are expected to improve predictions or the decision.
 
-    The table has a row a run: `readsim fit` reads it when the measurements are added as columns.
+    The CSV has a row for each run; add the measurements as columns, and `readsim fit` reads it.
     """
     console = Terminal()
     if purpose not in PURPOSES:
@@ -119,7 +126,9 @@ def _shares(text: str | None, name: str) -> dict[str, float]:
         try:
             out[key.strip()] = float(share)
         except ValueError as error:
-            raise ConfigError(f"--{name} {text!r}: name=share with commas") from error
+            raise ConfigError(
+                f"--{name} {text!r}: expected name=share, separated by commas"
+            ) from error
     return out
 
 

@@ -37,15 +37,21 @@ from readsim.worlds import load_world, save_world
 
 Tokens = Annotated[
     str | None,
-    typer.Option(help="Each run had this many tokens, where no column `tokens` says it."),
+    typer.Option(help="Each run trains on this many tokens, if no column `tokens` says so."),
 ]
 Tolerance = Annotated[float, typer.Option(help="Shares may sum to 1 plus or minus this.")]
 
 
 def fit(
-    runs: Annotated[Path, typer.Argument(help="A CSV of shares or token counts, or run logs.")],
+    runs: Annotated[
+        Path,
+        typer.Argument(help="The runs are in a CSV of shares or token counts, or in run logs."),
+    ],
     measured: Annotated[
-        Path | None, typer.Argument(help="A CSV of scores or losses, which is joined by its key.")
+        Path | None,
+        typer.Argument(
+            help="Scores or losses are in this second CSV, which is joined to the first by its key."
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The world is written to this file.")
@@ -72,32 +78,36 @@ def fit(
     lower_is_better: Annotated[
         str | None,
         typer.Option(
-            help="In these columns less is better: all, none, or names.",
+            help="In these columns lower is better: all, none, or names separated by commas.",
             show_default="those named loss",
         ),
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option(help="Only runs of this model size are taken, where the file has several."),
+        typer.Option(help="Only runs of this model size are used, if the file has several."),
     ] = None,
     tokens: Tokens = None,
     tolerance: Tolerance = 0.01,
     items: Annotated[
         str | None,
         typer.Option(
-            help="Each score has this many test items: 500, or math=500,code=164; columns items:* say it "
-            "too."
+            help="Each score was measured on this many test items: 500, or math=500,code=164; "
+            "columns named items:* can say it instead."
         ),
     ] = None,
     prior: Annotated[
         str | None,
         typer.Option(
-            help="The fit starts from this world, fitted elsewhere, and believes it as far as the runs "
-            "bear it out."
+            help="The fit starts from this world, which was fitted elsewhere, and relies on it "
+            "as far as the runs agree with it."
         ),
     ] = None,
     trust: Annotated[
-        str, typer.Option(help="The prior is believed so far: auto, or a number from 0 to 1.")
+        str,
+        typer.Option(
+            help="The prior has this weight: a number from 0 to 1, or auto, by which the runs "
+            "decide."
+        ),
     ] = "auto",
     seed: Annotated[
         int, typer.Option(help="Restarts, folds and resamples are drawn from this seed.")
@@ -105,7 +115,8 @@ def fit(
 ) -> None:
     """Fit a world to measured runs.
 
-    It leaves held-out errors, intervals, figures, and what is not known. Predictions average several laws.
+    It reports held-out errors, intervals and what the runs do not identify, and draws figures. Predictions
+    average several fitted laws.
     """
     console = Terminal()
     if out.suffix not in (".toml", ".json"):
@@ -126,7 +137,7 @@ def fit(
     if is_log(runs):
         if measured is not None or options != Options(tolerance=tolerance):
             raise ConfigError(
-                f"{runs}: run logs say it all; no second file and no options for them"
+                f"{runs}: run logs need no second file and no options that describe columns"
             )
         table = fit_table(runs)
     else:
@@ -168,7 +179,9 @@ def _items(text: str | None) -> dict[str, float] | None:
         try:
             out[name.strip()] = float(count)
         except ValueError as error:
-            raise ConfigError(f"--items {text!r}: a number, or name=number with commas") from error
+            raise ConfigError(
+                f"--items {text!r}: expected a number, or name=number, separated by commas"
+            ) from error
     return out or None
 
 
@@ -183,7 +196,7 @@ def _trust(text: str, prior: str | None) -> float | None:
     except ValueError:
         trust = float("nan")
     if not 0.0 <= trust <= 1.0:
-        raise ConfigError(f"--trust {text!r}: auto, or a number from 0 to 1")
+        raise ConfigError(f"--trust {text!r}: expected auto, or a number from 0 to 1")
     return trust
 
 
@@ -274,7 +287,11 @@ def _show(console: Console, fit: Fit, sure: FitIntervals, table: Runs) -> None:
 def predict(
     world: Annotated[str, typer.Argument(help="The world was written by `fit`.")],
     mixtures: Annotated[
-        Path, typer.Argument(help="A CSV of shares or token counts, a row for each run to predict.")
+        Path,
+        typer.Argument(
+            help="The mixtures are in this CSV of shares or token counts, with a row for each "
+            "run to predict."
+        ),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The predictions are written to this CSV file.")
@@ -283,7 +300,10 @@ def predict(
     tolerance: Tolerance = 0.01,
     measured: Annotated[
         Path | None,
-        typer.Option(help="A CSV of what was measured; the errors of the predictions are printed."),
+        typer.Option(
+            help="The same runs were measured, and this CSV has the results; the errors of the "
+            "predictions are printed."
+        ),
     ] = None,
     task: Annotated[
         str | None,
@@ -292,10 +312,9 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    """Predict runs from their mixtures.
+    """Predict the scores of runs from their mixtures.
 
-    Predictions are in the units of the fitted measurements, with 95 % intervals of what a run would
-    measure.
+    Predictions are in the units of the measurements, with 95 % prediction intervals.
     """
     console = Terminal()
     need_target(out)

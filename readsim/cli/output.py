@@ -93,7 +93,7 @@ def need_current_folder() -> None:
     try:
         Path.cwd()
     except OSError as error:
-        raise ConfigError("the current folder is no longer there: change to one that is") from error
+        raise ConfigError("the current folder no longer exists: change to another one") from error
 
 
 def check_output() -> None:
@@ -105,5 +105,5 @@ def check_output() -> None:
     failed = stream.buffer.raw.failed
     if failed is not None and failed.errno != errno.EPIPE:
         raise OutputError(
-            f"the output could not be printed ({failed.strerror}); files that were to be written are there"
+            f"the output could not be printed ({failed.strerror}); all files were written"
         )

@@ -13,14 +13,14 @@ def report(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="The folder was written by compare, compare --suite, distill, or a study; or it holds "
-            "studies."
+            help="The folder was written by `compare`, `distill` or a study, or it contains "
+            "several studies."
         ),
     ],
 ) -> None:
-    """Make one HTML page of what a folder holds.
+    """Make an HTML report of the results in a folder.
 
-    It writes report.html, and its tables as CSV, Markdown and LaTeX.
+    It writes report.html, and the tables of the report as CSV, Markdown and LaTeX.
     """
     from readsim.report.build import report as write
 

@@ -36,22 +36,22 @@ def run(
     world: Annotated[
         str | None,
         typer.Option(
-            help="The world is what `compare` takes.",
+            help="The run is simulated in this world, given as for `readsim compare`.",
             show_default="read8-llama where there is no --backend",
         ),
     ] = None,
     backend: Annotated[
         str | None,
         typer.Option(
-            help="A backend of yours trains instead of a world: module:factory, with +key=value "
-            "settings."
+            help="Your own backend trains instead of a simulated world: module:factory, with "
+            "settings as +key=value."
         ),
     ] = None,
     task: Annotated[
         str | None,
         typer.Option(
-            help="The run is for this task: a name, or weights (math=0.7,code=0.3).",
-            show_default="the world's first; of a backend, average",
+            help="The run is scored on this task: a name, or weights (math=0.7,code=0.3).",
+            show_default="the world's first; average for a backend",
         ),
     ] = None,
     budget: Annotated[
@@ -62,14 +62,15 @@ def run(
     allocator: Annotated[
         str,
         typer.Option(
-            help="This rule decides: a name or module:Class; read+guard=0.02 sets one of its settings."
+            help="This allocator decides: a name or module:Class; read+guard=0.02 sets one of "
+            "its settings."
         ),
     ] = "read",
     out: Annotated[
         Path,
         typer.Option(
-            help="The run log is this .jsonl file, or it goes into this folder, which plot and report "
-            "read."
+            help="The run log is written to this .jsonl file, or into this folder, which `plot` "
+            "and `report` read."
         ),
     ] = Path("results/run.jsonl"),
     resume: Annotated[
@@ -79,9 +80,9 @@ def run(
     began: From = None,
     keep_state: KeepState = None,
 ) -> None:
-    """Run one allocator with every decision on disk.
+    """Run one allocator and log every decision.
 
-    `--resume` continues after a kill.
+    `--resume` continues a run that was interrupted.
     """
     console, numbers, chosen = Terminal(), parse_seeds(seeds), task
     tokens = None if budget is None else parse_tokens(budget)
@@ -114,7 +115,9 @@ def run(
 
     else:
         if world is not None:
-            raise ConfigError(f"--world {world!r}: --backend {backend!r} is what is trained")
+            raise ConfigError(
+                f"--world {world!r} and --backend {backend!r} exclude each other: give one of them"
+            )
         if len(numbers) > 1 and log_place(out, "") == out:
             raise ConfigError(
                 f"--out {str(out)!r}: {len(numbers)} runs of a backend have a log each; give a folder"

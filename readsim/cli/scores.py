@@ -23,9 +23,9 @@ def scores(
         ),
     ] = None,
 ) -> None:
-    """Show finished runs side by side on the test split.
+    """Compare finished runs on the test split.
 
-    Differences have paired intervals; the table is in scores.csv.
+    Differences have paired confidence intervals; the table is written to scores.csv.
     """
     need_folder(folder)
     from readsim.summary.scores import (

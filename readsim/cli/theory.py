@@ -35,21 +35,21 @@ def theory(
     worlds: Annotated[
         str | None,
         typer.Option(
-            help="These worlds are tested, separated by commas; toy is the toy network.",
+            help="These worlds are tested, separated by commas; `toy` is a small neural network.",
             show_default="all presets and toy",
         ),
     ] = None,
     tasks: Annotated[
         str,
         typer.Option(
-            help="These tasks of each world are measured: first, all, or names separated by commas."
+            help="These tasks of each world are tested: first, all, or names separated by commas."
         ),
     ] = "first",
     allocator: Annotated[
         str,
         typer.Option(
-            help="The beliefs of this rule are tested: read, linucb, thompson, or module:Class with "
-            "outlook()."
+            help="The predictions of this allocator are tested: read, linucb, thompson, or "
+            "module:Class with a method outlook()."
         ),
     ] = "read",
     statements: Annotated[
@@ -59,19 +59,23 @@ def theory(
         ),
     ] = None,
     runs: Annotated[
-        Path | None, typer.Option(help="The run logs in this folder are measured too.")
+        Path | None, typer.Option(help="The run logs in this folder are tested too.")
     ] = None,
     seeds: Annotated[
-        str, typer.Option(help="The allocator runs so often in each world: 4, or the seeds 3,7.")
+        str,
+        typer.Option(
+            help="The allocator is run with this many seeds in each world, or with the seeds "
+            "listed: 3,7."
+        ),
     ] = "4",
     out: Annotated[
         Path, typer.Option(help="theory.csv and the figures go into this folder.")
     ] = Path("results/theory"),
 ) -> None:
-    """Test the paper's statements: where each holds or fails.
+    """Test where the paper's statements hold and where they fail.
 
-    Controls come first: worlds in which a statement is true or false by construction. It says by how much,
-    and writes theory.csv and figures.
+    Controls come first, which are worlds where a statement is true or false by construction. For each
+    statement it prints by how much it holds or fails; theory.csv and figures are written.
     """
     import pandas as pd
 

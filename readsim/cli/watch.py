@@ -17,22 +17,26 @@ from readsim.errors import RunLogError
 
 def watch(
     folder: Annotated[
-        Path, typer.Argument(help="The folder has run logs, or a run will write into it.")
+        Path, typer.Argument(help="Runs write their logs into this folder, or will do so.")
     ],
     every: Annotated[
-        float, typer.Option(help="It looks again after this many seconds.", min=0.2, max=3600.0)
+        float,
+        typer.Option(help="The logs are read again after this many seconds.", min=0.2, max=3600.0),
     ] = 2.0,
     page: Annotated[
         bool,
         typer.Option(
-            "--page", help="live.html in the folder is kept up to date; it reloads itself."
+            "--page",
+            help="The page live.html in the folder is kept up to date, and reloads itself.",
         ),
     ] = False,
-    once: Annotated[bool, typer.Option("--once", help="It looks once, and ends.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="The progress is shown once, and the command ends.")
+    ] = False,
 ) -> None:
-    """See how far the runs in a folder are, while they go on.
+    """Show the progress of the runs in a folder.
 
-    It only reads their logs, and ends when all runs are over.
+    It only reads their logs, and ends when all runs have ended.
     """
     from readsim.report.live import HEADERS, LIVE, FolderState, follow_runs, texts_of, write_live
 

@@ -27,13 +27,15 @@ def worlds(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A preset, a file, random:..., or the ranges of a prior: prior, prior=FILE."
+            help="The world is a preset, a file or random:...; `prior` or prior=FILE shows a "
+            "prior over worlds."
         ),
     ] = None,
     save: Annotated[
         Path | None,
         typer.Option(
-            help="The world is written to this .toml or .json file, or a prior to a .toml file."
+            help="The world is written to this .toml or .json file; a prior is written to a "
+            ".toml file."
         ),
     ] = None,
     tokens: Annotated[
@@ -45,15 +47,15 @@ def worlds(
     start: Annotated[
         str | None,
         typer.Option(
-            help="The scores before training, for a .csv of effects: one, or one for each capability, "
-            "a,b,..."
+            help="The scores before training, which a .csv of effects lacks, are these: one "
+            "number, or one for each capability, separated by commas."
         ),
     ] = None,
     ceiling: Annotated[
         str | None,
         typer.Option(
-            help="The teacher's scores, for a .csv of effects: one, or one for each capability, "
-            "a,b,..."
+            help="The teacher's scores, which a .csv of effects lacks, are these: one number, or "
+            "one for each capability, separated by commas."
         ),
     ] = None,
     unit: Annotated[
@@ -62,7 +64,10 @@ def worlds(
     ] = None,
     report: Annotated[
         bool,
-        typer.Option("--report", help="A page on the world is written, and a page with sliders."),
+        typer.Option(
+            "--report",
+            help="An HTML report on the world is written, and a page with sliders for the mixture.",
+        ),
     ] = False,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The report goes into this folder.")
@@ -70,23 +75,23 @@ def worlds(
     task: Annotated[
         str | None,
         typer.Option(
-            help="The report is on this task: a name, or weights, math=0.7,code=0.3.",
+            help="The report covers this task: a name, or weights (math=0.7,code=0.3).",
             show_default="all",
         ),
     ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
-            help="The report is on these budgets of tokens, separated by commas: 20M,150M.",
+            help="The report covers these token budgets, separated by commas: 20M,150M.",
             show_default="those that suit the world",
         ),
     ] = None,
 ) -> None:
-    """List the preset worlds, or show one, or a prior of worlds.
+    """List the preset worlds, or show one world or a prior.
 
-    Shown are names, transfer matrices, optimum and provenance; of a prior its ranges and what they are drawn
-    from. `random:prior=broad,seed=3` is a world of it. With --report a folder gets report.html, with curves,
-    transfer, optimum and costs, and sliders.html, in which shares are moved and predictions follow.
+    It prints the names, transfer matrices, optimum and provenance of a world, or the ranges of a prior, of
+    which `random:prior=broad,seed=3` is one world. --report writes report.html, with curves, transfer,
+    optimum and costs, and sliders.html, where predictions follow the shares that you move.
     """
     facts = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
     given = {key: value for key, value in facts.items() if value is not None}
@@ -94,7 +99,7 @@ def worlds(
     asked = {"out": out != OUT, "task": task is not None, "budget": budget is not None}
     if not report and any(asked.values()):
         word = next(key for key, is_given in asked.items() if is_given)
-        raise ConfigError(f"--{word} is for --report")
+        raise ConfigError(f"--{word} needs --report")
     if name is None:
         if report:
             raise ConfigError("--report needs the name of a world")

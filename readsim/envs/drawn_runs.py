@@ -41,7 +41,7 @@ class DrawnRuns:
     ) -> None:
         for name, given in (("worlds", worlds), ("tasks", tasks), ("budgets", budgets)):
             if given is not None and (isinstance(given, str) or not len(given)):
-                raise ConfigError(f"{name} = {shown(given)}: a list with at least one of them")
+                raise ConfigError(f"{name} = {shown(given)}: expected a list of at least one")
         self.worlds = [load_world(world) for world in worlds]
         self.budgets = [parse_tokens(budget) for budget in budgets]
         for world in self.worlds:

@@ -60,7 +60,7 @@ class EpisodeConfig:
             whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if not whole or not least <= value <= most:
                 raise ConfigError(
-                    f"{name} = {shown(value)}: a whole number >= {least}, at most {most}"
+                    f"{name} = {shown(value)}: expected a whole number >= {least}, at most {most}"
                 )
         if self.steps > self.budget:
             raise ConfigError(f"steps = {self.steps}: more than the budget of {self.budget} tokens")

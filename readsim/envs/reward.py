@@ -42,7 +42,9 @@ def read_reward(reward: RewardConfig | str | None) -> tuple[RewardConfig, str]:
     if reward is None or isinstance(reward, RewardConfig):
         return reward or RewardConfig(), "proxy"
     if not isinstance(reward, str):
-        raise ConfigError(f"reward = {shown(reward)}: a RewardConfig, or one of {', '.join(PAYS)}")
+        raise ConfigError(
+            f"reward = {shown(reward)}: expected a RewardConfig, or one of {', '.join(PAYS)}"
+        )
     if reward not in PAYS:
         raise unknown("reward", reward, PAYS)
     return RewardConfig(), reward

@@ -21,9 +21,13 @@ def check_vector_arguments(
         raise ConfigError("backend: one run at a time, with gymnasium.make instead of make_vec")
     whole = isinstance(num_envs, int | np.integer) and not isinstance(num_envs, bool)
     if not whole or not 1 <= num_envs <= MOST_ENVS:
-        raise ConfigError(f"num_envs = {shown(num_envs)}: a whole number from 1 to {MOST_ENVS}")
+        raise ConfigError(
+            f"num_envs = {shown(num_envs)}: expected a whole number from 1 to {MOST_ENVS}"
+        )
     if max_episode_steps is not None and max_episode_steps < 1:
-        raise ConfigError(f"max_episode_steps = {max_episode_steps!r}: at least 1, or None")
+        raise ConfigError(
+            f"max_episode_steps = {max_episode_steps!r}: expected a number of at least 1, or None"
+        )
     if render_mode is not None:
         raise RenderModeError(f"render_mode = {render_mode!r}: there is nothing to render")
 

@@ -53,7 +53,9 @@ class DiscreteCandidates(
 
     def action(self, action: int | np.int64) -> Array:
         if not 0 <= int(action) < len(self.candidates):
-            raise AllocationError(f"action = {action!r}: 0 to {len(self.candidates) - 1}")
+            raise AllocationError(
+                f"action = {action!r}: expected a number from 0 to {len(self.candidates) - 1}"
+            )
         row: Array = self.candidates[int(action)]
         return row
 
@@ -70,7 +72,9 @@ class VectorDiscreteCandidates(VectorActionWrapper[Any, NDArray[np.int64], Any, 
     def actions(self, actions: NDArray[np.int64]) -> Array:
         chosen = np.asarray(actions)
         if chosen.min() < 0 or chosen.max() >= len(self.candidates):
-            raise AllocationError(f"actions = {chosen!r}: 0 to {len(self.candidates) - 1}")
+            raise AllocationError(
+                f"actions = {chosen!r}: expected a number from 0 to {len(self.candidates) - 1}"
+            )
         rows: Array = self.candidates[chosen]
         return rows
 

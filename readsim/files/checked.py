@@ -42,11 +42,11 @@ def numbers(
 
     def check(name: str, value: Any) -> None:
         if not isinstance(value, tuple) or not value:
-            raise ConfigError(f"{name} = {shown(value)}: {accepted}, at least one")
+            raise ConfigError(f"{name} = {shown(value)}: expected {accepted}, at least one")
         for one in value:
             _check_number(name, one, -inf, above, inf, accepted)
             if one >= below:
-                raise ConfigError(f"{name} = {shown(value)}: {accepted}")
+                raise ConfigError(f"{name} = {shown(value)}: expected {accepted}")
 
     return _setting(default, provenance, check)
 
@@ -57,7 +57,9 @@ def whole(default: int, provenance: str, *, low: int, high: int) -> Any:
     def check(name: str, value: Any) -> None:
         is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not is_whole or not low <= value <= high:
-            raise ConfigError(f"{name} = {shown(value)}: a whole number >= {low}, at most {high}")
+            raise ConfigError(
+                f"{name} = {shown(value)}: expected a whole number >= {low}, at most {high}"
+            )
 
     return _setting(default, provenance, check)
 
@@ -67,7 +69,7 @@ def switch(default: bool, provenance: str) -> Any:
 
     def check(name: str, value: Any) -> None:
         if not isinstance(value, bool):
-            raise ConfigError(f"{name} = {shown(value)}: True or False")
+            raise ConfigError(f"{name} = {shown(value)}: expected True or False")
 
     return _setting(default, provenance, check)
 
@@ -89,7 +91,7 @@ def group(kind: "type[Checked]", provenance: str) -> dict[str, Any]:
         if not isinstance(value, kind):
             inner = ", ".join(f"{name}.{f.name}" for f in fields(kind))
             raise ConfigError(
-                f"{name} = {shown(value)}: a {kind.__name__}; its settings are {inner}"
+                f"{name} = {shown(value)}: expected a {kind.__name__}; its settings are {inner}"
             )
 
     return {"provenance": provenance, "check": check}
@@ -106,10 +108,10 @@ def _check_number(
 ) -> None:
     real = isinstance(value, int | float | np.number) and not isinstance(value, bool | complex)
     if not (real and low <= value <= high and value > above):
-        raise ConfigError(f"{name} = {shown(value)}: {accepted}")
+        raise ConfigError(f"{name} = {shown(value)}: expected {accepted}")
     if value != 0 and not SMALLEST <= abs(value) <= LARGEST:
         raise ConfigError(
-            f"{name} = {shown(value)}: {accepted}, of a size from {SMALLEST:g} to {LARGEST:g}"
+            f"{name} = {shown(value)}: expected {accepted}, of a size from {SMALLEST:g} to {LARGEST:g}"
         )
 
 

@@ -87,9 +87,13 @@ def fit_average(
     """
     tokens, targets = np.array(tokens, dtype=np.float64), np.array(targets, dtype=np.float64)
     if folds < 2:
-        raise ConfigError(f"folds = {folds!r}: at least 2, the weights come from held-out rows")
+        raise ConfigError(
+            f"folds = {folds!r}: expected a number of at least 2, because the weights come from held-out rows"
+        )
     if trust is not None and not 0.0 <= trust <= 1.0:
-        raise ConfigError(f"trust = {trust!r}: from 0 to 1, or none: learned")
+        raise ConfigError(
+            f"trust = {trust!r}: expected a number from 0 to 1, or None, which learns it"
+        )
     unit = float(tokens.sum(axis=1).max())
     x, wanted = tokens / unit, to_law_scale(targets, not scores)
     weight, factor = np.ones_like(wanted), np.nan

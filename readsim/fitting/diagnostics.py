@@ -25,8 +25,8 @@ def _rows(fitted: Fitted, runs: int) -> Iterator[str]:
     n, s = fitted.tokens.shape
     if runs < 2 * s:
         yield (
-            f"{n} rows of {runs} different runs for {s} sources: few; at least {2 * s} runs tell the "
-            "effects of sources apart"
+            f"{n} rows of {runs} different runs are few for {s} sources; at least {2 * s} runs "
+            "are needed to tell the effects of sources apart"
         )
     if runs == 1:
         yield (
@@ -34,7 +34,10 @@ def _rows(fitted: Fitted, runs: int) -> Iterator[str]:
             "intervals are too small"
         )
     if fitted.choice.harm:
-        yield "the fit has harm, which accelerates: do not go far beyond the tokens of the runs"
+        yield (
+            "the fit has harm that grows faster with tokens: do not extrapolate far beyond the "
+            "tokens of the runs"
+        )
 
 
 def _sources(fitted: Fitted) -> Iterator[str]:
@@ -46,7 +49,10 @@ def _sources(fitted: Fitted) -> Iterator[str]:
         yield f"the share of {_some(still)} never varies: its effect is the law's guess"
     small = [names[i] for i in np.flatnonzero(shares.max(axis=0) < LITTLE)]
     if small:
-        yield f"{_some(small)} never got {100 * LITTLE:.0f} % of the tokens: above that is a guess"
+        yield (
+            f"{_some(small)} never got {100 * LITTLE:.0f} % of the tokens: predictions above that "
+            "are guesses"
+        )
     moving = np.flatnonzero(shares.std(axis=0) >= 1e-9)
     if len(moving) > 2:
         close = np.triu(np.abs(np.corrcoef(shares[:, moving].T)), 1) > TOGETHER
@@ -61,8 +67,9 @@ def _bounds(fitted: Fitted, sure: FitIntervals) -> Iterator[str]:
         unknown = [fitted.world.capabilities[j] for j in np.flatnonzero(~interval.known)]
         if unknown:
             yield (
-                f"the {word} of {_some(unknown)} is not identified: no run speaks of it, and the "
-                "world's number is its law's guess; runs of other lengths would"
+                f"the {word} of {_some(unknown)} is not identified: the runs do not determine "
+                "it, and the world's number is the law's guess; runs of other lengths would "
+                "determine it"
             )
         wide = np.flatnonzero(interval.known & (interval.high - interval.value > LOOSE * span))
         if len(wide):

@@ -126,7 +126,9 @@ def fit_law(
     first = None if start is None else np.array(start, dtype=np.float64)
     _check(tokens, targets, len(sources), len(capabilities), scores, lowest, first)
     if members < 1 or folds < 0:
-        raise ConfigError(f"members = {members!r}, folds = {folds!r}: at least 1, at least 0")
+        raise ConfigError(
+            f"members = {members!r}, folds = {folds!r}: expected members of at least 1, folds of at least 0"
+        )
     order = _order(tokens, targets, sources, capabilities)
     amounts = np.ascontiguousarray(tokens[order.rows][:, order.sources])
     unit = float(amounts.sum(axis=1).max())

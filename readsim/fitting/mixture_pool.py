@@ -22,15 +22,15 @@ def share_limits(
             if name not in sources:
                 raise unknown(f"source (--{word})", name, sources)
             if not 0.0 <= share <= 1.0:
-                raise ConfigError(f"--{word} {name}={share:g}: from 0 to 1")
+                raise ConfigError(f"--{word} {name}={share:g}: expected a number from 0 to 1")
             ends[list(sources).index(name)] = share
     for i in np.flatnonzero(low > high).tolist():
         raise ConfigError(
-            f"{sources[i]}: at least {low[i]:g} and at most {high[i]:g} of the tokens"
+            f"{sources[i]}: its least share {low[i]:g} is above its largest, {high[i]:g}"
         )
     if low.sum() > 1.0 + EDGE or high.sum() < 1.0 - EDGE:
         raise ConfigError(
-            f"the least shares sum to {low.sum():g}, the most to {high.sum():g}: no mixture sums to 1 between"
+            f"the least shares sum to {low.sum():g}, the largest to {high.sum():g}: no mixture sums to 1"
         )
     return low, high
 

@@ -53,7 +53,7 @@ def load_average(world: World, path: AnyPath) -> Average:
         raise ConfigError(f"{path}: version {tree['version']}; this readsim reads up to {VERSION}")
     if tree["seal"] != seal_of(world):
         raise ConfigError(
-            f"{path} belongs to another world than {world.name!r}: fit again, or take the file away to "
+            f"{path} belongs to another world than {world.name!r}: fit again, or remove the file to "
             "predict from the world alone"
         )
     return _average(tree, world)

@@ -48,9 +48,13 @@ class Options:
     def __post_init__(self) -> None:
         for name, count in (self.items or {}).items():
             if not 1.0 <= count < np.inf:
-                raise ConfigError(f"items {name or 'of all'} = {count!r}: at least 1")
+                raise ConfigError(
+                    f"items {name or 'of all'} = {count!r}: expected a number of at least 1"
+                )
         if not 0.0 <= self.tolerance < 0.5:
-            raise ConfigError(f"tolerance = {self.tolerance!r}: at least 0 and below 0.5")
+            raise ConfigError(
+                f"tolerance = {self.tolerance!r}: expected a number of at least 0 and below 0.5"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +166,8 @@ def items_in(
         return None
     for j in np.flatnonzero(np.isnan(out).any(axis=0)).tolist():
         raise ConfigError(
-            f"{sheet.path}: items are said of some targets and not of {columns[j]!r}: give --items, such as "
+            f"{sheet.path}: items are given for some targets and not for {columns[j]!r}: give "
+            "--items, such as "
             f"{names[j]}=200"
         )
     return out

@@ -102,7 +102,7 @@ def warn_of_shares(allocator: Allocator, seed: int, step: int, asked: Array, giv
     """Says what became of shares that are not `is_usual`."""
     warnings.warn(
         f"allocator {allocator_name(allocator)!r}, seed {seed}, step {step}: its shares {asked.tolist()} "
-        f"became {np.round(given, 4).tolist()}: negative ones count as 0, and nothing for all sources is the "
-        "same for all (said once)",
+        f"became {np.round(given, 4).tolist()}: negative shares count as 0, and all zeros are equal shares "
+        "(shown once)",
         stacklevel=2,
     )

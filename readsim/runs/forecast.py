@@ -69,7 +69,9 @@ def interval(mean: Array, spread: Array, noise: Array, seeds: int) -> tuple[Arra
     from scipy.special import stdtrit
 
     if seeds < 2:
-        raise ConfigError(f"seeds = {seeds!r}: at least 2, a spread is needed")
+        raise ConfigError(
+            f"seeds = {seeds!r}: expected a number of at least 2, because a spread is computed"
+        )
     half = float(stdtrit(seeds - 1, 0.5 + LEVEL / 2)) * np.sqrt(
         spread**2 * (1.0 + 1.0 / seeds) + noise**2
     )
@@ -101,7 +103,7 @@ def foretell(
     Raises ConfigError for a budget past the world's horizon.
     """
     if world_sd is not None and not 0.0 <= world_sd < np.inf:
-        raise ConfigError(f"world_sd = {world_sd!r}: at least 0 and finite")
+        raise ConfigError(f"world_sd = {world_sd!r}: expected a number of at least 0 and finite")
     check_budget(world, budget)
     k = len(world.capabilities)
     misfit = misfit_in(world) if world_sd is None else Misfit(np.full(k, world_sd), np.eye(k))

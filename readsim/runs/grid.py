@@ -155,8 +155,8 @@ def _called(allocators: Allocators) -> list[tuple[str | None, str | Allocator]]:
             load_allocator(allocator)
             if name is not None and is_oracle(name) != is_oracle(allocator):
                 raise ConfigError(
-                    f"allocator {name!r} stands for {allocator!r}: a rule that knows the world has a "
-                    "name that begins with `oracle`, and no other has"
+                    f"allocator {name!r} stands for {allocator!r}: names that begin with "
+                    "`oracle` are for rules that know the world, and only for them"
                 )
         elif not isinstance(allocator, Allocator):
             told = (

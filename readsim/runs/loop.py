@@ -292,7 +292,7 @@ def _resume(
         return None
     saved, problems = load_checkpoint(checkpoint, [env.backend for env in envs])
     for problem in problems:
-        warnings.warn(f"a checkpoint is passed over: {problem}", stacklevel=2)
+        warnings.warn(f"a checkpoint is ignored: {problem}", stacklevel=2)
     if log is not None:
         done, last = saved["rows"], saved["last"]
         if saved.get("log") not in (None, log.digest_of_rows(done)):

@@ -21,7 +21,9 @@ Result = TypeVar("Result")
 def checked_jobs(jobs: int) -> int:
     """Raises ConfigError for what is no whole number from 1 to 1024."""
     if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= MOST_JOBS:
-        raise ConfigError(f"jobs = {shown(jobs)}: at least 1, at most {MOST_JOBS}")
+        raise ConfigError(
+            f"jobs = {shown(jobs)}: expected a number of at least 1, at most {MOST_JOBS}"
+        )
     return jobs
 
 

@@ -37,9 +37,9 @@ class Paired:
 def paired(a: ArrayLike, b: ArrayLike, *, level: float = LEVEL, seed: int = 0) -> Paired:
     """Compare a with b, (n,) or (n, tasks), row i of both from seed i.
 
-    The seed is the unit: runs on several tasks share its luck, so they are averaged first. For the
+    The seed is the unit: runs on several tasks share its noise, so they are averaged first. For the
     mean this is also what blocking by task gives, and flipping a seed's mean flips its whole block.
-    Tasks are fixed: nothing is said about tasks that were not run.
+    Tasks are fixed: the result does not extend to tasks that were not run.
 
     pandas objects are paired by their labels.
 

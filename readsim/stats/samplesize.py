@@ -37,7 +37,7 @@ def seeds_needed(difference: float, sd: float, *, goal: float = POWER, level: fl
     """
     _check_goal(goal, level)
     if not (np.isfinite(difference) and difference != 0):
-        raise ConfigError(f"difference = {difference!r}: a number that is not 0")
+        raise ConfigError(f"difference = {difference!r}: expected a number that is not 0")
     high = 2
     while power(difference, sd, high, level=level) < goal:
         high *= 2
@@ -74,11 +74,11 @@ def detectable_difference(sd: float, n: int, *, goal: float = POWER, level: floa
 
 def _check(sd: float, level: float) -> None:
     if not (np.isfinite(sd) and sd >= 0):
-        raise ConfigError(f"sd = {sd!r}: a number >= 0")
+        raise ConfigError(f"sd = {sd!r}: expected a number >= 0")
     if not 0 < level < 1:
-        raise ConfigError(f"level = {level!r}: between 0 and 1")
+        raise ConfigError(f"level = {level!r}: expected a number between 0 and 1")
 
 
 def _check_goal(goal: float, level: float) -> None:
     if not level < goal < 1:
-        raise ConfigError(f"goal = {goal!r}: between the level {level!r} and 1")
+        raise ConfigError(f"goal = {goal!r}: expected a number between the level {level!r} and 1")

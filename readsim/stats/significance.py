@@ -46,7 +46,9 @@ def _known(p: Array) -> tuple[Array, Array]:
     out = np.array(p, dtype=np.float64)
     known = out[~np.isnan(out)]
     if ((known < 0) | (known > 1)).any():
-        raise ConfigError(f"p = {known[(known < 0) | (known > 1)][0]!r}: between 0 and 1")
+        raise ConfigError(
+            f"p = {known[(known < 0) | (known > 1)][0]!r}: expected a number between 0 and 1"
+        )
     return known, out
 
 

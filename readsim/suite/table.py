@@ -139,17 +139,20 @@ def suite_notes(scores: Scores) -> list[str]:
         f", all but {len(flat)} with less than a quarter of a point between the two" if flat else ""
     )
     about = (
-        f"{worlds} worlds, {cases} cases (world, task, budget), {seeds} seeds. Score: share of the way "
-        "from uniform (0) to the best static mixture known for the case (1), which knows the world."
+        f"{worlds} worlds, {cases} cases (world, task, budget), {seeds} seeds. The score of a run "
+        "is how far it gets from uniform (0) to the best static mixture that is known for the "
+        "case (1)."
     )
     middle = (
-        f"IQM: mean of the middle half of the scores of all cases and seeds{left}. Intervals: "
-        "bootstrap over seeds, the worlds are fixed; with few seeds they are somewhat short."
+        f"IQM is the mean of the middle half of the scores of all cases and seeds{left}. "
+        "Intervals are bootstrapped over seeds, with the worlds fixed; with few seeds they are "
+        "somewhat too short."
     )
     others = (
-        "P: chance that a run ends above one of the other allocator, ties half, averaged over cases. "
-        "Worst: lowest mean difference to task-static. Neg: mean drop outside the target, points. "
-        "Extra: tokens of searches and pools beside the budget, as a multiple of it."
+        "P is the chance that a run ends above a run of the other allocator (ties count half), "
+        "averaged over cases. Worst is the lowest mean difference to task-static. Neg is the "
+        "mean drop outside the target, in points. Extra counts the tokens of searches and pools, "
+        "as a multiple of the budget."
     )
     return [about, middle, others, *about_training(scores.allocators)]
 

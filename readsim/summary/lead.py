@@ -20,7 +20,7 @@ SOURCES = {
     "inferred": "inferred from these",
     "ours": "chosen or measured by readsim's authors",
 }
-NO_WORLD = "The world's own file is not there to say where its numbers come from."
+NO_WORLD = "The world's file is missing, so nothing says where its numbers come from."
 
 
 def origin(header: RunHeader, world: World | None) -> str:
@@ -107,9 +107,9 @@ def _beside(top: pd.Series, oracles: pd.DataFrame) -> str:
 def used_beside(extra: float) -> str:
     """In words, what a rule used beside the budget, as a multiple of it."""
     if extra == 0:
-        return "used no tokens beside the budget"
+        return "used no tokens in addition to the budget"
     times = fixed(extra, 0 if extra >= 10 else 1)
-    return f"used {times} times the budget in searches and pools beside it"
+    return f"used {times} times the budget in searches and offline pools"
 
 
 def _digits(row: pd.Series) -> int:
@@ -125,16 +125,16 @@ def _level(row: pd.Series) -> str:
 
 
 def _apart(row: pd.Series) -> str:
-    """The difference to the reference, its interval, and whether the seeds tell it from zero."""
+    """The difference to the reference, its interval, and whether it is significant."""
     digits, mean, half = _digits(row), row["difference"], row["difference_half_width"]
     text = f"{fixed(mean, digits, '+')} against {REFERENCE}"
     if np.isnan(half):
-        return f"{text} (one seed: no interval, no test)"
+        return f"{text} (with one seed there is no interval and no test)"
     ends = interval_text(mean, half, digits)
     seeds = row["seeds"]
-    sure = f"{seeds} seeds tell it" if row["p_holm"] < SURE else f"{seeds} seeds cannot tell it"
+    sure = "significant" if row["p_holm"] < SURE else "not significant"
     p = _equals(row["p_holm"])
-    return f"{text} (95 % interval {ends}); corrected for all tests, p {p}, {sure} from zero"
+    return f"{text} (95 % interval {ends}; p {p} after correction for all tests, {sure} with {seeds} seeds)"
 
 
 def _equals(p: float) -> str:

@@ -109,28 +109,35 @@ def _notes(grid: Grid, table: pd.DataFrame, utility: Array) -> list[str]:
     if REFERENCE in names:
         notes.append(_about_difference(n, len(grid.budgets) * (len(names) - 1)))
     else:
-        notes.append(f"No paired difference: {REFERENCE} is not among the allocators.")
+        notes.append(
+            f"There is no paired difference, because {REFERENCE} is not among the allocators."
+        )
     notes.append(_about_gap(grid, table, utility))
     if table["off_target"].isna().all():
-        notes.append("On: change of the target. There is nothing beside it, so no Off and no Neg.")
+        notes.append(
+            "On is the change of the target. There are no other capabilities, so no Off and no Neg."
+        )
     else:
         notes.append(
-            "On, Off, Neg: measured change of the most required capability; mean change, and mean "
-            "drop (>= 0, lower is better), of the other visible ones. Floor: what Neg shows if "
-            "nothing changes but the measurement."
+            "On is the measured change of the most required capability; Off is the mean change, "
+            "and Neg the mean drop (>= 0, lower is better), of the other visible ones. Floor is "
+            "what Neg shows if nothing changes but the measurement."
         )
     if "equal" in grid.frame:
         shared = " Offline pools are drawn once for all tasks, which pay equal parts."
         notes.append(
-            "Budgets are all tokens that students train on; after Extra the rest is the run's own."
+            "Budgets count all tokens that students train on; what Extra leaves is the run's own."
             + (shared if (grid.frame["equal"] == "shared").any() else "")
         )
     notes.append(
-        "Extra: tokens of searches and offline pools beside the run itself, as a multiple of the budget. "
+        "Extra counts the tokens of searches and offline pools, as a multiple of the budget. "
         + (
             "No decision times are known."
             if table["seconds_per_decision"].isna().all()
-            else "Decision: wall time in the allocator, its runs in lockstep, other jobs beside it."
+            else (
+                "Decision is the wall time in the allocator; its runs advance together, and "
+                "other jobs ran beside it."
+            )
         )
     )
     return [*notes, *about_training(names)]
@@ -142,45 +149,52 @@ def about_training(names: Sequence[str]) -> list[str]:
     if not policies:
         return []
     note = (
-        f"{', '.join(policies)}: trained in simulated worlds before all runs; those tokens are free and "
-        "not in Extra. `readsim allocators NAME` says on what."
+        f"{', '.join(policies)}: trained in simulated worlds before all runs; those tokens are "
+        "free and not in Extra. `readsim allocators NAME` says what they were trained on."
     )
     return [note]
 
 
 def _about_difference(n: int, tests: int) -> str:
-    text = f"vs {REFERENCE}: difference in final utility, paired by seed and task."
+    text = f"vs {REFERENCE} is the difference in final utility, paired by seed and task."
     if n == 1 or tests == 0:
         return text
     return (
-        f"{text} *: not zero, p < .05 by a paired t test after Holm's correction for the {tests} of "
-        "this table. Bold: the highest mean of all but oracles, if above with a star."
+        f"{text} A star marks one that is not zero: p < .05 in a paired t test after Holm's "
+        f"correction for the {tests} tests of this table. Bold is the highest mean of all but "
+        "oracles, if it is above with a star."
     )
 
 
 def _about_intervals(n: int, some_zero: bool) -> str:
     fixed = "tasks are fixed, not sampled"
     if n == 1:
-        return f"No intervals: they are over seeds, and there is one. The {fixed}."
-    text = f"±: 95 % Student t interval over {n} seeds, each first averaged over the tasks; the {fixed}."
+        return f"There are no intervals: they are over seeds, and there is one seed. The {fixed}."
+    text = (
+        f"± is the 95 % Student t interval over {n} seeds, each first averaged over the tasks; "
+        f"the {fixed}."
+    )
     if n < FEW_SEEDS:
-        text += " With so few it leans on normality and is itself uncertain."
+        text += " With so few seeds it relies on normality and is itself uncertain."
     if some_zero:
-        text += " Zero width: every seed ended with the same utility."
+        text += " A width of zero means that every seed ended with the same utility."
     return text
 
 
 def _about_gap(grid: Grid, table: pd.DataFrame, utility: Array) -> str:
     absent = [name for name in GAP if name not in grid.allocators]
     if absent:
-        return f"No share of the gap: there is no {' or '.join(absent)} among the allocators."
+        return (
+            f"There is no share of the gap, because {' and '.join(absent)} "
+            f"{'are' if len(absent) > 1 else 'is'} not among the allocators."
+        )
     low, high = (utility[:, grid.allocators.index(name)] for name in GAP)
     gap = high - low
     least = gap.mean(axis=-1) - np.nan_to_num(half_width(gap))
-    text = f"Gap: share of the way from {GAP[0]} to {GAP[1]}, from mean utilities."
+    text = f"Gap is how far the mean utility gets from {GAP[0]} (0) to {GAP[1]} (100)."
     for budget, mean, bound in zip(grid.budgets, gap.mean(axis=-1), least, strict=True):
         if mean <= 0:
-            text += f" At {show_tokens(budget)} there is none: {GAP[1]} ends no higher."
+            text += f" At {show_tokens(budget)} there is no gap: {GAP[1]} ends no higher."
         elif bound <= 0:
             text += f" At {show_tokens(budget)} it is not resolved: its own interval reaches 0."
     return text

@@ -259,7 +259,7 @@ def check_allocator(
     expected_failures: Mapping[str, str] | None = None,
     on_fail: Literal["raise"] | None = "raise",
 ) -> list[CheckOutcome]:
-    """Test what an allocator promises: its class, an instance, a factory, or a name with settings.
+    """Test the properties of an allocator: a class, an instance, a factory, or a name with settings.
 
     What is tested: `[p.name for p in readsim.testing.allocator_checks.PROPERTIES]`; what a rule may promise
     on top: `PROMISES`. `expected_failures` maps a property to the reason for which a rule does not have

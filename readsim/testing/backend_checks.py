@@ -354,7 +354,7 @@ def check_backend(
     expected_failures: Mapping[str, str] | None = None,
     on_fail: Literal["raise"] | None = "raise",
 ) -> list[CheckOutcome]:
-    """Test what a backend promises; `make` gives a new one each time.
+    """Test the properties of a backend; `make` returns a new one each time.
 
     Runs take 150 tokens, or the budget that the backend has planned.
 

@@ -26,8 +26,8 @@ class Skip(Exception):
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What one property found. `expected`: it fails, and the caller said that it would. `cause`: exception
-    and line of the user's that made it fail, where it was no finding of the property's."""
+    """The result of testing one property. `expected`: it fails, and the caller said that it would.
+    `cause`: exception and line of the user's that made it fail, where it was no finding of the property's."""
 
     name: str
     status: Status

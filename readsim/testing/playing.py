@@ -152,7 +152,7 @@ def play(
     """The picks of runs in lockstep: round by round, in the order of the seeds."""
     envs = [DistillEnv(world, task, BUDGET, steps=steps) for _ in seeds]
     with warnings.catch_warnings():  # what is odd is found by the properties
-        warnings.filterwarnings("ignore", "allocator .*(its state cannot be saved|said once)")
+        warnings.filterwarnings("ignore", "allocator .*(its state cannot be saved|shown once)")
         rollout(envs, recorder, list(seeds))
     return recorder.picks
 

@@ -222,7 +222,7 @@ def check_world(
     expected_failures: Mapping[str, str] | None = None,
     on_fail: Literal["raise"] | None = "raise",
 ) -> list[CheckOutcome]:
-    """Test what a world promises: a World, also of a subclass with a `model` of its own, or a name.
+    """Test the properties of a world: a World, also of a subclass with a `model` of its own, or a name.
 
     What is tested: `[p.name for p in readsim.testing.world_checks.PROPERTIES]`. `expected_failures` maps a
     property to the reason for which it does not hold. Raises CheckError.

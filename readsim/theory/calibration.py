@@ -109,7 +109,8 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> Re
         bound=1.0 - delta,
         sense=">=",
         effect=Effect(beta, "sigma, the width that covers all", f"step {step}"),
-        advice=f"all pairs need beta = {beta:.1f}; ReAD's repair=residual or repair=conformal widen",
+        advice=f"covering all pairs needs beta = {beta:.1f}; ReAD's repair=residual or "
+        "repair=conformal widen",
         detail={
             "pairs": float(np.mean(np.concatenate(inside))),
             "runs": float(whole.mean()),

@@ -191,5 +191,6 @@ def check_moreover(world: World, task: Task, budget: float) -> Result:
         bound=1e-7,
         sense="<=",
         effect=points(worst, where),
-        advice="slow starts: a small move loses where a large one wins, compare whole allocations",
+        advice="gains start slowly: a small move loses where a large one wins, so compare whole "
+        "allocations",
     )

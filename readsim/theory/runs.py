@@ -121,7 +121,7 @@ def check_proxy(runs: list[MeasuredRun], subject: str) -> Result:
         interval=(low, high) if len(slopes) > 1 else (-np.inf, np.inf),
         bound=0.0,
         sense=">=",
-        advice="a slope of 0 or below: the probes pay for what the dev split does not show",
+        advice="a slope of 0 or below means that probes reward what the dev split does not show",
     )
 
 

@@ -104,7 +104,10 @@ def check_superposition(world: World, budget: float, *, draws: int = 16) -> Resu
         return lambda alpha: world.profile_after([before, alpha * tokens], budget) - here
 
     found = departures(gain_of, 0.1 * budget, sources, draws=draws, parts=np.abs)
-    advice = "order 1: what a mixture does is not the sum of what its parts do (rehearsal)"
+    advice = (
+        "order 1 means that the effect of a mixture is not the sum of the effects of its parts "
+        "(rehearsal)"
+    )
     name = f"{PaperStatement.LOCAL_TRANSFER}: worlds"
     return _superposed(found, name, world.name, "the tokens", advice)
 

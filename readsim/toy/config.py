@@ -46,9 +46,9 @@ class ToyConfig(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if isinstance(self.names, str):
-            raise ConfigError(f"names = {self.names!r}: a list of names, not one text")
+            raise ConfigError(f"names = {self.names!r}: expected a list of names, not one text")
         if not self.names or len(set(self.names)) != len(self.names):
-            raise ConfigError(f"names = {self.names!r}: at least one, each once")
+            raise ConfigError(f"names = {self.names!r}: expected at least one name, each once")
         if self.trunks and (
             len(self.trunks) != len(self.names)
             or any(type(trunk) is not int for trunk in self.trunks)

@@ -61,15 +61,19 @@ def random_world(
     checked_seed(seed)
     for name, value in (("capabilities", k), ("sources", s)):
         if not 1 <= value <= MOST_NAMES:
-            raise ConfigError(f"{name} = {shown(value)}: at least 1, at most {MOST_NAMES}")
+            raise ConfigError(
+                f"{name} = {shown(value)}: expected a number of at least 1, at most {MOST_NAMES}"
+            )
     for name, number in (("coupling", coupling), ("noise", noise)):
         if not 0 <= number <= MOST_FACTOR:
-            raise ConfigError(f"{name} = {number!r}: a number >= 0, at most {MOST_FACTOR:g}")
+            raise ConfigError(
+                f"{name} = {number!r}: expected a number >= 0, at most {MOST_FACTOR:g}"
+            )
     if not 0 <= negative <= 1:
-        raise ConfigError(f"negative = {negative!r}: a share between 0 and 1")
+        raise ConfigError(f"negative = {negative!r}: expected a share between 0 and 1")
     if not 1 / MOST_FACTOR <= curvature <= MOST_FACTOR:
         raise ConfigError(
-            f"curvature = {curvature!r}: a number > 0, from {1 / MOST_FACTOR:g} to {MOST_FACTOR:g}"
+            f"curvature = {curvature!r}: expected a number > 0, from {1 / MOST_FACTOR:g} to {MOST_FACTOR:g}"
         )
     if dynamics not in ("separable", "potential", "flow"):
         raise unknown("dynamics", dynamics, ("separable", "potential", "flow"))

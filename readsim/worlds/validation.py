@@ -88,7 +88,11 @@ def _shapes(world: WorldData) -> None:
         if np.isnan(value).any() or (field not in may_be_infinite and not np.isfinite(value).all()):
             _fail(field, _first_bad(value), "numbers must be finite")
     if len(world.gain) != m:
-        _fail("gain", world.gain, f"one family for all, or one for each of the {m} gain curves")
+        _fail(
+            "gain",
+            world.gain,
+            f"expected one family for all, or one for each of the {m} gain curves",
+        )
 
 
 def _first_bad(value: Array) -> float:
@@ -103,7 +107,7 @@ def _bounds(world: WorldData) -> None:
         if (getattr(world, field) <= 0).any():
             _fail(field, float(getattr(world, field).min()), "values must be > 0")
     if not world.horizon > 0:
-        _fail("horizon", world.horizon, "a number of tokens > 0")
+        _fail("horizon", world.horizon, "expected a number of tokens > 0")
     for j, name in enumerate(world.capabilities):
         low, start, high = (float(v[j]) for v in (world.floor, world.start, world.ceiling))
         if not low <= start <= high:
@@ -123,11 +127,11 @@ def _bounds(world: WorldData) -> None:
 
 def _measurement(world: WorldData) -> None:
     if not 0.0 <= world.pairing <= 1.0:
-        _fail("pairing", world.pairing, "a correlation between 0 and 1")
+        _fail("pairing", world.pairing, "expected a correlation between 0 and 1")
     for field in ("items", "test_items"):
         value: Array = getattr(world, field)
         if (value < 0).any() or (value != np.round(value)).any():
-            _fail(field, value.tolist(), "whole numbers >= 0 (0: no noise)")
+            _fail(field, value.tolist(), "expected whole numbers >= 0 (0: no noise)")
     if (world.probe_slope <= 0).any():
         _fail("probe_slope", world.probe_slope.tolist(), "values must be > 0")
 
@@ -156,7 +160,7 @@ def _mode(world: WorldData) -> None:
     if world.dynamics == "artifact" and world.link != "identity":
         _fail("link", world.link, "the artifact mode has the identity link")
     if not isinstance(world.substeps, int) or world.substeps < 1:
-        _fail("substeps", world.substeps, "a whole number >= 1")
+        _fail("substeps", world.substeps, "expected a whole number >= 1")
     _gates(world)
     _drift(world)
     _terms(world)
@@ -176,7 +180,9 @@ def _gates(world: WorldData) -> None:
                     f"{where}.{key}: {unknown('capability', str(name), world.capabilities)}"
                 )
         if gate["capability"] in seen or gate["capability"] == gate["needs"]:
-            _fail(where, gate["capability"], "one gate a capability, and on another one")
+            _fail(
+                where, gate["capability"], "expected one gate per capability, on another capability"
+            )
         seen.add(gate["capability"])
         numbers = {
             k: gate.get(k, d) for k, d in (("threshold", None), ("width", 0.02), ("low", 0.0))
@@ -196,7 +202,7 @@ def _drift(world: WorldData) -> None:
             raise WorldError(f"drift: {unknown('field', key, DRIFT_FIELDS)}")
     after = world.drift.get("after_tokens")
     if not isinstance(after, int | float) or not 0 <= after < np.inf:
-        _fail("drift.after_tokens", after, "a number of tokens >= 0")
+        _fail("drift.after_tokens", after, "expected a number of tokens >= 0")
     try:
         matrix = np.asarray(world.drift.get("help"), dtype=np.float64)
     except (TypeError, ValueError) as error:

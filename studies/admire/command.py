@@ -36,7 +36,7 @@ def main(
     ] = FOLDER,
     out: Annotated[Path, typer.Option(help="The result is written to this file.")] = OUT,
 ) -> None:
-    """The average of laws on unseen fine-tuning mixtures, beside each law alone and the noise ceiling."""
+    """Predict unseen fine-tuning mixtures by the average of laws, by each law alone, and up to the noise."""
     from threadpoolctl import threadpool_limits
 
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load it to limit it

@@ -28,7 +28,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Aioli's measurements are in this file.")] = FILE,
     out: Annotated[Path, typer.Option(help="The result is written to this file.")] = OUT,
 ) -> None:
-    """The graphs that Aioli measured beside those of the world fitted to them."""
+    """Compare the graphs that Aioli measured with those of the world fitted to them."""
     console = Terminal()
     need_target(out)
     graphs = load(data)

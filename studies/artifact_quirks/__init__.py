@@ -1,1 +1,1 @@
-"""The traps of the public code, one switch each, and what they cost."""
+"""What the traps in the paper's public code cost, one switch each."""

@@ -41,7 +41,7 @@ def main(
     seeds: Annotated[
         str | None,
         typer.Option(
-            help="This many seeds are run, or these, separated by commas.",
+            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5.",
             show_default="each study's own",
         ),
     ] = None,

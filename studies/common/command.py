@@ -21,7 +21,10 @@ from studies.common.study import Case, Findings, Study
 
 OUT = Path("results/studies")
 
-Out = Annotated[Path, typer.Option(help="This folder holds all studies, which share rows.")]
+Out = Annotated[
+    Path,
+    typer.Option(help="The results of all studies go into this folder, where studies share runs."),
+]
 Jobs = Annotated[
     int | None,
     typer.Option(help="This many processes work in parallel.", show_default="one for each core"),
@@ -80,7 +83,10 @@ def command_for(study: Study) -> Callable[..., None]:
 
     def command(
         seeds: Annotated[
-            str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+            str,
+            typer.Option(
+                help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
+            ),
         ] = str(study.seeds),
         out: Out = OUT,
         jobs: Jobs = None,
@@ -89,7 +95,8 @@ def command_for(study: Study) -> Callable[..., None]:
         rows: Annotated[
             list[Path] | None,
             typer.Option(
-                help="Run logs of this folder are analysed instead; the option may be repeated."
+                help="The run logs in this folder are analysed, and nothing is run; the option "
+                "may be repeated."
             ),
         ] = None,
     ) -> None:

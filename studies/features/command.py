@@ -35,7 +35,7 @@ def main(
         "results/features"
     ),
 ) -> None:
-    """Which features of a world make ReAD win or lose? Runs what is missing, then explains."""
+    """Which features of a world make ReAD win or lose? Missing runs are made first."""
     console = Terminal()
     for name, value, least in (
         ("worlds", worlds, LEAST),

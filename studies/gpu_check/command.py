@@ -134,9 +134,10 @@ def main(
         ),
     ] = None,
 ) -> None:
-    """Check the adapter on one GPU, about ten minutes; without one every part at toy size on the CPU.
+    """Check the adapter on one GPU in about ten minutes.
 
-    Exit code: 0, 1 where a check failed, 2 where a package or the GPU that was named is not there.
+    Without a GPU, every part runs at toy size on the CPU. The exit code is 0; 1 if a check failed; 2 if a
+    package or the GPU that was named is missing.
     """
     names = parse_list(None if only is None else ",".join(only.replace(",", " ").split()), "only")
     for name in names or ():

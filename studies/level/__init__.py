@@ -1,1 +1,1 @@
-"""How honest the posterior of `level` is: what its plans were promised, and what they brought."""
+"""How well calibrated `level` is: what its plans promise, and what they bring."""

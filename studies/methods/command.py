@@ -30,18 +30,34 @@ REFERENCE = "resp-sft"
 
 
 def main(
-    pairs: Annotated[str, typer.Option(help="nano, micro, with commas.")] = "nano,micro",
-    forms: Annotated[str, typer.Option(help="What probes ask for.")] = "answer,rationale",
+    pairs: Annotated[
+        str, typer.Option(help="These pairs are run, separated by commas.")
+    ] = "nano,micro",
+    forms: Annotated[
+        str, typer.Option(help="Probes have these forms, separated by commas.")
+    ] = "answer,rationale",
     methods: Annotated[
-        str | None, typer.Option(help="Some of them; default: all that need no prose.")
+        str | None,
+        typer.Option(
+            help="These methods are run, separated by commas.",
+            show_default="all that work without rationales",
+        ),
     ] = None,
-    budget: Annotated[str, typer.Option(help="Supervised tokens of a run.")] = "60k",
-    steps: Annotated[int, typer.Option(help="Decisions of a run.")] = 10,
-    seeds: Annotated[str, typer.Option(help="Number of seeds, or seeds with commas.")] = "5",
+    budget: Annotated[
+        str, typer.Option(help="A run trains on this many supervised tokens.")
+    ] = "60k",
+    steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
+    seeds: Annotated[
+        str,
+        typer.Option(
+            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
+        ),
+    ] = "5",
     items: Annotated[
-        int | None, typer.Option(help="Test and probe items a capability; few are a quick look.")
+        int | None,
+        typer.Option(help="The test and probe splits have this many items of each capability."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for runs and tables.")] = Path(
+    out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(
         "results/methods"
     ),
 ) -> None:

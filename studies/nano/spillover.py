@@ -44,7 +44,7 @@ def main(
         int, typer.Option("--questions", help="Each capability is asked this many questions.")
     ] = 200,
 ) -> None:
-    """What a little training on one capability does to all eight."""
+    """Measure what a little training on one capability does to all eight."""
     torch.set_num_threads(1)
     library, loaded = nano_library(), load_pair(pair)
     tokenizer, start = cast(PreTrainedTokenizerFast, loaded.tokenizer), loaded.student

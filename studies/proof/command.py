@@ -39,18 +39,23 @@ def main(
         str, typer.Option(help="The student of a run trains on this many supervised tokens.")
     ] = "60k",
     steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
-    tasks: Annotated[str, typer.Option(help="Only these, separated by commas.")] = ",".join(TASKS),
-    methods: Annotated[str, typer.Option(help="Only these, separated by commas.")] = ",".join(
-        METHODS
-    ),
+    tasks: Annotated[
+        str, typer.Option(help="These tasks are run, separated by commas.")
+    ] = ",".join(TASKS),
+    methods: Annotated[
+        str, typer.Option(help="These methods are run, separated by commas.")
+    ] = ",".join(METHODS),
     seeds: Annotated[
-        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+        str,
+        typer.Option(
+            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
+        ),
     ] = "5",
     out: Annotated[Path, typer.Option(help="The runs go into this folder.")] = Path(
         "results/proof"
     ),
     read_only: Annotated[
-        bool, typer.Option(help="No run is made; the kept table is read.")
+        bool, typer.Option(help="Nothing is run; the table that is kept is read.")
     ] = False,
 ) -> None:
     """Run task-static and the methods on each task for real, then compare them."""

@@ -35,7 +35,10 @@ def main(
         Path | None, typer.Option(help="Public tables are in this folder: admire, aioli, regmix.")
     ] = None,
     seeds: Annotated[
-        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+        str,
+        typer.Option(
+            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
+        ),
     ] = "3",
     jobs: Annotated[int, typer.Option(help="This many processes work in parallel.")] = 1,
     out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(

@@ -30,13 +30,18 @@ def plan(pool_runs: int) -> list[dict[str, Any]]:
 
 def main(
     pair: Annotated[str, typer.Option(help="The models are this pair: nano or smollm2.")] = "nano",
-    task: Annotated[str, typer.Option(help="This capability weighs .6 of the utility.")] = "math",
+    task: Annotated[
+        str, typer.Option(help="This capability has weight 0.6 in the utility.")
+    ] = "math",
     budget: Annotated[
         str, typer.Option(help="The student of a run trains on this many supervised tokens.")
     ] = "120k",
     steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
     seeds: Annotated[
-        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+        str,
+        typer.Option(
+            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
+        ),
     ] = "3",
     pool_runs: Annotated[int, typer.Option(help="ReAD's pool has this many short trainings.")] = 24,
     out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(

@@ -28,7 +28,10 @@ def main(
         str, typer.Option(help="The runs have these numbers of tokens, separated by commas.")
     ] = "10k,24k,60k",
     seeds: Annotated[
-        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+        str,
+        typer.Option(
+            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
+        ),
     ] = "2",
     table: Annotated[
         Path | None,
@@ -37,7 +40,7 @@ def main(
         ),
     ] = None,
 ) -> None:
-    """Sixty real runs of a pair, and their table."""
+    """Make sixty real runs of a pair, and write their table."""
     import torch
 
     from studies.real_runs.lab import real_lab

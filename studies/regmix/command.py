@@ -30,7 +30,7 @@ def main(
     ] = FOLDER,
     out: Annotated[Path, typer.Option(help="The result is written to this file.")] = OUT,
 ) -> None:
-    """Accuracy of the fitted law on RegMix's unseen runs, and allocator rankings in fitted worlds."""
+    """Measure the fitted law on RegMix's unseen runs, and rank allocators in fitted worlds."""
     from threadpoolctl import threadpool_limits
 
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load it to limit it

@@ -38,10 +38,15 @@ from studies.transfer_matrix.lab import Lab
 
 def main(
     pair: Annotated[str, typer.Option(help="The models are this pair.")] = "nano",
-    task: Annotated[str, typer.Option(help="This capability weighs .6 of the utility.")] = "math",
+    task: Annotated[
+        str, typer.Option(help="This capability has weight 0.6 in the utility.")
+    ] = "math",
     budget: Annotated[str, typer.Option(help="A run has this many tokens.")] = "60k",
     seeds: Annotated[
-        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+        str,
+        typer.Option(
+            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
+        ),
     ] = "5",
     table: Annotated[
         Path | None, typer.Option(help="The world is fitted to the runs in this table.")
@@ -49,9 +54,11 @@ def main(
     out: Annotated[
         Path | None, typer.Option(help="Runs go into this folder.", show_default="beside the study")
     ] = None,
-    read_only: Annotated[bool, typer.Option(help="No run is made.")] = False,
+    read_only: Annotated[
+        bool, typer.Option(help="Nothing is run; the logs that are kept are read.")
+    ] = False,
 ) -> None:
-    """Choose by a fit to half of a pair's real runs, run it, compare."""
+    """Choose mixtures by a fit to half of a pair's real runs, run them, and compare."""
     console, folder = Terminal(), out or Path(__file__).parent / "decided" / pair
     kept = read_table(table or KEPT / f"{pair}.csv")
     decided = decided_in(folder, kept, pair, task, parse_tokens(budget))

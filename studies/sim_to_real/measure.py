@@ -17,7 +17,10 @@ ALLOCATORS = (
 
 def main(
     seeds: Annotated[
-        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+        str,
+        typer.Option(
+            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
+        ),
     ] = "3",
     out: Annotated[Path, typer.Option(help="The runs go into this folder.")] = Path(
         "results/sim_to_real"

@@ -84,7 +84,8 @@ def main(
     logs: Annotated[
         int,
         typer.Option(
-            help="Level and power of the tests on logs are measured instead, with this many logs a truth."
+            help="The level and power of the tests on logs are measured instead, with this many "
+            "logs for each truth."
         ),
     ] = 0,
     out: Annotated[Path, typer.Option(help="The table goes into this folder.")] = Path(

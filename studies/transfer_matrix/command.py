@@ -24,7 +24,7 @@ from studies.transfer_matrix.world import PURPOSE, world_of
 def main(
     out: Annotated[Path, typer.Option(help="Runs and results go into this folder.")],
     backend: Annotated[
-        Literal["hf", "sim"], typer.Option(help="Runs are real (hf) or of a world (sim).")
+        Literal["hf", "sim"], typer.Option(help="Runs are real (hf) or simulated in a world (sim).")
     ] = "hf",
     pair: Annotated[str, typer.Option(help="--backend hf trains this pair.")] = "nano",
     world: Annotated[str, typer.Option(help="--backend sim runs in this world.")] = "read8-llama",
@@ -32,7 +32,10 @@ def main(
         str, typer.Option(help="The runs have these numbers of tokens, separated by commas.")
     ] = "3k,10k,30k,90k",
     seeds: Annotated[
-        str, typer.Option(help="This many seeds are run, or these, separated by commas.")
+        str,
+        typer.Option(
+            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
+        ),
     ] = "3",
     mixtures: Annotated[int, typer.Option(help="Each budget has this many held-out runs.")] = 2,
     shard: Annotated[
@@ -40,7 +43,7 @@ def main(
     ] = "0/1",
     threads: Annotated[int, typer.Option(help="--backend hf uses this many threads.")] = 1,
 ) -> None:
-    """Train on each source alone, at several budgets; matrices, a figure and the fitted world."""
+    """Train on each source alone, at several budgets; write matrices, a figure and the fitted world."""
     console = Terminal()
     need_target(out / "measured.json")
     lab = sim_lab(world) if backend == "sim" else _real_lab(pair, threads, out)

@@ -55,7 +55,7 @@ def test_what_is_not_finite_is_passed_over(tmp_path: Path) -> None:
     rows = losses(4)
     rows[2]["eval_code_loss"] = float("nan")
     put(tmp_path, rows)
-    with pytest.warns(UserWarning, match="line 3, column 'eval_code_loss': nan is passed over"):
+    with pytest.warns(UserWarning, match="line 3, column 'eval_code_loss': nan is ignored"):
         advise(advice(tmp_path), once=True)
     assert [row.spent for row in read_log(tmp_path / "run.jsonl").steps] == [100, 300]
 

@@ -151,7 +151,7 @@ def test_worlds_writes_a_report_with_sliders(
     assert (tmp_path / "page" / "report.html").is_file()
     assert (tmp_path / "page" / "sliders.html").is_file()
     for wrong, said in (
-        (("worlds", "gateway", "--out", "page"), "--out is for --report"),
+        (("worlds", "gateway", "--out", "page"), "--out needs --report"),
         (("worlds", "--report"), "--report needs the name of a world"),
         (("worlds", "prior", "--report"), "--report is for a world, not for a prior"),
         ((*command, "--task", "averag"), "average"),

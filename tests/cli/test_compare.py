@@ -56,13 +56,15 @@ def test_what_matters_comes_first_and_the_long_note_once(
         in lines[1]
     )
     assert f"{abs(gap):.2f} points" in lines[1]
-    assert ("no tokens beside the budget" if extra == 0 else f"used {extra:.1f} times") in lines[1]
-    assert "On, Off, Neg: measured change" in out
+    assert (
+        "no tokens in addition to the budget" if extra == 0 else f"used {extra:.1f} times"
+    ) in lines[1]
+    assert "On is the measured change" in out
     _, again, _ = call(capsys, *command)
     assert "On, Off, Neg" not in again
     assert "What the columns are: --explain, or results" in again
     _, explained, _ = call(capsys, *command, "--explain")
-    assert "On, Off, Neg: measured change" in explained
+    assert "On is the measured change" in explained
 
 
 @pytest.mark.slow

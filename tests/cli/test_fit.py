@@ -202,7 +202,7 @@ def test_settings_that_contradict(tmp_path: Path) -> None:
         (runs, "w.txt", {}, "world file ends"),
         (runs, "w.toml", {"tokens": "lots"}, "number of tokens"),
         (runs, "w.toml", {"tolerance": 0.7}, "tolerance"),
-        (tmp_path, "w.toml", {"key": "run"}, "run logs say it all"),
+        (tmp_path, "w.toml", {"key": "run"}, "run logs need no second file"),
         (tmp_path, "w.toml", {}, "no run logs"),
     ):
         settings: dict[str, Any] = {**none, "tolerance": 0.01, "seed": 0, **more}

@@ -95,7 +95,10 @@ def test_worlds_refuses_what_no_world_is() -> None:
         ("random:coupling=1e308", "coupling"),
         ("random:noise=1e308", "noise"),
         ("random:curvature=1e-300", "curvature"),
-        ("random:capabilities=3000", "capabilities = 3000: at least 1, at most 1000"),
+        (
+            "random:capabilities=3000",
+            "capabilities = 3000: expected a number of at least 1, at most 1000",
+        ),
         ("random:seed=" + "9" * 60, "seed = "),
     ],
 )

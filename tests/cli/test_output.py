@@ -94,4 +94,4 @@ def test_a_current_folder_that_is_gone_is_said(tmp_path: Path) -> None:
         ["bash", "-c", line], cwd=gone, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "the current folder is no longer there" in " ".join(done.stderr.split())
+    assert "the current folder no longer exists" in " ".join(done.stderr.split())

@@ -158,9 +158,12 @@ def test_what_does_not_go_together_is_refused() -> None:
         ({"worlds": chosen, "world": "random"}, "`world` cannot be given with `worlds`"),
         ({"worlds": chosen, "budget": "5M"}, "give `budgets`"),
         ({"tasks": ["average"]}, "`tasks`: give it together with `worlds`"),
-        ({"worlds": []}, "worlds = \\[\\]: a list with at least one"),
-        ({"worlds": chosen, "budgets": "5M"}, "budgets = '5M': a list"),
-        ({"worlds": chosen, "reward": 3}, "reward = 3: a RewardConfig, or one of proxy, utility"),
+        ({"worlds": []}, "worlds = \\[\\]: expected a list of at least one"),
+        ({"worlds": chosen, "budgets": "5M"}, "budgets = '5M': expected a list"),
+        (
+            {"worlds": chosen, "reward": 3},
+            "reward = 3: expected a RewardConfig, or one of proxy, utility",
+        ),
     ]
     for settings, said in cases:
         with pytest.raises(ConfigError, match=said):

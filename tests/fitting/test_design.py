@@ -135,8 +135,8 @@ def test_shares_are_moved_to_the_nearest_mixture_within_limits() -> None:
     ("least", "most", "message"),
     [
         ({"a": 0.7, "b": 0.6}, {}, "least shares sum to 1.3"),
-        ({}, {"a": 0.3, "b": 0.3}, "the most to 0.6"),
-        ({"a": 0.5}, {"a": 0.2}, "at least 0.5 and at most 0.2"),
+        ({}, {"a": 0.3, "b": 0.3}, "the largest to 0.6"),
+        ({"a": 0.5}, {"a": 0.2}, "its least share 0.5 is above its largest, 0.2"),
         ({"a": 1.5}, {}, "from 0 to 1"),
     ],
 )

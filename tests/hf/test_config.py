@@ -184,7 +184,7 @@ def test_permission_to_run_code_is_an_argument_and_no_setting(tmp_path: Path) ->
         ConfigError, match=r"settings \['allow_code'\]: put them into the RunConfig"
     ):
         make_backend(RunConfig(), allow_code=True)
-    with pytest.raises(ConfigError, match="allow_code = 'yes': True, False or 'unwalled'"):
+    with pytest.raises(ConfigError, match="allow_code = 'yes': expected True, False or 'unwalled'"):
         RunConfig.of({}, allow_code="yes")  # type: ignore[arg-type]
 
 
@@ -306,7 +306,7 @@ MISTAKES: list[tuple[list[str], str, list[str]]] = [
     (["--budget", "12q"], "", ["'12q'", "such as 20M"]),
     (["--budget", "1"], "", ["steps = 2", "budget of 1"]),
     (["--steps", "0"], "", ["steps = 0"]),
-    (["--probe-items", "1"], "", ["probe = 1: at least 2"]),
+    (["--probe-items", "1"], "", ["probe = 1: expected a number of at least 2"]),
     (["--learning-rate", "-1"], "", ["learning_rate = -1.0"]),
     (["--precision", "fp8"], "", ["training.precision = 'fp8'", "bf16"]),
     (["--allocator", "raed"], "", ["'raed'", "did you mean 'read'"]),

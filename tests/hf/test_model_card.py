@@ -314,5 +314,5 @@ def test_how_prompts_become_tokens_is_shown_where_it_is_known(full: Run) -> None
 def test_a_negative_number_of_samples_is_refused() -> None:
     from readsim_hf.config import RunConfig
 
-    with pytest.raises(ConfigError, match="samples = -1: at least 0"):
+    with pytest.raises(ConfigError, match="samples = -1: expected a number of at least 0"):
         RunConfig.of({"probes": {"samples": -1}})

@@ -135,7 +135,7 @@ def test_the_command_shows_and_keeps_both_rates(
     )
     readsim_hf.distill.distill(settings, {}, tmp_path / "out")
     shown = capsys.readouterr().out
-    assert "refused of safe prompts" in shown
+    assert "refusals of safe prompts" in shown
     (log,) = (tmp_path / "out" / "runs").glob("task-static.safety.*.jsonl")
     header, rows, *_ = read_content(log)
     assert header["config"]["hidden"] == ["safety"]

@@ -264,7 +264,7 @@ def test_a_nano_run_of_step_by_step(weight: float, monkeypatch: pytest.MonkeyPat
         ),
         (
             {"method": "step-by-step", "auxiliary_weight": 0.0},
-            "auxiliary_weight = 0.0: a number ab",
+            "auxiliary_weight = 0.0: expected a number ab",
         ),
         (
             {"method": "", "signal": "step-by-step", "objective": "kd"},

@@ -252,7 +252,7 @@ def test_without_one_hot_runs_it_says_why_there_is_no_heat_map(tmp_path: Path) -
 def test_one_seed_has_no_interval_and_says_so(tmp_path: Path) -> None:
     report(single(tmp_path))
     text = text_of(tmp_path)
-    assert "one seed: no interval, no test" in text
+    assert "with one seed there is no interval and no test" in text
     assert "nothing that could fall" in text
     assert not re.search(r"\bnan\b", text, flags=re.IGNORECASE)
 

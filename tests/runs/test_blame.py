@@ -89,7 +89,7 @@ def test_what_an_allocator_learns_cannot_be_written(field: str) -> None:
 
 @pytest.mark.parametrize("shares", [[-0.5, 0.5, 0.5, 0.5], [0.0, 0.0, 0.0, 0.0]])
 def test_shares_that_were_changed_are_said_once(shares: list[float]) -> None:
-    with pytest.warns(UserWarning, match=r"seed 8, step 0: its shares .*said once") as said:
+    with pytest.warns(UserWarning, match=r"seed 8, step 0: its shares .*shown once") as said:
         run(Odd("select", lambda _: np.array(shares)))
     assert len(said) == 1
     run(Odd("select", lambda _: np.array([2.0, 1.0, 1.0, 0.0])))  # weights need not sum to 1

@@ -78,7 +78,7 @@ def test_every_run_of_a_comparison_costs_the_same(tmp_path: Path, equal: str) ->
 
 
 def test_a_pool_that_leaves_nothing_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"read\+pool=3200 on skill_0 leave less than a token"):
+    with pytest.raises(ConfigError, match=r"read\+pool=3200 on skill_0 leave less than one token"):
         compare(WORLD, "skill_0", 2000, "read+pool=3200", 1, equal="total", out=tmp_path)
     with pytest.raises(UnknownNameError, match="unknown equal 'all'"):
         compare(WORLD, "skill_0", 2000, "uniform", 1, equal="all")  # type: ignore[arg-type]

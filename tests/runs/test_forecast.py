@@ -77,9 +77,9 @@ def test_what_cannot_be_foretold_is_refused() -> None:
     world = load_world("nano-measured")
     with pytest.raises(ReadsimError, match=r"past the horizon of world 'nano-measured' \(135000"):
         foretell(world, "average", 136_000, STEPS, "uniform")
-    with pytest.raises(ConfigError, match="seeds = 1: at least 2"):
+    with pytest.raises(ConfigError, match="seeds = 1: expected a number of at least 2"):
         foretell(world, "average", BUDGET, STEPS, "uniform", seeds=1)
-    with pytest.raises(ConfigError, match=r"world_sd = -1\.0: at least 0"):
+    with pytest.raises(ConfigError, match=r"world_sd = -1\.0: expected a number of at least 0"):
         foretell(world, "average", BUDGET, STEPS, "uniform", world_sd=-1.0)
 
 

@@ -105,7 +105,7 @@ def test_a_damaged_checkpoint_that_is_passed_over_is_said(tmp_path: Path) -> Non
     stopped(path, 3)
     newest = max(p for p in state_of(path).iterdir() if p.is_dir()) / "run.npz"
     newest.write_bytes(newest.read_bytes()[:100])
-    with pytest.warns(UserWarning, match=r"a checkpoint is passed over: .*run\.npz is damaged"):
+    with pytest.warns(UserWarning, match=r"a checkpoint is ignored: .*run\.npz is damaged"):
         run_cell(CELL, path, durable=True, resume=True)
     run_cell(CELL, tmp_path / "whole.jsonl")
     assert read_content(path).rows == read_content(tmp_path / "whole.jsonl").rows

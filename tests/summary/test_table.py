@@ -150,7 +150,7 @@ def test_a_gap_that_is_none_or_not_resolved_is_said() -> None:
     names = ("uniform", "oracle-static")
     table, notes = summarise(frame_of(np.full((2, 2, 1), 0.4), names))
     assert table["gap_closed"].isna().all()
-    assert "there is none" in " ".join(notes)
+    assert "there is no gap" in " ".join(notes)
     noisy = np.array([[0.4, 0.5], [0.6, 0.4]])[:, :, None]
     table, notes = summarise(frame_of(noisy, names))
     assert table["gap_closed"].notna().all()

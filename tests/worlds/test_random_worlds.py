@@ -102,7 +102,7 @@ def test_seeds_differ() -> None:
 BAD = [
     ({"seed": -1}, "seed = -1"),
     ({"sources": 0}, "sources = 0"),
-    ({"capabilities": 0}, "= 0: at least 1"),
+    ({"capabilities": 0}, "= 0: expected a number of at least 1"),
     ({"coupling": -0.1}, "coupling = -0.1"),
     ({"coupling": np.nan}, "coupling = nan"),
     ({"noise": np.inf}, "noise = inf"),

@@ -282,9 +282,15 @@ def test_files_keep_terms(world: World, data: st.DataObject) -> None:
         ({"link": "identity", "horizon": 1e6, "interference_limit": 0.1}, "a link that bounds"),
         ({"schedule": "cosin"}, "schedule.kind: unknown schedule 'cosin'; did you mean 'cosine'"),
         ({"schedule": 3}, "schedule = 3: expected a table"),
-        ({"schedule": {"kind": "cosine", "end": 2}}, "schedule.end = 2: a number from 0 to 1"),
+        (
+            {"schedule": {"kind": "cosine", "end": 2}},
+            "schedule.end = 2: expected a number from 0 to 1",
+        ),
         ({"schedule": {"warm": 0.1}}, "schedule: unknown field 'warm'; did you mean 'warmup'"),
-        ({"schedule": {"kind": "wsd", "warmup": 0.9}}, "schedule.decay = 0.2: above 0"),
+        (
+            {"schedule": {"kind": "wsd", "warmup": 0.9}},
+            "schedule.decay = 0.2: expected a number above 0",
+        ),
         ({"rehearsal": 0.1}, "unknown field 'rehearsal'; did you mean 'rehearsal_share'"),
     ],
 )
@@ -301,7 +307,7 @@ def test_malformed(changes: dict[str, Any], message: str) -> None:
         ({"sources": {"maths": 1.0}}, "formats[0].sources: unknown source 'maths'"),
         ({"sources": {"math": 1.5}}, "formats[0].sources: shares"),
         ({"scores": {"code": "low"}}, "formats[0].scores: code = 'low'"),
-        ({"scores": 3}, "formats[0].scores = 3: a table of capability = number"),
+        ({"scores": 3}, "formats[0].scores = 3: expected a table of capability = number"),
         ({"tokens": 0}, "formats[0].tokens = 0"),
         ({"speed": 1}, "formats[0]: unknown field 'speed'"),
     ],

@@ -19,21 +19,23 @@ def distill(
     log_to: Annotated[
         Text,
         typer.Option(
-            help="The run is also shown by these, separated by commas: tensorboard, wandb, trackio."
+            help="Metrics are also sent to these trackers, separated by commas: tensorboard, "
+            "wandb, trackio."
         ),
     ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="This is short for --log-to tensorboard.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="It says what would be spent, and stops.")
+        bool,
+        typer.Option("--dry-run", help="What would be spent is printed, and nothing is trained."),
     ] = False,
     check: Annotated[
         bool,
         typer.Option(
             "--check",
-            help="It checks tokens, labels and the teacher's answers, and stops, with exit code 1 if a "
-            "check fails.",
+            help="Tokens, labels and the teacher's answers are checked, and nothing is trained; "
+            "the exit code is 1 if a check fails.",
         ),
     ] = False,
     check_prompts: Annotated[
@@ -43,10 +45,10 @@ def distill(
     began: From = None,
     keep_state: KeepState = None,
 ) -> None:
-    """Train a real student; an allocator decides on what.
+    """Train a real student on data that an allocator chooses.
 
-    It learns from a teacher's words, here or behind a server, or from data of yours with replies. It leaves
-    curves, a table, the run log and the student.
+    The student learns from a teacher, on this machine or behind a server, or from your own data with replies.
+    The run writes learning curves, a table, its log and the trained student.
     """
     need_extra()
     from readsim.runs.moved_state import read_state

@@ -27,8 +27,8 @@ def parse_eval(text: str) -> dict[str, Any]:
     found = _FILE.match(source) or _TASK.match(source)
     if found is None:
         raise ConfigError(
-            f"eval = {text!r}: {source!r} is neither a file (.jsonl, .json, .csv, .parquet, .yaml) nor a "
-            "name of lm-eval"
+            f"eval = {text!r}: {source!r} is neither a file (.jsonl, .json, .csv, .parquet, "
+            ".yaml) nor a task of lm-eval"
         )
     parts = found.groupdict()
     if "task" in parts:

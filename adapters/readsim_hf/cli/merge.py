@@ -15,16 +15,17 @@ def merge(
     students: Annotated[
         list[str],
         typer.Argument(
-            help="These students are merged; they have one shape, such as OUT/runs/NAME.student."
+            help="These students, which have one architecture, are merged: folders such as "
+            "OUT/runs/NAME.student."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The merged model goes into this folder.")],
     weights: Annotated[
         Text,
         typer.Option(
-            help="The students weigh this: one number for all, or one each, separated by commas. "
-            "Another sum than 1 is task arithmetic and needs --base.",
-            show_default="their mean",
+            help="The students have these weights: one number for all, or one each, separated by "
+            "commas. Weights that do not sum to 1 are task arithmetic, which needs --base.",
+            show_default="equal weights",
         ),
     ] = None,
     base: Annotated[
@@ -33,7 +34,8 @@ def merge(
 ) -> None:
     """Merge trained students into one model.
 
-    Their mean, shares of it, or task arithmetic; `readsim distill --student OUT --teacher ...` trains it on.
+    Weights are averaged, or added to a base model (task arithmetic). `readsim distill --student OUT
+    --teacher ...` trains the result further.
     """
     need_extra()
     from readsim_hf.merging import RECORD, merge_folders
@@ -41,7 +43,9 @@ def merge(
     try:
         numbers = [float(part) for part in weights.split(",")] if weights is not None else []
     except ValueError as error:
-        raise ConfigError(f"--weights {weights!r}: numbers with commas, such as 0.7,0.3") from error
+        raise ConfigError(
+            f"--weights {weights!r}: expected numbers separated by commas, such as 0.7,0.3"
+        ) from error
     if (out / "config.json").exists():
         raise ConfigError(f"--out {str(out)!r}: a model is there already; name another folder")
     need_target(out / RECORD)

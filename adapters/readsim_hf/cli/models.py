@@ -16,7 +16,7 @@ from readsim_hf.cli.options import Text, need_extra
 from readsim_hf.prompts.library import Library
 
 models = typer.Typer(
-    help="Models and benchmarks for real distillation.",
+    help="Prepare models; list methods, benchmarks and templates.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -33,7 +33,7 @@ def prepare(
 ) -> None:
     """Fetch a small real model once, and prune a student from it.
 
-    It is checked against its digest and converted.
+    The download is checked against its digest and converted.
     """
     need_extra()
     from readsim_hf.models.prepare import prepare as make
@@ -45,7 +45,7 @@ def prepare(
     "list", **Help(("readsim models list", "readsim distill --pair smollm2")).settings()
 )
 def list_() -> None:
-    """List models that have a name here: are they prepared?"""
+    """List the models known by name, and whether they are prepared."""
     need_extra()
     from readsim_hf.models.prepare import list_models
 
@@ -62,10 +62,13 @@ def list_() -> None:
 def methods(
     write: Annotated[
         Path | None,
-        typer.Option(help="The page and its figure are written into this folder instead."),
+        typer.Option(
+            help="The page of the documentation and its figure are written into this folder "
+            "instead."
+        ),
     ] = None,
 ) -> None:
-    """List the methods of distillation, which `--method` takes."""
+    """List the distillation methods, which `--method` takes."""
     from readsim_hf.methods.page import in_families, method_line, write_methods
 
     if write is not None:
@@ -81,7 +84,7 @@ def methods(
 @models.command(**Help(("readsim models benchmarks", "readsim models benchmarks gsm8k")).settings())
 def benchmarks(
     name: Annotated[
-        Text, typer.Argument(help="One of them, which is shown with its data and licence.")
+        Text, typer.Argument(help="This benchmark is shown with its data and licence.")
     ] = None,
 ) -> None:
     """List the paper's benchmarks, and how to get the data."""

@@ -39,13 +39,15 @@ def choose(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="The settings are read from this TOML file, or from a shipped one by name; options go "
-            "over what it says."
+            help="Settings are read from this TOML file, or from a shipped one by name; options "
+            "override them."
         ),
     ] = None,
     pair: Annotated[
         Text,
-        typer.Option(help="The models are this pair: nano, micro or smollm2.", show_default="nano"),
+        typer.Option(
+            help="Teacher and student are this pair: nano, micro or smollm2.", show_default="nano"
+        ),
     ] = None,
     teacher: Annotated[
         Text,
@@ -55,19 +57,21 @@ def choose(
         ),
     ] = None,
     teacher_model: Annotated[
-        Text, typer.Option(help="The server has several models: this one is the teacher.")
+        Text,
+        typer.Option(help="The teacher is this one of the server's models, if it has several."),
     ] = None,
     api_key_env: Annotated[
         Text,
         typer.Option(
-            help="The teacher's server is sent the key in this environment variable; '' sends none."
+            help="The API key of the teacher's server is in this environment variable; '' sends "
+            "none."
         ),
     ] = None,
     teacher_tokenizer: Annotated[
         Text,
         typer.Option(
-            help="The served model's tokenizer is here, which its distributions need: an id or a "
-            "folder."
+            help="The tokenizer of a served teacher is this Hugging Face id or folder; its "
+            "distributions need it."
         ),
     ] = None,
     student: Annotated[
@@ -80,14 +84,16 @@ def choose(
     method: Annotated[
         Text,
         typer.Option(
-            help="The method is one of `readsim models methods`, by its name there or in its paper.",
+            help="The method is one that `readsim models methods` lists, by its name there or in "
+            "its paper.",
             show_default="logit-kd",
         ),
     ] = None,
     signal: Annotated[
         Text,
         typer.Option(
-            help="The teacher is asked for this, with --objective: resp, cot, logit, step-by-step, "
+            help="With --objective, the teacher is asked for this signal: resp, cot, logit, "
+            "step-by-step, "
             "equation-of-thought or plan-then-code."
         ),
     ] = None,
@@ -101,36 +107,38 @@ def choose(
     on_policy: Annotated[
         float | None,
         typer.Option(
-            help="The student answers this share of the prompts itself.", show_default="0"
+            help="On this share of the prompts, the student trains on its own replies.",
+            show_default="0",
         ),
     ] = None,
     soft: Annotated[
         Text,
         typer.Option(
-            help="This is kept of the teacher's distributions: full, topk or sampled.",
-            show_default="as the pair says",
+            help="The teacher's distributions are kept in this form: full, topk or sampled.",
+            show_default="set by the pair",
         ),
     ] = None,
     capabilities: Annotated[
         Text,
         typer.Option(
-            help="These are trained and measured, separated by commas.", show_default="all"
+            help="These capabilities are trained and measured, separated by commas.",
+            show_default="all",
         ),
     ] = None,
     source: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME=DATA",
-            help="A source to train on is a JSONL, CSV or parquet file, a folder that datasets saved, "
-            "or a hub id; the option may be repeated.",
+            help="A source to train on is a JSONL, CSV or parquet file, a folder saved by the "
+            "datasets library, or a hub id; the option may be repeated.",
         ),
     ] = None,
     templates: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Our own prompts are nano, text or none; a JSONL file adds templates. The option may "
-            "be repeated.",
+            help="Prompts come from the built-in library nano or text, or from none; a JSONL "
+            "file adds templates. The option may be repeated.",
         ),
     ] = None,
     evals: Annotated[
@@ -138,9 +146,9 @@ def choose(
         typer.Option(
             "--eval",
             metavar="NAME=SOURCE",
-            help="A capability is measured by a file of items (with :METRIC behind it where it is not "
-            "to be guessed), a YAML file of a task, or a task of lm-eval by name; the option may "
-            "be repeated.",
+            help="The capability NAME is measured by a file of items (with :METRIC appended to "
+            "choose the metric), a YAML file of a task, or a task of lm-eval by name; the option "
+            "may be repeated.",
         ),
     ] = None,
     judge: Annotated[
@@ -152,7 +160,7 @@ def choose(
     task: Annotated[
         Text,
         typer.Option(
-            help="The run is for this: average, a capability, shares such as math=0.7,code=0.3, or "
+            help="The task is average, a capability, weights such as math=0.7,code=0.3, or "
             "safety (which needs xstest).",
             show_default="average",
         ),
@@ -161,19 +169,19 @@ def choose(
         Text,
         typer.Option(
             help="The student trains on this many supervised tokens, such as 120k.",
-            show_default="as the pair says",
+            show_default="set by the pair",
         ),
     ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            help="The budget is divided into this many decisions.", show_default="as the pair says"
+            help="The budget is divided into this many decisions.", show_default="set by the pair"
         ),
     ] = None,
     allocator: Annotated[
         Text,
         typer.Option(
-            help="This rule decides: a name or module:Class.", show_default="as the pair says"
+            help="This allocator decides: a name or module:Class.", show_default="set by the pair"
         ),
     ] = None,
     keep_best: Annotated[
@@ -183,27 +191,33 @@ def choose(
         ),
     ] = False,
     identify: Annotated[
-        bool, typer.Option("--identify", help="What the task requires is learned from its card.")
+        bool,
+        typer.Option("--identify", help="The task's requirement is estimated from its task card."),
     ] = False,
-    card: Annotated[Text, typer.Option(help="The task's card is this .toml or .yaml file.")] = None,
+    card: Annotated[
+        Text,
+        typer.Option(help="The task card, which describes the task, is this .toml or .yaml file."),
+    ] = None,
     pool_runs: Annotated[
         int | None,
         typer.Option(
-            help="This many short trainings, each undone, teach the identifier and the offline pool.",
+            help="This many short training runs, each rolled back, are the data of the "
+            "identifier and the offline pool.",
             show_default="8",
         ),
     ] = None,
     pool_steps: Annotated[
         int | None,
         typer.Option(
-            help="Each of them lasts this many decisions; as many as --steps makes whole runs.",
+            help="Each run of the pool lasts this many decisions; with as many as --steps, it is "
+            "a whole run.",
             show_default="1",
         ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            help="Which prompts the student sees is drawn from this seed.", show_default="0"
+            help="The prompts that the student sees are drawn from this seed.", show_default="0"
         ),
     ] = None,
     probe_items: Annotated[
@@ -216,27 +230,31 @@ def choose(
     probe_form: Annotated[
         Text,
         typer.Option(
-            help="Probes ask for the answer, or for rationale, equations or plan before it.",
+            help="Probes ask for the answer alone (answer), or for this before it: rationale, "
+            "equations or plan.",
             show_default="answer",
         ),
     ] = None,
     samples: Annotated[
         int | None,
         typer.Option(
-            help="This many replies of each capability are kept at each decision.", show_default="2"
+            help="At each decision, this many probe replies of each capability are logged.",
+            show_default="2",
         ),
     ] = None,
     allow_code: Annotated[
         bool,
         typer.Option(
             "--allow-code",
-            help="Benchmarks may run code that a model wrote, walled in; no settings file can say so.",
+            help="Benchmarks may run code that a model wrote, in a sandbox; a settings file "
+            "cannot allow this.",
         ),
     ] = False,
     allow_code_unwalled: Annotated[
         bool,
         typer.Option(
-            "--allow-code-unwalled", help="The same holds where the system gives no wall around it."
+            "--allow-code-unwalled",
+            help="Benchmarks may run such code even where the system offers no sandbox.",
         ),
     ] = False,
     precision: Annotated[
@@ -253,7 +271,7 @@ def choose(
         bool | None,
         typer.Option(
             "--gradient-checkpointing/--no-gradient-checkpointing",
-            help="Activations are computed again instead of kept, which saves memory.",
+            help="Activations are recomputed instead of stored, which saves memory.",
         ),
     ] = None,
     liger: Annotated[
@@ -263,29 +281,31 @@ def choose(
     batch: Annotated[
         int | None,
         typer.Option(
-            help="An optimiser step has this many examples.", show_default="as the pair says"
+            help="An optimiser step has this many examples.", show_default="set by the pair"
         ),
     ] = None,
     micro_batch: Annotated[
         int | None,
         typer.Option(
             help="A forward pass has this many examples; results do not depend on it.",
-            show_default="as the pair says",
+            show_default="set by the pair",
         ),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="The learning rate rises to this.", show_default="as the pair says"),
+        typer.Option(help="The peak learning rate is this.", show_default="set by the pair"),
     ] = None,
     device: Annotated[
         Text,
         typer.Option(
-            help="The models are on this device: cpu, cuda, cuda:N or auto.", show_default="cpu"
+            help="The models run on this device: cpu, cuda, cuda:N or auto.", show_default="cpu"
         ),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(help="An operation on the CPU uses this many threads.", show_default="1"),
+        typer.Option(
+            help="An operation on the CPU uses at most this many threads.", show_default="1"
+        ),
     ] = None,
     cache: Annotated[
         Text,
@@ -296,7 +316,9 @@ def choose(
     ] = None,
     store: Annotated[
         Text,
-        typer.Option(help="The run trains from this folder of `readsim teach`, without a teacher."),
+        typer.Option(
+            help="The run trains from this folder, which `readsim teach` wrote, without a teacher."
+        ),
     ] = None,
 ) -> Chosen:
     """What was given. Raises ConfigError for a task that is neither a name nor shares."""
@@ -369,7 +391,7 @@ def _sources(given: list[str] | None) -> list[dict[str, str]] | None:
     for one in given or ():
         name, equals, path = one.partition("=")
         if not (equals and name.strip() and path.strip()):
-            raise ConfigError(f"--source {one!r}: accepted: NAME=DATA, such as math=math.jsonl")
+            raise ConfigError(f"--source {one!r}: expected NAME=DATA, such as math=math.jsonl")
         made.append({"name": name.strip(), "path": path.strip()})
     return made or None
 

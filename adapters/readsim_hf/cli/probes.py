@@ -24,7 +24,8 @@ def probes(
         str,
         typer.Argument(
             metavar="FILE",
-            help="The settings of a run, a file of items, a task's YAML file, or NAME=SOURCE.",
+            help="FILE is the settings of a run, a file of items, the YAML file of a task, or "
+            "NAME=SOURCE.",
         ),
     ],
     evals: Annotated[
@@ -32,7 +33,8 @@ def probes(
         typer.Option(
             "--eval",
             metavar="NAME=SOURCE",
-            help="This evaluation goes over the settings, as in distill; the option may be repeated.",
+            help="This evaluation overrides the settings, as in `readsim distill`; the option "
+            "may be repeated.",
         ),
     ] = None,
     tokenizer: Annotated[
@@ -46,9 +48,9 @@ def probes(
     ] = 2,
     as_json: Annotated[bool, typer.Option("--json", help="The output is one JSON object.")] = False,
 ) -> None:
-    """Show what a run is measured with, before it starts.
+    """Show the evaluation items of a run before it starts.
 
-    Shown are items as they are sent, their ids and gold answers, and the sizes of the splits.
+    It prints items as they are sent to the model, their ids and gold answers, and the sizes of the splits.
     """
     need_extra()
     from readsim_hf.config import RunConfig, resolve_config

@@ -24,7 +24,10 @@ STORE = "store.json"  # `readsim_hf.store.manifest.FILE`, without loading it
 def replies(
     where: Annotated[
         Path,
-        typer.Argument(help="A file of teacher replies, the folder of a run, or a teach store."),
+        typer.Argument(
+            help="The replies are in this file, in this folder of a run, or in this store of "
+            "`readsim teach`."
+        ),
     ],
     show: Annotated[
         int, typer.Option(min=0, help="This many replies are shown, with their prompts.")
@@ -33,16 +36,21 @@ def replies(
         Text, typer.Option(help="Only replies for this capability are counted.")
     ] = None,
     rejected: Annotated[
-        bool, typer.Option("--rejected", help="Only replies that are not trained on are counted.")
+        bool,
+        typer.Option(
+            "--rejected",
+            help="Only replies that were rejected, and are not trained on, are counted.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The output is one JSON object.")] = False,
     salvage: Annotated[
-        Path | None, typer.Option(help="What is whole in a damaged file goes into this new file.")
+        Path | None,
+        typer.Option(help="The undamaged replies of a damaged file are copied into this new file."),
     ] = None,
 ) -> None:
-    """Show what teachers have said.
+    """Show the replies collected from teachers.
 
-    Shown are how much, why it ended, what is rejected, and examples.
+    It prints how many there are, why they ended, which are rejected, and examples.
     """
     need_extra()
     if salvage is not None:
@@ -210,10 +218,11 @@ def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show
     if some:
         console.print(table)
     else:
-        say("no such reply")
+        say("there is no such reply")
     if kept.without_text:
         say(
-            f"{kept.without_text} more replies have no prompt beside them: a judge's grades, or what an "
+            f"{kept.without_text} more replies are stored without their prompt: a judge's "
+            "grades, or what an "
             "older readsim kept in token ids alone (a run that uses such a reply again writes its text)"
         )
     if kept.damaged:

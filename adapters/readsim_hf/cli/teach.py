@@ -13,37 +13,42 @@ from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
 @with_run_options
 def teach(
     chosen: Chosen,
-    out: Annotated[Path, typer.Option(help="The store is this folder.")] = Path("results/teach"),
+    out: Annotated[Path, typer.Option(help="The store is written into this folder.")] = Path(
+        "results/teach"
+    ),
     prompts: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="This many prompts of each source are asked.",
+            help="This many prompts of each source are sent to the teacher.",
             show_default="all rows of data sets",
         ),
     ] = None,
     tokens: Annotated[
         Text,
         typer.Option(
-            help="Instead of --prompts, this many supervised tokens of each source are asked for, such "
-            "as 500k."
+            help="Prompts are sent until each source has this many supervised tokens, such as "
+            "500k; this replaces --prompts."
         ),
     ] = None,
     small: Annotated[
         bool,
         typer.Option(
             "--small",
-            help="Top-k distributions are kept in 8 bits: at most 200 bytes a token at k = 64, and not "
-            "exact.",
+            help="Top-k distributions are quantised to 8 bits, at most 200 bytes per token at k "
+            "= 64.",
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="It says what would be asked and written, and stops.")
+        bool,
+        typer.Option(
+            "--dry-run", help="What would be asked and written is printed, and nothing is asked."
+        ),
     ] = False,
     export: Annotated[
         Text,
         typer.Option(
-            help="The finished store is written in another tool's format, and nothing is asked: "
+            help="The finished store is exported to another tool's format, and nothing is asked: "
             "distillkit=DIR or axolotl=DIR."
         ),
     ] = None,
@@ -55,13 +60,13 @@ def teach(
         ),
     ] = None,
 ) -> None:
-    """Ask a teacher once, for any number of runs.
+    """Collect a teacher's replies once, for any number of runs.
 
-    It leaves prompts, replies and distributions in a folder, from which `readsim distill --store` trains.
+    Prompts, replies and distributions go into a folder, from which `readsim distill --store` trains.
     """
     need_extra()
     if export is not None and import_ is not None:
-        raise ConfigError("--export with --import: one of them")
+        raise ConfigError("--export and --import exclude each other: give one of them")
     if export is not None:
         from readsim_hf.exchange import export_store
 
@@ -74,7 +79,9 @@ def teach(
         import_store(chosen.file, chosen.table, out, *where, "small" if small else "exact")
         return
     if prompts is not None and tokens is not None:
-        raise ConfigError(f"--prompts {prompts} with --tokens {tokens}: one of them")
+        raise ConfigError(
+            f"--prompts {prompts} and --tokens {tokens} exclude each other: give one of them"
+        )
     from readsim_hf.teach import Amount
     from readsim_hf.teach import teach as run
 
@@ -97,5 +104,5 @@ def _tool(option: str, text: str) -> tuple[str, Path]:
     if tool not in tools:
         raise unknown(f"tool in --{option}", tool, tools)
     if not folder:
-        raise ConfigError(f"--{option} {text!r}: {tool}=DIR, with a folder")
+        raise ConfigError(f"--{option} {text!r}: expected {tool}=DIR, with a folder")
     return tool, Path(folder)

@@ -48,7 +48,7 @@ DEVICES = (
 def compute_seconds(flops: float, device: Device, precision: str, mfu: float) -> float:
     """FLOPs over the share `mfu` of the peak. Raises ConfigError unless 0 < mfu <= 1."""
     if not 0.0 < mfu <= 1.0:
-        raise ConfigError(f"utilisation {mfu!r}: above 0, at most 1")
+        raise ConfigError(f"utilisation {mfu!r}: expected a number above 0, at most 1")
     return flops / (mfu * device.peak(precision))
 
 

@@ -45,7 +45,9 @@ class ElicitationConfig:
             ("score", 1, 10),
         ):
             if not least <= getattr(self, name) <= most:
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: from {least} to {most}")
+                raise ConfigError(
+                    f"{name} = {getattr(self, name)!r}: expected a number from {least} to {most}"
+                )
 
 
 @dataclass(frozen=True)

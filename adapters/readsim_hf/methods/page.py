@@ -38,7 +38,7 @@ def methods_page() -> str:
         lines = [
             f"\n## {family.capitalize()}\n",
             f"{FAMILIES[family].capitalize()}.\n",
-            "| `--method` | what is done | in papers | needs | tokens beside the budget |",
+            "| `--method` | what is done | in papers | needs | tokens in addition to the budget |",
             "|---|---|---|---|---|",
         ]
         for name, method in of_it.items():

@@ -59,7 +59,7 @@ class PromptSettings:
         try:
             Date.fromisoformat(self.date)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"date = {self.date!r}: a day as YYYY-MM-DD") from error
+            raise ConfigError(f"date = {self.date!r}: expected a day as YYYY-MM-DD") from error
         for name in self.chat_template_kwargs:
             if not name.isidentifier():
                 raise ConfigError(f"chat_template_kwargs: {name!r} is no name of an argument")

@@ -94,4 +94,4 @@ def _offloaded(module: nn.Module, name: str) -> Tensor:
         if held is not None:
             value: Tensor = held[name]
             return value
-    raise RuntimeError(f"the weight {name!r} of a {type(module).__name__} is nowhere")
+    raise RuntimeError(f"the weight {name!r} of a {type(module).__name__} was not found")

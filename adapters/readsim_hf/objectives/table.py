@@ -185,7 +185,8 @@ def _check_origin(objective: On, on_policy: float) -> None:
     there = on_policy > 0 if objective.origin == "own" else on_policy < 1
     if not there:
         raise ConfigError(
-            f"on_policy = {on_policy!r}: no text is there for a term with on={objective.origin}; use a share "
+            f"on_policy = {on_policy!r}: there is no such text for a term with "
+            f"on={objective.origin}; use a share "
             "between 0 and 1, such as on_policy = 0.5"
         )
 

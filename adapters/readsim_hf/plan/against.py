@@ -170,8 +170,8 @@ def check_forecast(
     names = run.header.capabilities
     if foretold.names[:-1] != names:
         raise ConfigError(
-            f"the world {foretold.world!r} is of {', '.join(foretold.names[:-1])}, the run of "
-            f"{', '.join(names)}"
+            f"the world {foretold.world!r} has the capabilities {', '.join(foretold.names[:-1])}, the run "
+            f"has {', '.join(names)}"
         )
     scores = run.final.final_profile
     above = scores - run.header.scale.lowest

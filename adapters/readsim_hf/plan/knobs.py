@@ -131,7 +131,7 @@ def memory_advice(plan: DryRun, gb: float = 1e9) -> list[str]:
     first = f"most memory: {when}, {memory.peak / gb:.3g} GB, of which {held / gb:.3g} are the {TERMS[term]}"
     found = knobs(plan, term)
     if not found:
-        return [f"{first}; no setting lowers them, a smaller model does"]
+        return [f"{first}; no setting lowers this, but a smaller model does"]
     lines = [f"{first}. What lowers them:"]
     for knob in found:
         then, peak = getattr(knob.memory, term), knob.memory.peak

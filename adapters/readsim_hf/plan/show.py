@@ -57,14 +57,14 @@ def plan_headline(plan: DryRun) -> list[str]:
     lines += [f"evaluates {name}: {words}" for name, words in plan.evaluations.items()]
     if plan.assumed:
         lines.append(
-            f"no tokenizer here of {', '.join(plan.assumed)}: {PROMPT_BYTES} bytes a token of a prompt, "
-            f"{REPLY_BYTES} of a reply are assumed, and not checked are the tokenizers, weights and end "
-            "tokens"
+            f"there is no tokenizer here of {', '.join(plan.assumed)}: {PROMPT_BYTES} bytes per "
+            f"token of a prompt and {REPLY_BYTES} of a reply are assumed; tokenizers, weights "
+            "and end tokens are not checked"
         )
     if plan.config.pair.teacher_tokenizer is None and any(t.served for t in plan.teachers):
         lines.append("a served teacher's tokens are counted with the student's tokenizer")
     if plan.left_out:
-        lines.append(f"left out, their prompts do not fit: {', '.join(plan.left_out)}")
+        lines.append(f"left out because their prompts do not fit: {', '.join(plan.left_out)}")
     return lines
 
 
@@ -115,7 +115,9 @@ def device_table(
     columns = ["device", "GB", "train", "replies", "probes", "all", "devices", "held"]
     price = any(device.price is not None for device in devices)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))  # whole numbers in 80 columns
-    table.title = "held: time times devices (+ a server's); time on one device"
+    table.title = (
+        "times are on one device; held: time multiplied by devices (and those of a server)"
+    )
     for column in [*columns, *(["money"] if price else [])]:
         table.add_column(column, no_wrap=column != "device")
     for device in devices:
@@ -137,7 +139,8 @@ def device_notes(
     """What the device table assumes, with ranges; what lies on which device; what more processes change."""
     memory, work, served = memory_of(plan), work_of(plan), served_bytes(plan)
     first = (
-        f"Peaks (dense, without TF32) and GB are the data sheets'; {100 * USABLE:.0f} % of the memory usable."
+        f"Peaks (dense, without TF32) and GB are the data sheets'; {100 * USABLE:.0f} % of the "
+        "memory is taken to be usable."
         " Waiting, padding and other Python are not counted."
     )
     start, copied = host_bytes(plan)
@@ -169,8 +172,8 @@ def device_notes(
             f"the server's devices hold {served / GB:.3g} GB, and divide the time of replies between them"
         )
     lines.append(
-        "Several processes (DDP) divide the training time alone: the first one makes replies and probes, and "
-        "the devices of the others are held meanwhile."
+        "Several processes (DDP) divide only the training time: the first one makes replies and "
+        "probes, while the devices of the others are held."
     )
     return lines
 
@@ -189,10 +192,11 @@ def _extremes(
 def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
     """What the hours rest on, each with its range."""
     low, high = RANGES["mfu"]
-    out = [f"{mfu:g} of the peak in training and reading (--mfu; {low:g} to {high:g})"]
+    out = [f"{mfu:g} of the peak FLOP/s in training and prefill (--mfu; {low:g} to {high:g})"]
     low, high = RANGES["mfu_generation"]
     out.append(
-        f"{mfu_generation:g} of the bandwidth in writing (--mfu-generation; {low:g} to {high:g}), and "
+        f"{mfu_generation:g} of the memory bandwidth in decoding (--mfu-generation; {low:g} to "
+        f"{high:g}), and "
         f"{1e3 * LAUNCH:g} ms of Python and launches for each layer's step where no server writes (.1 to .4)"
     )
     out += [
@@ -214,8 +218,8 @@ def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
 def correction_notes(found: Sequence[Correction]) -> list[str]:
     """What a finished run says of the plan's shares."""
     return [
-        f"if this was {one.device}: --mfu {one.mfu:.3g} and --mfu-generation {one.generation:.3g} foretell "
-        "what the run took"
+        f"if this was {one.device}: --mfu {one.mfu:.3g} and --mfu-generation "
+        f"{one.generation:.3g} reproduce the time that the run took"
         for one in found
     ]
 

@@ -35,8 +35,7 @@ def forecast_of(
     made: DryRun, world: str | None, seeds: int, world_sd: float | None
 ) -> Forecast | None:
     """Of a sketched run in a world; None where no world is named and none belongs to the
-    pair and what it trains and measures. `world_sd` None: what a fitted world says
-    of itself.
+    pair and what it trains and measures. `world_sd` None: as the fitted world states.
 
     Raises ConfigError for a world of other sources or capabilities, or a budget past its horizon.
     """

@@ -99,10 +99,10 @@ def need_permission(allow_code: AllowCode) -> None:
         why = f"{no_wall()}, and bubblewrap is not installed or does not work"
         if allow_code != "unwalled":
             raise CapabilityMissingError(
-                f"nothing would hold the code that a model wrote: {why}; --allow-code-unwalled runs it "
-                'all the same (allow_code="unwalled" in Python)'
+                f"there is no sandbox for code that a model wrote: {why}; --allow-code-unwalled runs it "
+                'without one (allow_code="unwalled" in Python)'
             )
-        warnings.warn(f"nothing holds the code that a model wrote: {why}", stacklevel=2)
+        warnings.warn(f"code that a model wrote runs without a sandbox: {why}", stacklevel=2)
 
 
 def _walls() -> tuple[str, ...]:
@@ -162,12 +162,14 @@ def run_code(
     report = json.loads(said)
     if "refused" in report:
         raise CapabilityMissingError(
-            f"the code that a model wrote was not run: no wall could be put up: {report['refused']}"
+            "the code that a model wrote was not run: no sandbox could be set up: "
+            f"{report['refused']}"
         )
     if "unfit" in report:
         raise CapabilityMissingError(
-            f"tests that give the program {report['unfit']} cannot be run: they are a process of their "
-            "own, and only plain values, functions and what is the program's go over"
+            f"tests that give the program {report['unfit']} cannot be run: tests run in a "
+            "process of their own, and only plain values, functions and the program's own "
+            "objects can be passed"
         )
     reason = str(report["reason"])
     return CodeRun(reason == "passed", reason, tail, walls)

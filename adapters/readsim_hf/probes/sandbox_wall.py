@@ -177,9 +177,7 @@ def give_up_privileges(library: Iterable[str], walled: bool) -> None:
         os.seteuid(0)
         if not open_to_all:
             if not walled:
-                raise PermissionError(
-                    "nobody's rights do not suffice to read this Python's library"
-                )
+                raise PermissionError("the user nobody cannot read the library of this Python")
             reading = READING
             _prctl(_KEEPCAPS, 1)
         os.setgid(NOBODY)

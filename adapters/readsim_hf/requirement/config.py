@@ -45,4 +45,4 @@ class IdentifierConfig:
         ):
             within(self, name, least, most)
         if not 0 <= self.entropy < np.inf:
-            raise ConfigError(f"entropy = {self.entropy!r}: a number >= 0")
+            raise ConfigError(f"entropy = {self.entropy!r}: expected a number >= 0")

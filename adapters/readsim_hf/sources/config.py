@@ -49,14 +49,18 @@ class SourceConfig:
 
     def __post_init__(self) -> None:
         if not self.path.strip():
-            raise ConfigError(f"data.sources: path = {self.path!r}: a file, a folder or a hub id")
+            raise ConfigError(
+                f"data.sources: path = {self.path!r}: expected a file, a folder or a hub id"
+            )
         if self.name is not None:
             check_name(self.name, "data.sources: name")
         for wanted in self.columns:
             if wanted not in FIELDS:
                 raise unknown("field in data.sources columns", wanted, FIELDS)
         if self.max_tokens is not None and not 1 <= self.max_tokens <= 10**8:
-            raise ConfigError(f"data.sources: max_tokens = {self.max_tokens!r}: 1 to 100000000")
+            raise ConfigError(
+                f"data.sources: max_tokens = {self.max_tokens!r}: expected a number from 1 to 100000000"
+            )
         if self.replies == "given" and self.format == "prompt":
             raise ConfigError(
                 "data.sources: replies = 'given' with format = 'prompt', which has none; accepted: 'ask'"

@@ -58,9 +58,13 @@ def read_axolotl_row(
     """The record of a row: its last reply. ConfigError for one that is not of this format."""
     messages, logp, top = (row.get(n) for n in ("messages", "logprobs", "target_token_ids"))
     if not (isinstance(messages, list) and messages and messages[-1].get("role") == "assistant"):
-        raise ConfigError("messages of a row: a conversation that ends with the assistant's reply")
+        raise ConfigError(
+            "messages of a row: expected a conversation that ends with the assistant's reply"
+        )
     if not isinstance(logp, list) or not isinstance(top, list) or len(logp) != len(top):
-        raise ConfigError("logprobs and target_token_ids of a row: lists of one length")
+        raise ConfigError(
+            "logprobs and target_token_ids of a row: expected lists of the same length"
+        )
     ids = conversation_ids(tokenizer, messages)
     asked = bare_ids(tokenizer, chat_text(tokenizer, messages[:-1]))
     said = conversation_ids(tokenizer, messages, whole=False)
@@ -81,9 +85,13 @@ def read_axolotl_row(
             np.array(logp[first - at : end - at], np.float32),
         )
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"logprobs of a row: k numbers each; {error}") from error
+        raise ConfigError(
+            f"logprobs of a row: expected k numbers for each token; {error}"
+        ) from error
     if soft.ids.ndim != 2 or soft.ids.shape != soft.logp.shape:
-        raise ConfigError("logprobs and target_token_ids of a row: as many each")
+        raise ConfigError(
+            "logprobs and target_token_ids of a row: expected as many numbers in each"
+        )
     made = np.array(ids, np.int32)
     span = first - len(asked), end - len(asked)
     return TeacherRecord(source, made[: len(asked)], made[len(asked) : end], span, soft)

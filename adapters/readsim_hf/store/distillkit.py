@@ -68,7 +68,9 @@ def checked(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
     for name, least in (("d", 1), ("k", 1), ("exact_k", 0)):
         value = config.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ConfigError(f"{path}: {name} = {value!r}: a whole number of at least {least}")
+            raise ConfigError(
+                f"{path}: {name} = {value!r}: expected a whole number of at least {least}"
+            )
     bins = config.get("residual_bins") or []
     kinds = [config.get("exact_dtype", "float32"), config.get("term_dtype", "float32")]
     try:
@@ -76,7 +78,7 @@ def checked(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
         sizes = [(int(one["element_bits"]), int(one["num_elements"])) for one in bins]
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"{path}: residual_bins: tables of scale_dtype, element_bits, num_elements"
+            f"{path}: residual_bins: expected tables of scale_dtype, element_bits, num_elements"
         ) from error
     for kind in kinds:
         if kind not in _TYPES:
@@ -87,7 +89,9 @@ def checked(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
         )
     for term in config.get("polynomial_terms") or []:
         if not (isinstance(term, int) or term in ("sqrt", "exp")):
-            raise ConfigError(f"{path}: polynomial_terms has {term!r}: powers, 'sqrt', 'exp'")
+            raise ConfigError(
+                f"{path}: polynomial_terms has {term!r}: expected powers, 'sqrt', 'exp'"
+            )
     return dict(config)
 
 
@@ -126,7 +130,7 @@ def read_distillkit_row(
     if row.get("labels") is not None:
         known = np.flatnonzero(np.array(row["labels"])[:-1] >= 0)
     if not len(known) or len(known) != known[-1] - known[0] + 1:
-        raise ConfigError("labels of a row: one run of supervised tokens")
+        raise ConfigError("labels of a row: expected one run of supervised tokens")
     first, end = int(known[0]) + 1, int(known[-1]) + 2
     soft = Soft(
         "topk", top[known].astype(np.int32), np.minimum(logp[known], 0.0).astype(np.float32)

@@ -189,7 +189,7 @@ def load_manifest(folder: AnyPath) -> Manifest:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunLogError(f"{path} is damaged: {error}") from error
     if not whole:
-        raise RunLogError(f"{path} is damaged: its content is not what its hash says")
+        raise RunLogError(f"{path} is damaged: its content does not match its hash")
     return made
 
 

@@ -91,4 +91,6 @@ def check_soft(manifest: Manifest, kept: SoftSettings | None) -> None:
     if kept.kind != kind:
         raise ConfigError(f"soft.kind = {kept.kind!r}: {where} holds {kind!r} distributions")
     if kind != "full" and kept.k > int(k or 0):
-        raise ConfigError(f"soft.k = {kept.k!r}: {where} holds {k} entries a token; at most that")
+        raise ConfigError(
+            f"soft.k = {kept.k!r}: {where} holds {k} entries per token, which is the most"
+        )

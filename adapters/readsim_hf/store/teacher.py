@@ -72,8 +72,8 @@ class StoredTeacher(ReadsReplies):
         for prompt in prompts:
             if not isinstance(prompt, StoredPrompt):
                 raise ConfigError(
-                    f"data.store = {str(self.manifest.folder)!r}: no teacher is here that could answer "
-                    "prompts which are not in the store"
+                    f"data.store = {str(self.manifest.folder)!r}: there is no teacher for "
+                    "prompts that are not in the store"
                 )
             self.counts.prompts += 1
             self.counts.cached += bool(prompt.records)

@@ -64,4 +64,4 @@ class AbsentTeacher(ReadsReplies):
 
 
 def _nobody(what: str) -> ConfigError:
-    return ConfigError(f"pair.teacher = None: {what}, and nobody is here who could answer")
+    return ConfigError(f"pair.teacher = None: {what}, and there is no teacher that could answer")

@@ -73,11 +73,17 @@ class ServerSettings:
     def __post_init__(self) -> None:
         for name, least in (("concurrency", 1), ("retries", 0)):
             if getattr(self, name) < least:
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: at least {least}")
+                raise ConfigError(
+                    f"{name} = {getattr(self, name)!r}: expected a number of at least {least}"
+                )
         if not 0 < self.timeout_s < float("inf"):
-            raise ConfigError(f"timeout_s = {self.timeout_s!r}: a number of seconds above 0")
+            raise ConfigError(
+                f"timeout_s = {self.timeout_s!r}: expected a number of seconds above 0"
+            )
         if not 0 <= self.patience_s < float("inf"):
-            raise ConfigError(f"patience_s = {self.patience_s!r}: a number of seconds, 0 or more")
+            raise ConfigError(
+                f"patience_s = {self.patience_s!r}: expected a number of seconds, 0 or more"
+            )
 
 
 class NoReplyError(ReadsimError):
@@ -119,13 +125,15 @@ class Server:
         self.url, self.settings = address.rstrip("/"), settings
         self._key = os.environ.get(settings.api_key_env, "").strip()
         if not (self._key.isascii() and self._key.isprintable()):
-            raise ConfigError(f"api_key_env = {settings.api_key_env!r}: its value is no key")
+            raise ConfigError(
+                f"api_key_env = {settings.api_key_env!r}: its value is not a valid key"
+            )
         self._local = threading.local()
         self._limit = "max_tokens"
         self.lines = Lines()
         self._client = self._connect()
         if self._client.base_url.host.lower() != parts.hostname:  # as the HTTP library reads it
-            raise ConfigError(f"{self.who[4:]} is {address!r}: its host cannot be told for certain")
+            raise ConfigError(f"{self.who[4:]} is {address!r}: its host is ambiguous")
         if self._key and (said := (settings.api_key_env, parts.netloc)) not in _SAID_KEYS:
             _SAID_KEYS.add(said)
             print(f"sending ${said[0]} to {said[1]}", file=sys.stderr)
@@ -351,7 +359,7 @@ class Server:
             return False
         if pause >= _SAID_S:
             warnings.warn(
-                f"{self.who}'s server at {self.url} asks to be left alone for {pause:.0f} s: the run waits",
+                f"{self.who}'s server at {self.url} asks for a pause of {pause:.0f} s: the run waits",
                 stacklevel=2,
             )
         left = pause
@@ -370,7 +378,7 @@ def room_for(tokens: int, k: int) -> int:
 def _text(response: Any) -> str:
     """An answer's text. BadReplyError for one that is no UTF-8, or a part only."""
     if response.status_code == 206:
-        raise BadReplyError("status 206: a part of an answer")
+        raise BadReplyError("status 206: the answer is incomplete")
     try:
         return str(response.content, "utf-8")
     except UnicodeDecodeError as error:

@@ -227,7 +227,7 @@ def _choice(body: str) -> tuple[dict[str, Any], dict[str, Any], str]:
         raise BadReplyError(f"the answer has no choices: {_quoted(answer)}")
     finish = choices[0].get("finish_reason")
     if not (isinstance(finish, str) and 0 < len(finish) <= _WORD):
-        raise BadReplyError(f"finish_reason is {_quoted(finish)}: half a reply")
+        raise BadReplyError(f"finish_reason is {_quoted(finish)}: the reply is incomplete")
     return answer, choices[0], finish
 
 

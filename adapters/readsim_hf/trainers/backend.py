@@ -30,7 +30,7 @@ SPLITS = ("probe", "dev", "test")
 
 
 class TrainerBackend:
-    """One student that a trainer trains, interval by interval.
+    """A backend around a trainer of transformers or TRL: one student, interval by interval.
 
     trainer       makes the trainer: called with `model`, `train_dataset` and `data_collator`, which it
                   hands on. Its own settings are yours; a `lr_scheduler_type` other than constant is
@@ -39,12 +39,13 @@ class TrainerBackend:
     sources       rows to train on, by source
     capabilities  rows to measure on, by capability: `{"probe": rows, "dev": rows, "test": rows}`
     teacher       a teacher or reference model, whose losses allocators such as `doremi` compare with
-    pool_runs     short trainings for an allocator that wants an offline pool, such as `read`
+    pool_runs     short training runs for an allocator with an offline pool, such as `read`
     pool_steps    intervals of each of them, with a measurement after each
 
     An interval is one `train()` over rows with exactly its tokens, of each source its share of them (the last
     row is cut). A profile is the negated mean loss a supervised token. Weights, optimiser and the place in
-    the data are the snapshot; the trainer's own luck (dropout, sampled replies) is seeded for each interval.
+    the data are the snapshot; the trainer's own randomness (dropout, sampled replies) is seeded for each
+    interval.
 
     Override `item_scores` and `scale` to measure something else. Raises ConfigError.
     """

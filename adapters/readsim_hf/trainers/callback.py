@@ -19,7 +19,7 @@ POLL = 0.1  # seconds
 
 
 class AskForShares(TrainerCallback):
-    """For `Trainer(callbacks=[...])`, of transformers or TRL: both ends of `readsim advise`.
+    """A callback for `Trainer(callbacks=[...])` of transformers or TRL, which talks to `readsim advise`.
 
     rows      the trainer's `train_dataset`, whose mixture changes
     log       metrics are appended here: each evaluation's numbers, with `step` and `tokens`
@@ -53,7 +53,10 @@ class AskForShares(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         if args.dataloader_num_workers:
-            raise ConfigError("dataloader_num_workers: 0 is needed, a worker sees no new shares")
+            raise ConfigError(
+                "dataloader_num_workers: expected 0, because a worker process does not see new "
+                "shares"
+            )
         if self.advice is not None:
             advise(self.advice, once=True)
         self._take()
@@ -88,9 +91,7 @@ class AskForShares(TrainerCallback):
         """The schedule is what the file says now; where it is gone, what it said before."""
         found = read_shares(self.shares)
         if not found.decisions and self.rows.schedule:
-            warnings.warn(
-                f"{self.shares} is gone: the mixture stays what it said last", stacklevel=2
-            )
+            warnings.warn(f"{self.shares} is gone: the last mixture stays in use", stacklevel=2)
             return found
         self.rows.schedule.clear()
         for decision in found.decisions:

@@ -15,7 +15,7 @@ Rows = Any  # a length, and rows by their number: a list, a `datasets.Dataset`
 
 
 class MixedRows(IterableDataset[Mapping[str, Any]]):
-    """An endless mixture: each row is of the source that is furthest behind its share of the tokens.
+    """An endless mixture: each row comes from the source that is furthest behind its share of tokens.
 
     sources   rows by source, such as `datasets.Dataset`s; a row's tokens are its `labels` that are not
               -100, else its `input_ids`
@@ -59,13 +59,18 @@ class MixedRows(IterableDataset[Mapping[str, Any]]):
                 raise unknown("source", name, self.sources)
         values = np.array([float(shares.get(name, 0.0)) for name in self.sources])
         if not (np.isfinite(values).all() and (values >= 0).all() and values.sum() > 0):
-            raise ConfigError(f"shares = {dict(shares)}: numbers of at least 0, one of them above")
+            raise ConfigError(
+                f"shares = {dict(shares)}: expected numbers of at least 0, and at least one above 0"
+            )
         self.schedule.append((tokens, values / values.sum()))
         self.schedule.sort(key=_start)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         if get_worker_info() is not None:
-            raise ConfigError("dataloader_num_workers: 0 is needed, a worker sees no new shares")
+            raise ConfigError(
+                "dataloader_num_workers: expected 0, because a worker process does not see new "
+                "shares"
+            )
         names = list(self.sources)
         orders: dict[int, tuple[int, Any]] = {}
         drawn, behind, shares = [0] * len(names), np.zeros(len(names)), np.zeros(0)

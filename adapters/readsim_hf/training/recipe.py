@@ -95,9 +95,11 @@ class Recipe:
             if name == "lora_alpha" and value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"{name} = {value!r}: a number")
+                raise ConfigError(f"{name} = {value!r}: expected a number")
             if not low <= value <= high:
-                raise ConfigError(f"{name} = {value!r}: between {low:g} and {high:g}")
+                raise ConfigError(
+                    f"{name} = {value!r}: expected a number between {low:g} and {high:g}"
+                )
         for name, least in (
             ("batch", 1),
             ("micro_batch", 1),
@@ -108,12 +110,12 @@ class Recipe:
             whole = isinstance(value, int) and not isinstance(value, bool)
             if not whole or not least <= value <= MOST:
                 raise ConfigError(
-                    f"{name} = {shown(value)}: a whole number >= {least}, at most {MOST}"
+                    f"{name} = {shown(value)}: expected a whole number >= {least}, at most {MOST}"
                 )
         self._check_lora()
         for name in ("packing", "gradient_checkpointing", "liger", "deterministic"):
             if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} = {getattr(self, name)!r}: true or false")
+                raise ConfigError(f"{name} = {getattr(self, name)!r}: expected true or false")
         if self.schedule not in SCHEDULES:
             raise unknown("schedule", self.schedule, SCHEDULES)
         if self.precision not in ("fp32", "bf16"):
@@ -124,7 +126,7 @@ class Recipe:
         named = isinstance(targets, tuple) and all(isinstance(t, str) and t for t in targets)
         if targets != "all-linear" and not (named and targets):
             raise ConfigError(
-                f"lora_targets = {targets!r}: names of layers, at least one, or 'all-linear'"
+                f"lora_targets = {targets!r}: expected names of layers, at least one, or 'all-linear'"
             )
         given = [f.name for f in fields(self) if f.name.startswith("lora_")]
         changed = [name for name in given if getattr(self, name) != getattr(type(self), name)]

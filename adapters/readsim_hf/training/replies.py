@@ -52,7 +52,7 @@ class Cutter:
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < float("inf"):
-            raise ConfigError(f"auxiliary_weight = {self.weight!r}: a number above 0")
+            raise ConfigError(f"auxiliary_weight = {self.weight!r}: expected a number above 0")
 
     def cut(self, prompt: Prompt, record: TeacherRecord) -> tuple[TeacherRecord, ...]:
         """The records of one reply, none where a piece has no tokens or is too long for the student.
@@ -130,7 +130,7 @@ class Replies:
         writer: Writer | None = None,
     ) -> None:
         if not 0.0 <= weight <= 1.0:
-            raise ConfigError(f"on_policy = {weight!r}: a share between 0 and 1")
+            raise ConfigError(f"on_policy = {weight!r}: expected a share between 0 and 1")
         if weight and teacher.soft is None:
             raise ConfigError("on_policy > 0 needs the teacher's distributions: set soft")
         if weight and tokenizer is not None:

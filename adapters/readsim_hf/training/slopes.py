@@ -39,7 +39,7 @@ def with_slopes(
         return examples
     if len(whole) > 1:
         names = " and ".join(type(part).__name__ for part in whole)
-        raise ConfigError(f"{names} in one objective: accepted: one loss of whole replies")
+        raise ConfigError(f"{names} are in one objective; accepted: one loss on whole replies")
     groups = reply_groups(examples)
     logp = iter(log_probs(examples))
     scale = sum(e.tokens for e in examples) / len(groups)

@@ -17,7 +17,7 @@ from readsim.arrays import Array
 class ODMPaper(Reweighted):
     """R_i += L_i / (10 pi_i); pi = (1 - S eps_t) softmax(eps_{t-1} R) + eps_t (ODM, arXiv 2312.02406).
 
-    Pinned: `Exp3WeightUpdater` of the authors' code (commit edbfdad), the paper's Exp3. eps_t =
+    Pinned to `Exp3WeightUpdater` of the authors' code (commit edbfdad), the paper's Exp3. eps_t =
     min(1/S, sqrt(ln S / (S t))), eps_0 = 1/S: shares are uniform until t > S ln S, which is 17 of 20
     decisions with S = 8 and 4 with S = 3.
 
@@ -45,7 +45,7 @@ class ODMPaper(Reweighted):
 class ODMSmoothed(Reweighted):
     """R_i <- .9 R_i + .1 exp(L_i); pi = (1 - S eps_t) R / sum R + eps_t (ODM, arXiv 2312.02406).
 
-    Pinned: `SmoothedMeanWeightUpdater.group_update` of the authors' code (commit edbfdad), which
+    Pinned to `SmoothedMeanWeightUpdater.group_update` of the authors' code (commit edbfdad), which
     their README says the paper's runs used: a moving mean, no importance weights, linear in R, so
     that eps_{t-1} cancels. eps_t and the rest as in odm-paper.
 
@@ -71,7 +71,7 @@ class ODMSmoothed(Reweighted):
 class ODMDataFlex(Reweighted):
     """R_i <- .9 R_i + .1 15 L_i / pi_i; pi = (1 - S eps_t) softmax_5(eps_{t-1} R) + eps_t (DataFlex).
 
-    Pinned: `ODMMixer` of DataFlex (arXiv 2603.26164, commit 3c13e37), an implementation of ODM
+    Pinned to `ODMMixer` of DataFlex (arXiv 2603.26164, commit 3c13e37), an implementation of ODM
     (arXiv 2312.02406): a moving mean of importance-weighted losses, eps_t >= .03, R clipped at
     10,000, and softmax_5 lets no exponent lie more than 5 below the largest. The rest as in odm-paper.
 

@@ -31,8 +31,8 @@ class Aioli(Reweighted):
                      average, and w is re-based on the first weights
     hold             decisions that weights are kept; 0: as many as the sweep took
 
-    Pinned: `aioli_trainer.py` of the authors' code (commit a236112), with aioli_normalize_A.
-    Differs: their round is 250 steps with 16 for each mixture, of which the sweep takes 16 S; ours
+    Pinned to `aioli_trainer.py` of the authors' code (commit a236112), with aioli_normalize_A.
+    Differences: their round is 250 steps with 16 for each mixture, of which the sweep takes 16 S; ours
     is made of whole decisions, so that the sweep is trained on, as theirs, and needs no trial that
     is undone. It is short of rounds instead: with T = 20 and S = 8 one, with S = 3 three. A sweep
     that would leave no decision to use it is not begun, so with T <= S the rule is uniform. The

@@ -17,7 +17,7 @@ from readsim.errors import CapabilityMissingError, ConfigError
 class DoGE(Reweighted):
     """log w += lr clip(sum_j <g_i, g_j> / mean_i |g_i|, 0, 5) / mu (DoGE-like, arXiv 2310.15393).
 
-    Pinned: `update_domain_weights` of the authors' code (commit 88400e9). In domain, when the
+    Pinned to `update_domain_weights` of the authors' code (commit 88400e9). In domain, when the
     targets are the sources themselves and the task weighs them alike, the sum leaves out j = i, as
     theirs; otherwise it is over all capabilities, weighted by the task (their out-of-domain form).
 

@@ -14,12 +14,12 @@ from readsim.allocators.losses import of_sources, required
 class DoReMi(Referenced):
     """w <- (1-c) softmax(log w + eta [L - L_ref]_+) + c/S (DoReMi, arXiv 2305.10429).
 
-    Pinned: `update_domain_weights` of the authors' code (commit 7cde52d), optimiser doremiv1.
+    Pinned to `update_domain_weights` of the authors' code (commit 7cde52d), optimiser doremiv1.
 
     eta   step size on the excess loss
     c     share of uniform weights mixed in
 
-    Differs: the reference is the teacher, since a distilled student is compared with it; excess is
+    Differences: the reference is the teacher, since a distilled student is compared with it; excess is
     clipped per domain, on probed losses, not per token; the rule steers the run itself, where the
     paper runs a proxy and trains with the time average of its weights. A source stands for the
     capability of its name (`of_sources`; sources without one move alike), whose excess is weighted

@@ -18,13 +18,13 @@ from readsim.allocators.losses import of_sources, required
 class Shearing(Referenced):
     """w <- (1-c) softmax(log w + eta (L - L_ref)) + c/S (LLM-Shearing, arXiv 2310.06694).
 
-    Pinned: `DynamicLoadingCallback.update_proportion` of the authors' code (commit b87218b). Unlike
+    Pinned to `DynamicLoadingCallback.update_proportion` of the authors' code (commit b87218b). Unlike
     DoReMi's, the difference is signed: a source ahead of its target loses weight.
 
     update_type   "doremi" as above; "bandit": softmax(w + eta (L - L_ref)), without the logarithm
     eta, c        step size, share of uniform weights
 
-    Differs: target losses are the teacher's, theirs come from a scaling law fitted to larger
+    Differences: target losses are the teacher's, theirs come from a scaling law fitted to larger
     models; first weights uniform, theirs are the domains' shares of the corpus; one update a
     decision, theirs every 50 batches; differences weighted by the task (`required`).
     """

@@ -31,7 +31,7 @@ class SkillIt(Reweighted):
     trial_share   tokens of one trial as a share of the budget; longer ones see more of the graph
     online        False: no updates
 
-    Pinned: `mw_trainer.py` of the authors' code (commit 807b3bf). Differs: the graph is divided by
+    Pinned to `mw_trainer.py` of the authors' code (commit 807b3bf). Differences: the graph is divided by
     the losses at the start (the authors did this for two of theirs; Aioli's code does it for all);
     the columns are weighted by the task (`required`), where the authors drop all but the target's.
     Noise in a trial makes edges, since drops count and rises do not. Where profiles are scores the

@@ -58,8 +58,8 @@ class ADO(Configured):
     delta          where Huber's loss turns linear, in log loss
     same_counts    D_i counts the tokens of all sources, as theirs; False: those of source i
 
-    Pinned: `ado.py` of the authors' code (commit 731863d), but for h, where that snapshot has
-    (h (1 - h))^.5 and the paper h^.5. Differs: the prior is the task's, theirs the natural shares; a
+    Pinned to `ado.py` of the authors' code (commit 731863d), but for h, where that snapshot has
+    (h (1 - h))^.5 and the paper h^.5. Differences: the prior is the task's, theirs the natural shares; a
     source's loss is that of the capability of its name (`of_sources`), measured by probes, not in
     training; tokens count in mean decisions, which moves A_i only; E >= 0 where they have E >= e^.5
     nats; a fit each decision, theirs every 1000 steps of 60,000, from the 1000th on.

@@ -113,8 +113,8 @@ class AutoScale(Held):
     up, down    sizes of one source in the trials
     least       least size of a source in the optimum, where equal sizes are 1
 
-    Pinned: the notebooks of the authors' code (commit f3cae22), whose published optima these functions
-    reproduce. Differs: between two repetitions the exponent is interpolated, so that the budget is met
+    Pinned to the notebooks of the authors' code (commit f3cae22), whose published optima these functions
+    reproduce. Differences: between two repetitions the exponent is interpolated, so that the budget is met
     exactly; b is kept >= 0, so that a source whose tokens do harm gets `least`. The 2 (2 S + 1) trials
     are undone and not charged: with the defaults and S = 8, 3.6 budgets of search tokens in all.
     Noise in N^(2) / N^(1) is raised to the power k, about 1.3 by default; and the law of one source

@@ -51,7 +51,7 @@ class LogLinear(FromTrials):
                  that is less than the budget, shares are in proportion to the pools
     task_share   p = task_share prior + (1 - task_share) / S: their p is the natural shares
 
-    Differs: weights r_j are the task's; trials are of the student itself, a tenth of the budget each,
+    Differences: weights r_j are the task's; trials are of the student itself, a tenth of the budget each,
     theirs runs of a small proxy; starts of the fit are regressions, theirs random. Where profiles
     are scores a unit of loss is the whole scale: the published kl, chosen for bits per byte, then
     holds the mixture near p unless effects are large.
@@ -80,7 +80,7 @@ class MixingLaws(FromTrials):
 
     delta   where Huber's loss turns linear, in units of loss
 
-    Pinned: `law.py` and `pipeline/utils.py` of the authors' code (commit 8ad3e12). Differs: the
+    Pinned to `law.py` and `pipeline/utils.py` of the authors' code (commit 8ad3e12). Differences: the
     nested laws of steps and of model size are left out, as trials are of the same student; validation
     domains are the capabilities, where the code finds implicit ones by boosting small networks on the
     sum; their trials and candidates are grids of halved shares, ours Dirichlet draws and the optimum.

@@ -32,8 +32,8 @@ class RegMix(FromTrials):
     temperature   trials are drawn around p^temperature / sum
     task_share    p = task_share prior + (1 - task_share) / S: their p is the natural shares
 
-    Pinned: `synthesize_mixture.py` and `regression.ipynb` of the authors' code (commit b004d3a).
-    Differs: 32 trials of a tenth of the budget each, where they train 512 small models for 1B tokens,
+    Pinned to `synthesize_mixture.py` and `regression.ipynb` of the authors' code (commit b004d3a).
+    Differences: 32 trials of a tenth of the budget each, where they train 512 small models for 1B tokens,
     so a leaf may hold a tenth of the trained rows (theirs: 20 rows, which would not split 32 at all;
     20 from 200 rows on); a third of the trials is held out, as theirs, but not beside them; shares below
     2e-4 are kept, and no source is capped at 15 epochs (the option `epochs` does that for any

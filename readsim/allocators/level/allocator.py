@@ -27,7 +27,7 @@ RECEIVERS = 4  # sources that each round moves shares to
 
 @dataclass(frozen=True)
 class Level(Configured):
-    """The allocation of all tokens left with the largest improvement over `task-static`, less `caution` sd.
+    """The allocation of the remaining tokens with the largest gain over `task-static`, minus `caution` sd.
 
     Each capability's level, as a function of the shares of the budget that the sources got, has a Bayesian
     posterior, made anew for every decision from all probes of the run, those of the dev split and,
@@ -39,7 +39,7 @@ class Level(Configured):
     Shares count tokens times learning rate. The model is order-free: gates, drift, forgetting and
     rehearsal look to it like noise.
 
-    How honest it is (`python -m studies level`; 64 worlds of the prior `broad` that nothing was chosen on, 8
+    Its calibration (`python -m studies level`; 64 worlds of the prior `broad` that nothing was chosen on, 8
     offline runs, plans that it picked itself): 91 % of the 90 % intervals hold the truth (89, 92, 92 and
     92 % at decisions 0, 5, 10 and 15), but the means promise twice what the plans bring (1.6 points and
     .8): what was picked for being high is too high. Intervals say nothing of hidden capabilities,

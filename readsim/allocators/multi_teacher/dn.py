@@ -30,7 +30,7 @@ def dispersion_factors(sigma: Array, mean: Array, shares: Array, limit: float) -
 
 @dataclass(frozen=True)
 class DN(Signalled):
-    """w_d in proportion to prior_d clip(sigma_all / sigma_d, 1/4, 4): loud domains are turned down.
+    """w_d in proportion to prior_d clip(sigma_all / sigma_d, 1/4, 4): domains with noisy log-ratios get less.
 
     From DN-MOPD (arXiv 2609.35347), whose factor multiplies the advantage log p_T - log p_S of a domain's
     tokens in every batch. Here it multiplies its share of the tokens at the next decision: a share and a

@@ -39,7 +39,7 @@ def conformal_kappa(error: Array, sigma: Array, delta: float) -> float:
     Raises ConfigError for a delta outside (0, 1), a negative sigma or unequal lengths.
     """
     if not 0 < delta < 1:
-        raise ConfigError(f"delta = {delta!r}: a probability between 0 and 1")
+        raise ConfigError(f"delta = {delta!r}: expected a probability between 0 and 1")
     scores = np.sort(standard_errors(error, sigma))
     rank = int(np.ceil((len(scores) + 1) * (1.0 - delta) - 1e-12))
     return float(scores[rank - 1]) if rank <= len(scores) else np.inf

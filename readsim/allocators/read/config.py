@@ -143,7 +143,9 @@ def _like(before: object, value: Any, name: str) -> Any:
     try:
         return tuple(float(number) for number in str(value).split("/"))
     except ValueError as error:
-        raise ConfigError(f"{name} = {shown(value)}: numbers with / between them") from error
+        raise ConfigError(
+            f"{name} = {shown(value)}: expected numbers with / between them"
+        ) from error
 
 
 def provenance_table(config: ReADConfig) -> list[tuple[str, str, str]]:

@@ -24,11 +24,11 @@ NO_CAP = 10.0
 class TrainedPolicy(Configured):
     """alpha_t = a network's shares, given what the run has shown; trained in simulated worlds. Experimental.
 
-    After each probe a Kalman filter a capability says what each source brings, and how surely; a network of
-    18,505 numbers, the same for every source and capability, turns that, the requirement, the gap to the
-    teacher, the time and the learning rate left into shares. It was trained by `readsim train` on worlds that
-    were drawn from a prior, for their final utility: nothing is learnt from the user's own earlier runs, and
-    the tokens of its training were simulated and cost nothing.
+    After each probe, one Kalman filter per capability estimates what each source brings, and with what
+    variance; a network of 18,505 numbers, the same for every source and capability, turns that, the
+    requirement, the gap to the teacher, the time and the learning rate left into shares. It was trained by
+    `readsim train` on worlds that were drawn from a prior, for their final utility: nothing is learnt from
+    the user's own earlier runs, and the tokens of its training were simulated and cost nothing.
 
     Not a default: the shipped policy had 195 updates, an eighth of what `readsim train` makes by default. It
     is ahead of `task-static` in 61 % of held-out runs of its own prior, and behind it on the suite (IQM .48
@@ -46,7 +46,7 @@ class TrainedPolicy(Configured):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.path, str):
-            raise ConfigError(f"path = {self.path!r}: a file that `readsim train` wrote")
+            raise ConfigError(f"path = {self.path!r}: expected a file that `readsim train` wrote")
         object.__setattr__(self, "needs", frozenset({"teacher"}) if self.teacher else frozenset())
         object.__setattr__(self, "_policy", load_policy(self.path or shipped()))
 

@@ -79,7 +79,9 @@ def draw_world(
     for name, size in (("sources", sources), ("capabilities", capabilities)):
         whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
         if size is not None and not (whole and 1 <= size <= MOST_NAMES):
-            raise ConfigError(f"{name} = {shown(size)}: a whole number, at most {MOST_NAMES}")
+            raise ConfigError(
+                f"{name} = {shown(size)}: expected a whole number, at most {MOST_NAMES}"
+            )
     rngs = {name: generator(seed, "world", n) for n, name in enumerate(FIELDS)}
     has = {name: rngs[name].random() < chosen.parts[name].share for name in FIELDS}
     k = int(chosen.parts["sizes"].ranges["capabilities"].one(rngs["sizes"]))

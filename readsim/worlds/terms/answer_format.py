@@ -61,7 +61,7 @@ def formats_of(
                 raise WorldError(f"{where}: {unknown('field', str(key), FIELDS)}")
         name = table.get("name")
         if not isinstance(name, str) or name in seen:
-            raise WorldError(f"{where}.name = {name!r}: a name that no other format has")
+            raise WorldError(f"{where}.name = {name!r}: expected a name that no other format has")
         check_name(name, f"{where}.name", WorldError)
         seen.add(name)
         uses = _numbers(table, "sources", where, "source", sources)
@@ -71,7 +71,7 @@ def formats_of(
         shift[n] = _numbers(table, "scores", where, "capability", capabilities)
         speed = table.get("tokens")
         if not _is_number(speed) or not 0.0 < float(str(speed)) < np.inf:
-            raise WorldError(f"{where}.tokens = {shown(speed)}: a number of tokens > 0")
+            raise WorldError(f"{where}.tokens = {shown(speed)}: expected a number of tokens > 0")
         tokens[n] = float(str(speed))
     if (written.sum(axis=1) > 1.0 + 1e-9).any():
         worst = int(written.sum(axis=1).argmax())
@@ -92,12 +92,12 @@ def _numbers(
     """A table of name = number as a vector over `names`, 0 where a name is not given."""
     given = table.get(key)
     if not isinstance(given, Mapping):
-        raise WorldError(f"{where}.{key} = {shown(given)}: a table of {kind} = number")
+        raise WorldError(f"{where}.{key} = {shown(given)}: expected a table of {kind} = number")
     out = np.zeros(len(names))
     for name, value in given.items():
         if name not in names:
             raise WorldError(f"{where}.{key}: {unknown(kind, str(name), names)}")
         if not _is_number(value) or not np.isfinite(float(value)):
-            raise WorldError(f"{where}.{key}: {name} = {shown(value)}: a number is needed")
+            raise WorldError(f"{where}.{key}: {name} = {shown(value)}: expected a number")
         out[list(names).index(name)] = float(value)
     return out

@@ -48,13 +48,13 @@ class LearningRate:
             number = isinstance(value, Real) and not isinstance(value, bool)
             if not number or not 0.0 <= value <= most:
                 raise WorldError(
-                    f"schedule.{name} = {shown(value)}: a number from 0 to {most:g}, as a share of "
+                    f"schedule.{name} = {shown(value)}: expected a number from 0 to {most:g}, as a share of "
                     f"{'the peak rate' if name == 'end' else 'the budget'}"
                 )
         if self.kind == "wsd" and not 0.0 < self.decay <= 1.0 - self.warmup:
             raise WorldError(
-                f"schedule.decay = {self.decay!r}: above 0, and at most the {1.0 - self.warmup:g} of the "
-                "budget behind the warm-up"
+                f"schedule.decay = {self.decay!r}: expected a number above 0, at most {1.0 - self.warmup:g}, "
+                "the share of the budget after the warm-up"
             )
 
     @classmethod

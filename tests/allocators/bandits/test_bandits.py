@@ -245,7 +245,7 @@ def test_boltzmann_wins_and_loses_by_relative_progress() -> None:
     ("name", "settings", "fragment"),
     [
         ("exp3", {"gamma": 0.0}, "gamma = 0.0"),
-        ("exp3", {"gamma": 1.5}, "gamma = 1.5: a number > 0 and <= 1, or None"),
+        ("exp3", {"gamma": 1.5}, "gamma = 1.5: expected a number > 0 and <= 1, or None"),
         ("exp3", {"low": 0.0}, "give both or neither"),
         ("exp3", {"low": 1.0, "high": 0.0}, "low must be below high"),
         ("odm-paper", {"reward_scale": -1.0}, "reward_scale = -1.0"),

@@ -171,12 +171,12 @@ def test_the_first_choice_is_what_is_required_most() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "fragment"),
     [
-        ("linucb", {"alpha": -1.0}, "alpha = -1.0: a number >= 0"),
+        ("linucb", {"alpha": -1.0}, "alpha = -1.0: expected a number >= 0"),
         ("linucb", {"alpha": float("nan")}, "alpha = nan"),
-        ("linucb", {"ridge": 0.0}, r"ridge = 0.0: a number >= 1e-06 and <= 1e\+06"),
+        ("linucb", {"ridge": 0.0}, r"ridge = 0.0: expected a number >= 1e-06 and <= 1e\+06"),
         ("linucb", {"ridge": 1e7}, "ridge = 10000000.0"),
-        ("linucb", {"curvature": 1}, "curvature = 1: True or False"),
-        ("linucb", {"pool": 2.5}, "pool = 2.5: a whole number >= 0"),
+        ("linucb", {"curvature": 1}, "curvature = 1: expected True or False"),
+        ("linucb", {"pool": 2.5}, "pool = 2.5: expected a whole number >= 0"),
         ("linucb", {"v": 1.0}, "accepted: .*alpha"),
         ("thompson", {"v": -0.1}, "v = -0.1"),
         ("thompson", {"standardise": "no"}, "standardise = 'no'"),

@@ -98,7 +98,7 @@ def test_other_files_are_refused_in_one_line(policy: str, tmp_path: Path) -> Non
         assert "\n" not in str(refused.value)
     with pytest.raises(ConfigError, match=r"nowhere.safetensors': No such file"):
         load_allocator("trained+path=nowhere.safetensors")
-    with pytest.raises(ConfigError, match="path = 3: a file that"):
+    with pytest.raises(ConfigError, match="path = 3: expected a file that"):
         load_allocator("trained+path=3")
 
 

@@ -237,7 +237,9 @@ def test_what_costs_are_not_known_for_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="num_local_experts = 8: costs are known for dense"):
         shape_of(MixtralConfig())
-    with pytest.raises(ConfigError, match=r"utilisation 0\.0: above 0, at most 1"):
+    with pytest.raises(
+        ConfigError, match=r"utilisation 0\.0: expected a number above 0, at most 1"
+    ):
         compute_seconds(1.0, DEVICES[0], "bf16", 0.0)
     with pytest.raises(ConfigError, match="model source 'missing"):
         config_of("missing.gguf")

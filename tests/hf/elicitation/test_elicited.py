@@ -141,9 +141,12 @@ def test_what_cannot_be_is_refused_in_a_sentence() -> None:
     for settings, words in (
         (
             {"method": "STaR", "decoding": {"temperature": 0.0}},
-            "would be one; use a temperature above 0",
+            "would be the same; use a temperature above 0",
         ),
-        ({"method": "TPD", "on_policy": 0.5}, "it says itself who writes; use on_policy = 0"),
+        (
+            {"method": "TPD", "on_policy": 0.5},
+            "the signal itself says who writes; use on_policy = 0",
+        ),
         ({"signal": "answer-shown", "objective": "sft"}, "the student's own text with its own"),
         ({"signal": "own-words", "objective": "rkl"}, "trains on text alone; use sft"),
         (
@@ -151,7 +154,7 @@ def test_what_cannot_be_is_refused_in_a_sentence() -> None:
             "unknown teacher signal 'own-wrods'.*own-words",
         ),
         ({"method": "TPD", "auxiliary_weight": 0.5}, "has no auxiliary task"),
-        ({"elicitation": {"traces": 0}}, "traces = 0: from 1 to 1000"),
+        ({"elicitation": {"traces": 0}}, "traces = 0: expected a number from 1 to 1000"),
     ):
         with pytest.raises((ConfigError, UnknownNameError), match=words):
             small(**settings)
@@ -200,7 +203,7 @@ def test_a_store_keeps_every_lesson_of_a_teacher_that_is_asked_alone(
     from readsim_hf.teach import Amount, _check_config, teach_parts
     from readsim_hf.training.elicited import Elicited
 
-    with pytest.raises(ConfigError, match="the student's own tries are of its run alone"):
+    with pytest.raises(ConfigError, match="the student's own attempts belong to a single run"):
         _check_config(RunConfig.of({"method": "TPD"}), "exact")
     monkeypatch.setattr(Elicited, "right", lambda self, prompt, reply: True)
     more = {

@@ -112,8 +112,8 @@ def test_each_origin_has_its_own_loss() -> None:
         ("0.3*sft + 0.7*rkl", 0.5, "'sft' is not defined on the student's own text"),
         ("0.3*sft(on=teacher) + 0.7*rkl", 0.5, ""),
         (CONTRASTIVE, 0.5, ""),
-        (CONTRASTIVE, 0.0, "no text is there for a term with on=own; use a share"),
-        (CONTRASTIVE, 1.0, "no text is there for a term with on=teacher"),
+        (CONTRASTIVE, 0.0, "there is no such text for a term with on=own; use a share"),
+        (CONTRASTIVE, 1.0, "there is no such text for a term with on=teacher"),
     ],
 )
 def test_terms_are_checked_one_by_one(text: str, share: float, message: str) -> None:

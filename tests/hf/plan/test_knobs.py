@@ -315,7 +315,7 @@ def test_devices_of_a_file_stand_before_the_built_in_ones(
     )
     code, said, error = call(capsys, "plan", *options, "--devices", "mine,h100,l40s")
     assert code == 0, error
-    assert "held: time times devices" in said
+    assert "held: time multiplied by devices" in said
     assert "disk: replies that are kept" in said
     shown = json.loads(Path("o/plan.json").read_text())["devices"]
     assert list(shown) == ["Mine", "H100", "L40S"]
@@ -373,8 +373,8 @@ def test_a_narrow_terminal_shows_every_number(
 def test_wrong_names_and_prices_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     for options, message in (
         (("--devices", "H10"), "unknown device 'H10'; did you mean 'H100'"),
-        (("--price-hour", "-1"), "--price-hour = -1.0: a number of at least 0"),
-        (("--price-prompt", "nan"), "--price-prompt = nan: a number of at least 0"),
+        (("--price-hour", "-1"), "--price-hour = -1.0: expected a number of at least 0"),
+        (("--price-prompt", "nan"), "--price-prompt = nan: expected a number of at least 0"),
         (("--device-file", "none.toml"), "none.toml"),
     ):
         code, _, error = call(capsys, "plan", *options)

@@ -222,7 +222,7 @@ def test_a_shipped_plan_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> N
         (("--world", "gateway"), "world .gateway. has the sources"),
         (("--allocator", "oracle-static"), "needs 'world', which this backend does not offer"),
         (("--steps", "0"), "steps"),
-        (("--mfu", "0"), r"--mfu = 0\.0: above 0, at most 1"),
+        (("--mfu", "0"), r"--mfu = 0\.0: expected a number above 0, at most 1"),
         (("--task", "maths"), "unknown task 'maths'"),
         (
             ("--teacher", "x.gguf", "--student", "nano/student"),
@@ -247,7 +247,7 @@ def test_settings_of_the_plan_alone_are_checked() -> None:
 
     with pytest.raises(ConfigError, match=r"pair\.context = 4096: at most 512"):
         sketched({"pair": {"context": 4096}})
-    with pytest.raises(ConfigError, match="context = 0: at least 1"):
+    with pytest.raises(ConfigError, match="context = 0: expected a number of at least 1"):
         sketched({"pair": {"context": 0}})
     with pytest.raises(ConfigError, match="k is 100: it must be at most the vocabulary, 99"):
         sketched({"soft": {"kind": "topk", "k": 100}})

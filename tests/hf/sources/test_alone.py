@@ -80,9 +80,15 @@ def test_it_has_no_scores_of_a_teacher(student: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": {"sources": [{"path": "asked.jsonl"}]}}, "nobody gives the replies of asked"),
-        ({"data": {}}, "nobody gives the replies of general, steerability"),
-        ({"method": "logit-kd"}, "nobody gives distributions, which the method needs"),
+        (
+            {"data": {"sources": [{"path": "asked.jsonl"}]}},
+            "there is no teacher to give the replies of asked",
+        ),
+        ({"data": {}}, "there is no teacher to give the replies of general, steerability"),
+        (
+            {"method": "logit-kd"},
+            "there is no teacher to give distributions, which the method needs",
+        ),
         ({"on_policy": 0.5, "method": "", "signal": "resp", "objective": "fkl"}, "distributions"),
     ],
 )

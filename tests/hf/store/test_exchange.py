@@ -331,11 +331,11 @@ def test_what_is_not_distillkits_is_refused(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"k": None}, "k = None: a whole number"),
+        ({"k": None}, "k = None: expected a whole number"),
         ({"exact_dtype": "int8"}, "int8"),
         ({"exact_k": 6}, "more than k = 5"),
         ({"polynomial_terms": ["log"]}, "polynomial_terms has 'log'"),
-        ({"residual_bins": [{"element_bits": 4}]}, "residual_bins: tables of"),
+        ({"residual_bins": [{"element_bits": 4}]}, "residual_bins: expected tables of"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_named(changes: dict[str, Any], words: str) -> None:

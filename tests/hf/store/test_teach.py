@@ -178,7 +178,7 @@ def test_how_much_is_asked_has_to_be_said(
     out = ("--out", str(tmp_path / "x"))
     for more, words in (
         (("--pair", "nano"), "the prompts of 'general' have no end; say how much"),
-        (("--prompts", "3", "--tokens", "9"), "--prompts 3 with --tokens 9: one of them"),
+        (("--prompts", "3", "--tokens", "9"), "--prompts 3 and --tokens 9 exclude each other"),
         (("--export", "axolotel=dir"), "axolotl"),
     ):
         code, _, err = call(capsys, "teach", *out, *more)

@@ -130,7 +130,7 @@ STATUS = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n%b"
     ("status", "more", "body", "shown"),
     [
         (b"204 No Content", b"", b"", "empty"),
-        (b"206 Partial Content", b"", _as_answer(), "a part of an answer"),
+        (b"206 Partial Content", b"", _as_answer(), "the answer is incomplete"),
         (b"400 Bad Request", b"", LESS.encode(), ""),
         (b"400 Bad Request", b"Content-Type: text/plain; charset=zlib_codec\r\n", b"no", "400"),
         (b"503 Busy", b"Retry-After: Mon, 01 Jan 99999999999 00:00:00 GMT\r\n", b"{}", ""),

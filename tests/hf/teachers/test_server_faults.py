@@ -75,7 +75,9 @@ def test_attempts_are_bounded_and_what_arrived_is_kept(fault: str, tmp_path: Pat
     assert str(tmp_path / "c") in words
     assert "--resume" in words
     status = {"429": "status 429", "500": "status 500", "401": "status 401"}.get(fault)
-    reason = status or {"dies": "no connection", "half": "no connection"}.get(fault, "half a reply")
+    reason = status or {"dies": "no connection", "half": "no connection"}.get(
+        fault, "the reply is incomplete"
+    )
     shown = {"garbage": "no JSON", "no choices": "no choices", "no usage": "usage.prompt_tokens"}
     assert shown.get(fault, reason) in words
     doubt = 0 if status else 3

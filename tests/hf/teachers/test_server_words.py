@@ -179,7 +179,7 @@ def test_too_much_to_do_is_waited_out(naps: list[float]) -> None:
         patch.setitem(made_server.FAULTS, "429", said)
         with serving(lambda n, body: "429" if n == 0 else "") as fake:
             teacher = served(fake.url, concurrency=1, retries=0)
-            with pytest.warns(UserWarning, match="asks to be left alone for"):
+            with pytest.warns(UserWarning, match="asks for a pause of"):
                 assert teacher.ask([PROMPT]) != [None]
         with serving(lambda n, body: "429") as fake:
             hasty = served(fake.url, concurrency=1, patience_s=30.0)

@@ -116,7 +116,7 @@ def test_a_mixture_stays_where_its_file_is_gone(tmp_path: Path) -> None:
     write_shares(path, Shares([Advised(0, 0, {"b": 1.0})]))
     mixed.ask()
     path.unlink()
-    with pytest.warns(UserWarning, match="is gone: the mixture stays"):
+    with pytest.warns(UserWarning, match="is gone: the last mixture stays"):
         mixed.ask()
     assert [tokens for tokens, _ in mixed.schedule] == [0]
     assert asking.rows is mixed

@@ -65,7 +65,10 @@ def test_dropout_acts_in_training_alone_and_is_drawn_again_after_going_back() ->
         ({"lora": 2, "lora_targets": ()}, "lora_targets = "),
         ({"lora": 2, "lora_targets": "all"}, "lora_targets = 'all'.*'all-linear'"),
         ({"lora": 2, "lora_alpha": 0.0}, r"lora_alpha = 0\.0"),
-        ({"lora": 2, "lora_dropout": 1.0}, r"lora_dropout = 1\.0: between 0 and 0\.99"),
+        (
+            {"lora": 2, "lora_dropout": 1.0},
+            r"lora_dropout = 1\.0: expected a number between 0 and 0\.99",
+        ),
         ({"lora": -1}, "lora = -1"),
         ({"lora_dropout": 0.1}, r"lora_dropout = 0\.1 with lora = 0"),
         ({"lora_targets": ("q_proj",)}, "with lora = 0"),

@@ -203,8 +203,8 @@ def test_gates_stand_in_no_circle() -> None:
     ("changes", "message"),
     [
         ({"seed": -1}, "seed = -1"),
-        ({"capabilities": 0}, "capabilities = 0: a whole number"),
-        ({"sources": 2.5}, "sources = 2.5: a whole number"),
+        ({"capabilities": 0}, "capabilities = 0: expected a whole number"),
+        ({"sources": 2.5}, "sources = 2.5: expected a whole number"),
     ],
 )
 def test_bad_arguments(changes: dict[str, Any], message: str) -> None:

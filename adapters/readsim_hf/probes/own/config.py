@@ -70,7 +70,9 @@ class TaskConfig:
                 f"{self.where}: {', '.join(files)} alone; probe, dev and test are needed"
             )
         if not 0.0 <= self.chance < 1.0:
-            raise ConfigError(f"{self.where}: chance = {self.chance!r}: at least 0, below 1")
+            raise ConfigError(
+                f"{self.where}: chance = {self.chance!r}: expected a number of at least 0, below 1"
+            )
         if self.shots is not None:
             within(self, "shots", 0, MOST_SHOTS)
         if self.max_new_tokens is not None:

@@ -96,7 +96,7 @@ def load_lm_eval(config: TaskConfig) -> Iterator[tuple[Benchmark, tuple[Item, ..
             )
         if getattr(task, "UNSAFE_CODE", False):
             raise ConfigError(
-                f"{config.where}: {name!r} runs code that the model writes without a wall around it; "
+                f"{config.where}: {name!r} runs code that the model writes without a sandbox; "
                 "accepted: the benchmarks humaneval and mbpp, which have one (probes.benchmarks)"
             )
         _time_limits(config, task)
