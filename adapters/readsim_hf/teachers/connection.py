@@ -20,6 +20,7 @@ from readsim_hf.teachers.record import Soft
 from readsim_hf.teachers.reply import (
     BadReplyError,
     Reply,
+    answer_bytes,
     read_chat,
     read_completion,
     read_object,
@@ -33,8 +34,6 @@ _PAUSES_S = (1.0, 60.0)  # after a 429 without Retry-After: first, longest
 _NEVER = ("insufficient_quota", "billing_hard_limit")  # in a 429 that stays one
 _SAID_S = 60.0  # a pause that is worth a word
 _SHOWN = 300  # characters of a server's words in an error
-_ROOM = 4 << 20  # bytes of an answer: for what is beside the reply,
-_TOKEN_ROOM, _ENTRY_ROOM = 1024, 256  # for each of its tokens, and each log-probability
 _SAID_KEYS: set[tuple[str, str]] = set()  # which key goes where, each said once
 # What a request holds where no key may be sent: the SDK adds others from the environment.
 _PLAIN = (
@@ -165,7 +164,7 @@ class Server:
             body["extra_body"] = {"chat_template_kwargs": dict(chat_template_kwargs)}
         if seeded:
             body["seed"] = seed
-        most = _ROOM + decoding.max_new_tokens * _TOKEN_ROOM
+        most = answer_bytes(decoding.max_new_tokens)
         return self._ask("chat", body, decoding, seed, read_chat, most)
 
     def complete(
@@ -174,7 +173,7 @@ class Server:
         """`chat` for token ids, with the k likeliest tokens at each position (vLLM's extension)."""
         extra = {"return_tokens_as_token_ids": True}
         body = {"prompt": as_ids(prompt).tolist(), "logprobs": k, "extra_body": extra}
-        most = room_for(decoding.max_new_tokens, k)
+        most = answer_bytes(decoding.max_new_tokens, k + 1)
         return self._ask(
             "text", body, decoding, seed, lambda text: read_completion(text, k, vocab), most
         )
@@ -189,7 +188,7 @@ class Server:
             Decoding(1, 0.0),  # it has to say something
             0,
             lambda answer: read_prompt(answer, start, len(ids), k, vocab),
-            room_for(len(ids), k),
+            answer_bytes(len(ids), k + 1),
         )
 
     def _ask(
@@ -227,7 +226,7 @@ class Server:
             except Exception as error:  # whatever a server makes the SDK raise
                 raise self._given_up(error) from error
 
-    def _begin(self, most: int = _ROOM) -> None:
+    def _begin(self, most: int = answer_bytes(0)) -> None:
         """A prompt of this thread: nothing was sent, and an answer has at most so many bytes."""
         self._local.sent = self._local.taken = 0
         self._local.waited = 0.0
@@ -368,11 +367,6 @@ class Server:
             left -= 1.0
         self._local.waited += pause
         return not hurry.is_set()
-
-
-def room_for(tokens: int, k: int) -> int:
-    """Bytes that an answer with so many tokens, and k log-probabilities at each, may have."""
-    return _ROOM + tokens * (_TOKEN_ROOM + (k + 1) * _ENTRY_ROOM)
 
 
 def _text(response: Any) -> str:

@@ -65,6 +65,11 @@ class Reply:
         return with_thoughts(self.reasoning, self.text)
 
 
+def answer_bytes(tokens: int, entries: int = 0) -> int:
+    """Bytes that an answer with so many tokens, and log-probabilities at each, may have."""
+    return (4 << 20) + tokens * (1024 + 256 * entries)
+
+
 def read_chat(body: str) -> Reply:
     """The reply in an answer of /chat/completions. No content is an empty reply. BadReplyError.
 

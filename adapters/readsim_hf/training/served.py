@@ -32,13 +32,12 @@ from readsim_hf.teachers.connection import (
     Server,
     ServerSettings,
     is_server,
-    room_for,
 )
 from readsim_hf.teachers.decoding import Decoding, until_end
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.inference import computing
 from readsim_hf.teachers.lines import Crew, Lines
-from readsim_hf.teachers.reply import BadReplyError, Reply, read_completion
+from readsim_hf.teachers.reply import BadReplyError, Reply, answer_bytes, read_completion
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
@@ -124,7 +123,7 @@ class StudentServer(Server):
         extra = {"return_tokens_as_token_ids": True, **stops, **_AS_IT_IS}
         ids = as_ids(prompt)
         body = {"prompt": ids.tolist(), "logprobs": 1, "extra_body": extra}
-        most = room_for(decoding.max_new_tokens, 1)
+        most = answer_bytes(decoding.max_new_tokens, 2)
         read = partial(_read, ends=ends, vocab=vocab)
         seed = seed_of(ids, decoding.temperature, attempt)
         return self._ask("text", body, decoding, seed, read, most)[0]
