@@ -170,9 +170,7 @@ class ProbeConfig:
         for name in ("max_new_tokens", "batch_size"):
             within(self, name, 1, MOST_COUNT)
         if self.allow_code not in (False, True, "unwalled"):
-            raise ConfigError(
-                f"allow_code = {self.allow_code!r}: expected True, False or 'unwalled'"
-            )
+            raise ConfigError(f"allow_code = {self.allow_code!r}: expected a bool or 'unwalled'")
 
 
 @dataclass(frozen=True)
@@ -253,23 +251,20 @@ class RunConfig:
             within(self, name, least, most)
         if self.identifier.card and not self.identify:
             raise ConfigError(
-                f"identifier.card = {self.identifier.card!r}: a card is read only with identify "
-                "= true"
+                f"identifier.card = {self.identifier.card!r}: a card is read only with identify = true"
             )
         if not 0.0 < self.auxiliary_weight < float("inf"):
             raise ConfigError(
-                f"auxiliary_weight = {self.auxiliary_weight!r}: expected a number above 0"
+                f"auxiliary_weight = {self.auxiliary_weight!r}: expected a number > 0"
             )
         if not 0.0 < self.timeout <= 10080.0:
-            raise ConfigError(
-                f"timeout = {self.timeout!r}: expected minutes above 0, at most 10080"
-            )
+            raise ConfigError(f"timeout = {self.timeout!r}: expected minutes > 0, at most 10080")
         if not 0.0 <= self.on_policy <= 1.0:
             raise ConfigError(f"on_policy = {self.on_policy!r}: expected a share between 0 and 1")
 
     @property
     def student_precision(self) -> str:
-        """Of the student's weights: set by the pair; else bf16 for weights that LoRA leaves as they are
+        """Of the student's weights: as the pair says; else bf16 for weights that LoRA leaves as they are
         where training computes in that, and fp32 for weights that train."""
         frozen = self.training.lora and self.training.precision == "bf16"
         return self.pair.student_precision or ("bf16" if frozen else "fp32")

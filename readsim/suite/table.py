@@ -139,20 +139,17 @@ def suite_notes(scores: Scores) -> list[str]:
         f", all but {len(flat)} with less than a quarter of a point between the two" if flat else ""
     )
     about = (
-        f"{worlds} worlds, {cases} cases (world, task, budget), {seeds} seeds. The score of a run "
-        "is how far it gets from uniform (0) to the best static mixture that is known for the "
-        "case (1)."
+        f"{worlds} worlds, {cases} cases (world, task, budget), {seeds} seeds. The score of a run is how far "
+        "it gets from uniform (0) to the best static mixture that is known for the case (1)."
     )
     middle = (
-        f"IQM is the mean of the middle half of the scores of all cases and seeds{left}. "
-        "Intervals are bootstrapped over seeds, with the worlds fixed; with few seeds they are "
-        "somewhat too short."
+        f"IQM is the mean of the middle half of the scores of all cases and seeds{left}. Intervals are "
+        "bootstrapped over seeds, with the worlds fixed; with few seeds they are somewhat too short."
     )
     others = (
-        "P is the chance that a run ends above a run of the other allocator (ties count half), "
-        "averaged over cases. Worst is the lowest mean difference to task-static. Neg is the "
-        "mean drop outside the target, in points. Extra counts the tokens of searches and pools, "
-        "as a multiple of the budget."
+        "P is the chance that a run ends above a run of the other allocator (ties count half), averaged over "
+        "cases. Worst is the lowest mean difference to task-static. Neg is the mean drop outside the target, "
+        "in points. Extra counts the tokens of searches and pools, as a multiple of the budget."
     )
     return [about, middle, others, *about_training(scores.allocators)]
 
@@ -178,7 +175,4 @@ def top_lines(table: pd.DataFrame, scores: Scores) -> list[str]:
 
 
 def _iqm_in_words(row: pd.Series) -> str:
-    return (
-        f"{fixed(row['iqm'], 2)} (95 % interval {fixed(row['iqm_low'], 2)} to "
-        f"{fixed(row['iqm_high'], 2)})"
-    )
+    return f"{fixed(row['iqm'], 2)} (95 % interval {fixed(row['iqm_low'], 2)} to {fixed(row['iqm_high'], 2)})"

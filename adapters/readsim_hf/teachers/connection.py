@@ -272,9 +272,8 @@ class Server:
             listed = [dict(entry) for entry in data]
         except Exception as error:  # whatever a server makes the SDK raise
             raise ConfigError(
-                f"{self.who}'s server at {self.url} does not say what it serves "
-                f"({self._words(error)}): start it, or name the model with {self.naming} "
-                f"({self.option})"
+                f"{self.who}'s server at {self.url} does not say what it serves ({self._words(error)}): "
+                f"start it, or name the model with {self.naming} ({self.option})"
             ) from error
         ids = [entry.get("id") for entry in listed]
         names = [name for name in ids if isinstance(name, str) and name.isprintable()]
