@@ -255,7 +255,7 @@ class RunConfig:
             )
         if not 0.0 < self.auxiliary_weight < float("inf"):
             raise ConfigError(
-                f"auxiliary_weight = {self.auxiliary_weight!r}: expected a number > 0"
+                f"auxiliary_weight = {self.auxiliary_weight!r}: expected a number above 0"
             )
         if not 0.0 < self.timeout <= 10080.0:
             raise ConfigError(f"timeout = {self.timeout!r}: expected minutes > 0, at most 10080")
@@ -364,8 +364,7 @@ def resolve_config(
     check_code(str(file), table, options)
     in_file = table.get("pair", {})
     pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
-    named: dict[str, Any] = {}
-    stored: dict[str, Any] = {}
+    named, stored = dict[str, Any](), dict[str, Any]()
     store = _table(options, "data").get("store", _table(table, "data").get("store"))
     if store and isinstance(store, str):
         stored = stored_settings(load_manifest(store), pair)
