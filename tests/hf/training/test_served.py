@@ -236,7 +236,7 @@ def test_no_key_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     [
         ({"method": "resp-sft"}, "trains on no text of the student's own; leave it out, or use"),
         ({"student_server": {"folder": ""}}, "folder = '': give both, or neither"),
-        ({"student_server": {"every": 0}}, "every = 0: at least 1"),
+        ({"student_server": {"every": 0}}, "every = 0: expected a number of at least 1"),
         ({"student_server": {"address": "here:8000"}}, "accepted: http://HOST:PORT/v1"),
     ],
 )
