@@ -298,8 +298,7 @@ class HFBackend:
         model = self.components.pair.local_teacher()
         if self.components.pair.vocabulary is None:
             raise CapabilityMissingError(
-                "the teacher cannot be scored: its tokenizer differs from the student's, which "
-                "the probes use"
+                "the teacher cannot be scored: its tokenizer differs from the student's, which the probes use"
             )
         clock = time.perf_counter()
         with memory_for("while the teacher is probed", PROBES):

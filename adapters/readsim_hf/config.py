@@ -39,6 +39,7 @@ from readsim_hf.store.manifest import load_manifest
 from readsim_hf.store.settings import stored_settings
 from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.training.recipe import Recipe
+from readsim_hf.training.served import StudentServerConfig
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
 PRESETS = Path(__file__).parent / "presets"  # of the pairs that have a name
@@ -169,9 +170,7 @@ class ProbeConfig:
         for name in ("max_new_tokens", "batch_size"):
             within(self, name, 1, MOST_COUNT)
         if self.allow_code not in (False, True, "unwalled"):
-            raise ConfigError(
-                f"allow_code = {self.allow_code!r}: expected True, False or 'unwalled'"
-            )
+            raise ConfigError(f"allow_code = {self.allow_code!r}: expected a bool or 'unwalled'")
 
 
 @dataclass(frozen=True)
@@ -209,6 +208,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     probes: ProbeConfig = ProbeConfig()
     server: ServerSettings = field(default_factory=ServerSettings)
+    student_server: StudentServerConfig = field(default_factory=StudentServerConfig)
     task: str | dict[str, float] = "average"
     budget: int = 1_000_000
     steps: int = 20
@@ -251,23 +251,20 @@ class RunConfig:
             within(self, name, least, most)
         if self.identifier.card and not self.identify:
             raise ConfigError(
-                f"identifier.card = {self.identifier.card!r}: a card is read only with identify "
-                "= true"
+                f"identifier.card = {self.identifier.card!r}: a card is read only with identify = true"
             )
         if not 0.0 < self.auxiliary_weight < float("inf"):
             raise ConfigError(
                 f"auxiliary_weight = {self.auxiliary_weight!r}: expected a number above 0"
             )
         if not 0.0 < self.timeout <= 10080.0:
-            raise ConfigError(
-                f"timeout = {self.timeout!r}: expected minutes above 0, at most 10080"
-            )
+            raise ConfigError(f"timeout = {self.timeout!r}: expected minutes > 0, at most 10080")
         if not 0.0 <= self.on_policy <= 1.0:
             raise ConfigError(f"on_policy = {self.on_policy!r}: expected a share between 0 and 1")
 
     @property
     def student_precision(self) -> str:
-        """Of the student's weights: set by the pair; else bf16 for weights that LoRA leaves as they are
+        """Of the student's weights: as the pair says; else bf16 for weights that LoRA leaves as they are
         where training computes in that, and fp32 for weights that train."""
         frozen = self.training.lora and self.training.precision == "bf16"
         return self.pair.student_precision or ("bf16" if frozen else "fp32")
@@ -367,8 +364,7 @@ def resolve_config(
     check_code(str(file), table, options)
     in_file = table.get("pair", {})
     pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
-    named: dict[str, Any] = {}
-    stored: dict[str, Any] = {}
+    named, stored = dict[str, Any](), dict[str, Any]()
     store = _table(options, "data").get("store", _table(table, "data").get("store"))
     if store and isinstance(store, str):
         stored = stored_settings(load_manifest(store), pair)

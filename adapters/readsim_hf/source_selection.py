@@ -50,9 +50,8 @@ def sources_of(
         )
     if found and signal.tasks > 1 and not isinstance(signal, Elicitation):
         raise ConfigError(
-            f"signal {signal.name!r} with data.sources: this signal needs readsim's own prompts; "
-            "accepted: resp, "
-            "cot or logit"
+            f"signal {signal.name!r} with data.sources: this signal needs readsim's own prompts; accepted: "
+            "resp, cot or logit"
         )
     for source in found:
         if not source.asks and scores is False:
@@ -79,9 +78,8 @@ def check_alone(library: Library, sources: Sequence[Source], soft: bool) -> None
         return
     what = f"the replies of {', '.join(asks)}" if asks else "distributions, which the method needs"
     raise ConfigError(
-        f"pair.teacher = None: there is no teacher to give {what}; name a teacher, or give all "
-        "replies in data.sources and "
-        "use method = 'resp-sft'"
+        f"pair.teacher = None: there is no teacher to give {what}; name a teacher, or give all replies in "
+        "data.sources and use method = 'resp-sft'"
     )
 
 

@@ -71,9 +71,8 @@ def _check_elicitation(config: RunConfig, signal: TeacherSignal) -> None:
         )
     if signal.draws and config.decoding.temperature == 0 and config.elicitation.traces > 1:
         raise ConfigError(
-            f"decoding.temperature = 0 with signal {signal.name!r}: its "
-            f"{config.elicitation.traces} replies to a prompt would be the same; use a "
-            "temperature above 0"
+            f"decoding.temperature = 0 with signal {signal.name!r}: its {config.elicitation.traces} replies "
+            "to a prompt would be the same; use a temperature above 0"
         )
 
 

@@ -200,9 +200,8 @@ def show_token_estimate(
     """A table of tokens by kind: exact for the student, estimated for the others."""
     spent = token_estimate_of(config, parts, allocator)
     console.print(
-        f"{parts.pair.name}: {_teachers(parts.pair, parts.store is not None)}, "
-        f"{_size(parts.pair.student)} student; "
-        f"{config.method or f'{config.signal} x {config.objective}'}; allocator {config.allocator}; "
+        f"{parts.pair.name}: {_teachers(parts.pair, parts.store is not None)}, {_size(parts.pair.student)} "
+        f"student; {config.method or f'{config.signal} x {config.objective}'}; allocator {config.allocator}; "
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
     )
     show_sources(console, parts.datasets, parts.sizes)

@@ -50,8 +50,7 @@ def train(
     evaluate: Annotated[
         int,
         typer.Option(
-            help="Each time this many updates are done, the policy is evaluated on held-out "
-            "worlds and saved."
+            help="Each time this many updates are done, the policy is evaluated on held-out worlds and saved."
         ),
     ] = 100,
     seed: Annotated[

@@ -36,8 +36,7 @@ def advise(
     allocator: Annotated[
         str,
         typer.Option(
-            help="This allocator decides: a name or module:Class; aioli+floor=0.05 sets one of its "
-            "settings."
+            help="This allocator decides: a name or module:Class; aioli+floor=0.05 sets one of its settings."
         ),
     ],
     sources: Annotated[
@@ -57,8 +56,7 @@ def advise(
     task: Annotated[
         str,
         typer.Option(
-            help="The job is scored on this task: a capability, weights (math=0.7,code=0.3), or "
-            "average."
+            help="The job is scored on this task: a capability, weights (math=0.7,code=0.3), or average."
         ),
     ] = "average",
     steps: Steps = 20,
@@ -83,8 +81,7 @@ def advise(
         typer.Option(
             "--map",
             metavar="NAME=KEY",
-            help="The capability NAME, or `tokens`, is logged under the key KEY; the option may "
-            "be repeated.",
+            help="The capability NAME, or `tokens`, is logged under the key KEY; the option may be repeated.",
         ),
     ] = None,
     teacher: Annotated[
@@ -105,8 +102,7 @@ def advise(
         bool,
         typer.Option(
             "--once",
-            help="The decision that is due is made from what is measured so far, and the command "
-            "ends.",
+            help="The decision that is due is made from what is measured so far, and the command ends.",
         ),
     ] = False,
     end: Annotated[

@@ -52,17 +52,15 @@ def compare(
     world: Annotated[
         str,
         typer.Option(
-            help="The world to simulate is a preset, a .toml or .json file, a .csv of measured "
-            "effects, or random:seed=1,... (drawn at random); several worlds, separated by "
-            "commas, give one joint table.",
+            help="The world to simulate is a preset, a .toml or .json file, a .csv of measured effects, or "
+            "random:seed=1,... (drawn at random); several worlds, separated by commas, give one joint table.",
             autocompletion=lambda incomplete: completed(incomplete, preset_names()),
         ),
     ] = "read8-llama",
     tasks: Annotated[
         str | None,
         typer.Option(
-            help="These tasks are run: names separated by commas, or one task as weights, "
-            "math=0.7,code=0.3.",
+            help="These tasks are run: names separated by commas, or one task as weights, math=0.7,code=0.3.",
             show_default="all tasks of the world",
         ),
     ] = None,
@@ -94,8 +92,7 @@ def compare(
     alias: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=SPEC shows the allocator SPEC under the name NAME; the option may be "
-            "repeated."
+            help="NAME=SPEC shows the allocator SPEC under the name NAME; the option may be repeated."
         ),
     ] = None,
     jobs: Annotated[
@@ -135,8 +132,7 @@ def compare(
         bool,
         typer.Option(
             "--explain",
-            help="The columns are explained below the table, as they are in the first run of a "
-            "folder.",
+            help="The columns are explained below the table, as they are in the first run of a folder.",
         ),
     ] = False,
 ) -> None:

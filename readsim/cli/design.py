@@ -32,8 +32,7 @@ def design(
         str,
         typer.Option(
             "--for",
-            help="The runs are chosen to predict every mixture (fit) or to find the best one "
-            "(decision).",
+            help="The runs are chosen to predict every mixture (fit) or to find the best one (decision).",
         ),
     ] = "fit",
     task: Annotated[

@@ -105,8 +105,7 @@ def fit(
     trust: Annotated[
         str,
         typer.Option(
-            help="The prior has this weight: a number from 0 to 1, or auto, by which the runs "
-            "decide."
+            help="The prior has this weight: a number from 0 to 1, or auto, by which the runs decide."
         ),
     ] = "auto",
     seed: Annotated[
@@ -289,8 +288,7 @@ def predict(
     mixtures: Annotated[
         Path,
         typer.Argument(
-            help="The mixtures are in this CSV of shares or token counts, with a row for each "
-            "run to predict."
+            help="The mixtures are in this CSV of shares or token counts, with a row for each run to predict."
         ),
     ],
     out: Annotated[

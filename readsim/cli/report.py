@@ -13,8 +13,7 @@ def report(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="The folder was written by `compare`, `distill` or a study, or it contains "
-            "several studies."
+            help="The folder was written by `compare`, `distill` or a study, or it contains several studies."
         ),
     ],
 ) -> None:

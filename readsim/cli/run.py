@@ -62,8 +62,7 @@ def run(
     allocator: Annotated[
         str,
         typer.Option(
-            help="This allocator decides: a name or module:Class; read+guard=0.02 sets one of "
-            "its settings."
+            help="This allocator decides: a name or module:Class; read+guard=0.02 sets one of its settings."
         ),
     ] = "read",
     out: Annotated[

@@ -64,8 +64,7 @@ def theory(
     seeds: Annotated[
         str,
         typer.Option(
-            help="The allocator is run with this many seeds in each world, or with the seeds "
-            "listed: 3,7."
+            help="The allocator is run with this many seeds in each world, or with the seeds listed: 3,7."
         ),
     ] = "4",
     out: Annotated[

@@ -34,8 +34,7 @@ def worlds(
     save: Annotated[
         Path | None,
         typer.Option(
-            help="The world is written to this .toml or .json file; a prior is written to a "
-            ".toml file."
+            help="The world is written to this .toml or .json file; a prior is written to a .toml file."
         ),
     ] = None,
     tokens: Annotated[

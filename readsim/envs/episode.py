@@ -162,8 +162,7 @@ def check_same_spaces(world: World, episode: EpisodeConfig) -> None:
     for what, (new, old) in pairs.items():
         if len(new) != len(old):
             raise ConfigError(
-                f"reset option 'world': {world.name!r} has {len(new)} {what}, the environment has "
-                f"{len(old)}"
+                f"reset option 'world': {world.name!r} has {len(new)} {what}, the environment has {len(old)}"
             )
     if world.scale != episode.scale:
         raise ConfigError(

@@ -217,9 +217,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             super().reset(seed=int(seed))
             return [int(seed) + n for n in range(self.num_envs)]
         if len(seed) != self.num_envs or any(s is None for s in seed):
-            raise ConfigError(
-                f"seed = {seed!r}: expected a number, or one for each of {self.num_envs} envs"
-            )
+            raise ConfigError(f"seed = {seed!r}: expected a number, or {self.num_envs} numbers")
         roots = [int(s) for s in seed if s is not None]
         self.np_random = np.random.default_rng(roots)  # whose one seed nobody knows: -1
         return roots

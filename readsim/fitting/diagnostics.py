@@ -50,8 +50,7 @@ def _sources(fitted: Fitted) -> Iterator[str]:
     small = [names[i] for i in np.flatnonzero(shares.max(axis=0) < LITTLE)]
     if small:
         yield (
-            f"{_some(small)} never got {100 * LITTLE:.0f} % of the tokens: predictions above that "
-            "are guesses"
+            f"{_some(small)} never got {100 * LITTLE:.0f} % of the tokens: predictions above that are guesses"
         )
     moving = np.flatnonzero(shares.std(axis=0) >= 1e-9)
     if len(moving) > 2:
@@ -67,9 +66,8 @@ def _bounds(fitted: Fitted, sure: FitIntervals) -> Iterator[str]:
         unknown = [fitted.world.capabilities[j] for j in np.flatnonzero(~interval.known)]
         if unknown:
             yield (
-                f"the {word} of {_some(unknown)} is not identified: the runs do not determine "
-                "it, and the world's number is the law's guess; runs of other lengths would "
-                "determine it"
+                f"the {word} of {_some(unknown)} is not identified: the runs do not determine it, and the "
+                "world's number is the law's guess; runs of other lengths would determine it"
             )
         wide = np.flatnonzero(interval.known & (interval.high - interval.value > LOOSE * span))
         if len(wide):

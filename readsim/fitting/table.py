@@ -166,9 +166,8 @@ def items_in(
         return None
     for j in np.flatnonzero(np.isnan(out).any(axis=0)).tolist():
         raise ConfigError(
-            f"{sheet.path}: items are given for some targets and not for {columns[j]!r}: give "
-            "--items, such as "
-            f"{names[j]}=200"
+            f"{sheet.path}: items are given for some targets and not for {columns[j]!r}: give --items, such "
+            f"as {names[j]}=200"
         )
     return out
 

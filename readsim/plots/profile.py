@@ -67,9 +67,8 @@ def draw_profile(log: Log, columns: int = 4) -> Figure:
     footnote(
         figure,
         f"{header.scene}, {header.allocator}",
-        f"Line: score on the probe split, in {header.scale.shown}, over "
-        "student tokens; dotted: its start. Grey: share of the tokens that trained this capability's own "
-        "source (full height: all). Mark: start plus the change measured on the test split, 95 % interval "
-        f"over items.{apart}",
+        f"Line: score on the probe split, in {header.scale.shown}, over student tokens; dotted: its start. "
+        "Grey: share of the tokens that trained this capability's own source (full height: all). Mark: "
+        f"start plus the change measured on the test split, 95 % interval over items.{apart}",
     )
     return figure

@@ -69,8 +69,7 @@ def after_extras(cell: Cell, world: World) -> Cell:
     left = what_is_left(extra, cell.budget, cell.steps)
     if left is None:
         raise ConfigError(
-            f"equal budgets: the searches and pools of {cell.allocator_name} on {cell.task_name} "
-            f"leave less than one token per decision of {show_tokens(cell.budget)}; give it a "
-            "smaller pool"
+            f"equal budgets: the searches and pools of {cell.allocator_name} on {cell.task_name} leave less "
+            f"than one token per decision of {show_tokens(cell.budget)}; give it a smaller pool"
         )
     return replace(cell, student=left)

@@ -133,8 +133,7 @@ def _check_whole(header: Row, line: bytes, where: str) -> Row:
     rest = {key: value for key, value in header.items() if key != "sha256"}
     if line != header_line(rest):
         raise RunLogError(
-            f"{where}: the log is damaged: its header does not match its own sha256. Move the "
-            "log away to "
+            f"{where}: the log is damaged: its header does not match its own sha256. Move the log away to "
             "run it again"
         )
     return rest

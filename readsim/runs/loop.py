@@ -304,8 +304,7 @@ def _resume(
             log.rewind(done + len(last))
         if len(log.rows) < done or len(log.rows) > done + len(last):
             raise RunLogError(
-                f"{log.path}: has {len(log.rows)} rows, its checkpoint is for {done} or "
-                f"{done + len(last)}"
+                f"{log.path}: has {len(log.rows)} rows, its checkpoint is for {done} or {done + len(last)}"
             )
         log.check_rows(done, last)
         log.append(last[len(log.rows) - done :])

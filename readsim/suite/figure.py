@@ -56,9 +56,8 @@ def suite_panels(scores: Scores, table: pd.DataFrame) -> list["Figure"]:
 def _note(scores: Scores) -> str:
     seeds, cases = scores.score.shape[1], int(scores.scored.sum())
     return (
-        "0: uniform, 1: the best static mixture known for the case. "
-        f"{cases} cases, {seeds} seeds. Bars: 95 % bootstrap intervals over seeds, the worlds are fixed. "
-        "Grey: the other allocators."
+        f"0: uniform, 1: the best static mixture known for the case. {cases} cases, {seeds} seeds. Bars: 95 "
+        "% bootstrap intervals over seeds, the worlds are fixed. Grey: the other allocators."
     )
 
 

@@ -194,9 +194,8 @@ def suite_notes(scores: Scores) -> list[str]:
     seeds, cases = scores.score.shape[1:]
     worlds = len(dict.fromkeys(scores.worlds))
     about = (
-        f"{worlds} worlds, {cases} cases (world, task, budget), {seeds} seeds. The score of a run "
-        "is how far it gets from uniform (0) to the best static mixture that is known for the "
-        "case (1)."
+        f"{worlds} worlds, {cases} cases (world, task, budget), {seeds} seeds. The score of a run is how far "
+        "it gets from uniform (0) to the best static mixture that is known for the case (1)."
     )
     middle = (
         "IQM is the mean of the middle half of the scores of all cases and seeds. "
@@ -238,7 +237,4 @@ def top_lines(table: pd.DataFrame, scores: Scores) -> list[str]:
 
 
 def _iqm_in_words(row: pd.Series) -> str:
-    return (
-        f"{fixed(row['iqm'], 2)} (95 % interval {fixed(row['iqm_low'], 2)} to "
-        f"{fixed(row['iqm_high'], 2)})"
-    )
+    return f"{fixed(row['iqm'], 2)} (95 % interval {fixed(row['iqm_low'], 2)} to {fixed(row['iqm_high'], 2)})"

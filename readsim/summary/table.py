@@ -170,10 +170,7 @@ def _about_intervals(n: int, some_zero: bool) -> str:
     fixed = "tasks are fixed, not sampled"
     if n == 1:
         return f"There are no intervals: they are over seeds, and there is one seed. The {fixed}."
-    text = (
-        f"± is the 95 % Student t interval over {n} seeds, each first averaged over the tasks; "
-        f"the {fixed}."
-    )
+    text = f"± is the 95 % Student t interval over {n} seeds, each averaged over tasks first; the {fixed}."
     if n < FEW_SEEDS:
         text += " With so few seeds it relies on normality and is itself uncertain."
     if some_zero:

@@ -121,8 +121,7 @@ def _ended(backend: Backend) -> Tree:
     """What `final_eval` returned, as tables by name."""
     call, found = "final_eval()", backend.final_eval()
     assert isinstance(found, Final), (
-        f"{call} returned a {type(found).__name__}: expected Final(profile, change, change_sd, "
-        "token_usage)"
+        f"{call} returned a {type(found).__name__}: expected Final(profile, change, change_sd, token_usage)"
     )
     fields = ("profile", "change", "change_sd")
     tables = {f: _by_name(call, f, getattr(found, f), backend.capabilities) for f in fields}

@@ -191,6 +191,5 @@ def check_moreover(world: World, task: Task, budget: float) -> Result:
         bound=1e-7,
         sense="<=",
         effect=points(worst, where),
-        advice="gains start slowly: a small move loses where a large one wins, so compare whole "
-        "allocations",
+        advice="gains start slowly: a small move loses where a large one wins, so compare whole allocations",
     )

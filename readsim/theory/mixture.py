@@ -130,7 +130,6 @@ def check(
         effect=Effect(
             found.relative, "of the update", f"alpha = {point_text(found.worst)}", NEGLIGIBLE, LIMIT
         ),
-        advice="order 1 means that the update is not a mixture of directions, so transfer does "
-        "not add up",
+        advice="order 1 means that the update is not a mixture of directions, so transfer does not add up",
         detail={"steps": found.steps, "residuals": found.residuals[:, :, 0]},
     )

@@ -87,8 +87,7 @@ def check(profile: Profile, sources: int, tokens: float, subject: str) -> list[R
                 interval=(order.low, order.high),
                 bound=1.7,
                 sense=">=",
-                advice="an order below 2 comes from thresholds, clipping or memory between the "
-                "two steps",
+                advice="an order below 2 comes from thresholds, clipping or memory between the two steps",
                 detail={"steps": steps, "residuals": found},
             )
         )

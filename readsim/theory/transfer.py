@@ -104,10 +104,7 @@ def check_superposition(world: World, budget: float, *, draws: int = 16) -> Resu
         return lambda alpha: world.profile_after([before, alpha * tokens], budget) - here
 
     found = departures(gain_of, 0.1 * budget, sources, draws=draws, parts=np.abs)
-    advice = (
-        "order 1 means that the effect of a mixture is not the sum of the effects of its parts "
-        "(rehearsal)"
-    )
+    advice = "order 1 means that a mixture does not do the sum of what its parts do (rehearsal)"
     name = f"{PaperStatement.LOCAL_TRANSFER}: worlds"
     return _superposed(found, name, world.name, "the tokens", advice)
 

@@ -122,8 +122,8 @@ def test_an_alias_names_an_allocator(capsys: pytest.CaptureFixture[str]) -> None
         ("read=uniform", "already the name of an allocator"),
         ("a,b=uniform", "NAME=SPEC"),
         ("mine=raed", "did you mean 'read'"),
-        ("best=oracle-static", "begins with `oracle`"),
-        ("oracle-x=uniform", "begins with `oracle`"),
+        ("best=oracle-static", "begin with `oracle`"),
+        ("oracle-x=uniform", "begin with `oracle`"),
     ],
 )
 def test_a_bad_alias_is_refused(capsys: pytest.CaptureFixture[str], text: str, said: str) -> None:

@@ -100,7 +100,7 @@ def test_a_prior_is_trusted_as_far_as_it_goes(
         ({"items": "many"}, "a number, or name=number"),
         ({"items": "0"}, "at least 1"),
         ({"items": "alhpa=5"}, "did you mean 'alpha'"),
-        ({"items": "alpha=5"}, "not of 'score:other'"),
+        ({"items": "alpha=5"}, "not for 'score:other'"),
     ],
 )
 def test_options_that_cannot_be(tmp_path: Path, options: dict[str, str], message: str) -> None:

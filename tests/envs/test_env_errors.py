@@ -50,7 +50,12 @@ def test_bad_arguments(
 @pytest.mark.parametrize("make", [make_env, partial(gym.make, "readsim/Distill-v0")])
 @pytest.mark.parametrize(
     ("world", "budget", "meant"),
-    [("read8-llama", 150, "150M"), ("read8-llama", "2", "2M"), ("nano-measured", 60, "60K"), ("real-run", 150, "150M")],
+    [
+        ("read8-llama", 150, "150M"),
+        ("read8-llama", "2", "2M"),
+        ("nano-measured", 60, "60K"),
+        ("real-run", 150, "150M"),
+    ],
 )
 def test_a_forgotten_suffix_is_asked_for(
     make: Callable[..., Any], world: str, budget: int | str, meant: str

@@ -184,7 +184,7 @@ def test_permission_to_run_code_is_an_argument_and_no_setting(tmp_path: Path) ->
         ConfigError, match=r"settings \['allow_code'\]: put them into the RunConfig"
     ):
         make_backend(RunConfig(), allow_code=True)
-    with pytest.raises(ConfigError, match="allow_code = 'yes': expected True, False or 'unwalled'"):
+    with pytest.raises(ConfigError, match="allow_code = 'yes': expected a bool or 'unwalled'"):
         RunConfig.of({}, allow_code="yes")  # type: ignore[arg-type]
 
 

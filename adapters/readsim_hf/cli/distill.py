@@ -19,8 +19,7 @@ def distill(
     log_to: Annotated[
         Text,
         typer.Option(
-            help="Metrics are also sent to these trackers, separated by commas: tensorboard, "
-            "wandb, trackio."
+            help="Metrics are also sent to these trackers, separated by commas: tensorboard, wandb, trackio."
         ),
     ] = None,
     tensorboard: Annotated[

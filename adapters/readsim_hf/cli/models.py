@@ -63,8 +63,7 @@ def methods(
     write: Annotated[
         Path | None,
         typer.Option(
-            help="The page of the documentation and its figure are written into this folder "
-            "instead."
+            help="The page of the documentation and its figure are written into this folder instead."
         ),
     ] = None,
 ) -> None:

@@ -39,39 +39,32 @@ def choose(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Settings are read from this TOML file, or from a shipped one by name; options "
-            "override them."
+            help="Settings come from this TOML file, or from a shipped one by name; options override them."
         ),
     ] = None,
     pair: Annotated[
         Text,
-        typer.Option(
-            help="Teacher and student are this pair: nano, micro or smollm2.", show_default="nano"
-        ),
+        typer.Option(help="The pair of models is nano, micro or smollm2.", show_default="nano"),
     ] = None,
     teacher: Annotated[
         Text,
         typer.Option(
-            help="The teacher is a Hugging Face id, a folder, a GGUF file, or a server, "
-            "http://HOST:PORT/v1."
+            help="The teacher is a Hugging Face id, a folder, a GGUF file, or a server, http://HOST:PORT/v1."
         ),
     ] = None,
     teacher_model: Annotated[
-        Text,
-        typer.Option(help="The teacher is this one of the server's models, if it has several."),
+        Text, typer.Option(help="The teacher is this one of a server's several models.")
     ] = None,
     api_key_env: Annotated[
         Text,
         typer.Option(
-            help="The API key of the teacher's server is in this environment variable; '' sends "
-            "none."
+            help="The API key of the teacher's server is in this environment variable; '' sends none."
         ),
     ] = None,
     teacher_tokenizer: Annotated[
         Text,
         typer.Option(
-            help="The tokenizer of a served teacher is this Hugging Face id or folder; its "
-            "distributions need it."
+            help="Distributions of a served teacher need its tokenizer: a Hugging Face id or a folder."
         ),
     ] = None,
     student: Annotated[
@@ -84,16 +77,14 @@ def choose(
     method: Annotated[
         Text,
         typer.Option(
-            help="The method is one that `readsim models methods` lists, by its name there or in "
-            "its paper.",
+            help="The method is one that `readsim models methods` lists, by its name there or in its paper.",
             show_default="logit-kd",
         ),
     ] = None,
     signal: Annotated[
         Text,
         typer.Option(
-            help="With --objective, the teacher is asked for this signal: resp, cot, logit, "
-            "step-by-step, "
+            help="With --objective, the teacher is asked for this signal: resp, cot, logit, step-by-step, "
             "equation-of-thought or plan-then-code."
         ),
     ] = None,
@@ -107,7 +98,7 @@ def choose(
     on_policy: Annotated[
         float | None,
         typer.Option(
-            help="On this share of the prompts, the student trains on its own replies.",
+            help="On this share of prompts the student trains on its own replies.",
             show_default="0",
         ),
     ] = None,
@@ -121,7 +112,7 @@ def choose(
     capabilities: Annotated[
         Text,
         typer.Option(
-            help="These capabilities are trained and measured, separated by commas.",
+            help="These capabilities are trained and measured, such as math,code.",
             show_default="all",
         ),
     ] = None,
@@ -146,9 +137,8 @@ def choose(
         typer.Option(
             "--eval",
             metavar="NAME=SOURCE",
-            help="The capability NAME is measured by a file of items (with :METRIC appended to "
-            "choose the metric), a YAML file of a task, or a task of lm-eval by name; the option "
-            "may be repeated.",
+            help="The capability NAME is measured by a file of items (with :METRIC appended to choose the "
+            "metric), a YAML file of a task, or a task of lm-eval by name; the option may be repeated.",
         ),
     ] = None,
     judge: Annotated[
@@ -191,26 +181,20 @@ def choose(
         ),
     ] = False,
     identify: Annotated[
-        bool,
-        typer.Option("--identify", help="The task's requirement is estimated from its task card."),
+        bool, typer.Option("--identify", help="The requirement is estimated from the task card.")
     ] = False,
-    card: Annotated[
-        Text,
-        typer.Option(help="The task card, which describes the task, is this .toml or .yaml file."),
-    ] = None,
+    card: Annotated[Text, typer.Option(help="The task card is this .toml or .yaml file.")] = None,
     pool_runs: Annotated[
         int | None,
         typer.Option(
-            help="This many short training runs, each rolled back, are the data of the "
-            "identifier and the offline pool.",
+            help="This many short runs, rolled back, give data to the identifier and the offline pool.",
             show_default="8",
         ),
     ] = None,
     pool_steps: Annotated[
         int | None,
         typer.Option(
-            help="Each run of the pool lasts this many decisions; with as many as --steps, it is "
-            "a whole run.",
+            help="A run of the pool has this many decisions; as many as --steps make a whole run.",
             show_default="1",
         ),
     ] = None,
@@ -230,15 +214,14 @@ def choose(
     probe_form: Annotated[
         Text,
         typer.Option(
-            help="Probes ask for the answer alone (answer), or for this before it: rationale, "
-            "equations or plan.",
+            help="Probes ask for the answer, or for rationale, equations or plan before it.",
             show_default="answer",
         ),
     ] = None,
     samples: Annotated[
         int | None,
         typer.Option(
-            help="At each decision, this many probe replies of each capability are logged.",
+            help="At each decision this many replies per capability are logged.",
             show_default="2",
         ),
     ] = None,
@@ -246,15 +229,14 @@ def choose(
         bool,
         typer.Option(
             "--allow-code",
-            help="Benchmarks may run code that a model wrote, in a sandbox; a settings file "
-            "cannot allow this.",
+            help="Benchmarks may run model-written code in a sandbox; a settings file cannot allow it.",
         ),
     ] = False,
     allow_code_unwalled: Annotated[
         bool,
         typer.Option(
             "--allow-code-unwalled",
-            help="Benchmarks may run such code even where the system offers no sandbox.",
+            help="Benchmarks may run such code where there is no sandbox.",
         ),
     ] = False,
     precision: Annotated[
@@ -303,9 +285,7 @@ def choose(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(
-            help="An operation on the CPU uses at most this many threads.", show_default="1"
-        ),
+        typer.Option(help="CPU operations use at most this many threads.", show_default="1"),
     ] = None,
     cache: Annotated[
         Text,
@@ -316,9 +296,7 @@ def choose(
     ] = None,
     store: Annotated[
         Text,
-        typer.Option(
-            help="The run trains from this folder, which `readsim teach` wrote, without a teacher."
-        ),
+        typer.Option(help="The run trains from this folder of `readsim teach`, without a teacher."),
     ] = None,
 ) -> Chosen:
     """What was given. Raises ConfigError for a task that is neither a name nor shares."""

@@ -72,8 +72,7 @@ def plan(
     device_file: Annotated[
         Path | None,
         typer.Option(
-            help="Your devices are described in this TOML file, in tables [[device]] with name, "
-            "memory_gb, "
+            help="Your devices are described in this TOML file, in tables [[device]] with name, memory_gb, "
             "bf16_tflops, fp32_tflops, bandwidth_gb_s and price_hour."
         ),
     ] = None,

@@ -24,8 +24,7 @@ def probes(
         str,
         typer.Argument(
             metavar="FILE",
-            help="FILE is the settings of a run, a file of items, the YAML file of a task, or "
-            "NAME=SOURCE.",
+            help="FILE is the settings of a run, a file of items, the YAML file of a task, or NAME=SOURCE.",
         ),
     ],
     evals: Annotated[

@@ -25,8 +25,7 @@ def replies(
     where: Annotated[
         Path,
         typer.Argument(
-            help="The replies are in this file, in this folder of a run, or in this store of "
-            "`readsim teach`."
+            help="The replies are in this file, in this folder of a run, or in this store of `readsim teach`."
         ),
     ],
     show: Annotated[
@@ -221,8 +220,7 @@ def _print(console: Console, path: Path, kept: "Kept", some: list["Heard"], show
         say("there is no such reply")
     if kept.without_text:
         say(
-            f"{kept.without_text} more replies are stored without their prompt: a judge's "
-            "grades, or what an "
+            f"{kept.without_text} more replies are stored without their prompt: a judge's grades, or what an "
             "older readsim kept in token ids alone (a run that uses such a reply again writes its text)"
         )
     if kept.damaged:

@@ -35,8 +35,7 @@ def teach(
         bool,
         typer.Option(
             "--small",
-            help="Top-k distributions are quantised to 8 bits, at most 200 bytes per token at k "
-            "= 64.",
+            help="Top-k distributions are quantised to 8 bits, at most 200 bytes per token at k = 64.",
         ),
     ] = False,
     dry_run: Annotated[

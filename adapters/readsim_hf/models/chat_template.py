@@ -30,12 +30,10 @@ _MARKER = (
 _CODES = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZf%"
 _FLAGGED = "dmHIMSjyUWVuwekl"
 _CLOCK = (
-    "{% macro strftime_now(format) %}{% set days = DAYS %}"
-    "{% set ns = namespace(code='') %}{% for letter in format %}"
-    "{% if ns.code %}{% set ns.code = ns.code + letter %}"
-    "{% if letter != '-' %}{{ days.get(ns.code, ns.code) }}{% set ns.code = '' %}{% endif %}"
-    "{% elif letter == '%' %}{% set ns.code = letter %}"
-    "{% else %}{{ letter }}{% endif %}{% endfor %}{{ ns.code }}{% endmacro %}"
+    "{% macro strftime_now(format) %}{% set days = DAYS %}{% set ns = namespace(code='') %}{% for letter in "
+    "format %}{% if ns.code %}{% set ns.code = ns.code + letter %}{% if letter != '-' %}{{ days.get(ns.code, "
+    "ns.code) }}{% set ns.code = '' %}{% endif %}{% elif letter == '%' %}{% set ns.code = letter %}{% else "
+    "%}{{ letter }}{% endif %}{% endfor %}{{ ns.code }}{% endmacro %}"
 )
 
 

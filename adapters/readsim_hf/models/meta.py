@@ -74,9 +74,8 @@ def config_of(source: str) -> PreTrainedConfig:
             )
     except Exception as error:  # files of others: as in `load_model`
         raise ConfigError(
-            f"the configuration of {source!r} cannot be read: {first_line(error)}; accepted: a "
-            "folder with config.json, a "
-            ".gguf file, an id that the hub has, or one that comes with readsim "
+            f"the configuration of {source!r} cannot be read: {first_line(error)}; accepted: a folder with "
+            "config.json, a .gguf file, an id that the hub has, or one that comes with readsim "
             f"({', '.join(shipped_names())})"
         ) from error
     check_causal(found, source)

@@ -185,9 +185,8 @@ def _check_origin(objective: On, on_policy: float) -> None:
     there = on_policy > 0 if objective.origin == "own" else on_policy < 1
     if not there:
         raise ConfigError(
-            f"on_policy = {on_policy!r}: there is no such text for a term with "
-            f"on={objective.origin}; use a share "
-            "between 0 and 1, such as on_policy = 0.5"
+            f"on_policy = {on_policy!r}: there is no such text for a term with on={objective.origin}; use a "
+            "share between 0 and 1, such as on_policy = 0.5"
         )
 
 
@@ -206,8 +205,7 @@ def _check_term(
         return
     if signal in (*TASKS, *TEXTS) and signal not in rule.signals:
         raise ConfigError(
-            f"objective {title!r} is not defined on signal {signal!r}, which trains on text alone; "
-            "use sft"
+            f"objective {title!r} is not defined on signal {signal!r}, which trains on text alone; use sft"
         )
     if signal in OWN and signal not in rule.signals:
         raise ConfigError(

@@ -139,9 +139,8 @@ def device_notes(
     """What the device table assumes, with ranges; what lies on which device; what more processes change."""
     memory, work, served = memory_of(plan), work_of(plan), served_bytes(plan)
     first = (
-        f"Peaks (dense, without TF32) and GB are the data sheets'; {100 * USABLE:.0f} % of the "
-        "memory is taken to be usable."
-        " Waiting, padding and other Python are not counted."
+        f"Peaks (dense, without TF32) and GB are the data sheets'; {100 * USABLE:.0f} % of the memory is "
+        "taken to be usable. Waiting, padding and other Python are not counted."
     )
     start, copied = host_bytes(plan)
     host = f"host memory: {start / GB:.3g} GB, the student's start"

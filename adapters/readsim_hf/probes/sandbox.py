@@ -38,10 +38,7 @@ TAIL = 2000  # characters of output that are kept
 _GRACE = 30.0  # seconds for the supervisor to start and to end what it watches
 _PATIENCE = 5.0  # seconds for it to end all when it is told to
 _ADAPTER = Path(__file__).resolve().parents[2]
-_START = (
-    "import sys; sys.path.append(sys.argv[1]); "
-    "from readsim_hf.probes.sandbox_child import main; main()"
-)
+_START = "import sys; sys.path.append(sys.argv[1]); from readsim_hf.probes.sandbox_child import main; main()"
 # What Python's library itself needs: the system's shared libraries and the time zones.
 _SYSTEM = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store"),
@@ -162,14 +159,12 @@ def run_code(
     report = json.loads(said)
     if "refused" in report:
         raise CapabilityMissingError(
-            "the code that a model wrote was not run: no sandbox could be set up: "
-            f"{report['refused']}"
+            f"the code that a model wrote was not run: no sandbox could be set up: {report['refused']}"
         )
     if "unfit" in report:
         raise CapabilityMissingError(
-            f"tests that give the program {report['unfit']} cannot be run: tests run in a "
-            "process of their own, and only plain values, functions and the program's own "
-            "objects can be passed"
+            f"tests that give the program {report['unfit']} cannot be run: tests run in a process of their "
+            "own, and only plain values, functions and the program's own objects can be passed"
         )
     reason = str(report["reason"])
     return CodeRun(reason == "passed", reason, tail, walls)

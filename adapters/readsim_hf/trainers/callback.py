@@ -54,8 +54,7 @@ class AskForShares(TrainerCallback):
     ) -> None:
         if args.dataloader_num_workers:
             raise ConfigError(
-                "dataloader_num_workers: expected 0, because a worker process does not see new "
-                "shares"
+                "dataloader_num_workers: expected 0, because a worker process does not see new shares"
             )
         if self.advice is not None:
             advise(self.advice, once=True)

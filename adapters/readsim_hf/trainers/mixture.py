@@ -68,8 +68,7 @@ class MixedRows(IterableDataset[Mapping[str, Any]]):
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         if get_worker_info() is not None:
             raise ConfigError(
-                "dataloader_num_workers: expected 0, because a worker process does not see new "
-                "shares"
+                "dataloader_num_workers: expected 0, because a worker process does not see new shares"
             )
         names = list(self.sources)
         orders: dict[int, tuple[int, Any]] = {}
