@@ -284,8 +284,10 @@ def check_budget(world: WorldData, budget: float) -> None:
 
 
 def doubt_budget(world: WorldData, budget: float) -> None:
-    """Warn of a budget below `FEW_TOKENS` where the world takes a thousand times as much: somebody forgot a K, M
-    or B. It takes as much as its horizon or, where that is infinite, ten times the scale of its gains."""
+    """Warn of a budget below `FEW_TOKENS` where the world takes a thousand times as much: a K, M or B lacks.
+
+    It takes as much as its horizon or, where that is infinite, ten times the scale of its gains.
+    """
     scale = float(np.median(world.scale_tokens))
     most = world.horizon if np.isfinite(world.horizon) else 10.0 * scale
     meant = [budget * factor for factor in SUFFIXES.values() if budget * factor <= most]
