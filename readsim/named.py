@@ -13,6 +13,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from inspect import signature
+from numbers import Integral, Real
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,8 +54,14 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
     called.
     """
     module_name, _, attribute = target.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
-        raise ConfigError(f"{kind} {target!r}: expected module:attribute")
+    parts = (*module_name.split("."), attribute)
+    if module_name.endswith(".py") or not all(part.isidentifier() for part in parts):
+        stem, name = Path(module_name).stem, attribute
+        if not (stem.isidentifier() and name.isidentifier()):
+            stem, name = "mine", "Rule"
+        raise ConfigError(
+            f"{kind} {target!r}: expected module:attribute, such as {stem}:{name}, in the folder of {stem}.py"
+        )
     if not {"", here := str(Path.cwd())} & set(sys.path):
         sys.path.append(here)  # an installed command does not look there by itself
     try:
@@ -92,9 +99,10 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
 
 
 def build(name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind: str) -> Any:
-    """`make(**settings)`. Raises ConfigError, with what it accepts, for settings that it does not take."""
+    """`make(**settings)`. Raises ConfigError, with what it accepts, for settings that it does not take, and
+    for values that are not what simple annotations (int, float, bool) say."""
     try:
-        return make(**settings)
+        made = make(**settings)
     except ReadsimError:
         raise
     except TypeError as error:
@@ -105,6 +113,33 @@ def build(name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind
         raise ConfigError(
             f"{kind} {name!r} with {shown(dict(settings))}: {error}; accepted: {accepted}"
         ) from error
+    _check_kinds(name, make, settings, kind)
+    return made
+
+
+KINDS: dict[str, tuple[type, str]] = {
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "bool": (bool, "true or false"),
+}
+
+
+def _check_kinds(
+    name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind: str
+) -> None:
+    """Raise ConfigError for a setting whose annotation is int, float or bool and whose value is not."""
+    try:
+        parameters = signature(make).parameters
+    except ValueError:
+        return
+    for key, value in settings.items():
+        note = parameters[key].annotation if key in parameters else None
+        kept = KINDS.get(note if isinstance(note, str) else getattr(note, "__name__", ""))
+        if kept is None or value is None:
+            continue
+        wanted, words = kept
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise ConfigError(f"{kind} {name!r}: {key} = {shown(value)}: expected {words}")
 
 
 _SEEN: dict[str, tuple[str, str]] = {}  # module -> file and digest, as when it was first seen here
