@@ -231,6 +231,10 @@ def test_allocators_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "allocators")
     assert code == 0
     assert "oracle-static" in out
+    code, out, _ = call(capsys, "allocators", "sb3")
+    assert code == 0
+    assert "sb3 (readsim_rl.sb3:Sb3)" in out
+    assert "sb3+path=model.zip" in out
     code, out, _ = call(capsys, "allocators", "read")
     assert code == 0
     for text in ("2605.11290", "kappa_decay", "0.7", "code"):
