@@ -12,13 +12,14 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from inspect import signature
 from numbers import Integral, Real
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from readsim.errors import ConfigError, ReadsimError, UnknownNameError, shown, unknown
+from readsim.errors import ConfigError, ReadsimError, UnknownNameError, nearest, shown, unknown
 
 
 def split_name(text: str, kind: str = "allocator") -> tuple[str, dict[str, Any]]:
@@ -98,20 +99,30 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
     return found
 
 
-def build(name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind: str) -> Any:
-    """`make(**settings)`. Raises ConfigError, with what it accepts, for settings that it does not take, and
-    for values that are not what simple annotations (int, float, bool) say."""
+def build(
+    name: str,
+    make: Callable[..., Any],
+    settings: Mapping[str, Any],
+    kind: str,
+    also: Iterable[str] = (),
+) -> Any:
+    """`make(**settings)`; a message suggests its settings and those that are accepted `also`.
+
+    Raises ConfigError, with what it accepts, for settings that it does not take, and for values that are not
+    what simple annotations (int, float, bool) say.
+    """
     try:
         made = make(**settings)
     except ReadsimError:
         raise
     except TypeError as error:
-        try:
-            accepted = str(signature(make))
-        except ValueError:
-            accepted = "unknown"
+        accepted, known = "unknown", [*also]
+        with suppress(ValueError):
+            accepted, known = str(signature(make)), [*signature(make).parameters, *also]
+        strange = next((key for key in settings if key not in known), None)
+        near = "" if strange is None else nearest(strange, known)
         raise ConfigError(
-            f"{kind} {name!r} with {shown(dict(settings))}: {error}; accepted: {accepted}"
+            f"{kind} {name!r} with {shown(dict(settings))}: {error}{near}; accepted: {accepted}"
         ) from error
     _check_kinds(name, make, settings, kind)
     return made

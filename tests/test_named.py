@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from readsim.allocators.base import Allocator, Context
+from readsim.allocators.registry import load_allocator
+from readsim.arrays import Array
 from readsim.errors import ConfigError, ReadsimError
 from readsim.named import build, find
 
@@ -61,3 +64,20 @@ def test_values_are_what_the_annotation_says(settings: dict[str, Any], words: st
 def test_values_that_fit_the_annotation_pass() -> None:
     made = build("x", Annotated, {"decay": 1, "many": np.int64(2), "on": False, "word": "a"}, "x")
     assert made.all == (1, 2, False, "a")
+
+
+@pytest.mark.parametrize(
+    ("spec", "near"), [("uniform+flor=0.1", "floor"), ("tests.test_named:Rule+deca=1", "decay")]
+)
+def test_the_nearest_setting_comes_before_what_is_accepted(spec: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=f"did you mean '{near}'.; accepted: ") as refused:
+        load_allocator(spec)
+    assert str(refused.value).count("did you mean") == 1
+
+
+class Rule(Allocator):
+    def __init__(self, decay: float = 0.9) -> None:
+        self.decay = decay
+
+    def select(self, state: Any, context: Context) -> Array:
+        return np.ones(len(context.setup.sources))
