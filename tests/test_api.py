@@ -251,7 +251,7 @@ def test_worlds_with_long_names_have_folders(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_an_interrupt_says_how_to_resume(is_kept: bool, tmp_path: Path) -> None:
-    rules = {"even": "uniform", "cut": Interrupting()}
+    rules: dict[str, str | Allocator] = {"even": "uniform", "cut": Interrupting()}
     words = "the same call with out=.* resumes" if is_kept else "nothing is kept; with out=FOLDER"
     with pytest.raises(KeyboardInterrupt, match=f"^interrupted: .*{words}") as caught:
         compare(WORLD, allocators=rules, out=tmp_path if is_kept else None, **FEW)

@@ -153,8 +153,8 @@ def report(
         if columns:
             print_fitting(console, columns, partial(_tables, rows, title), ())
             text += f"{title}:\n\n" if title else ""
-            cells = markdown_rows(rows, columns, None)
-            text += markdown(["allocator", *(c.header for c in columns)], cells, text=1) + "\n"
+            lines = markdown_rows(rows, columns, None)
+            text += markdown(["allocator", *(c.header for c in columns)], lines, text=1) + "\n"
     for line in shown:
         console.print(line, highlight=False)
     write_frame(out / "summary.csv", table)

@@ -160,7 +160,7 @@ def _points(name: str) -> Callable[[pd.Series], str]:
     return lambda row: fixed(row[name], 2, "+")
 
 
-def left_out(scores: Scores) -> list[str]:
+def unscored_worlds(scores: Scores) -> list[str]:
     """Worlds with cases that have no score, and which: `drift (all 2 cases)`, `ideal (math at 20M)`."""
     found = []
     for world in dict.fromkeys(scores.worlds):
@@ -176,7 +176,7 @@ def left_out(scores: Scores) -> list[str]:
 
 def left_out_lines(scores: Scores, most: int | None = None) -> list[str]:
     """Which cases have no score and why, at most so many worlds by name; nothing if all have one."""
-    found = left_out(scores)
+    found = unscored_worlds(scores)
     if not found:
         return []
     shown = found[:most]
@@ -202,7 +202,9 @@ def suite_notes(scores: Scores) -> list[str]:
         "Intervals are bootstrapped over seeds, with the worlds fixed; with few seeds they are "
         "somewhat too short."
     )
-    same, also = ("the same cases", ", left out or not") if left_out(scores) else ("all cases", "")
+    same, also = (
+        ("the same cases", ", left out or not") if unscored_worlds(scores) else ("all cases", "")
+    )
     others = (
         "P is the chance that a run ends above a run of the other allocator (ties count half), "
         f"averaged over {same}. Worst is the lowest mean difference to task-static, and Neg the "

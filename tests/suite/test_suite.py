@@ -31,10 +31,10 @@ from readsim.suite.scores import Scores, read_scores, scores_of
 from readsim.suite.table import (
     COLUMNS,
     improvement_table,
-    left_out,
     suite_notes,
     suite_table,
     top_lines,
+    unscored_worlds,
     world_columns,
     world_table,
 )
@@ -281,14 +281,14 @@ def test_cases_without_a_score_are_named_and_why() -> None:
     assert (cases["read"], cases["picky"]) == ("3 of 4", "1")
 
     flat = {name: values[:, [1, 1, 2, 3]] for name, values in BY_HAND.items() if name != "picky"}
-    assert left_out(made_scores(flat)) == ["w0 (all 2 cases)"]
+    assert unscored_worlds(made_scores(flat)) == ["w0 (all 2 cases)"]
     nothing = {name: values[:, [1, 1, 1, 1]] for name, values in flat.items()}
     lines = top_lines(suite_table(made_scores(nothing)), made_scores(nothing))
     assert lines[0] == "No allocator has a score."
     assert "w0 (all 2 cases); w1 (all 2 cases)" in lines[1]
 
     whole = made_scores({name: values[:, [0, 3]] for name, values in BY_HAND.items()})
-    assert left_out(whole) == []
+    assert unscored_worlds(whole) == []
     said = [*top_lines(suite_table(whole), whole), *suite_notes(whole)]
     assert not any("Left out" in text for text in said)
     assert any("averaged over all cases" in text for text in said)
