@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from threading import Condition, Event, Lock, Thread, Timer
+from threading import Condition, Event, Lock, Thread, Timer, current_thread
 from typing import Any, Generic, TypeVar
 
 from readsim_hf.teachers.reply import BadReplyError
@@ -137,10 +137,10 @@ class Crew(Generic[K, V]):
             known = {*self._waiting, *self._running, *self._done}
             new = {key: job for key, job in jobs.items() if key not in known}
             self._waiting = {**new, **self._waiting} if first else {**self._waiting, **new}
-            self._crew = [thread for thread in self._crew if thread.is_alive()]
             for _ in range(min(self._threads - len(self._crew), len(self._waiting))):
-                self._crew.append(Thread(target=self._work, name="teacher", daemon=True))
-                self._crew[-1].start()
+                thread = Thread(target=self._work, name="teacher", daemon=True)
+                self._crew.append(thread)
+                thread.start()
 
     def take(self, keys: Collection[K]) -> dict[K, V | BaseException]:
         """What these jobs gave or raised; after an error, whose ever, all errors and what is there.
@@ -165,15 +165,16 @@ class Crew(Generic[K, V]):
         """Begin nothing, cut what is under way, and give it a moment to write down what it has."""
         with self._changed:
             self._waiting.clear()
+            some = list(self._crew)
         self.lines.cut()
-        for thread in self._crew:
-            if thread.is_alive():
-                thread.join(_GRACE_S)
+        for thread in some:
+            thread.join(_GRACE_S)
 
     def _work(self) -> None:
         while True:
             with self._changed:
                 if not self._waiting:
+                    self._crew.remove(current_thread())  # from now on it takes no job
                     return
                 key = next(iter(self._waiting))
                 job = self._waiting.pop(key)

@@ -203,3 +203,31 @@ def test_jobs_are_done_in_order_and_none_after_an_error() -> None:
     assert isinstance(out[7], ValueError)
     assert 8 not in out
     assert done[-1] == 7
+
+
+def test_a_thread_that_is_leaving_takes_no_job_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has found nothing to do but is not gone yet when more comes: somebody else does that."""
+    from readsim_hf.teachers import lines
+
+    gone = threading.Event()
+
+    class Lingers(threading.Thread):
+        def run(self) -> None:
+            super().run()
+            gone.wait(PATIENCE)
+
+    monkeypatch.setattr(lines, "Thread", Lingers)
+    crew = lines.Crew[int, int](1, lines.Lines())
+    found: list[Any] = []
+
+    def both() -> None:
+        for n in (0, 1):
+            crew.begin({n: lambda n=n: n})
+            found.append(crew.take([n]))
+            wait_for(lambda: not crew._crew)
+
+    asks = threading.Thread(target=both, daemon=True)
+    asks.start()
+    asks.join(PATIENCE / 2)
+    gone.set()
+    assert found == [{0: 0}, {1: 1}]
