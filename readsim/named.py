@@ -71,8 +71,12 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
             del _SEEN[module_name]
             module = importlib.reload(module)
     except ImportError as error:
+        gone = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(
+            f"{error.name}."
+        )
+        where = f"; it is looked for in {here!r} and among the installed packages" if gone else ""
         raise UnknownNameError(
-            f"{kind} {target!r}: cannot import {module_name!r} ({error})"
+            f"{kind} {target!r}: cannot import {module_name!r} ({error}){where}"
         ) from error
     except SyntaxError as error:
         raise ConfigError(
