@@ -34,6 +34,19 @@ def test_a_module_that_fails_is_one_sentence(
     assert "\n" not in str(refused.value)
 
 
+def test_a_missing_module_says_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ReadsimError, match="looked for in") as refused:
+        find("nothing_of_this_name:Thing")
+    assert str(tmp_path) in str(refused.value)
+    (tmp_path / "mine_imports.py").write_text("import nothing_of_this_name\n")
+    with pytest.raises(ReadsimError, match="nothing_of_this_name") as refused:
+        find("mine_imports:Thing")
+    assert "looked for" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "target", ["./ts.py:Thompson", "ts.py:Thompson", "some/where/ts.py:Thompson"]
 )
@@ -81,16 +94,3 @@ class Rule(Allocator):
 
     def select(self, state: Any, context: Context) -> Array:
         return np.ones(len(context.setup.sources))
-
-
-def test_a_missing_module_says_where_it_was_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ReadsimError, match="looked for in") as refused:
-        find("nothing_of_this_name:Thing")
-    assert str(tmp_path) in str(refused.value)
-    (tmp_path / "mine_imports.py").write_text("import nothing_of_this_name\n")
-    with pytest.raises(ReadsimError, match="nothing_of_this_name") as refused:
-        find("mine_imports:Thing")
-    assert "looked for" not in str(refused.value)
