@@ -1,6 +1,7 @@
 """One cell of a grid: what is run, the name of its log, and the configuration that its log records."""
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +82,11 @@ class Cell:
     def make_env(self, world: World) -> DistillEnv:
         """A run's environment in `world`, which is the cell's."""
         tokens = self.budget if self.student is None else self.student
-        return DistillEnv(world, self.task, tokens, steps=self.steps, requirement=self.requirement)
+        with warnings.catch_warnings():  # said when the grid was made, not again in every worker
+            warnings.filterwarnings("ignore", r"budget = \S+ tokens: did you mean")
+            return DistillEnv(
+                world, self.task, tokens, steps=self.steps, requirement=self.requirement
+            )
 
     def header(self, world: World) -> dict[str, Any]:
         """The configuration of the log; `world` is the cell's."""

@@ -14,7 +14,9 @@ from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.envs.reward import RewardConfig
 from readsim.errors import AllocationError, CapabilityMissingError, ConfigError, UnknownNameError
+from readsim.runs.grid import make_cells
 from readsim.testing.backend_checks import same
+from readsim.worlds import load_world
 from tests.support.helpers import FakeBackend
 
 
@@ -67,6 +69,13 @@ def test_a_forgotten_suffix_is_asked_for(
     assert len(seen) == 1
     with pytest.warns(UserWarning, match=f"did you mean {meant}"):
         make_env(num_envs=2, worlds=[world], budgets=[budget], steps=2)
+
+
+def test_a_grid_asks_once_and_its_runs_do_not() -> None:
+    with pytest.warns(UserWarning, match="did you mean 150M") as seen:
+        cells = make_cells("conflict", budgets=[150], allocators=["uniform"], steps=2)
+    assert {str(warning.message) for warning in seen} == {str(seen[0].message)}  # shown once
+    assert cells[0].make_env(load_world("conflict")).episode.budget == 150  # nor here again
 
 
 def test_small_budgets_that_may_be_meant_pass() -> None:
