@@ -20,6 +20,7 @@ from readsim.theory.controls import check_controls
 from readsim.theory.regret import cumulative
 from readsim.theory.result import PaperStatement, Result, Verdict
 from readsim.theory.statement import check_own_controls, load_statement
+from readsim.theory.witness import kappa_text
 from readsim.tree_file import write_frame
 from readsim.worlds import World, load_world, optimum, preset_names
 
@@ -112,7 +113,7 @@ def theory(
             bar.advance(job)
     console.print(overview(controls, "controls"))
     console.print(overview(results, "subjects"))
-    for text in advice(results):
+    for text in [*advice(results), *kappas(results)]:
         console.print(text, highlight=False)
     if measured:
         counts = {w.name: f"{len(measured[w.name])} of {len(w.task_names)}" for w in loaded}
@@ -165,6 +166,13 @@ def advice(results: Sequence[Result]) -> list[str]:
         if rows and (worst := max(rows, key=_badness)).advice:
             lines.append(f"{statement}, {worst.subject}: {worst.advice}")
     return lines
+
+
+def kappas(results: Sequence[Result]) -> list[str]:
+    """Which kappa the rule stated, or which was inferred, in all worlds together; nothing without runs."""
+    rules = [r for r in results if r.statement == PaperStatement.STEP_REGRET]
+    decisions = [d for r in rules for d in r.detail["decisions"]]
+    return [f"kappa: {kappa_text(decisions)}"] if decisions else []
 
 
 def _badness(r: Result) -> float:

@@ -7,6 +7,7 @@ does their best candidate.
 """
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,12 +23,14 @@ from readsim.runs.loop import Row, rollout
 from readsim.theory.result import PaperStatement, needs
 
 TRUTHS = ("proxy", "noise-free")
+STATED = ("kappa", "alpha")  # what a rule may call the factor of its deviation
 
 
 class Decision(NamedTuple):
     """One decision over A candidates. `q` (A,) is NaN nowhere; `chosen` is an index.
 
     `kappa` explains the choice: mu + kappa sigma is largest there. NaN where no kappa >= 0 does.
+    `stated` is what the rule says that its kappa is, see `stated_kappa`; NaN where it does not.
     """
 
     seed: int
@@ -37,6 +40,7 @@ class Decision(NamedTuple):
     q: Array
     chosen: int
     kappa: float
+    stated: float = np.nan
 
 
 @runtime_checkable
@@ -130,8 +134,9 @@ class Witness(Allocator):
             )
         env = self._envs[seed]
         q = true_rewards(env, candidates, float(env.episode.schedule[step]), self._q)
-        kappa = explaining_kappa(mu, sigma, index, _said_kappa(self.inner, state))
-        self.decisions.append(Decision(seed, step, mu, sigma, q, index, kappa))
+        stated = stated_kappa(self.inner, state)
+        kappa = explaining_kappa(mu, sigma, index, stated)
+        self.decisions.append(Decision(seed, step, mu, sigma, q, index, kappa, stated))
         return chosen
 
     def update(self, state: State, transition: Transition) -> State:
@@ -141,11 +146,41 @@ class Witness(Allocator):
         return self.inner.report(state)
 
 
-def _said_kappa(rule: Allocator, state: State) -> float:
-    """What the rule says its kappa is: its state's `kappa` (ReAD), else its `alpha` (LinUCB), else NaN."""
-    said = state.get("kappa") if isinstance(state, Mapping) else None
-    said = getattr(rule, "alpha", None) if said is None else said
-    return float(said) if isinstance(said, int | float) else float(np.nan)
+def stated_kappa(rule: Allocator, state: State) -> float:
+    """What a rule says that its kappa is: its state's `kappa` or `alpha`, else its own; NaN for neither.
+
+    The rule's own is an attribute of its class or a setting: ReAD's state has `kappa`, LinUCB has `alpha`.
+    """
+    held = state if isinstance(state, Mapping) else {}
+    said = (find(name) for find in (held.get, lambda n: getattr(rule, n, None)) for name in STATED)
+    numbers = (v for v in said if isinstance(v, Real) and not isinstance(v, bool))
+    return float(next(numbers, np.nan))
+
+
+def kappa_text(decisions: Sequence[Decision]) -> str:
+    """In words, which kappa was stated, which was inferred, and how many choices no kappa explains."""
+    stated = np.array([d.stated for d in decisions])
+    used = np.array([d.kappa for d in decisions])
+    other = np.isfinite(used) & (used != stated)  # a NaN is no number's equal
+    parts = [f"stated {_range(stated)}" if np.isfinite(stated).any() else "not stated"]
+    if other.any():
+        which = (
+            ""
+            if other.all()
+            else f" for the {other.mean():.0%} of choices that it does not explain"
+        )
+        parts.append(f"inferred {_range(used[other])}{which}")
+    if np.isnan(used).any():
+        parts.append(f"none explains {np.isnan(used).mean():.0%} of the choices")
+    return ", ".join(parts)
+
+
+def _range(values: Array) -> str:
+    """`2.0`, or `0.3 to 1.2`."""
+    low, high = (
+        f"{v:.3g}" if v % 1 else f"{v:.1f}" for v in (np.nanmin(values), np.nanmax(values))
+    )
+    return low if low == high else f"{low} to {high}"
 
 
 def watch(

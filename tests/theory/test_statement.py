@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.theory import Statement, Subject, Verdict, check_own_controls, check_statement
 from readsim.theory.controls import ideal_world, stateful_world
 from readsim.theory.statement import load_statement
+from readsim.theory.witness import kappa_text, watch
 from tests.support.paths import ROOT
 
 
@@ -18,7 +20,7 @@ def worked() -> dict[str, Any]:
     """What the Python of docs/guides/theory.md defines, run in one go."""
     text = (ROOT / "docs" / "guides" / "theory.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
-    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.S)), names)
+    exec("\n".join(re.findall(r"```python[^\n]*\n(.*?)```", text, re.S)), names)
     return names
 
 
@@ -31,6 +33,11 @@ def test_the_worked_statements_run(worked: dict[str, Any]) -> None:
         assert false.effect is not None
         assert false.effect.size > 0
     assert worked["sums"].bound.shape == (2, 5)
+
+
+def test_the_worked_rule_states_its_kappa(worked: dict[str, Any]) -> None:
+    decisions, _ = watch([DistillEnv("conflict", steps=4)], worked["Lin"](), [0])
+    assert kappa_text(decisions) == "stated 2.0"
 
 
 def ideal() -> Subject:

@@ -15,7 +15,15 @@ from readsim.envs.env import DistillEnv
 from readsim.envs.reward import proxy_reward
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim.theory import Verdict, calibration, regret
-from readsim.theory.witness import expected_drop, explaining_kappa, true_rewards, watch
+from readsim.theory.witness import (
+    Decision,
+    expected_drop,
+    explaining_kappa,
+    kappa_text,
+    stated_kappa,
+    true_rewards,
+    watch,
+)
 from readsim.worlds import load_world
 
 
@@ -119,6 +127,37 @@ def test_a_rule_that_overrides_the_choice_is_seen() -> None:
     assert calibration.check(decisions, "contrary").verdict is Verdict.FAILS
     assert np.isfinite(regret.cumulative(decisions, 2.0).bound).all()
     assert general.statistic == -np.inf
+
+
+class Open(Timid):
+    """Says as a class what its kappa is."""
+
+    kappa = 2.0
+
+
+def test_the_kappa_that_a_rule_states() -> None:
+    """The state goes first, then the rule's own attribute or setting; a switch is no number."""
+    rule = Open(pool=0)
+    assert stated_kappa(rule, {"kappa": 0.5, "alpha": 3.0}) == 0.5
+    assert stated_kappa(rule, {"alpha": 3}) == 3.0
+    rule.kappa = np.int64(2)  # type: ignore[assignment]
+    assert stated_kappa(rule, {}) == stated_kappa(rule, None) == 2.0
+    rule.kappa = True
+    assert np.isnan(stated_kappa(rule, {}))
+    assert stated_kappa(load_allocator("linucb"), {}) == 1.0
+
+
+def test_what_is_said_of_a_kappa() -> None:
+    def said(*pairs: tuple[float, float]) -> str:
+        one = np.ones(1)
+        return kappa_text([Decision(0, 0, one, one, one, 0, used, said) for said, used in pairs])
+
+    assert said((2.0, 2.0), (2.0, 2.0)) == "stated 2.0"
+    assert said((np.nan, 0.3), (np.nan, 0.3)) == "not stated, inferred 0.3"
+    assert said((np.nan, np.nan)) == "not stated, none explains 100% of the choices"
+    assert said((2.0, 2.0), (1.0, 0.5)) == (
+        "stated 1.0 to 2.0, inferred 0.5 for the 50% of choices that it does not explain"
+    )
 
 
 @pytest.mark.parametrize("name", ["linucb", "thompson"])
