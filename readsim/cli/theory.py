@@ -60,7 +60,10 @@ def theory(
         ),
     ] = None,
     runs: Annotated[
-        Path | None, typer.Option(help="The run logs in this folder are tested too.")
+        Path | None,
+        typer.Option(
+            help="The run logs in this folder, or a table (.csv) as `readsim fit` reads it, are tested too."
+        ),
     ] = None,
     seeds: Annotated[
         str,
@@ -82,9 +85,10 @@ def theory(
     from readsim.plots.style import save, sober
 
     console = Terminal()
-    names = [*preset_names(), TOY] if worlds is None else parse_list(worlds, "worlds") or []
+    asked = [*preset_names(), TOY] if worlds is None else parse_list(worlds, "worlds") or []
+    names = list(dict.fromkeys(asked))
     # unknown names are refused before anything runs
-    loaded = [load_world(name) for name in names if name != TOY]
+    loaded = told_apart([name for name in names if name != TOY])
     measured = {world.name: survey.chosen_tasks(world, tasks) for world in loaded}
     load_allocator(allocator)
     own = [load_statement(target) for target in parse_list(statements, "statements") or []]
@@ -102,13 +106,13 @@ def theory(
         if runs is not None:
             results += survey.check_run_statements(runs, lacking.append)
             bar.advance(job)
-        for name in names:
+        for subject in [*loaded, *([TOY] if TOY in names else [])]:
             results += (
-                survey.check_toy_statements()
-                if name == TOY
-                else survey.check_world_statements(
-                    name, chosen, lacking.append, tasks=tasks, allocator=allocator, own=own
+                survey.check_world_statements(
+                    subject, chosen, lacking.append, tasks=tasks, allocator=allocator, own=own
                 )
+                if isinstance(subject, World)
+                else survey.check_toy_statements()
             )
             bar.advance(job)
     console.print(overview(controls, "controls"))
@@ -131,6 +135,16 @@ def theory(
         f"{len(controls) + len(results)} rows are in {out / 'theory.csv'}{os.linesep}"
         f"{count} figure files are in {out}",
     )
+
+
+def told_apart(names: Sequence[str]) -> list[World]:
+    """The worlds; those that share a name, such as a copy of a saved one, are called by what was typed."""
+    worlds = [load_world(name) for name in names]
+    held = [world.name for world in worlds]
+    return [
+        world.replace(name=name) if held.count(world.name) > 1 else world
+        for name, world in zip(names, worlds, strict=True)
+    ]
 
 
 def overview(results: Sequence[Result], title: str) -> Table:

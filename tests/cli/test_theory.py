@@ -7,9 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from readsim.cli.app import app
+from readsim.cli.theory import told_apart
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
 from readsim.theory.result import PaperStatement, Verdict
+from readsim.worlds import load_world, save_world
 
 RUN = CliRunner()
 
@@ -87,6 +89,16 @@ def test_the_command(told: tuple[str, Path]) -> None:
     for name in ("orders", "coverage", "marginals", "regret"):
         assert (out / f"{name}.png").stat().st_size > 10_000
         assert "Simulated world" in (out / f"{name}.svg").read_text()
+
+
+def test_worlds_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """A saved world, copied and edited, keeps its name: two subjects all the same."""
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    save_world(load_world("ideal"), first)
+    second.write_text(first.read_text())
+    told = told_apart([str(first), "conflict", str(second)])
+    assert [w.name for w in told] == [str(first), "conflict", str(second)]
+    assert told_apart([str(first), "conflict"])[0].name == "ideal"
 
 
 @pytest.mark.parametrize(
