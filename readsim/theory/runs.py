@@ -101,7 +101,11 @@ def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
         number = np.concatenate([np.full(len(r.utility), n) for n, r in enumerate(chosen)])
         for part, test in (("adds up", additive_test), ("concave", concave_test)):
             found = test(tokens, y, number)
-            power = "no noise" if np.isnan(found.power) else f"power {found.power:.0%} at 1 point"
+            power = (
+                "no departure in reach"
+                if np.isnan(found.power)
+                else f"power {found.power:.0%} at 1 point"
+            )
             out.append(
                 Result(
                     statement=f"{PaperStatement.CONCAVE_GAINS}: {part}",

@@ -154,27 +154,27 @@ def additive_test(
     """
     from scipy import stats
 
-    tokens, y, run = _measured(tokens, y, run, seen)
-    shared, pairs = _of_runs(run), products(tokens)
-    spare = len(y) - shared.shape[1] - pairs.shape[1] - 5
-    size = min(SMOOTH, spare // max(int(tokens.any(axis=0).sum()), 1))
+    b, scores, label = _measured(tokens, y, run, seen)
+    shared, pairs = _of_runs(label), products(b)
+    spare = len(scores) - shared.shape[1] - pairs.shape[1] - 5
+    size = min(SMOOTH, spare // max(int(b.any(axis=0).sum()), 1))
     if size < FEWEST:
-        wide = shared.shape[1] + pairs.shape[1] + FEWEST * tokens.shape[1]
-        raise ConfigError(f"{len(y)} rows for {wide} coefficients: more are needed")
-    null = _basis(np.column_stack([shared, smooth(tokens, size)]))
-    left, scale = _without(null, y), np.linalg.norm(pairs, axis=0)
-    directions, values, _ = np.linalg.svd(
+        wide = shared.shape[1] + pairs.shape[1] + FEWEST * b.shape[1]
+        raise ConfigError(f"{len(scores)} rows for {wide} coefficients: more are needed")
+    null = _basis(np.column_stack([shared, smooth(b, size)]))
+    left, scale = _without(null, scores), np.linalg.norm(pairs, axis=0)
+    directions, singular, _ = np.linalg.svd(
         _without(null, pairs[:, scale > 0] / scale[scale > 0]), full_matrices=False
     )
-    wider = directions[:, values > 1e-6]
+    wider = directions[:, singular > 1e-6]
     part = wider.T @ left
-    found = float(np.sqrt(part @ part / len(y)))
-    if not part.size or found <= _negligible(shared, y - left):
+    found = float(np.sqrt(part @ part / len(scores)))
+    if not part.size or found <= _negligible(shared, scores - left):
         return ShapeTest(1.0, found, np.nan)
-    count, free = len(part), len(y) - null.shape[1] - len(part)
+    count, free = len(part), len(scores) - null.shape[1] - len(part)
     variance = max(float(left @ left - part @ part), 1e-300) / free
     critical = stats.f.ppf(0.95, count, free)
-    power = stats.ncf.sf(critical, count, free, min(len(y) * seen**2 / variance, 1e4))
+    power = stats.ncf.sf(critical, count, free, min(len(scores) * seen**2 / variance, 1e4))
     return ShapeTest(
         float(stats.f.sf(part @ part / count / variance, count, free)), found, float(power)
     )
@@ -224,21 +224,21 @@ def concave_test(
     in `additive_test`. Raises ConfigError with fewer than 5 runs, fewer rows than coefficients of any sign,
     or a NaN.
     """
-    tokens, y, run = _measured(tokens, y, run, seen)
-    free = np.column_stack([_of_runs(run), products(tokens)])
-    if free.shape[1] + 5 > len(y):
-        raise ConfigError(f"{len(y)} rows for {free.shape[1]} coefficients: more are needed")
-    test = _Concave(tokens, free)
-    left, used = test.fit(y)
-    fitted, found = y - left, test.statistic(left, used)
+    b, scores, label = _measured(tokens, y, run, seen)
+    free = np.column_stack([_of_runs(label), products(b)])
+    if free.shape[1] + 5 > len(scores):
+        raise ConfigError(f"{len(scores)} rows for {free.shape[1]} coefficients: more are needed")
+    test = _Concave(b, free)
+    left, used = test.fit(scores)
+    fitted, found = scores - left, test.statistic(left, used)
     size = float(np.sqrt(found * np.mean(left**2)))
-    if size <= _negligible(_of_runs(run), fitted):
+    if size <= _negligible(_of_runs(label), fitted):
         return ShapeTest(1.0, size, np.nan)
-    sd = float(np.sqrt(left @ left / max(len(y) - used.shape[1], 1)))
+    sd = float(np.sqrt(left @ left / max(len(scores) - used.shape[1], 1)))
     rng = np.random.default_rng(seed)
 
     def simulated(mean: Array) -> float:
-        return test.statistic(*test.fit(mean + sd * rng.normal(size=len(y))))
+        return test.statistic(*test.fit(mean + sd * rng.normal(size=len(scores))))
 
     drawn = np.array([simulated(fitted) for _ in range(draws)])
     p = (1 + int(np.sum(drawn >= found))) / (1 + draws)

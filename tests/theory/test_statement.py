@@ -1,5 +1,6 @@
 """A theorist's own statements: the worked ones of the docs run as they stand; bad ones are refused."""
 
+import contextlib
 import re
 from typing import Any
 
@@ -16,11 +17,12 @@ from tests.support.paths import ROOT
 
 
 @pytest.fixture(scope="module")
-def worked() -> dict[str, Any]:
+def worked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the Python of docs/guides/theory.md defines, run in one go."""
     text = (ROOT / "docs" / "guides" / "theory.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {}
-    exec("\n".join(re.findall(r"```python[^\n]*\n(.*?)```", text, re.S)), names)
+    with contextlib.chdir(tmp_path_factory.mktemp("worked")):  # where its table is written
+        exec("\n".join(re.findall(r"```python[^\n]*\n(.*?)```", text, re.S)), names)
     return names
 
 
