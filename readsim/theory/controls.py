@@ -12,12 +12,11 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.theory import calibration, gains, marginals, mixture, readout, regret, transfer
 from readsim.theory.lemmas import one_hot_bound, spillover, static_dominance
-from readsim.theory.result import Result
+from readsim.theory.result import FALSE, TRUE, Result
 from readsim.theory.witness import Decision
 from readsim.worlds import World, load_world
 
 BUDGET = 1e7
-TRUE, FALSE = "control, true", "control, false"
 
 
 def ideal_world() -> World:

@@ -104,8 +104,8 @@ def _of_runs(run: Array) -> Array:
     runs = int(place.max()) + 1
     if runs < LEAST_RUNS:
         raise ConfigError(
-            f"{runs} runs: at least {LEAST_RUNS} are needed for this test; where rows are of runs of their own, "
-            "give each its own label in `run`, such as np.arange(len(y))"
+            f"{runs} runs: at least {LEAST_RUNS} are needed for this test; where each row is of a run of "
+            "its own, give each its own label in `run`, such as np.arange(len(y))"
         )
     return np.eye(runs)[place] if runs < len(run) else np.ones((len(run), 1))
 
@@ -134,7 +134,7 @@ def _measured(
             raise ConfigError(f"{name}: no finite number in row {row}: leave out rows without one")
     if (b < 0).any():
         raise ConfigError(f"tokens: {b.min():g} is negative")
-    if (label != label).any():
+    if any(v is None or (isinstance(v, float) and np.isnan(v)) for v in label.tolist()):
         raise ConfigError("run: a label is missing (NaN): give every row one")
     if not 0 < seen < np.inf:
         raise ConfigError(f"seen = {seen!r}: expected a number above 0, in the unit of y")

@@ -7,6 +7,7 @@ does their best candidate.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from numbers import Real
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -18,7 +19,8 @@ from readsim.backend import OffersOutlook, OffersProxyOutlook
 from readsim.envs.env import DistillEnv
 from readsim.envs.reward import proxy_reward
 from readsim.envs.simplex import as_allocation
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError, ReadsimError, unknown
+from readsim.runs.identity import allocator_name
 from readsim.runs.loop import Row, rollout
 from readsim.theory.result import PaperStatement, needs
 
@@ -109,7 +111,7 @@ class Witness(Allocator):
     ) -> None:
         self.inner, self.needs = inner, inner.needs
         self._envs = dict(zip(seeds, envs, strict=True))
-        self._q = q
+        self._true_rewards = partial(true_rewards, q=q)
         self.decisions: list[Decision] = []
 
     def init(self, setup: Setup) -> State:
@@ -123,8 +125,7 @@ class Witness(Allocator):
         chosen = as_allocation(
             np.asarray(self.inner.select(state, context), dtype=np.float64), strict=False
         )
-        assert isinstance(self.inner, OffersBeliefs)
-        candidates, mu, sigma = self.inner.outlook(state, context)
+        candidates, mu, sigma = self._beliefs(state, context)
         apart = np.abs(candidates - chosen).sum(axis=1)
         index = int(np.argmin(apart))
         if apart[index] > 1e-9:
@@ -133,11 +134,40 @@ class Witness(Allocator):
                 "of the candidates of its outlook: only a choice among them has a mean and a deviation"
             )
         env = self._envs[seed]
-        q = true_rewards(env, candidates, float(env.episode.schedule[step]), self._q)
+        q = self._true_rewards(env, candidates, float(env.episode.schedule[step]))
         stated = stated_kappa(self.inner, state)
         kappa = explaining_kappa(mu, sigma, index, stated)
         self.decisions.append(Decision(seed, step, mu, sigma, q, index, kappa, stated))
         return chosen
+
+    def _beliefs(self, state: State, context: Context) -> tuple[Array, Array, Array]:
+        """The rule's outlook. Raises ConfigError for one that raises, or is no mean and deviation."""
+        assert isinstance(self.inner, OffersBeliefs)
+        backend = self._envs[context.setup.seed].backend
+        world = getattr(backend, "world", None)
+        name = f"{type(self.inner).__name__}: its outlook"
+        place = type(backend).__name__ if world is None else f"world {world.name!r}"
+        where = f"at step {context.step} in {place}"
+        try:
+            found = [np.asarray(v, dtype=np.float64) for v in self.inner.outlook(state, context)]
+        except ReadsimError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"{name} raised {type(error).__name__} {where}: {error}") from error
+        shapes = tuple(v.shape for v in found)
+        size = len(context.setup.sources)
+        a = shapes[0][0] if shapes and shapes[0] else 0
+        if not a or shapes != ((a, size), (a,), (a,)):
+            raise ConfigError(
+                f"{name} returned shapes {shapes} {where}: expected candidates (A, {size}), mean (A,) and "
+                "deviation (A,)"
+            )
+        if not all(np.isfinite(v).all() for v in found) or (found[2] < 0).any():
+            raise ConfigError(
+                f"{name} returned NaN, an infinity or a negative deviation {where}: expected finite numbers"
+            )
+        candidates, mu, sigma = found
+        return candidates, mu, sigma
 
     def update(self, state: State, transition: Transition) -> State:
         return self.inner.update(state, transition)
@@ -203,6 +233,8 @@ def watch(
             "a noise-free reward (OffersOutlook)",
             OffersOutlook,
         )
-    witness = Witness(allocator, envs, seeds, q)
+    # an error in the run names its allocator's class: the rule's, since it is the rule that is run
+    named = type(allocator_name(allocator), (Witness,), {})
+    witness: Witness = named(allocator, envs, seeds, q)
     rows, _ = rollout(envs, witness, seeds)
     return witness.decisions, rows

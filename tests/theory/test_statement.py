@@ -86,6 +86,50 @@ def test_controls_that_say_the_wrong_thing_are_refused() -> None:
         check_own_controls(statement(violation=lambda s, b: 1.0))
 
 
+def test_controls_are_labelled_by_their_roles(worked: dict[str, Any]) -> None:
+    """The false control of low rank is a world that is called a true one elsewhere."""
+    for own in (worked["LOW_RANK"], worked["DOUBLING"]):
+        assert [r.subject for r in check_own_controls(own)] == ["control, true", "control, false"]
+
+
+def raises(*_: Any) -> Any:
+    raise RuntimeError("inside")
+
+
+@pytest.mark.parametrize(
+    ("violation", "words"),
+    [
+        (raises, "raised RuntimeError in world 'control, true': inside"),
+        (lambda s, b: b @ np.ones(9), "raised ValueError"),
+        (lambda s, b: np.nan, "returned nan"),
+        (lambda s, b: True, "returned True"),
+        (lambda s, b: b > 0, r"returned an array of shape \(3,\)"),
+        (lambda s, b: None, "returned None"),
+        (lambda s, b: "x", "returned 'x'"),
+    ],
+)
+def test_a_bad_violation_is_said_in_a_sentence(violation: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=f"No loss: its violation {words}"):
+        check_statement(statement(violation=violation), ideal())
+    with pytest.raises(ConfigError, match="No loss: its violation"):
+        check_statement(statement(violation=lambda s: np.nan, parts=0), ideal())
+
+
+def test_bad_conditions_and_controls_are_said_in_a_sentence() -> None:
+    for bad, words in ((raises, "raised RuntimeError"), (lambda s: True, "returned True")):
+        with pytest.raises(ConfigError, match=f"No loss: its conditions {words}"):
+            check_statement(statement(conditions=bad), ideal())
+    with pytest.raises(ConfigError, match="No loss: its control, false raised RuntimeError"):
+        check_own_controls(statement(false=raises))
+    with pytest.raises(ConfigError, match="expected a Subject"):
+        check_own_controls(statement(true=ideal_world))
+
+
+def test_the_toy_network_is_no_subject() -> None:
+    with pytest.raises(ConfigError, match="subject of `readsim theory --worlds toy` only"):
+        Subject.of("toy")
+
+
 def test_bad_statements_are_refused() -> None:
     for changes in ({"name": ""}, {"parts": -1}, {"tolerance": np.nan}):
         with pytest.raises(ConfigError, match="needs a name"):

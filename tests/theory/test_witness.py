@@ -129,6 +129,53 @@ def test_a_rule_that_overrides_the_choice_is_seen() -> None:
     assert general.statistic == -np.inf
 
 
+class Told(ReAD):
+    """An outlook as it is told."""
+
+    def __init__(self, told: Any) -> None:
+        super().__init__(pool=0)
+        self.told = told
+
+    def select(self, state: Any, context: Context) -> Array:
+        return np.eye(8)[0]
+
+    def outlook(self, state: State, context: Context) -> tuple[Array, Array, Array]:
+        if isinstance(self.told, Exception):
+            raise self.told
+        found: tuple[Array, Array, Array] = self.told
+        return found
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (ValueError("no"), "raised ValueError"),
+        ((np.eye(8), np.zeros(8), 1.0), r"returned shapes .*\(\)\)"),
+        ((np.eye(8), np.zeros(7), np.ones(8)), "returned shapes"),
+        ((np.eye(3), np.zeros(3), np.ones(3)), r"\(A, 8\)"),
+        ((np.eye(8), np.zeros(8), -np.ones(8)), "negative deviation"),
+        ((np.eye(8), np.full(8, np.nan), np.ones(8)), "NaN"),
+        (None, "raised TypeError"),
+        ((np.eye(8), ["x"] * 8, np.ones(8)), "raised ValueError"),
+    ],
+)
+def test_a_bad_outlook_is_said_in_a_sentence(told: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=rf"Told: its outlook .*{words}") as caught:
+        watch([env()], Told(told), [0])
+    assert "at step 0 in world 'conflict'" in str(caught.value)
+
+
+def test_an_error_of_a_rule_names_the_rule() -> None:
+    class Broken(Timid):
+        def update(self, state: State, transition: Any) -> State:
+            raise KeyError("gone")
+
+    with pytest.raises(KeyError) as caught:
+        watch([env()], Broken(pool=0), [0])
+    assert "allocator 'Broken" in caught.value.__notes__[0]
+    assert "Witness" not in caught.value.__notes__[0]
+
+
 class Open(Timid):
     """Says as a class what its kappa is."""
 
