@@ -13,6 +13,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.cli.common import interruptible, need_target, parse_list, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.envs.episode import source_prior
+from readsim.errors import ConfigError, unknown
 from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
@@ -59,6 +60,14 @@ def theory(
             help="Statements of your own are tested too: module:NAME, separated by commas."
         ),
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these statements are tested, separated by commas; `own` stands for those of "
+            f"--statements, and `list` shows the names: {', '.join(survey.NAMES)}.",
+            show_default="all",
+        ),
+    ] = None,
     runs: Annotated[
         Path | None,
         typer.Option(
@@ -85,6 +94,12 @@ def theory(
     from readsim.plots.style import save, sober
 
     console = Terminal()
+    if only == "list":
+        for name, statement in survey.NAMES.items():
+            said = "those of --statements" if name == survey.OWN else statement
+            console.print(f"{name:18} {said}", highlight=False)
+        return
+    wanted = chosen_statements(only, statements is not None)
     asked = [*preset_names(), TOY] if worlds is None else parse_list(worlds, "worlds") or []
     names = list(dict.fromkeys(asked))
     # unknown names are refused before anything runs
@@ -99,20 +114,26 @@ def theory(
     kept = "nothing is written before the end: run it again"
     with interruptible(kept), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("subjects", total=len(names) + 1 + (runs is not None))
-        controls = list(check_controls())
-        for statement in own:
+        controls = list(check_controls(wanted))
+        for statement in own if wanted is None or survey.OWN in wanted else []:
             controls += check_own_controls(statement)
         bar.advance(job)
         if runs is not None:
-            results += survey.check_run_statements(runs, lacking.append)
+            results += survey.check_run_statements(runs, lacking.append, wanted)
             bar.advance(job)
         for subject in [*loaded, *([TOY] if TOY in names else [])]:
             results += (
                 survey.check_world_statements(
-                    subject, chosen, lacking.append, tasks=tasks, allocator=allocator, own=own
+                    subject,
+                    chosen,
+                    lacking.append,
+                    tasks=tasks,
+                    allocator=allocator,
+                    own=own,
+                    only=wanted,
                 )
                 if isinstance(subject, World)
-                else survey.check_toy_statements()
+                else survey.check_toy_statements(lacking.append, wanted)
             )
             bar.advance(job)
     console.print(overview(controls, "controls"))
@@ -129,12 +150,24 @@ def theory(
     write_frame(out / "theory.csv", pd.DataFrame([r.row() for r in [*controls, *results]]))
     with sober():
         count = len(draw(results, out, _origin(names, runs)))
-        for world in [w for w in loaded if w.order_free][:1]:
+        shown = wanted is None or PaperStatement.MARGINAL_GAINS in wanted
+        for world in [w for w in loaded if w.order_free][:shown]:
             count += len(save(_marginals(world), out / "marginals"))
     console.print(
         f"{len(controls) + len(results)} rows are in {out / 'theory.csv'}{os.linesep}"
         f"{count} figure files are in {out}",
     )
+
+
+def chosen_statements(only: str | None, own: bool) -> list[str] | None:
+    """The statements that `--only` names, None for all. Raises UnknownNameError, ConfigError."""
+    names = parse_list(only, "only")
+    for name in names or []:
+        if name not in survey.NAMES:
+            raise unknown("statement (--only)", name, [*survey.NAMES, "list"])
+        if name == survey.OWN and not own:
+            raise ConfigError("--only own: give your statements by --statements module:NAME")
+    return None if names is None else [survey.NAMES[name] for name in names]
 
 
 def told_apart(names: Sequence[str]) -> list[World]:

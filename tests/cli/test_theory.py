@@ -91,6 +91,41 @@ def test_the_command(told: tuple[str, Path]) -> None:
         assert "Simulated world" in (out / f"{name}.svg").read_text()
 
 
+def test_only_runs_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One's own statement beside one of the paper's: no rule is run, and no other row is written."""
+    (tmp_path / "mine_only.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("readsim.theory.all_checks.watch", None)  # would raise
+    words = ["--worlds", "ideal,toy", "--statements", "mine_only:NO_LOSS", "--out", str(tmp_path)]
+    done = RUN.invoke(app, ["theory", *words, "--only", "own,one-hot-bound"])
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(tmp_path / "theory.csv")
+    assert set(table["statement"]) == {"No loss", PaperStatement.ONE_HOT_BOUND}
+    assert list(table["subject"]) == [*["control, true", "control, false"] * 2, "ideal", "ideal"]
+    assert not (tmp_path / "marginals.png").exists()
+
+
+def test_the_names_of_statements_are_listed() -> None:
+    said = RUN.invoke(app, ["theory", "--only", "list"]).output
+    assert "concave-gains      Assumption 4.4" in said
+    assert "own " in said
+    assert "vertices" not in said
+
+
+OWN = """
+from readsim.theory import Statement, Subject
+from readsim.theory.controls import ideal_world, stateful_world
+
+NO_LOSS = Statement(
+    name="No loss",
+    formula="U(b) >= U(0)",
+    violation=lambda s, b: s.utility(0 * b) - s.utility(b),
+    true=lambda: Subject.of(ideal_world(), {"a": 1.0}, 10_000_000),
+    false=lambda: Subject.of(stateful_world(), {"c": 1.0}, 10_000_000),
+)
+"""
+
+
 def test_worlds_of_one_name_are_told_apart(tmp_path: Path) -> None:
     """A saved world, copied and edited, keeps its name: two subjects all the same."""
     first, second = tmp_path / "first.json", tmp_path / "second.json"
@@ -109,6 +144,8 @@ def test_worlds_of_one_name_are_told_apart(tmp_path: Path) -> None:
         (["--worlds", "gateway", "--tasks", "nowhere"], "nowhere"),
         (["--allocator", "nobody"], "nobody"),
         (["--statements", "nowhere:X"], "nowhere:X"),
+        (["--only", "concave-gain"], "concave-gains"),
+        (["--only", "own"], "--statements module:NAME"),
         (["--runs", "missing", "--worlds", "gateway"], "missing"),
     ],
 )
