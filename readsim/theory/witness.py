@@ -234,7 +234,7 @@ def watch(
             OffersOutlook,
         )
     # an error in the run names its allocator's class: the rule's, since it is the rule that is run
-    named = type(allocator_name(allocator), (Witness,), {})
-    witness: Witness = named(allocator, envs, seeds, q)
+    named: type[Witness] = type(allocator_name(allocator), (Witness,), {})
+    witness = named(allocator, envs, seeds, q)
     rows, _ = rollout(envs, witness, seeds)
     return witness.decisions, rows
