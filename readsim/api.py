@@ -107,7 +107,7 @@ def compare(
                  `change:CAPABILITY` (and `tokens:SOURCE` and its kin: `readsim.summary.steps`)
 
     Raises ConfigError or another ReadsimError for bad arguments before anything is run, RunLogError for a
-    folder that cannot be written.
+    folder that cannot be written. An interrupt is a KeyboardInterrupt that says how to resume.
     """
     import pandas as pd
 
@@ -163,11 +163,19 @@ def compare(
                 warnings.warn(note, stacklevel=2)
         stack.enter_context(use_backend("loky", workers))
         frames, read = [], 0
-        for world, folder, cells in zip(loaded, folders, plan, strict=True):
-            if out is not None:
-                save_world(world, folder / "world.toml")
-            read += runs_read(run_cells(cells, folder, jobs=workers))
-            frames.append(tables[rows](read_logs(folder)))
+        try:
+            for world, folder, cells in zip(loaded, folders, plan, strict=True):
+                if out is not None:
+                    save_world(world, folder / "world.toml")
+                read += runs_read(run_cells(cells, folder, jobs=workers))
+                frames.append(tables[rows](read_logs(folder)))
+        except KeyboardInterrupt:  # without the frames of the workers' library
+            kept = (
+                "nothing is kept; with out=FOLDER finished runs are, and the same call resumes"
+                if out is None
+                else f"finished runs are kept in {out}, the same call with out={str(out)!r} resumes"
+            )
+            raise KeyboardInterrupt(f"interrupted: {kept}") from None
     table = pd.concat(frames, ignore_index=True)
     table.attrs["runs_read"] = read
     return table

@@ -12,12 +12,14 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from inspect import signature
+from numbers import Integral, Real
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from readsim.errors import ConfigError, ReadsimError, UnknownNameError, shown, unknown
+from readsim.errors import ConfigError, ReadsimError, UnknownNameError, nearest, shown, unknown
 
 
 def split_name(text: str, kind: str = "allocator") -> tuple[str, dict[str, Any]]:
@@ -53,8 +55,14 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
     called.
     """
     module_name, _, attribute = target.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
-        raise ConfigError(f"{kind} {target!r}: expected module:attribute")
+    parts = (*module_name.split("."), attribute)
+    if module_name.endswith(".py") or not all(part.isidentifier() for part in parts):
+        stem, name = Path(module_name).stem, attribute
+        if not (stem.isidentifier() and name.isidentifier()):
+            stem, name = "mine", "Rule"
+        raise ConfigError(
+            f"{kind} {target!r}: expected module:attribute, such as {stem}:{name}, in the folder of {stem}.py"
+        )
     if not {"", here := str(Path.cwd())} & set(sys.path):
         sys.path.append(here)  # an installed command does not look there by itself
     try:
@@ -63,8 +71,12 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
             del _SEEN[module_name]
             module = importlib.reload(module)
     except ImportError as error:
+        gone = isinstance(error, ModuleNotFoundError) and f"{module_name}.".startswith(
+            f"{error.name}."
+        )
+        where = f"; it is looked for in {here!r} and among the installed packages" if gone else ""
         raise UnknownNameError(
-            f"{kind} {target!r}: cannot import {module_name!r} ({error})"
+            f"{kind} {target!r}: cannot import {module_name!r} ({error}){where}"
         ) from error
     except SyntaxError as error:
         raise ConfigError(
@@ -91,20 +103,58 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
     return found
 
 
-def build(name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind: str) -> Any:
-    """`make(**settings)`. Raises ConfigError, with what it accepts, for settings that it does not take."""
+def build(
+    name: str,
+    make: Callable[..., Any],
+    settings: Mapping[str, Any],
+    kind: str,
+    also: Iterable[str] = (),
+) -> Any:
+    """`make(**settings)`; a message suggests its settings and those that are accepted `also`.
+
+    Raises ConfigError, with what it accepts, for settings that it does not take, and for values that are not
+    what simple annotations (int, float, bool) say.
+    """
     try:
-        return make(**settings)
+        made = make(**settings)
     except ReadsimError:
         raise
     except TypeError as error:
-        try:
-            accepted = str(signature(make))
-        except ValueError:
-            accepted = "unknown"
+        accepted, known = "unknown", [*also]
+        with suppress(ValueError):
+            accepted, known = str(signature(make)), [*signature(make).parameters, *also]
+        strange = next((key for key in settings if key not in known), None)
+        near = "" if strange is None else nearest(strange, known)
         raise ConfigError(
-            f"{kind} {name!r} with {shown(dict(settings))}: {error}; accepted: {accepted}"
+            f"{kind} {name!r} with {shown(dict(settings))}: {error}{near}; accepted: {accepted}"
         ) from error
+    _check_kinds(name, make, settings, kind)
+    return made
+
+
+KINDS: dict[str, tuple[type, str]] = {
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "bool": (bool, "true or false"),
+}
+
+
+def _check_kinds(
+    name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind: str
+) -> None:
+    """Raise ConfigError for a setting whose annotation is int, float or bool and whose value is not."""
+    try:
+        parameters = signature(make).parameters
+    except ValueError:
+        return
+    for key, value in settings.items():
+        note = parameters[key].annotation if key in parameters else None
+        kept = KINDS.get(note if isinstance(note, str) else getattr(note, "__name__", ""))
+        if kept is None or value is None:
+            continue
+        wanted, words = kept
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise ConfigError(f"{kind} {name!r}: {key} = {shown(value)}: expected {words}")
 
 
 _SEEN: dict[str, tuple[str, str]] = {}  # module -> file and digest, as when it was first seen here

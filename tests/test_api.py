@@ -15,6 +15,7 @@ from readsim import Allocator, compare, load_world, make_env, world_from_effects
 from readsim.errors import ConfigError, ReadsimError, UnknownNameError
 from tests.cli.test_app import call
 from tests.support.helpers import WORLD
+from tests.support.made_allocators import Interrupting
 
 FEW: dict[str, Any] = {"tasks": "skill_0", "budgets": "1M", "seeds": 2, "steps": 4}
 
@@ -246,3 +247,13 @@ def test_worlds_with_long_names_have_folders(tmp_path: Path, name: str) -> None:
     runs = compare(worlds, out=tmp_path, allocators="uniform", **FEW)
     assert sorted(runs["world"].unique()) == [name + "1", name + "2"]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_an_interrupt_says_how_to_resume(is_kept: bool, tmp_path: Path) -> None:
+    rules: dict[str, str | Allocator] = {"even": "uniform", "cut": Interrupting()}
+    words = "the same call with out=.* resumes" if is_kept else "nothing is kept; with out=FOLDER"
+    with pytest.raises(KeyboardInterrupt, match=f"^interrupted: .*{words}") as caught:
+        compare(WORLD, allocators=rules, out=tmp_path if is_kept else None, **FEW)
+    assert caught.value.__suppress_context__  # nothing of the workers is shown
+    assert len(list((tmp_path / "runs").glob("even*.jsonl"))) == is_kept

@@ -1,11 +1,16 @@
-"""A module of the user's that cannot be imported is one sentence with its file and line."""
+"""What users name: a module that cannot be imported is one sentence, and so is a setting of another kind."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from readsim.errors import ReadsimError
-from readsim.named import find
+from readsim.allocators.base import Allocator, Context
+from readsim.allocators.registry import load_allocator
+from readsim.arrays import Array
+from readsim.errors import ConfigError, ReadsimError
+from readsim.named import build, find
 
 
 @pytest.mark.parametrize(
@@ -27,3 +32,65 @@ def test_a_module_that_fails_is_one_sentence(
     with pytest.raises(ReadsimError, match=said) as refused:
         find("broken:Thing")
     assert "\n" not in str(refused.value)
+
+
+def test_a_missing_module_says_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ReadsimError, match="looked for in") as refused:
+        find("nothing_of_this_name:Thing")
+    assert str(tmp_path) in str(refused.value)
+    (tmp_path / "mine_imports.py").write_text("import nothing_of_this_name\n")
+    with pytest.raises(ReadsimError, match="nothing_of_this_name") as refused:
+        find("mine_imports:Thing")
+    assert "looked for" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "target", ["./ts.py:Thompson", "ts.py:Thompson", "some/where/ts.py:Thompson"]
+)
+def test_a_file_is_no_module_and_the_message_shows_what_is(target: str) -> None:
+    with pytest.raises(ConfigError, match=r"such as ts:Thompson, in the folder of ts\.py"):
+        find(target)
+
+
+class Annotated:
+    def __init__(self, decay: float = 0.9, many: int = 3, on: bool = True, word: str = "") -> None:
+        self.all = (decay, many, on, word)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"decay": "abc"}, "decay = 'abc': expected a number"),
+        ({"decay": True}, "decay = True: expected a number"),
+        ({"many": 2.5}, "many = 2.5: expected a whole number"),
+        ({"on": 1}, "on = 1: expected true or false"),
+    ],
+)
+def test_values_are_what_the_annotation_says(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=f"^allocator 'ts:Rule': {words}$"):
+        build("ts:Rule", Annotated, settings, "allocator")
+
+
+def test_values_that_fit_the_annotation_pass() -> None:
+    made = build("x", Annotated, {"decay": 1, "many": np.int64(2), "on": False, "word": "a"}, "x")
+    assert made.all == (1, 2, False, "a")
+
+
+@pytest.mark.parametrize(
+    ("spec", "near"), [("uniform+flor=0.1", "floor"), ("tests.test_named:Rule+deca=1", "decay")]
+)
+def test_the_nearest_setting_comes_before_what_is_accepted(spec: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=f"did you mean '{near}'.; accepted: ") as refused:
+        load_allocator(spec)
+    assert str(refused.value).count("did you mean") == 1
+
+
+class Rule(Allocator):
+    def __init__(self, decay: float = 0.9) -> None:
+        self.decay = decay
+
+    def select(self, state: Any, context: Context) -> Array:
+        return np.ones(len(context.setup.sources))

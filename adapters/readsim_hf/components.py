@@ -44,7 +44,7 @@ from readsim_hf.prompt_selection import (
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.prompts.library import Library
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.sampled import Sampled, sampled_of
+from readsim_hf.sampled import Sampled, sampled_of, student_server_of
 from readsim_hf.sampling_config import Weighing
 from readsim_hf.source_selection import (
     Size,
@@ -80,7 +80,9 @@ from readsim_hf.training.lora import check_lora
 from readsim_hf.training.packing import check_packing
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.replies import Replies
+from readsim_hf.training.served import ServedWriter, StudentServer
 from readsim_hf.training.student import Student
+from readsim_hf.training.writers import InProcess, Writer
 
 VERSIONS = ("torch", "transformers", "lm_eval", "tokenizers")
 
@@ -94,7 +96,8 @@ class Components:
     user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
     `own_soft` is what is kept of the student's distributions where it teaches itself;
     `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices;
-    `sampled` is for an objective that trains on groups of replies.
+    `sampled` is for an objective that trains on groups of replies; `student_server` writes the student's text
+    where it is not None.
     """
 
     pair: Pair
@@ -122,6 +125,7 @@ class Components:
     store: TeachStore | None = None
     own_soft: SoftSettings | None = None
     sampled: Sampled | None = None
+    student_server: StudentServer | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -181,6 +185,7 @@ class Components:
             "auxiliary": self.auxiliary_weight,
             "ends": end_ids(self.pair.student, self.pair.tokenizer),
             "precision": self.recipe.precision,
+            "writer": self._writer(student, trainer),
         }
         if isinstance(self.teacher.signal, Elicitation):
             columns = self.pair.vocabulary or vocabulary_size(self.pair.student.config)
@@ -202,6 +207,15 @@ class Components:
             self.data.unit,
             replies.begin if all(source.asks for source in self.datasets) else None,
         )
+
+    def _writer(
+        self, student: Callable[[], nn.Module], trainer: Callable[[], Student] | None
+    ) -> Writer:
+        """Who writes the student's text in one run."""
+        if self.student_server is None:
+            return InProcess(student, self.recipe.precision)
+        steps = (lambda: 0) if trainer is None else (lambda: trainer().steps)
+        return ServedWriter(self.student_server, student, steps, self.recipe.precision)
 
     def _trainer(self, given: Callable[[], Student] | None) -> Callable[[], Student]:
         """What trains the student whose replies are sampled: a fresh one where none is in training."""
@@ -357,6 +371,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         make_student=partial(Student, teacher=states_teacher(pair)) if reads_states else Student,
         own_soft=kept if elicits else None,
         sampled=sampled,
+        student_server=student_server_of(config, pair, signal, objective),
     )
     made.feed(0, lambda: pair.student)  # a template cap that cannot be kept is refused now
     return made

@@ -39,6 +39,7 @@ from readsim_hf.store.manifest import load_manifest
 from readsim_hf.store.settings import stored_settings
 from readsim_hf.teachers.connection import ServerSettings
 from readsim_hf.training.recipe import Recipe
+from readsim_hf.training.served import StudentServerConfig
 
 _STRICT = ConfigDict(extra="forbid", strict=True)  # TOML has types: nothing is converted
 PRESETS = Path(__file__).parent / "presets"  # of the pairs that have a name
@@ -207,6 +208,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     probes: ProbeConfig = ProbeConfig()
     server: ServerSettings = field(default_factory=ServerSettings)
+    student_server: StudentServerConfig = field(default_factory=StudentServerConfig)
     task: str | dict[str, float] = "average"
     budget: int = 1_000_000
     steps: int = 20
@@ -362,8 +364,7 @@ def resolve_config(
     check_code(str(file), table, options)
     in_file = table.get("pair", {})
     pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
-    named: dict[str, Any] = {}
-    stored: dict[str, Any] = {}
+    named, stored = dict[str, Any](), dict[str, Any]()
     store = _table(options, "data").get("store", _table(table, "data").get("store"))
     if store and isinstance(store, str):
         stored = stored_settings(load_manifest(store), pair)

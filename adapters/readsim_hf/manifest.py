@@ -59,6 +59,7 @@ def manifest_of(
         {k: file_digest(Path(v)) if k == "shots_from" else v for k, v in b.items() if k != "path"}
         for b in probes["benchmarks"]  # their items are in the splits' digests
     ]
+    every = {k: v for k, v in table["student_server"].items() if k == "every"}
     files = ("yaml", "path", "probe", "dev", "test", "shots_from")
     probes["tasks"] = [{k: v for k, v in t.items() if k not in files} for t in probes["tasks"]]
     judge = probes.pop("judge")
@@ -76,6 +77,7 @@ def manifest_of(
         "student": fingerprint(student, pair.tokenizer),
         "prompts": prompt_facts(student, pair.tokenizer) | pair.prompts.table(),
         **{key: table[key] for key in shared},
+        **({"student_server": every} if config.student_server.address else {}),
         "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
         "training": {k: v for k, v in table["training"].items() if k not in UNSEEN},
         "data": data,

@@ -1,12 +1,17 @@
 """From settings to groups of replies: how many, who grades them, who writes them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
+from readsim.errors import ConfigError, TrainingError
 from readsim.streams import generator
 from readsim_hf.config import RunConfig
+from readsim_hf.elicitation.base import Elicitation
+from readsim_hf.models.pairs import Pair
+from readsim_hf.models.quantised import QUANTISED
+from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.sampling import Sampling, sampling_of
 from readsim_hf.probes.own.judge import Grader
@@ -14,9 +19,13 @@ from readsim_hf.prompts.library import Library
 from readsim_hf.sampling_config import SamplingConfig
 from readsim_hf.sources.opened import Source
 from readsim_hf.supervision import samples_of
+from readsim_hf.teachers.decoding import Decoding
+from readsim_hf.teachers.encoding import encode, end_ids
+from readsim_hf.teachers.signals import TeacherSignal
 from readsim_hf.training.groups import ReplyGroups
 from readsim_hf.training.replies import Replies
 from readsim_hf.training.rewards import GoldReward, JudgedReward, Reward, check_gold
+from readsim_hf.training.served import ServedWriter, StudentServer
 from readsim_hf.training.student import Student
 
 
@@ -78,3 +87,42 @@ def sampled_of(
         reward,
         graders,
     )
+
+
+def student_server_of(
+    config: RunConfig, pair: Pair, signal: TeacherSignal, objective: Objective
+) -> StudentServer | None:
+    """The server that writes the student's text, None where the student does; it has said something with the
+    student's weights, which are in its folder.
+
+    ConfigError where the student writes nothing, cannot be served, or the server does not do its part.
+    """
+    given = config.student_server
+    if not given.address:
+        return None
+    where = f"student_server.address = {given.address!r}"
+    own = isinstance(signal, Elicitation) or config.on_policy > 0
+    if config.data.store or not (own or sampling_of(objective) is not None):
+        raise ConfigError(
+            f"{where}: this run trains on no text of the student's own; leave it out, or use a method such "
+            "as gkd, opd, mopd, kdrl"
+        )
+    if config.student_precision in QUANTISED:
+        raise ConfigError(
+            f"{where} with pair.student_precision = {config.student_precision!r}: adapters are merged into "
+            "the weights that are served, and quantised ones do not take them; use 'bf16'"
+        )
+    server = StudentServer(given, replace(config.server, api_key_env=""))
+    if None not in (server.context, pair.context) and (server.context or 0) < (pair.context or 0):
+        raise ConfigError(
+            f"{where} reads {server.context} tokens, the student {pair.context}: serve it with "
+            f"--max-model-len {pair.context}, or set pair.context = {server.context}"
+        )
+    ends = end_ids(pair.student, pair.tokenizer)
+    writer = ServedWriter(server, lambda: pair.student, lambda: 0, config.training.precision)
+    try:
+        vocab = vocabulary_size(pair.student.config)
+        writer.write([encode(pair.tokenizer, "1+1=")], Decoding(4, 0.0), ends=ends, vocab=vocab)
+    except TrainingError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return server

@@ -46,7 +46,12 @@ def train(
             help="Worlds are drawn from this prior: wide, broad, or a TOML file of ranges."
         ),
     ] = "wide",
-    updates: Annotated[int, typer.Option(help="The network is updated this many times.")] = 1500,
+    updates: Annotated[
+        int,
+        typer.Option(
+            help="The network is updated this many times in all, earlier commands included."
+        ),
+    ] = 1500,
     evaluate: Annotated[
         int,
         typer.Option(
@@ -84,7 +89,10 @@ def train(
     with interruptible(advice), progress(console) as bar:
         task = bar.add_task("training", total=updates)
 
+        seen: list[int] = []
+
         def on_update(done: int, score: float) -> None:
+            seen.append(done)
             bar.update(task, completed=done, description=f"training, score {score:.2f}")
 
         def on_held_out(found: "HeldOutScores") -> None:
@@ -92,6 +100,12 @@ def train(
 
         curve = train_policy(
             out, settings, jobs=cores, on_update=on_update, on_held_out=on_held_out
+        )
+    if not seen:
+        bar.update(task, completed=updates)
+        console.print(
+            f"already at {curve[-1].update} updates; --updates is a total, so give more to train further",
+            highlight=False,
         )
     import pandas as pd
 

@@ -219,8 +219,8 @@ def train_policy(
     """Train to `settings.updates` updates and write the policy to `out`; the held-out curve.
 
     At each look at held-out worlds the policy is written, and beside it `OUT.state`, from which the same call
-    resumes; with other numbers of updates the rate of those to come is that of the new schedule. Raises
-    ConfigError for a state that was trained with other settings.
+    resumes; an interrupt writes the state alone. With other numbers of updates the rate of those to come is
+    that of the new schedule. Raises ConfigError for a state that was trained with other settings.
     """
     state = Path(f"{out}.state")
     weights = fresh_weights(generator(settings.seed, "allocator"))
@@ -231,33 +231,43 @@ def train_policy(
         _check_same(saved["settings"], settings, state)
         weights, moments, done = saved["weights"], tuple(saved["moments"]), int(saved["done"])
         curve = [HeldOutScores(**row) for row in saved["curve"]]
+
+    def keep() -> None:
+        weights, moments, done = now
+        facts = {
+            "settings": asdict(settings),
+            "done": done,
+            "curve": [asdict(row) for row in curve],
+        }
+        save_tree(state, {**facts, "weights": weights, "moments": list(moments)})
+
+    now = weights, moments, done  # one name, so that an interrupt finds what belongs together
     with workers(jobs) as call:
-        while done < settings.updates:
-            results = call(gradient_of, range(settings.batches), settings, weights, done)
-            slope = {
-                name: np.mean([found[name] for found, _ in results], axis=0) for name in weights
-            }
-            done += 1
-            weights, moments = adam_step(weights, slope, moments, done, rate_at(settings, done - 1))
-            if on_update is not None:
-                on_update(done, float(np.mean([one.score for _, one in results])))
-            if done % settings.evaluate == 0 or done == settings.updates:
-                rows = call(scores_on, range(HELD_OUT), settings, weights)
-                curve.append(_summary(done, np.concatenate(rows, axis=1)))
-                save_policy(out, weights, training_card(settings, curve))
-                save_tree(
-                    state,
-                    {
-                        "settings": asdict(settings),
-                        "weights": weights,
-                        "moments": list(moments),
-                        "done": done,
-                        "curve": [asdict(row) for row in curve],
-                    },
-                )
-                if on_held_out is not None:
-                    on_held_out(curve[-1])
-    return curve
+        try:
+            while True:
+                weights, moments, done = now
+                is_due = done > 0 and (done % settings.evaluate == 0 or done >= settings.updates)
+                if is_due and (not curve or curve[-1].update < done):
+                    rows = call(scores_on, range(HELD_OUT), settings, weights)
+                    curve.append(_summary(done, np.concatenate(rows, axis=1)))
+                    save_policy(out, weights, training_card(settings, curve))
+                    keep()
+                    if on_held_out is not None:
+                        on_held_out(curve[-1])
+                if done >= settings.updates:
+                    return curve
+                results = call(gradient_of, range(settings.batches), settings, weights, done)
+                slope = {
+                    name: np.mean([found[name] for found, _ in results], axis=0) for name in weights
+                }
+                rate = rate_at(settings, done)
+                now = (*adam_step(weights, slope, moments, done + 1, rate), done + 1)
+                if on_update is not None:
+                    on_update(done + 1, float(np.mean([one.score for _, one in results])))
+        except KeyboardInterrupt:
+            if now[2] > 0:
+                keep()
+            raise
 
 
 def _summary(update: int, rows: Array) -> HeldOutScores:

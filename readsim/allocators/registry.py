@@ -253,5 +253,5 @@ def _build(name: str, cls: object, settings: Mapping[str, Any]) -> Allocator:
         )
     if cls.select is Allocator.select:
         raise ConfigError(f"allocator {name!r} defines no select(state, context)")
-    made: Allocator = build(name, cls, settings, "allocator")
+    made: Allocator = build(name, cls, settings, "allocator", OPTIONS)
     return made

@@ -9,6 +9,7 @@ from rich.text import Text
 from readsim.allocators.modifiers import Modified
 from readsim.allocators.registry import ON_REQUEST, allocator_names, describe, load_allocator
 from readsim.cli.output import Terminal
+from readsim.errors import ConfigError
 
 
 def allocators(
@@ -27,7 +28,14 @@ def allocators(
             table.add_row(known, describe(known).splitlines()[0])
         console.print(table)
         return
-    allocator = load_allocator(name)
+    try:
+        allocator = load_allocator(name)
+    except ConfigError:
+        if name not in ON_REQUEST:
+            raise
+        console.print(Text.assemble((name, "bold"), f" ({ON_REQUEST[name].target})"))
+        console.print(describe(name))  # it cannot be made without a file of the user's
+        return
     rule = allocator.inner if isinstance(allocator, Modified) else allocator
     console.print(
         Text.assemble((name, "bold"), f" ({type(rule).__module__}:{type(rule).__name__})")

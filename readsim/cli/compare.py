@@ -30,6 +30,7 @@ from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.identity import digest_of
 from readsim.runs.parallel import checked_jobs, use_backend
+from readsim.runs.read_logs import run_folders
 from readsim.suite.plan import SEEDS, default_allocators, joint_plan, make_plan
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
@@ -291,14 +292,20 @@ def plot(
         typer.Option(help="These budgets are drawn, separated by commas.", show_default="all"),
     ] = None,
 ) -> None:
-    """Redraw the figures of a comparison from its run logs."""
+    """Redraw the figures of a comparison from its run logs.
+
+    Where the folder holds several worlds, the figures of each are drawn into its own folder.
+    """
     need_folder(folder)
-    if folder.is_dir():
-        need_target(folder / "utility.pdf")
+    worlds = run_folders(folder)
+    for each in worlds:
+        if each.is_dir():
+            need_target(each / "utility.pdf")
     from readsim.plots import draw_all
 
     amounts = (
         None if budgets is None else list(map(parse_tokens, parse_list(budgets, "budgets") or []))
     )
-    for path in draw_all(folder, parse_list(tasks, "tasks"), amounts):
-        Terminal().print(str(path))
+    for each in worlds:
+        for path in draw_all(each, parse_list(tasks, "tasks"), amounts):
+            Terminal().print(str(path))

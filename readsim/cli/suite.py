@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from readsim.cli.common import interruptible, need_target, progress, say_read
 from readsim.cli.output import Terminal
@@ -19,15 +21,19 @@ from readsim.suite.table import (
     COLUMNS,
     SIMULATED_WORLDS,
     improvement_table,
+    left_out_lines,
     suite_notes,
     suite_table,
     top_lines,
+    world_columns,
+    world_table,
 )
-from readsim.summary.show import markdown, markdown_rows, print_fitting, text_table
+from readsim.summary.show import Column, markdown, markdown_rows, print_fitting, text_table
 from readsim.tree_file import write_atomic, write_frame
 from readsim.worlds import load_world
 
 SUMMARY = "summary.md"
+BY_WORLD = "mean points minus task-static in each world"
 
 
 def compare_worlds(
@@ -137,15 +143,22 @@ def report(
     lead = top_lines(table, scores)
     for line in lead:
         console.print(line, highlight=False)
-    print_fitting(
-        console,
-        COLUMNS,
-        lambda columns: [text_table(table, columns, None, None)],
-        notes_for(out, notes, explain),
-    )
+    by_world = world_table(scores).set_index("allocator").loc[table["allocator"]].reset_index()
+    worlds = world_columns(scores)
+    shown = notes_for(out, notes, explain)
+    if shown != notes:  # what is left out is said each time
+        shown = [*left_out_lines(scores), *shown]
+    text = ""
+    for rows, columns, title in ((table, COLUMNS, None), (by_world, worlds, BY_WORLD)):
+        if columns:
+            print_fitting(console, columns, partial(_tables, rows, title), ())
+            text += f"{title}:\n\n" if title else ""
+            lines = markdown_rows(rows, columns, None)
+            text += markdown(["allocator", *(c.header for c in columns)], lines, text=1) + "\n"
+    for line in shown:
+        console.print(line, highlight=False)
     write_frame(out / "summary.csv", table)
-    rows = markdown_rows(table, COLUMNS, None)
-    text = markdown(["allocator", *(c.header for c in COLUMNS)], rows, text=1)
+    write_frame(out / "worlds.csv", by_world)
     write_summary(out, [SIMULATED_WORLDS, *lead], text, notes)
     by_feature = feature_cases(scores, {c.folder: load_world(c.world) for c in plan})
     write_frame(out / "improvement.csv", improvement_table(scores))
@@ -156,10 +169,14 @@ def report(
             figures += save(draw_features(scores, table, by_feature), out / "features")
     _report_troubles(console, troubles, out)
     console.print(
-        f"summary.csv, summary.md, improvement.csv, features.csv and {len(figures)} figures are in {out}, "
-        "one comparison a world in its folders (`readsim plot` draws them)",
+        f"summary.csv, summary.md, worlds.csv, improvement.csv, features.csv and {len(figures)} figures are "
+        f"in {out}, one comparison a world in its folders (`readsim plot` draws them)",
         highlight=False,
     )
+
+
+def _tables(rows: pd.DataFrame, title: str | None, columns: Sequence[Column]) -> list[Table]:
+    return [text_table(rows, columns, None, title)]
 
 
 def _report_troubles(console: Console, troubles: Sequence[Trouble], out: Path) -> None:

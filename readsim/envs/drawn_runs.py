@@ -17,7 +17,7 @@ from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.catalogue import AnyWorld, load_world
 from readsim.worlds.task import AnyTask
 from readsim.worlds.utility import utility
-from readsim.worlds.validation import check_budget
+from readsim.worlds.validation import check_budget, doubt_budget
 
 Ints = NDArray[np.int64]
 Sampler = Callable[[np.random.Generator, int], tuple[Any, Any, Any]]
@@ -47,6 +47,7 @@ class DrawnRuns:
         for world in self.worlds:
             for budget in self.budgets:
                 check_budget(world, budget)
+                doubt_budget(world, budget)
         each = [world.task_names if tasks is None else tasks for world in self.worlds]
         self.tasks = [
             [world.task(task) for task in some]

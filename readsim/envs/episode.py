@@ -15,7 +15,7 @@ from readsim.runs.profile_scale import SCORES, ProfileScale
 from readsim.token_counts import MOST, AnyBudget, parse_tokens
 from readsim.worlds.files import world_to_dict
 from readsim.worlds.task import AnyTask, Task
-from readsim.worlds.validation import check_budget
+from readsim.worlds.validation import check_budget, doubt_budget
 from readsim.worlds.world import World
 
 HISTORY = 3
@@ -145,9 +145,10 @@ def source_prior(
 def make_episode(
     world: World, task: AnyTask | None, budget: AnyBudget, **rest: Any
 ) -> EpisodeConfig:
-    """The setting of a simulated episode; the default task is the world's first."""
+    """The setting of a simulated episode; the default task is the world's first. Warns as `doubt_budget`."""
     tokens = parse_tokens(budget)
     check_budget(world, tokens)
+    doubt_budget(world, tokens)
     chosen = world.task(task if task is not None else world.task_names[0])
     return EpisodeConfig(world.sources, world.visible, chosen, tokens, scale=world.scale, **rest)
 

@@ -21,6 +21,7 @@ from readsim.tree_file import write_atomic
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILION, PURPLE, YELLOW = "#0072B2", "#D55E00", "#CC79A7", "#F0E442"
 GREY, PALE, FAINT = "#777777", "#D0D0D0", "#555555"
+SMALL = 6.0  # points, of the small print
 
 RC: dict[Any, Any] = {
     "axes.grid": True,
@@ -172,10 +173,23 @@ def panels(
 
 def footnote(figure: Figure, origin: str, text: str = "") -> None:
     """Small print at the lower left corner, as wide as the figure: where its numbers come from (a simulated
-    world, real training, a table), and what else a reader must know."""
+    world, real training, a table), and what else a reader must know.
+
+    Where it does not fit below what is drawn, the figure grows at its bottom: call it after what is placed
+    by the panels, and before what is placed in fractions of the figure.
+    """
     width, height = figure.get_size_inches()
-    lines = fill(f"{origin}. {text}" if text else origin, int(width * 72.0 / (0.55 * 6)))
-    figure.text(0.06 / width, 0.05 / height, lines, fontsize=6, color=FAINT)
+    lines = fill(f"{origin}. {text}" if text else origin, int(width * 72.0 / (0.55 * SMALL)))
+    lowest = figure.get_tightbbox().y0
+    note = figure.text(0.06 / width, 0.05 / height, lines, fontsize=SMALL, color=FAINT)
+    top = note.get_window_extent().y1 / figure.dpi
+    if (more := top + 0.05 - lowest) > 0.0:
+        places = [axes.get_position(original=True).bounds for axes in figure.axes]
+        taller = height + more
+        figure.set_size_inches(width, taller)
+        for axes, (x, y, w, h) in zip(figure.axes, places, strict=True):
+            axes.set_position((x, (y * height + more) / taller, w, h * height / taller))
+        note.set_y(0.05 / taller)
 
 
 def short(name: str, most: int = 26) -> str:

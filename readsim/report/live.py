@@ -13,7 +13,8 @@ from readsim.plots.profile import draw_profile
 from readsim.plots.style import sober, to_svg
 from readsim.report.provenance import listed, world_beside
 from readsim.report.render import Figure, Notes, Part, Section, Table, render, text_cells
-from readsim.runs.read_logs import Log, log_paths, read_log
+from readsim.runs.read_logs import Log, log_paths, read_log, run_folders
+from readsim.suite.table import SIMULATED_WORLDS
 from readsim.summary.lead import origin
 from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
@@ -31,6 +32,7 @@ class RunProgress(NamedTuple):
     gain   change of the probed utility since the start, in the log's unit; None before a decision
     mix    the last decision's largest shares, in words
     left   seconds to its end at the pace of its log so far; None where that is not known
+    place  the folder of its world, in a folder of several
     """
 
     log: Log
@@ -41,12 +43,14 @@ class RunProgress(NamedTuple):
     mix: str
     over: bool
     left: float | None
+    place: str = ""
 
     @property
     def name(self) -> str:
-        """`read, math, 20M, seed 0`."""
+        """`read, math, 20M, seed 0`, behind the folder of its world where there are several."""
         header = self.log.header
-        return f"{header.allocator}, {header.task}, {show_tokens(header.budget)}, seed {self.seed}"
+        where = f"{self.place}: " if self.place else ""
+        return f"{where}{header.allocator}, {header.task}, {show_tokens(header.budget)}, seed {self.seed}"
 
     @property
     def texts(self) -> list[str]:
@@ -89,11 +93,14 @@ class FolderState(NamedTuple):
 
 
 def look_at(folder: Path) -> FolderState:
-    """The runs of the logs in `folder`. A log that is being begun, or is damaged, is named in `unread`."""
+    """The runs of the logs in `folder`, or of every world in it.
+
+    A log that is being begun, or is damaged, is named in `unread`.
+    """
     runs: list[RunProgress] = []
     unread: list[str] = []
     try:
-        paths = log_paths(folder)
+        paths = [path for each in run_folders(folder) for path in log_paths(each)]
     except RunLogError:
         return FolderState([], [])
     for path in sorted(paths, key=lambda p: (-p.stat().st_mtime, p.name)):
@@ -104,7 +111,9 @@ def look_at(folder: Path) -> FolderState:
             unread.append(str(error))
             continue
         left = _seconds_left(log, path.stat().st_mtime)
-        runs += [_progress(log, seed, left) for seed in log.header.seeds]
+        above = path.parent.parent  # of runs/
+        place = above.name if above.parent == folder else ""
+        runs += [_progress(log, seed, left)._replace(place=place) for seed in log.header.seeds]
     return FolderState(sorted(runs, key=lambda run: run.over), unread)
 
 
@@ -164,7 +173,12 @@ def _part(folder: Path, look: FolderState) -> Part:
         names = [log.header.capabilities[j] for j in log.visible]
         alt = f"A panel a capability over tokens: {listed(names)}. Its table has the last step."
         figures.append(Figure(f"run-{n + 1}", run.name, alt, "", [svg], names))
+    places = {run.place for run in look.runs}
     header = look.runs[0].log.header if look.runs else None
+    about_numbers = SIMULATED_WORLDS
+    if len(places) < 2:
+        where = folder / "".join(places)
+        about_numbers = "" if header is None else origin(header, world_beside(where, header))
     about = (
         "Time left: at the mean pace since a log was begun, its breaks included. Gain: change of the probed "
         "utility, in points or in loss."
@@ -178,7 +192,7 @@ def _part(folder: Path, look: FolderState) -> Part:
         lead=[look.lead],
         sections=sections,
         left_out=look.unread,
-        origin="" if header is None else origin(header, world_beside(folder, header)),
+        origin=about_numbers,
     )
 
 

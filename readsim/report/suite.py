@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from readsim.allocators.registry import is_oracle
+from readsim.allocators.registry import display_order, is_oracle
 from readsim.errors import RunLogError
 from readsim.files.frame import read_frame
 from readsim.plots.style import sober, to_svg
@@ -23,6 +23,7 @@ from readsim.report.provenance import (
 )
 from readsim.report.reading import Group, read_groups
 from readsim.report.render import Code, Facts, Figure, Notes, Part, Section, Table, text_cells
+from readsim.runs.rows import RunHeader
 from readsim.suite.features import draw_features, feature_cases, feature_table
 from readsim.suite.figure import suite_panels
 from readsim.suite.plan import SCALE
@@ -38,7 +39,8 @@ TIMINGS = ("allocator", "task", "budget", "seconds", "decisions")
 
 
 class Place(NamedTuple):
-    """One world of a suite."""
+    """One world of a suite. `runs` and `timings` call by their own names allocators that scores are measured
+    against, whatever the user called them."""
 
     name: str
     group: Group
@@ -46,9 +48,21 @@ class Place(NamedTuple):
     folder: Path
 
     @property
-    def timings(self) -> Path | None:
+    def renamed(self) -> dict[str, str]:
+        """What the user called them -> their own names, where nothing else has these."""
+        headers = self.group.headers.values()
+        known = {
+            h.allocator: str(h.settings["alias_of"]) for h in headers if "alias_of" in h.settings
+        }
+        there = {h.allocator for h in headers}
+        return {name: spec for name, spec in known.items() if spec in SCALE and spec not in there}
+
+    @property
+    def timings(self) -> pd.DataFrame | None:
         file = self.folder / "timings.csv"
-        return file if file.is_file() else None
+        if not file.is_file():
+            return None
+        return read_frame(file, TIMINGS).replace({"allocator": self.renamed})
 
 
 def suite_part(folders: Sequence[Path]) -> Part:
@@ -59,26 +73,31 @@ def suite_part(folders: Sequence[Path]) -> Part:
         f"{name} {task} {budget}"
         for name, task, budget in zip(runs["folder"], runs["task"], runs["budget"], strict=True)
     ]
-    missing = sorted(set(SCALE) - set(runs["allocator"]))
-    if missing:
-        raise RunLogError(f"{folders[0].parent}: scores need runs of {', '.join(missing)}")
-    times = [read_frame(p.timings) for p in places if p.timings is not None]
+    names = display_order(runs["allocator"].unique().tolist())
+    headers = [header for place in places for header in place.group.headers.values()]
+    renamed = {name: spec for place in places for name, spec in place.renamed.items()}
+    notes = [f"{spec} is called {name} in the logs." for name, spec in renamed.items()]
+    part = Part(
+        title=f"Suite: {len(names)} allocators in {len(places)} worlds",
+        kind="suite",
+        lead=notes,
+        sections=[_worlds(places), _provenance(places, headers)],
+        left_out=left_out,
+        origin=SIMULATED_WORLDS,
+    )
+    if missing := [name for name in SCALE if name not in names]:
+        why = (
+            "No scores over all worlds: they are measured against uniform, task-static and oracle-static, "
+            f"and there are no runs of {listed(missing)}."
+        )
+        return part._replace(lead=[why, *notes])
+    times = [place.timings for place in places if place.timings is not None]
     timings = pd.concat(times, ignore_index=True) if times else pd.DataFrame(columns=list(TIMINGS))
     scores = scores_of(runs, timings)
     table = suite_table(scores)
-    return Part(
-        title=f"Suite: {len(table)} allocators in {len(places)} worlds",
-        kind="suite",
-        lead=top_lines(table, scores),
-        sections=[
-            _ranking(table, scores),
-            _figure(table, scores),
-            *_features(table, scores, places),
-            _worlds(places),
-            _provenance(places, scores),
-        ],
-        left_out=left_out,
-        origin=SIMULATED_WORLDS,
+    sections = [_ranking(table, scores), _figure(table, scores), *_features(table, scores, places)]
+    return part._replace(
+        lead=[*top_lines(table, scores), *notes], sections=[*sections, *part.sections]
     )
 
 
@@ -89,7 +108,8 @@ def _places(folders: Sequence[Path]) -> tuple[list[Place], list[str]]:
         try:
             groups, skipped = read_groups(folder)
             group = groups[0]
-            places.append(Place(folder.name, group, results_of(group.logs), folder))
+            place = Place(folder.name, group, results_of(group.logs), folder)
+            places.append(place._replace(runs=place.runs.replace({"allocator": place.renamed})))
         except RunLogError as error:
             left_out.append(f"world {folder.name}: {error}")
             continue
@@ -177,7 +197,7 @@ def _worlds(places: Sequence[Place]) -> Section:
         for budget, sentence in zip(budgets, sentences, strict=True):
             part = table[table["budget"] == budget]
             fair = part[[not is_oracle(name) for name in part["allocator"]]]
-            top = fair.loc[fair["utility"].idxmax()]
+            top = (part if fair.empty else fair).sort_values("utility").iloc[-1]
             difference = fixed(top["difference"], 2, "+")
             half = fixed(top["difference_half_width"], 2)
             texts = [place.name, show_tokens(budget), task, str(top["allocator"])]
@@ -199,8 +219,7 @@ def _worlds(places: Sequence[Place]) -> Section:
     return Section("World by world", [text], [shown])
 
 
-def _provenance(places: Sequence[Place], scores: Scores) -> Section:
-    headers = [header for place in places for header in place.group.headers.values()]
+def _provenance(places: Sequence[Place], headers: Sequence[RunHeader]) -> Section:
     made = sorted(header.created for header in headers if header.created)
     seeds = sorted({seed for header in headers for seed in header.seeds})
     rows = [(f"version of {name}", value) for name, value in versions_of(headers).items()]
@@ -210,7 +229,8 @@ def _provenance(places: Sequence[Place], scores: Scores) -> Section:
     digests = Facts([(p.name, f"digest {p.group.logs[0].header.world_digest}") for p in places])
     text = seeds_text(seeds) or ",".join(map(str, seeds))
     parts = ["readsim", "compare", *_chosen(places), "--seeds", text]
-    parts += ["--allocators", ",".join(scores.allocators), *alias_options(headers)]
+    names = display_order({header.allocator for header in headers})
+    parts += ["--allocators", ",".join(names), *alias_options(headers)]
     line = shlex.join([*parts, "--out", "again"])
     return Section("Provenance and how to repeat it", (), [Facts(rows), digests, Code(line)])
 

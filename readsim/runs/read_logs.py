@@ -178,6 +178,15 @@ def log_paths(folder: str | Path) -> list[Path]:
     return paths
 
 
+def run_folders(folder: Path) -> list[Path]:
+    """The folders in `folder` that hold run logs, one a world, sorted by name; `folder` itself where it has
+    logs of its own, or nothing is found."""
+    if not folder.is_dir() or any((folder / "runs").glob("*.jsonl")) or any(folder.glob("*.jsonl")):
+        return [folder]
+    inner = [path for path in folder.iterdir() if path.is_dir()]
+    return sorted(path for path in inner if any((path / "runs").glob("*.jsonl"))) or [folder]
+
+
 def read_logs(folder: str | Path, names: Collection[str] | None = None) -> list[Log]:
     """The logs of the comparison in `folder`, in the order of their names; `names` only these files.
 

@@ -33,6 +33,26 @@ class Paired:
     pairing: float
     notes: tuple[str, ...]
 
+    def __str__(self) -> str:
+        """Four significant digits, one quantity a line; `repr` has all digits."""
+        shown = {
+            "seeds": str(self.n),
+            "mean difference": f"{self.mean:+.4g}",
+            "median, sd": f"{self.median:+.4g}, {self.sd:.4g}",
+            "t interval": _ends(self.t),
+            "BCa interval": _ends(self.bca),
+            "p (t)": f"{self.p_t:.3g}",
+            "p (sign flips)": f"{self.p_sign_flip:.3g}, at least {self.p_least:.3g}",
+            "variance removed": f"{self.pairing:.0%} by pairing",
+        }
+        known = {name: text for name, text in shown.items() if "nan" not in text}
+        lines = [f"{name + ':':<17} {text}" for name, text in known.items()]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def _ends(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:+.4g} to {ends[1]:+.4g}"
+
 
 def paired(a: ArrayLike, b: ArrayLike, *, level: float = LEVEL, seed: int = 0) -> Paired:
     """Compare a with b, (n,) or (n, tasks), row i of both from seed i.

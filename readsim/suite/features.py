@@ -95,8 +95,7 @@ def draw_features(scores: Scores, table: pd.DataFrame, cases: Mapping[str, Mask]
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xlabel("interquartile mean: 0 uniform, 1 best static")
     axes.set_title("by what the worlds have")
-    figure.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 0.12 / figure.get_size_inches()[1]), ncols=LEGEND
-    )
+    below_label = (-wide / box.width, -box.bottom / box.height)
+    axes.legend(loc="upper left", bbox_to_anchor=below_label, borderaxespad=0, ncols=LEGEND)
     footnote(figure, "Simulated worlds", f"In brackets: cases. Marks below {LEAST:g} are cut.")
     return figure

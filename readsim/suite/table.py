@@ -17,8 +17,10 @@ from readsim.suite.scores import REFERENCE, Scores
 from readsim.summary.lead import used_beside
 from readsim.summary.show import Column, fixed
 from readsim.summary.table import about_training
+from readsim.token_counts import show_tokens
 
 READ = "read"
+FEW = 6  # worlds that have a column each, and left-out worlds that the lead names
 SIMULATED_WORLDS = (
     "Simulated worlds: no model is trained. `readsim worlds NAME` says where each one's numbers come "
     "from."
@@ -31,7 +33,7 @@ def suite_table(scores: Scores) -> pd.DataFrame:
     iqm, iqm_low, iqm_high          interquartile mean of the scores; 95 % interval over seeds, worlds fixed
     mean, median                    of the scores, the other two aggregates of rliable
     optimality_gap                  mean shortfall of the scores to 1
-    over_task_static, over_read     probability of improvement (with _low and _high), on shared cases
+    over_task_static, over_read     probability of improvement (with _low and _high), on shared scored cases
     worst, worst_case               lowest mean difference to task-static over all cases, in points; where
     negative                        mean drop outside the target, in points
     beside_budget                   tokens of searches and offline pools, as a multiple of the budget
@@ -117,6 +119,12 @@ def _iqm(row: pd.Series) -> str:
     return f"{fixed(row['iqm'], 2)} [{fixed(row['iqm_low'], 2)}, {fixed(row['iqm_high'], 2)}]"
 
 
+def _cases(row: pd.Series) -> str:
+    """How many it ran on, and of how many it has scores where these are fewer."""
+    scored, cases = row["scored"], row["cases"]
+    return str(cases) if scored == cases else f"{scored} of {cases}"
+
+
 COLUMNS = (
     Column("IQM [95 %]", _iqm, 0),
     Column("P > task-static,\n%", _percent("over_task_static"), 1),
@@ -126,32 +134,84 @@ COLUMNS = (
     Column("Neg", lambda row: fixed(row["negative"], 2), 4),
     Column("extra", lambda row: fixed(row["beside_budget"], 1), 3),
     Column("ms a\ndecision", lambda row: fixed(1000.0 * row["seconds_per_decision"], 1), 5),
-    Column("cases", lambda row: str(row["cases"]), 7),
+    Column("cases", _cases, 7),
 )
 
 
+def world_table(scores: Scores) -> pd.DataFrame:
+    """A row an allocator, a column a world: mean difference to task-static over its cases and seeds, in
+    points, also where there is no score; missing where it did not run."""
+    worlds = np.array(scores.worlds)
+    means = {
+        world: scores.difference[:, :, worlds == world].mean(axis=(1, 2))
+        for world in dict.fromkeys(scores.worlds)
+    }
+    return pd.DataFrame({"allocator": scores.allocators, **means})
+
+
+def world_columns(scores: Scores) -> list[Column]:
+    """What is shown of `world_table`: nothing of many worlds."""
+    worlds = list(dict.fromkeys(scores.worlds))
+    shown = worlds if len(worlds) <= FEW else []
+    return [Column(name, _points(name), rank) for rank, name in enumerate(shown)]
+
+
+def _points(name: str) -> Callable[[pd.Series], str]:
+    return lambda row: fixed(row[name], 2, "+")
+
+
+def unscored_worlds(scores: Scores) -> list[str]:
+    """Worlds with cases that have no score, and which: `drift (all 2 cases)`, `ideal (math at 20M)`."""
+    found = []
+    for world in dict.fromkeys(scores.worlds):
+        own = np.array([name == world for name in scores.worlds])
+        flat = [scores.cases[c].split(" ")[-2:] for c in np.flatnonzero(own & ~scores.scored)]
+        which = ", ".join(f"{task} at {show_tokens(int(budget))}" for task, budget in flat)
+        if len(flat) == own.sum():
+            which = f"all {len(flat)} cases" if len(flat) > 1 else "its only case"
+        if flat:
+            found.append(f"{world} ({which})")
+    return found
+
+
+def left_out_lines(scores: Scores, most: int | None = None) -> list[str]:
+    """Which cases have no score and why, at most so many worlds by name; nothing if all have one."""
+    found = unscored_worlds(scores)
+    if not found:
+        return []
+    shown = found[:most]
+    if rest := len(found) - len(shown):
+        shown.append(f"{rest} more worlds, named below the table")
+    why = (
+        "There uniform and the best static mixture end less than a quarter of a point apart, so a share of "
+        "the way between them says nothing."
+    )
+    return [f"Left out of the scores: {'; '.join(shown)}. {why}"]
+
+
 def suite_notes(scores: Scores) -> list[str]:
-    """What the columns are, and what was left out."""
+    """What was left out, and what the columns are."""
     seeds, cases = scores.score.shape[1:]
     worlds = len(dict.fromkeys(scores.worlds))
-    flat = [case for case, there in zip(scores.cases, scores.scored, strict=True) if not there]
-    left = (
-        f", all but {len(flat)} with less than a quarter of a point between the two" if flat else ""
-    )
     about = (
         f"{worlds} worlds, {cases} cases (world, task, budget), {seeds} seeds. The score of a run is how far "
         "it gets from uniform (0) to the best static mixture that is known for the case (1)."
     )
     middle = (
-        f"IQM is the mean of the middle half of the scores of all cases and seeds{left}. Intervals are "
-        "bootstrapped over seeds, with the worlds fixed; with few seeds they are somewhat too short."
+        "IQM is the mean of the middle half of the scores of all cases and seeds. "
+        "Intervals are bootstrapped over seeds, with the worlds fixed; with few seeds they are "
+        "somewhat too short."
+    )
+    same, also = (
+        ("the same cases", ", left out or not") if unscored_worlds(scores) else ("all cases", "")
     )
     others = (
-        "P is the chance that a run ends above a run of the other allocator (ties count half), averaged over "
-        "cases. Worst is the lowest mean difference to task-static. Neg is the mean drop outside the target, "
-        "in points. Extra counts the tokens of searches and pools, as a multiple of the budget."
+        "P is the chance that a run ends above a run of the other allocator (ties count half), "
+        f"averaged over {same}. Worst is the lowest mean difference to task-static, and Neg the "
+        f"mean drop outside the target, in points, both over all cases{also}. Extra counts the tokens "
+        "of searches and pools, as a multiple of the budget."
     )
-    return [about, middle, others, *about_training(scores.allocators)]
+    return [*left_out_lines(scores), about, middle, others, *about_training(scores.allocators)]
 
 
 def top_lines(table: pd.DataFrame, scores: Scores) -> list[str]:
@@ -159,19 +219,23 @@ def top_lines(table: pd.DataFrame, scores: Scores) -> list[str]:
     fair = table[[not is_oracle(name) for name in table["allocator"]]]
     known = fair[fair["iqm"].notna()]
     if known.empty:
-        return ["In no case is there a gap between uniform and the best static mixture to score."]
+        return [
+            "No allocator has a score.",
+            *left_out_lines(scores, FEW),
+        ]
     top = known.iloc[0]
     text = (
         f"{top['allocator']} scores highest of all that do not know the world: {_iqm_in_words(top)} of the "
         f"way from uniform (0) to the best static mixture (1), over {int(scores.scored.sum())} cases and "
         f"{scores.score.shape[1]} seeds. It {used_beside(float(top['beside_budget']))}."
     )
+    left = left_out_lines(scores, FEW)
     if len(known) < 2:
-        return [text]
+        return [text, *left]
     second = known.iloc[1]
     apart = "below it" if second["iqm_high"] < top["iqm_low"] else "not clearly apart from it"
     after = f"Next is {second['allocator']} with {_iqm_in_words(second)}; its interval is {apart}."
-    return [text, after]
+    return [text, after, *left]
 
 
 def _iqm_in_words(row: pd.Series) -> str:

@@ -1,10 +1,13 @@
 """What a world must satisfy. Each message names the field, shows the value and says what is accepted."""
 
+import warnings
+
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, ReadsimError, WorldError, unknown
 from readsim.files.names import check_name
+from readsim.token_counts import SUFFIXES, show_tokens
 from readsim.worlds.data import WorldData
 from readsim.worlds.gains import gain, harm_grows_with_tokens
 from readsim.worlds.links import LINKS
@@ -268,10 +271,29 @@ def _room(world: WorldData) -> None:
             )
 
 
+FEW_TOKENS = 1000
+
+
 def check_budget(world: WorldData, budget: float) -> None:
     """Refuse a budget past the horizon up to which the world's numbers are valid."""
     if budget > world.horizon:
         raise ConfigError(
             f"budget = {budget:g} tokens is past the horizon of world {world.name!r} "
             f"({world.horizon:g} tokens), up to which its profiles stay in bounds"
+        )
+
+
+def doubt_budget(world: WorldData, budget: float) -> None:
+    """Warn of a budget below `FEW_TOKENS` where the world takes a thousand times as much: a K, M or B lacks.
+
+    It takes as much as its horizon or, where that is infinite, ten times the scale of its gains.
+    """
+    scale = float(np.median(world.scale_tokens))
+    most = world.horizon if np.isfinite(world.horizon) else 10.0 * scale
+    meant = [budget * factor for factor in SUFFIXES.values() if budget * factor <= most]
+    if budget < FEW_TOKENS and meant:
+        warnings.warn(
+            f"budget = {budget:g} tokens: did you mean {show_tokens(meant[-1])}? In world {world.name!r} the "
+            f"scale of the gains is {show_tokens(float(f'{scale:.2g}'))} tokens.",
+            stacklevel=1,  # the same place each time, so that it is said once
         )

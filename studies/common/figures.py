@@ -88,8 +88,8 @@ def draw_forest(
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xlabel(unit)
-    _name_series(figure, series)
     footnote(figure, origin, note)
+    _name_series(figure, series)
     return figure
 
 

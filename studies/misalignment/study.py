@@ -65,14 +65,14 @@ def draw(lost: Mapping[str, Mapping[tuple[str, str], Array]]) -> Figure:
         axis.set_ylim(-0.6, len(rows) - 0.4)
         axis.set_title(case)
         axis.set_xlabel("utility lost (points)")
-    width, height = figure.get_size_inches()
-    for n, name in enumerate(allocators):
-        figure.text((0.1 + n) / width, 1.0 - 0.17 / height, name, color=look[name].colour)
     footnote(
         figure,
         "Simulated worlds",
         "True final utility, told the truth minus told otherwise; 95 % intervals over seeds.",
     )
+    width, height = figure.get_size_inches()
+    for n, name in enumerate(allocators):
+        figure.text((0.1 + n) / width, 1.0 - 0.17 / height, name, color=look[name].colour)
     return figure
 
 

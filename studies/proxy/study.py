@@ -38,15 +38,15 @@ def draw(shown: Mapping[str, pd.DataFrame]) -> Figure:
         axis.set_title(case)
         axis.set_xlabel("predicted (points)")
         axis.set_ylabel("observed (points)")
-    width, height = figure.get_size_inches()
-    for x, colour, text in ((0.5, BLUE, "small moves"), (1.6, ORANGE, "large moves")):
-        figure.text(x / width, 1.0 - 0.15 / height, text, color=colour, fontsize=8)
     footnote(
         figure,
         "Simulated worlds",
         "Rewards of single steps as predicted before the step (mu) and as then measured on the probe split. "
         "Small moves: at most a quarter of the tokens goes elsewhere than in the step before. Dashed: equal.",
     )
+    width, height = figure.get_size_inches()
+    for x, colour, text in ((0.5, BLUE, "small moves"), (1.6, ORANGE, "large moves")):
+        figure.text(x / width, 1.0 - 0.15 / height, text, color=colour, fontsize=8)
     return figure
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from readsim.cli import app as cli
 from readsim.worlds import load_world
+from tests.support.made_logs import write_comparison
 from tests.support.paths import ROOT
 
 SMALL = ("--tasks", "skill_0", "--budgets", "1M", "--steps", "4", "--seeds", "2", "--jobs", "1")
@@ -140,6 +141,19 @@ def test_run_and_plot(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("here/utility.png").is_file()
 
 
+def test_plot_draws_every_world_of_a_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for world in ("first", "second"):
+        write_comparison(tmp_path / world, ("uniform", "task-static"), tasks=["math"])
+    code, out, _ = call(capsys, "plot", str(tmp_path))
+    assert code == 0
+    for world in ("first", "second"):
+        assert (tmp_path / world / "utility.png").is_file()
+    assert len(out.split()) == 18  # three figures in three formats of each
+    assert not (tmp_path / "utility.png").exists()
+
+
 def test_worlds_writes_a_report_with_sliders(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -217,6 +231,10 @@ def test_allocators_lists_and_shows(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "allocators")
     assert code == 0
     assert "oracle-static" in out
+    code, out, _ = call(capsys, "allocators", "sb3")
+    assert code == 0
+    assert "sb3 (readsim_rl.sb3:Sb3)" in out
+    assert "sb3+path=model.zip" in out
     code, out, _ = call(capsys, "allocators", "read")
     assert code == 0
     for text in ("2605.11290", "kappa_decay", "0.7", "code"):

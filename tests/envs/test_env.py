@@ -89,6 +89,7 @@ def test_without_history_the_context_is_equation_16() -> None:
     assert env.observation_space.contains(env.reset(seed=0)[0])
 
 
+@pytest.mark.filterwarnings("ignore:budget = .* tokens. did you mean")
 @given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 10**9))
 def test_the_schedule_spends_the_budget_exactly(seed: int, steps: int, extra: int) -> None:
     env = DistillEnv("random:capabilities=2,noise=0", budget=steps + extra, steps=steps)

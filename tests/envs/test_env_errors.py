@@ -1,5 +1,7 @@
 """What bad input gets from the environment: a named error, and nothing trained."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.error import ResetNeeded
 
+from readsim.api import make_env
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.envs.reward import RewardConfig
@@ -27,7 +30,7 @@ from tests.support.helpers import FakeBackend
         ({"task": "skill_0=1,skill_0=2"}, ConfigError, ["named twice"]),
         ({"task": 3}, ConfigError, ["task = 3", "expected a name"]),
         ({"steps": 0}, ConfigError, ["steps = 0"]),
-        ({"steps": 30, "budget": 20}, ConfigError, ["steps = 30", "20 tokens"]),
+        ({"steps": 3000, "budget": 2000}, ConfigError, ["steps = 3000", "2000 tokens"]),
         ({"history": -1}, ConfigError, ["history = -1"]),
         ({"render_mode": "human"}, ConfigError, ["render_mode = 'human'"]),
         ({"backend": object()}, ConfigError, ["either `world` or `backend`"]),
@@ -42,6 +45,33 @@ def test_bad_arguments(
         DistillEnv(**{"world": "random", **arguments})
     for fragment in fragments:
         assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [make_env, partial(gym.make, "readsim/Distill-v0")])
+@pytest.mark.parametrize(
+    ("world", "budget", "meant"),
+    [
+        ("read8-llama", 150, "150M"),
+        ("read8-llama", "2", "2M"),
+        ("nano-measured", 60, "60K"),
+        ("real-run", 150, "150M"),
+    ],
+)
+def test_a_forgotten_suffix_is_asked_for(
+    make: Callable[..., Any], world: str, budget: int | str, meant: str
+) -> None:
+    with pytest.warns(
+        UserWarning, match=f"^budget = {budget} tokens: did you mean {meant}"
+    ) as seen:
+        make(world=world, budget=budget, steps=2)
+    assert len(seen) == 1
+    with pytest.warns(UserWarning, match=f"did you mean {meant}"):
+        make_env(num_envs=2, worlds=[world], budgets=[budget], steps=2)
+
+
+def test_small_budgets_that_may_be_meant_pass() -> None:
+    for world, budget in (("read8-llama", 1000), ("nano-measured", 300)):
+        make_env(world, budget=budget)  # a warning would be an error
 
 
 @pytest.mark.parametrize(

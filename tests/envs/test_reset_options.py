@@ -132,6 +132,7 @@ def test_without_options_nothing_changes() -> None:
     }
 
 
+@pytest.mark.filterwarnings("ignore:budget = 3 tokens. did you mean")
 @pytest.mark.parametrize("vector", [False, True])
 @pytest.mark.parametrize(
     ("options", "error", "words"),

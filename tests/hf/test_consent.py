@@ -113,7 +113,9 @@ def test_where_a_key_goes_is_said_once_and_nothing_else_goes(
         assert "s3cret" not in str(fake.headers)
         assert capsys.readouterr().err == ""
     monkeypatch.setenv("MY_KEY", "s3\ncret")
-    with pytest.raises(ConfigError, match=r"^api_key_env = 'MY_KEY': its value is no key$"):
+    with pytest.raises(
+        ConfigError, match=r"^api_key_env = 'MY_KEY': its value is not a valid key$"
+    ):
         Server("http://h/v1", "m", ServerSettings(api_key_env="MY_KEY"))
 
 

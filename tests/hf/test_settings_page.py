@@ -24,6 +24,7 @@ def test_the_tables_of_settings_are_those_of_the_code() -> None:
     from readsim_hf.sources.config import SourceConfig
     from readsim_hf.teachers.connection import ServerSettings
     from readsim_hf.training.recipe import Recipe
+    from readsim_hf.training.served import StudentServerConfig
 
     tables: dict[str, list[Any]] = {
         "Top of the file": [c.RunConfig],
@@ -39,6 +40,7 @@ def test_the_tables_of_settings_are_those_of_the_code() -> None:
         "`[decoding]`, `[soft]`": [c.DecodingConfig, c.SoftConfig],
         "`[elicitation]`": [ElicitationConfig],
         "`[server]`": [ServerSettings],
+        "`[student_server]`": [StudentServerConfig],
         "`[identifier]`": [IdentifierConfig],
     }
     page = (ROOT / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")

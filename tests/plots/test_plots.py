@@ -19,7 +19,8 @@ from readsim.errors import RunLogError, UnknownNameError
 from readsim.plots import draw_all, draw_allocation, draw_spillover, draw_utility
 from readsim.plots.allocation import shown_sources
 from readsim.plots.data import mean_allocation, utility_curves
-from readsim.plots.style import sober
+from readsim.plots.style import Box, footnote, panels, sober
+from readsim.plots.utility import utility_panels
 from readsim.runs.read_logs import Log, read_logs
 from readsim.summary.grid import make_grid
 from readsim.summary.results import results_of
@@ -163,6 +164,47 @@ def test_nothing_is_written_outside_or_on_top_of_anything(many: Drawn, name: str
         assert inside, text.get_text()
     boxes = [box_of(label) for label in labels]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_small_print_is_below_all_else(few: Drawn, many: Drawn, name: str) -> None:
+    figures = [few.figures[name], many.figures[name]]
+    if name == "utility":
+        figures += utility_panels(few.logs, few.grid)
+    for figure in figures:
+        figure.draw_without_rendering()
+        notes = [text for text in figure.texts if text.get_text().startswith("Simulated world")]
+        assert len(notes) == (name != "allocation")
+        for note in notes:
+            below = [(axes.xaxis.label, *axes.get_xticklabels()) for axes in figure.axes]
+            labels = [text for part in below for text in part if text.get_text()]
+            assert len(labels) > len(figure.axes)
+            assert box_of(note).y1 < min(box_of(text).y0 for text in labels)
+
+
+@pytest.mark.parametrize("words", [2, 40, 120])
+def test_the_figure_grows_for_its_small_print_and_panels_stay_as_they_are(words: int) -> None:
+    box = Box(1.2, 0.8, left=0.6, right=0.1, top=0.3, bottom=0.4)
+    with sober():
+        figure, axes = panels(3, box, columns=2)
+        for place in axes:
+            place.set_xlabel("across\nin two lines")
+        before = figure.get_size_inches().copy()
+        footnote(figure, "A made table", words * "words ")
+    figure.draw_without_rendering()
+    [note] = figure.texts
+    assert note.get_text().count("\n") >= words // 20
+    assert box_of(note).y0 > 0
+    top = figure.get_size_inches()[1]
+    for n, place in enumerate(axes):
+        assert not box_of(place.xaxis.label).overlaps(box_of(note))
+        extent = place.get_window_extent()
+        size = np.array(extent.size) / figure.dpi
+        np.testing.assert_allclose(size, [1.2, 0.8])
+        from_top = top - extent.y1 / figure.dpi
+        assert from_top == pytest.approx(0.3 + (n // 2) * box.down)
+    assert figure.get_size_inches()[0] == before[0]
+    assert top > before[1]  # two lines of a label leave no room at all
 
 
 def test_losses_are_not_points(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from readsim.report.live import LIVE, duration, follow_runs, look_at, write_live
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
 from readsim.runs.read_logs import read_log
+from readsim.worlds import load_world
 from tests.support.browser import Browser
 from tests.support.made_reports import Page
 
@@ -106,6 +107,22 @@ def test_the_page_reloads_itself_until_all_is_over(tmp_path: Path) -> None:
     after = write_live(tmp_path, look_at(tmp_path), 2.0).read_text(encoding="utf-8")
     assert "refresh" not in after
     assert "1 of them are over" in after
+
+
+def test_a_folder_of_several_worlds_is_watched_as_one(tmp_path: Path) -> None:
+    stop_after(tmp_path / "gateway" / "runs" / "one.jsonl", 2)
+    [task, *_] = load_world("conflict").task_names
+    other = Cell("conflict", task, 10**6, 2, "uniform", (0,))
+    run_cell(other, tmp_path / "conflict" / "runs" / "two.jsonl")
+    look = look_at(tmp_path)
+    assert look.lead == "2 runs have begun, 1 of them are over."
+    assert [run.name.partition(": ")[0] for run in look.runs] == ["gateway", "conflict"]
+    text = write_live(tmp_path, look, 2.0).read_text(encoding="utf-8")
+    assert "gateway: read-no-adaptation, math, 1M, seed 0" in text
+    assert "Simulated worlds: no model is trained." in text
+    assert "Simulated world gateway: no model" not in text
+    alone = look_at(tmp_path / "gateway")
+    assert [run.name for run in alone.runs] == ["read-no-adaptation, math, 1M, seed 0"]
 
 
 def test_the_command(

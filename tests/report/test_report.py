@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from readsim.api import compare
 from readsim.cli.app import main
 from readsim.report.build import report
 from readsim.runs.log_file import RunLog
@@ -309,3 +310,28 @@ def test_the_command(
     assert ended.value.code == 0
     assert "files of its tables" in " ".join(capsys.readouterr().out.split())
     assert (tmp_path / "report.html").is_file()
+
+
+def test_a_suite_is_scored_whatever_its_bound_is_called(tmp_path: Path) -> None:
+    rules = {"oracle-best": "oracle-static", "even": "uniform", "task-static": "task-static"}
+    worlds = ["from-scratch", "conflict"]
+    compare(worlds, budgets="1M", allocators=rules, seeds=2, steps=2, out=tmp_path)
+    report(tmp_path)
+    text = text_of(tmp_path)
+    assert "oracle-static is called oracle-best in the logs." in text
+    table = pd.read_csv(tmp_path / "tables" / "report-suite.csv", index_col="allocator")
+    score = table["iqm"].to_dict()
+    assert set(score) == {"oracle-static", "uniform", "task-static"}
+    assert score["oracle-static"] > score["uniform"] == 0
+    assert "oracle-best=oracle-static" in text  # so it is repeated under the names of the logs
+    assert re.search("--allocators [^ ]*oracle-best", text)
+
+
+def test_a_suite_without_its_scale_says_why_it_has_no_scores(tmp_path: Path) -> None:
+    for world in ("first", "second"):
+        write_comparison(tmp_path / world, ("read", "task-static"), tasks=["math"])
+    report(tmp_path)
+    text = text_of(tmp_path)
+    assert "there are no runs of uniform, oracle-static." in text
+    assert "Who ends highest in each world" in text
+    assert not (tmp_path / "tables" / "report-suite.csv").exists()

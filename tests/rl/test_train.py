@@ -226,3 +226,42 @@ def test_training_leaves_the_process_as_it_was(few: None, prior: Path) -> None:
     tiny = np.array([5e-324, 4.0])
     assert (0.5 * (tiny + tiny))[0] > 0.0  # too small for a normal number, and not 0
     assert torch.get_num_threads() == before
+
+
+@needs_torch
+def test_an_interrupt_before_the_first_look_keeps_what_was_done(
+    few: None, prior: Path, tmp_path: Path
+) -> None:
+    from readsim_rl import train_policy
+
+    out, chosen = tmp_path / "cut.safetensors", settings(prior, updates=2, evaluate=2)
+    seen: list[int] = []
+
+    def stop(done: int, _: float) -> None:
+        seen.append(done)
+        if seen in ([1], [1, 2]):  # in the second call before the last look
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train_policy(out, chosen, on_update=stop)
+        assert not out.exists()
+    curve = train_policy(out, chosen, on_update=stop)
+    assert seen == [1, 2]
+    assert curve == train_policy(tmp_path / "whole.safetensors", chosen)
+    one, other = load_policy(out), load_policy(tmp_path / "whole.safetensors")
+    assert all(np.array_equal(value, other.weights[n]) for n, value in one.weights.items())
+
+
+@needs_torch
+def test_the_command_says_that_nothing_is_left_to_do(
+    few: None,
+    prior: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ("train", str(tmp_path / "a.safetensors"), "--prior", str(prior), "--updates", "1")
+    for said in (False, True):
+        code, out, _ = call(capsys, *command, "--jobs", "1")
+        assert code == 0
+        assert ("already at 1 updates; --updates is a total" in " ".join(out.split())) == said

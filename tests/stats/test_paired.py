@@ -170,3 +170,16 @@ def test_the_bootstrap_covers_with_many_seeds_and_not_with_few() -> None:
         rates[n] = np.mean([low <= 1.0 <= high for low, high in ends])
     assert rates[30] == pytest.approx(0.93, abs=0.05)
     assert rates[5] < 0.9  # as its docstring warns
+
+
+def test_what_is_printed_can_be_read() -> None:
+    a, b = np.array([1.123456789, 2.5, 3.25]), np.array([1.0, 2.0, 3.0])
+    found = paired(a, b)
+    lines = dict(line.split(":", 1) for line in str(found).splitlines())
+    assert lines["seeds"].strip() == "3"
+    assert lines["mean difference"].strip() == f"{found.mean:+.4g}"
+    assert lines["t interval"].strip() == f"{found.t[0]:+.4g} to {found.t[1]:+.4g}"
+    assert lines["note"].strip() == found.notes[0]
+    assert max(map(len, str(found).split())) < 16
+    assert repr(found.mean) in repr(found)  # all digits
+    assert "nan" not in str(paired([1.0], [0.5]))

@@ -81,6 +81,10 @@ def test_the_figure_has_a_row_a_feature_and_names_every_rule(scores: Scores) -> 
     [axes] = figure.axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == [f"{feature} ({mask.sum()})" for feature, mask in cases.items()]
-    [legend] = figure.legends
+    legend = axes.get_legend()
+    assert legend is not None
     assert {text.get_text() for text in legend.get_texts()} == set(scores.allocators)
-    assert any("Simulated worlds" in text.get_text() for text in figure.texts)
+    [note] = figure.texts
+    assert "Simulated worlds" in note.get_text()
+    label, names, small = (part.get_window_extent() for part in (axes.xaxis.label, legend, note))
+    assert label.y0 >= names.y1 > names.y0 > small.y1

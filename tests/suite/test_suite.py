@@ -1,17 +1,21 @@
 """The suite: its plan, runs that fail or stop, scores by hand, and the command."""
 
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from readsim.allocators.registry import BUILT_IN, Entry, Family
 from readsim.arrays import Array
+from readsim.cli.suite import report
 from readsim.errors import ConfigError, RunLogError, UnknownNameError
 from readsim.plots import draw_all
 from readsim.stats import interquartile_mean, optimality_gap, probability_of_improvement
 from readsim.suite import plan as plan_module
+from readsim.suite import scores as scores_module
 from readsim.suite.figure import draw_suite
 from readsim.suite.plan import (
     BUDGET,
@@ -24,7 +28,16 @@ from readsim.suite.plan import (
 )
 from readsim.suite.run import run_suite
 from readsim.suite.scores import Scores, read_scores, scores_of
-from readsim.suite.table import improvement_table, suite_notes, suite_table
+from readsim.suite.table import (
+    COLUMNS,
+    improvement_table,
+    suite_notes,
+    suite_table,
+    top_lines,
+    unscored_worlds,
+    world_columns,
+    world_table,
+)
 from readsim.worlds import load_world, preset_names
 from readsim.worlds.random import random_world_from_text
 from tests.cli.test_app import call
@@ -254,7 +267,65 @@ def test_the_table_by_hand() -> None:
     assert row["negative"] == pytest.approx(1.5)
     assert table.loc["picky", "over_read"] == pytest.approx(0.5)  # 1 over .75, under 1.25
     assert table["worst"].isna().to_dict()["task-static"]
-    assert "all but 1 with less than a quarter" in suite_notes(scores)[1]
+
+
+def test_cases_without_a_score_are_named_and_why() -> None:
+    scores = made_scores(BY_HAND)
+    table = suite_table(scores)
+    for lines in (top_lines(table, scores), suite_notes(scores)):
+        [line] = [text for text in lines if text.startswith("Left out of the scores: ")]
+        assert "w0 (t at 1)." in line  # its other case has a score
+        assert "less than a quarter of a point apart" in line
+    assert "both over all cases, left out or not" in " ".join(suite_notes(scores))
+    cases = {str(row["allocator"]): COLUMNS[-1].text(row) for _, row in table.iterrows()}
+    assert (cases["read"], cases["picky"]) == ("3 of 4", "1")
+
+    flat = {name: values[:, [1, 1, 2, 3]] for name, values in BY_HAND.items() if name != "picky"}
+    assert unscored_worlds(made_scores(flat)) == ["w0 (all 2 cases)"]
+    nothing = {name: values[:, [1, 1, 1, 1]] for name, values in flat.items()}
+    lines = top_lines(suite_table(made_scores(nothing)), made_scores(nothing))
+    assert lines[0] == "No allocator has a score."
+    assert "w0 (all 2 cases); w1 (all 2 cases)" in lines[1]
+
+    whole = made_scores({name: values[:, [0, 3]] for name, values in BY_HAND.items()})
+    assert unscored_worlds(whole) == []
+    said = [*top_lines(suite_table(whole), whole), *suite_notes(whole)]
+    assert not any("Left out" in text for text in said)
+    assert any("averaged over all cases" in text for text in said)
+
+
+def test_the_terminal_says_what_is_left_out_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = small()
+    run_suite(plan, tmp_path)
+    monkeypatch.setattr(scores_module, "LEAST_GAP", 1.0)  # more than any world has
+    for _ in range(2):  # the second time without the other notes
+        console = Console(file=StringIO(), width=100)
+        report(console, plan, tmp_path, [], explain=False)
+        text = " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+        assert (
+            text.count("from-scratch (all 2 cases); random-5 (its only case). There uniform") == 2
+        )
+        assert "mean points minus task-static in each world allocator from-scratch random-5" in text
+    written = pd.read_csv(tmp_path / "worlds.csv", index_col="allocator")
+    assert written.loc["task-static"].to_dict() == {"from-scratch": 0.0, "random-5": 0.0}
+    assert "| allocator | from-scratch | random-5 |" in (tmp_path / "summary.md").read_text()
+
+
+def test_points_by_world_count_every_case() -> None:
+    scores = made_scores(BY_HAND)
+    by_world = world_table(scores).set_index("allocator")
+    assert by_world.loc["read"].to_dict() == pytest.approx({"w0": 10.0, "w1": -9.0})
+    assert by_world.loc["task-static"].to_dict() == {"w0": 0.0, "w1": 0.0}
+    assert by_world.loc["picky"].isna().all()  # in no world on all cases
+    assert [column.header for column in world_columns(scores)] == ["w0", "w1"]
+    row = world_table(scores).iloc[scores.allocators.index("read")]
+    assert [column.text(row) for column in world_columns(scores)] == ["+10.00", "-9.00"]
+    many = scores._replace(worlds=["a", "b", "c", "d"])
+    assert len(world_columns(many)) == 4
+    many = scores._replace(worlds=list("abcdefg"))
+    assert world_columns(many) == []
 
 
 def test_chances_of_pairs() -> None:

@@ -35,7 +35,7 @@ def digits(body: dict[str, Any]) -> Any:
 class Fake:
     """Serves while the block of `serving` runs.
 
-    asked    the bodies of all requests, in the order of arrival
+    asked    the bodies of all requests, in the order of arrival, and their paths
     sent     the messages whose whole answer was written out, but for its last byte
     usage    prompt and reply tokens of these
     headers  of the last request
@@ -44,6 +44,7 @@ class Fake:
     def __init__(self, plan: Plan, answer: Callable[[dict[str, Any]], Any]) -> None:
         self.plan, self.answer = plan, answer
         self.asked: list[dict[str, Any]] = []
+        self.paths: list[str] = []
         self.sent: list[str] = []
         self.usage = [0, 0]
         self.headers: dict[str, str] = {}
@@ -79,6 +80,7 @@ def handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
             with fake.lock:
                 number = len(fake.asked)
                 fake.asked.append(body)
+                fake.paths.append(self.path)
                 fake.headers = {k.lower(): v for k, v in self.headers.items()}
             fault = fake.plan(number, body)
             if fault == "dies":
@@ -123,7 +125,7 @@ def handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
         with fake.lock:
             fake.sent.append(said(body))
             for place, name in enumerate(("prompt_tokens", "completion_tokens")):
-                fake.usage[place] += answer["usage"][name]
+                fake.usage[place] += answer.get("usage", {}).get(name, 0)
 
     return Handler
 

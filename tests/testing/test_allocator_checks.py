@@ -1,6 +1,8 @@
 """`check_allocator`: every built-in passes, and broken ones are caught by the property meant for them."""
 
 import random
+import re
+from ast import literal_eval
 from typing import Any
 
 import numpy as np
@@ -281,3 +283,19 @@ def test_one_cause_is_one_failure_with_the_line_that_raised() -> None:
     assert f'File "{__file__}", line' in text
     assert "return context.profle" in text
     assert text.count("so does: ") >= 6
+
+
+class DrawsPerSource(Allocator):
+    """Another share for each source, drawn at random."""
+
+    def select(self, state: Any, context: Context) -> Array:
+        shares: Array = context.rng.random(len(context.setup.sources)) + 0.1
+        return shares
+
+
+def test_a_sampler_is_told_how_to_say_so() -> None:
+    found = check_allocator(DrawsPerSource, examples=2, on_fail=None)
+    [failed] = [outcome for outcome in found if outcome.status == "failed"]
+    argument = re.search(r"expected_failures=(\{.*?\})", failed.message)
+    assert argument is not None
+    check_allocator(DrawsPerSource, examples=2, expected_failures=literal_eval(argument[1]))

@@ -46,7 +46,7 @@ OWN_TEXT: Mapping[str, Method] = {
         "logit",
         "rkl",
         on_policy=1.0,
-        names=("on-policy distillation",),
+        names=("on-policy distillation", "reverse KL"),
         needs=LOGITS,
         charges=SCORES,
     ),

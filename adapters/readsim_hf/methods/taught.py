@@ -70,7 +70,7 @@ TAUGHT: Mapping[str, Method] = {
         "logit",
         "kd",
         {"alpha": 1.0},
-        names=("KD", "word-level KD"),
+        names=("KD", "word-level KD", "Hinton KD", "forward KL"),
         source="arXiv 1503.02531",
         needs=LOGITS,
     ),

@@ -12,6 +12,7 @@ from readsim_hf.sources.config import FIELDS, Format, Replies, SourceConfig, Tra
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 ASKING = ("user", "tool", "function")  # a reply is due after one of these
+DEEPEST = 100  # levels of lists and objects in a message
 Message = dict[str, Any]
 # A conversation in a cell of a table, as JSON or (which is refused) as Python writes it.
 _WRITTEN = re.compile(r"""\s*\[\s*\{\s*["'](?:role|content)["']\s*:""")
@@ -239,15 +240,14 @@ def _json(column: str, text: str) -> Any:
 def _without_none(place: str, value: Any) -> Any:
     """Without the fields that Arrow fills up with None, where others of their kind have them."""
 
-    def kept(value: Any) -> Any:
+    def kept(value: Any, depth: int) -> Any:
+        if depth > DEEPEST:
+            raise BadRowError(place, f"nested too deeply (more than {DEEPEST} levels)")
         if isinstance(value, dict):
-            return {k: kept(v) for k, v in value.items() if v is not None}
-        return [kept(v) for v in value] if isinstance(value, list) else value
+            return {k: kept(v, depth + 1) for k, v in value.items() if v is not None}
+        return [kept(v, depth + 1) for v in value] if isinstance(value, list) else value
 
-    try:
-        return kept(value)
-    except RecursionError as error:
-        raise BadRowError(place, "nested too deeply") from error
+    return kept(value, 0)
 
 
 def _shown(value: Any) -> str:

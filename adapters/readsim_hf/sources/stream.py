@@ -93,6 +93,12 @@ class DatasetStream:
             f"data.sources {self.name!r}: none of its {self._many} rows can be trained on: "
             f"{counts['leaked']} hold held-out items, {counts['too_long']} are longer than the context or "
             f"max_tokens, {counts['wrong']} have a reply without the gold answer"
+            + (
+                " (held-out items are what probes and evaluations ask: keep their rows out of the file "
+                "that is trained on)"
+                if counts["leaked"]
+                else ""
+            )
         )
 
     def _refused(self, prompt: Prompt) -> str | None:

@@ -20,6 +20,7 @@ from readsim_hf.teachers.record import Soft
 from readsim_hf.teachers.reply import (
     BadReplyError,
     Reply,
+    answer_bytes,
     read_chat,
     read_completion,
     read_object,
@@ -33,8 +34,6 @@ _PAUSES_S = (1.0, 60.0)  # after a 429 without Retry-After: first, longest
 _NEVER = ("insufficient_quota", "billing_hard_limit")  # in a 429 that stays one
 _SAID_S = 60.0  # a pause that is worth a word
 _SHOWN = 300  # characters of a server's words in an error
-_ROOM = 4 << 20  # bytes of an answer: for what is beside the reply,
-_TOKEN_ROOM, _ENTRY_ROOM = 1024, 256  # for each of its tokens, and each log-probability
 _SAID_KEYS: set[tuple[str, str]] = set()  # which key goes where, each said once
 # What a request holds where no key may be sent: the SDK adds others from the environment.
 _PLAIN = (
@@ -110,12 +109,15 @@ class Server:
     that is none, a server that cannot be reached or serves several models, and a missing SDK.
     """
 
+    who = "the teacher"  # in words: who is served,
+    naming, option = "teacher_model", "--teacher-model"  # and what names the model
+
     def __init__(self, source: str, model: str | None, settings: ServerSettings) -> None:
         address, _, named = source.partition("#")
         parts = urlsplit(address)
         if not parts.hostname or parts.username is not None or parts.query:
             raise ConfigError(
-                f"teacher is {parts._replace(netloc=parts.hostname or '', query='').geturl()!r}; "
+                f"{self.who[4:]} is {parts._replace(netloc=parts.hostname or '', query='').geturl()!r}; "
                 "accepted: http://HOST:PORT/v1, without a user, a password or a query; "
                 "#NAME behind it names the served model, [server] api_key_env the key"
             )
@@ -130,7 +132,7 @@ class Server:
         self.lines = Lines()
         self._client = self._connect()
         if self._client.base_url.host.lower() != parts.hostname:  # as the HTTP library reads it
-            raise ConfigError(f"teacher is {address!r}: its host is ambiguous")
+            raise ConfigError(f"{self.who[4:]} is {address!r}: its host is ambiguous")
         if self._key and (said := (settings.api_key_env, parts.netloc)) not in _SAID_KEYS:
             _SAID_KEYS.add(said)
             print(f"sending ${said[0]} to {said[1]}", file=sys.stderr)
@@ -162,7 +164,7 @@ class Server:
             body["extra_body"] = {"chat_template_kwargs": dict(chat_template_kwargs)}
         if seeded:
             body["seed"] = seed
-        most = _ROOM + decoding.max_new_tokens * _TOKEN_ROOM
+        most = answer_bytes(decoding.max_new_tokens)
         return self._ask("chat", body, decoding, seed, read_chat, most)
 
     def complete(
@@ -171,7 +173,7 @@ class Server:
         """`chat` for token ids, with the k likeliest tokens at each position (vLLM's extension)."""
         extra = {"return_tokens_as_token_ids": True}
         body = {"prompt": as_ids(prompt).tolist(), "logprobs": k, "extra_body": extra}
-        most = _ROOM + decoding.max_new_tokens * (_TOKEN_ROOM + (k + 1) * _ENTRY_ROOM)
+        most = answer_bytes(decoding.max_new_tokens, k + 1)
         return self._ask(
             "text", body, decoding, seed, lambda text: read_completion(text, k, vocab), most
         )
@@ -180,14 +182,13 @@ class Server:
         """The k likeliest tokens at each position of a given text from `start` on (vLLM's extension)."""
         ids = as_ids(text).tolist()
         body = {"prompt": ids, "extra_body": {"prompt_logprobs": k}}
-        most = _ROOM + len(ids) * (_TOKEN_ROOM + (k + 1) * _ENTRY_ROOM)
         return self._ask(
             "text",
             body,
             Decoding(1, 0.0),  # it has to say something
             0,
             lambda answer: read_prompt(answer, start, len(ids), k, vocab),
-            most,
+            answer_bytes(len(ids), k + 1),
         )
 
     def _ask(
@@ -225,7 +226,7 @@ class Server:
             except Exception as error:  # whatever a server makes the SDK raise
                 raise self._given_up(error) from error
 
-    def _begin(self, most: int = _ROOM) -> None:
+    def _begin(self, most: int = answer_bytes(0)) -> None:
         """A prompt of this thread: nothing was sent, and an answer has at most so many bytes."""
         self._local.sent = self._local.taken = 0
         self._local.waited = 0.0
@@ -234,7 +235,7 @@ class Server:
     def _given_up(self, error: Exception) -> NoReplyError:
         attempts = self._local.sent
         return NoReplyError(
-            f"the teacher {self.model!r} at {self.url} gave no reply in {attempts} "
+            f"{self.who} {self.model!r} at {self.url} gave no reply in {attempts} "
             f"attempt{'s' * (attempts != 1)}; the last: {self._words(error)}",
             self._local.taken,
         )
@@ -271,8 +272,8 @@ class Server:
             listed = [dict(entry) for entry in data]
         except Exception as error:  # whatever a server makes the SDK raise
             raise ConfigError(
-                f"the teacher's server at {self.url} does not say what it serves ({self._words(error)}): "
-                "start it, or name the model with teacher_model (--teacher-model)"
+                f"{self.who}'s server at {self.url} does not say what it serves ({self._words(error)}): "
+                f"start it, or name the model with {self.naming} ({self.option})"
             ) from error
         ids = [entry.get("id") for entry in listed]
         names = [name for name in ids if isinstance(name, str) and name.isprintable()]
@@ -280,8 +281,8 @@ class Server:
             some = ", ".join(names)[:_SHOWN]
             shown = f"name one of them ({some})" if names else "none is listed: name it"
             raise ConfigError(
-                f"teacher_model is None and the server at {self.url} serves {len(names)} models: {shown} "
-                "with --teacher-model; `transformers serve` lists what it finds on disk and loads what it is "
+                f"{self.naming} is None and the server at {self.url} serves {len(names)} models: {shown} "
+                f"with {self.option}; `transformers serve` lists what it finds on disk and loads what it is "
                 "asked for, so that it always needs the name"
             )
         length = listed[0].get("max_model_len")  # vLLM says so
@@ -356,7 +357,7 @@ class Server:
             return False
         if pause >= _SAID_S:
             warnings.warn(
-                f"the teacher's server at {self.url} asks for a pause of {pause:.0f} s: the run waits",
+                f"{self.who}'s server at {self.url} asks for a pause of {pause:.0f} s: the run waits",
                 stacklevel=2,
             )
         left = pause

@@ -41,6 +41,7 @@ class Reply:
     model     as the server names it
     ids, top  the reply's tokens and the largest log-probabilities at each, where they were asked for
     reasoning   thoughts that came beside the text
+    logp      log-probabilities of its tokens (L,), nan where one is not said; not kept as bytes
     """
 
     text: str
@@ -51,6 +52,7 @@ class Reply:
     ids: NDArray[np.int32] | None = None
     top: Soft | None = None
     reasoning: str = ""
+    logp: NDArray[np.float32] | None = None
 
     @property
     def end(self) -> End:
@@ -61,6 +63,11 @@ class Reply:
     def whole(self) -> str:
         """Thoughts and text as one text."""
         return with_thoughts(self.reasoning, self.text)
+
+
+def answer_bytes(tokens: int, entries: int = 0) -> int:
+    """Bytes that an answer with so many tokens, and log-probabilities at each, may have."""
+    return (4 << 20) + tokens * (1024 + 256 * entries)
 
 
 def read_chat(body: str) -> Reply:
@@ -119,10 +126,12 @@ def read_completion(body: str, k: int, vocab: int) -> Reply:
         np.array([[i for _, i in row] for row in rows], np.int32).reshape(len(ids), k),
         np.array([[-p for p, _ in row] for row in rows], np.float32).reshape(len(ids), k),
     )
+    own = [top.get(token) for top, token in zip(tops, tokens, strict=True)]
+    logp = np.array([p if isinstance(p, int | float) else np.nan for p in own], dtype=np.float32)
     text = choice.get("text")
     if not isinstance(text, str | None):
         raise BadReplyError(f"choices[0].text is {_quoted(text)}: it must be text")
-    return Reply(_clean(text or ""), finish, *_usage(answer), _model(answer), ids, top)
+    return Reply(_clean(text or ""), finish, *_usage(answer), _model(answer), ids, top, logp=logp)
 
 
 def read_prompt(body: str, start: int, length: int, k: int, vocab: int) -> Soft:

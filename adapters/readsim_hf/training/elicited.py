@@ -22,7 +22,6 @@ from readsim_hf.prompts.checkers import correct
 from readsim_hf.prompts.library import Style
 from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.thinking import continuing, said_from
-from readsim_hf.teachers.decoding import generate
 from readsim_hf.teachers.encoding import bare_ids, encode, encode_prompt, end_of
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.inference import computing
@@ -141,18 +140,11 @@ class Elicited(Replies):
         out: list[StudentReply | None] = [None] * len(asked)
         if not rows:
             return out
-        model = bare(self._student())
-        with computing(self._precision, model.device.type):
-            said = generate(
-                model,
-                [asked[n] for n in rows],
-                rollout,
-                ends=self._ends,
-                vocab=self._columns,
-                attempt=draw,
-            )
-        self._rolled += sum(map(len, said))
-        for n, ids in zip(rows, said, strict=True):
+        some = [asked[n] for n in rows]
+        ends, vocab = self._ends, self._columns
+        said = self._writer.write(some, rollout, ends=ends, vocab=vocab, attempt=draw)
+        self._rolled += sum(len(reply.ids) for reply in said)
+        for n, (ids, _) in zip(rows, said, strict=True):
             text = self._reading.text(ids)
             out[n] = StudentReply(text[said_from(text) :].strip(), ids) if len(ids) else None
         return out

@@ -136,7 +136,11 @@ class ReplyGroups:
             return out
         student = self._student()
         if "old" in wanted:
-            out["old"] = student.log_probs(student.model, examples)
+            unknown = [e for e in examples if "old" not in e.record.constants]
+            read = iter(student.log_probs(student.model, unknown) if unknown else ())
+            out["old"] = [
+                r.constants["old"] if "old" in r.constants else next(read) for r in records
+            ]
         if "start" in wanted:
             with self._start() as model:
                 out["start"] = student.log_probs(model, examples, "the student's first")

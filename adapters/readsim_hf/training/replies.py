@@ -16,7 +16,7 @@ from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.thinking import continuing
 from readsim_hf.teachers.alignment import Alignment
 from readsim_hf.teachers.base import AnyTeacher
-from readsim_hf.teachers.decoding import Decoding, generate
+from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.teachers.encoding import (
     bare_ids,
     closing_mark,
@@ -26,12 +26,12 @@ from readsim_hf.teachers.encoding import (
 )
 from readsim_hf.teachers.given import given_record
 from readsim_hf.teachers.ids import as_ids
-from readsim_hf.teachers.inference import computing
 from readsim_hf.teachers.reading import Reading
 from readsim_hf.teachers.record import TeacherRecord, soft_at
 from readsim_hf.teachers.scoring import Passage
 from readsim_hf.teachers.translated import in_other_tokens
 from readsim_hf.training.logits import bare
+from readsim_hf.training.writers import InProcess, Writer
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ class Replies:
     auxiliary   weight of the auxiliary pieces of a signal with several tasks
     ends     what ends a reply of the student; () for its tokenizer's end token
     precision   in which the student writes: that of its training
+    writer   who writes the student's text; the student here without one
 
     Of such a signal the records are replies in the teacher's tokens, from which `cut` makes what is
     trained on; it is None for the others.
@@ -126,6 +127,7 @@ class Replies:
         auxiliary: float = 1.0,
         ends: tuple[int, ...] = (),
         precision: str = "fp32",
+        writer: Writer | None = None,
     ) -> None:
         if not 0.0 <= weight <= 1.0:
             raise ConfigError(f"on_policy = {weight!r}: expected a share between 0 and 1")
@@ -136,6 +138,7 @@ class Replies:
         self.teacher, self._student, self._tokenizer = teacher, student, tokenizer
         self._weight, self._rollout, self._seed = weight, rollout or Decoding(), seed
         self._context, self._precision = context, precision
+        self._writer = writer or InProcess(student, precision)
         own = teacher.tokenizer if tokenizer is None else tokenizer
         several = teacher.signal.tasks > 1
         ends = ends or ((end_of(own, ()),) if own is not teacher.tokenizer else teacher.ends)
@@ -242,25 +245,25 @@ class Replies:
         self, prompts: Sequence[Prompt], rollout: Decoding, attempt: int = 0
     ) -> list[TeacherRecord | None]:
         """What the student writes to each prompt, without distributions; None where nothing of it is
-        supervised. Another `attempt` draws another reply."""
+        supervised. Another `attempt` draws another reply. Of a served student they have `old`."""
         teacher, shared = self.teacher, self._tokenizer is None
         style, form = teacher.style, teacher.signal.form
         ids = [as_ids(encode_prompt(self._own, style, p, form)) for p in prompts]
         for prompt, one in zip(prompts, ids, strict=True):
             self._require_room(prompt, len(one))
-        model = bare(self._student())
         ends = teacher.ends if shared else self._ends
-        vocab = teacher.vocab if shared else vocabulary_size(model.config)
-        with computing(self._precision, model.device.type):
-            replies = generate(model, ids, rollout, ends=ends, vocab=vocab, attempt=attempt)
-        self._rolled += sum(map(len, replies))
+        vocab = teacher.vocab if shared else vocabulary_size(bare(self._student()).config)
+        replies = self._writer.write(ids, rollout, ends=ends, vocab=vocab, attempt=attempt)
+        self._rolled += sum(len(reply.ids) for reply in replies)
         span = teacher.span if shared else self._reading.span
         out: list[TeacherRecord | None] = []
-        for prompt, asked, reply in zip(prompts, ids, replies, strict=True):
+        for prompt, asked, (reply, logp) in zip(prompts, ids, replies, strict=True):
             first, end = span(reply, whole=bool(prompt.messages))
             record = TeacherRecord(
                 prompt.capability, asked, reply, (first, end), None, row=prompt.row, own=True
             )
+            if logp is not None:
+                record = replace(record, constants={"old": logp[first:end]})
             out.append(record if end > first else None)
         return out
 

@@ -97,6 +97,7 @@ class Student:
             packs(inner, recipe)
         self.layers = self._layers(inner, teacher)
         self.read_by_teacher = 0  # tokens, for hidden states
+        self.steps = 0  # of the optimiser, in all runs
         is_plain_head(inner)  # seen now, while the weights are whole
         self._share()
         self._place = {n: p for n, p in self.trained.named_parameters() if p.requires_grad}
@@ -231,6 +232,7 @@ class Student:
             group["lr"] = rate
         with memory_for("in the first optimiser steps", KNOBS.format(micro=recipe.micro_batch)):
             self.optimizer.step()
+        self.steps += 1
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._by_source.table()
         return Window(float(loss), total, float(norm), rate, losses)

@@ -44,7 +44,7 @@ class Level(Configured):
     92 % at decisions 0, 5, 10 and 15), but the means promise twice what the plans bring (1.6 points and
     .8): what was picked for being high is too high. Intervals say nothing of hidden capabilities,
     of biased probes' distance to the test, or of worlds outside the prior: in worlds fitted to losses of 17
-    sources it ends up to .12 nats behind `task-static` with one domain as the task, and .17 with 8 offline runs.
+    sources it ends up to .12 nats behind `task-static` (one domain as the task), .17 with 8 runs.
 
     Particles of drawn worlds weighed by the same probes are the same rule with another inference: with 8
     runs, two to five of 4,000 to 20,000 keep all the weight, 52 to 61 % of their intervals hold and

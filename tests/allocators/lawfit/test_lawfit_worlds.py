@@ -166,6 +166,7 @@ def test_search_tokens_are_counted_and_may_be_charged() -> None:
     assert paid["search"] == 0
 
 
+@pytest.mark.filterwarnings("ignore:budget = 30 tokens")
 def test_a_trial_has_at_least_one_token() -> None:
     env = DistillEnv("random:capabilities=2", budget=30, steps=3)
     rows, _ = rollout([env], load_allocator("log-linear", {"trial_share": 0.001}), [0])

@@ -249,7 +249,7 @@ def test_arguments_that_no_template_reads_are_refused(tmp_path: Path) -> None:
         ConfigError, match=r"chat_template_kwargs\.enable_thinking: no chat template"
     ):
         load_pair(**given, chat_template_kwargs={"enable_thinking": False})
-    with pytest.raises(ConfigError, match=r"date = '1/2/2026': a day as YYYY-MM-DD"):
+    with pytest.raises(ConfigError, match=r"date = '1/2/2026': expected a day as YYYY-MM-DD"):
         load_pair(**given, date="1/2/2026")
     with pytest.raises(ConfigError, match=r"system_prompt: .* has no chat template"):
         load_pair(**given, chat_template="none", system_prompt="Be brief.")

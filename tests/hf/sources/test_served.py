@@ -70,5 +70,5 @@ def test_the_quick_form_of_sources() -> None:
         ("code", "c.parquet"),
     ]
     assert (data.templates, data.template_files) == ("none", ("t.jsonl",))
-    with pytest.raises(ConfigError, match="--source 'math': accepted: NAME=DATA"):
+    with pytest.raises(ConfigError, match="--source 'math': expected NAME=DATA"):
         choose(source=["math"])

@@ -142,5 +142,5 @@ def test_every_kind_is_packed_rightly_or_refused() -> None:
 def test_packing_is_said_or_not(value: Any) -> None:
     from readsim_hf.training.recipe import Recipe
 
-    with pytest.raises(ConfigError, match=r"packing = .*: true or false"):
+    with pytest.raises(ConfigError, match=r"packing = .*: expected true or false"):
         Recipe(packing=value)
