@@ -115,8 +115,8 @@ def theory(
     with interruptible(kept), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("subjects", total=len(names) + 1 + (runs is not None))
         controls = list(check_controls(wanted))
-        for statement in own if wanted is None or survey.OWN in wanted else []:
-            controls += check_own_controls(statement)
+        for mine in own if wanted is None or survey.OWN in wanted else []:
+            controls += check_own_controls(mine)
         bar.advance(job)
         if runs is not None:
             results += survey.check_run_statements(runs, lacking.append, wanted)

@@ -152,7 +152,7 @@ def _called(what: str, where: str, call: Callable[[], Any]) -> Any:
 def _violation(statement: Statement, subject: Subject, *vectors: Array) -> float:
     what, where = f"{statement.name}: its violation", f"in world {subject.world.name!r}"
     found = _called(what, where, lambda: statement.violation(subject, *vectors))
-    number = np.asarray(found)
+    number = _called(what, where, lambda: np.asarray(found))
     if number.shape or number.dtype.kind not in "fiu" or np.isnan(number):
         raise ConfigError(
             f"{what} returned {_shown(found)} {where}: expected one number, how far the formula is broken"

@@ -233,8 +233,11 @@ def watch(
             "a noise-free reward (OffersOutlook)",
             OffersOutlook,
         )
-    # an error in the run names its allocator's class: the rule's, since it is the rule that is run
-    named: type[Witness] = type(allocator_name(allocator), (Witness,), {})
-    witness = named(allocator, envs, seeds, q)
+
+    class Named(Witness):
+        """An error in the run names the class of its allocator, which is to be the rule's."""
+
+    Named.__name__ = allocator_name(allocator)
+    witness = Named(allocator, envs, seeds, q)
     rows, _ = rollout(envs, witness, seeds)
     return witness.decisions, rows

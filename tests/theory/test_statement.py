@@ -105,6 +105,7 @@ def raises(*_: Any) -> Any:
         (lambda s, b: True, "returned True"),
         (lambda s, b: b > 0, r"returned an array of shape \(3,\)"),
         (lambda s, b: None, "returned None"),
+        (lambda s, b: [[1.0], [1.0, 2.0]], "raised ValueError"),
         (lambda s, b: "x", "returned 'x'"),
     ],
 )
