@@ -182,9 +182,9 @@ def stated_kappa(rule: Allocator, state: State) -> float:
     The rule's own is an attribute of its class or a setting: ReAD's state has `kappa`, LinUCB has `alpha`.
     """
     held = state if isinstance(state, Mapping) else {}
-    said = (find(name) for find in (held.get, lambda n: getattr(rule, n, None)) for name in STATED)
-    numbers = (v for v in said if isinstance(v, Real) and not isinstance(v, bool))
-    return float(next(numbers, np.nan))
+    said = [*(held.get(name) for name in STATED), *(getattr(rule, name, None) for name in STATED)]
+    numbers = [float(v) for v in said if isinstance(v, Real) and not isinstance(v, bool)]
+    return numbers[0] if numbers else float(np.nan)
 
 
 def kappa_text(decisions: Sequence[Decision]) -> str:
@@ -192,13 +192,10 @@ def kappa_text(decisions: Sequence[Decision]) -> str:
     stated = np.array([d.stated for d in decisions])
     used = np.array([d.kappa for d in decisions])
     other = np.isfinite(used) & (used != stated)  # a NaN is no number's equal
-    parts = [f"stated {_range(stated)}" if np.isfinite(stated).any() else "not stated"]
+    told = bool(np.isfinite(stated).any())
+    parts = [f"stated {_range(stated)}" if told else "not stated"]
     if other.any():
-        which = (
-            ""
-            if other.all()
-            else f" for the {other.mean():.0%} of choices that it does not explain"
-        )
+        which = f" for the {other.mean():.0%} of choices that it does not explain" if told else ""
         parts.append(f"inferred {_range(used[other])}{which}")
     if np.isnan(used).any():
         parts.append(f"none explains {np.isnan(used).mean():.0%} of the choices")

@@ -202,6 +202,9 @@ def test_what_is_said_of_a_kappa() -> None:
 
     assert said((2.0, 2.0), (2.0, 2.0)) == "stated 2.0"
     assert said((np.nan, 0.3), (np.nan, 0.3)) == "not stated, inferred 0.3"
+    assert said((np.nan, 0.3), (np.nan, np.nan)) == (
+        "not stated, inferred 0.3, none explains 50% of the choices"
+    )
     assert said((np.nan, np.nan)) == "not stated, none explains 100% of the choices"
     assert said((2.0, 2.0), (1.0, 0.5)) == (
         "stated 1.0 to 2.0, inferred 0.5 for the 50% of choices that it does not explain"
