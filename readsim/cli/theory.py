@@ -13,6 +13,7 @@ from readsim.allocators.registry import load_allocator
 from readsim.cli.common import interruptible, need_target, parse_list, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.envs.episode import source_prior
+from readsim.errors import ConfigError, unknown
 from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
@@ -20,6 +21,7 @@ from readsim.theory.controls import check_controls
 from readsim.theory.regret import cumulative
 from readsim.theory.result import PaperStatement, Result, Verdict
 from readsim.theory.statement import check_own_controls, load_statement
+from readsim.theory.witness import kappa_text
 from readsim.tree_file import write_frame
 from readsim.worlds import World, load_world, optimum, preset_names
 
@@ -58,8 +60,19 @@ def theory(
             help="Statements of your own are tested too: module:NAME, separated by commas."
         ),
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these statements are tested, separated by commas; `own` stands for those of "
+            f"--statements, and `list` shows the names: {', '.join(survey.NAMES)}.",
+            show_default="all",
+        ),
+    ] = None,
     runs: Annotated[
-        Path | None, typer.Option(help="The run logs in this folder are tested too.")
+        Path | None,
+        typer.Option(
+            help="The run logs in this folder, or a table (.csv) as `readsim fit` reads it, are tested too."
+        ),
     ] = None,
     seeds: Annotated[
         str,
@@ -81,9 +94,16 @@ def theory(
     from readsim.plots.style import save, sober
 
     console = Terminal()
-    names = [*preset_names(), TOY] if worlds is None else parse_list(worlds, "worlds") or []
+    if only == "list":
+        for name, statement in survey.NAMES.items():
+            said = "those of --statements" if name == survey.OWN else statement
+            console.print(f"{name:18} {said}", highlight=False)
+        return
+    wanted = chosen_statements(only, statements is not None)
+    asked = [*preset_names(), TOY] if worlds is None else parse_list(worlds, "worlds") or []
+    names = list(dict.fromkeys(asked))
     # unknown names are refused before anything runs
-    loaded = [load_world(name) for name in names if name != TOY]
+    loaded = told_apart([name for name in names if name != TOY])
     measured = {world.name: survey.chosen_tasks(world, tasks) for world in loaded}
     load_allocator(allocator)
     own = [load_statement(target) for target in parse_list(statements, "statements") or []]
@@ -94,25 +114,31 @@ def theory(
     kept = "nothing is written before the end: run it again"
     with interruptible(kept), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("subjects", total=len(names) + 1 + (runs is not None))
-        controls = list(check_controls())
-        for statement in own:
-            controls += check_own_controls(statement)
+        controls = list(check_controls(wanted))
+        for mine in own if wanted is None or survey.OWN in wanted else []:
+            controls += check_own_controls(mine)
         bar.advance(job)
         if runs is not None:
-            results += survey.check_run_statements(runs, lacking.append)
+            results += survey.check_run_statements(runs, lacking.append, wanted)
             bar.advance(job)
-        for name in names:
+        for subject in [*loaded, *([TOY] if TOY in names else [])]:
             results += (
-                survey.check_toy_statements()
-                if name == TOY
-                else survey.check_world_statements(
-                    name, chosen, lacking.append, tasks=tasks, allocator=allocator, own=own
+                survey.check_world_statements(
+                    subject,
+                    chosen,
+                    lacking.append,
+                    tasks=tasks,
+                    allocator=allocator,
+                    own=own,
+                    only=wanted,
                 )
+                if isinstance(subject, World)
+                else survey.check_toy_statements(lacking.append, wanted)
             )
             bar.advance(job)
     console.print(overview(controls, "controls"))
     console.print(overview(results, "subjects"))
-    for text in advice(results):
+    for text in [*advice(results), *kappas(results)]:
         console.print(text, highlight=False)
     if measured:
         counts = {w.name: f"{len(measured[w.name])} of {len(w.task_names)}" for w in loaded}
@@ -124,12 +150,34 @@ def theory(
     write_frame(out / "theory.csv", pd.DataFrame([r.row() for r in [*controls, *results]]))
     with sober():
         count = len(draw(results, out, _origin(names, runs)))
-        for world in [w for w in loaded if w.order_free][:1]:
+        shown = wanted is None or PaperStatement.MARGINAL_GAINS in wanted
+        for world in [w for w in loaded if w.order_free][:shown]:
             count += len(save(_marginals(world), out / "marginals"))
     console.print(
         f"{len(controls) + len(results)} rows are in {out / 'theory.csv'}{os.linesep}"
         f"{count} figure files are in {out}",
     )
+
+
+def chosen_statements(only: str | None, own: bool) -> list[str] | None:
+    """The statements that `--only` names, None for all. Raises UnknownNameError, ConfigError."""
+    names = parse_list(only, "only")
+    for name in names or []:
+        if name not in survey.NAMES:
+            raise unknown("statement (--only)", name, [*survey.NAMES, "list"])
+        if name == survey.OWN and not own:
+            raise ConfigError("--only own: give your statements by --statements module:NAME")
+    return None if names is None else [survey.NAMES[name] for name in names]
+
+
+def told_apart(names: Sequence[str]) -> list[World]:
+    """The worlds; those that share a name, such as a copy of a saved one, are called by what was typed."""
+    worlds = [load_world(name) for name in names]
+    held = [world.name for world in worlds]
+    return [
+        world.replace(name=name) if held.count(world.name) > 1 else world
+        for name, world in zip(names, worlds, strict=True)
+    ]
 
 
 def overview(results: Sequence[Result], title: str) -> Table:
@@ -165,6 +213,13 @@ def advice(results: Sequence[Result]) -> list[str]:
         if rows and (worst := max(rows, key=_badness)).advice:
             lines.append(f"{statement}, {worst.subject}: {worst.advice}")
     return lines
+
+
+def kappas(results: Sequence[Result]) -> list[str]:
+    """Which kappa the rule stated, or which was inferred, in all worlds together; nothing without runs."""
+    rules = [r for r in results if r.statement == PaperStatement.STEP_REGRET]
+    decisions = [d for r in rules for d in r.detail["decisions"]]
+    return [f"kappa: {kappa_text(decisions)}"] if decisions else []
 
 
 def _badness(r: Result) -> float:

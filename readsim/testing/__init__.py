@@ -16,6 +16,7 @@ from readsim.testing.allocator_checks import check_allocator
 from readsim.testing.backend_checks import check_backend
 from readsim.testing.checks import CheckError, CheckOutcome
 from readsim.testing.strategies import (
+    BUDGET,
     allocations,
     gain_curves,
     measured,
@@ -30,6 +31,7 @@ from readsim.testing.strategies import (
 from readsim.testing.world_checks import check_world
 
 __all__ = [
+    "BUDGET",
     "CheckError",
     "CheckOutcome",
     "allocations",

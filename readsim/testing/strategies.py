@@ -19,7 +19,7 @@ from readsim.runs.loop import rollout
 from readsim.worlds import Task, World
 from readsim.worlds.gains import Gain, GainBank, gain
 
-BUDGET = 10_000_000.0
+BUDGET = 10_000_000.0  # tokens, for which drawn worlds are valid
 FAMILIES = ("exponential", "log", "hill", "power", "power:0.25", "power:0.9", "broken")
 LINKS = ("identity", "saturating", "logistic", "exponential")
 BOUNDED_LINKS = LINKS[1:]

@@ -1,6 +1,6 @@
 """Every statement on presets, the toy pair and run logs: what `readsim theory` shows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from readsim.allocators.registry import load_allocator
+from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError, unknown
 from readsim.theory import (
@@ -23,28 +24,51 @@ from readsim.theory import (
     transfer,
 )
 from readsim.theory.lemmas import inert, one_hot_bound, spillover, static_dominance
-from readsim.theory.result import Result
+from readsim.theory.result import PaperStatement, Result
 from readsim.theory.statement import Statement, Subject, check_statement
 from readsim.theory.witness import watch
 from readsim.toy import ToyBackend, ToyConfig
 from readsim.toy.config import RULES
 from readsim.worlds import World
-from readsim.worlds.catalogue import load_world
+from readsim.worlds.catalogue import AnyWorld, load_world
 
 BUDGET = 20_000_000
 RATES = {"adam": 0.01, "sign": 0.01}  # a rate of .05 would leave the neighbourhood at once
 Said = Callable[[str], None]  # gets what could not be measured, and why
 
 
-def _each(parts: Sequence[Callable[[], Any]], lacking: Said) -> Iterator[Result]:
-    """The results of every part; what a subject lacks is passed on, not raised."""
-    for part in parts:
+OWN = "own"
+_ELSEWHERE = (
+    "VERTICES",
+    "GREEDY_BLOCKS",
+    "REQUIREMENT_LOSS",
+    "LABELS_AND_TOKENS",
+)  # in Python only
+NAMES: dict[str, str] = {  # of what `--only` may ask for
+    **{p.name.lower().replace("_", "-"): p for p in PaperStatement if p.name not in _ELSEWHERE},
+    OWN: OWN,
+}
+Part = tuple[Collection[str], Callable[[], Any]]  # statements that a check measures, and the check
+
+
+def _each(
+    parts: Sequence[Part], lacking: Said, only: Collection[str] | None = None
+) -> Iterator[Result]:
+    """The results of every part that measures what is asked for, `only` those statements; None: all.
+
+    What a subject lacks is passed on, not raised.
+    """
+    for names, part in parts:
+        if only is not None and not set(names) & set(only):
+            continue
         try:
             found = part()
         except CapabilityMissingError as error:
             lacking(str(error))
             continue
-        yield from found if isinstance(found, list) else [found]
+        for result in found if isinstance(found, list) else [found]:
+            if only is None or OWN in names or result.statement.startswith(tuple(only)):
+                yield result
 
 
 def chosen_tasks(world: World, tasks: str) -> tuple[str, ...]:
@@ -59,35 +83,39 @@ def chosen_tasks(world: World, tasks: str) -> tuple[str, ...]:
 
 
 def check_world_statements(
-    name: str,
+    world: AnyWorld,
     seeds: Sequence[int],
     lacking: Said,
     *,
     tasks: str = "first",
     allocator: str = "read",
     own: Sequence[Statement] = (),
+    only: Collection[str] | None = None,
 ) -> Iterator[Result]:
     """What concerns gains, order, marginal gains, bounds and beliefs of `allocator`, for tasks of a world.
 
-    `own` are statements of a user's own, beside these.
+    `own` are statements of a user's own, beside these. `only` these statements are measured (values of
+    `NAMES`); all for None.
 
     The budget is 20M tokens, or the world's horizon where that is less.
     """
-    world = load_world(name)
+    world = load_world(world)
     budget = int(min(BUDGET, world.horizon))
 
     def said(text: str) -> None:
         lacking(f"{world.name}: {text}")
 
     profile = order_effects.world_profile(world, budget)
-    yield from _each(
-        [
-            lambda: transfer.check_superposition(world, budget),
-            lambda: one_hot_bound.check(world, budget),
-            lambda: order_effects.check(profile, len(world.sources), budget / 5, world.name),
-        ],
-        said,
-    )
+    sources = len(world.sources)
+    parts: list[Part] = [
+        ((PaperStatement.LOCAL_TRANSFER,), lambda: transfer.check_superposition(world, budget)),
+        ((PaperStatement.ONE_HOT_BOUND,), lambda: one_hot_bound.check(world, budget)),
+        (
+            (PaperStatement.ORDER_EFFECTS,),
+            lambda: order_effects.check(profile, sources, budget / 5, world.name),
+        ),
+    ]
+    yield from _each(parts, said, only)
     told: set[str] = set()
 
     def say_once(text: str) -> None:
@@ -96,7 +124,7 @@ def check_world_statements(
             said(text)
 
     for task_name in chosen_tasks(world, tasks):
-        found = _each(_of_task(world, task_name, budget, seeds, allocator, own), say_once)
+        found = _each(_of_task(world, task_name, budget, seeds, allocator, own), say_once, only)
         for result in found:
             yield replace(result, task=task_name)
 
@@ -108,17 +136,20 @@ def _of_task(
     seeds: Sequence[int],
     allocator: str,
     own: Sequence[Statement],
-) -> list[Callable[[], Any]]:
+) -> list[Part]:
     task = world.task(name)
     subject = Subject(world, task, float(budget))
     return [
-        *(partial(check_statement, statement, subject) for statement in own),
-        lambda: gains.check_world_gains(world, task, budget),
-        lambda: marginals.check(world, task, budget),
-        lambda: marginals.check_moreover(world, task, budget),
-        lambda: static_dominance.check(world, task, budget),
-        lambda: spillover.check(world, task, budget),
-        lambda: _beliefs(world, name, budget, seeds, allocator),
+        *(((OWN,), partial(check_statement, statement, subject)) for statement in own),
+        ((PaperStatement.CONCAVE_GAINS,), lambda: gains.check_world_gains(world, task, budget)),
+        ((PaperStatement.MARGINAL_GAINS,), lambda: marginals.check(world, task, budget)),
+        ((PaperStatement.MARGINAL_GAINS,), lambda: marginals.check_moreover(world, task, budget)),
+        ((PaperStatement.STATIC_DOMINANCE,), lambda: static_dominance.check(world, task, budget)),
+        ((PaperStatement.SPILLOVER,), lambda: spillover.check(world, task, budget)),
+        (
+            (PaperStatement.CALIBRATED, PaperStatement.STEP_REGRET, PaperStatement.INERT_TERMS),
+            lambda: _beliefs(world, name, budget, seeds, allocator),
+        ),
     ]
 
 
@@ -134,40 +165,58 @@ def _beliefs(
     ]
 
 
-def check_toy_statements() -> Iterator[Result]:
+def check_toy_statements(lacking: Said, only: Collection[str] | None = None) -> Iterator[Result]:
     """What concerns parameters, order effects and gains, for the toy pair under each update rule."""
     for rule in RULES:
         rate = RATES.get(rule, 0.05)
         toy = ToyBackend(ToyConfig(optimiser=rule, sampled=False, learning_rate=4 * rate))
         toy.reset(0)
-        subject = f"toy, {rule}"
-        yield mixture.check(toy, subject, rate=rate)
-        yield from transfer.check(toy, subject, rate=rate)
-        yield from order_effects.check(order_effects.of_training(toy), 4, 20, subject)
+        after, name = order_effects.of_training(toy), f"toy, {rule}"
+        yield from _each(
+            [
+                ((PaperStatement.LINEAR_UPDATES,), partial(mixture.check, toy, name, rate=rate)),
+                ((PaperStatement.LOCAL_TRANSFER,), partial(transfer.check, toy, name, rate=rate)),
+                ((PaperStatement.ORDER_EFFECTS,), partial(order_effects.check, after, 4, 20, name)),
+            ],
+            lacking,
+            only,
+        )
     toy = ToyBackend(ToyConfig(sampled=False))
     toy.reset(0)
-    after = order_effects.of_training(toy)
-    yield readout.check(toy, "toy, expected accuracy")
-    yield readout.check(toy, "toy, greedy accuracy", readout=toy.accuracies)
-    yield from gains.check(
-        lambda schedule: float(np.mean(after([b for b in schedule if b.any()] or [np.ones(4)]))),
-        4,
-        500.0,
-        "toy, sgd",
-        draws=24,
-    )
+    trained, greedy = order_effects.of_training(toy), toy.accuracies
 
+    def utility(schedule: Sequence[Array]) -> float:
+        return float(np.mean(trained([b for b in schedule if b.any()] or [np.ones(4)])))
 
-def check_run_statements(folder: Path, lacking: Said) -> Iterator[Result]:
-    """Gains, proxy calibration, and beliefs about played choices, for the runs in a folder."""
-    read, subject = runs.measured_runs(folder, lacking), folder.name
-    parts = [
-        lambda: runs.check_gains(read, subject),
-        lambda: runs.check_proxy(read, subject),
-        lambda: runs.check_beliefs(read, subject),
+    parts: list[Part] = [
+        ((PaperStatement.LOCAL_READOUT,), lambda: readout.check(toy, "toy, expected accuracy")),
+        (
+            (PaperStatement.LOCAL_READOUT,),
+            lambda: readout.check(toy, "toy, greedy accuracy", readout=greedy),
+        ),
+        (
+            (PaperStatement.CONCAVE_GAINS,),
+            lambda: gains.check(utility, 4, 500.0, "toy, sgd", draws=24),
+        ),
     ]
-    for part in parts:
+    yield from _each(parts, lacking, only)
+
+
+def check_run_statements(
+    folder: Path, lacking: Said, only: Collection[str] | None = None
+) -> Iterator[Result]:
+    """Gains, proxy calibration, and beliefs about played choices, for the runs in a folder or a table."""
+    read, subject = runs.measured_runs(folder, lacking), folder.name
+    parts: list[Part] = [
+        ((PaperStatement.CONCAVE_GAINS,), lambda: runs.check_gains(read, subject)),
+        ((PaperStatement.PROXY,), lambda: runs.check_proxy(read, subject)),
+        (
+            (PaperStatement.CALIBRATED, PaperStatement.STEP_REGRET),
+            lambda: runs.check_beliefs(read, subject),
+        ),
+    ]
+    for part in parts[: 3 if read[0].steps else 1]:  # a table has scores alone
         try:
-            yield from _each([part], lambda text: lacking(f"{subject}: {text}"))
+            yield from _each([part], lambda text: lacking(f"{subject}: {text}"), only)
         except ConfigError as error:  # too few runs for this test; the others may do
             lacking(f"{subject}: {error}")

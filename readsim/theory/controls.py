@@ -4,20 +4,20 @@
 other line of its table means anything.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.theory import calibration, gains, marginals, mixture, readout, regret, transfer
 from readsim.theory.lemmas import one_hot_bound, spillover, static_dominance
-from readsim.theory.result import Result
+from readsim.theory.result import FALSE, TRUE, PaperStatement, Result
 from readsim.theory.witness import Decision
 from readsim.worlds import World, load_world
 
 BUDGET = 1e7
-TRUE, FALSE = "control, true", "control, false"
 
 
 def ideal_world() -> World:
@@ -95,8 +95,15 @@ def _decisions(wrong: bool) -> list[Decision]:
     ]
 
 
-def check_controls() -> Iterator[Result]:
-    """Each statement on its true control, subject "control, true", and on a false one."""
+def check_controls(only: Collection[str] | None = None) -> Iterator[Result]:
+    """Each statement, or those in `only`, on its true control, subject "control, true", and a false one."""
+    for statement, make in _controls():
+        if only is None or statement in only:
+            found = make()
+            yield from found if isinstance(found, list) else [found]
+
+
+def _controls() -> Iterator[tuple[PaperStatement, Callable[[], Result | list[Result]]]]:
     smooth = _Formula(
         lambda a, h: h * a + 0.1 * h**2 * a[0] * a[1],
         lambda p: np.array([np.tanh(p[0]) + p[2] ** 2, np.expm1(p[1])]),
@@ -107,23 +114,30 @@ def check_controls() -> Iterator[Result]:
         lambda p: np.array([p[0], p[1] + 1e-3 * abs(p[2])]),
     )
     ideal, slow, state = ideal_world(), slow_world(), stateful_world()
+    said = PaperStatement
     for name, student in ((TRUE, smooth), (FALSE, rough)):
-        yield mixture.check(student, name)
-        yield readout.check(student, name)
-        yield transfer.check(student, name)[0]
+        yield said.LINEAR_UPDATES, partial(mixture.check, student, name)
+        yield said.LOCAL_READOUT, partial(readout.check, student, name)
+        yield said.LOCAL_TRANSFER, partial(_first, transfer.check, student, name)
+    every = {"a": 0.4, "b": 0.3, "c": 0.3}
     for world, other in ((ideal, ideal), (state, slow)):
-        every = {"a": 0.4, "b": 0.3, "c": 0.3}
-        yield from gains.check_world_gains(world, world.task(every), BUDGET)
-        yield replace(transfer.check_superposition(world, BUDGET), subject=world.name)
-        at = None if other is ideal else np.array([0.0, 0.5, 0.5])
-        yield marginals.check(other, other.task(every), BUDGET, at)
-        yield marginals.check_moreover(other, other.task(every), BUDGET)
-        yield static_dominance.check(world, world.task({"b": 1.0}), BUDGET)
-        yield one_hot_bound.check(world, BUDGET)
+        yield said.CONCAVE_GAINS, partial(gains.check_world_gains, world, world.task(every), BUDGET)
+        yield said.LOCAL_TRANSFER, partial(transfer.check_superposition, world, BUDGET)
+        at, task = None if other is ideal else np.array([0.0, 0.5, 0.5]), other.task(every)
+        yield said.MARGINAL_GAINS, partial(marginals.check, other, task, BUDGET, at)
+        yield said.MARGINAL_GAINS, partial(marginals.check_moreover, other, task, BUDGET)
+        alone = world.task({"b": 1.0})
+        yield said.STATIC_DOMINANCE, partial(static_dominance.check, world, alone, BUDGET)
+        yield said.ONE_HOT_BOUND, partial(one_hot_bound.check, world, BUDGET)
     # every source harms everything, and more the longer it is fed
     harmful = slow_world().replace(link="saturating", harm=np.full((3, 3), 0.1))
     for world in (ideal, harmful):
-        yield spillover.check(world, world.task({"a": 0.5, "c": 0.5}), 9 * BUDGET)
+        task = world.task({"a": 0.5, "c": 0.5})
+        yield said.SPILLOVER, partial(spillover.check, world, task, 9 * BUDGET)
     for name, wrong in ((TRUE, False), (FALSE, True)):
-        yield calibration.check(_decisions(wrong), name)
-        yield regret.check(_decisions(wrong), name)[0]
+        yield said.CALIBRATED, partial(calibration.check, _decisions(wrong), name)
+        yield said.STEP_REGRET, partial(_first, regret.check, _decisions(wrong), name)
+
+
+def _first(check: Callable[..., list[Result]], *given: Any) -> Result:
+    return check(*given)[0]

@@ -9,6 +9,8 @@ import numpy as np
 
 from readsim.errors import CapabilityMissingError
 
+TRUE, FALSE = "control, true", "control, false"  # subjects of tables, by what they are to show
+
 
 class Verdict(StrEnum):
     """`UNDECIDED`: the interval of the statistic has the bound inside."""
@@ -73,7 +75,7 @@ class Result:
     bound       what the statement needs it to be: `sense` "<=" (at most) or ">=" (at least)
     effect      how large the largest violation is: a verdict "holds to within" that
     task        of a world with several, which one
-    advice      what to do where it fails, or what the verdict allows
+    advice      what to do where it fails; tables leave it out where it holds
     detail      whatever else was measured: arrays for figures, counts
     """
 
@@ -126,7 +128,7 @@ class Result:
             "size": effect.size,
             "unit": effect.unit,
             "where": effect.where,
-            "advice": self.advice,
+            "advice": "" if self.verdict is Verdict.HOLDS else self.advice,
         }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, RunLogError
+from readsim.fitting.table import Options, read_run_table
 from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import StepRow
 from readsim.stats.intervals import t_interval
@@ -25,7 +26,10 @@ ALPHA = 0.05
 
 
 class MeasuredRun(NamedTuple):
-    """One run. T decisions: tokens (T, S) cumulative, utility (T,) = r . p_hat, steps as logged."""
+    """One run. T decisions: tokens (T, S) cumulative, utility (T,) = r . p_hat, steps as logged.
+
+    Of a table: T rows, one score as the utility, and no steps.
+    """
 
     task: str
     tokens: Array
@@ -36,7 +40,9 @@ class MeasuredRun(NamedTuple):
 
 def measured_runs(folder: Path, lacking: Callable[[str], None] | None = None) -> list[MeasuredRun]:
     """Every run of a log, or of all logs in a folder (or its `runs`), as far as it has come; `lacking` is
-    told which are unfinished. Raises ConfigError, RunLogError."""
+    told which are unfinished. A .csv or .tsv is a table of runs. Raises ConfigError, RunLogError."""
+    if folder.suffix in (".csv", ".tsv"):
+        return tabled_runs(folder)
     logs = [read_log(path) for path in log_paths(folder)]
     for log in logs:
         if lacking is not None and (said := log.shortfall()):
@@ -47,6 +53,23 @@ def measured_runs(folder: Path, lacking: Callable[[str], None] | None = None) ->
     if len({run.tokens.shape[1] for run in runs}) > 1:
         raise ConfigError(f"{folder}: the logs have different sources: one set at a time")
     return runs
+
+
+def tabled_runs(path: Path) -> list[MeasuredRun]:
+    """The runs of a table as `readsim fit` reads it, with each measured score as a task of its own.
+
+    Rows of one name are one run at its tokens so far; a row without a name is a run. Where no column says how
+    many tokens, all runs are taken to be as long. Raises ConfigError.
+    """
+    table = read_run_table(path, None, Options(budget=1.0))
+    label, out = np.array(table.label), []
+    alone = np.eye(len(table.capabilities))
+    for name, score, requirement in zip(table.capabilities, table.profiles.T, alone, strict=True):
+        for one in dict.fromkeys(table.label):
+            rows = (label == one) & np.isfinite(score)
+            if rows.any():
+                out.append(MeasuredRun(name, table.tokens[rows], score[rows], [], requirement))
+    return out
 
 
 def _runs_of(log: Log) -> Iterator[MeasuredRun]:
@@ -78,7 +101,11 @@ def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
         number = np.concatenate([np.full(len(r.utility), n) for n, r in enumerate(chosen)])
         for part, test in (("adds up", additive_test), ("concave", concave_test)):
             found = test(tokens, y, number)
-            power = "no noise" if np.isnan(found.power) else f"power {found.power:.0%} at 1 point"
+            power = (
+                "no departure in reach"
+                if np.isnan(found.power)
+                else f"power {found.power:.0%} at 1 point"
+            )
             out.append(
                 Result(
                     statement=f"{PaperStatement.CONCAVE_GAINS}: {part}",

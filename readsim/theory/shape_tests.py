@@ -12,9 +12,10 @@ min(b, k) with coefficients >= 0, fitted by nonnegative least squares; a free cu
 too, and the distribution under the null is simulated from the fitted null: the test is conservative.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -25,11 +26,15 @@ KNOTS, COARSE = 32, 3
 SMOOTH = 8  # most columns of a source's curve, and
 FEWEST = 3
 NEGLIGIBLE = 1e-3  # of the range of the fitted utilities: misfit that no knot can take away
-SEEN = 0.01  # score units rms: the departure whose power is told
+SEEN = 0.01  # rms, one point where y is a score in [0, 1]: the departure whose power is told
 
 
 class ShapeTest(NamedTuple):
-    """p under the null; `size`, rms of what the wider fit adds, score units; the power against SEEN."""
+    """p under the null; `size`, rms of what the wider fit adds, in the unit of y; the power against `seen`.
+
+    p = 1 with power NaN: the departure is below a thousandth of what the fit explains within runs, or the
+    rows have no direction in which to depart, so nothing was tested and no power can be told.
+    """
 
     p: float
     size: float
@@ -98,7 +103,10 @@ def _of_runs(run: Array) -> Array:
     place = np.unique(run, return_inverse=True)[1]
     runs = int(place.max()) + 1
     if runs < LEAST_RUNS:
-        raise ConfigError(f"{runs} runs: at least {LEAST_RUNS} are needed for this test")
+        raise ConfigError(
+            f"{runs} runs: at least {LEAST_RUNS} are needed for this test; where each row is of a run of "
+            "its own, give each its own label in `run`, such as np.arange(len(y))"
+        )
     return np.eye(runs)[place] if runs < len(run) else np.ones((len(run), 1))
 
 
@@ -107,35 +115,66 @@ def _negligible(shared: Array, fitted: Array) -> float:
     return NEGLIGIBLE * max(float(np.ptp(_without(_basis(shared), fitted))), 1e-300)
 
 
-def additive_test(tokens: Array, y: Array, run: Array) -> ShapeTest:
+def _measured(
+    tokens: ArrayLike, y: ArrayLike, run: ArrayLike, seen: float
+) -> tuple[Array, Array, NDArray[Any]]:
+    """Tokens (n, S), y (n,) and labels (n,) as arrays. Raises ConfigError for what is no measurement."""
+    try:
+        b, values = np.asarray(tokens, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"tokens and y: expected numbers ({error})") from error
+    label = np.asarray(run)
+    if b.ndim != 2 or values.shape != b.shape[:1] or label.shape != values.shape:
+        raise ConfigError(
+            f"tokens {b.shape}, y {values.shape}, run {label.shape}: expected (n, S), (n,) and (n,)"
+        )
+    for name, found in (("tokens", b), ("y", values)):
+        if not np.isfinite(found).all():
+            row = int(np.argwhere(~np.isfinite(found))[0, 0])
+            raise ConfigError(f"{name}: no finite number in row {row}: leave out rows without one")
+    if (b < 0).any():
+        raise ConfigError(f"tokens: {b.min():g} is negative")
+    if any(v is None or (isinstance(v, float) and np.isnan(v)) for v in label.tolist()):
+        raise ConfigError("run: a label is missing (NaN): give every row one")
+    if not 0 < seen < np.inf:
+        raise ConfigError(f"seen = {seen!r}: expected a number above 0, in the unit of y")
+    return b, values, label
+
+
+def additive_test(
+    tokens: ArrayLike, y: ArrayLike, run: ArrayLike, *, seen: float = SEEN
+) -> ShapeTest:
     """Whether utilities y (n,) of cumulative tokens (n, S) in runs `run` (n,) add up over sources.
 
-    `size` is of the interactions found, noise included; the power is that of this design and this noise.
-    A departure of less than a thousandth of what the fit explains within runs is none: p is 1. Raises
-    ConfigError with fewer than 5 runs, or fewer rows than coefficients.
+    `size` is of the interactions found, noise included; the power is that of this design and this noise
+    against a departure of `seen` rms, in the unit of y: .01 is one point of scores in [0, 1], so give 1.0 for
+    scores in points. A departure of less than a thousandth of what the fit explains within runs is none: p
+    is 1 and the power NaN. Arrays, lists and pandas' columns are taken. Raises ConfigError with fewer than 5
+    runs, fewer rows than coefficients, or a NaN.
     """
     from scipy import stats
 
-    shared, pairs = _of_runs(run), products(tokens)
-    spare = len(y) - shared.shape[1] - pairs.shape[1] - 5
-    size = min(SMOOTH, spare // max(int(tokens.any(axis=0).sum()), 1))
+    b, scores, label = _measured(tokens, y, run, seen)
+    shared, pairs = _of_runs(label), products(b)
+    spare = len(scores) - shared.shape[1] - pairs.shape[1] - 5
+    size = min(SMOOTH, spare // max(int(b.any(axis=0).sum()), 1))
     if size < FEWEST:
-        wide = shared.shape[1] + pairs.shape[1] + FEWEST * tokens.shape[1]
-        raise ConfigError(f"{len(y)} rows for {wide} coefficients: more are needed")
-    null = _basis(np.column_stack([shared, smooth(tokens, size)]))
-    left, scale = _without(null, y), np.linalg.norm(pairs, axis=0)
-    directions, values, _ = np.linalg.svd(
+        wide = shared.shape[1] + pairs.shape[1] + FEWEST * b.shape[1]
+        raise ConfigError(f"{len(scores)} rows for {wide} coefficients: more are needed")
+    null = _basis(np.column_stack([shared, smooth(b, size)]))
+    left, scale = _without(null, scores), np.linalg.norm(pairs, axis=0)
+    directions, singular, _ = np.linalg.svd(
         _without(null, pairs[:, scale > 0] / scale[scale > 0]), full_matrices=False
     )
-    wider = directions[:, values > 1e-6]
+    wider = directions[:, singular > 1e-6]
     part = wider.T @ left
-    found = float(np.sqrt(part @ part / len(y)))
-    if not part.size or found <= _negligible(shared, y - left):
+    found = float(np.sqrt(part @ part / len(scores)))
+    if not part.size or found <= _negligible(shared, scores - left):
         return ShapeTest(1.0, found, np.nan)
-    count, free = len(part), len(y) - null.shape[1] - len(part)
+    count, free = len(part), len(scores) - null.shape[1] - len(part)
     variance = max(float(left @ left - part @ part), 1e-300) / free
     critical = stats.f.ppf(0.95, count, free)
-    power = stats.ncf.sf(critical, count, free, min(len(y) * SEEN**2 / variance, 1e4))
+    power = stats.ncf.sf(critical, count, free, min(len(scores) * seen**2 / variance, 1e4))
     return ShapeTest(
         float(stats.f.sf(part @ part / count / variance, count, free)), found, float(power)
     )
@@ -171,34 +210,42 @@ class _Concave:
 
 
 def concave_test(
-    tokens: Array, y: Array, run: Array, seed: int = 0, *, draws: int = DRAWS
+    tokens: ArrayLike,
+    y: ArrayLike,
+    run: ArrayLike,
+    seed: int = 0,
+    *,
+    draws: int = DRAWS,
+    seen: float = SEEN,
 ) -> ShapeTest:
     """Whether the parts of utilities y (n,) of cumulative tokens (n, S) are concave and nondecreasing.
 
-    `draws` logs are simulated from the fitted null; small departures count as in `additive_test`. Raises
-    ConfigError with fewer than 5 runs, or fewer rows than coefficients of any sign.
+    `draws` logs are simulated from the fitted null; small departures and `seen`, in the unit of y, count as
+    in `additive_test`. Raises ConfigError with fewer than 5 runs, fewer rows than coefficients of any sign,
+    or a NaN.
     """
-    free = np.column_stack([_of_runs(run), products(tokens)])
-    if free.shape[1] + 5 > len(y):
-        raise ConfigError(f"{len(y)} rows for {free.shape[1]} coefficients: more are needed")
-    test = _Concave(tokens, free)
-    left, used = test.fit(y)
-    fitted, seen = y - left, test.statistic(left, used)
-    size = float(np.sqrt(seen * np.mean(left**2)))
-    if size <= _negligible(_of_runs(run), fitted):
+    b, scores, label = _measured(tokens, y, run, seen)
+    free = np.column_stack([_of_runs(label), products(b)])
+    if free.shape[1] + 5 > len(scores):
+        raise ConfigError(f"{len(scores)} rows for {free.shape[1]} coefficients: more are needed")
+    test = _Concave(b, free)
+    left, used = test.fit(scores)
+    fitted, found = scores - left, test.statistic(left, used)
+    size = float(np.sqrt(found * np.mean(left**2)))
+    if size <= _negligible(_of_runs(label), fitted):
         return ShapeTest(1.0, size, np.nan)
-    sd = float(np.sqrt(left @ left / max(len(y) - used.shape[1], 1)))
+    sd = float(np.sqrt(left @ left / max(len(scores) - used.shape[1], 1)))
     rng = np.random.default_rng(seed)
 
     def simulated(mean: Array) -> float:
-        return test.statistic(*test.fit(mean + sd * rng.normal(size=len(y))))
+        return test.statistic(*test.fit(mean + sd * rng.normal(size=len(scores))))
 
     drawn = np.array([simulated(fitted) for _ in range(draws)])
-    p = (1 + int(np.sum(drawn >= seen))) / (1 + draws)
+    p = (1 + int(np.sum(drawn >= found))) / (1 + draws)
     critical, tries, hits = float(np.quantile(drawn, 0.95)), max(draws // 4, 10), 0
     for _ in range(tries):
         # a direction that the wider fit has; what the null can follow of it is no departure
         rest = test.fit(test.bent @ np.abs(rng.normal(size=test.bent.shape[1])))[0]
         scale = float(np.sqrt(np.mean(rest**2)))
-        hits += simulated(fitted + rest * (SEEN / scale if scale > 1e-12 else 0.0)) >= critical
+        hits += simulated(fitted + rest * (seen / scale if scale > 1e-12 else 0.0)) >= critical
     return ShapeTest(p, size, hits / tries)

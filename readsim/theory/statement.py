@@ -17,15 +17,15 @@ docs/guides/theory.md has five that can be pasted.
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from readsim.arrays import Array
-from readsim.errors import CapabilityMissingError, ConfigError
+from readsim.errors import CapabilityMissingError, ConfigError, ReadsimError
 from readsim.theory.adversary import find_worst, hard_points, point_text
-from readsim.theory.result import Effect, Result, Verdict
+from readsim.theory.result import FALSE, TRUE, Effect, Result, Verdict
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.catalogue import AnyWorld, load_world
 from readsim.worlds.task import AnyTask, Task
@@ -43,7 +43,14 @@ class Subject(NamedTuple):
     def of(
         cls, world: AnyWorld, task: AnyTask | None = None, budget: AnyBudget = "20M"
     ) -> "Subject":
-        """By name, as `DistillEnv` takes them; the world's first task, and at most its horizon."""
+        """By name, as `DistillEnv` takes them; the world's first task, and at most its horizon.
+
+        Raises ConfigError for `toy`, which is no world.
+        """
+        if world == "toy":
+            raise ConfigError(
+                "toy: the toy network is a subject of `readsim theory --worlds toy` only; give a world here"
+            )
         loaded = load_world(world)
         tokens = float(parse_tokens(budget) if isinstance(budget, str) else budget)
         chosen = loaded.task(loaded.task_names[0] if task is None else task)
@@ -67,7 +74,7 @@ class Statement:
     parts       how many token vectors the formula is about; 0: of the world alone
     violation   (subject, *vectors of tokens (S,)) -> how far it is broken there, 0 or below where it is not.
                 The adversary gives vectors >= 0 that sum to at most the budget, corners and edges among
-                them, and climbs from the worst
+                them, and climbs from the worst. A number, and no NaN
     unit        of the violation
     tolerance   up to which a violation is rounding
     conditions  subject -> why it cannot be asked there; "" where it can
@@ -100,15 +107,16 @@ def check_statement(
 ) -> Result:
     """The largest violation found, and where, in shares of the budget.
 
-    Raises CapabilityMissingError where the statement's conditions are not met.
+    Raises CapabilityMissingError where the statement's conditions are not met, ConfigError where its
+    functions raise or return what they must not.
     """
-    if why := statement.conditions(subject):
+    if why := _conditions(statement, subject):
         raise CapabilityMissingError(f"{statement.name} needs {why}")
     size = statement.parts * len(subject.world.sources)
 
     def broken(points: Array) -> Array:
         vectors = points[:, :size].reshape(len(points), statement.parts, -1) * subject.budget
-        return np.array([float(statement.violation(subject, *v)) for v in vectors])
+        return np.array([_violation(statement, subject, *v) for v in vectors])
 
     if statement.parts:
         starts = hard_points(size + 1, draws, seed)  # the last entry stays unspent
@@ -117,7 +125,7 @@ def check_statement(
         vectors = at[:size].reshape(statement.parts, -1)
         where = " ".join(point_text(v) for v in vectors) + " of the budget"
     else:
-        worst, where = float(statement.violation(subject)), subject.world.name
+        worst, where = _violation(statement, subject), subject.world.name
     return Result(
         statement=statement.name,
         subject=subject.world.name,
@@ -131,15 +139,64 @@ def check_statement(
     )
 
 
+def _called(what: str, where: str, call: Callable[[], Any]) -> Any:
+    """What a user's function returns; what it raises becomes one sentence, and keeps its cause."""
+    try:
+        return call()
+    except ReadsimError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{what} raised {type(error).__name__} {where}: {error}") from error
+
+
+def _violation(statement: Statement, subject: Subject, *vectors: Array) -> float:
+    what, where = f"{statement.name}: its violation", f"in world {subject.world.name!r}"
+    found = _called(what, where, lambda: statement.violation(subject, *vectors))
+    number = _called(what, where, lambda: np.asarray(found))
+    if number.shape or number.dtype.kind not in "fiu" or np.isnan(number):
+        raise ConfigError(
+            f"{what} returned {_shown(found)} {where}: expected one number, how far the formula is broken"
+        )
+    return float(number)
+
+
+def _conditions(statement: Statement, subject: Subject) -> str:
+    what, where = f"{statement.name}: its conditions", f"in world {subject.world.name!r}"
+    found = _called(what, where, lambda: statement.conditions(subject))
+    if not isinstance(found, str):
+        raise ConfigError(
+            f"{what} returned {_shown(found)} {where}: expected a text, why it cannot be asked there, or "
+            '"" where it can'
+        )
+    return found
+
+
+def _shown(found: object) -> str:
+    """A value in few characters: an array by its shape."""
+    shape = np.shape(found) if isinstance(found, np.ndarray | list | tuple) else ()
+    return f"an array of shape {shape}" if shape else repr(found)[:40]
+
+
 def check_own_controls(statement: Statement) -> list[Result]:
-    """The statement on its two controls. Raises ConfigError where one says the wrong thing: no bench then."""
+    """The statement on its two controls, labelled by their roles.
+
+    Raises ConfigError where one says the wrong thing: no bench then.
+    """
     found = []
-    for control, wanted in ((statement.true, Verdict.HOLDS), (statement.false, Verdict.FAILS)):
-        result = check_statement(statement, control())
+    for role, make, wanted in (
+        (TRUE, statement.true, Verdict.HOLDS),
+        (FALSE, statement.false, Verdict.FAILS),
+    ):
+        subject = _called(f"{statement.name}: its {role}", "when it was made", make)
+        if not isinstance(subject, Subject):
+            raise ConfigError(
+                f"{statement.name}: its {role}, is {_shown(subject)}: expected a Subject, see Subject.of"
+            )
+        result = replace(check_statement(statement, subject), subject=role)
         if result.verdict is not wanted:
             raise ConfigError(
-                f"{statement.name}: its control {result.subject!r} {result.verdict}, and must be one where "
-                f"it {wanted} ({result.statistic:.3g} against {result.bound:.3g})"
+                f"{statement.name}: its {role} {result.verdict} in world {subject.world.name!r}, and must be "
+                f"one where it {wanted} ({result.statistic:.3g} against {result.bound:.3g})"
             )
         found.append(result)
     return found

@@ -7,6 +7,8 @@ does their best candidate.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from numbers import Real
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,17 +19,20 @@ from readsim.backend import OffersOutlook, OffersProxyOutlook
 from readsim.envs.env import DistillEnv
 from readsim.envs.reward import proxy_reward
 from readsim.envs.simplex import as_allocation
-from readsim.errors import ConfigError, unknown
+from readsim.errors import ConfigError, ReadsimError, unknown
+from readsim.runs.identity import allocator_name
 from readsim.runs.loop import Row, rollout
 from readsim.theory.result import PaperStatement, needs
 
 TRUTHS = ("proxy", "noise-free")
+STATED = ("kappa", "alpha")  # what a rule may call the factor of its deviation
 
 
 class Decision(NamedTuple):
     """One decision over A candidates. `q` (A,) is NaN nowhere; `chosen` is an index.
 
     `kappa` explains the choice: mu + kappa sigma is largest there. NaN where no kappa >= 0 does.
+    `stated` is what the rule says that its kappa is, see `stated_kappa`; NaN where it does not.
     """
 
     seed: int
@@ -37,6 +42,7 @@ class Decision(NamedTuple):
     q: Array
     chosen: int
     kappa: float
+    stated: float = np.nan
 
 
 @runtime_checkable
@@ -105,7 +111,7 @@ class Witness(Allocator):
     ) -> None:
         self.inner, self.needs = inner, inner.needs
         self._envs = dict(zip(seeds, envs, strict=True))
-        self._q = q
+        self._true_rewards = partial(true_rewards, q=q)
         self.decisions: list[Decision] = []
 
     def init(self, setup: Setup) -> State:
@@ -119,8 +125,7 @@ class Witness(Allocator):
         chosen = as_allocation(
             np.asarray(self.inner.select(state, context), dtype=np.float64), strict=False
         )
-        assert isinstance(self.inner, OffersBeliefs)
-        candidates, mu, sigma = self.inner.outlook(state, context)
+        candidates, mu, sigma = self._beliefs(state, context)
         apart = np.abs(candidates - chosen).sum(axis=1)
         index = int(np.argmin(apart))
         if apart[index] > 1e-9:
@@ -129,10 +134,40 @@ class Witness(Allocator):
                 "of the candidates of its outlook: only a choice among them has a mean and a deviation"
             )
         env = self._envs[seed]
-        q = true_rewards(env, candidates, float(env.episode.schedule[step]), self._q)
-        kappa = explaining_kappa(mu, sigma, index, _said_kappa(self.inner, state))
-        self.decisions.append(Decision(seed, step, mu, sigma, q, index, kappa))
+        q = self._true_rewards(env, candidates, float(env.episode.schedule[step]))
+        stated = stated_kappa(self.inner, state)
+        kappa = explaining_kappa(mu, sigma, index, stated)
+        self.decisions.append(Decision(seed, step, mu, sigma, q, index, kappa, stated))
         return chosen
+
+    def _beliefs(self, state: State, context: Context) -> tuple[Array, Array, Array]:
+        """The rule's outlook. Raises ConfigError for one that raises, or is no mean and deviation."""
+        assert isinstance(self.inner, OffersBeliefs)
+        backend = self._envs[context.setup.seed].backend
+        world = getattr(backend, "world", None)
+        name = f"{type(self.inner).__name__}: its outlook"
+        place = type(backend).__name__ if world is None else f"world {world.name!r}"
+        where = f"at step {context.step} in {place}"
+        try:
+            found = [np.asarray(v, dtype=np.float64) for v in self.inner.outlook(state, context)]
+        except ReadsimError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"{name} raised {type(error).__name__} {where}: {error}") from error
+        shapes = tuple(v.shape for v in found)
+        size = len(context.setup.sources)
+        a = shapes[0][0] if shapes and shapes[0] else 0
+        if not a or shapes != ((a, size), (a,), (a,)):
+            raise ConfigError(
+                f"{name} returned shapes {shapes} {where}: expected candidates (A, {size}), mean (A,) and "
+                "deviation (A,)"
+            )
+        if not all(np.isfinite(v).all() for v in found) or (found[2] < 0).any():
+            raise ConfigError(
+                f"{name} returned NaN, an infinity or a negative deviation {where}: expected finite numbers"
+            )
+        candidates, mu, sigma = found
+        return candidates, mu, sigma
 
     def update(self, state: State, transition: Transition) -> State:
         return self.inner.update(state, transition)
@@ -141,11 +176,38 @@ class Witness(Allocator):
         return self.inner.report(state)
 
 
-def _said_kappa(rule: Allocator, state: State) -> float:
-    """What the rule says its kappa is: its state's `kappa` (ReAD), else its `alpha` (LinUCB), else NaN."""
-    said = state.get("kappa") if isinstance(state, Mapping) else None
-    said = getattr(rule, "alpha", None) if said is None else said
-    return float(said) if isinstance(said, int | float) else float(np.nan)
+def stated_kappa(rule: Allocator, state: State) -> float:
+    """What a rule says that its kappa is: its state's `kappa` or `alpha`, else its own; NaN for neither.
+
+    The rule's own is an attribute of its class or a setting: ReAD's state has `kappa`, LinUCB has `alpha`.
+    """
+    held = state if isinstance(state, Mapping) else {}
+    said = [*(held.get(name) for name in STATED), *(getattr(rule, name, None) for name in STATED)]
+    numbers = [float(v) for v in said if isinstance(v, Real) and not isinstance(v, bool)]
+    return numbers[0] if numbers else float(np.nan)
+
+
+def kappa_text(decisions: Sequence[Decision]) -> str:
+    """In words, which kappa was stated, which was inferred, and how many choices no kappa explains."""
+    stated = np.array([d.stated for d in decisions])
+    used = np.array([d.kappa for d in decisions])
+    other = np.isfinite(used) & (used != stated)  # a NaN is no number's equal
+    told = bool(np.isfinite(stated).any())
+    parts = [f"stated {_range(stated)}" if told else "not stated"]
+    if other.any():
+        which = f" for the {other.mean():.0%} of choices that it does not explain" if told else ""
+        parts.append(f"inferred {_range(used[other])}{which}")
+    if np.isnan(used).any():
+        parts.append(f"none explains {np.isnan(used).mean():.0%} of the choices")
+    return ", ".join(parts)
+
+
+def _range(values: Array) -> str:
+    """`2.0`, or `0.3 to 1.2`."""
+    low, high = (
+        f"{v:.3g}" if v % 1 else f"{v:.1f}" for v in (np.nanmin(values), np.nanmax(values))
+    )
+    return low if low == high else f"{low} to {high}"
 
 
 def watch(
@@ -168,6 +230,11 @@ def watch(
             "a noise-free reward (OffersOutlook)",
             OffersOutlook,
         )
-    witness = Witness(allocator, envs, seeds, q)
+
+    class Named(Witness):
+        """An error in the run names the class of its allocator, which is to be the rule's."""
+
+    Named.__name__ = allocator_name(allocator)
+    witness = Named(allocator, envs, seeds, q)
     rows, _ = rollout(envs, witness, seeds)
     return witness.decisions, rows

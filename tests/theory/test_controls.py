@@ -1,7 +1,8 @@
 """The controls that ship: what is true by construction holds, what is false fails, for every statement."""
 
 from readsim.theory import Result, Verdict, gains
-from readsim.theory.controls import BUDGET, FALSE, TRUE, check_controls, ideal_world
+from readsim.theory.controls import BUDGET, check_controls, ideal_world
+from readsim.theory.result import FALSE, TRUE
 
 
 def test_every_control_says_what_it_must() -> None:

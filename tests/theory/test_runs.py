@@ -13,6 +13,7 @@ from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
 from readsim.runs.logs_for_fit import fit_table
 from readsim.theory import PaperStatement, Result, Verdict, runs
+from readsim.theory.all_checks import check_run_statements
 from readsim.theory.orders import observed_order
 
 RNG = np.random.default_rng(11)
@@ -48,6 +49,34 @@ def test_logs_of_runs(logs: Path) -> None:
         assert np.isfinite(r.statistic)
         assert r.verdict in Verdict
         json.dumps(r.row())
+
+
+def test_a_table_of_measurements(tmp_path: Path) -> None:
+    """Additive scores are not refused, and a product of two sources is; an empty cell is left out."""
+    rng = np.random.default_rng(2)
+    shares, total = rng.dirichlet(np.ones(2), 40), rng.integers(1, 11, 40)
+    b = shares * total[:, None] / 10
+    y = 0.2 + 0.2 * np.sqrt(b) @ np.ones(2) + 0.002 * rng.normal(size=40)
+    lines = ["share_a,share_b,tokens,score_sum,score_product"]
+    for share, n, value, at in zip(shares, total, y, b, strict=True):
+        cells = [*share.round(6), f"{n}M", value, value + 0.4 * at.prod()]
+        lines.append(",".join(map(str, cells)))
+    lines[5] = lines[5].rpartition(",")[0] + ","
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(lines) + "\n")
+    read = runs.measured_runs(path)
+    assert [len(run.utility) for run in read] == [1] * 79
+    lacking: list[str] = []
+    found = list(check_run_statements(path, lacking.append))
+    assert not lacking
+    verdicts = {
+        r.subject.partition(", ")[2]: r.verdict for r in found if r.statement.endswith("adds up")
+    }
+    assert verdicts == {"score_sum": Verdict.HOLDS, "score_product": Verdict.FAILS}
+    assert [r.subject for r in found if r.statement.endswith("concave")] == [
+        "runs.csv, score_sum",
+        "runs.csv, score_product",
+    ]
 
 
 def test_beliefs_by_hand(logs: Path) -> None:

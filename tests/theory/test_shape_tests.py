@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from scipy.optimize import lsq_linear
@@ -111,6 +112,49 @@ def test_without_noise_a_misfit_of_no_account_is_none() -> None:
         assert test(b, exponential(b), run).p == 1.0
         assert test(b, np.zeros(len(b)), run).p == 1.0
     assert shapes.additive_test(b, interaction(b), run).p < 0.05
+
+
+@pytest.mark.parametrize("test", [shapes.additive_test, shapes.concave_test])
+def test_what_is_no_measurement_is_refused(test: Callable[..., shapes.ShapeTest]) -> None:
+    b, run = design(2, 8, 6, np.random.default_rng(0))
+    y, gone = root(b), np.arange(len(b)) == 3
+    for words, changed in (
+        ("y: no finite number in row 3", (b, np.where(gone, np.nan, y), run)),
+        ("tokens: no finite number in row 3", (np.where(gone[:, None], np.inf, b), y, run)),
+        ("negative", (-b, y, run)),
+        (r"expected \(n, S\)", (b, y[:-1], run)),
+        ("expected numbers", (b, ["x"] * len(b), run)),
+        ("label is missing", (b, y, np.where(gone, np.nan, run))),
+        ("each its own label", (b, y, 0 * run)),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            test(*changed)
+    with pytest.raises(ConfigError, match="seen = 0"):
+        test(b, y, run, seen=0)
+
+
+def test_columns_of_pandas_and_rows_of_their_own() -> None:
+    """A DataFrame and a Series; each row its own label, as the message advises."""
+    rng = np.random.default_rng(1)
+    b = rng.dirichlet(np.ones(2), 60)
+    y = root(b) + 0.02 * rng.normal(size=60)
+    frame = pd.DataFrame(b, columns=["a", "b"])
+    for test, more in ((shapes.additive_test, {}), (shapes.concave_test, {"draws": 19})):
+        found = test(frame, pd.Series(y), np.arange(60), **more)
+        assert found == test(b, y, [f"run {n}" for n in range(60)], **more)
+
+
+def test_the_power_is_of_the_departure_asked_for() -> None:
+    """Scores in points with `seen` in points have the p and the power of scores in [0, 1]."""
+    rng = np.random.default_rng(0)
+    b, run = design(2, 8, 6, rng)
+    y = root(b) + 0.02 * rng.normal(size=len(b))
+    for test, more in ((shapes.additive_test, {}), (shapes.concave_test, {"draws": 39})):
+        small, large = test(b, y, run, **more), test(b, 100 * y, run, seen=1.0, **more)
+        assert large.p == pytest.approx(small.p)
+        assert large.power == pytest.approx(small.power)
+        assert large.size == pytest.approx(100 * small.size)
+    assert shapes.additive_test(b, 100 * y, run).power < small.power
 
 
 def test_hinges_span_concave_curves_and_products_pairs() -> None:

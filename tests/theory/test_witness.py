@@ -15,7 +15,15 @@ from readsim.envs.env import DistillEnv
 from readsim.envs.reward import proxy_reward
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim.theory import Verdict, calibration, regret
-from readsim.theory.witness import expected_drop, explaining_kappa, true_rewards, watch
+from readsim.theory.witness import (
+    Decision,
+    expected_drop,
+    explaining_kappa,
+    kappa_text,
+    stated_kappa,
+    true_rewards,
+    watch,
+)
 from readsim.worlds import load_world
 
 
@@ -119,6 +127,88 @@ def test_a_rule_that_overrides_the_choice_is_seen() -> None:
     assert calibration.check(decisions, "contrary").verdict is Verdict.FAILS
     assert np.isfinite(regret.cumulative(decisions, 2.0).bound).all()
     assert general.statistic == -np.inf
+
+
+class Told(ReAD):
+    """An outlook as it is told."""
+
+    def __init__(self, told: Any) -> None:
+        super().__init__(pool=0)
+        self.told = told
+
+    def select(self, state: Any, context: Context) -> Array:
+        first: Array = np.eye(8)[0]
+        return first
+
+    def outlook(self, state: State, context: Context) -> tuple[Array, Array, Array]:
+        if isinstance(self.told, Exception):
+            raise self.told
+        found: tuple[Array, Array, Array] = self.told
+        return found
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (ValueError("no"), "raised ValueError"),
+        ((np.eye(8), np.zeros(8), 1.0), r"returned shapes .*\(\)\)"),
+        ((np.eye(8), np.zeros(7), np.ones(8)), "returned shapes"),
+        ((np.eye(3), np.zeros(3), np.ones(3)), r"\(A, 8\)"),
+        ((np.eye(8), np.zeros(8), -np.ones(8)), "negative deviation"),
+        ((np.eye(8), np.full(8, np.nan), np.ones(8)), "NaN"),
+        (None, "raised TypeError"),
+        ((np.eye(8), ["x"] * 8, np.ones(8)), "raised ValueError"),
+    ],
+)
+def test_a_bad_outlook_is_said_in_a_sentence(told: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=rf"Told: its outlook .*{words}") as caught:
+        watch([env()], Told(told), [0])
+    assert "at step 0 in world 'conflict'" in str(caught.value)
+
+
+def test_an_error_of_a_rule_names_the_rule() -> None:
+    class Broken(Timid):
+        def update(self, state: State, transition: Any) -> State:
+            raise KeyError("gone")
+
+    with pytest.raises(KeyError) as caught:
+        watch([env()], Broken(pool=0), [0])
+    assert "allocator 'Broken" in caught.value.__notes__[0]
+    assert "Witness" not in caught.value.__notes__[0]
+
+
+class Open(Timid):
+    """Says as a class what its kappa is."""
+
+    kappa = 2.0
+
+
+def test_the_kappa_that_a_rule_states() -> None:
+    """The state goes first, then the rule's own attribute or setting; a switch is no number."""
+    rule = Open(pool=0)
+    assert stated_kappa(rule, {"kappa": 0.5, "alpha": 3.0}) == 0.5
+    assert stated_kappa(rule, {"alpha": 3}) == 3.0
+    rule.kappa = np.int64(2)  # type: ignore[assignment]
+    assert stated_kappa(rule, {}) == stated_kappa(rule, None) == 2.0
+    rule.kappa = True
+    assert np.isnan(stated_kappa(rule, {}))
+    assert stated_kappa(load_allocator("linucb"), {}) == 1.0
+
+
+def test_what_is_said_of_a_kappa() -> None:
+    def said(*pairs: tuple[float, float]) -> str:
+        one = np.ones(1)
+        return kappa_text([Decision(0, 0, one, one, one, 0, used, said) for said, used in pairs])
+
+    assert said((2.0, 2.0), (2.0, 2.0)) == "stated 2.0"
+    assert said((np.nan, 0.3), (np.nan, 0.3)) == "not stated, inferred 0.3"
+    assert said((np.nan, 0.3), (np.nan, np.nan)) == (
+        "not stated, inferred 0.3, none explains 50% of the choices"
+    )
+    assert said((np.nan, np.nan)) == "not stated, none explains 100% of the choices"
+    assert said((2.0, 2.0), (1.0, 0.5)) == (
+        "stated 1.0 to 2.0, inferred 0.5 for the 50% of choices that it does not explain"
+    )
 
 
 @pytest.mark.parametrize("name", ["linucb", "thompson"])
