@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +223,7 @@ def test_a_thread_that_is_leaving_takes_no_job_with_it(monkeypatch: pytest.Monke
 
     def both() -> None:
         for n in (0, 1):
-            crew.begin({n: lambda n=n: n})
+            crew.begin({n: partial(int, n)})
             found.append(crew.take([n]))
             wait_for(lambda: not crew._crew)
 
