@@ -8,7 +8,8 @@ from readsim.errors import ConfigError
 from readsim_hf.config import BenchmarkConfig, ProbeConfig
 from readsim_hf.probes.benchmark import Benchmark, prompt_benchmark
 from readsim_hf.probes.catalogue import HIDDEN
-from readsim_hf.probes.own.load import load_task
+from readsim_hf.probes.own.config import TaskConfig
+from readsim_hf.probes.own.load import Loaded, load_task
 from readsim_hf.probes.registry import from_local
 from readsim_hf.probes.splits import ItemSplits, Sizes, Splits, draw_items, only_test, split_items
 from readsim_hf.prompts.checkers import check
@@ -38,10 +39,7 @@ def benchmarks_of(config: ProbeConfig, library: Library) -> Measures:
     words: dict[str, str] = {}
     sizes = Sizes(config.probe, config.dev, config.test)
     for task in config.tasks:
-        hidden = task.capability in HIDDEN
-        for made, split, said in load_task(
-            task, config.judge, sizes, config.max_new_tokens, hidden=hidden
-        ):
+        for made, split, said in own_evaluations(config, task):
             if made.name in items:
                 raise ConfigError(
                     f"probes.tasks: two evaluations have the name {made.name!r}: rename one of the files"
@@ -77,6 +75,13 @@ def benchmarks_of(config: ProbeConfig, library: Library) -> Measures:
             made.name, library.templates[capability], config.seed, place, sizes=sizes
         )
     return Measures(benchmarks, Splits(items), words)
+
+
+def own_evaluations(config: ProbeConfig, task: TaskConfig) -> Loaded:
+    """The benchmarks of one evaluation of the user's, as `load_task` makes them with these settings."""
+    sizes = Sizes(config.probe, config.dev, config.test)
+    hidden = task.capability in HIDDEN
+    return load_task(task, config.judge, sizes, config.max_new_tokens, hidden=hidden)
 
 
 def capabilities_of(benchmarks: Sequence[Benchmark], library: Library) -> tuple[str, ...]:

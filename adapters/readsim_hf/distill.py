@@ -29,6 +29,7 @@ from readsim_hf.check.preflight import save_check
 from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config, run_name
 from readsim_hf.distributed_run import join, led, work
+from readsim_hf.first_look import first_look
 from readsim_hf.identify import identify
 from readsim_hf.objectives.sparse import truncation_report
 from readsim_hf.probes.sandbox import AllowCode
@@ -128,7 +129,7 @@ def _drive(
         console.print(
             f"{processes.world} processes train the student, {'FSDP' if is_sharded() else 'DDP'}"
         )
-    allocator = load_allocator(config.allocator, dict(config.allocator_settings))
+    allocator = first_look(config)
     path = out / "runs" / f"{run_name(config)}.jsonl"
     if config.identify and config.identifier.card:
         load_card(Path(config.identifier.card))

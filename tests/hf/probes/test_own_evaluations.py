@@ -131,6 +131,18 @@ def test_damaged_items_are_refused_in_one_line(text: str, wrong: str, tmp_path: 
     assert "\n" not in str(error.value)
 
 
+def test_an_evaluation_may_have_the_columns_of_a_source(tmp_path: Path) -> None:
+    named = [{"prompt": row["question"], "gold": row["answer"]} for row in SUMS]
+    ((_, split, _),) = load(write(tmp_path / "named.jsonl", named))
+    ((_, usual, _),) = load(write(tmp_path / "usual.jsonl", SUMS))
+    assert [[i.data for i in part] for part in split[:3]] == [
+        [i.data for i in part] for part in usual[:3]
+    ]
+    both = [{**row, "prompt": "another", "gold": "0"} for row in SUMS]
+    ((_, split, _),) = load(write(tmp_path / "both.jsonl", both))
+    assert "another" not in {item.data["question"] for item in split.probe}
+
+
 def test_a_judge_grades_is_asked_nothing_twice_and_is_paid_for(tmp_path: Path) -> None:
     from readsim_hf.probes.own.config import JudgeConfig
     from readsim_hf.probes.splits import Splits

@@ -14,6 +14,7 @@ from readsim_hf.probes.own.metrics import last_number
 from readsim_hf.prompts.patterns import dot_all
 
 _FIELD = re.compile(r"\{([^\W\d]\w*)\}")
+AS_IN_SOURCES = {"question": "prompt", "answer": "gold"}  # the names that a source's file has
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -41,6 +42,20 @@ def read_raw(path: AnyPath, unique: Sequence[str]) -> FileRows:
         said = " ".join(str(error).split())[:200]
         raise ConfigError(f"{path}: it cannot be read as parquet: {said}") from error
     return FileRows(path, tuple(rows), tuple(range(1, len(rows) + 1)))
+
+
+def columns_of(config: TaskConfig, metric: str, rows: FileRows) -> dict[str, str]:
+    """The names of the columns: as set, and those of a source where no row has a column of the usual name.
+
+    An answer that the metric (a judge's, a function's) does without is not renamed.
+    """
+    there = {name for row in rows for name in row}
+    found = dict(config.columns)
+    for name, other in AS_IN_SOURCES.items():
+        needed = name == "question" or not (metric == "judge" or ":" in metric)
+        if needed and name not in {*found, *there} and other in there - set(found.values()):
+            found[name] = other
+    return found
 
 
 def guess_metric(rows: FileRows, columns: Mapping[str, str]) -> str:
@@ -93,6 +108,14 @@ def read_items(config: TaskConfig, metric: str, rows: FileRows) -> list[Row]:
             )
     if of_function:
         more |= {name: raw for name in there if name not in {*needed, *names.values()}}
+    lacking = [own.get(name, name) for name in needed if rows.rows and name not in there]
+    if lacking:
+        said = ", ".join(map(repr, lacking))
+        raise ConfigError(
+            f"{rows.path}, line {rows.lines[0]}: no column {said} (needed: {', '.join(needed)}; there: "
+            f"{', '.join(map(str, there)) or 'none'}); name another in columns of [[probes.tasks]], such as "
+            f'columns = {{{lacking[0]} = "{(there or ["NAME"])[-1]}"}}'
+        )
     read = as_declared(rows, needed, more)
     items = []
     for n, row in enumerate(read):

@@ -13,8 +13,10 @@ from readsim_hf.probes.items import Item, content_id, row_item
 from readsim_hf.probes.own import metrics
 from readsim_hf.probes.own.config import JudgeConfig, TaskConfig
 from readsim_hf.probes.own.items import (
+    AS_IN_SOURCES,
     answers_of,
     check_prompt,
+    columns_of,
     filled,
     gold_text,
     guess_metric,
@@ -82,7 +84,8 @@ def load_task(
 
 def _read(config: TaskConfig, name: str, file: str, metric: str) -> _Read:
     columns = [config.columns.get(c, c) for c in ("question", "answer", "choices")]
-    rows = read_raw(file, columns)
+    rows = read_raw(file, [*columns, *AS_IN_SOURCES.values()])
+    config = replace(config, columns=columns_of(config, metric, rows))
     metric = metric or guess_metric(rows, config.columns)
     items = read_items(config, metric, rows)
     asked = ("question", "choices") if metric == "choice" else ("question",)
