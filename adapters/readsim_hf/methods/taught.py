@@ -26,7 +26,7 @@ TAUGHT: Mapping[str, Method] = {
         WORDS,
         "cross entropy on the teacher's final answer",
         "resp",
-        names=("SeqKD", "sequence-level KD"),
+        names=("SeqKD", "sequence-level KD", "sequence KD", "SFT"),
         source="arXiv 1606.07947",
     ),
     "cot-sft": Method(
@@ -70,7 +70,7 @@ TAUGHT: Mapping[str, Method] = {
         "logit",
         "kd",
         {"alpha": 1.0},
-        names=("KD", "word-level KD", "Hinton KD", "forward KL"),
+        names=("KD", "word-level KD", "Hinton KD", "Hinton", "vanilla KD", "forward KL", "FKL"),
         source="arXiv 1503.02531",
         needs=LOGITS,
     ),

@@ -37,6 +37,13 @@ def test_a_name_of_two_rows_and_an_unknown_family_are_refused() -> None:
 
 def test_papers_names_in_any_case() -> None:
     assert method_name("SeqKD") == method_name("seq-kd") == "resp-sft"
+    for usual in ("SFT", "sequence-kd", "seq_kd", "sequence-level KD"):
+        assert method_name(usual) == "resp-sft"
+    for usual in ("kd", "hinton", "hinton-kd", "vanilla-kd", "word-level-kd", "fkl"):
+        assert method_name(usual) == "logit-kd"
+    for usual in ("reverse-kl", "rkl", "on-policy-kd", "On-Policy Distillation"):
+        assert method_name(usual) == "opd"
+    assert method_name("generalized-knowledge-distillation") == "gkd"
     assert method_name("Distilling Step-by-Step") == "step-by-step"
     with pytest.raises(UnknownNameError, match=r"unknown method 'gdk'.*gkd"):
         method_name("gdk")
