@@ -95,7 +95,7 @@ def plan(
     need_extra()
     from readsim_hf.config import resolve_config, run_name
     from readsim_hf.costs.devices import MFU, MFU_GENERATION
-    from readsim_hf.plan import show
+    from readsim_hf.plan import answer, show
     from readsim_hf.plan.against import compare_tokens, corrections, finished, speeds
     from readsim_hf.plan.dry_run import dry_run
     from readsim_hf.plan.estimate import memory_of, served_bytes, work_of
@@ -121,7 +121,7 @@ def plan(
     outlook = None if foretold is None else foretold.outlook
     work, memory = work_of(made), memory_of(made)
     console = Terminal()
-    _say(console, show.plan_headline(made))
+    _say(console, [answer.answer_line(made, *rates, shown, prices), *show.plan_headline(made)])
     console.print(token_table(config, made.spent, made.items))
     console.print(show.work_table(work))
     console.print(show.memory_table(made, memory))

@@ -13,6 +13,7 @@ from readsim_hf.costs.decoding import LAUNCH
 from readsim_hf.costs.devices import DEVICES, RANGES, USABLE, Device
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.against import Compared, Correction, ForecastCheck, Speed
+from readsim_hf.plan.answer import extremes, shown_money, shown_time
 from readsim_hf.plan.dry_run import DryRun, PlannedTeacher
 from readsim_hf.plan.estimate import (
     Work,
@@ -124,11 +125,11 @@ def device_table(
         hours = hours_of(work, device, mfu, mfu_generation)
         run = held(hours, memory, device, served)
         cells = [device.name, f"{device.memory / GB:g}"]
-        cells += [_time(h) for h in (hours.train, hours.teacher, hours.probe)]
+        cells += [shown_time(h) for h in (hours.train, hours.teacher, hours.probe)]
         count = f"{run.devices} + {run.servers}" if run.servers else str(run.devices)
-        cells += [_time(run.hours), count, _time(run.device_hours)]
+        cells += [shown_time(run.hours), count, shown_time(run.device_hours)]
         if price:
-            cells.append("" if run.money is None else _money(run.money))
+            cells.append("" if run.money is None else shown_money(run.money))
         table.add_row(*cells)
     return _right(table)
 
@@ -162,9 +163,9 @@ def device_notes(
                 f"on {name}: {each[0] / GB:.3g} GB on the first, the student's, {each[1] / GB:.3g} GB on "
                 f'each of {len(each) - 1} more, the teacher\'s (pair.device_map = "balanced_low_0")'
             )
-        fast, slow = _extremes(work, memory, device, served)
+        fast, slow = extremes(work, memory, device, served)
         lines.append(
-            f"on {name}: {_time(fast)} to {_time(slow)} held, over the ranges of both shares"
+            f"on {name}: {shown_time(fast)} to {shown_time(slow)} held, over the ranges of both shares"
         )
     if served:
         lines.append(
@@ -175,17 +176,6 @@ def device_notes(
         "probes, while the devices of the others are held."
     )
     return lines
-
-
-def _extremes(
-    work: list[Work], memory: Memory, device: Device, served: float
-) -> tuple[float, float]:
-    """Device hours at the upper and at the lower ends of both shares."""
-    ends = zip(RANGES["mfu"], RANGES["mfu_generation"], strict=True)
-    slow, fast = (
-        held(hours_of(work, device, *both), memory, device, served).device_hours for both in ends
-    )
-    return fast, slow
 
 
 def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
@@ -253,8 +243,8 @@ def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:
             "the served teacher's tokens cost" if served else "a served teacher's tokens would cost"
         )
         lines.append(
-            f"money: {who} {_money(token_money(plan, prices))} ({prices.prompt:g} for a million of a prompt, "
-            f"{prices.generated:g} of a reply), what is asked again not counted"
+            f"money: {who} {shown_money(token_money(plan, prices))} ({prices.prompt:g} for a million of a "
+            f"prompt, {prices.generated:g} of a reply), what is asked again not counted"
         )
     return lines
 
@@ -358,28 +348,10 @@ def _device(
         "bytes_by_device": list(layout(memory, device)),
         "hours": run.hours,
         "device_hours": run.device_hours,
-        "device_hours_range": list(_extremes(work, memory, device, served)),
+        "device_hours_range": list(extremes(work, memory, device, served)),
         "money": run.money,
         "source": device.source,
     }
-
-
-def _time(hours: float) -> str:
-    """0.0004 -> `1.4 s`, 0.3 -> `18 min`, 83.31 -> `83.3 h`."""
-    if hours < 1.0 / 60.0:
-        return f"{3600.0 * hours:.2g} s"
-    return (
-        f"{60.0 * hours:.3g} min"
-        if hours < 1.0
-        else f"{hours:.3g} h"
-        if hours < 1000
-        else f"{hours:.0f} h"
-    )
-
-
-def _money(amount: float) -> str:
-    """0.0123 -> `0.0123`, 16300.4 -> `16300`."""
-    return f"{amount:.4g}" if amount < 1000 else f"{amount:.0f}"
 
 
 def _about(tokens: float) -> str:

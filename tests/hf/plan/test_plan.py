@@ -199,8 +199,19 @@ def test_shipped_configurations_are_planned_without_weights(name: str) -> None:
 
 
 def test_a_shipped_plan_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    code, said, _ = call(capsys, "plan", "--config", SHIPPED[0])
+    prices = ("--price-hour", "2", "--price-prompt", "1")
+    code, said, _ = call(capsys, "plan", "--config", SHIPPED[0], *prices)
     assert code == 0
+    first = re.match(
+        r"([\d.]+) h of H100 \(([\d.]+) h to ([\d.]+) h\): ([\d.]+) h of wall clock on 5 devices, 4 of them "
+        r"the teacher's server; it costs ([\d.]+); a served teacher's tokens cost [\d.]+;",
+        " ".join(said.split()),
+    )
+    assert first is not None
+    total, low, high, lasts, money = map(float, first.groups())
+    assert low < total < high
+    assert total == pytest.approx(5 * lasts, rel=0.01)
+    assert money == pytest.approx(2 * total, rel=0.01)
     for text in (
         "served 70.55B teacher, 8.03B student",
         "no tokenizer here",
