@@ -167,7 +167,7 @@ def fit(
     _show(console, fit, sure, table)
     for warning in warnings:
         console.print(Text.assemble(("WARNING:", "bold yellow"), f" {warning}"))
-    console.print(f"{', '.join(p.name for p in written)} are in {out.parent}")
+    console.print(f"{', '.join(p.name for p in written)} are in {out.parent.resolve()}")
 
 
 def _items(text: str | None) -> dict[str, float] | None:

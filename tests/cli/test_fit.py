@@ -102,6 +102,7 @@ def test_the_report_of_a_fitted_world_has_its_errors_and_effects(
 def test_fit_then_predict(tmp_path: Path, fitted: tuple[Path, Path, str]) -> None:
     runs, path, said = fitted
     assert "held out" in said
+    assert f"mine-residuals.svg are in {path.parent.resolve()}" in " ".join(said.split())
     assert "the start of alpha, other is not identified" in said
     world = load_world(path)
     assert world.sources == ("alpha", "beta", "gamma")
