@@ -26,6 +26,7 @@ def test_the_caption_is_close_below_the_panels(draw: Callable[..., Figure], many
     values = np.random.default_rng(0).random((20, many))
     figure = draw(values, values, [f"c{n}" for n in range(many)], "points", "Rows of runs.csv")
     [note] = figure.texts
-    lowest = min(axes.get_tightbbox().y0 for axes in figure.axes)
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    lowest = min(box.y0 for box in boxes if box is not None)
     gap = (lowest - note.get_window_extent().y1) / figure.dpi
     assert 0.0 <= gap < 0.15  # inches
