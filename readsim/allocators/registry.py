@@ -26,7 +26,7 @@ class Family(StrEnum):
     EXPONENTIATED = "exponentiated weights"
     BANDIT = "bandits over sources"
     HEURISTIC = "ideas of distillation papers"
-    LAW = "a law fitted, then its optimum"
+    LAW = "the optimum of a fitted law"
     CONTEXTUAL = "contextual bandits, one linear model"
     PLANNING = "planning on a fitted world"
     SCHEDULE = "the static split in another order"

@@ -13,6 +13,7 @@ from readsim.envs.reward import proxy_reward
 from readsim.envs.simplex import as_allocation
 from readsim.errors import CapabilityMissingError
 from readsim.streams import seed_sequence
+from readsim.worlds.validation import undoubted
 from readsim.worlds.world import World
 
 
@@ -102,15 +103,16 @@ def collect_pool(
     runs = -(-size // episode.steps)
     children = seed_sequence(seed, "data").generate_state(runs + 1)
     rng = np.random.default_rng(int(children[-1]))
-    env = DistillVectorEnv(
-        runs,
-        world,
-        episode.task,
-        episode.budget,
-        steps=episode.steps,
-        history=episode.history,
-        reward=episode.reward,
-    )
+    with undoubted():  # the run's own environment has said it
+        env = DistillVectorEnv(
+            runs,
+            world,
+            episode.task,
+            episode.budget,
+            steps=episode.steps,
+            history=episode.history,
+            reward=episode.reward,
+        )
     observation, _ = env.reset(seed=[int(c) for c in children[:-1]])
     parts: list[tuple[Array, ...]] = []
     action = np.zeros(0)

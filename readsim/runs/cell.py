@@ -1,7 +1,6 @@
 """One cell of a grid: what is run, the name of its log, and the configuration that its log records."""
 
 import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from readsim.files.names import check_name
 from readsim.runs.identity import allocator_name, code_of_allocator, digest_of, settings_of
 from readsim.worlds import World, world_to_dict
 from readsim.worlds.task import AnyTask, Task
+from readsim.worlds.validation import undoubted
 
 PAPER_ALLOCATORS = ("one-hot", "uniform", "task-static", "greedy", "grid", "read", "oracle-static")
 RESERVED = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(10))}
@@ -82,8 +82,7 @@ class Cell:
     def make_env(self, world: World) -> DistillEnv:
         """A run's environment in `world`, which is the cell's."""
         tokens = self.budget if self.student is None else self.student
-        with warnings.catch_warnings():  # said when the grid was made, not again in every worker
-            warnings.filterwarnings("ignore", r"budget = \S+ tokens: did you mean")
+        with undoubted():  # said when the grid was made, not again in every worker
             return DistillEnv(
                 world, self.task, tokens, steps=self.steps, requirement=self.requirement
             )

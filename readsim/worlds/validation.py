@@ -1,6 +1,8 @@
 """What a world must satisfy. Each message names the field, shows the value and says what is accepted."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -297,3 +299,11 @@ def doubt_budget(world: WorldData, budget: float) -> None:
             f"scale of the gains is {show_tokens(float(f'{scale:.2g}'))} tokens.",
             stacklevel=1,  # the same place each time, so that it is said once
         )
+
+
+@contextmanager
+def undoubted() -> Iterator[None]:
+    """Without the warning of `doubt_budget`: for environments that are made on behalf of another one."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"budget = \S+ tokens: did you mean")
+        yield

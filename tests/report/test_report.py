@@ -179,7 +179,7 @@ def test_numbers_are_those_of_the_logs(tmp_path: Path) -> None:
     [lead] = [text for a, text in Page(text_of(tmp_path)).all("p") if a.get("class") == "lead"]
     mean = np.mean(read - static)
     assert f"read leads with {read.mean():.2f} points, {mean:+.2f} against task-static" in lead
-    assert f"(95 % interval {low:+.2f} to {high:+.2f})" in lead
+    assert f"(95 % interval {low:+.2f} to {high:+.2f}; p " in lead
     tests = pd.read_csv(tmp_path / "tables" / "report-statistics.csv").set_index(
         ["budget", "allocator"]
     )

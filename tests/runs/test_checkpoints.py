@@ -91,7 +91,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
         for file in kept[-1].rglob("*"):
             if file.is_file():
                 file.unlink()
-    said = nullcontext() if damage == "none" else pytest.warns(UserWarning, match="is passed over")
+    said = nullcontext() if damage == "none" else pytest.warns(UserWarning, match="is ignored")
     with said:
         rows = run(broken, backend(world))
     assert same(rows, expected) or rows == read_content(whole / "run.jsonl").rows

@@ -31,7 +31,7 @@ def test_tests_are_corrected_over_the_whole_table() -> None:
         assert table["difference_sd"][a] == pytest.approx(100.0 * report.sd)
         found = power(table["detectable"][a], table["difference_sd"][a], 6)
         assert found == pytest.approx(0.8)
-    assert "correction for the 6 of" in " ".join(notes)
+    assert "correction for the 6 tests" in " ".join(notes)
     for _, row in table.iterrows():
         assert COLUMNS[1].text(row).startswith("* ") == (row["p_holm"] < 0.05)
     assert (table["p_holm"] < 0.05).any()

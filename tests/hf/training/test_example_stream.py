@@ -61,7 +61,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
     from readsim_hf.training.student import Student
 
     of_teacher: Any = import_module("readsim_hf.teachers.teacher")
-    of_student: Any = import_module("readsim_hf.training.replies")
+    of_student: Any = import_module("readsim_hf.training.writers")
     out = Seen()
     ask, train = Replies.ask, Student.train_window
     generate, roll = of_teacher.generate, of_student.generate
