@@ -81,7 +81,7 @@ def test_the_paired_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
         .replace('loc["read"]', 'loc["read+pool=64"]'),
         {},
     )
-    assert "n=2" in capsys.readouterr().out
+    assert "seeds:            2" in capsys.readouterr().out
 
 
 @pytest.mark.extra(*NEEDS)
