@@ -26,7 +26,7 @@ LAYERS = (
     ("prompt_selection", "supervision"),
     ("sampled", "source_selection"),
     ("benchmark_factory", "manifest", "teacher_factory", "text_lengths"),
-    ("components",),
+    ("components", "first_look"),
     ("backend", "interventions", "made_backend", "merging", "model_card", "tracking"),
     ("distributed_run", "identify", "progress", "results", "token_estimate"),
     ("check",),
