@@ -22,6 +22,8 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> Non
     for page in pages:
         assert not re.search(loaded, page.read_text(encoding="utf-8")), page
     assert "readsim compare" in (tmp_path / "reference/command-line.html").read_text("utf-8")
-    assert "Base class of allocators: override" in (tmp_path / "reference/python.html").read_text("utf-8")
+    assert "Base class of allocators: override" in (tmp_path / "reference/python.html").read_text(
+        "utf-8"
+    )
     assert (tmp_path / "search/search_index.json").stat().st_size > 100_000
     assert len(list((tmp_path / "examples").glob("*.ipynb"))) == 5

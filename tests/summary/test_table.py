@@ -162,7 +162,12 @@ def test_what_cannot_be_computed_is_missing_and_said() -> None:
     blank = ["utility_half_width", "difference", "difference_half_width", "gap_closed"]
     assert table[[*blank, "seconds_per_decision"]].isna().all(axis=None)
     said = " ".join(notes)
-    for reason in ("task-static is not among", "oracle-static is not among", "there is one", "No dec"):
+    for reason in (
+        "task-static is not among",
+        "oracle-static is not among",
+        "there is one",
+        "No dec",
+    ):
         assert reason in said
     assert "nan" not in shown(table, notes, 100).lower()
 
