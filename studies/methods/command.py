@@ -40,7 +40,7 @@ def main(
         str | None,
         typer.Option(
             help="These methods are run, separated by commas.",
-            show_default="all that work without rationales",
+            show_default="all that ask for no prose",
         ),
     ] = None,
     budget: Annotated[
