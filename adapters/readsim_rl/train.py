@@ -222,6 +222,7 @@ def train_policy(
     resumes; an interrupt writes the state alone. With other numbers of updates the rate of those to come is
     that of the new schedule. Raises ConfigError for a state that was trained with other settings.
     """
+    batch_of.cache_clear()  # the prior's file may have changed since the last call
     state = Path(f"{out}.state")
     weights = fresh_weights(generator(settings.seed, "allocator"))
     zeros = {name: np.zeros_like(value) for name, value in weights.items()}

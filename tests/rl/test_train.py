@@ -1,5 +1,6 @@
 """Training on drawn worlds: what is drawn, what the policy is told, what an update does."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
+def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Batches of a few runs, and few of them held out."""
     import torch
 
@@ -48,6 +49,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(problems, "CLIMB", 4)
     monkeypatch.setattr(train, "HELD_OUT", 2)
     train.batch_of.cache_clear()
+    yield
+    train.batch_of.cache_clear()  # the next test's batches have all their runs
 
 
 def settings(prior: Path, **changes: Any) -> Any:
@@ -265,3 +268,18 @@ def test_the_command_says_that_nothing_is_left_to_do(
         code, out, _ = call(capsys, *command, "--jobs", "1")
         assert code == 0
         assert ("already at 1 updates; --updates is a total" in " ".join(out.split())) == said
+
+
+@needs_torch
+def test_a_prior_that_was_changed_between_two_calls_is_read_again(
+    few: None, tmp_path: Path
+) -> None:
+    from readsim_rl import train_policy
+
+    prior, made = tmp_path / "own.toml", []
+    for number, text in enumerate((SMALL, SMALL.replace("[2, 3]", "[4, 4]"))):
+        prior.write_text(text, encoding="utf-8")
+        out = tmp_path / f"{number}.safetensors"
+        train_policy(out, settings(prior, updates=1, evaluate=1, batches=1))
+        made.append(load_policy(out).weights)
+    assert any(not np.array_equal(value, made[1][name]) for name, value in made[0].items())
