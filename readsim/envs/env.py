@@ -24,7 +24,6 @@ from readsim.backend import (
     undone,
 )
 from readsim.envs.episode import (
-    DEFAULT_BUDGET,
     HISTORY,
     EpisodeConfig,
     budget_of,
@@ -38,7 +37,7 @@ from readsim.envs.history import remembered
 from readsim.envs.ledger import BUDGETED, Ledger
 from readsim.envs.requirement_modes import RequirementMode
 from readsim.envs.reward import RewardConfig, proxy_reward, read_reward, spill_prices
-from readsim.envs.rollback import Kept, Rollback
+from readsim.envs.rollback import BestStudent, Rollback
 from readsim.envs.simplex import as_allocation
 from readsim.errors import AllocationError, ConfigError, RenderModeError, unknown
 from readsim.simulator import SimBackend
@@ -48,6 +47,7 @@ from readsim.worlds.catalogue import AnyWorld, load_world
 from readsim.worlds.task import AnyTask, Task, resolve_task
 
 DEFAULT_WORLD = "read8-llama"
+DEFAULT_BUDGET = 20_000_000
 RESET_OPTIONS = ("task", "budget", "world")
 # of a setting, the same for all runs
 RULES = ("steps", "history", "strict", "allow_stop", "reward", "pays")
@@ -123,7 +123,7 @@ class DistillEnv(gym.Env[Any, Any]):
             self.backend = backend
             chosen = resolve_task(task, backend.capabilities, backend.hidden)
             visible = tuple(c for c in backend.capabilities if c not in backend.hidden)
-            tokens = budget_of(backend, budget)
+            tokens = budget_of(backend, budget, DEFAULT_BUDGET)
             self.episode = EpisodeConfig(
                 backend.sources, visible, chosen, tokens, scale=scale_of(backend), **rest
             )
@@ -195,7 +195,7 @@ class DistillEnv(gym.Env[Any, Any]):
             if "world" in options:
                 raise ConfigError("reset option 'world': the environment was made with a `backend`")
             chosen = resolve_task(task, backend.capabilities, backend.hidden)
-            self._begin(replace(old, task=chosen, budget=budget_of(backend, budget)))
+            self._begin(replace(old, task=chosen, budget=budget_of(backend, budget, old.budget)))
             return False
         assert isinstance(backend, OffersWorld)
         world = load_world(options["world"]) if "world" in options else backend.world
@@ -239,11 +239,9 @@ class DistillEnv(gym.Env[Any, Any]):
         self._history = remembered(self._history, weights, change, reward)
         spent = self.ledger.spent
         info = {"allocation": weights, "tokens": tokens, "spent": spent, "change": change}
-        if (rule := self._rollback) and (
-            back := rule.after(self._step, profile, self._requirement)
-        ):
-            info |= {"rolled_back": back.step, "measured": profile}
-            self._profile = back.profile
+        if (rule := self._rollback) and (old := rule.after(self._step, profile, self._requirement)):
+            info |= {"rolled_back": old.step, "measured": profile}
+            self._profile = old.profile
         if self._requirement_mode is not None:
             self._require(self._requirement_mode.next(self._truth(), self._requirement))
         self._over = self.ledger.remaining == 0 or self._step == episode.steps
@@ -254,7 +252,7 @@ class DistillEnv(gym.Env[Any, Any]):
     def allow_rollback(self, errors: float) -> None:
         """From now on the run goes back to its best student when `Rollback` says so. The info of such a step
         says after how many steps that was (`rolled_back`), and the profile before (`measured`)."""
-        best = Kept(self._step, self._profile, self.backend.snapshot())
+        best = BestStudent(self._step, self._profile, self.backend.snapshot())
         self._rollback = Rollback(self.backend, self.episode.task.kind, errors, best)
 
     def _paid(self, reward: float, info: Mapping[str, Any]) -> float:
@@ -395,8 +393,7 @@ class DistillEnv(gym.Env[Any, Any]):
         self._history = np.array(saved["history"])
         self._require(np.array(saved["requirement"]))
         self._step = int(saved["step"])
-        self._rollback = None
-        if (kept := saved.get("rollback")) is not None:
-            self._rollback = Rollback.of_state(kept, self.backend, self.episode.task.kind)
+        best, kind = saved.get("rollback"), self.episode.task.kind
+        self._rollback = best and Rollback.of_state(best, self.backend, kind)
         self._over = bool(saved["over"])
         return self._observe()

@@ -21,7 +21,6 @@ from readsim.worlds.validation import check_budget, doubt_budget
 from readsim.worlds.world import World
 
 HISTORY = 3
-DEFAULT_BUDGET = 20_000_000
 MOST_HISTORY = 1000
 MOST_STEPS = 100_000
 
@@ -195,14 +194,14 @@ def kept_task(task: Task, old: World, new: World) -> Task:
         ) from error
 
 
-def budget_of(backend: Backend, budget: AnyBudget | None) -> int:
-    """The budget asked for; a backend whose training schedule has one must have the same."""
+def budget_of(backend: Backend, budget: AnyBudget | None, default: int) -> int:
+    """The budget asked for, or `default`; a backend whose training schedule has one must have the same."""
     planned: int | None = getattr(backend, "budget", None)
     tokens = None if budget is None else parse_tokens(budget)
     if tokens is not None and planned is not None and tokens != planned:
         raise ConfigError(f"budget = {budget!r}: the backend's schedule is for {planned} tokens")
     chosen = tokens if tokens is not None else planned
-    return DEFAULT_BUDGET if chosen is None else chosen
+    return default if chosen is None else chosen
 
 
 def warn_beyond_scale(backend: Backend, profile: Array) -> None:

@@ -14,7 +14,7 @@ from readsim.worlds.utility import gradient, utility
 ROUNDING = 1e-12
 
 
-class Kept(NamedTuple):
+class BestStudent(NamedTuple):
     """The best student so far: after how many steps, its probed profile (V,), its backend's snapshot."""
 
     step: int
@@ -36,7 +36,7 @@ class Rollback:
     Raises CapabilityMissingError for a backend that cannot go back, or does not say its items.
     """
 
-    def __init__(self, backend: Backend, kind: str, errors: float, kept: Kept) -> None:
+    def __init__(self, backend: Backend, kind: str, errors: float, kept: BestStudent) -> None:
         self.backend, self.kind, self.errors, self.kept = need_rollback(backend), kind, errors, kept
         items = probe_items_of(backend)
         if items is None:
@@ -47,14 +47,14 @@ class Rollback:
         plain = np.zeros(len(items))
         self._probe = Probe(items, plain, plain + 1.0, 0.0, scale_of(backend))
 
-    def after(self, step: int, profile: Array, requirement: Array) -> Kept | None:
+    def after(self, step: int, profile: Array, requirement: Array) -> BestStudent | None:
         """Of a student that was just probed: it is kept if it is the best so far; if it fell, the best one is
         put back and returned."""
         best = self.kept
         values = [utility(self.kind, requirement, p) for p in (best.profile, profile)]
         gain = float(values[1] - values[0])
         if gain > 0.0:
-            self.kept = Kept(step, profile, self.backend.snapshot())
+            self.kept = BestStudent(step, profile, self.backend.snapshot())
             return None
         deviation = self._probe.difference_deviation(best.profile, profile)
         error = float(np.linalg.norm(gradient(self.kind, requirement, best.profile) * deviation))
@@ -71,7 +71,7 @@ class Rollback:
     def of_state(cls, state: Mapping[str, Any], backend: Backend, kind: str) -> Self:
         """From a `state()`."""
         rest = dict(state)
-        return cls(backend, kind, float(rest.pop("errors")), Kept(**rest))
+        return cls(backend, kind, float(rest.pop("errors")), BestStudent(**rest))
 
 
 def need_rollback(backend: Backend) -> OffersRollback:

@@ -12,7 +12,7 @@ from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
-from readsim.envs.rollback import Kept, Rollback
+from readsim.envs.rollback import BestStudent, Rollback
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
@@ -73,7 +73,7 @@ def test_a_fall_counts_by_its_standard_error_worked_by_hand() -> None:
     # utility .5 p0 + .5 p1; both fall from .5 to .4 with 100 items each: sd .0700 each, .0495 of the mean
     for errors, falls in ((2.0, True), (2.1, False)):
         backend = Counted(100.0)
-        rule = Rollback(backend, "linear", errors, Kept(0, HALVES, {"student": 0}))
+        rule = Rollback(backend, "linear", errors, BestStudent(0, HALVES, {"student": 0}))
         backend.now = 1
         assert (rule.after(1, HALVES - 0.1, HALVES) is not None) is falls
         assert backend.back == ([0] if falls else [])
@@ -82,7 +82,7 @@ def test_a_fall_counts_by_its_standard_error_worked_by_hand() -> None:
 
 def test_the_best_student_is_kept_not_the_newest() -> None:
     backend = Counted(100.0)
-    rule = Rollback(backend, "linear", 2.0, Kept(0, HALVES, {"student": 0}))
+    rule = Rollback(backend, "linear", 2.0, BestStudent(0, HALVES, {"student": 0}))
     for step, gain in enumerate((0.1, 0.05, 0.02), 1):  # sinking too slowly for a step to be seen
         backend.now = step
         assert rule.after(step, HALVES + gain, HALVES) is None
@@ -95,7 +95,7 @@ def test_the_best_student_is_kept_not_the_newest() -> None:
 
 def test_exact_probes_see_every_fall() -> None:
     backend = Counted(0.0)
-    rule = Rollback(backend, "linear", 9.0, Kept(0, HALVES, {"student": 0}))
+    rule = Rollback(backend, "linear", 9.0, BestStudent(0, HALVES, {"student": 0}))
     assert rule.after(1, HALVES.copy(), HALVES) is None
     assert rule.after(2, HALVES - 1e-6, HALVES) is not None
 
