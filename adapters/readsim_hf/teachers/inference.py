@@ -74,6 +74,12 @@ def keeps_logits(model: nn.Module) -> bool:
     return "logits_to_keep" in signature(model.forward).parameters
 
 
+def cache_word(model: nn.Module) -> str:
+    """What a model calls its cache of keys and values: transformers gave it another name in version 5.24."""
+    base = getattr(model, "get_base_model", lambda: model)()  # under an adapter
+    return "cache" if "cache" in signature(base.forward).parameters else "past_key_values"
+
+
 def computing(precision: str, device: str) -> AbstractContextManager[object]:
     """In which a student reads, writes and trains: bfloat16 products for `bf16`; float32 weights stay so."""
     return nullcontext() if precision == "fp32" else torch.autocast(device, torch.bfloat16)

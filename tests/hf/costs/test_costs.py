@@ -200,10 +200,11 @@ def test_the_cache_of_keys_and_values_has_the_bytes_that_are_there() -> None:
 
     from readsim_hf.costs.memory import cache_bytes
     from readsim_hf.costs.shape import shape_of
+    from readsim_hf.teachers.inference import cache_word
 
     model = llama()
     cache = DynamicCache()
-    model(**{**inputs(), "use_cache": True, "past_key_values": cache})
+    model(**{**inputs(), "use_cache": True, cache_word(model): cache})
     layers: Any = cache.layers
     held = sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
     assert cache_bytes(shape_of(model.config), SEQUENCES, LENGTH, "fp32") == held
