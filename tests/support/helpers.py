@@ -1,9 +1,11 @@
 """What several tests need: a small world, episodes and their rows, a backend that is no simulator."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 
 from readsim.arrays import Array
 from readsim.backend import Backend, Final, Measurement
@@ -14,6 +16,12 @@ WORLD = "random:seed=5,capabilities=4"
 SMALL: dict[str, Any] = {"pool": 64}  # a pool for ReAD that is fitted quickly
 
 Step = tuple[Any, Any, bool, dict[str, Any]]
+
+
+def with_extras(names: Iterable[str]) -> list[Any]:
+    """Names of allocators as parameters; one that needs an extra is skipped where it is missing."""
+    needs_lightgbm = pytest.mark.extra("lightgbm")
+    return [pytest.param(n, marks=needs_lightgbm) if n == "regmix" else n for n in names]
 
 
 def play(env: gym.Env[Any, Any], seed: int, actions: np.random.Generator) -> list[Step]:
