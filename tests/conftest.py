@@ -15,6 +15,8 @@ from threadpoolctl import threadpool_limits
 
 # No test may need a screen. Set before anything imports matplotlib.
 os.environ["MPLBACKEND"] = "Agg"
+# Torch with one thread, here and in what tests start: two stall on a busy machine. Set before it is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # Nothing may depend on the machine's speed; an unattended run draws the same examples every time.
 settings.register_profile(

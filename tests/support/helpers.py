@@ -81,3 +81,14 @@ def go_on(backend: Backend, plan: list[Array]) -> list[Any]:
         out.append(backend.run_interval(step, tokens / tokens.sum(), amount))
         out.append(backend.dev_eval())
     return [*out, backend.final_eval(), backend.reset(None), backend.dev_eval()]
+
+
+def as_arrays(value: Any) -> Any:
+    """Lists as the arrays that pandas reads from Parquet."""
+    if isinstance(value, dict):
+        return {key: as_arrays(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    array = np.empty(len(value), dtype=object)
+    array[:] = [as_arrays(item) for item in value]
+    return array
