@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import typer
 
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 
 pytestmark = pytest.mark.extra(*NEEDS, "peft")
 
@@ -51,7 +51,6 @@ def test_every_part_passes_on_the_cpu(tmp_path: Path) -> None:
 
     from studies.gpu_check import command
 
-    one_thread()
     path = tmp_path / "found" / "check.json"
     assert tuple(command.parts(torch.device("cpu"))) == PARTS
     with pytest.raises(typer.Exit) as end:
@@ -70,7 +69,6 @@ def failed(part: str, tmp_path: Path) -> list[str]:
 
     from studies.gpu_check.command import check_all
 
-    one_thread()
     path = tmp_path / "check.json"
     count = check_all(torch.device("cpu"), path, [part])
     names = [c["name"] for c in json.loads(path.read_text())["checks"] if not c["ok"]]
@@ -201,7 +199,6 @@ def test_rows_that_are_read_wrongly_are_named(fault: str, monkeypatch: pytest.Mo
         shift = 1 if fault == "labels" else 0
         return batch._replace(columns=(batch.columns - shift).clamp(min=0))
 
-    one_thread()
     assert all(check.ok for check in rows.checks(torch.device("cpu")))
     monkeypatch.setattr(rows, "collate", wrong)
     bad = {check.name.split(":")[0] for check in rows.checks(torch.device("cpu")) if not check.ok}
@@ -243,7 +240,6 @@ def test_throughput_is_measured_beside_the_bare_loop() -> None:
 
     from studies.gpu_check.speed import throughput
 
-    one_thread()
     rate, ratio = throughput(torch.device("cpu"), "bf16", rounds=1)
     assert rate.value > 0
     assert ratio.value > 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from readsim.errors import ConfigError
-from tests.support.hf import NEEDS, one_thread, record
+from tests.support.hf import NEEDS, record
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,7 +24,6 @@ def llama(layers: int = 3, **settings: Any) -> "PreTrainedModel":
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    one_thread()
     sizes = {"hidden_size": 48, "intermediate_size": 80, "num_attention_heads": 6, **settings}
     with torch.random.fork_rng():
         torch.manual_seed(0)

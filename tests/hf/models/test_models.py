@@ -15,15 +15,6 @@ pytestmark = pytest.mark.extra("torch", "transformers", "safetensors")
 FAMILIES = ("llama", "gpt2", "qwen2")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub.constants
-    import torch
-
-    torch.set_num_threads(1)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_tiny_model_is_its_seed(family: str) -> None:
     import torch

@@ -16,13 +16,6 @@ FAMILIES = ("llama", "gpt2", "qwen2")
 LAYERS, VOCAB = 5, 37
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
 def model_of(family: str, seed: int = 0) -> Any:
     """A tiny model whose layers matter: larger weights than at a usual start."""
     import torch

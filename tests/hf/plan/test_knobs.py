@@ -12,7 +12,7 @@ import pytest
 from readsim.errors import ConfigError, ReadsimError
 from tests.cli.test_app import call
 from tests.hf.plan.test_plan import SHIPPED, sketched
-from tests.support.hf import NEEDS, one_thread, record
+from tests.support.hf import NEEDS, record
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -32,7 +32,6 @@ def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TERMINAL_WIDTH", "200")
     monkeypatch.setenv("READSIM_CACHE", str(tmp_path / "nothing-prepared"))
     monkeypatch.chdir(tmp_path)
-    one_thread()
 
 
 def planned(name: str) -> Any:

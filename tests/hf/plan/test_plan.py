@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.test_app import call
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -38,7 +38,6 @@ def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERMINAL_WIDTH", "200")
     monkeypatch.chdir(tmp_path)
-    one_thread()
 
 
 def sketched(*tables: dict[str, Any], config: str | None = None) -> Any:
