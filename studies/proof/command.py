@@ -19,6 +19,7 @@ from readsim.runs.read_logs import read_log
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
 from studies.common.claim import judge
+from studies.common.options import Budget, Seeds, Steps
 from studies.common.show import show_verdicts
 from studies.proof.claims import BASELINE, CLAIMS, METHODS, TASKS
 from studies.real_runs.held import KEPT
@@ -35,22 +36,15 @@ SAME = (
 
 def main(
     pair: Annotated[str, typer.Option(help="The models are this pair.")] = "nano",
-    budget: Annotated[
-        str, typer.Option(help="The student of a run trains on this many supervised tokens.")
-    ] = "60k",
-    steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
+    budget: Budget = "60k",
+    steps: Steps = 10,
     tasks: Annotated[
         str, typer.Option(help="These tasks are run, separated by commas.")
     ] = ",".join(TASKS),
     methods: Annotated[
         str, typer.Option(help="These methods are run, separated by commas.")
     ] = ",".join(METHODS),
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "5",
+    seeds: Seeds = "5",
     out: Annotated[Path, typer.Option(help="The runs go into this folder.")] = Path(
         "results/proof"
     ),

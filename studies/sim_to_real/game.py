@@ -25,6 +25,7 @@ from readsim.runs.read_logs import read_log
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import load_facts, save_facts
 from studies.common.claim import judge
+from studies.common.options import Seeds
 from studies.common.show import show_verdicts
 from studies.real_runs.claims import CLAIMS
 from studies.real_runs.design import STEPS
@@ -42,12 +43,7 @@ def main(
         str, typer.Option(help="This capability has weight 0.6 in the utility.")
     ] = "math",
     budget: Annotated[str, typer.Option(help="A run has this many tokens.")] = "60k",
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "5",
+    seeds: Seeds = "5",
     table: Annotated[
         Path | None, typer.Option(help="The world is fitted to the runs in this table.")
     ] = None,

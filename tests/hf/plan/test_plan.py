@@ -310,3 +310,35 @@ def test_a_forecast_says_what_its_world_was_measured_with() -> None:
     assert not any("this run has others" in line for line in usual.doubts)
     assert any("this run has others: method" in line for line in other.doubts)
     assert "3 points for the world's own error" in other.doubts[0]
+
+
+def test_a_forecast_is_of_the_method_that_the_run_names(tmp_path: Path) -> None:
+    """A world of two methods, of which one needs twice the tokens of the other."""
+    from dataclasses import replace
+
+    from readsim.errors import UnknownNameError
+    from readsim.worlds import load_world, save_world
+    from readsim_hf.plan.worlds import forecast_of
+
+    known = load_world("nano-measured")
+    twice = {name: np.concatenate([getattr(known, name)] * 2) for name in ("help", "harm")}
+    twice["scale_tokens"] = np.concatenate([known.scale_tokens, 2 * known.scale_tokens])
+    twice["efficiency_sd"] = np.zeros(16)
+    names = tuple(f"{name}@{m}" for m in ("logit-kd", "cot-kd") for name in known.sources)
+    both = replace(
+        known,
+        sources=names,
+        gain=known.gain * 2,
+        pool_tokens=np.zeros(0),
+        repetition_harm=np.zeros(0),
+        **twice,
+    )
+    save_world(both, tmp_path / "both.toml")
+    path = str(tmp_path / "both.toml")
+    fast = forecast_of(sketched(), path, 2, 0.0)
+    slow = forecast_of(sketched({"method": "cot-kd"}), path, 2, 0.0)
+    assert fast is not None
+    assert slow is not None
+    assert fast.outlook.mean[-1] > slow.outlook.mean[-1]  # the utility
+    with pytest.raises(UnknownNameError, match=r"method of world .* 'gkd'"):
+        forecast_of(sketched({"method": "gkd"}), path, 2, 0.0)
