@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def test_what_is_lacking_is_said(
     assert "bring with you: pip install lm-eval" in capsys.readouterr().err
 
 
-PARTS = ("numerics", "shape", "decode", "determinism", "snapshot", "probe", "nccl", "run")
+PARTS = ("numerics", "shape", "decode", "determinism", "snapshot", "probe", "nccl", "run", "full")
 
 
 @pytest.mark.slow
@@ -275,3 +276,46 @@ def test_a_wrong_loss_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     bad = losses.errors("fkl", "topk", cpu, "fp32")
     assert max(good) < 1e-3 < min(bad)
+
+
+def test_a_run_that_begins_again_does_not_go_on() -> None:
+    from studies.gpu_check.full import goes_on
+
+    log = ["header", "first"]
+    assert goes_on(log, log, "nothing\n2/3  math 0\n3/3  math 0\n")
+    assert not goes_on(log, log, "1/3  math 0\n2/3  math 0\n")
+    assert not goes_on(log, ["header", "other"], "2/3  math 0\n")
+    assert not goes_on(["header"], ["header"], "2/3  math 0\n")
+
+
+def test_a_run_beside_its_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory and times that are twice the plan's are named; so is a device that nothing is known of."""
+    import torch
+
+    from readsim_hf.config import RunConfig, preset_table
+    from readsim_hf.costs.devices import DEVICES, MFU, MFU_GENERATION
+    from readsim_hf.plan.dry_run import dry_run
+    from readsim_hf.plan.estimate import memory_of, work_of
+    from studies.gpu_check import full
+
+    plan = dry_run(RunConfig.of(preset_table("nano"), {"budget": 600, "steps": 3}))
+    cuda, sheet = torch.device("cuda"), next(d for d in DEVICES if d.name == "H200")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H200")
+    peak = memory_of(plan).peak
+    for times, ok in ((1.0, True), (2.0, False), (0.4, False)):
+        [check] = full._memory("a", cuda, plan, round(times * peak))
+        assert check.ok == ok
+    planned = dict.fromkeys(full.PARTS, 0.0)
+    for one in work_of(plan):
+        planned[one.part] += one.seconds(sheet, MFU, MFU_GENERATION) * 2 / 3
+    totals = {"student": 600, "teacher_generated": round(plan.spent.kinds["teacher_generated"])}
+    for times in (1.0, 2.0):
+        took = {part: times * seconds for part, seconds in planned.items()}
+        run: Any = SimpleNamespace(seconds=took, final=SimpleNamespace(totals=totals))
+        bad = [check.name for check in full._times("a", cuda, plan, run) if not check.ok]
+        named = ["training", "replies"] if times == 2 else []
+        assert bad == [f"a: {part}, seconds over the plan's" for part in named]
+    rates = [c.value for c in full._times("a", torch.device("cpu"), plan, run) if "/s" in c.name]
+    assert rates == pytest.approx(
+        [400 / took["train"], 2 / 3 * totals["teacher_generated"] / took["teacher"]]
+    )

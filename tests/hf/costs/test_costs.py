@@ -158,7 +158,7 @@ def test_activations_are_what_autograd_keeps(precision: Any, lora: int) -> None:
 
     recipe = Recipe(precision=precision, lora=lora)
     model = llama(layers=6, hidden_size=96, intermediate_size=256)
-    expected = activation_bytes(shape_of(model.config), SEQUENCES, LENGTH, recipe)
+    expected = activation_bytes(shape_of(model.config), SEQUENCES, LENGTH, recipe, "cpu")
     assert kept_bytes(model, recipe) == pytest.approx(expected, rel=0.1)
 
 
@@ -170,8 +170,8 @@ def test_gradient_checkpointing_keeps_a_layers_input() -> None:
     recipe = Recipe(gradient_checkpointing=True)
     model = llama(layers=12)
     shape, tokens = shape_of(model.config), SEQUENCES * LENGTH
-    expected = activation_bytes(shape, SEQUENCES, LENGTH, recipe)
-    one = layer_bytes(shape, LENGTH, recipe) * tokens  # made again in the backward pass
+    expected = activation_bytes(shape, SEQUENCES, LENGTH, recipe, "cpu")
+    one = layer_bytes(shape, LENGTH, recipe, "cpu") * tokens  # made again in the backward pass
     assert kept_bytes(model, recipe) == pytest.approx(expected - one, rel=0.1)
 
 

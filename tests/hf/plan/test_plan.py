@@ -131,8 +131,15 @@ def test_the_hours_are_those_of_arithmetic_by_hand(name: str | None) -> None:
     cache = 2 * shape.layers * shape.keys * each * size * (asked + said / 2)
     bandwidth = writes.steps * (each * shape.parameters + cache) / (0.5 * device.bandwidth)
     computing = writes.flops / (0.5 * peak)
-    launching = writes.steps * shape.layers * 0.2e-3
+    launching = writes.steps * shape.layers * 1.2e-3
     assert writes.seconds(device, 0.4, 0.5) == pytest.approx(max(bandwidth, computing, launching))
+    recipe, each_layer = config.training, 8.8e-3 if config.training.lora else 4.3e-3
+    whole = made.spent.prompt + made.spent.reply
+    rows = min(recipe.micro_batch, recipe.batch, recipe.micro_tokens // whole)
+    launching = made.spent.examples / rows * made.student.layers * each_layer
+    trains = work["training"]
+    computing = trains.flops / (0.4 * device.peak(trains.precision))
+    assert trains.seconds(device, 0.4, 0.5) == pytest.approx(max(computing, launching))
     reads = 2 * shape.body * count * asked + 4 * shape.layers * shape.queries * count * asked**2
     reads += 2 * shape.vocabulary * shape.hidden * count
     hours = hours_of(list(work.values()), device, 0.4, 0.5)
