@@ -1,6 +1,5 @@
 """The contract between the environment and whatever trains and measures: simulator or real models."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -309,6 +308,16 @@ class OffersBest(Protocol):
 
 
 @runtime_checkable
+class OffersRollback(Backend, Protocol):
+    """A backend whose student can be an earlier one again while the run goes on."""
+
+    def put_back(self, saved: dict[str, Any]) -> None:
+        """The student, its optimiser too, as in an earlier `snapshot()` of this run. Everything else goes
+        on: data and noise that were not seen yet, and the schedule of the learning rate."""
+        ...
+
+
+@runtime_checkable
 class OffersManifest(Protocol):
     """A backend that says what it is: models, data, settings. A log of another one is not continued."""
 
@@ -379,21 +388,3 @@ def not_measured(names: tuple[str, ...], profile: Array) -> CapabilityMissingErr
     """The error for a profile (V,) of the capabilities `names` that is not finite."""
     bad = [name for name, good in zip(names, np.isfinite(profile), strict=True) if not good]
     return CapabilityMissingError(f"probe of {', '.join(bad) or 'a capability'} is not finite")
-
-
-def warn_beyond_scale(backend: Backend, profile: Array) -> None:
-    """Warn of a measured profile (V,) that lies below what the backend declares: the observation space
-    does not contain it, and readers of the log are told another scale. Raises ConfigError for one
-    above it, such as percents: no log of it could be read."""
-    scale = scale_of(backend)
-    off = scale.beyond(profile)
-    if not off.size:
-        return
-    said = f"{type(backend).__name__} measured {off[0]:g}, and its scale is {scale.low:g} to {scale.high:g}"
-    if (off > scale.high).any():
-        raise ConfigError(f"{said}: give shares of 1, or negated losses with ProfileScale('loss')")
-    warnings.warn(
-        f"{said}: declare another `scale`, such as readsim.ProfileScale(lowest=-1 / 3) where chance is "
-        "taken off",
-        stacklevel=4,
-    )

@@ -157,6 +157,12 @@ class Simulator:
             "streams": {cause: s.state() for cause, s in self._streams.items()},
         }
 
+    def put_back(self, saved: dict[str, Any]) -> None:
+        """The students of a snapshot, while noise, drift and learning rate go on."""
+        now = self._state
+        self._state = self._model.put_back(now, tuple(np.array(p) for p in saved["state"]))
+        self.profile = self.world.model.profile(self._state)
+
     def restore(self, saved: dict[str, Any]) -> None:
         self._state = tuple(np.array(p) for p in saved["state"])
         self._items = np.array(saved["items"])
@@ -257,6 +263,9 @@ class SimBackend:
 
     def snapshot(self) -> dict[str, Any]:
         return self._sim.snapshot()
+
+    def put_back(self, saved: dict[str, Any]) -> None:
+        self._sim.put_back(saved)
 
     def restore(self, saved: dict[str, Any]) -> None:
         if not hasattr(self._sim, "profile"):

@@ -89,9 +89,7 @@ class HFBackend:
         self._measured: ItemScores | None = None
         self._samples: tuple[SampledReply, ...] = ()
         self._shares: tuple[TrainedShare, ...] = ()
-        self._seen: dict[
-            str, list[Example]
-        ] = {}  # each source's examples in its last window of the interval
+        self._seen: dict[str, list[Example]] = {}  # by source, of its last window in the interval
         self._windows = 0  # optimiser steps of the run
         self._weights: dict[str, float] = {}  # of the losses of sources (`sampling.weights`)
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
@@ -379,9 +377,12 @@ class HFBackend:
         self._put_tree(saved)
         self.student.put_arrays(saved["weights"], saved["moments"])
 
+    def put_back(self, saved: dict[str, Any]) -> None:
+        """The student of that snapshot; prompts, schedule and all counts go on."""
+        self.restore({**saved, **self._tree()})
+
     def check_copies(self) -> None:
-        """TrainingError where trials and the tests would find no room for a copy of the student; it needs
-        no student."""
+        """TrainingError where there is no room for a copy of the student, which it does not need."""
         if not self.components.recipe.lora:
             weights = sum(p.nbytes for p in self.components.pair.student.parameters())
             folder_for(3 * weights)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,7 @@ def _drive(
     backend = HFBackend(parts, config.budget, keep_best=config.keep_best)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed, begun=began is not None)  # what it needs is there
-    if config.identify or TRIES & set(allocator.needs):
+    if config.identify or TRIES & set(allocator.needs) or isfinite(allocator.rollback):
         backend.check_copies()
     moved = moving(began, keep, config.allocator, env)
     show_token_estimate(console, config, parts, allocator)

@@ -11,8 +11,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 
 from readsim.arrays import Array
 from readsim.envs.drawn_runs import DrawnRuns
-from readsim.envs.env import DEFAULT_BUDGET
-from readsim.envs.episode import EpisodeConfig
+from readsim.envs.episode import DEFAULT_BUDGET, EpisodeConfig
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.envs.wrappers import fixed_candidates
 

@@ -149,10 +149,13 @@ class Allocator:
     """Base class of allocators: override `select`, and `init` and `update` if there is something to remember.
 
     Instances hold configuration only. `needs` names what `Setup` must carry beyond names and r: see
-    there. A backend that lacks it is refused before the run.
+    there. A backend that lacks it is refused before the run. `rollback` is how many standard errors the
+    measured utility may fall below its best before the student of then is put back
+    (`readsim.envs.rollback`): the next context shows it, and the state keeps what it learned.
     """
 
     needs: frozenset[str] = frozenset()
+    rollback: float = np.inf
 
     def init(self, setup: Setup) -> State:
         """The state before the first decision."""

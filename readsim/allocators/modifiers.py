@@ -1,4 +1,4 @@
-"""What may be asked of any allocator: anchor, average, floor, caps, a regression guard, a stop."""
+"""What may be asked of any allocator: anchor, average, floor, caps, a guard, a stop, a rollback."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -31,6 +31,8 @@ class ModifierConfig:
     stop      a source is no longer fed once the dev score of the capability of its name has fallen this
               many dev measurements in a row; 0 never stops one, and the last one fed is never stopped
     epochs    most times that the distinct tokens of a finite pool are trained on
+    rollback  how many standard errors the measured utility may fall below its best before the student of
+              then is put back (`readsim.envs.rollback`)
     """
 
     average: str = "last"
@@ -41,6 +43,7 @@ class ModifierConfig:
     floor: float = 0.0
     stop: int = 0
     epochs: float = np.inf
+    rollback: float = np.inf
 
     def __post_init__(self) -> None:
         if self.average not in AVERAGES:
@@ -50,7 +53,7 @@ class ModifierConfig:
                 raise ConfigError(
                     f"{name} = {getattr(self, name)!r}: expected a share between 0 and 1"
                 )
-        for name in ("guard", "epochs"):
+        for name in ("guard", "epochs", "rollback"):
             value = getattr(self, name)
             if value != np.inf and not _number(value, 0.0, LARGEST):
                 raise ConfigError(
@@ -152,7 +155,7 @@ class Modified(Allocator):
 
     def __init__(self, inner: Allocator, shape: ModifierConfig) -> None:
         self.inner, self.shape = inner, shape
-        self.needs = inner.needs
+        self.needs, self.rollback = inner.needs, min(inner.rollback, shape.rollback)
 
     def check_setup(self, setup: Setup) -> None:
         """ConfigError for a floor or a stop that the sources and capabilities do not allow."""

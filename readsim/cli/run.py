@@ -19,7 +19,8 @@ from readsim.cli.common import (
     progress,
 )
 from readsim.cli.output import Terminal
-from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD
+from readsim.envs.env import DEFAULT_WORLD
+from readsim.envs.episode import DEFAULT_BUDGET
 from readsim.errors import ConfigError
 from readsim.runs.cell import log_place
 from readsim.runs.foreign import load_backend, run_backend

@@ -22,45 +22,37 @@ from readsim.backend import (
     not_measured,
     scale_of,
     undone,
-    warn_beyond_scale,
 )
 from readsim.envs.episode import (
+    DEFAULT_BUDGET,
     HISTORY,
     EpisodeConfig,
+    budget_of,
     check_same_spaces,
     kept_task,
     make_episode,
     same_world,
+    warn_beyond_scale,
 )
 from readsim.envs.history import remembered
 from readsim.envs.ledger import BUDGETED, Ledger
 from readsim.envs.requirement_modes import RequirementMode
 from readsim.envs.reward import RewardConfig, proxy_reward, read_reward, spill_prices
+from readsim.envs.rollback import Kept, Rollback
 from readsim.envs.simplex import as_allocation
 from readsim.errors import AllocationError, ConfigError, RenderModeError, unknown
 from readsim.simulator import SimBackend
 from readsim.streams import generator
-from readsim.token_counts import AnyBudget, parse_tokens
+from readsim.token_counts import AnyBudget
 from readsim.worlds.catalogue import AnyWorld, load_world
 from readsim.worlds.task import AnyTask, Task, resolve_task
 
 DEFAULT_WORLD = "read8-llama"
-DEFAULT_BUDGET = 20_000_000
 RESET_OPTIONS = ("task", "budget", "world")
 # of a setting, the same for all runs
 RULES = ("steps", "history", "strict", "allow_stop", "reward", "pays")
 
 Observation = dict[str, Array]
-
-
-def _budget_of(backend: Backend, budget: AnyBudget | None) -> int:
-    """The budget asked for; a backend whose training schedule has one must have the same."""
-    planned: int | None = getattr(backend, "budget", None)
-    tokens = None if budget is None else parse_tokens(budget)
-    if tokens is not None and planned is not None and tokens != planned:
-        raise ConfigError(f"budget = {budget!r}: the backend's schedule is for {planned} tokens")
-    chosen = tokens if tokens is not None else planned
-    return DEFAULT_BUDGET if chosen is None else chosen
 
 
 class DistillEnv(gym.Env[Any, Any]):
@@ -131,7 +123,7 @@ class DistillEnv(gym.Env[Any, Any]):
             self.backend = backend
             chosen = resolve_task(task, backend.capabilities, backend.hidden)
             visible = tuple(c for c in backend.capabilities if c not in backend.hidden)
-            tokens = _budget_of(backend, budget)
+            tokens = budget_of(backend, budget)
             self.episode = EpisodeConfig(
                 backend.sources, visible, chosen, tokens, scale=scale_of(backend), **rest
             )
@@ -140,6 +132,7 @@ class DistillEnv(gym.Env[Any, Any]):
         self._mode = requirement
         self._made, self._changed = self.episode, False
         self._drawn_from: np.random.Generator | None = None  # where the present streams are from
+        self._rollback: Rollback | None = None
         self._runs = -1  # on the streams of the last seed, for what is drawn about the requirement
         self._begin(self.episode)
         self._over = True
@@ -180,7 +173,7 @@ class DistillEnv(gym.Env[Any, Any]):
             self._require(self._requirement_mode.first(self._truth(), rng))
         self.ledger = Ledger(self.episode.budget)
         self.charge(used)
-        self._step = 0
+        self._step, self._rollback = 0, None
         self._history = np.zeros(self.episode.history * self.episode.width)
         self._over = False
         return self._observe(), self._about()
@@ -202,7 +195,7 @@ class DistillEnv(gym.Env[Any, Any]):
             if "world" in options:
                 raise ConfigError("reset option 'world': the environment was made with a `backend`")
             chosen = resolve_task(task, backend.capabilities, backend.hidden)
-            self._begin(replace(old, task=chosen, budget=_budget_of(backend, budget)))
+            self._begin(replace(old, task=chosen, budget=budget_of(backend, budget)))
             return False
         assert isinstance(backend, OffersWorld)
         world = load_world(options["world"]) if "world" in options else backend.world
@@ -244,18 +237,25 @@ class DistillEnv(gym.Env[Any, Any]):
         self._profile = profile
         self._step += 1
         self._history = remembered(self._history, weights, change, reward)
-        info = {
-            "allocation": weights,
-            "tokens": tokens,
-            "spent": self.ledger.spent,
-            "change": change,
-        }
+        spent = self.ledger.spent
+        info = {"allocation": weights, "tokens": tokens, "spent": spent, "change": change}
+        if (rule := self._rollback) and (
+            back := rule.after(self._step, profile, self._requirement)
+        ):
+            info |= {"rolled_back": back.step, "measured": profile}
+            self._profile = back.profile
         if self._requirement_mode is not None:
             self._require(self._requirement_mode.next(self._truth(), self._requirement))
         self._over = self.ledger.remaining == 0 or self._step == episode.steps
         if self._over:
             info |= self._final()
         return self._observe(), self._paid(reward, info), self._over, False, info
+
+    def allow_rollback(self, errors: float) -> None:
+        """From now on the run goes back to its best student when `Rollback` says so. The info of such a step
+        says after how many steps that was (`rolled_back`), and the profile before (`measured`)."""
+        best = Kept(self._step, self._profile, self.backend.snapshot())
+        self._rollback = Rollback(self.backend, self.episode.task.kind, errors, best)
 
     def _paid(self, reward: float, info: Mapping[str, Any]) -> float:
         """Eq. (9), or the final utility where it is known."""
@@ -367,6 +367,7 @@ class DistillEnv(gym.Env[Any, Any]):
             "requirement": self._requirement.copy(),
             "step": self._step,
             "over": self._over,
+            **({} if self._rollback is None else {"rollback": self._rollback.state()}),
         }
 
     def reinstate(self, saved: dict[str, Any]) -> Observation:
@@ -394,5 +395,8 @@ class DistillEnv(gym.Env[Any, Any]):
         self._history = np.array(saved["history"])
         self._require(np.array(saved["requirement"]))
         self._step = int(saved["step"])
+        self._rollback = None
+        if (kept := saved.get("rollback")) is not None:
+            self._rollback = Rollback.of_state(kept, self.backend, self.episode.task.kind)
         self._over = bool(saved["over"])
         return self._observe()

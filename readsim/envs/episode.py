@@ -1,5 +1,6 @@
 """What one episode is about: task, budget, steps, reward. Shared by the single and the vector env."""
 
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -9,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from readsim.arrays import Array
+from readsim.backend import Backend, scale_of
 from readsim.envs.reward import RewardConfig, spill_prices
 from readsim.errors import ConfigError, UnknownNameError, shown
 from readsim.runs.profile_scale import SCORES, ProfileScale
@@ -19,6 +21,7 @@ from readsim.worlds.validation import check_budget, doubt_budget
 from readsim.worlds.world import World
 
 HISTORY = 3
+DEFAULT_BUDGET = 20_000_000
 MOST_HISTORY = 1000
 MOST_STEPS = 100_000
 
@@ -190,3 +193,31 @@ def kept_task(task: Task, old: World, new: World) -> Task:
             f"reset option 'world': {new.name!r} has other capabilities and no task {task.name!r}: "
             "give the option `task` too"
         ) from error
+
+
+def budget_of(backend: Backend, budget: AnyBudget | None) -> int:
+    """The budget asked for; a backend whose training schedule has one must have the same."""
+    planned: int | None = getattr(backend, "budget", None)
+    tokens = None if budget is None else parse_tokens(budget)
+    if tokens is not None and planned is not None and tokens != planned:
+        raise ConfigError(f"budget = {budget!r}: the backend's schedule is for {planned} tokens")
+    chosen = tokens if tokens is not None else planned
+    return DEFAULT_BUDGET if chosen is None else chosen
+
+
+def warn_beyond_scale(backend: Backend, profile: Array) -> None:
+    """Warn of a measured profile (V,) that lies below what the backend declares: the observation space
+    does not contain it, and readers of the log are told another scale. Raises ConfigError for one
+    above it, such as percents: no log of it could be read."""
+    scale = scale_of(backend)
+    off = scale.beyond(profile)
+    if not off.size:
+        return
+    said = f"{type(backend).__name__} measured {off[0]:g}, and its scale is {scale.low:g} to {scale.high:g}"
+    if (off > scale.high).any():
+        raise ConfigError(f"{said}: give shares of 1, or negated losses with ProfileScale('loss')")
+    warnings.warn(
+        f"{said}: declare another `scale`, such as readsim.ProfileScale(lowest=-1 / 3) where chance is "
+        "taken off",
+        stacklevel=4,
+    )

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 from readsim.arrays import Array
 from readsim.envs import vector_arguments as arguments
 from readsim.envs.drawn_runs import DrawnRuns, Sampler
-from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD, RESET_OPTIONS
-from readsim.envs.episode import HISTORY, check_same_spaces, kept_task, make_episode, same_world
+from readsim.envs.env import DEFAULT_WORLD, RESET_OPTIONS
+from readsim.envs.episode import (
+    DEFAULT_BUDGET,
+    HISTORY,
+    check_same_spaces,
+    kept_task,
+    make_episode,
+    same_world,
+)
 from readsim.envs.history import HistoryRing
 from readsim.envs.many_simulator import ManySimulator
 from readsim.envs.requirement_modes import parse_mode

@@ -95,11 +95,15 @@ class Point(NamedTuple):
 
 
 def _points(number: int, log: Log) -> Iterator[Point]:
-    spent: dict[int, Array] = {}
+    spent: dict[int, list[Array]] = {}  # after each step
     for row in log.rows:
-        at = spent.get(row.seed, np.zeros(len(log.header.sources)))
+        held = spent.setdefault(row.seed, [np.zeros(len(log.header.sources))])
         if isinstance(row, StepRow):
-            at = spent[row.seed] = at + float(row.tokens) * row.allocation
+            held.append(held[-1] + float(row.tokens) * row.allocation)
+            if row.rolled_back is not None:
+                held[-1] = held[row.rolled_back]
+                continue  # it is no longer on the way of the student
+        at = held[-1]
         seen = row.final_profile[log.visible] if isinstance(row, FinalRow) else row.profile
         step = 0 if isinstance(row, StartRow) else row.step
         label = f"{log.path.name} seed {row.seed}, {row.kind} {step}"

@@ -106,6 +106,8 @@ def rollout(
         for env, seed in zip(envs, seeds, strict=True):
             observation, _ = env.reset(seed=seed)
             runs.append(Run(env, setup_for(env, allocator, seed, begun=begun), observation))
+            if np.isfinite(allocator.rollback):
+                env.allow_rollback(allocator.rollback)
         first = [_start(run) for run in runs]
         with watch.blame(allocator, runs), watch:
             states = [begin] * len(runs)
@@ -169,7 +171,7 @@ def _context(run: Run) -> Context:
     return Context(
         setup=run.setup,
         step=run.step,
-        profile=read_only(seen["profile"]) if run.last is None else run.last.profile,
+        profile=read_only(seen["profile"]),
         budget_left=float(seen["budget_left"][0]),
         history=read_only(seen.get("history", np.zeros(0))),
         previous=_previous(run),
@@ -208,7 +210,8 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             dev = run.env.dev_profile() if run.step % every == 0 or run.over else None
             if dev is not None and isinstance(run.env.backend, OffersBest):
                 run.env.backend.consider(dev_utility(run.env, dev))
-            after, change = run.observation["profile"], info["change"]
+            after, change = info.get("measured", run.observation["profile"]), info["change"]
+            back = {key: info[key] for key in ("rolled_back",) if key in info}
             run.last = Transition(
                 context,
                 read_only(given),
@@ -224,7 +227,7 @@ def _round(active: list[Run], allocator: Allocator, watch: _Watch) -> list[Row]:
             shown = {"tokens": info["tokens"], "spent": info["spent"]}
             measured = {"profile": after, "reward": reward, "dev_profile": dev, **sampled(run.env)}
             row = {"kind": "step", **where, **shown, "allocation": given, "change": change}
-            rows.append({**row, **measured, **counted})
+            rows.append({**row, **measured, **counted, **back})
             if run.over:
                 ending = {key: info[key] for key in FINAL_FIELDS}
                 finals.append({"kind": "final", **where, "totals": run.env.ledger.totals, **ending})

@@ -127,7 +127,8 @@ class StepRow:
 
     change (V,), reward, dev_profile (V,) and report are None or empty where nothing was measured or said;
     samples are replies of the student at this decision, where the backend shows some; trained is what it
-    trained of each source, where the backend counts that.
+    trained of each source, where the backend counts that. rolled_back says that the student was worse than
+    the one after that many steps, and that one was put back after the probe: dev_profile is of it.
     """
 
     kind: ClassVar[str] = "step"
@@ -143,6 +144,7 @@ class StepRow:
     report: Mapping[str, Any] = field(default_factory=_nothing)
     samples: tuple[SampledReply, ...] | None = None
     trained: tuple[TrainedShare, ...] | None = None
+    rolled_back: int | None = None
     extra: Mapping[str, Any] = field(default_factory=_nothing)
 
 
@@ -280,9 +282,10 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
         profile = fields.numbers_in(rest, "profile", v, where, scores, gaps=True)
         near = scores.beside(profile)
         tokens = fields.whole_in(rest, "tokens", where, most=most)
+        step = fields.whole_in(rest, "step", where, least=1, most=last)
         return StepRow(
             seed=seed,
-            step=fields.whole_in(rest, "step", where, least=1, most=last),
+            step=step,
             tokens=tokens,
             spent=fields.whole_in(rest, "spent", where, most=most),
             allocation=fields.shares_in(rest, "allocation", s, where, none=True),
@@ -295,6 +298,9 @@ def read_row(row: Mapping[str, Any], header: RunHeader, where: str) -> LogRow:
             else NOTHING,
             samples=_samples(rest, where),
             trained=trained_in(rest, header.sources, tokens, where),
+            rolled_back=fields.whole_in(rest, "rolled_back", where, most=step - 1)
+            if fields.has(rest, "rolled_back")
+            else None,
             extra=rest or NOTHING,
         )
     weights = float(np.abs(header.weights).sum()) if header.weights else 1.0

@@ -22,6 +22,7 @@ from readsim.backend import (
 from readsim.envs.env import DistillEnv
 from readsim.envs.episode import source_prior
 from readsim.envs.offline_pool import offline_pool
+from readsim.envs.rollback import need_rollback
 from readsim.errors import CapabilityMissingError, ConfigError
 
 T = TypeVar("T")
@@ -33,6 +34,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
 
     Raises CapabilityMissingError for unmet needs, ConfigError for settings that do not suit it."""
     episode, backend, called = env.episode, env.backend, type(allocator).__name__
+    if np.isfinite(allocator.rollback):
+        need_rollback(backend)
     extras: dict[str, Any] = {}
     for need in sorted(allocator.needs - ({"transitions"} if begun else set())):
         if need == "trial":

@@ -16,6 +16,7 @@ from readsim.backend import (
     DurableBackend,
     Final,
     Measurement,
+    OffersRollback,
     OffersTrainedShares,
     scale_of,
 )
@@ -254,6 +255,22 @@ def snapshots(make: Make) -> None:
         _check_same(expected, _go_on(fresh), story)
 
 
+def rollbacks(make: Make) -> None:
+    backend, other = _begun(make), _begun(make)
+    if not isinstance(backend, OffersRollback) or not isinstance(other, OffersRollback):
+        raise Skip("has no put_back")
+    saved = backend.snapshot()
+    backend.put_back(saved)
+    story = "after put_back of the present student the run continues differently"
+    _check_same(_go_on(_begun(make)), _go_on(backend), story)
+    other.run_interval(1, _plan(other)[1], TOKENS)
+    other.put_back(saved)
+    found = describe_difference(
+        _ended(_begun(make))["profile"], _ended(other)["profile"], "final_eval(): profile"
+    )
+    assert found is None, f"put_back did not bring the student of the snapshot back: {found}"
+
+
 def folders(make: Make) -> None:
     backend = _begun(make)
     if not isinstance(backend, DurableBackend):
@@ -338,6 +355,7 @@ PROPERTIES = (
     Property("determinism", "seed and calls fix every number", determinism),
     Property("fresh students", "reset starts from the same student again", fresh_students),
     Property("snapshots", "restore goes back exactly; a snapshot shares nothing", snapshots),
+    Property("rollback", "put_back brings an earlier student back, and nothing else", rollbacks),
     Property("folders", "save and load go back exactly", folders),
     Property("offline pool", "a pool is charged and leaves the run as it was", offline_pools),
     Property("read", "ReAD runs on it and spends the budget", read_runs),

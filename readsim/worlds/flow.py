@@ -170,6 +170,11 @@ class Flow:
     def profile(self, state: State) -> Array:
         return self._shown(self._skill(state[2], state[0]), state[-1])
 
+    def put_back(self, now: State, saved: State) -> State:
+        """The data has drifted since."""
+        x, rate, z, _, *more = saved
+        return x, rate, z, now[3], *more
+
     def _skill(self, z: Array, x: Array) -> Array:
         """z (..., K) less what overtraining costs at x (..., S)."""
         if self.overtraining is None:

@@ -29,6 +29,10 @@ class Dynamics(Protocol):
         """The true profile (..., K)."""
         ...
 
+    def put_back(self, now: State, saved: State) -> State:
+        """The student of `saved`, an earlier state of the run, with what goes on beside it as it is `now`."""
+        ...
+
 
 class Equations(Dynamics, Protocol):
     """Dynamics whose tokens can count for less: `pace` (..., 1) is what each counts for, None is 1."""
@@ -74,3 +78,6 @@ class Paced:
 
     def profile(self, state: State) -> Array:
         return self.equations.profile(state[3:])
+
+    def put_back(self, now: State, saved: State) -> State:
+        return *now[:3], *self.equations.put_back(now[3:], saved[3:])

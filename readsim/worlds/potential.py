@@ -113,3 +113,6 @@ class Potential:
 
     def profile(self, state: State) -> Array:
         return self.link.value(self.latent(state[0]))
+
+    def put_back(self, now: State, saved: State) -> State:
+        return saved

@@ -24,6 +24,7 @@ LAYERS = (
         "envs.episode",
         "envs.history",
         "envs.requirement_modes",
+        "envs.rollback",
         "envs.vector_info",
     ),
     ("envs",),

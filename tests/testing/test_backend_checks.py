@@ -129,6 +129,13 @@ class SharedSnapshot(Broken):
         return found
 
 
+class HalfBack(Broken):
+    """Says that its student is an earlier one again, and forgets the last layer's numbers."""
+
+    def put_back(self, saved: dict[str, Any]) -> None:
+        self.theta[:1] = saved["theta"][:1]
+
+
 class NoSnapshot(Broken):
     def snapshot(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -177,6 +184,7 @@ SAID: Mapping[type[Broken], tuple[str, str]] = {
         "after restore the run continues differently: run_interval(0).profile.a",
     ),
     SharedSnapshot: ("snapshots", "the snapshot changed while the run went on: theta["),
+    HalfBack: ("rollback", "bring the student of the snapshot back: final_eval(): profile.a is 0."),
     NoSnapshot: ("offline pool", "NoSnapshot has no snapshot, so trial runs and an offline pool"),
     LeakyPool: (
         "offline pool",

@@ -41,6 +41,9 @@ class DryBackend:
     def restore(self, saved: dict[str, Any]) -> None:
         _refuse()
 
+    def put_back(self, saved: dict[str, Any]) -> None:
+        _refuse()
+
 
 def _refuse() -> NoReturn:
     raise CapabilityMissingError("a plan has no models: start the run itself")
