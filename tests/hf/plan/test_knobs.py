@@ -73,7 +73,6 @@ def test_a_setting_makes_of_the_estimate_what_it_says() -> None:
     settings: dict[str, dict[str, Any]] = {
         "training.micro_batch": {"training": {"micro_batch": 1}},
         "training.gradient_checkpointing": {"training": {"gradient_checkpointing": True}},
-        "training.lora": {"training": {"lora": 16}},
         "training.precision": {"training": {"precision": "bf16"}},
     }
     for knob in knobs(plan, "activations"):
