@@ -100,7 +100,8 @@ def test_one_layers_activations_by_hand() -> None:
     linear = 2 * (5 * 4096 + 4 * 4096 + 4 * 14336 + 100)
     assert layer_bytes(shape, 100, Recipe(precision="bf16")) == norms + linear
     both = [layer_bytes(shape, 100, Recipe(), device) for device in ("cuda", "cpu")]
-    assert both[0] - both[1] == 4 * 32 * 100  # float32 on a GPU: 32 heads that share keys, 100 scores
+    scores = 32 * 100  # in float32 on a GPU, of heads that share keys
+    assert both[0] - both[1] == 4 * scores
     assert shape.keys == 8 * 128
     assert (shape.layers, shape.vocabulary) == (32, 128256)
 
