@@ -221,16 +221,16 @@ def _times(name: str, device: torch.device, plan: DryRun, run: Finished) -> list
         note = f"{took:.3g} s"
         if sheet is not None:
             planned = sum(one.seconds(sheet, MFU, MFU_GENERATION) for one in work) * share
-            bounds = (1.5, 0.67) if part != "probe" else (None, None)
+            most, least = (2.0, 0.5) if part != "probe" else (None, None)
             note = f"{note} for {planned:.3g}"
             over = f"{name}: {called}, seconds over the plan's"
-            out.append(Check(over, took / planned, *bounds, note))
+            out.append(Check(over, took / planned, most, least, note))
             note = ""
         if part in tokens:
             out.append(Check(f"{name}: {called}, tokens/s", share * tokens[part] / took, note=note))
     ratio = tokens["teacher"] / plan.spent.kinds["teacher_generated"]
-    most = None if sheet is None else 1.4  # a toy's budget is less than what is asked for at a time
-    return [*out, Check(f"{name}: tokens that the teacher wrote over the plan's", ratio, most, 0.8)]
+    far = None if sheet is None else 1.4  # a toy's budget is less than what is asked for at a time
+    return [*out, Check(f"{name}: tokens that the teacher wrote over the plan's", ratio, far, 0.8)]
 
 
 def goes_on(before: Sequence[str], after: Sequence[str], said: str) -> bool:

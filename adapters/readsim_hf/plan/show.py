@@ -189,10 +189,9 @@ def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
     """What the hours rest on, each with its range."""
     low, high = RANGES["mfu"]
     launch = LORA_LAUNCH if plan.config.training.lora else TRAINING_LAUNCH
-    out = [
-        f"{mfu:g} of the peak FLOP/s in training and prefill (--mfu; {low:g} to {high:g}), and in training at "
-        f"least {1e3 * launch:g} ms of Python and launches for each layer of a micro-batch"
-    ]
+    share = f"{mfu:g} of the peak FLOP/s in training and prefill (--mfu; {low:g} to {high:g})"
+    least = f"at least {1e3 * launch:g} ms of Python and launches for each layer of a micro-batch"
+    out = [f"{share}, and in training {least}"]
     low, high = RANGES["mfu_generation"]
     out.append(
         f"{mfu_generation:g} of the memory bandwidth in decoding (--mfu-generation; {low:g} to "

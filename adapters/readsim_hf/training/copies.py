@@ -85,12 +85,13 @@ def fill(target: Tensor, source: Tensor) -> None:
 
 
 def _pieces(tensor: Tensor) -> Sequence[Tensor]:
-    return tensor.detach().view(-1).view(torch.uint8).split(PIECE)
+    flat = tensor.detach().view(-1).view(torch.uint8)
+    return [flat[at : at + PIECE] for at in range(0, len(flat), PIECE)]
 
 
 def _carry(pairs: Sequence[tuple[Tensor, Tensor]], there: torch.device) -> None:
     """What one thread copies: target and source of each piece, one of them on the GPU."""
-    stream = torch.cuda.Stream(there)
+    stream = torch.cuda.Stream(there)  # type: ignore[no-untyped-call]
     with torch.cuda.stream(stream):
         box = torch.empty(PIECE, dtype=torch.uint8, pin_memory=True)
         for target, source in pairs:

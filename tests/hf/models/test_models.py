@@ -85,6 +85,16 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         resolve_device("cuda:2")
 
 
+def test_attention_that_plans_for_each_shape_is_off_once_a_model_is_loaded() -> None:
+    import torch
+
+    from readsim_hf.models.loading import load_model
+
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    load_model("nano/student")
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+
+
 def test_a_precision_has_a_name() -> None:
     from readsim_hf.models.loading import load_model
 

@@ -72,7 +72,6 @@ def test_a_setting_makes_of_the_estimate_what_it_says() -> None:
     settings: dict[str, dict[str, Any]] = {
         "training.micro_batch": {"training": {"micro_batch": 1}},
         "training.gradient_checkpointing": {"training": {"gradient_checkpointing": True}},
-        "training.lora": {"training": {"lora": 16}},
         "training.precision": {"training": {"precision": "bf16"}},
     }
     for knob in knobs(plan, "activations"):
@@ -100,7 +99,8 @@ def test_one_layers_activations_by_hand() -> None:
     linear = 2 * (5 * 4096 + 4 * 4096 + 4 * 14336 + 100)
     assert layer_bytes(shape, 100, Recipe(precision="bf16")) == norms + linear
     both = [layer_bytes(shape, 100, Recipe(), device) for device in ("cuda", "cpu")]
-    assert both[0] - both[1] == 4 * 32 * 100  # float32 on a GPU: 32 heads that share keys, 100 scores
+    scores = 32 * 100  # in float32 on a GPU, of heads that share keys
+    assert both[0] - both[1] == 4 * scores
     assert shape.keys == 8 * 128
     assert (shape.layers, shape.vocabulary) == (32, 128256)
 
