@@ -88,7 +88,8 @@ def test_the_best_student_is_kept_not_the_newest() -> None:
         assert rule.after(step, HALVES + gain, HALVES) is None
     assert rule.kept.step == 1
     back = rule.after(4, HALVES - 0.05, HALVES)
-    assert back is not None and back.step == 1
+    assert back is not None
+    assert back.step == 1
     assert backend.back == [1]
 
 
@@ -260,7 +261,7 @@ def test_backends_that_do_not_tell_their_items_are_refused() -> None:
 
 @pytest.mark.parametrize("value", ["-1", "nan", "word", "true"])
 def test_odd_values_are_refused(value: str) -> None:
-    with pytest.raises(ConfigError, match="rollback = .*expected a number >= 0"):
+    with pytest.raises(ConfigError, match=r"rollback = .*expected a number >= 0"):
         load_allocator(f"uniform+rollback={value}")
 
 

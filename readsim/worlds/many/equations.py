@@ -50,11 +50,13 @@ class Groups:
 
 @dataclass(frozen=True, eq=False)
 class ManyState:
-    """Of N runs: scaled tokens x and their rate (S, N), latent sums z (K, N), tokens trained, what they
-    counted for, and the budget (N,); what harm took before its limit (K, N) and formats (F, N), or None."""
+    """Of N runs: scaled tokens x, their rate and what they gained (S, N), latent sums z (K, N), tokens
+    trained, what they counted for, and the budget (N,); what harm took before its limit (K, N) and formats
+    (F, N), or None."""
 
     x: Tensor
     rate: Tensor
+    gained: Tensor
     z: Tensor
     trained: Tensor
     counted: Tensor
@@ -108,9 +110,11 @@ class ManyWorlds:
         """Before a run of `budget` (N,) tokens; `rate` (S, N) is efficiency over scale."""
         number, zeros = self.numbers, self.xp.zeros_like
         nothing, z = zeros(budget), zeros(number["start"])
+        x = zeros(rate)
         return ManyState(
-            x=zeros(rate),
+            x=x,
             rate=rate,
+            gained=self._gain(self._once(x)),
             z=z,
             trained=nothing,
             counted=nothing,
@@ -149,11 +153,10 @@ class ManyWorlds:
         if "rehearsal" in terms:
             share = 1.0 - rest / xp.clip(part.sum(0), LEAST_FOR[tokens.dtype.itemsize], None)
             left = 1.0 / (1.0 + share / number["rehearsal_share"])
-        direct = _times(xp, dx, number["harm"])
+        direct = _times(xp, dx, number["harm"]) if "harm_through_gain" in number else None
         x, z, taken = state.x, state.z, state.taken
         lost_before = None if taken is None else self._limited(taken)
-        once = self._once(x)
-        before = self._gain(once)
+        once, before = self._once(x), state.gained
         for step in range(self.substep_count):
             on = None if self._even else xp.asarray(step < number["substeps"])
             old, old_once = x, once
@@ -166,7 +169,7 @@ class ManyWorlds:
                 gain = self._drifted(gain, du, total, each)
             if self._gated is not None:
                 gain = self._opened(gain, z, old, old_once)
-            loss = direct - _times(xp, du, number["harm_through_gain"])
+            loss = self._lost(dx, du, direct)
             loss = loss if left is None else loss * left
             loss = loss if on is None else loss * on
             if taken is not None:
@@ -181,10 +184,24 @@ class ManyWorlds:
         if process is not None and "process" in terms:
             z = z + process * number["process_sd"] * xp.sqrt(tokens.sum(0) / 1e6)
         return replace(
-            state, x=x, z=z, trained=trained, counted=counted, taken=taken, written=written
+            state,
+            x=x,
+            gained=before,
+            z=z,
+            trained=trained,
+            counted=counted,
+            taken=taken,
+            written=written,
         )
 
     # ------------------------------------------------------------ the terms
+
+    def _lost(self, dx: Tensor, du: Tensor, direct: Tensor | None) -> Tensor:
+        """What harm takes (K, N) while x grows by dx and its gain by du (S, N); `direct` is the part of dx,
+        None where all harm that dx feeds is taken back through gains: then one product does."""
+        if direct is None:
+            return _times(self.xp, dx - du, self.numbers["harm"])
+        return direct - _times(self.xp, du, self.numbers["harm_through_gain"])
 
     def _gain(self, once: Tensor) -> Tensor:
         """u of what x is worth (S, N)."""

@@ -42,7 +42,7 @@ class WorldStack:
 
     def take(self, worlds: NDArray[np.int64]) -> "WorldStack":
         """The worlds at these places (N,), one for each of N runs."""
-        taken = {name: np.ascontiguousarray(v[..., worlds]) for name, v in self.numbers.items()}
+        taken = {name: v.take(worlds, axis=-1) for name, v in self.numbers.items()}
         return WorldStack(taken, self.terms)
 
     def put(self, runs: NDArray[np.int64], other: "WorldStack") -> None:
@@ -83,6 +83,8 @@ def stack_worlds(worlds: Sequence[World]) -> WorldStack:
     }
     terms = frozenset(name for name, is_on in some.items() if is_on)
     unused = [name for name, needed in LARGE.items() if not terms & needed]
+    if np.array_equal(numbers["harm_through_gain"], numbers["harm"]):
+        unused.append("harm_through_gain")
     return WorldStack({n: v for n, v in numbers.items() if n not in unused}, terms)
 
 
