@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.common import Seeds, interruptible, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.runs.read_logs import read_logs
@@ -82,12 +82,7 @@ def command_for(study: Study) -> Callable[..., None]:
     """The command of one study: a function whose arguments are its options."""
 
     def command(
-        seeds: Annotated[
-            str,
-            typer.Option(
-                help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-            ),
-        ] = str(study.seeds),
+        seeds: Seeds = str(study.seeds),
         out: Out = OUT,
         jobs: Jobs = None,
         backend: Backend = "loky",

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import interruptible, parse_list, parse_seeds
+from readsim.cli.common import Seeds, interruptible, parse_list, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, TrainingError, unknown
 from readsim.stats import half_width
@@ -47,12 +47,7 @@ def main(
         str, typer.Option(help="A run trains on this many supervised tokens.")
     ] = "60k",
     steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "5",
+    seeds: Seeds = "5",
     items: Annotated[
         int | None,
         typer.Option(help="The test and probe splits have this many items of each capability."),

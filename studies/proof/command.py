@@ -10,7 +10,7 @@ import pandas as pd
 import typer
 
 from readsim.allocators.registry import load_allocator
-from readsim.cli.common import interruptible, parse_list, parse_seeds
+from readsim.cli.common import Seeds, interruptible, parse_list, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of
@@ -45,12 +45,7 @@ def main(
     methods: Annotated[
         str, typer.Option(help="These methods are run, separated by commas.")
     ] = ",".join(METHODS),
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "5",
+    seeds: Seeds = "5",
     out: Annotated[Path, typer.Option(help="The runs go into this folder.")] = Path(
         "results/proof"
     ),

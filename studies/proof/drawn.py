@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from readsim.arrays import Array
-from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.common import Seeds, interruptible, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.cli.suite import report
 from readsim.fitting.cross_validation import first_choice
@@ -34,12 +34,7 @@ def main(
     data: Annotated[
         Path | None, typer.Option(help="Public tables are in this folder: admire, aioli, regmix.")
     ] = None,
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "3",
+    seeds: Seeds = "3",
     jobs: Annotated[int, typer.Option(help="This many processes work in parallel.")] = 1,
     out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(
         "results/drawn"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from readsim.cli.common import parse_seeds
+from readsim.cli.common import Seeds, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.cli.scores import scores
 from readsim.summary.scores import read_tested
@@ -37,12 +37,7 @@ def main(
         str, typer.Option(help="The student of a run trains on this many supervised tokens.")
     ] = "120k",
     steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "3",
+    seeds: Seeds = "3",
     pool_runs: Annotated[int, typer.Option(help="ReAD's pool has this many short trainings.")] = 24,
     out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(
         "results/real_read"
