@@ -57,11 +57,8 @@ def main(
     console, tokens = Terminal(), parse_tokens(budget)
     kept = HERE / f"{pair}.csv"
     if not read_only:
-        import torch
-
         from studies.real_runs.lab import real_lab
 
-        torch.set_num_threads(1)
         weights = task_weights(read_table(KEPT / f"{pair}.csv"))
         kept = out / f"{pair}.csv"
         lab = real_lab(pair, out / "teacher.sqlite")

@@ -36,11 +36,8 @@ def main(
     ] = None,
 ) -> None:
     """Make sixty real runs of a pair, and write their table."""
-    import torch
-
     from studies.real_runs.lab import real_lab
 
-    torch.set_num_threads(1)
     console = Terminal()
     target = table or KEPT / f"{pair}.csv"
     need_target(target)

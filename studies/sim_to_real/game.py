@@ -60,11 +60,8 @@ def main(
     show_decided(console, decided)
     numbers = parse_seeds(seeds)
     if not read_only:
-        import torch
-
         from studies.real_runs.lab import real_lab
 
-        torch.set_num_threads(1)
         lab = real_lab(pair, folder / "teacher.sqlite")
         with interruptible(f"finished runs are in {folder / 'runs'}; the same command resumes"):
             for seed in numbers:
