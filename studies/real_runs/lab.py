@@ -17,7 +17,7 @@ from studies.transfer_matrix.lab import Lab
 
 
 def real_lab(pair: str, cache: Path) -> Lab:
-    """A named pair on one thread; all runs share the teacher's replies in `cache`, and the test of the start."""
+    """A named pair on one thread; its runs share the replies in `cache`, and the test of the start."""
     torch.set_num_threads(1)
     config = resolve_config(None, {"pair": {"name": pair}, "data": {"cache": str(cache)}})
     parts = build_components(config, load_pair(**asdict(config.pair)))
