@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.common import Seeds, interruptible, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.runs.read_logs import read_logs
 from studies.common.claim import ClaimVerdict
-from studies.common.options import Backend, Jobs, Out, Seeds, Slurm
+from studies.common.options import Backend, Jobs, Out, Slurm
 from studies.common.outputs import refuse_other_results, write_findings
 from studies.common.show import show
 from studies.common.slurm import run_array

@@ -5,10 +5,6 @@ from typing import Annotated
 
 import typer
 
-Seeds = Annotated[
-    str,
-    typer.Option(help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."),
-]
 Budget = Annotated[
     str, typer.Option(help="The student of a run trains on this many supervised tokens.")
 ]

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import interruptible, parse_list, parse_seeds
+from readsim.cli.common import Seeds, interruptible, parse_list, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, TrainingError, unknown
 from readsim.stats import half_width
@@ -22,7 +22,7 @@ from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_atomic
 from readsim_hf.methods.table import METHODS
 from studies.common.claim import judge
-from studies.common.options import Budget, Folder, Seeds, Steps
+from studies.common.options import Budget, Folder, Steps
 from studies.methods.claims import CLAIMS
 from studies.methods.runs import MERGE, Plan, played, run_method
 from studies.methods.table import AMOUNTS, EFFECTS, effects, row_of, shares_of_run

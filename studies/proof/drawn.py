@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from readsim.arrays import Array
-from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.common import Seeds, interruptible, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.cli.suite import report
 from readsim.fitting.cross_validation import first_choice
@@ -20,7 +20,7 @@ from readsim.suite.scores import Scores, read_scores
 from readsim.suite.table import suite_table
 from readsim.worlds import World, save_world
 from studies.common.claim import judge
-from studies.common.options import Folder, Seeds
+from studies.common.options import Folder
 from studies.common.show import show_verdicts
 from studies.proof.claims import BASELINE, DRAWN_CLAIMS, FAMILIES
 from studies.real_runs.held import KEPT

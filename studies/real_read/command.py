@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from readsim.cli.common import parse_seeds
+from readsim.cli.common import Seeds, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.cli.scores import scores
 from readsim.summary.scores import read_tested
 from readsim_hf.distill import distill
 from readsim_hf.methods.table import METHODS
-from studies.common.options import Budget, Folder, Seeds, Steps
+from studies.common.options import Budget, Folder, Steps
 
 READ = "read+guard=0.1"
 PAPERS = tuple(name for name in METHODS if name.partition("-")[0] in ("resp", "cot", "logit"))

@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 
-from readsim.cli.common import interruptible, need_target, parse_seeds
+from readsim.cli.common import Seeds, interruptible, need_target, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.token_counts import parse_tokens
-from studies.common.options import Seeds
 from studies.real_runs.design import make_designs
 from studies.real_runs.run import make
 from studies.real_runs.table import write_table
@@ -37,11 +36,8 @@ def main(
     ] = None,
 ) -> None:
     """Make sixty real runs of a pair, and write their table."""
-    import torch
-
     from studies.real_runs.lab import real_lab
 
-    torch.set_num_threads(1)
     console = Terminal()
     target = table or KEPT / f"{pair}.csv"
     need_target(target)

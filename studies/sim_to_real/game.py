@@ -15,7 +15,7 @@ from rich.table import Table
 from scipy.stats import kendalltau
 
 from readsim.arrays import Array
-from readsim.cli.common import interruptible, need_target, parse_seeds
+from readsim.cli.common import Seeds, interruptible, need_target, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
@@ -25,7 +25,6 @@ from readsim.runs.read_logs import read_log
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import load_facts, save_facts
 from studies.common.claim import judge
-from studies.common.options import Seeds
 from studies.common.show import show_verdicts
 from studies.real_runs.claims import CLAIMS
 from studies.real_runs.design import STEPS
@@ -61,11 +60,8 @@ def main(
     show_decided(console, decided)
     numbers = parse_seeds(seeds)
     if not read_only:
-        import torch
-
         from studies.real_runs.lab import real_lab
 
-        torch.set_num_threads(1)
         lab = real_lab(pair, folder / "teacher.sqlite")
         with interruptible(f"finished runs are in {folder / 'runs'}; the same command resumes"):
             for seed in numbers:

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from readsim.cli.common import parse_seeds
+from readsim.cli.common import Seeds, parse_seeds
 from readsim.token_counts import show_tokens
-from studies.common.options import Seeds
 from studies.sim_to_real.mixtures import BUDGET, RANDOM, STEPS, TASK
 
 ALLOCATORS = (

@@ -10,10 +10,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from readsim.cli.common import interruptible, need_target, parse_seeds, progress
+from readsim.cli.common import Seeds, interruptible, need_target, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.token_counts import parse_tokens
-from studies.common.options import Seeds
 from studies.transfer_matrix.lab import Lab, sim_lab
 from studies.transfer_matrix.measured import Measured
 from studies.transfer_matrix.plan import make_plan, shard_of
