@@ -15,6 +15,8 @@ from threadpoolctl import threadpool_limits
 
 # No test may need a screen. Set before anything imports matplotlib.
 os.environ["MPLBACKEND"] = "Agg"
+# Torch with one thread, here and in what tests start: two stall on a busy machine. Set before it is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # Nothing may depend on the machine's speed; an unattended run draws the same examples every time.
 settings.register_profile(
@@ -55,6 +57,7 @@ EXTRA_OF = {
     "submitit": "slurm",
     "pyarrow": "hf",
     "safetensors": "hf",
+    "sklearn": "dev",
     "stable_baselines3": "rl",
     "statsmodels": "dev",
     "tensorboard": "track",
@@ -69,7 +72,6 @@ EXTRA_OF = {
 def pytest_configure() -> None:
     """One BLAS thread: products of small matrices in two threads stall on a busy machine."""
     import_module("scipy.linalg")  # its BLAS is another library than numpy's: load both first
-    import_module("sklearn.ensemble")  # loading it draws from the global generator
     threadpool_limits(limits=1, user_api="blas")
     # A shell has what it starts in the background ignore ctrl-C; the processes that tests start would too.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

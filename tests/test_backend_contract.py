@@ -29,7 +29,7 @@ def simulated() -> Backend:
 BACKENDS = [
     pytest.param(simulated, id="simulated"),
     pytest.param(ToyBackend, id="toy"),
-    pytest.param(SklearnBackend, id="sklearn"),
+    pytest.param(SklearnBackend, id="sklearn", marks=pytest.mark.extra("sklearn")),
     pytest.param(tiny_run, id="hf", marks=pytest.mark.extra(*NEEDS)),
 ]
 every = pytest.mark.parametrize("make", BACKENDS)

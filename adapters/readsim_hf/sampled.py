@@ -27,6 +27,7 @@ from readsim_hf.training.replies import Replies
 from readsim_hf.training.rewards import GoldReward, JudgedReward, Reward, check_gold
 from readsim_hf.training.served import ServedWriter, StudentServer
 from readsim_hf.training.student import Student
+from readsim_hf.training.writers import Drawing
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +123,7 @@ def student_server_of(
     writer = ServedWriter(server, lambda: pair.student, lambda: 0, config.training.precision)
     try:
         vocab = vocabulary_size(pair.student.config)
-        writer.write([encode(pair.tokenizer, "1+1=")], Decoding(4, 0.0), ends=ends, vocab=vocab)
+        writer.write([encode(pair.tokenizer, "1+1=")], Drawing(Decoding(4, 0.0), ends, vocab))
     except TrainingError as error:
         raise ConfigError(f"{where}: {error}") from error
     return server

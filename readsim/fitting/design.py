@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from readsim.arrays import Array
+from readsim.arrays import Array, half_of
 from readsim.fitting.laws.gaussian_process import Joint
 
 NODES = 24  # of the normal quadrature
@@ -83,16 +83,10 @@ def expected_regrets(mean: Array, learned: Array, left: Array, draws: Array) -> 
     U = mu + learned + left, independent normal vectors (m,) with covariances `learned` and `left`. Each of
     the standard normal draws (2, D, m) is used with both signs, so that after is at most before.
     """
-    known, rest = (z @ _half(c).T for z, c in zip(draws, (learned, left), strict=True))
+    known, rest = (z @ half_of(c).T for z, c in zip(draws, (learned, left), strict=True))
     seen = np.stack([mean + known, mean - known])
     best = np.stack([seen + rest, seen - rest]).max(axis=-1).mean()
     return float(best - mean.max()), float(best - seen.max(axis=-1).mean())
-
-
-def _half(covariance: Array) -> Array:
-    values, vectors = np.linalg.eigh(covariance)
-    out: Array = vectors * np.sqrt(np.maximum(values, 0.0))
-    return out
 
 
 def choose_runs(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from readsim.allocators.registry import load_allocator
-from readsim.arrays import Array
+from readsim.arrays import Array, half_of
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
 from readsim.fitting.misfit import Misfit, misfit_in
@@ -136,10 +136,3 @@ def foretell(
     names = (*world.capabilities, "utility")
     error = float(np.sqrt(np.diag(own).mean()))
     return Outlook(world.name, seeds, names, mean, low, high, seed_sd, noise_sd, error)
-
-
-def half_of(covariance: Array) -> Array:
-    """A matrix H (K, K) with H H' = covariance; small negative eigenvalues are rounding."""
-    values, vectors = np.linalg.eigh(covariance)
-    out: Array = vectors * np.sqrt(np.maximum(values, 0.0))
-    return out

@@ -1,6 +1,6 @@
 """Run logs to the arrays of a fit: one row a measured profile, at the tokens it had been trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +12,10 @@ from readsim.errors import ConfigError
 from readsim.fitting.paths import paths_of
 from readsim.fitting.table import Runs
 from readsim.fitting.units import Scale
-from readsim.runs.comparing import differences
-from readsim.runs.read_logs import Log, log_paths, read_log
+from readsim.runs.comparing import differences, fair, method_of
+from readsim.runs.read_logs import Log, log_paths, read_log, run_folders
 from readsim.runs.rows import FinalRow, StartRow, StepRow
+from readsim.worlds.methods import AT
 
 ONE_WORLD = ("sources", "capabilities", "world_digest", "unit")
 
@@ -28,24 +29,31 @@ def fit_table(path: Path) -> Runs:
     """The start, steps and end of every run in a log, or in all logs of a folder (or its `runs`).
 
     A profile is what was measured after cumulative tokens by source; the last one is measured on the
-    test split too. Hidden capabilities are left out. Raises ConfigError for logs that do not belong
-    together, RunLogError for a folder without logs or one that cannot be read.
+    test split too. Hidden capabilities are left out. Runs of several methods of distillation, also in
+    folders inside the folder, have sources that are pairs, see `readsim.worlds.methods`. Raises ConfigError
+    for logs that do not belong together, RunLogError for a folder without logs or one that cannot be read.
     """
-    logs = [read_log(file) for file in log_paths(path)]
-    for log in logs:
-        _check_one_world(logs[0], log)
+    logs = [read_log(file) for folder in run_folders(path) for file in log_paths(folder)]
+    methods = _methods_of_one_world(logs)
     first = logs[0].header
     points = [point for n, log in enumerate(logs) for point in _points(n, log)]
     if not points:
         raise ConfigError(f"{path}: the logs have no measured profiles")
     runs = sorted({p.run for p in points})
     profiles, tokens = np.array([p.profile for p in points]), np.array([p.tokens for p in points])
-    for j, name in enumerate(first.sources):
+    sources = first.sources
+    if len(methods) > 1:
+        sources = tuple(f"{source}{AT}{method}" for method in methods for source in sources)
+        block = np.array([methods.index(method_of(logs[p.run[0]].header)) for p in points])
+        tokens = np.concatenate([tokens * (block == m)[:, None] for m in range(len(methods))], 1)
+    for j, name in enumerate(sources):
         if not tokens[:, j].any():
             raise ConfigError(
                 f"{path}: source {name!r} was never trained on: nothing to learn of it"
             )
     notes = [f"{len(runs)} runs of {len(logs)} logs"]
+    if len(methods) > 1:
+        notes.append(f"each method has sources of its own: {', '.join(methods)}")
     notes += [lacking for log in logs if (lacking := log.shortfall())]
     declared = min((log.header.scale for log in logs), key=lambda scale: scale.lowest)
     lowest = declared.lowest
@@ -54,7 +62,7 @@ def fit_table(path: Path) -> Runs:
         lowest = min(lowest, float(np.nanmin(profiles)))  # else there would be no law of them
     return Runs(
         tuple(p.label for p in points),
-        first.sources,
+        sources,
         tuple(first.capabilities[j] for j in first.visible),
         tokens,
         profiles,
@@ -102,12 +110,22 @@ def _points(number: int, log: Log) -> Iterator[Point]:
         yield Point((number, row.seed), label, at, seen)
 
 
-def _check_one_world(first: Log, log: Log) -> None:
-    """Logs of one fit have the same names and, where they tell it, are of the same world."""
-    log.need("sources", "capabilities")
-    one, other = (
-        {key: getattr(header, key) for key in ONE_WORLD} for header in (first.header, log.header)
-    )
-    if found := differences(one, other):
-        between = found[0].between(f"in {first.path}", f"in {log.path}")
-        raise ConfigError(f"{between}: logs of one world are needed")
+def _methods_of_one_world(logs: Sequence[Log]) -> list[str]:
+    """The methods of distillation, in order. Logs of one fit have the same names and, where they tell it, are
+    of the same world; those of several methods of the same student, teacher, recipe, data and probes."""
+    firsts: dict[str, Log] = {}
+    for log in logs:
+        log.need("sources", "capabilities")
+        one = firsts.setdefault(method_of(log.header), log)
+        same = (
+            {key: getattr(header, key) for key in ONE_WORLD} for header in (one.header, log.header)
+        )
+        found = differences(*same)
+        if log is one:
+            both = (fair(header, one_task=False) for header in (logs[0].header, log.header))
+            found = differences(*({k: v for k, v in each.items() if k != "steps"} for each in both))
+            one = logs[0]
+        if found:
+            between = found[0].between(f"in {one.path}", f"in {log.path}")
+            raise ConfigError(f"{between}: logs of one world are needed")
+    return list(firsts)

@@ -6,6 +6,7 @@ from pathlib import Path
 from readsim.errors import WorldError, unknown
 from readsim.files import suffix_of
 from readsim.worlds.files import load_world_file
+from readsim.worlds.methods import AT, of_method
 from readsim.worlds.random import random_world_from_text
 from readsim.worlds.world import World
 
@@ -20,7 +21,8 @@ AnyWorld = World | str | Path
 
 
 def load_world(world: AnyWorld) -> World:
-    """The world itself, the preset of that name, `random:...`, or the file at that path.
+    """The world itself, the preset of that name, `random:...`, or the file at that path; of a file of
+    several methods `FILE@METHOD` is the world of one.
 
     Raises UnknownNameError with the nearest preset, or WorldError for a file that cannot be read.
     """
@@ -32,7 +34,9 @@ def load_world(world: AnyWorld) -> World:
         return load_world_file(Path(str(files("readsim.worlds") / "presets" / f"{text}.toml")))
     if text == "random" or text.startswith("random:"):
         return random_world_from_text(text)
-    path = Path(text)
+    path, (file, at, method) = Path(text), text.rpartition(AT)
+    if at and suffix_of(Path(file)) in (".toml", ".json") and not path.exists():
+        return of_method(load_world_file(Path(file)), method)
     if suffix_of(path) in (".toml", ".json", ".csv", ".tsv") or path.is_file():
         return load_world_file(path)
     if path.is_dir():

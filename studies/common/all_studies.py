@@ -16,16 +16,13 @@ from studies.common.catalogue import NAMES, load_study
 from studies.common.claim import ClaimVerdict
 from studies.common.command import (
     OUT,
-    Backend,
-    Jobs,
-    Out,
-    Slurm,
     command_of,
     conclude,
     findings_of,
     run_missing,
     seeds_option,
 )
+from studies.common.options import Backend, Jobs, Out, Slurm
 from studies.common.outputs import refuse_other_results, verdict_table
 from studies.common.show import markdown, show_verdicts, summary_block, write_block
 from studies.common.study import Study

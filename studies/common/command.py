@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.common import Seeds, interruptible, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.runs.read_logs import read_logs
 from studies.common.claim import ClaimVerdict
+from studies.common.options import Backend, Jobs, Out, Slurm
 from studies.common.outputs import refuse_other_results, write_findings
 from studies.common.show import show
 from studies.common.slurm import run_array
@@ -20,22 +21,6 @@ from studies.common.store import jobs_of, read_case, run_jobs
 from studies.common.study import Case, Findings, Study
 
 OUT = Path("results/studies")
-
-Out = Annotated[
-    Path,
-    typer.Option(help="The results of all studies go into this folder, where studies share runs."),
-]
-Jobs = Annotated[
-    int | None,
-    typer.Option(help="This many processes work in parallel.", show_default="one for each core"),
-]
-Backend = Annotated[str, typer.Option(help="The jobs are run by loky (processes), ray or dask.")]
-Slurm = Annotated[
-    int,
-    typer.Option(
-        help="Missing runs are submitted as a Slurm array of this many tasks; 0 runs them here."
-    ),
-]
 
 
 def run_missing(
@@ -82,12 +67,7 @@ def command_for(study: Study) -> Callable[..., None]:
     """The command of one study: a function whose arguments are its options."""
 
     def command(
-        seeds: Annotated[
-            str,
-            typer.Option(
-                help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-            ),
-        ] = str(study.seeds),
+        seeds: Seeds = str(study.seeds),
         out: Out = OUT,
         jobs: Jobs = None,
         backend: Backend = "loky",

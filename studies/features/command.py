@@ -4,6 +4,7 @@ Runs ReAD and four references on worlds of the random family, measures what may 
 themselves, and fits the paired differences. Finished runs are not repeated: the same command resumes.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from readsim.cli.common import interruptible, need_target, progress
 from readsim.cli.output import Terminal
-from readsim.errors import ConfigError, RunLogError
+from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.plots.style import save, sober
 from readsim.suite.run import run_suite
 from readsim.tree_file import write_atomic, write_frame
@@ -45,6 +46,10 @@ def main(
     ):
         if value < least:
             raise ConfigError(f"--{name} {value}: at least {least}")
+    if find_spec("sklearn") is None:
+        raise CapabilityMissingError(
+            "the study features needs scikit-learn: pip install 'readsim[dev]'"
+        )
     need_target(out / "report.md")
     plan = plan_sweep(worlds, seeds, steps)
     kept = f"finished runs are kept in {out}, the same command resumes"

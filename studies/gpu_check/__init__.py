@@ -1,4 +1,4 @@
-"""Does the adapter run on one GPU? About ten minutes, in parts that write as they end; nobody here had one.
+"""Does the adapter run on one GPU? About ten minutes, in parts that write as they end.
 
 numerics     losses and gradients of every objective beside float64 on the CPU
 shape        optimiser steps at a real model's widths and vocabulary, ragged lengths, a teacher resident;
@@ -10,6 +10,7 @@ snapshot     copies of a full fine-tune to the host and back
 probe        agreement and log-likelihoods: precision, and logits a few at a time
 nccl         one process under torchrun, DDP and FSDP
 run          a small distillation of nano beside the CPU's
+full         `readsim distill` at an 8B student's widths and depth, killed once and resumed, beside its plan
 
 Its functions take a device; without a GPU every part runs at toy size on the CPU.
 """

@@ -59,6 +59,7 @@ def parts(device: torch.device) -> dict[str, Callable[[], list[Check]]]:
         "probe": part("probing", "checks"),
         "nccl": part("alone", "checks"),
         "run": part("running", "run"),
+        "full": part("full", "checks"),
     }
 
 

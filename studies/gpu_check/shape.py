@@ -66,7 +66,7 @@ def _step(device: torch.device, name: str, recipe: Recipe) -> list[Check]:
     shape = shape_of(config)
     most = max(length_of(e) for w in windows for e in w)
     gradients, moments = optimiser_bytes(shape, recipe.lora)
-    training = gradients + activation_bytes(shape, recipe.micro_batch, most, recipe)
+    training = gradients + activation_bytes(shape, recipe.micro_batch, most, recipe, device.type)
     training += logit_bytes(shape, recipe.micro_batch * longest, recipe, device.type)
     planned = (
         weight_bytes(shape, "bf16")

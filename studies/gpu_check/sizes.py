@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from readsim_hf.models.meta import config_of
 from readsim_hf.objectives.sparse import soft_from_logits
+from readsim_hf.teachers.inference import without_plans
 from readsim_hf.teachers.record import TeacherRecord
 from readsim_hf.training.batch import Example
 
@@ -28,6 +29,7 @@ TOY = {
 
 def model(device: torch.device, layers: int, seed: int, dtype: torch.dtype) -> PreTrainedModel:
     """Random weights of the real student's widths and vocabulary with few layers; on a CPU a toy's."""
+    without_plans()
     config: Any = config_of(STUDENT)
     config.num_hidden_layers = layers
     config.rope_parameters = {"rope_type": "default", "rope_theta": 10_000.0}

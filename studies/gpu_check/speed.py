@@ -84,7 +84,7 @@ def planned_bytes(size: Size, precision: Precision, device: str) -> float:
         weight_bytes(shape, "fp32")
         + gradients
         + moments
-        + activation_bytes(shape, size.batch, size.length - 1, recipe)
+        + activation_bytes(shape, size.batch, size.length - 1, recipe, device)
         + logit_bytes(shape, positions, recipe, device)
     )
 

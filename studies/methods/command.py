@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import interruptible, parse_list, parse_seeds
+from readsim.cli.common import Seeds, interruptible, parse_list, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, TrainingError, unknown
 from readsim.stats import half_width
@@ -22,6 +22,7 @@ from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_atomic
 from readsim_hf.methods.table import METHODS
 from studies.common.claim import judge
+from studies.common.options import Budget, Folder, Steps
 from studies.methods.claims import CLAIMS
 from studies.methods.runs import MERGE, Plan, played, run_method
 from studies.methods.table import AMOUNTS, EFFECTS, effects, row_of, shares_of_run
@@ -43,23 +44,14 @@ def main(
             show_default="all that ask for no prose",
         ),
     ] = None,
-    budget: Annotated[
-        str, typer.Option(help="A run trains on this many supervised tokens.")
-    ] = "60k",
-    steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "5",
+    budget: Budget = "60k",
+    steps: Steps = 10,
+    seeds: Seeds = "5",
     items: Annotated[
         int | None,
         typer.Option(help="The test and probe splits have this many items of each capability."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(
-        "results/methods"
-    ),
+    out: Folder = Path("results/methods"),
 ) -> None:
     """Run what is missing, then print utility, tokens, seconds, forgetting, shares and verdicts."""
     torch.set_num_threads(1)

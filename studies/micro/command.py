@@ -1,16 +1,16 @@
 """Train the micro pair and write its weights."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, cast
 
 import torch
-import typer
 from transformers import GPTNeoXConfig, PreTrainedTokenizerFast
 
 from readsim_hf.prompts.nano.library import nano_library
 from studies.micro.tokenizer import byte_pairs
 from studies.nano.command import STUDENT as NANO_STUDENT
 from studies.nano.command import TEACHER as NANO_TEACHER
+from studies.nano.command import Asked, Folder, Only, Seed, Steps, StudentSteps
 from studies.nano.make import make_pair
 from studies.nano.train import Stage
 
@@ -60,23 +60,12 @@ def config(tokenizer: PreTrainedTokenizerFast, layers: int, width: int) -> GPTNe
 
 
 def main(
-    steps: Annotated[
-        int | None, typer.Option(help="The teacher trains for this many steps.")
-    ] = None,
-    student_steps: Annotated[
-        int | None, typer.Option(help="The student trains for this many steps.")
-    ] = None,
-    only: Annotated[
-        Literal["teacher", "student"] | None,
-        typer.Option(help="Only this one of the two is trained."),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(help="Tokens, weights and data are drawn from this seed.")
-    ] = 0,
-    asked: Annotated[
-        int, typer.Option("--questions", help="Each capability is asked this many questions.")
-    ] = 200,
-    out: Annotated[Path, typer.Option(help="The weights go into this folder.")] = OUT,
+    steps: Steps = None,
+    student_steps: StudentSteps = None,
+    only: Only = None,
+    seed: Seed = 0,
+    asked: Asked = 200,
+    out: Folder = OUT,
 ) -> None:
     """Train the micro pair and write its weights."""
     counts = {TEACHER: steps, STUDENT: student_steps}

@@ -1,13 +1,13 @@
 """Byte pairs of the nano prompts: the micro pair's tokenizer."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from readsim.streams import generator
-from readsim_hf.models.char_tokenizer import CHARACTERS, EOS, PAD, UNK
+from readsim_hf.models.char_tokenizer import CHARACTERS, EOS, PAD, UNK, fast_tokenizer
 from readsim_hf.prompts.library import Library
 from studies.nano.data import FORMS, draw, gold, held_out
 
@@ -34,16 +34,7 @@ def byte_pairs(library: Library, seed: int) -> PreTrainedTokenizerFast:
             show_progress=False,
         ),
     )
-    made: PreTrainedTokenizerFast = cast(Any, PreTrainedTokenizerFast)(
-        tokenizer_object=inner,
-        pad_token=PAD,
-        eos_token=EOS,
-        unk_token=UNK,
-        padding_side="left",
-        clean_up_tokenization_spaces=False,
-        model_max_length=512,
-    )
-    return made
+    return fast_tokenizer(inner)
 
 
 def _texts(library: Library, seed: int) -> Iterator[str]:

@@ -60,22 +60,27 @@ STUDENT = Stage(
 )
 
 
+Steps = Annotated[int | None, typer.Option(help="The teacher trains for this many steps.")]
+StudentSteps = Annotated[int | None, typer.Option(help="The student trains for this many steps.")]
+Only = Annotated[
+    Literal["teacher", "student"] | None, typer.Option(help="Only this one of the two is trained.")
+]
+Seed = Annotated[
+    int, typer.Option(help="Weights, data and learned tokens are drawn from this seed.")
+]
+Asked = Annotated[
+    int, typer.Option("--questions", help="Each capability is asked this many questions.")
+]
+Folder = Annotated[Path, typer.Option(help="The weights go into this folder.")]
+
+
 def main(
-    steps: Annotated[
-        int | None, typer.Option(help="The teacher trains for this many steps.")
-    ] = None,
-    student_steps: Annotated[
-        int | None, typer.Option(help="The student trains for this many steps.")
-    ] = None,
-    only: Annotated[
-        Literal["teacher", "student"] | None,
-        typer.Option(help="Only this one of the two is trained."),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Weights and data are drawn from this seed.")] = 0,
-    asked: Annotated[
-        int, typer.Option("--questions", help="Each capability is asked this many questions.")
-    ] = 200,
-    out: Annotated[Path, typer.Option(help="The weights go into this folder.")] = OUT,
+    steps: Steps = None,
+    student_steps: StudentSteps = None,
+    only: Only = None,
+    seed: Seed = 0,
+    asked: Asked = 200,
+    out: Folder = OUT,
 ) -> None:
     """Train the nano pair and write its weights."""
     counts = {TEACHER: steps, STUDENT: student_steps}

@@ -10,7 +10,7 @@ import pandas as pd
 import typer
 
 from readsim.allocators.registry import load_allocator
-from readsim.cli.common import interruptible, parse_list, parse_seeds
+from readsim.cli.common import Seeds, interruptible, parse_list, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of
@@ -19,6 +19,7 @@ from readsim.runs.read_logs import read_log
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
 from studies.common.claim import judge
+from studies.common.options import Budget, Steps
 from studies.common.show import show_verdicts
 from studies.proof.claims import BASELINE, CLAIMS, METHODS, TASKS
 from studies.real_runs.held import KEPT
@@ -35,22 +36,15 @@ SAME = (
 
 def main(
     pair: Annotated[str, typer.Option(help="The models are this pair.")] = "nano",
-    budget: Annotated[
-        str, typer.Option(help="The student of a run trains on this many supervised tokens.")
-    ] = "60k",
-    steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
+    budget: Budget = "60k",
+    steps: Steps = 10,
     tasks: Annotated[
         str, typer.Option(help="These tasks are run, separated by commas.")
     ] = ",".join(TASKS),
     methods: Annotated[
         str, typer.Option(help="These methods are run, separated by commas.")
     ] = ",".join(METHODS),
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "5",
+    seeds: Seeds = "5",
     out: Annotated[Path, typer.Option(help="The runs go into this folder.")] = Path(
         "results/proof"
     ),
@@ -62,11 +56,8 @@ def main(
     console, tokens = Terminal(), parse_tokens(budget)
     kept = HERE / f"{pair}.csv"
     if not read_only:
-        import torch
-
         from studies.real_runs.lab import real_lab
 
-        torch.set_num_threads(1)
         weights = task_weights(read_table(KEPT / f"{pair}.csv"))
         kept = out / f"{pair}.csv"
         lab = real_lab(pair, out / "teacher.sqlite")

@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from readsim.arrays import Array
-from readsim.cli.common import interruptible, parse_seeds, progress
+from readsim.cli.common import Seeds, interruptible, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.cli.suite import report
 from readsim.fitting.cross_validation import first_choice
@@ -20,6 +20,7 @@ from readsim.suite.scores import Scores, read_scores
 from readsim.suite.table import suite_table
 from readsim.worlds import World, save_world
 from studies.common.claim import judge
+from studies.common.options import Folder
 from studies.common.show import show_verdicts
 from studies.proof.claims import BASELINE, DRAWN_CLAIMS, FAMILIES
 from studies.real_runs.held import KEPT
@@ -34,16 +35,9 @@ def main(
     data: Annotated[
         Path | None, typer.Option(help="Public tables are in this folder: admire, aioli, regmix.")
     ] = None,
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "3",
+    seeds: Seeds = "3",
     jobs: Annotated[int, typer.Option(help="This many processes work in parallel.")] = 1,
-    out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(
-        "results/drawn"
-    ),
+    out: Folder = Path("results/drawn"),
 ) -> None:
     """Run the allocators on every world, then compare them family by family."""
     console = Terminal()

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from readsim.cli.common import parse_seeds
+from readsim.cli.common import Seeds, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.cli.scores import scores
 from readsim.summary.scores import read_tested
 from readsim_hf.distill import distill
 from readsim_hf.methods.table import METHODS
+from studies.common.options import Budget, Folder, Steps
 
 READ = "read+guard=0.1"
 PAPERS = tuple(name for name in METHODS if name.partition("-")[0] in ("resp", "cot", "logit"))
@@ -33,20 +34,11 @@ def main(
     task: Annotated[
         str, typer.Option(help="This capability has weight 0.6 in the utility.")
     ] = "math",
-    budget: Annotated[
-        str, typer.Option(help="The student of a run trains on this many supervised tokens.")
-    ] = "120k",
-    steps: Annotated[int, typer.Option(help="A run has this many decisions.")] = 10,
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "3",
+    budget: Budget = "120k",
+    steps: Steps = 10,
+    seeds: Seeds = "3",
     pool_runs: Annotated[int, typer.Option(help="ReAD's pool has this many short trainings.")] = 24,
-    out: Annotated[Path, typer.Option(help="Runs and tables go into this folder.")] = Path(
-        "results/real_read"
-    ),
+    out: Folder = Path("results/real_read"),
 ) -> None:
     """Run what is missing, then print the table."""
     console = Terminal()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from readsim.cli.common import interruptible, need_target, parse_seeds
+from readsim.cli.common import Seeds, interruptible, need_target, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.token_counts import parse_tokens
 from studies.real_runs.design import make_designs
@@ -27,12 +27,7 @@ def main(
     budgets: Annotated[
         str, typer.Option(help="The runs have these numbers of tokens, separated by commas.")
     ] = "10k,24k,60k",
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "2",
+    seeds: Seeds = "2",
     table: Annotated[
         Path | None,
         typer.Option(
@@ -41,11 +36,8 @@ def main(
     ] = None,
 ) -> None:
     """Make sixty real runs of a pair, and write their table."""
-    import torch
-
     from studies.real_runs.lab import real_lab
 
-    torch.set_num_threads(1)
     console = Terminal()
     target = table or KEPT / f"{pair}.csv"
     need_target(target)

@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from readsim_hf.backend import HFBackend
@@ -16,7 +17,8 @@ from studies.transfer_matrix.lab import Lab
 
 
 def real_lab(pair: str, cache: Path) -> Lab:
-    """A named pair; all runs share the teacher's replies in `cache`, and the test of the start."""
+    """A named pair on one thread; its runs share the replies in `cache`, and the test of the start."""
+    torch.set_num_threads(1)
     config = resolve_config(None, {"pair": {"name": pair}, "data": {"cache": str(cache)}})
     parts = build_components(config, load_pair(**asdict(config.pair)))
     starts: dict[Split, ItemScores] = {}

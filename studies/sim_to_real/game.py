@@ -15,7 +15,7 @@ from rich.table import Table
 from scipy.stats import kendalltau
 
 from readsim.arrays import Array
-from readsim.cli.common import interruptible, need_target, parse_seeds
+from readsim.cli.common import Seeds, interruptible, need_target, parse_seeds
 from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
@@ -42,12 +42,7 @@ def main(
         str, typer.Option(help="This capability has weight 0.6 in the utility.")
     ] = "math",
     budget: Annotated[str, typer.Option(help="A run has this many tokens.")] = "60k",
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "5",
+    seeds: Seeds = "5",
     table: Annotated[
         Path | None, typer.Option(help="The world is fitted to the runs in this table.")
     ] = None,
@@ -65,11 +60,8 @@ def main(
     show_decided(console, decided)
     numbers = parse_seeds(seeds)
     if not read_only:
-        import torch
-
         from studies.real_runs.lab import real_lab
 
-        torch.set_num_threads(1)
         lab = real_lab(pair, folder / "teacher.sqlite")
         with interruptible(f"finished runs are in {folder / 'runs'}; the same command resumes"):
             for seed in numbers:

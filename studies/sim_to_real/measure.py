@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from readsim.cli.common import parse_seeds
+from readsim.cli.common import Seeds, parse_seeds
 from readsim.token_counts import show_tokens
 from studies.sim_to_real.mixtures import BUDGET, RANDOM, STEPS, TASK
 
@@ -16,12 +16,7 @@ ALLOCATORS = (
 
 
 def main(
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "3",
+    seeds: Seeds = "3",
     out: Annotated[Path, typer.Option(help="The runs go into this folder.")] = Path(
         "results/sim_to_real"
     ),

@@ -42,9 +42,8 @@ def with_terms() -> World:
     )
 
 
-def vector_env(world: World | None = None) -> Callable[[], float]:
-    """Seconds an env-step of the vector env, resets included, K = 8, N = 1024."""
-    env = DistillVectorEnv(RUNS, world or random_world())
+def whole_episodes(env: DistillVectorEnv) -> Callable[[], float]:
+    """Seconds an env-step, resets included."""
     actions = np.random.default_rng(0).random((RUNS, 8))
     env.reset(seed=0)
 
@@ -57,6 +56,11 @@ def vector_env(world: World | None = None) -> Callable[[], float]:
     return measure
 
 
+def vector_env(world: World | None = None) -> Callable[[], float]:
+    """Seconds an env-step of the vector env, resets included, K = 8, N = 1024."""
+    return whole_episodes(DistillVectorEnv(RUNS, world or random_world()))
+
+
 def many_worlds(prior: str | None = None) -> Callable[[], float]:
     """Seconds an env-step where each run draws one of 64 worlds at its reset, K = 8, N = 1024: of the random
     family, or of a prior, with its terms."""
@@ -65,17 +69,7 @@ def many_worlds(prior: str | None = None) -> Callable[[], float]:
     else:
         drawn = (draw_world(prior, seed, sources=8, capabilities=8) for seed in count())
         worlds = list(islice((world for world in drawn if not world.hidden), 64))
-    env = DistillVectorEnv(RUNS, worlds=worlds, budgets=["20M", "60M"])
-    actions = np.random.default_rng(0).random((RUNS, 8))
-    env.reset(seed=0)
-
-    def measure() -> float:
-        start = perf_counter()
-        for _ in range(STEPS + 1):
-            env.step(actions)
-        return (perf_counter() - start) / STEPS / RUNS
-
-    return measure
+    return whole_episodes(DistillVectorEnv(RUNS, worlds=worlds, budgets=["20M", "60M"]))
 
 
 def demo() -> Callable[[], float]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from readsim.cli.common import interruptible, need_target, parse_seeds, progress
+from readsim.cli.common import Seeds, interruptible, need_target, parse_seeds, progress
 from readsim.cli.output import Terminal
 from readsim.token_counts import parse_tokens
 from studies.transfer_matrix.lab import Lab, sim_lab
@@ -31,12 +31,7 @@ def main(
     budgets: Annotated[
         str, typer.Option(help="The runs have these numbers of tokens, separated by commas.")
     ] = "3k,10k,30k,90k",
-    seeds: Annotated[
-        str,
-        typer.Option(
-            help="Each run is repeated with this many seeds, or with the seeds listed: 3,5."
-        ),
-    ] = "3",
+    seeds: Seeds = "3",
     mixtures: Annotated[int, typer.Option(help="Each budget has this many held-out runs.")] = 2,
     shard: Annotated[
         str, typer.Option(help="Every N-th run is made, from the I-th on: I/N.")

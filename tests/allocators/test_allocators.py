@@ -22,7 +22,7 @@ from readsim.testing.backend_checks import same
 from readsim.tree_file import load_tree, save_tree
 from readsim.worlds import load_world, optimum, random_world
 from readsim.worlds.task import Task
-from tests.support.helpers import SMALL, WORLD, FakeBackend, allocations, decisions
+from tests.support.helpers import SMALL, WORLD, FakeBackend, allocations, decisions, with_extras
 
 
 def build(name: str) -> Allocator:
@@ -30,7 +30,7 @@ def build(name: str) -> Allocator:
     return load_allocator(name, SMALL if learns else {})
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", with_extras(BUILT_IN))
 class TestContract:
     def test_points_of_the_simplex_and_determinism(self, name: str) -> None:
         runs = [rollout([DistillEnv(WORLD, steps=6)], build(name), [3])[0] for _ in "ab"]

@@ -15,7 +15,7 @@ from readsim.runs.log_schema import read_content
 from readsim.runs.loop import Row, rollout
 from readsim.runs.setups import setup_for
 from readsim.worlds import World, load_world
-from tests.support.helpers import FakeBackend, allocations
+from tests.support.helpers import FakeBackend, allocations, with_extras
 from tests.support.made_setups import setup
 
 OURS = {
@@ -54,7 +54,7 @@ def test_every_family_is_here() -> None:
 
 
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", with_extras(PEERS))
 def test_a_run_in_every_kind_of_world(name: str, world: str) -> None:
     loaded: World = WORLDS[world]()
     for steps in (1, 9):
@@ -72,7 +72,7 @@ class Interrupted(Exception):
     """Stands for a kill between two decisions."""
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", with_extras(PEERS))
 def test_an_interrupted_run_ends_with_the_same_rows(name: str, tmp_path: Path) -> None:
     def run(folder: Path, stop: int) -> list[Row]:
         env = DistillEnv("random:seed=5,capabilities=3", budget=3_000_000, steps=9)
@@ -107,7 +107,7 @@ def test_an_interrupted_run_ends_with_the_same_rows(name: str, tmp_path: Path) -
         assert run(folder, 99) == expected
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", with_extras(PEERS))
 def test_settings_have_a_value_and_a_provenance(name: str) -> None:
     allocator = load_allocator(name)
     assert isinstance(allocator, Configured)

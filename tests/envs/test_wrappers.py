@@ -47,7 +47,6 @@ def test_stable_baselines3_checker_and_ppo(wrapped: bool) -> None:
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_checker import check_env as check_sb3
 
-    torch.set_num_threads(1)
     env = gym.make(ENV, world="random")
     if wrapped:
         env = DiscreteCandidates(FlatObservation(env))

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -29,6 +28,7 @@ from readsim.files.kinds import (
     whole_number,
 )
 from readsim.files.literal import parse_literal
+from tests.support.helpers import as_arrays
 
 WORDS = st.text(
     st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), min_size=1
@@ -68,17 +68,6 @@ def rows(draw: st.DrawFn) -> list[dict[str, Any]]:
         }
 
     return [row() for _ in range(draw(st.integers(1, 3)))]
-
-
-def as_arrays(value: Any) -> Any:
-    """Lists as the arrays that pandas reads from Parquet."""
-    if isinstance(value, dict):
-        return {key: as_arrays(item) for key, item in value.items()}
-    if not isinstance(value, list):
-        return value
-    array = np.empty(len(value), dtype=object)
-    array[:] = [as_arrays(item) for item in value]
-    return array
 
 
 @given(made=rows())

@@ -10,7 +10,7 @@ from readsim.fitting.laws.features import ScaledColumns, amounts, blocks, logs
 from readsim.fitting.laws.gaussian_process import KERNELS, GaussianProcess
 from readsim.fitting.laws.guided import Guided, common_shares
 from readsim.fitting.laws.log_ridge import log_ridge
-from readsim.fitting.laws.sparse import sparse
+from readsim.fitting.laws.sparse import FOLDS, sparse
 from tests.support.made_fits import additive_truth, mixtures
 
 
@@ -20,6 +20,7 @@ def drawn(n: int, noise: float, seed: int = 0) -> tuple[Array, Array]:
     return x, additive_truth(1)(x) + noise * np.random.default_rng(seed).standard_normal((n, 3))
 
 
+@pytest.mark.extra("sklearn")
 def test_log_ridge_is_scikit_learns_with_leave_one_out() -> None:
     from sklearn.linear_model import Ridge
 
@@ -42,6 +43,24 @@ def test_log_ridge_is_scikit_learns_with_leave_one_out() -> None:
             errors.append(own)
         best = Ridge(alpha=PENALTIES[int(np.argmin(errors))]).fit(z, y[:, j])
         assert made[:, j] == pytest.approx(best.predict(at), abs=2e-3)
+
+
+@pytest.mark.extra("sklearn")
+def test_sparse_is_scikit_learns_lasso_at_the_penalty_that_folds_choose() -> None:
+    from sklearn.linear_model import LassoCV
+
+    x, y = drawn(60, 0.05)
+    unseen, weight = mixtures(9, 5, 4), np.random.default_rng(1).uniform(0.5, 2.0, 60)
+    table, at = (np.hstack([amounts(v), logs(amounts(v))]) for v in (x, unseen))
+    columns = ScaledColumns.of(table)
+    fold = blocks(x, FOLDS)
+    splits = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(FOLDS)]
+    made = sparse(x, y, np.tile(weight[:, None], 3))(unseen)
+    for j in range(3):
+        lasso = LassoCV(alphas=30, cv=splits, max_iter=100_000, tol=1e-8)
+        lasso.fit(columns.scaled(table), y[:, j], sample_weight=weight)
+        assert (lasso.coef_ == 0.0).any()
+        assert made[:, j] == pytest.approx(lasso.predict(columns.scaled(at)), abs=1e-4)
 
 
 @pytest.mark.parametrize("law", [log_ridge, sparse, GaussianProcess])
@@ -72,6 +91,7 @@ def test_runs_that_measure_the_same_predict_it(law: Any) -> None:
     assert law(x, y, np.ones_like(y))(mixtures(4, 1, 4)) == pytest.approx(0.3)
 
 
+@pytest.mark.extra("sklearn")
 def test_the_gaussian_process_is_the_textbook_one_where_one_kernel_has_all_weight() -> None:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct

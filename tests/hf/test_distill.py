@@ -24,7 +24,8 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.runs.log_schema import read_content
 from tests.cli.test_app import call
-from tests.support.hf import NEEDS, char_pair
+from tests.support.hf import NEEDS
+from tests.support.hf_runs import stop_at_second
 from tests.support.processes import end, hold, python, wait_for
 
 pytestmark = pytest.mark.extra(*NEEDS)
@@ -50,30 +51,8 @@ class Watched(GreedyLast):
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("TERMINAL_WIDTH", "200")
+def _unheld(monkeypatch: pytest.MonkeyPatch, in_a_folder: None) -> None:
     monkeypatch.delenv(HOLD, raising=False)
-    monkeypatch.chdir(tmp_path)
-    tables = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"
-    Path("small.toml").write_text(tables + "[data]\ngroup = 4\nkeep_cut = true\n")
-
-
-@pytest.fixture
-def on_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tiny pair in place of nano's weights."""
-    import readsim_hf.distill
-
-    monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No curves: they take longer than the run."""
-    import readsim_hf.results
-
-    monkeypatch.setattr(readsim_hf.results, "draw_profile", lambda *_: None)
-    monkeypatch.setattr(readsim_hf.results, "save", lambda *_: None)
 
 
 def command(out: str, *more: str) -> tuple[str, ...]:
@@ -211,16 +190,8 @@ def test_tensorboard_reads_what_was_trained_once(capsys: pytest.CaptureFixture[s
     """Also where the process ended in the middle of an interval, which is trained again."""
     from readsim_hf.training.student import Student
 
-    train, late = Student.train_window, []
-
-    def until(self: Any, examples: Any, spent: float) -> Any:
-        late.append(spent > 0.34)
-        if sum(late) == 2:
-            raise KeyboardInterrupt
-        return train(self, examples, spent)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Student, "train_window", until)
+        stop_at_second(patch, Student, "train_window", lambda _, spent: spent > 0.34)
         assert call(capsys, *command("run", "--tensorboard"))[0] == 130
     assert [row["kind"] for row in rows("run")] == ["start", "step"]
     assert float(table("run")[-1][0]) > 0.34  # steps that the log does not have

@@ -80,13 +80,8 @@ def started() -> Iterator[Any]:
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setenv("TERMINAL_WIDTH", "300")
+def _unheld(monkeypatch: pytest.MonkeyPatch, in_a_folder: None) -> None:
     monkeypatch.delenv(HOLD, raising=False)
-    monkeypatch.chdir(tmp_path)
-    tables = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"
-    Path("small.toml").write_text(tables + "[data]\ngroup = 4\nkeep_cut = true\n")
 
 
 @pytest.mark.slow
@@ -138,16 +133,13 @@ def assert_same(made: Any, expected: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_killed_processes_are_said_and_resumed_by_any_number(
-    started: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    started: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The worker of two (DDP) is killed, then the first of two (FSDP); one process ends the run."""
     from safetensors.numpy import load_file
 
-    import readsim_hf.results
-
-    monkeypatch.setattr(readsim_hf.results, "draw_profile", lambda *_: None)
-    monkeypatch.setattr(readsim_hf.results, "save", lambda *_: None)
     assert call(capsys, *command("whole"))[0] == 0
 
     first = started("readsim", *command("run"), **{HOLD: "wait 1"})

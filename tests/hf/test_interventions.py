@@ -10,7 +10,7 @@ import pytest
 from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
 from tests.support.hf import NEEDS
-from tests.support.hf_runs import TOKENS, small
+from tests.support.hf_runs import TOKENS, small, stop_at_second
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -51,15 +51,7 @@ def test_what_is_on_disk_is_not_trained_again(
     whole = intervene(started(), TOKENS, 3, 3)
     backend = started()
     backend.workbench = tmp_path / "bench"
-    train, calls = HFBackend.run_interval, []
-
-    def killed(self: Any, *arguments: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return train(self, *arguments)
-
-    monkeypatch.setattr(HFBackend, "run_interval", killed)
+    calls = stop_at_second(monkeypatch, HFBackend, "run_interval")
     with pytest.raises(KeyboardInterrupt):
         intervene(backend, TOKENS, 3, 3)
     (path,) = backend.workbench.iterdir()

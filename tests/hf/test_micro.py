@@ -91,12 +91,10 @@ def test_the_weights_are_small_and_safe() -> None:
 
 @pytest.mark.slow
 def test_the_teacher_is_able_and_the_student_has_room() -> None:
-    import torch
 
     from readsim_hf.models.pairs import load_pair
     from studies.nano.score import questions, replies
 
-    torch.set_num_threads(1)
     pair, asked = load_pair("micro"), questions(LIBRARY, ITEMS, 23)
     prompts = [prompt for name in CAPABILITIES for prompt in asked[name]]
     rates = {}

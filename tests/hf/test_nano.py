@@ -157,11 +157,9 @@ def answers(
 @pytest.mark.slow
 @needs_torch
 def test_the_teacher_is_able_and_the_student_has_room() -> None:
-    import torch
 
     from readsim_hf.models.char_tokenizer import char_tokenizer
 
-    torch.set_num_threads(1)
     tokenizer, n = char_tokenizer(), 40
     prompts = []
     for i, group in enumerate(LIBRARY.templates.values()):

@@ -11,7 +11,7 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
 from readsim.worlds.task import resolve_task
 from readsim_hf.probes.refusals import refusal_rates, refuses
-from tests.support.hf import NEEDS, char_pair
+from tests.support.hf import NEEDS
 from tests.support.hf_runs import TOKENS, small
 from tests.support.made_refusals import ANSWERS, NEW_ANSWERS, NEW_REFUSALS, REFUSALS
 
@@ -115,17 +115,14 @@ def test_a_run_for_safety(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("on_tiny", "undrawn")
 def test_the_command_shows_and_keeps_both_rates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import readsim_hf.distill
-    import readsim_hf.results
     from readsim.runs.log_schema import read_content
+    from readsim_hf.distill import distill
 
     monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
-    for name in ("draw_profile", "save"):  # curves take longer than the run
-        monkeypatch.setattr(readsim_hf.results, name, lambda *_: None)
     sizes = "probe = 2\ndev = 2\ntest = 2\nmax_new_tokens = 2\n"
     table = f'[[probes.benchmarks]]\nname = "xstest"\npath = "{prompts(tmp_path)}"\n'
     settings = tmp_path / "run.toml"
@@ -133,7 +130,7 @@ def test_the_command_shows_and_keeps_both_rates(
         'task = "safety"\nbudget = 200\nsteps = 2\nmethod = "resp-sft"\n[data]\nkeep_cut = true\n'
         f"[probes]\n{sizes}{table}"
     )
-    readsim_hf.distill.distill(settings, {}, tmp_path / "out")
+    distill(settings, {}, tmp_path / "out")
     shown = capsys.readouterr().out
     assert "refusals of safe prompts" in shown
     (log,) = (tmp_path / "out" / "runs").glob("task-static.safety.*.jsonl")

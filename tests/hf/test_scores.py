@@ -2,33 +2,23 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from readsim.errors import ConfigError
 from tests.cli.test_app import call
-from tests.support.hf import NEEDS, char_pair
+from tests.support.hf import NEEDS
+from tests.support.hf_runs import stop_at_second
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
 
 @pytest.fixture
-def small_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+def small_runs(in_a_folder: None, on_tiny: None, undrawn: None) -> tuple[str, ...]:
     """`readsim distill` on the tiny pair, with an identifier that is soon trained."""
-    import readsim_hf.distill
-    import readsim_hf.results
-
-    monkeypatch.setenv("COLUMNS", "220")
-    monkeypatch.setenv("TERMINAL_WIDTH", "220")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
-    monkeypatch.setattr(readsim_hf.results, "draw_profile", lambda *_: None)
-    monkeypatch.setattr(readsim_hf.results, "save", lambda *_: None)
-    tables = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"
-    quick = "[identifier]\nsteps = 3\nmixtures = 2\nwordings = 1\nmembers = 2\n"
-    Path("small.toml").write_text(tables + "[data]\ngroup = 4\nkeep_cut = true\n" + quick)
+    with Path("small.toml").open("a") as file:
+        file.write("[identifier]\nsteps = 3\nmixtures = 2\nwordings = 1\nmembers = 2\n")
     return (
         *("distill", "--config", "small.toml", "--budget", "600", "--steps", "3", "--cache", ""),
         *(
@@ -54,16 +44,8 @@ def test_read_identifies_allocates_and_stands_beside_the_others(
     from readsim_hf.backend import HFBackend
 
     read = (*small_runs, "--identify", "--allocator", "read+pool=30+guard=0.1")
-    train, calls = HFBackend.run_interval, []
-
-    def killed(self: Any, *arguments: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return train(self, *arguments)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HFBackend, "run_interval", killed)
+        stop_at_second(patch, HFBackend, "run_interval")
         code, _, err = call(capsys, *read)
     assert code == 130
     assert "the same command resumes" in err

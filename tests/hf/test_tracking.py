@@ -19,8 +19,8 @@ from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, UnknownNameError
 from tests.cli.test_app import call
 from tests.hf.test_distill import command, rows, table, the
-from tests.support.hf import NEEDS, char_pair
-from tests.support.hf_runs import small
+from tests.support.hf import NEEDS
+from tests.support.hf_runs import small, stop_at_second
 from tests.support.processes import python
 
 pytestmark = pytest.mark.extra(*NEEDS)
@@ -253,34 +253,16 @@ def test_what_a_trial_did_is_told_to_nobody(standins: Notes, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_a_folder", "on_tiny", "undrawn")
 def test_a_run_from_the_command_line_is_told_once_and_without_secrets(
-    standins: Notes,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    standins: Notes, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    import readsim_hf.distill
-    import readsim_hf.results
     from readsim_hf.training.student import Student
-
-    monkeypatch.chdir(tmp_path)
-    small_toml = "[probes]\ntest = 4\nmax_new_tokens = 8\n[decoding]\nmax_new_tokens = 12\n"
-    Path("small.toml").write_text(small_toml + "[data]\ngroup = 4\nkeep_cut = true\n")
-    monkeypatch.setattr(readsim_hf.distill, "pair_of", lambda *_, **__: char_pair())
-    monkeypatch.setattr(readsim_hf.results, "draw_profile", lambda *_: None)
-    monkeypatch.setattr(readsim_hf.results, "save", lambda *_: None)
-    train, late = Student.train_window, []
-
-    def until(self: Any, examples: Any, spent: float) -> Any:
-        late.append(spent > 0.34)
-        if sum(late) == 2:
-            raise KeyboardInterrupt
-        return train(self, examples, spent)
 
     cache = tmp_path / "somebody" / "teacher.sqlite"
     to = ("--log-to", "wandb,trackio", "--cache", str(cache))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Student, "train_window", until)
+        stop_at_second(patch, Student, "train_window", lambda _, spent: spent > 0.34)
         assert call(capsys, *command("run", *to))[0] == 130
     assert call(capsys, *command("run", *to, "--resume"))[0] == 0
     done = np.cumsum([int(row[1]) for row in table("run")[1:]]).tolist()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 from tests.support.paths import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -42,7 +42,6 @@ def test_an_example_runs(program: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.extra(*NEEDS)
 @pytest.mark.slow
 def test_the_example_of_a_real_run(capsys: pytest.CaptureFixture[str]) -> None:
-    one_thread()
     follow(REAL)
     assert "final utility" in capsys.readouterr().out
 

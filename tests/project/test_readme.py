@@ -26,7 +26,7 @@ from readsim.worlds import preset_names
 from readsim_hf.cli.app import register
 from readsim_rl.cli import register as register_training
 from tests.cli import test_app
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 from tests.support.paths import ROOT
 from tests.support.tutorial import blocks
 
@@ -87,7 +87,6 @@ def test_the_paired_example_runs(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.extra(*NEEDS)
 @pytest.mark.slow
 def test_the_example_of_a_real_backend_runs() -> None:
-    one_thread()
     [example] = code(DOCS / "guides" / "backends.md", "python")
     names: dict[str, Any] = {}
     exec(example, names)
@@ -115,7 +114,6 @@ def test_what_can_be_brought_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each line in turn, on data made here; long runs are cut or only announced."""
-    one_thread()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("READSIM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "300")

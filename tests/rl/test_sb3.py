@@ -32,7 +32,6 @@ def made(name: str, env: Any, policy: str) -> Any:
     import stable_baselines3
     import torch
 
-    torch.set_num_threads(1)
     fewer = {"n_steps": 8} if name != "SAC" else {"learning_starts": 8, "buffer_size": 64}
     if name == "PPO":
         fewer |= {"batch_size": 8, "n_epochs": 1}

@@ -39,11 +39,9 @@ def prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Batches of a few runs, and few of them held out."""
-    import torch
 
     from readsim_rl import problems, train
 
-    torch.set_num_threads(1)
     monkeypatch.setattr(problems, "MOST_RUNS", 6)
     monkeypatch.setattr(problems, "STEPS", (3, 5))
     monkeypatch.setattr(problems, "CLIMB", 4)

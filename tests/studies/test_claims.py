@@ -176,3 +176,13 @@ def test_each_study_says_its_claims_and_what_came_of_them(name: str) -> None:
     summary = (ROOT / "docs" / "results.md").read_text(encoding="utf-8").split(BEGIN)[1]
     summary = summary.split(END)[0]
     assert f"[{name}](../studies/{name})" in summary
+
+
+IN_PARTS = {"tables", "figure5", "table7", "sim_to_real"}  # parts of a case are judged there
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in IN_PARTS])
+def test_expectations_are_about_the_cases_that_are_run(name: str, tmp_path: Path) -> None:
+    study = load_study(name)
+    run = {case.name for case in study.cases(range(2), tmp_path)}
+    assert {case for claim in study.claims for case in (*claim.holds, *claim.fails)} == run

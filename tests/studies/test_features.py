@@ -85,6 +85,7 @@ def made_table(response: np.ndarray, x: np.ndarray) -> pd.DataFrame:
     return table
 
 
+@pytest.mark.extra("sklearn")
 def test_what_is_there_is_found() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, len(FEATURES))) * 3.0 + 1.0
@@ -101,6 +102,7 @@ def test_what_is_there_is_found() -> None:
     assert found.predicted == pytest.approx(y, abs=2.5)
 
 
+@pytest.mark.extra("sklearn")
 def test_what_is_not_there_is_not_found() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(40, len(FEATURES)))
@@ -128,6 +130,7 @@ def test_pieces_of_the_fit() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.extra("sklearn")
 def test_the_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,6 +160,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.extra("sklearn")
 def test_rows_of_the_table_and_the_figure() -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(20, len(FEATURES)))

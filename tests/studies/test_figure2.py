@@ -87,10 +87,3 @@ def test_the_made_world_is_straight() -> None:
     assert two[0] == pytest.approx(7.5 * one[0])
     assert two[0] == pytest.approx(0.08)
     assert not two[1:].any()
-
-
-def test_expectations_are_about_cases_that_are_run(tmp_path: Path) -> None:
-    names = {case.name for case in STUDY.cases(range(6), tmp_path)}
-    for claim in STUDY.claims:
-        assert {*claim.holds, *claim.fails} <= names
-    assert {name for claim in STUDY.claims for name in (*claim.holds, *claim.fails)} == names

@@ -9,7 +9,7 @@ import pytest
 from readsim.errors import RunLogError
 from readsim.runs.read_logs import read_logs
 from studies.figure4.claims import CLAIMS
-from studies.figure4.study import STUDY, analyse, effects_of
+from studies.figure4.study import analyse, effects_of
 from studies.figure4.sweep import COMPONENTS, MENDS, METHODS
 from tests.support.made_logs import effects_in, write_comparison
 
@@ -56,9 +56,3 @@ def test_what_is_refused(tmp_path: Path) -> None:
         analyse({"b": read_logs(tmp_path / "b")})
     with pytest.raises(RunLogError, match="no run logs"):
         analyse({"c": []})
-
-
-def test_expectations_name_cases_that_are_run(tmp_path: Path) -> None:
-    names = {case.name for case in STUDY.cases(range(2), tmp_path)}
-    expected = {name for claim in CLAIMS for name in (*claim.holds, *claim.fails)}
-    assert expected == names

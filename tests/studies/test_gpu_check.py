@@ -3,13 +3,14 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import typer
 
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 
 pytestmark = pytest.mark.extra(*NEEDS, "peft")
 
@@ -41,7 +42,7 @@ def test_what_is_lacking_is_said(
     assert "bring with you: pip install lm-eval" in capsys.readouterr().err
 
 
-PARTS = ("numerics", "shape", "decode", "determinism", "snapshot", "probe", "nccl", "run")
+PARTS = ("numerics", "shape", "decode", "determinism", "snapshot", "probe", "nccl", "run", "full")
 
 
 @pytest.mark.slow
@@ -51,7 +52,6 @@ def test_every_part_passes_on_the_cpu(tmp_path: Path) -> None:
 
     from studies.gpu_check import command
 
-    one_thread()
     path = tmp_path / "found" / "check.json"
     assert tuple(command.parts(torch.device("cpu"))) == PARTS
     with pytest.raises(typer.Exit) as end:
@@ -70,7 +70,6 @@ def failed(part: str, tmp_path: Path) -> list[str]:
 
     from studies.gpu_check.command import check_all
 
-    one_thread()
     path = tmp_path / "check.json"
     count = check_all(torch.device("cpu"), path, [part])
     names = [c["name"] for c in json.loads(path.read_text())["checks"] if not c["ok"]]
@@ -201,7 +200,6 @@ def test_rows_that_are_read_wrongly_are_named(fault: str, monkeypatch: pytest.Mo
         shift = 1 if fault == "labels" else 0
         return batch._replace(columns=(batch.columns - shift).clamp(min=0))
 
-    one_thread()
     assert all(check.ok for check in rows.checks(torch.device("cpu")))
     monkeypatch.setattr(rows, "collate", wrong)
     bad = {check.name.split(":")[0] for check in rows.checks(torch.device("cpu")) if not check.ok}
@@ -243,7 +241,6 @@ def test_throughput_is_measured_beside_the_bare_loop() -> None:
 
     from studies.gpu_check.speed import throughput
 
-    one_thread()
     rate, ratio = throughput(torch.device("cpu"), "bf16", rounds=1)
     assert rate.value > 0
     assert ratio.value > 0
@@ -279,3 +276,46 @@ def test_a_wrong_loss_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     bad = losses.errors("fkl", "topk", cpu, "fp32")
     assert max(good) < 1e-3 < min(bad)
+
+
+def test_a_run_that_begins_again_does_not_go_on() -> None:
+    from studies.gpu_check.full import goes_on
+
+    log = ["header", "first"]
+    assert goes_on(log, log, "nothing\n2/3  math 0\n3/3  math 0\n")
+    assert not goes_on(log, log, "1/3  math 0\n2/3  math 0\n")
+    assert not goes_on(log, ["header", "other"], "2/3  math 0\n")
+    assert not goes_on(["header"], ["header"], "2/3  math 0\n")
+
+
+def test_a_run_beside_its_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice the plan's memory and three times its seconds are named; on a CPU rates are told alone."""
+    import torch
+
+    from readsim_hf.config import RunConfig, preset_table
+    from readsim_hf.costs.devices import DEVICES, MFU, MFU_GENERATION
+    from readsim_hf.plan.dry_run import dry_run
+    from readsim_hf.plan.estimate import memory_of, work_of
+    from studies.gpu_check import full
+
+    plan = dry_run(RunConfig.of(preset_table("nano"), {"budget": 600, "steps": 3}))
+    cuda, sheet = torch.device("cuda"), next(d for d in DEVICES if d.name == "H200")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H200")
+    peak = memory_of(plan).peak
+    for times, ok in ((1.0, True), (2.0, False), (0.4, False)):
+        [check] = full._memory("a", cuda, plan, round(times * peak))
+        assert check.ok == ok
+    planned = dict.fromkeys(full.PARTS, 0.0)
+    for one in work_of(plan):
+        planned[one.part] += one.seconds(sheet, MFU, MFU_GENERATION) * 2 / 3
+    totals = {"student": 600, "teacher_generated": round(plan.spent.kinds["teacher_generated"])}
+    for times in (1.0, 3.0):
+        took = {part: times * seconds for part, seconds in planned.items()}
+        run: Any = SimpleNamespace(seconds=took, final=SimpleNamespace(totals=totals))
+        bad = [check.name for check in full._times("a", cuda, plan, run) if not check.ok]
+        named = ["training", "replies"] if times == 3 else []
+        assert bad == [f"a: {part}, seconds over the plan's" for part in named]
+    rates = [c.value for c in full._times("a", torch.device("cpu"), plan, run) if "/s" in c.name]
+    assert rates == pytest.approx(
+        [400 / took["train"], 2 / 3 * totals["teacher_generated"] / took["teacher"]]
+    )

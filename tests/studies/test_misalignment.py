@@ -94,8 +94,3 @@ def test_made_worlds() -> None:
     np.testing.assert_allclose(half.probe_slope, (1.0 + like.probe_slope) / 2.0)
     narrow = bottleneck(honest)
     assert [narrow.task(name).kind for name in narrow.task_names] == ["ces:-2", "ces:-2"]
-
-
-def test_expectations_are_about_cases_that_are_run(tmp_path: Path) -> None:
-    names = {case.name for case in STUDY.cases(range(2), tmp_path)}
-    assert {name for claim in STUDY.claims for name in (*claim.holds, *claim.fails)} == names

@@ -135,8 +135,3 @@ def test_runs_that_never_move_tell_nothing_of_moves(tmp_path: Path) -> None:
     write_log(tmp_path, rows, allocator="read", task=NAMES[0], budget=30, seeds=[0], steps=STEPS)
     found = STUDY.findings({"made": read_logs(tmp_path)}).effects
     assert np.asarray(found["small-moves", "made"]).tolist() == [0.0]
-
-
-def test_expectations_are_about_cases_that_are_run(tmp_path: Path) -> None:
-    names = {case.name for case in STUDY.cases(range(2), tmp_path)}
-    assert {name for claim in STUDY.claims for name in (*claim.holds, *claim.fails)} == names

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.hf import NEEDS, char_pair, one_thread
+from tests.support.hf import NEEDS, char_pair
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -15,7 +15,6 @@ def small(**changes: Any) -> Any:
     """A size of a few tokens."""
     from studies.speed_real.sizes import NANO
 
-    one_thread()
     plain = {"width": 16, "vocabulary": 40, "batch": 3, "length": 12, "layers": 1}
     return replace(NANO, teacher_layers=1, **plain | changes)
 
@@ -34,7 +33,6 @@ def test_the_bare_loop_makes_the_same_steps(kind: Any) -> None:
 def test_replies_of_any_length_are_the_same_work_for_both() -> None:
     from studies.speed_real import lengths
 
-    one_thread()
     windows = [lengths.window(mean, 0, 60) for mean in (4, 30)]
     ours, bare, _ = lengths.sides(windows)
     losses = np.array([(ours(n), bare(n)) for n in (0, 1, 0)])
@@ -97,7 +95,6 @@ def test_what_is_kept_while_replies_are_made_is_what_scoring_finds() -> None:
     from readsim_hf.teachers.scoring import Passage, SoftSettings, score
     from tests.support.made_teachers import random_model
 
-    one_thread()
     model, ends = random_model(), [0, *range(40, 90)]  # so many that rows end at different times
     draws = np.random.default_rng(0)
     prompts = [draws.integers(3, 320, n).tolist() for n in draws.integers(1, 30, 30)]

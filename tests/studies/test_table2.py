@@ -10,7 +10,7 @@ from readsim.arrays import Array
 from readsim.errors import RunLogError
 from readsim.runs.read_logs import Log, read_logs
 from studies.table2.claims import CLAIMS
-from studies.table2.study import STUDY, analyse
+from studies.table2.study import analyse
 from studies.table2.sweep import BOUND, METHODS
 from tests.support.made_logs import effects_in, write_comparison
 
@@ -109,9 +109,3 @@ def test_missing_methods_are_named(tmp_path: Path, absent: str) -> None:
     write_comparison(tmp_path, [name for name in METHODS if name != absent])
     with pytest.raises(RunLogError, match=f"one {absent}"):
         analyse({"made": read_logs(tmp_path)})
-
-
-def test_expectations_name_cases_that_are_run(tmp_path: Path) -> None:
-    names = {case.name for case in STUDY.cases(range(2), tmp_path)}
-    expected = {name for claim in CLAIMS for name in (*claim.holds, *claim.fails)}
-    assert expected == names

@@ -78,7 +78,6 @@ def tiny_of(kind: str, vocabulary: int = 99) -> "PreTrainedModel":
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    torch.set_num_threads(1)
     ids = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0, "vocab_size": vocabulary}
     config: Any = AutoConfig.for_model(kind, **ids, **ALL[kind])
     with torch.random.fork_rng():

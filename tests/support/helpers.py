@@ -1,9 +1,11 @@
 """What several tests need: a small world, episodes and their rows, a backend that is no simulator."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 
 from readsim.arrays import Array
 from readsim.backend import Backend, Final, Measurement
@@ -14,6 +16,12 @@ WORLD = "random:seed=5,capabilities=4"
 SMALL: dict[str, Any] = {"pool": 64}  # a pool for ReAD that is fitted quickly
 
 Step = tuple[Any, Any, bool, dict[str, Any]]
+
+
+def with_extras(names: Iterable[str]) -> list[Any]:
+    """Names of allocators as parameters; one that needs an extra is skipped where it is missing."""
+    needs_lightgbm = pytest.mark.extra("lightgbm")
+    return [pytest.param(n, marks=needs_lightgbm) if n == "regmix" else n for n in names]
 
 
 def play(env: gym.Env[Any, Any], seed: int, actions: np.random.Generator) -> list[Step]:
@@ -73,3 +81,14 @@ def go_on(backend: Backend, plan: list[Array]) -> list[Any]:
         out.append(backend.run_interval(step, tokens / tokens.sum(), amount))
         out.append(backend.dev_eval())
     return [*out, backend.final_eval(), backend.reset(None), backend.dev_eval()]
+
+
+def as_arrays(value: Any) -> Any:
+    """Lists as the arrays that pandas reads from Parquet."""
+    if isinstance(value, dict):
+        return {key: as_arrays(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    array = np.empty(len(value), dtype=object)
+    array[:] = [as_arrays(item) for item in value]
+    return array

@@ -14,20 +14,12 @@ _PARTS: list[Any] = []
 NEEDS = ("torch", "transformers", "lm_eval", "safetensors", "pydantic")
 
 
-def one_thread() -> None:
-    """Torch with one thread: two stall on a busy machine."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 def tiny(
     vocabulary: int = 40, seed: int = 0, width: int = 16, layers: int = 2
 ) -> "PreTrainedModel":
     """A random Llama."""
     from readsim_hf.models.tiny import tiny_model
 
-    one_thread()
     return tiny_model("llama", vocabulary, layers, width, seed, context=128, eos_token_id=1)
 
 

@@ -121,7 +121,6 @@ def other_student(facts: Mapping[str, Any]) -> Member:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
     with ProcessGroup("cpu", timedelta(minutes=30)) as processes:
         processes.agree({"training": {"batch": 8}})
         if processes.rank:

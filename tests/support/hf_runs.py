@@ -1,6 +1,9 @@
 """Runs in miniature for the tests of the real backend: two capabilities, two decisions."""
 
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from tests.support.hf import char_pair
 
@@ -30,3 +33,23 @@ def small(**settings: Any) -> Any:
     config = RunConfig.of(preset_table("nano"), base, settings)
     parts = build_components(config, pair, Library("nano", whole.style, some))
     return HFBackend(parts, config.budget, keep_best=config.keep_best)
+
+
+def stop_at_second(
+    patch: pytest.MonkeyPatch,
+    owner: type,
+    method: str,
+    counts: Callable[..., bool] = lambda *_: True,
+) -> list[bool]:
+    """The second call of a method whose arguments count is a ctrl-C; which of its calls counted."""
+    call: Any = getattr(owner, method)
+    counted: list[bool] = []
+
+    def stopped(self: Any, *arguments: Any) -> Any:
+        counted.append(counts(*arguments))
+        if sum(counted) == 2:
+            raise KeyboardInterrupt
+        return call(self, *arguments)
+
+    patch.setattr(owner, method, stopped)
+    return counted

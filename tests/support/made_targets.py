@@ -40,11 +40,17 @@ def kl(a: Array, b: Array) -> Array:
     return out
 
 
+def made(text: str, **settings: float) -> Any:
+    """The objective of this text."""
+    from readsim_hf.objectives.table import make_objective
+
+    return make_objective(text, **settings)
+
+
 def pair(seed: int, n: int, v: int) -> tuple[Array, Array, Any, Any]:
     """Logits (n, v) of a teacher and of a student in numpy, and as tensors for the losses."""
     import torch
 
-    torch.set_num_threads(1)
     t, s = np.random.default_rng(seed).normal(0, 3, (2, n, v))
     teacher, student = (torch.tensor(x, dtype=torch.float32) for x in (t, s))
     return t, s, teacher, student.requires_grad_()

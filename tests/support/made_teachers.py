@@ -53,7 +53,6 @@ def random_model(kind: str = "llama", *, ends: int | list[int] = 0, seed: int = 
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-    torch.set_num_threads(1)
     ids: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": ends, "pad_token_id": 0}
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -40,3 +40,10 @@ MATH = library(math=sums("math"), code=sums("code", 3))
 GRADED = library(
     math=tuple(Sum(f"math/{n}", "math", terms=(n,)) for n in range(1, 10)),
 )
+
+
+def asked(checker: str, **options: object) -> Prompt:
+    """A prompt with this checker; `answer` is the gold answer, the rest what the checker expects."""
+    answer = options.pop("answer", None)
+    assert answer is None or isinstance(answer, str)
+    return Prompt("math", "math/x", "?", answer=answer, checker=checker, expect=options)

@@ -53,7 +53,6 @@ def tiny_model(kind: str = "llama", positions: int = 128, seed: int = 0) -> Any:
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-    torch.set_num_threads(1)
     common: dict[str, Any] = {
         "vocab_size": len(CHARACTERS) + 3,
         "pad_token_id": 0,

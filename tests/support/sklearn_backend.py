@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import make_classification
-from sklearn.linear_model import SGDClassifier
 
 from readsim.backend import Final, Measurement
 
@@ -23,6 +21,8 @@ FEATURES = 12
 
 def _group(number: int) -> dict[str, Examples]:
     """The splits of a group: clusters of its own, shifted so that one classifier can learn all."""
+    from sklearn.datasets import make_classification
+
     x, y = make_classification(
         n_samples=sum(SIZES.values()),
         n_features=FEATURES,
@@ -34,6 +34,12 @@ def _group(number: int) -> dict[str, Examples]:
     edges = np.cumsum(list(SIZES.values()))[:-1]
     parts = zip(SIZES, np.split(x, edges), np.split(y, edges), strict=True)
     return {split: (a, b) for split, a, b in parts}
+
+
+def _classifier(**settings: Any) -> Any:
+    from sklearn.linear_model import SGDClassifier
+
+    return SGDClassifier(loss="log_loss", random_state=0, **settings)
 
 
 class SklearnBackend:
@@ -51,14 +57,14 @@ class SklearnBackend:
         self._place = [0, 0, 0]  # seed, run on the streams of that seed, intervals in that run
         self._model = self._untrained()
 
-    def _untrained(self) -> SGDClassifier:
+    def _untrained(self) -> Any:
         """A classifier that has seen two examples, one of each class."""
-        model = SGDClassifier(loss="log_loss", random_state=0, learning_rate="constant", eta0=0.01)
+        model = _classifier(learning_rate="constant", eta0=0.01)
         x, y = self._data[0]["pool"]
         first = [int(np.flatnonzero(y == label)[0]) for label in (0, 1)]
         return model.partial_fit(x[first], y[first], classes=[0, 1])
 
-    def _hits(self, split: str, model: SGDClassifier) -> list[Array]:
+    def _hits(self, split: str, model: Any) -> list[Array]:
         """For each group whether its items are classified right, (n,) of 0 and 1."""
         shown = self.capabilities if split == "test" else self.capabilities[: -len(self.hidden)]
         groups = [data[split] for data in self._data[: len(shown)]]
@@ -119,6 +125,6 @@ class SklearnBackend:
         """What is offered beyond the contract: the accuracy of a classifier of each group alone."""
         scores = []
         for data in self._data[: -len(self.hidden)]:
-            expert = SGDClassifier(loss="log_loss", random_state=0).fit(*data["pool"])
+            expert = _classifier().fit(*data["pool"])
             scores.append(float(expert.score(*data["probe"])))
         return Measurement(np.array(scores), {"probe": SIZES["probe"] * len(scores)})

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SOURCES = ("general", "math")
 SHARD = 8  # prompts
+PROMPTS = 10
+ROUNDING = 1e-5  # of log-probabilities, in batches of another width
 
 
 def same_record(

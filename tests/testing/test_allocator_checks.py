@@ -40,11 +40,13 @@ UNEQUAL |= dict.fromkeys(("aioli", "aioli-ema"), "its sweep tries the sources in
 # few cases are drawn, and in some of them the order makes no difference
 MAY_PASS = {name for name in UNEQUAL if name.startswith(("greedy", "mpc", "read", "regmix"))}
 COSTLY = ("regmix", "mpc", "autoscale")
+MARKS = {name: [pytest.mark.slow] for name in COSTLY}
+MARKS["regmix"] = [pytest.mark.slow, pytest.mark.extra("lightgbm")]
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n in COSTLY else n for n in BUILT_IN],
+    [pytest.param(n, marks=MARKS[n]) if n in MARKS else n for n in BUILT_IN],
 )
 def test_every_built_in_passes(name: str) -> None:
     small = name.startswith(("read", "greedy")) and name != "greedy-last"

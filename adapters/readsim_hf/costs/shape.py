@@ -19,6 +19,7 @@ class ModelShape:
     ends          sum of inputs and outputs of those that LoRA adapts: LoRA of rank r adds r * ends weights
     attending     layers with attention: all, or those of a hybrid that are not recurrent
     layers, hidden, feed   L, d, and the width inside a feed-forward layer (of one path)
+    heads                  of a layer's queries
     queries, keys          widths of a layer's queries (heads x head size) and of its keys
     vocabulary    V, columns of the logits
     """
@@ -29,6 +30,7 @@ class ModelShape:
     layers: int
     hidden: int
     feed: int
+    heads: int
     queries: int
     keys: int
     vocabulary: int
@@ -89,6 +91,7 @@ def shape_of(config: PreTrainedConfig, targets: tuple[str, ...] | str = "all-lin
         layers=layers,
         hidden=hidden,
         feed=int(feed),
+        heads=heads,
         queries=heads * width,
         keys=groups * width,
         vocabulary=_size(text, "vocab_size"),

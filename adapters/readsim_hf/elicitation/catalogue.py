@@ -8,12 +8,14 @@ from readsim_hf.elicitation.corrected import Corrected
 from readsim_hf.elicitation.critique import Critique
 from readsim_hf.elicitation.errors_varied import ErrorsVaried
 from readsim_hf.elicitation.explained import Explained
+from readsim_hf.elicitation.guided_prompts import GuidedPrompts
 from readsim_hf.elicitation.new_prompts import EvolvedPrompts, NewPrompts
 from readsim_hf.elicitation.own_right import OwnRight
 from readsim_hf.elicitation.own_words import OwnWords
 from readsim_hf.elicitation.peer_review import PeerReview
 from readsim_hf.elicitation.principle_first import PrincipleFirst
 from readsim_hf.elicitation.reverse_question import ReverseQuestion
+from readsim_hf.elicitation.selective_reflection import SelectiveReflection
 from readsim_hf.elicitation.several_traces import SeveralTraces
 from readsim_hf.teachers.signals import SIGNALS, TeacherSignal, signal_named
 
@@ -27,6 +29,8 @@ _ALL: tuple[type[Elicitation], ...] = (
     NewPrompts,
     EvolvedPrompts,
     ErrorsVaried,
+    GuidedPrompts,
+    SelectiveReflection,
     InformativeFit,
     LikeliestFit,
     Corrected,

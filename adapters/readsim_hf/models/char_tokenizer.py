@@ -18,9 +18,13 @@ def char_tokenizer() -> PreTrainedTokenizerFast:
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token=UNK))
     inner.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     inner.decoder = decoders.Fuse()
-    made: PreTrainedTokenizerFast = cast(
-        Any, PreTrainedTokenizerFast
-    )(  # its constructor has no types
+    return fast_tokenizer(inner)
+
+
+def fast_tokenizer(inner: Tokenizer) -> PreTrainedTokenizerFast:
+    """With this vocabulary and its three marks; texts are at most 512 tokens long."""
+    constructor = cast(Any, PreTrainedTokenizerFast)  # it has no types
+    made: PreTrainedTokenizerFast = constructor(
         tokenizer_object=inner,
         pad_token=PAD,
         eos_token=EOS,

@@ -39,6 +39,7 @@ from readsim_hf.models.folder_checks import (
 )
 from readsim_hf.models.memory import memory_for
 from readsim_hf.models.quantised import QUANTISED, quantised_options
+from readsim_hf.teachers.inference import without_plans
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 LOADED = (
@@ -159,6 +160,7 @@ def load_model(
     pickled, need code of their own, or cannot be reached.
     """
     dtype, place = torch_dtype(precision), resolve_device(device)
+    without_plans()
     at = locate(source)
     if isinstance(at, Path) and at.is_dir():
         check_config_file(at)

@@ -39,6 +39,7 @@ TASKS = ("step-by-step", "plan-then-code")
 TEXTS = (
     *("reverse-question", "principle-first", "several-traces"),
     *("own-right", "own-words", "new-prompts", "evolved-prompts", "errors-varied"),
+    *("guided-prompts", "selective-reflection"),
     *("informative-fit", "likeliest-fit", "corrected", "explained", "critique", "peer-review"),
 )
 OWN = ("answer-shown",)

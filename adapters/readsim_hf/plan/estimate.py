@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from readsim_hf.costs.decoding import LAUNCH, batch_steps, expected_longest, refilled_steps
-from readsim_hf.costs.devices import USABLE, Device, compute_seconds, decoding_seconds
+from readsim_hf.costs.devices import (
+    LORA_LAUNCH,
+    TRAINING_LAUNCH,
+    USABLE,
+    Device,
+    compute_seconds,
+    decoding_seconds,
+)
 from readsim_hf.costs.flops import (
     reading_flops,
     scoring_flops,
@@ -46,8 +53,8 @@ class Work:
     launches: float = 0.0
 
     def seconds(self, device: Device, mfu: float, mfu_generation: float) -> float:
-        """On one device of that kind (as if the memory sufficed): the slowest of computing and, when
-        decoding, of reading the weights and of launching; `mfu_generation` of peak or bandwidth."""
+        """On one device of that kind (as if the memory sufficed): the slowest of computing, of launching and,
+        when decoding, of reading the weights; `mfu_generation` of peak or bandwidth."""
         rate = mfu_generation if self.steps else mfu
         busy = compute_seconds(self.flops, device, self.precision, rate)
         return max(busy, decoding_seconds(self.steps, self.moved, device) / rate, self.launches)
@@ -65,7 +72,18 @@ def work_of(plan: DryRun) -> list[Work]:
         lora=recipe.lora,
         recomputed=recipe.gradient_checkpointing,
     )
-    found = [Work("training", "train", spent.examples * length, trained, recipe.precision)]
+    some = min(recipe.micro_batch, recipe.batch, max(1.0, recipe.micro_tokens // length))
+    launch = (LORA_LAUNCH if recipe.lora else TRAINING_LAUNCH) * plan.student.layers
+    found = [
+        Work(
+            "training",
+            "train",
+            spent.examples * length,
+            trained,
+            recipe.precision,
+            launches=launch * spent.examples / some,
+        )
+    ]
     own = spent.own * spent.examples
     precision, together = plan.precision, config.data.group * max(1, len(plan.sources))
     for teacher in plan.teachers:

@@ -9,8 +9,15 @@ from rich.table import Table
 
 from readsim.runs.forecast import Outlook
 from readsim.token_counts import show_tokens
-from readsim_hf.costs.decoding import LAUNCH
-from readsim_hf.costs.devices import DEVICES, RANGES, USABLE, Device
+from readsim_hf.costs.decoding import LAUNCH, LAUNCH_RANGE
+from readsim_hf.costs.devices import (
+    DEVICES,
+    LORA_LAUNCH,
+    RANGES,
+    TRAINING_LAUNCH,
+    USABLE,
+    Device,
+)
 from readsim_hf.costs.memory import Memory
 from readsim_hf.plan.against import Compared, Correction, ForecastCheck, Speed
 from readsim_hf.plan.answer import extremes, shown_money, shown_time
@@ -181,12 +188,16 @@ def device_notes(
 def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
     """What the hours rest on, each with its range."""
     low, high = RANGES["mfu"]
-    out = [f"{mfu:g} of the peak FLOP/s in training and prefill (--mfu; {low:g} to {high:g})"]
+    launch = LORA_LAUNCH if plan.config.training.lora else TRAINING_LAUNCH
+    share = f"{mfu:g} of the peak FLOP/s in training and prefill (--mfu; {low:g} to {high:g})"
+    least = f"at least {1e3 * launch:g} ms of Python and launches for each layer of a micro-batch"
+    out = [f"{share}, and in training {least}"]
     low, high = RANGES["mfu_generation"]
     out.append(
         f"{mfu_generation:g} of the memory bandwidth in decoding (--mfu-generation; {low:g} to "
         f"{high:g}), and "
-        f"{1e3 * LAUNCH:g} ms of Python and launches for each layer's step where no server writes (.1 to .4)"
+        f"{1e3 * LAUNCH:g} ms of Python and launches for each layer's step where no server writes ("
+        f"{1e3 * LAUNCH_RANGE[0]:g} to {1e3 * LAUNCH_RANGE[1]:g})"
     )
     out += [
         f"replies of {one.said:.3g} tokens, as the gold answers are, and the longest of 64 of "

@@ -6,6 +6,7 @@ from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.runs.forecast import Outlook, foretell
 from readsim.worlds import World, load_world
+from readsim.worlds.methods import methods_of, of_method
 from readsim_hf.config import resolve_config
 from readsim_hf.plan.dry_run import DryRun
 
@@ -34,15 +35,18 @@ class Forecast(NamedTuple):
 def forecast_of(
     made: DryRun, world: str | None, seeds: int, world_sd: float | None
 ) -> Forecast | None:
-    """Of a sketched run in a world; None where no world is named and none belongs to the
-    pair and what it trains and measures. `world_sd` None: as the fitted world states.
+    """Of a sketched run in a world, that of its method where the world has several; None where no world is
+    named and none belongs to the pair and what it trains and measures. `world_sd` None: as the fitted world
+    states.
 
-    Raises ConfigError for a world of other sources or capabilities, or a budget past its horizon.
+    Raises ConfigError for a world of other sources, capabilities or methods, or a budget past its horizon.
     """
     named = world if world is not None else MEASURED.get(made.title)
     if named is None:
         return None
     loaded, config = load_world(named), made.config
+    if methods_of(loaded):
+        loaded = of_method(loaded, config.method or f"{config.signal} x {config.objective}")
     for field in ("sources", "capabilities"):
         theirs, ours = getattr(loaded, field), getattr(made, field)
         if theirs != ours and world is None:

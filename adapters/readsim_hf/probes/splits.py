@@ -153,11 +153,6 @@ class Splits:
     def benchmarks(self) -> tuple[str, ...]:
         return tuple(self._parts)
 
-    @property
-    def opened(self) -> bool:
-        """Whether test items can be read."""
-        return self._opened
-
     def open_test(self) -> None:
         """Let test items be read: the run is over."""
         self._opened = True

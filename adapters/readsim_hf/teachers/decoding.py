@@ -24,6 +24,7 @@ from readsim_hf.objectives.sparse import soft_from_logits
 from readsim_hf.teachers.ids import Ids, as_ids, content_generator
 from readsim_hf.teachers.inference import (
     batches,
+    cache_word,
     evaluating,
     keeps_logits,
     reading_device,
@@ -195,8 +196,8 @@ class _Replies:
             input_ids=self._ids[:, :-1],
             attention_mask=self._mask[:, :-1],
             position_ids=place[:, :-1],
-            past_key_values=read,
             use_cache=True,
+            **{cache_word(self._model): read},
             **({"logits_to_keep": 1} if keeps_logits(self._model) else {}),
         )
         most = max(width, self._ids.shape[1])
@@ -232,7 +233,7 @@ class _Replies:
                 attention_mask=self._mask,
                 logits_processor=LogitsProcessorList([Choose(steps)]),
                 stopping_criteria=StoppingCriteriaList([Stop(steps)]),
-                **({} if self._cache is None else {"past_key_values": self._cache}),
+                **({} if self._cache is None else {cache_word(self._model): self._cache}),
             )
         said = out.sequences.cpu().numpy()
         for row, start, ids in zip(self._rows, self._starts, said, strict=True):
@@ -242,7 +243,7 @@ class _Replies:
         self._rows, self._starts = self._rows[kept], self._starts[kept]
         self._ids, mask = out.sequences[at], self._mask[at]
         self._mask = torch.nn.functional.pad(mask, (0, said.shape[1] - width), value=1)
-        self._cache = out.past_key_values
+        self._cache = out.get("cache", out.get("past_key_values"))  # as `cache_word`
         if len(kept) and _holds_keys_alone(self._cache):
             keep_rows(self._cache, at)
             self._cut_padding()

@@ -22,7 +22,7 @@ from readsim.errors import ConfigError
 from readsim_hf.objectives.base import Objective
 from readsim_hf.teachers.codec import record_from_bytes, record_to_bytes
 from readsim_hf.training.batch import Batch, Example, by_length, collate
-from readsim_hf.training.copies import outline
+from readsim_hf.training.copies import fill, outline
 from readsim_hf.training.logits import loss_sum
 from readsim_hf.training.process_group import ProcessGroup
 from readsim_hf.training.recipe import Recipe
@@ -134,7 +134,7 @@ class Member(Student):
             dtype = owner.dtype if shape else torch.float32
             whole = torch.empty(shape, dtype=dtype, device=self.device)
             if given is not None:
-                whole.copy_(given[kind][name])
+                fill(whole, given[kind][name])
             self.processes.broadcast(whole)
             self._put_one(kind, name, _part(whole, owner) if shape else whole)
         self.optimizer.zero_grad(set_to_none=True)

@@ -31,6 +31,7 @@ from readsim_hf.teachers.router import Router
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score, surprisal_and_rank
 from readsim_hf.training.logits import bare
 from readsim_hf.training.replies import Replies
+from readsim_hf.training.writers import Drawing
 
 PATIENCE = 8  # calls in a row without one lesson
 TOO_LONG = "too long for the student, or empty"
@@ -141,8 +142,8 @@ class Elicited(Replies):
         if not rows:
             return out
         some = [asked[n] for n in rows]
-        ends, vocab = self._ends, self._columns
-        said = self._writer.write(some, rollout, ends=ends, vocab=vocab, attempt=draw)
+        drawing = Drawing(rollout, self._ends, self._columns, draw)
+        said = self._writer.write(some, drawing)
         self._rolled += sum(len(reply.ids) for reply in said)
         for n, (ids, _) in zip(rows, said, strict=True):
             text = self._reading.text(ids)

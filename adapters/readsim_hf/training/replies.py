@@ -31,7 +31,7 @@ from readsim_hf.teachers.record import TeacherRecord, soft_at
 from readsim_hf.teachers.scoring import Passage
 from readsim_hf.teachers.translated import in_other_tokens
 from readsim_hf.training.logits import bare
-from readsim_hf.training.writers import InProcess, Writer
+from readsim_hf.training.writers import Drawing, InProcess, Writer
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ class Replies:
             self._require_room(prompt, len(one))
         ends = teacher.ends if shared else self._ends
         vocab = teacher.vocab if shared else vocabulary_size(bare(self._student()).config)
-        replies = self._writer.write(ids, rollout, ends=ends, vocab=vocab, attempt=attempt)
+        replies = self._writer.write(ids, Drawing(rollout, ends, vocab, attempt))
         self._rolled += sum(len(reply.ids) for reply in replies)
         span = teacher.span if shared else self._reading.span
         out: list[TeacherRecord | None] = []

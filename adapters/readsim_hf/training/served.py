@@ -33,7 +33,7 @@ from readsim_hf.teachers.connection import (
     ServerSettings,
     is_server,
 )
-from readsim_hf.teachers.decoding import Decoding, until_end
+from readsim_hf.teachers.decoding import until_end
 from readsim_hf.teachers.ids import Ids, as_ids
 from readsim_hf.teachers.inference import computing
 from readsim_hf.teachers.lines import Crew, Lines
@@ -41,7 +41,7 @@ from readsim_hf.teachers.reply import BadReplyError, Reply, answer_bytes, read_c
 from readsim_hf.teachers.scoring import Passage, SoftSettings, score
 from readsim_hf.training.logits import bare
 from readsim_hf.training.saved import writing
-from readsim_hf.training.writers import Written
+from readsim_hf.training.writers import Drawing, Written
 
 NAME = "readsim-weights-"  # of the folders that are written, and removed again
 COMPARED = 4  # replies that the student reads after a renewal
@@ -115,10 +115,9 @@ class StudentServer(Server):
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
 
-    def say(
-        self, prompt: Ids, decoding: Decoding, attempt: int, ends: Sequence[int], vocab: int
-    ) -> Reply:
+    def say(self, prompt: Ids, drawing: Drawing) -> Reply:
         """The reply to token ids, with the log-probabilities of its tokens and of the likeliest ones."""
+        decoding, ends, vocab, attempt = drawing
         stops = {"ignore_eos": True, "stop_token_ids": list(map(int, ends))}
         extra = {"return_tokens_as_token_ids": True, **stops, **_AS_IT_IS}
         ids = as_ids(prompt)
@@ -164,24 +163,13 @@ class ServedWriter:
         self.server.load(self._student())
         self._synced, self._seen = self._steps(), False
 
-    def write(
-        self,
-        prompts: Sequence[Ids],
-        decoding: Decoding,
-        *,
-        ends: Sequence[int],
-        vocab: int,
-        attempt: int = 0,
-    ) -> list[Written]:
+    def write(self, prompts: Sequence[Ids], drawing: Drawing) -> list[Written]:
         """See `Writer`."""
         if self._synced < 0 or self._steps() - self._synced >= self.server.config.every:
             self.sync()
         server = self.server
         server.lines = Lines()
-        jobs = {
-            n: partial(server.say, ids, decoding, attempt, ends, vocab)
-            for n, ids in enumerate(prompts)
-        }
+        jobs = {n: partial(server.say, ids, drawing) for n, ids in enumerate(prompts)}
         crew = Crew[int, Reply](server.settings.concurrency, server.lines)
         crew.begin(jobs)
         done = crew.take(jobs)
@@ -194,7 +182,7 @@ class ServedWriter:
                 raise made
         said: list[Any] = [done[n] for n in range(len(prompts))]
         if not self._seen:
-            self._compare(prompts[:COMPARED], said[:COMPARED], vocab)
+            self._compare(prompts[:COMPARED], said[:COMPARED], drawing.vocab)
             self._seen = True
         return [Written(reply.ids, reply.logp) for reply in said]
 

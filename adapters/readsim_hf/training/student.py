@@ -20,7 +20,7 @@ from readsim_hf.objectives.sums import terms_in
 from readsim_hf.objectives.vocabulary import Cut
 from readsim_hf.teachers.inference import batches, computing, reads_padding
 from readsim_hf.training.batch import Example, collate, length_of
-from readsim_hf.training.copies import as_array, as_tensor, copies
+from readsim_hf.training.copies import as_array, as_tensor, copies, fill
 from readsim_hf.training.determinism import with_determinism
 from readsim_hf.training.layer_pairs import LayerPairs, hidden_term
 from readsim_hf.training.liger import apply_liger
@@ -302,12 +302,12 @@ class Student:
     def _put_one(self, kind: Kind, name: str, value: Tensor) -> None:
         """Into the tensor that is there; a moment that is not is made."""
         if kind == "weights":
-            self._place[name].copy_(value)
+            fill(self._place[name], value)
             return
         owner, _, part = name.rpartition("/")
         state = self.optimizer.state[self._place[owner]]
         if part in state and state[part].shape == value.shape:
-            state[part].copy_(value)
+            fill(state[part], value)
         elif hasattr(value, "full_tensor"):
             state[part] = value.detach().clone()
         else:

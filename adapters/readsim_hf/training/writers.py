@@ -13,6 +13,16 @@ from readsim_hf.teachers.inference import computing
 from readsim_hf.training.logits import bare
 
 
+class Drawing(NamedTuple):
+    """How replies are drawn: up to their first of `ends`, and no id from `vocab` on. What is drawn depends on
+    the prompt's ids, the temperature and `attempt`."""
+
+    decoding: Decoding
+    ends: Sequence[int]
+    vocab: int
+    attempt: int = 0
+
+
 class Written(NamedTuple):
     """A reply's tokens (L,), with the end token unless it was cut, and the log-probabilities (L,) that the
     weights which wrote it gave them; None where these are the student's own, which can be asked."""
@@ -27,17 +37,8 @@ class Writer(Protocol):
     def sync(self) -> None:
         """Write with the student's weights as they are now, until the next call."""
 
-    def write(
-        self,
-        prompts: Sequence[Ids],
-        decoding: Decoding,
-        *,
-        ends: Sequence[int],
-        vocab: int,
-        attempt: int = 0,
-    ) -> list[Written]:
-        """The reply to each prompt of token ids, in the order given, up to its first of `ends`; no id from
-        `vocab` on. What is drawn depends on the prompt's ids, the temperature and `attempt`."""
+    def write(self, prompts: Sequence[Ids], drawing: Drawing) -> list[Written]:
+        """The reply to each prompt of token ids, in the order given."""
 
 
 class InProcess:
@@ -52,17 +53,9 @@ class InProcess:
     def sync(self) -> None:
         """Nothing: there is no copy."""
 
-    def write(
-        self,
-        prompts: Sequence[Ids],
-        decoding: Decoding,
-        *,
-        ends: Sequence[int],
-        vocab: int,
-        attempt: int = 0,
-    ) -> list[Written]:
+    def write(self, prompts: Sequence[Ids], drawing: Drawing) -> list[Written]:
         """See `Writer`, and `generate` for the draws."""
-        model = bare(self._student())
+        model, (decoding, ends, vocab, attempt) = bare(self._student()), drawing
         with computing(self._precision, model.device.type):
             made = generate(model, prompts, decoding, ends=ends, vocab=vocab, attempt=attempt)
         return [Written(ids) for ids in made]

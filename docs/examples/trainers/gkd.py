@@ -7,11 +7,10 @@ With `lmbda` above 0 that part of the batches are the student's own replies, whi
 rows whose tokens are counted; their prompts are those of the rows.
 """
 
-from tempfile import mkdtemp
 from typing import Any
 
 import torch
-from tiny_task import data, models
+from tiny_task import arguments, data, models
 from trl.experimental.gkd import GKDConfig, GKDTrainer
 
 from readsim_hf.trainers.backend import TrainerBackend
@@ -23,20 +22,12 @@ def make(
 ) -> TrainerBackend:
     tokenizer, start, reference = models(student, teacher)
     args = GKDConfig(
-        output_dir=mkdtemp(),
-        per_device_train_batch_size=8,
-        learning_rate=rate,
-        lr_scheduler_type="constant",
+        **arguments(rate),
         lmbda=lmbda,
         beta=0.0,  # forward KL
         max_new_tokens=8,
         dataset_kwargs={"skip_prepare_dataset": True},  # the rows are token ids already
-        report_to="none",
-        logging_strategy="no",
-        save_strategy="no",
-        disable_tqdm=True,
         bf16=False,
-        dataloader_pin_memory=False,
     )
 
     def trainer(data_collator: Any, **given: Any) -> GKDTrainer:

@@ -3,9 +3,7 @@
 readsim run --backend plain:make --allocator exp3 --task sums=0.6,order=0.4 --budget 20k --out runs
 """
 
-from tempfile import mkdtemp
-
-from tiny_task import data, models
+from tiny_task import arguments, data, models
 from transformers import Trainer, TrainingArguments
 
 from readsim_hf.trainers.backend import TrainerBackend
@@ -13,17 +11,7 @@ from readsim_hf.trainers.backend import TrainerBackend
 
 def make(student: str = "", teacher: str = "", rate: float = 3e-3) -> TrainerBackend:
     tokenizer, start, reference = models(student, teacher)
-    args = TrainingArguments(
-        output_dir=mkdtemp(),
-        per_device_train_batch_size=8,
-        learning_rate=rate,
-        lr_scheduler_type="constant",
-        report_to="none",
-        logging_strategy="no",
-        save_strategy="no",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-    )
+    args = TrainingArguments(**arguments(rate))
 
     def trainer(**given: object) -> Trainer:
         return Trainer(args=args, **given)

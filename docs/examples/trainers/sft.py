@@ -6,9 +6,7 @@
 The teacher is only what `doremi` and its kin compare losses with.
 """
 
-from tempfile import mkdtemp
-
-from tiny_task import data, models
+from tiny_task import arguments, data, models
 from trl import SFTConfig, SFTTrainer
 
 from readsim_hf.trainers.backend import TrainerBackend
@@ -17,17 +15,9 @@ from readsim_hf.trainers.backend import TrainerBackend
 def make(student: str = "", teacher: str = "", rate: float = 3e-3) -> TrainerBackend:
     tokenizer, start, reference = models(student, teacher)
     args = SFTConfig(
-        output_dir=mkdtemp(),
-        per_device_train_batch_size=8,
-        learning_rate=rate,
-        lr_scheduler_type="constant",
+        **arguments(rate),
         dataset_kwargs={"skip_prepare_dataset": True},  # the rows are token ids already
-        report_to="none",
-        logging_strategy="no",
-        save_strategy="no",
-        disable_tqdm=True,
         bf16=False,
-        dataloader_pin_memory=False,
     )
 
     def trainer(**given: object) -> SFTTrainer:

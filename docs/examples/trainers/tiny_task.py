@@ -1,6 +1,7 @@
 """What the examples train: two sources of prompts with completions, which are also what is measured."""
 
 import random
+from tempfile import mkdtemp
 from typing import Any
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -28,6 +29,21 @@ def models(student: str, teacher: str) -> tuple[Any, Any, Any]:
     sizes = ((1, 16), (2, 32))  # layers, width
     pair = [tiny_model("llama", len(tokenizer), *size, seed=0, eos_token_id=1) for size in sizes]
     return tokenizer, *pair
+
+
+def arguments(rate: float) -> dict[str, Any]:
+    """What transformers' TrainingArguments are told in each example: eight rows a batch, no reports."""
+    return {
+        "output_dir": mkdtemp(),
+        "per_device_train_batch_size": 8,
+        "learning_rate": rate,
+        "lr_scheduler_type": "constant",
+        "report_to": "none",
+        "logging_strategy": "no",
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
 
 
 def data(tokenizer: Any) -> dict[str, Any]:

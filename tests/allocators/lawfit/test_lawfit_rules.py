@@ -12,8 +12,11 @@ from readsim.allocators.lawfit.autoscale import AutoScale, best_sizes, extrapola
 from readsim.allocators.lawfit.exp_law import huber
 from readsim.allocators.lawfit.log_linear import LogLinear, MixingLaws
 from readsim.allocators.lawfit.regmix import RegMix, leaf_size
+from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
-from readsim.errors import ConfigError, UnknownNameError
+from readsim.envs.env import DistillEnv
+from readsim.errors import CapabilityMissingError, ConfigError, UnknownNameError
+from readsim.runs.setups import setup_for
 from tests.support.made_setups import drive, setup
 
 # Published in the notebooks of AutoScale's code. Tokens are in billions, for the domains common crawl,
@@ -210,17 +213,21 @@ def by_first_share(allocation: Array, tokens: int, charge: bool) -> Array:
     return np.array([0.1 * allocation[0], 0.0, 0.0])
 
 
-@pytest.mark.parametrize(
-    "regressor", ["sklearn", pytest.param("lightgbm", marks=pytest.mark.extra("lightgbm"))]
-)
-def test_regmix_finds_the_source_that_helps(regressor: str) -> None:
-    rule = RegMix(trials=200, regressor=regressor)
-    chosen = setup(trial=by_first_share)
-    played, state = drive(rule, chosen, [[0.5, 0.5, 0.5]] * 3)
+@pytest.mark.extra("lightgbm")
+def test_regmix_finds_the_source_that_helps() -> None:
+    rule = RegMix(trials=200)
+    played, _ = drive(rule, setup(trial=by_first_share), [[0.5, 0.5, 0.5]] * 3)
     assert np.allclose(played, played[0])
     assert played[0].sum() == pytest.approx(1.0)
     assert played[0, 0] > 0.7
-    assert rule.report(state) == {"regressor": regressor}
+
+
+def test_regmix_names_the_extra_before_anything_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("readsim.allocators.lawfit.regmix.find_spec", lambda name: None)
+    env = DistillEnv("gateway", budget=10**6, steps=2)
+    env.reset(seed=0)
+    with pytest.raises(CapabilityMissingError, match=r"pip install 'readsim\[lightgbm\]'"):
+        setup_for(env, load_allocator("regmix+guard=0.1"), 0)
 
 
 @pytest.mark.extra("lightgbm")
@@ -237,7 +244,7 @@ def test_regmix_is_lightgbm_with_the_published_settings() -> None:
         losses.append(-float(change.mean()))
         return change
 
-    rule = RegMix(trials=256, candidates=20_000, top=26, regressor="lightgbm")
+    rule = RegMix(trials=256, candidates=20_000, top=26)
     played, _ = drive(rule, setup(trial=trial), [[0.5, 0.5, 0.5]] * 2)
     x, y = np.array(rows), np.array(losses)
     published = {"objective": "regression", "learning_rate": 0.01, "seed": 42, "verbosity": -1}
@@ -260,7 +267,6 @@ def test_leaves_shrink_with_few_rows() -> None:
 @pytest.mark.parametrize(
     ("rule", "values", "fragment"),
     [
-        (RegMix, {"regressor": "xgboost"}, "unknown regressor 'xgboost'"),
         (RegMix, {"trials": 3}, "trials = 3"),
         (RegMix, {"top": 0}, "top = 0"),
         (LogLinear, {"kl": -0.1}, "kl = -0.1"),

@@ -10,15 +10,10 @@ import pytest
 
 from tests.cli.test_app import call
 from tests.support.chat_models import FAMILIES, chat_folder
-from tests.support.hf import NEEDS, char_pair, one_thread
+from tests.support.hf import NEEDS, char_pair
 from tests.support.hf_runs import small
 
 pytestmark = pytest.mark.extra(*NEEDS)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    one_thread()
 
 
 def loud(pair: Any) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from readsim.errors import ConfigError
-from tests.support.hf import NEEDS, one_thread, record
+from tests.support.hf import NEEDS, record
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -24,7 +24,6 @@ def llama(layers: int = 3, **settings: Any) -> "PreTrainedModel":
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    one_thread()
     sizes = {"hidden_size": 48, "intermediate_size": 80, "num_attention_heads": 6, **settings}
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -159,7 +158,7 @@ def test_activations_are_what_autograd_keeps(precision: Any, lora: int) -> None:
 
     recipe = Recipe(precision=precision, lora=lora)
     model = llama(layers=6, hidden_size=96, intermediate_size=256)
-    expected = activation_bytes(shape_of(model.config), SEQUENCES, LENGTH, recipe)
+    expected = activation_bytes(shape_of(model.config), SEQUENCES, LENGTH, recipe, "cpu")
     assert kept_bytes(model, recipe) == pytest.approx(expected, rel=0.1)
 
 
@@ -171,8 +170,8 @@ def test_gradient_checkpointing_keeps_a_layers_input() -> None:
     recipe = Recipe(gradient_checkpointing=True)
     model = llama(layers=12)
     shape, tokens = shape_of(model.config), SEQUENCES * LENGTH
-    expected = activation_bytes(shape, SEQUENCES, LENGTH, recipe)
-    one = layer_bytes(shape, LENGTH, recipe) * tokens  # made again in the backward pass
+    expected = activation_bytes(shape, SEQUENCES, LENGTH, recipe, "cpu")
+    one = layer_bytes(shape, LENGTH, recipe, "cpu") * tokens  # made again in the backward pass
     assert kept_bytes(model, recipe) == pytest.approx(expected - one, rel=0.1)
 
 
@@ -200,10 +199,11 @@ def test_the_cache_of_keys_and_values_has_the_bytes_that_are_there() -> None:
 
     from readsim_hf.costs.memory import cache_bytes
     from readsim_hf.costs.shape import shape_of
+    from readsim_hf.teachers.inference import cache_word
 
     model = llama()
     cache = DynamicCache()
-    model(**{**inputs(), "use_cache": True, "past_key_values": cache})
+    model(**{**inputs(), "use_cache": True, cache_word(model): cache})
     layers: Any = cache.layers
     held = sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
     assert cache_bytes(shape_of(model.config), SEQUENCES, LENGTH, "fp32") == held

@@ -26,6 +26,7 @@ NEW, SOLVED = "How many days have three weeks?", "3 * 7 = 21\nAnswer: 21"
     "name",
     [
         *("new-prompts", "evolved-prompts", "errors-varied", "informative-fit", "likeliest-fit"),
+        *("guided-prompts", "selective-reflection"),
         *("corrected", "explained", "critique", "peer-review"),
     ],
 )

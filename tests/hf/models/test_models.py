@@ -15,15 +15,6 @@ pytestmark = pytest.mark.extra("torch", "transformers", "safetensors")
 FAMILIES = ("llama", "gpt2", "qwen2")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub.constants
-    import torch
-
-    torch.set_num_threads(1)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_tiny_model_is_its_seed(family: str) -> None:
     import torch
@@ -92,6 +83,16 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_device("cuda:1") == torch.device("cuda:1")
     with pytest.raises(ConfigError, match="sees 2 CUDA device"):
         resolve_device("cuda:2")
+
+
+def test_attention_that_plans_for_each_shape_is_off_once_a_model_is_loaded() -> None:
+    import torch
+
+    from readsim_hf.models.loading import load_model
+
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    load_model("nano/student")
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
 
 
 def test_a_precision_has_a_name() -> None:

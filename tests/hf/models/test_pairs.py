@@ -11,15 +11,6 @@ from tests.support.made_models import WORDS, equal_weights, saved, word_tokenize
 pytestmark = pytest.mark.extra("torch", "transformers", "safetensors")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub.constants
-    import torch
-
-    torch.set_num_threads(1)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-
-
 def test_equal_tokenizers_and_the_first_difference() -> None:
     from readsim_hf.models.tokens import check_same_tokenizer, same_tokenizer
 

@@ -23,13 +23,6 @@ MEMBER = "tiny_weights/tiny.gguf"
 TEXT = "Hello, hey: 17 + 25 = 42.\n"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def gguf_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf")

@@ -23,13 +23,6 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
 def on_day(monkeypatch: pytest.MonkeyPatch, year: int, month: int, day: int) -> None:
     """Let Hugging Face's templates write that day."""
     import transformers.utils.chat_template_utils as utils

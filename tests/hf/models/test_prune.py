@@ -16,13 +16,6 @@ FAMILIES = ("llama", "gpt2", "qwen2")
 LAYERS, VOCAB = 5, 37
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
 def model_of(family: str, seed: int = 0) -> Any:
     """A tiny model whose layers matter: larger weights than at a usual start."""
     import torch
@@ -99,6 +92,7 @@ def test_a_pruned_model_generates_with_its_cache(family: str) -> None:
     import torch
 
     from readsim_hf.models.prune import drop_layers
+    from readsim_hf.teachers.inference import cache_word
 
     pruned = drop_layers(model_of(family), [1, 3, 4])
     ids = tokens(length=4)
@@ -107,9 +101,10 @@ def test_a_pruned_model_generates_with_its_cache(family: str) -> None:
     without = pruned.generate(ids, use_cache=False, **settings)  # type: ignore[operator]
     assert torch.equal(with_cache, without)
     # One cache a layer, each filled: layers that share an index would fill one of them twice.
-    cache = pruned(ids, use_cache=True).past_key_values
+    word = cache_word(pruned)
+    cache = pruned(ids, use_cache=True)[word]
     assert [cache.get_seq_length(i) for i in range(3)] == [4, 4, 4]
-    one = pruned(with_cache[:, 4:5], past_key_values=cache).logits[:, -1]
+    one = pruned(with_cache[:, 4:5], **{word: cache}).logits[:, -1]
     torch.testing.assert_close(one, logits(pruned, with_cache[:, :5])[:, -1])
 
 

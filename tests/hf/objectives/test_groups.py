@@ -11,19 +11,13 @@ from hypothesis import strategies as st
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, TrainingError
-from tests.support.made_targets import kl, pair, softmax, targets
+from tests.support.made_targets import kl, made, pair, softmax, targets
 
 pytestmark = pytest.mark.extra("torch")
 
 OWN = ("mopd", "mopd-kl", "kdrl", "minillm")
 WHOLE = ("dpo", "dpkd", "plad", "rrhf", "pro")
 SEEDS = st.integers(0, 10**6)
-
-
-def made(name: str, **settings: float) -> Any:
-    from readsim_hf.objectives.table import make_objective
-
-    return make_objective(name, **settings)
 
 
 def own_text(seed: int, n: int = 6, v: int = 8) -> tuple[Array, Array, Any, Any]:

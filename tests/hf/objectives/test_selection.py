@@ -1,7 +1,5 @@
 """Losses on chosen tokens: which, with which weights, and that draws are unbiased."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,15 +8,9 @@ from hypothesis import strategies as st
 from readsim.errors import ConfigError, ReadsimError
 from tests.hf.training.test_training import examples, student
 from tests.support.hf import NEEDS
-from tests.support.made_targets import kl, pair, softmax, targets
+from tests.support.made_targets import kl, made, pair, softmax, targets
 
 pytestmark = pytest.mark.extra("torch")
-
-
-def made(text: str) -> Any:
-    from readsim_hf.objectives.table import make_objective
-
-    return make_objective(text)
 
 
 @pytest.mark.parametrize("score", ["entropy", "gap"])

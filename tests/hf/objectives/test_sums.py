@@ -11,16 +11,10 @@ import pytest
 from readsim.errors import ConfigError, ReadsimError
 from tests.hf.training.test_training import examples, student
 from tests.support.hf import NEEDS
-from tests.support.made_targets import kl, pair, softmax, targets
+from tests.support.made_targets import kl, made, pair, softmax, targets
 
 pytestmark = pytest.mark.extra("torch")
 CONTRASTIVE = "skew-fkl(on=teacher) + skew-rkl(on=own)"
-
-
-def made(text: str, **settings: float) -> Any:
-    from readsim_hf.objectives.table import make_objective
-
-    return make_objective(text, **settings)
 
 
 def test_a_sum_is_the_weighted_sum_of_its_terms() -> None:

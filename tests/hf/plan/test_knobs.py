@@ -12,7 +12,7 @@ import pytest
 from readsim.errors import ConfigError, ReadsimError
 from tests.cli.test_app import call
 from tests.hf.plan.test_plan import SHIPPED, sketched
-from tests.support.hf import NEEDS, one_thread, record
+from tests.support.hf import NEEDS, record
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -32,7 +32,6 @@ def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TERMINAL_WIDTH", "200")
     monkeypatch.setenv("READSIM_CACHE", str(tmp_path / "nothing-prepared"))
     monkeypatch.chdir(tmp_path)
-    one_thread()
 
 
 def planned(name: str) -> Any:
@@ -73,7 +72,6 @@ def test_a_setting_makes_of_the_estimate_what_it_says() -> None:
     settings: dict[str, dict[str, Any]] = {
         "training.micro_batch": {"training": {"micro_batch": 1}},
         "training.gradient_checkpointing": {"training": {"gradient_checkpointing": True}},
-        "training.lora": {"training": {"lora": 16}},
         "training.precision": {"training": {"precision": "bf16"}},
     }
     for knob in knobs(plan, "activations"):
@@ -100,6 +98,9 @@ def test_one_layers_activations_by_hand() -> None:
     norms = 4 * (4096 * 4)  # inputs and normalised values of two norms, float32
     linear = 2 * (5 * 4096 + 4 * 4096 + 4 * 14336 + 100)
     assert layer_bytes(shape, 100, Recipe(precision="bf16")) == norms + linear
+    both = [layer_bytes(shape, 100, Recipe(), device) for device in ("cuda", "cpu")]
+    scores = 32 * 100  # in float32 on a GPU, of heads that share keys
+    assert both[0] - both[1] == 4 * scores
     assert shape.keys == 8 * 128
     assert (shape.layers, shape.vocabulary) == (32, 128256)
 

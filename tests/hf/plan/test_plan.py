@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.cli.test_app import call
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -38,7 +38,6 @@ def _in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERMINAL_WIDTH", "200")
     monkeypatch.chdir(tmp_path)
-    one_thread()
 
 
 def sketched(*tables: dict[str, Any], config: str | None = None) -> Any:
@@ -132,8 +131,15 @@ def test_the_hours_are_those_of_arithmetic_by_hand(name: str | None) -> None:
     cache = 2 * shape.layers * shape.keys * each * size * (asked + said / 2)
     bandwidth = writes.steps * (each * shape.parameters + cache) / (0.5 * device.bandwidth)
     computing = writes.flops / (0.5 * peak)
-    launching = writes.steps * shape.layers * 0.2e-3
+    launching = writes.steps * shape.layers * 1.2e-3
     assert writes.seconds(device, 0.4, 0.5) == pytest.approx(max(bandwidth, computing, launching))
+    recipe, each_layer = config.training, 8.8e-3 if config.training.lora else 4.3e-3
+    whole = made.spent.prompt + made.spent.reply
+    rows = min(recipe.micro_batch, recipe.batch, recipe.micro_tokens // whole)
+    launching = made.spent.examples / rows * made.student.layers * each_layer
+    trains = work["training"]
+    computing = trains.flops / (0.4 * device.peak(trains.precision))
+    assert trains.seconds(device, 0.4, 0.5) == pytest.approx(max(computing, launching))
     reads = 2 * shape.body * count * asked + 4 * shape.layers * shape.queries * count * asked**2
     reads += 2 * shape.vocabulary * shape.hidden * count
     hours = hours_of(list(work.values()), device, 0.4, 0.5)
@@ -311,3 +317,35 @@ def test_a_forecast_says_what_its_world_was_measured_with() -> None:
     assert not any("this run has others" in line for line in usual.doubts)
     assert any("this run has others: method" in line for line in other.doubts)
     assert "3 points for the world's own error" in other.doubts[0]
+
+
+def test_a_forecast_is_of_the_method_that_the_run_names(tmp_path: Path) -> None:
+    """A world of two methods, of which one needs twice the tokens of the other."""
+    from dataclasses import replace
+
+    from readsim.errors import UnknownNameError
+    from readsim.worlds import load_world, save_world
+    from readsim_hf.plan.worlds import forecast_of
+
+    known = load_world("nano-measured")
+    twice = {name: np.concatenate([getattr(known, name)] * 2) for name in ("help", "harm")}
+    twice["scale_tokens"] = np.concatenate([known.scale_tokens, 2 * known.scale_tokens])
+    twice["efficiency_sd"] = np.zeros(16)
+    names = tuple(f"{name}@{m}" for m in ("logit-kd", "cot-kd") for name in known.sources)
+    both = replace(
+        known,
+        sources=names,
+        gain=known.gain * 2,
+        pool_tokens=np.zeros(0),
+        repetition_harm=np.zeros(0),
+        **twice,
+    )
+    save_world(both, tmp_path / "both.toml")
+    path = str(tmp_path / "both.toml")
+    fast = forecast_of(sketched(), path, 2, 0.0)
+    slow = forecast_of(sketched({"method": "cot-kd"}), path, 2, 0.0)
+    assert fast is not None
+    assert slow is not None
+    assert fast.outlook.mean[-1] > slow.outlook.mean[-1]  # the utility
+    with pytest.raises(UnknownNameError, match=r"method of world .* 'gkd'"):
+        forecast_of(sketched({"method": "gkd"}), path, 2, 0.0)

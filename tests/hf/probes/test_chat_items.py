@@ -8,18 +8,13 @@ import pytest
 
 from tests.hf.probes.test_formats import ROWS
 from tests.support.chat_models import CHATML, FAMILIES, chat_tokenizer
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 
 pytestmark = pytest.mark.extra(*NEEDS, "datasets")
 
 THINKS = CHATML + "{{ '<think>\n' }}{% endif %}"
 # Gemma 2 and the first Mistral have no system role; a model that has one takes it as it is.
 REFUSES = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    one_thread()
 
 
 def requested(name: str, template: str, folder: Path, system: str | None = None) -> Any:

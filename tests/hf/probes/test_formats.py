@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim_hf.probes.registry import REGISTRY, from_local
+from tests.support.helpers import as_arrays
 
 USER = {"role": "user", "content": 'Add 1 and 2, it\'s "quick".\nPlease.'}
 ADD = {"name": "add", "parameters": {"properties": {"a": {"type": "integer"}}, "required": ["a"]}}
@@ -156,17 +156,6 @@ REPLIES = (
     "no comma",
     "    return 1\n",
 )
-
-
-def as_arrays(value: Any) -> Any:
-    """Lists as the arrays that pandas reads from Parquet."""
-    if isinstance(value, dict):
-        return {key: as_arrays(item) for key, item in value.items()}
-    if not isinstance(value, list):
-        return value
-    array = np.empty(len(value), dtype=object)
-    array[:] = [as_arrays(item) for item in value]
-    return array
 
 
 def written(name: str, folder: Path) -> list[Path]:

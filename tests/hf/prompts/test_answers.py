@@ -7,15 +7,8 @@ from hypothesis import strategies as st
 from readsim_hf.prompts.checkers import check, correct, format_ok
 from readsim_hf.prompts.latex import last_box, plain_text, value_of
 from readsim_hf.prompts.library import NANO, PROSE
-from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.thinking import continuing, opened_by, said_from, thoughts, whole_reply
-
-
-def asked(checker: str, **options: object) -> Prompt:
-    answer = options.pop("answer", None)
-    assert answer is None or isinstance(answer, str)
-    return Prompt("math", "math/x", "?", answer=answer, checker=checker, expect=options)
-
+from tests.support.made_templates import asked
 
 CHOICE = asked("choice", answer="C", letters="ABCD", options=["Rome", "Paris", "Bern", "Oslo"])
 RIGHT = [

@@ -10,15 +10,8 @@ from hypothesis import strategies as st
 from readsim.errors import CapabilityMissingError, UnknownNameError
 from readsim_hf.prompts import expression
 from readsim_hf.prompts.checkers import check, checker_names, format_ok
-from readsim_hf.prompts.prompt import Prompt
 from readsim_hf.prompts.reading import fold, read_label, read_list, read_number
-
-
-def asked(checker: str, **options: object) -> Prompt:
-    """A prompt with this checker; `answer` is the gold answer, the rest what the checker expects."""
-    answer = options.pop("answer", None)
-    assert answer is None or isinstance(answer, str)
-    return Prompt("math", "math/x", "?", answer=answer, checker=checker, expect=options)
+from tests.support.made_templates import asked
 
 
 @pytest.mark.parametrize(

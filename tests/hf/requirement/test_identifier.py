@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from readsim.envs.requirement_modes import positive_part
 from readsim.errors import ConfigError, RunLogError
 from readsim.theory.lemmas.requirement import sigma_projection
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -31,7 +31,6 @@ def minimum(change: Any, utility: Any, loss: str, weight: float) -> Any:
 
     from readsim_hf.requirement import train as eq6
 
-    one_thread()
     both = eq6.Evidence(torch.from_numpy(change), torch.from_numpy(utility))
     value = eq6.raw_loss
     if loss == "standardised":
@@ -104,7 +103,6 @@ def trained(config: Any, tasks: Any, seed: int = 0) -> Any:
     """Fitted to interventions that move each capability by its own amount, without noise."""
     from readsim_hf.requirement.train import train_identifiers
 
-    one_thread()
     change = 0.1 * np.random.default_rng(5).normal(size=(60, 8))
     utility = np.array([t.weights for t in tasks]) @ change.T
     return (

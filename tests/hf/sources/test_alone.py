@@ -10,14 +10,13 @@ import pytest
 from readsim.errors import CapabilityMissingError, ConfigError
 from tests.cli.test_app import call
 from tests.support.chat_models import FAMILIES, chat_folder
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 
 pytestmark = pytest.mark.extra(*NEEDS, "datasets")
 
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> str:
-    one_thread()
     folder = tmp_path_factory.mktemp("alone") / "student"
     return str(chat_folder(folder, FAMILIES["phi-4"], instruct=True, seed=1))
 

@@ -10,7 +10,7 @@ import pytest
 from readsim.backend import OffersSourceSizes
 from readsim.errors import ConfigError, ReadsimError
 from tests.support.chat_models import FAMILIES, chat_folder
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 
 pytestmark = pytest.mark.extra(*NEEDS, "datasets")
 
@@ -21,7 +21,6 @@ WEIGHTS = np.full(3, 1 / 3)
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from readsim_hf.models.pairs import load_pair
 
-    one_thread()
     folder = tmp_path_factory.mktemp("pair")
     ends = [
         chat_folder(folder / n, FAMILIES["phi-4"], instruct=True, seed=k)

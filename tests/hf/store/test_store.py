@@ -12,24 +12,12 @@ import pytest
 
 from readsim.errors import ConfigError, ReadsimError, RunLogError, SchemaError
 from tests.support.hf import NEEDS, char_pair
-from tests.support.stores import SOURCES, live, same_record, stored, taught
+from tests.support.stores import PROMPTS, ROUNDING, SOURCES, live, same_record, stored, taught
 
 if TYPE_CHECKING:
     from readsim_hf.store.manifest import Manifest
 
 pytestmark = pytest.mark.extra(*NEEDS, "pyarrow")
-
-PROMPTS = 10
-ROUNDING = 1e-5  # of log-probabilities, in batches of another width
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten prompts of two sources, top 5, exactly; what the teacher said is in `replies.sqlite` beside it."""
-    folder = tmp_path_factory.mktemp("teach") / "store"
-    taught(folder, PROMPTS, data={"cache": str(folder.parent / "replies.sqlite")})
-    return folder
-
 
 # -------------------------------------------------------------------------------- what a run trains on
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from subprocess import DEVNULL
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -14,24 +14,9 @@ from readsim.errors import ConfigError, ReadsimError
 from tests.cli.test_app import call
 from tests.support.hf import NEEDS
 from tests.support.processes import python, wait_for
-from tests.support.stores import SOURCES, live, same_record, stored, taught
-
-if TYPE_CHECKING:
-    pass
+from tests.support.stores import PROMPTS, ROUNDING, SOURCES, live, same_record, stored, taught
 
 pytestmark = pytest.mark.extra(*NEEDS, "pyarrow")
-
-PROMPTS = 10
-ROUNDING = 1e-5  # of log-probabilities, in batches of another width
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten prompts of two sources, top 5, exactly; what the teacher said is in `replies.sqlite` beside it."""
-    folder = tmp_path_factory.mktemp("teach") / "store"
-    taught(folder, PROMPTS, data={"cache": str(folder.parent / "replies.sqlite")})
-    return folder
-
 
 # ------------------------------------------------------------------------------ what a kill leaves
 

@@ -14,18 +14,12 @@ from tests.hf.teachers.test_two_tokenizers import SHARES, other_pair, pairs_of_d
 from tests.support.hf import NEEDS, char_pair
 from tests.support.hf_runs import TOKENS, small
 from tests.support.made_models import word_tokenizer
-from tests.support.made_targets import kl, pair, softmax, targets
+from tests.support.made_targets import kl, made, pair, softmax, targets
 from tests.support.made_teachers import bytes_tokenizer
 
 pytestmark = pytest.mark.extra(*NEEDS, "trl")
 
 TOP = {"kind": "topk", "k": 5}
-
-
-def made(text: str) -> Any:
-    from readsim_hf.objectives.table import make_objective
-
-    return make_objective(text)
 
 
 def said(tokenizer: Any, text: str, seed: int = 0, k: int = 4) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from readsim.errors import TrainingError
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 from tests.support.made_server import Fake, served, serving
 from tests.support.made_teachers import asking
 from tests.support.processes import PATIENCE, end, free_port, python, start, wait_for
@@ -45,7 +45,6 @@ def run(out: Path, settings: dict[str, Any], *, resume: bool = False) -> list[di
     from readsim.runs.log_schema import read_content
     from readsim_hf.distill import distill
 
-    one_thread()
     distill(None, settings, out, resume=resume)
     (log,) = (out / "runs").glob("*.jsonl")
     return [dict(row) for row in read_content(log).rows]

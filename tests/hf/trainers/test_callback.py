@@ -10,7 +10,7 @@ from readsim.advise import Advice
 from readsim.advise.shares import read_shares
 from readsim.errors import ConfigError, UnknownNameError
 from readsim.runs.log_schema import read_content
-from tests.support.hf import NEEDS, one_thread, tiny
+from tests.support.hf import NEEDS, tiny
 
 pytestmark = [
     pytest.mark.extra(*NEEDS, "accelerate", "datasets"),
@@ -144,7 +144,6 @@ def train(folder: Path, steps: int, *, resume: bool = False) -> Any:
     from readsim_hf.trainers.mixture import MixedRows
     from readsim_hf.trainers.rows import pad_rows
 
-    one_thread()
     mixed = MixedRows(SOURCES, seed=3)
     trainer = Trainer(
         model=tiny(),

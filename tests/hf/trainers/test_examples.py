@@ -16,7 +16,7 @@ from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.runs.log_schema import read_content
 from readsim.runs.loop import rollout
 from readsim.testing.backend_checks import check_backend, describe_difference
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 from tests.support.paths import ROOT
 from tests.support.processes import python, wait_for
 
@@ -34,7 +34,6 @@ pytestmark = [
 def _examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
-    one_thread()
     yield
     for name in (*TRAINERS, "tiny_task"):
         sys.modules.pop(name, None)

@@ -309,3 +309,50 @@ def test_a_run_that_starts_again_takes_the_same_student(training: dict[str, int]
     assert all(torch.equal(both[0][n], both[1][n]) for n in both[1])
     kept = backend.components.pair.student.state_dict()
     assert all(torch.equal(kept[n], start[n]) for n in start)
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 24, 25, 100])
+@pytest.mark.parametrize("up", [True, False])
+def test_pieces_that_threads_share_are_the_whole(
+    count: int, up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ways, the host in the GPU's place; each piece waits for the GPU before its box is used again."""
+    import contextlib
+
+    import torch
+
+    from readsim_hf.training import copies
+
+    class There(torch.Tensor):
+        """On the host, and says that it is on a GPU."""
+
+        is_cuda = True
+
+    waits: list[int] = []
+
+    class Stream:
+        def __init__(self, _: torch.device) -> None: ...
+
+        def synchronize(self) -> None:
+            waits.append(1)
+
+    empty = torch.empty
+
+    def unlocked(*shape: Any, pin_memory: bool, **rest: Any) -> Any:
+        return empty(*shape, **rest)
+
+    monkeypatch.setattr(torch, "empty", unlocked)
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(copies, "PIECE", 32)
+    monkeypatch.setattr(copies, "HANDS", 3)
+    source = torch.arange(count, dtype=torch.float32)
+    target = torch.full((count,), -1.0)
+    if up:
+        copies.fill(target.as_subclass(There), source)
+    else:
+        copies.fill(target, source.as_subclass(There))
+    assert torch.equal(target, torch.arange(count, dtype=torch.float32))
+    pieces = -(-count // 8)
+    assert len(waits) == (pieces + 1 if pieces > 1 else 0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from readsim.errors import ConfigError, TrainingError, UnknownNameError
 from tests.hf.teachers.test_router import two
-from tests.support.hf import NEEDS, full_soft, one_thread, record, tiny
+from tests.support.hf import NEEDS, full_soft, record, tiny
 from tests.support.hf_runs import TOKENS, small
 
 pytestmark = pytest.mark.extra(*NEEDS)
@@ -55,7 +55,6 @@ def student(objective: str, family: str = "llama", settings: Any = None, **recip
     from readsim_hf.training.recipe import Recipe
     from readsim_hf.training.student import Student
 
-    one_thread()
     given_ = {"learning_rate": 0.01, "batch": 8, **recipe}
     model = tiny_model(family, 40, 2, 16, 1, context=64, eos_token_id=1)
     return Student(model, Recipe(**given_), make_objective(objective, **(settings or {})))

@@ -11,15 +11,10 @@ from readsim.errors import ConfigError, ReadsimError
 from tests.hf.training.test_training import examples, student
 from tests.support.hf import NEEDS, char_pair, tiny
 from tests.support.hf_runs import small
+from tests.support.made_targets import made
 
 pytestmark = pytest.mark.extra(*NEEDS)
 ARCHITECTURES = ("llama", "gpt2", "gemma2")
-
-
-def made(text: str) -> Any:
-    from readsim_hf.objectives.table import make_objective
-
-    return make_objective(text)
 
 
 def reading(text: str, teacher: Any = None, **settings: Any) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from readsim.runs.trained_shares import achieved_shares
-from tests.support.hf import NEEDS, full_soft, one_thread, record, tiny
+from tests.support.hf import NEEDS, full_soft, record, tiny
 from tests.support.hf_runs import small
 
 pytestmark = pytest.mark.extra(*NEEDS)
@@ -59,7 +59,6 @@ def student(objective: Any, **settings: Any) -> Any:
     from readsim_hf.training.recipe import Recipe
     from readsim_hf.training.student import Student
 
-    one_thread()
     return Student(tiny(), Recipe(**{"learning_rate": 0.01, "batch": 8, **settings}), objective)
 
 
@@ -275,7 +274,6 @@ def test_long_texts_are_scored_few_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
     """No forward pass has more than so many tokens unless for one text, and the scores are the same."""
     from readsim_hf.teachers import scoring
 
-    one_thread()
     rng, model = np.random.default_rng(5), tiny()
     passages = []
     for length in (3, 40, 41, 90, 5, 30):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.hf import NEEDS, one_thread, record
+from tests.support.hf import NEEDS, record
 
 pytestmark = pytest.mark.extra(*NEEDS)
 
@@ -72,7 +72,6 @@ def divergences(rule: str, seed: int) -> dict[str, float]:
     from readsim_hf.training.batch import Example
     from readsim_hf.training.source_weights import source_weights
 
-    one_thread()
     rng = np.random.default_rng(seed)
     names, v, n = ("loud", "quiet"), 12, 64
     scale = torch.tensor([[5.0], [1.0]])
