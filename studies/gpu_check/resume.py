@@ -110,7 +110,9 @@ def snapshot(device: torch.device) -> list[Check]:
     student.put_arrays(*saved)
     back = time.perf_counter() - start
     now = {**student.weights(), **student.moments()}
-    same = all(torch.equal(now[name], kept.to(now[name].device)) for name, kept in before.items())
+    same = now.keys() == before.keys() and all(
+        torch.equal(one, before[name].to(one.device)) for name, one in now.items()
+    )
     out = [
         Check("snapshot: what is put back is equal to the last bit", float(same), least=1.0),
         Check("snapshot: GB/s to the host", size / taken / 1e9, note=f"{size / 1e9:.3g} GB"),
