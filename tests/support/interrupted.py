@@ -19,7 +19,7 @@ class Interrupted(Exception):
 def run_in(
     folder: Path, env: DistillEnv, allocator: Allocator, *, seed: int, stop: int | None = None
 ) -> list[Row]:
-    """The rows of the log in `folder` after the run, or the rest of it, which is cut after `stop` decisions."""
+    """The rows of the log in `folder` after the run, or the rest of it; it is cut after `stop` decisions."""
     path, made = folder / "run.jsonl", 0
 
     def count(n: int) -> None:
