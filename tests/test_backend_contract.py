@@ -9,14 +9,13 @@ from readsim.allocators.registry import load_allocator
 from readsim.backend import Backend
 from readsim.envs.env import DistillEnv
 from readsim.errors import ReadsimError
-from readsim.runs.log_file import RunLog
-from readsim.runs.log_schema import read_content
-from readsim.runs.loop import Row, rollout
+from readsim.runs.loop import rollout
 from readsim.simulator import SimBackend
 from readsim.testing import check_backend
 from readsim.toy import ToyBackend
 from readsim.worlds import load_world
 from tests.support.hf import NEEDS, tiny_run
+from tests.support.interrupted import check_interrupted
 from tests.support.sklearn_backend import SklearnBackend
 
 BUDGET = 300
@@ -87,42 +86,13 @@ def test_an_oracle_needs_a_world(make: Make) -> None:
         rollout([env], load_allocator("oracle-static"), [1])
 
 
-class Interrupted(Exception):
-    """Stands for a kill between two decisions."""
-
-
 @every
 def test_an_interrupted_run_ends_with_the_same_rows(make: Make, tmp_path: Path) -> None:
-    def run(folder: Path, stop: int) -> list[Row]:
+    def env() -> DistillEnv:
         backend = make()
         task = {backend.capabilities[0]: 0.7, backend.capabilities[1]: 0.3}
-        env = DistillEnv(backend=backend, task=task, budget=BUDGET, steps=3)
-        path, left = folder / "run.jsonl", stop
-        again = path.exists()
+        return DistillEnv(backend=backend, task=task, budget=BUDGET, steps=3)
 
-        def count(n: int) -> None:
-            nonlocal left
-            left -= n
-            if left == 0:
-                raise Interrupted
-
-        opened = (
-            RunLog.open(path, config={}) if again else RunLog.create(path, config={}, seeds=[1])
-        )
-        with opened as log:
-            rollout(
-                [env],
-                load_allocator("read", {"pool": 12}),
-                [1],
-                log=log,
-                checkpoint=folder / "state",
-                on_step=count,
-            )
-        return read_content(path).rows
-
-    expected = run(tmp_path / "whole", 99)
-    for stop in (1, 2):
-        folder = tmp_path / str(stop)
-        with pytest.raises(Interrupted):
-            run(folder, stop)
-        assert run(folder, 99) == expected
+    check_interrupted(
+        tmp_path, env, lambda: load_allocator("read", {"pool": 12}), seed=1, stops=(1, 2)
+    )

@@ -10,12 +10,11 @@ from readsim.allocators.configured import Configured
 from readsim.allocators.registry import BUILT_IN, Family, family_of, load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError
-from readsim.runs.log_file import RunLog
-from readsim.runs.log_schema import read_content
-from readsim.runs.loop import Row, rollout
+from readsim.runs.loop import rollout
 from readsim.runs.setups import setup_for
 from readsim.worlds import World, load_world
 from tests.support.helpers import FakeBackend, allocations, with_extras
+from tests.support.interrupted import check_interrupted
 from tests.support.made_setups import setup
 
 OURS = {
@@ -68,43 +67,15 @@ def test_a_run_in_every_kind_of_world(name: str, world: str) -> None:
         assert np.isfinite(rows[-1]["utility"])
 
 
-class Interrupted(Exception):
-    """Stands for a kill between two decisions."""
-
-
 @pytest.mark.parametrize("name", with_extras(PEERS))
 def test_an_interrupted_run_ends_with_the_same_rows(name: str, tmp_path: Path) -> None:
-    def run(folder: Path, stop: int) -> list[Row]:
-        env = DistillEnv("random:seed=5,capabilities=3", budget=3_000_000, steps=9)
-        path, left = folder / "run.jsonl", stop
-
-        def count(n: int) -> None:
-            nonlocal left
-            left -= n
-            if left == 0:
-                raise Interrupted
-
-        again = path.exists()
-        opened = (
-            RunLog.open(path, config={}) if again else RunLog.create(path, config={}, seeds=[4])
-        )
-        with opened as log:
-            rollout(
-                [env],
-                load_allocator(name),
-                [4],
-                log=log,
-                checkpoint=folder / "state",
-                on_step=count,
-            )
-        return read_content(path).rows
-
-    expected = run(tmp_path / "whole", 99)
-    for stop in (1, 5):
-        folder = tmp_path / str(stop)
-        with pytest.raises(Interrupted):
-            run(folder, stop)
-        assert run(folder, 99) == expected
+    check_interrupted(
+        tmp_path,
+        lambda: DistillEnv("random:seed=5,capabilities=3", budget=3_000_000, steps=9),
+        lambda: load_allocator(name),
+        seed=4,
+        stops=(1, 5),
+    )
 
 
 @pytest.mark.parametrize("name", with_extras(PEERS))

@@ -1,7 +1,5 @@
 """Worlds where the exponentiated-gradient peers must win, and where they must lose."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ from readsim.allocators.static import Uniform
 from readsim.envs.env import DistillEnv
 from readsim.runs.loop import rollout
 from tests.support.helpers import allocations
-from tests.support.made_setups import clean_world, ends
+from tests.support.made_setups import HUB, clean_world, ends, stale_hub
 
 
 @pytest.mark.parametrize("name", ["doremi", "shearing", "ddk"])
@@ -41,9 +39,6 @@ def test_noise_moves_doremi_where_nothing_is_behind() -> None:
     assert np.allclose(exact, 1 / 3)
 
 
-HUB = [[0.1, 0.3, 0.3], [0.0, 0.02, 0.0], [0.0, 0.0, 0.02]]
-
-
 @pytest.mark.parametrize("name", ["skill-it", "skill-it-static", "doge", "aioli"])
 def test_a_source_that_teaches_the_others_gets_more(name: str) -> None:
     world = clean_world(start=[0.3, 0.3, 0.3], help=HUB)
@@ -63,29 +58,18 @@ def test_doge_in_domain_ignores_what_a_source_does_for_itself() -> None:
 @pytest.mark.parametrize("name", ["skill-it", "skill-it-static"])
 def test_a_graph_that_goes_stale_misleads(name: str) -> None:
     """The trials see what a does before the drift, after which only b and c teach anything."""
-    table: dict[str, Any] = {
-        "dynamics": "flow",
-        "start": [0.3, 0.3, 0.3],
-        "help": HUB,
-        "drift": {"after_tokens": 2e6, "help": [[0, 0, 0], [0, 0.3, 0], [0, 0, 0.3]]},
-    }
-    world = clean_world(**table)
+    world = stale_hub(2e6)
     worst, mean = ends(world, load_allocator(name, {"eta": 1.0}))
     assert mean.argmax() == 0
     assert worst < ends(world, Uniform())[0]
 
 
 def test_aioli_is_misled_by_a_sweep_before_a_drift() -> None:
-    table: dict[str, Any] = {
-        "dynamics": "flow",
-        "start": [0.3, 0.3, 0.3],
-        "help": HUB,
-        "drift": {"after_tokens": 6e6, "help": [[0, 0, 0], [0, 0.3, 0], [0, 0, 0.3]]},
-    }
+    world = stale_hub(6e6)
     rule = load_allocator("aioli", {"eta": 5.0, "hold": 100})
-    worst, mean = ends(clean_world(**table), rule)
+    worst, mean = ends(world, rule)
     assert mean.argmax() == 0
-    assert worst < ends(clean_world(**table), Uniform())[0]
+    assert worst < ends(world, Uniform())[0]
 
 
 def mean_utility(name: str, help_: list[list[float]], steps: int) -> float:

@@ -28,13 +28,10 @@ from readsim.stats.metrics import on_target
 from readsim.testing.backend_checks import same
 from readsim.worlds import load_world
 from tests.support.helpers import decisions
+from tests.support.interrupted import Interrupted
 from tests.support.processes import end, hold, python, wait_for
 
 WORLD = "random:seed=5,capabilities=4,dynamics=flow"
-
-
-class Interrupted(Exception):
-    """Stands for a kill between two decisions."""
 
 
 CHATTY = "tests.runs.test_loop:Chatty"

@@ -119,3 +119,13 @@ def ends(
     made_env = DistillEnv(world, required, env.pop("budget", 20_000_000), **env)
     rows, _ = rollout([made_env], allocator, [0])
     return float(rows[-1]["utility"]), allocations(rows).mean(axis=0)
+
+
+HUB = [[0.1, 0.3, 0.3], [0.0, 0.02, 0.0], [0.0, 0.0, 0.02]]  # a teaches the others
+
+
+def stale_hub(after_tokens: float) -> World:
+    """What a teaches before the drift only b and c teach after it."""
+    later = [[0, 0, 0], [0, 0.3, 0], [0, 0, 0.3]]
+    drift = {"after_tokens": after_tokens, "help": later}
+    return clean_world(dynamics="flow", start=[0.3, 0.3, 0.3], help=HUB, drift=drift)

@@ -12,7 +12,7 @@ from readsim.envs.env import DistillEnv
 from readsim.runs.loop import rollout
 from readsim.worlds import World, load_world
 from tests.support.helpers import allocations, with_extras
-from tests.support.made_setups import clean_world, ends
+from tests.support.made_setups import HUB, clean_world, ends, stale_hub
 
 SEARCHERS = with_extras(["regmix", "log-linear", "mixing-laws", "autoscale"])
 WHOLE = {"trial_share": 1.0}  # trials as long as the run
@@ -63,19 +63,10 @@ def test_the_one_source_that_still_teaches_gets_more(name: str) -> None:
     assert best > ends(world, Uniform())[0]
 
 
-HUB = [[0.1, 0.3, 0.3], [0.0, 0.02, 0.0], [0.0, 0.0, 0.02]]
-
-
 @pytest.mark.parametrize("name", SEARCHERS)
 def test_trials_before_a_drift_mislead(name: str) -> None:
     """They see what a does before it, after which only b and c teach anything; the mixture is held."""
-    table: dict[str, Any] = {
-        "dynamics": "flow",
-        "start": [0.3, 0.3, 0.3],
-        "help": HUB,
-        "drift": {"after_tokens": 2e6, "help": [[0, 0, 0], [0, 0.3, 0], [0, 0, 0.3]]},
-    }
-    world = clean_world(**table)
+    world = stale_hub(2e6)
     worst, mean = ends(world, load_allocator(name))
     assert mean.argmax() == 0
     assert worst < ends(world, Uniform())[0]
