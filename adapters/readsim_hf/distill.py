@@ -202,7 +202,6 @@ def _conclude(
     console: Console, out: Path, path: Path, backend: HFBackend, agreed: Mapping[str, Any]
 ) -> None:
     """What a finished run says on the terminal."""
-    teacher = backend.components.teacher
     if agreed:
         before, after = agreed["before"], agreed["after"]
         missing = after["teacher_mass_not_stored"]
@@ -212,9 +211,10 @@ def _conclude(
             f"({after['positions']} tokens)"
             + (f"; at most {100 * missing:.2g} % of the teacher is not stored" if missing else "")
         )
-    if doubt := teacher.counts.in_doubt:
+    if doubt := backend.asked.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
-    console.print(teacher_words(teacher), highlight=False)
+    asked = backend.asked
+    console.print(teacher_words(asked.counts, asked.rejections.by_reason()), highlight=False)
     for source in backend.components.datasets:
         words = source_words(source.name, backend.prompt_counts[source.name])
         console.print(words, highlight=False)
