@@ -28,6 +28,7 @@ from readsim_hf.check.command import check_all, check_before
 from readsim_hf.check.preflight import save_check
 from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config, run_name
+from readsim_hf.data_config import REPLY_FILE
 from readsim_hf.distributed_run import join, led, work
 from readsim_hf.first_look import first_look
 from readsim_hf.identify import identify
@@ -100,7 +101,7 @@ def distill(
     Started as one of several processes, this one drives them or follows.
     """
     with said_once():
-        config = resolve_config(file, options, out / "teacher.sqlite", allow_code)
+        config = resolve_config(file, options, out / REPLY_FILE, allow_code)
         torch.set_num_threads(config.threads)
         processes = join(config)
     with processes or nullcontext():
