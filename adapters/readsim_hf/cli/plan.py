@@ -99,8 +99,14 @@ def plan(
     `--against` compares a finished run with its plan.
     """
     need_extra()
-    from readsim_hf.config import resolve_config, run_name
     from readsim_hf.costs.devices import MFU, MFU_GENERATION
+
+    shown = _devices(parse_list(devices, "devices"), device_file, price_hour)
+    rates = (
+        _rate("mfu", MFU if mfu is None else mfu),
+        _rate("mfu-generation", MFU_GENERATION if mfu_generation is None else mfu_generation),
+    )
+    from readsim_hf.config import resolve_config, run_name
     from readsim_hf.data_config import REPLY_FILE
     from readsim_hf.plan import answer, show
     from readsim_hf.plan.against import compare_tokens, corrections, finished, speeds
@@ -112,17 +118,12 @@ def plan(
 
     cache = (out or against or OUT) / REPLY_FILE
     config = resolve_config(chosen.file, chosen.table, cache, chosen.allow_code)
-    shown = _devices(parse_list(devices, "devices"), device_file, price_hour)
     prices = _token_prices(price_prompt, price_generated)
     if out is not None:
         need_target(out / "plan.json")
     if (beside := out or against) is not None:
         need_target(beside / f"forecast-{run_name(config)}.svg")
     made = dry_run(config, measured=against is None)  # a run is compared with what was foretold
-    rates = (
-        _rate("mfu", MFU if mfu is None else mfu),
-        _rate("mfu-generation", MFU_GENERATION if mfu_generation is None else mfu_generation),
-    )
     run = None if against is None else finished(against, config, made.title)
     foretold = forecast_of(made, world, seeds, None if world_error is None else world_error / 100.0)
     outlook = None if foretold is None else foretold.outlook
