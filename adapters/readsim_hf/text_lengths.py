@@ -176,13 +176,15 @@ def _of_some(said: Sequence[int], longest: int) -> Array:
 
 class Probing(NamedTuple):
     """What measuring takes: mean tokens of a question and of its answer; items of each split that a judge
-    grades, and mean tokens that it reads and writes for one; the tokens of each answer."""
+    grades, and mean tokens that it reads and writes for one; the tokens of each answer; and whether
+    answers of some items are guessed."""
 
     question: float
     answer: float
     graded: Mapping[str, int]
     grade: float
     answers: Array
+    guessed: bool = False
 
 
 def _taught(prompt: Prompt, read: Reader) -> int:
@@ -218,6 +220,7 @@ def probe_lengths(
     """
     form, longest = config.probes.form, config.probes.max_new_tokens
     style, questions, answers, grades = library.style, [], [], []
+    guessed = False
     graded: dict[str, int] = dict.fromkeys(SPLITS, 0)
     for benchmark in benchmarks:
         judge = benchmark.judge
@@ -229,6 +232,7 @@ def probe_lengths(
                 read.ask(style.ask(item.prompt, form) if item.is_prompt else item.asked)
             )
             said = NO_GOLD * longest
+            guessed = guessed or gold is None
             if gold is not None:
                 said = min(read.say(gold_reply(item.prompt, form, style.mark)) + 1, longest)
             answers.append(said)
@@ -237,7 +241,7 @@ def probe_lengths(
                 grades.append(sent + NO_GOLD * config.probes.judge.max_new_tokens)
     grade = float(np.mean(grades)) if grades else 0.0
     each = np.array(answers, dtype=float)
-    return Probing(float(np.mean(questions)), float(each.mean()), graded, grade, each)
+    return Probing(float(np.mean(questions)), float(each.mean()), graded, grade, each, guessed)
 
 
 def stored_lengths(manifest: Manifest) -> Lengths:

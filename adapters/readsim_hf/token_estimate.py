@@ -45,7 +45,8 @@ class TokenEstimate:
     own        share of the prompts that the student answers
     answered   prompts that the teacher is asked to answer; the others have given replies
     trained    supervised tokens: the budget and an offline pool's
-    measured   probe questions asked, all splits; `question`, `answer` their mean tokens
+    measured   probe questions asked, all splits; `question`, `answer` their mean tokens, and whether some
+               answers are `guessed`
     grade      mean tokens that a judge reads and writes for a reply
     trials     whether the allocator makes trials, which nobody can count before
     drawn      examples by source (S,), with the task's shares
@@ -73,6 +74,7 @@ class TokenEstimate:
     epochs: Array
     fresh: float
     known: tuple[Known, ...]
+    guessed: bool
 
 
 def estimate_tokens(
@@ -146,6 +148,7 @@ def estimate_tokens(
         if config.data.cache
         else 1.0,
         known=teacher.known,
+        guessed=probe.guessed,
     )
 
 
@@ -215,7 +218,8 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
         else "replies are given",
         "student_rollout": f"{100 * own:.0f} % on-policy",
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
-        f"{spent.question + spent.answer:.0f} each",
+        f"{spent.question + spent.answer:.0f} each"
+        + (", of which answers are a guess: half of the longest" if spent.guessed else ""),
         "judge": f"{spent.grade:.0f} a reply that it grades",
         "offline": f"{config.pool_runs} runs of {config.pool_steps} of {config.steps} decisions, rolled back",
     }
