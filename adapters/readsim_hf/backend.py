@@ -26,6 +26,7 @@ from readsim_hf.models.memory import memory_for
 from readsim_hf.models.tokens import vocabulary_size
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores
+from readsim_hf.teachers.tally import TeacherTally
 from readsim_hf.training.batch import Example
 from readsim_hf.training.best import Best
 from readsim_hf.training.copies import copies, folder_for
@@ -92,6 +93,7 @@ class HFBackend:
         self._seen: dict[str, list[Example]] = {}  # by source, of its last window in the interval
         self._windows = 0  # optimiser steps of the run
         self._weights: dict[str, float] = {}  # of the losses of sources (`sampling.weights`)
+        self.asked = TeacherTally(parts.teacher)  # a trial that is undone was asked too
         self.seconds = {"train": 0.0, "teacher": 0.0, "probe": 0.0}
 
     @property
@@ -113,16 +115,14 @@ class HFBackend:
     @property
     def rate_schedule(self) -> LearningRate:
         """What a token counts for at each point of the budget, as the recipe says."""
-        recipe = self.components.recipe
-        return LearningRate(recipe.schedule, recipe.warmup)
+        return LearningRate(self.components.recipe.schedule, self.components.recipe.warmup)
 
     @property
     def prompt_counts(self) -> dict[str, Mapping[str, float]]:
         """What each source's stream counted in this run: drawn, leaked, repeated; of our own prompts
         off_bucket, of a data set too_long, wrong, rows and epochs."""
-        return {
-            s: stream.counts for s, stream in zip(self.sources, self._feed.streams, strict=True)
-        }
+        both = zip(self.sources, self._feed.streams, strict=True)
+        return {s: stream.counts for s, stream in both}
 
     def source_sizes(self) -> Array:
         """Distinct supervised tokens of each source (S,), see `Components.sizes`; infinity for our own
@@ -147,18 +147,16 @@ class HFBackend:
 
     @property
     def student(self) -> Student:
-        """The student in training. Raises CapabilityMissingError before the first reset."""
+        """In training. Raises CapabilityMissingError before the first reset."""
         if self._student is None:
             raise CapabilityMissingError("no run was started: call reset(seed) first")
         return self._student
 
     def reset(self, seed: int | None) -> Measurement:
-        if seed is not None:
-            self._seed, self._episode = int(seed), 0
-        elif self._seed < 0:
+        if seed is None and self._seed < 0:
             raise ConfigError("reset(None) before any seed: the first run needs one")
-        else:
-            self._episode += 1
+        where = (self._seed, self._episode + 1) if seed is None else (int(seed), 0)
+        self._seed, self._episode = where
         self.components.suite.seal()
         self._feed = self._new_feed()
         if self._student is None:
@@ -166,6 +164,7 @@ class HFBackend:
         else:
             self._student.put_arrays(self._first, {})
         self._spent, self._windows, self._weights = 0, 0, {}
+        self.asked.restart()
         self.divergence = self._new_divergence()
         self.tested = self.best = self.best_tested = None
         before = {} if self.identified is None else self.identified.token_usage
@@ -176,8 +175,8 @@ class HFBackend:
     def _new_student(self) -> Student:
         """Made once: later runs put it back to its first weights, which no process reads again."""
         made, parts = self.components.fresh_student(), self.components
-        lora = parts.recipe.lora
-        self._first = copies(made.weights()) if lora else made.first_arrays(parts.pair.student)
+        whole = not parts.recipe.lora
+        self._first = made.first_arrays(parts.pair.student) if whole else copies(made.weights())
         return made
 
     def _new_divergence(self) -> Divergence:
@@ -222,7 +221,7 @@ class HFBackend:
             self.seconds["train"] += time.perf_counter() - asked
         self._spent += tokens
         self._shares = account.shares()
-        norm, share = norm_of(self.student.model), min(self._spent / self.budget, 1.0)
+        share, norm = min(self._spent / self.budget, 1.0), norm_of(self.student.model)
         if self.divergence.interval(share, losses / tokens, norm):
             self.watch("diverged", self.divergence.found)
         self._measured = self.measure("probe")
@@ -231,10 +230,10 @@ class HFBackend:
         usage = {k: used[k] - before[k] for k in used}
         usage = added(usage, {"student": tokens}, self._measured.token_usage)
         usage["teacher_prompt"] += self.student.read_by_teacher - read
-        spans = {k: v - mark[k] for k, v in self.seconds.items()}
-        seconds = {**spans, "seconds": time.perf_counter() - started}
-        counts = self.components.teacher.counts
-        rejected = {"rejected": counts.rejected, "rejected_wrong": counts.rejected_wrong}
+        seconds = {k: v - mark[k] for k, v in self.seconds.items()}
+        seconds["seconds"] = time.perf_counter() - started
+        counts = self.asked.counts
+        rejected = {name: getattr(counts, name) for name in ("rejected", "rejected_wrong")}
         times = {f"weight/{name}": w for name, w in self._weights.items()}
         self.watch("interval", {**seconds, **rejected, **times, "step": step})
         return Measurement(self._measured.profile, usage)
@@ -300,9 +299,9 @@ class HFBackend:
             )
         clock = time.perf_counter()
         with memory_for("while the teacher is probed", PROBES):
-            measured = self.components.measure(model, "probe")
+            seen = self.components.measure(model, "probe")
         self.seconds["probe"] += time.perf_counter() - clock
-        return Measurement(measured.profile, measured.token_usage)
+        return Measurement(seen.profile, seen.token_usage)
 
     def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
         """A pool from trainings with random allocations, each undone, of `pool_steps` intervals.
@@ -363,14 +362,13 @@ class HFBackend:
         self._spent, self._windows = int(tree["spent"]), int(tree.get("windows", 0))
         self._weights = {name: float(w) for name, w in tree.get("source_weights", {}).items()}
         self.divergence = Divergence.of_state(tree["divergence"])
-        best = tree.get("best")
-        self.best = None if best is None else Best.of_state(best)
+        self.best = None if (best := tree.get("best")) is None else Best.of_state(best)
         self.watch("restored", {"spent": self._spent / self.budget})
 
     def snapshot(self) -> dict[str, Any]:
         """Copies on the host; see `readsim_hf.training.copies` for where, and what is refused."""
         self.watch("snapshot", {})
-        weights, moments = (copies(t) for t in (self.student.weights(), self.student.moments()))
+        weights, moments = copies(self.student.weights()), copies(self.student.moments())
         return {"weights": weights, "moments": moments, **self._tree()}
 
     def restore(self, saved: dict[str, Any]) -> None:
@@ -389,7 +387,9 @@ class HFBackend:
 
     def save(self, folder: Path) -> None:
         student = self.student
-        tree = {**self._tree(), "identity": self.components.identity}
+        student = self.student
+        kept = {"asked": self.asked.state(), "seconds": dict(self.seconds)}
+        tree = {**self._tree(), **kept, "identity": self.components.identity}
         save_student(folder, student.weights(), student.moments(), tree)
 
     def load(self, folder: Path) -> None:
@@ -397,4 +397,7 @@ class HFBackend:
         if tree["identity"] != self.components.identity:
             raise RunLogError(f"{folder} belongs to a run with another pair, recipe or probes")
         self._put_tree(tree)
+        if "asked" in tree:  # earlier versions did not keep it
+            self.asked.resume(tree["asked"])
+            self.seconds |= tree["seconds"]
         self.student.put(weights, moments)

@@ -12,6 +12,9 @@ from readsim_hf.sources.config import SourceConfig
 from readsim_hf.teachers.judging import Keep
 
 Templates = Literal["nano", "text", "none"]
+REPLY_FILE = (
+    "teacher.sqlite"  # in a run's folder: teacher replies, where `cache` names no other file
+)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from readsim_hf.check.command import check_all, check_before
 from readsim_hf.check.preflight import save_check
 from readsim_hf.components import Components, build_components, pair_of
 from readsim_hf.config import RunConfig, resolve_config, run_name
+from readsim_hf.data_config import REPLY_FILE
 from readsim_hf.distributed_run import join, led, work
 from readsim_hf.first_look import first_look
 from readsim_hf.identify import identify
@@ -101,7 +102,7 @@ def distill(
     Started as one of several processes, this one drives them or follows.
     """
     with said_once():
-        config = resolve_config(file, options, out / "teacher.sqlite", allow_code)
+        config = resolve_config(file, options, out / REPLY_FILE, allow_code)
         torch.set_num_threads(config.threads)
         processes = join(config)
     with processes or nullcontext():
@@ -203,7 +204,6 @@ def _conclude(
     console: Console, out: Path, path: Path, backend: HFBackend, agreed: Mapping[str, Any]
 ) -> None:
     """What a finished run says on the terminal."""
-    teacher = backend.components.teacher
     if agreed:
         before, after = agreed["before"], agreed["after"]
         missing = after["teacher_mass_not_stored"]
@@ -213,9 +213,10 @@ def _conclude(
             f"({after['positions']} tokens)"
             + (f"; at most {100 * missing:.2g} % of the teacher is not stored" if missing else "")
         )
-    if doubt := teacher.counts.in_doubt:
+    if doubt := backend.asked.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
-    console.print(teacher_words(teacher), highlight=False)
+    asked = backend.asked
+    console.print(teacher_words(asked.counts, asked.rejections.by_reason()), highlight=False)
     for source in backend.components.datasets:
         words = source_words(source.name, backend.prompt_counts[source.name])
         console.print(words, highlight=False)

@@ -30,7 +30,7 @@ from readsim_hf.models.loading import no_progress_bars
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
-from readsim_hf.teachers.base import AnyTeacher
+from readsim_hf.teachers.base import PAID, TeacherCounts
 from readsim_hf.teachers.ids import prompt_facts
 from readsim_hf.training.divergence import in_words
 from readsim_hf.training.saved import writing
@@ -47,9 +47,11 @@ def save_results(
     out: Path, config: RunConfig, backend: HFBackend, agreement: Mapping[str, Any]
 ) -> None:
     """Curves, shares of the sources (.png, .pdf, .svg), the trained student with its tokenizer and model
-    card; and (.json) seconds, agreement, what teacher and prompt streams counted in this process, rejected
-    replies by reason, what was trained on (`TrainedSource`); with data sets of the user's, the numbers of
-    their rows in the order of training (.rows.csv).
+    card; and (.json) agreement, what teacher and prompt streams counted in this run, rejected replies by
+    reason, what was trained on (`TrainedSource`); with data sets of the user's, the numbers of their rows in
+    the order of training (.rows.csv). A run that was resumed has the same facts as one that was not, but for
+    `seconds` and `paid`: what the teacher really computed depends on its cache, and what was done between
+    the last checkpoint and an interruption is in neither.
 
     The .json comes last: where it is, the others are whole. Raises RunLogError for a full disk.
     """
@@ -71,7 +73,7 @@ def save_results(
         tested = backend.test_both()
         backend.test_best()
     best = {} if backend.best is None else _best(out / "runs" / f"{name}.best", backend)
-    refusals = refusals_of(backend)
+    refusals, counts_of = refusals_of(backend), asdict(backend.asked.counts)
     facts = {
         "test": {
             "benchmarks": {b.name: [b.capability, b.family] for b in suite.benchmarks},
@@ -81,8 +83,9 @@ def save_results(
         },
         "seconds": backend.seconds,
         "agreement": dict(agreement),
-        "teacher": asdict(backend.components.teacher.counts),
-        "rejected": backend.components.teacher.rejections.table(),
+        "teacher": {key: n for key, n in counts_of.items() if key not in PAID},
+        "paid": {key: counts_of[key] for key in PAID},
+        "rejected": backend.asked.rejections.table(),
         "prompts": {name: dict(counts) for name, counts in backend.prompt_counts.items()},
         "trained": backend.trained,
         **({"best": best} if best else {}),
@@ -139,11 +142,11 @@ def show_best(console: Console, backend: HFBackend, weights: Array) -> None:
     console.print(said, highlight=False)
 
 
-def teacher_words(teacher: AnyTeacher) -> str:
+def teacher_words(counts: TeacherCounts, by_reason: Mapping[str, int]) -> str:
     """What the teacher's replies were worth, on one line."""
-    counts = teacher.counts
-    why = ", ".join(f"{reason} {n}" for reason, n in teacher.rejections.by_reason().items())
-    words = f"teacher's replies: {counts.rejected} rejected" + (f" ({why})" if why else "")
+    why = ", ".join(f"{reason} {n}" for reason, n in by_reason.items())
+    many = sum(by_reason.values())
+    words = f"teacher's replies: {many} rejected" + (f" ({why})" if why else "")
     if counts.judged:
         share = 100 * counts.wrong / counts.judged
         words += (

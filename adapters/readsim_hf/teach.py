@@ -107,7 +107,7 @@ def teach(
     advice = f"what is whole is kept in {out}; the same command resumes"
     with interruptible(advice), torch.random.fork_rng():
         made = teach_parts(config, parts, out, wanted, precision, Terminal(stderr=True))
-    console.print(teacher_words(parts.teacher), highlight=False)
+    console.print(teacher_words(parts.teacher.counts, made.rejected()), highlight=False)
     if doubt := parts.teacher.counts.in_doubt:
         console.print(f"{doubt} requests to the teacher may have been paid for without a reply")
     show_store(console, made)

@@ -22,7 +22,16 @@ from readsim_hf.probes.splits import SPLITS, Splits
 from readsim_hf.source_selection import Size
 from readsim_hf.sources.opened import Source
 from readsim_hf.supervision import own_share, supervision
-from readsim_hf.text_lengths import Lengths, Probing, lengths, probe_lengths, reader, stored_lengths
+from readsim_hf.text_lengths import (
+    Known,
+    Lengths,
+    Probing,
+    heard_before,
+    lengths,
+    probe_lengths,
+    reader,
+    stored_lengths,
+)
 
 
 @dataclass(frozen=True)
@@ -36,9 +45,15 @@ class TokenEstimate:
     own        share of the prompts that the student answers
     answered   prompts that the teacher is asked to answer; the others have given replies
     trained    supervised tokens: the budget and an offline pool's
-    measured   probe questions asked, all splits; `question`, `answer` their mean tokens
+    measured   probe questions asked, all splits; `question`, `answer` their mean tokens, and whether some
+               answers are `guessed`
     grade      mean tokens that a judge reads and writes for a reply
     trials     whether the allocator makes trials, which nobody can count before
+    drawn      examples by source (S,), with the task's shares
+    epochs     how often each source's rows are gone through (S,); 0 where prompts are made without end
+    fresh      share of what the teacher answers that it has not answered before: a row that comes again has
+               its reply in the cache
+    known      how the length of each source's replies is known
     """
 
     kinds: Mapping[str, float]
@@ -55,6 +70,11 @@ class TokenEstimate:
     answer: float
     grade: float
     trials: bool
+    drawn: Array
+    epochs: Array
+    fresh: float
+    known: tuple[Known, ...]
+    guessed: bool
 
 
 def estimate_tokens(
@@ -65,6 +85,7 @@ def estimate_tokens(
     shares: Array,
     items: Mapping[str, int],
     probe: Probing,
+    rows: Array,
     *,
     scored: bool,
 ) -> TokenEstimate:
@@ -74,6 +95,7 @@ def estimate_tokens(
     shares   of the budget by source (S,): the task's, since nobody knows an allocator's before
     items    of each split
     probe    what measuring takes
+    rows     different ones of each source (S,), infinity where prompts are made
     """
     interval = config.budget // config.steps
     pool = config.pool_runs if config.identify or "transitions" in needs else 0
@@ -120,7 +142,20 @@ def estimate_tokens(
         probe.answer,
         probe.grade,
         trials="trial" in needs,
+        drawn=by_source,
+        epochs=by_source / rows,
+        fresh=float(np.minimum(asks, rows / examples).sum()) / max(answered, 1e-12)
+        if config.data.cache
+        else 1.0,
+        known=teacher.known,
+        guessed=probe.guessed,
     )
+
+
+def rows_of(sources: Sequence[str], datasets: Sequence[Source]) -> Array:
+    """Different rows of each source (S,); infinity for prompts that are made, and for those of a store."""
+    many = {source.name: source.many * source.distinct for source in datasets}
+    return np.array([many.get(name, np.inf) for name in sources])
 
 
 def shares_of(
@@ -142,10 +177,10 @@ def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator
     if parts.store is not None:
         student = teacher = stored_lengths(parts.store.manifest)
     else:
-        teacher = lengths(parts.library, signal.form, reader(pair.teacher_tokenizer), longest, own)
-        student = teacher
-    if pair.vocabulary is None:
-        student = lengths(parts.library, signal.form, reader(pair.tokenizer), longest, own)
+        before, known = heard_before(config), (parts.library, signal.form)
+        read = reader(pair.teacher_tokenizer)
+        teacher = lengths(*known, read, longest, own, before.replies)
+        student = lengths(*known, reader(pair.tokenizer), longest, own, before.taught)
     suite = parts.suite
     probe = probe_lengths(
         parts.library, suite.benchmarks, suite.splits, config, reader(pair.tokenizer)
@@ -159,6 +194,7 @@ def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator
         shares,
         item_counts(suite.splits),
         probe,
+        rows_of(parts.sources, own if parts.store is None else ()),
         scored=parts.teacher.soft is not None and (parts.sampled is None or parts.sampled.scores),
     )
 
@@ -177,10 +213,13 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
         "teacher_prompt": f"{spent.asked:.0f} a prompt, {spent.answered:.0f} prompts"
         if spent.answered
         else "replies are given",
-        "teacher_generated": f"{spent.said:.1f} a reply" if spent.answered else "replies are given",
+        "teacher_generated": f"{spent.said:.1f} a reply, {known_words(spent)}"
+        if spent.answered
+        else "replies are given",
         "student_rollout": f"{100 * own:.0f} % on-policy",
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
-        f"{spent.question + spent.answer:.0f} each",
+        f"{spent.question + spent.answer:.0f} each"
+        + (", of which answers are a guess: half of the longest" if spent.guessed else ""),
         "judge": f"{spent.grade:.0f} a reply that it grades",
         "offline": f"{config.pool_runs} runs of {config.pool_steps} of {config.steps} decisions, rolled back",
     }
@@ -194,6 +233,28 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
     return table
 
 
+def known_words(spent: TokenEstimate) -> str:
+    """How the length of the teacher's replies is known."""
+    if "guess" in spent.known:
+        return "a guess: half of the longest, where nothing is known of replies"
+    if "measured" in spent.known:
+        return "as measured in an earlier run or check"
+    return "as the store has it" if "stored" in spent.known else "as the gold answers are"
+
+
+def repeated_words(sources: Sequence[str], spent: TokenEstimate, rows: Array) -> list[str]:
+    """A line for each source whose rows come to an end: how many prompts that is of how many."""
+    return [
+        f"source {name}: about {_round(n)} prompts of {many:.0f} different rows, {epochs:.3g} epochs"
+        + (": each row comes that often, with the same reply" if epochs > 1 else "")
+        + ("; a guess, as the length of replies is" if how == "guess" else "")
+        for name, n, many, epochs, how in zip(
+            sources, spent.drawn, rows, spent.epochs, spent.known, strict=True
+        )
+        if np.isfinite(many) and n
+    ]
+
+
 def show_token_estimate(
     console: Console, config: RunConfig, parts: Components, allocator: Allocator
 ) -> None:
@@ -205,6 +266,9 @@ def show_token_estimate(
         f"about {spent.examples / config.training.batch:.0f} optimiser steps"
     )
     show_sources(console, parts.datasets, parts.sizes)
+    rows = rows_of(parts.sources, parts.datasets if parts.store is None else ())
+    for line in repeated_words(parts.sources, spent, rows):
+        console.print(line, highlight=False)
     shares = shares_of(config, parts.sources, parts.suite.capabilities, parts.suite.hidden)
     without = [name for name, share in zip(parts.sources, shares, strict=True) if share == 0]
     if parts.datasets and without:
@@ -252,7 +316,7 @@ def show_sources(
     for source in datasets:
         size = (sizes or {}).get(source.name)
         known = "" if size is None else f"{'' if size.exact else 'about '}{_round(size.tokens)}"
-        counted = "" if size is None else f"; {known} supervised tokens"
+        counted = f"; {known} supervised tokens" if size is not None and not source.asks else ""
         console.print(f"source {source.words}{counted}", highlight=False)
 
 

@@ -1,5 +1,6 @@
 """What a reader must know first: where the numbers come from, and which rule ended highest."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -28,13 +29,19 @@ def origin(header: RunHeader, world: World | None) -> str:
     of `world`, which is None where it is not known."""
     if header.is_real:
         pair = header.manifest or {}
-        student, teacher = (str(pair.get(key, "not named")) for key in ("student", "teacher"))
+        named = (str(pair.get(key, "not named")) for key in ("student", "teacher"))
+        student, teacher = map(_short, named)
         return f"Real training: student {student} learns from teacher {teacher}; measured scores."
     if "backend" in header.extra:
         return (
             f"Run by the backend {header.extra['backend']['factory']}, which measured the scores."
         )
     return simulated(header.world, world)
+
+
+def _short(name: str) -> str:
+    """The first digits of a SHA-256, which the provenance shows whole; another name as it is."""
+    return f"{name[:12]}..." if re.fullmatch("[0-9a-f]{64}", name) else name
 
 
 def simulated(name: str, world: World | None) -> str:

@@ -63,6 +63,8 @@ def _columns(log: Log) -> dict[str, Any]:
             columns[f"{kind}_tokens"] = [row.totals[kind] for row in finals]
     except KeyError as error:
         raise RunLogError(f"{log.path}: the totals of a final row lack {error}") from error
+    if header.is_real:
+        columns["real"] = True
     if header.paid is not None:
         columns["offline_tokens"] = [
             -(-n // header.paid["tasks"]) for n in columns["offline_tokens"]

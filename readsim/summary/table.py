@@ -100,12 +100,18 @@ def _notes(grid: Grid, table: pd.DataFrame, utility: Array) -> list[str]:
     task = grid.tasks[0] if len(grid.tasks) == 1 else f"{len(grid.tasks)} tasks"
     seeds = "1 seed" if n == 1 else f"{n} seeds"
     world, steps = (grid.frame[key].iloc[0] for key in ("world", "steps"))
+    real = "real" in grid.frame
     about = (
-        f"World {world}, {task}, {seeds}, {steps} steps. Utilities and changes are {unit}; a "
-        "simulated world's final utility is free of measurement noise."
+        f"{'Pair' if real else 'World'} {world.removeprefix('hf:')}, {task}, {seeds}, {steps} steps. "
+        f"Utilities and changes are {unit}; "
+        + (
+            "the final utility is measured on the items of the test split."
+            if real
+            else "a simulated world's final utility is free of measurement noise."
+        )
     )
     some_zero = bool((table["utility_half_width"] <= ROUNDING).any())
-    notes = [about, _about_intervals(n, some_zero)]
+    notes = [about, _about_intervals(n, some_zero, real)]
     if REFERENCE in names:
         notes.append(_about_difference(n, len(grid.budgets) * (len(names) - 1)))
     else:
@@ -166,8 +172,13 @@ def _about_difference(n: int, tests: int) -> str:
     )
 
 
-def _about_intervals(n: int, some_zero: bool) -> str:
+def _about_intervals(n: int, some_zero: bool, real: bool) -> str:
     fixed = "tasks are fixed, not sampled"
+    if n == 1 and real:
+        return (
+            "There are no intervals over seeds, since there is one seed; intervals of the changes, in "
+            f"`readsim scores` and in the report, are over test items. The {fixed}."
+        )
     if n == 1:
         return f"There are no intervals: they are over seeds, and there is one seed. The {fixed}."
     text = f"± is the 95 % Student t interval over {n} seeds, each averaged over tasks first; the {fixed}."

@@ -71,6 +71,12 @@ def rows(out: str) -> Any:
     return read_content(the(".jsonl", out)).rows
 
 
+def facts(out: str) -> dict[str, Any]:
+    """All of the results, but for times and what was paid for."""
+    table = json.loads(the(".json", out).read_text())
+    return {key: value for key, value in table.items() if key not in ("seconds", "paid", "sha256")}
+
+
 def table(out: str) -> list[list[str]]:
     with the(".csv", out).open(newline="") as file:
         return list(csv.reader(file))
@@ -116,6 +122,7 @@ def test_a_killed_and_interrupted_run_ends_like_a_whole_one(
     assert "held-out prompts" in shown
     assert rows("run") == rows("whole")
     assert table("run") == table("whole")
+    assert facts("run") == facts("whole")
     assert max(rows("run")[0]["profile"]) > 0
     student = the(".student", "run") / "model.safetensors"
     assert student.read_bytes() == (the(".student", "whole") / "model.safetensors").read_bytes()
@@ -142,6 +149,7 @@ def test_a_killed_run_on_groups_of_replies_ends_like_a_whole_one(
     assert call(capsys, *command("run", "--resume", *of))[0] == 0
     assert rows("run") == rows("whole")
     assert table("run") == table("whole")
+    assert facts("run") == facts("whole")
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from readsim.runs.log_schema import read_content
 from readsim.runs.read_logs import log_paths, read_logs
 from readsim.stats.metrics import on_target, target_set
 from readsim.summary import print_table, results, summarise, to_markdown
+from readsim.summary.lead import origin
 from tests.support.made_logs import FULL, final_row, rewrite, write_comparison, write_log
 
 CELL: dict[str, Any] = {"task": "t", "budget": 20_000_000, "seeds": [0]}
@@ -194,3 +195,23 @@ def test_real_runs_of_two_methods_are_one_comparison(tmp_path: Path) -> None:
     real("unfair", 1, "aa", method="cot-kd", student="another")
     with pytest.raises(RunLogError, match="student is"):
         read_logs(tmp_path / "unfair")
+
+
+def test_a_real_run_is_not_said_to_be_simulated(tmp_path: Path) -> None:
+    """The notes below its table, and a first sentence without whole digests."""
+    digest = "0123456789abcdef" * 4
+    write_log(
+        tmp_path,
+        [final_row(0, 0.5, [0.5] * 3)],
+        **{**CELL, "seeds": [0], "allocator": "one-hot", "world": "hf:nano"},
+        manifest={"student": digest, "teacher": "server:m", "method": "logit-kd"},
+    )
+    _, lines = summarise(results(tmp_path))
+    notes = " ".join(lines)
+    assert "simulated" not in notes
+    assert "Pair nano" in notes
+    assert "intervals of the changes" in notes
+    said = origin(read_logs(tmp_path)[0].header, None)
+    assert said == (
+        "Real training: student 0123456789ab... learns from teacher server:m; measured scores."
+    )

@@ -13,7 +13,7 @@ PROMPTS = 16  # of each capability
 HALF = (
     0.5  # of the budget: prompts of all difficulties; the first of each are the run's first of it
 )
-SHOWN = 3  # rejected replies of each capability and reason
+SHOWN = 3  # rejected replies of each capability and reason, and those of each that are kept
 WEAK = 0.5  # a teacher that is right less often is said to be weak
 
 
@@ -26,6 +26,7 @@ class Answers:
     replies    all replies, second attempts too
     rejected   how many of these are not trained on, by reason
     examples   of rejected replies, at most SHOWN a reason
+    kept       the first SHOWN of those that are trained on
     """
 
     asked: int
@@ -34,6 +35,7 @@ class Answers:
     replies: int
     rejected: Mapping[str, int]
     examples: Sequence[Heard]
+    kept: Sequence[Heard] = ()
 
     @property
     def accuracy(self) -> float | None:
@@ -46,7 +48,8 @@ class Answers:
             {"reason": h.reason, "prompt": h.prompt, "reply": h.reply, "gold": h.gold}
             for h in self.examples
         ]
-        return {**asdict(self), "accuracy": self.accuracy, "examples": examples}
+        kept = [{"prompt": h.prompt, "reply": h.reply, "gold": h.gold} for h in self.kept]
+        return {**asdict(self), "accuracy": self.accuracy, "examples": examples, "kept": kept}
 
 
 def first_prompts(parts: Components, seed: int, many: int) -> dict[str, list[Prompt]]:
@@ -86,4 +89,5 @@ def _answers(capability: str, prompts: Sequence[Prompt], heard: Sequence[Heard])
             rejected[reason] = rejected.get(reason, 0) + 1
             if rejected[reason] <= SHOWN:
                 examples.append(one)
-    return Answers(len(prompts), len(judged), sum(judged), len(own), rejected, examples)
+    kept = [one for one in own if one.kept][:SHOWN]
+    return Answers(len(prompts), len(judged), sum(judged), len(own), rejected, examples, kept)

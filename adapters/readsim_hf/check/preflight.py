@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from readsim.tree_file import write_atomic
 from readsim_hf.check.answers import WEAK, Answers, ask_teacher, first_prompts
 from readsim_hf.check.gold import trained_on
 from readsim_hf.check.measured import gold_failures
+from readsim_hf.check.on_items import OnItems, teacher_on_items
 from readsim_hf.check.prompts import View, views
 from readsim_hf.check.self_loss import SelfLoss, self_loss
 from readsim_hf.check.served import ServedComparison, compare_served
@@ -92,11 +93,13 @@ def free_check(parts: Components) -> FreeCheck:
 
 @dataclass(frozen=True)
 class PaidCheck:
-    """What the teacher said. `cost`: tokens that were paid for, replies that the cache had before."""
+    """What the teacher said. `cost`: tokens that were paid for, replies that the cache had before.
+    `scored`: by evaluation, of capabilities whose prompts have no gold answers."""
 
     answers: dict[str, Answers]
     served: Sequence[ServedComparison]
     cost: dict[str, int]
+    scored: dict[str, OnItems] = field(default_factory=dict)
 
     @property
     def failures(self) -> list[str]:
@@ -105,12 +108,26 @@ class PaidCheck:
 
     @property
     def warnings(self) -> list[str]:
-        """One line for each capability in which the teacher is weak."""
-        return [
-            f"the teacher is right on {a.right} of {a.judged} {name} prompts "
-            f"({100 * a.right / a.judged:.0f} %): the student learns its mistakes too"
+        """One line for each capability in which the teacher is weak, or nothing says whether it is."""
+        known = {one.capability for one in self.scored.values()}
+        weak = {
+            f"right on {a.right} of {a.judged} {name} prompts": a.right / a.judged
             for name, a in self.answers.items()
-            if a.judged and a.right < WEAK * a.judged
+            if a.judged
+        }
+        weak |= {
+            f"right by {one.metric} on {one.items} items of {name}": one.score
+            for name, one in self.scored.items()
+        }
+        return [
+            f"the teacher is {where} ({100 * share:.0f} %): the student learns its mistakes too"
+            for where, share in weak.items()
+            if share < WEAK
+        ] + [
+            f"nothing says how good the teacher's {name} replies are: there is neither a gold answer nor an "
+            "evaluation of yours that reads text; read the replies above"
+            for name, answers in self.answers.items()
+            if not answers.judged and name not in known
         ]
 
     def table(self) -> dict[str, Any]:
@@ -119,24 +136,27 @@ class PaidCheck:
             "accuracy": {name: answers.table() for name, answers in self.answers.items()},
             "served": [one.table() for one in self.served],
             "cost": self.cost,
+            "evaluations": {name: one.table() for name, one in self.scored.items()},
             "failures": self.failures,
             "warnings": self.warnings,
         }
 
 
 def paid_check(parts: Components, config: RunConfig, many: int) -> PaidCheck:
-    """Ask the first `many` prompts of each capability, as the run will; compare served teachers."""
+    """Ask the first `many` prompts of each capability, as the run will, and as many items of evaluations
+    where these have no gold answers; compare served teachers."""
     parts.open_cache()
     prompts = first_prompts(parts, config.seed, many)
     before = asdict(parts.teacher.counts)
     answers = ask_teacher(parts, prompts)
+    scored = teacher_on_items(parts, [n for n, a in answers.items() if not a.judged], many)
     after = asdict(parts.teacher.counts)
     spent = {k: after[k] - before[k] for k in ("prompt_tokens", "generated_tokens", "cached")}
     served = compare_served(parts, config.pair, [p for some in prompts.values() for p in some])
     for one in served:
         spent["prompt_tokens"] += one.cost[0]
         spent["generated_tokens"] += one.cost[1]
-    return PaidCheck(answers, served, spent)
+    return PaidCheck(answers, served, spent, scored)
 
 
 def save_check(path: Path, identity: str, free: FreeCheck, paid: PaidCheck | None) -> None:

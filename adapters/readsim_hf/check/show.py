@@ -7,6 +7,7 @@ from rich.table import Column, Table
 
 from readsim.token_counts import show_tokens
 from readsim_hf.check.answers import Answers
+from readsim_hf.check.on_items import evaluations_of
 from readsim_hf.check.preflight import FreeCheck, PaidCheck
 from readsim_hf.check.prompts import IGNORED, View
 from readsim_hf.check.served import APART, GAP, NEW, ServedComparison
@@ -120,6 +121,12 @@ def show_cost(console: Console, parts: Components, many: int) -> None:
         f"{show_tokens(round(asked))} prompt and {show_tokens(round(said))} reply tokens, twice that at "
         f"most where replies are rejected; replies are {where}",
     )
+    own = {source.name for source in parts.datasets if source.asks}
+    if named := ", ".join(b.name for b in evaluations_of(parts, own)):
+        say_line(
+            console,
+            f"and {many} items of {named} where these prompts have no gold answer",
+        )
     if any(t.server is not None and t.known for t in parts.pair.teacher_sources):
         say_line(
             console,
@@ -139,10 +146,15 @@ def show_paid(console: Console, paid: PaidCheck) -> None:
     if not paid.answers:
         return  # nobody was asked
     console.print(table)
+    for name, one in paid.scored.items():
+        say_line(
+            console,
+            f"the teacher on {one.items} items of {name}: {100 * one.score:.1f} of 100 by {one.metric}",
+        )
     for name, answers in paid.answers.items():
         _show_examples(console, name, answers)
-    for one in paid.served:
-        _show_served(console, one)
+    for compared in paid.served:
+        _show_served(console, compared)
     spent = paid.cost
     say_line(
         console,
@@ -152,6 +164,8 @@ def show_paid(console: Console, paid: PaidCheck) -> None:
 
 
 def _show_examples(console: Console, capability: str, answers: Answers) -> None:
+    for one in answers.kept if not answers.judged else ():
+        say_line(console, f"reply ({capability}): ...{one.prompt[-_END:]!r} -> {one.reply!r}")
     for one in answers.examples:
         end = one.prompt[-_END:]
         gold = "none" if one.gold is None else repr(one.gold)

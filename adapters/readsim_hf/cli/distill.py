@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from readsim.cli.common import From, KeepState, parse_list
-from readsim_hf.cli.options import Chosen, Text, need_extra, with_run_options
+from readsim_hf.cli.options import OUT, Chosen, Text, need_extra, with_run_options
 
 
 @with_run_options
@@ -14,7 +14,7 @@ def distill(
     chosen: Chosen,
     out: Annotated[
         Path, typer.Option(help="Logs, checkpoints and results go into this folder.")
-    ] = Path("results/distill"),
+    ] = OUT,
     resume: Annotated[bool, typer.Option("--resume", help="An interrupted run continues.")] = False,
     log_to: Annotated[
         Text,

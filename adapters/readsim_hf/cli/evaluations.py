@@ -3,7 +3,9 @@
 import re
 from typing import Any
 
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, unknown
+from readsim.named import find
+from readsim_hf.probes.own.metrics import METRICS
 
 _FILE = re.compile(
     r"(?P<path>.+?\.(?:jsonl|ndjson|json|csv|parquet|yaml|yml)(?:\.gz)?)(?::(?P<metric>.+))?$",
@@ -16,7 +18,8 @@ def parse_eval(text: str) -> dict[str, Any]:
     """`"math=items.jsonl:numeric"`, `"sql=mine.yaml"`, `"code=gsm8k"` -> the table of a task.
 
     What ends in .jsonl, .json, .csv or .parquet is a file of items, .yaml a task of lm-eval's format, all
-    else a task's name in lm-eval. Behind a colon stands the metric. Raises ConfigError.
+    else a task's name in lm-eval. Behind a colon stands the metric. Raises ConfigError, and for a metric of
+    items that does not exist UnknownNameError: now, since much that is loaded next takes long.
     """
     name, equals, source = text.partition("=")
     if not (name.strip() and equals and source.strip()):
@@ -37,5 +40,14 @@ def parse_eval(text: str) -> dict[str, Any]:
         table = {"yaml": parts["path"]}
     else:
         table = {"path": parts["path"]}
+        _check_metric(text, parts["metric"] or "")
     metric = {"metric": parts["metric"]} if parts["metric"] else {}
     return {"capability": name, **table, **metric}
+
+
+def _check_metric(text: str, metric: str) -> None:
+    """Whether a metric of items exists: one of ours, or a function that can be imported."""
+    if ":" in metric:
+        find(metric, "metric")
+    elif metric and metric not in METRICS:
+        raise unknown(f"metric of eval = {text!r}", metric, (*METRICS, "module:function"))

@@ -16,6 +16,7 @@ from readsim_hf.dependencies import missing_dependencies
 from readsim_hf.probes.sandbox import AllowCode
 
 Text = str | None
+OUT = Path("results/distill")  # of a run that names no other folder
 
 
 def need_extra() -> None:

@@ -29,8 +29,7 @@ SHARED = ("budget", "steps", "allocator", "task")
 
 
 class Finished(NamedTuple):
-    """A run that is over: its log's header and last row, and seconds by part (what its last process
-    took: after a --resume only since then)."""
+    """A run that is over: its log's header and last row, and seconds by part."""
 
     path: Path
     header: RunHeader

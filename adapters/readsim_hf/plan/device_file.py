@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from readsim.errors import ConfigError, unknown
-from readsim_hf.config import read_table
 from readsim_hf.costs.devices import DEVICES, GB, Device
 
 # field of the file -> field of a Device, and what one of its units is there
@@ -28,6 +27,8 @@ def read_devices(path: Path) -> tuple[Device, ...]:
     are from, may be left out. One with the name of a built-in device keeps what it does not name: such
     as a price alone. Raises ConfigError or UnknownNameError, naming the file, the device and the field.
     """
+    from readsim_hf.config import read_table  # loads torch, which names alone do not need
+
     table = read_table(path)
     if strange := sorted(set(table) - {"device"}):
         raise ConfigError(f"{path}: {unknown('table', strange[0], ('device',))}")

@@ -30,8 +30,21 @@ from readsim_hf.store.manifest import Manifest, load_manifest
 from readsim_hf.store.settings import check_agrees, check_soft
 from readsim_hf.supervision import supervision
 from readsim_hf.teachers.decoding import Decoding
-from readsim_hf.text_lengths import Lengths, lengths, probe_lengths, stored_lengths
-from readsim_hf.token_estimate import TokenEstimate, estimate_tokens, item_counts, shares_of
+from readsim_hf.text_lengths import (
+    NOTHING,
+    Lengths,
+    heard_before,
+    lengths,
+    probe_lengths,
+    stored_lengths,
+)
+from readsim_hf.token_estimate import (
+    TokenEstimate,
+    estimate_tokens,
+    item_counts,
+    rows_of,
+    shares_of,
+)
 from readsim_hf.training.lora import check_lora
 
 
@@ -119,15 +132,16 @@ class DryRun:
     @property
     def served(self) -> tuple[float, float]:
         """Tokens of prompts and of replies that servers are paid for."""
-        count = (1.0 - self.spent.own) * self.spent.answered
+        count = self.spent.fresh * (1.0 - self.spent.own) * self.spent.answered
         mine = [t for t in self.teachers if t.served]
         asked, said = (sum(t.share * getattr(t, part) for t in mine) for part in ("asked", "said"))
         return count * asked, count * said
 
 
-def dry_run(config: RunConfig) -> DryRun:
+def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     """All that a run would check, but weights, and tokenizers that are not here.
 
+    measured   whether replies in `data.cache` say how long replies are
     Raises ConfigError and its kin as the run would.
     """
     stored = load_manifest(config.data.store) if config.data.store else None
@@ -177,18 +191,21 @@ def dry_run(config: RunConfig) -> DryRun:
     setup_for(env, allocator, config.seed)
     said = config.decoding.max_new_tokens
     answering = [pair.teachers.get(name, main) for name in sources]
+    before, known = heard_before(config) if measured else NOTHING, (library, signal.form)
     asked = _answered(
-        answering, {s: lengths(library, signal.form, r, said, datasets) for s, r in readers.items()}
+        answering,
+        {s: lengths(*known, r, said, datasets, before.replies) for s, r in readers.items()},
     )
-    trained = lengths(library, signal.form, own, said, datasets)
+    trained = lengths(*known, own, said, datasets, before.taught)
     items = item_counts(splits)
     probe = probe_lengths(library, benchmarks, splits, config, own)
     shares = shares_of(config, sources, capabilities, hidden)
     if stored is not None:
         asked = trained = stored_lengths(stored)
-    spent = estimate_tokens(
-        config, allocator.needs, asked, trained, shares, items, probe, scored=kept is not None
+    estimate = partial(
+        estimate_tokens, config, allocator.needs, asked, trained, shares, items, probe
     )
+    spent = estimate(rows_of(sources, () if stored else datasets), scored=kept is not None)
     return DryRun(
         config=config,
         title=models.title if stored is None and not nobody else stored_title(pair),
@@ -236,7 +253,7 @@ def _answered(answering: Sequence[str], each: Mapping[str, Lengths]) -> Lengths:
     any_ = next(iter(each.values()))
     replies = tuple(each[source].replies[j] for j, source in enumerate(answering))
     longest = max(one.longest for one in each.values())
-    return Lengths(prompt, reply, longest, any_.asks, replies, shared, head)
+    return Lengths(prompt, reply, longest, any_.asks, replies, shared, head, any_.known)
 
 
 def _planned(

@@ -93,7 +93,7 @@ def work_of(plan: DryRun) -> list[Work]:
         name = f"served {name}" if teacher.served else name
         size = config.server.concurrency if teacher.served else config.decoding.batch_size
         size = min(size, together)
-        count = teacher.share * (1.0 - spent.own) * spent.answered
+        count = teacher.share * spent.fresh * (1.0 - spent.own) * spent.answered
         waits = count / max(together, size)
         if (
             teacher.served and not spent.own

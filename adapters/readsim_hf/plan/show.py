@@ -35,6 +35,7 @@ from readsim_hf.plan.knobs import TERMS, own_knob, settings_table
 from readsim_hf.plan.models import PROMPT_BYTES, REPLY_BYTES
 from readsim_hf.plan.spending import TokenPrices, disk_of, held, store_of, token_money
 from readsim_hf.supervision import own_share, supervision
+from readsim_hf.token_estimate import known_words, repeated_words, rows_of
 
 GB = 1e9
 FEWER = 16  # entries of a distribution: what is proposed where more are kept
@@ -60,6 +61,8 @@ def plan_headline(plan: DryRun) -> list[str]:
     )
     lines = [first]
     lines += [f"source {source.words}" for source in plan.datasets]
+    rows = rows_of(plan.sources, plan.datasets if plan.stored is None else ())
+    lines += repeated_words(plan.sources, plan.spent, rows)
     if plan.columns is not None:
         lines.append(f"one vocabulary, {plan.columns} columns")
     lines += [f"evaluates {name}: {words}" for name, words in plan.evaluations.items()]
@@ -123,16 +126,15 @@ def device_table(
     columns = ["device", "GB", "train", "replies", "probes", "all", "devices", "held"]
     price = any(device.price is not None for device in devices)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))  # whole numbers in 80 columns
-    table.title = (
-        "times are on one device; held: time multiplied by devices (and those of a server)"
-    )
+    table.title = "times are on one device, replies on all of a server's; held: time by all devices"
     for column in [*columns, *(["money"] if price else [])]:
         table.add_column(column, no_wrap=column != "device")
     for device in devices:
         hours = hours_of(work, device, mfu, mfu_generation)
         run = held(hours, memory, device, served)
         cells = [device.name, f"{device.memory / GB:g}"]
-        cells += [shown_time(h) for h in (hours.train, hours.teacher, hours.probe)]
+        replies = hours.teacher / max(1, run.servers)
+        cells += [shown_time(h) for h in (hours.train, replies, hours.probe)]
         count = f"{run.devices} + {run.servers}" if run.servers else str(run.devices)
         cells += [shown_time(run.hours), count, shown_time(run.device_hours)]
         if price:
@@ -200,12 +202,24 @@ def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
         f"{1e3 * LAUNCH_RANGE[0]:g} to {1e3 * LAUNCH_RANGE[1]:g})"
     )
     out += [
-        f"replies of {one.said:.3g} tokens, as the gold answers are, and the longest of 64 of "
+        f"replies of {one.said:.3g} tokens, {known_words(plan.spent)}, and the longest of 64 of "
         f"{one.longest(64):.3g} (a teacher that explains itself writes up to "
         f"{plan.config.decoding.max_new_tokens})"
         for one in plan.teachers
         if plan.asks
     ]
+    if "guess" in plan.spent.known:
+        both = zip(plan.sources, plan.spent.known, strict=True)
+        out.append(
+            f"the length of the replies of {', '.join(s for s, how in both if how == 'guess')}: nobody has "
+            "measured it; after `readsim distill --check` with the same --out or --cache, which asks for "
+            "some replies, the plan uses theirs"
+        )
+    if plan.spent.fresh < 1.0:
+        out.append(
+            f"{100 * plan.spent.fresh:.3g} % of the replies are written: rows that come again have theirs in "
+            "data.cache; the table of tokens counts each time"
+        )
     out += [
         f"{one.shared:.3g} of the {one.asked:.3g} tokens of a prompt are read by the server once (prefix "
         "caching, vLLM's default; 0 without it)"
@@ -321,6 +335,9 @@ def document(
         "student": asdict(made.student),
         "tokens": dict(made.spent.kinds),
         "tokens_assumed": list(made.assumed),
+        "epochs": dict(zip(made.sources, made.spent.epochs.tolist(), strict=True)),
+        "reply_lengths_known": dict(zip(made.sources, made.spent.known, strict=True)),
+        "replies_written_share": made.spent.fresh,
         "tokens_served": list(made.served),
         "work": [asdict(one) for one in work],
         "memory_bytes": {**asdict(memory), **phases, "peak": memory.peak},

@@ -18,14 +18,14 @@ class Disk(NamedTuple):
 
 
 def disk_of(plan: DryRun) -> Disk:
-    """At most: each prompt is new, and what the student answers itself is not kept. What a store holds is
-    there already."""
+    """At most: each prompt that is made is new, each row of data is answered once, and what the student
+    answers itself is not kept. What a store holds is there already."""
     spent, lora = plan.spent, plan.config.training.lora
     whole = plan.config.soft.kind == "full"
     vocabulary = plan.columns or plan.student.vocabulary
     one = reply_bytes(vocabulary, spent.asked, spent.said, plan.kept, whole=whole)
     return Disk(
-        0.0 if plan.stored is not None else (1.0 - spent.own) * spent.answered * one,
+        0.0 if plan.stored is not None else spent.fresh * (1.0 - spent.own) * spent.answered * one,
         checkpoint_bytes(plan.student, lora),
         saved_bytes(plan.student, lora),
     )
@@ -36,7 +36,11 @@ def store_of(plan: DryRun, *, small: bool) -> float:
     spent, kind = plan.spent, plan.config.soft.kind
     vocabulary = plan.columns or plan.student.vocabulary
     lengths = spent.prompt, spent.reply, plan.kept
-    return spent.examples * store_bytes(vocabulary, *lengths, whole=kind == "full", small=small)
+    return (
+        spent.fresh
+        * spent.examples
+        * store_bytes(vocabulary, *lengths, whole=kind == "full", small=small)
+    )
 
 
 class HeldDevices(NamedTuple):
@@ -79,6 +83,6 @@ def token_money(plan: DryRun, prices: TokenPrices) -> float:
     """What the served teachers cost; of a plan without one, what its teacher would cost if it were."""
     prompt, generated = plan.served
     if not any(plan.served):
-        kinds = plan.spent.kinds
-        prompt, generated = kinds["teacher_prompt"], kinds["teacher_generated"]
+        kinds, fresh = plan.spent.kinds, plan.spent.fresh
+        prompt, generated = fresh * kinds["teacher_prompt"], fresh * kinds["teacher_generated"]
     return (prompt * prices.prompt + generated * prices.generated) / 1e6

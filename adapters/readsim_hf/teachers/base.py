@@ -20,10 +20,21 @@ from readsim_hf.teachers.record import Soft, TeacherRecord
 from readsim_hf.teachers.scoring import Passage, SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal
 
+# Counts that depend on what a cache held before: what was really computed or paid for.
+PAID = (
+    "cached",
+    "generated",
+    "prompt_tokens",
+    "generated_tokens",
+    "scored_tokens",
+    "in_doubt",
+)
+
 
 @dataclass
 class TeacherCounts:
-    """What a teacher did since it was made, rejected and dropped replies included.
+    """What a teacher did since it was made, rejected and dropped replies included; `PAID` says what of it
+    depends on the cache.
 
     prompts            prompts asked
     cached             replies that came from the cache or from the same prompt in one call

@@ -114,6 +114,25 @@ class Kept(NamedTuple):
     damaged: int
 
 
+def some_kept(path: str | Path, most: int) -> list[Heard]:
+    """At most so many whole replies of the file at `path` that are trained on, at random; none where there is
+    no file. The errors are those of `SignalCache`."""
+    if not Path(path).is_file():
+        return []
+    known = {field.name for field in fields(Heard)}
+    with SignalCache(path).connection() as connection:
+        connection.execute(HEARD_TABLE)
+        query = (
+            "SELECT key, checksum, CAST(value AS BLOB) FROM heard ORDER BY key LIMIT ?"  # digests
+        )
+        rows = connection.execute(query, (most,)).fetchall()
+    whole = [
+        json.loads(value) for key, digest, value in rows if digest == value_checksum(key, value)
+    ]
+    found = [Heard(**{k: v for k, v in facts.items() if k in known}) for facts in whole]
+    return [one for one in found if one.kept]
+
+
 def kept_in(path: str | Path) -> Kept:
     """All that the file at `path` holds. The errors are those of `SignalCache`."""
     known = {field.name for field in fields(Heard)}

@@ -297,6 +297,7 @@ def test_devices_of_a_file_stand_before_the_built_in_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     from readsim_hf.costs.devices import DEVICES
+    from readsim_hf.plan.answer import shown_time
     from readsim_hf.plan.device_file import read_devices
 
     Path("mine.toml").write_text(MINE)
@@ -316,7 +317,7 @@ def test_devices_of_a_file_stand_before_the_built_in_ones(
     )
     code, said, error = call(capsys, "plan", *options, "--devices", "mine,h100,l40s")
     assert code == 0, error
-    assert "held: time multiplied by devices" in said
+    assert "replies on all of a server's; held: time by all devices" in said
     assert "disk: replies that are kept" in said
     shown = json.loads(Path("o/plan.json").read_text())["devices"]
     assert list(shown) == ["Mine", "H100", "L40S"]
@@ -324,6 +325,7 @@ def test_devices_of_a_file_stand_before_the_built_in_ones(
         hours, servers = shown[name]["gpu_hours"], shown[name]["devices_of_the_server"]
         assert servers in (4, 8)  # the 70B teacher's, which divide its steps
         lasts = hours["train"] + hours["probe"] + hours["teacher"] / servers
+        assert f" {shown_time(hours['teacher'] / servers)} " in said  # so that parts add up to all
         held = (shown[name]["devices_for_memory"] + servers) * lasts
         assert shown[name]["device_hours"] == pytest.approx(held)
         assert shown[name]["money"] == pytest.approx(price * held)

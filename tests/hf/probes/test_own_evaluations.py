@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from readsim.errors import ConfigError, ReadsimError
+from readsim.errors import ConfigError, ReadsimError, UnknownNameError
 from tests.support.hf import NEEDS
 from tests.support.made_server import chat, serving
 from tests.support.own_evaluations import SUMS, load, write
@@ -195,15 +195,39 @@ def test_a_function_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     ("text", "table"),
     [
         ("m=a.jsonl:numeric", {"capability": "m", "path": "a.jsonl", "metric": "numeric"}),
-        ("m=d/a.csv:mine:f", {"capability": "m", "path": "d/a.csv", "metric": "mine:f"}),
+        (
+            "m=d/a.csv:quick_scores:f",
+            {"capability": "m", "path": "d/a.csv", "metric": "quick_scores:f"},
+        ),
         ("m=a.yaml", {"capability": "m", "yaml": "a.yaml"}),
         ("m=gsm8k", {"capability": "m", "task": "gsm8k"}),
     ],
 )
-def test_the_quick_form(text: str, table: dict[str, str]) -> None:
+def test_the_quick_form(
+    text: str, table: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from readsim_hf.cli.evaluations import parse_eval
 
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "quick_scores.py").write_text("def f(reply, item):\n    return 1.0\n")
     assert parse_eval(text) == table
+
+
+@pytest.mark.parametrize(
+    ("metric", "near"),
+    [("numerc", "numeric"), ("quick_scores:g", "f"), ("no_such_scores:f", "no_such_scores")],
+)
+def test_a_misspelt_metric_is_refused_with_the_options(
+    metric: str, near: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything heavy is loaded, and before the file is looked for."""
+    from readsim_hf.cli.evaluations import parse_eval
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick_scores.py").write_text("def f(reply, item):\n    return 1.0\n")
+    with pytest.raises(UnknownNameError) as error:
+        parse_eval(f"m=nowhere.jsonl:{metric}")
+    assert near in str(error.value)
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])

@@ -52,7 +52,8 @@ def run(out: Path, settings: dict[str, Any], *, resume: bool = False) -> list[di
 
 def facts(out: Path) -> dict[str, Any]:
     (path,) = (p for p in (out / "runs").glob("*.json") if not p.match("*.check.json"))
-    read: dict[str, Any] = json.loads(path.read_text())["teacher"]
+    table = json.loads(path.read_text())
+    read: dict[str, Any] = table["teacher"] | table["paid"]
     return read
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from readsim.errors import ConfigError, unknown
 from readsim.files.names import check_name
 from readsim_hf.config_merge import within
+from readsim_hf.probes.own.metrics import METRICS
 from readsim_hf.teachers.connection import ServerSettings, is_server
 
 _STRICT = {"extra": "forbid", "strict": True}
-METRICS = ("exact", "contains", "choice", "numeric", "regex", "loglikelihood", "judge")
 COLUMNS = ("question", "answer", "choices")
 RUBRIC = "A reply is fully right if it says what the reference answer says. How it is worded does not count."
 MOST_SHOTS = 1000

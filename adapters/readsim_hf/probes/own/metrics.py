@@ -9,6 +9,8 @@ from typing import Any
 from readsim.errors import ConfigError, ReadsimError
 from readsim_hf.prompts.patterns import dot_all
 
+# Of files of items; `judge` asks a model, `choice` and `loglikelihood` read the student's probabilities.
+METRICS = ("exact", "contains", "choice", "numeric", "regex", "loglikelihood", "judge")
 _NUMBER = re.compile(
     r"(?:(?<![\w)])[-+])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,3}(?!\d))?"
     r"(?:\s?/\s?\d+)?|(?:(?<![\w)])[-+])?(?<!\d)\.\d+"
