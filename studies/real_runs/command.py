@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from readsim.cli.common import interruptible, need_target, parse_seeds
+from readsim.cli.common import need_target, parse_seeds
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.token_counts import parse_tokens
 from studies.common.options import Seeds
