@@ -13,7 +13,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from inspect import signature
+from inspect import Parameter, signature
 from numbers import Integral, Real
 from pathlib import Path
 from types import ModuleType
@@ -112,22 +112,24 @@ def build(
 ) -> Any:
     """`make(**settings)`; a message suggests its settings and those that are accepted `also`.
 
-    Raises ConfigError, with what it accepts, for settings that it does not take, and for values that are not
-    what simple annotations (int, float, bool) say.
+    `name` is what the user typed. Raises ConfigError, with what it accepts, for settings that it does not
+    take, and for values that are not what simple annotations (int, float, bool) or the kind of the
+    default say.
     """
     try:
         made = make(**settings)
     except ReadsimError:
         raise
     except TypeError as error:
+        _check_kinds(name, make, settings, kind)  # what a constructor did with another kind
         accepted, known = "unknown", [*also]
         with suppress(ValueError):
             accepted, known = str(signature(make)), [*signature(make).parameters, *also]
         strange = next((key for key in settings if key not in known), None)
         near = "" if strange is None else nearest(strange, known)
-        raise ConfigError(
-            f"{kind} {name!r} with {shown(dict(settings))}: {error}{near}; accepted: {accepted}"
-        ) from error
+        told = "" if "+" in name or not settings else f" with {shown(dict(settings))}"
+        common = "; of every one: ".join(filter(None, [accepted, ", ".join(also)]))
+        raise ConfigError(f"{kind} {name!r}{told}: {error}{near}; accepted: {common}") from error
     _check_kinds(name, make, settings, kind)
     return made
 
@@ -142,13 +144,20 @@ KINDS: dict[str, tuple[type, str]] = {
 def _check_kinds(
     name: str, make: Callable[..., Any], settings: Mapping[str, Any], kind: str
 ) -> None:
-    """Raise ConfigError for a setting whose annotation is int, float or bool and whose value is not."""
+    """Raise ConfigError for a setting whose annotation is int, float or bool and whose value is not.
+
+    Without an annotation the default tells: a number where it is one, a truth value where it is one.
+    """
     try:
         parameters = signature(make).parameters
     except ValueError:
         return
     for key, value in settings.items():
-        note = parameters[key].annotation if key in parameters else None
+        if key not in parameters:
+            continue
+        note, default = parameters[key].annotation, parameters[key].default
+        if note is Parameter.empty and isinstance(default, int | float):
+            note = "bool" if isinstance(default, bool) else "float"
         kept = KINDS.get(note if isinstance(note, str) else getattr(note, "__name__", ""))
         if kept is None or value is None:
             continue

@@ -74,6 +74,39 @@ def test_values_are_what_the_annotation_says(settings: dict[str, Any], words: st
         build("ts:Rule", Annotated, settings, "allocator")
 
 
+class Bare(Allocator):
+    """No annotations: the defaults are of a kind."""
+
+    def __init__(self, gamma=0.9, many=2, on=True, word="a", free=None):  # type: ignore[no-untyped-def]
+        self.all = gamma * 1.0, many, on, word, free
+
+    def select(self, state: Any, context: Context) -> Array:
+        return np.ones(len(context.setup.sources))
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("gamma=abc", "gamma = 'abc': expected a number"),  # the constructor fails with it
+        ("many=abc", "many = 'abc': expected a number"),
+        ("on=abc", "on = 'abc': expected true or false"),
+    ],
+)
+def test_values_are_of_the_default_s_kind(setting: str, words: str) -> None:
+    spec = f"tests.test_named:Bare+{setting}"
+    with pytest.raises(ConfigError) as refused:
+        load_allocator(spec)
+    assert str(refused.value) == f"allocator {spec!r}: {words}"
+    made = load_allocator("tests.test_named:Bare+gamma=1+many=2.5+on=false+word=1+free=x")
+    assert made.__dict__["all"] == (1.0, 2.5, False, 1, "x")
+
+
+def test_the_settings_of_every_allocator_are_said_to_be_accepted() -> None:
+    with pytest.raises(ConfigError, match="of every one: average, anchor, .*rollback") as refused:
+        load_allocator("tests.test_named:Bare+zeta=1")
+    assert "allocator 'tests.test_named:Bare+zeta=1': " in str(refused.value)
+
+
 def test_values_that_fit_the_annotation_pass() -> None:
     made = build("x", Annotated, {"decay": 1, "many": np.int64(2), "on": False, "word": "a"}, "x")
     assert made.all == (1, 2, False, "a")

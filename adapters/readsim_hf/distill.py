@@ -13,7 +13,8 @@ from rich.console import Console
 from torch import nn
 
 from readsim.allocators.registry import load_allocator
-from readsim.cli.common import interruptible, need_target
+from readsim.cli.common import need_target
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from readsim.cli.common import interruptible, need_target, progress
+from readsim.cli.common import need_target, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, TrainingError
 from readsim.runs.identity import digest_of

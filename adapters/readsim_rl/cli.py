@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from readsim.cli.common import interruptible, need_target, progress
+from readsim.cli.common import need_target, progress
 from readsim.cli.help import Help
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import CapabilityMissingError, ConfigError
 from readsim.runs.parallel import checked_jobs

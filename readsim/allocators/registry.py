@@ -211,10 +211,10 @@ def load_allocator(name: str, settings: Mapping[str, Any] | None = None) -> Allo
     floor, ...) shape its allocations. Raises UnknownNameError with the nearest name, or ConfigError
     when it is no class of allocators, before anything of it is called, or cannot be built.
     """
-    name, written = split_name(name)
+    base, written = split_name(name)
     both = {**written, **(settings or {})}
     shape = {key: both.pop(key) for key in OPTIONS if key in both and _shapes(key, both[key])}
-    made = _find(name, both)
+    made = _find(base, both, name)
     return Modified(made, ModifierConfig(**shape)) if shape else made
 
 
@@ -226,14 +226,14 @@ def _shapes(key: str, value: Any) -> bool:
     return key != "repair" or not isinstance(value, str)
 
 
-def _find(name: str, settings: Mapping[str, Any]) -> Allocator:
+def _find(name: str, settings: Mapping[str, Any], typed: str) -> Allocator:
     if ":" in name:
-        return _build(name, find(name), settings)
+        return _build(typed, find(name), settings)
     if entry := (BUILT_IN | ON_REQUEST).get(name):
-        return _build(name, find(entry.target), {**entry.settings, **settings})
+        return _build(typed, find(entry.target), {**entry.settings, **settings})
     for point in entry_points(group=GROUP):
         if point.name == name:
-            return _build(name, point.load(), settings)
+            return _build(typed, point.load(), settings)
     raise unknown("allocator", name, [*allocator_names(), *ON_REQUEST, "module:Class"])
 
 

@@ -9,10 +9,10 @@ from readsim.cli.common import (
     From,
     KeepState,
     Steps,
-    interruptible,
     need_target,
     parse_list,
 )
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.runs.cell import file_name, log_place, task_name

@@ -1,8 +1,7 @@
-"""What several commands share: options, lists, seeds, the progress bar, what ctrl-C says."""
+"""What several commands share: options, lists, seeds, the progress bar."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated
@@ -11,7 +10,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, RunLogError, shown
 from readsim.runs.cell import Cell
 from readsim.runs.grid import runs_read
@@ -154,13 +152,3 @@ def progress(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
-
-
-@contextmanager
-def interruptible(advice: str) -> Iterator[None]:
-    """On ctrl-C say how to resume; the exit code 130 is the command line's own."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        Terminal(stderr=True).print(f"interrupted: {advice}")
-        raise

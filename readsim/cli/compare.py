@@ -14,7 +14,6 @@ from readsim.cli.common import (
     Requirement,
     Steps,
     completed,
-    interruptible,
     need_folder,
     need_target,
     parse_list,
@@ -23,6 +22,7 @@ from readsim.cli.common import (
     progress,
     say_read,
 )
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name
@@ -31,7 +31,7 @@ from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.identity import digest_of
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.runs.read_logs import run_folders
-from readsim.suite.plan import SEEDS, default_allocators, joint_plan, make_plan
+from readsim.suite.plan import SCALE, SEEDS, default_allocators, joint_plan, make_plan
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
 from readsim.worlds import load_world, preset_names, save_world
@@ -92,7 +92,8 @@ def compare(
     alias: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=SPEC shows the allocator SPEC under the name NAME; the option may be repeated."
+            help="NAME=SPEC runs the allocator SPEC under the name NAME, in its place where --allocators names it "
+            "too; the option may be repeated."
         ),
     ] = None,
     jobs: Annotated[
@@ -225,10 +226,20 @@ def parse_aliases(texts: Sequence[str]) -> dict[str, str]:
 
 
 def with_aliases(names: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """What each name stands for; an alias that is not among the names comes first."""
+    """What each name stands for: an alias takes the place of its SPEC among the names, else it comes first.
+
+    What others are measured against (`SCALE`) stays under its own name as well.
+    """
     if double := next((name for n, name in enumerate(names) if name in names[:n]), None):
         raise ConfigError(f"allocators: {double!r}: each may appear once")
-    wanted = [*(name for name in aliases if name not in names), *names]
+    called: dict[str, list[str]] = {name: [] for name in names}
+    for alias, spec in aliases.items():
+        if spec in called and alias not in called:
+            called[spec].append(alias)
+    placed = {alias for some in called.values() for alias in some}
+    wanted = [alias for alias in aliases if alias not in called and alias not in placed]
+    for name, instead in called.items():
+        wanted += [*instead, name] if name in SCALE else instead or [name]
     return {name: aliases.get(name, name) for name in wanted}
 
 

@@ -8,7 +8,8 @@ import typer
 from rich.table import Table
 
 from readsim.arrays import Array
-from readsim.cli.common import interruptible, need_target, parse_list, progress
+from readsim.cli.common import need_target, parse_list, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, unknown
 from readsim.fitting.proposal import PURPOSES, Proposal, propose

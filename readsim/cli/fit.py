@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from readsim.cli.common import interruptible, need_target, parse_list, progress
+from readsim.cli.common import need_target, parse_list, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.fitting.averaged import Fit, fit_average

@@ -13,11 +13,11 @@ from readsim.cli.common import (
     Requirement,
     Seeds,
     Steps,
-    interruptible,
     need_target,
     parse_seeds,
     progress,
 )
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.envs.env import DEFAULT_BUDGET, DEFAULT_WORLD
 from readsim.errors import ConfigError

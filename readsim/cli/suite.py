@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from readsim.cli.common import interruptible, need_target, progress, say_read
+from readsim.cli.common import need_target, progress, say_read
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.runs.cell import Cell
 from readsim.runs.parallel import checked_jobs, use_backend

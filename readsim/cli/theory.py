@@ -10,7 +10,8 @@ import typer
 from rich.table import Column, Table
 
 from readsim.allocators.registry import load_allocator
-from readsim.cli.common import interruptible, need_target, parse_list, parse_seeds, progress
+from readsim.cli.common import need_target, parse_list, parse_seeds, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.envs.episode import source_prior
 from readsim.errors import ConfigError, unknown

@@ -73,9 +73,12 @@ def read_scores(plan: Sequence[Comparison], out: Path) -> Scores:
 
 
 def scores_of(runs: pd.DataFrame, timings: pd.DataFrame) -> Scores:
-    """Scores from one row per run (`readsim.summary.results` with `folder` and `case`), and timings."""
+    """Scores from one row per run (`readsim.summary.results` with `folder` and `case`), and timings.
+
+    Cases are in the order of their names, whatever the rows' is: bootstraps draw the same seeds for them.
+    """
     allocators = display_order(runs["allocator"].unique().tolist())
-    known = runs.drop_duplicates("case")
+    known = runs.drop_duplicates("case").sort_values(["folder", "task", "budget"], kind="stable")
     cases, worlds = known["case"].tolist(), known["folder"].tolist()
     seeds = sorted(runs["seed"].unique().tolist())
     shape = (len(allocators), len(seeds), len(cases))

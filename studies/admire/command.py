@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from readsim.arrays import Array
-from readsim.cli.common import interruptible, need_target, progress
+from readsim.cli.common import need_target, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.fitting.averaged import fit_average
 from readsim.fitting.diagnostics import compare_columns

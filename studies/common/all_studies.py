@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from readsim.cli.common import interruptible, need_target, parse_list, parse_seeds
+from readsim.cli.common import need_target, parse_list, parse_seeds
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.tree_file import write_frame
 from studies.common.catalogue import NAMES, load_study

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from readsim.cli.common import Seeds, interruptible, parse_seeds, progress
+from readsim.cli.common import Seeds, parse_seeds, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.runs.read_logs import read_logs

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from readsim.cli.common import interruptible, need_target, progress
+from readsim.cli.common import need_target, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
 from readsim.plots.style import save, sober

@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from readsim.cli.common import Seeds, interruptible, parse_list, parse_seeds
+from readsim.cli.common import Seeds, parse_list, parse_seeds
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, TrainingError, unknown
 from readsim.stats import half_width

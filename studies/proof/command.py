@@ -10,7 +10,8 @@ import pandas as pd
 import typer
 
 from readsim.allocators.registry import load_allocator
-from readsim.cli.common import Seeds, interruptible, parse_list, parse_seeds
+from readsim.cli.common import Seeds, parse_list, parse_seeds
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of

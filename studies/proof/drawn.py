@@ -7,7 +7,8 @@ import numpy as np
 import typer
 
 from readsim.arrays import Array
-from readsim.cli.common import Seeds, interruptible, parse_seeds, progress
+from readsim.cli.common import Seeds, parse_seeds, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.cli.suite import report
 from readsim.fitting.cross_validation import first_choice

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from readsim.cli.common import Seeds, interruptible, need_target, parse_seeds
+from readsim.cli.common import Seeds, need_target, parse_seeds
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.token_counts import parse_tokens
 from studies.real_runs.design import make_designs

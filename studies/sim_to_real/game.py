@@ -15,7 +15,8 @@ from rich.table import Table
 from scipy.stats import kendalltau
 
 from readsim.arrays import Array
-from readsim.cli.common import Seeds, interruptible, need_target, parse_seeds
+from readsim.cli.common import Seeds, need_target, parse_seeds
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError

@@ -14,7 +14,8 @@ import typer
 from readsim.allocators.read.allocator import ReAD
 from readsim.allocators.read.ensemble import EnsembleConfig
 from readsim.arrays import Array
-from readsim.cli.common import interruptible, need_target, progress
+from readsim.cli.common import need_target, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from readsim.cli.common import Seeds, interruptible, need_target, parse_seeds, progress
+from readsim.cli.common import Seeds, need_target, parse_seeds, progress
+from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.token_counts import parse_tokens
 from studies.transfer_matrix.lab import Lab, sim_lab

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from readsim.cli.app import main
-from readsim.cli.compare import named_folder, parse_aliases, parse_worlds
+from readsim.cli.compare import named_folder, parse_aliases, parse_worlds, with_aliases
 from readsim.errors import ConfigError
 from readsim.report.build import report
 from readsim.runs.read_logs import read_logs
@@ -163,6 +163,8 @@ def test_several_worlds_give_one_table(capsys: pytest.CaptureFixture[str]) -> No
     ):
         assert (Path("three") / file).exists(), file
     report("three")
+    told = pd.read_csv("three/tables/report-suite.csv").set_index("allocator")
+    pd.testing.assert_frame_equal(told, table, check_exact=True)  # one bootstrap for the same runs
     page = Path("three/report.html").read_text(encoding="utf-8")
     assert (
         "--world conflict,gateway,random-1/world.toml --tasks average --budgets 2M --steps 2"
@@ -183,6 +185,20 @@ def test_two_worlds_of_one_name_are_refused(capsys: pytest.CaptureFixture[str]) 
     code, _, err = call(capsys, "compare", "--world", "gateway,gateway", *FEW)
     assert code == 2
     assert "is called 'gateway' too" in err
+
+
+def test_an_alias_takes_the_place_of_its_spec() -> None:
+    listed = ["uniform", "read+kappa=0.5", "task-static"]
+    renamed = with_aliases(listed, {"mild": "read+kappa=0.5"})
+    assert list(renamed.items()) == [
+        ("uniform", "uniform"),
+        ("mild", "read+kappa=0.5"),
+        ("task-static", "task-static"),
+    ]
+    assert list(with_aliases(listed, {"new": "exp3"})) == ["new", *listed]
+    assert list(with_aliases([*listed, "mild"], {"mild": "greedy"}))[-1] == "mild"
+    # scores are measured against it, whatever else it is called
+    assert list(with_aliases(listed, {"ours": "task-static"}))[-2:] == ["ours", "task-static"]
 
 
 def test_aliases_are_read() -> None:

@@ -1,11 +1,13 @@
 """Allocators that misbehave, for tests: found on the command line as tests.support.made_allocators:NAME."""
 
+from pathlib import Path
 from typing import Any
 
 from readsim.allocators.base import Allocator, Context, Setup
 from readsim.allocators.static import Uniform
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError
+from tests.support.processes import hold
 
 
 class Broken(Allocator):
@@ -43,4 +45,13 @@ class Interrupting(Uniform):
     def init(self, setup: Setup) -> Any:
         if self.armed:
             raise KeyboardInterrupt
+        return super().init(setup)
+
+
+class Waits(Uniform):
+    """Uniform, but says in a file that it has begun, and never ends by itself."""
+
+    def init(self, setup: Setup) -> Any:
+        Path("waiting").touch()
+        hold()
         return super().init(setup)
