@@ -90,7 +90,7 @@ class HFBackend:
         self._measured: ItemScores | None = None
         self._samples: tuple[SampledReply, ...] = ()
         self._shares: tuple[TrainedShare, ...] = ()
-        self._seen: dict[str, list[Example]] = {}  # by source, of its last window in the interval
+        self._seen: dict[str, list[Example]] = {}  # of each source, in its last window
         self._windows = 0  # optimiser steps of the run
         self._weights: dict[str, float] = {}  # of the losses of sources (`sampling.weights`)
         self.asked = TeacherTally(parts.teacher)  # a trial that is undone was asked too

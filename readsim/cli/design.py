@@ -7,7 +7,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from readsim.arrays import Array
+from readsim.cli.best import show_best, show_mixture
 from readsim.cli.common import need_target, parse_list, progress
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
@@ -17,8 +17,6 @@ from readsim.fitting.sealed import average_of
 from readsim.fitting.write import Trained, write_table
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
-
-LEAST_SHOWN = 0.005  # of the tokens
 
 
 def design(
@@ -113,6 +111,8 @@ def design(
         ([f"next{i}", *shares, int(tokens)] for i, (shares, tokens) in enumerate(rows)),
     )
     _show(console, made, purpose, loaded.sources, loaded.capabilities, loaded.is_score)
+    if purpose == "decision":
+        show_best(console, loaded, average, loaded.task(task or "average"), made.budget, made.best)
     console.print(
         f"{len(made.tokens)} runs, {show_tokens(round(made.tokens.sum()))} tokens, are in {out}"
     )
@@ -145,7 +145,7 @@ def _show(
         "run", "tokens", "mixture", title="runs to make next, in the order of their choice"
     )
     for i, (shares, tokens) in enumerate(zip(made.shares, made.tokens, strict=True)):
-        shown.add_row(str(i), show_tokens(round(tokens)), _mixture(shares, sources))
+        shown.add_row(str(i), show_tokens(round(tokens)), show_mixture(shares, sources))
     console.print(shown)
     before, after = per_unit * made.before, per_unit * made.after
     if purpose == "decision":
@@ -162,9 +162,3 @@ def _show(
     console.print(
         f"{what}, mean: {before.mean():.3g} -> {after.mean():.3g} {unit}", highlight=False
     )
-
-
-def _mixture(shares: Array, sources: tuple[str, ...], most: int = 4) -> str:
-    order = [i for i in np.argsort(-shares) if shares[i] >= LEAST_SHOWN]
-    text = ", ".join(f"{sources[i]} {shares[i]:.2f}" for i in order[:most])
-    return f"{text}, ..." if len(order) > most else text

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from readsim.cli.best import show_best
 from readsim.cli.common import need_target, parse_list, progress
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
@@ -166,6 +167,11 @@ def fit(
         *_draw(fit, table, stem, f"Rows of {runs.name}"),
     ]
     _show(console, fit, sure, table)
+    show_best(console, world, fit.average, world.task("average"), world.horizon)
+    console.print(
+        f"`readsim worlds {out} --task ... --budget ...` says the same of another task.",
+        highlight=False,
+    )
     for warning in warnings:
         console.print(Text.assemble(("WARNING:", "bold yellow"), f" {warning}"))
     console.print(f"{', '.join(p.name for p in written)} are in {out.parent.resolve()}")

@@ -8,16 +8,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from readsim.cli.best import show_best
 from readsim.cli.common import need_folder, need_target
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.files import suffix_of
+from readsim.fitting.sealed import average_of
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
 from readsim.worlds.prior import load_prior
 from readsim.worlds.prior.ranges import ALWAYS, BROAD, FIELDS, Field, write_prior
-from readsim.worlds.told import term_rows
+from readsim.worlds.told import budgets_of, term_rows
 
 SHOWN = 16  # sources and capabilities
 OUT = Path("world-report")
@@ -74,14 +76,15 @@ def worlds(
     task: Annotated[
         str | None,
         typer.Option(
-            help="The report covers this task: a name, or weights (math=0.7,code=0.3).",
-            show_default="all",
+            help="The best mixture for this task is shown, or the report covers it: a name, or weights "
+            "(math=0.7,code=0.3).",
+            show_default="all in the report, else average",
         ),
     ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
-            help="The report covers these token budgets, separated by commas: 20M,150M.",
+            help="The best mixture of these token budgets is shown, or the report covers them: 20M,150M.",
             show_default="those that suit the world",
         ),
     ] = None,
@@ -89,33 +92,26 @@ def worlds(
     """List the preset worlds, or show one world or a prior.
 
     It prints the names, transfer matrices, optimum and provenance of a world, or the ranges of a prior, of
-    which `random:prior=broad,seed=3` is one world. --report writes report.html, with curves, transfer,
-    optimum and costs, and sliders.html, where predictions follow the shares that you move.
+    which `random:prior=broad,seed=3` is one world. --task or --budget show the best mixture beside uniform
+    and the nearest measured run of a fit. --report writes report.html, with curves, transfer, optimum and
+    costs, and sliders.html, where predictions follow the shares that you move.
     """
     facts = {"tokens": tokens, "start": start, "ceiling": ceiling, "unit": unit}
     given = {key: value for key, value in facts.items() if value is not None}
     console = Terminal()
     asked = {"out": out != OUT, "task": task is not None, "budget": budget is not None}
-    if not report and any(asked.values()):
-        word = next(key for key, is_given in asked.items() if is_given)
-        raise ConfigError(f"--{word} needs --report")
+    if asked["out"] and not report:
+        raise ConfigError("--out needs --report")
+    words = [word for word, is_given in {"report": report, **asked}.items() if is_given]
     if name is None:
-        if report:
-            raise ConfigError("--report needs the name of a world")
-        if save is not None or given:
-            word = "save" if save is not None else next(iter(given))
-            raise ConfigError(f"--{word} needs the name of a world")
-        table = Table("world", "S", "K", "dynamics", "about")
-        for preset in preset_names():
-            world = load_world(preset)
-            s, k = world.shape
-            kind = ", ".join((world.dynamics, *world.terms))
-            table.add_row(preset, str(s), str(k), kind, world.description)
-        console.print(table)
+        words += ["save"] if save is not None else list(given)
+        if words:
+            raise ConfigError(f"--{words[0]} needs the name of a world")
+        _list_presets(console)
         return
     if not given and name.partition("=")[0] == "prior":
-        if report:
-            raise ConfigError("--report is for a world, not for a prior")
+        if words:
+            raise ConfigError(f"--{words[0]} is for a world, not for a prior")
         _show_prior(console, name.partition("=")[2] or BROAD, save)
         return
     world = _from_effects(name, given) if given else load_world(name)
@@ -127,7 +123,31 @@ def worlds(
         _write_report(console, world, Path(name), out, task, budget)
     if save is not None or report:
         return
+    if words:
+        _show_best(console, world, name, task, budget)
+        return
     show_world(console, world)
+
+
+def _list_presets(console: Console) -> None:
+    table = Table("world", "S", "K", "dynamics", "about")
+    for preset in preset_names():
+        world = load_world(preset)
+        s, k = world.shape
+        kind = ", ".join((world.dynamics, *world.terms))
+        table.add_row(preset, str(s), str(k), kind, world.description)
+    console.print(table)
+
+
+def _show_best(
+    console: Console, world: World, name: str, task: str | None, budget: str | None
+) -> None:
+    """The best mixture for one task at each budget."""
+    average, note = average_of(world, name)
+    if note:
+        console.print(note, highlight=False)
+    for amount in _budgets(budget) or budgets_of(world):
+        show_best(console, world, average, world.task(task or "average"), amount)
 
 
 def _from_effects(name: str, given: dict[str, Any]) -> World:
@@ -152,12 +172,17 @@ def _write_report(
         world,
         out,
         tasks=None if task is None else [task],
-        budgets=None if budget is None else [parse_tokens(b) for b in budget.split(",")],
+        budgets=_budgets(budget),
         effects=beside if beside is not None and is_fitted(world) and beside.is_file() else None,
     )
     console.print(
         f"{page}, {sliders.name}, and {len(tables)} files of its tables in {out / 'tables'}"
     )
+
+
+def _budgets(text: str | None) -> list[int] | None:
+    """`20M,150M`."""
+    return None if text is None else [parse_tokens(b) for b in text.split(",")]
 
 
 def is_fitted(world: World) -> bool:
@@ -201,7 +226,7 @@ def show_world(console: Console, world: World) -> None:
         for row in term_rows(world):
             table.add_row(*row)
         console.print(table)
-    for budget in (b for b in (20_000_000, 150_000_000) if b <= world.horizon):
+    for budget in budgets_of(world):
         if max(world.shape) > SHOWN:
             console.print(
                 f"effects and optima are shown of at most {SHOWN} sources and capabilities; "

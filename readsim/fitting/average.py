@@ -260,14 +260,27 @@ class Average:
         """Utility (m,) after tokens (m, S) or (m, T, S) and its 95 % interval: `of` profiles (m, K), and
         `weights` (K,) of the capabilities say how their errors add up."""
         told = self.forecast(tokens)
-        before = self.sd * self._slope(self.held_out)
-        own = np.sqrt(before**2 @ weights**2)
-        missed = np.abs(of(self.held_out) - of(self.profiles)) / own
-        together = self.runs.weight @ weights
-        factor = widening_of(missed[:, None], together[:, None], self.groups).factor[0]
+        factor = self._factor(of, weights)
         half = factor * np.sqrt(told.sd**2 @ weights**2)
         centre = of(told.mean)
         return centre, centre - half, centre + half
+
+    def difference(self, tokens: Array, of: Callable[[Array], Array], weights: Array) -> Array:
+        """Half the 95 % interval (m,) of how far the utility after the first row of tokens (m, S) is ahead of
+        each: of the mixtures themselves, without the noise of measuring a run of each."""
+        joint = self.laws.sure.joint(tokens / self.unit)
+        slope = weights * self._slope(self.predict(tokens))
+        turn = np.einsum("ak,kab,bk->ab", slope, joint.covariance, slope)
+        own = np.diagonal(turn)
+        out: Array = np.sqrt(np.maximum(own[0] + own - 2.0 * turn[0], 0.0))
+        return self._factor(of, weights) * out
+
+    def _factor(self, of: Callable[[Array], Array], weights: Array) -> float:
+        """How many of its standard deviations a utility is off by, see `readsim.fitting.conformal`."""
+        own = np.sqrt((self.sd * self._slope(self.held_out)) ** 2 @ weights**2)
+        missed = np.abs(of(self.held_out) - of(self.profiles)) / own
+        together = self.runs.weight @ weights
+        return float(widening_of(missed[:, None], together[:, None], self.groups).factor[0])
 
 
 def _sums(tokens: Array) -> Array:

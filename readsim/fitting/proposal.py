@@ -26,12 +26,15 @@ UNKNOWN_NOISE = 0.1  # of the variance between mixtures, in a world that says no
 
 class Proposal(NamedTuple):
     """Runs in the order of their choice: shares (N, S), tokens (N,); `before` and `after` in profile units,
-    see `readsim.fitting.design.ChosenRuns`."""
+    see `readsim.fitting.design.ChosenRuns`. `best` (S,) are the shares that seem best before them, and
+    `budget` the tokens that predictions and decisions are about."""
 
     shares: Array
     tokens: Array
     before: Array
     after: Array
+    best: Array
+    budget: float
 
 
 def propose(
@@ -73,8 +76,8 @@ def propose(
     size = max(2 * len(world.sources), min(POOL, LARGEST_POOL // len(menu)))
     mixtures = mixture_pool(size, low, high, rng)
     predict = (lambda t: world.profile_after([t])) if average is None else average.predict
-    best = mixtures[np.argsort(-(predict(mixtures * menu[-1]) @ weights))[:BEST]]
-    near = np.vstack([rng.dirichlet(NEAR * b + 0.05, AROUND // BEST) for b in best])
+    top = mixtures[np.argsort(-(predict(mixtures * menu[-1]) @ weights))[:BEST]]
+    near = np.vstack([rng.dirichlet(NEAR * b + 0.05, AROUND // BEST) for b in top])
     mixtures = distinct(np.vstack([mixtures, nearest_mixtures(near, low, high)]))
     tokens = np.repeat(menu, len(mixtures))
     shares = np.tile(mixtures, (len(menu), 1))
@@ -95,7 +98,9 @@ def propose(
         seed=rng,
         tick=tick,
     )
-    return Proposal(_written(shares[made.places]), tokens[made.places], made.before, made.after)
+    best = shares[at_end[np.argmax(belief.mean[at_end] @ weights)]]
+    chosen = _written(shares[made.places]), tokens[made.places]
+    return Proposal(*chosen, made.before, made.after, best, float(menu[-1]))
 
 
 def _usual_budget(world: World, average: Average | None) -> float:

@@ -8,6 +8,16 @@ from readsim.token_counts import show_tokens
 from readsim.worlds.terms.answer_format import formats_of
 from readsim.worlds.world import World
 
+BUDGETS = (20_000_000, 150_000_000)
+
+
+def budgets_of(world: World) -> list[float]:
+    """The budgets that a world is shown at where none is asked for: of a fitted world its longest run's, of
+    others 20M and 150M tokens, or the horizon where that is shorter."""
+    fitted = "token_range" in world.provenance and np.isfinite(world.horizon)
+    usual: list[float] = [] if fitted else [b for b in BUDGETS if b <= world.horizon]
+    return usual or [world.horizon]
+
 
 def term_rows(world: World) -> list[tuple[str, str]]:
     """(field, where it is on) of the terms of real runs (`readsim.worlds.terms`)."""

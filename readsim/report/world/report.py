@@ -31,11 +31,10 @@ from readsim.token_counts import show_tokens
 from readsim.worlds.gains import gain
 from readsim.worlds.optimum import optimum
 from readsim.worlds.task import Task
-from readsim.worlds.told import dynamics_rows, term_rows
+from readsim.worlds.told import budgets_of, dynamics_rows, term_rows
 from readsim.worlds.validation import check_budget
 from readsim.worlds.world import World
 
-BUDGETS = (20_000_000, 150_000_000)
 TASKS = 12  # of a world that lists more, only the average is shown
 PANELS = 16  # sources in the figure
 POINTS = 24  # of its lines
@@ -58,7 +57,7 @@ def world_report(
     same bytes. Raises ConfigError for a budget past the horizon, UnknownNameError for a task.
     """
     if budgets is None:
-        budgets = [b for b in BUDGETS if b <= world.horizon] or [world.horizon]
+        budgets = budgets_of(world)
     budgets = list(dict.fromkeys(budgets))
     for budget in budgets:
         check_budget(world, budget)
