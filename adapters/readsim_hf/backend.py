@@ -326,9 +326,8 @@ class HFBackend:
         return self._shares
 
     def source_signals(self) -> tuple[SourceSignals, TokenUsage]:
-        """Of the student as it is now, on the last examples of each source in the last interval: read once
-        more, about as dear as a step. nan for a source that was not in it, and where several processes
-        train."""
+        """Of the student as it is now, on the last examples of each source in the last interval, which are read
+        once more (as dear as a step). nan for a source that was not in it, and where several processes train."""
         examples = [example for own in self._seen.values() for example in own]
         found = self.student.source_signals(examples) if examples else {}
         return source_signals(self.sources, found), {}
@@ -386,11 +385,9 @@ class HFBackend:
             folder_for(3 * weights)
 
     def save(self, folder: Path) -> None:
-        student = self.student
-        student = self.student
-        kept = {"asked": self.asked.state(), "seconds": dict(self.seconds)}
-        tree = {**self._tree(), **kept, "identity": self.components.identity}
-        save_student(folder, student.weights(), student.moments(), tree)
+        tree = {**self._tree(), "identity": self.components.identity}
+        tree |= {"asked": self.asked.state(), "seconds": dict(self.seconds)}
+        save_student(folder, self.student.weights(), self.student.moments(), tree)
 
     def load(self, folder: Path) -> None:
         weights, moments, tree = load_saved_student(folder)
