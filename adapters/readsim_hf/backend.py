@@ -326,8 +326,8 @@ class HFBackend:
         return self._shares
 
     def source_signals(self) -> tuple[SourceSignals, TokenUsage]:
-        """Of the student as it is now, on the last examples of each source in the last interval, which are read
-        once more (as dear as a step). nan for a source that was not in it, and where several processes train."""
+        """Of the student now, on each source's last examples in the last interval, which are read once more
+        (as dear as a step). nan for a source that was not in it, and where several processes train."""
         examples = [example for own in self._seen.values() for example in own]
         found = self.student.source_signals(examples) if examples else {}
         return source_signals(self.sources, found), {}
