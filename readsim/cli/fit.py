@@ -275,7 +275,7 @@ def _show(console: Console, fit: Fit, sure: FitIntervals, table: Runs) -> None:
     rows = list(capability_rows(fit, sure, table.scale))
     for name, count, rmse, rank, r2, *ends in rows:
         bounds = [
-            a if a == NOT_IDENTIFIED else f"{a:.4g} ± {(c - b) / 2:.2g}"
+            a if a == NOT_IDENTIFIED else f"{a:.3g} [{b:.3g}, {c:.3g}]"
             for a, b, c in (ends[:3], ends[3:])
         ]
         shown.add_row(str(name), str(count), f"{rmse:.4g}", f"{rank:.4f}", f"{r2:.4f}", *bounds)
