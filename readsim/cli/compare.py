@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +34,7 @@ from readsim.runs.read_logs import run_folders
 from readsim.suite.plan import SCALE, SEEDS, default_allocators, joint_plan, make_plan
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
-from readsim.worlds import load_world, preset_names, save_world
+from readsim.worlds import World, load_world, preset_names, save_world
 
 # What says which runs are made, and what it is where it is not said.
 DEFAULTS = {
@@ -258,7 +258,9 @@ def compare_cells(
     workers = checked_jobs(min(len(cells), os.cpu_count() or 1) if jobs is None else jobs)
     need_target(out / "results.csv")
     refuse_other_runs(out, cells)
-    console.print(about, highlight=False)
+    unmatched = no_source_is_asked_for(loaded, {str(cell.allocator) for cell in cells})
+    for line in (about, *unmatched):
+        console.print(line, highlight=False)
     for note in set_aside(out, cells, fresh=fresh):
         console.print(note, highlight=False)
     kept = f"finished runs are kept in {out}, the same command resumes"
@@ -283,11 +285,28 @@ def compare_cells(
         console.print(line, highlight=False)
     print_table(console, table, notes_for(out, notes, explain))
     write_frame(out / "summary.csv", table)
-    write_summary(out, [about, *lead], to_markdown(table), notes)
+    write_summary(out, [about, *unmatched, *lead], to_markdown(table), notes)
     figures = draw_all(out)
     console.print(
         f"run logs, results.csv, summary.csv, summary.md and {len(figures)} figures are in {out}"
     )
+
+
+def no_source_is_asked_for(world: World, allocators: Iterable[str]) -> list[str]:
+    """A line where allocators that read shares off the task meet a world whose sources it does not name."""
+    blind = [
+        a for a in ("task-static", "front-loaded") if a in {n.split("+")[0] for n in allocators}
+    ]
+    if not blind or set(world.sources) & set(world.capabilities):
+        return []
+    names = " and ".join(blind)
+    line = (
+        f"No source of {world.name} is named like a capability ({', '.join(world.sources[:4])}; "
+        f"{', '.join(world.capabilities[:4])}), so the task names no source: {names} "
+        f"{'are' if len(blind) > 1 else 'is'} the uniform mixture here. Use the best mixture of the world: "
+        "`readsim worlds FILE --task ... --budget ...`, or the allocator oracle-static."
+    )
+    return [line]
 
 
 def plot(

@@ -18,6 +18,8 @@ from readsim.fitting.write import Trained, write_table
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
 
+REACH = 10.0  # times shorter or longer than the runs of the fit
+
 
 def design(
     world: Annotated[
@@ -86,6 +88,14 @@ def design(
         if budgets is None
         else [float(parse_tokens(b)) for b in parse_list(budgets, "budgets") or []]
     )
+    trained = Trained.of_world(loaded)
+    least, most = trained.tokens
+    for amount in [b for b in menu or [] if not least / REACH <= b <= REACH * most]:
+        raise ConfigError(
+            f"--budgets {show_tokens(round(amount))} tokens: the runs of the fit have "
+            f"{show_tokens(least)} to {show_tokens(most)}, and nothing is known of runs more than {REACH:g} times shorter or longer; "
+            "write 50M for 50 million"
+        )
     with interruptible("nothing is written yet"), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("choosing", total=runs)
         made = propose(
@@ -101,9 +111,7 @@ def design(
             seed=seed,
             tick=lambda: bar.advance(job),
         )
-    columns = [
-        c.replace("*", s) for c in [Trained.of_world(loaded).source_pattern] for s in loaded.sources
-    ]
+    columns = [c.replace("*", s) for c in [trained.source_pattern] for s in loaded.sources]
     rows = zip(made.shares.tolist(), made.tokens.tolist(), strict=True)
     write_table(
         out,

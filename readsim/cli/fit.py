@@ -22,6 +22,7 @@ from readsim.fitting.diagnostics import compare_columns, warnings_of
 from readsim.fitting.guide import Guide
 from readsim.fitting.intervals import RESAMPLES, FitIntervals, fit_intervals
 from readsim.fitting.law import MEMBERS
+from readsim.fitting.odd_rows import far_rows
 from readsim.fitting.predict import forecast, measured_for
 from readsim.fitting.sealed import average_of, beside, save_average
 from readsim.fitting.table import Options, Runs, read_run_table
@@ -155,7 +156,12 @@ def fit(
             if text:
                 console.print(text, highlight=False)
     fit, sure = _fit(table, out.stem, seed, guide, sure_of)
-    warnings = warnings_of(fit.law, sure, len(np.unique(table.groups)))
+    warnings = [
+        *warnings_of(fit.law, sure, len(np.unique(table.groups))),
+        *far_rows(
+            table.label, fit.average.held_out, table.profiles, table.capabilities, table.scale
+        ),
+    ]
     out.parent.mkdir(parents=True, exist_ok=True)
     world, stem = documented(fit, sure, table, warnings), out.with_suffix("")
     save_world(world, out)
@@ -270,13 +276,15 @@ def _show(console: Console, fit: Fit, sure: FitIntervals, table: Runs) -> None:
     )
     console.print(average_text(fit), highlight=False)
     unit = table.scale.unit
-    shown = Table(title=f"held out ({FOLDS} folds), {unit}; start and bound with 95 % intervals")
+    shown = Table(
+        title=f"held out ({FOLDS} folds), {unit}: errors of the average; start and bound of the shared curves"
+    )
     for column in ("capability", "rows", "RMSE", "Spearman", "R2", "start", "bound"):
         shown.add_column(column, justify="left" if column == "capability" else "right")
     rows = list(capability_rows(fit, sure, table.scale))
     for name, count, rmse, rank, r2, *ends in rows:
         bounds = [
-            a if a == NOT_IDENTIFIED else f"{a:.4g} ± {(c - b) / 2:.2g}"
+            a if a == NOT_IDENTIFIED else f"{a:.3g} [{b:.3g}, {c:.3g}]"
             for a, b, c in (ends[:3], ends[3:])
         ]
         shown.add_row(str(name), str(count), f"{rmse:.4g}", f"{rank:.4f}", f"{r2:.4f}", *bounds)
@@ -349,4 +357,12 @@ def predict(
             console.print(
                 f"{100 * held[there].mean():.1f} % of the cells are in their 95 % interval"
             )
-    console.print(f"{len(made.label)} predictions are in {out}")
+    law = "the shared curves alone" if average is None else "the average of the laws"
+    if made.utility:
+        best = int(np.argmax(made.utility[0]))
+        ends = [f"{float(u[best, 0]):.4g}" for u in made.utility]
+        within = f" [{ends[1]}, {ends[2]}]" if len(ends) > 1 else ""
+        console.print(
+            f"the highest utility is that of {made.label[best]}: {ends[0]}{within}", highlight=False
+        )
+    console.print(f"{len(made.label)} predictions, by {law}, are in {out}")

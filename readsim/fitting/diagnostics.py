@@ -62,14 +62,16 @@ def _sources(fitted: Fitted) -> Iterator[str]:
 
 def _bounds(fitted: Fitted, sure: FitIntervals) -> Iterator[str]:
     span = np.abs(sure.ceiling.value - sure.start.value)
-    for word, interval in (("start", sure.start), ("ceiling", sure.ceiling)):
+    base = "a row of the model before training (0 tokens and its scores) determines it"
+    more = "only runs that come near it determine it"
+    for word, interval, help_ in (("start", sure.start, base), ("ceiling", sure.ceiling, more)):
         unknown = [fitted.world.capabilities[j] for j in np.flatnonzero(~interval.known)]
         if unknown:
             yield (
                 f"the {word} of {_some(unknown)} is not identified: the runs do not determine it, and the "
-                "world's number is the law's guess; runs of other lengths would determine it"
+                f"world's number is the law's guess; {help_}"
             )
-        wide = np.flatnonzero(interval.known & (interval.high - interval.value > LOOSE * span))
+        wide = np.flatnonzero(interval.known & (interval.high - interval.low > 2.0 * LOOSE * span))
         if len(wide):
             names = [fitted.world.capabilities[j] for j in wide]
             yield f"the {word} of {_some(names)} is uncertain by more than a quarter of the way up"

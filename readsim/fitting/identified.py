@@ -5,6 +5,8 @@ any start and ceiling can be traded for steeper or flatter curves. Runs of sever
 is fitted again with the bound held where it would be if the way to it were half or twice as long (a start: a
 quarter of the way up or down), and must miss the capability's rows by so much more that
 n ln(SSE' / SSE) > 3.84 (a likelihood ratio of one degree of freedom, 95 %) and SSE' > 1.05 SSE, for both.
+Where twice as long leads past what a score or a loss can be, the bound is held at the end of that range: a
+fit whose bound leans on the end of the range is not told it by the runs.
 """
 
 from dataclasses import replace
@@ -53,12 +55,11 @@ def identified(fitted: Fitted) -> IdentifiedBounds:
     places = np.argsort(fitted.order.capabilities)
     way = data.least - parts.rest
     ends = [data.least - way * f for f in (SHORTER, LONGER)]
-    bounded = ends[1] <= 0.0  # further away there is nothing: no score above 1, no loss below 0
     worse = [
         _worse(fitted, before, replace(data, start=here, rest=np.maximum(e, INSIDE * data.least)))
         for e in ends
     ]
-    ceiling = (worse[0] & (worse[1] | bounded))[places]
+    ceiling = (worse[0] & worse[1])[places]
     if not given and low * SHORT <= high:
         span = here - parts.rest
         worse = []

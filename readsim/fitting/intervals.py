@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 
 from readsim.arrays import Array
 from readsim.fitting.build import world_of
+from readsim.fitting.cross_validation import candidates
 from readsim.fitting.identified import identified
 from readsim.fitting.law import Fitted
 from readsim.fitting.network import Network
-from readsim.fitting.solve import FittedNetwork, minimise
+from readsim.fitting.solve import SEARCH, FittedNetwork, minimise, solve
 from readsim.streams import generator
 from readsim.worlds.world import World
 
@@ -20,6 +22,7 @@ RESAMPLES, REFIT = 40, 200
 STEP = 0.01  # of the share that an effect is stated for
 Z95 = 1.959964
 EDGE = 1e-9
+ALIKE = 1.25
 
 
 class Interval(NamedTuple):
@@ -111,6 +114,25 @@ def _refit(fitted: Fitted, solution: FittedNetwork, weight: Array | None) -> Wor
     )
 
 
+def other_laws(fitted: Fitted) -> tuple[Array, Array, Array]:
+    """What other gain families and links make of all rows: starts (L, K), ceilings (L, K) and squared errors
+    (L, K); the fitted world comes first."""
+    scores = not fitted.data.logs
+    families = dict(candidates(fitted.data.x.shape[1], scores))
+    gains = {fitted.choice.gain, "log", *families["gain"]}
+    links = {fitted.choice.link, *(("saturating", "logistic") if scores else ())}
+    world, worlds = fitted.world, [fitted.world]
+    for gain, link in product(sorted(gains), sorted(links)):
+        if (gain, link) != (fitted.choice.gain, fitted.choice.link):
+            choice = replace(fitted.choice, gain=gain, link=link)
+            [found] = solve(fitted.data, choice, members=1, seed=0, iterations=SEARCH)
+            parts, names = fitted.order.given(found.parts), (world.sources, world.capabilities)
+            worlds.append(world_of(parts, choice, *names, fitted.unit, "other", world.scale.lowest))
+    missed = np.stack([w.profile_after([fitted.tokens]) - fitted.targets for w in worlds])
+    square = (fitted.cell_weight * np.nan_to_num(missed) ** 2).sum(axis=1)
+    return np.stack([w.start for w in worlds]), np.stack([w.ceiling for w in worlds]), square
+
+
 def fit_intervals(
     fitted: Fitted,
     *,
@@ -120,8 +142,9 @@ def fit_intervals(
 ) -> FitIntervals:
     """Intervals: the estimate plus or minus 1.96 bootstrap standard deviations.
 
-    They hold for the chosen law: another gain family or penalty may put a bound that no run came near
-    (start, ceiling) elsewhere, while predictions and effects between the runs hardly change.
+    Those of start and ceiling also reach over the other gain families and links that miss the rows of a
+    capability by at most ALIKE times as much (root mean square) as the one that misses them least: between
+    the runs these say the same, but not where no run came.
     """
     total = fitted.tokens.sum(axis=1)
     trained = total > 0.0
@@ -130,16 +153,24 @@ def fit_intervals(
     worlds = list(resampled(fitted, count, seed, tick))
     speaks = identified(fitted)
 
-    def interval(of: Callable[[World], Array], known: NDArray[np.bool_] | bool = True) -> Interval:
+    def interval(of: Callable[[World], Array]) -> Interval:
         value = of(fitted.world)
         half = Z95 * np.std([of(w) for w in worlds], axis=0, ddof=1)
-        half = np.where(known, half, np.inf)
         return Interval(value, value - half, value + half)
+
+    starts, ceilings, square = other_laws(fitted)
+    alike = square <= ALIKE**2 * square.min(axis=0)
+    alike[0] = True
+
+    def bound(own: Interval, others: Array, known: NDArray[np.bool_]) -> Interval:
+        below = np.where(alike, others, np.inf).min(axis=0) - (own.value - own.low)
+        above = np.where(alike, others, -np.inf).max(axis=0) + (own.high - own.value)
+        return Interval(own.value, np.where(known, below, -np.inf), np.where(known, above, np.inf))
 
     return FitIntervals(
         interval(lambda w: effect_intervals(w, mixture, budget)),
-        interval(lambda w: w.start, speaks.start),
-        interval(lambda w: w.ceiling, speaks.ceiling),
+        bound(interval(lambda w: w.start), starts, speaks.start),
+        bound(interval(lambda w: w.ceiling), ceilings, speaks.ceiling),
         mixture,
         budget,
     )

@@ -81,7 +81,8 @@ def forecast(
     if budget is None and tokens_column(sheet) is None:
         budget = trained.tokens[1] if trained.tokens[1] < 1e300 else None
     tokens, notes = read_tokens(sheet, columns, tolerance, budget)
-    notes += _outside(tokens, trained, world)
+    label = sheet.cells(key) if key else [f"line {n}" for n in sheet.lines]
+    notes += _outside(tokens, label, trained, world)
     head, _, tail = trained.target_pattern.partition("*")
     wanted = None if task is None else world.task(task)
     path = paths_of(sheet.cells(key), tokens) if key else None
@@ -159,7 +160,11 @@ def _matched(sheet: Sheet, names: tuple[str, ...], pattern: str) -> dict[str, st
     return {**mixed, **whole}
 
 
-def _outside(tokens: Array, trained: Trained, world: World) -> list[str]:
+def _first(label: list[str], rows: NDArray[np.bool_]) -> str:
+    return ", ".join([label[n] for n in np.flatnonzero(rows)[:3]] + ["..."] * (rows.sum() > 3))
+
+
+def _outside(tokens: Array, label: list[str], trained: Trained, world: World) -> list[str]:
     """Warnings for rows outside of what the runs covered."""
     total = tokens.sum(axis=1)
     shares = tokens / np.where(total > 0.0, total, 1.0)[:, None]
@@ -173,14 +178,14 @@ def _outside(tokens: Array, trained: Trained, world: World) -> list[str]:
         notes.append(
             f"WARNING: {int(far.any(axis=1).sum())} of {len(tokens)} rows have shares outside those of "
             f"the fitted runs (such as {world.sources[j]}: {shares[:, j].max():.3g}, fitted "
-            f"{low[j]:.3g}..{high[j]:.3g}): extrapolated"
+            f"{low[j]:.3g}..{high[j]:.3g}; {_first(label, far.any(axis=1))}): extrapolated"
         )
     least, most = trained.tokens
     over = (total > most * (1 + SLACK)) | ((total < least * (1 - SLACK)) & (total > 0))
     if over.any():
         notes.append(
             f"WARNING: {int(over.sum())} of {len(tokens)} rows have budgets outside "
-            f"{show_tokens(least)}..{show_tokens(most)} tokens: extrapolated"
+            f"{show_tokens(least)}..{show_tokens(most)} tokens ({_first(label, over)}): extrapolated"
         )
     return notes
 

@@ -20,6 +20,7 @@ from readsim.fitting.columns import (
     strip,
 )
 from readsim.fitting.joining import common_key, join_cells
+from readsim.fitting.odd_rows import notes_of
 from readsim.fitting.paths import paths_of
 from readsim.fitting.units import Scale, read_targets, read_tokens
 
@@ -123,6 +124,7 @@ def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> 
     sources, capabilities = strip(names, patterns_[0]), strip(wanted, patterns_[1])
     notes += told + [f"names: {p!r} stands for *" for p in patterns_ if p != "*"]
     label = sheet.cells(key) if key else [f"line {n}" for n in sheet.lines]
+    notes += notes_of(label, bool(key), tokens, profiles, capabilities)
     path = paths_of(label, tokens) if key else None
     if path is not None:
         notes.append(f"rows of one {key!r} are read as one run's tokens so far: order is known")

@@ -176,6 +176,14 @@ def not_identified(fitted: Fitted, sure: FitIntervals) -> str:
     return "; ".join(parts)
 
 
+def unknown_starts(world: World) -> list[str]:
+    """The capabilities whose start the runs of a fitted world do not determine, as its file says it."""
+    parts = world.provenance.get("not_identified", "").split("; ")
+    starts = [part.removeprefix("start of ") for part in parts if part.startswith("start of ")]
+    named = starts[0].split(", ") if starts else []
+    return [name for name in named if name in world.capabilities]
+
+
 def write_table(path: Path, header: Cells, rows: Iterable[Cells]) -> None:
     """A CSV file, whole or not at all; numbers with 7 digits."""
     text = io.StringIO()

@@ -9,6 +9,8 @@ import pandas as pd
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.files import read_sheet
+from readsim.fitting.misfit import misfit_in
+from readsim.fitting.write import unknown_starts
 from readsim.plots.style import short, sober, to_svg
 from readsim.plots.training_alone import draw_training_alone
 from readsim.report.build import write_page
@@ -119,11 +121,24 @@ def _lead(world: World, tasks: Sequence[Task], budgets: Sequence[float], best: B
     found, unit, factor = best[task.name, budget], world.scale.shown, world.scale.factor
     before = float(task.utility(world.start))
     digits = decimals_of(np.array([factor * (found.utility - before)]))
+    named = zip(world.capabilities, task.weights, strict=True)
+    weights = ", ".join(f"{name} {w:.3g}" for name, w in named if w > 0.0)
     first = (
-        f"{show_tokens(budget)} tokens at the best shares bring the task {task.name} "
+        f"{show_tokens(budget)} tokens at the best shares bring the task {task.name} ({weights}) "
         f"{fixed(factor * (found.utility - before), digits, '+')} {unit} of utility, to "
         f"{fixed(factor * found.utility, digits)}."
     )
+    misfit = misfit_in(world)
+    if misfit is not None:
+        slope = task.gradient(world.static_profile(found.allocation, budget))
+        half = factor * Z95 * float(np.sqrt(slope @ misfit.covariance @ slope))
+        first += f" 95 % of runs there would be measured within ± {fixed(half, digits)} of that."
+    guessed = [c for c in unknown_starts(world) if task.weights[world.capabilities.index(c)] > 0.0]
+    if guessed:
+        first += (
+            f" The gain leans on a start that the runs do not determine, of {', '.join(guessed)}: add a "
+            "row of the model before training (0 tokens and its scores) to the runs and fit again."
+        )
     count = (
         f"{s} {'source' if s == 1 else 'sources'}, {k} {'capability' if k == 1 else 'capabilities'}"
     )
@@ -220,6 +235,8 @@ def _curves(world: World) -> Table:
         text_cells([n, f, _tokens(t), _tokens(k)])
         for n, f, t, k in zip(names, families, world.scale_tokens.tolist(), knees, strict=True)
     ]
+    if world.feeds.size and frame.drop(columns="curve").nunique().max() == 1:
+        rows = [text_cells([f"all {world.curves}", *(cell.text for cell in rows[0][1:])])]
     headers = [
         "curve" if world.feeds.size else "source",
         "family",
@@ -312,7 +329,9 @@ def _effects(world: World, path: Path) -> Table:
 def _optima(world: World, tasks: Sequence[Task], budgets: Sequence[float], best: Best) -> Table:
     factor, unit = world.scale.factor, world.scale.shown
     rows, numbers = [], []
-    columns = [f"share_{source}" for source in world.sources]
+    columns = [
+        source if source.startswith("share") else f"share_{source}" for source in world.sources
+    ]
     for task in tasks:
         before = float(task.utility(world.start))
         for budget in budgets:

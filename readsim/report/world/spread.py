@@ -11,9 +11,11 @@ from readsim.report.world.export import RUNS
 from readsim.worlds.world import World
 
 FITTED = (
-    "Intervals are the prediction plus or minus 1.96 times the error that the fit made on runs it had not "
-    "seen: 95 % of runs like those would be measured within, if errors are normal. They hold for mixtures "
-    "and budgets like those runs, and are too small outside."
+    "Predictions here are those of the world's shared curves alone; `readsim fit`, `predict` and `design` "
+    "average several laws, so that their numbers and intervals differ a little. Intervals are the "
+    "prediction plus or minus 1.96 times the error that the fit made on runs it had not seen: 95 % of runs "
+    "like those would be measured within, if errors are normal. They hold for mixtures and budgets like "
+    "those runs, and are too small outside."
 )
 INDEPENDENT = (
     "The interval of utility takes the errors of capabilities as independent of each other."
