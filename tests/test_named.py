@@ -102,7 +102,7 @@ def test_values_are_of_the_default_s_kind(setting: str, words: str) -> None:
 
 
 def test_the_settings_of_every_allocator_are_said_to_be_accepted() -> None:
-    with pytest.raises(ConfigError, match="of every one: average, anchor, .*rollback") as refused:
+    with pytest.raises(ConfigError, match=r"of every one: average, anchor, .*rollback") as refused:
         load_allocator("tests.test_named:Bare+zeta=1")
     assert "allocator 'tests.test_named:Bare+zeta=1': " in str(refused.value)
 
