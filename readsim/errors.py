@@ -61,6 +61,10 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
 
 
+class UnlikeTrainingWarning(UserWarning):
+    """A policy plays a run that is unlike those it was trained in: it can, and may do badly."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`"; did you mean 'x'?"` for the closest of `known`, or an empty string.
 

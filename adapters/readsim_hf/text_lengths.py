@@ -251,6 +251,5 @@ def stored_lengths(manifest: Manifest) -> Lengths:
     reply = np.array([s["tokens"] / max(s["replies"], 1) for s in sums])
     each = tuple(np.array([mean]) for mean in reply)
     most, none = round(float(prompt.max())), np.zeros(len(sums))
-    return Lengths(
-        prompt, reply, most, np.ones(len(sums)), each, none, 0.0, ("stored",) * len(sums)
-    )
+    origin: list[Known] = ["stored"] * len(sums)
+    return Lengths(prompt, reply, most, np.ones(len(sums)), each, none, 0.0, tuple(origin))

@@ -11,7 +11,7 @@ from readsim.allocators.base import Context, Setup, State
 from readsim.allocators.configured import Configured
 from readsim.arrays import Array
 from readsim.envs.candidates import sparse_set
-from readsim.errors import ConfigError
+from readsim.errors import ConfigError, UnlikeTrainingWarning
 from readsim_rl.sb3_files import SavedModel, build_policy, read_model
 
 
@@ -77,6 +77,7 @@ class Sb3(Configured):
                 )
             warnings.warn(
                 f"{name} was trained with {key} {_short(was)}, this run has {_short(value)}",
+                UnlikeTrainingWarning,
                 stacklevel=2,
             )
         candidates = self._candidates(setup)

@@ -1,15 +1,26 @@
 """`readsim allocators`."""
 
+from inspect import Parameter, signature
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from readsim.allocators.base import Allocator
 from readsim.allocators.modifiers import Modified
 from readsim.allocators.registry import ON_REQUEST, allocator_names, describe, load_allocator
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
+
+
+def constructed(rule: Allocator) -> list[tuple[str, str, str]]:
+    """Of a class that tells no settings: what its constructor takes, as `NAME+key=value` sets it."""
+    rows = []
+    for key, parameter in signature(type(rule)).parameters.items():
+        if parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+            rows.append((key, str(getattr(rule, key, parameter.default)), "its constructor"))
+    return rows
 
 
 def allocators(
@@ -43,7 +54,7 @@ def allocators(
     console.print(describe(name))
     if allocator.needs:
         console.print(f"needs: {', '.join(sorted(allocator.needs))}")
-    rows = allocator.settings()
+    rows = allocator.settings() or constructed(rule)
     if rows:
         table = Table("setting", "value", "provenance")
         for row in rows:

@@ -88,7 +88,8 @@ def _show(error: Exception, text: str) -> None:
 
 def _say(message: Warning | str, category: type[Warning], *_: object) -> None:
     """A warning as a line of its own, without the place in the code."""
-    kind = "warning" if category is UserWarning else f"warning ({category.__name__})"
+    plain = category is UserWarning or category.__module__.startswith("readsim")
+    kind = "warning" if plain else f"warning ({category.__name__})"
     Terminal(stderr=True).print(f"{kind}: {message}", highlight=False)
 
 

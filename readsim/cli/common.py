@@ -1,14 +1,24 @@
 """What several commands share: options, lists, seeds, the progress bar."""
 
 import contextlib
+import math
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from readsim.errors import ConfigError, RunLogError, shown
 from readsim.runs.cell import Cell
@@ -58,6 +68,9 @@ Fresh = Annotated[
         "--fresh", help="Everything is run again, even runs that are finished in the folder."
     ),
 ]
+
+
+EVERY = 60.0  # seconds between two lines of progress where there is no terminal
 
 
 def say_read(console: Console, seconds: Mapping[Cell, float]) -> None:
@@ -143,9 +156,38 @@ def parse_seeds(text: str) -> list[int]:
     return checked_seeds(numbers if "," in text else numbers[0], "--seeds")
 
 
+class Bar(Progress):
+    """A progress bar; where the output is no terminal, a line of text now and then."""
+
+    def __init__(self, *columns: ProgressColumn, console: Console) -> None:
+        super().__init__(*columns, console=console)
+        self.began, self.told = time.monotonic(), -math.inf
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """As Rich's."""
+        super().update(task_id, **changes)
+        self._tell()
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """As Rich's."""
+        super().advance(task_id, advance)
+        self._tell()
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if self.console.is_terminal or now - max(self.told, self.began) < EVERY:
+            return
+        self.told = now
+        for task in self.tasks:
+            of = "" if task.total is None else f" of {task.total:g}"
+            minutes = (now - self.began) / 60.0
+            line = f"{task.description}: {task.completed:g}{of} after {minutes:.0f} min"
+            self.console.print(line, highlight=False)
+
+
 def progress(console: Console) -> Progress:
     """The progress bar of every command that takes a while."""
-    return Progress(
+    return Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),

@@ -26,6 +26,7 @@ from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name
+from readsim.runs.doubts import doubts_of
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.identity import digest_of
@@ -279,7 +280,7 @@ def compare_cells(
     frame = results(out)
     write_frame(out / "results.csv", frame)
     table, notes = summarise(frame, out / "timings.csv")
-    notes = [*notes, *about_aliases(cells)]
+    notes = [*notes, *about_aliases(cells), *doubts_of(cells)]
     lead = headline(table)
     for line in lead:
         console.print(line, highlight=False)

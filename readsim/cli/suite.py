@@ -14,6 +14,7 @@ from readsim.cli.common import need_target, progress, say_read
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.runs.cell import Cell
+from readsim.runs.doubts import doubts_of
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.suite.plan import Comparison
 from readsim.suite.run import Trouble, run_suite
@@ -34,7 +35,7 @@ from readsim.tree_file import write_atomic, write_frame
 from readsim.worlds import load_world
 
 SUMMARY = "summary.md"
-BY_WORLD = "mean points minus task-static in each world"
+BY_WORLD = "mean points minus task-static in each world, ± 95 % over seeds"
 
 
 def compare_worlds(
@@ -140,7 +141,7 @@ def report(
     scores = read_scores(plan, out)
     table = suite_table(scores)
     cells = [cell for comparison in plan for cell in comparison.cells]
-    notes = [*suite_notes(scores), *about_aliases(cells)]
+    notes = [*suite_notes(scores), *about_aliases(cells), *doubts_of(cells)]
     lead = top_lines(table, scores)
     for line in lead:
         console.print(line, highlight=False)

@@ -213,6 +213,8 @@ def _show_prior(console: Console, named: str, save: Path | None) -> None:
 
 def show_world(console: Console, world: World) -> None:
     """Names, bounds, one-hot effects and optima of a world."""
+    from readsim.summary.show import fixed
+
     console.print(Text.assemble((world.name, "bold"), f": {world.description}"))
     console.print(f"dynamics {world.dynamics}, link {world.link}")
     table = Table("capability", "start", "floor", "ceiling", "probe items", "shown")
@@ -238,16 +240,18 @@ def show_world(console: Console, world: World) -> None:
         for column in ("source", *world.capabilities):
             table.add_column(column, justify="left" if column == "source" else "right")
         for source, row in zip(world.sources, world.transfer_matrix(budget), strict=True):
-            table.add_row(source, *(f"{100 * v:.1f}" for v in row))
+            table.add_row(source, *(fixed(100 * v, 1) for v in row))
         console.print(table)
-        table = Table(title=f"best static allocation of {show_tokens(budget)} tokens")
+        table = Table(
+            title=f"best static allocation of {show_tokens(budget)} tokens, utility in {unit}"
+        )
         for column in ("task", "utility", "method", "allocation"):
             table.add_column(column)
         for name in world.task_names:
             best = optimum(world, world.task(name), budget)
             ranked = sorted(zip(best.allocation, world.sources, strict=True), reverse=True)
             parts = ", ".join(f"{s} {100 * a:.0f}%" for a, s in ranked if a >= 0.005)
-            table.add_row(name, f"{best.utility:.4f}", best.method, parts)
+            table.add_row(name, fixed(100 * best.utility, 2), best.method, parts)
         console.print(table)
     for key, text in world.provenance.items():
         console.print(Text.assemble((key, "bold"), f": {text}"))

@@ -58,6 +58,7 @@ class DrawnRuns:
     def begin_all(self, episode: EpisodeConfig, runs: int) -> ManySimulator:
         """Make the tables of `runs` runs under the rules of `episode`; the simulator that they move."""
         self._episode, self._n = episode, runs
+        self._simulator = ManySimulator(self.worlds, runs)  # refuses worlds of other sizes
         every = [task for some in self.tasks for task in some]
         self._counts = np.array([len(some) for some in self.tasks])
         self._first = np.concatenate([[0], np.cumsum(self._counts)[:-1]])
@@ -72,7 +73,6 @@ class DrawnRuns:
         self._schedules = np.array([replace(episode, budget=b).schedule for b in self.budgets])
         self._tokens = np.array(self.budgets)
         self._world, self._task, self._budget = (np.zeros(runs, dtype=np.int64) for _ in range(3))
-        self._simulator = ManySimulator(self.worlds, runs)
         self._look_up()
         return self._simulator
 

@@ -12,7 +12,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.textpath import TextPath
 
 from readsim.allocators.registry import Family, base_name, family_of
 from readsim.tree_file import write_atomic
@@ -198,8 +199,16 @@ def short(name: str, most: int = 26) -> str:
 
 
 def room_for(names: Iterable[str], size: float = 7.0) -> float:
-    """Inches that the longest of the names takes, at most; `size` in points."""
-    return max(len(short(name)) for name in names) * 0.62 * size / 72.0
+    """Inches that the longest of the names takes, with a little to spare; `size` in points."""
+    return max(_width(short(name), size) for name in names) / 72.0 + 0.05
+
+
+def _width(text: str, size: float) -> float:
+    """Points; of letters that the font may lack, a guess."""
+    if not (text.isascii() and text.isprintable()):
+        return len(text) * 0.62 * size
+    font = FontProperties(family=RC["font.family"])
+    return float(TextPath((0, 0), text, size=size, prop=font).get_extents().x1) if text else 0.0
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

@@ -45,7 +45,7 @@ def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:
         _draw(place, grid.allocators, panel)
     for place in axes[-columns:]:
         place.set_xlabel("tokens trained on")
-    footnote(figure, logs[0].header.scene, _note(grid))
+    footnote(figure, logs[0].header.scene, f"{_note(grid)}{luck_note(logs)}")
     return figure
 
 
@@ -90,6 +90,13 @@ def _panels(logs: Sequence[Log], grid: Grid) -> list[Panel]:
             lines, ends = gain[b] - gain[b, r], final[b] - final[b, r]
             out.append(Panel(title, label, x, lines, ends, True))
     return out
+
+
+def luck_note(logs: Sequence[Log]) -> str:
+    """Why the lines of simulated runs, whose logs have no noise-free profile but the last, move together."""
+    if logs[0].header.is_real:
+        return ""
+    return " Lines rise and fall together by noise: runs of one seed share the luck of each probe."
 
 
 def _note(grid: Grid) -> str:

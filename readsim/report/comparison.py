@@ -7,7 +7,7 @@ import pandas as pd
 from readsim.plots import draw_spillover
 from readsim.plots.allocation import allocation_panels, ordered_tasks
 from readsim.plots.style import sober, to_svg
-from readsim.plots.utility import utility_panels
+from readsim.plots.utility import luck_note, utility_panels
 from readsim.report.changes import changes_section
 from readsim.report.provenance import listed, provenance_section, world_beside
 from readsim.report.reading import Group
@@ -94,9 +94,9 @@ def _curves(group: Group, grid: Grid, table: pd.DataFrame) -> Section:
         alt=f"Lines: gain in measured utility over tokens trained on, of each budget. "
         f"{_ends(table, grid)} All numbers are in the table of results.",
         caption="The gain since the start, and the paired difference to the reference. Means over tasks "
-        "and seeds. Lines: probe split. Marks: test split, other items, so a mark may lie off its line. "
-        "Bands and bars: 95 % intervals over seeds, cut where they leave the panel; no bands of more than "
-        "twelve.",
+        "and seeds. Lines: probe split. Marks: test split, other items, so a mark may lie off its line."
+        f"{luck_note(group.logs)} Bands and bars: 95 % intervals over seeds, cut where they leave the panel; "
+        "no bands of more than twelve.",
         svgs=svgs,
         names=grid.allocators,
     )

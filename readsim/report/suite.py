@@ -30,7 +30,7 @@ from readsim.suite.plan import SCALE
 from readsim.suite.scores import Scores, scores_of
 from readsim.suite.table import COLUMNS, SIMULATED_WORLDS, suite_notes, suite_table, top_lines
 from readsim.summary import summarise
-from readsim.summary.lead import headline
+from readsim.summary.lead import TIED, headline
 from readsim.summary.results import results_of
 from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
@@ -146,7 +146,7 @@ def _figure(table: pd.DataFrame, scores: Scores) -> Section:
         alt="First: interquartile mean of each allocator's scores with its interval. Then: share of runs "
         f"above each score. Interquartile means: {ranked}.",
         caption="Simulated worlds. 0 is uniform, 1 the best static mixture known for the case. Bars: 95 % "
-        "bootstrap intervals over seeds, the worlds are fixed. Grey: the other allocators.",
+        "bootstrap intervals over seeds, the worlds are fixed. Pale lines, if any: the other allocators.",
         svgs=svgs,
         names=scores.allocators,
     )
@@ -200,7 +200,9 @@ def _worlds(places: Sequence[Place]) -> Section:
             top = (part if fair.empty else fair).sort_values("utility").iloc[-1]
             difference = fixed(top["difference"], 2, "+")
             half = fixed(top["difference_half_width"], 2)
-            texts = [place.name, show_tokens(budget), task, str(top["allocator"])]
+            base = part if fair.empty else fair
+            tied = base["allocator"][base["utility"] >= top["utility"] - TIED]
+            texts = [place.name, show_tokens(budget), task, " = ".join(tied)]
             rows.append(text_cells([*texts, fixed(top["utility"], 2), f"{difference} ± {half}"]))
             known = {"world": place.name, "task": task, "sentence": sentence}
             numbers.append({**known, **top.to_dict()})

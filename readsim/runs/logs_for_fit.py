@@ -117,13 +117,14 @@ def _methods_of_one_world(logs: Sequence[Log]) -> list[str]:
     for log in logs:
         log.need("sources", "capabilities")
         one = firsts.setdefault(method_of(log.header), log)
-        same = (
+        own, others = (
             {key: getattr(header, key) for key in ONE_WORLD} for header in (one.header, log.header)
         )
-        found = differences(*same)
+        found = differences(own, others)
         if log is one:
             both = (fair(header, one_task=False) for header in (logs[0].header, log.header))
-            found = differences(*({k: v for k, v in each.items() if k != "steps"} for each in both))
+            one_way, other = ({k: v for k, v in each.items() if k != "steps"} for each in both)
+            found = differences(one_way, other)
             one = logs[0]
         if found:
             between = found[0].between(f"in {one.path}", f"in {log.path}")

@@ -10,7 +10,7 @@ from readsim.arrays import Mask
 from readsim.plots.style import FAINT, Box, footnote, looks, panels, short
 from readsim.stats import interquartile_mean
 from readsim.suite.figure import shown_names
-from readsim.suite.scores import Scores
+from readsim.suite.scores import REFERENCE, Scores
 from readsim.worlds import World
 
 if TYPE_CHECKING:
@@ -90,12 +90,17 @@ def draw_features(scores: Scores, table: pd.DataFrame, cases: Mapping[str, Mask]
         axes.axvline(level, color=FAINT, lw=0.7, zorder=1)
     values = by_name.loc[names].to_numpy(dtype=float)
     low, high = (float(f(values)) for f in (np.nanmin, np.nanmax))
-    axes.set_xlim(max(low, LEAST) - 0.1, max(high, 1.0) + 0.1)
+    own = by_name.loc[[name for name in names if name == REFERENCE]].to_numpy(dtype=float)
+    least = min(
+        [LEAST, *(np.floor(10.0 * own[np.isfinite(own)]) / 10.0)]
+    )  # the reference is never cut
+    axes.set_xlim(max(low, least) - 0.1, max(high, 1.0) + 0.1)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_xlabel("interquartile mean: 0 uniform, 1 best static")
     axes.set_title("by what the worlds have")
     below_label = (-wide / box.width, -box.bottom / box.height)
     axes.legend(loc="upper left", bbox_to_anchor=below_label, borderaxespad=0, ncols=LEGEND)
-    footnote(figure, "Simulated worlds", f"In brackets: cases. Marks below {LEAST:g} are cut.")
+    cut = f" Marks below {least:g} are cut." if low < least else ""
+    footnote(figure, "Simulated worlds", f"In brackets: cases.{cut}")
     return figure

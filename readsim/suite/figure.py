@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LEVELS = np.linspace(-1.0, 0.9, 191)
 NAMED = ("read", "task-static", "greedy", "grid", "one-hot", "oracle-static")  # and the best others
 OTHERS = 3
+ALL_NAMED = 12  # so many have a name each
 LINE = 0.16  # inches a row
 
 
@@ -34,7 +35,7 @@ def draw_suite(scores: Scores, table: pd.DataFrame) -> "Figure":
     box = Box(2.8, height, left=0.55, right=0.25, top=0.3, bottom=0.4)
     margins = Box(0, 0, left=max(0.0, room - 0.45), right=room, top=0, bottom=0.3)
     figure, [left, right] = panels(2, box, columns=2, margins=margins)
-    _draw_means(left, table)
+    _draw_means(left, table, scores.allocators)
     _draw_profiles(right, scores, names)
     footnote(figure, "Simulated worlds", _note(scores))
     return figure
@@ -47,7 +48,7 @@ def suite_panels(scores: Scores, table: pd.DataFrame) -> list["Figure"]:
     height, room = max(2.4, LINE * len(names)), room_for(names)
     below = Box(0, 0, left=0, right=0, top=0, bottom=0.1)
     left, [axes] = panels(1, Box(2.6, height, room + 0.1, 0.15, 0.3, 0.4), margins=below)
-    _draw_means(axes, table)
+    _draw_means(axes, table, scores.allocators)
     right, [axes] = panels(1, Box(2.6, height, 0.55, room + 0.25, 0.3, 0.4), margins=below)
     _draw_profiles(axes, scores, names)
     return [left, right]
@@ -55,22 +56,25 @@ def suite_panels(scores: Scores, table: pd.DataFrame) -> list["Figure"]:
 
 def _note(scores: Scores) -> str:
     seeds, cases = scores.score.shape[1], int(scores.scored.sum())
-    return (
+    note = (
         f"0: uniform, 1: the best static mixture known for the case. {cases} cases, {seeds} seeds. Bars: 95 "
-        "% bootstrap intervals over seeds, the worlds are fixed. Grey: the other allocators."
+        "% bootstrap intervals over seeds, the worlds are fixed."
     )
+    return note + (" Pale: the other allocators." if len(scores.allocators) > ALL_NAMED else "")
 
 
 def shown_names(names: Sequence[str]) -> list[str]:
-    """Of allocators, the best first: those of `NAMED`, the user's own and the best others."""
+    """Of allocators, the best first: all of a few, else those of `NAMED`, the user's own, the best others."""
+    if len(names) <= ALL_NAMED:
+        return list(names)
     own = [name for name in names if family_of(name) is Family.OTHER]
     others = [n for n in names if n not in NAMED and n not in own and not is_oracle(n)]
     return [name for name in names if name in NAMED or name in own or name in others[:OTHERS]]
 
 
-def _draw_means(axes: "Axes", table: pd.DataFrame) -> None:
+def _draw_means(axes: "Axes", table: pd.DataFrame, everyone: Sequence[str]) -> None:
     names = table["allocator"].tolist()
-    look = looks(names)
+    look = looks(everyone)
     for y, (_, row) in enumerate(table.iterrows()):
         colour, _, marker, _ = look[row["allocator"]]
         axes.plot([row["iqm_low"], row["iqm_high"]], [y, y], color=colour, lw=1.5)
@@ -84,7 +88,7 @@ def _draw_means(axes: "Axes", table: pd.DataFrame) -> None:
 
 
 def _draw_profiles(axes: "Axes", scores: Scores, names: Sequence[str]) -> None:
-    look = looks(names)
+    look = looks(scores.allocators)
     shown = shown_names(names)
     ends = []
     for name in sorted(names, key=lambda n: n in shown):

@@ -13,6 +13,7 @@ from readsim.stats import (
     probability_of_improvement,
     stratified_bootstrap,
 )
+from readsim.stats.intervals import half_width
 from readsim.suite.scores import REFERENCE, Scores
 from readsim.summary.lead import used_beside
 from readsim.summary.show import Column, fixed
@@ -140,13 +141,15 @@ COLUMNS = (
 
 def world_table(scores: Scores) -> pd.DataFrame:
     """A row an allocator, a column a world: mean difference to task-static over its cases and seeds, in
-    points, also where there is no score; missing where it did not run."""
+    points, also where there is no score; missing where it did not run. `WORLD_half_width` is that of its
+    95 % Student t interval over seeds, each averaged over the cases first; missing with one seed."""
     worlds = np.array(scores.worlds)
-    means = {
-        world: scores.difference[:, :, worlds == world].mean(axis=(1, 2))
-        for world in dict.fromkeys(scores.worlds)
-    }
-    return pd.DataFrame({"allocator": scores.allocators, **means})
+    columns: dict[str, object] = {"allocator": scores.allocators}
+    for world in dict.fromkeys(scores.worlds):
+        by_seed = scores.difference[:, :, worlds == world].mean(axis=-1)
+        columns[world] = by_seed.mean(axis=-1)
+        columns[f"{world}_half_width"] = half_width(by_seed)
+    return pd.DataFrame(columns)
 
 
 def world_columns(scores: Scores) -> list[Column]:
@@ -157,7 +160,11 @@ def world_columns(scores: Scores) -> list[Column]:
 
 
 def _points(name: str) -> Callable[[pd.Series], str]:
-    return lambda row: fixed(row[name], 2, "+")
+    def text(row: pd.Series) -> str:
+        half = row[f"{name}_half_width"]
+        return fixed(row[name], 2, "+") + ("" if np.isnan(half) else f" ± {fixed(half, 2)}")
+
+    return text
 
 
 def unscored_worlds(scores: Scores) -> list[str]:

@@ -21,6 +21,7 @@ SOURCES = {
     "inferred": "inferred from these",
     "ours": "chosen or measured by readsim's authors",
 }
+TIED = 1e-9  # of a table's unit: what rounding makes of equal means
 NO_WORLD = "The world's file is missing, so nothing says where its numbers come from."
 
 
@@ -95,6 +96,9 @@ def _sentence(rows: pd.DataFrame) -> str:
             f"{at} {top['allocator']} ends highest with {_level(top)}, {second['allocator']} next with "
             f"{_level(second)}; without {REFERENCE} among the runs, no difference is tested."
         )
+    elif (ranked["utility"] >= top["utility"] - TIED).sum() > 1:
+        alike = ranked["allocator"][ranked["utility"] >= top["utility"] - TIED]
+        text = f"{at} {' and '.join(alike)} end alike, highest with {_level(top)}, {_apart(top)}."
     else:
         text = f"{at} {top['allocator']} leads with {_level(top)}, {_apart(top)}."
     return text + _beside(top, oracles)

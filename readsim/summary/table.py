@@ -154,9 +154,10 @@ def about_training(names: Sequence[str]) -> list[str]:
     policies = [name for name in names if base_name(name) in SIMULATED_TRAINING]
     if not policies:
         return []
+    told = ", ".join(f"`readsim allocators {name}`" for name in policies)
     note = (
         f"{', '.join(policies)}: trained in simulated worlds before all runs; those tokens are "
-        "free and not in Extra. `readsim allocators NAME` says what they were trained on."
+        f"free and not in Extra. {told} says what each was trained on."
     )
     return [note]
 

@@ -10,7 +10,7 @@ each failure with the smallest example that Hypothesis found.
 from importlib.util import find_spec
 
 if find_spec("hypothesis") is None:
-    raise ImportError("readsim.testing needs Hypothesis: pip install 'readsim[test]'")
+    raise ImportError("readsim.testing needs Hypothesis: pip install hypothesis")
 
 from readsim.testing.allocator_checks import check_allocator
 from readsim.testing.backend_checks import check_backend

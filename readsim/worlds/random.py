@@ -18,6 +18,7 @@ FIELDS: dict[str, type] = {
     "seed": int,
     "sources": int,
     "capabilities": int,
+    "hidden": int,
     "coupling": float,
     "negative": float,
     "curvature": float,
@@ -26,7 +27,13 @@ FIELDS: dict[str, type] = {
     "schedule": str,
     "prior": str,
 }
-WITH_PRIOR = ("prior", "seed", "sources", "capabilities")  # the others are ranges of the prior
+WITH_PRIOR = (
+    "prior",
+    "seed",
+    "sources",
+    "capabilities",
+    "hidden",
+)  # the others are ranges of the prior
 
 
 def random_world(
@@ -135,6 +142,8 @@ def random_world_from_text(text: str) -> World:
         if not equals:
             raise ConfigError(f"{part!r} in {text!r}: expected {key}=VALUE")
     if "prior" not in settings:
+        if "hidden" in settings:
+            raise ConfigError(f"hidden in {text!r}: only a prior hides capabilities: prior=broad")
         return random_world(**settings)
     if other := [key for key in settings if key not in WITH_PRIOR]:
         raise ConfigError(

@@ -161,7 +161,8 @@ def test_a_proposal_keeps_menu_and_limits_and_comes_again(decision: bool) -> Non
         "least": {world.sources[1]: 0.1},
     }
     one, two = (propose(world, None, 4, decision=decision, **given) for _ in range(2))  # type: ignore[arg-type]
-    assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+    pairs: list[Any] = list(zip(one, two, strict=True))
+    assert all(np.array_equal(a, b) for a, b in pairs)
     assert set(one.tokens) <= {1e6, 4e6}
     assert one.tokens.sum() <= 6e6
     assert (one.shares[:, 0] <= 0.25 + 1e-9).all()

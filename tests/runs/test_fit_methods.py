@@ -12,7 +12,8 @@ from readsim import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, UnknownNameError, WorldError
-from readsim.fitting.law import LawConfig, fit_law
+from readsim.fitting.law import fit_law
+from readsim.fitting.network import LawConfig
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.logs_for_fit import fit_table
 from readsim.runs.loop import rollout

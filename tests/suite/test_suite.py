@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from scipy.stats import sem, t
 
 from readsim.allocators.registry import BUILT_IN, Entry, Family
 from readsim.arrays import Array
@@ -307,21 +308,26 @@ def test_the_terminal_says_what_is_left_out_each_time(
         assert (
             text.count("from-scratch (all 2 cases); random-5 (its only case). There uniform") == 2
         )
-        assert "mean points minus task-static in each world allocator from-scratch random-5" in text
+        assert "mean points minus task-static in each world, ± 95 % over seeds" in text
     written = pd.read_csv(tmp_path / "worlds.csv", index_col="allocator")
-    assert written.loc["task-static"].to_dict() == {"from-scratch": 0.0, "random-5": 0.0}
+    assert (written.loc["task-static", ["from-scratch", "random-5"]] == 0.0).all()
     assert "| allocator | from-scratch | random-5 |" in (tmp_path / "summary.md").read_text()
 
 
 def test_points_by_world_count_every_case() -> None:
     scores = made_scores(BY_HAND)
     by_world = world_table(scores).set_index("allocator")
-    assert by_world.loc["read"].to_dict() == pytest.approx({"w0": 10.0, "w1": -9.0})
-    assert by_world.loc["task-static"].to_dict() == {"w0": 0.0, "w1": 0.0}
+    assert by_world.loc["read", ["w0", "w1"]].to_dict() == pytest.approx({"w0": 10.0, "w1": -9.0})
+    assert (by_world.loc["task-static"] == 0.0).all()
+    first = scores.difference[scores.allocators.index("read")][:, np.array(scores.worlds) == "w0"]
+    by_seed = first.mean(axis=1)
+    low, high = t.interval(0.95, len(first) - 1, by_seed.mean(), sem(by_seed))
+    assert by_world.loc["read", "w0_half_width"] == pytest.approx((high - low) / 2)
     assert by_world.loc["picky"].isna().all()  # in no world on all cases
     assert [column.header for column in world_columns(scores)] == ["w0", "w1"]
     row = world_table(scores).iloc[scores.allocators.index("read")]
-    assert [column.text(row) for column in world_columns(scores)] == ["+10.00", "-9.00"]
+    texts = [column.text(row) for column in world_columns(scores)]
+    assert texts == [f"+10.00 ± {row['w0_half_width']:.2f}", f"-9.00 ± {row['w1_half_width']:.2f}"]
     many = scores._replace(worlds=["a", "b", "c", "d"])
     assert len(world_columns(many)) == 4
     many = scores._replace(worlds=list("abcdefg"))

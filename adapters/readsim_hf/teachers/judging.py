@@ -1,6 +1,6 @@
 """Which replies are trained on: one reply judged, with the reason where it is not; and what was rejected."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
@@ -122,9 +122,11 @@ class Rejections:
             out.setdefault(capability, {})[reason] = n
         return out
 
-    def by_reason(self) -> Mapping[Reason, int]:
+    def by_reason(self) -> dict[str, int]:
         """Replies by reason, of all capabilities; reasons without any are left out."""
-        sums = {r: sum(n for (_, why), n in self.counts.items() if why == r) for r in REASONS}
+        sums: dict[str, int] = {
+            r: sum(n for (_, why), n in self.counts.items() if why == r) for r in REASONS
+        }
         return {reason: n for reason, n in sums.items() if n}
 
     def __iter__(self) -> Iterator[Rejection]:

@@ -95,7 +95,10 @@ def _check_fits(world: World, first: World) -> None:
     sizes = [(*w.shape, len(w.visible)) for w in (world, first)]
     if sizes[0] != sizes[1]:
         named = [f"{s} sources, {k} capabilities, {v} of them visible" for s, k, v in sizes]
-        refuse(f"has {named[0]}; the first one, {first.name!r}, has {named[1]}")
+        refuse(
+            f"has {named[0]}; the first one, {first.name!r}, has {named[1]}. Runs of one environment have "
+            "equal sizes: in `random:prior=...` give sources, capabilities and hidden=0"
+        )
     if world.scale != first.scale:
         refuse(f"has profiles on another scale than {first.name!r}: {world.scale}, {first.scale}")
     if world.dynamics == "artifact" or world.feeds.size:

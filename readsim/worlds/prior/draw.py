@@ -37,6 +37,7 @@ class _Drawing:
     floor: Array
     start: Array
     ceiling: Array
+    unseen: int | None  # how many capabilities are hidden, where that is fixed
 
     @property
     def up(self) -> Array:
@@ -61,12 +62,13 @@ def draw_world(
     *,
     sources: int | None = None,
     capabilities: int | None = None,
+    hidden: int | None = None,
 ) -> World:
     """The world that `seed` draws from a prior: `broad`, a TOML file of ranges, or a `Prior`.
 
-    `capabilities` K and `sources` S may be fixed, as a policy's spaces are; S other than K are unmatched
-    sources. Equal arguments give equal worlds, and each part is drawn on a stream of its own: what is
-    changed in one leaves the others as they were.
+    `capabilities` K, `sources` S and how many capabilities are `hidden` may be fixed, as a policy's spaces
+    are; S other than K are unmatched sources. Equal arguments give equal worlds, and each part is drawn on a
+    stream of its own: what is changed in one leaves the others as they were.
 
     Strengths mean one budget of the prior: after it on source i alone, the latent sum of j has moved by the
     size that was drawn, whatever the gain family and its bend. The dynamics are `flow` where a part needs
@@ -82,17 +84,23 @@ def draw_world(
             raise ConfigError(
                 f"{name} = {shown(size)}: expected a whole number, at most {MOST_NAMES}"
             )
+    if hidden is not None and (isinstance(hidden, bool) or not 0 <= hidden <= MOST_NAMES):
+        raise ConfigError(f"hidden = {shown(hidden)}: expected a whole number, at least 0")
     rngs = {name: generator(seed, "world", n) for n, name in enumerate(FIELDS)}
     has = {name: rngs[name].random() < chosen.parts[name].share for name in FIELDS}
     k = int(chosen.parts["sizes"].ranges["capabilities"].one(rngs["sizes"]))
     k = k if capabilities is None else capabilities
+    if hidden is not None:
+        has["hidden"] = hidden > 0
+        if hidden > max(0, k - 2):
+            raise ConfigError(f"hidden = {hidden}: at least 2 of {k} capabilities stay visible")
     per_skill = chosen.parts["unmatched"].ranges["sources"].one(rngs["unmatched"])
     has["unmatched"] = has["unmatched"] or sources not in (None, k)
     s = max(1, round(k * per_skill)) if has["unmatched"] else k
     s = s if sources is None else sources
     skills = tuple(f"skill_{j}" for j in range(k))
     named = tuple(f"source_{i}" for i in range(s)) if has["unmatched"] else skills
-    world = _Drawing(chosen, seed, named, skills, *_scores(chosen, rngs["scores"], k))
+    world = _Drawing(chosen, seed, named, skills, *_scores(chosen, rngs["scores"], k), hidden)
     taught = _taught(world, rngs["unmatched"], has["unmatched"])
     fields = _effects(world, rngs, taught)
     on = ["unmatched"] if has["unmatched"] else []
@@ -295,6 +303,7 @@ def _hidden(world: _Drawing, rng: np.random.Generator, _: Fields) -> Fields:
     """At least two capabilities stay visible; every task counts the hidden ones."""
     k = len(world.capabilities)
     count = min(int(world.one(rng, "hidden", "count")), k - 2)
+    count = count if world.unseen is None else world.unseen
     weight = world.one(rng, "hidden", "weight")
     if count < 1:
         return {}

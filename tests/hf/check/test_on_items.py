@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.hf import NEEDS, one_thread
+from tests.support.hf import NEEDS
 from tests.support.made_server import chat, serving
 
 pytestmark = pytest.mark.extra(*NEEDS, "openai")
@@ -27,7 +27,6 @@ def checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str,
     """What a check of two sources writes and says; `sums` alone has an evaluation."""
     from readsim_hf.distill import distill
 
-    one_thread()
     for name, lines in {
         "sums": [{"prompt": f"{n}+{n + 1}="} for n in range(40)],
         "tales": [{"prompt": f"tale {n}"} for n in range(40)],

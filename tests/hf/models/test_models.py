@@ -92,7 +92,7 @@ def test_attention_that_plans_for_each_shape_is_off_once_a_model_is_loaded() -> 
 
     torch.backends.cuda.enable_cudnn_sdp(True)
     load_model("nano/student")
-    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    assert not torch.backends.cuda.cudnn_sdp_enabled()  # type: ignore[no-untyped-call]
 
 
 def test_a_precision_has_a_name() -> None:

@@ -328,7 +328,9 @@ def test_a_forecast_is_of_the_method_that_the_run_names(tmp_path: Path) -> None:
     from readsim_hf.plan.worlds import forecast_of
 
     known = load_world("nano-measured")
-    twice = {name: np.concatenate([getattr(known, name)] * 2) for name in ("help", "harm")}
+    twice: dict[str, Any] = {
+        name: np.concatenate([getattr(known, name)] * 2) for name in ("help", "harm")
+    }
     twice["scale_tokens"] = np.concatenate([known.scale_tokens, 2 * known.scale_tokens])
     twice["efficiency_sd"] = np.zeros(16)
     names = tuple(f"{name}@{m}" for m in ("logit-kd", "cot-kd") for name in known.sources)
