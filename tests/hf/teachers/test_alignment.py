@@ -238,6 +238,6 @@ def test_what_is_in_the_way(
     objective: str, changes: dict[str, Any], settings: dict[str, Any], message: str
 ) -> None:
     by_hand = {"method": "", "signal": "cot", "objective": objective, "soft": TOP} | settings
-    made_now = {name: value and value() for name, value in changes.items() if name != "vocabulary"}
+    changed = {name: what() if callable(what) else what for name, what in changes.items()}
     with pytest.raises(ConfigError, match=message):
-        small(pair=replace(other_pair(), **{**changes, **made_now}), **by_hand)
+        small(pair=replace(other_pair(), **changed), **by_hand)
