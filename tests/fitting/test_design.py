@@ -1,5 +1,7 @@
 """Which runs to make next: better than random ones, within the limits, the same from the same seed."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
