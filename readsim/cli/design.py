@@ -92,8 +92,8 @@ def design(
     for amount in [b for b in menu or [] if not least / REACH <= b <= REACH * most]:
         raise ConfigError(
             f"--budgets {show_tokens(round(amount))} tokens: the runs of the fit have "
-            f"{show_tokens(least)} to {show_tokens(most)}, and nothing is known of runs more than {REACH:g} times shorter or longer; "
-            "write 50M for 50 million"
+            f"{show_tokens(least)} to {show_tokens(most)}, and nothing is known of runs more than "
+            f"{REACH:g} times shorter or longer; write 50M for 50 million"
         )
     with interruptible("nothing is written yet"), progress(Terminal(stderr=True)) as bar:
         job = bar.add_task("choosing", total=runs)
