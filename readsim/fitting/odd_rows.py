@@ -40,11 +40,11 @@ def notes_of(
         return_index=True,
         return_inverse=True,
     )
-    which = which.reshape(-1)
+    origin = first[which.reshape(-1)].tolist()
     equal = [
-        f"{label[n]} and {label[first[which[n]]]}"
+        f"{label[n]} and {label[origin[n]]}"
         for n in range(len(label))
-        if first[which[n]] != n and tokens[n].any()
+        if origin[n] != n and tokens[n].any()
     ]
     if equal:
         yield (

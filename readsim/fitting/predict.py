@@ -161,7 +161,8 @@ def _matched(sheet: Sheet, names: tuple[str, ...], pattern: str) -> dict[str, st
 
 
 def _first(label: list[str], rows: NDArray[np.bool_]) -> str:
-    return ", ".join([label[n] for n in np.flatnonzero(rows)[:3]] + ["..."] * (rows.sum() > 3))
+    places = np.flatnonzero(rows).tolist()
+    return ", ".join([*(label[n] for n in places[:3]), *(["..."] if len(places) > 3 else [])])
 
 
 def _outside(tokens: Array, label: list[str], trained: Trained, world: World) -> list[str]:
@@ -181,7 +182,9 @@ def _outside(tokens: Array, label: list[str], trained: Trained, world: World) ->
             f"{low[j]:.3g}..{high[j]:.3g}; {_first(label, far.any(axis=1))}): extrapolated"
         )
     least, most = trained.tokens
-    over = (total > most * (1 + SLACK)) | ((total < least * (1 - SLACK)) & (total > 0))
+    over: NDArray[np.bool_] = (total > most * (1 + SLACK)) | (
+        (total < least * (1 - SLACK)) & (total > 0)
+    )
     if over.any():
         notes.append(
             f"WARNING: {int(over.sum())} of {len(tokens)} rows have budgets outside "
