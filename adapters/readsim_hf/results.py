@@ -32,6 +32,7 @@ from readsim_hf.probes.refusals import refusal_rates
 from readsim_hf.requirement.identified import Identified
 from readsim_hf.teachers.base import PAID, TeacherCounts
 from readsim_hf.teachers.ids import prompt_facts
+from readsim_hf.teachers.judging import Reason
 from readsim_hf.training.divergence import in_words
 from readsim_hf.training.saved import writing
 from readsim_hf.training.student import Student
@@ -142,7 +143,9 @@ def show_best(console: Console, backend: HFBackend, weights: Array) -> None:
     console.print(said, highlight=False)
 
 
-def teacher_words(counts: TeacherCounts, by_reason: Mapping[str, int]) -> str:
+def teacher_words(
+    counts: TeacherCounts, by_reason: Mapping[Reason, int] | Mapping[str, int]
+) -> str:
     """What the teacher's replies were worth, on one line."""
     why = ", ".join(f"{reason} {n}" for reason, n in by_reason.items())
     many = sum(by_reason.values())
