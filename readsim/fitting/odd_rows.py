@@ -53,7 +53,7 @@ def notes_of(
         )
     missing = np.isnan(profiles).sum(axis=0)
     if missing.any():
-        each = ", ".join(f"{names[j]} {missing[j]}" for j in np.flatnonzero(missing))
+        each = ", ".join(f"{names[j]} {missing[j]}" for j in np.flatnonzero(missing).tolist())
         yield f"{int(missing.sum())} cells are missing and left out: {each}"
 
 

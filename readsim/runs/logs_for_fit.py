@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from readsim.fitting.table import Runs
 from readsim.fitting.units import Scale
 from readsim.runs.comparing import differences, fair, method_of
 from readsim.runs.read_logs import Log, log_paths, read_log, run_folders
-from readsim.runs.rows import FinalRow, StartRow, StepRow
+from readsim.runs.rows import FinalRow, RunHeader, StartRow, StepRow
 from readsim.worlds.methods import AT
 
 ONE_WORLD = ("sources", "capabilities", "world_digest", "unit")
@@ -116,17 +116,18 @@ def _methods_of_one_world(logs: Sequence[Log]) -> list[str]:
     firsts: dict[str, Log] = {}
     for log in logs:
         log.need("sources", "capabilities")
-        one = firsts.setdefault(method_of(log.header), log)
-        own, others = (
-            {key: getattr(header, key) for key in ONE_WORLD} for header in (one.header, log.header)
-        )
-        found = differences(own, others)
+        one, told = firsts.setdefault(method_of(log.header), log), _of_one_method
         if log is one:
-            both = (fair(header, one_task=False) for header in (logs[0].header, log.header))
-            one_way, other = ({k: v for k, v in each.items() if k != "steps"} for each in both)
-            found = differences(one_way, other)
-            one = logs[0]
-        if found:
+            one, told = logs[0], _of_any_method
+        if found := differences(told(one.header), told(log.header)):
             between = found[0].between(f"in {one.path}", f"in {log.path}")
             raise ConfigError(f"{between}: logs of one world are needed")
     return list(firsts)
+
+
+def _of_one_method(header: RunHeader) -> dict[str, Any]:
+    return {key: getattr(header, key) for key in ONE_WORLD}
+
+
+def _of_any_method(header: RunHeader) -> dict[str, Any]:
+    return {k: v for k, v in fair(header, one_task=False).items() if k != "steps"}

@@ -63,7 +63,7 @@ class GuidedPrompts(Elicitation):
             first = [n, *(k for k in hardest if k != n and prompts[k].capability == alike)]
             known = next((prompts[k].text for k in right if prompts[k].capability == alike), None)
             text = GUIDE.format(
-                report=report_of(prompts, wrong, right, alike),
+                report=right_by_template(prompts, wrong, right, alike),
                 wrong="\n\n".join(
                     f"Task: {prompts[k].text}\nReply: {_text(tries[k])}"
                     for k in first[: self.settings.shown]
@@ -79,7 +79,7 @@ class GuidedPrompts(Elicitation):
         return out
 
 
-def report_of(
+def right_by_template(
     prompts: Sequence[Prompt], wrong: Sequence[int], right: Sequence[int], capability: str
 ) -> str:
     """A line for each template of the capability: how many of its prompts were answered rightly."""
