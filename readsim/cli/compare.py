@@ -93,8 +93,8 @@ def compare(
     alias: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=SPEC runs the allocator SPEC under the name NAME, in its place where --allocators "
-            "names it too; the option may be repeated."
+            help="NAME=SPEC runs the allocator SPEC as NAME, in its place where --allocators has it; "
+            "the option may be repeated."
         ),
     ] = None,
     jobs: Annotated[

@@ -31,6 +31,7 @@ from readsim.suite.table import (
     world_table,
 )
 from readsim.summary.show import Column, markdown, markdown_rows, print_fitting, text_table
+from readsim.summary.table import about_training
 from readsim.tree_file import write_atomic, write_frame
 from readsim.worlds import load_world
 
@@ -71,7 +72,8 @@ def about_aliases(cells: Sequence[Cell]) -> list[str]:
     """What names that the user gave stand for."""
     known = {cell.allocator_name: str(cell.allocator) for cell in cells}
     named = [f"{name} is {spec}" for name, spec in known.items() if name != spec]
-    return [f"Names: {'; '.join(named)}."] if named else []
+    specs = [spec for name, spec in known.items() if name != spec]
+    return [f"Names: {'; '.join(named)}.", *about_training(specs)] if named else []
 
 
 def notes_for(out: Path, notes: Sequence[str], explain: bool) -> list[str]:

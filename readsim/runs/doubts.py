@@ -32,7 +32,7 @@ def doubts_of(cells: Iterable[Cell]) -> list[str]:
             warnings.simplefilter("always")
             setup_for(cell.make_env(load_world(cell.world)), allocator, cell.seeds[0])
         doubts = (one for one in said if issubclass(one.category, UnlikeTrainingWarning))
-        texts |= dict.fromkeys(str(one.message) for one in doubts)
+        texts |= dict.fromkeys(f"{one.message}." for one in doubts)
     return list(texts)
 
 

@@ -78,7 +78,7 @@ def scores_of(runs: pd.DataFrame, timings: pd.DataFrame) -> Scores:
     Cases are in the order of their names, whatever the rows' is: bootstraps draw the same seeds for them.
     """
     allocators = display_order(runs["allocator"].unique().tolist())
-    known = runs.drop_duplicates("case").sort_values(["folder", "task", "budget"], kind="stable")
+    known = runs.drop_duplicates("case").sort_values(["folder", "case"], kind="stable")
     cases, worlds = known["case"].tolist(), known["folder"].tolist()
     seeds = sorted(runs["seed"].unique().tolist())
     shape = (len(allocators), len(seeds), len(cases))

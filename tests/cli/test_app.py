@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from readsim.allocators.static import Uniform
 from readsim.cli import app as cli
 from readsim.worlds import load_world
 from tests.support.made_logs import write_comparison
@@ -309,3 +310,22 @@ def test_the_installed_module_runs_as_a_program(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(root)},
     )
     assert "1/S" in result.stdout
+
+
+class Foreign(Uniform):
+    """A rule that tells no settings."""
+
+    def __init__(self, gamma=0.9, *, floor_of=2):  # type: ignore[no-untyped-def]
+        self.gamma, self.floor_of = gamma, floor_of
+
+
+def test_a_foreign_allocator_shows_what_its_constructor_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = call(capsys, "allocators", "tests.cli.test_app:Foreign+gamma=0.7")
+    assert code == 0
+    rows = [line.split("│")[1:4] for line in out.splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row[:2]] for row in rows] == [
+        ["gamma", "0.7"],
+        ["floor_of", "2"],
+    ]

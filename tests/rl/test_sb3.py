@@ -17,6 +17,8 @@ from readsim.envs.env import DistillEnv
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.envs.wrappers import DiscreteCandidates, FlatObservation
 from readsim.errors import ConfigError
+from readsim.runs.doubts import doubts_of
+from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.loop import rollout
 from readsim.runs.setups import setup_for
 from readsim.worlds import World
@@ -249,3 +251,14 @@ def test_the_fast_environment_has_the_vector_environments_numbers() -> None:
     assert np.allclose(begun["requirement"], 1 / 3)
     with pytest.raises(AttributeError, match="no 'nothing'"):
         limited.get_attr("nothing")
+
+
+@needs_sb3
+def test_doubts_are_told_once_for_all_cells(tmp_path: Path) -> None:
+    spec = f"sb3+path={saved(tmp_path, world=WORLD)}"
+    cells = make_cells(WORLD, steps=7, budgets=["2M", "4M"], allocators=[spec, "uniform"])
+    assert len(cells) > 2
+    [text] = doubts_of(cells)
+    assert text.endswith("was trained with steps 4, this run has 7.")
+    assert doubts_of(make_cells(WORLD, steps=STEPS, budgets=["2M"], allocators=[spec])) == []
+    run_cells(cells[:1], tmp_path)  # and the run does not warn

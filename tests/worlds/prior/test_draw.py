@@ -309,3 +309,35 @@ def test_uniform_mixtures_peak_and_fall_in_some_worlds() -> None:
         means = [world.profile_after(plan[:n], budget).mean() for n in (2, 4, 6, 8, 10)]
         falls.append(max(means) > means[-1] + 0.005)
     assert 0.05 < np.mean(falls) < 0.5
+
+
+@pytest.mark.parametrize("hidden", [0, 1, 2])
+def test_how_many_are_hidden_may_be_fixed(hidden: int) -> None:
+    worlds = [draw_world("broad", seed, capabilities=4, hidden=hidden) for seed in range(14)]
+    assert {len(world.hidden) for world in worlds} == {hidden}
+    free = draw_world("broad", 13, capabilities=4)  # hides two
+    fixed = draw_world("broad", 13, capabilities=4, hidden=hidden)
+    assert (free.hidden == fixed.hidden) == (hidden == 2)
+    assert np.array_equal(free.start, fixed.start)  # the other parts are as they were
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("random:hidden=0", "only a prior hides"),
+        ("random:prior=broad,capabilities=4,hidden=3", "at least 2 of 4"),
+        ("random:prior=broad,hidden=-1", "at least 0"),
+    ],
+)
+def test_what_cannot_be_hidden(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_world(text)
+
+
+def test_worlds_of_other_sizes_are_named() -> None:
+    worlds = [f"random:prior=broad,seed={seed},capabilities=4" for seed in (0, 13)]
+    with pytest.raises(
+        ConfigError, match=r"'broad-13' has .* 2 of them visible; .*'broad-0'.*hidden=0"
+    ):
+        DistillVectorEnv(2, worlds=worlds)
+    DistillVectorEnv(2, worlds=[f"{world},sources=4,hidden=0" for world in worlds])
