@@ -19,7 +19,7 @@ from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
 from readsim.worlds.prior import load_prior
 from readsim.worlds.prior.ranges import ALWAYS, BROAD, FIELDS, Field, write_prior
-from readsim.worlds.told import budgets_of, term_rows
+from readsim.worlds.told import shown_budgets, term_rows
 
 SHOWN = 16  # sources and capabilities
 OUT = Path("world-report")
@@ -146,7 +146,7 @@ def _show_best(
     average, note = average_of(world, name)
     if note:
         console.print(note, highlight=False)
-    for amount in _budgets(budget) or budgets_of(world):
+    for amount in _budgets(budget) or shown_budgets(world):
         show_best(console, world, average, world.task(task or "average"), amount)
 
 
@@ -226,7 +226,7 @@ def show_world(console: Console, world: World) -> None:
         for row in term_rows(world):
             table.add_row(*row)
         console.print(table)
-    for budget in budgets_of(world):
+    for budget in shown_budgets(world):
         if max(world.shape) > SHOWN:
             console.print(
                 f"effects and optima are shown of at most {SHOWN} sources and capabilities; "

@@ -11,7 +11,7 @@ from readsim.worlds.world import World
 BUDGETS = (20_000_000, 150_000_000)
 
 
-def budgets_of(world: World) -> list[float]:
+def shown_budgets(world: World) -> list[float]:
     """The budgets that a world is shown at where none is asked for: of a fitted world its longest run's, of
     others 20M and 150M tokens, or the horizon where that is shorter."""
     fitted = "token_range" in world.provenance and np.isfinite(world.horizon)

@@ -33,7 +33,7 @@ from readsim.token_counts import show_tokens
 from readsim.worlds.gains import gain
 from readsim.worlds.optimum import optimum
 from readsim.worlds.task import Task
-from readsim.worlds.told import budgets_of, dynamics_rows, term_rows
+from readsim.worlds.told import dynamics_rows, shown_budgets, term_rows
 from readsim.worlds.validation import check_budget
 from readsim.worlds.world import World
 
@@ -59,7 +59,7 @@ def world_report(
     same bytes. Raises ConfigError for a budget past the horizon, UnknownNameError for a task.
     """
     if budgets is None:
-        budgets = budgets_of(world)
+        budgets = shown_budgets(world)
     budgets = list(dict.fromkeys(budgets))
     for budget in budgets:
         check_budget(world, budget)
