@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,7 +160,7 @@ def _matched(sheet: Sheet, names: tuple[str, ...], pattern: str) -> dict[str, st
     return {**mixed, **whole}
 
 
-def _first(label: list[str], rows: NDArray[Any]) -> str:
+def _first(label: list[str], rows: NDArray[np.bool_]) -> str:
     places = np.flatnonzero(rows).tolist()
     return ", ".join([*(label[n] for n in places[:3]), *(["..."] if len(places) > 3 else [])])
 
@@ -172,16 +171,18 @@ def _outside(tokens: Array, label: list[str], trained: Trained, world: World) ->
     shares = tokens / np.where(total > 0.0, total, 1.0)[:, None]
     notes = []
     low, high = trained.shares.T
-    far: NDArray[Any] = ((shares > high + SLACK) | (shares < low - SLACK)) & (total[:, None] > 0)
+    far: NDArray[np.bool_] = ((shares > high + SLACK) | (shares < low - SLACK)) & (
+        total[:, None] > 0
+    )
     if far.any():
         j = int(far.sum(axis=0).argmax())
         notes.append(
             f"WARNING: {int(far.any(axis=1).sum())} of {len(tokens)} rows have shares outside those of "
             f"the fitted runs (such as {world.sources[j]}: {shares[:, j].max():.3g}, fitted "
-            f"{low[j]:.3g}..{high[j]:.3g}; {_first(label, far.any(axis=1))}): extrapolated"
+            f"{low[j]:.3g}..{high[j]:.3g}; {_first(label, far.sum(axis=1) > 0)}): extrapolated"
         )
     least, most = trained.tokens
-    over: NDArray[Any] = (total > most * (1 + SLACK)) | (
+    over: NDArray[np.bool_] = (total > most * (1 + SLACK)) | (
         (total < least * (1 - SLACK)) & (total > 0)
     )
     if over.any():
