@@ -58,6 +58,7 @@ def test_allocators_of_the_simulator_run_unchanged(make: Make, allocator: str) -
     assert (totals["offline"] > 0) == (allocator == "read")
 
 
+@pytest.mark.extra("sklearn")
 @pytest.mark.parametrize("name", ["read+pool=64", "task-static", "doremi"])
 def test_a_foreign_backend_is_charged_for_what_it_used(name: str) -> None:
     """By hand: 64 rows are 22 runs of 3 steps of 100 tokens, without the last two steps."""
