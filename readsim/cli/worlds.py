@@ -19,7 +19,7 @@ from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
 from readsim.worlds.prior import load_prior
 from readsim.worlds.prior.ranges import ALWAYS, BROAD, FIELDS, Field, write_prior
-from readsim.worlds.told import shown_budgets, term_rows
+from readsim.worlds.told import notes_to_read, shown_budgets, term_rows
 
 SHOWN = 16  # sources and capabilities
 OUT = Path("world-report")
@@ -253,5 +253,5 @@ def show_world(console: Console, world: World) -> None:
             parts = ", ".join(f"{s} {100 * a:.0f}%" for a, s in ranked if a >= 0.005)
             table.add_row(name, fixed(100 * best.utility, 2), best.method, parts)
         console.print(table)
-    for key, text in world.provenance.items():
+    for key, text in notes_to_read(world.provenance).items():
         console.print(Text.assemble((key, "bold"), f": {text}"))

@@ -13,6 +13,7 @@ from readsim.summary.show import fixed, interval_text, p_text
 from readsim.summary.table import REFERENCE
 from readsim.token_counts import show_tokens
 from readsim.worlds import World
+from readsim.worlds.told import notes_to_read
 
 # What a world's provenance begins its entries with, and what that means.
 SOURCES = {
@@ -60,8 +61,11 @@ def numbers_of(provenance: Mapping[str, str]) -> str:
             groups.setdefault(word, []).append(name.replace("_", " "))
     if groups.keys() == {"ours"} and "all" in provenance:
         return f"Its numbers: {provenance['all'].removeprefix('ours: ')}."
+    if "law" in provenance and "data" in provenance:
+        open_ones = provenance.get("not_identified", "nothing")
+        return f"Its numbers are fitted to {provenance['data']}; what the data do not determine: {open_ones}."
     if not groups:
-        said = "; ".join(f"{name}: {text}" for name, text in provenance.items())
+        said = "; ".join(f"{name}: {text}" for name, text in notes_to_read(provenance).items())
         return f"Its numbers: {said or 'its file does not say where they come from'}."
     parts = [f"{SOURCES[word]}: {', '.join(groups[word])}" for word in SOURCES if word in groups]
     return f"Its numbers are {'; '.join(parts)}."

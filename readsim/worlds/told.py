@@ -1,6 +1,6 @@
 """What of a world's dynamics is on, in words and numbers: a row a field."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -74,3 +74,12 @@ def _on(
         if on := [f"{name} {show(v)}" for name, v in pairs if 0 < v < np.inf]:
             rows.append((field, ", ".join(on)))
     return rows
+
+
+def notes_to_read(provenance: Mapping[str, str]) -> dict[str, str]:
+    """A provenance without the entries that only programs read: lists and tables, and columns of a sheet."""
+    return {
+        name: text
+        for name, text in provenance.items()
+        if not text.startswith(("[", "{")) and not name.endswith(("_columns", "_column"))
+    }

@@ -121,7 +121,9 @@ def test_a_known_world_without_noise_is_recovered(losses: bool) -> None:
     truth = known_world(losses=losses)
     wanted = truth.profile_after([unseen])
     error = np.abs(fitted.predict(unseen) - wanted)
-    assert np.sqrt((error**2).mean()) < 2e-3  # the descent's end differs between processors: to 1.2e-3
+    assert (
+        np.sqrt((error**2).mean()) < 2e-3
+    )  # the descent's end differs between processors: to 1.2e-3
     assert error.max() < 1e-2
     assert fitted.world.start == pytest.approx(truth.start, abs=1e-9)
 

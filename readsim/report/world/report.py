@@ -33,7 +33,7 @@ from readsim.token_counts import show_tokens
 from readsim.worlds.gains import gain
 from readsim.worlds.optimum import optimum
 from readsim.worlds.task import Task
-from readsim.worlds.told import dynamics_rows, shown_budgets, term_rows
+from readsim.worlds.told import dynamics_rows, notes_to_read, shown_budgets, term_rows
 from readsim.worlds.validation import check_budget
 from readsim.worlds.world import World
 
@@ -111,7 +111,8 @@ def _part(
         Section("What intervals mean", spread.sentences, []),
     ]
     if world.provenance:
-        sections.append(Section("Provenance", (), [Facts(list(world.provenance.items()))]))
+        read = notes_to_read(world.provenance)
+        sections.append(Section("Provenance", (), [Facts(list(read.items()))]))
     return Part(world.name, "world", _lead(world, tasks, budgets, best), sections)
 
 
