@@ -317,7 +317,7 @@ def test_devices_of_a_file_stand_before_the_built_in_ones(
     )
     code, said, error = call(capsys, "plan", *options, "--devices", "mine,h100,l40s")
     assert code == 0, error
-    assert "replies on all of a server's; held: time by all devices" in said
+    assert "replies on all of a server's; held: time by all devices" in " ".join(said.split())
     assert "disk: replies that are kept" in said
     shown = json.loads(Path("o/plan.json").read_text())["devices"]
     assert list(shown) == ["Mine", "H100", "L40S"]

@@ -199,7 +199,9 @@ def test_a_killed_run_never_pays_twice(tmp_path: Path) -> None:
     assert len(second.asked) == len(whole.asked) - kept
     counts = facts(out)
     assert 1 <= counts["in_doubt"] <= 4
-    assert sum(counts[f"{name}_tokens"] for name in ("prompt", "generated")) == sum(second.usage)
+    # what was paid after the last checkpoint before the kill is not counted
+    paid = sum(counts[f"{name}_tokens"] for name in ("prompt", "generated"))
+    assert sum(second.usage) <= paid <= sum(first.usage) + sum(second.usage)
     totals = rows[-1]["totals"]
     assert totals["teacher_prompt"] == whole.usage[0]
 
