@@ -22,7 +22,9 @@ RESAMPLES, REFIT = 40, 200
 STEP = 0.01  # of the share that an effect is stated for
 Z95 = 1.959964
 EDGE = 1e-9
-ALIKE = 1.25
+ALIKE = (
+    1.25  # times the error of the best law: another one that misses by no more may be true as well
+)
 
 
 class Interval(NamedTuple):

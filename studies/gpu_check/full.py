@@ -54,7 +54,7 @@ def settings(device: torch.device, folder: Path) -> dict[str, Any]:
             "precision": "bf16" if on_gpu else "fp32",
             "lora": 16 if on_gpu else 2,
             "batch": 32 if on_gpu else 8,
-            "micro_batch": 8 if on_gpu else 4,
+            "micro_batch": 32 if on_gpu else 4,
             "gradient_checkpointing": True,
         },
         "probes": {

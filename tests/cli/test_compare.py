@@ -1,13 +1,20 @@
 """`readsim compare`: what it says first, its folder, names of one's own, several worlds in one table."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from readsim.cli.app import main
-from readsim.cli.compare import named_folder, parse_aliases, parse_worlds, with_aliases
+from readsim.cli.compare import (
+    named_folder,
+    no_source_is_asked_for,
+    parse_aliases,
+    parse_worlds,
+    with_aliases,
+)
 from readsim.errors import ConfigError
 from readsim.report.build import report
 from readsim.runs.read_logs import read_logs
@@ -211,3 +218,12 @@ def test_a_world_says_where_its_numbers_come_from() -> None:
     assert "chosen or measured by readsim's authors: floor, cross effects" in said
     assert numbers_of({}) == "Its numbers: its file does not say where they come from."
     assert "effects: a table" in numbers_of({"effects": "a table"})
+
+
+def test_a_static_split_of_a_task_that_names_no_source_is_said_to_be_uniform() -> None:
+    known = load_world("gateway")
+    renamed = replace(known, sources=tuple(f"set{n}" for n in range(len(known.sources))))
+    assert no_source_is_asked_for(known, {"task-static"}) == []
+    assert no_source_is_asked_for(renamed, {"uniform"}) == []
+    [line] = no_source_is_asked_for(renamed, {"front-loaded", "task-static+floor=0.1"})
+    assert "task-static and front-loaded are the uniform mixture here" in line

@@ -131,3 +131,17 @@ def test_columns_of_items_and_chosen_rows(tmp_path: Path) -> None:
     rows[2] = (*rows[2][:-1], "perhaps")
     with pytest.raises(ReadsimError, match=r"line 4.*'perhaps'"):
         read_run_table(write_csv(tmp_path / "r.csv", head, rows), None, Options(budget=1e6))
+
+
+@pytest.mark.slow
+def test_budgets_far_from_the_runs_are_refused_and_the_best_mixture_is_shown(
+    tmp_path: Path, fitted: tuple[Path, Path]
+) -> None:
+    out = tmp_path / "next.csv"
+    with pytest.raises(ReadsimError, match=r"--budgets 50 tokens: .* write 50M for 50 million"):
+        run("design", fitted[1], "-n", 2, "--budgets", "50", "-o", out)
+    assert not out.exists()
+    said = " ".join(run("worlds", fitted[1], "--task", "average").split())
+    assert "best mixture of 1M tokens for average" in said
+    assert " uniform (" in said
+    assert " nearest measured run (" in said

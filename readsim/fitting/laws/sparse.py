@@ -17,10 +17,8 @@ from readsim.fitting.laws.features import Predictor, ScaledColumns, alike, amoun
 FOLDS = 5
 PENALTIES = np.geomspace(1.0, 1e-3, 30)
 LEAST_ROWS = 2 * FOLDS  # of different mixtures
-SWEEPS, STILL = (
-    1000,
-    1e-3,
-)  # the descent ends after so many, or where no slope moves by this share of the top
+# The descent ends after so many sweeps, or where no slope moves by this share of the largest penalty.
+SWEEPS, STILL = 1000, 1e-3
 
 
 def sparse(x: Array, wanted: Array, weight: Array) -> Predictor:
