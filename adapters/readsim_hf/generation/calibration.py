@@ -1,7 +1,7 @@
 """Where a prompt stands among the prompts that the templates of its capability can make."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
@@ -12,6 +12,7 @@ from readsim_hf.generation.difficulty import BUCKETS, Difficulty, Method, Tertil
 from readsim_hf.prompts.prompt import Prompt, Template
 
 POOL = len(BUCKETS)  # the pool's place in the stream path, after the buckets
+MOST_SCORES = 10_000  # rows of factors whose difficulty is kept
 
 
 def path_of(capability: str) -> int:
@@ -35,11 +36,17 @@ class Calibration:
     factors: tuple[str, ...]
     difficulty: Difficulty
     tertiles: Tertiles
+    _scores: dict[tuple[float, ...], float] = field(default_factory=dict, repr=False)
 
     def place(self, prompt: Prompt, key: str) -> tuple[float, int]:
         """Difficulty in [0, 1] and bucket (0, 1, 2) of a prompt; `key` is `prompt.key`."""
-        row = np.array([[prompt.factors.get(name, 0.0) for name in self.factors]], dtype=np.float64)
-        score = float(self.difficulty.score(row)[0])
+        row = tuple([prompt.factors.get(name, 0.0) for name in self.factors])
+        score = self._scores.get(row)
+        if score is None:  # templates make few rows of factors, and a stream asks for one at each attempt
+            if len(self._scores) == MOST_SCORES:
+                self._scores.clear()
+            score = float(self.difficulty.score(np.array([row], dtype=np.float64))[0])
+            self._scores[row] = score
         return score, self.tertiles.bucket(score, tie_of(key))
 
 

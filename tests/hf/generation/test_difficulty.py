@@ -13,6 +13,7 @@ from scipy import stats
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, UnknownNameError
+from readsim_hf.generation import calibration
 from readsim_hf.generation.calibration import calibrate
 from readsim_hf.generation.curriculum import Curriculum, bucket_mix
 from readsim_hf.generation.difficulty import Difficulty, Method, Tertiles
@@ -160,6 +161,16 @@ def test_calibration_buckets_are_thirds_of_the_pool_and_of_new_prompts() -> None
         prompts = {p.key: p for n in range(3000) for p in (made[n % 5].make(rng),)}
         sizes = Counter(scale.place(prompt, key)[1] for key, prompt in prompts.items())
         assert all(abs(sizes[b] / len(prompts) - 1 / 3) < 0.05 for b in range(3))
+
+
+def test_scores_that_are_kept_are_those_of_the_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "MOST_SCORES", 2)  # so that they are dropped again and again
+    [template] = sums("math", 1)
+    scale = calibrate([template], size=50)
+    for seed in [*range(40), *range(40)]:
+        prompt = template.make(np.random.default_rng(seed))
+        row = np.array([[prompt.factors[name] for name in scale.factors]])
+        assert scale.place(prompt, prompt.key)[0] == scale.difficulty.score(row)[0]
 
 
 def test_templates_may_have_different_factors() -> None:
