@@ -15,13 +15,14 @@ from readsim.cli.common import need_target, parse_list
 from readsim.cli.output import Terminal
 from readsim.errors import unknown
 from readsim.tree_file import write_frame
-from studies.speed_real import bare_loop, gkd, lengths, memory, overhead, teacher_cache
+from studies.speed_real import bare_loop, generation, gkd, lengths, memory, overhead, teacher_cache
 from studies.speed_real.timing import Row
 
 PARTS = {
     "bare": bare_loop.rows,
     "lengths": lengths.rows,
     "trl": gkd.rows,
+    "generation": generation.rows,
     "memory": memory.rows,
     "overhead": overhead.rows,
     "cache": teacher_cache.rows,

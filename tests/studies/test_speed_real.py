@@ -63,6 +63,15 @@ def test_trl_makes_the_same_steps() -> None:
         assert np.allclose(theirs.detach().numpy(), our_weight.detach().numpy(), atol=2e-6)
 
 
+@pytest.mark.parametrize("cache", [None, "static"])
+def test_both_write_replies(cache: str | None) -> None:
+    from studies.speed_real import generation
+
+    ours, theirs = generation.sides(small(), 2, cache, count=5, longest=6)
+    assert ours() > 0
+    assert theirs() > 0
+
+
 def test_the_memory_of_a_step_is_read_from_the_process() -> None:
     from studies.speed_real import memory
 

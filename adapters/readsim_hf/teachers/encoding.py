@@ -1,6 +1,7 @@
 """Between text and token ids: the one definition that training, probes and the saved student share."""
 
 from collections.abc import Collection, Sequence
+from weakref import WeakKeyDictionary
 
 from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -77,8 +78,17 @@ def bare_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
+_STARTS: WeakKeyDictionary[PreTrainedTokenizerBase, list[int]] = WeakKeyDictionary()
+
+
 def start_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """What the tokenizer puts before any text."""
+    """What the tokenizer puts before any text; asked once of each tokenizer, whose settings stay."""
+    if tokenizer not in _STARTS:
+        _STARTS[tokenizer] = _start_ids(tokenizer)
+    return list(_STARTS[tokenizer])
+
+
+def _start_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     text = "a"
     body = bare_ids(tokenizer, text)
     whole = list(tokenizer(text, add_special_tokens=True, verbose=False)["input_ids"])
