@@ -337,10 +337,7 @@ def predict(
     made = forecast(loaded, mixtures, budget, tolerance, average=average, task=task)
     for text in (*filter(None, [note]), *made.notes):
         console.print(text, highlight=False)
-    table_ = zip(
-        made.label, np.hstack([made.cells, *made.ends, *made.utility]).tolist(), strict=True
-    )
-    write_table(out, made.header, ([label, *cells] for label, cells in table_))
+    write_table(out, made.header, made.rows)
     if measured is not None:
         table = Table("capability", "rows", "RMSE", "Spearman", "R2", title=f"against {measured}")
         found = compare_columns(made.cells, measured_for(made, measured), tuple(made.columns))

@@ -54,6 +54,7 @@ class Rollback:
         values = [utility(self.kind, requirement, p) for p in (best.profile, profile)]
         gain = float(values[1] - values[0])
         if gain > 0.0:
+            self.kept = best._replace(student={})  # its memory is free before the new copy is made
             self.kept = BestStudent(step, profile, self.backend.snapshot())
             return None
         deviation = self._probe.difference_deviation(best.profile, profile)

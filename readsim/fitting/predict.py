@@ -28,6 +28,7 @@ SLACK = 0.01  # of a share, or of a budget's part: how far outside is still call
 class Prediction:
     """`cells` (n, K) in the file's unit under `columns`; `key` names the rows in the column `label`.
 
+    mixture   total tokens and the share of each source, (n, 1 + S), under `parts`
     ends      low and high (n, K) of the 95 % intervals; none where the world does not say how far it misses
     utility   utility, low and high (n, 1), where a task was named; utility alone without intervals
     """
@@ -36,21 +37,25 @@ class Prediction:
     label: list[str]
     columns: list[str]
     cells: Array
+    parts: list[str]
+    mixture: Array
     notes: list[str]
     ends: tuple[Array, ...] = ()
     utility: tuple[Array, ...] = ()
 
     @property
     def header(self) -> list[str]:
-        """Of the table: `COLUMN`, then `COLUMN low` and `COLUMN high`, then those of the utility."""
-        words = ("", " low", " high")
+        """Of `rows`: the key, `tokens` and `share_SOURCE`, `COLUMN`, `COLUMN_low` and `COLUMN_high`, the utility."""
+        words = ("", "_low", "_high")
         ends = [f"{c}{w}" for w in words[1 : 1 + len(self.ends)] for c in self.columns]
-        return [
-            self.key,
-            *self.columns,
-            *ends,
-            *(f"utility{w}" for w in words[: len(self.utility)]),
-        ]
+        utility = [f"utility{w}" for w in words[: len(self.utility)]]
+        return [self.key, *self.parts, *self.columns, *ends, *utility]
+
+    @property
+    def rows(self) -> list[list[str | float]]:
+        """Of the table, under `header`."""
+        numbers = np.hstack([self.mixture, self.cells, *self.ends, *self.utility]).tolist()
+        return [[label, *cells] for label, cells in zip(self.label, numbers, strict=True)]
 
 
 def forecast(
@@ -96,10 +101,18 @@ def forecast(
         sheet.cells(key) if key else [str(n) for n in sheet.lines],
         [f"{head}{c}{tail}" for c in world.capabilities],
         trained.scale.cells(profiles),
+        ["tokens", *(f"share_{name}" for name in world.sources)],
+        _mixture(tokens),
         notes,
         tuple(f(low_high, axis=0) for f in (np.min, np.max)) if ends else (),
         tuple(per_unit * u[:, None] for u in utility),
     )
+
+
+def _mixture(tokens: Array) -> Array:
+    """Tokens by source (n, S) as their sum and the shares of it, (n, 1 + S); of no tokens shares of 0."""
+    total = tokens.sum(axis=1, keepdims=True)
+    return np.hstack([total, tokens / np.where(total > 0.0, total, 1.0)])
 
 
 def told(
@@ -167,8 +180,8 @@ def _first(label: list[str], rows: NDArray[np.bool_]) -> str:
 
 def _outside(tokens: Array, label: list[str], trained: Trained, world: World) -> list[str]:
     """Warnings for rows outside of what the runs covered."""
-    total = tokens.sum(axis=1)
-    shares = tokens / np.where(total > 0.0, total, 1.0)[:, None]
+    total, shares = np.split(_mixture(tokens), [1], axis=1)
+    total = total[:, 0]
     notes = []
     low, high = trained.shares.T
     far: NDArray[np.bool_] = ((shares > high + SLACK) | (shares < low - SLACK)) & (

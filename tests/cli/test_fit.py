@@ -134,9 +134,11 @@ def test_fit_then_predict(tmp_path: Path, fitted: tuple[Path, Path, str]) -> Non
     said = run("predict", path, runs, "-o", out, "--measured", runs)
     assert "mean Spearman" in said
     predicted, measured = table_of(out), table_of(runs)
-    ends = [f"score:{c} {end}" for end in ("low", "high") for c in ("alpha", "other")]
-    assert list(predicted[0]) == ["run", "score:alpha", "score:other", *ends]
-    assert all(float(p["score:other low"]) < float(p["score:other high"]) for p in predicted)
+    ends = [f"score:{c}_{end}" for end in ("low", "high") for c in ("alpha", "other")]
+    mixture = ["tokens", *(f"share_{source}" for source in world.sources)]
+    assert list(predicted[0]) == ["run", *mixture, "score:alpha", "score:other", *ends]
+    assert all(float(p["score:other_low"]) < float(p["score:other_high"]) for p in predicted)
+    assert {float(p["tokens"]) for p in predicted} == {world.horizon}
     for p, m in zip(predicted, measured, strict=True):
         assert p["run"] == m["run"]
         assert float(p["score:other"]) == pytest.approx(float(m["score:other"]), abs=2.5)

@@ -42,7 +42,9 @@ class Calibration:
         """Difficulty in [0, 1] and bucket (0, 1, 2) of a prompt; `key` is `prompt.key`."""
         row = tuple([prompt.factors.get(name, 0.0) for name in self.factors])
         score = self._scores.get(row)
-        if score is None:  # templates make few rows of factors, and a stream asks for one at each attempt
+        if (
+            score is None
+        ):  # templates make few rows of factors, and a stream asks for one at each attempt
             if len(self._scores) == MOST_SCORES:
                 self._scores.clear()
             score = float(self.difficulty.score(np.array([row], dtype=np.float64))[0])

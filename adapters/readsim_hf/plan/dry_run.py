@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from math import isfinite
 
 import numpy as np
 
@@ -84,6 +85,7 @@ class DryRun:
     columns     of the logits that all share; None where they have tokenizers of their own
     sources, capabilities   what is trained on, and what is measured before the end; `datasets` are the users'
     kept        numbers that are kept of a distribution; 0 without distributions
+    goes_back   whether the best student so far is held, to come back where the utility fell (rollback)
     stored      the teach store that is trained from; there are no `teachers` then
     """
 
@@ -106,6 +108,7 @@ class DryRun:
     assumed: tuple[str, ...]
     columns: int | None
     kept: int
+    goes_back: bool
     stored: Manifest | None = None
 
     @property
@@ -228,6 +231,7 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
         assumed=models.unread,
         columns=columns,
         kept=0 if kept is None else (kept.entries or most),
+        goes_back=isfinite(allocator.rollback),
         stored=stored,
     )
 

@@ -186,12 +186,13 @@ def memory_of(plan: DryRun) -> Memory:
 def host_bytes(plan: DryRun) -> tuple[float, float]:
     """In host memory of the first process beside the device: the student's start, and copies of the student:
     of weights and moments where an allocator makes trials, else in the final test of weights that all
-    train."""
+    train; and of weights and moments of the best one so far where the run may go back to it."""
     lora, spent = plan.config.training.lora, plan.spent
     weights, (_, moments) = 4.0 * trained(plan.student, lora), optimiser_bytes(plan.student, lora)
     tries = spent.trials or spent.trained > plan.config.budget
     start = frozen_bytes(plan.student, plan.config.student_precision)
-    return start, weights + moments if tries else 0.0 if lora else weights
+    best = weights + moments if plan.goes_back else 0.0
+    return start, best + (weights + moments if tries else 0.0 if lora else weights)
 
 
 def served_bytes(plan: DryRun) -> float:

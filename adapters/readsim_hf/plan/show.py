@@ -155,7 +155,7 @@ def device_notes(
     start, copied = host_bytes(plan)
     host = f"host memory: {start / GB:.3g} GB, the student's start"
     if copied:
-        host += f", and {copied / GB:.3g} GB for a copy that trials or the final test go back to"
+        host += f", and {copied / GB:.3g} GB for copies of the student to go back to"
     lines = [first, f"{host}; the teacher's and the student's own lie on their devices"]
     lines += [f"assumed: {one}" for one in assumptions(plan, mfu, mfu_generation)]
     for device in devices:

@@ -98,6 +98,8 @@ def test_host_memory_is_the_start_and_a_copy_of_what_training_holds() -> None:
     size = 4 * plain.student.parameters
     assert host_bytes(plain) == (size, size)  # the final test puts the start in the student's place
     assert host_bytes(tries) == (size, 3 * size)
+    back = sketched({"allocator": "task-static+rollback=2"})
+    assert host_bytes(back) == (size, 4 * size)  # the best student's weights and moments besides
     adapters = sketched({"training": {"lora": 4, "precision": "bf16"}, "allocator": "greedy"})
     own = 4 * adapters.student.adapters(4)
     assert host_bytes(adapters) == (size / 2, 3 * own)
