@@ -45,7 +45,7 @@ class Prediction:
 
     @property
     def header(self) -> list[str]:
-        """Of `rows`: the key, `tokens` and `share_SOURCE`, `COLUMN`, `COLUMN_low` and `COLUMN_high`, the utility."""
+        """Of `rows`: a key, `tokens`, `share_SOURCE`, `COLUMN`, `COLUMN_low`, `COLUMN_high`, utility."""
         words = ("", "_low", "_high")
         ends = [f"{c}{w}" for w in words[1 : 1 + len(self.ends)] for c in self.columns]
         utility = [f"utility{w}" for w in words[: len(self.utility)]]
