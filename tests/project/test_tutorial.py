@@ -26,6 +26,7 @@ PAGES = {
     "guides/planning.md": (NEEDS, "H100"),
     "guides/worlds.md": ((), "oracle-static"),
     "reference/command-line.md": (NEEDS, "Usage: readsim distill"),
+    "reference/equations.md": ((), "plain numpy and readsim agree"),
     "reference/run-log.md": ((), "0.4433"),
     "reference/world-file.md": ((), "saved effects to effects.toml"),
 }
