@@ -19,7 +19,14 @@ from readsim.worlds import World, load_world, optimum, preset_names, save_world
 from readsim.worlds.effects_csv import parse_scores, world_from_csv
 from readsim.worlds.prior import load_prior
 from readsim.worlds.prior.ranges import ALWAYS, BROAD, FIELDS, Field, write_prior
-from readsim.worlds.told import notes_to_read, shown_budgets, term_rows
+from readsim.worlds.told import (
+    beyond_the_table,
+    invented_tasks,
+    notes_to_read,
+    shown_budgets,
+    task_rows,
+    term_rows,
+)
 
 SHOWN = 16  # sources and capabilities
 OUT = Path("world-report")
@@ -148,6 +155,7 @@ def _show_best(
         console.print(note, highlight=False)
     for amount in _budgets(budget) or shown_budgets(world):
         show_best(console, world, average, world.task(task or "average"), amount)
+        _print_if_any(console, beyond_the_table(world, amount))
 
 
 def _from_effects(name: str, given: dict[str, Any]) -> World:
@@ -212,9 +220,7 @@ def _show_prior(console: Console, named: str, save: Path | None) -> None:
 
 
 def show_world(console: Console, world: World) -> None:
-    """Names, bounds, one-hot effects and optima of a world."""
-    from readsim.summary.show import fixed
-
+    """Names, bounds, tasks, one-hot effects and optima of a world."""
     console.print(Text.assemble((world.name, "bold"), f": {world.description}"))
     console.print(f"dynamics {world.dynamics}, link {world.link}")
     table = Table("capability", "start", "floor", "ceiling", "probe items", "shown")
@@ -228,30 +234,48 @@ def show_world(console: Console, world: World) -> None:
         for row in term_rows(world):
             table.add_row(*row)
         console.print(table)
-    for budget in shown_budgets(world):
-        if max(world.shape) > SHOWN:
-            console.print(
-                f"effects and optima are shown of at most {SHOWN} sources and capabilities; "
-                "`readsim.optimum(world, task, budget)` finds one"
-            )
-            break
-        unit = "points" if world.is_score else "hundredths"
-        table = Table(title=f"one-hot effects of {show_tokens(budget)} tokens, {unit}")
-        for column in ("source", *world.capabilities):
-            table.add_column(column, justify="left" if column == "source" else "right")
-        for source, row in zip(world.sources, world.transfer_matrix(budget), strict=True):
-            table.add_row(source, *(fixed(100 * v, 1) for v in row))
-        console.print(table)
-        table = Table(
-            title=f"best static allocation of {show_tokens(budget)} tokens, utility in {unit}"
+    if max(world.shape) > SHOWN:
+        console.print(
+            f"tasks, effects and optima are shown of at most {SHOWN} sources and capabilities; "
+            "`readsim.optimum(world, task, budget)` finds one"
         )
-        for column in ("task", "utility", "method", "allocation"):
-            table.add_column(column)
-        for name in world.task_names:
-            best = optimum(world, world.task(name), budget)
-            ranked = sorted(zip(best.allocation, world.sources, strict=True), reverse=True)
-            parts = ", ".join(f"{s} {100 * a:.0f}%" for a, s in ranked if a >= 0.005)
-            table.add_row(name, fixed(100 * best.utility, 2), best.method, parts)
+    else:
+        table = Table("task", "what it requires")
+        for row in task_rows(world, map(world.task, world.task_names)):
+            table.add_row(*row)
         console.print(table)
+        _print_if_any(console, invented_tasks(world, world.task_names))
+        for budget in shown_budgets(world):
+            _show_at(console, world, budget)
     for key, text in notes_to_read(world.provenance).items():
         console.print(Text.assemble((key, "bold"), f": {text}"))
+
+
+def _show_at(console: Console, world: World, budget: float) -> None:
+    """One-hot effects and optima at a budget."""
+    from readsim.summary.show import fixed
+
+    unit = "points" if world.is_score else "hundredths"
+    table = Table(title=f"one-hot effects of {show_tokens(budget)} tokens, {unit}")
+    for column in ("source", *world.capabilities):
+        table.add_column(column, justify="left" if column == "source" else "right")
+    for source, row in zip(world.sources, world.transfer_matrix(budget), strict=True):
+        table.add_row(source, *(fixed(100 * v, 1) for v in row))
+    console.print(table)
+    _print_if_any(console, beyond_the_table(world, budget))
+    table = Table(
+        title=f"best static allocation of {show_tokens(budget)} tokens, utility in {unit}"
+    )
+    for column in ("task", "utility", "method", "allocation"):
+        table.add_column(column)
+    for name in world.task_names:
+        best = optimum(world, world.task(name), budget)
+        ranked = sorted(zip(best.allocation, world.sources, strict=True), reverse=True)
+        parts = ", ".join(f"{s} {100 * a:.0f}%" for a, s in ranked if a >= 0.005)
+        table.add_row(name, fixed(100 * best.utility, 2), best.method, parts)
+    console.print(table)
+
+
+def _print_if_any(console: Console, sentence: str) -> None:
+    if sentence:
+        console.print(sentence, highlight=False)

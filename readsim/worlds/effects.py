@@ -5,6 +5,7 @@ E (S, K): change of capability j after `tokens` tokens on source i alone. The wo
 that `transfer_matrix(tokens)` equals E on the score scale.
 """
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -25,6 +26,7 @@ UNITS = {"points": 100.0, "shares": 1.0, "relative": 1.0}  # of them in the whol
 MOST = (
     0.6  # the share of the room to the ceiling or the floor that the largest relative effect uses
 )
+EQUAL = "tokens equal the table"  # ends the note of a conversion, behind how many
 FACTS = {  # what a table of effects does not say, in words
     "tokens": "the tokens on a source alone after which they were measured, such as 20M",
     "start": "the scores before training",
@@ -112,7 +114,7 @@ def world_from_effects(
     notes["conversion"] = (
         f"start {_shown(low)}, floor 0, ceiling {_shown(high)}, "
         f"{', '.join(dict.fromkeys(said))} gains of scale {reference:g} tokens, saturating link: "
-        f"ours; one-hot effects at {reference:g} tokens equal the table"
+        f"ours; one-hot effects at {reference:g} {EQUAL}"
     )
     bounds = [low, np.zeros(k), high]
     z = Saturating(*bounds).inverse(low + scale * table)
@@ -141,6 +143,13 @@ def world_from_effects(
         harm=harm / np.where(spent > 0, spent, 1.0),
         provenance=notes,
     )
+
+
+def table_tokens(world: World) -> float | None:
+    """After how many tokens on a source alone the world's effects equal its table, which its provenance says;
+    None for a world that is not from a table."""
+    said = re.search(rf"at (\d[\d.e+]*) {EQUAL}$", world.provenance.get("conversion", ""))
+    return float(said[1]) if said else None
 
 
 def asked_for(lacking: Sequence[str], how: str = "") -> str:

@@ -1,14 +1,21 @@
 """What of a world's dynamics is on, in words and numbers: a row a field."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from readsim.arrays import Array
 from readsim.token_counts import show_tokens
+from readsim.worlds.effects import table_tokens
+from readsim.worlds.task import FOCUS, Task
 from readsim.worlds.terms.answer_format import formats_of
 from readsim.worlds.world import World
 
 BUDGETS = (20_000_000, 150_000_000)
+ROUNDING = 1e-9  # of a share, or of a score
+SEVERAL = (
+    3.0  # times a measured effect: from here on it is said that a shown one is the curves' alone
+)
 
 
 def shown_budgets(world: World) -> list[float]:
@@ -17,6 +24,64 @@ def shown_budgets(world: World) -> list[float]:
     fitted = "token_range" in world.provenance and np.isfinite(world.horizon)
     usual: list[float] = [] if fitted else [b for b in BUDGETS if b <= world.horizon]
     return usual or [world.horizon]
+
+
+def beyond_the_table(world: World, budget: float) -> str:
+    """A sentence where a world from a table is shown past the table's own budget, and an effect is several
+    times as large there: the one that grew most; empty elsewhere."""
+    measured = table_tokens(world)
+    if measured is None or budget <= measured:
+        return ""
+    then, now = (world.transfer_matrix(tokens) for tokens in (measured, budget))
+    times = np.divide(now, then, out=np.zeros_like(now), where=np.abs(then) > ROUNDING)
+    grown = np.where(times >= SEVERAL, np.abs(now - then), 0.0)
+    if not grown.any():
+        return ""
+    i, j = np.unravel_index(int(grown.argmax()), grown.shape)
+    factor, unit = world.scale.factor, world.scale.shown
+    return (
+        f"The table's effects are those of {show_tokens(measured)} tokens; at {show_tokens(budget)} the "
+        f"assumed curves alone speak: {world.sources[i]} on {world.capabilities[j]} is "
+        f"{factor * then[i, j]:+.3g} {unit} in the table and {factor * now[i, j]:+.3g} here, "
+        f"{times[i, j]:.2g} times as much."
+    )
+
+
+def task_rows(world: World, tasks: Iterable[Task]) -> list[tuple[str, str]]:
+    """(task, what it requires, and where it is another, what its utility weighs)."""
+    rows = []
+    for task in tasks:
+        text = shares_text(task.requirement, world.visible)
+        told = dict(zip(world.visible, task.requirement, strict=True))
+        weighed = dict(zip(world.capabilities, task.weights, strict=True))
+        if any(abs(w - told.get(name, 0.0)) > ROUNDING for name, w in weighed.items()):
+            text += f"; utility: {shares_text(task.weights, world.capabilities)}"
+        rows.append((task.name, text if task.kind == "linear" else f"{text}; {task.kind}"))
+    return rows
+
+
+def invented_tasks(world: World, tasks: Iterable[str]) -> str:
+    """A sentence where the file lists no tasks, so that the weights of these (names) are readsim's; empty
+    elsewhere."""
+    if world.tasks or len(world.visible) < 2 or not set(tasks) & set(world.visible):
+        return ""
+    return (
+        f"No task is listed in the world's file, so each capability has one, with {FOCUS:.0%} on it and the "
+        "rest spread evenly: weights of readsim's choice. A table [tasks.NAME.requirement] in the file sets "
+        "yours."
+    )
+
+
+def shares_text(shares: Array, names: tuple[str, ...]) -> str:
+    """`math 60%, the other 7 5.71% each`: the largest first, shares of 0 left out."""
+    order = [n for n in np.argsort(-shares, kind="stable") if shares[n] > 0.0]
+    least = [n for n in order if shares[n] - shares[order[-1]] < 1e-6]
+    named = len(order) - len(least) if len(least) > 2 and len(order) == len(names) else len(order)
+    parts = [f"{names[n]} {100 * shares[n]:.3g}%" for n in order[:named]]
+    if named < len(order):
+        which = f"the other {len(least)}" if named else f"all {len(least)}"
+        parts.append(f"{which} {100 * shares[order[-1]]:.3g}% each")
+    return ", ".join(parts)
 
 
 def term_rows(world: World) -> list[tuple[str, str]]:

@@ -329,3 +329,23 @@ def test_a_foreign_allocator_shows_what_its_constructor_takes(
         ["gamma", "0.7"],
         ["floor_of", "2"],
     ]
+
+
+def test_a_world_from_a_table_says_its_weights_and_how_far_it_is_beyond_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    Path("effects.csv").write_text(
+        "# tokens = 30M\n# start = 40\n# ceiling = 90\n# unit = points\n"
+        "source,logic,chess\nlogic,14,-3\nchess,4,12\n",
+        encoding="utf-8",
+    )
+    code, shown, _ = call(capsys, "worlds", "effects.csv")
+    assert code == 0
+    assert call(capsys, "worlds", "effects.csv", "--report", "--out", "page")[0] == 0
+    page = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
+    _, best, _ = call(capsys, "worlds", "effects.csv", "--task", "logic", "--budget", "150M")
+    for text in (shown, page):
+        assert "logic 60%, chess 40%" in text
+        assert "weights of readsim" in " ".join(text.split())
+    for text in (shown, page, best):
+        assert "at 150M the assumed curves alone speak" in " ".join(text.split())

@@ -68,7 +68,9 @@ def test_gain_curves_and_harm() -> None:
 def test_the_example_of_harm() -> None:
     """What harm .1 takes, as the text says it."""
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
-    said = re.search(r"harm \.1 takes (\.\d+) at x = 1, (\.\d+) at x = 2 and (\.\d+) at x = 5", text)
+    said = re.search(
+        r"harm \.1 takes (\.\d+) at x = 1, (\.\d+) at x = 2 and (\.\d+) at x = 5", text
+    )
     assert said is not None
     x = np.array([1.0, 2.0, 5.0])
     took = 0.1 * (x - gain("exponential").value(x))

@@ -33,7 +33,16 @@ from readsim.token_counts import show_tokens
 from readsim.worlds.gains import gain
 from readsim.worlds.optimum import optimum
 from readsim.worlds.task import Task
-from readsim.worlds.told import dynamics_rows, notes_to_read, shown_budgets, term_rows
+from readsim.worlds.told import (
+    beyond_the_table,
+    dynamics_rows,
+    invented_tasks,
+    notes_to_read,
+    shares_text,
+    shown_budgets,
+    task_rows,
+    term_rows,
+)
 from readsim.worlds.validation import check_budget
 from readsim.worlds.world import World
 
@@ -95,7 +104,10 @@ def _part(
         Section("Gain curves", (), [_alone(world, max(budgets)), _curves(world)]),
         Section(
             "Transfer",
-            ["Rows: the one source trained on. Columns: what changes; - is harm."],
+            [
+                "Rows: the one source trained on. Columns: what changes; - is harm.",
+                *filter(None, (beyond_the_table(world, budget) for budget in budgets)),
+            ],
             transfer,
         ),
         Section(
@@ -104,9 +116,10 @@ def _part(
                 "The best constant shares for each task, without noise; what is gained by changing them on "
                 "the way is not in here."
                 if not world.order_free
-                else "The best shares for each task, without noise; no order of tokens ends higher here."
+                else "The best shares for each task, without noise; no order of tokens ends higher here.",
+                *filter(None, [invented_tasks(world, [task.name for task in tasks])]),
             ],
-            [_optima(world, tasks, budgets, best)],
+            [Facts(task_rows(world, tasks)), _optima(world, tasks, budgets, best)],
         ),
         Section("What intervals mean", spread.sentences, []),
     ]
@@ -122,8 +135,7 @@ def _lead(world: World, tasks: Sequence[Task], budgets: Sequence[float], best: B
     found, unit, factor = best[task.name, budget], world.scale.shown, world.scale.factor
     before = float(task.utility(world.start))
     digits = decimals_of(np.array([factor * (found.utility - before)]))
-    named = zip(world.capabilities, task.weights, strict=True)
-    weights = ", ".join(f"{name} {w:.3g}" for name, w in named if w > 0.0)
+    weights = shares_text(task.weights, world.capabilities)
     first = (
         f"{show_tokens(budget)} tokens at the best shares bring the task {task.name} ({weights}) "
         f"{fixed(factor * (found.utility - before), digits, '+')} {unit} of utility, to "
