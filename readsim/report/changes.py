@@ -120,7 +120,9 @@ def changes_section(logs: Sequence[Log], grid: Grid) -> Section:
     maps = [_map(logs, grid, b, change[b], sd[b], scale, unit) for b in range(len(grid.budgets))]
     single = effects(change, sd)  # over budgets, allocators, tasks and capabilities
     return Section(
-        "What rose and what fell", _words(single), [*maps, _drops(logs, grid, single, scale, unit)]
+        "What rose and what fell",
+        counts_in_words(single),
+        [*maps, _drops(logs, grid, single, scale, unit)],
     )
 
 
@@ -164,15 +166,24 @@ def _numbers(
     )
 
 
-def _words(single: Effects) -> list[str]:
+def counts_in_words(single: Effects) -> list[str]:
+    """How many changes are significant rises, drops and neither: a sentence."""
     entries = int(np.isfinite(single.p).sum())
     fell = int((single.sure & (single.mean < 0)).sum())
     rose = int((single.sure & (single.mean > 0)).sum())
-    text = (
-        f"Of {entries} changes (budget, allocator, task, capability) {rose} are rises and {fell} are drops "
-        f"that are significant; the other {entries - rose - fell} are not."
-    )
-    return [text]
+    found = [_counted(rose, "a significant rise"), _counted(fell, "a significant drop")]
+    if rest := entries - rose - fell:
+        found.append(f"{rest} {'is' if rest == 1 else 'are'} not significant")
+    changes = "1 change" if entries == 1 else f"{entries} changes"
+    listed = f"{', '.join(found[:-1])} and {found[-1]}"
+    return [f"Of {changes} (budget, allocator, task, capability) {listed}."]
+
+
+def _counted(count: int, one: str) -> str:
+    """`15 are significant rises`, `1 is a significant drop`, `none is a significant drop`."""
+    if count > 1:
+        return f"{count} are {one.removeprefix('a ')}s"
+    return f"{count or 'none'} is {one}"
 
 
 def _drops(logs: Sequence[Log], grid: Grid, single: Effects, scale: float, unit: str) -> Table:

@@ -169,8 +169,14 @@ def facts_of(headers: Sequence[RunHeader]) -> list[tuple[str, str]]:
         out.append((f"version of {name}", value))
     out.append(("git revision", listed(unique(h.git or "not recorded" for h in headers))))
     out.append(("created", " to ".join(unique([*made[:1], *made[-1:]])) or "not recorded"))
-    out.append(("run logs", str(len(headers))))
+    out.append(("runs", runs_text(headers)))
     return out
+
+
+def runs_text(headers: Sequence[RunHeader]) -> str:
+    """`16, in 4 log files`: a log has a run a seed."""
+    files = f"{len(headers)} log file" + "s" * (len(headers) != 1)
+    return f"{sum(len(header.seeds) for header in headers)}, in {files}"
 
 
 def versions_of(headers: Iterable[RunHeader]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from readsim.report.provenance import (
     alias_options,
     budget_text,
     listed,
+    runs_text,
     seeds_text,
     unique,
     versions_of,
@@ -227,7 +228,7 @@ def _provenance(places: Sequence[Place], headers: Sequence[RunHeader]) -> Sectio
     rows = [(f"version of {name}", value) for name, value in versions_of(headers).items()]
     rows.append(("git revision", listed(unique(h.git or "not recorded" for h in headers))))
     rows.append(("created", " to ".join(unique([*made[:1], *made[-1:]])) or "not recorded"))
-    rows += [("run logs", str(len(headers))), ("seeds", listed([str(seed) for seed in seeds], 40))]
+    rows += [("runs", runs_text(headers)), ("seeds", listed([str(seed) for seed in seeds], 40))]
     digests = Facts([(p.name, f"digest {p.group.logs[0].header.world_digest}") for p in places])
     text = seeds_text(seeds) or ",".join(map(str, seeds))
     parts = ["readsim", "compare", *_chosen(places), "--seeds", text]

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from readsim.report.build import report
+from readsim.report.world.report import world_report
 from readsim.suite.plan import SCALE
+from readsim.worlds import load_world
 from tests.support.browser import Browser
 from tests.support.made_logs import write_comparison
 from tests.support.made_reports import write_study
@@ -21,7 +23,8 @@ ROOT = "document.documentElement"
 # Texts of drawings that lie beyond what is seen of them without scrolling.
 CUT = """Array.from(document.querySelectorAll('.sheets svg text')).filter((t) => {
   const own = t.getBoundingClientRect(), box = t.closest('.box').getBoundingClientRect();
-  return own.right > box.right + 1 || own.left < box.left - 1;
+  const svg = t.closest('svg').getBoundingClientRect();
+  return own.right > Math.min(box.right, svg.right) + 1 || own.left < Math.max(box.left, svg.left) - 1;
 }).map((t) => t.textContent)"""
 FAINT = """(() => {
   const light = (c) => { const v = c.match(/[\\d.]+/g).map(Number);
@@ -53,12 +56,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {"few": few, "many": many, "suite": top / "suite", "studies": top / "studies"}
     for folder in folders.values():
         report(folder)
-    return {name: folder / "report.html" for name, folder in folders.items()}
+    world_report(load_world("gateway"), top / "world")
+    return {name: folder / "report.html" for name, folder in folders.items()} | {
+        "world": top / "world" / "report.html"
+    }
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1280])
-@pytest.mark.parametrize("name", ["few", "many", "suite", "studies"])
+@pytest.mark.parametrize("name", ["few", "many", "suite", "studies", "world"])
 def test_nothing_passes_the_edge_and_everything_can_be_read(
     tab: Browser, pages: dict[str, Path], name: str, width: int, dark: bool
 ) -> None:
@@ -93,6 +99,32 @@ def test_panels_stack_on_a_phone_and_each_line_is_named(
     assert held
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["few", "world"])
+def test_a_table_that_scrolls_shows_that_it_does(
+    tab: Browser, pages: dict[str, Path], name: str, width: int
+) -> None:
+    """An arrow where the table is wider than what is seen of it, and none elsewhere."""
+    tab.open(pages[name], width)
+    found = tab.value(
+        """Array.from(document.querySelectorAll('.box > .whole'), (whole) => [
+        whole.querySelector('table').offsetWidth > whole.parentElement.clientWidth,
+        parseFloat(getComputedStyle(whole, '::after').width)])"""
+    )
+    assert found
+    assert all((arrow > 0) == wider for wider, arrow in found)
+    assert any(wider for wider, _ in found) or width > 390
+
+
+def test_what_a_page_is_comes_first(tab: Browser, pages: dict[str, Path]) -> None:
+    tab.open(pages["few"], 1280)
+    tops = tab.value(
+        "['header h1', 'header .origin', 'header .lead'].map((s) => { const r = "
+        "document.querySelector(s).getBoundingClientRect(); return [r.top, r.bottom]; }).flat()"
+    )
+    assert tops == sorted(tops)
+
+
 def test_a_mailed_page_has_all_numbers(
     tab: Browser, pages: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -111,7 +143,7 @@ def test_a_mailed_page_has_all_numbers(
 
 @pytest.mark.extra("axe_core_python")
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("name", ["few", "many", "suite", "studies"])
+@pytest.mark.parametrize("name", ["few", "many", "suite", "studies", "world"])
 def test_axe_finds_nothing(tab: Browser, pages: dict[str, Path], name: str, dark: bool) -> None:
     tab.open(pages[name], 390, dark=dark)
     tab.value(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8") + ";0")

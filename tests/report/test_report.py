@@ -16,6 +16,7 @@ from readsim.cli.app import main
 from readsim.report.build import report
 from readsim.runs.log_file import RunLog
 from readsim.runs.log_schema import read_content
+from readsim.runs.read_logs import read_log
 from tests.support.made_logs import NAMES, SHARED, run_rows, write_comparison, write_log
 from tests.support.made_reports import HOSTILE, Page, real_log, write_study
 
@@ -167,6 +168,16 @@ def naive(folder: Path, allocator: str, budget: int) -> tuple[np.ndarray, np.nda
         utility.append(np.mean([row["utility"] for row in finals]))
         change.append(np.mean([row["final_change"] for row in finals], axis=0))
     return 100 * np.array(utility), 100 * np.array(change)
+
+
+def test_provenance_counts_runs_and_files(tmp_path: Path) -> None:
+    """A log holds a run a seed: both counts are those of the folder."""
+    plain(tmp_path)
+    report(tmp_path)
+    paths = list((tmp_path / "runs").glob("*.jsonl"))
+    runs = sum(len(read_log(path).header.seeds) for path in paths)
+    assert runs > len(paths)
+    assert f"<dt>runs</dt><dd>{runs}, in {len(paths)} log files</dd>" in text_of(tmp_path)
 
 
 def test_numbers_are_those_of_the_logs(tmp_path: Path) -> None:
