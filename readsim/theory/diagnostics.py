@@ -1,4 +1,4 @@
-"""Observation 2's two diagnostics, as the paper states them and without their bias.
+"""The paper's two diagnostics of diminishing returns and negative spillover (Figure 2), without their bias.
 
 Diminishing returns: gain of the target from B1 to B2 against B2 to B3. Choosing "the strongest-improving
 targets" by the first window makes linear gains look saturating (regression to the mean), and windows of

@@ -5,8 +5,8 @@ Latent gain of capability j after tokens b (x_i = efficiency_i * b_i / scale_i):
     z_j = sum_i help_ij u_i(x_i) - sum_i harm_ij (x_i - u_i(x_i)),      p = link(z)
 
 Help saturates with the source's gain curve u. Harm is fed by the tokens that the curve no longer
-turns into gain: x - u(x) is convex, starts with slope 0 and ends with slope 1 (accelerating harm,
-the paper's Observation 2), and needs no second transcendental function. For the power family,
+turns into gain: x - u(x) is convex, starts with slope 0 and ends with slope 1 (accelerating harm),
+and needs no second transcendental function. For the power family,
 infinitely steep at 0, and for tables of any curve harm grows as x instead.
 
 With finite pools or shared gain curves (`readsim.worlds.token_repetition`) x - u(x) becomes

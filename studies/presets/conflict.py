@@ -84,7 +84,7 @@ def conflict() -> World:
     return world.replace(
         description=(
             "Eight skills, of which most sources harm most others. For: negative transfer and the "
-            "spillover penalty of the reward (Lemma L3)."
+            "price of the reward, Eq. (9), on what fell."
         ),
         tasks=average_and_focus(names),
     )

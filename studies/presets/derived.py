@@ -68,7 +68,7 @@ def hidden_safety(base: World) -> World:
         description=(
             "read8-llama and a ninth capability that is trained by side effects only and never "
             "probed: the balance between refusing unsafe and answering safe requests, as in XSTest. "
-            "For: RQ4, what an allocator does to something it cannot see."
+            "For: what an allocator does to something it cannot see."
         ),
         capabilities=(*names, HIDDEN),
         hidden=(HIDDEN,),

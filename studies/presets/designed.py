@@ -123,8 +123,8 @@ def forgetting() -> World:
         name="forgetting",
         description=(
             "What is not practised fades: multilingual in 10M tokens, general in 200M. For: order "
-            "effects (Lemma L9); finishing with what fades fastest beats any constant mixture. And "
-            "Lemma L5: of 150M tokens a constant mixture had better leave some unspent."
+            "effects; finishing with what fades fastest beats any constant mixture. And spillover: of "
+            "150M tokens a constant mixture had better leave some unspent."
         ),
         sources=names,
         capabilities=names,

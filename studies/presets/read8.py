@@ -108,8 +108,8 @@ def build(name: str, pair: Pair) -> World:
         name=name,
         description=(
             f"{pair.teacher_name} -> {pair.student_name}, eight capabilities, reported end points. "
-            "For: the main comparison (RQ1-RQ3), Observations 1 and 2, and the bound that no policy "
-            "beats the best static allocation where order does not matter."
+            "For: the main comparison; gains that diminish and harm elsewhere, as the paper observes; "
+            "and the bound that no policy beats the best static allocation where order does not matter."
         ),
         sources=CAPABILITIES,
         capabilities=CAPABILITIES,

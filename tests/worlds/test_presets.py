@@ -1,5 +1,6 @@
 """The worlds that ship with readsim are what they say they are."""
 
+import re
 import math
 import tomllib
 from functools import cache
@@ -80,6 +81,9 @@ def test_states_its_origin_and_its_purpose(name: str) -> None:
     world = preset(name)
     assert world.name == name
     assert "For: " in world.description
+    assert not re.search(
+        r"Lemma L\d|RQ\d|Observation", str(world_to_dict(world))
+    )  # no page has these
     assert world.provenance
     marks = ("paper: ", "code: ", "inferred: ", "ours: ", "read8-llama, ", "not used", "start 0.4")
     for key, note in world.provenance.items():
