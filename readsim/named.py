@@ -46,9 +46,12 @@ def _value(text: str) -> Any:
     return text
 
 
-def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
+def find(
+    target: str, kind: str = "allocator", suits: Callable[[Any], bool] = callable
+) -> Callable[..., Any]:
     """The class or function at `module:attribute`; the current folder is searched too.
 
+    Where there is no such attribute, those of the module that `suits` accepts are named.
     A module whose file was edited since it was imported is read again.
 
     Raises UnknownNameError with the nearest name, ConfigError for a module that fails and for what cannot be
@@ -95,7 +98,11 @@ def find(target: str, kind: str = "allocator") -> Callable[..., Any]:
         ) from error
     _digest_of_module(module)  # of what was imported, whatever happens to the file
     if not hasattr(module, attribute):
-        known = [n for n, v in vars(module).items() if getattr(v, "__module__", "") == module_name]
+        known = [
+            name
+            for name, value in vars(module).items()
+            if getattr(value, "__module__", "") == module_name and suits(value)
+        ]
         raise unknown(f"{kind} in {module_name}", attribute, known)
     found: Callable[..., Any] = getattr(module, attribute)
     if not callable(found):

@@ -127,3 +127,22 @@ class Rule(Allocator):
 
     def select(self, state: Any, context: Context) -> Array:
         return np.ones(len(context.setup.sources))
+
+
+def test_a_misspelt_allocator_is_told_of_allocators_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rules.py").write_text(
+        "import readsim\n\nLIMIT = 3\n\n\ndef helper():\n    return 1\n\n\nclass Settings:\n    pass\n\n\n"
+        "class PenalisedGreedy(readsim.Allocator):\n    def select(self, state, context):\n"
+        "        return context.previous\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ReadsimError, match=r"'Penalised'.*PenalisedGreedy") as refused:
+        load_allocator("rules:Penalised")
+    assert "helper" not in str(refused.value)
+    assert "Settings" not in str(refused.value)
+    with pytest.raises(
+        ReadsimError, match="helper"
+    ):  # what else is found by name may be a function
+        find("rules:help", "metric")

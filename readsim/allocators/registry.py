@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from importlib.metadata import entry_points
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from readsim.allocators.base import Allocator
 from readsim.allocators.modifiers import OPTIONS, Modified, ModifierConfig
@@ -228,7 +228,7 @@ def _shapes(key: str, value: Any) -> bool:
 
 def _find(name: str, settings: Mapping[str, Any], typed: str) -> Allocator:
     if ":" in name:
-        return _build(typed, find(name), settings)
+        return _build(typed, find(name, suits=_is_allocator), settings)
     if entry := (BUILT_IN | ON_REQUEST).get(name):
         return _build(typed, find(entry.target), {**entry.settings, **settings})
     for point in entry_points(group=GROUP):
@@ -242,12 +242,16 @@ def describe(name: str) -> str:
     name, _ = split_name(name)
     entry = (BUILT_IN | ON_REQUEST).get(name)
     target = name if entry is None else entry.target
-    cls = find(target) if ":" in target else type(load_allocator(name))
+    cls = find(target, suits=_is_allocator) if ":" in target else type(load_allocator(name))
     return inspect.cleandoc(cls.__doc__ or "(no description)")
 
 
+def _is_allocator(found: object) -> TypeGuard[type[Allocator]]:
+    return inspect.isclass(found) and issubclass(found, Allocator)
+
+
 def _build(name: str, cls: object, settings: Mapping[str, Any]) -> Allocator:
-    if not (inspect.isclass(cls) and issubclass(cls, Allocator)):
+    if not _is_allocator(cls):
         raise ConfigError(
             f"allocator {name!r} is not a readsim.Allocator (subclass it, define select, name the class)"
         )

@@ -133,7 +133,7 @@ def advise(
         )
     tokens = parse_tokens(budget)
     if every is not None:
-        steps = -(-tokens // parse_tokens(every))
+        steps = -(-tokens // parse_tokens(every, "every"))
     goal = task if weights is None else weights
     name = file_name(allocator, task_name(goal), tokens, f"seed{seed}")
     path = log_place(shares.parent / "advice" if out is None else out, name)

@@ -105,7 +105,7 @@ def design(
             decision=purpose == "decision",
             task=task or "average",
             budgets=menu,
-            total=np.inf if total is None else float(parse_tokens(total)),
+            total=np.inf if total is None else float(parse_tokens(total, "total")),
             least=_shares(min_share, "min-share"),
             most=_shares(max_share, "max-share"),
             seed=seed,

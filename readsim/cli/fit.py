@@ -130,7 +130,7 @@ def fit(
         key=key,
         lower=parse_list(lower_is_better, "lower-is-better"),
         size=size,
-        budget=None if tokens is None else float(parse_tokens(tokens)),
+        budget=None if tokens is None else float(parse_tokens(tokens, "tokens")),
         tolerance=tolerance,
         items=_items(items),
     )
@@ -331,7 +331,7 @@ def predict(
     """
     console = Terminal()
     need_target(out)
-    budget = None if tokens is None else float(parse_tokens(tokens))
+    budget = None if tokens is None else float(parse_tokens(tokens, "tokens"))
     loaded = load_world(world)
     average, note = average_of(loaded, world)
     made = forecast(loaded, mixtures, budget, tolerance, average=average, task=task)

@@ -28,6 +28,7 @@ from readsim.worlds.told import (
     term_rows,
 )
 
+TABLES = (".csv", ".tsv")  # of effects
 SHOWN = 16  # sources and capabilities
 OUT = Path("world-report")
 
@@ -124,6 +125,8 @@ def worlds(
     world = _from_effects(name, given) if given else load_world(name)
     if save is not None:
         need_target(save)
+        if suffix_of(name) in TABLES:
+            world = world.replace(name=save.stem)  # a table has no name of its own
         save_world(world, save)
         console.print(f"saved {world.name} to {save}")
     if report:
@@ -160,7 +163,7 @@ def _show_best(
 
 def _from_effects(name: str, given: dict[str, Any]) -> World:
     """The world of a .csv of effects with what was said of them on the command line."""
-    if suffix_of(name) not in (".csv", ".tsv"):
+    if suffix_of(name) not in TABLES:
         raise ConfigError(f"--{next(iter(given))} is for a .csv of effects, not for {name!r}")
     for key in ("start", "ceiling"):
         if key in given:
@@ -183,9 +186,7 @@ def _write_report(
         budgets=_budgets(budget),
         effects=beside if beside is not None and is_fitted(world) and beside.is_file() else None,
     )
-    console.print(
-        f"{page}, {sliders.name}, and {len(tables)} files of its tables in {out / 'tables'}"
-    )
+    console.print(f"{page}, {sliders}, and {len(tables)} files of its tables in {out / 'tables'}")
 
 
 def _budgets(text: str | None) -> list[int] | None:

@@ -82,7 +82,7 @@ def world_from_effects(
         raise WorldError(f"unit = {unit!r}: expected {FACTS['unit']}")
     table, sources, capabilities = _named(effects, sources, capabilities)
     s, k = table.shape
-    reference = float(parse_tokens(tokens))
+    reference = float(parse_tokens(tokens, "tokens"))
     notes = {"effects": "given as a table"} if provenance is None else dict(provenance)
     own = (
         [capabilities.index(name) for name in sources] if set(sources) == set(capabilities) else []
@@ -100,6 +100,11 @@ def world_from_effects(
                 "whose own effect is read as 1"
             )
     low, high = (_scores(name, given[name], capabilities, unit) for name in ("start", "ceiling"))
+    for j in np.flatnonzero(low > high)[:1]:
+        raise WorldError(
+            f"start = {UNITS[unit] * low[j]:g} of {capabilities[j]} lies above its ceiling = "
+            f"{UNITS[unit] * high[j]:g}: the ceiling is the best score there can be"
+        )
     if unit == "relative":
         scale = _fitting(table, low, high)
         notes["unit"] = f"one unit of the table is {scale:.6g} on the score scale"

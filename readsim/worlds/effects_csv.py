@@ -54,13 +54,18 @@ def world_from_csv(
             _write_down(said, "tokens", cell.strip(), f"{path}, line {line}")
     capabilities = [name for name in sheet.header[1:] if name.lower() != "tokens"]
     table = sheet.numbers(capabilities)
-    for row, name in enumerate(sheet.cells(sheet.header[0])):
-        if (said_by := name.strip().lower()) in FACTS:
+    sources = [name.strip() for name in sheet.cells(sheet.header[0])]
+    for row, name in enumerate(sources):
+        if name in sources[:row]:
+            first = sheet.lines[sources.index(name)]
+            what = f"{name!r} is the source of line {first} already: each has one row"
+            raise WorldError(str(sheet.fail(row, sheet.header[0], what)))
+        if (said_by := name.lower()) in FACTS:
             hint = f"a line `# {said_by} = ...` above the header says that, a row is a source"
             raise WorldError(str(sheet.fail(row, sheet.header[0], f"{name!r}: {hint}")))
     for name, value in (("tokens", tokens), ("start", start), ("ceiling", ceiling), ("unit", unit)):
         if value is not None:
-            _write_down(said, name, value, f"{path} and the {name} that is given")
+            _write_down(said, name, value, f"{path}, as given beside it")
     if lacking := [name for name in FACTS if name not in said]:
         how = (
             f"; by lines such as `# {lacking[0]} = ...` above the header, by options of `readsim worlds "
@@ -70,7 +75,7 @@ def world_from_csv(
     try:
         return world_from_effects(
             table,
-            [name.strip() for name in sheet.cells(sheet.header[0])],
+            sources,
             capabilities,
             **{name: said[name] for name in FACTS},
             name=Path(path.name.removesuffix(".gz")).stem,
@@ -120,7 +125,7 @@ def _write_down(said: dict[str, Any], name: str, value: Any, where: str) -> None
     """Write a fact down. Raises WorldError where it contradicts what was said before."""
     if name == "tokens":
         try:
-            value = parse_tokens(value)
+            value = parse_tokens(value, name)
         except ConfigError as error:
             raise WorldError(f"{where}: {error}") from error
     if name in said and not np.array_equal(said[name], value):

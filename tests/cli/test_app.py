@@ -341,7 +341,12 @@ def test_a_world_from_a_table_says_its_weights_and_how_far_it_is_beyond_it(
     )
     code, shown, _ = call(capsys, "worlds", "effects.csv")
     assert code == 0
-    assert call(capsys, "worlds", "effects.csv", "--report", "--out", "page")[0] == 0
+    code, out, _ = call(capsys, "worlds", "effects.csv", "--report", "--out", "page")
+    assert code == 0
+    for name in ("report", "sliders"):
+        assert str(Path("page", f"{name}.html")) in out
+    assert call(capsys, "worlds", "effects.csv", "--save", "mine.toml")[0] == 0
+    assert load_world("mine.toml").name == "mine"
     page = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
     _, best, _ = call(capsys, "worlds", "effects.csv", "--task", "logic", "--budget", "150M")
     for text in (shown, page):

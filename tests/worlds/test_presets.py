@@ -1,7 +1,7 @@
 """The worlds that ship with readsim are what they say they are."""
 
-import re
 import math
+import re
 import tomllib
 from functools import cache
 from itertools import combinations, product

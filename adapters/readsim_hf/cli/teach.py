@@ -84,7 +84,7 @@ def teach(
     from readsim_hf.teach import Amount
     from readsim_hf.teach import teach as run
 
-    wanted = Amount(prompts, None if tokens is None else parse_tokens(tokens))
+    wanted = Amount(prompts, None if tokens is None else parse_tokens(tokens, "tokens"))
     run(
         chosen.file,
         chosen.table,
