@@ -1,12 +1,14 @@
 """The columns of `readsim.compare`, as the reference of Python names them."""
 
 import re
+from typing import Literal
 
 import pytest
 
 from readsim.api import compare
 from tests.support.paths import ROOT
 
+EQUAL: tuple[Literal["student", "total"], ...] = ("student", "total")
 PAGE = ROOT / "docs" / "reference" / "python.md"
 
 
@@ -22,9 +24,9 @@ def columns(after: str) -> set[str]:
 @pytest.mark.parametrize(
     ("after", "rows"), [("The columns of", "runs"), ('With `rows="steps"`', "steps")]
 )
-def test_the_page_names_every_column(after: str, rows: str) -> None:
+def test_the_page_names_every_column(after: str, rows: Literal["runs", "steps"]) -> None:
     found: set[str] = set()
-    for equal in ("student", "total"):
-        frame = compare("gateway", "math", "1M", ["uniform"], 1, steps=2, rows=rows, equal=equal)  # type: ignore[call-overload,unused-ignore]
+    for equal in EQUAL:
+        frame = compare("gateway", "math", "1M", ["uniform"], 1, steps=2, rows=rows, equal=equal)
         found |= {re.sub(":.*", ":", name) for name in frame.columns}
     assert columns(after) == found

@@ -32,7 +32,7 @@ def rows(first: str) -> list[list[str]]:
     """The cells of the table whose first header is `first`, without code marks."""
     lines = PAGE.read_text(encoding="utf-8").split("\n")
     start = next(n for n, line in enumerate(lines) if line.startswith(f"| {first} |")) + 2
-    found = []
+    found: list[list[str]] = []
     for line in lines[start:]:
         if not line.startswith("|"):
             return found

@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 PAGES = {
     "tutorials/101-first-comparison.md": ((), "figures are in first"),
     "tutorials/102-your-allocator.md": ((), "mine:Follow"),
-    "tutorials/103-your-world.md": ((), "saved effects to mine.toml"),
+    "tutorials/103-your-world.md": ((), "saved mine to mine.toml"),
     "tutorials/201-train-a-policy.md": (("torch", "stable_baselines3"), "held-out worlds"),
     "tutorials/202-property-tests.md": ((), "fewer sources than capabilities"),
     "tutorials/301-real-run.md": (NEEDS, "test split, points"),
