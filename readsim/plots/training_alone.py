@@ -45,9 +45,8 @@ def draw_training_alone(
         panel.set_xticks(np.linspace(0.0, tokens[-1], 3))
         panel.set_xlim(0.0, tokens[-1])
         panel.xaxis.set_major_formatter(lambda x, _: show_tokens(float(f"{x:.3g}")))
-        panel.get_xticklabels()[-1].set_horizontalalignment(
-            "right"
-        )  # it stays within the figure, however long
+        last = panel.get_xticklabels()[-1]
+        last.set_horizontalalignment("right")  # it stays within the figure, however long
         panel.locator_params(axis="y", nbins=4)
     footnote(figure, scene)
     return figure
