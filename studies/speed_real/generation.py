@@ -10,7 +10,7 @@ is counted in the tokens that each side wrote, padding left out.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ def theirs(
     model: PreTrainedModel, prompts: Sequence[Ids], batch: int, longest: int, cache: str | None
 ) -> float:
     """Seconds a new token of `model.generate`."""
-    config: Any = GenerationConfig(
+    config = cast(Any, GenerationConfig)(
         do_sample=True,
         temperature=0.7,
         top_k=0,
@@ -67,8 +67,7 @@ def theirs(
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         for first in range(0, len(prompts), batch):
             ids, mask = left_padded(prompts[first : first + batch], END)
-            inner: Any = model
-            out = inner.generate(ids, attention_mask=mask, generation_config=config)
+            out = cast(Any, model).generate(ids, attention_mask=mask, generation_config=config)
             replies = out[:, ids.shape[1] :].numpy()
             written += sum(len(until_end(reply, [END])) for reply in replies)
     return (perf_counter() - start) / written
