@@ -40,6 +40,7 @@ def test_logs_of_runs(logs: Path) -> None:
     names = [
         f"{PaperStatement.CONCAVE_GAINS}: adds up",
         f"{PaperStatement.CONCAVE_GAINS}: concave",
+        f"{PaperStatement.CONCAVE_GAINS}: nondecreasing",
         PaperStatement.PROXY,
         f"{PaperStatement.CALIBRATED}: played",
         f"{PaperStatement.STEP_REGRET}: played",
@@ -67,16 +68,14 @@ def test_a_table_of_measurements(tmp_path: Path) -> None:
     read = runs.measured_runs(path)
     assert [len(run.utility) for run in read] == [1] * 79
     lacking: list[str] = []
-    found = list(check_run_statements(path, lacking.append))
+    found = list(check_run_statements(read, "runs.csv", lacking.append))
     assert not lacking
-    verdicts = {
-        r.subject.partition(", ")[2]: r.verdict for r in found if r.statement.endswith("adds up")
-    }
+    assert {r.subject for r in found} == {"runs.csv"}
+    verdicts = {r.task: r.verdict for r in found if r.statement.endswith("adds up")}
     assert verdicts == {"score_sum": Verdict.HOLDS, "score_product": Verdict.FAILS}
-    assert [r.subject for r in found if r.statement.endswith("concave")] == [
-        "runs.csv, score_sum",
-        "runs.csv, score_product",
-    ]
+    for part in ("concave", "nondecreasing"):
+        tasks = [r.task for r in found if r.statement.endswith(part)]
+        assert tasks == ["score_sum", "score_product"]
 
 
 def test_beliefs_by_hand(logs: Path) -> None:
