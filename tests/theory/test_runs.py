@@ -106,7 +106,7 @@ def test_a_test_that_could_not_have_failed_is_undecided() -> None:
     assert f"power {weak.power:.0%} against a departure of 1 point rms" in weak.finding
     assert "along the mixtures that these runs visited" in weak.finding
     assert "too low" in weak.advice
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(3)
     sure = parts_of(b, 0.2 * np.sqrt(b).sum(axis=1) + 0.002 * rng.normal(size=60))["adds up"]
     assert sure.verdict is Verdict.HOLDS
     broken = parts_of(b, 0.4 * b[:, 0] * b[:, 1] + 0.002 * rng.normal(size=60))["adds up"]
