@@ -376,4 +376,5 @@ def _departed(test: _Cone, fitted: Array, far: float, rng: np.random.Generator) 
         if size > 0.5 * far:
             break
         step *= 2
-    return mean + left * (far / size - 1)
+    out: Array = mean + left * (far / size - 1)
+    return out
