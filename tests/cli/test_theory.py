@@ -37,7 +37,7 @@ def test_controls_come_first_and_advice_is_printed(told: tuple[str, Path]) -> No
     said, out = told
     table = pd.read_csv(out / "theory.csv")
     assert list(table["subject"][:2]) == ["control, true"] * 2
-    assert said.index(" controls ") < said.index(" subjects ")
+    assert said.index(" controls ┏") < said.index(" subjects ┏")  # not the bar
     assert "tested at 20M tokens: gateway (math: 1 of 3 tasks); conflict" in said
     assert "a schedule beats every constant split: plan over steps" in said
     assert "stop at 100" not in said
