@@ -31,6 +31,29 @@ World = Annotated[
         help="The world: a preset, a .toml or .json file, a .csv of effects, or random:seed=1,..."
     ),
 ]
+Sources = Annotated[
+    str | None,
+    typer.Option(
+        help="These columns are sources: a,b,share_*.", show_default="guessed from the names"
+    ),
+]
+Targets = Annotated[
+    str | None,
+    typer.Option(
+        help="These columns are measurements: c,d,*_loss.", show_default="guessed from the names"
+    ),
+]
+LowerIsBetter = Annotated[
+    str | None,
+    typer.Option(
+        help="In these columns lower is better: all, none, or names separated by commas.",
+        show_default="those named loss",
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(help="Only runs of this model size are used, if the file has several."),
+]
 Steps = Annotated[int, typer.Option(help="The budget is divided into this many decisions.")]
 Requirement = Annotated[
     str | None,

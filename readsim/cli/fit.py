@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from readsim.cli.best import show_best
-from readsim.cli.common import need_target, parse_list, progress
+from readsim.cli.common import (
+    LowerIsBetter,
+    Size,
+    Sources,
+    Targets,
+    need_target,
+    parse_list,
+    progress,
+)
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
@@ -59,36 +67,16 @@ def fit(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The world is written to this file.")
     ] = Path("world.toml"),
-    sources: Annotated[
-        str | None,
-        typer.Option(
-            help="These columns are sources: a,b,share_*.", show_default="guessed from the names"
-        ),
-    ] = None,
-    targets: Annotated[
-        str | None,
-        typer.Option(
-            help="These columns are measurements: c,d,*_loss.",
-            show_default="guessed from the names",
-        ),
-    ] = None,
+    sources: Sources = None,
+    targets: Targets = None,
     key: Annotated[
         str | None,
         typer.Option(
             help="This column names the runs and joins the files.", show_default="guessed"
         ),
     ] = None,
-    lower_is_better: Annotated[
-        str | None,
-        typer.Option(
-            help="In these columns lower is better: all, none, or names separated by commas.",
-            show_default="those named loss",
-        ),
-    ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(help="Only runs of this model size are used, if the file has several."),
-    ] = None,
+    lower_is_better: LowerIsBetter = None,
+    size: Size = None,
     tokens: Tokens = None,
     tolerance: Tolerance = 0.01,
     items: Annotated[

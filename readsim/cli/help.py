@@ -87,8 +87,10 @@ COMMANDS = {
     "theory": Help(
         (
             "readsim theory --worlds gateway,toy",
-            "readsim theory --worlds gateway --statements mine:SUBMODULAR",
-        )
+            "readsim theory --runs runs.csv --targets exam",
+        ),
+        "worlds tasks budget allocator statements only runs seeds out",
+        {"The table of --runs": "sources targets lower_is_better size"},
     ),
     "fit": Help(
         (

@@ -7,22 +7,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.table import Column, Table
 
 from readsim.allocators.registry import load_allocator
-from readsim.cli.common import need_target, parse_list, parse_seeds, progress
+from readsim.cli.common import (
+    LowerIsBetter,
+    Size,
+    Sources,
+    Targets,
+    need_target,
+    parse_list,
+    parse_seeds,
+    progress,
+)
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
+from readsim.cli.theory_tables import badness, show, tested_at
 from readsim.envs.episode import source_prior
 from readsim.errors import ConfigError, unknown
+from readsim.fitting.table import Options
 from readsim.theory import all_checks as survey
 from readsim.theory import marginals
 from readsim.theory.calibration import coverage
 from readsim.theory.controls import check_controls
 from readsim.theory.regret import cumulative
-from readsim.theory.result import PaperStatement, Result, Verdict
+from readsim.theory.result import PaperStatement, Result
+from readsim.theory.runs import TESTS, MeasuredRun, measured_runs
 from readsim.theory.statement import check_own_controls, load_statement
-from readsim.theory.witness import kappa_text
+from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
 from readsim.worlds import World, load_world, optimum, preset_names
 
@@ -31,7 +42,6 @@ if TYPE_CHECKING:
 
 KAPPAS = np.linspace(0.0, 8.0, 41)
 TOY = "toy"
-SHOWN = 4  # subjects named in a cell of the table
 
 
 def theory(
@@ -39,7 +49,7 @@ def theory(
         str | None,
         typer.Option(
             help="These worlds are tested, separated by commas; `toy` is a small neural network.",
-            show_default="all presets and toy",
+            show_default="all presets and toy, or none with --runs",
         ),
     ] = None,
     tasks: Annotated[
@@ -48,6 +58,13 @@ def theory(
             help="These tasks of each world are tested: first, all, or names separated by commas."
         ),
     ] = "first",
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Worlds are tested up to this many tokens, or up to their horizon where that is less.",
+            show_default="the horizon of each world, 20M where it has none",
+        ),
+    ] = None,
     allocator: Annotated[
         str,
         typer.Option(
@@ -75,6 +92,10 @@ def theory(
             help="The run logs in this folder, or a table (.csv) as `readsim fit` reads it, are tested too."
         ),
     ] = None,
+    sources: Sources = None,
+    targets: Targets = None,
+    lower_is_better: LowerIsBetter = None,
+    size: Size = None,
     seeds: Annotated[
         str,
         typer.Option(
@@ -87,8 +108,8 @@ def theory(
 ) -> None:
     """Test where the paper's statements hold and where they fail.
 
-    Controls come first, which are worlds where a statement is true or false by construction. For each
-    statement it prints by how much it holds or fails; theory.csv and figures are written.
+    Controls come first, which are worlds and runs where a statement is true or false by construction.
+    For each statement it prints by how much it holds or fails; theory.csv and figures are written.
     """
     import pandas as pd
 
@@ -101,27 +122,40 @@ def theory(
             console.print(f"{name:18} {said}", highlight=False)
         return
     wanted = chosen_statements(only, statements is not None)
-    asked = [*preset_names(), TOY] if worlds is None else parse_list(worlds, "worlds") or []
+    usual = [] if runs is not None else [*preset_names(), TOY]
+    asked = usual if worlds is None else parse_list(worlds, "worlds") or []
     names = list(dict.fromkeys(asked))
     # unknown names are refused before anything runs
     loaded = told_apart([name for name in names if name != TOY])
     measured = {world.name: survey.chosen_tasks(world, tasks) for world in loaded}
+    tokens = None if budget is None else float(parse_tokens(budget))
     load_allocator(allocator)
     own = [load_statement(target) for target in parse_list(statements, "statements") or []]
     chosen = parse_seeds(seeds)
+    columns = [parse_list(sources, "sources"), parse_list(targets, "targets")]
+    options = _options(runs, *columns, parse_list(lower_is_better, "lower-is-better"), size)
     need_target(out / "theory.csv")
     lacking: list[str] = []
+    if own and not loaded and wanted is None:
+        lacking.append("statements of your own: they are tested on worlds (--worlds)")
     results: list[Result] = []
+    of_runs: list[Result] = []
+    read = [] if runs is None else _read_runs(runs, lacking, options, console)
     kept = "nothing is written before the end: run it again"
     with interruptible(kept), progress(Terminal(stderr=True)) as bar:
-        job = bar.add_task("subjects", total=len(names) + 1 + (runs is not None))
-        controls = list(check_controls(wanted))
-        for mine in own if wanted is None or survey.OWN in wanted else []:
+        job = bar.add_task("subjects", total=len(names) + 1)
+        controls = list(check_controls(wanted, worlds=bool(names), runs=runs is not None))
+        for mine in own if names and (wanted is None or survey.OWN in wanted) else []:
             controls += check_own_controls(mine)
         bar.advance(job)
         if runs is not None:
-            results += survey.check_run_statements(runs, lacking.append, wanted)
-            bar.advance(job)
+            tests = bar.add_task(
+                "tests of runs", total=len({run.task for run in read}) * len(TESTS)
+            )
+            of_runs += survey.check_run_statements(
+                read, runs.name, lacking.append, wanted, lambda: bar.advance(tests)
+            )
+            bar.update(tests, completed=bar.tasks[tests].total)
         for subject in [*loaded, *([TOY] if TOY in names else [])]:
             results += (
                 survey.check_world_statements(
@@ -132,32 +166,58 @@ def theory(
                     allocator=allocator,
                     own=own,
                     only=wanted,
+                    budget=tokens,
                 )
                 if isinstance(subject, World)
                 else survey.check_toy_statements(lacking.append, wanted)
             )
             bar.advance(job)
-    console.print(overview(controls, "controls"))
-    console.print(overview(results, "subjects"))
-    for text in [*advice(results), *kappas(results)]:
-        console.print(text, highlight=False)
-    if measured:
-        counts = {w.name: f"{len(measured[w.name])} of {len(w.task_names)}" for w in loaded}
-        said = ", ".join(f"{n} {count}" for n, count in counts.items())
-        console.print(f"tasks measured: {said}", highlight=False)
-    for text in lacking:
-        console.print(f"not measured: {text}", highlight=False)
+    told = tested_at(loaded, measured, tokens)
+    show(console, controls, results, of_runs, told, lacking)
+    results = [*of_runs, *results]
+    if not results:
+        return
     out.mkdir(parents=True, exist_ok=True)
     write_frame(out / "theory.csv", pd.DataFrame([r.row() for r in [*controls, *results]]))
     with sober():
         count = len(draw(results, out, _origin(names, runs)))
         shown = wanted is None or PaperStatement.MARGINAL_GAINS in wanted
         for world in [w for w in loaded if w.order_free][:shown]:
-            count += len(save(_marginals(world), out / "marginals"))
+            figure = _marginals(world, survey.world_budget(world, tokens))
+            count += len(save(figure, out / "marginals"))
     console.print(
         f"{len(controls) + len(results)} rows are in {out / 'theory.csv'}{os.linesep}"
         f"{count} figure files are in {out}",
     )
+
+
+def _options(
+    runs: Path | None,
+    sources: Sequence[str] | None,
+    targets: Sequence[str] | None,
+    lower: Sequence[str] | None,
+    size: str | None,
+) -> Options | None:
+    """How the table of `--runs` is read; None where nothing is said of it."""
+    options = Options(sources=sources, targets=targets, lower=lower, size=size)
+    if options == Options():
+        return None
+    if runs is None:
+        raise ConfigError(
+            "--sources, --targets, --lower-is-better and --size describe the table of --runs: give it too"
+        )
+    return options
+
+
+def _read_runs(
+    path: Path, lacking: list[str], options: Options | None, console: Terminal
+) -> list[MeasuredRun]:
+    """The runs, with a line for all that was found in them."""
+
+    def said(text: str) -> None:
+        console.print(f"{path.name}: {text}", highlight=False)
+
+    return measured_runs(path, lacking.append, said, options)
 
 
 def chosen_statements(only: str | None, own: bool) -> list[str] | None:
@@ -179,64 +239,6 @@ def told_apart(names: Sequence[str]) -> list[World]:
         world.replace(name=name) if held.count(world.name) > 1 else world
         for name, world in zip(names, worlds, strict=True)
     ]
-
-
-def overview(results: Sequence[Result], title: str) -> Table:
-    """One row per statement: subjects by verdict, and the subject farthest on the wrong side.
-
-    Names are folded, not cut. A subject with several tasks says at how many of them.
-    """
-    heads = ("statement", "holds", "fails", "undecided", "worst: statistic, bound, size, where")
-    table = Table(*(Column(head, overflow="fold") for head in heads), title=title, show_lines=True)
-    for statement in dict.fromkeys(r.statement for r in results):
-        rows = [r for r in results if r.statement == statement]
-        worst = max(rows, key=_badness)
-        sign = (
-            "" if worst.interval is None else f" [{worst.interval[0]:.3g}, {worst.interval[1]:.3g}]"
-        )
-        size = ""
-        if worst.effect is not None:
-            where = f", {worst.effect.where}" if worst.effect.where else ""
-            size = f"; {worst.effect.size:.3g} {worst.effect.unit}{where}"
-        table.add_row(
-            statement,
-            *(_named(rows, verdict) for verdict in Verdict),
-            f"{worst.subject}: {worst.statistic:.3g}{sign} {worst.sense} {worst.bound:.3g}{size}",
-        )
-    return table
-
-
-def advice(results: Sequence[Result]) -> list[str]:
-    """What follows where a statement does not hold: one line a statement, of its worst subject."""
-    lines = []
-    for statement in dict.fromkeys(r.statement for r in results):
-        rows = [r for r in results if r.statement == statement and r.verdict is not Verdict.HOLDS]
-        if rows and (worst := max(rows, key=_badness)).advice:
-            lines.append(f"{statement}, {worst.subject}: {worst.advice}")
-    return lines
-
-
-def kappas(results: Sequence[Result]) -> list[str]:
-    """Which kappa the rule stated, or which was inferred, in all worlds together; nothing without runs."""
-    rules = [r for r in results if r.statement == PaperStatement.STEP_REGRET]
-    decisions = [d for r in rules for d in r.detail["decisions"]]
-    return [f"kappa: {kappa_text(decisions)}"] if decisions else []
-
-
-def _badness(r: Result) -> float:
-    gap = r.statistic - r.bound if r.sense == "<=" else r.bound - r.statistic
-    return -np.inf if np.isnan(gap) else gap
-
-
-def _named(rows: Sequence[Result], verdict: Verdict) -> str:
-    names = []
-    for subject in dict.fromkeys(r.subject for r in rows):
-        own = [r for r in rows if r.subject == subject]
-        count = sum(r.verdict is verdict for r in own)
-        if count:
-            names.append(subject if len(own) == 1 else f"{subject} ({count} of {len(own)})")
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _origin(names: Sequence[str], runs: Path | None) -> str:
@@ -286,19 +288,18 @@ def draw(results: Sequence[Result], out: Path, where: str) -> list[Path]:
     if curves:
         paths += save(draw_coverage(curves, KAPPAS, 0.1, where), out / "coverage")
     if rules := [r for r in results if r.statement == PaperStatement.STEP_REGRET]:
-        worst = max(rules, key=_badness)
+        worst = max(rules, key=badness)
         summed = cumulative(worst.detail["decisions"])
         about = f"{where}: {worst.subject}. Mean of {len(summed.regret)} runs and their range"
         paths += save(draw_regret(summed.regret, summed.bound, about), out / "regret")
     return paths
 
 
-def _marginals(world: World) -> "Figure":
+def _marginals(world: World, budget: float) -> "Figure":
     """KKT equalisation: marginal gains at the optimum, at the requirement, and uniform."""
     from readsim.plots.theory import draw_marginals
 
     task = world.task(world.task_names[0])
-    budget = float(min(survey.BUDGET, world.horizon))
     prior = source_prior(task.requirement, world.visible, world.sources)
     best = optimum(world, task, budget)
     s = len(world.sources)

@@ -88,13 +88,11 @@ class Sheet:
         each = [[value(text) for text in self.cells(column)] for column in columns]
         return np.array(each, dtype=np.float64).reshape(len(columns), len(self.rows)).T
 
-    def is_numeric(self, column: str) -> bool:
-        """Whether every cell is a number or missing, and at least one is a number."""
-        texts = [t for t in self.cells(column) if t.strip().lower() not in MISSING]
-        try:
-            return bool(texts) and all(np.isfinite(self._float(t)) for t in texts)
-        except ValueError:
-            return False
+    def mostly_numbers(self, column: str) -> bool:
+        """Whether more than half of the cells that are not missing are numbers."""
+        there = [t.strip().lower() not in MISSING for t in self.cells(column)]
+        numbers = np.isfinite(self.loose_numbers([column])[:, 0])[there]
+        return bool(numbers.sum() > 0.5 * len(numbers))
 
     def take(self, keep: Iterable[int]) -> "Sheet":
         """The rows at these places."""

@@ -31,14 +31,20 @@ def matching_columns(sheet: Sheet, patterns: Sequence[str], option: str) -> list
 
 
 def key_of(sheet: Sheet, given: str | None) -> str | None:
-    """The column of a single file that names its rows: `given`, a usual name, or a text column."""
+    """The column of a single file that names its rows: `given`, a usual name, or a first column of text.
+
+    One that is called like a source, or of which most cells are numbers, is none: a cell that is no number
+    is then an error, not a name.
+    """
     if given is not None:
         sheet.cells(given)
         return given
     usual = [c for c in sheet.header if c.lower() in KEYS]
     if usual:
         return usual[0]
-    return None if sheet.is_numeric(sheet.header[0]) else sheet.header[0]
+    first = sheet.header[0]
+    measured = first.startswith((*SOURCE_PREFIXES, *TARGET_PREFIXES, "share_"))
+    return None if measured or is_reserved(first) or sheet.mostly_numbers(first) else first
 
 
 def split_columns(

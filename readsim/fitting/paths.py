@@ -1,6 +1,6 @@
 """In which order a run was trained: the tokens between its measurements, one after the other."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,18 +18,33 @@ def paths_of(runs: Sequence[Hashable], tokens: Array) -> Array | None:
     them counts as constant shares.
     """
     steps: list[list[Array]] = [[row] for row in tokens]
-    of_run: dict[Hashable, list[int]] = {}
-    for n, run in enumerate(runs):
-        of_run.setdefault(run, []).append(n)
-    for rows in of_run.values():
-        order = sorted(rows, key=lambda n: float(tokens[n].sum()))
-        between = np.diff(tokens[order], axis=0, prepend=np.zeros((1, tokens.shape[1])))
-        if (between < -SLACK * tokens[order[-1]].sum()).any():
+    none = {runs[n] for n, _, _ in fallen(runs, tokens)}
+    for run, order in _in_order(runs, tokens).items():
+        if run in none:
             continue
+        between = np.diff(tokens[order], axis=0, prepend=np.zeros((1, tokens.shape[1])))
         for place, n in enumerate(order):
             steps[n] = [step for step in np.maximum(between[: place + 1], 0.0) if step.any()]
     out = padded(steps, tokens.shape[1])
     return out if changes(out).any() else None
+
+
+def _in_order(runs: Sequence[Hashable], tokens: Array) -> dict[Hashable, list[int]]:
+    """The rows of each run, from the one with fewest tokens on."""
+    of_run: dict[Hashable, list[int]] = {}
+    for n in np.argsort(tokens.sum(axis=1), kind="stable").tolist():
+        of_run.setdefault(runs[n], []).append(n)
+    return of_run
+
+
+def fallen(runs: Sequence[Hashable], tokens: Array) -> Iterator[tuple[int, int, int]]:
+    """(row, the row before it, source) where one has less of a source than the one with next fewer tokens of
+    its run, by more than SLACK: once for each run of which that is so. Tokens are (n, S)."""
+    for order in _in_order(runs, tokens).values():
+        fall = np.argwhere(np.diff(tokens[order], axis=0) < -SLACK * tokens[order[-1]].sum())
+        if len(fall):
+            at, j = fall[0].tolist()
+            yield order[at + 1], order[at], j
 
 
 def padded(steps: Sequence[Sequence[Array]], sources: int) -> Array:

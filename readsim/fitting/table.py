@@ -21,7 +21,7 @@ from readsim.fitting.columns import (
 )
 from readsim.fitting.joining import common_key, join_cells
 from readsim.fitting.odd_rows import notes_of
-from readsim.fitting.paths import paths_of
+from readsim.fitting.paths import SLACK, fallen, paths_of
 from readsim.fitting.units import Scale, read_targets, read_tokens
 
 TOLERANCE = 0.01
@@ -35,6 +35,7 @@ class Options:
     size     the model size to take where a column `size` has several
     budget   tokens of each run, where no column says it
     items    that a score of a target was measured on, by its name; "" stands for all
+    one_run  whether rows of one name must be stages of one run: none of its sources' tokens may fall
     """
 
     sources: Sequence[str] | None = None
@@ -45,6 +46,7 @@ class Options:
     budget: float | None = None
     tolerance: float = TOLERANCE
     items: Mapping[str, float] | None = None
+    one_run: bool = False
 
     def __post_init__(self) -> None:
         for name, count in (self.items or {}).items():
@@ -97,7 +99,7 @@ def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> 
         names, wanted, how = split_columns(
             sheet, key, options.sources, options.targets, options.tolerance
         )
-        notes.append(f"sources: {how}; targets: {', '.join(wanted)}")
+        notes.append(f"sources ({how}): {', '.join(names)}; targets: {', '.join(wanted)}")
         measured = sheet
     else:
         sheet, notes = one_size(sheet, options.size)
@@ -125,6 +127,8 @@ def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> 
     notes += told + [f"names: {p!r} stands for *" for p in patterns_ if p != "*"]
     label = sheet.cells(key) if key else [f"line {n}" for n in sheet.lines]
     notes += notes_of(label, bool(key), tokens, profiles, capabilities)
+    if key:
+        notes += _stages(sheet, key, names, tokens, options.one_run)
     path = paths_of(label, tokens) if key else None
     if path is not None:
         notes.append(f"rows of one {key!r} are read as one run's tokens so far: order is known")
@@ -144,6 +148,38 @@ def read_run_table(runs: AnyPath, targets: AnyPath | None, options: Options) -> 
         path,
         notes,
     )
+
+
+def _stages(
+    sheet: Sheet, key: str, names: Sequence[str], tokens: Array, one_run: bool
+) -> list[str]:
+    """What is said of rows of one name that are not in the order of their tokens, or of no single run.
+
+    Raises ConfigError for the latter where `one_run`.
+    """
+    label, notes = sheet.cells(key), list[str]()
+    for n, earlier, j in fallen(label, tokens):
+        what = (
+            f"{label[n]!r} has less of this source than in line {sheet.lines[earlier]}, and more tokens in "
+            f"all: rows of one {key!r} are one run at its tokens so far"
+        )
+        if one_run:
+            raise sheet.fail(n, names[j], what)
+        notes.append(
+            f"rows of {label[n]!r} are no stages of one run ({names[j]!r} falls in line {sheet.lines[n]}): "
+            "each counts as a run of constant shares"
+        )
+    last: dict[str, int] = {}
+    for n, total in enumerate(tokens.sum(axis=1)):
+        before = last.setdefault(label[n], n)
+        last[label[n]] = n
+        if total < (1.0 - SLACK) * tokens[before].sum():
+            notes.append(
+                f"line {sheet.lines[n]}: {label[n]!r} has fewer tokens than in line {sheet.lines[before]}: "
+                f"rows of one {key!r} are read in the order of their tokens"
+            )
+            break
+    return notes
 
 
 def items_in(

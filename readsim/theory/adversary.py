@@ -6,7 +6,7 @@ clip, gate or switch do what they do nowhere else. So every check starts from `h
 to refute.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -67,6 +67,9 @@ def find_worst(
     return best, value
 
 
-def point_text(point: Array) -> str:
-    """A point in few characters: `[0.3, 0.7, 0]`."""
+def point_text(point: Array, names: Sequence[str] = ()) -> str:
+    """A point in few characters: `[0.3, 0.7, 0]`, or by the names of its entries `[web 0.3, code 0.7]`."""
+    if names:
+        named = zip(names, point, strict=True)
+        return "[" + ", ".join(f"{n} {v:.3g}" for n, v in named if v) + "]"
     return "[" + ", ".join(f"{v:.3g}" for v in point) + "]"

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from readsim.allocators.read.allocator import ReAD
 from readsim.allocators.registry import load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
@@ -32,7 +32,7 @@ from readsim.toy.config import RULES
 from readsim.worlds import World
 from readsim.worlds.catalogue import AnyWorld, load_world
 
-BUDGET = 20_000_000
+BUDGET = 20_000_000  # of a world without a horizon
 RATES = {"adam": 0.01, "sign": 0.01}  # a rate of .05 would leave the neighbourhood at once
 Said = Callable[[str], None]  # gets what could not be measured, and why
 
@@ -71,6 +71,23 @@ def _each(
                 yield result
 
 
+def _say_untested(
+    parts: Sequence[Part], only: Collection[str] | None, lacking: Said, where: str
+) -> None:
+    """What was asked for by name and no check of this kind of subject measures."""
+    tested = {name for names, _ in parts for name in names}
+    for name in only or ():
+        if name not in tested:
+            called = "statements of your own" if name == OWN else name
+            lacking(f"{called}: no test on {where}")
+
+
+def world_budget(world: World, asked: float | None = None) -> int:
+    """Up to how many tokens a world is tested: as asked, at most its horizon; else that; 20M without one."""
+    wanted = asked or (world.horizon if np.isfinite(world.horizon) else BUDGET)
+    return int(min(wanted, world.horizon))
+
+
 def chosen_tasks(world: World, tasks: str) -> tuple[str, ...]:
     """`first`, `all`, or names with commas. Raises UnknownNameError for a task that the world has not."""
     if tasks in ("first", "all"):
@@ -91,31 +108,36 @@ def check_world_statements(
     allocator: str = "read",
     own: Sequence[Statement] = (),
     only: Collection[str] | None = None,
+    budget: float | None = None,
 ) -> Iterator[Result]:
     """What concerns gains, order, marginal gains, bounds and beliefs of `allocator`, for tasks of a world.
 
     `own` are statements of a user's own, beside these. `only` these statements are measured (values of
     `NAMES`); all for None.
 
-    The budget is 20M tokens, or the world's horizon where that is less.
+    `budget` is as `world_budget` says.
     """
     world = load_world(world)
-    budget = int(min(BUDGET, world.horizon))
+    tokens = world_budget(world, budget)
 
     def said(text: str) -> None:
         lacking(f"{world.name}: {text}")
 
-    profile = order_effects.world_profile(world, budget)
+    profile = order_effects.world_profile(world, tokens)
     sources = len(world.sources)
     parts: list[Part] = [
-        ((PaperStatement.LOCAL_TRANSFER,), lambda: transfer.check_superposition(world, budget)),
-        ((PaperStatement.ONE_HOT_BOUND,), lambda: one_hot_bound.check(world, budget)),
+        ((PaperStatement.LOCAL_TRANSFER,), lambda: transfer.check_superposition(world, tokens)),
+        ((PaperStatement.ONE_HOT_BOUND,), lambda: one_hot_bound.check(world, tokens)),
         (
             (PaperStatement.ORDER_EFFECTS,),
-            lambda: order_effects.check(profile, sources, budget / 5, world.name),
+            lambda: order_effects.check(profile, sources, tokens / 5, world.name),
         ),
     ]
-    yield from _each(parts, said, only)
+    names = chosen_tasks(world, tasks)
+    of_task = {name: _of_task(world, name, tokens, seeds, allocator, own) for name in names}
+    _say_untested([*parts, *of_task[names[0]]], only, said, "worlds")
+    for result in _each(parts, said, only):
+        yield replace(result, budget=float(tokens))
     told: set[str] = set()
 
     def say_once(text: str) -> None:
@@ -123,10 +145,9 @@ def check_world_statements(
             told.add(text)
             said(text)
 
-    for task_name in chosen_tasks(world, tasks):
-        found = _each(_of_task(world, task_name, budget, seeds, allocator, own), say_once, only)
-        for result in found:
-            yield replace(result, task=task_name)
+    for name, more in of_task.items():
+        for result in _each(more, say_once, only):
+            yield replace(result, task=name, budget=float(tokens))
 
 
 def _of_task(
@@ -157,9 +178,14 @@ def _beliefs(
     world: World, task: str, budget: int, seeds: Sequence[int], allocator: str
 ) -> list[Result]:
     envs = [DistillEnv(world, task, budget) for _ in seeds]
-    decisions, _ = watch(envs, load_allocator(allocator), seeds)
+    rule = load_allocator(allocator)
+    decisions, _ = watch(envs, rule, seeds)
+    covered = calibration.check(decisions, world.name)
+    if isinstance(rule, ReAD):
+        repairs = "; its settings repair=residual and repair=conformal widen it"
+        covered = replace(covered, advice=covered.advice + repairs)
     return [
-        calibration.check(decisions, world.name),
+        covered,
         *regret.check(decisions, world.name),
         inert.check(decisions, world.name),
     ]
@@ -167,20 +193,24 @@ def _beliefs(
 
 def check_toy_statements(lacking: Said, only: Collection[str] | None = None) -> Iterator[Result]:
     """What concerns parameters, order effects and gains, for the toy pair under each update rule."""
-    for rule in RULES:
-        rate = RATES.get(rule, 0.05)
-        toy = ToyBackend(ToyConfig(optimiser=rule, sampled=False, learning_rate=4 * rate))
-        toy.reset(0)
-        after, name = order_effects.of_training(toy), f"toy, {rule}"
-        yield from _each(
-            [
-                ((PaperStatement.LINEAR_UPDATES,), partial(mixture.check, toy, name, rate=rate)),
-                ((PaperStatement.LOCAL_TRANSFER,), partial(transfer.check, toy, name, rate=rate)),
-                ((PaperStatement.ORDER_EFFECTS,), partial(order_effects.check, after, 4, 20, name)),
-            ],
-            lacking,
-            only,
-        )
+    parts = [*(part for rule in RULES for part in _of_rule(rule)), *_of_toy()]
+    _say_untested(parts, only, lambda text: lacking(f"toy: {text}"), "the toy network")
+    yield from _each(parts, lacking, only)
+
+
+def _of_rule(rule: str) -> list[Part]:
+    rate = RATES.get(rule, 0.05)
+    toy = ToyBackend(ToyConfig(optimiser=rule, sampled=False, learning_rate=4 * rate))
+    toy.reset(0)
+    after, name = order_effects.of_training(toy), f"toy, {rule}"
+    return [
+        ((PaperStatement.LINEAR_UPDATES,), partial(mixture.check, toy, name, rate=rate)),
+        ((PaperStatement.LOCAL_TRANSFER,), partial(transfer.check, toy, name, rate=rate)),
+        ((PaperStatement.ORDER_EFFECTS,), partial(order_effects.check, after, 4, 20, name)),
+    ]
+
+
+def _of_toy() -> list[Part]:
     toy = ToyBackend(ToyConfig(sampled=False))
     toy.reset(0)
     trained, greedy = order_effects.of_training(toy), toy.accuracies
@@ -188,7 +218,7 @@ def check_toy_statements(lacking: Said, only: Collection[str] | None = None) -> 
     def utility(schedule: Sequence[Array]) -> float:
         return float(np.mean(trained([b for b in schedule if b.any()] or [np.ones(4)])))
 
-    parts: list[Part] = [
+    return [
         ((PaperStatement.LOCAL_READOUT,), lambda: readout.check(toy, "toy, expected accuracy")),
         (
             (PaperStatement.LOCAL_READOUT,),
@@ -196,26 +226,38 @@ def check_toy_statements(lacking: Said, only: Collection[str] | None = None) -> 
         ),
         (
             (PaperStatement.CONCAVE_GAINS,),
-            lambda: gains.check(utility, 4, 500.0, "toy, sgd", draws=24),
+            lambda: gains.check(utility, 4, 500.0, "toy, sgd", names=toy.sources, draws=24),
         ),
     ]
-    yield from _each(parts, lacking, only)
 
 
 def check_run_statements(
-    folder: Path, lacking: Said, only: Collection[str] | None = None
+    read: list[runs.MeasuredRun],
+    subject: str,
+    lacking: Said,
+    only: Collection[str] | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> Iterator[Result]:
-    """Gains, proxy calibration, and beliefs about played choices, for the runs in a folder or a table."""
-    read, subject = runs.measured_runs(folder, lacking), folder.name
+    """Gains, proxy calibration, and beliefs about played choices, for runs of logs or of a table.
+
+    `tick` is called after each test of gains, `runs.TESTS` for each task.
+    """
     parts: list[Part] = [
-        ((PaperStatement.CONCAVE_GAINS,), lambda: runs.check_gains(read, subject)),
+        ((PaperStatement.CONCAVE_GAINS,), lambda: runs.check_gains(read, subject, tick)),
         ((PaperStatement.PROXY,), lambda: runs.check_proxy(read, subject)),
         (
             (PaperStatement.CALIBRATED, PaperStatement.STEP_REGRET),
             lambda: runs.check_beliefs(read, subject),
         ),
     ]
-    for part in parts[: 3 if read[0].steps else 1]:  # a table has scores alone
+    parts = parts[: 3 if read[0].steps else 1]  # a table has scores alone
+    _say_untested(
+        parts,
+        only,
+        lambda text: lacking(f"{subject}: {text}"),
+        "run logs" if read[0].steps else "a table of runs",
+    )
+    for part in parts:
         try:
             yield from _each([part], lambda text: lacking(f"{subject}: {text}"), only)
         except ConfigError as error:  # too few runs for this test; the others may do

@@ -109,8 +109,7 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> Re
         bound=1.0 - delta,
         sense=">=",
         effect=Effect(beta, "sigma, the width that covers all", f"step {step}"),
-        advice=f"covering all pairs needs beta = {beta:.1f}; ReAD's repair=residual or "
-        "repair=conformal widen",
+        advice=f"covering all candidates needs a width of {beta:.1f} sigma",
         detail={
             "pairs": float(np.mean(np.concatenate(inside))),
             "runs": float(whole.mean()),

@@ -14,6 +14,7 @@ from readsim.arrays import Array
 from readsim.theory import calibration, gains, marginals, mixture, readout, regret, transfer
 from readsim.theory.lemmas import one_hot_bound, spillover, static_dominance
 from readsim.theory.result import FALSE, TRUE, PaperStatement, Result
+from readsim.theory.runs import MeasuredRun, check_gains
 from readsim.theory.witness import Decision
 from readsim.worlds import World, load_world
 
@@ -95,9 +96,30 @@ def _decisions(wrong: bool) -> list[Decision]:
     ]
 
 
-def check_controls(only: Collection[str] | None = None) -> Iterator[Result]:
-    """Each statement, or those in `only`, on its true control, subject "control, true", and a false one."""
-    for statement, make in _controls():
+def _runs(wrong: bool) -> list[MeasuredRun]:
+    """40 runs of three measurements each, of concave parts that rise and add up; the false ones have a slow
+    start, a source that harms, and two that help each other."""
+    rng = np.random.default_rng(0)
+    out = []
+    for shares in rng.dirichlet(np.ones(3), 40):
+        b = np.linspace(1 / 3, 1, 3)[:, None] * shares
+        y = 0.3 * np.sqrt(b).sum(axis=1)
+        if wrong:
+            y = 0.6 * b[:, 0] ** 2 * (3 - 2 * b[:, 0]) + 0.6 * b[:, 0] * b[:, 1] - 0.3 * b[:, 2]
+        y = y + 0.002 * rng.normal(size=3)
+        out.append(MeasuredRun("control", BUDGET * b, y, [], np.ones(1)))
+    return out
+
+
+def check_controls(
+    only: Collection[str] | None = None, *, worlds: bool = True, runs: bool = False
+) -> Iterator[Result]:
+    """Each statement, or those in `only`, on its true control, subject "control, true", and a false one.
+
+    `worlds`, `runs`: those of the checks of worlds and backends, and of the tests of runs.
+    """
+    makers = [*(_controls() if worlds else []), *(_run_controls() if runs else [])]
+    for statement, make in makers:
         if only is None or statement in only:
             found = make()
             yield from found if isinstance(found, list) else [found]
@@ -137,6 +159,11 @@ def _controls() -> Iterator[tuple[PaperStatement, Callable[[], Result | list[Res
     for name, wrong in ((TRUE, False), (FALSE, True)):
         yield said.CALIBRATED, partial(calibration.check, _decisions(wrong), name)
         yield said.STEP_REGRET, partial(_first, regret.check, _decisions(wrong), name)
+
+
+def _run_controls() -> Iterator[tuple[PaperStatement, Callable[[], Result | list[Result]]]]:
+    for name, wrong in ((TRUE, False), (FALSE, True)):
+        yield PaperStatement.CONCAVE_GAINS, partial(check_gains, _runs(wrong), name)
 
 
 def _first(check: Callable[..., list[Result]], *given: Any) -> Result:

@@ -45,32 +45,35 @@ class Worst(NamedTuple):
 
 
 def falls(
-    value: Many, sources: int, budget: float, bases: Array, even: int = 33
+    value: Many, names: Sequence[str], budget: float, bases: Array, even: int = 33
 ) -> tuple[Worst, Worst]:
     """The largest loss and the largest distance to the concave majorant on lines: one source fed to the end.
 
-    A line a source and base (n, S) of shares, its own share taken out, from 0 to all that the base leaves;
-    `even` points are even and, near 0, some geometric, so that a start flat up to a thousandth shows.
+    `names` are the sources'. A line a source and base (n, S) of shares, its own share taken out, from 0 to
+    all that the base leaves; `even` points are even and, near 0, some geometric, so that a start flat up to a
+    thousandth shows.
     """
     part = np.unique(np.concatenate([0.5 ** np.arange(10, 5, -1), np.linspace(0, 1, even)]))
     fall, sag_ = Worst(0.0, "nowhere"), Worst(0.0, "nowhere")
-    for i in range(sources):
+    for i, name in enumerate(names):
         for base in bases:
-            start = budget * np.where(np.arange(sources) == i, 0.0, base)
+            start = budget * np.where(np.arange(len(names)) == i, 0.0, base)
             t = part * (budget - start.sum())
             if not t[-1] > 0:
                 continue
-            u = value(start + t[:, None] * np.eye(sources)[i])
+            u = value(start + t[:, None] * np.eye(len(names))[i])
             lost = np.maximum.accumulate(u) - u
             under = np.interp(t, *_majorant(t, u)) - u
             beside = (
-                f"beside {point_text(start / budget)} of the budget" if start.any() else "alone"
+                f"beside {point_text(start / budget, names)} of the budget"
+                if start.any()
+                else "alone"
             )
             if lost.max() > fall.size:
-                at = f"source {i} at {t[np.argmax(lost)] / budget:.3g} of the budget, {beside}"
+                at = f"{name} at {t[np.argmax(lost)] / budget:.3g} of the budget, {beside}"
                 fall = Worst(float(lost.max()), at)
             if under.max() > sag_.size:
-                at = f"source {i} at {t[np.argmax(under)] / budget:.3g} of the budget, {beside}"
+                at = f"{name} at {t[np.argmax(under)] / budget:.3g} of the budget, {beside}"
                 sag_ = Worst(float(under.max()), at)
     return fall, sag_
 
@@ -118,21 +121,23 @@ def check(
     budget: float,
     subject: str,
     *,
+    names: Sequence[str] = (),
     draws: int = 64,
     seed: int = 0,
     batched: bool = False,
 ) -> list[Result]:
     """The four parts of the assumption over the whole budget, at corners, edges, draws and by search.
 
-    `utility` is of a schedule, without noise (see `world_utility`); `batched` says that intervals may be
-    (P, S) and give (P,). Each statistic is the largest violation found, score units: a search can refute,
-    and only fail to refute. Falls and slow starts are looked for along each source from none of it to all of
-    the budget, alone and beside others; additivity and order at whole budgets too.
+    `names` are the sources'. `utility` is of a schedule, without noise (see `world_utility`); `batched` says
+    that intervals may be (P, S) and give (P,). Each statistic is the largest violation found, score units: a
+    search can refute, and only fail to refute. Falls and slow starts are looked for along each source from
+    none of it to all of the budget, alone and beside others; additivity and order at whole budgets too.
 
     Raises ConfigError for no source or no budget.
     """
     if sources < 1 or not budget > 0:
         raise ConfigError(f"sources = {sources}, budget = {budget}: both above 0")
+    names = names or [f"source {i}" for i in range(sources)]
     rng = np.random.default_rng(seed)
 
     def of(schedule: Sequence[Array]) -> Array:
@@ -155,19 +160,20 @@ def check(
         ]
     )
     bases = bases if sources > 1 else bases[:1]
-    fall, sag_ = falls(value, sources, budget, bases, 101 if batched else 33)
+    fall, sag_ = falls(value, names, budget, bases, 101 if batched else 33)
     found = {"concave": sag_, "nondecreasing": fall}
     if sources > 1:
         some = np.concatenate([spread, partly])
         at, size = find_worst(
             lambda z: additivity_gap(value, budget * z[:, :-1]), some, rounds=draws // 8, seed=seed
         )
-        found["adds up"] = Worst(size, f"b = {point_text(at[:-1])} of the budget")
+        found["adds up"] = Worst(size, f"b = {point_text(at[:-1], names)} of the budget")
         share = rng.choice([0.0, 0.3, 1.0], (len(some), sources))
         b = budget * some[:, :-1]
         gaps = np.max([np.abs(of(one) - of(other)) for one, other in _orders(b, share)], axis=0)
         at = some[int(np.argmax(gaps))]
-        found["order-free"] = Worst(float(gaps.max()), f"b = {point_text(at[:-1])} of the budget")
+        where = f"b = {point_text(at[:-1], names)} of the budget"
+        found["order-free"] = Worst(float(gaps.max()), where)
     return [
         Result(
             statement=f"{PaperStatement.CONCAVE_GAINS}: {part}",
@@ -217,4 +223,12 @@ def check_world_gains(world: World, task: Task, budget: float, *, draws: int = 6
         )
     within = min(budget, world.horizon)
     utility = world_utility(world, task, within)
-    return check(utility, len(world.sources), within, world.name, draws=draws, batched=True)
+    return check(
+        utility,
+        len(world.sources),
+        within,
+        world.name,
+        names=world.sources,
+        draws=draws,
+        batched=True,
+    )

@@ -81,6 +81,12 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> li
     place = f"step {worst.step} of seed {worst.seed}"
     free = float(np.mean([np.isnan(d.kappa) for d in decisions]))
     largest = float(np.max(over[np.isfinite(over)], initial=0.0))
+    said = [f"{free:.0%} of the choices are explained by no kappa"] if free else []
+    if reduced:
+        said.append(
+            f"at {reduced:.0%} of the steps kappa is below beta, the width that covers all candidates"
+        )
+    said.append(f"{runs_needed(delta)} runs without a breach are needed to hold")
     return [
         Result(
             statement=PaperStatement.STEP_REGRET,
@@ -91,9 +97,7 @@ def check(decisions: Sequence[Decision], subject: str, delta: float = 0.1) -> li
             bound=delta,
             sense="<=",
             effect=points(largest, place),
-            advice=f"{free:.0%} of the choices are those of no kappa; "
-            f"kappa < beta at {reduced:.0%} of the steps: calibration fails there; "
-            f"{runs_needed(delta)} runs without a breach are needed to hold",
+            advice="; ".join(said),
             detail={
                 "decisions": tuple(decisions),
                 "regret": np.array(lost),

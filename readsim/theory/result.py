@@ -9,11 +9,12 @@ import numpy as np
 
 from readsim.errors import CapabilityMissingError
 
+POWER = 0.8  # of a test that sees less of what it looks for: what it does not refute is undecided
 TRUE, FALSE = "control, true", "control, false"  # subjects of tables, by what they are to show
 
 
 class Verdict(StrEnum):
-    """`UNDECIDED`: the interval of the statistic has the bound inside."""
+    """`UNDECIDED`: the interval of the statistic has the bound inside, or a test could not have failed."""
 
     HOLDS = "holds"
     FAILS = "fails"
@@ -74,7 +75,10 @@ class Result:
     statistic   the number, and `interval`, its 95 % interval where it is an estimate
     bound       what the statement needs it to be: `sense` "<=" (at most) or ">=" (at least)
     effect      how large the largest violation is: a verdict "holds to within" that
-    task        of a world with several, which one
+    task        of a world with several, which one; of a table of runs, which score
+    budget      tokens up to which a world was tested; NaN elsewhere
+    power       of a test whose p is the statistic: its chance of seeing the departure `seen`, NaN where none
+                is in reach; None where the statistic is no p
     advice      what to do where it fails; tables leave it out where it holds
     detail      whatever else was measured: arrays for figures, counts
     """
@@ -89,14 +93,17 @@ class Result:
     effect: Effect | None = None
     advice: str = ""
     task: str = ""
+    budget: float = np.nan
+    power: float | None = None
+    seen: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
         """By the interval where there is one: the whole of it must lie on one side of the bound.
 
-        A statistic that is not a number decides nothing. The effect goes first: what is negligible holds,
-        what is above its limit fails.
+        A statistic that is not a number decides nothing, and so does a test that refutes nothing with a power
+        below .8. The effect goes first: what is negligible holds, what is above its limit fails.
         """
         if self.effect is not None and self.effect.size <= self.effect.negligible:
             return Verdict.HOLDS
@@ -107,8 +114,25 @@ class Result:
             low, high = -high, -low
         bound = self.bound if self.sense == "<=" else -self.bound
         if high <= bound:
-            return Verdict.HOLDS
+            seen = self.power is None or self.power >= POWER
+            return Verdict.HOLDS if seen else Verdict.UNDECIDED
         return Verdict.FAILS if low > bound else Verdict.UNDECIDED
+
+    @property
+    def finding(self) -> str:
+        """In words: the statistic and what is needed, or p and power; the largest violation and where."""
+        if self.power is None:
+            sign = "" if self.interval is None else "[{:.3g}, {:.3g}] ".format(*self.interval)
+            need = "at most" if self.sense == "<=" else "at least"
+            found = f"{self.statistic:.3g} {sign}({need} {self.bound:.3g} is needed)"
+        elif np.isnan(self.power):
+            found = "no departure is in reach: nothing was tested"
+        else:
+            found = f"p = {self.statistic:.2g}, power {self.power:.0%} against {self.seen}"
+        if self.effect is None:
+            return found
+        where = f", {self.effect.where}" if self.effect.where else ""
+        return f"{found}; {self.effect.size:.3g} {self.effect.unit}{where}"
 
     def row(self) -> dict[str, Any]:
         """One row of a table, without `detail`."""
@@ -118,6 +142,7 @@ class Result:
             "statement": self.statement,
             "subject": self.subject,
             "task": self.task,
+            "budget": self.budget,
             "verdict": str(self.verdict),
             "measure": self.measure,
             "statistic": self.statistic,
@@ -125,6 +150,8 @@ class Result:
             "high": high,
             "sense": self.sense,
             "bound": self.bound,
+            "power": self.power,
+            "seen": self.seen,
             "size": effect.size,
             "unit": effect.unit,
             "where": effect.where,
@@ -133,8 +160,10 @@ class Result:
 
 
 def needs(statement: str, subject: object, what: str, kind: type | None = None) -> None:
-    """Raise CapabilityMissingError, naming both, unless `subject` is a `kind` (a runtime protocol)."""
-    if kind is None or not isinstance(subject, kind):
+    """Raise CapabilityMissingError unless `subject` is a `kind`, a runtime protocol whose lack names it."""
+    if kind is None:
+        raise CapabilityMissingError(f"{statement} needs {what}")
+    if not isinstance(subject, kind):
         raise CapabilityMissingError(
             f"{statement} needs {what}, which {type(subject).__name__} does not offer"
         )

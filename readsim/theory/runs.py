@@ -1,12 +1,13 @@
 """The statements on anyone's run logs, simulated or real: what can be said from measured rows.
 
 Logs hold noisy profiles at the tokens a run happened to have, and rewards of the choices it made. So
-Assumption 4.4 becomes two tests of nested fits (`shape_tests`); calibrated uncertainty (Assumption C.1)
+Assumption 4.4 becomes three tests of nested fits (`shape_tests`); calibrated uncertainty (Assumption C.1)
 is seen at played choices only, with the noise of the reward in it; of Proposition 4.7 only the half of
 the proof that concerns the played choice can be broken in sight.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,16 +20,19 @@ from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import StepRow
 from readsim.stats.intervals import t_interval
 from readsim.theory.calibration import coverage, mean_interval
-from readsim.theory.result import Effect, PaperStatement, Result, needs
-from readsim.theory.shape_tests import additive_test, concave_test
+from readsim.theory.gains import ADVICE
+from readsim.theory.result import Effect, PaperStatement, Result, Verdict, needs
+from readsim.theory.shape_tests import SEEN, additive_test, concave_test, nondecreasing_test
 
 ALPHA = 0.05
+TESTS = {"adds up": additive_test, "concave": concave_test, "nondecreasing": nondecreasing_test}
+ONE_BUDGET = 0.01  # rows whose tokens differ by less than this part have one budget
 
 
 class MeasuredRun(NamedTuple):
     """One run. T decisions: tokens (T, S) cumulative, utility (T,) = r . p_hat, steps as logged.
 
-    Of a table: T rows, one score as the utility, and no steps.
+    Of a table: T rows, one score as the utility, and no steps. `is_score`: in [0, 1], not a negated loss.
     """
 
     task: str
@@ -36,39 +40,57 @@ class MeasuredRun(NamedTuple):
     utility: Array
     steps: list[StepRow]
     requirement: Array
+    is_score: bool = True
 
 
-def measured_runs(folder: Path, lacking: Callable[[str], None] | None = None) -> list[MeasuredRun]:
+def measured_runs(
+    folder: Path,
+    lacking: Callable[[str], None] | None = None,
+    said: Callable[[str], None] = lambda text: None,
+    options: Options | None = None,
+) -> list[MeasuredRun]:
     """Every run of a log, or of all logs in a folder (or its `runs`), as far as it has come; `lacking` is
-    told which are unfinished. A .csv or .tsv is a table of runs. Raises ConfigError, RunLogError."""
+    told which are unfinished, `said` what was read. A .csv or .tsv is a table of runs, read by `options`.
+    Raises ConfigError, RunLogError."""
     if folder.suffix in (".csv", ".tsv"):
-        return tabled_runs(folder)
+        return tabled_runs(folder, said, options)
+    if options is not None:
+        raise ConfigError(f"{folder}: run logs need no options that describe columns")
     logs = [read_log(path) for path in log_paths(folder)]
     for log in logs:
-        if lacking is not None and (said := log.shortfall()):
-            lacking(said)
+        if lacking is not None and (short := log.shortfall()):
+            lacking(short)
     runs = [run for log in logs for run in _runs_of(log)]
     if not runs:
         raise RunLogError(f"{folder}: the logs hold no decisions yet")
     if len({run.tokens.shape[1] for run in runs}) > 1:
         raise ConfigError(f"{folder}: the logs have different sources: one set at a time")
+    names = ", ".join(logs[0].header.sources)
+    said(f"{len(runs)} runs of {len(logs)} logs; sources: {names}")
     return runs
 
 
-def tabled_runs(path: Path) -> list[MeasuredRun]:
+def tabled_runs(
+    path: Path,
+    said: Callable[[str], None] = lambda text: None,
+    options: Options | None = None,
+) -> list[MeasuredRun]:
     """The runs of a table as `readsim fit` reads it, with each measured score as a task of its own.
 
-    Rows of one name are one run at its tokens so far; a row without a name is a run. Where no column says how
-    many tokens, all runs are taken to be as long. Raises ConfigError.
+    Rows of one name are one run at its tokens so far, in any order; a row without a name is a run. Where no
+    column says how many tokens, all runs are taken to be as long. Raises ConfigError.
     """
-    table = read_run_table(path, None, Options(budget=1.0))
+    table = read_run_table(path, None, replace(options or Options(), budget=1.0, one_run=True))
+    for note in table.notes:
+        said(note)
     label, out = np.array(table.label), []
     alone = np.eye(len(table.capabilities))
     for name, score, requirement in zip(table.capabilities, table.profiles.T, alone, strict=True):
         for one in dict.fromkeys(table.label):
             rows = (label == one) & np.isfinite(score)
             if rows.any():
-                out.append(MeasuredRun(name, table.tokens[rows], score[rows], [], requirement))
+                run = MeasuredRun(name, table.tokens[rows], score[rows], [], requirement)
+                out.append(run._replace(is_score=table.scale.unit != "losses"))
     return out
 
 
@@ -84,14 +106,18 @@ def _runs_of(log: Log) -> Iterator[MeasuredRun]:
             )
         fed = np.array([row.allocation * row.tokens for row in steps])
         task = log.header.task or "task"
-        yield MeasuredRun(task, fed.cumsum(axis=0), profiles @ requirement, steps, requirement)
+        utility, is_score = profiles @ requirement, log.header.scale.is_score
+        yield MeasuredRun(task, fed.cumsum(axis=0), utility, steps, requirement, is_score)
 
 
-def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
-    """Assumption 4.4 for each task: does U add up over sources, and are its parts concave and nondecreasing?
+def check_gains(
+    runs: list[MeasuredRun], subject: str, tick: Callable[[], None] = lambda: None
+) -> list[Result]:
+    """Assumption 4.4 for each task: does U add up over sources, are its parts concave, do these never fall?
 
-    A small p refutes; a large one says that these runs cannot. The size is what the wider fit adds, noise
-    included; the power is that of logs of this design against a departure of one point rms.
+    A small p refutes. A large one holds where the test would have seen a departure of one point rms (.01 of
+    a loss) with a power of 80 %, and decides nothing elsewhere. The size is what the wider fit adds, noise
+    included. `tick` is called after each test. Raises ConfigError for too few runs.
     """
     out = []
     for task in dict.fromkeys(run.task for run in runs):
@@ -99,27 +125,43 @@ def check_gains(runs: list[MeasuredRun], subject: str) -> list[Result]:
         tokens = np.concatenate([run.tokens for run in chosen])
         y = np.concatenate([run.utility for run in chosen])
         number = np.concatenate([np.full(len(r.utility), n) for n, r in enumerate(chosen)])
-        for part, test in (("adds up", additive_test), ("concave", concave_test)):
+        total = tokens.sum(axis=1)
+        same = bool(np.ptp(total) <= ONE_BUDGET * total.max())
+        unit, per_unit = ("points", 100) if chosen[0].is_score else ("of the loss", 1)
+        amount = f"{per_unit * SEEN:g} {unit}".replace("1 points", "1 point")
+        for part, test in TESTS.items():
             found = test(tokens, y, number)
-            power = (
-                "no departure in reach"
-                if np.isnan(found.power)
-                else f"power {found.power:.0%} at 1 point"
+            result = Result(
+                statement=f"{PaperStatement.CONCAVE_GAINS}: {part}",
+                subject=subject,
+                task=task,
+                measure=f"p of a test of level 5 % over {len(chosen)} runs",
+                statistic=found.p,
+                bound=ALPHA,
+                sense=">=",
+                effect=Effect(per_unit * found.size, f"{unit} rms, noise included"),
+                power=found.power,
+                seen=f"a departure of {amount} rms along the mixtures that these runs visited",
             )
-            out.append(
-                Result(
-                    statement=f"{PaperStatement.CONCAVE_GAINS}: {part}",
-                    subject=f"{subject}, {task}",
-                    measure=f"p of a test of level 5 % over {len(chosen)} runs, {power}",
-                    statistic=found.p,
-                    bound=ALPHA,
-                    sense=">=",
-                    effect=Effect(100 * found.size, "points rms, noise included"),
-                    advice="refuted where p is small; otherwise these runs cannot refute it",
-                    detail={"power": found.power},
-                )
-            )
+            fails = result.verdict is Verdict.FAILS
+            advice = ADVICE[part] if fails else _more_runs(found.power, same)
+            out.append(replace(result, advice=advice))
+            tick()
     return out
+
+
+def _more_runs(power: float, one_budget: bool) -> str:
+    """What would decide what a test of runs leaves open."""
+    if one_budget:
+        return (
+            "all runs have one budget, and shares alone cannot tell an interaction, a curve and a common "
+            "slope apart: measure runs at several budgets"
+        )
+    if np.isnan(power):
+        return (
+            "these runs have no mixtures along which a departure would show: vary sources together"
+        )
+    return f"a power of {power:.0%} is too low to say that it holds: measure more runs"
 
 
 def check_proxy(runs: list[MeasuredRun], subject: str) -> Result:
@@ -198,7 +240,7 @@ def check_beliefs(runs: list[MeasuredRun], subject: str, delta: float = 0.1) -> 
                 interval=(low, high),
                 bound=1.0 - delta,
                 sense=">=",
-                advice="the noise of the reward counts as error: repair=residual includes it",
+                advice="the noise of the logged reward counts as error here",
                 detail={"error": np.concatenate(error), "sigma": np.concatenate(sigma)},
             )
         )

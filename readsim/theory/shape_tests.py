@@ -1,17 +1,23 @@
-"""Tests of shape on noisy rows of runs: do sources add up, and are their parts concave and nondecreasing?
+"""Tests of shape on noisy rows of runs: do sources add up, are their parts concave, do these never fall?
 
-A column of its own for each run takes out what its rows share; the errors that are left are taken to be
+The mean of each run takes out what its rows share; the errors that are left are taken to be
 Gaussian, independent and of one size. Then
 
-    adds up    y = run + sum_i f_i(b_i), f_i smooth  beside  the same + sum_i<j c_ij b_i b_j:  an F test
-    concave    y = run + sum_i<j c_ij b_i b_j + sum_i g_i(b_i), g_i concave and nondecreasing, beside g_i free
+    adds up        y = run + sum_i f_i(b_i), f_i smooth  beside  the same + sum_i<j c_ij b_i b_j:  an F test
+    concave        y = run + sum_i<j c_ij b_i b_j + sum_i g_i(b_i), g_i concave of any slope, beside g_i free
+    nondecreasing  the same with g_i nondecreasing of any curvature
 
 The F test is exact where its curves hold the truth: up to eight columns a source, so that a square root, an
-exponential or an S lies in them to a thousandth of its height. Concave and nondecreasing is a sum of hinges
-min(b, k) with coefficients >= 0, fitted by nonnegative least squares; a free curve may subtract coarse ones
-too, and the distribution under the null is simulated from the fitted null: the test is conservative.
+exponential or an S lies in them to a thousandth of its height. A concave curve is a line and hinges
+min(b, k) with coefficients >= 0, a nondecreasing one is ramps from one corner to the next with coefficients
+>= 0, fitted by nonnegative least squares; a free curve may subtract coarse ones too, and the distribution
+under the null is simulated from the fitted null: these tests are conservative.
+
+A test sees along the mixtures that the runs visited alone. Out of its reach is an interaction of sources that
+no run had together, and, where all runs have one budget, much that a curve of one source explains as well.
 """
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,13 +33,16 @@ SMOOTH = 8  # most columns of a source's curve, and
 FEWEST = 3
 NEGLIGIBLE = 1e-3  # of the range of the fitted utilities: misfit that no knot can take away
 SEEN = 0.01  # rms, one point where y is a score in [0, 1]: the departure whose power is told
+DOUBLINGS = 16
+REACH = 0.01  # what the null follows but for this part of its size is out of reach
 
 
 class ShapeTest(NamedTuple):
     """p under the null; `size`, rms of what the wider fit adds, in the unit of y; the power against `seen`.
 
-    p = 1 with power NaN: the departure is below a thousandth of what the fit explains within runs, or the
-    rows have no direction in which to depart, so nothing was tested and no power can be told.
+    The power is the chance of seeing a departure that no fit of the null explains, of `seen` rms on these
+    rows. Power NaN: there is no such departure on these rows, so nothing was tested, and p is 1. A misfit
+    below a thousandth of what the fit explains within runs counts as none: p is 1.
     """
 
     p: float
@@ -56,6 +65,28 @@ def smooth(tokens: Array, size: int = SMOOTH) -> Array:
     return np.stack(columns, axis=1)
 
 
+def _corners(b: Array, knots: int) -> Array:
+    """Where curves of a source may bend: at quantiles of its tokens b (n,), not all 0, and nearer to 0."""
+    places = np.quantile(b[b > 0], np.linspace(0, 1, knots + 1)[1:])
+    near = places[0] * 0.5 ** np.arange(1, knots // 2 + 1)
+    out: Array = np.unique([*places, *near])
+    return out
+
+
+def ramps(tokens: Array, knots: int = KNOTS) -> Array:
+    """The rise from each corner of a source to the next, 0 before it and 1 after it, of tokens (n, S).
+
+    (n, <= 1.5 knots S). Every nondecreasing function that is straight between the corners of `hinges` is a
+    nonnegative combination. Raises ConfigError for no tokens at all.
+    """
+    columns: list[Array] = []
+    for b in tokens.T:
+        if b.any():
+            ends = np.array([0.0, *_corners(b, knots)])
+            columns.extend(np.clip((b - low) / (high - low), 0, 1) for low, high in pairwise(ends))
+    return _distinct(columns)
+
+
 def hinges(tokens: Array, knots: int = KNOTS) -> Array:
     """min(b_i, k) / k of each source of tokens (n, S), k at quantiles of its tokens and nearer to 0.
 
@@ -65,12 +96,12 @@ def hinges(tokens: Array, knots: int = KNOTS) -> Array:
     """
     columns: list[Array] = []
     for b in tokens.T:
-        positive = b[b > 0]
-        if not len(positive):
-            continue
-        places = np.quantile(positive, np.linspace(0, 1, knots + 1)[1:])
-        near = places[0] * 0.5 ** np.arange(1, knots // 2 + 1)
-        columns.extend(np.minimum(b, k) / k for k in np.unique([*places, *near]))
+        if b.any():
+            columns.extend(np.minimum(b, k) / k for k in _corners(b, knots))
+    return _distinct(columns)
+
+
+def _distinct(columns: list[Array]) -> Array:
     if not columns:
         raise ConfigError("tokens are all 0: nothing to fit")
     return np.unique(np.stack(columns, axis=1), axis=1)
@@ -87,8 +118,9 @@ def products(tokens: Array) -> Array:
 def _basis(columns: Array) -> Array:
     """An orthonormal basis (n, r) of the columns' span."""
     size = np.linalg.norm(columns, axis=0)
-    left, values, _ = np.linalg.svd(columns[:, size > 0] / size[size > 0], full_matrices=False)
-    out: Array = left[:, values > 1e-7]
+    q, r = np.linalg.qr(columns[:, size > 0] / size[size > 0])  # many rows: the svd is of few
+    left, values, _ = np.linalg.svd(r, full_matrices=False)
+    out: Array = q @ left[:, values > 1e-7]
     return out
 
 
@@ -98,21 +130,29 @@ def _without(q: Array, c: Array) -> Array:
     return out
 
 
-def _of_runs(run: Array) -> Array:
-    """One column a run (n, N); a constant where no run has two rows. ConfigError with fewer than 5 runs."""
-    place = np.unique(run, return_inverse=True)[1]
-    runs = int(place.max()) + 1
-    if runs < LEAST_RUNS:
-        raise ConfigError(
-            f"{runs} runs: at least {LEAST_RUNS} are needed for this test; where each row is of a run of "
-            "its own, give each its own label in `run`, such as np.arange(len(y))"
-        )
-    return np.eye(runs)[place] if runs < len(run) else np.ones((len(run), 1))
+class _Rows:
+    """n rows less the mean of their run; of one mean where no run has two rows. `free`: n less the means."""
 
+    def __init__(self, run: NDArray[Any]) -> None:
+        """Raises ConfigError with fewer than 5 runs."""
+        place = np.unique(run, return_inverse=True)[1]
+        runs = int(place.max(initial=-1)) + 1
+        if runs < LEAST_RUNS:
+            raise ConfigError(
+                f"{runs} runs: at least {LEAST_RUNS} are needed for this test (rows of one label are one "
+                "run: give each its own label where each row is a run)"
+            )
+        self.place = place if runs < len(run) else np.zeros_like(place)
+        self.sizes = np.bincount(self.place)
+        self.means, self.free = len(self.sizes), len(run) - len(self.sizes)
 
-def _negligible(shared: Array, fitted: Array) -> float:
-    """A misfit of no account beside what a fit explains within runs."""
-    return NEGLIGIBLE * max(float(np.ptp(_without(_basis(shared), fitted))), 1e-300)
+    def within(self, columns: Array) -> Array:
+        """Columns (n, C) less their mean over each run; nothing is left of one that is level within runs."""
+        sums = np.stack([np.bincount(self.place, c, self.means) for c in columns.T], axis=1)
+        out: Array = columns - (sums / self.sizes[:, None])[self.place]
+        level = np.linalg.norm(out, axis=0) < 1e-9 * np.linalg.norm(columns, axis=0)
+        out[:, level] = 0.0
+        return out
 
 
 def _measured(
@@ -148,65 +188,89 @@ def additive_test(
 
     `size` is of the interactions found, noise included; the power is that of this design and this noise
     against a departure of `seen` rms, in the unit of y: .01 is one point of scores in [0, 1], so give 1.0 for
-    scores in points. A departure of less than a thousandth of what the fit explains within runs is none: p
-    is 1 and the power NaN. Arrays, lists and pandas' columns are taken. Raises ConfigError with fewer than 5
-    runs, fewer rows than coefficients, or a NaN.
+    scores in points. See `ShapeTest` for what is out of reach. Arrays, lists and pandas' columns are taken.
+    Raises ConfigError with fewer than 5 runs, fewer rows than coefficients, or a NaN.
     """
     from scipy import stats
 
     b, scores, label = _measured(tokens, y, run, seen)
-    shared, pairs = _of_runs(label), products(b)
-    spare = len(scores) - shared.shape[1] - pairs.shape[1] - 5
+    rows, pairs = _Rows(label), products(b)
+    spare = rows.free - pairs.shape[1] - 5
     size = min(SMOOTH, spare // max(int(b.any(axis=0).sum()), 1))
     if size < FEWEST:
-        wide = shared.shape[1] + pairs.shape[1] + FEWEST * b.shape[1]
+        wide = rows.means + pairs.shape[1] + FEWEST * b.shape[1]
         raise ConfigError(f"{len(scores)} rows for {wide} coefficients: more are needed")
-    null = _basis(np.column_stack([shared, smooth(b, size)]))
-    left, scale = _without(null, scores), np.linalg.norm(pairs, axis=0)
+    null, inner = _basis(rows.within(smooth(b, size))), rows.within(scores[:, None])[:, 0]
+    pairs, left = rows.within(pairs), _without(null, inner)
+    scale = np.linalg.norm(pairs, axis=0)
     directions, singular, _ = np.linalg.svd(
         _without(null, pairs[:, scale > 0] / scale[scale > 0]), full_matrices=False
     )
-    wider = directions[:, singular > 1e-6]
+    wider = directions[:, singular > REACH]
     part = wider.T @ left
     found = float(np.sqrt(part @ part / len(scores)))
-    if not part.size or found <= _negligible(shared, scores - left):
+    if not part.size:
         return ShapeTest(1.0, found, np.nan)
-    count, free = len(part), len(scores) - null.shape[1] - len(part)
+    count, free = len(part), rows.free - null.shape[1] - len(part)
     variance = max(float(left @ left - part @ part), 1e-300) / free
     critical = stats.f.ppf(0.95, count, free)
     power = stats.ncf.sf(critical, count, free, min(len(scores) * seen**2 / variance, 1e4))
-    return ShapeTest(
-        float(stats.f.sf(part @ part / count / variance, count, free)), found, float(power)
-    )
+    p = 1.0
+    if found > _negligible(inner - left):
+        p = float(stats.f.sf(part @ part / count / variance, count, free))
+    return ShapeTest(p, found, float(power))
 
 
-class _Concave:
-    """Fits of concave nondecreasing curves beside columns of any sign `free` (n, F)."""
+def _negligible(fitted: Array) -> float:
+    """A misfit of no account beside what a fit explains within runs (n,)."""
+    return NEGLIGIBLE * max(float(np.ptp(fitted)), 1e-300)
 
-    def __init__(self, tokens: Array, free: Array) -> None:
-        self.free, self.basis = free, _basis(free)
-        self.hinges, self.bent = hinges(tokens), -hinges(tokens, COARSE)
-        self.curves = _without(self.basis, self.hinges)
+
+class _Cone:
+    """Fits of `curves` (n, C) with coefficients >= 0 beside columns of any sign `free` (n, F).
+
+    All is in coordinates of the span of these and of `departures` (n, D), which a wider fit has too: r of
+    them, and one for the length of what is outside of it. So many rows cost as much as few.
+    """
+
+    def __init__(self, free: Array, curves: Array, departures: Array) -> None:
+        self.span = _basis(np.column_stack([free, curves, departures]))
+        self.free, self.curves, self.departures = (
+            np.pad(self.span.T @ c, ((0, 1), (0, 0))) for c in (free, curves, departures)
+        )
+        self.basis = _basis(self.free)
+        self.beside = _without(self.basis, self.curves)
+
+    def coordinates(self, y: Array) -> Array:
+        """Of y (n,): (r + 1,)."""
+        inside = self.span.T @ y
+        return np.append(inside, np.sqrt(max(float(y @ y - inside @ inside), 0.0)))
+
+    def noise(self, free: int, rng: np.random.Generator) -> Array:
+        """Coordinates (r + 1,) of rows of normal noise of size 1 that have `free` dimensions."""
+        r = self.span.shape[1]
+        outside = np.sqrt(rng.chisquare(free - r)) if free > r else 0.0
+        return np.append(rng.normal(size=r), outside)
 
     def fit(self, y: Array) -> tuple[Array, Array]:
-        """What the fit leaves of y (n,), and a basis of the columns that it uses."""
+        """What the fit leaves of y (r + 1,), and a basis of the columns that it uses."""
         from scipy.optimize import nnls
 
         rest = _without(self.basis, y)
-        weights = nnls(self.curves, rest, maxiter=50 * self.curves.shape[1])[0]
-        used = np.column_stack([self.free, self.hinges[:, weights > 0]])
-        return rest - self.curves @ weights, _basis(used)
+        weights = nnls(self.beside, rest, maxiter=50 * self.beside.shape[1])[0]
+        used = np.column_stack([self.free, self.curves[:, weights > 0]])
+        return rest - self.beside @ weights, _basis(used)
 
     def statistic(self, left: Array, used: Array) -> float:
-        """Which share of what is left bent curves explain, beyond the columns that are used: a score test."""
+        """Which share of what is left departures explain, beyond the columns that are used: a score test."""
         from scipy.optimize import nnls
 
         total = max(float(left @ left), 1e-300)
-        bent = _without(used, self.bent)
+        bent = _without(used, self.departures)
         size = np.linalg.norm(bent, axis=0)
         bent = bent[:, size > 1e-9] / size[size > 1e-9]
         rest = nnls(bent, left, maxiter=50 * max(bent.shape[1], 1))[1] if bent.size else total**0.5
-        return 1.0 - float(rest) ** 2 / total
+        return max(1.0 - float(rest) ** 2 / total, 0.0)
 
 
 def concave_test(
@@ -218,34 +282,99 @@ def concave_test(
     draws: int = DRAWS,
     seen: float = SEEN,
 ) -> ShapeTest:
-    """Whether the parts of utilities y (n,) of cumulative tokens (n, S) are concave and nondecreasing.
+    """Whether the parts of utilities y (n,) of cumulative tokens (n, S) are concave; they may fall.
 
     `draws` logs are simulated from the fitted null; small departures and `seen`, in the unit of y, count as
     in `additive_test`. Raises ConfigError with fewer than 5 runs, fewer rows than coefficients of any sign,
     or a NaN.
     """
     b, scores, label = _measured(tokens, y, run, seen)
-    free = np.column_stack([_of_runs(label), products(b)])
-    if free.shape[1] + 5 > len(scores):
-        raise ConfigError(f"{len(scores)} rows for {free.shape[1]} coefficients: more are needed")
-    test = _Concave(b, free)
-    left, used = test.fit(scores)
-    fitted, found = scores - left, test.statistic(left, used)
-    size = float(np.sqrt(found * np.mean(left**2)))
-    if size <= _negligible(_of_runs(label), fitted):
-        return ShapeTest(1.0, size, np.nan)
-    sd = float(np.sqrt(left @ left / max(len(scores) - used.shape[1], 1)))
+    free = np.column_stack([products(b), b / np.where(b.any(axis=0), b.max(axis=0), 1.0)])
+    shapes = hinges(b), -hinges(b, COARSE)
+    return _cone_test(free, *shapes, scores, label, seed, draws, seen)
+
+
+def nondecreasing_test(
+    tokens: ArrayLike,
+    y: ArrayLike,
+    run: ArrayLike,
+    seed: int = 0,
+    *,
+    draws: int = DRAWS,
+    seen: float = SEEN,
+) -> ShapeTest:
+    """Whether the parts of utilities y (n,) of cumulative tokens (n, S) never fall; they may bend upwards.
+
+    As `concave_test` in all else. Where all runs have one budget no part can be seen to fall: what is taken
+    from one source goes to the others.
+    """
+    b, scores, label = _measured(tokens, y, run, seen)
+    free = products(b)
+    # a curve that rises everywhere uses all of its ramps: they are as many as the rows can tell at most
+    spare = _Rows(label).free - free.shape[1]
+    knots = int(np.clip(spare // (1.5 * max(b.any(axis=0).sum(), 1)), COARSE, KNOTS))
+    coarse = ramps(
+        b, COARSE
+    )  # in the null too: where a slope of all sources is free, any of them may fall
+    rising = np.column_stack([ramps(b, knots), coarse, smooth(b)])
+    return _cone_test(free, rising, -coarse, scores, label, seed, draws, seen)
+
+
+def _cone_test(
+    free: Array,
+    curves: Array,
+    departures: Array,
+    scores: Array,
+    label: NDArray[Any],
+    seed: int,
+    draws: int,
+    seen: float,
+) -> ShapeTest:
+    rows = _Rows(label)
+    if rows.means + free.shape[1] + 5 > len(scores):
+        wide = rows.means + free.shape[1]
+        raise ConfigError(f"{len(scores)} rows for {wide} coefficients: more are needed")
+    test = _Cone(rows.within(free), rows.within(curves), rows.within(departures))
+    y = test.coordinates(rows.within(scores[:, None])[:, 0])
+    left, used = test.fit(y)
+    fitted, found = y - left, test.statistic(left, used)
+    size = float(np.sqrt(found * (left @ left) / len(scores)))
+    sd = float(np.sqrt(left @ left / max(rows.free - used.shape[1], 1)))
     rng = np.random.default_rng(seed)
 
     def simulated(mean: Array) -> float:
-        return test.statistic(*test.fit(mean + sd * rng.normal(size=len(scores))))
+        return test.statistic(*test.fit(mean + sd * test.noise(rows.free, rng)))
 
+    far, tries = seen * np.sqrt(len(scores)), range(max(draws // 4, 10))
+    away = [m for _ in tries if (m := _departed(test, fitted, far, rng)) is not None]
+    if not away:
+        return ShapeTest(1.0, size, np.nan)
     drawn = np.array([simulated(fitted) for _ in range(draws)])
+    critical = float(np.quantile(drawn, 0.95))
+    hits = [simulated(mean) >= critical for mean in away]
     p = (1 + int(np.sum(drawn >= found))) / (1 + draws)
-    critical, tries, hits = float(np.quantile(drawn, 0.95)), max(draws // 4, 10), 0
-    for _ in range(tries):
-        # a direction that the wider fit has; what the null can follow of it is no departure
-        rest = test.fit(test.bent @ np.abs(rng.normal(size=test.bent.shape[1])))[0]
-        scale = float(np.sqrt(np.mean(rest**2)))
-        hits += simulated(fitted + rest * (seen / scale if scale > 1e-12 else 0.0)) >= critical
-    return ShapeTest(p, size, hits / tries)
+    small = size <= _negligible(test.span @ fitted[:-1])
+    return ShapeTest(1.0 if small else p, size, float(np.mean(hits)))
+
+
+def _departed(test: _Cone, fitted: Array, far: float, rng: np.random.Generator) -> Array | None:
+    """A mean (r + 1,) that is `far` from every curve of the null, on the way from `fitted` along a random
+    departure; None where the null follows that but for next to nothing.
+
+    What a fit of a cone leaves is at right angles to it: of the point fitted and any multiple of what is
+    left, that point is the fit.
+    """
+    made = test.departures @ np.abs(rng.normal(size=test.departures.shape[1]))
+    length = float(np.linalg.norm(test.fit(made)[0]))
+    if not length > REACH * float(np.linalg.norm(made)):
+        return None
+    step = far / length
+    for _ in range(DOUBLINGS):  # a curve that bends much still does after a small departure
+        mean = fitted + step * made
+        left = test.fit(mean)[0]
+        size = float(np.linalg.norm(left))
+        if size > 0.5 * far:
+            break
+        step *= 2
+    out: Array = mean + left * (far / size - 1)
+    return out

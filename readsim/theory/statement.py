@@ -25,11 +25,13 @@ import numpy as np
 from readsim.arrays import Array
 from readsim.errors import CapabilityMissingError, ConfigError, ReadsimError
 from readsim.theory.adversary import find_worst, hard_points, point_text
-from readsim.theory.result import FALSE, TRUE, Effect, Result, Verdict
+from readsim.theory.result import FALSE, TRUE, Effect, Result, Verdict, points
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds.catalogue import AnyWorld, load_world
 from readsim.worlds.task import AnyTask, Task
 from readsim.worlds.world import World
+
+SCORE = "score units"
 
 
 class Subject(NamedTuple):
@@ -75,7 +77,7 @@ class Statement:
     violation   (subject, *vectors of tokens (S,)) -> how far it is broken there, 0 or below where it is not.
                 The adversary gives vectors >= 0 that sum to at most the budget, corners and edges among
                 them, and climbs from the worst. A number, and no NaN
-    unit        of the violation
+    unit        of the violation; "score units" are shown as points too
     tolerance   up to which a violation is rounding
     conditions  subject -> why it cannot be asked there; "" where it can
     advice      what follows where it fails
@@ -90,7 +92,7 @@ class Statement:
     true: Callable[[], Subject]
     false: Callable[[], Subject]
     parts: int = 1
-    unit: str = "score units"
+    unit: str = SCORE
     tolerance: float = 1e-9
     conditions: Callable[[Subject], str] = lambda subject: ""
     advice: str = ""
@@ -123,7 +125,7 @@ def check_statement(
         spent = np.pad(hard_points(size, draws, seed), ((0, 0), (0, 1)))
         at, worst = find_worst(broken, np.concatenate([starts, spent]), seed=seed)
         vectors = at[:size].reshape(statement.parts, -1)
-        where = " ".join(point_text(v) for v in vectors) + " of the budget"
+        where = " ".join(point_text(v, subject.world.sources) for v in vectors) + " of the budget"
     else:
         worst, where = _violation(statement, subject), subject.world.name
     return Result(
@@ -134,7 +136,9 @@ def check_statement(
         statistic=worst,
         bound=statement.tolerance,
         sense="<=",
-        effect=Effect(max(worst, 0.0), statement.unit, where),
+        effect=points(worst, where)
+        if statement.unit == SCORE
+        else Effect(max(worst, 0.0), statement.unit, where),
         advice=statement.advice,
     )
 

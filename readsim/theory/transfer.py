@@ -10,7 +10,7 @@ diagonal only, a one-hot allocation is a row of G, a step of no tokens changes n
 worlds: rehearsal, where a source's harm depends on what it is mixed with, however short the step is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -71,7 +71,14 @@ def bound_ratio(backend: OffersParameters, alpha: Array, rate: float, updates: i
     return float(np.max(error / np.maximum(bound, 1e-15)))
 
 
-def _superposed(found: Departures, statement: str, subject: str, what: str, advice: str) -> Result:
+def _superposed(
+    found: Departures,
+    statement: str,
+    subject: str,
+    what: str,
+    advice: str,
+    names: Sequence[str] = (),
+) -> Result:
     """The order of the worst capability as a result; its size is relative to the largest change."""
     return Result(
         statement=statement,
@@ -81,7 +88,11 @@ def _superposed(found: Departures, statement: str, subject: str, what: str, advi
         bound=ORDER,
         sense=">=",
         effect=Effect(
-            found.relative, "of the change", f"alpha = {point_text(found.worst)}", NEGLIGIBLE, LIMIT
+            found.relative,
+            "of the change",
+            f"alpha = {point_text(found.worst, names)}",
+            NEGLIGIBLE,
+            LIMIT,
         ),
         advice=advice,
         detail={"steps": found.steps, "residuals": found.residuals.max(axis=2)},
@@ -106,7 +117,7 @@ def check_superposition(world: World, budget: float, *, draws: int = 16) -> Resu
     found = departures(gain_of, 0.1 * budget, sources, draws=draws, parts=np.abs)
     advice = "order 1 means that a mixture does not do the sum of what its parts do (rehearsal)"
     name = f"{PaperStatement.LOCAL_TRANSFER}: worlds"
-    return _superposed(found, name, world.name, "the tokens", advice)
+    return _superposed(found, name, world.name, "the tokens", advice, world.sources)
 
 
 def check(

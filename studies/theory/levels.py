@@ -10,17 +10,18 @@ import numpy as np
 import pandas as pd
 
 from readsim.arrays import Array
-from readsim.theory.shape_tests import additive_test, concave_test
+from readsim.theory.shape_tests import additive_test, concave_test, nondecreasing_test
 
 Truth = Callable[[Array], Array]  # shares of the budget used (n, S) -> utility (n,)
 
-# adds up?, concave and nondecreasing along each source?, utility
-TRUTHS: dict[str, tuple[bool, bool, Truth]] = {
-    "root": (True, True, lambda b: 0.3 * np.sqrt(b).sum(axis=1)),
-    "exponential": (True, True, lambda b: 0.3 * (1 - np.exp(-4 * b)).sum(axis=1)),
-    "line": (True, True, lambda b: 0.3 * b @ np.linspace(1, 0.2, b.shape[1])),
-    "slow start": (True, False, lambda b: 0.5 * (b**2 * (3 - 2 * b)).sum(axis=1)),
+# adds up?, concave, nondecreasing along each source?, utility
+TRUTHS: dict[str, tuple[bool, bool, bool, Truth]] = {
+    "root": (True, True, True, lambda b: 0.3 * np.sqrt(b).sum(axis=1)),
+    "exponential": (True, True, True, lambda b: 0.3 * (1 - np.exp(-4 * b)).sum(axis=1)),
+    "line": (True, True, True, lambda b: 0.3 * b @ np.linspace(1, 0.2, b.shape[1])),
+    "slow start": (True, False, True, lambda b: 0.5 * (b**2 * (3 - 2 * b)).sum(axis=1)),
     "peak": (
+        True,
         True,
         False,
         lambda b: 0.3 * np.sqrt(b[:, 1:]).sum(axis=1) + b[:, 0] * (0.5 - b[:, 0]),
@@ -28,30 +29,38 @@ TRUTHS: dict[str, tuple[bool, bool, Truth]] = {
     "interaction": (
         False,
         True,
+        True,
         lambda b: 0.3 * np.sqrt(b).sum(axis=1) + 0.6 * b[:, 0] * b[:, 1],
     ),
-    "common link": (False, True, lambda b: 0.6 * (1 - np.exp(-b @ np.linspace(3, 1, b.shape[1])))),
+    "common link": (
+        False,
+        True,
+        True,
+        lambda b: 0.6 * (1 - np.exp(-b @ np.linspace(3, 1, b.shape[1]))),
+    ),
     # added for a null of hinges alone, which refused up to all of the true ones with 8 sources
-    "log": (True, True, lambda b: 0.12 * np.log1p(9 * b).sum(axis=1)),
-    "hill": (True, True, lambda b: 0.35 * (b / (b + 0.2)).sum(axis=1)),
-    "harm": (True, False, lambda b: 0.4 * np.sqrt(b[:, 1:]).sum(axis=1) - 0.25 * b[:, 0]),
+    "log": (True, True, True, lambda b: 0.12 * np.log1p(9 * b).sum(axis=1)),
+    "hill": (True, True, True, lambda b: 0.35 * (b / (b + 0.2)).sum(axis=1)),
+    "harm": (True, True, False, lambda b: 0.4 * np.sqrt(b[:, 1:]).sum(axis=1) - 0.25 * b[:, 0]),
     "substitutes": (
         False,
+        True,
         True,
         lambda b: 0.5 * (1 - np.exp(-4 * (b[:, 0] + b[:, 1]))) + 0.3 * np.sqrt(b[:, 2]),
     ),
     # nobody had looked at these when the null became smooth curves
-    "power": (True, True, lambda b: 0.4 * (b**0.3).sum(axis=1)),
-    "kink": (True, True, lambda b: 2.0 * np.minimum(b, 0.1).sum(axis=1)),
-    "gompertz": (True, False, lambda b: 0.4 * np.exp(-5 * np.exp(-12 * b)).sum(axis=1)),
+    "power": (True, True, True, lambda b: 0.4 * (b**0.3).sum(axis=1)),
+    "kink": (True, True, True, lambda b: 2.0 * np.minimum(b, 0.1).sum(axis=1)),
+    "gompertz": (True, False, True, lambda b: 0.4 * np.exp(-5 * np.exp(-12 * b)).sum(axis=1)),
     # nor at these when corners of the null of "concave" moved from 10 quantiles to 32
     "two kinks": (
         True,
         True,
+        True,
         lambda b: (np.minimum(b, 0.04) + 0.7 * np.minimum(b, 0.25)).sum(axis=1),
     ),
-    "kink down": (True, False, lambda b: 0.5 * np.maximum(b - 0.1, 0).sum(axis=1)),
-    "help": (False, True, lambda b: 0.3 * np.sqrt(b).sum(axis=1) * (1 + 0.5 * b[:, 0])),
+    "kink down": (True, False, True, lambda b: 0.5 * np.maximum(b - 0.1, 0).sum(axis=1)),
+    "help": (False, True, True, lambda b: 0.3 * np.sqrt(b).sum(axis=1) * (1 + 0.5 * b[:, 0])),
 }
 # sources, runs, rows a run, sd of a row, sd that a run shares, one mixture a run
 FIRST = 30_000  # seed: the tests were designed on logs below
@@ -81,11 +90,15 @@ def levels(logs: int, said: Callable[[], None] = lambda: None) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for design in DESIGNS:
         count = logs if design[0] < 8 else max(1, logs // FEWER)
-        for name, (adds, bends, truth) in TRUTHS.items():
+        for name, (adds, bends, rises, truth) in TRUTHS.items():
             found = []
             for seed in range(FIRST, FIRST + count):
                 b, y, run = simulated_log(design, truth, seed)
-                tests = additive_test(b, y, run), concave_test(b, y, run, seed, draws=99)
+                tests = (
+                    additive_test(b, y, run),
+                    concave_test(b, y, run, seed, draws=99),
+                    nondecreasing_test(b, y, run, seed, draws=99),
+                )
                 found.append([test.p <= 0.05 for test in tests])
             refused = np.mean(found, axis=0)
             rows.append(
@@ -99,6 +112,8 @@ def levels(logs: int, said: Callable[[], None] = lambda: None) -> pd.DataFrame:
                     "is": "level" if adds else "power",
                     "concave refused": refused[1],
                     "is ": "level" if bends else "power",
+                    "nondecreasing refused": refused[2],
+                    "is  ": "level" if rises else "power",
                 }
             )
             said()

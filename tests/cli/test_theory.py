@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +11,7 @@ from readsim.cli.app import app
 from readsim.cli.theory import told_apart
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
+from readsim.theory.all_checks import world_budget
 from readsim.theory.result import PaperStatement, Verdict
 from readsim.worlds import load_world, save_world
 
@@ -35,8 +37,8 @@ def test_controls_come_first_and_advice_is_printed(told: tuple[str, Path]) -> No
     said, out = told
     table = pd.read_csv(out / "theory.csv")
     assert list(table["subject"][:2]) == ["control, true"] * 2
-    assert said.index(" controls ") < said.index(" subjects ")
-    assert "tasks measured: gateway 1 of" in said
+    assert said.index(" controls ┏") < said.index(" subjects ┏")  # not the bar
+    assert "tested at 20M tokens: gateway (math: 1 of 3 tasks); conflict" in said
     assert "a schedule beats every constant split: plan over steps" in said
     assert "stop at 100" not in said
     assert table["size"].notna().mean() > 0.8
@@ -50,7 +52,7 @@ def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "toy, sgd" not in done.output
     assert "…" not in done.output
-    assert "tasks measured: from-scratch 4 of 4" in " ".join(done.output.split())
+    assert ": 4 of 4 tasks)" in " ".join(done.output.split())
     table = pd.read_csv(tmp_path / "theory.csv")
     concave = table[table["statement"] == f"{PaperStatement.CONCAVE_GAINS}: concave"]
     assert set(concave[concave["subject"] == "from-scratch"]["task"]) == {
@@ -62,6 +64,7 @@ def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
 def test_the_command(told: tuple[str, Path]) -> None:
     said, out = told
     assert "not measured: logs: 2 runs: at least 5 are needed" in said
+    assert "np." not in said
     assert (
         "not measured: logs: Assumption C.1 (calibrated uncertainty) needs mu, sigma, kappa" in said
     )
@@ -105,6 +108,68 @@ def test_only_runs_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not (tmp_path / "marginals.png").exists()
 
 
+def asked(*words: str) -> str:
+    """What the command prints, on one line."""
+    done = RUN.invoke(app, ["theory", *words])
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+def test_what_was_asked_for_and_has_no_test_is_said(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    said = asked("--worlds", "toy,ideal", "--only", "proxy", "--out", out)
+    for subject, where in (("toy", "the toy network"), ("ideal", "worlds")):
+        assert f"not measured: {subject}: {PaperStatement.PROXY}: no test on {where}" in said
+    assert "nothing was measured, and nothing is written" in said
+    assert not Path(out).exists()
+    said = asked("--runs", str(table_of_runs(tmp_path)), "--only", "order-effects", "--out", out)
+    assert f"runs.csv: {PaperStatement.ORDER_EFFECTS}: no test on a table of runs" in said
+
+
+def test_worlds_are_tested_at_the_budget_asked_for(tmp_path: Path) -> None:
+    words = ["--worlds", "ideal,conflict", "--only", "spillover", "--budget", "5M"]
+    said = asked(*words, "--out", str(tmp_path))
+    table = pd.read_csv(tmp_path / "theory.csv").query("not subject.str.startswith('control')")
+    assert list(table["budget"]) == [5e6, 5e6]
+    assert list(table["task"]) == ["a", load_world("conflict").task_names[0]]
+    assert "tested at 5M tokens: ideal (a: 1 of 3 tasks); conflict (" in said
+    for name, usual, asked_for in (
+        ("ideal", 10**8, 5 * 10**6),
+        ("gateway", 2 * 10**7, 5 * 10**6),
+        ("nano-measured", 135_000, 135_000),
+    ):
+        assert world_budget(load_world(name)) == usual
+        assert world_budget(load_world(name), 5e6) == asked_for
+
+
+def table_of_runs(folder: Path) -> Path:
+    """40 runs of two sources and two scores, of which the second is not additive."""
+    rng = np.random.default_rng(0)
+    b = rng.uniform(0, 1, (40, 2))
+    table = pd.DataFrame(b * 1e6, columns=["tokens:web", "tokens:code"])
+    table["exam"] = 0.3 * np.sqrt(b).sum(axis=1) + 0.002 * rng.normal(size=40)
+    table["quiz"] = 0.1 + 0.5 * b.prod(axis=1) + 0.002 * rng.normal(size=40)
+    table.to_csv(folder / "runs.csv", index=False)
+    return folder / "runs.csv"
+
+
+def test_runs_alone_are_tested_with_their_power_in_sight(tmp_path: Path) -> None:
+    path, out = table_of_runs(tmp_path), tmp_path / "out"
+    said = asked("--runs", str(path), "--targets", "exam", "--out", str(out))
+    assert "sources (by their prefix): tokens:web, tokens:code; targets: exam" in said
+    table = pd.read_csv(out / "theory.csv")
+    assert set(table["subject"]) == {"control, true", "control, false", "runs.csv"}
+    mine = table[table["subject"] == "runs.csv"]
+    assert list(mine["task"]) == ["exam"] * 3
+    assert mine["power"].between(0, 1).all()
+    true, false = (table[table["subject"] == f"control, {w}"] for w in ("true", "false"))
+    assert set(true["verdict"]) == {"holds"}
+    assert set(false["verdict"]) == {"fails"}
+    assert "p = " in said
+    assert "power 100%" in said
+    assert "tested at" not in said
+
+
 def test_the_names_of_statements_are_listed() -> None:
     said = RUN.invoke(app, ["theory", "--only", "list"]).output
     assert "concave-gains      Assumption 4.4" in said
@@ -146,6 +211,8 @@ def test_worlds_of_one_name_are_told_apart(tmp_path: Path) -> None:
         (["--statements", "nowhere:X"], "nowhere:X"),
         (["--only", "concave-gain"], "concave-gains"),
         (["--only", "own"], "--statements module:NAME"),
+        (["--budget", "much"], "much"),
+        (["--worlds", "gateway", "--targets", "exam"], "describe the table of --runs"),
         (["--runs", "missing", "--worlds", "gateway"], "missing"),
     ],
 )

@@ -195,7 +195,7 @@ def test_numbers_with_decimal_commas(tmp_path: Path) -> None:
     sheet = read(tmp_path, "a;b;c\n0,5;-1,25e2; 3 \n1;nan;4\n")
     found = sheet.numbers(["a", "b", "c"], missing=True)
     assert np.array_equal(found, [[0.5, -125.0, 3.0], [1.0, np.nan, 4.0]], equal_nan=True)
-    assert sheet.is_numeric("b")
+    assert sheet.mostly_numbers("b")
     assert sheet.loose_numbers(["a"]).tolist() == [[0.5], [1.0]]
     with pytest.raises(
         ConfigError, match=r"line 2, column 'a': '0,5' is not a number: write decimal points"

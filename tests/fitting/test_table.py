@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from readsim.errors import ReadsimError, UnknownNameError
+from readsim.errors import ConfigError, ReadsimError, UnknownNameError
 from readsim.fitting.columns import pattern_of, patterns, strip
 from readsim.fitting.table import Options, Runs, read_run_table
 from tests.support.made_fits import write_csv
@@ -234,3 +234,26 @@ def test_regmix_as_it_is() -> None:
     assert runs.profiles.shape == (512, 13)
     assert set(runs.capabilities) < set(runs.sources)
     assert any("0.996..1.003" in note for note in runs.notes)
+
+
+@pytest.mark.parametrize("first", ["tokens:web", "share:web", "weight:web", "share_web", "web"])
+def test_a_cell_that_is_no_number_is_an_error_and_no_name(first: str, tmp_path: Path) -> None:
+    """A first column that holds numbers, or is called like a source, does not name the rows."""
+    other = first.replace("web", "code")
+    big = "tokens" in first
+    rows = [
+        f"{x * 1e6 if big else x:g},{(1 - x) * 1e6 if big else 1 - x:g},{0.1 + 0.5 * x:g}"
+        for x in (0.125, 0.25, 0.375, 0.5, 0.75)
+    ]
+    rows[1] = "abc" + rows[1][rows[1].index(",") :]
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join([f"{first},{other},exam", *rows]) + "\n")
+    with pytest.raises(ConfigError, match=rf"line 3, column '{first}': 'abc' is not a number"):
+        read_run_table(path, None, Options(budget=1e6))
+
+
+def test_a_column_that_says_something_else_names_no_rows(tmp_path: Path) -> None:
+    """Tokens such as 20M come first: these are no names of runs, and rows of 20M no single run."""
+    path = tmp_path / "runs.csv"
+    path.write_text("tokens,share:a,share:b,exam\n20M,.5,.5,.1\n20M,.2,.8,.2\n30M,.5,.5,.3\n")
+    assert read_run_table(path, None, Options()).key == ""

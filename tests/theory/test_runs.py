@@ -9,6 +9,7 @@ import pytest
 from readsim.allocators.registry import load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import CapabilityMissingError, ConfigError, RunLogError
+from readsim.fitting.table import Options, read_run_table
 from readsim.runs.cell import Cell
 from readsim.runs.grid import run_cell
 from readsim.runs.logs_for_fit import fit_table
@@ -40,6 +41,7 @@ def test_logs_of_runs(logs: Path) -> None:
     names = [
         f"{PaperStatement.CONCAVE_GAINS}: adds up",
         f"{PaperStatement.CONCAVE_GAINS}: concave",
+        f"{PaperStatement.CONCAVE_GAINS}: nondecreasing",
         PaperStatement.PROXY,
         f"{PaperStatement.CALIBRATED}: played",
         f"{PaperStatement.STEP_REGRET}: played",
@@ -67,16 +69,82 @@ def test_a_table_of_measurements(tmp_path: Path) -> None:
     read = runs.measured_runs(path)
     assert [len(run.utility) for run in read] == [1] * 79
     lacking: list[str] = []
-    found = list(check_run_statements(path, lacking.append))
+    found = list(check_run_statements(read, "runs.csv", lacking.append))
     assert not lacking
-    verdicts = {
-        r.subject.partition(", ")[2]: r.verdict for r in found if r.statement.endswith("adds up")
-    }
+    assert {r.subject for r in found} == {"runs.csv"}
+    verdicts = {r.task: r.verdict for r in found if r.statement.endswith("adds up")}
     assert verdicts == {"score_sum": Verdict.HOLDS, "score_product": Verdict.FAILS}
-    assert [r.subject for r in found if r.statement.endswith("concave")] == [
-        "runs.csv, score_sum",
-        "runs.csv, score_product",
+    for part in ("concave", "nondecreasing"):
+        tasks = [r.task for r in found if r.statement.endswith(part)]
+        assert tasks == ["score_sum", "score_product"]
+
+
+def parts_of(b: np.ndarray, y: np.ndarray) -> dict[str, Result]:
+    """Each part on runs of one row each, by its name."""
+    made = [
+        runs.MeasuredRun("exam", t[None], np.array([u]), [], np.ones(1))
+        for t, u in zip(b, y, strict=True)
     ]
+    return {r.statement.rpartition(": ")[2]: r for r in runs.check_gains(made, "log")}
+
+
+def test_a_test_that_could_not_have_failed_is_undecided() -> None:
+    """Shares of one budget, and a noise in which a point is lost; the row says why, with its power."""
+    rng = np.random.default_rng(0)
+    b = rng.dirichlet(np.ones(3), 60)
+    y = 0.2 + 0.2 * np.sqrt(b).sum(axis=1) + 0.01 * rng.normal(size=60)
+    for result in parts_of(b, y).values():
+        assert result.verdict is Verdict.UNDECIDED
+        assert "no departure is in reach: nothing was tested" in result.finding
+        assert "all runs have one budget" in result.advice
+        assert np.isnan(result.row()["power"])
+    b = b * rng.uniform(0.2, 1, (60, 1))
+    weak = parts_of(b, np.sqrt(b).sum(axis=1) + 0.1 * rng.normal(size=60))["adds up"]
+    assert weak.statistic > 0.05
+    assert weak.verdict is Verdict.UNDECIDED
+    assert weak.power is not None
+    assert f"power {weak.power:.0%} against a departure of 1 point rms" in weak.finding
+    assert "along the mixtures that these runs visited" in weak.finding
+    assert "too low" in weak.advice
+    rng = np.random.default_rng(3)
+    sure = parts_of(b, 0.2 * np.sqrt(b).sum(axis=1) + 0.002 * rng.normal(size=60))["adds up"]
+    assert sure.verdict is Verdict.HOLDS
+    broken = parts_of(b, 0.4 * b[:, 0] * b[:, 1] + 0.002 * rng.normal(size=60))["adds up"]
+    assert broken.verdict is Verdict.FAILS
+    assert broken.advice.startswith("sources interact")
+
+
+def test_a_power_below_four_fifths_holds_nothing() -> None:
+    def verdict(p: float, power: float) -> Verdict:
+        return Result(
+            statement="x",
+            subject="y",
+            measure="p",
+            statistic=p,
+            bound=0.05,
+            sense=">=",
+            power=power,
+        ).verdict
+
+    assert verdict(0.5, 0.8) is Verdict.HOLDS
+    assert verdict(0.5, 0.79) is verdict(1.0, np.nan) is Verdict.UNDECIDED
+    assert verdict(0.01, 0.1) is Verdict.FAILS
+
+
+def test_rows_of_one_run_do_not_lose_tokens(tmp_path: Path) -> None:
+    """A source that falls under one name is refused with its cell, rows in any order are not."""
+    path = tmp_path / "runs.csv"
+    head = "run,tokens:a,tokens:b,exam"
+    path.write_text(f"{head}\nr,1e6,1e6,.1\nr,3e6,2e6,.3\nr,2e6,2e6,.2\ns,1e6,2e6,.2\n")
+    notes: list[str] = []
+    read = runs.measured_runs(path, None, notes.append)
+    assert [len(run.utility) for run in read] == [3, 1]
+    assert any("line 4: 'r' has fewer tokens than in line 3" in note for note in notes)
+    assert "sources (by their prefix): tokens:a, tokens:b; targets: exam" in notes
+    path.write_text(f"{head}\nr,1e6,1e6,.1\nr,3e6,.5e6,.3\ns,1e6,2e6,.2\n")
+    with pytest.raises(ConfigError, match=r"line 3, column 'tokens:b': 'r' has less of this"):
+        runs.measured_runs(path)
+    assert any("no stages of one run" in n for n in read_run_table(path, None, Options()).notes)
 
 
 def test_beliefs_by_hand(logs: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from scipy.optimize import lsq_linear
+from scipy.optimize import lsq_linear, nnls
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError
@@ -104,6 +104,78 @@ def test_the_power_told_grows_with_the_runs() -> None:
         y = root(b) + 0.03 * rng.normal(size=len(b))
         power.append(shapes.additive_test(b, y, run).power)
     assert 0 <= power[0] < power[1] <= 1
+
+
+SHAPES = (shapes.additive_test, shapes.concave_test, shapes.nondecreasing_test)
+
+
+@pytest.mark.parametrize(
+    ("truth", "concave", "rises"),
+    [
+        (late, False, True),
+        (lambda b: root(b) - 0.4 * b[:, 0] - 0.3 * np.sqrt(b[:, 0]), True, False),
+        (root, True, True),
+    ],
+)
+def test_a_slow_start_and_a_fall_are_told_apart(
+    truth: Callable[[Array], Array], concave: bool, rises: bool
+) -> None:
+    b, run = design(3, 12, 10, np.random.default_rng(5))
+    y = truth(b) + 0.005 * np.random.default_rng(6).normal(size=len(b))
+    assert (shapes.concave_test(b, y, run, draws=39).p > 0.05) is concave
+    assert (shapes.nondecreasing_test(b, y, run, draws=39).p > 0.05) is rises
+
+
+@pytest.mark.parametrize("truth", [root, exponential, line, kink, late])
+def test_rising_truths_are_not_refused(truth: Callable[[Array], Array]) -> None:
+    count = 0
+    for seed in range(12):
+        b, run = design(3, 40, 3, np.random.default_rng(seed))
+        y = truth(b) + 0.002 * np.random.default_rng(seed + 99).normal(size=len(b))
+        count += shapes.nondecreasing_test(b, y, run, draws=19).p <= 0.05
+    assert count <= 3
+
+
+@pytest.mark.parametrize("test", SHAPES)
+def test_shares_of_one_budget_show_nothing(test: Callable[..., shapes.ShapeTest]) -> None:
+    """Sources that sum to a constant: a product of two is a sum of curves, and a slope of all is none."""
+    rng = np.random.default_rng(0)
+    b = rng.dirichlet(np.ones(3), 60)
+    found = test(b, root(b) + b[:, 0] * b[:, 1] + 0.01 * rng.normal(size=60), np.arange(60))
+    assert found.p == 1.0
+    assert np.isnan(found.power)
+
+
+@pytest.mark.parametrize("test", SHAPES)
+def test_exact_scores_that_fit_hold_with_power(test: Callable[..., shapes.ShapeTest]) -> None:
+    """A misfit of no account is none, and one of a point would have been seen."""
+    b, run = design(2, 8, 10, np.random.default_rng(0))
+    found = test(b, line(b), run)
+    assert found.p == 1.0
+    assert found.power > 0.9
+
+
+def test_many_rows_of_few_runs_cost_as_much_as_few() -> None:
+    """The fits are in coordinates of the span of their columns: r of them, however many rows there are."""
+    b = design(2, 6, 400, np.random.default_rng(0), still=False)[0]
+    cone = shapes._Cone(shapes.products(b), shapes.hinges(b), -shapes.hinges(b, 3))
+    assert len(cone.coordinates(root(b))) <= 110
+    y = np.random.default_rng(1).normal(size=len(b))
+    assert np.linalg.norm(cone.coordinates(y)) == pytest.approx(np.linalg.norm(y))
+    at = cone.fit(cone.coordinates(y))[0]
+    whole = np.column_stack([shapes.products(b), -shapes.products(b), shapes.hinges(b)])
+    assert np.linalg.norm(at) == pytest.approx(nnls(whole, y, maxiter=9999)[1], rel=1e-6)
+
+
+def test_ramps_span_what_rises() -> None:
+    b = np.linspace(0, 1, 60)[:, None]
+    x = shapes.ramps(b, knots=10)
+    assert (np.diff(x, axis=0) >= 0).all()
+    assert x.min() == 0.0
+    assert x.max() == 1.0
+    rising = x @ np.random.default_rng(0).uniform(size=x.shape[1])
+    assert nnls(x, rising)[1] < 1e-9
+    assert nnls(x, 1 - rising)[1] > 0.1
 
 
 def test_without_noise_a_misfit_of_no_account_is_none() -> None:

@@ -63,7 +63,7 @@ def test_a_violation_in_one_corner_is_found() -> None:
     )
     assert found.verdict is Verdict.FAILS
     assert found.effect is not None
-    assert found.effect.where == "[0, 1, 0] of the budget"
+    assert found.effect.where == "[b 1] of the budget"
 
 
 def test_what_is_given_stays_within_the_budget() -> None:

@@ -123,7 +123,7 @@ def test_a_rule_that_overrides_the_choice_is_seen() -> None:
     assert all(np.isnan(d.kappa) for d in decisions)
     short, general = regret.check(decisions, "contrary")
     assert (short.statistic, short.verdict) == (1.0, Verdict.FAILS)
-    assert "100% of the choices are those of no kappa" in short.advice
+    assert "100% of the choices are explained by no kappa" in short.advice
     assert calibration.check(decisions, "contrary").verdict is Verdict.FAILS
     assert np.isfinite(regret.cumulative(decisions, 2.0).bound).all()
     assert general.statistic == -np.inf

@@ -37,7 +37,7 @@ def check(world: World, budget: float, *, draws: int = 24, seed: int = 0) -> Res
             hard_points(len(world.sources), draws, seed),
             seed=seed,
         )
-        where = f"alpha = {point_text(at)}"
+        where = f"alpha = {point_text(at, world.sources)}"
     return Result(
         statement=PaperStatement.ONE_HOT_BOUND,
         subject=world.name,
