@@ -155,10 +155,11 @@ def test_axe_finds_nothing(tab: Browser, pages: dict[str, Path], name: str, dark
     assert tab.value("window.found.passes.length") > 15
 
 
+@pytest.mark.parametrize("name", ["few", "suite", "world"])
 def test_print_is_light_whole_and_without_what_only_a_screen_needs(
-    tab: Browser, pages: dict[str, Path]
+    tab: Browser, pages: dict[str, Path], name: str
 ) -> None:
-    tab.open(pages["few"], 794, dark=True)
+    tab.open(pages[name], 794, dark=True)
     scheme = {"name": "prefers-color-scheme", "value": "dark"}
     tab.call("Emulation.setEmulatedMedia", media="print", features=[scheme])
     try:
@@ -174,4 +175,4 @@ def test_print_is_light_whole_and_without_what_only_a_screen_needs(
         tab.call("Emulation.setEmulatedMedia", media="screen", features=[])
     paper = b64decode(tab.call("Page.printToPDF", printBackground=True)["data"])
     assert paper.startswith(b"%PDF")
-    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 20
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", paper)) <= 20
