@@ -193,6 +193,7 @@ def rowed(kind: str, *rows: dict[str, Any]) -> Callable[[Path], str]:
 GOOD = '{"prompt": "a", "completion": "b"}'
 DAMAGED: list[tuple[Callable[[Path], str], dict[str, Any], str]] = [
     (jsonl(GOOD, '{"prompt": "a"'), {}, "line 2, column 15: not JSON"),
+    (jsonl(GOOD, '{"prompt": "x", ', GOOD), {}, "line 2, column 16: not JSON"),
     (jsonl(GOOD, "", '{"prompt": "a", "completion": NaN}'), {}, "line 3.*'completion'.*NaN"),
     (jsonl(GOOD, '{"prompt": "a"}'), {}, "line 2, column 'completion': not in this row"),
     (jsonl(GOOD, '{"prompt": "a", "completion": ""}'), {}, "line 2, column 'completion': an empty"),
@@ -242,7 +243,7 @@ DAMAGED: list[tuple[Callable[[Path], str], dict[str, Any], str]] = [
         {},
         r"line 1, column 'prompt\[0\]': nested too deeply",
     ),
-    (sheet('prompt,completion\n"[{\'role\': \'user\'}]",b\n'), {}, "column 'prompt': not JSON"),
+    (sheet('prompt,completion\n"[{\'role\': \'user\'}]",b\n'), {}, "column 'prompt': not JSON: Expecting property name enclosed in double quotes at its character 3"),
     (rowed("parquet", {"prompt": "a", "gold": float("nan")}), {"answer": "gold"}, "nan is no text"),
 ]  # fmt: skip
 
