@@ -20,11 +20,12 @@ from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
 from readsim.runs.identity import code_of_allocator
 from readsim.runs.moved_state import MovedState, header_field, moving
-from readsim.runs.one import is_over, refuse_overwriting, run_one
+from readsim.runs.one import is_over, refuse_overwriting, resume_words, run_one
 from readsim.runs.read_logs import read_log
 from readsim.runs.setups import setup_for
 from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
+from readsim.worlds.task import task_words
 from readsim_hf.backend import HFBackend
 from readsim_hf.check.command import check_all, check_before
 from readsim_hf.check.preflight import save_check
@@ -150,6 +151,8 @@ def _drive(
     if config.identify or TRIES & set(allocator.needs) or isfinite(allocator.rollback):
         backend.check_copies()
     moved = moving(began, keep, config.allocator, env)
+    weighed = task_words(config.task, env.episode.task, env.backend.capabilities)
+    console.print(weighed, highlight=False)
     show_token_estimate(console, config, parts, allocator)
     if dry_run:
         return True
@@ -165,6 +168,8 @@ def _drive(
         if is_over(path, header, results, keep):
             console.print(f"{path} is complete: nothing left to do", highlight=False)
             return True
+        if resume:
+            console.print(resume_words(path, config.steps), highlight=False)
         save_check(checked, parts.identity, check_before(console, parts), None)
         write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
         watching = ProgressDisplay(

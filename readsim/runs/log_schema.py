@@ -157,7 +157,9 @@ def _parse(line: bytes, where: str) -> Row:
         raise RunLogError(f"{where}: broken line {line[:80]!r} (nested over {DEEPEST} deep)")
     try:
         value = json.loads(
-            line.decode().rstrip(SPACE), parse_constant=_refuse_constant, object_pairs_hook=without_doubles
+            line.decode().rstrip(SPACE),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=without_doubles,
         )
         if b"\\ud" in line.lower() and (wrong := fault(value)):
             raise ValueError(f"{wrong[0]}: {wrong[1]}")

@@ -31,9 +31,10 @@ def fit_table(path: Path) -> Runs:
 
     A profile is what was measured after cumulative tokens by source. Where a run has ended, its last one is
     that of the test split, in place of the last probe; of a real run so is the first one, which is the final
-    profile minus the measured change. Hidden capabilities are left out. Runs of several methods of distillation, also in
-    folders inside the folder, have sources that are pairs, see `readsim.worlds.methods`. Raises ConfigError
-    for logs that do not belong together, RunLogError for a folder without logs or one that cannot be read.
+    profile minus the measured change. Hidden capabilities are left out. Runs of several methods of
+    distillation, also in folders inside the folder, have sources that are pairs, see
+    `readsim.worlds.methods`. Raises ConfigError for logs that do not belong together, RunLogError for a
+    folder without logs or one that cannot be read.
     """
     logs = [read_log(file) for folder in run_folders(path) for file in log_paths(folder)]
     methods = _methods_of_one_world(logs)

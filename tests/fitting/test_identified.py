@@ -71,7 +71,9 @@ def test_a_start_that_few_noisy_rows_measured_is_known(seed: int) -> None:
         folds=0,
     )
     assert identified(fitted).start.all()
-    only = np.where(tokens.any(axis=1), 1.0, 0.0)[:, None] * np.array([0.0, 1.0]) + np.array([1.0, 0.0])
+    only = np.where(tokens.any(axis=1), 1.0, 0.0)[:, None] * np.array([0.0, 1.0]) + np.array(
+        [1.0, 0.0]
+    )
     unseen = replace(fitted, data=replace(fitted.data, weight=only[fitted.order.rows]))
     assert identified(unseen).start[0]
 

@@ -16,8 +16,8 @@ from readsim.fitting.law import fit_law
 from readsim.fitting.network import LawConfig
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.logs_for_fit import fit_table
-from readsim.runs.read_logs import log_paths, read_log
 from readsim.runs.loop import rollout
+from readsim.runs.read_logs import log_paths, read_log
 from readsim.worlds import World, load_world, save_world
 from readsim.worlds.methods import methods_of, of_method
 from tests.support.made_logs import rewrite
@@ -177,7 +177,11 @@ def test_a_run_that_has_ended_is_fitted_by_its_test_scores(tmp_path: Path) -> No
     )
     for log in read:
         for final in log.finals:
-            own = [n for n, at in enumerate(table.label) if at.startswith(f"{log.path.name} seed {final.seed},")]
+            own = [
+                n
+                for n, at in enumerate(table.label)
+                if at.startswith(f"{log.path.name} seed {final.seed},")
+            ]
             assert len(own) == 1 + len([row for row in log.steps if row.seed == final.seed])
             assert len(set(table.groups[own])) == 1
             assert (table.profiles[own[-1]] == final.final_profile).all()

@@ -243,7 +243,11 @@ DAMAGED: list[tuple[Callable[[Path], str], dict[str, Any], str]] = [
         {},
         r"line 1, column 'prompt\[0\]': nested too deeply",
     ),
-    (sheet('prompt,completion\n"[{\'role\': \'user\'}]",b\n'), {}, "column 'prompt': not JSON: Expecting property name enclosed in double quotes at its character 3"),
+    (
+        sheet('prompt,completion\n"[{\'role\': \'user\'}]",b\n'),
+        {},
+        "column 'prompt': not JSON: Expecting property name",
+    ),
     (rowed("parquet", {"prompt": "a", "gold": float("nan")}), {"answer": "gold"}, "nan is no text"),
 ]  # fmt: skip
 
@@ -363,7 +367,10 @@ def test_columns_that_are_not_used_are_named(tmp_path: Path, column: str) -> Non
         f'reply, say columns = {{ completion = "{column}" }}), the teacher is asked'
     )
     told = said(columns={"completion": column})
-    assert told == "own: 3 rows of prompt-completion (guessed from the columns; not used: id), replies are given"
+    assert (
+        told
+        == "own: 3 rows of prompt-completion (guessed from the columns; not used: id), replies are given"
+    )
     assert "say columns" not in said(replies="ask")
     assert "not used" not in said(columns={"completion": column}, by="id").split(",")[0]
     if column != "answer":
