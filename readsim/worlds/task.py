@@ -189,7 +189,7 @@ def task_words(asked: AnyTask, task: Task, capabilities: tuple[str, ...]) -> str
     if each:
         of = f"{times} {'others' if parts else 'capabilities'}"
         parts.append(f"{share_text(often)} for each of {of}")
-    scaled = f" (scaled: the weights given sum to {total:.4g})" if abs(total - 1.0) > 1e-9 else ""
+    scaled = f" (scaled: they sum to {total:.4g})" if abs(total - 1.0) > 1e-9 else ""
     kind = "that weighted mean" if task.kind == "linear" else f"{task.kind} with these weights"
     return f"task {name}: {', '.join(parts)}{scaled}; utility is {kind}"
 

@@ -16,11 +16,11 @@ NAMES = ("general", "steerability", "reasoning", "math", "code", "tool_use", "lo
         ("math=0.7,code=0.3", "math=0.7,code=0.3: math 0.7, code 0.3, 0 for each of 6 others"),
         (
             "math=.7,code=.4",
-            "math=0.7,code=0.4: math 0.636, code 0.364, 0 for each of 6 others (scaled: the weights given sum to 1.1)",
+            "math=0.7,code=0.4: math 0.636, code 0.364, 0 for each of 6 others (scaled: they sum to 1.1)",
         ),
         (
             {"code": 1, "math": 3},
-            "code=1,math=3: math 0.75, code 0.25, 0 for each of 6 others (scaled: the weights given sum to 4)",
+            "code=1,math=3: math 0.75, code 0.25, 0 for each of 6 others (scaled: they sum to 4)",
         ),
     ],
 )
