@@ -51,7 +51,9 @@ def scores(
     known = labels(runs)
     if reference is not None and reference not in known:
         raise unknown("run", reference, known)
-    console, tables, faults = Terminal(), [], []
+    console = Terminal()
+    tables: list[pd.DataFrame] = []
+    faults: list[RunLogError] = []
     for group in groups:
         try:
             check_fair(group)

@@ -164,8 +164,9 @@ def _parse(line: bytes, where: str) -> Row:
         if b"\\ud" in line.lower() and (wrong := fault(value)):
             raise ValueError(f"{wrong[0]}: {wrong[1]}")
     except (ValueError, RecursionError) as error:
-        broken = isinstance(error, json.JSONDecodeError)
-        said = f"{error.msg}, column {error.colno}" if broken else str(error)
+        said = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            said = f"{error.msg}, column {error.colno}"
         raise RunLogError(f"{where}: broken line {line[:80]!r} ({said})") from error
     if not isinstance(value, dict):
         raise RunLogError(f"{where}: {line[:80]!r} is not a JSON object")

@@ -366,7 +366,7 @@ def test_points_of_the_spillover_figure(few: Drawn) -> None:
 
 def test_the_axis_of_equal_scores_is_as_wide_as_a_point(tmp_path: Path) -> None:
     for name in ("one-hot", "uniform"):
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"kind": "start", "seed": 0, "profile": [0.25] * 3},
             *(
                 {

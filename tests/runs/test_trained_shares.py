@@ -149,5 +149,7 @@ def test_the_key_of_the_figure_lies_beside_its_panels(many: int) -> None:
         figure = draw_trained_shares(names, steps, "Real training: made")
         figure.canvas.draw()
         key = figure.legends[0].get_window_extent()
-        assert not any(key.overlaps(panel.get_tightbbox()) for panel in figure.axes)
+        drawn = [box for panel in figure.axes if (box := panel.get_tightbbox()) is not None]
+        assert len(drawn) == many
+        assert not any(key.overlaps(box) for box in drawn)
         assert key.x1 <= figure.bbox.x1
