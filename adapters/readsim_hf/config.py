@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,8 +18,10 @@ from readsim.token_counts import MOST, parse_tokens
 from readsim_hf.config_merge import (
     MOST_COUNT,
     explain,
+    made_of_file,
     merge,
     plain_value,
+    table_in,
     within,
     without_none,
     without_replaced,
@@ -365,7 +368,7 @@ def resolve_config(
     in_file = table.get("pair", {})
     pair = {**(in_file if isinstance(in_file, Mapping) else {}), **options.get("pair", {})}
     named, stored = dict[str, Any](), dict[str, Any]()
-    store = _table(options, "data").get("store", _table(table, "data").get("store"))
+    store = table_in(options, "data").get("store", table_in(table, "data").get("store"))
     if store and isinstance(store, str):
         stored = stored_settings(load_manifest(store), pair)
         pair, cache = {**stored["pair"], **pair}, None
@@ -373,7 +376,8 @@ def resolve_config(
         named = preset_table(str(pair.setdefault("name", "nano")))
         named["pair"] = {"name": pair["name"]}
     below = {"data": {"cache": str(cache)}} if cache is not None else {}
-    config = RunConfig.of(below, named, stored, table, options, allow_code=allow_code)
+    make = partial(RunConfig.of, allow_code=allow_code)
+    config = made_of_file(make, (below, named, stored), table, file, options)
     teachers = () if store else (config.pair.teacher, *config.pair.teachers.values())
     judge = judge_with_key(str(file), config.probes.judge, table, options)
     return replace(
@@ -381,12 +385,6 @@ def resolve_config(
         server=with_key(str(file), config.server, teachers, table, options),
         probes=replace(config.probes, judge=judge),
     )
-
-
-def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A table in it; {} where there is none, or something else, which is refused elsewhere."""
-    found = table.get(name, {})
-    return found if isinstance(found, Mapping) else {}
 
 
 def run_name(config: RunConfig) -> str:

@@ -1,11 +1,13 @@
 """TOML tables laid over one another, and what is wrong with them in words."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from readsim.errors import ConfigError, nearest, shown
+from readsim.files import AnyPath
 
+Made = TypeVar("Made")
 _TASK_SOURCES = ("task", "yaml", "path", "probe", "dev", "test")
 
 MOST_COUNT = 1_000_000  # tokens of a reply, examples of a batch, short trainings
@@ -100,3 +102,26 @@ def _fields(cls: type, path: list[str]) -> list[str]:
             return []
         cls = inner
     return [f.name for f in fields(cls)]
+
+
+def table_in(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A table in it; {} where there is none, or something else, which is refused elsewhere."""
+    found = table.get(name, {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def made_of_file(
+    make: Callable[..., Made],
+    below: Sequence[Mapping[str, Any]],
+    table: Mapping[str, Any],
+    file: AnyPath | None,
+    options: Mapping[str, Any],
+) -> Made:
+    """`make(*below, table, options)`; a ConfigError that only the `table` of `file` brings names the file."""
+    try:
+        return make(*below, table, options)
+    except ConfigError as error:
+        if file is None or str(file) in str(error):
+            raise
+        make(*below, options)
+        raise ConfigError(f"{file}: {error}") from error

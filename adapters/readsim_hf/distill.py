@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.cli.common import need_target
 from readsim.cli.interrupts import interruptible
@@ -20,11 +21,12 @@ from readsim.envs.env import DistillEnv
 from readsim.runs.cell import header_of, task_name
 from readsim.runs.identity import code_of_allocator
 from readsim.runs.moved_state import MovedState, header_field, moving
-from readsim.runs.one import is_over, refuse_overwriting, run_one
+from readsim.runs.one import is_over, refuse_overwriting, resume_words, run_one
 from readsim.runs.read_logs import read_log
 from readsim.runs.setups import setup_for
 from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
+from readsim.worlds.task import task_words
 from readsim_hf.backend import HFBackend
 from readsim_hf.check.command import check_all, check_before
 from readsim_hf.check.preflight import save_check
@@ -150,7 +152,7 @@ def _drive(
     if config.identify or TRIES & set(allocator.needs) or isfinite(allocator.rollback):
         backend.check_copies()
     moved = moving(began, keep, config.allocator, env)
-    show_token_estimate(console, config, parts, allocator)
+    _say_plan(console, config, env, parts, allocator)
     if dry_run:
         return True
     checked = path.with_name(f"{run_name(config)}.check.json")
@@ -165,8 +167,7 @@ def _drive(
         if is_over(path, header, results, keep):
             console.print(f"{path} is complete: nothing left to do", highlight=False)
             return True
-        save_check(checked, parts.identity, check_before(console, parts), None)
-        write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
+        _prepare(console, parts, config, path, checked, resume)
         watching = ProgressDisplay(
             out / "runs" / run_name(config), config, env, log_to, parts.identity[:16], path.exists()
         )
@@ -199,6 +200,25 @@ def _drive(
     _conclude(console, out, path, backend, agreed)
     show_best(console, backend, env.episode.task.weights)
     return True
+
+
+def _say_plan(
+    console: Console, config: RunConfig, env: DistillEnv, parts: Components, allocator: Allocator
+) -> None:
+    """What the task weighs, and what the run will spend."""
+    weighed = task_words(config.task, env.episode.task, env.backend.capabilities)
+    console.print(weighed, highlight=False)
+    show_token_estimate(console, config, parts, allocator)
+
+
+def _prepare(
+    console: Console, parts: Components, config: RunConfig, path: Path, checked: Path, resume: bool
+) -> None:
+    """Say where a resumed run goes on, look at the data once more, and keep the settings beside the log."""
+    if resume:
+        console.print(resume_words(path, config.steps), highlight=False)
+    save_check(checked, parts.identity, check_before(console, parts), None)
+    write_atomic(path.with_suffix(".toml"), tomli_w.dumps(config.table()).encode())
 
 
 def _conclude(

@@ -18,7 +18,12 @@ class Uniform(Allocator):
 
 
 class TaskStatic(Allocator):
-    """alpha = r at every step."""
+    """alpha = r at every step: each source gets what the task asks for the capability of its name.
+
+    r is the task's requirement, which sums to 1: of a task named after a capability, where the world lists no
+    other, .6 for that one and equal parts of .4 for the others. What it asks for capabilities without
+    a source of their name goes in equal parts to sources named like no capability, or to all without such.
+    """
 
     def select(self, state: Any, context: Context) -> Array:
         return context.setup.prior

@@ -9,7 +9,13 @@ from rich.text import Text
 
 from readsim.allocators.base import Allocator
 from readsim.allocators.modifiers import Modified
-from readsim.allocators.registry import ON_REQUEST, allocator_names, describe, load_allocator
+from readsim.allocators.registry import (
+    BUILT_IN,
+    ON_REQUEST,
+    allocator_names,
+    describe,
+    load_allocator,
+)
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 
@@ -21,6 +27,14 @@ def constructed(rule: Allocator) -> list[tuple[str, str, str]]:
         if parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
             rows.append((key, str(getattr(rule, key, parameter.default)), "its constructor"))
     return rows
+
+
+def rule_line(name: str) -> str:
+    """The rule of a named allocator on one line, with the settings that tell it from others of the rule."""
+    line, entry = describe(name).splitlines()[0], BUILT_IN.get(name)
+    own = {} if entry is None else entry.settings
+    told = ", ".join(f"{key} = {value}" for key, value in own.items())
+    return f"{line.removesuffix('.')} ({told})." if own else line
 
 
 def allocators(
@@ -36,7 +50,7 @@ def allocators(
     if name is None:
         table = Table("allocator", "rule")
         for known in (*allocator_names(), *ON_REQUEST):
-            table.add_row(known, describe(known).splitlines()[0])
+            table.add_row(known, rule_line(known))
         console.print(table)
         return
     try:

@@ -37,7 +37,12 @@ def show_best(
         if np.isfinite(row.measured):
             text += f", measured {factor * row.measured:.2f}"
         if row.name != "best":
-            text += f"; best is ahead by {factor * row.ahead:+.2f}"
+            ahead = f"{factor * row.ahead:+.2f}"
+            text += (
+                f"; best is ahead by {ahead}"
+                if row.ahead > 0.0
+                else f"; best is not ahead: {ahead}"
+            )
             text += f" ± {factor * row.half:.2f}" if np.isfinite(row.half) else ""
         lines.append(text)
     found = "the world's own law has its" if shares is None else "the average of the laws has its"

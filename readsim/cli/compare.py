@@ -25,7 +25,7 @@ from readsim.cli.common import (
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
-from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name
+from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name, task_name
 from readsim.runs.doubts import doubts_of
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import make_cells, run_cells
@@ -36,6 +36,7 @@ from readsim.suite.plan import SCALE, SEEDS, default_allocators, joint_plan, mak
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
 from readsim.worlds import World, load_world, preset_names, save_world
+from readsim.worlds.task import task_words
 
 # What says which runs are made, and what it is where it is not said.
 DEFAULTS = {
@@ -47,6 +48,7 @@ DEFAULTS = {
     "equal": "student",
 }
 LONG = 60  # letters of a folder's name
+FEW_TASKS = 2  # whose weights are said before the table
 
 
 def compare(
@@ -259,8 +261,14 @@ def compare_cells(
     workers = checked_jobs(min(len(cells), os.cpu_count() or 1) if jobs is None else jobs)
     need_target(out / "results.csv")
     refuse_other_runs(out, cells)
+    tasks = {task_name(cell.task): cell.task for cell in cells}
+    weighed = [
+        task_words(task, loaded.task(task), loaded.capabilities)
+        for task in tasks.values()
+        if len(tasks) <= FEW_TASKS
+    ]
     unmatched = no_source_is_asked_for(loaded, {str(cell.allocator) for cell in cells})
-    for line in (about, *unmatched):
+    for line in (about, *weighed, *unmatched):
         console.print(line, highlight=False)
     for note in set_aside(out, cells, fresh=fresh):
         console.print(note, highlight=False)
@@ -286,7 +294,7 @@ def compare_cells(
         console.print(line, highlight=False)
     print_table(console, table, notes_for(out, notes, explain))
     write_frame(out / "summary.csv", table)
-    write_summary(out, [about, *unmatched, *lead], to_markdown(table), notes)
+    write_summary(out, [about, *weighed, *unmatched, *lead], to_markdown(table), notes)
     figures = draw_all(out)
     console.print(
         f"run logs, results.csv, summary.csv, summary.md and {len(figures)} figures are in {out}"

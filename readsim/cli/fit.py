@@ -278,10 +278,10 @@ def _show(console: Console, fit: Fit, sure: FitIntervals, table: Runs) -> None:
         shown.add_row(str(name), str(count), f"{rmse:.4g}", f"{rank:.4f}", f"{r2:.4f}", *bounds)
     console.print(shown)
     mean = np.mean([row[3] for row in rows])
-    unclear, many = int(sure.effect.spans_zero.sum()), sure.effect.value.size
+    clear, many = int((~sure.effect.spans_zero).sum()), sure.effect.value.size
     console.print(
-        f"mean held-out Spearman {mean:.4f}; {unclear} of {many} effects of one more percent of a "
-        f"source (around the mean mixture, {show_tokens(sure.budget)} tokens) are not significant",
+        f"mean held-out Spearman {mean:.4f}; {clear} of {many} effects of one more percent of a "
+        f"source (around the mean mixture, {show_tokens(sure.budget)} tokens) are significant",
         highlight=False,
     )
 

@@ -25,9 +25,11 @@ from readsim.runs.cell import log_place
 from readsim.runs.foreign import load_backend, run_backend
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.moved_state import read_state
+from readsim.runs.one import resume_words
 from readsim.runs.read_logs import read_log
 from readsim.token_counts import parse_tokens, show_tokens
 from readsim.worlds import load_world
+from readsim.worlds.task import task_words
 
 OnStep = Callable[[int], None]
 
@@ -105,8 +107,12 @@ def run(
             requirement=requirement,
         )
 
-        path = log_place(out, cell.file_name)
+        path, loaded = log_place(out, cell.file_name), load_world(cell.world)
         need_target(path)
+        weighed = task_words(cell.task, loaded.task(cell.task), loaded.capabilities)
+        console.print(weighed, highlight=False)
+        if resume:
+            console.print(resume_words(path, steps), highlight=False)
 
         def work(on_step: OnStep) -> list[Path]:
             run_cell(cell, path, resume=resume, durable=True, on_step=on_step, **moved)
@@ -122,6 +128,14 @@ def run(
                 f"--out {str(out)!r}: {len(numbers)} runs of a backend have a log each; give a folder"
             )
         factory = load_backend(backend)
+
+        said: list[str] = []  # the task is the same for each seed
+
+        def say(text: str) -> None:
+            if text not in said:
+                console.print(text, highlight=False)
+                said.append(text)
+
         need_target(log_place(out, "log.jsonl"))
 
         def work(on_step: OnStep) -> list[Path]:
@@ -137,6 +151,7 @@ def run(
                     requirement=requirement,
                     resume=resume,
                     on_step=on_step,
+                    say=say,
                     **moved,
                 )
                 for seed in numbers

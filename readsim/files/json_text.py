@@ -10,6 +10,7 @@ from typing import Any
 from readsim.errors import ConfigError
 from readsim.files.text import AnyPath, place_in, text_lines
 
+SPACE = " \t\r\n"  # of JSON
 # None of them can stand inside a JSON text, other than as space.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -52,8 +53,10 @@ def _objects(parts: Iterable[str], path: Path) -> Iterator[tuple[int, dict[str, 
 def parse_json(text: str, path: AnyPath, line: int | None = None) -> Any:
     """The value of a JSON text: of a whole file or, with its number, of one line.
 
-    Raises ConfigError naming file, line and column (a character's, or a field's).
+    Raises ConfigError naming file, line and column (a character's, or a field's). Where the text ends too
+    early, that is the place behind its last character, not the next line.
     """
+    text = text.rstrip(SPACE)
     try:
         value = json.loads(text, object_pairs_hook=without_doubles)
     except json.JSONDecodeError as error:

@@ -5,6 +5,7 @@ any start and ceiling can be traded for steeper or flatter curves. Runs of sever
 is fitted again with the bound held where it would be if the way to it were half or twice as long (a start: a
 quarter of the way up or down), and must miss the capability's rows by so much more that
 n ln(SSE' / SSE) > 3.84 (a likelihood ratio of one degree of freedom, 95 %) and SSE' > 1.05 SSE, for both.
+A row before training, with 0 tokens, is a measurement of the start: it needs no such test.
 Where twice as long leads past what a score or a loss can be, the bound is held at the end of that range: a
 fit whose bound leans on the end of the range is not told it by the runs.
 """
@@ -38,12 +39,13 @@ class IdentifiedBounds(NamedTuple):
 
 
 def identified(fitted: Fitted) -> IdentifiedBounds:
-    """See the module. A start that was given is known; that of a fit with a row before training is asked."""
+    """See the module. A start that was given is known, and so is one that was measured: at 0 tokens."""
     k = len(fitted.world.capabilities)
     total = fitted.tokens.sum(axis=1)
     low, high = float(total.min()), float(total.max())
     given = fitted.data.start is not None
-    start = np.full(k, given)
+    start = (np.isfinite(fitted.targets) & (fitted.cell_weight > 0.0))[total == 0.0].any(axis=0)
+    start |= given
     ceiling = np.zeros(k, dtype=np.bool_)
     if low * ONE_LENGTH > high:
         return IdentifiedBounds(start, ceiling)
@@ -60,14 +62,14 @@ def identified(fitted: Fitted) -> IdentifiedBounds:
         for e in ends
     ]
     ceiling = (worse[0] & worse[1])[places]
-    if not given and low * SHORT <= high:
+    if not start.all() and low * SHORT <= high:
         span = here - parts.rest
         worse = []
         for f in (-0.25, 0.25):
             moved = np.maximum(here + f * span, data.least * (1.0 + INSIDE))
             moved = moved if data.logs else np.minimum(moved, 1.0 - INSIDE)
             worse.append(_worse(fitted, before, replace(data, start=moved, rest=parts.rest)))
-        start = (worse[0] & worse[1])[places]
+        start = start | (worse[0] & worse[1])[places]
     return IdentifiedBounds(start, ceiling)
 
 

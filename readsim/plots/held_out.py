@@ -35,11 +35,11 @@ def draw_predicted(
 
 
 def _error(predicted: Array, measured: Array, unit: str) -> str:
-    """How many runs, and the root mean square of what is left over in all their cells."""
+    """How many rows, and the root mean square of what is left over in all their cells."""
     there = np.isfinite(predicted) & np.isfinite(measured)
     many = int(there.any(axis=1).sum())
     rmse = np.sqrt(np.mean((measured - predicted)[there] ** 2)) if many else np.nan
-    return f"{many} runs; held-out error {rmse:.3g} {unit} (RMSE of all cells)."
+    return f"{many} rows; held-out error {rmse:.3g} {unit} (RMSE of all cells)."
 
 
 def draw_residuals(

@@ -23,6 +23,8 @@ LINES: dict[str, Line] = {
     "gradient": (VERMILION, "-.", "D", "of the gradient norms"),
 }
 
+LINE_OF_KEY = 0.13  # inches
+
 
 def shares_over_steps(steps: Sequence[StepRow]) -> dict[str, Array]:
     """Shares (T, S) by what they are of, and `set`, the allocation; nan where a share was not measured.
@@ -54,7 +56,10 @@ def draw_trained_shares(sources: Sequence[str], steps: Sequence[StepRow], scene:
     numbers = np.array([row.step for row in steps if row.trained is not None])
     shares = shares_over_steps(steps)
     box = Box(1.7, 1.05, left=0.42, right=0.2, top=0.3, bottom=0.3)
-    margins = Box(0, 0, left=0, right=0, top=0.3, bottom=0.45)
+    across = min(len(sources), 3)
+    labels = ["share that was set", *(f"share {words}" for *_, words in LINES.values())]
+    key = LINE_OF_KEY * -(-len(labels) // across) + 0.1
+    margins = Box(0, 0, left=0, right=0, top=key, bottom=0.45)
     figure, axes = panels(len(sources), box, columns=4, margins=margins)
     most = max(float(np.nanmax(one)) for one in shares.values() if np.isfinite(one).any())
     for s, (name, panel) in enumerate(zip(sources, axes, strict=True)):
@@ -78,8 +83,7 @@ def draw_trained_shares(sources: Sequence[str], steps: Sequence[StepRow], scene:
         Line2D([], [], linestyle=dash, color=colour, marker=marker, ms=3)
         for colour, dash, marker, _ in LINES.values()
     ]
-    labels = ["share that was set", *(f"share {words}" for *_, words in LINES.values())]
-    figure.legend(handles, labels, loc="upper left", ncols=3 if len(sources) > 2 else 1, fontsize=6)
+    figure.legend(handles, labels, loc="upper left", ncols=across, fontsize=6)
     footnote(
         figure,
         scene,

@@ -20,7 +20,10 @@ from readsim.token_counts import show_tokens
 
 
 class Panel(NamedTuple):
-    """One panel: lines (A, R, T + 1) over tokens, and what the test split measured at the end (A, R)."""
+    """One panel: lines (A, R, T + 1) over tokens, and what the test split measured at the end (A, R).
+
+    `least` is how far the axis reaches below and above where all of them are alike.
+    """
 
     title: str
     label: str
@@ -28,6 +31,7 @@ class Panel(NamedTuple):
     lines: Array
     ends: Array
     bands: bool
+    least: float
 
 
 def draw_utility(logs: Sequence[Log], grid: Grid) -> Figure:
@@ -61,6 +65,7 @@ def utility_panels(logs: Sequence[Log], grid: Grid) -> list[Figure]:
     return figures
 
 
+LEAST, ROUNDING = 0.01, 1e-9  # of a score or a loss; of `Panel.least`
 MOST_BANDS = 12  # more of them lie on each other
 MARGINS = Box(0, 0, left=0, right=0, top=0, bottom=0.4)
 
@@ -77,18 +82,18 @@ def _panels(logs: Sequence[Log], grid: Grid) -> list[Panel]:
     declared = declared_scale(grid.frame)
     scale, unit = declared.factor, declared.shown
     gain, final = scale * curves.gain, scale * curves.final
-    names = grid.allocators
+    names, least = grid.allocators, LEAST * scale
     paired = REFERENCE in names and len(names) > 1
     out = []
     for b, budget in enumerate(grid.budgets):
         title, x = f"budget {show_tokens(budget)}", curves.tokens[b]
         label = f"gain in measured utility ({unit})"
-        out.append(Panel(title, label, x, gain[b], final[b], not paired))
+        out.append(Panel(title, label, x, gain[b], final[b], not paired, least))
         if paired:
             r = names.index(REFERENCE)
             title, label = f"{title}, minus {REFERENCE}", f"difference in gain ({unit})"
             lines, ends = gain[b] - gain[b, r], final[b] - final[b, r]
-            out.append(Panel(title, label, x, lines, ends, True))
+            out.append(Panel(title, label, x, lines, ends, True, least))
     return out
 
 
@@ -114,8 +119,8 @@ def _limits(panel: Panel) -> tuple[float, float]:
     """As far beyond the means as these are apart: wide intervals are cut rather than all means flattened."""
     means = np.concatenate([panel.lines.mean(axis=1).ravel(), panel.ends.mean(axis=-1)])
     low, high = float(means.min()), float(means.max())
-    span = (high - low) or max(abs(high), 1e-6)
-    return low - span, high + span
+    span = high - low
+    return (low - span, high + span) if span > ROUNDING * panel.least else (-np.inf, np.inf)
 
 
 def _draw(axes: Axes, names: Sequence[str], panel: Panel) -> None:
@@ -138,6 +143,8 @@ def _draw(axes: Axes, names: Sequence[str], panel: Panel) -> None:
     axes.xaxis.set_major_formatter(lambda tokens, _: show_tokens(tokens))
     low, high = _limits(panel)
     bottom, top = axes.get_ylim()
+    if np.isinf(low):  # all alike: the axis is as wide as a difference that would matter
+        bottom, top = bottom - panel.least, top + panel.least
     axes.set_ylim(max(bottom, low), min(top, high))
     height = axes.get_window_extent().height / axes.figure.dpi
     label_right(axes, ends.mean(axis=-1), names, [look[name].colour for name in names], height)

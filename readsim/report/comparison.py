@@ -16,6 +16,7 @@ from readsim.report.statistics import results_section, statistics_section
 from readsim.report.tasks import task_tables
 from readsim.report.trained import trained_section
 from readsim.report.transfer import transfer_section
+from readsim.runs.comparing import method_of
 from readsim.summary import summarise
 from readsim.summary.grid import Grid, make_grid
 from readsim.summary.lead import headline, origin
@@ -34,7 +35,7 @@ def comparison_part(group: Group, folder: Path, left_out: list[str]) -> Part:
     table, notes = summarise(frame, timings if timings.is_file() else None)
     trained = trained_section(group.logs)
     return Part(
-        title=_title(grid, group.is_real),
+        title=_title(grid, group),
         kind="distillation" if group.is_real else "comparison",
         lead=[*headline(table), *_apart(group)],
         sections=[
@@ -59,17 +60,21 @@ def _apart(group: Group) -> list[str]:
     return [f"Not compared with the runs above: these differ in {listed(group.apart)}."]
 
 
-def _title(grid: Grid, real: bool) -> str:
-    """`read8-llama: 7 allocators, 8 tasks, ...`; real runs share one task and budget, which are named."""
+def _title(grid: Grid, group: Group) -> str:
+    """`read8-llama: 7 allocators, 8 tasks, ...`; real runs share one task and budget, which are named, and
+    may be of several methods of distillation."""
     world = grid.frame["world"].iloc[0]
-    if real:
-        world = f"{world}, {grid.tasks[0]}, {show_tokens(grid.budgets[0])} tokens"
     counts = {
         "allocator": len(grid.allocators),
         "task": len(grid.tasks),
         "budget": len(grid.budgets),
     }
-    counts = {"method": len(grid.allocators)} if real else counts
+    if group.is_real:
+        world = f"{world}, {grid.tasks[0]}, {show_tokens(grid.budgets[0])} tokens"
+        headers = group.headers.values()
+        counts = {"allocator": len({header.allocator for header in headers})}
+        methods = {method_of(header) for header in headers}
+        counts |= {"method": len(methods)} if len(methods) > 1 else {}
     counts["seed"] = len(grid.seeds)
     shown = [f"{n} {word}" + "s" * (n > 1) for word, n in counts.items()]
     return f"{world}: {', '.join(shown)}"

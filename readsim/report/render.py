@@ -1,5 +1,6 @@
 """A report as plain data, and how that becomes one page (markup is in page.html and style.css) and files."""
 
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
@@ -8,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from readsim import __version__
 from readsim.files.cells import csv_bytes
@@ -168,8 +169,14 @@ def environment() -> Environment:
         loader=FunctionLoader(_read),
     )
     out.filters["inline_svgs"] = _inline
+    out.filters["with_code"] = with_code
     out.filters["data_link"] = _data_link
     return out
+
+
+def with_code(text: str) -> Markup:
+    """The text, escaped; what stands between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _inline(figure: Figure, prefix: str) -> list[tuple[Markup, float]]:

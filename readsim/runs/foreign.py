@@ -16,9 +16,9 @@ from readsim.runs.cell import file_name, header_of, log_place, task_name
 from readsim.runs.identity import code_of_allocator, digest_of
 from readsim.runs.log_schema import plain
 from readsim.runs.moved_state import MovedState, header_field, moving
-from readsim.runs.one import run_one
+from readsim.runs.one import resume_words, run_one
 from readsim.runs.setups import setup_for
-from readsim.worlds.task import AnyTask
+from readsim.worlds.task import AnyTask, task_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +105,14 @@ def run_backend(
     on_step: Callable[[int], None] | None = None,
     began: MovedState | None = None,
     keep: Path | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Path:
     """One run, with every decision on disk before the next: the path of its log.
 
     The log is `out`, if that is a `.jsonl` file, else a file in the folder `out`/runs that is named
     after allocator, task, budget and seed. `budget` defaults to the backend's own, else 20M tokens.
-    `began` is a state that the allocator starts from, `keep` a file for its last one.
+    `began` is a state that the allocator starts from, `keep` a file for its last one. `say` is told what the
+    task weighs and, with `resume`, where the run goes on.
 
     Raises ConfigError, UnknownNameError or CapabilityMissingError before anything is written, and
     RunLogError as `readsim.runs.one.run_one`.
@@ -135,5 +137,9 @@ def run_backend(
         **factory.header_fields(backend),
         **header_field(began),
     )
+    if say is not None:
+        say(task_words(task, env.episode.task, env.backend.capabilities))
+    if say is not None and resume:
+        say(resume_words(path, steps))
     run_one(lambda: env, chosen, header, path, resume=resume, on_step=on_step, **moved)
     return path

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from readsim.errors import RunLogError, SchemaError, nearest
-from readsim.files.json_text import fault, without_doubles
+from readsim.files.json_text import SPACE, fault, without_doubles
 from readsim.files.names import shown_text
 
 SCHEMA = 1
@@ -157,12 +157,17 @@ def _parse(line: bytes, where: str) -> Row:
         raise RunLogError(f"{where}: broken line {line[:80]!r} (nested over {DEEPEST} deep)")
     try:
         value = json.loads(
-            line.decode(), parse_constant=_refuse_constant, object_pairs_hook=without_doubles
+            line.decode().rstrip(SPACE),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=without_doubles,
         )
         if b"\\ud" in line.lower() and (wrong := fault(value)):
             raise ValueError(f"{wrong[0]}: {wrong[1]}")
     except (ValueError, RecursionError) as error:
-        raise RunLogError(f"{where}: broken line {line[:80]!r} ({error})") from error
+        said = str(error)
+        if isinstance(error, json.JSONDecodeError):
+            said = f"{error.msg}, column {error.colno}"
+        raise RunLogError(f"{where}: broken line {line[:80]!r} ({said})") from error
     if not isinstance(value, dict):
         raise RunLogError(f"{where}: {line[:80]!r} is not a JSON object")
     return value

@@ -14,9 +14,10 @@ from readsim.fitting.table import Runs
 from readsim.fitting.units import Scale
 from readsim.runs.comparing import differences, fair, method_of
 from readsim.runs.read_logs import Log, log_paths, read_log, run_folders
-from readsim.runs.rows import FinalRow, RunHeader, StartRow, StepRow
+from readsim.runs.rows import FinalRow, LogRow, RunHeader, StartRow, StepRow
 from readsim.worlds.methods import AT
 
+DIGITS = 12  # of a score before training: its change was subtracted
 ONE_WORLD = ("sources", "capabilities", "world_digest", "unit")
 
 
@@ -28,10 +29,12 @@ def is_log(path: Path) -> bool:
 def fit_table(path: Path) -> Runs:
     """The start, steps and end of every run in a log, or in all logs of a folder (or its `runs`).
 
-    A profile is what was measured after cumulative tokens by source; the last one is measured on the
-    test split too. Hidden capabilities are left out. Runs of several methods of distillation, also in
-    folders inside the folder, have sources that are pairs, see `readsim.worlds.methods`. Raises ConfigError
-    for logs that do not belong together, RunLogError for a folder without logs or one that cannot be read.
+    A profile is what was measured after cumulative tokens by source. Where a run has ended, its last one is
+    that of the test split, in place of the last probe; of a real run so is the first one, which is the final
+    profile minus the measured change. Hidden capabilities are left out. Runs of several methods of
+    distillation, also in folders inside the folder, have sources that are pairs, see
+    `readsim.worlds.methods`. Raises ConfigError for logs that do not belong together, RunLogError for a
+    folder without logs or one that cannot be read.
     """
     logs = [read_log(file) for folder in run_folders(path) for file in log_paths(folder)]
     methods = _methods_of_one_world(logs)
@@ -51,7 +54,7 @@ def fit_table(path: Path) -> Runs:
             raise ConfigError(
                 f"{path}: source {name!r} was never trained on: nothing to learn of it"
             )
-    notes = [f"{len(runs)} runs of {len(logs)} logs"]
+    notes = [_counted(len(points), len(runs), logs)]
     if len(methods) > 1:
         notes.append(f"each method has sources of its own: {', '.join(methods)}")
     notes += [lacking for log in logs if (lacking := log.shortfall())]
@@ -95,19 +98,45 @@ class Point(NamedTuple):
 
 
 def _points(number: int, log: Log) -> Iterator[Point]:
+    """The measurements of all runs of a log, in its order; see `fit_table` for which split they are of."""
     spent: dict[int, list[Array]] = {}  # after each step
+    found: dict[int, list[Point]] = {}
     for row in log.rows:
         held = spent.setdefault(row.seed, [np.zeros(len(log.header.sources))])
+        own = found.setdefault(row.seed, [])
         if isinstance(row, StepRow):
             held.append(held[-1] + float(row.tokens) * row.allocation)
             if row.rolled_back is not None:
                 held[-1] = held[row.rolled_back]
                 continue  # it is no longer on the way of the student
-        at = held[-1]
-        seen = row.final_profile[log.visible] if isinstance(row, FinalRow) else row.profile
         step = 0 if isinstance(row, StartRow) else row.step
         label = f"{log.path.name} seed {row.seed}, {row.kind} {step}"
-        yield Point((number, row.seed), label, at, seen)
+        at = Point((number, row.seed), label, held[-1], _profile_at(row, log))
+        if isinstance(row, FinalRow):
+            own[:] = [p for p in own if not np.array_equal(p.tokens, at.tokens)]
+            if log.header.is_real and own and not own[0].tokens.any():
+                change = row.final_change[log.visible]
+                own[0] = own[0]._replace(profile=np.round(at.profile - change, DIGITS))
+        own.append(at)
+    for own in found.values():
+        yield from own
+
+
+def _profile_at(row: LogRow, log: Log) -> Array:
+    """What was measured at a row, (V,): by probes, at the end on the test split."""
+    return row.final_profile[log.visible] if isinstance(row, FinalRow) else row.profile
+
+
+def _counted(rows: int, runs: int, logs: Sequence[Log]) -> str:
+    """How many rows there are, how they are held out, and which split they were measured on."""
+    said = f"{rows} rows of {runs} runs in {len(logs)} logs"
+    if runs > 1:
+        said += "; rows of one run are held out together"
+    if any(log.finals for log in logs):
+        real = all(log.header.is_real for log in logs)
+        ends = "first and last row are its test scores" if real else "last row is its test scores"
+        said += f"; where a run has ended its {ends}, and the others are of probes"
+    return said
 
 
 def _methods_of_one_world(logs: Sequence[Log]) -> list[str]:

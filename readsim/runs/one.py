@@ -126,6 +126,22 @@ def _has_no_row(path: Path) -> bool:
     return first.startswith(_FIRST) or _FIRST.startswith(first)
 
 
+def resume_words(path: Path, steps: int) -> str:
+    """What a run of `steps` decisions with `resume` does, by the log at `path` before it is opened."""
+    if not path.exists() or _has_no_row(path):
+        return f"nothing to resume here ({path}): a new run"
+    log = read_content(path)
+    made: dict[int, int] = dict.fromkeys(log.header["seeds"], 0)
+    for row in log.rows:
+        if row["kind"] == "step":
+            made[row["seed"]] = row["step"]
+        elif row["kind"] == "final":
+            made[row["seed"]] = steps
+    if (least := min(made.values())) == steps:
+        return f"{path}: all {steps} decisions are made already"
+    return f"{path} resumes after decision {least} of {steps}"
+
+
 def is_over(path: Path, header: Mapping[str, Any], *results: Path | None) -> bool:
     """Whether nothing is left to do: each seed has its last row, and all of `results` are there.
 

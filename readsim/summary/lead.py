@@ -90,19 +90,19 @@ def _sentence(rows: pd.DataFrame) -> str:
         )
     ranked = fair.sort_values("utility", ascending=False, kind="stable")
     top, second = ranked.iloc[0], ranked.iloc[1]
+    alike = ranked["allocator"][ranked["utility"] >= top["utility"] - TIED]
+    untested = f"; without {REFERENCE} among the runs, no difference is tested."
     if top["allocator"] == REFERENCE:
         text = (
             f"{at} nothing beats {REFERENCE} ({_level(top)}); the next, {second['allocator']}, is "
             f"{_apart(second)}."
         )
+    elif len(alike) > 1:
+        apart = untested if np.isnan(top["difference"]) else f", {_apart(top)}."
+        text = f"{at} {' and '.join(alike)} end alike, highest with {_level(top)}{apart}"
     elif np.isnan(top["difference"]):
-        text = (
-            f"{at} {top['allocator']} ends highest with {_level(top)}, {second['allocator']} next with "
-            f"{_level(second)}; without {REFERENCE} among the runs, no difference is tested."
-        )
-    elif (ranked["utility"] >= top["utility"] - TIED).sum() > 1:
-        alike = ranked["allocator"][ranked["utility"] >= top["utility"] - TIED]
-        text = f"{at} {' and '.join(alike)} end alike, highest with {_level(top)}, {_apart(top)}."
+        next_ = f"{second['allocator']} next with {_level(second)}"
+        text = f"{at} {top['allocator']} ends highest with {_level(top)}, {next_}{untested}"
     else:
         text = f"{at} {top['allocator']} leads with {_level(top)}, {_apart(top)}."
     return text + _beside(top, oracles)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from readsim.arrays import Array
 from readsim.errors import RunLogError, unknown
@@ -16,8 +17,11 @@ from readsim.runs import fields
 from readsim.runs.comparing import differences, display_name, unlike
 from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import FinalRow, RunHeader
+from readsim.token_counts import show_tokens
 from readsim.tree_file import load_facts
+from readsim.worlds.task import weights_text
 
+FEW = 5  # fields in a sentence
 SEEDS = 3  # from so many seeds on, intervals are over seeds
 
 
@@ -166,7 +170,7 @@ def check_fair(runs: Sequence[TestedRun]) -> None:
     for run in runs[1:]:
         if found := different(runs[0], run):
             raise RunLogError(
-                f"{runs[0].path.name} and {run.path.name} differ in {', '.join(found[:5])}: runs are "
+                f"{runs[0].path.name} and {run.path.name} differ in {few(found)}: runs are "
                 "compared with the same world or student, recipe, task, budget, data and probes only"
             )
     seeds = {label: {r.seed for r in runs if r.label == label} for label in labels(runs)}
@@ -242,55 +246,106 @@ def _share(benchmarks: Mapping[str, tuple[str, str]], capability: str, family: s
     return 1.0 / (len(set(families)) * families.count(family))
 
 
-CELL = 15  # characters of a column
+def comparisons(runs: Sequence[TestedRun]) -> list[list[TestedRun]]:
+    """The runs that may be compared with each other, the largest group first; each is in one."""
+    groups: list[list[TestedRun]] = []
+    for run in runs:
+        own = next((group for group in groups if not different(group[0], run)), None)
+        if own is None:
+            groups.append([run])
+        else:
+            own.append(run)
+    return sorted(groups, key=lambda group: -len(group))
 
 
 def show_beside(console: Console, folder: Path, path: Path) -> None:
     """The run at `path` beside those of its folder with which it may be compared, if there are any."""
     runs = read_tested(folder)
     this = next(run for run in runs if run.path == path)
-    fair = [r for r in runs if not different(this, r) and r.seed == this.seed]
+    found = [different(this, r) + ([] if r.seed == this.seed else ["seed"]) for r in runs]
+    fair = [run for run, unlike_ in zip(runs, found, strict=True) if not unlike_]
     if len(fair) > 1:
         print_scores(console, fair, this.label)
-        if len(fair) < len(runs):
-            left = len(runs) - len(fair)
-            console.print(f"{left} runs with another seed, budget or recipe are left out")
+        if left := len(runs) - len(fair):
+            names = list(dict.fromkeys(name for unlike_ in found for name in unlike_))
+            said = "run is left out: it differs" if left == 1 else "runs are left out: they differ"
+            console.print(f"{left} {said} in {few(names)}", highlight=False)
+
+
+def few(names: Sequence[str]) -> str:
+    """Names of fields, the first five of them."""
+    return ", ".join(names[:FEW]) + (", ..." if len(names) > FEW else "")
+
+
+def task_shown(header: RunHeader) -> str:
+    """The task's name; one that was given as weights is these weights."""
+    if header.weights is None or not header.task.startswith("custom-"):
+        return header.task
+    weights = zip(header.capabilities, header.weights, strict=True)
+    return weights_text({name: weight for name, weight in weights if weight > 0.0})
 
 
 def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) -> None:
-    """One row a label: scores, and the difference to the reference, in points or in the world's loss.
+    """A column a run: scores, and below the differences to the reference, in points or in the world's loss.
 
-    On a narrow terminal differences are shown for the utility alone.
+    Runs that do not fit beside each other are in further tables, so that no name is cut.
     """
-    names = (*runs[0].header.capabilities, "utility")
-    declared = runs[0].header.scale
-    scale, unit, digits = declared.factor, declared.shown, 1 if declared.is_score else 4
-    seeds = sorted({run.seed for run in runs})
-    table = Table(title=f"test split, {unit}; below: minus {reference} [95 %]")
-    for n, name in enumerate(("", *names)):
-        table.add_column(name, justify="left" if n == 0 else "right")
-    over, narrow = "", console.width < 24 + CELL * len(names)
-    for label in labels(runs):
-        cells = [f"{scale * v:.{digits}f}" for v in scores(runs, label)]
-        if label != reference:
-            apart = difference(runs, label, reference)
-            over = apart.over
-            for n, (mean, half) in enumerate(zip(apart.mean, apart.half, strict=True)):
-                if narrow and n < len(names) - 1:
-                    continue
-                star = "*" if abs(mean) > half else ""
-                cells[n] += f"\n{scale * mean:+.{digits}f} ± {scale * half:.{digits}f}{star}"
-        table.add_row(label, *cells)
-    console.print(table)
+    header, known, shown = runs[0].header, labels(runs), 0
+    cells = {label: _score_cells(runs, label, reference) for label in known}
+    roomy = console.options.update(max_width=10_000)
+    beside = f"; below: minus {reference} [95 %]" if len(known) > 1 else ""
     console.print(
-        f"{len(seeds)} seed(s); intervals are over {over or 'nothing'}, uncorrected for the number of cells"
+        f"task {task_shown(header)}, {show_tokens(header.budget)} tokens; "
+        f"test split, {header.scale.shown}{beside}",
+        highlight=False,
+        markup=False,
     )
-    for line in declared.doubts(np.array([run.scores for run in runs])):
+    many = len(known)
+    while shown < len(known):
+        part = known[shown : shown + many]
+        table = _score_table(runs, {label: cells[label] for label in part})
+        if many > 1 and console.measure(table, options=roomy).maximum > console.width:
+            many -= 1
+            continue
+        console.print(table)
+        shown += many
+    over = [difference(runs, label, reference).over for label in known if label != reference]
+    if over:
+        seeds = len({run.seed for run in runs})
+        of = f"{seeds} seed(s); intervals are over {over[-1]}"
+        console.print(f"{of}, uncorrected for the number of cells")
+    for line in header.scale.doubts(np.array([run.scores for run in runs])):
         console.print(line, highlight=False)
+
+
+def _score_table(runs: Sequence[TestedRun], cells: Mapping[str, Sequence[str]]) -> Table:
+    table = Table()
+    table.add_column("")
+    for label in cells:
+        table.add_column(Text(label.replace(", ", ",\n")), justify="right", overflow="fold")
+    for n, name in enumerate((*runs[0].header.capabilities, "utility")):
+        table.add_row(Text(name), *(of_run[n] for of_run in cells.values()))
+    return table
+
+
+def _score_cells(runs: Sequence[TestedRun], label: str, reference: str) -> list[str]:
+    """The scores of a label and, below, its differences to the reference, which has none."""
+    declared = runs[0].header.scale
+    scale, digits = declared.factor, 1 if declared.is_score else 4
+    out = [f"{scale * v:.{digits}f}" for v in scores(runs, label)]
+    if label == reference:
+        return out
+    apart = difference(runs, label, reference)
+    for n, (mean, half) in enumerate(zip(apart.mean, apart.half, strict=True)):
+        star = "*" if abs(mean) > half else ""
+        out[n] += f"\n{scale * mean:+.{digits}f} ± {scale * half:.{digits}f}{star}"
+    return out
 
 
 def score_table(runs: Sequence[TestedRun], reference: str) -> pd.DataFrame:
     """What `print_scores` shows, unrounded: a row a label and capability, the utility's last."""
+    header = runs[0].header
+    about = {"task": task_shown(header), "budget": header.budget}
     rows = []
     for label in labels(runs):
         apart = difference(runs, label, reference)
@@ -300,5 +355,7 @@ def score_table(runs: Sequence[TestedRun], reference: str) -> pd.DataFrame:
                 "difference": apart.mean[n],
                 "half_width": apart.half[n],
             }
-            rows.append({"run": label, "reference": reference, "capability": name, **numbers})
+            rows.append(
+                {**about, "run": label, "reference": reference, "capability": name, **numbers}
+            )
     return pd.DataFrame(rows)

@@ -1,5 +1,6 @@
 """A task: which capabilities it requires, and what its utility is."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -11,6 +12,7 @@ from readsim.errors import ConfigError, WorldError, shown, unknown
 from readsim.worlds import utility
 
 FOCUS = 0.6
+DIGITS = 9  # weights that are equal so far are shown as one
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,3 +169,36 @@ def parse_task(text: str) -> str | dict[str, float]:
         except ValueError as error:
             raise ConfigError(f"task {text!r}: {part!r} is not CAPABILITY=SHARE") from error
     return shares
+
+
+def task_words(asked: AnyTask, task: Task, capabilities: tuple[str, ...]) -> str:
+    """`task math: math 0.6, 0.057 for each of 7 others; utility is that weighted mean`, of the weights (K,).
+
+    `asked` is how the task was named; where its weights do not sum to 1, it is said that they were scaled.
+    """
+    given = parse_task(asked) if isinstance(asked, str) else asked
+    total = sum(map(float, given.values())) if isinstance(given, Mapping) else 1.0
+    name = asked if isinstance(asked, str) else task.name
+    if isinstance(given, Mapping):
+        name = weights_text(given)
+    shares = [round(float(w), DIGITS) for w in task.weights]
+    often, times = Counter(shares).most_common(1)[0]
+    each = times > 1  # the weight that most capabilities have is said once
+    named = [(s, c) for s, c in zip(shares, capabilities, strict=True) if not each or s != often]
+    parts = [f"{c} {share_text(s)}" for s, c in sorted(named, key=lambda pair: -pair[0])]
+    if each:
+        of = f"{times} {'others' if parts else 'capabilities'}"
+        parts.append(f"{share_text(often)} for each of {of}")
+    scaled = f" (scaled: they sum to {total:.4g})" if abs(total - 1.0) > 1e-9 else ""
+    kind = "that weighted mean" if task.kind == "linear" else f"{task.kind} with these weights"
+    return f"task {name}: {', '.join(parts)}{scaled}; utility is {kind}"
+
+
+def weights_text(weights: Mapping[str, float]) -> str:
+    """`math=0.7,code=0.3`, as `--task` takes it."""
+    return ",".join(f"{name}={share_text(float(w))}" for name, w in weights.items())
+
+
+def share_text(share: float) -> str:
+    """A share or weight with three digits at most, and no more than it needs."""
+    return f"{share:.3f}".rstrip("0").rstrip(".") if 0.001 <= share < 1e4 else f"{share:.3g}"

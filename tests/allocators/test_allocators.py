@@ -10,7 +10,7 @@ import pytest
 
 from readsim.allocators.base import Allocator, Context, Setup
 from readsim.allocators.grid import GridSearched, simplex_grid
-from readsim.allocators.registry import BUILT_IN, describe, load_allocator
+from readsim.allocators.registry import BUILT_IN, ON_REQUEST, describe, load_allocator
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
 from readsim.envs.episode import source_prior
@@ -230,3 +230,12 @@ def test_the_prior_of_sources_without_a_capability_of_their_name() -> None:
     assert np.allclose(prior, [0.3, 0.35, 0.35])
     assert np.allclose(source_prior(requirement, ("a", "b", "c"), ("a", "b")), [0.6, 0.4])
     assert np.allclose(source_prior(requirement, ("a", "b", "c"), ("x", "y")), [0.5, 0.5])
+
+
+def test_no_two_names_have_one_line_in_the_list() -> None:
+    from readsim.cli.allocators import rule_line
+
+    lines = [rule_line(name) for name in (*BUILT_IN, *ON_REQUEST)]
+    assert len(set(lines)) == len(lines)
+    assert rule_line("front-loaded").endswith("the same total over the run (shape = front).")
+    assert rule_line("uniform") == "alpha = 1/S at every step."

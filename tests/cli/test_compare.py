@@ -50,6 +50,7 @@ def test_what_matters_comes_first_and_the_long_note_once(
     assert lines[0].startswith(
         "Simulated world gateway: no model is trained. Its numbers: designed"
     )
+    assert lines[1].startswith("task average: ")
     table = pd.read_csv(
         named_folder("compare", ["gateway", "average", "2M", "2", "2", RULES[1]]) / "summary.csv"
     )
@@ -60,12 +61,12 @@ def test_what_matters_comes_first_and_the_long_note_once(
     extra = dict(zip(table["allocator"], table["beside_budget"], strict=True))[best]
     assert (
         f"points {'below' if gap >= 0 else 'above'} oracle-static, which knows the world"
-        in lines[1]
+        in lines[2]
     )
-    assert f"{abs(gap):.2f} points" in lines[1]
+    assert f"{abs(gap):.2f} points" in lines[2]
     assert (
         "no tokens in addition to the budget" if extra == 0 else f"used {extra:.1f} times"
-    ) in lines[1]
+    ) in lines[2]
     assert "On is the measured change" in out
     _, again, _ = call(capsys, *command)
     assert "On, Off, Neg" not in again

@@ -226,7 +226,7 @@ def test_a_world_fitted_to_its_own_logs(tmp_path: Path) -> None:
     for cell in cells:
         run_cell(cell, tmp_path / "runs" / cell.file_name)
     runs = fit_table(tmp_path)
-    assert len(runs.tokens) == len(cells) * 3 * (8 + 2)
+    assert len(runs.tokens) == len(cells) * 3 * (8 + 1)
     assert len(set(runs.groups)) == 3 + 1  # the three runs of `uniform` are repeats of one mixture
     assert not runs.tokens[0].any()
     made = fit_law(

@@ -128,8 +128,14 @@ def test_ctrl_c_says_how_to_resume(
     assert code == 130
     assert "the same command with --resume resumes the run" in err
     monkeypatch.delenv(HOLD)
-    assert call(capsys, *command("run", "--seeds", "2", "--resume"))[0] == 0
-    assert call(capsys, *command("whole", "--seeds", "2"))[0] == 0
+    code, out, _ = call(capsys, *command("run", "--seeds", "2", "--resume"))
+    assert code == 0
+    told = " ".join(out.split())
+    assert "resumes after decision 2 of 4" in told
+    assert "nothing to resume here" in told  # the run of the other seed had not begun
+    _, out, _ = call(capsys, *command("run", "--seeds", "2", "--resume"))
+    assert " ".join(out.split()).count("all 4 decisions are made already") == 2
+    assert "resume" not in call(capsys, *command("whole", "--seeds", "2"))[1]
     for seed in (0, 1):
         name = f"exp3.average.3000.seed{seed}.jsonl"
         assert log("run", name)[1] == log("whole", name)[1]

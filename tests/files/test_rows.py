@@ -228,6 +228,8 @@ ONE: dict[str, Kind] = {"a": text}
         ('{"a": "x", "b": {"c": NaN}}\n', ", line 1, column 'b.c': NaN is no number of JSON"),
         ('{"a": "\\ud800"}\n', ", line 1, column 'a': half of a surrogate pair"),
         ('{"a": "x"\n', ", line 1, column 10: not JSON: Expecting"),
+        ('{"a": "x"}\n{"a": "x", \n{"a": "x"}\n', ", line 2, column 11: not JSON"),
+        ('{"a": "x"}\r\n{"a": \r\n', ", line 2, column 6: not JSON"),
         (
             '[{"a": "x"}]\n',
             ", line 1: a list is not a JSON object: accepted is one JSON object a line",

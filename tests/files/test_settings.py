@@ -75,6 +75,7 @@ def test_yaml(tmp_path: Path) -> None:
         ("a.toml", "a = \n", ", line 1, column 5: not TOML: Invalid value"),
         ("a.cfg", "a\n", ", line 1, column 2: not TOML"),
         ("a.json", '{"a": 1,\n "a": 2}', ", line 2, column 2: not JSON: field 'a' is given twice"),
+        ("a.json", '{"a": 1,\n', ", line 1, column 9: not JSON"),
         ("a.json", '{"a":\n 1 2}', ", line 2, column 4: not JSON"),
         ("a.json", '{"a": ["\\udfff"]}', ": a[0]: half of a surrogate pair"),
         ("a.json", "3", ": expected a table of fields, got int"),

@@ -1,5 +1,7 @@
 """What the runs speak of: bounds that are known, and those that are the law's guess."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,30 @@ def test_a_start_that_was_given_or_measured_is_known() -> None:
     assert identified(fit(np.ones(40), known_start=True)).start.all()
     lengths = np.r_[np.zeros(4), np.geomspace(0.01, 1.0, 46)]
     assert identified(fit(lengths)).start.all()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_start_that_few_noisy_rows_measured_is_known(seed: int) -> None:
+    rng, tokens = np.random.default_rng(seed), np.zeros((10, 2))
+    tokens[5:] = 1e3 * rng.dirichlet(np.ones(2), 5)
+    scores = np.where(tokens.any(axis=1), 0.4, 0.5)[:, None] + 0.15 * rng.standard_normal((10, 2))
+    scores[0, 1] = np.nan
+    names = ("a", "b")
+    fitted = fit_law(
+        *(tokens, scores.clip(0.0, 1.0)),
+        sources=names,
+        capabilities=names,
+        scores=True,
+        choice=CHOICE,
+        members=1,
+        folds=0,
+    )
+    assert identified(fitted).start.all()
+    only = np.where(tokens.any(axis=1), 1.0, 0.0)[:, None] * np.array([0.0, 1.0]) + np.array(
+        [1.0, 0.0]
+    )
+    unseen = replace(fitted, data=replace(fitted.data, weight=only[fitted.order.rows]))
+    assert identified(unseen).start[0]
 
 
 def test_short_runs_alone_say_nothing_of_the_ceiling() -> None:

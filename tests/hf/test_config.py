@@ -280,7 +280,11 @@ MISTAKES: list[tuple[list[str], str, list[str]]] = [
     (["--config", "absent.toml"], "", ["absent.toml", "no such file"]),
     (["--config", "run.toml"], "budget = = 3", ["run.toml", "line 1"]),
     (["--config", "run.toml"], "x = '\xff'", ["run.toml", "line 1, column 6", "UTF-8"]),
-    (["--config", "run.toml"], "stesp = 3", ["unknown field stesp", "did you mean 'steps'"]),
+    (
+        ["--config", "run.toml"],
+        "stesp = 3",
+        ["run.toml: unknown field stesp", "did you mean 'steps'"],
+    ),
     (["--config", "run.toml"], "pair = 'nano'", ["pair = 'nano'"]),
     (["--config", "run.toml"], "[data]\ntemplates = ['no.jsonl']", ["no.jsonl", "no such file"]),
     (

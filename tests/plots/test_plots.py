@@ -362,3 +362,32 @@ def test_points_of_the_spillover_figure(few: Drawn) -> None:
         np.testing.assert_allclose(np.concatenate(points), expected)
         floor = 100.0 * grid.by_seed("negative_floor")[b].mean()
         assert any(np.allclose(line.get_xdata(), floor) for line in axes.lines)
+
+
+def test_the_axis_of_equal_scores_is_as_wide_as_a_point(tmp_path: Path) -> None:
+    for name in ("one-hot", "uniform"):
+        rows: list[dict[str, Any]] = [
+            {"kind": "start", "seed": 0, "profile": [0.25] * 3},
+            *(
+                {
+                    "kind": "step",
+                    "seed": 0,
+                    "step": step,
+                    "tokens": 250,
+                    "spent": 250 * step,
+                    "allocation": [1.0, 0.0, 0.0],
+                    "profile": [0.25] * 3,
+                    "change": [0.0] * 3,
+                    "reward": 0.0,
+                }
+                for step in (1, 2, 3, 4)
+            ),
+            final_row(0, 0.25, [0.25] * 3),
+        ]
+        write_log(tmp_path, rows, allocator=name, task="math", budget=1000, seeds=[0])
+    logs = read_logs(tmp_path)
+    for figure in utility_panels(logs, make_grid(results_of(logs))):
+        low, high = figure.axes[0].get_ylim()
+        assert high - low >= 2.0  # points
+        figure.canvas.draw()
+        assert not figure.axes[0].yaxis.get_offset_text().get_text()

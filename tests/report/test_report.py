@@ -346,3 +346,20 @@ def test_a_suite_without_its_scale_says_why_it_has_no_scores(tmp_path: Path) -> 
     assert "there are no runs of uniform, oracle-static." in text
     assert "Who ends highest in each world" in text
     assert not (tmp_path / "tables" / "report-suite.csv").exists()
+
+
+def test_what_stands_between_backticks_is_code(folder: Path) -> None:
+    from readsim.report.render import with_code
+
+    assert with_code("see `a <b>` & c") == "see <code>a &lt;b&gt;</code> &amp; c"
+    own = [text for _, text in Page(text_of(folder)).all("p") if "`readsim" in text]
+    assert own == []
+
+
+def test_allocators_of_real_runs_are_not_called_methods(tmp_path: Path) -> None:
+    report(distilled(tmp_path))
+    assert ": 2 allocators, 2 methods, 3 seeds" in text_of(tmp_path)
+    for path in (tmp_path / "runs").glob("*.cot-kd*"):
+        path.unlink()
+    report(tmp_path)
+    assert ": 2 allocators, 3 seeds" in text_of(tmp_path)

@@ -17,6 +17,7 @@ from readsim.fitting.network import LawConfig
 from readsim.runs.grid import make_cells, run_cell
 from readsim.runs.logs_for_fit import fit_table
 from readsim.runs.loop import rollout
+from readsim.runs.read_logs import log_paths, read_log
 from readsim.worlds import World, load_world, save_world
 from readsim.worlds.methods import methods_of, of_method
 from tests.support.made_logs import rewrite
@@ -119,7 +120,7 @@ def test_runs_of_several_methods_make_one_world_that_chooses_among_them(tmp_path
     assert "each method has sources of its own: gkd, resp-sft" in runs.notes
     fed = np.array([runs.tokens[:, :2].any(axis=1), runs.tokens[:, 2:].any(axis=1)])
     assert not fed.all(axis=0).any()  # a run has one method
-    assert (fed.sum(axis=1) == 3 * 5).all()  # three runs of four steps and an end
+    assert (fed.sum(axis=1) == 3 * 4).all()  # three runs of four steps, the last one the end
     one = fit_table(tmp_path / "gkd")
     assert one.sources == ("math", "code")  # a method alone needs no mention
     np.testing.assert_array_equal(one.tokens, runs.tokens[: len(one.tokens), :2])
@@ -161,3 +162,30 @@ def test_methods_of_other_students_or_other_settings_are_not_fitted_together(
     logs(other / "b", sft, (1,), {"method": "gkd", "on_policy": 0.25})  # another world digest
     with pytest.raises(ConfigError, match="world_digest is"):
         fit_table(other)
+
+
+def test_a_run_that_has_ended_is_fitted_by_its_test_scores(tmp_path: Path) -> None:
+    truth = replace(two_methods(), pool_tokens=np.zeros(0), efficiency_sd=np.zeros(0))
+    logs(tmp_path / "one", of_method(truth, "gkd"), (0, 1), {"method": "gkd"})
+    table = fit_table(tmp_path / "one")
+    read = [read_log(path) for path in log_paths(tmp_path / "one")]
+    (note,) = table.notes
+    assert note == (
+        f"{len(table.tokens)} rows of {len(np.unique([r.seed for r in read[0].finals])) * len(read)} runs in "
+        f"{len(read)} logs; rows of one run are held out together; where a run has ended its first and last "
+        "row are its test scores, and the others are of probes"
+    )
+    for log in read:
+        for final in log.finals:
+            own = [
+                n
+                for n, at in enumerate(table.label)
+                if at.startswith(f"{log.path.name} seed {final.seed},")
+            ]
+            assert len(own) == 1 + len([row for row in log.steps if row.seed == final.seed])
+            assert len(set(table.groups[own])) == 1
+            assert (table.profiles[own[-1]] == final.final_profile).all()
+            start = final.final_profile - final.final_change
+            assert table.profiles[own[0]] == pytest.approx(start)
+            probes = [row.profile for row in log.steps if row.seed == final.seed][:-1]
+            assert (table.profiles[own[1:-1]] == probes).all()

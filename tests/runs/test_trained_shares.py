@@ -11,6 +11,8 @@ from readsim.arrays import Array
 from readsim.backend import Measurement
 from readsim.envs.env import DistillEnv
 from readsim.errors import RunLogError
+from readsim.plots.style import sober
+from readsim.plots.trained_shares import draw_trained_shares
 from readsim.report.trained import trained_section
 from readsim.runs.log_file import RunLog
 from readsim.runs.loop import rollout
@@ -125,3 +127,29 @@ def test_what_was_not_measured_is_none() -> None:
 def test_a_damaged_account_is_refused_by_name(trained: Any, said: str) -> None:
     with pytest.raises(RunLogError, match=said):
         step_row(trained)
+
+
+@pytest.mark.parametrize("many", [1, 2, 3, 5])
+def test_the_key_of_the_figure_lies_beside_its_panels(many: int) -> None:
+    names = [f"source_{n}" for n in range(many)]
+    share = np.full(many, 1.0 / many)
+    steps = [
+        StepRow(
+            0,
+            n,
+            10,
+            10 * n,
+            share,
+            share,
+            trained=tuple(TrainedShare(name, 1, 10, 0.5, 1.0) for name in names),
+        )
+        for n in (1, 2, 3)
+    ]
+    with sober():
+        figure = draw_trained_shares(names, steps, "Real training: made")
+        figure.canvas.draw()
+        key = figure.legends[0].get_window_extent()
+        drawn = [box for panel in figure.axes if (box := panel.get_tightbbox()) is not None]
+        assert len(drawn) == many
+        assert not any(key.overlaps(box) for box in drawn)
+        assert key.x1 <= figure.bbox.x1

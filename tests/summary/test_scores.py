@@ -1,5 +1,6 @@
 """Finished runs side by side: what may be compared, and the numbers against plain formulas."""
 
+import io
 import json
 import re
 import shutil
@@ -11,10 +12,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from readsim.cli.output import Terminal
 from readsim.errors import RunLogError, UnknownNameError
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.log_file import RunLog
-from readsim.summary.scores import check_fair, difference, read_tested, scores
+from readsim.summary.scores import check_fair, difference, print_scores, read_tested, scores
 from tests.cli.test_app import call
 from tests.support.made_logs import ended, final_row, rewrite, write_log
 from tests.support.made_reports import real_log
@@ -94,15 +96,18 @@ def test_with_one_seed_the_interval_is_over_items(tmp_path: Path) -> None:
     assert np.isclose(apart.half[2], 1.96 * np.hypot(0.25 * se["general-a"], 0.75 * math))
 
 
-def test_unlike_runs_are_refused_by_name(
+def test_unlike_runs_are_shown_apart_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(2)
     write(tmp_path, "read", 0, rng)
     write(tmp_path, "uniform", 0, rng, training={"batch": 8})
-    code, _, err = call(capsys, "scores", str(tmp_path))
-    assert code == 2
-    assert "training.batch" in " ".join(err.split())
+    code, out, _ = call(capsys, "scores", str(tmp_path))
+    assert code == 0
+    assert "Not compared with the runs above: these differ in training.batch." in " ".join(
+        out.split()
+    )
+    assert "read, logit-kd" in pd.read_csv(tmp_path / "scores.csv")["run"].tolist()
     other = tmp_path / "other"
     write(other, "read", 0, rng)
     write(other, "uniform", 1, rng)
@@ -220,18 +225,57 @@ def test_simulated_and_real_runs_are_not_compared(
 ) -> None:
     simulated(tmp_path, 1)
     real_log(tmp_path, "read", 0)
-    code, _, err = call(capsys, "scores", str(tmp_path))
-    assert code == 2
-    assert "differ in kind of runs" in " ".join(err.split())
+    code, out, _ = call(capsys, "scores", str(tmp_path))
+    assert code == 0
+    assert "these differ in kind of runs." in " ".join(out.split())
 
 
-def test_another_task_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for task in ("math", "code"):
-        rows = [final_row(0, 0.5, [0.5] * 3)]
-        write_log(tmp_path, rows, allocator="read", task=task, budget=100, seeds=[0])
-    code, _, err = call(capsys, "scores", str(tmp_path))
+def test_runs_of_several_tasks_are_shown_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own: dict[str, Any] = {
+        "capabilities": NAMES,
+        "requirement": [0.5, 0.5],
+        "budget": 100,
+        "seeds": [0],
+    }
+    for allocator, task, weights in (
+        ("read", "custom-785aeb32", [0.7, 0.3]),
+        ("uniform", "custom-785aeb32", [0.7, 0.3]),
+        ("read", "math", [0.0, 1.0]),
+    ):
+        rows = [final_row(0, 0.5, [0.5] * 2)]
+        write_log(tmp_path, rows, allocator=allocator, task=task, weights=weights, **own)
+    code, out, _ = call(capsys, "scores", str(tmp_path), "--reference", "uniform")
+    told = " ".join(out.split())
+    assert code == 0
+    assert "task general=0.7,math=0.3, 100 tokens; test split, points; below: minus uniform" in told
+    assert "Not compared with the runs above: these differ in task, weights." in told
+    assert "task math, 100 tokens; test split, points" in told
+    table = pd.read_csv(tmp_path / "scores.csv")
+    assert table.groupby("task")["run"].nunique().to_dict() == {
+        "general=0.7,math=0.3": 2,
+        "math": 1,
+    }
+    code, _, err = call(capsys, "scores", str(tmp_path), "--reference", "grid")
     assert code == 2
-    assert "differ in task" in " ".join(err.split())
+    assert "'grid'" in err
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_names_of_scores_are_whole_at_any_width(tmp_path: Path, width: int) -> None:
+    names = ["general", "steerability", "reasoning", "long_context", "multilingual"]
+    allocators = ["uniform", "task-static", "one-hot", "read+pool=0+stop=2", "front-loaded"]
+    for allocator in allocators:
+        about: dict[str, Any] = {"capabilities": names, "sources": names, "requirement": [0.2] * 5}
+        about |= {"weights": [0.2] * 5, "budget": 100, "seeds": [0], "task": "average"}
+        write_log(tmp_path, [final_row(0, 0.5, [0.5] * 5)], allocator=allocator, **about)
+    console = Terminal(file=io.StringIO(), width=width)
+    print_scores(console, read_tested(tmp_path), "uniform")
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, shown.splitlines())) <= width
+    assert all(name in shown for name in (*names, *allocators))
+    assert "…" not in shown
 
 
 WRONG: dict[str, Any] = {

@@ -74,10 +74,14 @@ def methods(
         write_methods(write)
         return
     console = Terminal()
+    longest = max(len(name) for of_it in in_families().values() for name in of_it)
     for family, of_it in in_families().items():
-        console.print(family, style="bold")
+        table = Table(title=family, title_justify="left", title_style="bold")
+        table.add_column("method", no_wrap=True, min_width=longest)
+        table.add_column("what is done")
         for name, method in of_it.items():
-            console.print(f"  {method_line(name, method)}", highlight=False, soft_wrap=True)
+            table.add_row(name, method_line(method))
+        console.print(table)
 
 
 @models.command(**Help(("readsim models benchmarks", "readsim models benchmarks gsm8k")).settings())

@@ -85,11 +85,11 @@ def _cut(name: str, method: Method) -> str:
     return both if len(both) * _LETTER <= _WIDTH - 20 else name
 
 
-def method_line(name: str, method: Method) -> str:
-    """One line of a list."""
+def method_line(method: Method) -> str:
+    """What is done, its names in papers, what it needs, and what it charges."""
     papers = f" ({', '.join(method.names)})" if method.names else ""
     kinds = ", ".join(method.charges) or "none"
-    return f"{name}{papers}: {method.about}; needs {method.needs}; tokens: {kinds}"
+    return f"{method.about}{papers}; needs {method.needs}; tokens: {kinds}"
 
 
 def write_methods(folder: Path) -> None:

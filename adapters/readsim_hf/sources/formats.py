@@ -232,7 +232,10 @@ def _answer(plan: Plan, value: Any) -> str | None:
 
 def _json(column: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text.rstrip())
+    except json.JSONDecodeError as error:  # its line is one of the cell, not of the file
+        wrong = f"not JSON: {error.msg} at its character {error.pos + 1}"
+        raise BadRowError(column, wrong) from error
     except (ValueError, RecursionError) as error:
         raise BadRowError(column, f"not JSON: {error}") from error
 

@@ -11,10 +11,17 @@ from readsim.errors import ConfigError
 from readsim.files.names import check_name
 from readsim_hf.generation.leaks import LeakFilter
 from readsim_hf.prompts.prompt import Prompt
-from readsim_hf.sources.config import SourceConfig
+from readsim_hf.sources.config import Format, SourceConfig
 from readsim_hf.sources.formats import prompt_of
 from readsim_hf.sources.stored import StoredRows, stored_rows
 from readsim_hf.sources.stream import DatasetStream, Passed
+
+# Names of columns that often hold replies, the likeliest first.
+LIKE_REPLIES = (
+    *("reply", "response", "completion", "output", "answer", "target", "text"),
+    *("replies", "responses", "outputs", "answers", "solution", "label"),
+)
+MOST_UNUSED = 8  # names in the line of a source
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +90,31 @@ class Source:
         """What it is, on one line."""
         facts = self.rows.facts
         how = "guessed from the columns" if facts.guessed else "as set"
+        how += unused_words(self.rows.unused, facts.format, self.config)
         said = "the teacher is asked" if self.asks else "replies are given"
         if not self.asks and facts.format != "prompt" and facts.turns:
             said += ", all assistant turns" if self.config.train_on == "all" else ", the last turn"
         copies = facts.rows - (facts.rows if facts.distinct is None else facts.distinct)
         more = f", {copies} of them copies" if copies and self.value is None else ""
         return f"{self.name}: {self.many} rows{more} of {facts.format} ({how}), {said}"
+
+
+def unused_words(unused: Sequence[str], read: Format, config: SourceConfig) -> str:
+    """`; not used: reply`, and how to train on a column of these that is named like replies; "" without any.
+
+    Rows that are `read` as prompts alone have no replies, unless `config` says that the teacher is asked.
+    """
+    if not unused:
+        return ""
+    shown = ", ".join(unused[:MOST_UNUSED])
+    left = len(unused) - MOST_UNUSED
+    words = f"; not used: {shown}" + (f" and {left} more" if left > 0 else "")
+    given = read == "prompt" and config.replies != "ask"
+    by_name = {column.lower(): column for column in reversed(unused)}
+    reply = next((by_name[name] for name in LIKE_REPLIES if name in by_name), None)
+    if given and reply is not None:
+        words += f'; to train on it as the reply, say columns = {{ completion = "{reply}" }}'
+    return words
 
 
 def open_sources(configs: Sequence[SourceConfig], taken: Collection[str]) -> tuple[Source, ...]:

@@ -57,10 +57,13 @@ class SourceFacts:
 
 
 class StoredRows:
-    """The rows of a data set, none of them in memory; `where` names the data set."""
+    """The rows of a data set, none of them in memory; `where` names the data set, `unused` its columns that
+    nothing reads."""
 
-    def __init__(self, folder: Path, facts: SourceFacts, where: str) -> None:
-        self.facts, self.where = facts, where
+    def __init__(
+        self, folder: Path, facts: SourceFacts, where: str, unused: Sequence[str] = ()
+    ) -> None:
+        self.facts, self.where, self.unused = facts, where, tuple(unused)
         self._codes = folder / _CODES
         self._starts = np.load(folder / _STARTS, mmap_mode="r", allow_pickle=False)
         self._file = (folder / _DATA).open("rb", buffering=0)
@@ -101,7 +104,9 @@ def stored_rows(source: SourceConfig) -> StoredRows:
             if facts is None:
                 facts = _convert(source, container, plan, work)
                 _put(work, folder)
-    return StoredRows(folder, facts, source.path)
+    used = {*plan.columns.values(), source.by}
+    unused = [column for column in container.columns if column not in used]
+    return StoredRows(folder, facts, source.path, unused)
 
 
 def _known(folder: Path) -> SourceFacts | None:

@@ -63,11 +63,21 @@ def test_page_and_figure_are_those_of_the_table() -> None:
     assert drawn >= {*METHODS, *FAMILIES}
 
 
-def test_the_command_says_one_line_a_method() -> None:
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_command_lists_every_method_within_the_width(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
     lines = CliRunner().invoke(models, ["methods"]).output.splitlines()
-    assert len(lines) == len(METHODS) + len(FAMILIES)
-    (gkd,) = [line for line in lines if line.startswith("  gkd ")]
-    assert "GKD" in gkd
+    assert max(map(len, lines)) <= width
+    assert not any("…" in line for line in lines)
+    names = [line.split("│")[1].strip() for line in lines if "│" in line]
+    assert [name for name in names if name] == [
+        n for of_it in in_families().values() for n in of_it
+    ]
+    start = next(n for n, line in enumerate(lines) if line.startswith("│ gkd "))
+    gkd = " ".join(line.split("│")[2].strip() for line in lines[start : start + 5] if "│" in line)
+    assert " GKD)" in gkd
     assert "needs a teacher's distributions" in gkd
     assert "student_rollout" in gkd
 

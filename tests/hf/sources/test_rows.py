@@ -193,6 +193,7 @@ def rowed(kind: str, *rows: dict[str, Any]) -> Callable[[Path], str]:
 GOOD = '{"prompt": "a", "completion": "b"}'
 DAMAGED: list[tuple[Callable[[Path], str], dict[str, Any], str]] = [
     (jsonl(GOOD, '{"prompt": "a"'), {}, "line 2, column 15: not JSON"),
+    (jsonl(GOOD, '{"prompt": "x", ', GOOD), {}, "line 2, column 16: not JSON"),
     (jsonl(GOOD, "", '{"prompt": "a", "completion": NaN}'), {}, "line 3.*'completion'.*NaN"),
     (jsonl(GOOD, '{"prompt": "a"}'), {}, "line 2, column 'completion': not in this row"),
     (jsonl(GOOD, '{"prompt": "a", "completion": ""}'), {}, "line 2, column 'completion': an empty"),
@@ -242,7 +243,11 @@ DAMAGED: list[tuple[Callable[[Path], str], dict[str, Any], str]] = [
         {},
         r"line 1, column 'prompt\[0\]': nested too deeply",
     ),
-    (sheet('prompt,completion\n"[{\'role\': \'user\'}]",b\n'), {}, "column 'prompt': not JSON"),
+    (
+        sheet('prompt,completion\n"[{\'role\': \'user\'}]",b\n'),
+        {},
+        "column 'prompt': not JSON: Expecting property name",
+    ),
     (rowed("parquet", {"prompt": "a", "gold": float("nan")}), {"answer": "gold"}, "nan is no text"),
 ]  # fmt: skip
 
@@ -344,3 +349,39 @@ def test_rows_that_leak_or_do_not_fit_are_passed_by_and_counted() -> None:
     none = DatasetStream("s", rows, 0, passed=lambda p: "wrong")
     with pytest.raises(ConfigError, match=r"none of its 4 rows.*4 have a reply without"):
         none.take(1, 0)
+
+
+@pytest.mark.parametrize("column", ["reply", "Response", "output", "answer", "target", "text"])
+def test_columns_that_are_not_used_are_named(tmp_path: Path, column: str) -> None:
+    from readsim_hf.sources.config import SourceConfig
+    from readsim_hf.sources.opened import open_sources
+
+    rows = [{"prompt": f"rev cat{n}=", column: "tac", "id": n} for n in range(3)]
+    path = write(tmp_path / "rows", "jsonl", rows)
+
+    def said(**settings: Any) -> str:
+        return open_sources([SourceConfig(path, name="own", **settings)], ())[0].words
+
+    assert said() == (
+        f"own: 3 rows of prompt (guessed from the columns; not used: {column}, id; to train on it as the "
+        f'reply, say columns = {{ completion = "{column}" }}), the teacher is asked'
+    )
+    told = said(columns={"completion": column})
+    assert (
+        told
+        == "own: 3 rows of prompt-completion (guessed from the columns; not used: id), replies are given"
+    )
+    assert "say columns" not in said(replies="ask")
+    assert "not used" not in said(columns={"completion": column}, by="id").split(",")[0]
+    if column != "answer":
+        return
+    assert "not used: id)" in said(answer="answer")
+
+
+def test_many_unused_columns_are_counted(tmp_path: Path) -> None:
+    from readsim_hf.sources.config import SourceConfig
+    from readsim_hf.sources.opened import open_sources
+
+    path = write(tmp_path / "rows", "csv", [{"prompt": "a", **{f"c{n}": "b" for n in range(11)}}])
+    (source,) = open_sources([SourceConfig(path)], ())
+    assert "not used: c0, c1, c2, c3, c4, c5, c6, c7 and 3 more)" in source.words
