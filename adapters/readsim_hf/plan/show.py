@@ -35,7 +35,7 @@ from readsim_hf.plan.knobs import TERMS, own_knob, settings_table
 from readsim_hf.plan.models import PROMPT_BYTES, REPLY_BYTES
 from readsim_hf.plan.spending import TokenPrices, disk_of, held, store_of, token_money
 from readsim_hf.supervision import own_share, supervision
-from readsim_hf.token_estimate import known_words, repeated_words, rows_of
+from readsim_hf.token_estimate import known_words, repeated_words, rows_of, several_words
 
 GB = 1e9
 FEWER = 16  # entries of a distribution: what is proposed where more are kept
@@ -65,6 +65,7 @@ def plan_headline(plan: DryRun) -> list[str]:
     lines += repeated_words(plan.sources, plan.spent, rows)
     if plan.columns is not None:
         lines.append(f"one vocabulary, {plan.columns} columns")
+    lines += several_words(config)
     lines += [f"evaluates {name}: {words}" for name, words in plan.evaluations.items()]
     if plan.assumed:
         lines.append(
@@ -83,9 +84,10 @@ def _teacher(one: PlannedTeacher) -> str:
     what = "served" if one.served else ""
     what += "" if one.shape is None else f" {size(one.shape.parameters)}"
     what = f"{what} teacher".strip()
-    return (
-        what if one.share == 1.0 else f"{what} {one.source} for {100 * one.share:.0f} % of prompts"
-    )
+    if not (one.answers or one.scores):
+        return f"{what} that is not asked"
+    alone = one.share > 1.0 - 1e-9
+    return what if alone else f"{what} {one.source} for {100 * one.share:.0f} % of prompts"
 
 
 def work_table(work: Sequence[Work]) -> Table:
@@ -206,8 +208,13 @@ def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
         f"{one.longest(64):.3g} (a teacher that explains itself writes up to "
         f"{plan.config.decoding.max_new_tokens})"
         for one in plan.teachers
-        if plan.asks
+        if one.answers
     ]
+    if plan.spent.own:
+        out.append(
+            f"replies of {plan.spent.rolled[1]:.3g} tokens where the student answers, as long as the "
+            "teacher's or the given ones"
+        )
     if "guess" in plan.spent.known:
         both = zip(plan.sources, plan.spent.known, strict=True)
         out.append(
@@ -224,7 +231,7 @@ def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
         f"{one.shared:.3g} of the {one.asked:.3g} tokens of a prompt are read by the server once (prefix "
         "caching, vLLM's default; 0 without it)"
         for one in plan.teachers
-        if one.served and plan.asks
+        if one.served and one.answers
     ]
     return out
 
