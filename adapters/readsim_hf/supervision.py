@@ -24,7 +24,7 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
 
     Raises ConfigError, saying what would work, for a combination that is not defined.
     """
-    signal, objective = _named(config)
+    signal, objective = named_supervision(config)
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
     check_sampling(config, objective)
@@ -45,7 +45,9 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
 def check_tokens(config: RunConfig, *, same: bool, several: bool) -> None:
     """ConfigError for an objective between different tokens, which nothing else would mend, where teacher and
     student have the `same` ones, or `several` teachers answer."""
-    if (same or several) and any(isinstance(t, Span) for t in terms_in(_named(config)[1])):
+    if (same or several) and any(
+        isinstance(t, Span) for t in terms_in(named_supervision(config)[1])
+    ):
         why = "several teachers answer" if several else "teacher and student have the same tokens"
         raise ConfigError(f"objective 'span': {why}; use fkl, gjsd or shared")
 
@@ -75,7 +77,8 @@ def _check_draws(config: RunConfig, objective: Objective) -> None:
             )
 
 
-def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+def named_supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+    """Signal and objective, of which nothing is checked yet."""
     signal, objective, settings = config.signal, config.objective, config.objective_settings
     if config.method:
         method = METHODS[method_name(config.method)]

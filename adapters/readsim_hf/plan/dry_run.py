@@ -19,12 +19,14 @@ from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
 from readsim_hf.models.pairs import sources
 from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.needs import check_needs
 from readsim_hf.plan.dry_backend import DryBackend
 from readsim_hf.plan.models import PaperModels, paper_models, read
 from readsim_hf.probes.benchmark import Benchmark
 from readsim_hf.probes.splits import SPLITS, Split, Splits
 from readsim_hf.prompt_selection import leaves_room, library_of, suffixes_of
 from readsim_hf.prompts.length_filter import filter_by_length
+from readsim_hf.sampled import sampled_of
 from readsim_hf.source_selection import check_alone, is_alone, sources_of
 from readsim_hf.sources.opened import Source
 from readsim_hf.store.manifest import Manifest, load_manifest
@@ -167,8 +169,8 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     models = paper_models(_alone(pair) if nobody or stored is not None else pair)
     Decoding(**asdict(config.decoding))
     readers, own, context = models.readers, read(models.own), models.context
+    main, said = models.teachers[0], config.decoding.max_new_tokens
     check_lora(models.student, config.training)
-    main = models.teachers[0]
     whole = library_of(config.data, models.library_name, models.tokenizers[main])
     columns, given = _columns(config, models)
     signal, objective, kept = supervision(config)
@@ -176,6 +178,8 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
         check_agrees(stored, config.table(), signal.name)
         check_soft(stored, kept)
     datasets = sources_of(config, whole, signal, given)
+    check_needs(config, datasets)
+    sampled_of(config, objective, whole, datasets)  # gold answers, or a judge
     if nobody:
         check_alone(whole, datasets, given is not None)
     named = (*whole.capabilities, *(source.name for source in datasets))
@@ -202,7 +206,6 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     backend = DryBackend(sources, capabilities, config.budget, hidden)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
-    said = config.decoding.max_new_tokens
     answering = [pair.teachers.get(name, main) for name in sources]
     before, known = heard_before(config) if measured else NOTHING, (library, signal.form)
     asked = _answered(
