@@ -18,7 +18,7 @@ from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
 from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.models.pairs import Pair
-from readsim_hf.probes.splits import SPLITS, Splits
+from readsim_hf.probes.splits import SPLITS, Splits, few_items
 from readsim_hf.source_selection import Size
 from readsim_hf.sources.opened import Source
 from readsim_hf.supervision import own_share, scores_replies, supervision
@@ -315,6 +315,8 @@ def show_token_estimate(
             highlight=False,
         )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
+    for line in few_items(parts.suite.splits):
+        console.print(line, highlight=False)
     for name, words in parts.evaluations.items():
         console.print(f"evaluates {name}: {words}", highlight=False)
     if parts.store is not None:

@@ -23,7 +23,7 @@ from readsim_hf.needs import check_needs
 from readsim_hf.plan.dry_backend import DryBackend
 from readsim_hf.plan.models import PaperModels, paper_models, read
 from readsim_hf.probes.benchmark import Benchmark
-from readsim_hf.probes.splits import SPLITS, Split, Splits
+from readsim_hf.probes.splits import SPLITS, Split, Splits, few_items
 from readsim_hf.prompt_selection import leaves_room, library_of, suffixes_of
 from readsim_hf.prompts.length_filter import filter_by_length
 from readsim_hf.sampled import sampled_of
@@ -93,7 +93,7 @@ class DryRun:
 
     teachers    who answers, the main teacher first
     precision   of the weights of teachers that are loaded here
-    items, each   questions of a split, all and by capability
+    items, each   questions of a split, all and by capability; `few`: a warning where they are few
     answers     tokens of the answers of some probe items
     replies     tokens of replies to some prompts, whoever writes them, with their weights
     states      whether the loss reads the teacher's hidden states, in each training step
@@ -120,6 +120,7 @@ class DryRun:
     asked: int
     items: Mapping[str, int]
     each: Mapping[Split, tuple[int, ...]]
+    few: tuple[str, ...]
     spent: TokenEstimate
     answers: Array
     replies: tuple[Array, Array]
@@ -237,6 +238,7 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
         asked=trained.longest,
         items=items,
         each={s: _each(benchmarks, splits, s, visible) for s in SPLITS},
+        few=tuple(few_items(splits)),
         spent=spent,
         answers=probe.answers,
         replies=_of_all(asked, spent.drawn),

@@ -214,7 +214,8 @@ def test_a_shipped_plan_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert code == 0
     first = re.match(
         r"([\d.]+) h of H100 \(([\d.]+) h to ([\d.]+) h\): ([\d.]+) h of wall clock on 5 devices, 4 of them "
-        r"the teacher's server; it costs ([\d.]+); a served teacher's tokens cost [\d.]+;",
+        r"the teacher's server; it costs ([\d.]+) in the unit of --price-hour; a served teacher's tokens "
+        r"cost [\d.]+ in the unit of their price;",
         " ".join(said.split()),
     )
     assert first is not None
@@ -227,8 +228,10 @@ def test_a_shipped_plan_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> N
         "no tokenizer here",
         "no world is known",
         "readsim fit",
+        "wall clock is the sum of training, replies and probes",
     ):
         assert text in said
+    assert "on the CPU" not in said
 
 
 @pytest.mark.parametrize(
