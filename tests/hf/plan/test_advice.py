@@ -51,7 +51,8 @@ def test_advice_that_is_followed_is_not_given() -> None:
     for given in (None, "balanced_low_0"):
         small = {"context": 2048, "student_precision": "bf16", "device_map": given}
         recipe = {"lora": 16, "micro_batch": 1, "precision": "bf16"}
-        made = sketched({"pair": pair | small, "training": recipe})
+        llama = {"teacher": "meta-llama/Llama-3.3-70B-Instruct", "student": ACROSS[3]}
+        made = sketched({"pair": llama | small, "training": recipe})
         notes = " ".join(device_notes(made, 0.4, 0.5, DEVICES))
         assert "more, the teacher's" in notes
         assert ("balanced_low_0" in notes) is (given is None)
