@@ -62,7 +62,7 @@ from readsim_hf.store.reading import TeachStore
 from readsim_hf.store.settings import check_agrees, check_soft
 from readsim_hf.store.stream import StoreStream
 from readsim_hf.store.teacher import StoredTeacher
-from readsim_hf.supervision import supervision
+from readsim_hf.supervision import check_tokens, supervision, teacher_soft
 from readsim_hf.teacher_factory import passes_across, states_teacher, teacher_of
 from readsim_hf.teachers.absent import AbsentTeacher
 from readsim_hf.teachers.base import AnyTeacher, stop_asking
@@ -284,19 +284,26 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         check_packing(pair.student)
     if library is None:
         library = library_of(config.data, pair.library_name, pair.teacher_tokenizer)
+    tokens = {"same": pair.vocabulary is not None, "several": bool(pair.others)}
+    check_tokens(config, **tokens)
     signal, objective, kept = supervision(config)
-    elicits = isinstance(signal, Elicitation)
-    heard = None if elicits else kept  # of the teacher; the others are the student's own
-    across = passes_across(pair, objective, heard, config.on_policy)
+    heard = teacher_soft(signal, kept)
+    across = passes_across(
+        objective, heard, config.on_policy, **tokens, local=pair.teacher is not None
+    )
     scores = None if heard is None else not (pair.others or across)
     datasets = sources_of(config, library, signal, scores)
     if is_alone(config):
         check_alone(library, datasets, heard is not None)
     suffixes = suffixes_of(config, library.style, signal)
     readers = (*(teacher.tokenizer for teacher in pair.teacher_sources), pair.tokenizer)
-    counts = [partial(_count, tokenizer) for tokenizer in readers]
     able = partial(
-        leaves_room, config, pair.context, counts, suffixes, wrapping=wrapping_of(readers)
+        leaves_room,
+        config,
+        pair.context,
+        [partial(_count, tokenizer) for tokenizer in readers],
+        suffixes,
+        wrapping=wrapping_of(readers),
     )
     library, left_out = filter_by_length(library, able)
     decoding = Decoding(**asdict(config.decoding))
@@ -369,7 +376,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         identity=digest_of(manifest),
         store=store,
         make_student=partial(Student, teacher=states_teacher(pair)) if reads_states else Student,
-        own_soft=kept if elicits else None,
+        own_soft=kept if isinstance(signal, Elicitation) else None,
         sampled=sampled,
         student_server=student_server_of(config, pair, signal, objective),
     )

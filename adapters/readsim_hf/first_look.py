@@ -10,6 +10,7 @@ from readsim.errors import ConfigError, ReadsimError
 from readsim_hf.benchmark_factory import own_evaluations
 from readsim_hf.config import ProbeConfig, RunConfig
 from readsim_hf.generation.leaks import LeakFilter
+from readsim_hf.needs import check_needs
 from readsim_hf.probes.splits import Splits
 from readsim_hf.sources.opened import Source, open_sources
 
@@ -19,9 +20,9 @@ T = TypeVar("T")
 def first_look(config: RunConfig) -> Any:
     """The allocator of a run whose own files can be read and leave something to train on.
 
-    Looked at are the allocator, each evaluation in files of the user's, each source, and whether a source has
-    a row that is not held out. Raises the error as it is where one thing is wrong; where several are, a
-    ConfigError with all of them.
+    Looked at are the allocator, each evaluation in files of the user's, each source, whether a source has a
+    row that is not held out, and what the method needs. Raises the error as it is where one thing is wrong;
+    where several are, a ConfigError with all of them.
     """
     wrong: list[ReadsimError] = []
 
@@ -43,7 +44,9 @@ def first_look(config: RunConfig) -> Any:
                     held.setdefault(task.source, []).extend(texts)
     opened = [tried(partial(open_sources, [one], ())) for one in config.data.sources]
     filters = {file: LeakFilter(texts) for file, texts in held.items()}
-    for source in (source for some in opened for source in some or ()):
+    there = [source for some in opened for source in some or ()]
+    tried(partial(check_needs, config, there))
+    for source in there:
         tried(partial(_check_left, source, filters, config.probes))
     if len(wrong) > 1:
         listed = "; ".join(f"({n}) {error}" for n, error in enumerate(wrong, 1))

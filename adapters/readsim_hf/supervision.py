@@ -7,6 +7,7 @@ from readsim_hf.config import RunConfig
 from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.elicitation.catalogue import make_signal
 from readsim_hf.methods.table import METHODS, method_name
+from readsim_hf.objectives.across import Span
 from readsim_hf.objectives.base import Objective
 from readsim_hf.objectives.compared import ComparesReplies
 from readsim_hf.objectives.estimators import K1, K2, K3
@@ -23,7 +24,7 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
 
     Raises ConfigError, saying what would work, for a combination that is not defined.
     """
-    signal, objective = _named(config)
+    signal, objective = named_supervision(config)
     wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
     check_sampling(config, objective)
@@ -41,6 +42,30 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     return signal, objective, kept
 
 
+def check_tokens(config: RunConfig, *, same: bool, several: bool) -> None:
+    """ConfigError for an objective between different tokens, which nothing else would mend, where teacher and
+    student have the `same` ones, or `several` teachers answer."""
+    if (same or several) and any(
+        isinstance(t, Span) for t in terms_in(named_supervision(config)[1])
+    ):
+        why = "several teachers answer" if several else "teacher and student have the same tokens"
+        raise ConfigError(f"objective 'span': {why}; use fkl, gjsd or shared")
+
+
+def teacher_soft(signal: TeacherSignal, kept: SoftSettings | None) -> SoftSettings | None:
+    """Of what is kept of distributions, what the teacher is asked for: not what a signal of several requests
+    keeps of the student's own."""
+    return None if isinstance(signal, Elicitation) else kept
+
+
+def scores_replies(config: RunConfig) -> bool:
+    """Whether the teacher gives its distributions of replies that it did not write: given ones, and those of
+    the student."""
+    signal, objective, kept = supervision(config)
+    grouped = sampling_of(objective) is not None
+    return teacher_soft(signal, kept) is not None and (objective.needs_soft or not grouped)
+
+
 def _check_draws(config: RunConfig, objective: Objective) -> None:
     """ConfigError for an estimate by draws of the student (`estimators`) that are drawn otherwise."""
     for term in terms_in(objective):
@@ -52,7 +77,8 @@ def _check_draws(config: RunConfig, objective: Objective) -> None:
             )
 
 
-def _named(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+def named_supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
+    """Signal and objective, of which nothing is checked yet."""
     signal, objective, settings = config.signal, config.objective, config.objective_settings
     if config.method:
         method = METHODS[method_name(config.method)]

@@ -24,6 +24,7 @@ from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.generation.source import SourceStream
 from readsim_hf.models.pairs import load_pair, sources
 from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.needs import check_needs
 from readsim_hf.objectives.sampling import sampling_of
 from readsim_hf.plan.show import disk_size
 from readsim_hf.probes.sandbox import AllowCode
@@ -344,6 +345,7 @@ def show_store(console: Console, manifest: Manifest) -> None:
 def _check_config(config: RunConfig, precision: Precision) -> None:
     """ConfigError for settings that no store can be made with."""
     signal, objective, soft = supervision(config)
+    check_needs(config, ())
     if sampling_of(objective) is not None:
         raise ConfigError(
             f"method {config.method or config.objective!r} trains on the student's own replies, "

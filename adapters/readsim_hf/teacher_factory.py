@@ -67,25 +67,30 @@ def teacher_of(
 
 
 def passes_across(
-    pair: Pair, objective: Objective, soft: SoftSettings | None, on_policy: float
+    objective: Objective,
+    soft: SoftSettings | None,
+    on_policy: float,
+    *,
+    same: bool,
+    several: bool,
+    local: bool,
 ) -> bool:
     """Whether distributions pass between different tokenizers. ConfigError, with advice, where the objective
-    is made for that and something else is in the way."""
+    is made for that and something else is in the way.
+
+    soft      what the teacher is asked for
+    same      whether teacher and student have the same tokens
+    several   whether several teachers answer
+    local     whether the teacher is in this process
+    """
+    if same or several or soft is None:
+        return False
     terms = [part for part in terms_in(objective) if part.needs_soft and not hasattr(part, "terms")]
     leaves = [term for term in terms if not hasattr(term, "objective")]
-    if pair.vocabulary is not None or pair.others or soft is None:
-        if any(isinstance(term, Span) for term in leaves):
-            why = (
-                "several teachers answer"
-                if pair.others
-                else "teacher and student have the same tokens"
-            )
-            raise ConfigError(f"objective 'span': {why}; use fkl, gjsd or shared")
-        return False
     if not leaves or not all(isinstance(term, ULD | Shared | Span) for term in leaves):
         return False
     for wrong, why in (
-        (pair.teacher is None, "the teacher is not in this process; use a local pair.teacher"),
+        (not local, "the teacher is not in this process; use a local pair.teacher"),
         (soft.kind != "topk", f"soft.kind = {soft.kind!r}; use 'topk'"),
         (
             on_policy > 0,

@@ -18,10 +18,10 @@ from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
 from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.models.pairs import Pair
-from readsim_hf.probes.splits import SPLITS, Splits
+from readsim_hf.probes.splits import SPLITS, Splits, few_items
 from readsim_hf.source_selection import Size
 from readsim_hf.sources.opened import Source
-from readsim_hf.supervision import own_share, supervision
+from readsim_hf.supervision import own_share, scores_replies, supervision
 from readsim_hf.text_lengths import (
     Known,
     Lengths,
@@ -33,6 +33,10 @@ from readsim_hf.text_lengths import (
     stored_lengths,
 )
 
+EPOCHS = (
+    40  # Muennighoff et al. 2023 (arXiv 2305.16264): data repeated as often are worth nothing more
+)
+
 
 @dataclass(frozen=True)
 class TokenEstimate:
@@ -42,8 +46,10 @@ class TokenEstimate:
     examples   sequences that the student is trained on, an offline pool's too
     prompt, reply   mean tokens of one of these, in the student's tokens
     asked, said     the same of what the teacher answers, in its tokens
-    own        share of the prompts that the student answers
-    answered   prompts that the teacher is asked to answer; the others have given replies
+    own        share of the prompts that the student answers; `rolled` as `asked, said` of these
+    answers    prompts of each source (S,) that the teacher answers, however often
+    scores     texts of each source (S,) that it only reads, for its distributions: given replies and the
+               student's; `heard` as `asked, said` of these
     trained    supervised tokens: the budget and an offline pool's
     measured   probe questions asked, all splits; `question`, `answer` their mean tokens, and whether some
                answers are `guessed`
@@ -53,6 +59,7 @@ class TokenEstimate:
     epochs     how often each source's rows are gone through (S,); 0 where prompts are made without end
     fresh      share of what the teacher answers that it has not answered before: a row that comes again has
                its reply in the cache
+    different  prompts that differ, whoever answers
     known      how the length of each source's replies is known
     """
 
@@ -63,7 +70,10 @@ class TokenEstimate:
     asked: float
     said: float
     own: float
-    answered: float
+    rolled: tuple[float, ...]
+    answers: Array
+    scores: Array
+    heard: tuple[float, ...]
     trained: float
     measured: float
     question: float
@@ -73,8 +83,14 @@ class TokenEstimate:
     drawn: Array
     epochs: Array
     fresh: float
+    different: float
     known: tuple[Known, ...]
     guessed: bool
+
+    @property
+    def answered(self) -> float:
+        """Prompts that the teacher answers."""
+        return float(self.answers.sum())
 
 
 def estimate_tokens(
@@ -102,12 +118,10 @@ def estimate_tokens(
     trained = float(config.budget + pool * config.pool_steps * interval)
     by_source = trained * shares / student.reply
     examples, own = float(by_source.sum()), own_share(config, supervision(config)[1])
-    mixed = by_source / examples
-    asks = mixed * teacher.asks
-    answered = float(asks.sum())
-    read, said = (float(asks @ part) / max(answered, 1e-12) for part in teacher[:2])
-    heard = float(mixed @ (teacher.prompt + teacher.reply))  # of text that it is shown whole
-    given = heard - answered * (read + said) if scored else 0.0
+    answers = (1.0 - own) * by_source * teacher.asks
+    scores = by_source - answers if scored else np.zeros_like(answers)
+    asks, both = by_source * teacher.asks, (teacher.prompt, teacher.reply)
+    fresh = float(np.minimum(asks, rows).sum() / asks.sum()) if asks.any() else 1.0
     every = max(1, config.steps // DEV_CHECKPOINTS)
     probes = config.steps + 1 + (pool + 1 if pool else 0) + ("teacher" in needs)
     devs = -(-config.steps // every) + (pool + 1 if pool else 0)
@@ -118,24 +132,24 @@ def estimate_tokens(
     measured = asked_of(items)
     kinds = {
         "student": float(config.budget),
-        "teacher_prompt": examples
-        * ((1.0 - own) * (answered * read + given) + own * heard * scored),
-        "teacher_generated": (1.0 - own) * examples * answered * said,
-        "student_rollout": own * examples * float(mixed @ teacher.reply),
+        "teacher_prompt": float(answers @ teacher.prompt)
+        + float(scores @ (teacher.prompt + teacher.reply)),
+        "teacher_generated": float(answers @ teacher.reply),
+        "student_rollout": own * float(by_source @ teacher.reply),
         "probe": measured * (probe.question + probe.answer),
         "judge": asked_of(probe.graded) * probe.grade,
         "offline": float(pool * interval),
     }
-    prompt, reply = (float(mixed @ part) for part in student[:2])
     return TokenEstimate(
         kinds,
         examples,
-        prompt,
-        reply,
-        read,
-        said,
+        *means(by_source, student.prompt, student.reply),
+        *means(answers, *both),
         own,
-        examples * answered,
+        means(own * by_source, *both),
+        answers,
+        scores,
+        means(scores, *both),
         trained,
         measured,
         probe.question,
@@ -144,12 +158,17 @@ def estimate_tokens(
         trials="trial" in needs,
         drawn=by_source,
         epochs=by_source / rows,
-        fresh=float(np.minimum(asks, rows / examples).sum()) / max(answered, 1e-12)
-        if config.data.cache
-        else 1.0,
+        fresh=fresh if config.data.cache else 1.0,
+        different=float(np.minimum(by_source, rows).sum()),
         known=teacher.known,
         guessed=probe.guessed,
     )
+
+
+def means(many: Array, *lengths: Array) -> tuple[float, ...]:
+    """Mean of each of some `lengths` (S,) where a source has so `many` (S,); 0 where there are none."""
+    mean = many / (many.sum() or 1.0)
+    return tuple(float(mean @ one) for one in lengths)
 
 
 def rows_of(sources: Sequence[str], datasets: Sequence[Source]) -> Array:
@@ -195,7 +214,7 @@ def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator
         item_counts(suite.splits),
         probe,
         rows_of(parts.sources, own if parts.store is None else ()),
-        scored=parts.teacher.soft is not None and (parts.sampled is None or parts.sampled.scores),
+        scored=scores_replies(config),
     )
 
 
@@ -207,15 +226,18 @@ def item_counts(splits: Splits) -> dict[str, int]:
 def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int]) -> Table:
     """Tokens by kind, and how they are known."""
     table = Table("tokens", "", "how")
-    own = spent.own
+    own, given = spent.own, "the student answers" if spent.own == 1 else "replies are given"
+    reads = []
+    if spent.answered:
+        reads = [f"{spent.asked:.0f} a prompt, {spent.answered:.0f} prompts"]
+    if scores := float(spent.scores.sum()):
+        reads.append(f"scores {scores:.0f} given or student's replies, {sum(spent.heard):.0f} each")
     how = {
         "student": f"exact: the budget, in {config.steps} decisions",
-        "teacher_prompt": f"{spent.asked:.0f} a prompt, {spent.answered:.0f} prompts"
-        if spent.answered
-        else "replies are given",
+        "teacher_prompt": "; ".join(reads) or given,
         "teacher_generated": f"{spent.said:.1f} a reply, {known_words(spent)}"
         if spent.answered
-        else "replies are given",
+        else given,
         "student_rollout": f"{100 * own:.0f} % on-policy",
         "probe": f"{items['probe']} + {items['dev']} (dev) + {items['test']} (test) items, "
         f"{spent.question + spent.answer:.0f} each"
@@ -239,20 +261,35 @@ def known_words(spent: TokenEstimate) -> str:
         return "a guess: half of the longest, where nothing is known of replies"
     if "measured" in spent.known:
         return "as measured in an earlier run or check"
-    return "as the store has it" if "stored" in spent.known else "as the gold answers are"
+    if "stored" in spent.known:
+        return "as the store has it"
+    return "as the gold answers are" if "gold" in spent.known else "as the given ones are"
 
 
 def repeated_words(sources: Sequence[str], spent: TokenEstimate, rows: Array) -> list[str]:
-    """A line for each source whose rows come to an end: how many prompts that is of how many."""
-    return [
-        f"source {name}: about {_round(n)} prompts of {many:.0f} different rows, {epochs:.3g} epochs"
-        + (": each row comes that often, with the same reply" if epochs > 1 else "")
-        + ("; a guess, as the length of replies is" if how == "guess" else "")
-        for name, n, many, epochs, how in zip(
-            sources, spent.drawn, rows, spent.epochs, spent.known, strict=True
+    """A line for each source whose rows come to an end: how many prompts that is of how many; and a warning
+    where they come more than EPOCHS times."""
+    same = "" if spent.own == 1 else ", with the same reply"
+    same += f" unless the student writes it ({100 * spent.own:.0f} %)" if 0 < spent.own < 1 else ""
+    lines = []
+    for name, n, many, epochs, how in zip(
+        sources, spent.drawn, rows, spent.epochs, spent.known, strict=True
+    ):
+        if not np.isfinite(many) or not n:
+            continue
+        times = f"{epochs:.3g}" if epochs < 1000 else f"{epochs:,.0f}"
+        lines.append(
+            f"source {name}: about {_round(n)} prompts of {many:.0f} different rows, {times} epochs"
+            + (f": each row comes that often{same}" if epochs > 1 else "")
+            + ("; a guess, as the length of replies is" if how == "guess" else "")
         )
-        if np.isfinite(many) and n
-    ]
+        if epochs > EPOCHS:
+            lines.append(
+                f"warning: source {name} would be repeated for {times} epochs, and rows that come more than "
+                f"about {EPOCHS} times teach nothing new (arXiv 2305.16264): give it more rows, or the run "
+                "a smaller budget"
+            )
+    return lines
 
 
 def show_token_estimate(
@@ -278,6 +315,8 @@ def show_token_estimate(
             highlight=False,
         )
     console.print(token_table(config, spent, item_counts(parts.suite.splits)))
+    for line in few_items(parts.suite.splits):
+        console.print(line, highlight=False)
     for name, words in parts.evaluations.items():
         console.print(f"evaluates {name}: {words}", highlight=False)
     if parts.store is not None:
@@ -292,12 +331,8 @@ def show_token_estimate(
             f"source is read more than {passes:.2g} times",
             highlight=False,
         )
-    if isinstance(signal := parts.teacher.signal, Elicitation) and parts.store is None:
-        console.print(
-            f"{signal.name} takes several requests or attempts per prompt: the tokens of teacher "
-            "and student are that many times those above",
-            highlight=False,
-        )
+    for line in several_words(config):
+        console.print(line, highlight=False)
     if not config.data.cache and any(teacher.server for teacher in parts.pair.teacher_sources):
         console.print(
             "warning: cache is '': replies of the server are not kept, and --resume pays for them again",
@@ -307,6 +342,15 @@ def show_token_estimate(
             f"left out because their prompts do not fit {parts.pair.context} tokens: "
             f"{', '.join(parts.left_out)}",
         )
+
+
+def several_words(config: RunConfig) -> list[str]:
+    """A line where a prompt takes several requests, which are not counted."""
+    signal = supervision(config)[0]
+    if not isinstance(signal, Elicitation) or config.data.store:
+        return []
+    words = "takes several requests or attempts per prompt: the tokens of teacher and student are"
+    return [f"{signal.name} {words} that many times those counted here, and so are a plan's hours"]
 
 
 def show_sources(

@@ -25,7 +25,7 @@ LAYERS = (
     ("config", "costs"),
     ("prompt_selection", "supervision"),
     ("sampled", "source_selection"),
-    ("benchmark_factory", "manifest", "teacher_factory", "text_lengths"),
+    ("benchmark_factory", "manifest", "needs", "teacher_factory", "text_lengths"),
     ("components", "first_look"),
     ("backend", "interventions", "made_backend", "merging", "model_card", "tracking"),
     ("distributed_run", "identify", "progress", "results", "token_estimate"),

@@ -16,7 +16,7 @@ from readsim_hf.cli.options import OUT, Chosen, Text, need_extra, with_run_optio
 
 if TYPE_CHECKING:
     from readsim_hf.costs.devices import Device
-    from readsim_hf.plan.against import Compared, Correction, Finished, Speed
+    from readsim_hf.plan.against import Compared, Finished, Speed
     from readsim_hf.plan.dry_run import DryRun
     from readsim_hf.plan.spending import TokenPrices
     from readsim_hf.plan.worlds import Forecast
@@ -109,7 +109,13 @@ def plan(
     from readsim_hf.config import resolve_config, run_name
     from readsim_hf.data_config import REPLY_FILE
     from readsim_hf.plan import answer, show
-    from readsim_hf.plan.against import compare_tokens, corrections, finished, speeds
+    from readsim_hf.plan.against import (
+        compare_tokens,
+        correction_notes,
+        corrections,
+        finished,
+        speeds,
+    )
     from readsim_hf.plan.dry_run import dry_run
     from readsim_hf.plan.estimate import memory_of, served_bytes, work_of
     from readsim_hf.plan.knobs import memory_advice
@@ -129,7 +135,8 @@ def plan(
     outlook = None if foretold is None else foretold.outlook
     work, memory = work_of(made), memory_of(made)
     console = Terminal()
-    _say(console, [answer.answer_line(made, *rates, shown, prices), *show.plan_headline(made)])
+    first = answer.answer_line(made, *rates, shown, prices)
+    _say(console, [*answer.cpu_line(made), first, *show.plan_headline(made)])
     console.print(token_table(config, made.spent, made.items))
     console.print(show.work_table(work))
     console.print(show.memory_table(made, memory))
@@ -138,8 +145,9 @@ def plan(
     _say(console, show.device_notes(made, *rates, shown))
     _say(console, show.spending_notes(made, prices))
     if run is not None:
-        tokens, found = compare_tokens(made.spent, run.final.totals), speeds(work, run.seconds)
-        _show_run(console, tokens, found, corrections(work, run.seconds, shown, *rates))
+        _show_run(console, compare_tokens(made.spent, run.final.totals), speeds(work, run.seconds))
+        shares = corrections(work, run.seconds, shown, *rates)
+        _say(console, correction_notes(shares, config.pair.device))
     written: list[Path] = []
     if foretold is None:
         _say(console, [NO_WORLD.format(title=made.title)])
@@ -166,14 +174,12 @@ def _show_run(
     console: Console,
     tokens: "list[Compared]",
     speeds: "list[Speed]",
-    found: "list[Correction]",
 ) -> None:
-    """A finished run beside its plan, and what it corrects."""
+    """A finished run beside its plan."""
     from readsim_hf.plan import show
 
     console.print(show.compared_table(tokens))
     console.print(show.speed_table(speeds))
-    _say(console, show.correction_notes(found))
 
 
 def _show_forecast(

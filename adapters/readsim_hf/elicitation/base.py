@@ -153,12 +153,16 @@ class Elicitation(WholeReply, ABC):
     what else is asked is free text. Lessons are text, so that no distributions of the teacher belong to
     them.
 
+    prose      whether the teacher is asked in prose, which it has to read and write
+    gold       whether a prompt without a gold answer gives no lesson
     draws      whether it wants different replies to one prompt
     own_soft   whether the student's own distributions are stored with its lessons, see `Lesson.shown`
     tries      whether the student has to be there
     """
 
     settings: ElicitationConfig = ElicitationConfig()
+    prose = False
+    gold = False
     draws = False
     own_soft = False
     tries = True

@@ -30,6 +30,8 @@ class Corrected(Elicitation):
 
     name: str = "corrected"
     form: Form = "rationale"
+    prose = True
+    gold = True
     tasks = 2
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:

@@ -28,6 +28,7 @@ class Critique(Elicitation):
 
     name: str = "critique"
     form: Form = "rationale"
+    prose = True
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         out: list[Lessons] = ["the student said nothing" for _ in prompts]

@@ -37,6 +37,8 @@ class ErrorsVaried(Elicitation):
 
     name: str = "errors-varied"
     form: Form = "rationale"
+    prose = True
+    gold = True
     draws = True
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:

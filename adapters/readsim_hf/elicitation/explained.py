@@ -32,6 +32,7 @@ class Explained(Elicitation):
 
     name: str = "explained"
     form: Form = "rationale"
+    prose = True
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         style = voices.style

@@ -47,6 +47,8 @@ class GuidedPrompts(Elicitation):
 
     name: str = "guided-prompts"
     form: Form = "rationale"
+    prose = True
+    gold = True
     draws = True
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:

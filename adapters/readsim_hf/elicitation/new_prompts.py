@@ -56,6 +56,7 @@ class NewPrompts(Elicitation):
 
     name: str = "new-prompts"
     form: Form = "rationale"
+    prose = True
     evolved: bool = False
     draws = True
     tries = False

@@ -29,6 +29,7 @@ class OwnRight(Elicitation):
 
     name: str = "own-right"
     form: Form = "rationale"
+    gold = True
     draws = True
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:

@@ -32,6 +32,7 @@ class PeerReview(Elicitation):
 
     name: str = "peer-review"
     form: Form = "rationale"
+    prose = True
     draws = True
     tries = False
 

@@ -30,6 +30,7 @@ class PrincipleFirst(Elicitation):
 
     name: str = "principle-first"
     form: Form = "rationale"
+    prose = True
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         tries = voices.attempt(prompts)

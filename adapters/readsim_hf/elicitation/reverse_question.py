@@ -35,6 +35,7 @@ class ReverseQuestion(Elicitation):
 
     name: str = "reverse-question"
     form: Form = "rationale"
+    prose = True
     tries = False
     tasks = 3
 

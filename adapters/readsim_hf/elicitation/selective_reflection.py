@@ -46,6 +46,7 @@ class SelectiveReflection(Elicitation):
 
     name: str = "selective-reflection"
     form: Form = "rationale"
+    prose = True
     draws = True
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:

@@ -49,6 +49,7 @@ TAUGHT: Mapping[str, Method] = {
         "equation-of-thought",
         names=("EoTD",),
         source="arXiv 2401.11864",
+        needs=PROSE,
     ),
     "plan-then-code": Method(
         WORDS,
@@ -56,6 +57,7 @@ TAUGHT: Mapping[str, Method] = {
         "plan-then-code",
         names=("CodePLAN",),
         source="arXiv 2403.13271",
+        needs=PROSE,
     ),
     "logit-sft": Method(
         SOFT,
@@ -103,7 +105,7 @@ TAUGHT: Mapping[str, Method] = {
         "reverse-question",
         names=("RevThink",),
         source="arXiv 2411.19865",
-        needs="a teacher that writes prose",
+        needs=PROSE,
         charges=JUDGED,
     ),
     "principle-first": Method(
@@ -112,7 +114,7 @@ TAUGHT: Mapping[str, Method] = {
         "principle-first",
         names=("TPD", "principle discovery"),
         source="arXiv 2401.13849",
-        needs=f"a teacher that writes prose, {GOLD}",
+        needs=f"{PROSE}, {GOLD}",
         charges=SCORES,
     ),
     "several-traces": Method(
@@ -219,7 +221,7 @@ TAUGHT: Mapping[str, Method] = {
         "peer-review",
         names=("FAIR",),
         source="arXiv 2410.03663",
-        needs="several teachers that write prose",
+        needs="teachers that write prose; a lone one reviews several replies of its own",
         charges=JUDGED,
     ),
     "merge": Method(

@@ -62,7 +62,7 @@ def check_same_tokenizer(teacher: Tokenizer, student: Tokenizer) -> None:
         raise ConfigError(
             f"teacher and student have different tokenizers: {difference}. The teacher's "
             "distributions need one tokenizer; without them (answers and rationales as text) it "
-            "may differ, and so it may with the objectives uld, shared and span"
+            "may differ, and so it may with the methods uld and gold (objectives uld, shared and span)"
         )
 
 

@@ -148,6 +148,19 @@ def corrections(
     return out
 
 
+def correction_notes(found: Sequence[Correction], device: str) -> list[str]:
+    """What a finished run says of the plan's shares, if it was not on the CPU, of which a plan has none."""
+    if device == "cpu":
+        return [
+            "the run was on the CPU (pair.device): its speeds correct no share of an accelerator's"
+        ]
+    return [
+        f"if this was {one.device}: --mfu {one.mfu:.3g} and --mfu-generation "
+        f"{one.generation:.3g} reproduce the time that the run took"
+        for one in found
+    ]
+
+
 class ForecastCheck(NamedTuple):
     """A forecast compared with what was measured, utility last: scores (K + 1,), their standard errors over
     test items, and whether each is in its interval."""

@@ -8,6 +8,9 @@ from readsim_hf.plan.dry_run import DryRun
 from readsim_hf.plan.estimate import Work, hours_of, memory_of, served_bytes, work_of
 from readsim_hf.plan.spending import TokenPrices, held, token_money
 
+# FLOP/s, from probes to training: nano on one core of a server's CPU (2026-11-30), Python's time included.
+CPU_RATES = (5e9, 10e9)
+
 
 def answer_line(
     plan: DryRun,
@@ -26,11 +29,31 @@ def answer_line(
     said = f"{shown_time(run.device_hours)} of {device.name} ({shown_time(fast)} to {shown_time(slow)}): "
     said += f"{shown_time(run.hours)} of wall clock on {one}"
     said += f", {run.servers} of them the teacher's server" if run.servers else ""
-    said += "" if run.money is None else f"; it costs {shown_money(run.money)}"
+    said += (
+        ""
+        if run.money is None
+        else f"; it costs {shown_money(run.money)} in the unit of --price-hour"
+    )
     if prices is not None:
-        said += f"; a served teacher's tokens cost {shown_money(token_money(plan, prices))}"
+        money = shown_money(token_money(plan, prices))
+        said += f"; a served teacher's tokens cost {money} in the unit of their price"
     said += "" if run.fits else "; the student does not fit on one device"
     return said + ("; other devices are in a table below" if others else "")
+
+
+def cpu_line(plan: DryRun) -> list[str]:
+    """What a run takes whose own device is the CPU, where it does: only from its operations."""
+    if plan.config.pair.device != "cpu":
+        return []
+    flops = sum(one.flops for one in work_of(plan))
+    slow, fast = CPU_RATES
+    times = f"{shown_time(flops / fast / 3600)} to {shown_time(flops / slow / 3600)}"
+    line = (
+        f"on the CPU (pair.device): {times} at {fast / 1e9:g} to {slow / 1e9:g} GFLOP/s, which the pair nano "
+        "reached on one core (--against a finished run says what yours does); what follows is on an "
+        "accelerator instead:"
+    )
+    return [line]
 
 
 def extremes(

@@ -19,17 +19,20 @@ from readsim_hf.costs.shape import ModelShape, shape_of
 from readsim_hf.generation.template_cap import TemplateShares
 from readsim_hf.models.pairs import sources
 from readsim_hf.models.tokens import vocabulary_size
+from readsim_hf.needs import check_needs
 from readsim_hf.plan.dry_backend import DryBackend
 from readsim_hf.plan.models import PaperModels, paper_models, read
 from readsim_hf.probes.benchmark import Benchmark
-from readsim_hf.probes.splits import SPLITS, Split, Splits
+from readsim_hf.probes.splits import SPLITS, Split, Splits, few_items
 from readsim_hf.prompt_selection import leaves_room, library_of, suffixes_of
 from readsim_hf.prompts.length_filter import filter_by_length
+from readsim_hf.sampled import sampled_of
 from readsim_hf.source_selection import check_alone, is_alone, sources_of
 from readsim_hf.sources.opened import Source
 from readsim_hf.store.manifest import Manifest, load_manifest
 from readsim_hf.store.settings import check_agrees, check_soft
-from readsim_hf.supervision import supervision
+from readsim_hf.supervision import check_tokens, scores_replies, supervision, teacher_soft
+from readsim_hf.teacher_factory import passes_across
 from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.text_lengths import (
     NOTHING,
@@ -43,33 +46,45 @@ from readsim_hf.token_estimate import (
     TokenEstimate,
     estimate_tokens,
     item_counts,
+    means,
     rows_of,
     shares_of,
 )
+from readsim_hf.training.layer_pairs import hidden_term
 from readsim_hf.training.lora import check_lora
 
 
 @dataclass(frozen=True)
 class PlannedTeacher:
-    """One teacher: its `shape`, None for a server whose model is not known; its `share` of the prompts, and
-    the mean tokens of one that it is `asked` and of what is `said`, in its tokens; tokens of some replies
-    with their weights; whether it is served, on devices of its own; mean tokens of a prompt that it has read
-    before, and tokens with which all of them begin (`Lengths`)."""
+    """One teacher.
+
+    shape       None for a server whose model is not known
+    share       of the prompts that any teacher answers or scores
+    answers     prompts that it answers, however often, and the mean tokens of one that it is `asked` and of
+                what is `said`, in its tokens; `replies`: tokens of some with their weights
+    scores      texts that it only reads, for its distributions, and mean tokens `heard`: of prompt and reply
+    served      on devices of its own
+    shared, head   mean tokens of a prompt that it has read before, and tokens with which all of them begin
+                (`Lengths`)
+    """
 
     source: str
     shape: ModelShape | None
     share: float
+    answers: float
     asked: float
     said: float
     replies: tuple[Array, Array]
+    scores: float
+    heard: tuple[float, ...]
     served: bool = False
     shared: float = 0.0
     head: float = 0.0
 
     def longest(self, size: int) -> float:
-        """Expected tokens of the longest of `size` replies."""
+        """Expected tokens of the longest of `size` replies; 0 where it writes none."""
         values, weights = self.replies
-        return expected_longest(values, size, weights)
+        return expected_longest(values, size, weights) if self.answers else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +93,10 @@ class DryRun:
 
     teachers    who answers, the main teacher first
     precision   of the weights of teachers that are loaded here
-    items, each   questions of a split, all and by capability
+    items, each   questions of a split, all and by capability; `few`: a warning where they are few
     answers     tokens of the answers of some probe items
+    replies     tokens of replies to some prompts, whoever writes them, with their weights
+    states      whether the loss reads the teacher's hidden states, in each training step
     asked       tokens of the longest prompt that is trained on, by the templates
     assumed     sources without a tokenizer here, whose tokens are counted from bytes
     columns     of the logits that all share; None where they have tokenizers of their own
@@ -103,8 +120,11 @@ class DryRun:
     asked: int
     items: Mapping[str, int]
     each: Mapping[Split, tuple[int, ...]]
+    few: tuple[str, ...]
     spent: TokenEstimate
     answers: Array
+    replies: tuple[Array, Array]
+    states: bool
     assumed: tuple[str, ...]
     columns: int | None
     kept: int
@@ -127,18 +147,16 @@ class DryRun:
         return tuple(t.shape for t in self.teachers if t.shape is not None and not t.served)
 
     @property
-    def asks(self) -> bool:
-        """Whether a teacher writes replies: not where the data have all of them."""
-        ours = len(self.sources) - len(self.datasets)
-        return ours > 0 or any(source.asks for source in self.datasets)
-
-    @property
     def served(self) -> tuple[float, float]:
         """Tokens of prompts and of replies that servers are paid for."""
-        count = self.spent.fresh * (1.0 - self.spent.own) * self.spent.answered
-        mine = [t for t in self.teachers if t.served]
-        asked, said = (sum(t.share * getattr(t, part) for t in mine) for part in ("asked", "said"))
-        return count * asked, count * said
+        return self.paid([teacher for teacher in self.teachers if teacher.served])
+
+    def paid(self, teachers: Sequence[PlannedTeacher]) -> tuple[float, float]:
+        """Tokens that these teachers read and write: what they said before is in the cache, what they only
+        score is not."""
+        fresh = self.spent.fresh
+        read = sum(fresh * t.answers * t.asked + t.scores * sum(t.heard) for t in teachers)
+        return read, sum(fresh * t.answers * t.said for t in teachers)
 
 
 def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
@@ -152,21 +170,19 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     models = paper_models(_alone(pair) if nobody or stored is not None else pair)
     Decoding(**asdict(config.decoding))
     readers, own, context = models.readers, read(models.own), models.context
+    main, said = models.teachers[0], config.decoding.max_new_tokens
     check_lora(models.student, config.training)
-    main = models.teachers[0]
     whole = library_of(config.data, models.library_name, models.tokenizers[main])
-    signal, _, kept = supervision(config)
+    columns, given = _columns(config, models)
+    signal, objective, kept = supervision(config)
     if stored is not None:
         check_agrees(stored, config.table(), signal.name)
         check_soft(stored, kept)
-    datasets = sources_of(
-        config,
-        whole,
-        signal,
-        None if kept is None else len(models.teachers) == 1,
-    )
+    datasets = sources_of(config, whole, signal, given)
+    check_needs(config, datasets)
+    sampled_of(config, objective, whole, datasets)  # gold answers, or a judge
     if nobody:
-        check_alone(whole, datasets, kept is not None)
+        check_alone(whole, datasets, given is not None)
     named = (*whole.capabilities, *(source.name for source in datasets))
     for name in pair.teachers:
         if name not in named:
@@ -176,7 +192,6 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     library, left_out = filter_by_length(
         whole, partial(leaves_room, config, context, counts, suffixes)
     )
-    columns = models.columns(needed=kept is not None)
     most = vocabulary_size(models.student) if columns is None else columns
     if kept is not None and (kept.entries or 0) > most:
         raise ConfigError(f"k is {kept.k}: it must be at most the vocabulary, {most}")
@@ -192,7 +207,6 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     backend = DryBackend(sources, capabilities, config.budget, hidden)
     env = DistillEnv(backend=backend, task=config.task, steps=config.steps)
     setup_for(env, allocator, config.seed)
-    said = config.decoding.max_new_tokens
     answering = [pair.teachers.get(name, main) for name in sources]
     before, known = heard_before(config) if measured else NOTHING, (library, signal.form)
     asked = _answered(
@@ -208,13 +222,11 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     estimate = partial(
         estimate_tokens, config, allocator.needs, asked, trained, shares, items, probe
     )
-    spent = estimate(rows_of(sources, () if stored else datasets), scored=kept is not None)
+    spent = estimate(rows_of(sources, () if stored else datasets), scored=scores_replies(config))
     return DryRun(
         config=config,
         title=models.title if stored is None and not nobody else stored_title(pair),
-        teachers=_planned(models, answering, asked, asked.asks * shares / trained.reply)
-        if stored is None and not nobody
-        else (),
+        teachers=_planned(models, answering, asked, spent) if stored is None and not nobody else (),
         student=shape_of(models.student, config.training.lora_targets),
         precision=models.precision,
         sources=sources,
@@ -226,14 +238,32 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
         asked=trained.longest,
         items=items,
         each={s: _each(benchmarks, splits, s, visible) for s in SPLITS},
+        few=tuple(few_items(splits)),
         spent=spent,
         answers=probe.answers,
+        replies=_of_all(asked, spent.drawn),
+        states=hidden_term(objective) is not None,
         assumed=models.unread,
         columns=columns,
         kept=0 if kept is None else (kept.entries or most),
         goes_back=isfinite(allocator.rollback),
         stored=stored,
     )
+
+
+def _columns(config: RunConfig, models: PaperModels) -> tuple[int | None, bool | None]:
+    """Columns that all models share, None where tokenizers differ; and whether a teacher gives distributions
+    of a given text, None where none are wanted of it. ConfigError where they cannot be had."""
+    columns, several = models.columns(needed=False), len(models.teachers) > 1
+    tokens = {"same": columns is not None, "several": several}
+    check_tokens(config, **tokens)
+    signal, objective, kept = supervision(config)
+    if (soft := teacher_soft(signal, kept)) is None:
+        return columns, None
+    local = models.teachers[0] in models.local
+    if passes_across(objective, soft, config.on_policy, **tokens, local=local):
+        return None, False
+    return models.columns(needed=True), not several
 
 
 def _alone(pair: PairConfig) -> PairConfig:
@@ -261,23 +291,36 @@ def _answered(answering: Sequence[str], each: Mapping[str, Lengths]) -> Lengths:
 
 
 def _planned(
-    models: PaperModels, answering: Sequence[str], asked: Lengths, prompts: Array
+    models: PaperModels, answering: Sequence[str], asked: Lengths, spent: TokenEstimate
 ) -> tuple[PlannedTeacher, ...]:
-    """What each teacher is asked; `prompts` (S,) that it answers of each source, in any unit."""
-    out = []
+    """What each teacher is asked, and what it scores."""
+    out, whole = [], float((spent.answers + spent.scores).sum())
     for source in models.teachers:
-        mine = np.array([s == source for s in answering]) * prompts / max(prompts.sum(), 1e-12)
-        share = float(mine.sum())
-        mean = mine / share if share else mine
+        mine = np.array([s == source for s in answering])
+        answers, scores = mine * spent.answers, mine * spent.scores
         config = models.local.get(source) or models.served.get(source)
-        shape = None if config is None else shape_of(config)
-        lengths_ = float(mean @ asked.prompt), float(mean @ asked.reply)
-        each = [np.full(len(r), m / len(r)) for m, r in zip(mean, asked.replies, strict=True)]
-        replies = np.concatenate(asked.replies), np.concatenate(each)
-        served = source not in models.local
-        before = float(mean @ asked.shared), asked.head
-        out.append(PlannedTeacher(source, shape, share, *lengths_, replies, served, *before))
+        out.append(
+            PlannedTeacher(
+                source,
+                None if config is None else shape_of(config),
+                float((answers + scores).sum()) / (whole or 1.0),
+                float(answers.sum()),
+                *means(answers, asked.prompt, asked.reply),
+                _of_all(asked, answers),
+                float(scores.sum()),
+                means(scores, asked.prompt, asked.reply),
+                source not in models.local,
+                means(answers, asked.shared)[0],
+                asked.head,
+            )
+        )
     return tuple(out)
+
+
+def _of_all(asked: Lengths, many: Array) -> tuple[Array, Array]:
+    """Tokens of the known replies of all sources, and their weights where a source has so `many` (S,)."""
+    each = [np.full(len(r), m / len(r)) for m, r in zip(many, asked.replies, strict=True)]
+    return np.concatenate(asked.replies), np.concatenate(each)
 
 
 def _each(

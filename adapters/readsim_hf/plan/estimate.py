@@ -13,6 +13,7 @@ from readsim_hf.costs.devices import (
     decoding_seconds,
 )
 from readsim_hf.costs.flops import (
+    layer_flops,
     reading_flops,
     scoring_flops,
     training_flops,
@@ -84,7 +85,6 @@ def work_of(plan: DryRun) -> list[Work]:
             launches=launch * spent.examples / some,
         )
     ]
-    own = spent.own * spent.examples
     precision, together = plan.precision, config.data.group * max(1, len(plan.sources))
     for teacher in plan.teachers:
         if teacher.shape is None:
@@ -93,27 +93,37 @@ def work_of(plan: DryRun) -> list[Work]:
         name = f"served {name}" if teacher.served else name
         size = config.server.concurrency if teacher.served else config.decoding.batch_size
         size = min(size, together)
-        count = teacher.share * spent.fresh * (1.0 - spent.own) * spent.answered
+        count = spent.fresh * teacher.answers
         waits = count / max(together, size)
-        if (
-            teacher.served and not spent.own
-        ):  # it answers meanwhile, and is waited for in each decision
+        if teacher.served and not spent.own and all(source.asks for source in plan.datasets):
+            # it answers meanwhile, and is waited for in each decision
             waits = min(waits, spent.trained / (config.budget // config.steps))
         steps = refilled_steps(count * teacher.said, size, teacher.longest(size), waits)
         launch = 0.0 if teacher.served else LAUNCH * teacher.shape.layers
         lengths, known = (count, teacher.asked, teacher.said), teacher.shared * teacher.served
         made = teacher.shape, lengths, size, precision, steps, launch, known
         found += _answers(name, "teacher", *made)
-        read = teacher.asked + teacher.said
-        scored = scoring_flops(teacher.shape, own * read, read, own * teacher.said)
-        found.append(Work(f"{name} scores", "teacher", own * read, scored, precision))
+        read, supervised = sum(teacher.heard), teacher.scores * teacher.heard[1]
+        scored = scoring_flops(teacher.shape, teacher.scores * read, read, supervised)
+        found.append(Work(f"{name} scores", "teacher", teacher.scores * read, scored, precision))
+        if plan.states:
+            read = spent.examples * length
+            forward = layer_flops(teacher.shape, read, length)
+            found.append(Work(f"{name}'s states", "train", read, forward, precision))
     launch = LAUNCH * plan.student.layers
     size = min(config.decoding.batch_size, together)
-    longest = plan.teachers[0].longest(size) if plan.teachers else spent.said
-    steps = refilled_steps(own * spent.said, size, longest, own / max(together, size))
-    lengths = own, spent.asked, spent.said
+    own, (asked, said) = spent.own * spent.examples, spent.rolled
+    longest = expected_longest(plan.replies[0], size, plan.replies[1])
+    steps = refilled_steps(own * said, size, longest, own / max(together, size))
     found += _answers(
-        "student rollout", "teacher", plan.student, lengths, size, recipe.precision, steps, launch
+        "student rollout",
+        "teacher",
+        plan.student,
+        (own, asked, said),
+        size,
+        recipe.precision,
+        steps,
+        launch,
     )
     size = config.probes.batch_size
     steps = batch_steps(spent.measured, size, expected_longest(plan.answers, size))
@@ -171,14 +181,17 @@ def memory_of(plan: DryRun) -> Memory:
         logits=logit_bytes(plan.student, supervised, recipe),
         teacher_cache=max(
             (
-                cache_bytes(shape, config.decoding.batch_size, plan.longest, plan.precision)
-                for shape in plan.loaded
-                if plan.asks
+                cache_bytes(teacher.shape, config.decoding.batch_size, plan.longest, plan.precision)
+                for teacher in plan.teachers
+                if teacher.shape is not None and not teacher.served and teacher.answers
             ),
             default=0.0,
         ),
         student_cache=cache_bytes(
-            plan.student, config.probes.batch_size, plan.longest, recipe.precision
+            plan.student,
+            max(config.probes.batch_size, config.decoding.batch_size if plan.spent.own else 0),
+            plan.longest,
+            recipe.precision,
         ),
     )
 

@@ -82,7 +82,7 @@ class PaperModels:
                 raise ConfigError(
                     f"teacher_tokenizer is None: distributions of {source!r} need the tokenizer that it "
                     "shares with the student, and a server with vLLM's completions; without them use "
-                    "resp-sft or cot-sft"
+                    "resp-sft or cot-sft, or uld or gold with the teacher loaded here"
                 )
             theirs = self.local.get(source) or self.served.get(source) or self.student
             both = theirs, self.student
@@ -180,6 +180,7 @@ def _columns(
         raise ConfigError(
             f"the teacher is a {kinds[0][0]} with vocab_size {kinds[0][1]}, the student a {kinds[1][0]} "
             f"with {kinds[1][1]}: the teacher's distributions need one tokenizer; accepted: models "
-            "that share it, or a signal of text alone (resp-sft, cot-sft)"
+            "that share it, a signal of text alone (resp-sft, cot-sft), or the methods uld and gold with "
+            "a teacher that is loaded here"
         )
     return None

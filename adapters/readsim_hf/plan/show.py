@@ -19,7 +19,7 @@ from readsim_hf.costs.devices import (
     Device,
 )
 from readsim_hf.costs.memory import Memory
-from readsim_hf.plan.against import Compared, Correction, ForecastCheck, Speed
+from readsim_hf.plan.against import Compared, ForecastCheck, Speed
 from readsim_hf.plan.answer import extremes, shown_money, shown_time
 from readsim_hf.plan.dry_run import DryRun, PlannedTeacher
 from readsim_hf.plan.estimate import (
@@ -35,7 +35,7 @@ from readsim_hf.plan.knobs import TERMS, own_knob, settings_table
 from readsim_hf.plan.models import PROMPT_BYTES, REPLY_BYTES
 from readsim_hf.plan.spending import TokenPrices, disk_of, held, store_of, token_money
 from readsim_hf.supervision import own_share, supervision
-from readsim_hf.token_estimate import known_words, repeated_words, rows_of
+from readsim_hf.token_estimate import known_words, repeated_words, rows_of, several_words
 
 GB = 1e9
 FEWER = 16  # entries of a distribution: what is proposed where more are kept
@@ -65,6 +65,8 @@ def plan_headline(plan: DryRun) -> list[str]:
     lines += repeated_words(plan.sources, plan.spent, rows)
     if plan.columns is not None:
         lines.append(f"one vocabulary, {plan.columns} columns")
+    lines += several_words(config)
+    lines += plan.few
     lines += [f"evaluates {name}: {words}" for name, words in plan.evaluations.items()]
     if plan.assumed:
         lines.append(
@@ -83,9 +85,10 @@ def _teacher(one: PlannedTeacher) -> str:
     what = "served" if one.served else ""
     what += "" if one.shape is None else f" {size(one.shape.parameters)}"
     what = f"{what} teacher".strip()
-    return (
-        what if one.share == 1.0 else f"{what} {one.source} for {100 * one.share:.0f} % of prompts"
-    )
+    if not (one.answers or one.scores):
+        return f"{what} that is not asked"
+    alone = one.share > 1.0 - 1e-9
+    return what if alone else f"{what} {one.source} for {100 * one.share:.0f} % of prompts"
 
 
 def work_table(work: Sequence[Work]) -> Table:
@@ -148,6 +151,8 @@ def device_notes(
 ) -> list[str]:
     """What the device table assumes, with ranges; what lies on which device; what more processes change."""
     memory, work, served = memory_of(plan), work_of(plan), served_bytes(plan)
+    adapters = "" if plan.config.training.lora else "train adapters (training.lora), "
+    spread = "" if plan.config.pair.device_map else ' (pair.device_map = "balanced_low_0")'
     first = (
         f"Peaks (dense, without TF32) and GB are the data sheets'; {100 * USABLE:.0f} % of the memory is "
         "taken to be usable. Waiting, padding and other Python are not counted."
@@ -164,13 +169,13 @@ def device_notes(
         if each[0] > USABLE * device.memory:
             lines.append(
                 f"on {name}: the student and its training take {each[0] / GB:.3g} GB of one device, of "
-                f"{USABLE * device.memory / GB:.3g}: train adapters (training.lora), lower what the table "
-                "above names, or shard it over several processes (FSDP)"
+                f"{USABLE * device.memory / GB:.3g}: {adapters}lower what the table above names, or shard it "
+                "over several processes (FSDP)"
             )
         elif len(each) > 1:
             lines.append(
                 f"on {name}: {each[0] / GB:.3g} GB on the first, the student's, {each[1] / GB:.3g} GB on "
-                f'each of {len(each) - 1} more, the teacher\'s (pair.device_map = "balanced_low_0")'
+                f"each of {len(each) - 1} more, the teacher's{spread}"
             )
         fast, slow = extremes(work, memory, device, served)
         lines.append(
@@ -178,7 +183,9 @@ def device_notes(
         )
     if served:
         lines.append(
-            f"the server's devices hold {served / GB:.3g} GB, and divide the time of replies between them"
+            f"the server's devices hold {served / GB:.3g} GB, and divide the time of replies between them; "
+            "wall clock is the sum of training, replies and probes: what the server answers while the "
+            "student trains is not taken off"
         )
     lines.append(
         "Several processes (DDP) divide only the training time: the first one makes replies and "
@@ -206,8 +213,13 @@ def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
         f"{one.longest(64):.3g} (a teacher that explains itself writes up to "
         f"{plan.config.decoding.max_new_tokens})"
         for one in plan.teachers
-        if plan.asks
+        if one.answers
     ]
+    if plan.spent.own:
+        out.append(
+            f"replies of {plan.spent.rolled[1]:.3g} tokens where the student answers, as long as the "
+            "teacher's or the given ones"
+        )
     if "guess" in plan.spent.known:
         both = zip(plan.sources, plan.spent.known, strict=True)
         out.append(
@@ -224,18 +236,9 @@ def assumptions(plan: DryRun, mfu: float, mfu_generation: float) -> list[str]:
         f"{one.shared:.3g} of the {one.asked:.3g} tokens of a prompt are read by the server once (prefix "
         "caching, vLLM's default; 0 without it)"
         for one in plan.teachers
-        if one.served and plan.asks
+        if one.served and one.answers
     ]
     return out
-
-
-def correction_notes(found: Sequence[Correction]) -> list[str]:
-    """What a finished run says of the plan's shares."""
-    return [
-        f"if this was {one.device}: --mfu {one.mfu:.3g} and --mfu-generation "
-        f"{one.generation:.3g} reproduce the time that the run took"
-        for one in found
-    ]
 
 
 def spending_notes(plan: DryRun, prices: TokenPrices | None) -> list[str]:

@@ -25,7 +25,7 @@ def disk_of(plan: DryRun) -> Disk:
     vocabulary = plan.columns or plan.student.vocabulary
     one = reply_bytes(vocabulary, spent.asked, spent.said, plan.kept, whole=whole)
     return Disk(
-        0.0 if plan.stored is not None else spent.fresh * (1.0 - spent.own) * spent.answered * one,
+        0.0 if plan.stored is not None else spent.fresh * spent.answered * one,
         checkpoint_bytes(plan.student, lora),
         saved_bytes(plan.student, lora),
     )
@@ -36,11 +36,7 @@ def store_of(plan: DryRun, *, small: bool) -> float:
     spent, kind = plan.spent, plan.config.soft.kind
     vocabulary = plan.columns or plan.student.vocabulary
     lengths = spent.prompt, spent.reply, plan.kept
-    return (
-        spent.fresh
-        * spent.examples
-        * store_bytes(vocabulary, *lengths, whole=kind == "full", small=small)
-    )
+    return spent.different * store_bytes(vocabulary, *lengths, whole=kind == "full", small=small)
 
 
 class HeldDevices(NamedTuple):
@@ -81,8 +77,5 @@ class TokenPrices(NamedTuple):
 
 def token_money(plan: DryRun, prices: TokenPrices) -> float:
     """What the served teachers cost; of a plan without one, what its teacher would cost if it were."""
-    prompt, generated = plan.served
-    if not any(plan.served):
-        kinds, fresh = plan.spent.kinds, plan.spent.fresh
-        prompt, generated = fresh * kinds["teacher_prompt"], fresh * kinds["teacher_generated"]
+    prompt, generated = plan.served if any(plan.served) else plan.paid(plan.teachers)
     return (prompt * prices.prompt + generated * prices.generated) / 1e6

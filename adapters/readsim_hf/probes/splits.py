@@ -14,6 +14,7 @@ Split = Literal["probe", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("probe", "dev", "test")
 SIZE = 64  # items of a probe
 FLOOR = 32  # a smaller probe or dev split is filled up from the pool
+FEW = 20  # items of a split: fewer are warned of, a score of half has a standard error of .11 and more
 TRIES = 200  # draws of a new prompt before a template counts as exhausted
 TEST_ONLY = "all items are test items"
 _STREAM = {"probe": "items", "dev": "dev", "test": "test"}
@@ -218,6 +219,21 @@ class Splits:
             ).hexdigest()
             for split in SPLITS
         }
+
+
+def few_items(splits: Splits) -> list[str]:
+    """A warning on one line where splits have fewer than FEW items, if any has: of which benchmark how many.
+    A split that the benchmark does not have does not count."""
+    sizes = {split: splits.sizes(split) for split in SPLITS}
+    small = []
+    for name in splits.benchmarks:
+        few = [f"{n} {s}" for s in SPLITS if 0 < (n := sizes[s][name]) < FEW]
+        small += [f"{name} has {', '.join(few)}"] if few else []
+    if not small:
+        return []
+    advice = "give more items, or divide them otherwise ([probes] probe, dev, test)"
+    found = "; ".join(small)
+    return [f"warning: fewer than {FEW} items in a split measure little: {found} items; {advice}"]
 
 
 def _of(part: ItemSplits, split: Split) -> tuple[Item, ...]:

@@ -30,6 +30,10 @@ RUN = (
     ),
 )
 FEW = {"probe": 8, "dev": 8, "test": 8}
+ACROSS = (
+    *("--teacher", "Qwen/Qwen2.5-14B-Instruct"),
+    *("--student", "meta-llama/Llama-3.1-8B-Instruct"),
+)
 TOLERANCE = 0.2  # of planned tokens at such a small budget, where few prompts are asked
 
 
@@ -210,7 +214,8 @@ def test_a_shipped_plan_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> N
     assert code == 0
     first = re.match(
         r"([\d.]+) h of H100 \(([\d.]+) h to ([\d.]+) h\): ([\d.]+) h of wall clock on 5 devices, 4 of them "
-        r"the teacher's server; it costs ([\d.]+); a served teacher's tokens cost [\d.]+;",
+        r"the teacher's server; it costs ([\d.]+) in the unit of --price-hour; a served teacher's tokens "
+        r"cost [\d.]+ in the unit of their price;",
         " ".join(said.split()),
     )
     assert first is not None
@@ -223,8 +228,10 @@ def test_a_shipped_plan_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> N
         "no tokenizer here",
         "no world is known",
         "readsim fit",
+        "wall clock is the sum of training, replies and probes",
     ):
         assert text in said
+    assert "on the CPU" not in said
 
 
 @pytest.mark.parametrize(
@@ -249,6 +256,15 @@ def test_a_shipped_plan_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> N
             ("--config", "llama-70b-8b-20m", "--student", "Qwen/Qwen2.5-14B-Instruct"),
             "the teacher is a llama with vocab_size 128256, the student a qwen2 with 152064",
         ),
+        (
+            ("--method", "gold"),
+            "^error: objective 'span': teacher and student have the same tokens",
+        ),
+        (
+            ("--method", "uld", "--soft", "full", *ACROSS),
+            r"different tokenizers, and soft\.kind = 'full'; use 'topk'",
+        ),
+        (("--method", "gkd", *ACROSS), "the methods uld and gold"),
     ],
 )
 def test_what_a_run_would_refuse_is_refused(
@@ -257,6 +273,17 @@ def test_what_a_run_would_refuse_is_refused(
     code, _, error = call(capsys, "plan", *options)
     assert code == 2
     assert re.search(message, " ".join(error.split()))
+
+
+@pytest.mark.parametrize("method", ["uld", "gold"])
+def test_methods_for_other_tokens_are_planned(method: str) -> None:
+    """Both shapes are known without a hub, and the rule of a run says that these objectives work there."""
+    teacher, student = ACROSS[1::2]
+    made = sketched({"method": method, "pair": {"teacher": teacher, "student": student}})
+    assert made.columns is None
+    assert made.teachers[0].shape.vocabulary == 152064
+    assert made.student.vocabulary == 128256
+    assert made.spent.kinds["teacher_generated"] > 0
 
 
 def test_settings_of_the_plan_alone_are_checked() -> None:
