@@ -23,13 +23,14 @@ def check_needs(config: RunConfig, datasets: Sequence[Source]) -> None:
     signal, objective = named_supervision(config)
     title = f"method {config.method!r}" if config.method else f"signal {signal.name!r}"
     asked = _teachers(config)
-    elicits = isinstance(signal, Elicitation)
-    if elicits and signal.prose and (ours := [name for name in asked if name in _SHIPPED]):
+    elicits = signal if isinstance(signal, Elicitation) else None
+    ours = [name for name in asked if name in _SHIPPED]
+    if elicits is not None and elicits.prose and ours:
         raise ConfigError(
             f"{title} needs a teacher that writes prose, and {ours[0]!r} writes sums and words in a notation "
             "of its own; name an instruct model or a server as pair.teacher, or use resp-sft or cot-sft"
         )
-    for source in datasets if elicits and signal.gold else ():
+    for source in datasets if elicits is not None and elicits.gold else ():
         if any(correct(prompt, prompt.answer or "") is None for prompt in source.sample(1)):
             raise ConfigError(
                 f"{title} needs gold answers, and data.sources {source.name!r} has none that is checked: say "

@@ -140,11 +140,15 @@ def estimate_tokens(
         "judge": asked_of(probe.graded) * probe.grade,
         "offline": float(pool * interval),
     }
+    prompt, reply = means(by_source, student.prompt, student.reply)
+    asked, said = means(answers, *both)
     return TokenEstimate(
         kinds,
         examples,
-        *means(by_source, student.prompt, student.reply),
-        *means(answers, *both),
+        prompt,
+        reply,
+        asked,
+        said,
         own,
         means(own * by_source, *both),
         answers,

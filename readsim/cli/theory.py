@@ -132,8 +132,10 @@ def theory(
     load_allocator(allocator)
     own = [load_statement(target) for target in parse_list(statements, "statements") or []]
     chosen = parse_seeds(seeds)
-    columns = [parse_list(sources, "sources"), parse_list(targets, "targets")]
-    options = _options(runs, *columns, parse_list(lower_is_better, "lower-is-better"), size)
+    lower = parse_list(lower_is_better, "lower-is-better")
+    options = _options(
+        runs, parse_list(sources, "sources"), parse_list(targets, "targets"), lower, size
+    )
     need_target(out / "theory.csv")
     lacking: list[str] = []
     if own and not loaded and wanted is None:

@@ -299,13 +299,15 @@ def _planned(
         mine = np.array([s == source for s in answering])
         answers, scores = mine * spent.answers, mine * spent.scores
         config = models.local.get(source) or models.served.get(source)
+        prompt, reply = means(answers, asked.prompt, asked.reply)
         out.append(
             PlannedTeacher(
                 source,
                 None if config is None else shape_of(config),
                 float((answers + scores).sum()) / (whole or 1.0),
                 float(answers.sum()),
-                *means(answers, asked.prompt, asked.reply),
+                prompt,
+                reply,
                 _of_all(asked, answers),
                 float(scores.sum()),
                 means(scores, asked.prompt, asked.reply),
