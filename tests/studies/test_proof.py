@@ -13,8 +13,9 @@ from studies.real_runs.rows import read_table
 
 @pytest.fixture(scope="module")
 def kept() -> pd.DataFrame:
-    """The table of the real runs."""
-    return pd.read_csv(HERE / "nano.csv")
+    """The table of the real runs at 60K tokens; of 120K it has a few, of the first seeds."""
+    table = pd.read_csv(HERE / "nano.csv")
+    return table[table["budget"] == 60000]
 
 
 def test_every_run_that_is_claimed_about_is_there(kept: pd.DataFrame) -> None:
