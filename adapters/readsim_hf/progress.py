@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self, TextIO
 
+import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from readsim.backend import OffersSamples
@@ -103,13 +104,18 @@ class ProgressDisplay:
         self._recent = self._recent[-20:]
         done = spent * self._budget + tokens
         self._bar.update(self._job, completed=done, tokens=self._speed())
-        self._describe(f"step {self._steps + 1}/{self._of}  loss {self._loss:.3f}")
+        self._describe(f"decision {self._decision()}/{self._of}  loss {self._loss:.3f}")
         self._write([spent, tokens, numbers["loss"], numbers["gradient"], numbers["rate"]])
         seen = {f"train/{name}": float(numbers[name]) for name in ("loss", "gradient", "rate")}
         if self._held is None:
             self._tracking.log(round(done), seen)
         else:
             self._held.append((round(done), seen))
+
+    def _decision(self) -> int:
+        """Which decision is being trained, from 1: by what is spent, since a resumed run begins later."""
+        ends, left = np.cumsum(self._env.episode.schedule), self._env.ledger.remaining
+        return int(np.searchsorted(ends, ends[-1] - left, "right")) + 1
 
     def decided(self, decisions: int) -> None:
         """After each decision of the allocator (not after what it only tried): the profile."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from readsim.envs.env import DistillEnv
@@ -25,6 +26,7 @@ def after_a_window(folder: Path, rows: list[bytes]) -> tuple[list[str], str]:
     path.write_bytes(b"\r\n".join([HEAD.encode(), *rows]))
     backend, said = small(), list[str]()
     env = DistillEnv(backend=backend, task="average", steps=2)
+    env.reset(seed=0)
     config = RunConfig(budget=backend.budget, steps=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ProgressDisplay, "_warn", lambda _, text: said.append(text))
@@ -59,3 +61,21 @@ def test_what_cannot_be_written_leaves_the_table_that_was_there(
     with pytest.raises(RunLogError, match=r"run\.csv"):
         after_a_window(tmp_path, [row.encode() for row in WHOLE])
     assert (tmp_path / "run.csv").read_text().splitlines() == [HEAD, *WHOLE]
+
+
+def test_a_run_that_goes_on_counts_decisions_from_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from readsim_hf.config import RunConfig
+    from readsim_hf.progress import ProgressDisplay
+
+    backend, said = small(), list[str]()
+    env = DistillEnv(backend=backend, task="average", steps=4)
+    env.reset(seed=0)
+    config = RunConfig(budget=backend.budget, steps=4)
+    monkeypatch.setattr(ProgressDisplay, "_describe", lambda _, text: said.append(text))
+    for decided in range(3):
+        with ProgressDisplay(tmp_path / f"run{decided}", config, env) as display:  # as if resumed
+            display("window", WINDOW)
+        env.step(np.full(len(env.backend.sources), 1.0))
+    assert [text.split("  ")[0] for text in said] == [f"decision {n}/4" for n in (1, 2, 3)]
