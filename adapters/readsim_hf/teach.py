@@ -345,7 +345,6 @@ def show_store(console: Console, manifest: Manifest) -> None:
 def _check_config(config: RunConfig, precision: Precision) -> None:
     """ConfigError for settings that no store can be made with."""
     signal, objective, soft = supervision(config)
-    check_needs(config, ())
     if sampling_of(objective) is not None:
         raise ConfigError(
             f"method {config.method or config.objective!r} trains on the student's own replies, "
@@ -356,6 +355,7 @@ def _check_config(config: RunConfig, precision: Precision) -> None:
             f"signal {signal.name!r}: the student's own attempts belong to a single run; "
             "accepted: a signal that asks only the teacher"
         )
+    check_needs(config, ())
     if precision == "small" and (soft is None or soft.kind != "topk"):
         kind = None if soft is None else soft.kind
         raise ConfigError(

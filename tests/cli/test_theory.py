@@ -222,6 +222,7 @@ def test_wrong_input(options: list[str], said: str, tmp_path: Path) -> None:
     assert said in str(done.exception)
 
 
+@pytest.mark.slow
 def test_every_row_that_does_not_hold_has_advice(told: tuple[str, Path]) -> None:
     table = pd.read_csv(told[1] / "theory.csv", keep_default_na=False)
     found = table[table["subject"].str.startswith("toy, ")]

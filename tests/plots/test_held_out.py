@@ -12,12 +12,12 @@ DRAWN = pytest.mark.parametrize("draw", [draw_predicted, draw_residuals])
 
 
 @DRAWN
-def test_the_caption_counts_runs_and_gives_their_error(draw: Callable[..., Figure]) -> None:
+def test_the_caption_counts_rows_and_gives_their_error(draw: Callable[..., Figure]) -> None:
     measured = np.array([[10.0, 20.0], [30.0, np.nan], [np.nan, np.nan], [50.0, 60.0]])
     figure = draw(measured + 3.0, measured, ("a", "b"), "points", "Rows of runs.csv")
     [note] = figure.texts
     said = " ".join(note.get_text().split())
-    assert said.endswith("3 runs; held-out error 3 points (RMSE of all cells).")
+    assert said.endswith("3 rows; held-out error 3 points (RMSE of all cells).")
 
 
 @DRAWN

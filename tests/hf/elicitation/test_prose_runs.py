@@ -136,7 +136,7 @@ def backend_of(method: str, *urls: str) -> Any:
 
 def test_every_method_that_needs_prose_is_run_here() -> None:
     needing = {name for name, method in METHODS.items() if "prose" in method.needs}
-    assert needing == set(TAKES) - {"equation-of-thought", "plan-then-code"}
+    assert needing == set(TAKES)
     for name, kinds in TAKES.items():
         assert kinds <= set(METHODS[name].charges), name
 
