@@ -113,8 +113,11 @@ class ProgressDisplay:
             self._held.append((round(done), seen))
 
     def _decision(self) -> int:
-        """Which decision is being trained, from 1: by what is spent, since a resumed run begins later."""
-        ends, left = np.cumsum(self._env.episode.schedule), self._env.ledger.remaining
+        """Which decision is being trained, from 1: by what is spent, since a resumed run begins later. What
+        is trained before the run, to identify its requirement, is for the first."""
+        if (ledger := getattr(self._env, "ledger", None)) is None:
+            return 1
+        ends, left = np.cumsum(self._env.episode.schedule), ledger.remaining
         return int(np.searchsorted(ends, ends[-1] - left, "right")) + 1
 
     def decided(self, decisions: int) -> None:

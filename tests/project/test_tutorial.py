@@ -136,7 +136,7 @@ def test_a_teacher_behind_a_server(tmp_path: Path) -> None:
     assert set(texts) <= {f"{a}+{b}=" for a in range(10, 60) for b in range(10, 30)}
     sent = [(text, body.get("seed")) for text, body in zip(texts, fake.asked, strict=True)]
     assert len(set(sent)) == len(sent)  # nothing was paid for twice, whatever asked for it
-    assert said.count("utility") == 3
+    assert len(re.findall(r"utility \d", said)) == 3
     assert said.count("general") == 0  # what was not taught is not measured
     told = "Bearer abc123"
     assert told in keys
