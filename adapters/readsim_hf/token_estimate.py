@@ -34,7 +34,7 @@ from readsim_hf.text_lengths import (
 )
 
 EPOCHS = (
-    40  # Muennighoff et al. 2023 (arXiv 2305.16264): data repeated as often are worth nothing more
+    40  # data repeated as often are worth nothing more (Muennighoff et al. 2023, arXiv 2305.16264)
 )
 
 

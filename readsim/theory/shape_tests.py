@@ -313,9 +313,8 @@ def nondecreasing_test(
     # a curve that rises everywhere uses all of its ramps: they are as many as the rows can tell at most
     spare = _Rows(label).free - free.shape[1]
     knots = int(np.clip(spare // (1.5 * max(b.any(axis=0).sum(), 1)), COARSE, KNOTS))
-    coarse = ramps(
-        b, COARSE
-    )  # in the null too: where a slope of all sources is free, any of them may fall
+    # in the null too: where a slope of all sources is free, any of them may fall
+    coarse = ramps(b, COARSE)
     rising = np.column_stack([ramps(b, knots), coarse, smooth(b)])
     return _cone_test(free, rising, -coarse, scores, label, seed, draws, seen)
 

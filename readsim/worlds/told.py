@@ -13,9 +13,7 @@ from readsim.worlds.world import World
 
 BUDGETS = (20_000_000, 150_000_000)
 ROUNDING = 1e-9  # of a share, or of a score
-SEVERAL = (
-    3.0  # times a measured effect: from here on it is said that a shown one is the curves' alone
-)
+SEVERAL = 3.0  # times a measured effect: from here on a shown one is said to be the curves' alone
 
 
 def shown_budgets(world: World) -> list[float]:

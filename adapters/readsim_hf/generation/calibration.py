@@ -36,7 +36,7 @@ class Calibration:
     factors: tuple[str, ...]
     difficulty: Difficulty
     tertiles: Tertiles
-    _scores: dict[tuple[float, ...], float] = field(default_factory=dict, repr=False)
+    _scores: dict[tuple[float, ...], float] = field(default_factory=dict, init=False, repr=False)
 
     def place(self, prompt: Prompt, key: str) -> tuple[float, int]:
         """Difficulty in [0, 1] and bucket (0, 1, 2) of a prompt; `key` is `prompt.key`."""
