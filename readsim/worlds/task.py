@@ -1,6 +1,5 @@
 """A task: which capabilities it requires, and what its utility is."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -12,7 +11,6 @@ from readsim.errors import ConfigError, WorldError, shown, unknown
 from readsim.worlds import utility
 
 FOCUS = 0.6
-DIGITS = 9  # weights that are equal so far are shown as one
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +170,7 @@ def parse_task(text: str) -> str | dict[str, float]:
 
 
 def task_words(asked: AnyTask, task: Task, capabilities: tuple[str, ...]) -> str:
-    """`task math: math 0.6, 0.057 for each of 7 others; utility is that weighted mean`, of the weights (K,).
+    """`task math: math 60%, the other 7 5.71% each; utility is that weighted mean`, of the weights (K,).
 
     `asked` is how the task was named; where its weights do not sum to 1, it is said that they were scaled.
     """
@@ -181,17 +179,9 @@ def task_words(asked: AnyTask, task: Task, capabilities: tuple[str, ...]) -> str
     name = asked if isinstance(asked, str) else task.name
     if isinstance(given, Mapping):
         name = weights_text(given)
-    shares = [round(float(w), DIGITS) for w in task.weights]
-    often, times = Counter(shares).most_common(1)[0]
-    each = times > 1  # the weight that most capabilities have is said once
-    named = [(s, c) for s, c in zip(shares, capabilities, strict=True) if not each or s != often]
-    parts = [f"{c} {share_text(s)}" for s, c in sorted(named, key=lambda pair: -pair[0])]
-    if each:
-        of = f"{times} {'others' if parts else 'capabilities'}"
-        parts.append(f"{share_text(often)} for each of {of}")
     scaled = f" (scaled: they sum to {total:.4g})" if abs(total - 1.0) > 1e-9 else ""
     kind = "that weighted mean" if task.kind == "linear" else f"{task.kind} with these weights"
-    return f"task {name}: {', '.join(parts)}{scaled}; utility is {kind}"
+    return f"task {name}: {shares_text(task.weights, capabilities)}{scaled}; utility is {kind}"
 
 
 def weights_text(weights: Mapping[str, float]) -> str:
@@ -202,3 +192,15 @@ def weights_text(weights: Mapping[str, float]) -> str:
 def share_text(share: float) -> str:
     """A share or weight with three digits at most, and no more than it needs."""
     return f"{share:.3f}".rstrip("0").rstrip(".") if 0.001 <= share < 1e4 else f"{share:.3g}"
+
+
+def shares_text(shares: Array, names: tuple[str, ...]) -> str:
+    """`math 60%, the other 7 5.71% each`: the largest first, shares of 0 left out."""
+    order = [n for n in np.argsort(-shares, kind="stable") if shares[n] > 0.0]
+    least = [n for n in order if shares[n] - shares[order[-1]] < 1e-6]
+    named = len(order) - len(least) if len(least) > 2 and len(order) == len(names) else len(order)
+    parts = [f"{names[n]} {100 * shares[n]:.3g}%" for n in order[:named]]
+    if named < len(order):
+        which = f"the other {len(least)}" if named else f"all {len(least)}"
+        parts.append(f"{which} {100 * shares[order[-1]]:.3g}% each")
+    return ", ".join(parts)

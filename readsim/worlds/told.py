@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from readsim.arrays import Array
 from readsim.token_counts import show_tokens
 from readsim.worlds.effects import table_tokens
-from readsim.worlds.task import FOCUS, Task
+from readsim.worlds.task import FOCUS, Task, shares_text
 from readsim.worlds.terms.answer_format import formats_of
 from readsim.worlds.world import World
 
@@ -68,18 +67,6 @@ def invented_tasks(world: World, tasks: Iterable[str]) -> str:
         "rest spread evenly: weights of readsim's choice. A table [tasks.NAME.requirement] in the file sets "
         "yours."
     )
-
-
-def shares_text(shares: Array, names: tuple[str, ...]) -> str:
-    """`math 60%, the other 7 5.71% each`: the largest first, shares of 0 left out."""
-    order = [n for n in np.argsort(-shares, kind="stable") if shares[n] > 0.0]
-    least = [n for n in order if shares[n] - shares[order[-1]] < 1e-6]
-    named = len(order) - len(least) if len(least) > 2 and len(order) == len(names) else len(order)
-    parts = [f"{names[n]} {100 * shares[n]:.3g}%" for n in order[:named]]
-    if named < len(order):
-        which = f"the other {len(least)}" if named else f"all {len(least)}"
-        parts.append(f"{which} {100 * shares[order[-1]]:.3g}% each")
-    return ", ".join(parts)
 
 
 def term_rows(world: World) -> list[tuple[str, str]]:

@@ -11,16 +11,16 @@ NAMES = ("general", "steerability", "reasoning", "math", "code", "tool_use", "lo
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ("math", "math: math 0.6, 0.057 for each of 7 others"),
-        ("average", "average: 0.125 for each of 8 capabilities"),
-        ("math=0.7,code=0.3", "math=0.7,code=0.3: math 0.7, code 0.3, 0 for each of 6 others"),
+        ("math", "math: math 60%, the other 7 5.71% each"),
+        ("average", "average: all 8 12.5% each"),
+        ("math=0.7,code=0.3", "math=0.7,code=0.3: math 70%, code 30%"),
         (
             "math=.7,code=.4",
-            "math=0.7,code=0.4: math 0.636, code 0.364, 0 for each of 6 others (scaled: they sum to 1.1)",
+            "math=0.7,code=0.4: math 63.6%, code 36.4% (scaled: they sum to 1.1)",
         ),
         (
             {"code": 1, "math": 3},
-            "code=1,math=3: math 0.75, code 0.25, 0 for each of 6 others (scaled: they sum to 4)",
+            "code=1,math=3: math 75%, code 25% (scaled: they sum to 4)",
         ),
     ],
 )
@@ -31,9 +31,9 @@ def test_the_weights_of_a_task_are_said(asked: AnyTask, told: str) -> None:
 
 def test_two_capabilities_and_other_utilities() -> None:
     task = resolve_task("math", ("math", "code"), ())
-    told = "task math: math 0.6, code 0.4; utility is that weighted mean"
+    told = "task math: math 60%, code 40%; utility is that weighted mean"
     assert task_words("math", task, ("math", "code")) == told
     bottleneck = Task("weak", np.array([0.5, 0.5]), np.array([0.5, 0.5]), "ces:-2")
     assert task_words(bottleneck, bottleneck, ("a", "b")) == (
-        "task weak: 0.5 for each of 2 capabilities; utility is ces:-2 with these weights"
+        "task weak: a 50%, b 50%; utility is ces:-2 with these weights"
     )

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from readsim.worlds import World, load_world, preset_names
 from readsim.worlds.effects import table_tokens, world_from_effects
-from readsim.worlds.task import Task
+from readsim.worlds.task import Task, shares_text
 from readsim.worlds.told import (
     SEVERAL,
     beyond_the_table,
     invented_tasks,
-    shares_text,
     task_rows,
 )
 

@@ -32,13 +32,12 @@ from readsim.summary.show import fixed
 from readsim.token_counts import show_tokens
 from readsim.worlds.gains import gain
 from readsim.worlds.optimum import optimum
-from readsim.worlds.task import Task
+from readsim.worlds.task import Task, shares_text
 from readsim.worlds.told import (
     beyond_the_table,
     dynamics_rows,
     invented_tasks,
     notes_to_read,
-    shares_text,
     shown_budgets,
     task_rows,
     term_rows,
