@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from readsim.runs.identity import digest_of
+from readsim.files.json_text import digest_of
 from readsim_hf.benchmark_factory import (
     benchmarks_of,
     capabilities_of,

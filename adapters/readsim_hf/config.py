@@ -12,9 +12,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from readsim.envs.episode import MOST_STEPS
 from readsim.errors import ConfigError, unknown
 from readsim.files import AnyPath, read_settings
-from readsim.runs.cell import file_name, file_part, task_name
+from readsim.runs.cell import file_name, file_part
 from readsim.streams import LARGEST_SEED
 from readsim.token_counts import MOST, parse_tokens
+from readsim.worlds.task import task_name
 from readsim_hf.config_merge import (
     MOST_COUNT,
     explain,

@@ -18,7 +18,7 @@ from readsim.cli.common import need_target
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.envs.env import DistillEnv
-from readsim.runs.cell import header_of, task_name
+from readsim.runs.cell import header_of
 from readsim.runs.identity import code_of_allocator
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import is_over, refuse_overwriting, resume_words, run_one
@@ -26,7 +26,7 @@ from readsim.runs.read_logs import read_log
 from readsim.runs.setups import setup_for
 from readsim.summary.scores import show_beside
 from readsim.tree_file import write_atomic
-from readsim.worlds.task import task_words
+from readsim.worlds.task import task_name, task_words
 from readsim_hf.backend import HFBackend
 from readsim_hf.check.command import check_all, check_before
 from readsim_hf.check.preflight import save_check

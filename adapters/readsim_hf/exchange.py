@@ -15,8 +15,8 @@ from readsim.cli.common import need_target
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.files import read_settings
+from readsim.files.json_text import digest_of
 from readsim.files.names import check_name
-from readsim.runs.identity import digest_of
 from readsim.tree_file import write_atomic
 from readsim_hf.config import resolve_config
 from readsim_hf.models import catalogue

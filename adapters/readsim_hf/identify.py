@@ -7,7 +7,7 @@ import numpy as np
 
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
-from readsim.runs.identity import digest_of
+from readsim.files.json_text import digest_of
 from readsim.streams import generator
 from readsim.worlds.task import Task
 from readsim_hf.backend import HFBackend

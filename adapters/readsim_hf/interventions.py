@@ -15,7 +15,7 @@ from readsim.envs.history import remembered
 from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.envs.reward import proxy_reward
 from readsim.errors import RunLogError
-from readsim.runs.identity import digest_of
+from readsim.files.json_text import digest_of
 from readsim.streams import generator
 from readsim.tree_file import load_facts, save_facts
 from readsim_hf.components import Components

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from readsim.runs.identity import digest_of
+from readsim.files.json_text import digest_of
 from readsim_hf.config import RunConfig
 from readsim_hf.elicitation.base import Elicitation
 from readsim_hf.models.pairs import Pair

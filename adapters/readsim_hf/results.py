@@ -15,10 +15,10 @@ from torch import nn
 
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
+from readsim.files.json_text import digest_of
 from readsim.plots.profile import draw_profile
 from readsim.plots.style import save, sober
 from readsim.plots.trained_shares import draw_trained_shares
-from readsim.runs.identity import digest_of
 from readsim.runs.read_logs import Log, read_log
 from readsim.token_counts import show_tokens
 from readsim.tree_file import save_facts, write_atomic, write_frame

@@ -14,7 +14,7 @@ from readsim.cli.common import need_target, progress
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError, TrainingError
-from readsim.runs.identity import digest_of
+from readsim.files.json_text import digest_of
 from readsim.token_counts import show_tokens
 from readsim_hf.backend import data_seed
 from readsim_hf.components import Components, build_components

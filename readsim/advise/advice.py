@@ -17,16 +17,17 @@ from readsim.backend import Measurement
 from readsim.envs.env import DistillEnv
 from readsim.envs.episode import source_prior
 from readsim.errors import CapabilityMissingError, ConfigError
+from readsim.files.json_text import digest_of
 from readsim.files.names import check_name
-from readsim.runs.cell import header_of, task_name
+from readsim.runs.cell import header_of
 from readsim.runs.checkpoints import forget
-from readsim.runs.identity import code_of_allocator, digest_of
+from readsim.runs.identity import code_of_allocator
 from readsim.runs.log_file import RunLog
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import run_one, state_of
 from readsim.runs.read_logs import Log, read_log
 from readsim.runs.setups import setup_for
-from readsim.worlds.task import AnyTask, resolve_task
+from readsim.worlds.task import AnyTask, resolve_task, task_name
 
 POLL = 0.2  # seconds between two looks at the metrics
 

@@ -15,8 +15,9 @@ from readsim.cli.common import (
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
-from readsim.runs.cell import file_name, log_place, task_name
+from readsim.runs.cell import file_name, log_place
 from readsim.token_counts import parse_tokens, show_tokens
+from readsim.worlds.task import task_name
 
 
 def advise(

@@ -25,18 +25,18 @@ from readsim.cli.common import (
 from readsim.cli.interrupts import interruptible
 from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
-from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name, task_name
+from readsim.files.json_text import digest_of
+from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name
 from readsim.runs.doubts import doubts_of
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import make_cells, run_cells
-from readsim.runs.identity import digest_of
 from readsim.runs.parallel import checked_jobs, use_backend
 from readsim.runs.read_logs import run_folders
 from readsim.suite.plan import SCALE, SEEDS, default_allocators, joint_plan, make_plan
 from readsim.token_counts import parse_tokens
 from readsim.tree_file import write_frame
 from readsim.worlds import World, load_world, preset_names, save_world
-from readsim.worlds.task import task_words
+from readsim.worlds.task import task_name, task_words
 
 # What says which runs are made, and what it is where it is not said.
 DEFAULTS = {

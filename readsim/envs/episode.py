@@ -12,7 +12,7 @@ from gymnasium import spaces
 from readsim.arrays import Array
 from readsim.backend import Backend, scale_of
 from readsim.envs.reward import RewardConfig, spill_prices
-from readsim.errors import ConfigError, UnknownNameError, shown
+from readsim.errors import ConfigError, ReadsimError, shown
 from readsim.runs.profile_scale import SCORES, ProfileScale
 from readsim.token_counts import MOST, AnyBudget, parse_tokens
 from readsim.worlds.files import world_to_dict
@@ -179,7 +179,8 @@ def same_world(one: World, other: World) -> bool:
 
 
 def kept_task(task: Task, old: World, new: World) -> Task:
-    """A task of `old` in `new`: itself where the capabilities are the same, else the one of its name.
+    """A task of `old` in `new`: itself where the capabilities are the same, else the one of its name, which
+    may be its weights.
 
     Raises ConfigError where `new` has none of that name.
     """
@@ -187,7 +188,7 @@ def kept_task(task: Task, old: World, new: World) -> Task:
         return task
     try:
         return new.task(task.name)
-    except UnknownNameError as error:
+    except ReadsimError as error:
         raise ConfigError(
             f"reset option 'world': {new.name!r} has other capabilities and no task {task.name!r}: "
             "give the option `task` too"

@@ -1,5 +1,6 @@
 """JSON, strictly: no field twice, no NaN, no half of a surrogate pair."""
 
+import hashlib
 import json
 import math
 import re
@@ -110,3 +111,8 @@ def fault(value: Any, name: str = "", *, finite: bool = False) -> tuple[str, str
             if found := fault(item, f"{name}[{n}]", finite=finite):
                 return found
     return None
+
+
+def digest_of(data: object) -> str:
+    """SHA-256 of plain data, in hex."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -88,7 +88,7 @@ def backend_command(header: RunHeader) -> str:
     """The line of one run of anybody's backend."""
     weights = zip(header.capabilities, header.weights or (), strict=True)
     shares = ",".join(f"{name}={weight!r}" for name, weight in weights if weight)
-    task = shares if header.task.startswith("custom-") else header.task
+    task = shares if "=" in header.task else header.task
     parts = ["readsim", "run", "--backend", header.extra["backend"]["factory"], "--task", task]
     parts += ["--budget", budget_text(header.budget), "--steps", str(header.steps)]
     parts += ["--seeds", f"{header.seeds[0]},", "--allocator", header.allocator]

@@ -10,10 +10,11 @@ from readsim.allocators.base import Allocator
 from readsim.allocators.registry import load_allocator
 from readsim.backend import OffersWorld
 from readsim.envs.env import DistillEnv
+from readsim.files.json_text import digest_of
 from readsim.files.names import check_name
-from readsim.runs.identity import allocator_name, code_of_allocator, digest_of, settings_of
+from readsim.runs.identity import allocator_name, code_of_allocator, settings_of
 from readsim.worlds import World, world_to_dict
-from readsim.worlds.task import AnyTask, Task
+from readsim.worlds.task import AnyTask, task_name
 from readsim.worlds.validation import undoubted
 
 PAPER_ALLOCATORS = ("one-hot", "uniform", "task-static", "greedy", "grid", "read", "oracle-static")
@@ -143,16 +144,6 @@ def folder_name(world: str) -> str:
         return safe
     cut = safe.encode()[:LONGEST].decode(errors="ignore")
     return f"{cut}-{hashlib.sha256(world.encode()).hexdigest()[:8]}"
-
-
-def task_name(task: AnyTask) -> str:
-    """The task's name; of weights a digest."""
-    if isinstance(task, Task):
-        return task.name
-    if isinstance(task, str):
-        return task
-    weights = {name: w if isinstance(w, int | float) else float(w) for name, w in task.items()}
-    return f"custom-{digest_of(weights)[:8]}"
 
 
 def world_digest(world: World) -> str:

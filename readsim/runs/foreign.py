@@ -10,15 +10,16 @@ from readsim.allocators.registry import load_allocator
 from readsim.backend import Backend, OffersManifest
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError
+from readsim.files.json_text import digest_of
 from readsim.files.names import check_name
 from readsim.named import build, code_of, file_digests, find, split_name
-from readsim.runs.cell import file_name, header_of, log_place, task_name
-from readsim.runs.identity import code_of_allocator, digest_of
+from readsim.runs.cell import file_name, header_of, log_place
+from readsim.runs.identity import code_of_allocator
 from readsim.runs.log_schema import plain
 from readsim.runs.moved_state import MovedState, header_field, moving
 from readsim.runs.one import resume_words, run_one
 from readsim.runs.setups import setup_for
-from readsim.worlds.task import AnyTask, task_words
+from readsim.worlds.task import AnyTask, task_name, task_words
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from readsim.allocators.base import Allocator
 from readsim.allocators.registry import is_oracle, load_allocator
 from readsim.envs.env import DistillEnv
 from readsim.errors import ConfigError, RunLogError, shown, unknown
-from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, task_name
+from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell
 from readsim.runs.doubts import doubts_told
 from readsim.runs.equal import EQUAL, after_extras
 from readsim.runs.identity import allocator_name, code_of_allocator
@@ -18,7 +18,7 @@ from readsim.runs.one import run_one
 from readsim.runs.parallel import in_order
 from readsim.token_counts import AnyBudget, parse_tokens
 from readsim.worlds import World, load_world
-from readsim.worlds.task import AnyTask, Task, parse_task
+from readsim.worlds.task import AnyTask, Task, parse_task, task_name
 from readsim.worlds.validation import check_budget
 
 

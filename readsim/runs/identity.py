@@ -1,7 +1,5 @@
 """What tells one allocator instance from another: the name and the settings that a log records."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
@@ -9,15 +7,11 @@ from typing import Any
 from readsim.allocators.base import Allocator
 from readsim.allocators.modifiers import Modified
 from readsim.errors import RunLogError
+from readsim.files.json_text import digest_of
 from readsim.named import code_of
 from readsim.runs.log_schema import plain
 
 MOST_ATTRIBUTES = 30  # of an object that is written out; a trained network has more
-
-
-def digest_of(data: object) -> str:
-    """SHA-256 of plain data, in hex."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def allocator_name(allocator: Allocator | str) -> str:

@@ -19,7 +19,6 @@ from readsim.runs.read_logs import Log, log_paths, read_log
 from readsim.runs.rows import FinalRow, RunHeader
 from readsim.token_counts import show_tokens
 from readsim.tree_file import load_facts
-from readsim.worlds.task import weights_text
 
 FEW = 5  # fields in a sentence
 SEEDS = 3  # from so many seeds on, intervals are over seeds
@@ -277,14 +276,6 @@ def few(names: Sequence[str]) -> str:
     return ", ".join(names[:FEW]) + (", ..." if len(names) > FEW else "")
 
 
-def task_shown(header: RunHeader) -> str:
-    """The task's name; one that was given as weights is these weights."""
-    if header.weights is None or not header.task.startswith("custom-"):
-        return header.task
-    weights = zip(header.capabilities, header.weights, strict=True)
-    return weights_text({name: weight for name, weight in weights if weight > 0.0})
-
-
 def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) -> None:
     """A column a run: scores, and below the differences to the reference, in points or in the world's loss.
 
@@ -295,7 +286,7 @@ def print_scores(console: Console, runs: Sequence[TestedRun], reference: str) ->
     roomy = console.options.update(max_width=10_000)
     beside = f"; below: minus {reference} [95 %]" if len(known) > 1 else ""
     console.print(
-        f"task {task_shown(header)}, {show_tokens(header.budget)} tokens; "
+        f"task {header.task}, {show_tokens(header.budget)} tokens; "
         f"test split, {header.scale.shown}{beside}",
         highlight=False,
         markup=False,
@@ -345,7 +336,7 @@ def _score_cells(runs: Sequence[TestedRun], label: str, reference: str) -> list[
 def score_table(runs: Sequence[TestedRun], reference: str) -> pd.DataFrame:
     """What `print_scores` shows, unrounded: a row a label and capability, the utility's last."""
     header = runs[0].header
-    about = {"task": task_shown(header), "budget": header.budget}
+    about = {"task": header.task, "budget": header.budget}
     rows = []
     for label in labels(runs):
         apart = difference(runs, label, reference)

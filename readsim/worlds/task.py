@@ -1,16 +1,18 @@
 """A task: which capabilities it requires, and what its utility is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
 
 from readsim.arrays import Array
 from readsim.errors import ConfigError, WorldError, shown, unknown
+from readsim.files.json_text import digest_of
 from readsim.worlds import utility
 
 FOCUS = 0.6
+NAMED = 4  # weights that the name of a task shows
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,13 +146,14 @@ def resolve_task(
         raise ConfigError(
             f"task = {task!r}: expected a name, weights {{capability: weight}} or a Task"
         )
-    name = task if isinstance(task, str) else "custom"
+    given, name = task, task if isinstance(task, str) else "custom"
     if isinstance(task, str):
         task = {task: 1.0} if task in hidden else dict.fromkeys(visible, 1.0)
     table = dict(task)
     unseen = {c: table.pop(c) for c in hidden if c in table}
     spec: dict[str, object] = {"requirement": table or dict.fromkeys(visible, 1.0)}
-    return build_task(name, spec | ({"weights": unseen} if unseen else {}), capabilities, hidden)
+    built = build_task(name, spec | ({"weights": unseen} if unseen else {}), capabilities, hidden)
+    return replace(built, name=task_name(given))  # of weights that are known to be numbers
 
 
 def parse_task(text: str) -> str | dict[str, float]:
@@ -169,19 +172,42 @@ def parse_task(text: str) -> str | dict[str, float]:
     return shares
 
 
+def task_name(task: AnyTask) -> str:
+    """Its name; of weights the weights themselves, the largest first: `math=0.7,code=0.3`.
+
+    Of more than four weights, or where three digits do not give one exactly, a digest of all follows.
+    """
+    if isinstance(task, Task):
+        return task.name
+    if isinstance(task, str):
+        return task
+    weights = {name: w if isinstance(w, int | float) else float(w) for name, w in task.items()}
+    order = sorted(weights, key=lambda name: (-weights[name], name))
+    text = weights_text({name: weights[name] for name in order})
+    shown = weights_text({name: weights[name] for name in order[:NAMED]})
+    if len(order) <= NAMED and _is_exact(text, weights):
+        return text
+    more = f"+{len(order) - NAMED}" if len(order) > NAMED else ""
+    return f"{shown}{more}-{digest_of(weights)[:8]}"
+
+
+def _is_exact(text: str, weights: Mapping[str, float]) -> bool:
+    try:
+        return parse_task(text) == weights
+    except ConfigError:  # a capability with a comma in its name
+        return False
+
+
 def task_words(asked: AnyTask, task: Task, capabilities: tuple[str, ...]) -> str:
     """`task math: math 60%, the other 7 5.71% each; utility is that weighted mean`, of the weights (K,).
 
-    `asked` is how the task was named; where its weights do not sum to 1, it is said that they were scaled.
+    `asked` is how the task was given; where its weights do not sum to 1, it is said that they were scaled.
     """
     given = parse_task(asked) if isinstance(asked, str) else asked
     total = sum(map(float, given.values())) if isinstance(given, Mapping) else 1.0
-    name = asked if isinstance(asked, str) else task.name
-    if isinstance(given, Mapping):
-        name = weights_text(given)
     scaled = f" (scaled: they sum to {total:.4g})" if abs(total - 1.0) > 1e-9 else ""
     kind = "that weighted mean" if task.kind == "linear" else f"{task.kind} with these weights"
-    return f"task {name}: {shares_text(task.weights, capabilities)}{scaled}; utility is {kind}"
+    return f"task {task.name}: {shares_text(task.weights, capabilities)}{scaled}; utility is {kind}"
 
 
 def weights_text(weights: Mapping[str, float]) -> str:

@@ -62,7 +62,12 @@ def test_each_run_may_have_its_own_task_and_budget() -> None:
     singles = [DistillEnv(**SETTINGS) for _ in range(4)]
     rng = np.random.default_rng(1)
     batch, info = ours.reset(seed=8, options={"task": TASKS, "budget": BUDGETS})
-    assert info["task"].tolist() == ["skill_1", "custom", "average", "custom"]
+    assert info["task"].tolist() == [
+        "skill_1",
+        "skill_2=3,skill_0=1",
+        "average",
+        "skill_1=0.8,skill_0=0.2",
+    ]
     assert info["budget"].tolist() == [1_000_003, 2_000_000, 500_000, 1_000_000]
     assert info["world"].tolist() == [load_world(WORLD).name] * 4
     for n, env in enumerate(singles):
@@ -79,7 +84,12 @@ def test_each_run_may_have_its_own_task_and_budget() -> None:
         assert_close({k: v[n] for k, v in batch.items()}, one, f"second reset, run {n}")
     assert np.array_equal(batch["requirement"][1], [0.25, 0.0, 0.75])
     batch, info = ours.reset()
-    assert info["task"].tolist() == ["skill_2", "custom", "skill_2", "custom"]
+    assert info["task"].tolist() == [
+        "skill_2",
+        "skill_2=3,skill_0=1",
+        "skill_2",
+        "skill_1=0.8,skill_0=0.2",
+    ]
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
@@ -177,9 +187,13 @@ def test_a_task_is_kept_by_its_name_and_not_by_its_place(vector: bool) -> None:
     seen, _ = env.reset(seed=0, options={"world": other})
     expected = other.task("skill_0").requirement
     np.testing.assert_array_equal(np.atleast_2d(seen["requirement"])[0], expected)
-    env.reset(options={"task": {"skill_1": 1.0}})
+    env.reset(options={"task": {"skill_1": 1.0, "skill_0": 3.0}})
+    seen, _ = env.reset(options={"world": first})
+    expected = first.task({"skill_1": 0.25, "skill_0": 0.75}).requirement
+    np.testing.assert_array_equal(np.atleast_2d(seen["requirement"])[0], expected)
+    env.reset(options={"task": {"skill_1": 1 / 3, "skill_0": 2 / 3}})  # a name of three digits
     with pytest.raises(ConfigError, match="give the option `task` too"):
-        env.reset(options={"world": first})
+        env.reset(options={"world": other})
 
 
 def test_hidden_capabilities_of_another_world_count() -> None:

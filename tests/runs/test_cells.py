@@ -88,7 +88,7 @@ def test_the_rows_are_those_of_a_rollout(tmp_path: Path) -> None:
     table = {"skill_1": 2.0, "skill_3": 1.0}
     envs = [DistillEnv(world(), table, 1_000_000, steps=3) for _ in (0, 4)]
     expected, _ = rollout(envs, Leaning(2), [0, 4])
-    [name] = [n for n in rows(tmp_path) if n.startswith("Leaning-source-2.custom-")]
+    [name] = [n for n in rows(tmp_path) if n.startswith("Leaning-source-2.skill_1-2-skill_3-1")]
     header, found = rows(tmp_path)[name]
     run_cell(Cell(world(), table, 1_000_000, 3, Leaning(2), (0, 4)), tmp_path / "x.jsonl")
     assert found == read_content(tmp_path / "x.jsonl").rows

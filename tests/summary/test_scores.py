@@ -240,8 +240,8 @@ def test_runs_of_several_tasks_are_shown_apart(
         "seeds": [0],
     }
     for allocator, task, weights in (
-        ("read", "custom-785aeb32", [0.7, 0.3]),
-        ("uniform", "custom-785aeb32", [0.7, 0.3]),
+        ("read", "general=0.7,math=0.3", [0.7, 0.3]),
+        ("uniform", "general=0.7,math=0.3", [0.7, 0.3]),
         ("read", "math", [0.0, 1.0]),
     ):
         rows = [final_row(0, 0.5, [0.5] * 2)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from readsim.worlds.task import AnyTask, Task, resolve_task, task_words
+from readsim.worlds.task import AnyTask, Task, resolve_task, task_name, task_words
 
 NAMES = ("general", "steerability", "reasoning", "math", "code", "tool_use", "long_context", "more")
 
@@ -20,7 +20,7 @@ NAMES = ("general", "steerability", "reasoning", "math", "code", "tool_use", "lo
         ),
         (
             {"code": 1, "math": 3},
-            "code=1,math=3: math 75%, code 25% (scaled: they sum to 4)",
+            "math=3,code=1: math 75%, code 25% (scaled: they sum to 4)",
         ),
     ],
 )
@@ -37,3 +37,17 @@ def test_two_capabilities_and_other_utilities() -> None:
     assert task_words(bottleneck, bottleneck, ("a", "b")) == (
         "task weak: a 50%, b 50%; utility is ces:-2 with these weights"
     )
+
+
+def test_weights_name_themselves_and_no_two_tasks_share_a_name() -> None:
+    assert task_name("math") == "math"
+    assert task_name({"code": 0.3, "math": 0.7}) == "math=0.7,code=0.3"
+    assert task_name({"math": np.float64(0.7), "code": 0.3}) == "math=0.7,code=0.3"
+    assert resolve_task("code=.3,math=.7", NAMES, ()).name == "math=0.7,code=0.3"
+    third = [task_name({"math": 1 / 3, "code": w}) for w in (2 / 3, 0.6667)]
+    assert third[0].startswith("code=0.667,math=0.333-")
+    many = [task_name({name: 1.0 + n * more for n, name in enumerate(NAMES)}) for more in (1, 2)]
+    assert many[0].startswith("more=8,long_context=7,tool_use=6,code=5+4-")
+    odd = task_name({"a,b": 0.5, "c": 0.5})
+    assert odd.startswith("a,b=0.5,c=0.5-")
+    assert len({*third, *many}) == 4

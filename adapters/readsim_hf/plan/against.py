@@ -12,12 +12,12 @@ from readsim.errors import ConfigError, RunLogError
 from readsim.plots.forecast import draw_forecast, inside
 from readsim.plots.style import save, sober
 from readsim.runs import fields
-from readsim.runs.cell import task_name
 from readsim.runs.comparing import differences
 from readsim.runs.forecast import Outlook
 from readsim.runs.read_logs import read_log
 from readsim.runs.rows import FinalRow, RunHeader
 from readsim.tree_file import load_facts
+from readsim.worlds.task import task_name
 from readsim_hf.config import RunConfig, run_name
 from readsim_hf.costs.devices import Device
 from readsim_hf.plan.estimate import Work

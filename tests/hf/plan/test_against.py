@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from readsim.errors import ReadsimError, RunLogError
-from readsim.runs.cell import task_name
 from readsim.tree_file import save_facts
+from readsim.worlds.task import task_name
 from tests.runs.test_damages import known, lines_of, write
 from tests.support.damages import WRONG, all_damages
 from tests.support.hf import NEEDS

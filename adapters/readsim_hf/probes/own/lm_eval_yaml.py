@@ -10,7 +10,7 @@ from lm_eval.api.samplers import FirstNSampler
 from lm_eval.api.task import ConfigurableTask
 
 from readsim.errors import ConfigError, unknown
-from readsim.runs.identity import digest_of
+from readsim.files.json_text import digest_of
 from readsim_hf.probes.benchmark import Benchmark, ScoreScale
 from readsim_hf.probes.catalogue import ENTRIES
 from readsim_hf.probes.items import Item, content_id
