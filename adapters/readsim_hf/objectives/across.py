@@ -11,8 +11,10 @@ distributions there, over two vocabularies; (i) is the i-th largest.
             are the likelihoods of its text, each over its own tokens
 
 uld is ULD (arXiv 2402.12030): it knows no meaning, so that only shapes are matched. With a top-k it is a
-lower bound of the sum over whole vocabularies. shared and span are what TRL's GOLD joins: the mass on the
-shared vocabulary, and the chain rule over spans, the shortest texts that end at a boundary of both. By the
+lower bound of the sum over whole vocabularies. shared and span are two of the three parts of TRL's GOLD:
+the mass on the shared vocabulary, and the chain rule over spans, the shortest texts that end at a boundary
+of both. Its third, the sorted distance over the tokens that only one of both has, on spans that were
+merged, is not here (`uld` is that of all tokens, and may be added); nor is its student's own text. By the
 data-processing inequality both are lower bounds of the divergence of the next text. Where both tokenizers
 are one, shared is that divergence of the top-k exactly, and a span is a token.
 

@@ -10,8 +10,9 @@ drawn         m positions drawn with probabilities pi_n = min(1, c (.9 s_n / sum
               w = 1 / pi: unbiased for the sum of f over all positions, whatever the scores (Horvitz-Thompson)
 
 Draws are systematic (one uniform number a reply, made of its tokens), so that a resumed run and another
-micro-batch draw the same. All supervised tokens count against the budget, chosen or not. A term says so by
-`fkl(tokens=entropy, share=.2)`, and `drawn=1` for draws.
+micro-batch draw the same; a reply that comes again has the same number, and its positions differ only as
+its scores do: unbiased is the sum over different replies. All supervised tokens count against the budget,
+chosen or not. A term says so by `fkl(tokens=entropy, share=.2)`, and `drawn=1` for draws.
 """
 
 import hashlib
