@@ -20,7 +20,7 @@ from readsim.runs.trained_shares import TrainedShare
 from readsim.streams import seed_sequence
 from readsim.worlds.terms.learning_rate import LearningRate
 from readsim_hf.components import Components
-from readsim_hf.interventions import Interventions, intervene, pool_of
+from readsim_hf.interventions import Interventions, intervene, pool_of, pool_shape
 from readsim_hf.merging import merged_profiles
 from readsim_hf.models.memory import memory_for
 from readsim_hf.models.tokens import vocabulary_size
@@ -121,8 +121,7 @@ class HFBackend:
     def prompt_counts(self) -> dict[str, Mapping[str, float]]:
         """What each source's stream counted in this run: drawn, leaked, repeated; of our own prompts
         off_bucket, of a data set too_long, wrong, rows and epochs."""
-        both = zip(self.sources, self._feed.streams, strict=True)
-        return {s: stream.counts for s, stream in both}
+        return {s: f.counts for s, f in zip(self.sources, self._feed.streams, strict=True)}
 
     def source_sizes(self) -> Array:
         """Distinct supervised tokens of each source (S,), see `Components.sizes`; infinity for our own
@@ -303,14 +302,16 @@ class HFBackend:
         self.seconds["probe"] += time.perf_counter() - clock
         return Measurement(seen.profile, seen.token_usage)
 
-    def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
-        """A pool from trainings with random allocations, each undone, of `pool_steps` intervals.
-
-        Those that the requirement was identified with are used again, and charged once."""
+    def transitions(
+        self, episode: EpisodeConfig, size: int, seed: int, *, persistent: bool = False
+    ) -> tuple[Pool, TokenUsage]:
+        """A pool of `pool_shape` trainings, each undone; the identifier's are not repeated."""
+        runs, steps = pool_shape(
+            episode, size, self.components.pool_runs, self.components.pool_steps, persistent
+        )
         done, usage = self.identified, dict[str, int]()
-        if done is None:
-            tokens, runs = episode.schedule[0], min(self.components.pool_runs, size)
-            done = intervene(self, tokens, runs, seed, self.components.pool_steps)
+        if done is None or (persistent and (done.steps, done.runs) < (steps, runs)):
+            done = intervene(self, episode.schedule[0], runs, seed, steps)
             usage = done.token_usage
         return pool_of(done, self.components.suite, episode, size, seed), usage
 
@@ -381,8 +382,7 @@ class HFBackend:
     def check_copies(self) -> None:
         """TrainingError where there is no room for a copy of the student, which it does not need."""
         if not self.components.recipe.lora:
-            weights = sum(p.nbytes for p in self.components.pair.student.parameters())
-            folder_for(3 * weights)
+            folder_for(3 * sum(p.nbytes for p in self.components.pair.student.parameters()))
 
     def save(self, folder: Path) -> None:
         tree = {**self._tree(), "identity": self.components.identity}

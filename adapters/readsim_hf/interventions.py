@@ -14,7 +14,7 @@ from readsim.envs.episode import EpisodeConfig
 from readsim.envs.history import remembered
 from readsim.envs.offline_pool import Pool, random_allocations
 from readsim.envs.reward import proxy_reward
-from readsim.errors import RunLogError
+from readsim.errors import ConfigError, RunLogError
 from readsim.files.json_text import digest_of
 from readsim.streams import generator
 from readsim.tree_file import load_facts, save_facts
@@ -75,6 +75,16 @@ class Interventions:
                 out[kind] = out.get(kind, 0) + amount
         return out
 
+    @property
+    def runs(self) -> int:
+        """How many trainings."""
+        return len(self.rows) - 1
+
+    @property
+    def steps(self) -> int:
+        """Intervals of each."""
+        return len(self.rows[-1].earlier) + 1
+
     def changes(self, suite: ProbeSuite) -> tuple[Array, Array]:
         """Changes of the profile on the probe split and on the dev split, Eq. (5): (N, V) each."""
         first, rest = self.rows[0], self.rows[1:]
@@ -110,6 +120,25 @@ class Trainer(Backend, Protocol):
     def measure(self, split: Split) -> ItemScores:
         """Scores of the student, item by item."""
         ...
+
+
+def pool_shape(
+    episode: EpisodeConfig, size: int, pool_runs: int, pool_steps: int, persistent: bool
+) -> tuple[int, int]:
+    """How many trainings make a pool of `size` rows, and intervals of each: at most `pool_runs` of
+    `pool_steps`, or if `persistent` as many whole runs as have these rows.
+
+    Raises ConfigError for more whole runs than `pool_runs`: they cost a whole budget each."""
+    if not persistent:
+        return min(pool_runs, size), min(pool_steps, episode.steps)
+    runs = -(-size // episode.steps)
+    if runs > pool_runs:
+        raise ConfigError(
+            f"pool_runs = {pool_runs}, and the allocator asks for a pool of {runs} whole runs of "
+            f"{episode.budget:,} tokens each: give pool_runs = {runs}, or ask for fewer "
+            f"(`level+runs={pool_runs}`, `read+pool={pool_runs * episode.steps}`)"
+        )
+    return runs, episode.steps
 
 
 def intervene(backend: Trainer, tokens: int, runs: int, seed: int, steps: int = 1) -> Interventions:

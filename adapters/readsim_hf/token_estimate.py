@@ -115,7 +115,9 @@ def estimate_tokens(
     """
     interval = config.budget // config.steps
     pool = config.pool_runs if config.identify or "transitions" in needs else 0
-    trained = float(config.budget + pool * config.pool_steps * interval)
+    each = config.steps if "whole_runs" in needs else config.pool_steps
+    offline = pool * each * interval
+    trained = float(config.budget + offline)
     by_source = trained * shares / student.reply
     examples, own = float(by_source.sum()), own_share(config, supervision(config)[1])
     answers = (1.0 - own) * by_source * teacher.asks
@@ -123,7 +125,7 @@ def estimate_tokens(
     asks, both = by_source * teacher.asks, (teacher.prompt, teacher.reply)
     fresh = float(np.minimum(asks, rows).sum() / asks.sum()) if asks.any() else 1.0
     every = max(1, config.steps // DEV_CHECKPOINTS)
-    probes = config.steps + 1 + (pool + 1 if pool else 0) + ("teacher" in needs)
+    probes = config.steps + 1 + (pool * each + 1 if pool else 0) + ("teacher" in needs)
     devs = -(-config.steps // every) + (pool + 1 if pool else 0)
 
     def asked_of(items: Mapping[str, int]) -> float:
@@ -138,7 +140,7 @@ def estimate_tokens(
         "student_rollout": own * float(by_source @ teacher.reply),
         "probe": measured * (probe.question + probe.answer),
         "judge": asked_of(probe.graded) * probe.grade,
-        "offline": float(pool * interval),
+        "offline": float(offline),
     }
     prompt, reply = means(by_source, student.prompt, student.reply)
     asked, said = means(answers, *both)
@@ -231,6 +233,7 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
     """Tokens by kind, and how they are known."""
     table = Table("tokens", "", "how")
     own, given = spent.own, "the student answers" if spent.own == 1 else "replies are given"
+    each = round(spent.kinds["offline"] / (config.pool_runs * (config.budget // config.steps)))
     reads = []
     if spent.answered:
         reads = [f"{spent.asked:.0f} a prompt, {spent.answered:.0f} prompts"]
@@ -247,7 +250,7 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
         f"{spent.question + spent.answer:.0f} each"
         + (", of which answers are a guess: half of the longest" if spent.guessed else ""),
         "judge": f"{spent.grade:.0f} a reply that it grades",
-        "offline": f"{config.pool_runs} runs of {config.pool_steps} of {config.steps} decisions, rolled back",
+        "offline": f"{config.pool_runs} runs of {each} of {config.steps} decisions, rolled back",
     }
     for kind, tokens in spent.kinds.items():
         exact = kind in ("student", "offline")

@@ -11,7 +11,6 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 
 from readsim.arrays import Array
 from readsim.envs.drawn_runs import DrawnRuns
-from readsim.envs.env import DEFAULT_BUDGET
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.envs.wrappers import fixed_candidates
@@ -21,9 +20,7 @@ def _names(settings: dict[str, Any]) -> dict[str, list[Any]]:
     """Of the worlds, tasks and budgets in the lists that runs draw from."""
     if settings.get("worlds") is None:
         return {}
-    drawn = DrawnRuns(
-        settings["worlds"], settings.get("tasks"), settings.get("budgets") or [DEFAULT_BUDGET], None
-    )
+    drawn = DrawnRuns(settings["worlds"], settings.get("tasks"), settings.get("budgets"), None)
     tasks = dict.fromkeys(task.name for some in drawn.tasks for task in some)
     return {
         "worlds": [world.name for world in drawn.worlds],

@@ -48,7 +48,8 @@ class Setup:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
                    that is undone
     "transitions"  `transitions(n)`: a pool of one-step transitions; `transitions(n, persistent=True)`: of
-                   runs that keep their random allocation, where the pool is simulated or played
+                   whole runs that keep their random allocation, one row a decision
+    "whole_runs"   nothing more: it says that `transitions` is asked with persistent=True
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
     "merging"      `merged(mixtures, tokens)` (A, V): profiles of students merged from one training a source

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from readsim.allocators.base import Allocator, Context, Setup, State, Transition
-from readsim.arrays import Array
+from readsim.arrays import Array, Mask
 from readsim.envs.simplex import as_allocation
 from readsim.errors import ConfigError, shown, unknown
 from readsim.files.checked import LARGEST
@@ -28,8 +28,9 @@ class ModifierConfig:
     protect   capabilities that the guard watches, separated by "/"; all visible ones by default
     repair    share of a step that is moved to guarded capabilities while one is below its line
     floor     least share of each source, at most 1 / S
-    stop      a source is no longer fed once the dev score of the capability of its name has fallen this
-              many dev measurements in a row; 0 never stops one, and the last one fed is never stopped
+    stop      a source is no longer fed once the dev score of the capability of its name has fallen at this
+              many dev measurements in a row, each after tokens of that source; 0 never stops one, and the
+              last one fed is never stopped
     epochs    most times that the distinct tokens of a finite pool are trained on
     rollback  how many standard errors the measured utility may fall below its best before the student of
               then is put back (`readsim.envs.rollback`)
@@ -129,11 +130,12 @@ def without_stopped(shares: Array, stopped: Array) -> Array:
     return total
 
 
-def falls_in_a_row(falls: Array, before: Array | None, now: Array) -> Array:
-    """How many measurements in a row each score (V,) has fallen, after one more."""
+def falls_in_a_row(falls: Array, before: Array | None, now: Array, fed: Mask) -> Array:
+    """How many measurements in a row each score (V,) has fallen, after one more; one whose own source was not
+    `fed` (V,) since the last one says nothing about it."""
     if before is None:
         return falls
-    out: Array = np.where(now < before, falls + 1, 0)
+    out: Array = np.where(fed, np.where(now < before, falls + 1, 0), falls)
     return out
 
 
@@ -184,6 +186,7 @@ class Modified(Allocator):
                 "moment": np.zeros((len(setup.sources), len(setup.capabilities))),
                 "guarding": False,
                 "dev": None,
+                "dev_used": np.zeros(len(setup.sources)),
                 "falls": np.zeros(len(setup.capabilities)),
                 "stopped": np.zeros(len(setup.sources), dtype=np.bool_),
                 "sources": list(setup.sources),
@@ -260,16 +263,22 @@ class Modified(Allocator):
 
     def _stopping(self, state: State, transition: Transition) -> dict[str, Any]:
         """What is known of falling dev scores after a decision, and which sources are no longer fed."""
-        kept = {name: state[name] for name in ("dev", "falls", "stopped", "sources")}
+        kept = {name: state[name] for name in ("dev", "dev_used", "falls", "stopped", "sources")}
         now = transition.dev_profile
         if not self.shape.stop or now is None:
             return kept
-        falls = falls_in_a_row(state["falls"], state["dev"], now)
-        fell = _own(transition.context.setup) @ (falls >= self.shape.stop)
+        own, used = (
+            _own(transition.context.setup),
+            state["used"] + transition.allocation * transition.tokens,
+        )
+        fed = (used > state["dev_used"]) @ own
+        falls = falls_in_a_row(state["falls"], state["dev"], now, fed)
+        fell = own @ (falls >= self.shape.stop)
         stopped = state["stopped"] | fell
         return {
             **kept,
             "dev": now,
+            "dev_used": used,
             "falls": falls,
             "stopped": kept["stopped"] if stopped.all() else stopped,
         }

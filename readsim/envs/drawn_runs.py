@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readsim.arrays import Array
+from readsim.envs.env import DEFAULT_BUDGET
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.many_simulator import ManySimulator
 from readsim.envs.reward import proxy_reward
@@ -26,8 +27,9 @@ Sampler = Callable[[np.random.Generator, int], tuple[Any, Any, Any]]
 class DrawnRuns:
     """What `RunRules` is for one world: schedules, rewards and utilities, a row for each of N runs.
 
-    `tasks` are tried in every world; None are each world's own. `sampler(rng, n)` gives the places (n,) of
-    worlds, tasks and budgets of n runs that begin, in their lists; by default all are equally likely.
+    `tasks` are tried in every world; None are each world's own, and no `budgets` the default one.
+    `sampler(rng, n)` gives the places (n,) of worlds, tasks and budgets of n runs that begin, in their
+    lists; by default all are equally likely.
 
     Raises ConfigError for an empty list and for what does not fit together, naming it.
     """
@@ -36,14 +38,14 @@ class DrawnRuns:
         self,
         worlds: Sequence[AnyWorld],
         tasks: Sequence[AnyTask] | None,
-        budgets: Sequence[AnyBudget],
+        budgets: Sequence[AnyBudget] | None,
         sampler: Sampler | None,
     ) -> None:
         for name, given in (("worlds", worlds), ("tasks", tasks), ("budgets", budgets)):
             if given is not None and (isinstance(given, str) or not len(given)):
                 raise ConfigError(f"{name} = {shown(given)}: expected a list of at least one")
         self.worlds = [load_world(world) for world in worlds]
-        self.budgets = [parse_tokens(budget) for budget in budgets]
+        self.budgets = [parse_tokens(b) for b in ([DEFAULT_BUDGET] if budgets is None else budgets)]
         for world in self.worlds:
             for budget in self.budgets:
                 check_budget(world, budget)
@@ -82,7 +84,12 @@ class DrawnRuns:
 
     def begin(self, runs: Ints) -> None:
         """Draw world, task and budget of these runs."""
-        drawn = [np.asarray(places) for places in self._sampler(self._rng, len(runs))]
+        said = self._sampler(self._rng, len(runs))
+        if not (isinstance(said, tuple | list) and len(said) == 3):
+            raise ConfigError(
+                f"sampler: it gave {shown(said)}: expected places of worlds, tasks and budgets"
+            )
+        drawn = [np.asarray(places) for places in said]
         tops = (len(self.worlds), None, len(self.budgets))
         for name, places, top in zip(("worlds", "tasks", "budgets"), drawn, tops, strict=True):
             least = self._counts[drawn[0]] if top is None else top

@@ -54,10 +54,13 @@ class Pool(NamedTuple):
 class OffersTransitions(Protocol):
     """A backend that collects pools in its own way, for instance by short trainings that it undoes."""
 
-    def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
+    def transitions(
+        self, episode: EpisodeConfig, size: int, seed: int, *, persistent: bool = False
+    ) -> tuple[Pool, TokenUsage]:
         """Exactly `size` transitions, and the tokens that they took: trained ones as `offline`.
 
-        How allocations are drawn, and how long a training is, is the backend's own affair."""
+        How allocations are drawn, and how long a training is, is the backend's own affair; if `persistent`
+        they are whole runs, each with one random allocation, or ConfigError."""
         ...
 
 
@@ -73,7 +76,7 @@ def offline_pool(
     Raises CapabilityMissingError for a backend that can do none of these.
     """
     if isinstance(backend, OffersTransitions):
-        return backend.transitions(episode, size, seed)
+        return backend.transitions(episode, size, seed, persistent=persistent)
     if isinstance(backend, OffersWorld):
         pool = collect_pool(backend.world, episode, size, seed, persistent=persistent)
         return pool, {"offline": int(pool.tokens.sum())}

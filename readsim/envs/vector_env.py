@@ -84,7 +84,7 @@ class DistillVectorEnv(VectorEnv[BatchObservation, Array, NDArray[Any]]):
             arguments.refuse_with_worlds(
                 world=world, task=task, budget=budget, requirement=requirement
             )
-            drawn = DrawnRuns(worlds, tasks, budgets or [DEFAULT_BUDGET], sampler)
+            drawn = DrawnRuns(worlds, tasks, budgets, sampler)
             world, task, budget = drawn.worlds[0], drawn.tasks[0][0], drawn.budgets[0]
         else:
             arguments.need_worlds(tasks=tasks, budgets=budgets, sampler=sampler)

@@ -157,17 +157,22 @@ def test_only_protected_capabilities_are_guarded() -> None:
 
 
 class Falls(Turns):
-    """Uniform shares."""
+    """Uniform shares, or those that are given."""
+
+    def __init__(self, shares: tuple[float, ...] = (1.0, 1.0, 1.0)) -> None:
+        self.shares = shares
 
     def select(self, state: Any, context: Context) -> Array:
-        return np.full(len(context.setup.sources), 1.0)
+        return np.array(self.shares)
 
 
-def fed(stop: int, dev: list[list[float] | None]) -> list[tuple[list[float], list[str]]]:
+def fed(
+    stop: int, dev: list[list[float] | None], wanted: tuple[float, ...] = (1.0, 1.0, 1.0)
+) -> list[tuple[list[float], list[str]]]:
     """Shares and stopped sources before each decision and after the last, dev scores given by hand."""
     env = DistillEnv("random:sources=3,capabilities=3", steps=len(dev))
     env.reset(seed=0)
-    allocator = Modified(Falls(), ModifierConfig(stop=stop))
+    allocator = Modified(Falls(wanted), ModifierConfig(stop=stop))
     setup: Setup = setup_for(env, allocator, 0)
     state, out = allocator.init(setup), []
     for step in range(len(dev) + 1):
@@ -195,6 +200,13 @@ def test_one_fall_or_a_rise_between_stops_nothing() -> None:
     rows = fed(2, [[0.5] * 3, [0.4, 0.5, 0.5], [0.45, 0.5, 0.5], [0.4, 0.5, 0.5]])
     assert all(stopped == [] for _, stopped in rows)
     assert all(stopped == [] for _, stopped in fed(0, [[0.5 - n / 10] * 3 for n in range(4)]))
+
+
+def test_a_fall_without_tokens_of_its_source_stops_nothing() -> None:
+    """Others harm what is not trained; that its own source is worn out does not follow."""
+    _, second, _ = load_world("random:sources=3,capabilities=3").sources
+    falling: list[list[float] | None] = [[0.5 - n / 10] * 3 for n in range(4)]
+    assert [stopped for _, stopped in fed(1, falling, (0.0, 1.0, 0.0))][-1] == [second]
 
 
 def test_the_last_source_is_never_stopped() -> None:

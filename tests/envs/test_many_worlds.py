@@ -119,6 +119,12 @@ def test_a_sampler_chooses() -> None:
     beyond = DistillVectorEnv(4, worlds=chosen, sampler=lambda _, n: (np.full(n, 3),) * 3)
     with pytest.raises(ConfigError, match="sampler: its worlds are"):
         beyond.reset(seed=0)
+    for odd in (None, (np.zeros(4, dtype=int),) * 2):
+        lacking: Any = DistillVectorEnv(4, worlds=chosen, sampler=lambda *_, said=odd: said)  # type: ignore[misc]
+        with pytest.raises(ConfigError, match="places of worlds, tasks and budgets"):
+            lacking.reset(seed=0)
+    with pytest.raises(ConfigError, match="budgets = "):
+        DistillVectorEnv(4, worlds=chosen, budgets=[])
 
 
 def test_utilities_that_are_not_linear() -> None:

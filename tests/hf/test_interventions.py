@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from readsim.envs.env import DistillEnv
-from readsim.errors import RunLogError
+from readsim.errors import ConfigError, RunLogError
 from tests.support.hf import NEEDS
 from tests.support.hf_runs import TOKENS, small, stop_at_second
 
@@ -129,6 +129,13 @@ def test_whole_runs_as_a_pool_have_a_row_a_step_and_what_came_before_it(tmp_path
     for run in range(2):
         first = suite.profile_of(short.rows[run + 1].probe)
         assert (pool.profile + pool.change)[3 * run] == pytest.approx(first, abs=1e-12)
+    asked = started(pool_runs=2, **whole)  # each a whole run, whatever pool_steps says
+    asked.workbench = tmp_path
+    wanted, used = asked.transitions(env.episode, 6, 3, persistent=True)
+    assert used == usage
+    assert np.array_equal(wanted.change, pool.change[:6])
+    with pytest.raises(ConfigError, match=r"pool of 3 whole runs of .* give pool_runs = 3"):
+        asked.transitions(env.episode, 9, 3, persistent=True)
     again = intervene(backend, TOKENS, 2, 3, 3)  # read from the workbench
     assert len(again.rows[1].earlier) == 2
     assert again.token_usage == usage

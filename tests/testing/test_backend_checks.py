@@ -144,7 +144,7 @@ class NoSnapshot(Broken):
 class LeakyPool(Broken):
     """Its own way to collect transitions trains the student that the run is about."""
 
-    def transitions(self, setting: Any, size: int, seed: int) -> Any:
+    def transitions(self, setting: Any, size: int, seed: int, *, persistent: bool = False) -> Any:
         from readsim.envs.offline_pool import play_pool
 
         return play_pool(self, setting, size, seed)

@@ -20,7 +20,7 @@ from readsim.errors import ConfigError, TrainingError
 from readsim.runs.profile_scale import ProfileScale
 from readsim.runs.trained_shares import TrainedShare
 from readsim.streams import generator, seed_sequence
-from readsim_hf.interventions import Intervention, Interventions, pool_of
+from readsim_hf.interventions import Intervention, Interventions, pool_of, pool_shape
 from readsim_hf.probes.lm import quiet
 from readsim_hf.trainers.rows import Row, RowFeed, checked_rows, pad_rows, quotas
 from readsim_hf.trainers.state import from_tree, to_tree
@@ -182,19 +182,22 @@ class TrainerBackend:
             usage = added(usage, used, after.token_usage)
         return np.array(effects), added(usage, before.token_usage)
 
-    def transitions(self, episode: EpisodeConfig, size: int, seed: int) -> tuple[Pool, TokenUsage]:
-        """A pool from `pool_runs` short trainings with random allocations, each undone.
+    def transitions(
+        self, episode: EpisodeConfig, size: int, seed: int, *, persistent: bool = False
+    ) -> tuple[Pool, TokenUsage]:
+        """A pool of `pool_shape` trainings with random allocations, each undone.
 
         Each is measured again with its items resampled until there are `size` rows (`pool_of`).
         """
-        tokens, runs = episode.schedule[0], min(self._pool_runs, size)
+        tokens = episode.schedule[0]
+        runs, steps = pool_shape(episode, size, self._pool_runs, self._pool_steps, persistent)
         allocations = random_allocations(generator(seed, "bootstrap", 0), runs, len(self.sources))
         first = self._measure("probe")
         rows = [Intervention(np.zeros(len(self.sources)), first.token_usage, self._by_name(), {})]
         for weights in allocations:
             with undone(self):
                 used, scores = dict[str, int](), []
-                for step in range(min(self._pool_steps, episode.steps)):
+                for step in range(steps):
                     used = added(used, self.run_interval(step, weights, tokens).token_usage)
                     scores.append(self._by_name())
             used["offline"] = used.pop("student")

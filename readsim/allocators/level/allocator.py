@@ -66,7 +66,7 @@ class Level(Configured):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        asked = {"teacher", "transitions"} if self.runs else {"teacher"}
+        asked = {"teacher", "transitions", "whole_runs"} if self.runs else {"teacher"}
         object.__setattr__(self, "needs", frozenset(asked))
 
     def init(self, setup: Setup) -> State:
@@ -186,14 +186,16 @@ def counted_shares(setup: Setup, begun: Array, tokens: Array) -> Array:
 def runs_of_pool(pool: Pool, setup: Setup) -> list[dict[str, Array]]:
     """Offline runs' cumulative shares (N, n, S) and changes since their first probes (N, n, V), by length n.
 
-    A run begins where the budget is not less than in the row before; rows that only repeat a training
-    with other items (`Pool.parent`) are left out.
+    A run begins where `Pool.run` changes or, where that is not known, the budget is not less than in the row
+    before. Runs that only repeat a training with other items (`Pool.parent`) are left out.
     """
-    rows = np.arange(len(pool.tokens))
+    rows, run = np.arange(len(pool.tokens)), pool.run
     if pool.parent is not None:
-        rows = np.sort(np.unique(pool.parent, return_index=True)[1])
+        first, parent = np.unique(pool.parent, return_index=True, return_inverse=True)[1:]
+        rows = rows[rows == first[parent] if run is None else run == run[first[parent]]]
     left = pool.budget_left[rows]
-    begins = np.flatnonzero(np.append(True, left[1:] >= left[:-1]))
+    new = left[1:] >= left[:-1] if run is None else run[rows][1:] != run[rows][:-1]
+    begins = np.flatnonzero(np.append(True, new))
     counted = counted_shares(setup, 1.0 - left, pool.tokens[rows])[:, None]
     trained = np.split(pool.allocation[rows] * counted, begins[1:])
     changes = np.split(pool.change[rows], begins[1:])

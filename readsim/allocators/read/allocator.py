@@ -90,6 +90,8 @@ class ReAD(Allocator):
         self.config = read_config(variant, **settings)
         if not self.config.pool:
             self.needs = frozenset()
+        elif self.config.persistent:
+            self.needs = self.needs | {"whole_runs"}
 
     def settings(self) -> list[tuple[str, str, str]]:
         return provenance_table(self.config)

@@ -90,10 +90,10 @@ class ReADConfig(Checked):
         if self.persistent and not self.pool:
             raise ConfigError("persistent = True is about the runs of a pool, and pool = 0")
         level, improvement = self.target == "level", self.rule == "improvement"
-        if self.repair != "none" and (level or improvement):
+        if self.repair != "none" and (level or improvement or self.penalty == "predicted"):
             raise ConfigError(
-                f"repair = {self.repair!r} is of target 'reward' and rule 'upper', not of "
-                f"{self.target!r} and {self.rule!r}"
+                f"repair = {self.repair!r} is of target 'reward', rule 'upper' and a measured penalty, not "
+                f"of {self.target!r}, {self.rule!r} and {self.penalty!r}"
             )
         if self.rescale and level:
             raise ConfigError("rescale = True multiplies rewards, and target = 'level' has none")

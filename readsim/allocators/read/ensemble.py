@@ -351,7 +351,7 @@ def _checked_rewards(values: ArrayLike) -> Array:
     out = np.asarray(values, dtype=np.float64)
     if out.ndim not in (1, 2) or out.shape[1:] == (0,):
         raise ConfigError(f"shape {out.shape} of rewards: (n,), or (n, outputs)")
-    return _finite(out.reshape(len(out), -1), "rewards") if out.size else out.reshape(0, 1)
+    return _finite(out[:, None] if out.ndim == 1 else out, "rewards")
 
 
 def _finite(values: Array, what: str) -> Array:

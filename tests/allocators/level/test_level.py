@@ -200,6 +200,18 @@ def test_runs_of_a_pool_are_told_apart_and_repeated_items_are_left_out() -> None
     assert runs["shares"][1, -1] == pytest.approx([0.5, 0.5])
     all_ = counted_shares(made, np.array([0.0, 0.5]), np.array([500.0, 500.0]))
     assert all_.sum() == pytest.approx(1.0)
+    two = Pool(
+        np.zeros((6, 1)),
+        np.tile([1.0, 0.5], 3),
+        np.zeros((6, 0)),
+        np.ones((6, 1)),
+        np.arange(6.0)[:, None],
+        np.full(6, 10.0),
+        parent=np.array([0, 0, 1, 1, 0, 0]),
+        run=np.array([0, 0, 1, 1, 2, 2]),
+    )
+    [steps] = runs_of_pool(two, made)
+    assert steps["change"][:, :, 0].tolist() == [[0, 1], [2, 5]]  # the third is the first again
     short = pool._replace(budget_left=np.ones(5), parent=None)
     [starts] = runs_of_pool(short, made)
     assert starts["shares"].shape == (5, 1, 2)  # interventions at the start: a run each
@@ -294,7 +306,7 @@ def test_one_source_and_negated_losses() -> None:
 
 def test_what_it_needs_and_refuses() -> None:
     assert Level().needs == {"teacher"}
-    assert Level(runs=2).needs == {"teacher", "transitions"}
+    assert Level(runs=2).needs == {"teacher", "transitions", "whole_runs"}
     with pytest.raises(CapabilityMissingError, match="teacher"):
         Level().init(setup())
     with pytest.raises(CapabilityMissingError, match="offline pool"):

@@ -249,8 +249,15 @@ def test_settings_that_do_not_fit_are_refused(name: str, said: str) -> None:
         load_allocator(f"read+{name}")
 
 
+@pytest.mark.parametrize("mend", ["penalty=predicted", "target=level", "rule=improvement"])
+def test_each_learns_from_the_run_alone_where_there_is_no_pool(mend: str) -> None:
+    env = DistillEnv(WORLD, "skill_1", 20_000_000, steps=4)
+    rows, _ = rollout([env], load_allocator(f"read+pool=0+{mend}"), [0])
+    assert len([row for row in rows if row["kind"] == "step"]) == 4
+
+
 def test_repairs_belong_to_the_papers_rule() -> None:
-    for mend in ({"target": "level"}, {"rule": "improvement"}):
+    for mend in ({"target": "level"}, {"rule": "improvement"}, {"penalty": "predicted"}):
         with pytest.raises(ConfigError, match="repair = 'residual' is of target 'reward'"):
             ReAD(repair="residual", **mend)
 
