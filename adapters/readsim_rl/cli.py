@@ -52,7 +52,7 @@ def train(
         typer.Option(
             help="The network is updated this many times in all, earlier commands included."
         ),
-    ] = 1500,
+    ] = 1000,
     evaluate: Annotated[
         int,
         typer.Option(

@@ -57,7 +57,7 @@ class TrainSettings(Checked):
 
     prior: str = "wide"
     seed: int = whole(0, "ours", low=0, high=2**31)
-    updates: int = whole(1500, "ours: half an hour on two cores", low=1, high=10_000_000)
+    updates: int = whole(1000, "ours: 50 minutes on two cores", low=1, high=10_000_000)
     batches: int = whole(4, "ours: even over two cores and over four", low=1, high=1024)
     rate: float = number(3e-3, "ours", above=0.0, high=1.0)
     imitation: float = number(0.1, "ours", low=0.0, high=1.0)

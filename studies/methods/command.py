@@ -1,7 +1,8 @@
 """Methods of distillation beside each other on real pairs, token for token.
 
 Each run has its own folder under OUT; finished ones are not repeated, so the same command resumes. Tables
-are written after each run: a part of them is as good as the runs it has.
+are written after each run: a part of them is as good as the runs it has. `--read-only` shows those that are
+there.
 """
 
 from collections.abc import Mapping
@@ -53,10 +54,23 @@ def main(
         typer.Option(help="The test and probe splits have this many items of each capability."),
     ] = None,
     out: Folder = Path("results/methods"),
+    read_only: Annotated[
+        bool, typer.Option(help="Nothing is run; the tables in the folder are shown.")
+    ] = False,
 ) -> None:
     """Run what is missing, then print utility, tokens, seconds, forgetting, shares and verdicts."""
+    console = Terminal()
+    if read_only:
+        try:
+            rows, shares = (pd.read_csv(out / f"{name}.csv") for name in ("runs", "shares"))
+        except FileNotFoundError as error:
+            raise ConfigError(
+                f"{error.filename}: there is no such table; leave --read-only out"
+            ) from error
+        show(console, rows, shares, {})
+        return
     torch.set_num_threads(1)
-    console, chosen = Terminal(), parse_list(methods, "methods") or played()
+    chosen = parse_list(methods, "methods") or played()
     for name in chosen:
         if name not in METHODS:
             raise unknown("method", name, METHODS)
@@ -86,11 +100,22 @@ def main(
                 more = pd.DataFrame(shares_of_run(plan.case, method, seed, logs[-1]))
                 shares = pd.concat([shares, more], ignore_index=True)
             _write(rows, shares, out)
-    for plan in plans:
-        show_case(console, plan.case, rows)
+    show(console, rows, shares, refused)
+
+
+def show(
+    console: Console,
+    rows: pd.DataFrame,
+    shares: pd.DataFrame,
+    refused: Mapping[tuple[str, str], str],
+) -> None:
+    """Every table of these runs, case by case."""
+    cases = list(dict.fromkeys(rows["case"])) if len(rows) else []
+    for case in cases:
+        show_case(console, case, rows)
     show_shares(console, shares)
     show_refused(console, refused)
-    show_verdicts(console, [plan.case for plan in plans], rows, shares)
+    show_verdicts(console, cases, rows, shares)
 
 
 def _write(rows: pd.DataFrame, shares: pd.DataFrame, out: Path) -> None:
