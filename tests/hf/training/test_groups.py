@@ -158,9 +158,37 @@ def test_the_last_group_is_cut_in_equal_parts(lengths: list[int], left: int) -> 
     out = cut_to_fit(lengths, left)
     assert sum(out) == min(left, sum(lengths))
     assert all(0 <= n <= most for n, most in zip(out, lengths, strict=True))
+    assert out[0] > 0
     if left < sum(lengths):
         exact = [left * n / sum(lengths) for n in lengths]
         assert all(abs(n - e) <= 1 for n, e in zip(out, exact, strict=True))
+
+
+@given(st.lists(st.integers(1, 50), min_size=2, max_size=5), st.integers(1, 60))
+def test_a_cut_never_turns_a_preference_round(lengths: list[int], left: int) -> None:
+    """The teacher's reply stays in front; and a reply that is left alone prefers nothing."""
+    from readsim_hf.objectives.compared import slopes
+    from readsim_hf.objectives.table import make_objective
+    from readsim_hf.training.example_stream import _fitting
+
+    group = []
+    for place, n in enumerate(lengths):
+        one = record([2, 3], [4] * n)
+        beside = {name: np.full(n, -1.0, np.float32) for name in ("start", "teacher", "score")}
+        place_ = place, len(lengths)
+        group.append(
+            dataclasses.replace(one, own=place > 0, group=place_, constants=beside, row=place)
+        )
+    kept = _fitting(group, left)
+    assert not kept[0].record.own
+    rows = [e.record.row for e in kept]
+    assert rows == sorted(rows)
+    for name in ("dpo", "plad"):
+        logp = [np.full(e.tokens, -2.0, np.float32) for e in kept]
+        known = [{k: v[: e.tokens] for k, v in e.record.constants.items()} for e in kept]
+        first, *others = slopes(make_objective(name), logp, known)
+        assert (first["slope"] < 0).all() if others else not first["slope"].any()
+        assert all((one["slope"] > 0).all() for one in others)
 
 
 # ---------------------------------------------------------------- runs
