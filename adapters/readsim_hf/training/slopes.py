@@ -53,7 +53,7 @@ def with_slopes(
 
 
 def cut_to_fit(lengths: Sequence[int], left: int) -> list[int]:
-    """Tokens of each reply of a group where `left` >= 1 count: all of them, or equal parts of each, up to one.
+    """Tokens of each reply of a group where `left` >= 1 count: all of them, or equal parts of each.
 
     The first reply, which the others are compared with, keeps one at least: what is left of a group never
     prefers what was not preferred.

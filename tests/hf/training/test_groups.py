@@ -164,33 +164,6 @@ def test_the_last_group_is_cut_in_equal_parts(lengths: list[int], left: int) -> 
         assert all(abs(n - e) <= 1 for n, e in zip(out, exact, strict=True))
 
 
-@given(st.lists(st.integers(1, 50), min_size=2, max_size=5), st.integers(1, 60))
-def test_a_cut_never_turns_a_preference_round(lengths: list[int], left: int) -> None:
-    """The teacher's reply stays in front; and a reply that is left alone prefers nothing."""
-    from readsim_hf.objectives.compared import slopes
-    from readsim_hf.objectives.table import make_objective
-    from readsim_hf.training.example_stream import _fitting
-
-    group = []
-    for place, n in enumerate(lengths):
-        one = record([2, 3], [4] * n)
-        beside = {name: np.full(n, -1.0, np.float32) for name in ("start", "teacher", "score")}
-        place_ = place, len(lengths)
-        group.append(
-            dataclasses.replace(one, own=place > 0, group=place_, constants=beside, row=place)
-        )
-    kept = _fitting(group, left)
-    assert not kept[0].record.own
-    rows = [e.record.row for e in kept]
-    assert rows == sorted(rows)
-    for name in ("dpo", "plad"):
-        logp = [np.full(e.tokens, -2.0, np.float32) for e in kept]
-        known = [{k: v[: e.tokens] for k, v in e.record.constants.items()} for e in kept]
-        first, *others = slopes(make_objective(name), logp, known)
-        assert (first["slope"] < 0).all() if others else not first["slope"].any()
-        assert all((one["slope"] > 0).all() for one in others)
-
-
 # ---------------------------------------------------------------- runs
 
 
@@ -377,6 +350,15 @@ def test_log_probabilities_that_are_no_numbers_are_refused() -> None:
             "'mopd' is not defined on signal 'resp'; use signal 'cot' or 'logit'",
         ),
         ("dpo", {"signal": "step-by-step"}, "which trains on text alone; use sft"),
+        *[
+            (
+                f"{name}({part})",
+                {},
+                f"{part} behind '{name}': it compares whole replies.*use {name}",
+            )
+            for name in ("dpo", "rrhf")
+            for part in ("on=teacher", "on=own", "tokens=entropy", "tokens=gap")
+        ],
         (
             "dpkd",
             {"soft": {"kind": "sampled"}},
