@@ -191,7 +191,7 @@ def _check_whole(objective: On | Selected, setting: str) -> None:
         if isinstance(part, ComparesReplies):
             name = next(name for name, rule in TABLE.items() if type(part) is rule.make)
             raise ConfigError(
-                f"{setting} behind {name!r}: it compares whole replies, of the teacher and of the student; use "
+                f"{setting} behind {name!r}: it compares whole replies of the teacher and the student; use "
                 f"{name} without {setting}, and {setting} behind another term, such as fkl"
             )
 
