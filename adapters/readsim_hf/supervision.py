@@ -139,7 +139,7 @@ def check_sampling(config: RunConfig, objective: Objective) -> None:
     if samples < sampling.least:
         raise ConfigError(
             f"sampling.samples = {samples}: a group has at least {sampling.least} replies of the student, "
-            "whose rewards are compared"
+            f"whose rewards are compared; use sampling.samples = {sampling.least} or more"
         )
     if samples + sampling.teacher > config.training.batch:
         raise ConfigError(

@@ -284,8 +284,8 @@ class Replies:
         self, prompts: Sequence[Prompt], records: Sequence[TeacherRecord | None]
     ) -> list[TeacherRecord | None]:
         """The teacher's own replies with its log-probability of each of their tokens (`Soft.said`): where a
-        record that an older readsim kept does not have it, the reply is scored once more. The account does not
-        depend on that, as it does not on the cache."""
+        record that an older readsim kept does not have it, the reply is scored once more. As with a cache,
+        the account does not depend on that."""
         out, rows, passages = list(records), [], []
         for n, (p, r) in enumerate(zip(prompts, records, strict=True)):
             if (
