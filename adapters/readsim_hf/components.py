@@ -178,7 +178,7 @@ class Components:
         streams += [s.stream(seed, self.leaks, self.passed[s.name]) for s in self.datasets]
         given = self.teacher, student, self.pair.tokenizer if self._translates else None
         settings: dict[str, Any] = {
-            "weight": self.on_policy,
+            "weight": self.on_policy if self.sampled is None else 0.0,  # groups say who writes
             "rollout": self.teacher.decoding,
             "seed": seed,
             "context": self.pair.context,

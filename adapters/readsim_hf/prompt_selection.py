@@ -77,6 +77,11 @@ def suffixes_of(config: RunConfig, style: Style, signal: TeacherSignal) -> tuple
             f"auxiliary_weight = {config.auxiliary_weight!r}: the signal {signal.name!r} has no auxiliary "
             "task; accepted: 1, or a signal with two (step-by-step, plan-then-code)"
         )
+    if signal.form not in style.forms:
+        raise ConfigError(
+            f"signal {signal.name!r} has form = {signal.form!r}: prompts of style {style.name!r} do not ask "
+            f"for it; use a signal of another form ({', '.join(style.forms)}), such as resp or cot"
+        )
     return tuple(map(style.suffix, forms))
 
 

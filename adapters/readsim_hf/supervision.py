@@ -25,7 +25,8 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     Raises ConfigError, saying what would work, for a combination that is not defined.
     """
     signal, objective = named_supervision(config)
-    wanted = objective.needs_soft or signal.needs_soft or config.on_policy > 0
+    scored = config.on_policy > 0 and sampling_of(objective) is None
+    wanted = objective.needs_soft or signal.needs_soft or scored
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
     check_sampling(config, objective)
     _check_elicitation(config, signal)
@@ -138,7 +139,7 @@ def check_sampling(config: RunConfig, objective: Objective) -> None:
     if samples < sampling.least:
         raise ConfigError(
             f"sampling.samples = {samples}: a group has at least {sampling.least} replies of the student, "
-            "whose rewards are compared"
+            f"whose rewards are compared; use sampling.samples = {sampling.least} or more"
         )
     if samples + sampling.teacher > config.training.batch:
         raise ConfigError(

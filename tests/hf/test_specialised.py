@@ -254,7 +254,7 @@ def test_a_nano_run_of_step_by_step(weight: float, monkeypatch: pytest.MonkeyPat
     [
         (
             {"method": "equation-of-thought"},
-            "form = 'equations': prompts of style 'nano'.*rationale$",
+            "form = 'equations': prompts of style 'nano'.*rationale",
         ),
         ({"method": "plan-then-code"}, "form = 'plan': prompts of style 'nano' do not ask for it"),
         ({"probes": {"form": "plan"}}, "form = 'plan': prompts of style 'nano'"),

@@ -12,10 +12,12 @@ AROUND = 300  # bytes of a reply's header, its span and its key
 
 def reply_bytes(vocabulary: int, prompt: float, reply: float, kept: int, *, whole: bool) -> float:
     """One kept reply: ids of prompt and reply, and `kept` entries of a distribution at each of the reply's
-    tokens: an id and a float32 log-probability each, or the log-probabilities of the `whole` vocabulary."""
+    tokens: an id and a float32 log-probability each, and that of the token itself; or the log-probabilities
+    of the `whole` vocabulary."""
     ids = 2.0 if vocabulary <= NARROW else 4.0
     entry = 4.0 if whole else 4.0 + ids
-    return AROUND + ids * (prompt + reply) + entry * kept * reply
+    own = 4.0 if kept and not whole else 0.0
+    return AROUND + ids * (prompt + reply) + (entry * kept + own) * reply
 
 
 def store_bytes(

@@ -10,7 +10,8 @@ reply is scored, is its long part with length normalisation. rho_t = pi(y_t) / m
 weight, here for samples older than the weights. The paper's mixing of teacher and student while sampling and
 its pre-training loss are left out. 0, with no gradient, for a student that is its teacher.
 
-Needs replies of the student with `old`, and the teacher's distributions on them ('full' or 'topk').
+Needs replies of the student with `old`, and the teacher's distributions on them ('full' or 'topk': the tail
+of the first part is one outcome for both, log p_T(y_t') of the second is exact).
 """
 
 from dataclasses import dataclass

@@ -2,15 +2,16 @@
 
 With replies y_1, y_2, ... from the best on, l_i = log pi(y_i) / |y_i| and s_i = log p_T(y_i) / |y_i|,
 
-    RRHF (arXiv 2304.05302)   sum_{i < j} max(0, l_j - l_i) - sft * l_1
+    RRHF (arXiv 2304.05302)   sum_{s_i > s_j} max(0, l_j - l_i) - sft * l_1
     PRO (2306.17492)          sum_k -log [exp(l_k / T_kk) / sum_{i >= k} exp(l_i / T_ki)] - sft * l_1
                               1 / T_ki = s_k - s_i for i > k, 1 / T_kk = max_i 1 / T_ki
 
-a group. The papers rank by a reward model; here the teacher is the judge. Replies with equal scores are not
-told apart. The group is the teacher's reply and `sampling.samples` of the student.
+a group. The papers rank by a reward model; here the teacher is the judge. Replies whose scores are equal, up
+to the rounding of one text that is read twice (`SAME`), are not told apart. The group is the teacher's reply
+and `sampling.samples` of the student; of equally good ones y_1 is the teacher's, or the earlier one.
 
-Needs the teacher's distributions on all of them; of a token outside of a top-k record the rest of the mass
-counts.
+Needs the teacher's log-probability of each token of all of them, which is kept beside its distributions
+(`teachers.record.Soft`).
 """
 
 from collections.abc import Sequence
@@ -27,10 +28,14 @@ from readsim_hf.objectives.sampling import Sampling
 RANKED = Sampling(3, teacher=True, ranked=True, constants=("score",))
 
 
-def rrhf_loss(logp: Tensor) -> Tensor:
-    """sum_{i < j} max(0, l_j - l_i) of mean log-probabilities (n,), the best first."""
+SAME = 1e-5  # nats a token
+
+
+def rrhf_loss(logp: Tensor, scores: Tensor) -> Tensor:
+    """sum of max(0, l_j - l_i) over s_i > s_j, of mean log-probabilities (n,) and scores (n,)."""
     worse = logp[None, :] - logp[:, None]
-    return worse.clamp_min(0.0).triu(1).sum()
+    told_apart = scores[:, None] - scores[None, :] > SAME
+    return (worse.clamp_min(0.0) * told_apart).sum()
 
 
 def pro_loss(logp: Tensor, scores: Tensor) -> Tensor:
@@ -57,10 +62,11 @@ class RRHF(ComparesReplies):
     def of_group(self, replies: Sequence[ReadReply]) -> Tensor:
         """See the module."""
         logp = torch.stack([reply.mean for reply in replies])
-        return self._ranks(logp, replies) - self.sft * logp[0]
+        scores = torch.stack([reply.constants["score"][0] for reply in replies])
+        return self._ranks(logp, scores) - self.sft * logp[0]
 
-    def _ranks(self, logp: Tensor, replies: Sequence[ReadReply]) -> Tensor:
-        return rrhf_loss(logp)
+    def _ranks(self, logp: Tensor, scores: Tensor) -> Tensor:
+        return rrhf_loss(logp, scores)
 
 
 @dataclass(frozen=True)
@@ -69,5 +75,5 @@ class PRO(RRHF):
 
     sft: float = 0.05
 
-    def _ranks(self, logp: Tensor, replies: Sequence[ReadReply]) -> Tensor:
-        return pro_loss(logp, torch.stack([reply.constants["score"][0] for reply in replies]))
+    def _ranks(self, logp: Tensor, scores: Tensor) -> Tensor:
+        return pro_loss(logp, scores)

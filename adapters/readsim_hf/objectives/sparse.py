@@ -83,15 +83,18 @@ def _known_outcomes(soft: SoftTargets, logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def said_log_probs(soft: Soft, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
-    """The teacher's log-probability of each token (L,), at least -87.3; of one outside of a top-k the log of
-    the rest of the mass, which it is not above."""
+    """The teacher's log-probability of each of the text's own tokens (L,), exactly, at least -87.3.
+
+    It is `soft.said`, or that of the token's entry; nan where neither is there. The mass of a tail stands in
+    for nothing here: compared with what a student gave to one token, all that lies outside of a top-k would
+    be a reward for saying it.
+    """
     if soft.kind == "full":
         out = soft.logp[np.arange(len(tokens)), tokens]
     else:
         hit = soft.ids == np.asarray(tokens)[:, None]
         inside = np.where(hit, soft.logp, -np.inf).max(axis=-1, initial=-np.inf)
-        rest = tail_log_mass(torch.from_numpy(soft.logp))[:, 0].numpy()
-        out = np.where(hit.any(-1), inside, rest)
+        out = np.where(hit.any(-1), inside, np.nan if soft.said is None else soft.said)
     return np.maximum(out, REVERSE_FLOOR).astype(np.float32)
 
 
@@ -129,12 +132,13 @@ def soft_from_logits(
     kind: SoftKind,
     k: int | None = None,
     generator: np.random.Generator | None = None,
+    said: Tensor | None = None,
 ) -> Soft:
     """The record of a teacher's logits (L, V), already cut to the shared vocabulary.
 
     `k` is the number of entries ('topk', 1 to V) or of draws ('sampled', at least 1), and None for
-    'full'. Only 'sampled' uses the generator: L k uniform numbers. Raises ConfigError, or
-    UnknownNameError for another kind.
+    'full'. Only 'sampled' uses the generator: L k uniform numbers. `said` (L,) are the text's own
+    tokens, where it is known. Raises ConfigError, or UnknownNameError for another kind.
     """
     rows, width = logits.shape
     if kind not in SOFT_KINDS:
@@ -150,6 +154,7 @@ def soft_from_logits(
         raise ConfigError("kind 'sampled' needs a generator for its draws")
     ids = np.empty((rows, k), np.int32)
     logp = np.empty((rows, width if kind == "full" else k), np.float32)
+    own = np.empty(rows, np.float32)
     uniform = generator.random((rows, k)) if kind == "sampled" and generator is not None else ids
     for start in range(0, rows, _ROWS):
         some = slice(start, start + _ROWS)
@@ -166,7 +171,10 @@ def soft_from_logits(
             at = draw(full, torch.from_numpy(uniform[some]).to(full.device))
         ids[some] = at.cpu().numpy()
         logp[some] = full.gather(-1, at).float().cpu().numpy()
-    return Soft(kind, ids, logp)
+        if said is not None:
+            tokens = said[some].long().to(full.device)[:, None]
+            own[some] = full.gather(-1, tokens)[:, 0].float().cpu().numpy()
+    return Soft(kind, ids, logp, None if said is None or kind == "full" else own)
 
 
 def draw(logp: Tensor, uniform: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from readsim_hf.objectives.baselines import (
     SkewReverseKL,
     SoftSFT,
 )
+from readsim_hf.objectives.compared import ComparesReplies
 from readsim_hf.objectives.estimators import K1, K2, K3
 from readsim_hf.objectives.hidden import Hidden
 from readsim_hf.objectives.kdrl import KDRL
@@ -169,9 +170,11 @@ def check_compatible(
     elif isinstance(objective, Cut):
         check_compatible(signal, objective.objective, soft_kind, on_policy)
     elif isinstance(objective, On):
+        _check_whole(objective, f"on={objective.origin}")
         _check_origin(objective, on_policy)
         check_compatible(signal, objective.objective, soft_kind, float(objective.origin == "own"))
     elif isinstance(objective, Selected):
+        _check_whole(objective, f"tokens={objective.score}")
         if objective.needs_soft and soft_kind is None:
             raise ConfigError(
                 "soft_kind is None: tokens=gap needs the teacher's distributions; store 'topk', 'full' or "
@@ -180,6 +183,17 @@ def check_compatible(
         check_compatible(signal, objective.objective, soft_kind, on_policy)
     else:
         _check_term(signal, objective, soft_kind, on_policy)
+
+
+def _check_whole(objective: On | Selected, setting: str) -> None:
+    """ConfigError for a part of the tokens of a loss that all tokens of several replies have together."""
+    for part in terms_in(objective):
+        if isinstance(part, ComparesReplies):
+            name = next(name for name, rule in TABLE.items() if type(part) is rule.make)
+            raise ConfigError(
+                f"{setting} behind {name!r}: it compares whole replies of the teacher and the student; use "
+                f"{name} without {setting}, and {setting} behind another term, such as fkl"
+            )
 
 
 def _check_origin(objective: On, on_policy: float) -> None:

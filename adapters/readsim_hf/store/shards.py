@@ -200,4 +200,4 @@ def _array(data: bytes, dtype: str, shape: tuple[int, int]) -> NDArray[Any]:
 
 def cut_to(soft: Soft, k: int) -> Soft:
     """The k likeliest entries of a top-k record, whose tail then holds the others; the first k draws."""
-    return Soft(soft.kind, soft.ids[:, :k], soft.logp[:, :k])
+    return soft._replace(ids=soft.ids[:, :k], logp=soft.logp[:, :k])

@@ -16,9 +16,9 @@ def record_to_bytes(record: TeacherRecord) -> bytes:
 
     Log-probabilities stay float32, so that a cached record trains to the same numbers as a fresh
     one. Ids below 65536 take two bytes: a top-k entry is 6 bytes then, else 8, which is 384 or 512
-    bytes a token for k = 64. Float16 would save a third and change a distribution by 1e-5 nats of
-    KL in the mean and 1e-3 at most (a 135M teacher, k = 64 and tail): small, but a result would
-    depend on whether the cache was warm.
+    bytes a token for k = 64, and 4 for the token itself. Float16 would save a third and change a
+    distribution by 1e-5 nats of KL in the mean and 1e-3 at most (a 135M teacher, k = 64 and tail):
+    small, but a result would depend on whether the cache was warm.
     """
     tensors: dict[str, NDArray[Any]] = {
         "prompt_ids": _narrow(record.prompt_ids),
@@ -34,6 +34,8 @@ def record_to_bytes(record: TeacherRecord) -> bytes:
         tensors["soft_kind"] = np.array([_KINDS.index(record.soft.kind)], dtype=np.uint8)
         tensors["soft_ids"] = _narrow(record.soft.ids)
         tensors["soft_logp"] = np.ascontiguousarray(record.soft.logp)
+        if record.soft.said is not None:
+            tensors["soft_said"] = np.ascontiguousarray(record.soft.said)
     return save(tensors)
 
 
@@ -44,7 +46,8 @@ def record_from_bytes(data: bytes) -> TeacherRecord:
     if "soft_kind" in tensors:
         kind = _KINDS[int(tensors["soft_kind"][0])]
         logp = np.array(tensors["soft_logp"], dtype=np.float32)
-        soft = Soft(kind, np.array(tensors["soft_ids"], dtype=np.int32), logp)
+        said = np.array(tensors["soft_said"]) if "soft_said" in tensors else None
+        soft = Soft(kind, np.array(tensors["soft_ids"], dtype=np.int32), logp, said)
     first, end = tensors["span"].tolist()
     return TeacherRecord(
         source="",
@@ -77,7 +80,7 @@ def record_to_tree(record: TeacherRecord) -> dict[str, Any]:
         "prompt_ids": record.prompt_ids,
         "completion_ids": record.completion_ids,
         "span": list(record.span),
-        "soft": None if soft is None else [soft.kind, soft.ids, soft.logp],
+        "soft": None if soft is None else list(soft),
         "weight": record.weight,
         "positions": record.positions,
         "row": record.row,
@@ -96,7 +99,7 @@ def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
         prompt_ids=np.asarray(tree["prompt_ids"]),
         completion_ids=np.asarray(tree["completion_ids"]),
         span=(int(tree["span"][0]), int(tree["span"][1])),
-        soft=None if soft is None else Soft(soft[0], np.asarray(soft[1]), np.asarray(soft[2])),
+        soft=None if soft is None else _soft_of(*soft),
         weight=float(tree.get("weight", 1.0)),
         positions=None if positions is None else np.asarray(positions),
         row=int(tree.get("row", -1)),
@@ -105,3 +108,8 @@ def record_from_tree(tree: dict[str, Any]) -> TeacherRecord:
         group=(int(tree.get("group", (0, 1))[0]), int(tree.get("group", (0, 1))[1])),
         constants={name: np.asarray(values) for name, values in tree.get("constants", {}).items()},
     )
+
+
+def _soft_of(kind: SoftKind, ids: Any, logp: Any, said: Any = None) -> Soft:
+    """Of plain data; an older readsim wrote no `said`."""
+    return Soft(kind, np.asarray(ids), np.asarray(logp), None if said is None else np.asarray(said))

@@ -187,7 +187,7 @@ class Server:
             body,
             Decoding(1, 0.0),  # it has to say something
             0,
-            lambda answer: read_prompt(answer, start, len(ids), k, vocab),
+            lambda answer: read_prompt(answer, start, ids, k, vocab),
             answer_bytes(len(ids), k + 1),
         )
 

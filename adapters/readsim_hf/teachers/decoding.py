@@ -49,12 +49,12 @@ class ReplyDistributions:
         self._rows: list[NDArray[np.intp]] = []
         self._steps: list[Soft] = []
 
-    def add(self, rows: NDArray[np.intp], logits: Tensor) -> None:
-        """One more position of each of `rows` (n,), whose logits are (n, V)."""
+    def add(self, rows: NDArray[np.intp], logits: Tensor, said: Tensor) -> None:
+        """One more position of each of `rows` (n,), with logits (n, V) and the tokens `said` (n,) there."""
         if self.settings.kind != "sampled":
             kind, entries = self.settings.kind, self.settings.entries
             self._rows.append(rows)
-            self._steps.append(soft_from_logits(logits, kind, entries))
+            self._steps.append(soft_from_logits(logits, kind, entries, said=said))
 
     def softs(self, spans: Sequence[tuple[int, int]]) -> list[Soft | None]:
         """The positions of each row's span, rows numbered from 0; None where nothing was kept."""
@@ -65,10 +65,12 @@ class ReplyDistributions:
             np.concatenate([getattr(step, name) for step in self._steps])[order]
             for name in ("ids", "logp")
         )
+        own = [step.said for step in self._steps if step.said is not None]
+        whole = Soft(self.settings.kind, ids, logp, np.concatenate(own)[order] if own else None)
         counts = np.bincount(np.concatenate(self._rows), minlength=len(spans))
         starts = np.cumsum(counts) - counts
         return [
-            Soft(self.settings.kind, ids[at + a : at + b].copy(), logp[at + a : at + b].copy())
+            whole.at(np.arange(at + a, at + b))  # a copy
             for at, (a, b) in zip(starts, spans, strict=True)
         ]
 
@@ -310,10 +312,14 @@ def _settings(new: int, ends: Sequence[int]) -> GenerationConfig:
 
 
 def _tell(
-    spoken: ReplyDistributions, names: NDArray[np.intp], at: NDArray[np.intp], logits: Tensor
+    spoken: ReplyDistributions,
+    names: NDArray[np.intp],
+    at: NDArray[np.intp],
+    logits: Tensor,
+    said: Tensor,
 ) -> None:
     """The rows at these places of the batch said one more token."""
-    spoken.add(names[at], logits)
+    spoken.add(names[at], logits, said)
 
 
 def until_end(reply: Ids, ends: Sequence[int]) -> NDArray[np.int32]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,21 @@ class Soft(NamedTuple):
     topk     `ids` (L, k) and their log-probabilities; the rest of the mass is a tail bucket
     sampled  `ids` (L, n) drawn with replacement from the distribution, `logp` (L, n) its
              log-probabilities of them; each draw weighs 1 / n (unbiased)
+
+    `said` (L,) are the log-probabilities of the text's own tokens, which need not be among the entries: nan
+    where the teacher did not say, None where no text is known, in full distributions (which have them), in
+    teach stores and in what an older readsim kept.
     """
 
     kind: SoftKind
     ids: NDArray[np.int32]
     logp: NDArray[np.float32]
+    said: NDArray[np.float32] | None = None
+
+    def at(self, places: slice | NDArray[Any]) -> "Soft":
+        """The distributions at these of the L positions."""
+        said = None if self.said is None else self.said[places]
+        return Soft(self.kind, self.ids[places], self.logp[places], said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,5 +82,4 @@ class TeacherRecord:
 
 def soft_at(soft: Soft, record: TeacherRecord) -> Soft:
     """The rows at the record's supervised positions, of distributions at all of its span."""
-    rows = record.places - record.span[0]
-    return Soft(soft.kind, soft.ids[rows], soft.logp[rows])
+    return soft.at(record.places - record.span[0])

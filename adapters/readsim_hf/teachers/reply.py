@@ -3,6 +3,7 @@
 import json
 import math
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,6 @@ class Reply:
     model     as the server names it
     ids, top  the reply's tokens and the largest log-probabilities at each, where they were asked for
     reasoning   thoughts that came beside the text
-    logp      log-probabilities of its tokens (L,), nan where one is not said; not kept as bytes
     """
 
     text: str
@@ -52,7 +52,6 @@ class Reply:
     ids: NDArray[np.int32] | None = None
     top: Soft | None = None
     reasoning: str = ""
-    logp: NDArray[np.float32] | None = None
 
     @property
     def end(self) -> End:
@@ -107,8 +106,9 @@ def _parts(content: list[Any], inside: bool = False) -> tuple[str | None, str]:
 def read_completion(body: str, k: int, vocab: int) -> Reply:
     """The reply, its tokens and the k likeliest ids at each, in an answer of vLLM's /completions.
 
-    vLLM adds the token that was drawn where it is not among the k: it is left to the tail bucket, as in
-    the records of a model in this process. BadReplyError; ConfigError where the server gives no ids.
+    vLLM adds the token that was drawn where it is not among the k: it is left to the tail bucket, with its
+    log-probability beside it, as in the records of a model in this process. BadReplyError; ConfigError
+    where the server gives no ids.
     """
     answer, choice, finish = _choice(body)
     shown = choice.get("logprobs")
@@ -120,23 +120,17 @@ def read_completion(body: str, k: int, vocab: int) -> Reply:
             "(prompts and log-probabilities by token id); without them use resp-sft or cot-sft"
         )
     ids = np.array([_token(token, vocab) for token in tokens], dtype=np.int32)
-    rows = [_top(top, k, vocab) for top in tops]
-    top = Soft(
-        "topk",
-        np.array([[i for _, i in row] for row in rows], np.int32).reshape(len(ids), k),
-        np.array([[-p for p, _ in row] for row in rows], np.float32).reshape(len(ids), k),
-    )
-    own = [top.get(token) for top, token in zip(tops, tokens, strict=True)]
-    logp = np.array([p if isinstance(p, int | float) else np.nan for p in own], dtype=np.float32)
+    top = _tops(tops, tokens, k, vocab)
     text = choice.get("text")
     if not isinstance(text, str | None):
         raise BadReplyError(f"choices[0].text is {_quoted(text)}: it must be text")
-    return Reply(_clean(text or ""), finish, *_usage(answer), _model(answer), ids, top, logp=logp)
+    return Reply(_clean(text or ""), finish, *_usage(answer), _model(answer), ids, top)
 
 
-def read_prompt(body: str, start: int, length: int, k: int, vocab: int) -> Soft:
-    """The k likeliest ids at each position of a prompt of `length` tokens from `start` on, given all before
-    it, in an answer of vLLM's /completions to `prompt_logprobs`.
+def read_prompt(body: str, start: int, ids: Sequence[int], k: int, vocab: int) -> Soft:
+    """The k likeliest ids at each position of a prompt with these ids from `start` on, given all before it,
+    and the log-probability of the prompt's own token there, in an answer of vLLM's /completions to
+    `prompt_logprobs`.
 
     BadReplyError; ConfigError where the server does not say.
     """
@@ -147,15 +141,24 @@ def read_prompt(body: str, start: int, length: int, k: int, vocab: int) -> Soft:
             f"prompt_logprobs is {_quoted(tops)}: distributions of a given text need a server with vLLM's "
             "completions; without them use on_policy = 0 and prompts without replies"
         )
-    if len(tops) != length:
+    if len(tops) != len(ids):
         raise BadReplyError(
-            f"prompt_logprobs has {len(tops)} positions, the prompt {length} tokens"
+            f"prompt_logprobs has {len(tops)} positions, the prompt {len(ids)} tokens"
         )
-    rows = [_top(_by_token(top), k, vocab) for top in tops[start:]]
+    own = [f"{_TOKEN}{token}" for token in ids[start:]]
+    return _tops([_by_token(top) for top in tops[start:]], own, k, vocab)
+
+
+def _tops(tops: Sequence[Any], own: Sequence[Any], k: int, vocab: int) -> Soft:
+    """The k likeliest ids of each position, and the log-probability of its own token, nan where the server
+    does not name it."""
+    rows = [_top(top, k, vocab) for top in tops]
+    said = [top.get(token, np.nan) for top, token in zip(tops, own, strict=True)]
     return Soft(
         "topk",
         np.array([[i for _, i in row] for row in rows], np.int32).reshape(len(rows), k),
         np.array([[-p for p, _ in row] for row in rows], np.float32).reshape(len(rows), k),
+        np.minimum(np.array(said, np.float32), np.float32(0.0)),
     )
 
 
@@ -209,6 +212,7 @@ def reply_to_bytes(reply: Reply) -> bytes:
     }
     if reply.ids is not None and reply.top is not None:
         tensors |= {"ids": reply.ids, "top_ids": reply.top.ids, "top_logp": reply.top.logp}
+        tensors |= {} if reply.top.said is None else {"top_said": reply.top.said}
     return save(tensors)
 
 
@@ -218,7 +222,8 @@ def reply_from_bytes(data: bytes) -> Reply:
     facts = json.loads(tensors["facts"].tobytes())
     ids = top = None
     if "ids" in tensors:
-        ids, top = tensors["ids"], Soft("topk", tensors["top_ids"], tensors["top_logp"])
+        ids, kept = tensors["ids"], (tensors["top_ids"], tensors["top_logp"])
+        top = Soft("topk", *kept, tensors.get("top_said"))  # an older readsim did not keep it
     prompt, generated = facts["usage"]
     said = facts["text"], facts["finish"], prompt, generated, facts["model"]
     return Reply(*said, ids, top, facts.get("reasoning", ""))

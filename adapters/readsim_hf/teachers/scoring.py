@@ -72,7 +72,9 @@ def score(
     """
     out: dict[int, Soft] = {}
     for row, logits, seed in _read(model, passages, vocab, batch_size, soft.k):
-        out[row] = soft_from_logits(logits, soft.kind, soft.entries, seed)
+        first, end = passages[row].span
+        own = torch.from_numpy(as_ids(passages[row].completion_ids[first:end]))
+        out[row] = soft_from_logits(logits, soft.kind, soft.entries, seed, said=own)
     return [out[row] for row in range(len(passages))]
 
 

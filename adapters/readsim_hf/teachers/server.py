@@ -265,7 +265,7 @@ class ServerTeacher(ReadsReplies):
         soft = reply.top
         if soft is not None:
             self.counts.scored_tokens += end - first
-            soft = Soft(soft.kind, soft.ids[first:end].copy(), soft.logp[first:end].copy())
+            soft = soft.at(np.arange(first, end))  # a copy
         return self.reading.trained(TeacherRecord("", asked, ids, (first, end), soft))
 
     def _replies(self, asked: Sequence[Asked], attempt: int) -> list[Reply]:

@@ -19,7 +19,7 @@ class Steps:
     generators   of each row: one uniform number a token
     left         tokens that each row may still say
     enough       rows that have ended when they are over
-    hear         is called with the open rows and their logits
+    hear         is called with the open rows, their logits and what each of them says
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class Steps:
         ends: Sequence[int],
         vocab: int,
         enough: int,
-        hear: Callable[[NDArray[np.intp], Tensor], None] | None = None,
+        hear: Callable[[NDArray[np.intp], Tensor, Tensor], None] | None = None,
     ) -> None:
         self._generators, self._temperature, self._hear = generators, temperature, hear
         self._ends, self._vocab, self._enough = list(ends), vocab, enough
@@ -45,14 +45,14 @@ class Steps:
         there = torch.from_numpy(rows).to(scores.device)
         chosen = scores[there, : self._vocab].float()
         self.finite(chosen)
-        if self._hear is not None:
-            self._hear(rows, chosen)
         if self._temperature > 0:
             numbers = [self._generators[row].random() for row in rows.tolist()]
             uniform = torch.tensor(numbers, dtype=torch.float64).to(scores.device)
             at = draw((chosen.double() / self._temperature).log_softmax(-1), uniform[:, None])[:, 0]
         else:
             at = chosen.argmax(-1)
+        if self._hear is not None:
+            self._hear(rows, chosen, at)
         out = torch.full_like(scores, -torch.inf, dtype=torch.float32)
         out[:, self._ends[0]] = 0.0
         out[there, self._ends[0]] = -torch.inf

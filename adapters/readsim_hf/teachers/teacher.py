@@ -204,9 +204,7 @@ class Teacher(ReadsReplies):
             return replace(record, span=span)
         if not (begin <= first and end == record.span[1]):
             return None
-        soft = record.soft
-        cut = Soft(soft.kind, soft.ids[first - begin :], soft.logp[first - begin :])
-        return replace(record, span=span, soft=cut)
+        return replace(record, span=span, soft=record.soft.at(slice(first - begin, None)))
 
     def _generate(self, asked: Sequence[Question], attempt: int) -> list[TeacherRecord]:
         """New records, with distributions, before the format check: it may be another next time."""

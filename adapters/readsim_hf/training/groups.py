@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from readsim.errors import TrainingError
 from readsim_hf.objectives.policy_gradient import group_advantages, later_ratios
 from readsim_hf.objectives.sampling import Sampling
 from readsim_hf.objectives.sparse import said_log_probs
@@ -78,13 +79,15 @@ class ReplyGroups:
     def ask(self, prompts: Sequence[Prompt]) -> list[Group | None]:
         """The group of each prompt, in order; None where there is none.
 
-        Raises TrainingError where a log-probability is NaN.
+        Raises TrainingError where a log-probability is NaN, or a teacher does not say it.
         """
         own = self.sampling.teacher
         taught = self._replies.ask(prompts) if own else [None] * len(prompts)
         if not self._scores:  # all of a batch have distributions, or none
             taught = [None if r is None else replace(r, soft=None) for r in taught]
         asked = [n for n, r in enumerate(taught) if not own or r is not None]
+        if self._scores:
+            taught = self._replies.retold(prompts, taught)
         written: list[list[TeacherRecord]] = [[] for _ in prompts]
         for attempt in range(self.samples if asked else 0):
             some = self._replies.written([prompts[n] for n in asked], self._rollout, attempt)
@@ -154,8 +157,17 @@ class ReplyGroups:
         return {name: out[name] for name in wanted}
 
     def _of_teacher(self, record: TeacherRecord) -> Floats:
-        assert record.soft is not None  # supervision asked for them
-        return said_log_probs(record.soft, record.completion_ids[record.places])
+        soft = record.soft
+        assert soft is not None  # supervision asked for them
+        out = said_log_probs(soft, record.completion_ids[record.places])
+        untold = np.isnan(out) & ~np.isnan(soft.logp).any(-1)
+        if untold.any():
+            raise TrainingError(
+                f"the teacher does not say the log-probability of {int(untold.sum())} of {len(out)} tokens "
+                f"of a reply, which are not among its {soft.ids.shape[1]} likeliest: use a server that names "
+                "a text's own tokens in prompt_logprobs (vLLM does), or a teacher in this process"
+            )
+        return out
 
     def _advantages(
         self, prompts: Sequence[Prompt], groups: Sequence[Sequence[TeacherRecord]]

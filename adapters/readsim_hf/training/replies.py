@@ -280,6 +280,29 @@ class Replies:
         self._read += sum(len(p.prompt_ids) + len(p.completion_ids) for p in passages)
         return [replace(r, soft=soft) for r, soft in zip(records, softs, strict=True)]
 
+    def retold(
+        self, prompts: Sequence[Prompt], records: Sequence[TeacherRecord | None]
+    ) -> list[TeacherRecord | None]:
+        """The teacher's own replies with its log-probability of each of their tokens (`Soft.said`): where a
+        record that an older readsim kept does not have it, the reply is scored once more. As with a cache,
+        the account does not depend on that."""
+        out, rows, passages = list(records), [], []
+        for n, (p, r) in enumerate(zip(prompts, records, strict=True)):
+            if (
+                r is not None
+                and r.soft is not None
+                and r.soft.kind != "full"
+                and r.soft.said is None
+            ):
+                rows.append((n, r, r.soft))
+                asked = self.teacher.encode(p)
+                passages.append(Passage(asked, r.completion_ids, r.span, p.capability))
+        softs = self.teacher.score_many(passages) if passages else []
+        for (n, record, kept), found in zip(rows, softs, strict=True):
+            said = soft_at(found, record).said
+            out[n] = replace(record, soft=kept._replace(said=said))
+        return out
+
     def text(self, record: TeacherRecord) -> str:
         """A reply that the student wrote, as text."""
         read = self.teacher if self._tokenizer is None else self._reading

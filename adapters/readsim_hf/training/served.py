@@ -184,7 +184,7 @@ class ServedWriter:
         if not self._seen:
             self._compare(prompts[:COMPARED], said[:COMPARED], drawing.vocab)
             self._seen = True
-        return [Written(reply.ids, reply.logp) for reply in said]
+        return [Written(reply.ids, reply.top.said) for reply in said]
 
     def _compare(self, prompts: Sequence[Ids], said: Sequence[Any], vocab: int) -> None:
         """TrainingError where the student gives the likeliest tokens another log-probability."""
@@ -194,7 +194,7 @@ class ServedWriter:
         model = bare(self._student())
         with computing(self._precision, model.device.type):
             own = score(model, passages, SoftSettings("topk", 1), vocab=vocab)
-        apart = [np.abs(a.logp - r.top.logp[: len(r.ids)]) for a, r in zip(own, said, strict=True)]
+        apart = [np.abs(a.logp - r.top.logp) for a, r in zip(own, said, strict=True)]
         mean = float(np.concatenate(apart).mean()) if apart else 0.0
         if not mean <= APART:
             raise TrainingError(
@@ -214,14 +214,15 @@ def _read(text: str, ends: Sequence[int], vocab: int) -> Reply:
     """A reply of this student. BadReplyError where it is none."""
     reply = read_completion(text, 1, vocab)
     assert reply.ids is not None
-    assert reply.logp is not None
+    assert reply.top is not None
+    assert reply.top.said is not None
     ids = until_end(reply.ids, ends)
     if not len(ids) or (reply.end == "ended" and int(ids[-1]) not in ends):
         raise BadReplyError(
             f"a reply that ended has no end token ({', '.join(map(str, ends))}): the server must take "
             "stop_token_ids and show the token that it stopped at"
         )
-    if not np.isfinite(reply.logp).all():
+    if not np.isfinite(reply.top.said).all():
         raise BadReplyError("a token that was drawn has no log-probability")
     return Reply(
         reply.text,
@@ -230,8 +231,7 @@ def _read(text: str, ends: Sequence[int], vocab: int) -> Reply:
         reply.generated_tokens,
         reply.model,
         ids,
-        reply.top,
-        logp=reply.logp[: len(ids)],
+        reply.top.at(slice(0, len(ids))),
     )
 
 

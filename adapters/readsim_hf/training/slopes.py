@@ -53,7 +53,11 @@ def with_slopes(
 
 
 def cut_to_fit(lengths: Sequence[int], left: int) -> list[int]:
-    """Tokens of each reply of a group where `left` count: all of them, or equal parts of each, up to one."""
+    """Tokens of each reply of a group where `left` >= 1 count: all of them, or equal parts of each.
+
+    The first reply, which the others are compared with, keeps one at least: what is left of a group never
+    prefers what was not preferred.
+    """
     total = sum(lengths)
     if total <= left:
         return list(lengths)
@@ -61,4 +65,8 @@ def cut_to_fit(lengths: Sequence[int], left: int) -> list[int]:
     for place in sorted(range(len(out)), key=lambda n: (-(left * lengths[n] % total), n)):
         if sum(out) < left:
             out[place] += 1
+    if not out[0]:
+        longest = max(range(len(out)), key=lambda n: out[n] * total - left * lengths[n])
+        out[longest] -= 1
+        out[0] = 1
     return out

@@ -36,7 +36,8 @@ def dispersion_weights(examples: Sequence[Example]) -> dict[str, float]:
     """w_d = clip(sigma_all / sigma_d, 1/4, 4) of each source of a window: DN-MOPD (arXiv 2609.35347).
 
     sigma_d is the deviation of log p_T - log mu over the tokens of d, mu the student that wrote them;
-    sigma_all that over all tokens. A source whose log-ratios cannot be told is not in the answer.
+    sigma_all that over all tokens. A source whose log-ratios cannot be told is not in the answer; a reply of
+    which the record does not say them (it waits in a checkpoint of an older readsim) is left out.
     """
     ratios = {source: _log_ratios(own) for source, own in by_source(examples).items()}
     known = {source: r for source, r in ratios.items() if len(r)}
@@ -81,5 +82,7 @@ def _log_ratios(examples: Sequence[Example]) -> Array:
         if record.soft is None or "old" not in record.constants:
             continue
         said = record.completion_ids[record.places]
-        parts.append((said_log_probs(record.soft, said) - record.constants["old"])[:tokens])
+        ratio = (said_log_probs(record.soft, said) - record.constants["old"])[:tokens]
+        if not np.isnan(ratio).any():
+            parts.append(ratio)
     return np.concatenate(parts).astype(np.float64) if parts else np.zeros(0)

@@ -133,7 +133,8 @@ def test_replies_on_disk_are_as_large_as_they_are_written() -> None:
     prompt, reply = list(range(300)), list(range(40))
     for k, vocabulary in ((64, 49152), (16, 128256)):
         ids = np.full((40, k), vocabulary - 1, dtype=np.int32)
-        soft = Soft("topk", ids, np.zeros((40, k), dtype=np.float32))
+        said = np.zeros(40, dtype=np.float32)
+        soft = Soft("topk", ids, np.zeros((40, k), dtype=np.float32), said)
         wide = [vocabulary - 1, *prompt[1:]], [vocabulary - 1, *reply[1:]]
         written = len(record_to_bytes(record(*wide, soft=soft)))
         assert reply_bytes(vocabulary, 300, 40, k, whole=False) == pytest.approx(

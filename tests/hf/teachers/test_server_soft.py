@@ -182,8 +182,12 @@ def test_scores_that_are_none_are_said() -> None:
         return json.dumps({"choices": [{"finish_reason": "length", "prompt_logprobs": tops}]})
 
     inside = {"4": {"logprob": -0.1}, "2": {"logprob": -3.0}}
-    soft = read_prompt(body([None, inside, inside]), 1, 3, 2, 40)
+    beside = {**inside, "9": {"logprob": -7.0}}
+    soft = read_prompt(body([None, inside, beside]), 1, [4, 4, 9], 2, 40)
     assert soft.ids.tolist() == [[4, 2]] * 2
+    np.testing.assert_allclose(soft.said, [-0.1, -7.0], rtol=1e-6)
+    untold = read_prompt(body([None, inside, inside]), 1, [4, 4, 9], 2, 40)
+    np.testing.assert_allclose(untold.said, [-0.1, np.nan], rtol=1e-6)
     for tops, words in (
         ([None, inside], "2 positions, the prompt 3 tokens"),
         ([None, inside, {"4": {"logprob": -0.1}}], "2 finite ones"),
@@ -192,9 +196,9 @@ def test_scores_that_are_none_are_said() -> None:
         ([None, inside, None], "2 finite ones"),
     ):
         with pytest.raises(BadReplyError, match=words):
-            read_prompt(body(tops), 1, 3, 2, 40)
+            read_prompt(body(tops), 1, [4, 4, 9], 2, 40)
     with pytest.raises(ConfigError, match="a server with vLLM's completions"):
-        read_prompt(body(None), 1, 3, 2, 40)
+        read_prompt(body(None), 1, [4, 4, 9], 2, 40)
 
 
 def test_the_token_drawn_beside_the_likeliest_goes_to_the_tail() -> None:
@@ -221,6 +225,8 @@ def test_the_token_drawn_beside_the_likeliest_goes_to_the_tail() -> None:
         assert reply.ids.tolist() == [9, 9]
         assert reply.top.ids.tolist() == [[2, 30], [9, 1]]
         assert reply.top.logp.tolist() == [[-0.5, -1.5], [-0.25, -2.5]]
+        assert reply.top.said is not None
+        assert reply.top.said.tolist() == [-6.0, -0.25]
         assert (reply.text, reply.finish, reply.end) == ("x", "length", "cut")
     for bad, words in (
         (body({"token_id:9": -0.1}), "2 finite ones at least"),

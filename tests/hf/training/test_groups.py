@@ -158,6 +158,7 @@ def test_the_last_group_is_cut_in_equal_parts(lengths: list[int], left: int) -> 
     out = cut_to_fit(lengths, left)
     assert sum(out) == min(left, sum(lengths))
     assert all(0 <= n <= most for n, most in zip(out, lengths, strict=True))
+    assert out[0] > 0
     if left < sum(lengths):
         exact = [left * n / sum(lengths) for n in lengths]
         assert all(abs(n - e) <= 1 for n, e in zip(out, exact, strict=True))
@@ -349,6 +350,15 @@ def test_log_probabilities_that_are_no_numbers_are_refused() -> None:
             "'mopd' is not defined on signal 'resp'; use signal 'cot' or 'logit'",
         ),
         ("dpo", {"signal": "step-by-step"}, "which trains on text alone; use sft"),
+        *[
+            (
+                f"{name}({part})",
+                {},
+                f"{part} behind '{name}': it compares whole replies.*use {name}",
+            )
+            for name in ("dpo", "rrhf")
+            for part in ("on=teacher", "on=own", "tokens=entropy", "tokens=gap")
+        ],
         (
             "dpkd",
             {"soft": {"kind": "sampled"}},
