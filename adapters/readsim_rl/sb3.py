@@ -24,9 +24,11 @@ class Sb3(Configured):
     discrete candidates. Networks of `net_arch` and `activation_fn`; nothing of the file is unpickled.
 
     A file that `readsim_rl.save_sb3` wrote also says what it was trained on, which is compared with the run:
-    another number of sources, capabilities or past steps is refused, other names, steps or tasks are
-    said in a warning. It holds the statistics of a `VecNormalize` and the candidate set too. Without
-    it observations are taken as they are, and discrete actions as `DiscreteCandidates` makes them by default.
+    another number of sources, capabilities or past steps is refused; other names or steps, and a task,
+    budget or kind of utility that was not among those of training, are said in a warning. An allocator does
+    not know its world, so that another world is not said. The file holds the statistics of a `VecNormalize`
+    and the candidate set too. Without it observations are taken as they are, and discrete actions as
+    `DiscreteCandidates` makes them by default.
 
     Training such a policy is simulated and free, as the tokens of `trained` are. Needs the `rl` extra.
 
@@ -52,7 +54,16 @@ class Sb3(Configured):
 
     def settings(self) -> list[tuple[str, str, str]]:
         """The file, then what its card says of the training."""
-        named = ("algorithm", "timesteps", "worlds", "tasks", "budgets", "steps", "reward")
+        named = (
+            "algorithm",
+            "timesteps",
+            "worlds",
+            "tasks",
+            "budgets",
+            "utilities",
+            "steps",
+            "reward",
+        )
         card = self.model.card
         said = [(n, _short(card[n]), "the file's card") for n in named if n in card]
         return super().settings() + said
@@ -79,6 +90,24 @@ class Sb3(Configured):
                 f"{name} was trained with {key} {_short(was)}, this run has {_short(value)}",
                 UnlikeTrainingWarning,
                 stacklevel=2,
+            )
+        for key, now in (
+            ("tasks", setup.task_name),
+            ("budgets", setup.budget),
+            ("utilities", setup.utility),
+        ):
+            known = card.get(key)
+            if known and now not in ("", *known):
+                warnings.warn(
+                    f"{name} was trained with {key} {_short(known)}, this run has {now}",
+                    UnlikeTrainingWarning,
+                    stacklevel=2,
+                )
+        if self.model.actions not in (0, s := len(setup.sources)):
+            why = "with allow_stop=True, which a run of an allocator does not have, or "
+            raise ConfigError(
+                f"{name} was trained {why if self.model.actions == s + 1 else ''}with "
+                f"{self.model.actions} sources, this run has {s}"
             )
         candidates = self._candidates(setup)
         if candidates is not None and len(candidates) != self.model.discrete:

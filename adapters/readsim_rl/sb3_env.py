@@ -26,6 +26,7 @@ def _names(settings: dict[str, Any]) -> dict[str, list[Any]]:
         "worlds": [world.name for world in drawn.worlds],
         "tasks": list(tasks),
         "budgets": drawn.budgets,
+        "utilities": sorted({task.kind for some in drawn.tasks for task in some}),
     }
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium import spaces
 
+from readsim.backend import OffersWorld
 from readsim.errors import CapabilityMissingError, ConfigError, shown
 from readsim.files import AnyPath
 
@@ -51,6 +52,7 @@ class SavedModel:
     weights: Mapping[str, Any]
     flat: bool
     discrete: int  # number of candidates, 0 for shares
+    actions: int  # numbers of an action, 0 for candidates
     card: dict[str, Any]
 
 
@@ -68,15 +70,40 @@ def read_model(path: AnyPath) -> SavedModel:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{where}: not a file of Stable-Baselines3's `model.save`") from error
-    module = str(data["policy_class"].get("__module__"))
+    _check_card(card, where)
+    try:
+        module = str(data["policy_class"].get("__module__"))
+        action, observation = data["action_space"], str(data["observation_space"].get(":type:"))
+        is_choice = "Discrete" in str(action.get(":type:"))
+        discrete, actions = (int(action["n"]), 0) if is_choice else (0, int(action["_shape"][0]))
+        saved = dict(data.get("policy_kwargs") or {})
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ConfigError(f"{where}: its `data` lacks the policy's class or spaces") from error
     if module not in KINDS:
         known = ", ".join(kind for kind, _, _ in KINDS.values())
         raise ConfigError(f"{where}: a policy of {module}; those of {known} can be played")
-    action, observation = data["action_space"], str(data["observation_space"].get(":type:"))
-    discrete = int(action["n"]) if "Discrete" in str(action.get(":type:")) else 0
-    arguments = _arguments(data.get("policy_kwargs") or {}, where)
-    arguments |= {"use_sde": True} if data.get("use_sde") else {}
-    return SavedModel(module, arguments, weights, "Dict" not in observation, discrete, card)
+    arguments = _arguments(saved, where) | ({"use_sde": True} if data.get("use_sde") else {})
+    return SavedModel(
+        module, arguments, weights, "Dict" not in observation, discrete, actions, card
+    )
+
+
+def _check_card(card: Any, where: str) -> None:
+    """ConfigError for a card that `save_sb3` did not write: of what is read of it, other kinds."""
+    try:
+        for key in ("sources", "capabilities", "tasks", "budgets", "worlds", "utilities"):
+            if not isinstance(card.get(key, []), list):
+                raise TypeError(key)
+        if "candidates" in card:
+            np.array(card["candidates"], dtype=np.float64)[:, 0]
+        rule = card.get("normalisation", {"keys": {}, "clip": 1.0, "epsilon": 0.0})
+        float(rule["clip"]), float(rule["epsilon"])
+        for part in rule["keys"].values():
+            np.array([part["mean"], part["var"]], dtype=np.float64)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ConfigError(
+            f"{where}: its {CARD} is not one that readsim_rl.save_sb3 wrote ({error!r})"
+        ) from error
 
 
 def _weights(data: bytes, where: str) -> Mapping[str, Any]:
@@ -84,7 +111,12 @@ def _weights(data: bytes, where: str) -> Mapping[str, Any]:
         import torch
     except ImportError as error:
         raise CapabilityMissingError(f"{where} needs torch: pip install 'readsim[rl]'") from error
-    found: Mapping[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    try:
+        found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise ConfigError(f"{where}: its policy.pth is damaged") from error
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{where}: its policy.pth holds no weights by name")
     return found
 
 
@@ -99,9 +131,10 @@ def _arguments(saved: Mapping[str, Any], where: str) -> dict[str, Any]:
         text = str(value)
         if name == "activation_fn":
             kind = text.removesuffix("'>").rpartition(".")[2]
-            if not hasattr(torch.nn, kind):
+            found = getattr(torch.nn, kind, None)
+            if not (isinstance(found, type) and issubclass(found, torch.nn.Module)):
                 raise ConfigError(f"{where}: its activation {shown(text)} is not one of torch.nn")
-            out[name] = getattr(torch.nn, kind)
+            out[name] = found
             continue
         try:
             out[name] = ast.literal_eval(text)
@@ -130,13 +163,15 @@ def build_policy(model: SavedModel, observation: spaces.Space[Any], sources: int
     action: spaces.Space[Any] = spaces.Box(0.0, 1.0, (sources,), dtype=np.float32)
     if model.discrete:
         action = spaces.Discrete(model.discrete)
-    with torch.random.fork_rng(devices=[]):  # first weights are drawn and replaced
-        policy: BasePolicy = kind(observation, action, lambda _: 0.0, **model.arguments)
     try:
+        with torch.random.fork_rng(devices=[]):  # first weights are drawn and replaced
+            policy: BasePolicy = kind(observation, action, lambda _: 0.0, **model.arguments)
         policy.load_state_dict(model.weights)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError, AssertionError, AttributeError) as error:
         said = " ".join(str(error).split())
-        raise ConfigError(f"sb3 policy: its weights are of other spaces: {said[:200]}") from error
+        raise ConfigError(
+            f"sb3 policy: its weights are not of its policy_kwargs and this run's spaces: {said[:200]}"
+        ) from error
     policy.set_training_mode(False)
     return policy
 
@@ -194,5 +229,12 @@ def _drawn(env: Any, episode: Any) -> dict[str, Any]:
     try:
         found: dict[str, Any] = env.get_attr("drawn_from")[0]
     except AttributeError:
-        return {"tasks": [episode.task.name], "budgets": [episode.budget]}
+        known = {"tasks": [episode.task.name], "budgets": [episode.budget]}
+        return known | {"worlds": [_world_name(env)], "utilities": [episode.task.kind]}
     return found
+
+
+def _world_name(env: Any) -> str:
+    """Of the simulated world, or of the class of any other backend."""
+    backend = env.get_attr("backend")[0]
+    return backend.world.name if isinstance(backend, OffersWorld) else type(backend).__name__

@@ -31,11 +31,12 @@ from readsim.allocators.trained.policy_file import save_policy
 from readsim.arrays import Array
 from readsim.errors import ConfigError
 from readsim.files.checked import Checked, number, whole
+from readsim.files.json_text import digest_of
 from readsim.stats.aggregate import interquartile_mean
 from readsim.streams import generator
 from readsim.tree_file import load_tree, save_tree
 from readsim.version import __version__
-from readsim.worlds.prior import load_prior
+from readsim.worlds.prior import Prior, load_prior
 from readsim_rl.play import play_policy
 from readsim_rl.problems import Problems, draw_problems
 
@@ -223,13 +224,18 @@ def train_policy(
     that of the new schedule. Raises ConfigError for a state that was trained with other settings.
     """
     batch_of.cache_clear()  # the prior's file may have changed since the last call
-    state = Path(f"{out}.state")
+    state, prior = Path(f"{out}.state"), prior_digest(load_prior(settings.prior))
     weights = fresh_weights(generator(settings.seed, "allocator"))
     zeros = {name: np.zeros_like(value) for name, value in weights.items()}
     moments, done, curve = (zeros, zeros), 0, []
     if state.exists():
         saved = load_tree(state)
         _check_same(saved["settings"], settings, state)
+        if saved.get("prior", prior) != prior:
+            raise ConfigError(
+                f"{state}: the prior {settings.prior!r} has changed since: give another file, or move "
+                "this one away to begin again"
+            )
         weights, moments, done = saved["weights"], tuple(saved["moments"]), int(saved["done"])
         curve = [HeldOutScores(**row) for row in saved["curve"]]
 
@@ -237,6 +243,7 @@ def train_policy(
         weights, moments, done = now
         facts = {
             "settings": asdict(settings),
+            "prior": prior,
             "done": done,
             "curve": [asdict(row) for row in curve],
         }
@@ -256,6 +263,8 @@ def train_policy(
                     if on_held_out is not None:
                         on_held_out(curve[-1])
                 if done >= settings.updates:
+                    if not out.exists():  # it was moved away since it was written
+                        save_policy(out, weights, training_card(settings, curve))
                     return curve
                 results = call(gradient_of, range(settings.batches), settings, weights, done)
                 slope = {
@@ -292,11 +301,21 @@ def _check_same(saved: Mapping[str, Any], settings: TrainSettings, path: Path) -
             )
 
 
+def prior_digest(prior: Prior) -> str:
+    """Of all its ranges."""
+    return digest_of(asdict(prior))[:16]
+
+
 def training_card(settings: TrainSettings, curve: Sequence[HeldOutScores]) -> dict[str, Any]:
     """What a policy's file says of it."""
     prior = load_prior(settings.prior)
     return {
-        "prior": {"name": prior.name, "description": prior.description, "budget": prior.budget},
+        "prior": {
+            "name": prior.name,
+            "description": prior.description,
+            "budget": prior.budget,
+            "digest": prior_digest(prior),
+        },
         "settings": asdict(settings),
         "updates": curve[-1].update,
         "held_out": [asdict(row) for row in curve],

@@ -41,8 +41,9 @@ class Setup:
     many distinct tokens each source has; infinity where more can always be generated. `learning_rate` is
     what a token counts for at each point of the budget, and `paces` (T,) what it does in each decision.
 
-    `items` (V,) is how many items a probe asks of each capability, 0 where it is exact, None where the
-    backend does not say; `utility` the kind of the task's (`readsim.worlds.utility`).
+    `task_name` is what the task is called, "" where that is not known. `items` (V,) is how many items a
+    probe asks of each capability, 0 where it is exact, None where the backend does not say; `utility` the
+    kind of the task's (`readsim.worlds.utility`).
 
     None unless the allocator's `needs` names them; the run is charged with the tokens that they use:
     "trial"        `trial(allocation, tokens, charge)`: measured dev change (V,) of a short training
@@ -78,6 +79,7 @@ class Setup:
     world: World | None = None
     task: Task | None = None
     outlook: Callable[[Array, float], Array] | None = None
+    task_name: str = ""
     lowest: float = 0.0
     items: Array | None = None
     utility: str = "linear"

@@ -82,6 +82,7 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
         pools=pools,
         items=probe_items_of(backend),
         utility=episode.task.kind,
+        task_name=episode.task.name,
         learning_rate=schedule_of(backend),
         **extras,
     )

@@ -129,7 +129,7 @@ def test_models_of_make_vec_env_and_of_model_save_alone(tmp_path: Path) -> None:
 def saved(tmp_path: Path, **settings: Any) -> Path:
     from readsim_rl import Sb3VecEnv, save_sb3
 
-    env = Sb3VecEnv(2, steps=STEPS, candidates="default", **settings)
+    env = Sb3VecEnv(2, steps=STEPS, **{"candidates": "default", **settings})
     model = made("A2C", env, "MultiInputPolicy")
     return save_sb3(model, tmp_path / "model.zip")
 
@@ -258,7 +258,67 @@ def test_doubts_are_told_once_for_all_cells(tmp_path: Path) -> None:
     spec = f"sb3+path={saved(tmp_path, world=WORLD)}"
     cells = make_cells(WORLD, steps=7, budgets=["2M", "4M"], allocators=[spec, "uniform"])
     assert len(cells) > 2
-    [text] = doubts_of(cells)
-    assert text.endswith("was trained with steps 4, this run has 7.")
-    assert doubts_of(make_cells(WORLD, steps=STEPS, budgets=["2M"], allocators=[spec])) == []
+    texts = doubts_of(cells)
+    assert len(texts) == len(set(texts))
+    assert any(text.endswith("was trained with steps 4, this run has 7.") for text in texts)
+    assert any(
+        text.endswith("trained with budgets 20000000, this run has 2000000.") for text in texts
+    )
+    alike = {"tasks": [WORLD.task_names[0]], "steps": STEPS, "budgets": ["20M"]}
+    assert doubts_of(make_cells(WORLD, allocators=[spec], **alike)) == []
+    bent = DistillEnv(WORLD, "average", 20_000_000, steps=STEPS)
+    with pytest.warns(UserWarning, match="was trained with tasks .* this run has average"):
+        setup_for(bent, load_allocator(spec), 0)
     run_cells(cells[:1], tmp_path)  # and the run does not warn
+
+
+def damaged(path: Path, **parts: bytes | None) -> Path:
+    """A copy whose parts are these; None: left out."""
+    with zipfile.ZipFile(path) as archive:
+        held: dict[str, bytes | None] = {name: archive.read(name) for name in archive.namelist()}
+    other = path.with_name("damaged.zip")
+    with zipfile.ZipFile(other, "w") as archive:
+        for name, value in (held | {k.replace("__", "."): v for k, v in parts.items()}).items():
+            if value is not None:
+                archive.writestr(name, value)
+    return other
+
+
+@needs_sb3
+def test_damaged_and_foreign_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = saved(tmp_path, world=WORLD)
+    with zipfile.ZipFile(path) as archive:
+        data, weights = json.loads(archive.read("data")), archive.read("policy.pth")
+
+    def with_data(**changed: Any) -> bytes:
+        return json.dumps({k: v for k, v in {**data, **changed}.items() if v is not None}).encode()
+
+    cases: list[tuple[dict[str, bytes | None], str]] = [
+        ({"policy__pth": b"garbage"}, "policy.pth is damaged"),
+        ({"policy__pth": b""}, "policy.pth is damaged"),
+        ({"policy__pth": weights[:2000]}, "policy.pth is damaged"),
+        ({"data": b"[]"}, "lacks the policy's class or spaces"),
+        ({"data": with_data(policy_class=None)}, "lacks the policy's class or spaces"),
+        ({"data": with_data(action_space=None)}, "lacks the policy's class or spaces"),
+        ({"data": with_data(policy_kwargs=[1])}, "lacks the policy's class or spaces"),
+        ({"data": with_data(policy_kwargs={"foo": 1})}, "are not of its policy_kwargs"),
+        (
+            {"data": with_data(policy_kwargs={"activation_fn": "<class 'torch.nn.functional'>"})},
+            "not one of torch.nn",
+        ),
+        ({"readsim__json": b"[1]"}, "is not one that readsim_rl.save_sb3 wrote"),
+        ({"readsim__json": b'{"candidates": "x"}'}, "is not one that readsim_rl.save_sb3 wrote"),
+        ({"readsim__json": b'{"normalisation": {"clip": 1}}'}, "is not one that"),
+    ]
+    for parts, said in cases:
+        spec = f"sb3+path={damaged(path, **parts)}"
+        with pytest.raises(ConfigError, match=said) as refused:
+            setup_for(DistillEnv(WORLD, steps=STEPS), load_allocator(spec), 0)
+        assert "\n" not in str(refused.value)
+
+
+@needs_sb3
+def test_a_policy_with_a_stop_is_refused_before_the_run(tmp_path: Path) -> None:
+    path = saved(tmp_path, world=WORLD, allow_stop=True, candidates=None)
+    with pytest.raises(ConfigError, match="with allow_stop=True, which a run of an allocator"):
+        setup_for(DistillEnv(WORLD, steps=STEPS), load_allocator(f"sb3+path={path}"), 0)

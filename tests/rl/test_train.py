@@ -280,4 +280,9 @@ def test_a_prior_that_was_changed_between_two_calls_is_read_again(
         out = tmp_path / f"{number}.safetensors"
         train_policy(out, settings(prior, updates=1, evaluate=1, batches=1))
         made.append(load_policy(out).weights)
+    with pytest.raises(ConfigError, match="has changed since"):
+        train_policy(tmp_path / "0.safetensors", settings(prior, updates=2, evaluate=1, batches=1))
+    out.unlink()  # what was moved away is written again from the state
+    train_policy(out, settings(prior, updates=1, evaluate=1, batches=1))
+    assert all(np.array_equal(value, made[1][n]) for n, value in load_policy(out).weights.items())
     assert any(not np.array_equal(value, made[1][name]) for name, value in made[0].items())

@@ -1,5 +1,6 @@
 """A policy trained on drawn worlds, played."""
 
+import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -132,7 +133,10 @@ def known_of(setup: Setup, start: Array, teacher: Array | None) -> Known:
     else:
         variance = np.where(setup.items > 0, 1.0 / np.maximum(setup.items, 1.0), 0.0)
     prior = source_prior(setup.requirement, setup.capabilities, setup.sources)[None]
-    lots = generator(setup.seed, "allocator").standard_normal((1, len(setup.sources)))
+    drawn = [
+        generator(setup.seed, "allocator", _number(s)).standard_normal() for s in setup.sources
+    ]
+    lots = np.array(drawn)[None]  # of names, so that permuted sources have permuted shares
     half = 0.5 * start + (0.5 if setup.scores else 0.0)  # of what is missing
     return Known(
         match=match[None],
@@ -149,3 +153,8 @@ def known_of(setup: Setup, start: Array, teacher: Array | None) -> Known:
         paces=setup.paces[None],
         start=start[None],
     )
+
+
+def _number(name: str) -> int:
+    """A number of a source's name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")

@@ -23,6 +23,7 @@ from readsim.tree_file import write_atomic
 
 KIND = "readsim trained policy"
 LARGEST = 50_000_000  # bytes of a file that is read
+STEEPEST = 1e6  # weight that a network can play with
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 
@@ -78,7 +79,7 @@ def load_policy(path: AnyPath) -> Policy:
         raise ConfigError(f"policy {str(path)!r}: {error.strerror or error}") from error
     try:
         return _read(data)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         said = str(error) if isinstance(error, ConfigError) else "no whole safetensors file"
         raise ConfigError(
             f"policy {str(path)!r}: {said}; expected a file that `readsim train` wrote"
@@ -101,6 +102,9 @@ def _read(data: bytes) -> Policy:
         if entry["shape"] != list(shape):
             raise ConfigError(f"{name} has the shape {entry['shape']}, not {list(shape)}")
         weights[name] = value.reshape(shape)
-        if not np.isfinite(weights[name]).all():
-            raise ConfigError(f"{name} has numbers that are not finite")
-    return Policy(weights, json.loads(about["card"]))
+        if not (np.abs(weights[name]) < STEEPEST).all():
+            raise ConfigError(f"{name} has numbers that are not finite, or above {STEEPEST:g}")
+    card = json.loads(about["card"])
+    if not (isinstance(card["prior"]["name"], str) and isinstance(card["updates"], int)):
+        raise ConfigError("its card does not say what it was trained on")
+    return Policy(weights, card)

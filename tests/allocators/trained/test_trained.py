@@ -88,6 +88,11 @@ def test_other_files_are_refused_in_one_line(policy: str, tmp_path: Path) -> Non
         (with_header(kind="other"), "other weights than a policy's"),
         (with_header(features="00"), "for a network of another readsim: train it again"),
         (bytes(broken), "not finite"),
+        (whole[: 8 + length] + np.full(len(whole) // 4, 1e30, "<f4").tobytes(), "above 1e"),
+        (with_header(card="{}"), "no whole safetensors file"),
+        (with_header(card="[]"), "no whole safetensors file"),
+        (with_header(card='{"prior": {"name": 3}, "updates": 1}'), "what it was trained on"),
+        ((10**5).to_bytes(8, "little") + b"[" * 10**5, "no whole safetensors file"),
     ]
     path = tmp_path / "policy.safetensors"
     for data, said in cases:
