@@ -299,7 +299,7 @@ def test_long_texts_are_scored_few_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
 def test_logged_losses_and_gradients_are_of_what_trained(
     monkeypatch: pytest.MonkeyPatch, rule: str
 ) -> None:
-    """Beside each window's own gradient and losses by source, taken of the weighted examples as they train."""
+    """Beside each window's own gradient and losses by source, of the weighted examples as they train."""
     from readsim_hf.training.student import Student
 
     backend = small(method="mopd", sampling={"weights": rule})
