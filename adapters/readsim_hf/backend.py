@@ -35,7 +35,7 @@ from readsim_hf.training.example_stream import ExampleStream
 from readsim_hf.training.saved import load_saved_student, save_student
 from readsim_hf.training.share_ledger import EVERY, ShareLedger, source_signals
 from readsim_hf.training.source_losses import by_source
-from readsim_hf.training.source_weights import source_weights, weighed
+from readsim_hf.training.source_weights import source_weights, weighed, with_weights
 from readsim_hf.training.student import Student
 
 REPLIES = "lower decoding.batch_size, use soft.kind = 'topk', or serve the teacher"
@@ -202,12 +202,12 @@ class HFBackend:
                 )
             asked = time.perf_counter()
             if examples:
-                rule, signals = self.components.weighing, {}
-                if self._windows % EVERY == 0:
-                    account.look(signals := self.student.source_signals(examples))
+                look, rule = self._windows % EVERY == 0, self.components.weighing
+                signals = self.student.source_signals(examples) if look else {}
                 self._weights = source_weights(rule, examples, signals, self._weights)
-                examples = weighed(examples, self._weights)
-                self._seen |= by_source(examples)
+                if look:
+                    account.look(with_weights(signals, self._weights))
+                self._seen |= by_source(examples := weighed(examples, self._weights))
                 window = self.student.train_window(examples, spent)
                 self._windows += 1
                 account.add(window.losses)
@@ -225,14 +225,12 @@ class HFBackend:
             self.watch("diverged", self.divergence.found)
         self._measured = self.measure("probe")
         self._samples = self._measured.samples
-        used = self._feed.tokens
-        usage = {k: used[k] - before[k] for k in used}
+        usage = {k: n - before[k] for k, n in self._feed.tokens.items()}
         usage = added(usage, {"student": tokens}, self._measured.token_usage)
         usage["teacher_prompt"] += self.student.read_by_teacher - read
         seconds = {k: v - mark[k] for k, v in self.seconds.items()}
         seconds["seconds"] = time.perf_counter() - started
-        counts = self.asked.counts
-        rejected = {name: getattr(counts, name) for name in ("rejected", "rejected_wrong")}
+        rejected = {n: getattr(self.asked.counts, n) for n in ("rejected", "rejected_wrong")}
         times = {f"weight/{name}": w for name, w in self._weights.items()}
         self.watch("interval", {**seconds, **rejected, **times, "step": step})
         return Measurement(self._measured.profile, usage)
@@ -330,8 +328,10 @@ class HFBackend:
         """Of the student now, on each source's last examples in the last interval, which are read once more
         (as dear as a step). nan for a source that was not in it, and where several processes train."""
         examples = [example for own in self._seen.values() for example in own]
+        before = self.student.read_by_teacher
         found = self.student.source_signals(examples) if examples else {}
-        return source_signals(self.sources, found), {}
+        read = self.student.read_by_teacher - before
+        return source_signals(self.sources, found), {"teacher_prompt": read} if read else {}
 
     def merged_profiles(self, mixtures: Array, tokens: int) -> tuple[Array, TokenUsage]:
         """See `readsim_hf.merging`."""

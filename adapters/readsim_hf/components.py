@@ -94,6 +94,7 @@ class Components:
     `left_out` names templates whose prompts are too long; `datasets` are the sources of users, `passed` why
     a row of each is not trained on, `sizes` how much there is of each; `evaluations` says what each of the
     user's is, by benchmark; `manifest` is plain data, `identity` its SHA-256 without the versions;
+    `rollout` is how the student's replies are drawn;
     `own_soft` is what is kept of the student's distributions where it teaches itself;
     `make_student` is another where several processes train it; `made_on_host`, then takes it to the devices;
     `sampled` is for an objective that trains on groups of replies; `student_server` writes the student's text
@@ -110,6 +111,7 @@ class Components:
     calibrations: Mapping[str, Calibration]
     data: DataConfig
     on_policy: float
+    rollout: Decoding
     auxiliary_weight: float
     pool_runs: int
     pool_steps: int
@@ -179,7 +181,7 @@ class Components:
         given = self.teacher, student, self.pair.tokenizer if self._translates else None
         settings: dict[str, Any] = {
             "weight": self.on_policy if self.sampled is None else 0.0,  # groups say who writes
-            "rollout": self.teacher.decoding,
+            "rollout": self.rollout,
             "seed": seed,
             "context": self.pair.context,
             "auxiliary": self.auxiliary_weight,
@@ -306,7 +308,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         wrapping=wrapping_of(readers),
     )
     library, left_out = filter_by_length(library, able)
-    decoding = Decoding(**asdict(config.decoding))
+    decoding, rollout = config.decoding.of_teacher(), config.decoding.of_student()
     judged = config.data.keep, config.data.keep_cut
     check_conversations(datasets, readers)
     ends = end_ids(pair.student, pair.tokenizer)
@@ -364,6 +366,7 @@ def build_components(config: RunConfig, pair: Pair, library: Library | None = No
         },
         data=config.data,
         on_policy=config.on_policy,
+        rollout=rollout,
         auxiliary_weight=config.auxiliary_weight,
         pool_runs=config.pool_runs,
         pool_steps=config.pool_steps,

@@ -30,7 +30,7 @@ from readsim_hf.config_merge import (
 from readsim_hf.consent import check_code, judge_with_key, with_key
 from readsim_hf.data_config import DataConfig
 from readsim_hf.elicitation.base import ElicitationConfig
-from readsim_hf.methods.table import METHODS, method_name
+from readsim_hf.methods.brought import brought_share, named_method, with_sampling
 from readsim_hf.models.chat_template import DATE
 from readsim_hf.models.loading import DeviceMap
 from readsim_hf.models.quantised import QUANTISED
@@ -42,6 +42,7 @@ from readsim_hf.sampling_config import SamplingConfig
 from readsim_hf.store.manifest import load_manifest
 from readsim_hf.store.settings import stored_settings
 from readsim_hf.teachers.connection import ServerSettings
+from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.training.recipe import Recipe
 from readsim_hf.training.served import StudentServerConfig
 
@@ -112,12 +113,26 @@ class SoftConfig:
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """How the teacher's replies are generated; `batch_size` changes the speed only."""
+    """How replies are generated; `max_new_tokens` and `batch_size` (it changes the speed only) are for all.
+
+    `temperature` is the teacher's, `student_temperature` that of the replies that the student writes in
+    training: 1 draws from its own distribution, as GKD, MiniLLM, DistiLLM and on-policy distillation do.
+    Groups of the student's replies ([sampling]) are always drawn at 1. Probes read none of this.
+    """
 
     __pydantic_config__ = _STRICT
     max_new_tokens: int = 128
     temperature: float = 0.7
+    student_temperature: float = 1.0
     batch_size: int = 16
+
+    def of_teacher(self) -> Decoding:
+        """Of the teacher's replies. Raises ConfigError for a value out of range, as `of_student` does."""
+        return Decoding(self.max_new_tokens, self.temperature, self.batch_size)
+
+    def of_student(self) -> Decoding:
+        """Of the student's replies, where they are no group."""
+        return Decoding(self.max_new_tokens, self.student_temperature, self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -278,19 +293,19 @@ class RunConfig:
     def of(cls, *tables: Mapping[str, Any], allow_code: AllowCode = False) -> Self:
         """From tables, the later ones over the earlier ones, key by key.
 
-        A method replaces an earlier signal and objective, and these an earlier method; one whose paper
-        lets the student write replaces an earlier `on_policy`. `budget` may be
-        text such as "200k". Raises ConfigError naming the field, the value and what is accepted; an
-        unknown field is an error, and so is a table that allows model-written code.
+        A method replaces an earlier signal and objective, and these an earlier method; what else it brings
+        is in `readsim_hf.methods.brought`. `budget` may be text such as "200k". Raises ConfigError naming the
+        field, the value and what is accepted; an unknown field is an error, and so is a table that allows
+        model-written code.
         """
         merged: dict[str, Any] = {}
         own = True
         for table in tables:
             _refuse_permission(table)
-            merged = merge(without_replaced(merged, table), table)
-            if isinstance(table.get("method"), str) and table["method"]:
-                merged["method"] = method_name(table["method"])
-            share, own = _share_of(table, own)
+            merged = merge(without_replaced(with_sampling(merged, table), table), table)
+            if name := named_method(table):
+                merged["method"] = name
+            share, own = brought_share(table, own)
             merged |= share
         if isinstance(merged.get("budget"), str):
             merged["budget"] = parse_tokens(merged["budget"])
@@ -305,20 +320,6 @@ class RunConfig:
         table: dict[str, Any] = without_none(asdict(self))
         del table["probes"]["allow_code"]
         return table
-
-
-def _share_of(table: Mapping[str, Any], own: bool) -> tuple[dict[str, float], bool]:
-    """The share of the student's text that the method of `table` brings, and whether the share is a method's.
-
-    One that is named stands until a later table names a method of the student's own text; `own` says whether
-    the share so far is not named.
-    """
-    if "on_policy" in table:
-        return {}, False
-    if not (isinstance(table.get("method"), str) and table["method"]):
-        return {}, own
-    share = METHODS[method_name(table["method"])].on_policy
-    return ({"on_policy": share}, True) if share or own else ({}, own)
 
 
 def _refuse_permission(table: Mapping[str, Any], source: str = "settings") -> None:

@@ -52,6 +52,8 @@ def manifest_of(
     grouped = sampling_of(supervision(config)[1]) is not None
     if grouped:
         shared.append("sampling")
+    writes = isinstance(teacher.signal, Elicitation) or (config.on_policy > 0 and not grouped)
+    decoding = ["max_new_tokens", "temperature", *(["student_temperature"] if writes else [])]
     data = {k: v for k, v in table["data"].items() if k not in left}
     probes = {k: v for k, v in table["probes"].items() if k not in ("batch_size", "samples")}
     probes["allow_code"] = bool(config.probes.allow_code)
@@ -78,7 +80,7 @@ def manifest_of(
         "prompts": prompt_facts(student, pair.tokenizer) | pair.prompts.table(),
         **{key: table[key] for key in shared},
         **({"student_server": every} if config.student_server.address else {}),
-        "decoding": {k: v for k, v in table["decoding"].items() if k != "batch_size"},
+        "decoding": {k: v for k, v in table["decoding"].items() if k in decoding},
         "training": {k: v for k, v in table["training"].items() if k not in UNSEEN},
         "data": data,
         **(

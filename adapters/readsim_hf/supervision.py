@@ -17,6 +17,7 @@ from readsim_hf.objectives.sums import terms_in
 from readsim_hf.objectives.table import SAMPLED, check_compatible, make_objective
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.signals import TeacherSignal
+from readsim_hf.unread import check_read
 
 
 def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettings | None]:
@@ -29,6 +30,7 @@ def supervision(config: RunConfig) -> tuple[TeacherSignal, Objective, SoftSettin
     wanted = objective.needs_soft or signal.needs_soft or scored
     kept = SoftSettings(config.soft.kind, config.soft.k) if wanted else None
     check_sampling(config, objective)
+    check_read(config, signal, objective, kept)
     _check_elicitation(config, signal)
     own = (
         1.0 if isinstance(signal, Elicitation) and signal.own_soft else own_share(config, objective)
@@ -70,11 +72,11 @@ def scores_replies(config: RunConfig) -> bool:
 def _check_draws(config: RunConfig, objective: Objective) -> None:
     """ConfigError for an estimate by draws of the student (`estimators`) that are drawn otherwise."""
     for term in terms_in(objective):
-        if isinstance(term, K1 | K2 | K3) and config.decoding.temperature != 1:
+        if isinstance(term, K1 | K2 | K3) and config.decoding.student_temperature != 1:
             raise ConfigError(
-                f"decoding.temperature = {config.decoding.temperature!r}: objective "
+                f"decoding.student_temperature = {config.decoding.student_temperature!r}: objective "
                 f"{type(term).__name__.lower()!r} takes the student's tokens as draws from the student "
-                "itself; use decoding.temperature = 1, or rkl"
+                "itself; use decoding.student_temperature = 1, or rkl"
             )
 
 
@@ -83,6 +85,12 @@ def named_supervision(config: RunConfig) -> tuple[TeacherSignal, Objective]:
     signal, objective, settings = config.signal, config.objective, config.objective_settings
     if config.method:
         method = METHODS[method_name(config.method)]
+        for name, value in method.sampling.items():
+            if getattr(config.sampling, name) != value:
+                raise ConfigError(
+                    f"sampling.{name} = {getattr(config.sampling, name)!r}: method {config.method!r} is "
+                    f"{method.objective!r} with {value!r}; leave it out, or use {method.objective!r}"
+                )
         signal, objective, settings = method.signal, method.objective, dict(method.settings)
     return make_signal(signal, config.elicitation), make_objective(objective, **settings)
 
@@ -96,10 +104,12 @@ def _check_elicitation(config: RunConfig, signal: TeacherSignal) -> None:
             f"on_policy = {config.on_policy!r} with signal {signal.name!r}: the signal itself "
             "says who writes; use on_policy = 0"
         )
-    if signal.draws and config.decoding.temperature == 0 and config.elicitation.traces > 1:
+    field = "temperature" if signal.drawer == "teacher" else "student_temperature"
+    replies = signal.draws(len({config.pair.teacher, *config.pair.teachers.values()}))
+    if replies > 1 and getattr(config.decoding, field) == 0:
         raise ConfigError(
-            f"decoding.temperature = 0 with signal {signal.name!r}: its {config.elicitation.traces} replies "
-            "to a prompt would be the same; use a temperature above 0"
+            f"decoding.{field} = 0 with signal {signal.name!r}: its {replies} replies to a prompt would be "
+            "the same; use a temperature above 0"
         )
 
 

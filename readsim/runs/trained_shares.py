@@ -16,7 +16,7 @@ class TrainedShare(NamedTuple):
 
     prompts    examples
     tokens     supervised tokens
-    loss       mean loss a supervised token
+    loss       mean loss a supervised token, the losses weighted as they were trained
     gradient   norm of what its examples add to the gradient of an optimiser step, before clipping: the mean
                over the steps that were looked at, where it was in any of them (0 in those it was not in)
     kl         KL(teacher || student) a supervised token, in the steps it was in

@@ -21,12 +21,13 @@ def small(**settings: Any) -> Any:
     base = {
         "budget": 2 * TOKENS,
         "steps": 2,
-        "soft": {"k": 5},
         "probes": {"probe": 2, "dev": 2, "test": 2, "max_new_tokens": 2},
         "decoding": {"max_new_tokens": 8},
         "training": {"batch": 4, "learning_rate": 0.01},
         "data": {"group": 4, "keep_cut": True},  # random teachers seldom end a reply
     }
+    if "soft" in settings:
+        settings["soft"] = {"k": 5, **settings["soft"]}
     whole = nano_library()
     some = {name: whole.templates[name][:3] for name in ("general", "math")}
     pair = settings.pop("pair", None) or char_pair()

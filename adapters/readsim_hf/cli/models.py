@@ -63,7 +63,7 @@ def methods(
     write: Annotated[
         Path | None,
         typer.Option(
-            help="The page of the documentation and its figure are written into this folder instead."
+            help="The pages of the documentation and their figure are written into this folder instead."
         ),
     ] = None,
 ) -> None:
@@ -71,7 +71,11 @@ def methods(
     from readsim_hf.methods.page import in_families, method_line, write_methods
 
     if write is not None:
+        need_extra()
+        from readsim_hf.combinations import write_combinations
+
         write_methods(write)
+        write_combinations(write)
         return
     console = Terminal()
     longest = max(len(name) for of_it in in_families().values() for name in of_it)

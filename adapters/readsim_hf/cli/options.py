@@ -12,6 +12,7 @@ from readsim.cli.common import parse_list
 from readsim.errors import ConfigError
 from readsim.worlds.task import parse_task
 from readsim_hf.cli.evaluations import parse_eval
+from readsim_hf.cli.spoken_names import OBJECTIVE_NAMES, SIGNAL_NAMES
 from readsim_hf.dependencies import missing_dependencies
 from readsim_hf.probes.sandbox import AllowCode
 
@@ -85,15 +86,14 @@ def choose(
     signal: Annotated[
         Text,
         typer.Option(
-            help="With --objective, the teacher is asked for this signal: resp, cot, logit, step-by-step, "
-            "equation-of-thought or plan-then-code."
+            help=f"With --objective, the teacher is asked for this signal: {SIGNAL_NAMES}."
         ),
     ] = None,
     objective: Annotated[
         Text,
         typer.Option(
-            help="The student minimises this: sft, soft-sft, kd, fkl, rkl, jsd, gjsd, skew-fkl, skew-rkl, "
-            "k1, k2, k3, hidden, uld, shared or span; or a sum, such as '0.3*sft + 0.7*skew-fkl(alpha=.1)'."
+            help=f"The student minimises this: {OBJECTIVE_NAMES}; with settings, as in 'dpo(beta=.2)', or a "
+            "sum, such as '0.3*sft + 0.7*skew-fkl(alpha=.1)'."
         ),
     ] = None,
     on_policy: Annotated[

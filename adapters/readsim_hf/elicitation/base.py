@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from readsim.errors import ConfigError
 from readsim_hf.prompts.library import Form, Style
@@ -155,7 +155,9 @@ class Elicitation(WholeReply, ABC):
 
     prose      whether the teacher is asked in prose, which it has to read and write
     gold       whether a prompt without a gold answer gives no lesson
-    draws      whether it wants different replies to one prompt
+    drawer     who writes different replies to one prompt where it wants several, see `draws`
+    reads      the fields of `settings` that it reads
+    asks       whether anything is asked of the teacher
     own_soft   whether the student's own distributions are stored with its lessons, see `Lesson.shown`
     tries      whether the student has to be there
     """
@@ -163,9 +165,16 @@ class Elicitation(WholeReply, ABC):
     settings: ElicitationConfig = ElicitationConfig()
     prose = False
     gold = False
-    draws = False
+    drawer: ClassVar[Literal["teacher", "student"]] = "teacher"
+    reads: ClassVar[tuple[str, ...]] = ()
+    asks = True
     own_soft = False
     tries = True
+
+    def draws(self, teachers: int) -> int:
+        """Replies to one prompt that have to differ, where so many teachers answer; 1 for none."""
+        del teachers
+        return 1
 
     @abstractmethod
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:

@@ -25,7 +25,11 @@ class InformativeFit(Elicitation):
 
     name: str = "informative-fit"
     form: Form = "rationale"
-    draws = True
+    reads = ("traces",)
+
+    def draws(self, teachers: int) -> int:
+        """See `Elicitation`: its traces."""
+        return self.settings.traces
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         drawn = [voices.teach(prompts, draw) for draw in range(self.settings.traces)]

@@ -45,6 +45,11 @@ def _named(settings: ElicitationConfig) -> dict[str, Elicitation]:
     return {one.name: one for one in made}
 
 
+def readers_of(setting: str) -> list[str]:
+    """Names of the signals that read a field of [elicitation]."""
+    return [name for name, one in _named(ElicitationConfig()).items() if setting in one.reads]
+
+
 def make_signal(name: str, settings: ElicitationConfig) -> TeacherSignal:
     """The signal of that name, of one request or of several. UnknownNameError for another name."""
     several = _named(settings)

@@ -39,7 +39,11 @@ class ErrorsVaried(Elicitation):
     form: Form = "rationale"
     prose = True
     gold = True
-    draws = True
+    reads = ("novelty",)
+
+    def draws(self, teachers: int) -> int:
+        """See `Elicitation`: two solutions of a new prompt, which tell whether it can be answered."""
+        return 2
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         out, wrong = errors_of(prompts, voices.attempt(prompts), voices)

@@ -33,6 +33,7 @@ class Explained(Elicitation):
     name: str = "explained"
     form: Form = "rationale"
     prose = True
+    reads = ("explained",)
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         style = voices.style

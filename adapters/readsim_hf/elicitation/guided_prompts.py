@@ -49,7 +49,11 @@ class GuidedPrompts(Elicitation):
     form: Form = "rationale"
     prose = True
     gold = True
-    draws = True
+    reads = ("shown", "novelty")
+
+    def draws(self, teachers: int) -> int:
+        """See `Elicitation`: two solutions of a new prompt, which tell whether it can be answered."""
+        return 2
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         style, tries = voices.style, voices.attempt(prompts)

@@ -58,8 +58,12 @@ class NewPrompts(Elicitation):
     form: Form = "rationale"
     prose = True
     evolved: bool = False
-    draws = True
     tries = False
+    reads = ("shown", "novelty", "only_missed")
+
+    def draws(self, teachers: int) -> int:
+        """See `Elicitation`: two solutions of a new prompt, which tell whether it can be answered."""
+        return 2
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         asked = [Request(p, self._ask(prompts, n)) for n, p in enumerate(prompts)]
@@ -87,6 +91,7 @@ class EvolvedPrompts(NewPrompts):
 
     name: str = "evolved-prompts"
     evolved: bool = True
+    reads = ("novelty", "only_missed")
 
 
 def write_and_solve(

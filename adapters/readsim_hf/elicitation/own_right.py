@@ -23,14 +23,20 @@ class OwnRight(Elicitation):
     2308.01825) and ReST-EM (arXiv 2312.06585), which start each round from the base model; here the
     student's present weights answer.
 
-    n to n + 1 rollouts a prompt. Needs gold answers and decoding.temperature > 0. Tried with the nano pair,
-    which does not read the hint.
+    n to n + 1 rollouts a prompt. Needs gold answers and decoding.student_temperature > 0. Tried with the nano
+    pair, which does not read the hint.
     """
 
     name: str = "own-right"
     form: Form = "rationale"
     gold = True
-    draws = True
+    drawer = "student"
+    asks = False
+    reads = ("traces", "keep_traces")
+
+    def draws(self, teachers: int) -> int:
+        """See `Elicitation`: its traces."""
+        return self.settings.traces
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         drawn = [voices.attempt(prompts, draw) for draw in range(self.settings.traces)]

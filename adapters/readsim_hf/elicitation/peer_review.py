@@ -33,8 +33,12 @@ class PeerReview(Elicitation):
     name: str = "peer-review"
     form: Form = "rationale"
     prose = True
-    draws = True
+    reads = ("traces", "score")
     tries = False
+
+    def draws(self, teachers: int) -> int:
+        """See `Elicitation`: those of a lone teacher; several say something else each."""
+        return 1 if teachers > 1 else self.settings.traces
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         style, peers = voices.style, voices.peers

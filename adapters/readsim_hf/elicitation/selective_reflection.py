@@ -47,7 +47,10 @@ class SelectiveReflection(Elicitation):
     name: str = "selective-reflection"
     form: Form = "rationale"
     prose = True
-    draws = True
+
+    def draws(self, teachers: int) -> int:
+        """See `Elicitation`: two solutions of a new prompt, which tell whether it can be answered."""
+        return 2
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         style, known = voices.style, references(prompts, voices)

@@ -26,7 +26,11 @@ class SeveralTraces(Elicitation):
     name: str = "several-traces"
     form: Form = "rationale"
     tries = False
-    draws = True
+    reads = ("traces", "keep_traces")
+
+    def draws(self, teachers: int) -> int:
+        """See `Elicitation`: its traces."""
+        return self.settings.traces
 
     def lessons(self, prompts: Sequence[Prompt], voices: Voices) -> list[Lessons]:
         drawn = [voices.teach(prompts, draw) for draw in range(self.settings.traces)]

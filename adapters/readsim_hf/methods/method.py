@@ -47,6 +47,7 @@ class Method:
     signal      what is asked for and supervised, see `readsim_hf.supervision`
     objective   what is minimised on it, and its `settings`
     on_policy   share of prompts that the student answers itself, where the settings name none
+    sampling    settings of the table [sampling] that make it this method
     names       what papers call it, beside its name here; case does not matter
     source      where it was published
     needs       of whom it asks what
@@ -60,11 +61,19 @@ class Method:
     objective: str = "sft"
     settings: Mapping[str, float] = field(default_factory=dict)
     on_policy: float = 0.0
+    sampling: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     source: str = ""
     needs: str = "a teacher that writes"
     charges: tuple[str, ...] = ("teacher_prompt", "teacher_generated")
     command: str = ""
+
+
+def objective_text(method: Method) -> str:
+    """Its objective with its settings, as `--objective` takes it."""
+    if not method.settings:
+        return method.objective
+    return f"{method.objective}({', '.join(f'{k}={v:g}' for k, v in method.settings.items())})"
 
 
 LOGITS = "a teacher's distributions"

@@ -5,16 +5,25 @@ from html import escape
 from pathlib import Path
 
 from readsim.tree_file import write_atomic
-from readsim_hf.methods.method import FAMILIES, Method
-from readsim_hf.methods.table import METHODS
+from readsim_hf.methods.method import FAMILIES, Method, objective_text
+from readsim_hf.methods.table import METHODS, NEAREST
 
 PAGE, FIGURE = "methods.md", "methods.svg"
 _COLUMNS, _WIDTH, _LINE, _GAP, _LETTER = 4, 232, 20, 16, 6.4
+_COLUMN_HEADS = (
+    *("`--method`", "what is done", "in papers", "signal and objective", "needs"),
+    "tokens in addition to the budget",
+)
 _HEAD = """# Methods of distillation
 
 This page and its figure are written by `readsim models methods --write docs` from one table,
 `readsim_hf/methods/table.py`. `readsim distill --method NAME` takes the name in the first column or
-one that papers gave it, in any case; what is a command of its own says so.
+one that papers gave it, in any case; what is a command of its own says so. What may be combined with
+what stands in [What can be combined](combinations.md).
+
+A method has the settings of its row. With others it is named by its signal and its objective,
+`--signal logit --objective 'gjsd(beta=0.1)' --on-policy 0.5` instead of `--method gkd`, where the settings of
+the objective stand in brackets.
 
 ![The methods by family](methods.svg)
 """
@@ -38,17 +47,30 @@ def methods_page() -> str:
         lines = [
             f"\n## {family.capitalize()}\n",
             f"{FAMILIES[family].capitalize()}.\n",
-            "| `--method` | what is done | in papers | needs | tokens in addition to the budget |",
-            "|---|---|---|---|---|",
+            f"| {' | '.join(_COLUMN_HEADS)} |",
+            "|---" * len(_COLUMN_HEADS) + "|",
         ]
         for name, method in of_it.items():
             papers = "; ".join(filter(None, (", ".join(method.names), method.source)))
             charges = ", ".join(f"`{kind}`" for kind in method.charges) or "none"
             lines.append(
-                f"| `{method.command or name}` | {method.about} | {papers} | {method.needs} | {charges} |"
+                f"| `{method.command or name}` | {method.about} | {papers} | {_made_of(method)} "
+                f"| {method.needs} | {charges} |"
             )
         parts.append("\n".join(lines) + "\n")
+    parts.append("\n## Papers that have no row\n\n")
+    parts += [f"* **{name}**: {near}.\n" for name, near in NEAREST.items()]
     return "".join(parts)
+
+
+def _made_of(method: Method) -> str:
+    """Signal, objective, and what else the row sets."""
+    if method.command:
+        return "none"
+    more = {"on_policy": f"{method.on_policy:g}"} if method.on_policy else {}
+    more |= {f"sampling.{name}": f'"{value}"' for name, value in method.sampling.items()}
+    told = [f"`{method.signal}`", f"`{objective_text(method)}`"]
+    return ", ".join([*told, *(f"`{name} = {value}`" for name, value in more.items())])
 
 
 def methods_map() -> str:

@@ -21,11 +21,26 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     }
 )
 
+# Papers whose method is not in the table -> in one sentence what comes nearest.
+NEAREST: Mapping[str, str] = MappingProxyType(
+    {
+        "TinyBERT": "its losses of embeddings and hidden states are the objective "
+        "'kd + hidden(kind=mse)' on the signal cot, without its loss of attention maps",
+        "MiniLM": "relations between queries, keys and values are not compared; the method cka compares "
+        "those between hidden states",
+        "TAID": "no target moves from the student to the teacher during training; the method distillm has a "
+        "mix of both that stands still",
+        "RLKD": "there is no reward model of the structure of reasoning; the method kdrl takes rewards from "
+        "gold answers or a judge, beside the divergence from the teacher",
+    }
+)
+
 
 def _folded(name: str) -> str:
     return "".join(c for c in name.casefold() if c.isalnum())
 
 
+_NEAREST = {_folded(name): near for name, near in NEAREST.items()}
 _CANONICAL = {
     _folded(each): name for name, method in METHODS.items() for each in (name, *method.names)
 }
@@ -34,8 +49,11 @@ _CANONICAL = {
 def method_name(name: str) -> str:
     """The key of METHODS for a name of ours or a paper's, in any case and with any marks between its words.
 
-    Raises UnknownNameError with the nearest name, ConfigError for what is a command of its own.
+    Raises UnknownNameError with the nearest name, ConfigError for what is a command of its own and for papers
+    of NEAREST.
     """
+    if (near := _NEAREST.get(_folded(name))) is not None:
+        raise ConfigError(f"method {name!r} is not there as its paper has it: {near}")
     if _folded(name) not in _CANONICAL:
         raise unknown("method", name, METHODS)
     found = _CANONICAL[_folded(name)]

@@ -243,6 +243,15 @@ TAUGHT: Mapping[str, Method] = {
         source="arXiv 1908.09355",
         needs="a teacher in this process",
     ),
+    "cka": Method(
+        STATES,
+        "half cross entropy, half forward KL, and how the states of a reply's tokens resemble each other",
+        "cot",
+        "kd + hidden(kind=cka)",
+        names=("CKA", "centered kernel alignment"),
+        source="arXiv 1905.00414, 2402.11148",
+        needs="a teacher in this process",
+    ),
     "uld": Method(
         ACROSS,
         "cross entropy, and the distance of the sorted probabilities",

@@ -12,6 +12,8 @@ from readsim_hf.components import Components
 from readsim_hf.config import RunConfig, run_name
 from readsim_hf.model_card.words import TODO, as_code, code_block, hub_id, name_list, source_text
 from readsim_hf.models.pairs import sources
+from readsim_hf.objectives.base import Objective
+from readsim_hf.objectives.sampling import sampling_of
 from readsim_hf.objectives.sums import Sum
 from readsim_hf.published import published, without_keys
 from readsim_hf.supervision import own_share, supervision
@@ -60,6 +62,15 @@ def pair_section(config: RunConfig, parts: Components, student: str) -> str:
     )
 
 
+def _own_drawing(config: RunConfig, objective: Objective) -> list[str]:
+    """How the student's replies were drawn, where it wrote any that are trained on."""
+    if not own_share(config, objective):
+        return []
+    grouped = sampling_of(objective) is not None
+    drawn = 1.0 if grouped else config.decoding.student_temperature
+    return [f"* The student's replies were drawn at temperature {drawn:g}"]
+
+
 def method_section(config: RunConfig, parts: Components) -> str:
     """Signal, objective and decoding."""
     signal, objective, kept = supervision(config)
@@ -79,6 +90,7 @@ def method_section(config: RunConfig, parts: Components) -> str:
             f"* The teacher's decoding: temperature {config.decoding.temperature:g}, at most "
             f"{config.decoding.max_new_tokens} new tokens"
         ),
+        *_own_drawing(config, objective),
     ]
     if signal.tasks > 1:
         lines.append(f"* Weight of the auxiliary task: {config.auxiliary_weight:g}")

@@ -47,7 +47,7 @@ class TeacherSource:
                 "shares with the student, and a server with vLLM's completions; without them use "
                 "resp-sft or cot-sft"
             )
-        check_same_tokenizer(self.tokenizer, student)
+        check_same_tokenizer(self.tokenizer, student, f"teacher {self.source!r}")
         raise ConfigError(f"{self.source!r} was loaded without a shared vocabulary")
 
 

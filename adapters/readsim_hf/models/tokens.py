@@ -55,12 +55,12 @@ def same_tokenizer(teacher: Tokenizer, student: Tokenizer) -> bool:
     return first_difference(teacher, student) is None
 
 
-def check_same_tokenizer(teacher: Tokenizer, student: Tokenizer) -> None:
-    """ConfigError, with the first difference, unless the tokenizers are the same."""
+def check_same_tokenizer(teacher: Tokenizer, student: Tokenizer, who: str = "teacher") -> None:
+    """ConfigError, with the first difference, unless the tokenizers are the same; `who` is the teacher."""
     difference = first_difference(teacher, student)
     if difference is not None:
         raise ConfigError(
-            f"teacher and student have different tokenizers: {difference}. The teacher's "
+            f"{who} and student have different tokenizers: {difference}. The teacher's "
             "distributions need one tokenizer; without them (answers and rationales as text) it "
             "may differ, and so it may with the methods uld and gold (objectives uld, shared and span)"
         )

@@ -15,9 +15,10 @@ of it is of each position given the text before it: what a token does to later o
 The estimate from the k largest entries has no draw in it: that is `rkl` with soft.kind = "topk", whose
 value is a lower bound of KL(q || p) and whose variance is 0.
 
-Needs the student's own text drawn at temperature 1 (on_policy = 1, decoding.temperature = 1), as fresh as
-training has it, and p "full" or "topk": with a top-k, a token outside of it is the outcome "the rest", and
-all of the above holds for KL over k + 1 outcomes. log p counts as at least -87.3, -d as at most 20 in k3.
+Needs the student's own text drawn at temperature 1 (on_policy = 1, decoding.student_temperature = 1), as
+fresh as training has it, and p "full" or "topk": with a top-k, a token outside of it is the outcome "the
+rest", and all of the above holds for KL over k + 1 outcomes. log p counts as at least -87.3, -d as at most 20
+in k3.
 """
 
 from dataclasses import dataclass

@@ -7,6 +7,9 @@ reverse KL on the student's, where it lowers what the teacher would not say:
 `skew-fkl(on=teacher) + skew-rkl(on=own)` with `on_policy` between 0 and 1. The loss is divided by all
 supervised tokens, so that each origin counts by its tokens. It needs the origin of each example, which
 training knows (`TeacherRecord.own`).
+
+Of DistiLLM-2 this leaves out that both texts answer the *same* prompt (here one or the other answers it),
+that alpha adapts to each pair of texts, and that the terms' weights follow a schedule: here they stand still.
 """
 
 from dataclasses import dataclass

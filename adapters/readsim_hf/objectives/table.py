@@ -70,14 +70,15 @@ class ObjectiveRule:
 
 _DENSE: tuple[SoftKind, ...] = ("full", "topk")
 _TEXT = "on the student's own text use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
+_PART = "for the teacher's part of the text write {0}(on=teacher)"
 _DRAWS = "with 'sampled' use soft-sft, kd, fkl or skew-fkl, or store 'topk' or 'full'"
 _SPAN = "store 'topk' of the teacher's own replies (on_policy = 0), or use uld or shared"
 _OWN = "use on_policy = 1 with soft.kind 'topk' or 'full', on=own behind its name, or rkl"
 
 TABLE: dict[str, ObjectiveRule] = {
-    "sft": ObjectiveRule(SFT, _WORDS, SOFT_KINDS, "teacher", f"on 'logit' use soft-sft; {_TEXT}"),
-    "soft-sft": ObjectiveRule(SoftSFT, WHOLE, SOFT_KINDS, "teacher", _TEXT),
-    "kd": ObjectiveRule(KD, WHOLE, SOFT_KINDS, "teacher", f"{_TEXT}, or kd with alpha = 1"),
+    "sft": ObjectiveRule(SFT, _WORDS, SOFT_KINDS, "teacher", "on 'logit' use soft-sft"),
+    "soft-sft": ObjectiveRule(SoftSFT, WHOLE, SOFT_KINDS, "teacher", ""),
+    "kd": ObjectiveRule(KD, WHOLE, SOFT_KINDS, "teacher", "or kd with alpha = 1"),
     "fkl": ObjectiveRule(ForwardKL, _SPOKEN, SOFT_KINDS, "any", ""),
     "rkl": ObjectiveRule(ReverseKL, _SPOKEN, _DENSE, "any", _DRAWS),
     "jsd": ObjectiveRule(JSD, _SPOKEN, _DENSE, "any", _DRAWS),
@@ -228,9 +229,9 @@ def _check_term(
             "distributions; use fkl, rkl, jsd, gjsd, skew-fkl or skew-rkl"
         )
     if signal not in rule.signals:
-        raise _undefined(title, f"on signal {signal!r}", rule)
+        raise _undefined(title, f"on signal {signal!r}", rule.instead)
     if soft_kind is not None and soft_kind not in rule.kinds:
-        raise _undefined(title, f"with {soft_kind!r} soft targets", rule)
+        raise _undefined(title, f"with {soft_kind!r} soft targets", rule.instead)
     if isinstance(objective, KD) and soft_kind == "sampled" and objective.temperature != 1:
         raise ConfigError(
             f"temperature is {objective.temperature!r}: with 'sampled' soft targets it must be 1; "
@@ -239,10 +240,13 @@ def _check_term(
     # Without its cross entropy, kd is a divergence like the others.
     divergence = isinstance(objective, KD) and objective.alpha == 1
     if on_policy > 0 and rule.texts == "teacher" and not divergence:
-        raise _undefined(title, "on the student's own text", rule)
+        part = _PART.format(title) if on_policy < 1 else ""
+        more = rule.instead if isinstance(objective, KD | Span) else ""
+        raise _undefined(title, "on the student's own text", _TEXT, part, more)
     if on_policy < 1 and rule.texts == "own":
-        raise _undefined(title, "on the teacher's text", rule)
+        raise _undefined(title, "on the teacher's text", rule.instead)
 
 
-def _undefined(title: str, where: str, rule: ObjectiveRule) -> ConfigError:
-    return ConfigError(f"objective {title!r} is not defined {where}; {rule.instead}")
+def _undefined(title: str, where: str, *advice: str) -> ConfigError:
+    said = "; ".join(filter(None, advice))
+    return ConfigError(f"objective {title!r} is not defined {where}; {said}")

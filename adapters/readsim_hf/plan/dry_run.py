@@ -1,7 +1,7 @@
 """A run on paper: every check that needs no weights, and the sizes that its costs follow from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite
 
@@ -33,7 +33,6 @@ from readsim_hf.store.manifest import Manifest, load_manifest
 from readsim_hf.store.settings import check_agrees, check_soft
 from readsim_hf.supervision import check_tokens, scores_replies, supervision, teacher_soft
 from readsim_hf.teacher_factory import passes_across
-from readsim_hf.teachers.decoding import Decoding
 from readsim_hf.text_lengths import (
     NOTHING,
     Lengths,
@@ -168,7 +167,7 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     stored = load_manifest(config.data.store) if config.data.store else None
     nobody, pair = is_alone(config), config.pair
     models = paper_models(_alone(pair) if nobody or stored is not None else pair)
-    Decoding(**asdict(config.decoding))
+    config.decoding.of_teacher(), config.decoding.of_student()  # both can be
     readers, own, context = models.readers, read(models.own), models.context
     main, said = models.teachers[0], config.decoding.max_new_tokens
     check_lora(models.student, config.training)

@@ -76,7 +76,7 @@ class BesideKL:
 
 
 class SourceLosses:
-    """Sums of losses by source (S',), on the device where they are made."""
+    """Sums of weighted losses by source (S',), on the device where they are made."""
 
     def __init__(self, sources: Sequence[str], device: torch.device) -> None:
         self.sources = tuple(sources)
@@ -84,7 +84,9 @@ class SourceLosses:
         self.sums = torch.zeros(len(self.sources), device=device)
 
     def add(self, part: Sequence[Example], batch: Batch, losses: Tensor) -> None:
-        """The losses (N,) of a micro-batch's positions."""
+        """The losses (N,) of a micro-batch's positions, each times its weight in the step."""
+        if batch.targets.weights is not None:
+            losses = losses * batch.targets.weights
         codes = torch.tensor([self._place[e.record.source] for e in part], device=self.sums.device)
         self.sums.index_add_(0, codes[batch.rows], losses.float())
 

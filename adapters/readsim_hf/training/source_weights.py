@@ -58,6 +58,16 @@ def gradient_weights(signals: Mapping[str, SourceSignal]) -> dict[str, float]:
     return _known(signals, gradient_factors(norms, shares, LIMIT))
 
 
+def with_weights(
+    signals: Mapping[str, SourceSignal], weights: Mapping[str, float]
+) -> dict[str, SourceSignal]:
+    """Signals of unweighted losses as those of weighted ones: |grad w L| = w |grad L|, the rest as it is."""
+    return {
+        source: signal._replace(gradient=signal.gradient * weights.get(source, 1.0))
+        for source, signal in signals.items()
+    }
+
+
 def weighed(examples: Sequence[Example], weights: Mapping[str, float]) -> list[Example]:
     """The examples with each source's weight on their losses; 1 for a source that is not named."""
     if not weights:

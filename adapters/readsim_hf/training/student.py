@@ -53,7 +53,7 @@ class NotFiniteError(TrainingError):
 
 class Window(NamedTuple):
     """What one optimiser step did: mean loss a supervised token, tokens, gradient norm, rate; and the sum of
-    the losses of each source, which the examples' weights are not in."""
+    the losses of each source, weighted as in the step."""
 
     loss: float
     tokens: int
@@ -171,7 +171,8 @@ class Student:
     def source_signals(self, examples: Sequence[Example]) -> dict[str, SourceSignal]:
         """What each source of a window adds to its gradient, at the weights as they are now.
 
-        It reads the examples once more and changes nothing. Empty where several processes train.
+        It reads the examples once more and changes nothing; what a teacher reads for its hidden states is
+        counted in `read_by_teacher`. Empty where several processes train.
         """
         examples = self.prepared(examples)
         total, found = sum(example.tokens for example in examples), {}
@@ -183,6 +184,8 @@ class Student:
                         batch = collate(part, self.device, packed=self.recipe.packing)
                         with self._recomputing(), self.autocast():
                             value = loss_sum(self.trained, batch, beside, self.layers) / total
+                        if self.layers is not None:
+                            self.read_by_teacher += sum(map(length_of, part))
                         value.backward()  # type: ignore[no-untyped-call]
                 grads = [p.grad for p in self.parameters if p.grad is not None]
                 norm = float(nn.utils.get_total_norm(grads))

@@ -140,8 +140,8 @@ def test_surprisal_and_rank_against_a_bare_pass() -> None:
 def test_what_cannot_be_is_refused_in_a_sentence() -> None:
     for settings, words in (
         (
-            {"method": "STaR", "decoding": {"temperature": 0.0}},
-            "would be the same; use a temperature above 0",
+            {"method": "STaR", "decoding": {"student_temperature": 0.0}},
+            "decoding.student_temperature = 0 .* its 4 replies to a prompt would be the same; use a temp",
         ),
         (
             {"method": "TPD", "on_policy": 0.5},

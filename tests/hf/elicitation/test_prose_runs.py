@@ -94,6 +94,7 @@ def backend_of(method: str, *urls: str) -> Any:
     from readsim_hf.backend import HFBackend
     from readsim_hf.components import build_components
     from readsim_hf.config import RunConfig, preset_table
+    from readsim_hf.elicitation.catalogue import readers_of
     from readsim_hf.models.pairs import Pair
     from readsim_hf.models.teacher_source import TeacherSource
     from readsim_hf.models.tiny import tiny_model
@@ -119,6 +120,7 @@ def backend_of(method: str, *urls: str) -> Any:
         if more
         else {},
     )
+    asked = {"novelty": 0.99, "traces": 2}
     table = {
         "budget": 2 * TOKENS,
         "steps": 2,
@@ -127,7 +129,7 @@ def backend_of(method: str, *urls: str) -> Any:
         "decoding": {"max_new_tokens": 64, "temperature": 0.7},
         "training": {"batch": 4, "learning_rate": 0.01},
         "data": {"group": 4},
-        "elicitation": {"novelty": 0.99, "traces": 2},
+        "elicitation": {k: v for k, v in asked.items() if method in readers_of(k)},
     }
     config = RunConfig.of(preset_table("nano"), table)
     library = Library("text", PROSE, {name: (Sums(name),) for name in ("math", "code")})

@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 from readsim.envs.ledger import KINDS
 from readsim.errors import ConfigError, UnknownNameError
 from readsim_hf.cli.models import models
-from readsim_hf.methods.method import FAMILIES, Method
+from readsim_hf.methods.method import FAMILIES, Method, objective_text
 from readsim_hf.methods.page import FIGURE, PAGE, in_families, methods_map, methods_page
-from readsim_hf.methods.table import METHODS, check_methods, method_name
+from readsim_hf.methods.table import METHODS, NEAREST, check_methods, method_name
 from tests.support.hf import NEEDS
 from tests.support.paths import ROOT
 
@@ -47,6 +47,13 @@ def test_papers_names_in_any_case() -> None:
     assert method_name("Distilling Step-by-Step") == "step-by-step"
     with pytest.raises(UnknownNameError, match=r"unknown method 'gdk'.*gkd"):
         method_name("gdk")
+    for paper, near in NEAREST.items():
+        with pytest.raises(
+            ConfigError, match=rf"method '{paper.lower()}' is not there .* method|object"
+        ):
+            method_name(paper.lower())
+        assert near.count(".") == 0  # one sentence
+    assert method_name("CKA") == "cka"
     with pytest.raises(ConfigError, match="a command of its own: readsim merge"):
         method_name("Task Arithmetic")
 
@@ -83,6 +90,44 @@ def test_the_command_lists_every_method_within_the_width(
 
 
 @pytest.mark.extra(*NEEDS)
+def test_a_method_is_its_signal_and_objective() -> None:
+    """As the page writes them, for whoever wants other settings of the objective."""
+    from readsim_hf.config import RunConfig
+    from readsim_hf.supervision import supervision
+
+    for name, method in METHODS.items():
+        if not method.command:
+            by_hand = {"signal": method.signal, "objective": objective_text(method)}
+            more = {"on_policy": method.on_policy, "sampling": dict(method.sampling)}
+            one, other = RunConfig.of({"method": name}), RunConfig.of({**by_hand, **more})
+            assert supervision(one) == supervision(other), name
+
+
+@pytest.mark.extra(*NEEDS)
+def test_help_and_guide_name_every_signal_and_objective() -> None:
+    from readsim_hf.cli.spoken_names import OBJECTIVE_NAMES, SIGNAL_NAMES
+    from readsim_hf.objectives.table import SIGNALS, TABLE
+
+    assert sorted(OBJECTIVE_NAMES.split(", ")) == sorted(TABLE)
+    assert SIGNAL_NAMES.split(", ") == sorted(SIGNALS)
+    guide = (ROOT / "docs" / "guides" / "distillation.md").read_text(encoding="utf-8")
+    rows = " ".join(line.split("|")[1] for line in guide.splitlines() if line.startswith("| `"))
+    assert all(f"`{name}`" in rows for name in TABLE)
+
+
+@pytest.mark.extra(*NEEDS)
+def test_the_page_of_combinations_is_what_the_code_says() -> None:
+    from readsim_hf.combinations import COMBINED, REFUSED, answer, combinations_page
+    from readsim_hf.objectives.table import TABLE
+
+    page = (ROOT / "docs" / COMBINED).read_text(encoding="utf-8")
+    assert page == combinations_page(), "write it anew: readsim models methods --write docs"
+    for table in REFUSED:
+        assert answer(table), table  # each is refused, with something to do instead
+    assert all(page.count(f"\n| `{name}` |") == 1 for name in TABLE)
+
+
+@pytest.mark.extra(*NEEDS)
 def test_each_row_starts_by_its_own_and_its_papers_names() -> None:
     from readsim_hf.config import RunConfig
     from readsim_hf.supervision import supervision
@@ -92,8 +137,37 @@ def test_each_row_starts_by_its_own_and_its_papers_names() -> None:
             config = RunConfig.of({"method": each.upper()})
             assert config.method == name
             assert config.on_policy == method.on_policy
+            brought = {name: getattr(config.sampling, name) for name in method.sampling}
+            assert brought == method.sampling
             signal, _, _ = supervision(config)
             assert signal.name == method.signal
+
+
+@pytest.mark.extra(*NEEDS)
+def test_a_method_brings_its_sampling_and_takes_it_away() -> None:
+    """DN-MOPD (2609.35347) and Open-MOPD (2608.19098) are MOPD with weights of their own, by any name."""
+    from readsim_hf.config import RunConfig
+    from readsim_hf.supervision import supervision
+
+    weights = {"MOPD": "label", "DN-MOPD": "dn", "Open MOPD": "gradient-share"}
+    for name, wanted in weights.items():
+        assert RunConfig.of({"method": name}).sampling.weights == wanted
+        for other, after in weights.items():
+            later = RunConfig.of({"method": name}, {"method": other})
+            assert later == RunConfig.of({"method": other})
+            assert later.sampling.weights == after
+    left = {"signal": "cot", "objective": "mopd"}
+    assert RunConfig.of({"method": "dn-mopd"}, left).sampling.weights == "label"
+    kept = RunConfig.of({"sampling": {"samples": 3}, "method": "dn-mopd"}, {"method": "mopd"})
+    assert (kept.sampling.samples, kept.sampling.weights) == (3, "label")
+    for config in (
+        RunConfig.of({"method": "dn-mopd", "sampling": {"weights": "label"}}),
+        RunConfig(method="open-mopd", on_policy=1.0),
+    ):
+        with pytest.raises(ConfigError, match=r"is 'mopd' with '.*'; leave it out, or use"):
+            supervision(config)
+    with pytest.raises(ConfigError, match=r"sampling"):
+        RunConfig.of({"sampling": 3}, {"method": "dn-mopd"})
 
 
 @pytest.mark.extra(*NEEDS)

@@ -104,13 +104,15 @@ def test_they_want_the_students_own_draws() -> None:
 
     def run(objective: str, on_policy: float, temperature: float = 1.0) -> Any:
         table = {"method": "", "signal": "cot", "objective": objective, "on_policy": on_policy}
-        return supervision(RunConfig.of(table, {"decoding": {"temperature": temperature}}))
+        return supervision(RunConfig.of(table, {"decoding": {"student_temperature": temperature}}))
 
     run("0.5*k2 + 0.5*rkl", 1.0)
     run("sft(on=teacher) + k2(on=own)", 0.5)
     with pytest.raises(ConfigError, match="'k3' is not defined on the teacher's text; use on_pol"):
         run("k3", 0.5)
-    with pytest.raises(ConfigError, match=r"decoding\.temperature = 0.7: objective 'k1' takes"):
+    with pytest.raises(
+        ConfigError, match=r"decoding\.student_temperature = 0.7: objective 'k1' takes"
+    ):
         run("sft(on=teacher) + k1(on=own)", 0.5, 0.7)
 
 

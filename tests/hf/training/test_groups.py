@@ -214,10 +214,8 @@ def test_a_run_trains_charges_and_resumes(
 
 
 def test_samples_are_of_the_policy_itself() -> None:
-    """`old` is the log-probability under the student at temperature 1, whatever the teacher's is."""
-    backend = sampled(
-        "mopd", sampling={"samples": 2}, decoding={"temperature": 0.1, "max_new_tokens": 8}
-    )
+    """`old` is the log-probability under the student at temperature 1, whatever the teacher's is (0.7)."""
+    backend = sampled("mopd", sampling={"samples": 2}, decoding={"max_new_tokens": 8})
     backend.reset(1)
     prompts = backend._feed.streams[0].take(6, 0.5)
     groups = [g for g in backend._feed.teacher.ask(prompts) if g is not None]

@@ -202,3 +202,25 @@ def test_a_run_counts_what_the_teacher_reads_and_resumes_with_the_same_bits(tmp_
     assert all(map(torch.equal, ends, backend.student.parameters))
     with backend.student.started(backend.components.pair.student) as start:
         assert start is backend.student.model
+
+
+def test_whatever_the_teacher_reads_for_its_states_is_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The tokens that pass through it, in steps and in looks at the sources' gradients."""
+    from readsim_hf.training.layer_pairs import LayerPairs
+
+    read, real = [0], LayerPairs._read
+
+    def counted(self: Any, batch: Any) -> Any:
+        read[0] += int(batch.attention_mask.sum()) + len(set(batch.rows.tolist()))
+        return real(self, batch)
+
+    monkeypatch.setattr(LayerPairs, "_read", counted)
+    backend = small(pair=char_pair(16), method="pkd")
+    backend.reset(0)
+    backend.run_interval(0, np.array([0.5, 0.5]), 60)
+    assert backend.student.read_by_teacher == read[0] > 0
+    before = read[0]
+    _, used = backend.source_signals()
+    assert used == {"teacher_prompt": read[0] - before}

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.extra(*NEEDS, "openai")
 
 SHARES = np.array([0.5, 0.5])
 GREEDY_GKD: dict[str, Any] = {"method": "", "signal": "cot", "objective": "rkl", "on_policy": 1.0}
-GREEDY_GKD |= {"decoding": {"max_new_tokens": 8, "temperature": 0.0}}
+GREEDY_GKD |= {"decoding": {"max_new_tokens": 8, "student_temperature": 0.0}}
 METHODS: dict[str, dict[str, Any]] = {
     "rkl, greedy": GREEDY_GKD,
     "mopd": {"method": "mopd"},

@@ -102,10 +102,10 @@ def test_losses_and_gradients_by_source_are_those_of_the_source_alone() -> None:
         one.trained.zero_grad(set_to_none=True)
         with torch.no_grad():
             kl = float(loss_sum(one.trained, collate(own), ForwardKL())) / count
-        weight = own[0].record.weight  # KL is not weighted, the gradient is
+        weight = own[0].record.weight  # KL is not weighted, gradient and loss are
         assert signals[source].gradient == pytest.approx(float(norm), rel=1e-4)
         assert signals[source].kl == pytest.approx(kl / weight, rel=1e-4)
-        by_hand[source] = float(loss.detach()) / weight
+        by_hand[source] = float(loss.detach())
         whole += float(loss.detach())
     step = one.train_window(some, 0.5)
     assert step.losses == pytest.approx(by_hand, rel=1e-5)
@@ -293,3 +293,31 @@ def test_long_texts_are_scored_few_at_a_time(monkeypatch: pytest.MonkeyPatch) ->
         np.testing.assert_allclose(
             one.logp.astype(np.float64), other.logp.astype(np.float64), atol=2e-3
         )
+
+
+@pytest.mark.parametrize("rule", ["dn", "gradient-share"])
+def test_logged_losses_and_gradients_are_of_what_trained(
+    monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    """Beside each window's own gradient and losses by source, of the weighted examples as they train."""
+    from readsim_hf.training.student import Student
+
+    backend = small(method="mopd", sampling={"weights": rule})
+    backend.reset(0)
+    seen: list[dict[str, float]] = []
+    losses: dict[str, float] = {}
+    train = Student.train_window
+
+    def watched(self: Any, examples: Any, spent: float) -> Any:
+        seen.append({k: s.gradient for k, s in self.source_signals(examples).items()})
+        made = train(self, examples, spent)
+        for source, loss in made.losses.items():
+            losses[source] = losses.get(source, 0.0) + loss
+        return made
+
+    monkeypatch.setattr(Student, "train_window", watched)
+    backend.run_interval(0, np.array([0.5, 0.5]), 60)
+    assert any(abs(w - 1) > 0.01 for w in backend._weights.values())
+    for share in backend.trained_shares():
+        assert share.gradient == pytest.approx(seen[0][share.source], rel=1e-3)
+        assert share.loss == pytest.approx(losses[share.source] / share.tokens)
