@@ -205,8 +205,7 @@ class RunConfig:
     task        "average", a capability (0.6 for it), {capability: weight}, or "safety", which is
                 measured at the end and never trained on: xstest has to be among the benchmarks
     keep_best   keep the student that was best on the dev split as well as the last one, and test both
-    pool_runs   short training runs for an allocator with an offline pool, and for the identifier; the most
-                whole runs of an allocator that asks for these, such as `level+runs=8`
+    pool_runs   short training runs for an offline pool and the identifier; the most whole ones of a `level`
     pool_steps  intervals of each of these runs, with a probe after each; as many as `steps` makes a whole run
     identify    estimate the task's requirement from its card (`identifier`) instead of giving it
     timeout     minutes that one of several processes waits for another's part of a step

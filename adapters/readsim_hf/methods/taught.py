@@ -99,6 +99,15 @@ TAUGHT: Mapping[str, Method] = {
         source="arXiv 2602.01395",
         needs=LOGITS,
     ),
+    "gap-kd": Method(
+        SOFT,
+        "forward KL on the tokens at which student and teacher differ most",
+        "logit",
+        "fkl(tokens=gap)",
+        names=("LLKD",),
+        source="arXiv 2411.08028, which chooses whole samples so",
+        needs=LOGITS,
+    ),
     "reverse-question": Method(
         FORMS,
         "the question, its reverse, and the reverse's solution, where they agree",
