@@ -43,6 +43,9 @@ def same_record(
     return np.array_equal(*pairs[0]) and bool(np.abs(pairs[1][0] - pairs[1][1]).max() <= atol)
 
 
+TEXT_ALONE = ("resp-sft", "cot-sft", "step-by-step")  # methods without distributions
+
+
 def settings_of(**settings: Any) -> "RunConfig":
     """Of a run in miniature; `settings` go over it."""
     from readsim_hf.config import RunConfig, preset_table
@@ -50,7 +53,7 @@ def settings_of(**settings: Any) -> "RunConfig":
     base = {
         "budget": 120,
         "steps": 2,
-        "soft": {"kind": "topk", "k": 5},
+        "soft": {} if settings.get("method") in TEXT_ALONE else {"kind": "topk", "k": 5},
         "probes": {"probe": 2, "dev": 2, "test": 2, "max_new_tokens": 2},
         "decoding": {"max_new_tokens": 8},
         "training": {"batch": 4, "learning_rate": 0.01},

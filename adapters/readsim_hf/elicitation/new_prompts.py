@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from readsim_hf.elicitation.base import Elicitation, Lesson, Lessons, Request, Voices
 from readsim_hf.prompts.library import Form
@@ -59,7 +59,7 @@ class NewPrompts(Elicitation):
     prose = True
     evolved: bool = False
     tries = False
-    reads = ("shown", "novelty", "only_missed")
+    reads: ClassVar[tuple[str, ...]] = ("shown", "novelty", "only_missed")
 
     def draws(self, teachers: int) -> int:
         """See `Elicitation`: two solutions of a new prompt, which tell whether it can be answered."""

@@ -11,6 +11,7 @@ from readsim.backend import OffersSourceSizes
 from readsim.errors import ConfigError, ReadsimError
 from tests.support.chat_models import FAMILIES, chat_folder
 from tests.support.hf import NEEDS
+from tests.support.stores import TEXT_ALONE
 
 pytestmark = pytest.mark.extra(*NEEDS, "datasets")
 
@@ -61,7 +62,7 @@ def backend_of(pair: Any, sources: list[dict[str, Any]], **more: Any) -> Any:
     base = {
         "budget": 360,
         "steps": 2,
-        "soft": {"k": 5},
+        "soft": {} if more.get("method") in TEXT_ALONE else {"k": 5},
         "probes": {
             "probe": 2,
             "dev": 2,
