@@ -25,7 +25,7 @@ def check_read(
     for name, why in _unread(config, signal, objective, kept).items():
         value = _value(config, name)
         if value != _value(_DEFAULTS, name) and value != _preset(config, name):
-            raise ConfigError(f"{name} = {value!r}: {why}")
+            raise ConfigError(f"{name} = {value!r}: {why}; leave it out")
 
 
 def _unread(
@@ -66,10 +66,10 @@ def _unread(
             if sampling
             else "which decoding.student_temperature is for"
         )
-        out["decoding.temperature"] = f"here only the student writes, {ours}; leave it out"
+        out["decoding.temperature"] = f"here only the student writes, {ours}"
     if sampling is not None:
         out["decoding.student_temperature"] = (
-            "groups of the student's replies are drawn at temperature 1; leave it out, or use gkd or opd"
+            "groups of the student's replies are drawn at temperature 1 (those of gkd and opd are not groups)"
         )
     elif not writes:
         out["decoding.student_temperature"] = (

@@ -35,16 +35,17 @@ CALLED = {
     "training.lora_dropout": r"\blora_dropout\b",
     "training.batch": r"\btraining\.batch\b",
 }
+LEFT = "left out"
 OTHERWISE: dict[str, tuple[Any, ...]] = {
     "signal": ("cot", "logit"),
     "objective": ("sft", "fkl", "mopd", "dpo"),
     "on_policy": (0.0, 0.5, 1.0),
-    "soft.kind": ("full", "topk", "sampled"),
-    "decoding.temperature": (1.0,),
-    "elicitation.traces": (1, 4),
+    "soft.kind": ("full", "topk", "sampled", LEFT),
+    "decoding.temperature": (1.0, LEFT),
+    "elicitation.traces": (1, 4, LEFT),
     "sampling.samples": (2, None),
-    "sampling.weights": ("label",),
-    "sampling.reward": ("gold",),
+    "sampling.weights": ("label", LEFT),
+    "sampling.reward": ("gold", LEFT),
     "training.packing": (False,),
     "training.lora_dropout": (0.0,),
     "training.batch": (32,),
@@ -170,7 +171,8 @@ def with_others(settings: dict[str, Any], names: list[str]) -> Iterator[dict[str
         given = {"signal": made.signal, "objective": objective, "on_policy": made.on_policy}
         settings = {**given, **plain}
     for values in product(*(OTHERWISE[name] for name in names)):
-        yield {**settings, **dict(zip(names, values, strict=True))}
+        other = {**settings, **dict(zip(names, values, strict=True))}
+        yield {name: value for name, value in other.items() if value != LEFT}
 
 
 def test_each_is_accepted_or_refused_by_what_is_in_the_way() -> None:
@@ -187,7 +189,7 @@ def test_each_is_accepted_or_refused_by_what_is_in_the_way() -> None:
         assert named, (settings, said)
         others = map(looked_at, with_others(settings, named))
         assert any(complaint(other) != complaint(said) for other in others), (settings, said)
-    assert accepted > 40
+    assert accepted > 30
     assert len(messages) > 40
 
 
