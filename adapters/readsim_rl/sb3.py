@@ -91,15 +91,15 @@ class Sb3(Configured):
                 UnlikeTrainingWarning,
                 stacklevel=2,
             )
-        for key, now in (
+        for key, here in (
             ("tasks", setup.task_name),
             ("budgets", setup.budget),
             ("utilities", setup.utility),
         ):
             known = card.get(key)
-            if known and now not in ("", *known):
+            if known and here not in ("", *known):
                 warnings.warn(
-                    f"{name} was trained with {key} {_short(known)}, this run has {now}",
+                    f"{name} was trained with {key} {_short(known)}, this run has {here}",
                     UnlikeTrainingWarning,
                     stacklevel=2,
                 )

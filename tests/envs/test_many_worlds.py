@@ -120,7 +120,7 @@ def test_a_sampler_chooses() -> None:
     with pytest.raises(ConfigError, match="sampler: its worlds are"):
         beyond.reset(seed=0)
     for odd in (None, (np.zeros(4, dtype=int),) * 2):
-        lacking: Any = DistillVectorEnv(4, worlds=chosen, sampler=lambda *_, said=odd: said)  # type: ignore[misc]
+        lacking: Any = DistillVectorEnv(4, worlds=chosen, sampler=lambda *_, said=odd: said)
         with pytest.raises(ConfigError, match="places of worlds, tasks and budgets"):
             lacking.reset(seed=0)
     with pytest.raises(ConfigError, match="budgets = "):

@@ -264,7 +264,7 @@ def test_doubts_are_told_once_for_all_cells(tmp_path: Path) -> None:
     assert any(
         text.endswith("trained with budgets 20000000, this run has 2000000.") for text in texts
     )
-    alike = {"tasks": [WORLD.task_names[0]], "steps": STEPS, "budgets": ["20M"]}
+    alike: dict[str, Any] = {"tasks": [WORLD.task_names[0]], "steps": STEPS, "budgets": ["20M"]}
     assert doubts_of(make_cells(WORLD, allocators=[spec], **alike)) == []
     bent = DistillEnv(WORLD, "average", 20_000_000, steps=STEPS)
     with pytest.warns(UserWarning, match="was trained with tasks .* this run has average"):

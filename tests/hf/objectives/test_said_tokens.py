@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readsim.arrays import Array
 from tests.hf.objectives.test_groups import OWN, SEEDS
 from tests.support.made_targets import made, pair, softmax, targets
 
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.extra("torch")
 KINDS = st.sampled_from([("full", None), ("topk", 1), ("topk", 4), ("sampled", 2)])
 
 
-def told(logits: Any, kind: Any, k: int | None, tokens: Array) -> Any:
+def told(logits: Any, kind: Any, k: int | None, tokens: Any) -> Any:
     """The log-probabilities of these tokens that the record of a teacher's logits gives back."""
     import torch
 
@@ -31,7 +30,9 @@ def test_they_are_exact_whatever_is_kept(seed: int, kind: Any) -> None:
     t, _, teacher, _ = pair(seed, 6, 9)
     tokens = np.random.default_rng(seed).integers(0, 9, 6).astype(np.int32)
     expected = np.log(softmax(t))[np.arange(6), tokens]
-    np.testing.assert_allclose(told(teacher, *kind, tokens), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        told(teacher, kind[0], kind[1], tokens), expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_without_them_only_entries_are_known() -> None:

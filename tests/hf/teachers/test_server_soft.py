@@ -185,8 +185,10 @@ def test_scores_that_are_none_are_said() -> None:
     beside = {**inside, "9": {"logprob": -7.0}}
     soft = read_prompt(body([None, inside, beside]), 1, [4, 4, 9], 2, 40)
     assert soft.ids.tolist() == [[4, 2]] * 2
+    assert soft.said is not None
     np.testing.assert_allclose(soft.said, [-0.1, -7.0], rtol=1e-6)
     untold = read_prompt(body([None, inside, inside]), 1, [4, 4, 9], 2, 40)
+    assert untold.said is not None
     np.testing.assert_allclose(untold.said, [-0.1, np.nan], rtol=1e-6)
     for tops, words in (
         ([None, inside], "2 positions, the prompt 3 tokens"),

@@ -39,7 +39,7 @@ def test_a_cut_never_turns_a_preference_round(lengths: list[int], left: int) -> 
     for name in ("dpo", "plad"):
         logp = [np.full(e.tokens, -2.0, np.float32) for e in kept]
         known = [{k: v[: e.tokens] for k, v in e.record.constants.items()} for e in kept]
-        first, *others = slopes(make_objective(name), logp, known)
+        first, *others = slopes(make_objective(name), logp, known)  # type: ignore[arg-type]
         assert (first["slope"] < 0).all() if others else not first["slope"].any()
         assert all((one["slope"] > 0).all() for one in others)
 
@@ -120,16 +120,21 @@ def older(record_: Any) -> Any:
         record_to_tree,
     )
 
+    assert record_.soft is not None
+    assert record_.soft.said is not None
+    again: Any
     for again in (
         record_from_bytes(record_to_bytes(record_)),
         record_from_tree(record_to_tree(record_)),
     ):
         assert np.array_equal(again.soft.said, record_.soft.said)
     bare = dataclasses.replace(record_, soft=record_.soft._replace(said=None))
-    assert record_from_bytes(record_to_bytes(bare)).soft.said is None
+    again = record_from_bytes(record_to_bytes(bare))
+    assert again.soft.said is None
     tree = record_to_tree(bare)
     tree["soft"] = tree["soft"][:3]
-    assert record_from_tree(tree).soft.said is None
+    again = record_from_tree(tree)
+    assert again.soft.said is None
     return bare
 
 
