@@ -24,7 +24,8 @@ def same_record(
     one: "TeacherRecord | None", other: "TeacherRecord | None", atol: float = 0.0
 ) -> bool:
     """Whether two records train alike; log-probabilities may be `atol` apart, in any order. A store lacks the
-    reply's own (`Soft.said`), which is asked again where a loss reads it."""
+    log-probabilities of the reply's own tokens (`Soft.said`): what reads them refuses stores.
+    """
     if one is None or other is None:
         return one is other
     ids = all(
