@@ -12,7 +12,7 @@ from readsim.allocators.configured import Configured
 from readsim.arrays import Array
 from readsim.envs.candidates import sparse_set
 from readsim.errors import ConfigError, UnlikeTrainingWarning
-from readsim_rl.sb3_files import SavedModel, build_policy, read_model
+from readsim_rl.sb3_files import CARD, SavedModel, build_policy, read_model
 
 
 @dataclass(frozen=True)
@@ -103,19 +103,39 @@ class Sb3(Configured):
                     UnlikeTrainingWarning,
                     stacklevel=2,
                 )
-        if self.model.actions not in (0, s := len(setup.sources)):
+        self._check_actions(setup, name)
+        self._check_normalisation(setup, name)
+        self._policy(setup)
+
+    def _check_actions(self, setup: Setup, name: str) -> None:
+        """ConfigError where the policy's actions are not shares of this run's sources."""
+        s, candidates = len(setup.sources), self._candidates(setup)
+        entries = self.model.actions if candidates is None else candidates.shape[1]
+        if entries != s:
             why = "with allow_stop=True, which a run of an allocator does not have, or "
             raise ConfigError(
-                f"{name} was trained {why if self.model.actions == s + 1 else ''}with "
-                f"{self.model.actions} sources, this run has {s}"
+                f"{name} was trained {why if entries == s + 1 else ''}with "
+                f"{entries} sources, this run has {s}"
             )
-        candidates = self._candidates(setup)
         if candidates is not None and len(candidates) != self.model.discrete:
             raise ConfigError(
                 f"{name} has {self.model.discrete} actions, the default candidates of this run are "
                 f"{len(candidates)}: save it with readsim_rl.save_sb3, which keeps its own"
             )
-        self._policy(setup)
+
+    def _check_normalisation(self, setup: Setup, name: str) -> None:
+        """ConfigError where the statistics of the card are not of this run's observations."""
+        sizes = self._sizes(setup)
+        if self.model.flat:
+            sizes = {"": sum(sizes.values())}
+        rule = self.model.card.get("normalisation", {"keys": {}})
+        for key, part in rule["keys"].items():
+            found = {len(part["mean"]), len(part["var"])}
+            if found != {sizes.get(key)}:
+                raise ConfigError(
+                    f"{name}: normalisation.keys[{key!r}] in its {CARD} has {max(found)} numbers, this "
+                    f"run's observation {sizes.get(key, 'none')}: save it with readsim_rl.save_sb3 again"
+                )
 
     def init(self, setup: Setup) -> State:
         """The state of a recurrent policy; nothing for the others."""
@@ -162,13 +182,19 @@ class Sb3(Configured):
         saved = self.model.card.get("candidates")
         return sparse_set(setup.prior) if saved is None else np.array(saved)
 
+    @staticmethod
+    def _sizes(setup: Setup) -> dict[str, int]:
+        """Numbers of each part of an observation."""
+        s, v, h = len(setup.sources), len(setup.capabilities), setup.history
+        sizes = {"budget_left": 1, "profile": v, "requirement": v}
+        return sizes | ({"history": h * (s + v + 2)} if h else {})
+
     def _policy(self, setup: Setup) -> Any:
         """Built once for each number of sources and size of observation."""
         s, v, h = len(setup.sources), len(setup.capabilities), setup.history
         policies: dict[tuple[int, int, int], Any] = self.__dict__["_policies"]
         if (s, v, h) not in policies:
-            sizes = {"budget_left": 1, "profile": v, "requirement": v}
-            sizes |= {"history": h * (s + v + 2)} if h else {}
+            sizes = self._sizes(setup)
             space: spaces.Space[Any] = spaces.Dict({k: _any(n) for k, n in sizes.items()})
             if self.model.flat:
                 space = _any(sum(sizes.values()))

@@ -11,9 +11,11 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvS
 
 from readsim.arrays import Array
 from readsim.envs.drawn_runs import DrawnRuns
+from readsim.envs.env import DEFAULT_WORLD
 from readsim.envs.episode import EpisodeConfig
 from readsim.envs.vector_env import DistillVectorEnv
 from readsim.envs.wrappers import fixed_candidates
+from readsim.worlds.catalogue import load_world
 
 
 def _names(settings: dict[str, Any]) -> dict[str, list[Any]]:
@@ -56,6 +58,8 @@ class Sb3VecEnv(VecEnv):
     ) -> None:
         self._named = _names(settings)
         self.env = DistillVectorEnv(num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **settings)
+        first = settings.get("world")
+        self._worlds = [load_world(DEFAULT_WORLD if first is None else first).name]
         self._flat = flat
         self.candidates: Array | None = None
         action: spaces.Space[Any] = self.env.single_action_space
@@ -77,6 +81,8 @@ class Sb3VecEnv(VecEnv):
     def drawn_from(self) -> dict[str, list[Any]]:
         """Names of the worlds and tasks, and the budgets, that runs may have."""
         return self._named or {
+            "worlds": self._worlds,
+            "utilities": [self.episode.task.kind],
             "tasks": [self.episode.task.name],
             "budgets": [self.episode.budget],
         }
@@ -88,6 +94,7 @@ class Sb3VecEnv(VecEnv):
         self.reset_infos = [
             {k: about[k][n] for k in about if k[0] != "_"} for n in range(self.num_envs)
         ]
+        self._worlds = sorted({info["world"] for info in self.reset_infos})
         self._reset_seeds()
         self._reset_options()
         return self._shown(shown)

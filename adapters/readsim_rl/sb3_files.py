@@ -66,7 +66,7 @@ def read_model(path: AnyPath) -> SavedModel:
             card = json.loads(archive.read(CARD)) if CARD in archive.namelist() else {}
     except OSError as error:
         raise ConfigError(f"{where}: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, KeyError, ValueError, RecursionError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{where}: not a file of Stable-Baselines3's `model.save`") from error
@@ -94,6 +94,8 @@ def _check_card(card: Any, where: str) -> None:
         for key in ("sources", "capabilities", "tasks", "budgets", "worlds", "utilities"):
             if not isinstance(card.get(key, []), list):
                 raise TypeError(key)
+        if not isinstance(card.get("history", 0), int):
+            raise TypeError("history")
         if "candidates" in card:
             np.array(card["candidates"], dtype=np.float64)[:, 0]
         rule = card.get("normalisation", {"keys": {}, "clip": 1.0, "epsilon": 0.0})
@@ -117,6 +119,12 @@ def _weights(data: bytes, where: str) -> Mapping[str, Any]:
         raise ConfigError(f"{where}: its policy.pth is damaged") from error
     if not isinstance(found, Mapping):
         raise ConfigError(f"{where}: its policy.pth holds no weights by name")
+    for name, value in found.items():
+        if isinstance(value, torch.Tensor) and not torch.isfinite(value).all():
+            raise ConfigError(
+                f"{where}: {shown(name)} in its policy.pth has numbers that are not finite: train it "
+                "again, with a lower learning rate"
+            )
     return found
 
 

@@ -1,6 +1,7 @@
 """Stable-Baselines3: its policies as allocators, the fast environment as its own."""
 
 import base64
+import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from readsim.runs.doubts import doubts_of
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.loop import rollout
 from readsim.runs.setups import setup_for
-from readsim.worlds import World
+from readsim.worlds import Task, World
 from readsim.worlds.random import random_world
 from tests.support.helpers import allocations
 
@@ -272,6 +273,20 @@ def test_doubts_are_told_once_for_all_cells(tmp_path: Path) -> None:
     run_cells(cells[:1], tmp_path)  # and the run does not warn
 
 
+@needs_sb3
+@pytest.mark.parametrize("given", [{"world": WORLD}, {"worlds": [WORLD], "tasks": ["average"]}])
+def test_one_world_is_recorded_and_another_utility_is_said(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    allocator = load_allocator(f"sb3+path={saved(tmp_path, **given)}")
+    said = {name: value for name, value, _ in allocator.settings()}
+    assert (said["worlds"], said["utilities"]) == (WORLD.name, "linear")
+    task = WORLD.task(said["tasks"])
+    bent = Task(task.name, task.requirement, task.weights, "ces:-2.0")
+    with pytest.warns(UserWarning, match="trained with utilities linear, this run has ces:-2.0"):
+        setup_for(DistillEnv(WORLD, bent, "20M", steps=STEPS), allocator, 0)
+
+
 def damaged(path: Path, **parts: bytes | None) -> Path:
     """A copy whose parts are these; None: left out."""
     with zipfile.ZipFile(path) as archive:
@@ -284,11 +299,28 @@ def damaged(path: Path, **parts: bytes | None) -> Path:
     return other
 
 
+def spoilt(weights: bytes) -> bytes:
+    """The same arrays, each with a number that is none."""
+    import torch
+
+    held, out = torch.load(io.BytesIO(weights), weights_only=True), io.BytesIO()
+    for value in held.values():
+        value.view(-1)[0] = np.nan
+    torch.save(held, out)
+    return out.getvalue()
+
+
 @needs_sb3
 def test_damaged_and_foreign_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
     path = saved(tmp_path, world=WORLD)
     with zipfile.ZipFile(path) as archive:
         data, weights = json.loads(archive.read("data")), archive.read("policy.pth")
+        card = json.loads(archive.read("readsim.json"))
+    two = {"mean": [0.0, 0.0], "var": [1.0, 1.0]}
+    of_two = {"clip": 10.0, "epsilon": 1e-8, "keys": {"profile": two}}
+
+    def with_card(**changed: Any) -> bytes:
+        return json.dumps({**card, **changed}).encode()
 
     def with_data(**changed: Any) -> bytes:
         return json.dumps({k: v for k, v in {**data, **changed}.items() if v is not None}).encode()
@@ -309,6 +341,15 @@ def test_damaged_and_foreign_files_are_refused_in_a_sentence(tmp_path: Path) -> 
         ({"readsim__json": b"[1]"}, "is not one that readsim_rl.save_sb3 wrote"),
         ({"readsim__json": b'{"candidates": "x"}'}, "is not one that readsim_rl.save_sb3 wrote"),
         ({"readsim__json": b'{"normalisation": {"clip": 1}}'}, "is not one that"),
+        ({"readsim__json": b'{"history": [3]}'}, "is not one that readsim_rl.save_sb3 wrote"),
+        ({"readsim__json": b"[" * 10**5}, "not a file of Stable-Baselines3"),
+        ({"data": b"[" * 10**5}, "not a file of Stable-Baselines3"),
+        ({"readsim__json": with_card(candidates=[[1.0, 0.0]])}, "with 2 sources, this run has 3"),
+        (
+            {"readsim__json": with_card(normalisation=of_two)},
+            r"normalisation.keys\['profile'\] in its readsim.json has 2 numbers, this run's observation 3",
+        ),
+        ({"policy__pth": spoilt(weights)}, "has numbers that are not finite: train it again"),
     ]
     for parts, said in cases:
         spec = f"sb3+path={damaged(path, **parts)}"
@@ -318,7 +359,10 @@ def test_damaged_and_foreign_files_are_refused_in_a_sentence(tmp_path: Path) -> 
 
 
 @needs_sb3
-def test_a_policy_with_a_stop_is_refused_before_the_run(tmp_path: Path) -> None:
-    path = saved(tmp_path, world=WORLD, allow_stop=True, candidates=None)
+@pytest.mark.parametrize("candidates", [None, "default"])
+def test_a_policy_with_a_stop_is_refused_before_the_run(
+    candidates: str | None, tmp_path: Path
+) -> None:
+    path = saved(tmp_path, world=WORLD, allow_stop=True, candidates=candidates)
     with pytest.raises(ConfigError, match="with allow_stop=True, which a run of an allocator"):
         setup_for(DistillEnv(WORLD, steps=STEPS), load_allocator(f"sb3+path={path}"), 0)

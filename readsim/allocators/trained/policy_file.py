@@ -23,7 +23,8 @@ from readsim.tree_file import write_atomic
 
 KIND = "readsim trained policy"
 LARGEST = 50_000_000  # bytes of a file that is read
-STEEPEST = 1e6  # weight that a network can play with
+# The largest weight that a network can play with, and the largest logarithm of a number of the belief.
+STEEPEST, LARGEST_LOGARITHM = 1e6, 30.0
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 
 
@@ -102,8 +103,9 @@ def _read(data: bytes) -> Policy:
         if entry["shape"] != list(shape):
             raise ConfigError(f"{name} has the shape {entry['shape']}, not {list(shape)}")
         weights[name] = value.reshape(shape)
-        if not (np.abs(weights[name]) < STEEPEST).all():
-            raise ConfigError(f"{name} has numbers that are not finite, or above {STEEPEST:g}")
+        most = LARGEST_LOGARITHM if name == "prior" else STEEPEST
+        if not (np.abs(weights[name]) <= most).all():
+            raise ConfigError(f"{name} has numbers that are not finite, or above {most:g}")
     card = json.loads(about["card"])
     if not (isinstance(card["prior"]["name"], str) and isinstance(card["updates"], int)):
         raise ConfigError("its card does not say what it was trained on")

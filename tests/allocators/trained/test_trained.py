@@ -13,6 +13,7 @@ from readsim.allocators.trained.allocator import TrainedPolicy, known_of
 from readsim.allocators.trained.policy_file import load_policy, save_policy, shipped
 from readsim.arrays import Array
 from readsim.envs.env import DistillEnv
+from readsim.envs.episode import source_prior
 from readsim.errors import ConfigError
 from readsim.runs.loop import rollout
 from readsim.runs.setups import setup_for
@@ -88,7 +89,7 @@ def test_other_files_are_refused_in_one_line(policy: str, tmp_path: Path) -> Non
         (with_header(kind="other"), "other weights than a policy's"),
         (with_header(features="00"), "for a network of another readsim: train it again"),
         (bytes(broken), "not finite"),
-        (whole[: 8 + length] + np.full(len(whole) // 4, 1e30, "<f4").tobytes(), "above 1e"),
+        (whole[: 8 + length] + np.full(len(whole) // 4, 1e30, "<f4").tobytes(), "above 30"),
         (with_header(card="{}"), "no whole safetensors file"),
         (with_header(card="[]"), "no whole safetensors file"),
         (with_header(card='{"prior": {"name": 3}, "updates": 1}'), "what it was trained on"),
@@ -120,15 +121,35 @@ def test_it_plays_any_number_of_sources_and_capabilities(policy: str, s: int, k:
     assert (shares > 0.0).all()
 
 
-def test_permuted_names_give_permuted_shares(policy: str) -> None:
+def test_the_largest_weights_that_are_read_give_shares(tmp_path: Path) -> None:
+    path, rng = tmp_path / "large.safetensors", np.random.default_rng(0)
+    for sign in (1.0, -1.0):
+        made = {name: rng.choice([-1e6, 1e6], v.shape) for name, v in weights().items()}
+        save_policy(path, {**made, "prior": np.full(len(belief.PRIOR), sign * 30.0)}, CARD)
+        env = DistillEnv(random_world(1, sources=5, capabilities=4), steps=8)
+        rows, _ = rollout(env, TrainedPolicy(path=str(path)), 0)
+        assert np.allclose(allocations(rows).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("sources", ["abcd", "abxy", "wxyz"])
+def test_permuted_names_give_permuted_shares(policy: str, sources: str) -> None:
+    """Also of sources that no capability is named after."""
     order = np.array([2, 0, 3, 1])
     requirement = np.array([0.4, 0.3, 0.2, 0.1])
     teacher = np.array([0.9, 0.8, 0.7, 0.6])
     profiles = np.random.default_rng(0).uniform(0.2, 0.6, (5, 4))
     allocator = TrainedPolicy(path=policy)
-    plain, _ = drive(allocator, setup(tuple(requirement), teacher=teacher), profiles.tolist())
-    names = tuple("abcd"[n] for n in order)
-    moved = setup(tuple(requirement[order]), names, teacher=teacher[order], capabilities=names)
+    start = setup(tuple(requirement), tuple(sources), teacher=teacher)
+    plain, _ = drive(allocator, start, profiles.tolist())
+    r, names = requirement[order], tuple("abcd"[n] for n in order)
+    places = tuple(sources[n] for n in order)
+    moved = setup(
+        tuple(r),
+        places,
+        teacher=teacher[order],
+        capabilities=names,
+        prior=source_prior(r, names, places),
+    )
     permuted, _ = drive(allocator, moved, profiles[:, order].tolist())
     assert np.allclose(permuted, plain[:, order], atol=1e-12)
 
