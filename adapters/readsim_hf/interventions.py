@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from readsim.allocators.base import Allocator
 from readsim.arrays import Array
 from readsim.backend import Backend, added, undone
 from readsim.envs.episode import EpisodeConfig
@@ -19,6 +20,7 @@ from readsim.files.json_text import digest_of
 from readsim.streams import generator
 from readsim.tree_file import load_facts, save_facts
 from readsim_hf.components import Components
+from readsim_hf.config import RunConfig
 from readsim_hf.probes.splits import Split
 from readsim_hf.probes.suite import ItemScores, ProbeSuite
 
@@ -126,19 +128,35 @@ def pool_shape(
     episode: EpisodeConfig, size: int, pool_runs: int, pool_steps: int, persistent: bool
 ) -> tuple[int, int]:
     """How many trainings make a pool of `size` rows, and intervals of each: at most `pool_runs` of
-    `pool_steps`, or if `persistent` as many whole runs as have these rows.
-
-    Raises ConfigError for more whole runs than `pool_runs`: they cost a whole budget each."""
+    `pool_steps`, or if `persistent` as many whole runs as have these rows (`check_whole_runs`)."""
     if not persistent:
         return min(pool_runs, size), min(pool_steps, episode.steps)
     runs = -(-size // episode.steps)
+    check_whole_runs(runs, pool_runs, episode.budget, episode.steps)
+    return runs, episode.steps
+
+
+def check_whole_runs(runs: int, pool_runs: int, budget: int, steps: int) -> None:
+    """ConfigError for a pool of more whole runs than `pool_runs`: they cost a whole budget each."""
     if runs > pool_runs:
         raise ConfigError(
             f"pool_runs = {pool_runs}, and the allocator asks for a pool of {runs} whole runs of "
-            f"{episode.budget:,} tokens each: give pool_runs = {runs}, or ask for fewer "
-            f"(`level+runs={pool_runs}`, `read+pool={pool_runs * episode.steps}`)"
+            f"{budget:,} tokens each: give pool_runs = {runs}, or ask for fewer "
+            f"(`level+runs={pool_runs}`, `read+pool={pool_runs * steps}`)"
         )
-    return runs, episode.steps
+
+
+def planned_pools(config: RunConfig, allocator: Allocator) -> tuple[tuple[int, int], ...]:
+    """(trainings, intervals of each) of a run's pools: short ones, or the identifier's, and whole
+    runs, which are the identifier's where these are whole. ConfigError as `check_whole_runs`."""
+    whole = allocator.whole_runs(config.steps)
+    check_whole_runs(whole, config.pool_runs, config.budget, config.steps)
+    out = []
+    if config.identify or ("transitions" in allocator.needs and not whole):
+        out.append((config.pool_runs, config.pool_steps))
+    if whole and not (config.identify and config.pool_steps == config.steps):
+        out.append((whole, config.steps))
+    return tuple(out)
 
 
 def intervene(backend: Trainer, tokens: int, runs: int, seed: int, steps: int = 1) -> Interventions:

@@ -1,6 +1,6 @@
 """What a run will spend in tokens, said before it starts: from templates, without asking a model."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from readsim.worlds.task import resolve_task
 from readsim_hf.components import Components
 from readsim_hf.config import RunConfig
 from readsim_hf.elicitation.base import Elicitation
+from readsim_hf.interventions import planned_pools
 from readsim_hf.models.pairs import Pair
 from readsim_hf.probes.splits import SPLITS, Splits, few_items
 from readsim_hf.source_selection import Size
@@ -61,6 +62,7 @@ class TokenEstimate:
                its reply in the cache
     different  prompts that differ, whoever answers
     known      how the length of each source's replies is known
+    pools      trainings of each offline pool, and decisions of each
     """
 
     kinds: Mapping[str, float]
@@ -86,6 +88,7 @@ class TokenEstimate:
     different: float
     known: tuple[Known, ...]
     guessed: bool
+    pools: tuple[tuple[int, int], ...]
 
     @property
     def answered(self) -> float:
@@ -95,7 +98,7 @@ class TokenEstimate:
 
 def estimate_tokens(
     config: RunConfig,
-    needs: Collection[str],
+    allocator: Allocator,
     teacher: Lengths,
     student: Lengths,
     shares: Array,
@@ -114,9 +117,9 @@ def estimate_tokens(
     rows     different ones of each source (S,), infinity where prompts are made
     """
     interval = config.budget // config.steps
-    pool = config.pool_runs if config.identify or "transitions" in needs else 0
-    each = config.steps if "whole_runs" in needs else config.pool_steps
-    offline = pool * each * interval
+    pools = planned_pools(config, allocator)
+    trainings, intervals = sum(n for n, _ in pools), sum(n * each for n, each in pools)
+    offline = intervals * interval
     trained = float(config.budget + offline)
     by_source = trained * shares / student.reply
     examples, own = float(by_source.sum()), own_share(config, supervision(config)[1])
@@ -125,8 +128,8 @@ def estimate_tokens(
     asks, both = by_source * teacher.asks, (teacher.prompt, teacher.reply)
     fresh = float(np.minimum(asks, rows).sum() / asks.sum()) if asks.any() else 1.0
     every = max(1, config.steps // DEV_CHECKPOINTS)
-    probes = config.steps + 1 + (pool * each + 1 if pool else 0) + ("teacher" in needs)
-    devs = -(-config.steps // every) + (pool + 1 if pool else 0)
+    probes = config.steps + 1 + intervals + len(pools) + ("teacher" in allocator.needs)
+    devs = -(-config.steps // every) + trainings + len(pools)
 
     def asked_of(items: Mapping[str, int]) -> float:
         return float(probes * items["probe"] + devs * items["dev"] + 2 * items["test"])
@@ -161,13 +164,14 @@ def estimate_tokens(
         probe.question,
         probe.answer,
         probe.grade,
-        trials="trial" in needs,
+        trials="trial" in allocator.needs,
         drawn=by_source,
         epochs=by_source / rows,
         fresh=fresh if config.data.cache else 1.0,
         different=float(np.minimum(by_source, rows).sum()),
         known=teacher.known,
         guessed=probe.guessed,
+        pools=pools,
     )
 
 
@@ -213,7 +217,7 @@ def token_estimate_of(config: RunConfig, parts: Components, allocator: Allocator
     shares = shares_of(config, parts.sources, suite.capabilities, suite.hidden)
     return estimate_tokens(
         config,
-        allocator.needs,
+        allocator,
         teacher,
         student,
         shares,
@@ -233,7 +237,6 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
     """Tokens by kind, and how they are known."""
     table = Table("tokens", "", "how")
     own, given = spent.own, "the student answers" if spent.own == 1 else "replies are given"
-    each = round(spent.kinds["offline"] / (config.pool_runs * (config.budget // config.steps)))
     reads = []
     if spent.answered:
         reads = [f"{spent.asked:.0f} a prompt, {spent.answered:.0f} prompts"]
@@ -250,7 +253,10 @@ def token_table(config: RunConfig, spent: TokenEstimate, items: Mapping[str, int
         f"{spent.question + spent.answer:.0f} each"
         + (", of which answers are a guess: half of the longest" if spent.guessed else ""),
         "judge": f"{spent.grade:.0f} a reply that it grades",
-        "offline": f"{config.pool_runs} runs of {each} of {config.steps} decisions, rolled back",
+        "offline": " and ".join(
+            f"{runs} runs of {n} of {config.steps} decisions" for runs, n in spent.pools
+        )
+        + ", rolled back",
     }
     for kind, tokens in spent.kinds.items():
         exact = kind in ("student", "offline")

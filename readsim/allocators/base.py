@@ -50,7 +50,6 @@ class Setup:
                    that is undone
     "transitions"  `transitions(n)`: a pool of one-step transitions; `transitions(n, persistent=True)`: of
                    whole runs that keep their random allocation, one row a decision
-    "whole_runs"   nothing more: it says that `transitions` is asked with persistent=True
     "teacher"      `teacher()` (V,): the teacher's profile, where reference losses come from
     "alignment"    `alignment()` (S, V): change of each capability per token of each source, now
     "merging"      `merged(mixtures, tokens)` (A, V): profiles of students merged from one training a source
@@ -163,6 +162,10 @@ class Allocator:
     def init(self, setup: Setup) -> State:
         """The state before the first decision."""
         return {}
+
+    def whole_runs(self, steps: int) -> int:
+        """How many runs of `steps` decisions it asks `transitions` for with persistent=True; 0 for none."""
+        return 0
 
     def check_setup(self, setup: Setup) -> None:
         """ConfigError for a run that its settings do not suit, before anything is measured."""

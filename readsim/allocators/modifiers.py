@@ -159,6 +159,9 @@ class Modified(Allocator):
         self.inner, self.shape = inner, shape
         self.needs, self.rollback = inner.needs, min(inner.rollback, shape.rollback)
 
+    def whole_runs(self, steps: int) -> int:
+        return self.inner.whole_runs(steps)
+
     def check_setup(self, setup: Setup) -> None:
         """ConfigError for a floor or a stop that the sources and capabilities do not allow."""
         self.inner.check_setup(setup)

@@ -26,10 +26,7 @@ from readsim.envs.rollback import need_rollback
 from readsim.errors import CapabilityMissingError, ConfigError
 
 T = TypeVar("T")
-NEEDS = (
-    *("transitions", "whole_runs", "world", "outlook", "teacher", "alignment", "merging"),
-    "signals",
-)
+NEEDS = ("transitions", "world", "outlook", "teacher", "alignment", "merging", "signals")
 
 
 def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool = False) -> Setup:
@@ -53,10 +50,8 @@ def setup_for(env: DistillEnv, allocator: Allocator, seed: int, *, begun: bool =
             extras[need] = _charged(env, backend.alignment)
         elif need == "merging" and isinstance(backend, OffersMerging):
             extras["merged"] = _charged(env, backend.merged_profiles)
-        elif need == "whole_runs" or (
-            need == "signals" and isinstance(backend, OffersSourceSignals)
-        ):
-            continue  # how a pool is asked for; signals come with each transition
+        elif need == "signals" and isinstance(backend, OffersSourceSignals):
+            continue  # they come with each transition
         elif need == "world" and isinstance(backend, OffersWorld):
             extras["world"], extras["task"] = backend.world, episode.task
         elif need == "outlook" and isinstance(backend, OffersOutlook):

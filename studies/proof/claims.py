@@ -72,5 +72,5 @@ DRAWN_CLAIMS = (
         "gap-proportional", "Tokens in proportion to what is missing beat it", "ours", FAMILIES
     ),
     _of_worlds("target-first", "The order target first beats it", "ours: not seen there", ()),
-    _of_worlds("trained", "The shipped policy beats it", "ours: it had 195 updates", ()),
+    _of_worlds("trained", "The shipped policy beats it", "ours: it had 195 updates then", ()),
 )

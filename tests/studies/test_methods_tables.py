@@ -6,15 +6,16 @@ import pandas as pd
 import pytest
 
 from readsim.errors import ConfigError
+from tests.support.hf import NEEDS
 
-pytest.importorskip("torch", reason="the command runs real students")
-
-from studies.methods.command import main
+pytestmark = pytest.mark.extra(*NEEDS)
 
 
 def test_tables_are_shown_again_without_a_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from studies.methods.command import main
+
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(ConfigError, match=r"runs\.csv: there is no such table"):
         main(read_only=True, out=tmp_path)

@@ -218,9 +218,7 @@ def dry_run(config: RunConfig, *, measured: bool = True) -> DryRun:
     shares = shares_of(config, sources, capabilities, hidden)
     if stored is not None:
         asked = trained = stored_lengths(stored)
-    estimate = partial(
-        estimate_tokens, config, allocator.needs, asked, trained, shares, items, probe
-    )
+    estimate = partial(estimate_tokens, config, allocator, asked, trained, shares, items, probe)
     spent = estimate(rows_of(sources, () if stored else datasets), scored=scores_replies(config))
     return DryRun(
         config=config,

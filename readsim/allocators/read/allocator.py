@@ -90,8 +90,9 @@ class ReAD(Allocator):
         self.config = read_config(variant, **settings)
         if not self.config.pool:
             self.needs = frozenset()
-        elif self.config.persistent:
-            self.needs = self.needs | {"whole_runs"}
+
+    def whole_runs(self, steps: int) -> int:
+        return -(-self.config.pool // steps) if self.config.persistent else 0
 
     def settings(self) -> list[tuple[str, str, str]]:
         return provenance_table(self.config)

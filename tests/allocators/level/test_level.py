@@ -306,7 +306,15 @@ def test_one_source_and_negated_losses() -> None:
 
 def test_what_it_needs_and_refuses() -> None:
     assert Level().needs == {"teacher"}
-    assert Level(runs=2).needs == {"teacher", "transitions", "whole_runs"}
+    assert Level(runs=2).needs == {"teacher", "transitions"}
+    asked = (
+        "level+runs=2",
+        "level",
+        "read",
+        "read+persistent=true+pool=41",
+        "level+runs=3+floor=0.01",
+    )
+    assert [load_allocator(name).whole_runs(20) for name in asked] == [2, 0, 0, 3, 3]
     with pytest.raises(CapabilityMissingError, match="teacher"):
         Level().init(setup())
     with pytest.raises(CapabilityMissingError, match="offline pool"):

@@ -300,10 +300,21 @@ def test_settings_of_the_plan_alone_are_checked() -> None:
 
 
 def test_what_an_allocator_adds_is_planned() -> None:
+    from readsim.errors import ConfigError
+
     plain, read = sketched(), sketched({"allocator": "read", "pool_runs": 4})
     interval = plain.config.budget // plain.config.steps
     assert read.spent.kinds["offline"] == 4 * interval
-    share = 1 + 4 / plain.config.steps
+    steps = plain.config.steps
+    whole = sketched({"allocator": "level+runs=2", "pool_runs": 4}).spent
+    assert whole.kinds["offline"] == 2 * steps * interval  # its own number, each from start to end
+    both = sketched({"allocator": "level+runs=2", "pool_runs": 4, "identify": True}).spent
+    assert both.kinds["offline"] == (4 + 2 * steps) * interval
+    again = {"allocator": "level+runs=2", "pool_runs": 4, "identify": True, "pool_steps": steps}
+    assert sketched(again).spent.kinds["offline"] == 4 * steps * interval  # the identifier's serve
+    with pytest.raises(ConfigError, match=r"pool of 9 whole runs .* give pool_runs = 9"):
+        sketched({"allocator": "level+runs=9"})
+    share = 1 + 4 / steps
     for kind in ("teacher_prompt", "teacher_generated"):
         assert read.spent.kinds[kind] == pytest.approx(share * plain.spent.kinds[kind])
     assert read.spent.kinds["probe"] > plain.spent.kinds["probe"]

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.extra(*NEEDS)
 def test_a_cut_never_turns_a_preference_round(lengths: list[int], left: int) -> None:
     """The teacher's reply stays in front; and a reply that is left alone prefers nothing."""
     from readsim_hf.objectives.compared import slopes
-    from readsim_hf.objectives.table import make_objective
+    from readsim_hf.objectives.plad import PLaD
+    from readsim_hf.objectives.preference import DPO
     from readsim_hf.training.example_stream import _fitting
 
     group = []
@@ -36,10 +37,10 @@ def test_a_cut_never_turns_a_preference_round(lengths: list[int], left: int) -> 
     assert not kept[0].record.own
     rows = [e.record.row for e in kept]
     assert rows == sorted(rows)
-    for name in ("dpo", "plad"):
+    for objective in (DPO(), PLaD()):
         logp = [np.full(e.tokens, -2.0, np.float32) for e in kept]
         known = [{k: v[: e.tokens] for k, v in e.record.constants.items()} for e in kept]
-        first, *others = slopes(make_objective(name), logp, known)  # type: ignore[arg-type]
+        first, *others = slopes(objective, logp, known)
         assert (first["slope"] < 0).all() if others else not first["slope"].any()
         assert all((one["slope"] > 0).all() for one in others)
 
