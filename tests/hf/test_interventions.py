@@ -180,9 +180,9 @@ def test_a_mended_rule_learns_from_whole_runs_and_a_short_pool_does_not_blind_th
     from readsim.runs.loop import rollout
 
     states: list[Any] = []
-    for read, steps in ((ReAD("mended", pool=12), 2), (ReAD(pool=12), 1)):
+    for read, steps in ((ReAD("mended", pool=4), 2), (ReAD(pool=12), 1)):  # 4 are two whole runs
         env = DistillEnv(
-            backend=small(pool_runs=2, pool_steps=steps),
+            backend=small(pool_runs=2),
             task={"general": 0.5, "math": 0.5},
             steps=2,
         )
