@@ -58,6 +58,7 @@ EXTRA_OF = {
     "pyarrow": "hf",
     "safetensors": "hf",
     "sklearn": "dev",
+    "sb3_contrib": "rl",
     "stable_baselines3": "rl",
     "statsmodels": "dev",
     "tensorboard": "track",

@@ -19,9 +19,10 @@ from readsim_rl.sb3_files import CARD, SavedModel, build_policy, read_model
 class Sb3(Configured):
     """alpha_t = the action of a saved Stable-Baselines3 policy, without its noise: `sb3+path=model.zip`.
 
-    PPO, A2C and SAC, and RecurrentPPO where sb3-contrib is installed, trained on readsim's environments with
-    a "MultiInputPolicy", or with an "MlpPolicy" on flat observations (keys in alphabetical order). Shares or
-    discrete candidates. Networks of `net_arch` and `activation_fn`; nothing of the file is unpickled.
+    PPO, A2C and SAC, trained on readsim's environments with a "MultiInputPolicy", or with an "MlpPolicy" on
+    flat observations (keys in alphabetical order), and RecurrentPPO with a "MultiInputLstmPolicy" or an
+    "MlpLstmPolicy". Shares or discrete candidates. Networks of `net_arch` and `activation_fn`; nothing of
+    the file is unpickled.
 
     A file that `readsim_rl.save_sb3` wrote also says what it was trained on, which is compared with the run:
     another number of sources, capabilities or past steps is refused; other names or steps, and a task,

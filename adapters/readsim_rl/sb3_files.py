@@ -165,8 +165,7 @@ def build_policy(model: SavedModel, observation: spaces.Space[Any], sources: int
         home = import_module(model.module)
     except ImportError as error:
         package = model.module.partition(".")[0]
-        hint = "readsim[rl]" if package == "stable_baselines3" else package.replace("_", "-")
-        raise CapabilityMissingError(f"sb3 needs {package}: pip install '{hint}'") from error
+        raise CapabilityMissingError(f"sb3 needs {package}: pip install 'readsim[rl]'") from error
     kind = getattr(home, KINDS[model.module][1 if model.flat else 2])
     action: spaces.Space[Any] = spaces.Box(0.0, 1.0, (sources,), dtype=np.float32)
     if model.discrete:
