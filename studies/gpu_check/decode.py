@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import DynamicCache
 
 from readsim_hf.costs.decoding import expected_longest, refilled_steps
-from readsim_hf.teachers import decoding
+from readsim_hf.teachers import decoding, kv_cache
 from readsim_hf.teachers.ids import content_generator
 from readsim_hf.teachers.steps import Steps
 from studies.gpu_check.check import Check
@@ -100,7 +100,7 @@ def _indexed() -> float:
             right.append(rows.device == layer.keys.device)
 
         layer.batch_select_indices = select
-    decoding.keep_rows(cache, torch.tensor([0, 3]))
+    kv_cache.keep_rows(cache, torch.tensor([0, 3]))
     return float(np.mean(right)) if len(right) == len(cache.layers) else float("nan")
 
 

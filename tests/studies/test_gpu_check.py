@@ -212,7 +212,7 @@ def test_a_wrong_device_and_a_wrong_mask_in_generation_are_named(
     fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """An index that stays on one device; a mask that hides the first token of each prompt."""
-    from readsim_hf.teachers import decoding
+    from readsim_hf.teachers import decoding, kv_cache
 
     padded = decoding.left_padded
 
@@ -227,7 +227,7 @@ def test_a_wrong_device_and_a_wrong_mask_in_generation_are_named(
             layer.batch_select_indices(rows)
 
     if fault == "index":
-        monkeypatch.setattr(decoding, "keep_rows", keep)
+        monkeypatch.setattr(kv_cache, "keep_rows", keep)
         assert failed("decode", tmp_path) == [
             "decode: layers of a cache that are indexed where they lie"
         ]

@@ -17,7 +17,6 @@ from transformers import (
     PreTrainedModel,
     StoppingCriteriaList,
 )
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from readsim.errors import ConfigError
 from readsim_hf.objectives.sparse import soft_from_logits
@@ -30,6 +29,7 @@ from readsim_hf.teachers.inference import (
     reading_device,
     reads_padding,
 )
+from readsim_hf.teachers.kv_cache import can_join, can_leave, join_rows, keep_rows, make_room
 from readsim_hf.teachers.record import Soft
 from readsim_hf.teachers.scoring import SoftSettings
 from readsim_hf.teachers.steps import Choose, Steps, Stop
@@ -156,6 +156,7 @@ class _Replies:
         self._replies = [as_ids([])] * len(prompts)
         self._rows = np.arange(0)  # prompts that are being answered
         self._cache: Any = None
+        self._is_kept = True  # the cache, from one stretch to the next, as far as is known
 
     def made(self, size: int) -> list[NDArray[np.int32]]:
         """The replies, at most `size` at a time."""
@@ -165,7 +166,7 @@ class _Replies:
             if not len(self._rows):
                 self._begin(order[:size])
                 order = order[size:]
-            elif free >= max(1, size // _FREE) and _grows(self._cache):
+            elif free >= max(1, size // _FREE) and can_join(self._cache):
                 self._join(order[:free])
                 order = order[free:]
             self._go_on(size, more=bool(order))
@@ -216,7 +217,9 @@ class _Replies:
         """Say more, until so many have ended that others can take their places or a smaller batch pays."""
         width, most = self._ids.shape[1], self._decoding.max_new_tokens
         enough = len(self._rows)
-        if more:
+        if self._cache is None and self._is_kept:
+            enough = 0  # one token, which shows the kind of cache
+        elif more:
             enough = max(1, size // _FREE - (size - len(self._rows)))
         elif len(self._rows) > _FEW:
             enough = -(-len(self._rows) // 2)
@@ -229,6 +232,7 @@ class _Replies:
             enough,
             None if self._spoken is None else partial(_tell, self._spoken, self._rows),
         )
+        make_room(self._cache, width + int(steps.left.max()))
         with _only(self._model, _settings(int(steps.left.max()), self._ends)):
             out = cast(Any, self._model).generate(
                 self._ids,
@@ -246,7 +250,8 @@ class _Replies:
         self._ids, mask = out.sequences[at], self._mask[at]
         self._mask = torch.nn.functional.pad(mask, (0, said.shape[1] - width), value=1)
         self._cache = out.get("cache", out.get("past_key_values"))  # as `cache_word`
-        if len(kept) and _holds_keys_alone(self._cache):
+        self._is_kept = can_leave(self._cache)
+        if len(kept) and self._is_kept:
             keep_rows(self._cache, at)
             self._cut_padding()
         else:
@@ -255,7 +260,7 @@ class _Replies:
     def _cut_padding(self) -> None:
         """Columns on the left that are padding in all rows."""
         cut = int(self._mask.argmax(1).min())
-        if cut and _grows(self._cache):
+        if cut and can_join(self._cache):
             self._ids, self._mask = self._ids[:, cut:], self._mask[:, cut:]
             self._starts = self._starts - cut
             for layer in self._cache.layers:
@@ -265,36 +270,6 @@ class _Replies:
 def _wider(part: Tensor, width: int, fill: int) -> Tensor:
     """(B, T) with `fill` on the left, (B, width)."""
     return torch.nn.functional.pad(part, (width - part.shape[1], 0), value=fill)
-
-
-def _grows(cache: Any) -> bool:
-    """Whether rows of other lengths can join a cache: each layer has the keys and values of all positions."""
-    return type(cache) is DynamicCache and all(type(one) is DynamicLayer for one in cache.layers)
-
-
-def join_rows(cache: DynamicCache, others: DynamicCache, length: int) -> None:
-    """The rows of both in `cache`, each with `length` positions: what is missing on the left is hidden by
-    the mask."""
-    for layer, new in zip(cast(Any, cache).layers, cast(Any, others).layers, strict=True):
-        for name in ("keys", "values"):
-            parts = [
-                torch.nn.functional.pad(part, (0, 0, length - part.shape[2], 0))
-                for part in (getattr(layer, name), getattr(new, name))
-            ]
-            setattr(layer, name, torch.cat(parts))
-
-
-def _holds_keys_alone(cache: Any) -> bool:
-    """Whether rows can be taken out of a cache: of keys and values, without a recurrent state."""
-    known = (DynamicLayer, DynamicSlidingWindowLayer)
-    return type(cache) is DynamicCache and all(type(layer) in known for layer in cache.layers)
-
-
-def keep_rows(cache: DynamicCache, rows: Tensor) -> None:
-    """Leave these rows of a cache, whose layers lie on the devices of the model's."""
-    for layer in cast(Any, cache).layers:
-        if layer.get_seq_length() > 0:
-            layer.batch_select_indices(rows.to(layer.keys.device))
 
 
 def _settings(new: int, ends: Sequence[int]) -> GenerationConfig:

@@ -62,7 +62,8 @@ class Steps:
     def heard(self, last: Tensor) -> NDArray[np.bool_]:
         """Which rows go no further, after `last` (B,) was said; all where enough have ended."""
         self.left = self.left - self.open
-        self.open &= ~np.isin(last.cpu().numpy(), self._ends) & (self.left > 0)
+        ended = (last.cpu().numpy()[:, None] == self._ends).any(1)
+        self.open &= ~ended & (self.left > 0)
         over = int((~self.open).sum()) >= self._enough
         return np.ones_like(self.open) if over else ~self.open
 

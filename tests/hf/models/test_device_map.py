@@ -71,7 +71,7 @@ def test_each_layer_of_a_cache_is_thinned_where_it_lies() -> None:
     import torch
     from transformers import DynamicCache
 
-    from readsim_hf.teachers.decoding import keep_rows
+    from readsim_hf.teachers.kv_cache import keep_rows
 
     cache: Any = DynamicCache()
     places = ["cpu", "meta", "cpu"]
