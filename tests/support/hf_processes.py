@@ -29,18 +29,30 @@ CASES: dict[str, dict[str, Any]] = {
     "bf16": {"precision": "bf16"},
     "gpt2": {"family": "gpt2"},
     "pairs": {"objective": "plad + 0.1*rkl"},  # two replies are seldom in one process
+    "rewards": {"objective": "kdrl(kl=0.3)", "micro_batch": 2},
+    "returns": {"objective": "minillm", "lora": 2},
+    "teachers": {"objective": "mopd(clip=0.1)"},
+    "preference": {"objective": "dpo", "lora": 2},
+    "ranks": {"objective": "rrhf", "micro_batch": 1},
+    "order": {"objective": "pro"},
 }
 WINDOWS = (5, 1, 4, 0)  # examples of each; one process of two has none of the second
 
 
 def examples(count: int) -> list[Example]:
-    """Examples of different lengths with distributions; the first is cut by the budget."""
+    """Examples of different lengths, some of one token, with distributions and what was known of them when
+    they were written; the first is cut by the budget."""
     rng, out = np.random.default_rng(count), []
     for n in range(count):
-        prompt, reply = int(rng.integers(1, 9)), int(rng.integers(2, 7))
+        prompt, reply = int(rng.integers(1, 9)), int(rng.integers(1 + (n == 0), 7))
         ids = rng.integers(2, 40, prompt + reply).tolist()
         made = record(ids[:prompt], ids[prompt:], None, full_soft(reply, 40, n))
         made = replace(made, own=n % 2 == 1, weight=1 + n / 4, group=(n % 2, 2))
+        spread = rng.normal(0, 0.3, (3, reply)).astype(np.float32)
+        beside = {"old": spread[0] - 3.7, "start": spread[1] - 3.7, "return": spread[2]}
+        whole = {"advantage": (-1.0) ** n, "score": -n / 2}
+        beside |= {name: np.full(reply, value, np.float32) for name, value in whole.items()}
+        made = replace(made, constants=beside)
         out.append(Example(made, made.supervised - (n == 0)))
     return out
 
