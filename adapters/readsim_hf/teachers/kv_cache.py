@@ -7,7 +7,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-_STEP = 32  # positions of room at least
+_STEP = 8  # positions of room at least
 
 
 class Roomy(DynamicLayer):
@@ -28,7 +28,7 @@ class Roomy(DynamicLayer):
         length, new = old[0].shape[2], key_states.shape[2]
         whole = length + new
         if self._written is not old[0] or whole > self._room[0].shape[2]:
-            size = max(whole, min(self.most, whole + max(_STEP, whole // 4)))
+            size = max(whole, min(self.most, whole + max(_STEP, whole // 8)))
             self._room = tuple(_wide(part, size) for part in old)
         for room, states in zip(self._room, (key_states, value_states), strict=True):
             room[:, :, length:whole] = states

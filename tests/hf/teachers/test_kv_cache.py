@@ -66,7 +66,7 @@ def test_it_holds_what_transformers_cache_holds(seed: int) -> None:
 
 
 def test_a_token_is_written_where_there_is_room_for_it() -> None:
-    """Where keys lie changes a few times in a hundred tokens, and no room is made beyond what is asked."""
+    """Where keys lie changes a dozen times in a hundred tokens, and no room is made beyond what is asked."""
     import torch
     from transformers import DynamicCache
 
@@ -81,7 +81,7 @@ def test_a_token_is_written_where_there_is_room_for_it() -> None:
         places.add(first.keys.data_ptr())
         assert first.keys.untyped_storage().nbytes() <= 2 * HEADS * most * WIDTH * 8
     assert all(type(layer) is Roomy for layer in cache.layers)
-    assert len(places) <= 6
+    assert len(places) <= 12
     assert cache.get_seq_length() == most
     assert isinstance(first.keys, torch.Tensor)
 
