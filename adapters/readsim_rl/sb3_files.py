@@ -40,7 +40,8 @@ KINDS = {
         "RecurrentMultiInputActorCriticPolicy",
     ),
 }
-OF_TRAINING = ("optimizer_class", "optimizer_kwargs", "ortho_init", "log_std_init", "n_critics")
+SMALL = 1024  # a size that needs no weight beside it
+OF_TRAINING = ("optimizer_class", "optimizer_kwargs", "ortho_init", "log_std_init")
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,7 @@ def read_model(path: AnyPath) -> SavedModel:
         known = ", ".join(kind for kind, _, _ in KINDS.values())
         raise ConfigError(f"{where}: a policy of {module}; those of {known} can be played")
     arguments = _arguments(saved, where) | ({"use_sde": True} if data.get("use_sde") else {})
+    _check_sizes(arguments, weights, where)
     return SavedModel(
         module, arguments, weights, "Dict" not in observation, discrete, actions, card
     )
@@ -154,6 +156,22 @@ def _arguments(saved: Mapping[str, Any], where: str) -> dict[str, Any]:
     return out
 
 
+def _check_sizes(arguments: Mapping[str, Any], weights: Mapping[str, Any], where: str) -> None:
+    """ConfigError for numbers that no weight is as large as: a network is made before it is compared."""
+    most = max((max(getattr(w, "shape", ()), default=0) for w in weights.values()), default=0)
+    waiting: list[Any] = list(arguments.values())
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+        elif isinstance(value, int) and value > max(most, SMALL):
+            raise ConfigError(
+                f"{where}: its policy_kwargs have {value} somewhere, and no weight of it is as large"
+            )
+
+
 def build_policy(model: SavedModel, observation: spaces.Space[Any], sources: int) -> "BasePolicy":
     """The policy with its weights. Raises ConfigError where they are of other spaces, CapabilityMissingError
     without the package."""
@@ -187,9 +205,12 @@ def save_sb3(model: "BaseAlgorithm", path: AnyPath) -> Path:
     """`model.save(path)`, and in the same file what it was trained on, so that `sb3+path=...` can tell a
     mismatch; with the statistics of a `VecNormalize` and the candidates of discrete actions.
 
-    Raises ConfigError for a model without a readsim environment.
+    The file, which is what is returned, has `.zip` behind a name without it. Raises ConfigError for a model
+    without a readsim environment.
     """
-    target = Path(path).with_suffix(".zip")
+    target = Path(path)
+    if target.suffix != ".zip":
+        target = target.with_name(f"{target.name}.zip")
     env = model.get_env()
     if env is None:
         raise ConfigError("save_sb3: the model has no environment; set one with model.set_env")

@@ -220,8 +220,9 @@ def train_policy(
     """Train to `settings.updates` updates and write the policy to `out`; the held-out curve.
 
     At each look at held-out worlds the policy is written, and beside it `OUT.state`, from which the same call
-    resumes; an interrupt writes the state alone. With other numbers of updates the rate of those to come is
-    that of the new schedule. Raises ConfigError for a state that was trained with other settings.
+    resumes; an interrupt writes the state alone. With other numbers of updates the rate of those to come and
+    the share of imitation in their losses are those of the new schedule. Raises ConfigError for a state that
+    was trained with other settings, and for a policy without its state, which is not written over.
     """
     batch_of.cache_clear()  # the prior's file may have changed since the last call
     state, prior = Path(f"{out}.state"), prior_digest(load_prior(settings.prior))
@@ -238,6 +239,11 @@ def train_policy(
             )
         weights, moments, done = saved["weights"], tuple(saved["moments"]), int(saved["done"])
         curve = [HeldOutScores(**row) for row in saved["curve"]]
+    elif out.exists():
+        raise ConfigError(
+            f"{out}: there is a policy, without {state} to continue it from: give another file, or move "
+            "this one away to begin again"
+        )
 
     def keep() -> None:
         weights, moments, done = now
@@ -275,8 +281,7 @@ def train_policy(
                 if on_update is not None:
                     on_update(done + 1, float(np.mean([one.score for _, one in results])))
         except KeyboardInterrupt:
-            if now[2] > 0:
-                keep()
+            keep()
             raise
 
 

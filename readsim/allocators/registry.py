@@ -31,7 +31,7 @@ class Family(StrEnum):
     PLANNING = "planning on a fitted world"
     SCHEDULE = "the static split in another order"
     TRAINED = "policies that were trained before"
-    ORACLE = "bounds, which know the world"
+    ORACLE = "oracles, which know the world"
     OTHER = "other"
 
 

@@ -42,7 +42,8 @@ class DrawnRuns:
         sampler: Sampler | None,
     ) -> None:
         for name, given in (("worlds", worlds), ("tasks", tasks), ("budgets", budgets)):
-            if given is not None and (isinstance(given, str) or not len(given)):
+            is_list = isinstance(given, Sequence) and not isinstance(given, str)
+            if given is not None and not (is_list and len(given)):
                 raise ConfigError(f"{name} = {shown(given)}: expected a list of at least one")
         self.worlds = [load_world(world) for world in worlds]
         self.budgets = [parse_tokens(b) for b in ([DEFAULT_BUDGET] if budgets is None else budgets)]
@@ -55,6 +56,8 @@ class DrawnRuns:
             [world.task(task) for task in some]
             for world, some in zip(self.worlds, each, strict=True)
         ]
+        if sampler is not None and not callable(sampler):
+            raise ConfigError(f"sampler = {shown(sampler)}: expected a function of (rng, n)")
         self._sampler = sampler or self._evenly
 
     def begin_all(self, episode: EpisodeConfig, runs: int) -> ManySimulator:

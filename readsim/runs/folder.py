@@ -15,7 +15,7 @@ from readsim.worlds import load_world
 
 def refuse_other_runs(out: Path, cells: Sequence[Cell]) -> None:
     """A folder holds one comparison: logs of cells that are not asked for are not mixed in."""
-    wanted = {cell.file_name for cell in cells}
+    wanted = {cell.file_name: cell for cell in cells}
     others = sorted(p.name for p in (out / "runs").glob("*.jsonl") if p.name not in wanted)
     if others:
         raise ConfigError(
@@ -23,9 +23,7 @@ def refuse_other_runs(out: Path, cells: Sequence[Cell]) -> None:
             f"(such as {others[0]}): choose another folder"
         )
     asked = load_world(cells[0].world)
-    for name in sorted(
-        wanted
-    ):  # the logs say whose they are; world.toml is a copy, which may be damaged
+    for name, cell in sorted(wanted.items()):  # logs say whose they are; world.toml may be damaged
         path = out / "runs" / name
         if not path.is_file():
             continue
@@ -34,6 +32,14 @@ def refuse_other_runs(out: Path, cells: Sequence[Cell]) -> None:
             raise ConfigError(
                 f"--out {str(out)!r} holds runs in another world ({known.get('world')}"
                 f"{', with other numbers' if known.get('world') == asked.name else f', not {asked.name}'}): "
+                "choose another folder"
+            )
+        shared = (known.get("paid") or {}).get("tasks", 0)
+        if shared != cell.sharing:
+            kinds = {0: "student", 1: "total"}
+            was, now = (kinds.get(n, f"shared by {n} tasks") for n in (shared, cell.sharing))
+            raise ConfigError(
+                f"--out {str(out)!r} holds runs of equal budgets of another kind ({was}, not {now}): "
                 "choose another folder"
             )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import readsim
 from readsim.cli.app import main
 from readsim.cli.compare import (
     named_folder,
@@ -19,7 +20,8 @@ from readsim.errors import ConfigError
 from readsim.report.build import report
 from readsim.runs.read_logs import read_logs
 from readsim.summary.lead import numbers_of
-from readsim.worlds import load_world
+from readsim.worlds import load_world, save_world
+from readsim.worlds.random import random_world
 
 FEW = ("--tasks", "average", "--budgets", "2M", "--steps", "2", "--seeds", "2", "--jobs", "1")
 RULES = ("--allocators", "uniform,task-static,grid,oracle-static")
@@ -228,3 +230,20 @@ def test_a_static_split_of_a_task_that_names_no_source_is_said_to_be_uniform() -
     assert no_source_is_asked_for(renamed, {"uniform"}) == []
     [line] = no_source_is_asked_for(renamed, {"front-loaded", "task-static+floor=0.1"})
     assert "task-static and front-loaded are the uniform mixture here" in line
+
+
+def test_what_an_allocator_refuses_is_said_before_the_first_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    unlike = tmp_path / "unlike.toml"
+    save_world(random_world(0, capabilities=2).replace(sources=("a", "b")), unlike)
+    code, _, err = call(
+        capsys, "compare", "--world", str(unlike), *FEW, "--allocators", "uniform,task-static+stop=1",
+        "--out", "made",
+    )  # fmt: skip
+    assert code == 2
+    assert "no source has the name of a visible capability" in " ".join(err.split())
+    assert not list(Path("made").glob("runs/*.jsonl"))
+    with pytest.raises(ConfigError, match="no source has the name of a visible capability"):
+        readsim.compare(unlike, "average", "2M", ["uniform", "task-static+stop=1"], 1, out="also")
+    assert not list(Path("also").glob("runs/*.jsonl"))

@@ -164,6 +164,8 @@ def test_what_does_not_go_together_is_refused() -> None:
         ({"worlds": chosen, "world": "random"}, "`world` cannot be given with `worlds`"),
         ({"worlds": chosen, "budget": "5M"}, "give `budgets`"),
         ({"tasks": ["average"]}, "`tasks`: give it together with `worlds`"),
+        ({"worlds": 5}, "worlds = 5: expected a list of at least one"),
+        ({"worlds": chosen, "sampler": 5}, "sampler = 5: expected a function"),
         ({"worlds": []}, "worlds = \\[\\]: expected a list of at least one"),
         ({"worlds": chosen, "budgets": "5M"}, "budgets = '5M': expected a list"),
         (

@@ -286,3 +286,20 @@ def test_a_prior_that_was_changed_between_two_calls_is_read_again(
     train_policy(out, settings(prior, updates=1, evaluate=1, batches=1))
     assert all(np.array_equal(value, made[1][n]) for n, value in load_policy(out).weights.items())
     assert any(not np.array_equal(value, made[1][name]) for name, value in made[0].items())
+
+
+@needs_torch
+def test_a_policy_without_its_state_is_not_written_over(
+    few: None, prior: Path, tmp_path: Path
+) -> None:
+    from readsim_rl import train_policy
+
+    out = tmp_path / "a.safetensors"
+    train_policy(out, settings(prior, updates=1, evaluate=1, batches=1))
+    before = out.read_bytes()
+    Path(f"{out}.state").unlink()
+    with pytest.raises(
+        ConfigError, match=r"there is a policy, without .*state to continue it from"
+    ):
+        train_policy(out, settings(prior, updates=2, evaluate=1, batches=1))
+    assert out.read_bytes() == before
