@@ -38,8 +38,8 @@ def test_a_recurrent_policy_keeps_its_state_over_a_run(is_flat: bool, tmp_path: 
     allocator = load_allocator(f"sb3+path={save_sb3(model, tmp_path / 'model.zip')}")
     rows, _ = rollout(DistillEnv(WORLD, steps=STEPS), allocator, 5)
 
-    env = DistillEnv(WORLD, steps=STEPS)
-    shown, _ = env.reset(seed=5)
+    beside = DistillEnv(WORLD, steps=STEPS)
+    shown, _ = beside.reset(seed=5)
     hidden = None
     for step, played in enumerate(allocations(rows)):
         seen: Any = np.concatenate([shown[key] for key in sorted(shown)]) if is_flat else shown
@@ -48,5 +48,5 @@ def test_a_recurrent_policy_keeps_its_state_over_a_run(is_flat: bool, tmp_path: 
         )
         assert np.allclose(played, action / action.sum(), rtol=0, atol=1e-4)
         forgetful, _ = model.predict(seen, deterministic=True)
-        shown, *_ = env.step(played)
+        shown, *_ = beside.step(played)
     assert not np.allclose(played, forgetful / forgetful.sum(), rtol=0, atol=1e-4)

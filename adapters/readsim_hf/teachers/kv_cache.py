@@ -10,7 +10,7 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 _STEP = 8  # positions of room at least
 
 
-class Roomy(DynamicLayer):
+class Roomy(DynamicLayer):  # type: ignore[no-untyped-call]
     """Keys and values with room behind them: a token writes its own, where transformers copies all of them.
 
     most   positions that will be written at most; no room is made for more
@@ -24,7 +24,7 @@ class Roomy(DynamicLayer):
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Both (B, heads, T + n, D): those of before and the n new ones."""
-        old = (self.keys, self.values)
+        old: tuple[Any, Any] = (self.keys, self.values)
         length, new = old[0].shape[2], key_states.shape[2]
         whole = length + new
         if self._written is not old[0] or whole > self._room[0].shape[2]:
@@ -51,7 +51,7 @@ def make_room(cache: Any, most: int) -> None:
         return
     for place, layer in enumerate(cache.layers):
         if type(layer) is DynamicLayer and layer.get_seq_length() > 0:
-            roomy = Roomy()
+            roomy = cast(Any, Roomy)()
             roomy.__dict__.update(layer.__dict__)
             cache.layers[place] = roomy
         if type(cache.layers[place]) is Roomy:

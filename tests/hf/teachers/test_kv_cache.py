@@ -1,6 +1,6 @@
 """A cache with room is transformers' own cache, whatever rows leave, join and lose their padding."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -60,8 +60,9 @@ def test_it_holds_what_transformers_cache_holds(seed: int) -> None:
                     others.update(*pair, layer)
                 join_rows(cache, others, tokens)
         elif what == "cut":
-            for layer in (*plain.layers, *roomy.layers):
-                layer.keys, layer.values = layer.keys[:, :, 1:], layer.values[:, :, 1:]
+            both: Any = (*plain.layers, *roomy.layers)
+            for one in both:
+                one.keys, one.values = one.keys[:, :, 1:], one.values[:, :, 1:]
         torch.testing.assert_close(held(roomy), held(plain), rtol=0, atol=0)
 
 
@@ -92,8 +93,8 @@ def test_windows_and_states_of_other_kinds_stay_as_they_are() -> None:
 
     from readsim_hf.teachers.kv_cache import Roomy, can_join, can_leave, make_room
 
-    rng, cache = np.random.default_rng(0), DynamicCache()
-    cache.layers = [DynamicSlidingWindowLayer(4), DynamicLayer()]
+    rng, cache, plain = np.random.default_rng(0), DynamicCache(), cast(Any, DynamicLayer)
+    cache.layers = [DynamicSlidingWindowLayer(4), plain()]
     for layer, pair in enumerate(states(rng, 2, 3)):
         cache.update(*pair, layer)
     make_room(cache, 9)
