@@ -7,7 +7,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from readsim.cli.output import Terminal
-from studies.speed import artifact_fit, environment, whole
+from studies.speed import artifact_fit, decisions, environment, whole
 
 Row = tuple[str, str, str, str]
 
@@ -71,8 +71,19 @@ def environment_rows() -> list[Row]:
 
 
 def decision_rows() -> list[Row]:
-    """ReAD's ensemble beside the faster version of the artifact's fit, and their held-out errors."""
-    rows = []
+    """ReAD's ensemble beside the faster version of the artifact's fit, and their held-out errors; rules
+    without offline data beside the static split."""
+    static, rows = decisions.seconds_of("task-static"), list[Row]()
+    for name, target in (("trained", "<= 2 ms"), ("level", "<= 5 ms")):
+        seconds = decisions.seconds_of(name)
+        rows.append(
+            (
+                f"`{name}` decision with its simulated step, beside `task-static`'s",
+                f"{1e3 * seconds:.1f} ms",
+                f"{seconds / static:.0f} x its time",
+                target,
+            )
+        )
     for signal_to_noise in (float("inf"), 1.0, 0.5):
         result = artifact_fit.measure(signal_to_noise, seed=0)
         others = [t for t in (result.numpy, result.torch) if t is not None]

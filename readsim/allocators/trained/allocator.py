@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -135,15 +136,11 @@ def known_of(setup: Setup, start: Array, teacher: Array | None) -> Known:
     else:
         variance = np.where(setup.items > 0, 1.0 / np.maximum(setup.items, 1.0), 0.0)
     prior = source_prior(setup.requirement, setup.capabilities, setup.sources)[None]
-    drawn = [
-        generator(setup.seed, "allocator", _number(s)).standard_normal() for s in setup.sources
-    ]
-    lots = np.array(drawn)[None]  # of names, so that permuted sources have permuted shares
     half = 0.5 * start + (0.5 if setup.scores else 0.0)  # of what is missing
     return Known(
         match=match[None],
         requirement=setup.requirement[None],
-        shares=belief.tilted(prior, match[None], lots),
+        shares=belief.tilted(prior, match[None], _lots(setup.seed, tuple(setup.sources))),
         teacher=(half if teacher is None else teacher)[None],
         teacher_known=np.full((1, 1), float(teacher is not None)),
         item_variance=variance[None],
@@ -155,6 +152,15 @@ def known_of(setup: Setup, start: Array, teacher: Array | None) -> Known:
         paces=setup.paces[None],
         start=start[None],
     )
+
+
+@lru_cache(maxsize=64)
+def _lots(seed: int, sources: tuple[str, ...]) -> Array:
+    """(1, S) normal deviates of names, so that permuted sources have permuted shares; read-only."""
+    drawn = [generator(seed, "allocator", _number(name)).standard_normal() for name in sources]
+    out: Array = np.array(drawn)[None]
+    out.flags.writeable = False
+    return out
 
 
 def _number(name: str) -> int:
