@@ -94,6 +94,6 @@ def test_the_command_line_says_what_a_budget_counts(tmp_path: Path) -> None:
     with pytest.raises((ReadsimError, SystemExit)):
         run("compare", *words, "--out", out)  # the same names, other runs
     with pytest.raises(ConfigError, match=r"equal budgets of another kind \(total, not student\)"):
-        compare(WORLD, "skill_0", 90000, "task-static,grid", 2, steps=4, out=out)
+        compare(WORLD, "skill_0", 90000, ["task-static", "grid"], 2, steps=4, out=out)
     run("report", out)
     assert "--equal total" in (out / "report.html").read_text()
