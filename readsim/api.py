@@ -112,7 +112,7 @@ def compare(
     import pandas as pd
 
     from readsim.runs.cell import PAPER_ALLOCATORS, folder_name
-    from readsim.runs.doubts import doubts_of, refuse_unsuited
+    from readsim.runs.doubts import doubts_of
     from readsim.runs.folder import refuse_other_runs, set_aside
     from readsim.runs.grid import make_cells, run_cells, runs_read
     from readsim.runs.identity import unrecorded
@@ -160,8 +160,7 @@ def compare(
         folders = [top / name if len(loaded) > 1 else top for name in names]
         for folder, cells in zip(folders, plan, strict=True):
             refuse_other_runs(folder, cells)
-            refuse_unsuited(cells)
-            for note in (*set_aside(folder, cells), *doubts_of(cells)):
+            for note in (*doubts_of(cells), *set_aside(folder, cells)):
                 warnings.warn(note, stacklevel=2)
         stack.enter_context(use_backend("loky", workers))
         frames, read = [], 0

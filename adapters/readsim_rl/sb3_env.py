@@ -59,12 +59,8 @@ class Sb3VecEnv(VecEnv):
         self._named = _names(settings)
         self.env = DistillVectorEnv(num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **settings)
         first = settings.get("world")
-        self._met: dict[str, set[Any]] = {
-            "worlds": {load_world(DEFAULT_WORLD if first is None else first).name},
-            "tasks": {self.episode.task.name},
-            "budgets": {self.episode.budget},
-        }
-        self._is_new = True  # nothing was run: what is set before the first run is not met
+        self._world = load_world(DEFAULT_WORLD if first is None else first).name
+        self._met: dict[str, set[Any]] = {}  # by runs that have begun
         self._flat = flat
         self.candidates: Array | None = None
         action: spaces.Space[Any] = self.env.single_action_space
@@ -85,8 +81,9 @@ class Sb3VecEnv(VecEnv):
     @property
     def drawn_from(self) -> dict[str, list[Any]]:
         """Names of the worlds and tasks, and the budgets, that runs may have."""
-        met = {name: sorted(values) for name, values in self._met.items()}
-        return self._named or {**met, "utilities": [self.episode.task.kind]}
+        task, met = self.episode.task, {name: sorted(found) for name, found in self._met.items()}
+        first = {"worlds": [self._world], "tasks": [task.name], "budgets": [self.episode.budget]}
+        return self._named or {"utilities": [task.kind], **first, **met}
 
     def reset(self) -> Any:
         seeds = [seed for seed in self._seeds if seed is not None]
@@ -95,11 +92,8 @@ class Sb3VecEnv(VecEnv):
         self.reset_infos = [
             {k: about[k][n] for k in about if k[0] != "_"} for n in range(self.num_envs)
         ]
-        for name, found in self._met.items():
-            values = [info[name[:-1]] for info in self.reset_infos]
-            now = {int(value) if name == "budgets" else value for value in values}
-            self._met[name] = now if self._is_new else found | now
-        self._is_new = False
+        for name in ("world", "task", "budget"):
+            self._met.setdefault(f"{name}s", set()).update(about[name].tolist())
         self._reset_seeds()
         self._reset_options()
         return self._shown(shown)

@@ -168,7 +168,7 @@ class Allocator:
         return 0
 
     def check_setup(self, setup: Setup) -> None:
-        """ConfigError for a run that its settings do not suit; asked before the first run of a comparison."""
+        """ConfigError for a run that its settings do not suit; asked before anything of it is measured."""
 
     def select(self, state: State, context: Context) -> ArrayLike:
         """Token shares (S,); anything `as_allocation` can read."""

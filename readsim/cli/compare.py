@@ -27,7 +27,7 @@ from readsim.cli.output import Terminal
 from readsim.errors import ConfigError
 from readsim.files.json_text import digest_of
 from readsim.runs.cell import PAPER_ALLOCATORS, PAPER_BUDGETS, Cell, folder_name
-from readsim.runs.doubts import doubts_of, refuse_unsuited
+from readsim.runs.doubts import doubts_of
 from readsim.runs.folder import refuse_other_runs, set_aside, write_timings
 from readsim.runs.grid import make_cells, run_cells
 from readsim.runs.parallel import checked_jobs, use_backend
@@ -261,7 +261,7 @@ def compare_cells(
     workers = checked_jobs(min(len(cells), os.cpu_count() or 1) if jobs is None else jobs)
     need_target(out / "results.csv")
     refuse_other_runs(out, cells)
-    refuse_unsuited(cells)
+    doubts = doubts_of(cells)  # refuses before anything is run
     tasks = {task_name(cell.task): cell.task for cell in cells}
     weighed = [
         task_words(task, loaded.task(task), loaded.capabilities)
@@ -289,7 +289,7 @@ def compare_cells(
     frame = results(out)
     write_frame(out / "results.csv", frame)
     table, notes = summarise(frame, out / "timings.csv")
-    notes = [*notes, *about_aliases(cells), *doubts_of(cells)]
+    notes = [*notes, *about_aliases(cells), *doubts]
     lead = headline(table)
     for line in lead:
         console.print(line, highlight=False)

@@ -143,7 +143,14 @@ def report(
     scores = read_scores(plan, out)
     table = suite_table(scores)
     cells = [cell for comparison in plan for cell in comparison.cells]
-    notes = [*suite_notes(scores), *about_aliases(cells), *doubts_of(cells)]
+    failed = {(trouble.folder, trouble.cell.file_name) for trouble in troubles}
+    doubts = doubts_of(
+        cell
+        for comparison in plan
+        for cell in comparison.cells
+        if (comparison.folder, cell.file_name) not in failed
+    )
+    notes = [*suite_notes(scores), *about_aliases(cells), *doubts]
     lead = top_lines(table, scores)
     for line in lead:
         console.print(line, highlight=False)

@@ -11,39 +11,27 @@ from readsim.runs.setups import setup_for
 from readsim.worlds import load_world
 
 
-def refuse_unsuited(cells: Iterable[Cell]) -> None:
-    """Raises what an allocator of the cells refuses at its setup: ConfigError, CapabilityMissingError."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # said elsewhere, once
-        for cell, allocator in _with_checks(cells):
-            setup_for(cell.make_env(load_world(cell.world)), allocator, cell.seeds[0])
-
-
 def doubts_of(cells: Iterable[Cell]) -> list[str]:
     """The `UnlikeTrainingWarning` of each allocator of the cells at its setup, each text once, in order.
 
-    What allocators refuse is not told here.
+    Raises what an allocator refuses there, ConfigError or CapabilityMissingError. One that does not check its
+    setup is not asked; one that cannot be made is told with its runs.
     """
-    texts: dict[str, None] = {}
-    for cell, allocator in _with_checks(cells):
-        with warnings.catch_warnings(record=True) as said, suppress(Exception):
-            warnings.simplefilter("always")
-            setup_for(cell.make_env(load_world(cell.world)), allocator, cell.seeds[0])
-        doubts = (one for one in said if issubclass(one.category, UnlikeTrainingWarning))
-        texts |= dict.fromkeys(f"{one.message}." for one in doubts)
-    return list(texts)
-
-
-def _with_checks(cells: Iterable[Cell]) -> Iterator[tuple[Cell, Allocator]]:
-    """Each cell whose allocator checks its setup; one that cannot be made is told with its runs."""
     made: dict[str, Allocator] = {}
+    texts: dict[str, None] = {}
     for cell in cells:
         if cell.allocator_name not in made:
             with suppress(Exception):
                 made[cell.allocator_name] = cell.make_allocator()
         allocator = made.get(cell.allocator_name)
-        if allocator and type(allocator).check_setup is not Allocator.check_setup:
-            yield cell, allocator
+        if allocator is None or type(allocator).check_setup is Allocator.check_setup:
+            continue
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            setup_for(cell.make_env(load_world(cell.world)), allocator, cell.seeds[0])
+        doubts = (one for one in said if issubclass(one.category, UnlikeTrainingWarning))
+        texts |= dict.fromkeys(f"{one.message}." for one in doubts)
+    return list(texts)
 
 
 @contextmanager

@@ -36,8 +36,7 @@ class TrainedPolicy(Configured):
     its own prior (the worst single one is 18.5 points below) and in 59 % of the suite's (IQM .59 to .57; the
     mean of its worst case is .6 points below), level with it on worlds of other families, and on the real
     pair nano ahead on the average task at 60K tokens (+.6 points), on no other task of three and on none at
-    120K. What it
-    was trained on, for how long and how well it did there is in its card,
+    120K. What it was trained on, for how long and how well it did there is in its card,
     `readsim.allocators.trained.policy_file.load_policy(FILE).card`.
 
     path     a file that `readsim train` wrote; the shipped one if not given
