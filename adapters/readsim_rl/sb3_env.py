@@ -82,7 +82,11 @@ class Sb3VecEnv(VecEnv):
     def drawn_from(self) -> dict[str, list[Any]]:
         """Names of the worlds and tasks, and the budgets, that runs may have."""
         task, met = self.episode.task, {name: sorted(found) for name, found in self._met.items()}
-        first = {"worlds": [self._world], "tasks": [task.name], "budgets": [self.episode.budget]}
+        first: dict[str, list[Any]] = {
+            "worlds": [self._world],
+            "tasks": [task.name],
+            "budgets": [self.episode.budget],
+        }
         return self._named or {"utilities": [task.kind], **first, **met}
 
     def reset(self) -> Any:
